@@ -1,0 +1,1 @@
+"""The command line and the Textual app; sees a running engine only through telemetry."""

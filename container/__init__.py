@@ -1,0 +1,1 @@
+"""What runs inside the job: the runner script, the frame format, the Dockerfile. Imports nothing of ours."""

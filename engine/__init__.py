@@ -1,0 +1,1 @@
+"""The engine: the worker manager, headless. `python -P -m engine` runs it."""

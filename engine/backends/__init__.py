@@ -1,0 +1,156 @@
+"""The seam between the task manager and whatever runs the tasks elsewhere.
+
+`AWSHPCTaskManager` decides which task may go (priority, slots, bytes) and hands its *raw* bytes to an
+`HPCBackend`; the backend runs it and reports through a `BackendObserver`. Nothing on either side unpickles.
+`create_backend` is the registry behind `--backend`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from container.batch_job_frames import Blob
+
+if TYPE_CHECKING:
+    from engine.config import ManagerConfig
+
+
+class Route(str, Enum):
+    """How a submission's payload travels; the payload router picks it."""
+
+    INLINE = "inline"
+    GZIP = "inline-gzip"
+    S3 = "s3"
+
+
+class BatchState(str, Enum):
+    """AWS Batch's own job states, in the order in which a job passes them."""
+
+    SUBMITTED = "SUBMITTED"
+    PENDING = "PENDING"
+    RUNNABLE = "RUNNABLE"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceShape:
+    """What one task asks for; `None` leaves the job definition's own value. Memory in MiB, as Batch counts."""
+
+    vcpus: int | None = None
+    memory_mib: int | None = None
+    gpus: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWork:
+    """One task, ready to run: raw bytes as they stood in Scaler's object storage."""
+
+    task_id: bytes
+    shape: ResourceShape
+    serializer: Blob
+    function: Blob
+    arguments: tuple[Blob, ...]
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        return (self.serializer, self.function, *self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a submission went. `index` of a task is its position in `task_ids`; 0 for a single job."""
+
+    submission_id: str
+    job_id: str
+    route: Route
+    task_ids: tuple[bytes, ...]
+    raw_bytes: int
+    wire_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a run cost: wall seconds, peak resident bytes, CPU seconds."""
+
+    duration_s: float = 0.0
+    peak_bytes: int = 0
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one task: the raw serialized result, or the raw pickled exception."""
+
+    task_id: bytes
+    succeeded: bool
+    body: bytes
+    profile: Profile
+
+
+class BackendObserver(Protocol):
+    """What a backend tells; called on the event loop, never from another thread."""
+
+    def on_submitted(self, placement: Placement) -> None: ...
+
+    def on_state(self, task_id: bytes, state: BatchState) -> None: ...
+
+    async def on_outcome(self, outcome: Outcome) -> None:
+        """Exactly once a task. Returns when the outcome is in Scaler's hands, which bounds the bytes in memory."""
+
+    def on_paused(self, reason: str) -> None:
+        """AWS refuses our credentials: nothing fails, everything waits."""
+
+    def on_resumed(self) -> None: ...
+
+    def on_lost_ownership(self, reason: str) -> None:
+        """Another manager holds the lease or we can't renew it: stop at once, leave the jobs alone."""
+
+
+class HPCBackend(Protocol):
+    """Runs tasks somewhere else. One instance a worker manager."""
+
+    async def start(self, observer: BackendObserver) -> None:
+        """Check queue, definition, bucket and credentials, and take the lease.
+
+        Raises `engine.errors.StartupError` with one sentence that says what is wrong and what to do.
+        """
+
+    @property
+    def capabilities(self) -> Mapping[str, int]:
+        """What the queue offers besides `vcpus` and `memory`, by name (`gpu`); known after `start`."""
+
+    def submit(self, work: TaskWork) -> None:
+        """Take a task over. Never blocks; its outcome comes through the observer."""
+
+    async def cancel(self, task_id: bytes) -> None:
+        """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone."""
+
+    async def forget(self, task_ids: Sequence[bytes]) -> None:
+        """These outcomes are delivered for good (behind the barrier): delete what S3 holds of them."""
+
+    async def stop(self, *, terminate: bool) -> None:
+        """Stop working. `terminate` ends the jobs; otherwise they are left for adoption. Releases the lease."""
+
+
+BackendFactory = Callable[["ManagerConfig"], HPCBackend]
+
+
+def create_backend(config: ManagerConfig) -> HPCBackend:
+    """The backend that `--backend` names. `batch` (AWS Batch) is the only entry."""
+    return _factories()[config.backend](config)
+
+
+def backend_names() -> tuple[str, ...]:
+    return ("batch",)
+
+
+def _factories() -> Mapping[str, BackendFactory]:
+    from engine.backends.batch import BatchBackend
+
+    return {"batch": BatchBackend}

@@ -1,0 +1,1 @@
+"""AWS resources: plan, apply, destroy, image build; `local/` is the embedded stand-in for AWS."""

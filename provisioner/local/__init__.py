@@ -1,0 +1,1 @@
+"""The embedded stand-in for AWS that `scaler-batch local` and the tests use."""
