@@ -1,0 +1,151 @@
+"""Who may import whom. An import that is not allowed here is an error, not a matter of taste."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("console", "engine", "provisioner", "container")
+
+# The errors that end a program are vocabulary that all parts but the container share.
+VOCABULARY = "engine.errors"
+ALLOWED = {
+    "console": ("console", "engine.telemetry", "engine.config", VOCABULARY),
+    "provisioner": ("provisioner", "engine.aws", "engine.diagnosis", "container", VOCABULARY),
+    "engine": ("engine", "container.batch_job_frames"),
+    "engine.aws": ("engine.aws", VOCABULARY),
+    "container": (),
+}
+SCALER_DOORS = ("engine/scaler_link.py", "console/demo.py")
+CONTAINER_LIBRARIES = ("boto3", "botocore", "cloudpickle", "batch_job_frames")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and whether it happens only inside a function (or for type checkers)."""
+
+    path: Path
+    line: int
+    module: str
+    deferred: bool
+
+    @property
+    def top(self) -> str:
+        return self.module.partition(".")[0]
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line} imports {self.module}"
+
+
+def within(module: str, packages: tuple[str, ...]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def modules_named(node: ast.Import | ast.ImportFrom, path: Path) -> list[str]:
+    """`from a import b` counts as `a.b` where `a` is ours: `b` may be a module."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        folder = path.relative_to(ROOT).parts[: -node.level]
+        base = ".".join((*folder, base)).rstrip(".")
+    if base.partition(".")[0] in OURS:
+        return [f"{base}.{alias.name}" for alias in node.names]
+    return [base]
+
+
+def walk(node: ast.AST, path: Path, deferred: bool = False) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            for module in modules_named(child, path):
+                yield Import(path, child.lineno, module, deferred)
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from walk(child, path, deferred or inside or is_type_checking(child))
+
+
+def imports_of(folder: str) -> list[Import]:
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    return [found for path in paths for found in walk(ast.parse(path.read_text()), path)]
+
+
+def lines(offenders: list[Import]) -> str:
+    return "\n" + "\n".join(map(str, offenders))
+
+
+def is_deferred_provisioner(found: Import) -> bool:
+    """The console may load a provisioner's module when the command that needs it runs."""
+    return found.top == "provisioner" and found.deferred
+
+
+@pytest.mark.parametrize("folder", ["provisioner", "engine", "container"])
+def test_a_package_imports_only_what_the_house_allows(folder: str) -> None:
+    ours = [found for found in imports_of(folder) if found.top in OURS]
+    offenders = [found for found in ours if not within(found.module, ALLOWED[folder])]
+    assert not offenders, lines(offenders)
+
+
+def test_the_console_imports_the_provisioner_only_when_a_command_runs() -> None:
+    ours = [found for found in imports_of("console") if found.top in OURS]
+    offenders = [
+        found
+        for found in ours
+        if not within(found.module, ALLOWED["console"]) and not is_deferred_provisioner(found)
+    ]
+    assert not offenders, lines(offenders)
+
+
+def test_engine_aws_is_the_bottom_layer() -> None:
+    ours = [found for found in imports_of("engine/aws") if found.top in OURS]
+    offenders = [found for found in ours if not within(found.module, ALLOWED["engine.aws"])]
+    assert not offenders, lines(offenders)
+
+
+def test_scaler_is_imported_at_its_doors_only() -> None:
+    found = [one for folder in OURS for one in imports_of(folder) if one.top == "scaler"]
+    offenders = [one for one in found if str(one.path.relative_to(ROOT)) not in SCALER_DOORS]
+    assert not offenders, lines(offenders)
+
+
+def test_the_console_imports_no_aws_library() -> None:
+    offenders = [found for found in imports_of("console") if found.top in ("boto3", "botocore")]
+    assert not offenders, lines(offenders)
+
+
+def test_the_container_needs_nothing_that_its_image_lacks() -> None:
+    offenders = [
+        found
+        for found in imports_of("container")
+        if found.top not in sys.stdlib_module_names and found.top not in CONTAINER_LIBRARIES
+    ]
+    assert not offenders, lines(offenders)
+
+
+def test_the_frame_format_needs_the_standard_library_only() -> None:
+    path = ROOT / "container" / "batch_job_frames.py"
+    offenders = [
+        found
+        for found in walk(ast.parse(path.read_text()), path)
+        if found.top not in sys.stdlib_module_names
+    ]
+    assert not offenders, lines(offenders)
+
+
+def test_the_walk_sees_relative_and_deferred_imports() -> None:
+    path = ROOT / "engine" / "backends" / "batch" / "example.py"
+    source = "from ..errors import X\nfrom . import names\ndef f():\n    import provisioner.cli\n"
+    found = [(one.module, one.deferred) for one in walk(ast.parse(source), path)]
+    assert found == [
+        ("engine.backends.errors.X", False),
+        ("engine.backends.batch.names", False),
+        ("provisioner.cli", True),
+    ]
