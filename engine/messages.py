@@ -1,0 +1,99 @@
+"""What passes between the Scaler link and the rest of the engine: plain data, no Scaler types.
+
+`SchedulerLink` makes these out of Scaler's protocol messages; nothing else in the engine knows that protocol.
+Identifiers are the raw bytes of Scaler's own: 16 for a task, 32 for an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class TaskArrived:
+    """The scheduler hands us a task: ids only, the bytes lie in Scaler's object storage."""
+
+    task_id: bytes
+    client_id: bytes
+    serializer_id: bytes
+    function_id: bytes
+    argument_ids: tuple[bytes, ...]
+    priority: int = 0
+    capabilities: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """A client's cancel, or (never forced) the balancer that wants a queued task back."""
+
+    task_id: bytes
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsDeleted:
+    object_ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownRequested:
+    """A client shut the cluster down."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEcho:
+    """The scheduler's answer to one worker heartbeat; brings the address of object storage."""
+
+    object_storage_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerEcho:
+    """The scheduler's answer to one worker-manager heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityWanted:
+    """How much the scheduler wants, declaratively: (concurrency, names of capabilities) pairs."""
+
+    requests: tuple[tuple[int, frozenset[str]], ...]
+
+
+WorkerMessage = TaskArrived | CancelRequested | ObjectsDeleted | ShutdownRequested | WorkerEcho
+ManagerMessage = ManagerEcho | CapacityWanted
+
+
+class CancelAnswer(str, Enum):
+    """What a worker may say to a cancel; Scaler's own names."""
+
+    CANCELED = "canceled"
+    FAILED = "cancelFailed"
+    NOT_FOUND = "cancelNotFound"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultNotice:
+    """A task's end, for the scheduler: the result itself is in object storage under `object_id`."""
+
+    task_id: bytes
+    client_id: bytes
+    object_id: bytes
+    succeeded: bool
+    profile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerVitals:
+    """What a worker heartbeat reports of us."""
+
+    queue_size: int
+    queued_tasks: int
+    busy: bool
+    latency_microseconds: int
+    capabilities: Mapping[str, int]
+
+
+class LinkDown(Exception):
+    """The connection to the scheduler or object storage ended or never came up; connect again."""

@@ -1,0 +1,336 @@
+"""The only door to Scaler: its transports and its wire protocol (`opengris-scaler` 2.9).
+
+A `SchedulerLink` opens three kinds of channel: `ManagerChannel` (capacity heartbeats, scaling commands),
+`WorkerChannel` (tasks in, results out) and `StorageChannel` (object bytes). Each is one connection: it raises
+`LinkDown` when that ends, and its owner opens another. Both transports work, YMQ and (by
+`SCALER_NETWORK_BACKEND=zmq`) ZMQ; object storage always speaks YMQ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from scaler.config.types.address import AddressConfig
+from scaler.io.mixins import AsyncConnector, ConnectorRemoteType
+from scaler.io.network_backends import get_network_backend_from_env
+from scaler.io.ymq import ConnectorSocket, IOContext, YMQException
+from scaler.io.ymq_async_connector import YMQAsyncConnector
+from scaler.io.ymq_async_object_storage_connector import YMQAsyncObjectStorageConnector
+from scaler.protocol.capnp import (
+    BaseMessage,
+    ClientDisconnect,
+    ObjectInstruction,
+    ObjectMetadata,
+    Resource,
+    Task,
+    TaskCancel,
+    TaskCancelConfirm,
+    TaskCancelConfirmType,
+    TaskResult,
+    TaskResultType,
+    WorkerDisconnectNotification,
+    WorkerHeartbeat,
+    WorkerHeartbeatEcho,
+    WorkerManagerCommand,
+    WorkerManagerHeartbeat,
+    WorkerManagerHeartbeatEcho,
+)
+from scaler.protocol.helpers import capabilities_to_dict, dict_to_capabilities
+from scaler.utility.exceptions import CapnpDeserializationError, ObjectStorageException
+from scaler.utility.identifiers import ClientID, ObjectID, TaskID
+from scaler.utility.memory import get_memory_limit_and_available
+from scaler.utility.metadata.profile_result import ProfileResult
+from scaler.utility.metadata.task_flags import retrieve_task_flags_from_task
+
+from engine.messages import (
+    CancelAnswer,
+    CancelRequested,
+    CapacityWanted,
+    LinkDown,
+    ManagerEcho,
+    ManagerMessage,
+    ObjectsDeleted,
+    ResultNotice,
+    ShutdownRequested,
+    TaskArrived,
+    WorkerEcho,
+    WorkerMessage,
+    WorkerVitals,
+)
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+_BROKEN = (YMQException, ObjectStorageException, OSError)
+
+
+class SchedulerLink:
+    """Opens channels to one scheduler and its object storage. Owns the transport's I/O threads."""
+
+    def __init__(self, worker_manager_id: str, io_threads: int = 1) -> None:
+        self._worker_manager_id = worker_manager_id
+        self._backend = get_network_backend_from_env(io_threads=io_threads)
+        self._ymq = IOContext(num_threads=io_threads)
+
+    async def open_manager(self, address: str) -> ManagerChannel:
+        """Connect as a worker manager. The identity is stable: a successor replaces its predecessor at once.
+
+        Raises `LinkDown` when nobody listens at `address`.
+        """
+        connector = await self._connect(address, f"Manager|{self._worker_manager_id}")
+        return ManagerChannel(connector, self._worker_manager_id)
+
+    async def open_worker(self, address: str) -> WorkerChannel:
+        """Connect as a worker, under the identity that every worker of this worker-manager id has.
+
+        Raises `LinkDown` when nobody listens at `address`.
+        """
+        connector = await self._connect(address, f"Worker|aws-batch|{self._worker_manager_id}")
+        return WorkerChannel(connector, self._worker_manager_id)
+
+    async def open_storage(self, address: str) -> StorageChannel:
+        """Connect to object storage. Raises `LinkDown` when nobody listens at `address`."""
+        identity = f"Storage|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
+        connector = _StorageConnector(self._ymq, identity)
+        await _connecting(connector.connect(AddressConfig.from_string(address)), address)
+        return StorageChannel(connector)
+
+    def close(self) -> None:
+        """Stop the transport. Channels must be closed before."""
+        self._backend.destroy()
+
+    async def _connect(self, address: str, identity: str) -> AsyncConnector:
+        connector = self._backend.create_async_connector(identity.encode(), _unused_callback)
+        if isinstance(connector, YMQAsyncConnector):
+            connector = _YMQConnector(self._ymq, identity.encode(), _unused_callback)
+        where = AddressConfig.from_string(address)
+        await _connecting(connector.connect(where, ConnectorRemoteType.Binder), address)
+        return connector
+
+
+class ManagerChannel:
+    """One connection as a worker manager."""
+
+    def __init__(self, connector: AsyncConnector, worker_manager_id: str) -> None:
+        self._connector = connector
+        self._worker_manager_id = worker_manager_id.encode()
+
+    async def heartbeat(self, max_concurrency: int, capabilities: Mapping[str, int]) -> None:
+        """Say what we could run. The scheduler drops a manager after 10 s of silence."""
+        message = WorkerManagerHeartbeat(
+            maxTaskConcurrency=max_concurrency,
+            capabilities=dict_to_capabilities(dict(capabilities)),
+            workerManagerID=self._worker_manager_id,
+        )
+        await _send(self._connector, message)
+
+    async def receive(self) -> ManagerMessage | None:
+        """The next message; `None` for one that means nothing to a worker manager."""
+        match await _receive(self._connector):
+            case WorkerManagerCommand() as command:
+                return _capacity_wanted(command)
+            case WorkerManagerHeartbeatEcho():
+                return ManagerEcho()
+            case _:
+                return None
+
+    def close(self) -> None:
+        self._connector.destroy()
+
+
+class WorkerChannel:
+    """One connection as a worker."""
+
+    def __init__(self, connector: AsyncConnector, worker_manager_id: str) -> None:
+        self._connector = connector
+        self._worker_manager_id = worker_manager_id.encode()
+
+    async def heartbeat(self, vitals: WorkerVitals) -> None:
+        """The first one registers the worker; each is answered by one echo."""
+        limit, available = get_memory_limit_and_available()
+        message = WorkerHeartbeat(
+            agent=Resource(cpu=0, rss=0),
+            rssFree=available,
+            memLimit=limit,
+            queueSize=vitals.queue_size,
+            queuedTasks=vitals.queued_tasks,
+            latencyMicroseconds=vitals.latency_microseconds,
+            taskLock=vitals.busy,
+            processors=[],
+            capabilities=dict_to_capabilities(dict(vitals.capabilities)),
+            workerManagerID=self._worker_manager_id,
+        )
+        await _send(self._connector, message)
+
+    async def announce_result(self, notice: ResultNotice) -> None:
+        """Tell the scheduler of a result object, then of the task's end."""
+        await _send(self._connector, _object_created(notice))
+        kind = TaskResultType.success if notice.succeeded else TaskResultType.failed
+        message = TaskResult(
+            taskId=TaskID(notice.task_id),
+            resultType=kind,
+            metadata=notice.profile,
+            results=[notice.object_id],
+        )
+        await _send(self._connector, message)
+
+    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
+        kind = TaskCancelConfirmType[answer.value]
+        message = TaskCancelConfirm(taskId=TaskID(task_id), cancelConfirmType=kind)
+        await _send(self._connector, message)
+
+    async def farewell(self) -> None:
+        """The scheduler hands on, at once, whatever it thinks this identity holds."""
+        await _send(self._connector, WorkerDisconnectNotification())
+
+    async def receive(self) -> WorkerMessage | None:
+        """The next message; `None` for one that means nothing to a worker."""
+        match await _receive(self._connector):
+            case Task() as task:
+                return _task_arrived(task)
+            case TaskCancel() as cancel:
+                return CancelRequested(bytes(cancel.taskId), bool(cancel.flags.force))
+            case WorkerHeartbeatEcho() as echo:
+                where = echo.objectStorageAddress
+                return WorkerEcho(f"{where.scheme}://{where.host}:{where.port}")
+            case ObjectInstruction() as instruction:
+                return _objects_deleted(instruction)
+            case ClientDisconnect() as disconnect:
+                is_shutdown = disconnect.disconnectType == ClientDisconnect.DisconnectType.shutdown
+                return ShutdownRequested() if is_shutdown else None
+            case _:
+                return None
+
+    def close(self) -> None:
+        self._connector.destroy()
+
+
+class StorageChannel:
+    """One connection to object storage.
+
+    Callers must not ask for one object twice at a time and never cancel a `get`: Scaler's connector shares one
+    future between the readers of an object. `ObjectCache` keeps both rules.
+    """
+
+    def __init__(self, connector: YMQAsyncObjectStorageConnector) -> None:
+        self._connector = connector
+
+    async def get(self, object_id: bytes) -> bytes:
+        """The object's bytes, untouched. Waits as long as the object does not exist."""
+        data = await _translate(self._connector.get_object(ObjectID(object_id)))
+        return bytes(data)
+
+    async def put(self, object_id: bytes, data: bytes) -> None:
+        await _translate(self._connector.set_object(ObjectID(object_id), data))
+
+    async def run(self) -> None:
+        """Move answers to their readers until the connection ends, then raise `LinkDown`."""
+        while True:
+            await _translate(self._connector.routine())
+
+    def close(self) -> None:
+        self._connector.destroy()
+
+
+def new_result_id(client_id: bytes) -> bytes:
+    """A fresh object id that the client owns, as Scaler's own workers make them."""
+    return bytes(ObjectID.generate_object_id(ClientID(client_id)))
+
+
+def pack_profile(duration_s: float, peak_bytes: int, cpu_s: float) -> bytes:
+    """The metadata of a result; a client with `profiling=True` reads it."""
+    return ProfileResult(duration_s, peak_bytes, cpu_s).serialize()
+
+
+class _YMQConnector(YMQAsyncConnector):  # type: ignore[misc]
+    """Scaler's own blocks the event loop for about 50 s when nobody listens; this one waits beside it."""
+
+    async def connect(
+        self, address: AddressConfig, remote_type: ConnectorRemoteType, security_config: Any = None
+    ) -> None:
+        self._address = address
+        self._socket = await _ymq_socket(self._ymq_context, self._identity, address)
+
+
+class _StorageConnector(YMQAsyncObjectStorageConnector):  # type: ignore[misc]
+    """As `_YMQConnector`, for object storage."""
+
+    async def connect(self, address: AddressConfig, security_config: Any = None) -> None:
+        self._address = address
+        self._socket = await _ymq_socket(self._ymq_context, self._identity, address)
+        self._connected_event.set()
+
+
+async def _ymq_socket(context: IOContext, identity: bytes, address: AddressConfig) -> ConnectorSocket:
+    return await ConnectorSocket.async_connect(context, identity.decode(), repr(address), max_retry_times=1)
+
+
+async def _connecting(attempt: Awaitable[None], address: str) -> None:
+    try:
+        await asyncio.wait_for(attempt, CONNECT_TIMEOUT_SECONDS)
+    except (TimeoutError, *_BROKEN) as error:
+        raise LinkDown(f"nobody answers at {address}") from error
+
+
+async def _send(connector: AsyncConnector, message: BaseMessage) -> None:
+    # attached: a detached send leaves one loop iteration later, so a farewell could overtake a result
+    await _translate(connector.send(message, detached=False))
+
+
+async def _receive(connector: AsyncConnector) -> BaseMessage | None:
+    try:
+        return await _translate(connector.receive())
+    except CapnpDeserializationError:
+        return None
+
+
+async def _translate(operation: Awaitable[Any]) -> Any:
+    try:
+        return await operation
+    except _BROKEN as error:
+        raise LinkDown(str(error)) from error
+
+
+async def _unused_callback(message: BaseMessage) -> None:
+    """Channels call `receive` themselves."""
+
+
+def _capacity_wanted(command: WorkerManagerCommand) -> CapacityWanted:
+    return CapacityWanted(
+        tuple(
+            (int(request.taskConcurrency), frozenset(capabilities_to_dict(request.capabilities)))
+            for request in command.setDesiredTaskConcurrencyRequests
+        )
+    )
+
+
+def _task_arrived(task: Task) -> TaskArrived:
+    client_id = bytes(task.source)
+    return TaskArrived(
+        task_id=bytes(task.taskId),
+        client_id=client_id,
+        serializer_id=bytes(ObjectID.generate_serializer_object_id(ClientID(client_id))),
+        function_id=bytes(task.funcObjectId),
+        argument_ids=tuple(bytes(argument.data) for argument in task.functionArgs),
+        priority=retrieve_task_flags_from_task(task).priority,
+        capabilities=capabilities_to_dict(task.capabilities),
+    )
+
+
+def _objects_deleted(instruction: ObjectInstruction) -> ObjectsDeleted | None:
+    if instruction.instructionType != ObjectInstruction.ObjectInstructionType.delete:
+        return None
+    return ObjectsDeleted(tuple(bytes(each) for each in instruction.objectMetadata.objectIds))
+
+
+def _object_created(notice: ResultNotice) -> ObjectInstruction:
+    return ObjectInstruction(
+        instructionType=ObjectInstruction.ObjectInstructionType.create,
+        objectUser=ClientID(notice.client_id),
+        objectMetadata=ObjectMetadata(
+            objectIds=(ObjectID(notice.object_id),),
+            objectTypes=(ObjectMetadata.ObjectContentType.object,),
+            objectNames=(f"<res {notice.object_id.hex()[:6]}>".encode(),),
+        ),
+    )
