@@ -1,0 +1,183 @@
+"""Kinds of configuration values: how each is read from text or TOML, and what is allowed, in words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+ADDRESS_SCHEMES_WITH_PORT = ("tcp", "tls", "ws", "wss")
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`parse` takes text or a TOML value, and raises ValueError for what isn't `allowed`."""
+
+    allowed: str
+    metavar: str
+    parse: Callable[[object], object]
+    choices: tuple[str, ...] = ()
+    is_switch: bool = False
+    repeatable: bool = False
+
+
+def integer(minimum: int, maximum: int | None = None, *, allowed: str | None = None) -> Kind:
+    """A whole number in the closed range."""
+
+    def parse(value: object) -> object:
+        number = int(value) if isinstance(value, str) else value
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise ValueError
+        return _in_range(number, minimum, maximum)
+
+    upper = "" if maximum is None else f" to {maximum}"
+    lower = f"from {minimum}" if maximum is not None else f"of at least {minimum}"
+    return Kind(allowed or f"a whole number {lower}{upper}", "INTEGER", parse)
+
+
+def decimal(minimum: float) -> Kind:
+    """A finite number, `minimum` or more."""
+
+    def parse(value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise ValueError
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
+        return _in_range(number, minimum, None)
+
+    return Kind(f"a number of at least {minimum:g}", "NUMBER", parse)
+
+
+def text(pattern: str, allowed: str, metavar: str = "TEXT") -> Kind:
+    """Text that the pattern matches as a whole."""
+    compiled = re.compile(pattern)
+
+    def parse(value: object) -> object:
+        return _matching(compiled, value)
+
+    return Kind(allowed, metavar, parse)
+
+
+def choice(*names: str) -> Kind:
+    """One of these names."""
+
+    def parse(value: object) -> object:
+        if value not in names:
+            raise ValueError
+        return value
+
+    return Kind("one of " + ", ".join(names) if len(names) > 1 else names[0], "NAME", parse, names)
+
+
+def switch() -> Kind:
+    """On or off; on the command line the flag alone turns it on."""
+
+    def parse(value: object) -> object:
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, str) or value.lower() not in ("true", "false"):
+            raise ValueError
+        return value.lower() == "true"
+
+    return Kind("true or false", "BOOLEAN", parse, is_switch=True)
+
+
+def paths() -> Kind:
+    """One path or several."""
+
+    def parse(value: object) -> object:
+        given = (value,) if isinstance(value, str) else value
+        if not isinstance(given, (list, tuple)) or not given:
+            raise ValueError
+        if not all(isinstance(path, str) and path for path in given):
+            raise ValueError
+        return tuple(given)
+
+    return Kind("a path or a list of paths", "PATH", parse, repeatable=True)
+
+
+def address() -> Kind:
+    """A Scaler address."""
+    schemes = "|".join(ADDRESS_SCHEMES_WITH_PORT)
+    pattern = re.compile(rf"(?:{schemes})://(?P<host>[^/\s]+):(?P<port>\d+)(?:/\S*)?|ipc://\S+")
+
+    def parse(value: object) -> object:
+        matched = pattern.fullmatch(value) if isinstance(value, str) else None
+        if matched is None:
+            raise ValueError
+        if matched["port"] is not None:
+            _in_range(int(matched["port"]), 1, 65535)
+        return value
+
+    return Kind("an address like tcp://10.0.0.5:8516 (tcp, tls, ws, wss or ipc)", "ADDRESS", parse)
+
+
+def capabilities() -> Kind:
+    """Scaler's own notation, `linux,gpu=1`; a bare name counts -1, which is Scaler's "any number"."""
+    pattern = re.compile(r"\s*(?P<name>[^\s=,]+)\s*(?:=\s*(?P<count>-?\d+)\s*)?")
+
+    def parse(value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError
+        counts: dict[str, int] = {}
+        for item in value.split(",") if value.strip() else ():
+            matched = pattern.fullmatch(item)
+            if matched is None:
+                raise ValueError
+            counts[matched["name"]] = int(matched["count"] or -1)
+        return counts
+
+    return Kind('names with optional counts, like "linux,gpu=1"', "LIST", parse)
+
+
+def s3_prefix() -> Kind:
+    """A key prefix; slashes at its ends are dropped, because keys are joined with one."""
+    pattern = re.compile(r"[A-Za-z0-9!_.*'()/-]{1,256}")
+
+    def parse(value: object) -> object:
+        prefix = _matching(pattern, value).strip("/")
+        if not prefix or "//" in prefix:
+            raise ValueError
+        return prefix
+
+    return Kind("a key prefix of letters, digits and !_.*'()/- (256 at most)", "PREFIX", parse)
+
+
+def inline_limit(maximum: int) -> Kind:
+    """`auto`, or a number of characters."""
+    number = integer(0, maximum)
+
+    def parse(value: object) -> object:
+        return value if value == "auto" else number.parse(value)
+
+    return Kind(f"auto, or a whole number of characters from 0 to {maximum}", "auto|INTEGER", parse)
+
+
+def unlimited_or_positive() -> Kind:
+    """Scaler's -1 for "no limit" becomes None."""
+    number = integer(-1)
+
+    def parse(value: object) -> object:
+        parsed = number.parse(value)
+        if parsed == 0:
+            raise ValueError
+        return None if parsed == -1 else parsed
+
+    return Kind("-1 (no limit) or a whole number of at least 1", "INTEGER", parse)
+
+
+def _in_range(number: Number, minimum: Number, maximum: Number | None) -> Number:
+    if number < minimum or (maximum is not None and number > maximum):
+        raise ValueError
+    return number
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str:
+    if not isinstance(value, str) or pattern.fullmatch(value) is None:
+        raise ValueError
+    return value
