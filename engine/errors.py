@@ -17,3 +17,23 @@ class ConfigError(EngineError):
 
 class StartupError(EngineError):
     """What the engine was given can't work: no credentials, no such queue, a definition without its `Ref::`s."""
+
+
+class SchedulerLost(EngineError):
+    """The death timeout passed without a word from the scheduler."""
+
+    def __init__(self, address: str, silence: float) -> None:
+        super().__init__(
+            f"no word from the scheduler at {address} for {silence:.0f} s, longer than the death timeout: "
+            "check that it runs and can be reached, then start again; running jobs were left for adoption"
+        )
+
+
+class OwnershipLost(EngineError):
+    """Another manager took this worker-manager id, or the lease could not be renewed in time."""
+
+
+class ClusterShutdown(EngineError):
+    """A client shut the whole cluster down: nobody waits for results any more."""
+
+    exit_code = 0

@@ -1,0 +1,91 @@
+"""`python -P -m engine --settings JSON`: the engine as a process of its own. `scaler-batch run` starts it so.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. SIGTERM or the first Ctrl-C ends it as `on_exit`
+says (drain by default); the second leaves the jobs for adoption and exits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from engine.errors import ConfigError, EngineError
+from engine.logs import configure_logging
+from engine.settings import EngineConfig
+from engine.worker_manager import AWSHPCWorkerManager, StopMode
+
+logger = logging.getLogger("engine")
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        config = _settings(arguments)
+        configure_logging(config.logging_level, config.logging_paths, config.logging_config_file, os.environ)
+        return _run(config)
+    except EngineError as error:
+        print(f"scaler-batch: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _settings(arguments: Sequence[str]) -> EngineConfig:
+    parser = argparse.ArgumentParser(prog="python -P -m engine")
+    parser.add_argument("--settings", required=True, help="the resolved configuration as JSON")
+    try:
+        return msgspec.json.decode(parser.parse_args(arguments).settings, type=EngineConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"--settings: {error}: expected what `scaler-batch run` makes") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"--settings is not JSON ({error}): expected what `scaler-batch run` makes") from error
+
+
+def _run(config: EngineConfig) -> int:
+    if config.event_loop == "uvloop":
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run_managers(config))
+    return asyncio.run(_run_managers(config))
+
+
+async def _run_managers(config: EngineConfig) -> int:
+    for note in config.notes:
+        logger.info("%s", note)
+    drain_timeout = config.drain_timeout_seconds or None
+    managers = [AWSHPCWorkerManager(each, drain_timeout) for each in config.managers]
+    _stop_on_signals(managers, StopMode(config.on_exit))
+    runs = [asyncio.create_task(manager.run()) for manager in managers]
+    await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)
+    for manager in managers:
+        manager.stop(StopMode.DRAIN)
+    outcomes = await asyncio.gather(*runs, return_exceptions=True)
+    return max(map(_exit_code, outcomes))
+
+
+def _stop_on_signals(managers: Sequence[AWSHPCWorkerManager], mode: StopMode) -> None:
+    def stop() -> None:
+        for manager in managers:
+            manager.stop(mode)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+def _exit_code(outcome: BaseException | None) -> int:
+    if outcome is None:
+        return 0
+    if isinstance(outcome, EngineError):
+        logger.error("%s", outcome)
+        return outcome.exit_code
+    raise outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,57 @@
+"""A function's name for people to read, out of its pickle, without unpickling it.
+
+Best effort: cloudpickle writes a function of an importable module as a reference (module and qualified name)
+and any other one by value, with its `__name__` among its attributes. Anything else reads "?".
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections import deque
+from collections.abc import Iterator
+
+UNKNOWN = "?"
+_LONGEST_NAME = 80
+_MOST_OPCODES = 20_000
+
+
+def function_name(pickled: bytes) -> str:
+    """The name, at most 80 characters, printable; "?" when the pickle doesn't show one."""
+    try:
+        name = _by_value(pickled) or _by_reference(pickled)
+    except (ValueError, IndexError, KeyError, UnicodeDecodeError):
+        return UNKNOWN
+    readable = "".join(each for each in name or UNKNOWN if each.isprintable())
+    return readable[:_LONGEST_NAME] or UNKNOWN
+
+
+def _by_value(pickled: bytes) -> str | None:
+    previous = ""
+    for text in _strings(pickled):
+        if previous == "__qualname__":
+            return text.rpartition("<locals>.")[2]
+        previous = text
+    return None
+
+
+def _by_reference(pickled: bytes) -> str | None:
+    recent: deque[str] = deque(maxlen=2)
+    for opcode, argument, _ in _opcodes(pickled):
+        if opcode.name == "STACK_GLOBAL" and len(recent) == 2:
+            return None if recent[0].startswith("cloudpickle") else ".".join(recent)
+        if isinstance(argument, str):
+            recent.append(argument)
+    return None
+
+
+def _strings(pickled: bytes) -> Iterator[str]:
+    for _, argument, _ in _opcodes(pickled):
+        if isinstance(argument, str):
+            yield argument
+
+
+def _opcodes(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
+    for number, operation in enumerate(pickletools.genops(pickled)):
+        if number >= _MOST_OPCODES:
+            return
+        yield operation

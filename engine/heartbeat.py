@@ -1,0 +1,89 @@
+"""Heartbeats of the worker link, and the barrier that they make.
+
+The scheduler acknowledges neither results nor objects, but it answers each heartbeat with an echo, in order. So
+the echo of a heartbeat that was sent after a TaskResult proves that the scheduler has handled that result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from engine.messages import LinkDown, WorkerVitals
+
+FIRST_ECHO_SECONDS = 5.0
+"""A new connection that brings no echo within this is given up for another."""
+SILENCE_SECONDS = 15.0
+"""An established connection without an echo for this long, and for three heartbeats, is given up."""
+
+Send = Callable[[WorkerVitals], Awaitable[None]]
+
+
+class HeartbeatManager:
+    """Sends heartbeats over one worker connection and counts their echoes. One instance a connection."""
+
+    def __init__(
+        self,
+        send: Send,
+        vitals: Callable[[int], WorkerVitals],
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._send = send
+        self._vitals = vitals
+        self._interval = interval
+        self._clock = clock
+        self._sent_at: deque[float] = deque()
+        self._sent = 0
+        self._echoed = 0
+        self._last_heard = clock()
+        self._latency = 0.0
+        self._barriers: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def has_echo(self) -> bool:
+        return self._echoed > 0
+
+    async def run(self) -> None:
+        """Beat until the connection ends. Raises `LinkDown` when echoes stay out for too long."""
+        while True:
+            await self.beat()
+            await asyncio.sleep(self._interval if self.has_echo else min(self._interval, 1.0))
+            self._check_silence()
+
+    async def beat(self) -> None:
+        self._sent += 1
+        self._sent_at.append(self._clock())
+        await self._send(self._vitals(int(self._latency * 1_000_000)))
+
+    def on_echo(self) -> None:
+        self._echoed += 1
+        self._last_heard = self._clock()
+        if self._sent_at:
+            self._latency = (self._last_heard - self._sent_at.popleft()) / 2
+        while self._barriers and self._barriers[0][0] <= self._echoed:
+            reached = self._barriers.popleft()[1]
+            if not reached.done():
+                reached.set_result(None)
+
+    async def barrier(self) -> None:
+        """Return when the scheduler has handled all that was sent before. Raises `LinkDown` when the link ends."""
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._barriers.append((self._sent + 1, reached))
+        await self.beat()
+        await reached
+
+    def close(self) -> None:
+        """The connection ended: whoever waits for a barrier learns that it was not reached."""
+        for _, reached in self._barriers:
+            if not reached.done():
+                reached.set_exception(LinkDown("the connection to the scheduler ended before the barrier"))
+        self._barriers.clear()
+
+    def _check_silence(self) -> None:
+        limit = max(SILENCE_SECONDS, 3 * self._interval) if self.has_echo else FIRST_ECHO_SECONDS
+        silence = self._clock() - self._last_heard
+        if silence > limit:
+            raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")

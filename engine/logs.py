@@ -1,0 +1,74 @@
+"""Log lines: rich ones on a terminal, plain or JSON elsewhere. Never payloads, arguments, results or secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+FORMAT_VARIABLE = "SCALER_BATCH_LOG_FORMAT"
+"""`plain` or `json`, for what is not a terminal."""
+
+_STREAMS = {"/dev/stdout": lambda: sys.stdout, "/dev/stderr": lambda: sys.stderr}
+_PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def configure_logging(level: str, paths: Sequence[str], config_file: str | None, environ: Mapping[str, str]) -> None:
+    """Send the engine's log lines to `paths`; `config_file` (logging's .conf format) supersedes all of it."""
+    if config_file is not None:
+        logging.config.fileConfig(config_file, disable_existing_loggers=False)
+        return
+    handlers = [_handler(path, environ.get(FORMAT_VARIABLE, "plain")) for path in paths]
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    for package in ("engine", "scaler"):
+        logging.getLogger(package).setLevel(_level(level))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, and the traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _utc(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _handler(path: str, form: str) -> logging.Handler:
+    stream = _STREAMS[path]() if path in _STREAMS else None
+    if stream is not None and stream.isatty():
+        return _rich_handler(path)
+    handler = logging.StreamHandler(stream) if stream is not None else logging.FileHandler(path)
+    handler.setFormatter(JsonFormatter() if form == "json" else _plain_formatter())
+    return handler
+
+
+def _rich_handler(path: str) -> logging.Handler:
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    console = Console(stderr=path == "/dev/stderr")
+    return RichHandler(console=console, show_path=False, rich_tracebacks=False)
+
+
+def _plain_formatter() -> logging.Formatter:
+    formatter = logging.Formatter(_PLAIN, "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    return formatter
+
+
+def _utc(created: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created)) + f".{int(created % 1 * 1000):03d}Z"
+
+
+def _level(name: str) -> int | str:
+    # Scaler's own extra level: most of what it would say is INFO here
+    return logging.INFO if name == "LOGGING" else name

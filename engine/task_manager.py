@@ -1,0 +1,395 @@
+"""The owner of every task's state: queue, slots, loading, cancels, delivery.
+
+Data flows one way: the worker link puts tasks in, the backend runs them, outcomes go into Scaler's object storage
+and are announced; a barrier later the backend may forget them. The states and what may follow what are in
+`task_record`. No bytes of a task are ever unpickled here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Protocol
+
+from container.batch_job_frames import Blob
+from engine.backends import BatchState, HPCBackend, Outcome, Placement, Profile, ResourceShape, TaskWork
+from engine.byte_budget import ByteBudget
+from engine.function_names import function_name
+from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, ResultNotice, TaskArrived
+from engine.object_cache import CONCURRENT_READS, ObjectCache
+from engine.scaler_link import new_result_id, pack_profile
+from engine.task_queue import TaskQueue
+from engine.task_record import TaskRecord, TaskState
+
+logger = logging.getLogger(__name__)
+
+CLAIM_GRACE_SECONDS = 20.0
+"""After a new connection: how long a job whose task did not come back is kept before it is terminated."""
+SETTLE_SECONDS = 0.2
+"""Results gathered behind one barrier, so that deletions are bulk ones."""
+
+
+class Storage(Protocol):
+    """Scaler's object storage; waits through its outages."""
+
+    async def get(self, object_id: bytes) -> bytes: ...
+
+    async def put(self, object_id: bytes, data: bytes) -> None: ...
+
+
+class Replies(Protocol):
+    """What may be said to the scheduler; raises `LinkDown` while there is no connection."""
+
+    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None: ...
+
+    async def announce_result(self, notice: ResultNotice) -> None: ...
+
+
+class AWSHPCTaskManager:
+    """Task queuing, priority, concurrency control, submission and delivery. One a worker manager."""
+
+    def __init__(
+        self,
+        backend: HPCBackend,
+        storage: Storage,
+        max_concurrent_jobs: int,
+        on_lost_ownership: Callable[[str], None],
+    ) -> None:
+        self._backend = backend
+        self._storage = storage
+        self._max_concurrent_jobs = max_concurrent_jobs
+        self._tell_lost_ownership = on_lost_ownership
+        self._replies: Replies | None = None
+        self._records: dict[bytes, TaskRecord] = {}
+        self._queue = TaskQueue()
+        self._objects = ObjectCache(storage.get)
+        self._budget = ByteBudget()
+        self._held: dict[bytes, tuple[Blob, ...]] = {}
+        self._slots_used = 0
+        self._loading = 0
+        self._accepting = True
+        self._paused = ""
+        self._unconfirmed: set[bytes] = set()
+        self._unannounced: set[bytes] = set()
+        self._something_to_settle = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._claim_deadline: asyncio.TimerHandle | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    # ---- what others ask
+
+    @property
+    def queued(self) -> int:
+        return len(self._queue)
+
+    @property
+    def slots_used(self) -> int:
+        """Children that count against `max_concurrent_jobs`."""
+        return self._slots_used
+
+    @property
+    def is_idle(self) -> bool:
+        """No task in flight and no delivery unconfirmed; queued ones may wait."""
+        return self._idle.is_set()
+
+    def connect(self, replies: Replies) -> None:
+        self._replies = replies
+
+    # ---- from the scheduler
+
+    def on_task(self, task: TaskArrived) -> None:
+        """A task is ours. One that we hold already (the scheduler handed it on and back) is attached, not run again."""
+        known = self._records.get(task.task_id)
+        if known is not None:
+            self._claim(known)
+            return
+        self._records[task.task_id] = TaskRecord(task, _shape(task))
+        self._queue.push(task.task_id, task.priority)
+        self._pump()
+
+    def on_cancel(self, cancel: CancelRequested) -> None:
+        """Scaler's semantics: what doesn't run yet is dropped, what runs ends only by force."""
+        record = self._records.get(cancel.task_id)
+        match record.state if record else None:
+            case None:
+                self._answer(cancel.task_id, CancelAnswer.NOT_FOUND)
+            case TaskState.CANCELLING:
+                pass
+            case TaskState.DELIVERING:
+                # the result goes out next: the scheduler takes it only from a task whose cancel was refused
+                self._answer(cancel.task_id, CancelAnswer.FAILED)
+            case TaskState.DELIVERED:
+                # the scheduler cancelled before the result reached it, so it drops that and waits for this answer
+                self._answer(cancel.task_id, CancelAnswer.CANCELED)
+            case TaskState.SUBMITTED | TaskState.ADOPTING if not cancel.force:
+                self._answer(cancel.task_id, CancelAnswer.FAILED)
+            case _:
+                assert record is not None
+                self._start(self._withdraw(record, answer=True))
+
+    def on_objects_deleted(self, deleted: ObjectsDeleted) -> None:
+        for object_id in deleted.object_ids:
+            self._objects.drop(object_id)
+
+    def on_joined(self) -> None:
+        """The scheduler knows us (again) and has sent what it wants of us: the rest is nobody's."""
+        self._unconfirmed |= self._unannounced
+        self._unannounced.clear()
+        self._something_to_settle.set()
+        if any(record.state is TaskState.ADOPTING for record in self._records.values()):
+            loop = asyncio.get_running_loop()
+            self._claim_deadline = loop.call_later(CLAIM_GRACE_SECONDS, self._withdraw_unclaimed)
+
+    def on_link_lost(self) -> None:
+        """What we held, the scheduler hands out anew when we come back: only jobs are kept, for their tasks."""
+        if self._claim_deadline is not None:
+            self._claim_deadline.cancel()
+        self._unannounced |= self._unconfirmed
+        self._unconfirmed.clear()
+        for record in list(self._records.values()):
+            if record.state in (TaskState.QUEUED, TaskState.LOADING):
+                self._end(record)
+            elif record.state in (TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED):
+                self._enter(record, TaskState.ADOPTING)
+
+    # ---- from the backend
+
+    def on_submitted(self, placement: Placement) -> None:
+        for task_id in placement.task_ids:
+            self._release_bytes(task_id)
+            record = self._records.get(task_id)
+            if record is None:
+                continue
+            record.placement = placement
+            if record.state in (TaskState.COLLECTING, TaskState.PAUSED):
+                self._enter(record, TaskState.SUBMITTED)
+        self._pump()
+
+    def on_state(self, task_id: bytes, state: BatchState) -> None:
+        record = self._records.get(task_id)
+        if record is not None:
+            record.batch_state = state
+
+    async def on_outcome(self, outcome: Outcome) -> None:
+        record = self._records.get(outcome.task_id)
+        if record is None or record.state in (
+            TaskState.CANCELLING,
+            TaskState.DELIVERING,
+            TaskState.DELIVERED,
+        ):
+            return
+        await self._deliver(record, outcome)
+
+    def on_paused(self, reason: str) -> None:
+        self._paused = reason
+        logger.warning("paused, no task fails: %s", reason)
+        self._move_all(TaskState.COLLECTING, TaskState.PAUSED)
+
+    def on_resumed(self) -> None:
+        self._paused = ""
+        logger.info("resumed: AWS accepts our credentials again")
+        self._move_all(TaskState.PAUSED, TaskState.COLLECTING)
+        self._pump()
+
+    def on_lost_ownership(self, reason: str) -> None:
+        self._tell_lost_ownership(reason)
+
+    # ---- life cycle
+
+    async def settle(self, barrier: Callable[[], Awaitable[None]]) -> None:
+        """Forget what was delivered once the scheduler proved to have heard of it. Raises what `barrier` raises."""
+        while True:
+            await self._something_to_settle.wait()
+            self._something_to_settle.clear()
+            await asyncio.sleep(SETTLE_SECONDS)
+            batch = tuple(self._unconfirmed)
+            if not batch:
+                continue
+            await barrier()
+            await self._backend.forget(batch)
+            for task_id in batch:
+                self._unconfirmed.discard(task_id)
+                self._end(self._records[task_id])
+
+    async def drain(self, timeout: float | None) -> bool:
+        """Start nothing more and wait until what runs is delivered and confirmed; whether it was in time."""
+        self._accepting = False
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def accept(self) -> None:
+        """Start tasks again after a drain."""
+        self._accepting = True
+        self._pump()
+
+    async def close(self) -> None:
+        """End whatever still runs in the background."""
+        self.on_link_lost()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._objects.close()
+
+    # ---- inside
+
+    def _pump(self) -> None:
+        while self._may_start() and len(self._queue):
+            record = self._records[self._queue.pop()]
+            self._enter(record, TaskState.LOADING)
+            self._loading += 1
+            self._start(self._load(record))
+
+    def _may_start(self) -> bool:
+        return (
+            self._accepting
+            and self._slots_used < self._max_concurrent_jobs
+            and self._loading < CONCURRENT_READS
+            and self._budget.has_room
+        )
+
+    async def _load(self, record: TaskRecord) -> None:
+        try:
+            work = await self._read(record.task, record.shape)
+        except ValueError as error:
+            outcome = _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
+            await self._deliver(record, outcome)
+        else:
+            self._hand_over(record, work)
+        finally:
+            self._loading -= 1
+            self._pump()
+
+    async def _read(self, task: TaskArrived, shape: ResourceShape) -> TaskWork:
+        ids = (task.serializer_id, task.function_id, *task.argument_ids)
+        serializer, function, *arguments = await asyncio.gather(*map(self._objects.get, ids))
+        return TaskWork(task.task_id, shape, serializer, function, tuple(arguments))
+
+    def _hand_over(self, record: TaskRecord, work: TaskWork) -> None:
+        if record.state is not TaskState.LOADING:
+            return
+        record.function_name = function_name(work.function.data)
+        self._held[record.task_id] = work.blobs
+        self._budget.hold(work.blobs)
+        self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
+        self._backend.submit(work)
+
+    async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
+        self._enter(record, TaskState.DELIVERING)
+        object_id = new_result_id(record.task.client_id)
+        await self._storage.put(object_id, outcome.body)
+        profile = outcome.profile
+        packed = pack_profile(profile.duration_s, profile.peak_bytes, profile.cpu_s)
+        record.notice = ResultNotice(record.task_id, record.task.client_id, object_id, outcome.succeeded, packed)
+        self._unannounced.add(record.task_id)
+        self._enter(record, TaskState.DELIVERED)
+        await self._announce(record)
+
+    async def _announce(self, record: TaskRecord) -> None:
+        assert record.notice is not None
+        if self._replies is None:
+            return
+        try:
+            await self._replies.announce_result(record.notice)
+        except LinkDown:
+            return
+        self._unannounced.discard(record.task_id)
+        self._unconfirmed.add(record.task_id)
+        self._something_to_settle.set()
+
+    def _claim(self, record: TaskRecord) -> None:
+        if record.state is TaskState.DELIVERED:
+            self._unannounced.add(record.task_id)
+            self._unconfirmed.discard(record.task_id)
+            self._start(self._announce(record))
+        elif record.state is TaskState.ADOPTING:
+            submitted = record.placement is not None
+            waiting = TaskState.PAUSED if self._paused else TaskState.COLLECTING
+            self._enter(record, TaskState.SUBMITTED if submitted else waiting)
+
+    async def _withdraw(self, record: TaskRecord, *, answer: bool) -> None:
+        if record.state is TaskState.QUEUED:
+            self._end(record)
+        else:
+            with_backend = record.state is not TaskState.LOADING
+            self._enter(record, TaskState.CANCELLING)
+            if with_backend:
+                await self._backend.cancel(record.task_id)
+            self._end(record)
+        if answer:
+            await self._send_answer(record.task_id, CancelAnswer.CANCELED)
+
+    def _withdraw_unclaimed(self) -> None:
+        unclaimed = [each for each in self._records.values() if each.state is TaskState.ADOPTING]
+        if unclaimed:
+            logger.warning("terminating %d jobs whose tasks nobody claimed again", len(unclaimed))
+        for record in unclaimed:
+            self._start(self._withdraw(record, answer=False))
+
+    def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:
+        self._start(self._send_answer(task_id, answer))
+
+    async def _send_answer(self, task_id: bytes, answer: CancelAnswer) -> None:
+        if self._replies is None:
+            return
+        try:
+            await self._replies.answer_cancel(task_id, answer)
+        except LinkDown:
+            # the scheduler settles open cancels itself when it learns that this connection ended
+            logger.debug("cancel of task %s not answered: the link is down", task_id.hex())
+
+    def _move_all(self, source: TaskState, target: TaskState) -> None:
+        for record in self._records.values():
+            if record.state is source:
+                self._enter(record, target)
+
+    def _enter(self, record: TaskRecord, state: TaskState) -> None:
+        held = record.holds_slot
+        record.move(state)
+        self._slots_used += record.holds_slot - held
+        self._note_idleness()
+        if held and not record.holds_slot:
+            self._release_bytes(record.task_id)
+            self._pump()
+
+    def _end(self, record: TaskRecord) -> None:
+        self._queue.discard(record.task_id)
+        self._unannounced.discard(record.task_id)
+        self._records.pop(record.task_id, None)
+        self._enter(record, TaskState.ENDED)
+
+    def _note_idleness(self) -> None:
+        if self._slots_used or self._unconfirmed or self._unannounced:
+            self._idle.clear()
+        else:
+            self._idle.set()
+
+    def _release_bytes(self, task_id: bytes) -> None:
+        self._budget.release(self._held.pop(task_id, ()))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a step of a task failed", exc_info=task.exception())
+
+
+def _shape(task: TaskArrived) -> ResourceShape:
+    def wanted(name: str) -> int | None:
+        value = task.capabilities.get(name, -1)
+        return value if value > 0 else None
+
+    return ResourceShape(vcpus=wanted("vcpus"), memory_mib=wanted("memory"), gpus=wanted("gpu"))
+
+
+def _failure(task_id: bytes, error: Exception) -> Outcome:
+    return Outcome(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile())

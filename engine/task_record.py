@@ -1,0 +1,88 @@
+"""The state of one task: the states, what may follow what, and the record that holds it.
+
+`AWSHPCTaskManager` owns every `TaskRecord`; everything else asks it. A record's state changes only through
+`TaskRecord.move`, which refuses what the table doesn't allow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from engine.backends import BatchState, Placement, ResourceShape
+from engine.messages import ResultNotice, TaskArrived
+
+
+class TaskState(str, Enum):
+    """Where a task is between the scheduler and AWS Batch."""
+
+    QUEUED = "queued"
+    """Waits for a slot or for room in the byte budget; can be cancelled or taken back by the balancer."""
+    LOADING = "loading"
+    """Holds a slot; its bytes are being read from Scaler's object storage."""
+    COLLECTING = "collecting"
+    """With the backend, which gathers and submits; no job is known yet."""
+    PAUSED = "paused"
+    """As collecting, but AWS refuses our credentials: nothing fails, everything waits."""
+    SUBMITTED = "submitted"
+    """Batch has its job; `TaskRecord.batch_state` says how far that is."""
+    ADOPTING = "adopting"
+    """Its job is ours, but the scheduler has not (again) said that the task is; attached when it does."""
+    CANCELLING = "cancelling"
+    """Being taken back from the backend; the confirmation follows."""
+    DELIVERING = "delivering"
+    """Its outcome is on the way into Scaler's object storage."""
+    DELIVERED = "delivered"
+    """The scheduler was told; what S3 holds stays until the barrier proves that it heard."""
+    ENDED = "ended"
+    """Nothing is left of it here."""
+
+
+_LIVE = frozenset({TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED, TaskState.ADOPTING})
+_MAY_FOLLOW: dict[TaskState, frozenset[TaskState]] = {
+    TaskState.QUEUED: frozenset({TaskState.LOADING, TaskState.ENDED}),
+    TaskState.LOADING: frozenset(
+        {TaskState.COLLECTING, TaskState.PAUSED, TaskState.CANCELLING, TaskState.DELIVERING, TaskState.ENDED}
+    ),
+    **{state: _LIVE - {state} | {TaskState.CANCELLING, TaskState.DELIVERING} for state in _LIVE},
+    TaskState.CANCELLING: frozenset({TaskState.ENDED}),
+    TaskState.DELIVERING: frozenset({TaskState.DELIVERED, TaskState.ENDED}),
+    TaskState.DELIVERED: frozenset({TaskState.ENDED}),
+    TaskState.ENDED: frozenset(),
+}
+
+HOLDS_SLOT = frozenset(
+    {TaskState.LOADING, *_LIVE, TaskState.CANCELLING, TaskState.DELIVERING},
+)
+"""The states that count against `max_concurrent_jobs`."""
+
+
+class IllegalTransition(Exception):
+    """A defect of ours: a state that may not follow the present one."""
+
+
+@dataclass(slots=True)
+class TaskRecord:
+    """Everything the engine knows of one task. It never holds the task's bytes."""
+
+    task: TaskArrived
+    shape: ResourceShape
+    state: TaskState = TaskState.QUEUED
+    function_name: str = "?"
+    batch_state: BatchState | None = None
+    placement: Placement | None = None
+    notice: ResultNotice | None = field(default=None, repr=False)
+
+    @property
+    def task_id(self) -> bytes:
+        return self.task.task_id
+
+    @property
+    def holds_slot(self) -> bool:
+        return self.state in HOLDS_SLOT
+
+    def move(self, state: TaskState) -> None:
+        """Enter `state`. Raises `IllegalTransition` when it may not follow the present one."""
+        if state not in _MAY_FOLLOW[self.state]:
+            raise IllegalTransition(f"task {self.task_id.hex()}: {state.value} can't follow {self.state.value}")
+        self.state = state

@@ -1,0 +1,186 @@
+"""The worker link: registers with the scheduler, heartbeats, and routes messages to the task manager."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from engine.errors import ClusterShutdown, SchedulerLost
+from engine.heartbeat import HeartbeatManager
+from engine.messages import (
+    CancelAnswer,
+    CancelRequested,
+    LinkDown,
+    ObjectsDeleted,
+    ResultNotice,
+    ShutdownRequested,
+    TaskArrived,
+    WorkerEcho,
+    WorkerMessage,
+    WorkerVitals,
+)
+from engine.settings import ManagerConfig
+from engine.storage_link import StorageLink
+from engine.task_manager import AWSHPCTaskManager
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+FAREWELL_SECONDS = 5.0
+
+
+class Channel(Protocol):
+    """One connection as a worker; `engine.scaler_link.WorkerChannel`."""
+
+    async def heartbeat(self, vitals: WorkerVitals) -> None: ...
+
+    async def announce_result(self, notice: ResultNotice) -> None: ...
+
+    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None: ...
+
+    async def farewell(self) -> None: ...
+
+    async def receive(self) -> WorkerMessage | None: ...
+
+    def close(self) -> None: ...
+
+
+class AWSBatchWorker:
+    """Connects to the scheduler as a worker and stays connected until `leave`."""
+
+    def __init__(
+        self,
+        connect: Callable[[str], Awaitable[Channel]],
+        config: ManagerConfig,
+        capabilities: Mapping[str, int],
+        tasks: AWSHPCTaskManager,
+        storage: StorageLink,
+    ) -> None:
+        self._connect = connect
+        self._config = config
+        self._capabilities = capabilities
+        self._tasks = tasks
+        self._storage = storage
+        self._channel: Channel | None = None
+        self._last_contact = time.monotonic()
+
+    async def run(self) -> None:
+        """Serve one connection after the other.
+
+        Raises `ClusterShutdown` when a client shuts the cluster down, `SchedulerLost` after the death timeout.
+        """
+        self._tasks.connect(self)
+        address = self._config.worker_scheduler_address or self._config.scheduler_address
+        while True:
+            try:
+                await self._serve_one_connection(address)
+            except LinkDown as error:
+                logger.warning("worker link: %s; connecting again", error)
+            self._check_death()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def leave(self) -> None:
+        """Tell the scheduler, which hands on at once what it thinks we hold."""
+        if self._channel is not None:
+            with contextlib.suppress(LinkDown, TimeoutError):
+                await asyncio.wait_for(self._channel.farewell(), FAREWELL_SECONDS)
+
+    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
+        await self._open_channel().answer_cancel(task_id, answer)
+
+    async def announce_result(self, notice: ResultNotice) -> None:
+        await self._open_channel().announce_result(notice)
+
+    def _open_channel(self) -> Channel:
+        if self._channel is None:
+            raise LinkDown("no connection to the scheduler")
+        return self._channel
+
+    async def _serve_one_connection(self, address: str) -> None:
+        await self._announce_predecessors_end(address)
+        channel = await self._connect(address)
+        heartbeat = HeartbeatManager(channel.heartbeat, self._vitals, self._config.heartbeat_interval_seconds)
+        self._channel = channel
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._receive(channel, heartbeat))
+                group.create_task(heartbeat.run())
+                group.create_task(self._tasks.settle(heartbeat.barrier))
+        except* LinkDown as failures:
+            raise LinkDown(str(failures.exceptions[0])) from None
+        except* ClusterShutdown as failures:
+            raise failures.exceptions[0] from None
+        finally:
+            self._channel = None
+            heartbeat.close()
+            channel.close()
+            self._tasks.on_link_lost()
+
+    async def _announce_predecessors_end(self, address: str) -> None:
+        """Whoever had this identity before (a killed engine, our last connection) is gone.
+
+        Without this the scheduler takes our heartbeats for the predecessor's and never hands its tasks out again.
+        """
+        channel = await self._connect(address)
+        try:
+            await channel.farewell()
+        finally:
+            channel.close()
+
+    async def _receive(self, channel: Channel, heartbeat: HeartbeatManager) -> None:
+        early: list[WorkerMessage] = []
+        while True:
+            message = await channel.receive()
+            match message:
+                case None:
+                    continue
+                case WorkerEcho():
+                    is_first = not heartbeat.has_echo
+                    self._on_echo(message, heartbeat)
+                    if is_first:
+                        self._join(early)
+                case _ if heartbeat.has_echo:
+                    self._route(message)
+                case _:
+                    early.append(message)
+
+    def _on_echo(self, echo: WorkerEcho, heartbeat: HeartbeatManager) -> None:
+        self._last_contact = time.monotonic()
+        self._storage.use_address(echo.object_storage_address)
+        heartbeat.on_echo()
+
+    def _join(self, early: list[WorkerMessage]) -> None:
+        logger.info("worker link: registered with the scheduler, %d messages waiting", len(early))
+        for message in early:
+            self._route(message)
+        early.clear()
+        self._tasks.on_joined()
+
+    def _route(self, message: WorkerMessage) -> None:
+        match message:
+            case TaskArrived():
+                self._tasks.on_task(message)
+            case CancelRequested():
+                self._tasks.on_cancel(message)
+            case ObjectsDeleted():
+                self._tasks.on_objects_deleted(message)
+            case ShutdownRequested():
+                raise ClusterShutdown("a client shut the cluster down")
+
+    def _vitals(self, latency_microseconds: int) -> WorkerVitals:
+        return WorkerVitals(
+            queue_size=max(self._config.task_queue_size, 2 * self._config.max_concurrent_jobs),
+            queued_tasks=self._tasks.queued,
+            busy=self._tasks.slots_used >= self._config.max_concurrent_jobs,
+            latency_microseconds=latency_microseconds,
+            capabilities=self._capabilities,
+        )
+
+    def _check_death(self) -> None:
+        silence = time.monotonic() - self._last_contact
+        if silence > self._config.death_timeout_seconds:
+            raise SchedulerLost(self._config.scheduler_address, silence)

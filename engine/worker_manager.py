@@ -1,0 +1,223 @@
+"""The worker manager: tells the scheduler what could run, and connects its worker when the scheduler wants it.
+
+It wires one backend, one task manager, one storage link and (while wanted) one worker link together, and takes
+them down again in the order that loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from enum import Enum
+from typing import Any
+
+from engine.backends import create_backend
+from engine.errors import ClusterShutdown, OwnershipLost, SchedulerLost
+from engine.messages import CapacityWanted, LinkDown
+from engine.scaler_link import ManagerChannel, SchedulerLink
+from engine.settings import ManagerConfig
+from engine.storage_link import StorageLink
+from engine.task_manager import AWSHPCTaskManager
+from engine.worker import AWSBatchWorker
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+IDLE_HEARTBEAT_SECONDS = 0.5
+"""Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
+
+
+class StopMode(str, Enum):
+    """How to end, gentlest first."""
+
+    DRAIN = "drain"
+    DETACH = "detach"
+    TERMINATE = "terminate"
+
+
+class AWSHPCWorkerManager:
+    """One worker manager of the engine; `run` it once."""
+
+    def __init__(self, config: ManagerConfig, drain_timeout: float | None) -> None:
+        self._config = config
+        self._drain_timeout = drain_timeout
+        self._link = SchedulerLink(config.worker_manager_id, config.io_threads)
+        self._backend = create_backend(config)
+        self._storage = StorageLink(self._link.open_storage, config.object_storage_address)
+        self._tasks = AWSHPCTaskManager(
+            self._backend, self._storage, config.max_concurrent_jobs, self._on_lost_ownership
+        )
+        self._worker: AWSBatchWorker | None = None
+        self._worker_run: asyncio.Task[None] | None = None
+        self._wanted = 0
+        self._wanted_changed = asyncio.Event()
+        self._stop: asyncio.Future[StopMode] = asyncio.get_running_loop().create_future()
+        self._cut_short = asyncio.Event()
+        self._last_contact = time.monotonic()
+
+    def stop(self, mode: StopMode) -> None:
+        """Ask for the end. A second, less gentle request cuts a drain short."""
+        if not self._stop.done():
+            self._stop.set_result(mode)
+        else:
+            self._cut_short.set()
+
+    async def run(self) -> None:
+        """Work until stopped. Raises `EngineError` for what ends it otherwise."""
+        await self._backend.start(self._tasks)
+        mode = StopMode.DETACH
+        loops = [
+            asyncio.create_task(self._storage.run()),
+            asyncio.create_task(self._keep_manager_link()),
+            asyncio.create_task(self._follow_demand()),
+        ]
+        try:
+            mode = await self._until_stopped(loops)
+        except ClusterShutdown:
+            mode = StopMode.TERMINATE
+            raise
+        finally:
+            await self._wind_down(mode, loops)
+
+    async def _until_stopped(self, loops: list[asyncio.Task[None]]) -> StopMode:
+        ends: list[asyncio.Future[Any]] = [self._stop, *loops]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for loop in loops:
+            if loop.done():
+                loop.result()
+        return self._stop.result()
+
+    async def _wind_down(self, mode: StopMode, loops: list[asyncio.Task[None]]) -> None:
+        if mode is StopMode.DRAIN and not await self._drain():
+            mode = StopMode.DETACH
+        if self._worker is not None:
+            await self._worker.leave()
+        await _cancel(*loops, self._worker_run)
+        await self._backend.stop(terminate=mode is StopMode.TERMINATE)
+        await self._tasks.close()
+        self._link.close()
+
+    async def _drain(self) -> bool:
+        logger.info("draining: %d tasks in flight, %d queued go back", self._tasks.slots_used, self._tasks.queued)
+        drained = asyncio.create_task(self._tasks.drain(self._drain_timeout))
+        cut_short = asyncio.create_task(self._cut_short.wait())
+        await asyncio.wait({drained, cut_short}, return_when=asyncio.FIRST_COMPLETED)
+        in_time = drained.done() and drained.result()
+        await _cancel(drained, cut_short)
+        if not in_time:
+            logger.warning("not drained: %d tasks stay with AWS Batch for adoption", self._tasks.slots_used)
+        return in_time
+
+    # ---- the manager link
+
+    async def _keep_manager_link(self) -> None:
+        reported = False
+        while True:
+            try:
+                await self._serve_manager_link()
+            except LinkDown as error:
+                if not reported:
+                    logger.warning("scheduler: %s; retrying, is scaler_scheduler running there?", error)
+                reported = self._last_contact_age() > RETRY_SECONDS * 3
+            if self._last_contact_age() > self._config.death_timeout_seconds:
+                raise SchedulerLost(self._config.scheduler_address, self._last_contact_age())
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _serve_manager_link(self) -> None:
+        channel = await self._link.open_manager(self._config.scheduler_address)
+        logger.info("scheduler: connected to %s", self._config.scheduler_address)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._receive(channel))
+                group.create_task(self._beat(channel))
+        except* LinkDown as failures:
+            raise LinkDown(str(failures.exceptions[0])) from None
+        finally:
+            channel.close()
+
+    async def _beat(self, channel: ManagerChannel) -> None:
+        advertised = self._config.max_concurrent_jobs
+        if self._config.max_task_concurrency is not None:
+            advertised = min(advertised, self._config.max_task_concurrency)
+        opened = time.monotonic()
+        while True:
+            await channel.heartbeat(advertised, self._capabilities())
+            interval = self._config.heartbeat_interval_seconds
+            await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_SECONDS))
+            silence = time.monotonic() - max(opened, self._last_contact)
+            if silence > max(15.0, 3 * interval):
+                raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")
+
+    async def _receive(self, channel: ManagerChannel) -> None:
+        while True:
+            message = await channel.receive()
+            self._last_contact = time.monotonic()
+            if isinstance(message, CapacityWanted):
+                self._on_wanted(message)
+
+    def _on_wanted(self, wanted: CapacityWanted) -> None:
+        ours = self._capabilities().keys()
+        self._wanted = sum(count for count, names in wanted.requests if names <= ours)
+        self._wanted_changed.set()
+
+    def _capabilities(self) -> dict[str, int]:
+        # -1 is Scaler's "any amount": the job definition and each task say how much, Batch finds the room
+        return {"vcpus": -1, "memory": -1, **self._backend.capabilities, **self._config.capabilities}
+
+    def _last_contact_age(self) -> float:
+        return time.monotonic() - self._last_contact
+
+    # ---- demand
+
+    async def _follow_demand(self) -> None:
+        """Connect the worker when it is wanted; drain and disconnect it when it has not been for the cooldown."""
+        unwanted_since: float | None = None
+        while True:
+            await self._wanted_changed.wait()
+            self._wanted_changed.clear()
+            self._raise_workers_end()
+            if self._wanted > 0:
+                unwanted_since = None
+                self._connect_worker()
+            elif self._worker_run is not None:
+                unwanted_since = unwanted_since or time.monotonic()
+                if time.monotonic() - unwanted_since >= self._config.scale_down_cooldown_seconds:
+                    await self._disconnect_worker()
+                    unwanted_since = None
+
+    def _connect_worker(self) -> None:
+        self._tasks.accept()
+        if self._worker_run is not None:
+            return
+        logger.info("the scheduler wants this manager: connecting the worker link")
+        self._worker = AWSBatchWorker(
+            self._link.open_worker, self._config, self._capabilities(), self._tasks, self._storage
+        )
+        self._worker_run = asyncio.create_task(self._worker.run())
+        self._worker_run.add_done_callback(lambda _: self._wanted_changed.set())
+
+    async def _disconnect_worker(self) -> None:
+        """Not while jobs run: the scheduler would hand their tasks to somebody else."""
+        if self._worker is None or not await self._tasks.drain(0.01):
+            return
+        logger.info("the scheduler does not want this manager any more: disconnecting the worker link")
+        await self._worker.leave()
+        await _cancel(self._worker_run)
+        self._worker, self._worker_run = None, None
+
+    def _raise_workers_end(self) -> None:
+        if self._worker_run is not None and self._worker_run.done():
+            self._worker_run.result()
+
+    def _on_lost_ownership(self, reason: str) -> None:
+        if not self._stop.done():
+            self._stop.set_exception(OwnershipLost(reason))
+        self._cut_short.set()
+
+
+async def _cancel(*tasks: asyncio.Task[None] | asyncio.Task[bool] | None) -> None:
+    running = [task for task in tasks if task is not None and not task.done()]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
