@@ -1,0 +1,471 @@
+"""The wire format between manager and runner: payload frames, result frames, and their inline text form.
+
+Pure functions over bytes, stdlib only, Python 3.10+; the image and the manager carry the same file. Everything is
+little-endian. A payload frame is written once per submission and read by ranges, so that a child of an array never
+fetches what belongs to its siblings:
+
+    header | small shared blobs | directory: a row a task | records, each with its own blobs | big shared blobs
+
+Blobs are opaque: nothing here unpickles. Whatever is wrong with a frame is a `FrameError` of one sentence.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from enum import Enum
+
+VERSION = 1
+FIRST_READ = 64 * 1024
+MAX_INLINE_FRAME = 64 * 1024 * 1024
+
+_PAYLOAD_MAGIC = b"SBPF"
+_RESULT_MAGIC = b"SBRF"
+_LEAD = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
+_HEADER = struct.Struct("<IIQI")  # tasks, directory offset, total length, crc32 of the directory
+_CRC = struct.Struct("<I")
+_ROW = struct.Struct("<16sQI")  # task id, record offset, length of the record with its own blobs
+_RECORD = struct.Struct("<II")  # crc32 of task id and references, number of references
+_REF = struct.Struct("<?QQI")  # is external, length, offset (0 when external), crc32
+_RESULT_HEADER = struct.Struct("<IQ32s")  # meta length, body length, sha256 of both
+_DIGEST_BYTES = 32
+_HEADER_END = _LEAD.size + _HEADER.size + _CRC.size
+_EARLY_BLOBS = 32 * 1024  # of shared blobs before the directory, so that FIRST_READ reaches into it
+_MAX_OWN_BYTES = 2**32 - 1
+
+Tasks = Sequence[tuple[bytes, Sequence["Blob"]]]
+
+
+class FrameError(ValueError):
+    """A frame that can't be used. The text is one sentence for a person."""
+
+
+class TruncatedFrame(FrameError):
+    """Bytes are missing at the end."""
+
+
+class CorruptFrame(FrameError):
+    """The bytes are not what was written."""
+
+
+class NewerFrame(FrameError):
+    """Written by a newer release than the one that reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One serialized object as it stood in Scaler's object storage; `digest` is its sha256 in hex."""
+
+    data: bytes = field(repr=False)
+    digest: str
+
+    @classmethod
+    def of(cls, data: bytes) -> Blob:
+        return cls(data, hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """Where a blob lies: in the bundle (`offset`) or outside of it, as object `objects/<digest>`."""
+
+    length: int
+    offset: int | None
+    digest: str | None
+    crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEntry:
+    """What one child runs: `deserialize(function)(*map(deserialize, arguments))`."""
+
+    task_id: bytes
+    serializer: BlobRef
+    function: BlobRef
+    arguments: tuple[BlobRef, ...]
+
+
+# --- payload frames: writing ----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Layout:
+    """The place of every blob and record, decided before a byte is written."""
+
+    early: list[Blob]
+    late: list[Blob]
+    own: list[list[Blob]]
+    record_sizes: list[int]
+    directory: int = _HEADER_END
+    total: int = 0
+
+    def __post_init__(self) -> None:
+        self.directory += _size(self.early)
+        records = sum(self.record_sizes) + sum(map(_size, self.own))
+        self.total = self.records + records + _size(self.late)
+
+    @property
+    def records(self) -> int:
+        return self.directory + _ROW.size * len(self.own)
+
+
+def encode_payload(tasks: Tasks, external: Collection[str] = ()) -> bytes:
+    """One frame for one submission; a task is its id (16 bytes) and (serializer, function, *arguments).
+
+    Equal blobs are stored once. Blobs whose digest is in `external` are referenced, not stored.
+    Raises `ValueError` for a task id that isn't 16 bytes, a task without serializer and function, or own blobs of
+    4 GiB and more.
+    """
+    _check_tasks(tasks)
+    layout = _lay_out(tasks, external)
+    offsets = _place(layout.early, _HEADER_END)
+    offsets.update(_place(layout.late, layout.total - _size(layout.late)))
+    rows, records = [], []
+    offset = layout.records
+    for (task_id, blobs), own, size in zip(tasks, layout.own, layout.record_sizes, strict=True):
+        places = {**offsets, **_place(own, offset + size)} if own else offsets
+        length = size + _size(own)
+        rows.append(_ROW.pack(task_id, offset, length))
+        records += [_record(task_id, blobs, places), *(blob.data for blob in own)]
+        offset += length
+    directory = b"".join(rows)
+    early, late = _bytes(layout.early), _bytes(layout.late)
+    return b"".join([_header(layout, directory), *early, directory, *records, *late])
+
+
+def payload_size(tasks: Tasks, external: Collection[str] = ()) -> int:
+    """The length of what `encode_payload` would give, without building it."""
+    return _lay_out(tasks, external).total
+
+
+def _check_tasks(tasks: Tasks) -> None:
+    for task_id, blobs in tasks:
+        if len(task_id) != 16:
+            raise ValueError(f"task id {task_id.hex()} has {len(task_id)} bytes, expected 16")
+        if len(blobs) < 2:
+            raise ValueError(f"task {task_id.hex()} lacks its serializer or its function blob")
+        if _size(blobs) > _MAX_OWN_BYTES:
+            raise ValueError(f"task {task_id.hex()} carries 4 GiB or more: send less, or by reference")
+
+
+def _lay_out(tasks: Tasks, external: Collection[str]) -> _Layout:
+    stored = [list({blob.digest: blob for blob in blobs if blob.digest not in external}.values()) for _, blobs in tasks]
+    shared = _shared(stored)
+    own = [[blob for blob in blobs if blob.digest not in shared] for blobs in stored]
+    early, late = _split_early(shared.values())
+    sizes = [_record_size(blobs, external) for _, blobs in tasks]
+    return _Layout(early=early, late=late, own=own, record_sizes=sizes)
+
+
+def _shared(stored: Iterable[Iterable[Blob]]) -> dict[str, Blob]:
+    """The blobs that more than one task holds, in the order of their second appearance."""
+    seen: set[str] = set()
+    shared: dict[str, Blob] = {}
+    for blobs in stored:
+        for blob in blobs:
+            if blob.digest in seen:
+                shared[blob.digest] = blob
+            seen.add(blob.digest)
+    return shared
+
+
+def _split_early(blobs: Iterable[Blob]) -> tuple[list[Blob], list[Blob]]:
+    early: list[Blob] = []
+    late: list[Blob] = []
+    room = _EARLY_BLOBS
+    for blob in blobs:
+        if len(blob.data) <= room:
+            early.append(blob)
+            room -= len(blob.data)
+        else:
+            late.append(blob)
+    return early, late
+
+
+def _record_size(blobs: Sequence[Blob], external: Collection[str]) -> int:
+    outside = sum(blob.digest in external for blob in blobs) if external else 0
+    return _RECORD.size + _REF.size * len(blobs) + _DIGEST_BYTES * outside
+
+
+def _place(blobs: Iterable[Blob], offset: int) -> dict[str, int]:
+    places = {}
+    for blob in blobs:
+        places[blob.digest] = offset
+        offset += len(blob.data)
+    return places
+
+
+def _record(task_id: bytes, blobs: Sequence[Blob], places: dict[str, int]) -> bytes:
+    refs = b"".join(_reference(blob, places.get(blob.digest)) for blob in blobs)
+    return _RECORD.pack(zlib.crc32(task_id + refs), len(blobs)) + refs
+
+
+def _reference(blob: Blob, offset: int | None) -> bytes:
+    ref = _REF.pack(offset is None, len(blob.data), offset or 0, zlib.crc32(blob.data))
+    return ref + bytes.fromhex(blob.digest) if offset is None else ref
+
+
+def _header(layout: _Layout, directory: bytes) -> bytes:
+    tasks, crc = len(layout.own), zlib.crc32(directory)
+    head = _LEAD.pack(_PAYLOAD_MAGIC, VERSION)
+    head += _HEADER.pack(tasks, layout.directory, layout.total, crc)
+    return head + _CRC.pack(zlib.crc32(head))
+
+
+def _size(blobs: Iterable[Blob]) -> int:
+    return sum(len(blob.data) for blob in blobs)
+
+
+def _bytes(blobs: Iterable[Blob]) -> list[bytes]:
+    return [blob.data for blob in blobs]
+
+
+# --- payload frames: reading ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    tasks: int
+    directory: int
+    total: int
+    directory_crc: int
+
+    @property
+    def records(self) -> int:
+        return self.directory + _ROW.size * self.tasks
+
+
+def manifest_length(frame_head: bytes) -> int:
+    """How many bytes from the frame's start `task_ids` needs; `FIRST_READ` bytes are enough to tell."""
+    return _read_head(frame_head).records
+
+
+def task_ids(frame_head: bytes) -> tuple[bytes, ...]:
+    """The manifest: the task id of each array index. Raises `FrameError`."""
+    head = _read_head(frame_head)
+    directory = frame_head[head.directory : head.records]
+    if len(directory) < _ROW.size * head.tasks:
+        raise TruncatedFrame(
+            f"the payload frame's directory ends at byte {head.records}, only {len(frame_head)} bytes were read"
+        )
+    if zlib.crc32(directory) != head.directory_crc:
+        raise CorruptFrame("the payload frame's directory doesn't match its checksum")
+    return tuple(task_id for task_id, _, _ in _ROW.iter_unpack(directory))
+
+
+class PayloadReader:
+    """Reads one task's part of a payload frame, by ranges.
+
+    `fetch(offset, length)` gives the frame's bytes there, fewer where the frame ends. A frame of up to `FIRST_READ`
+    bytes costs one call, a larger one two or three, and one more for each big blob that tasks share.
+    """
+
+    def __init__(self, fetch: Callable[[int, int], bytes]) -> None:
+        self._fetch = fetch
+        first = fetch(0, FIRST_READ)
+        self._head = _read_head(first)
+        self._windows = [(0, first)]
+
+    @property
+    def tasks(self) -> int:
+        return self._head.tasks
+
+    def entry(self, index: int) -> TaskEntry:
+        """The record of the task at `index`. Raises `FrameError`."""
+        task_id, offset, length = self._row(index)
+        if length < _RECORD.size or offset + length > self._head.total:
+            raise CorruptFrame(f"the payload frame's row {index} points outside of the frame")
+        record = self._read(offset, length)
+        self._windows.append((offset, record))
+        return _parse_record(task_id, record)
+
+    def blob(self, ref: BlobRef) -> bytes:
+        """The bytes of a blob in the bundle, checked. Raises `FrameError`, `ValueError` for an external blob."""
+        if ref.offset is None:
+            raise ValueError(f"blob {ref.digest} lies outside of the payload frame")
+        if ref.offset + ref.length > self._head.total:
+            raise CorruptFrame("the payload frame refers to a blob outside of itself")
+        data = self._read(ref.offset, ref.length)
+        if zlib.crc32(data) != ref.crc32:
+            raise CorruptFrame(f"a blob of the payload frame ({ref.length} bytes) has a wrong checksum")
+        return data
+
+    def _row(self, index: int) -> tuple[bytes, int, int]:
+        if not 0 <= index < self._head.tasks:
+            raise CorruptFrame(f"the payload frame holds {self._head.tasks} tasks, none at index {index}")
+        row: tuple[bytes, int, int] = _ROW.unpack(self._read(self._head.directory + _ROW.size * index, _ROW.size))
+        return row
+
+    def _read(self, offset: int, length: int) -> bytes:
+        for start, window in self._windows:
+            if start <= offset and offset + length <= start + len(window):
+                return window[offset - start : offset - start + length]
+        data = self._fetch(offset, length)
+        if len(data) != length:
+            raise TruncatedFrame(f"the payload frame has {len(data)} bytes at {offset}, expected {length}")
+        return data
+
+
+def _read_head(data: bytes) -> _Head:
+    _check_lead(data, _PAYLOAD_MAGIC, "payload")
+    if len(data) < _HEADER_END:
+        raise TruncatedFrame(f"the payload frame ends within its header, at byte {len(data)}")
+    (crc,) = _CRC.unpack_from(data, _HEADER_END - _CRC.size)
+    if zlib.crc32(data[: _HEADER_END - _CRC.size]) != crc:
+        raise CorruptFrame("the payload frame's header doesn't match its checksum")
+    head = _Head(*_HEADER.unpack_from(data, _LEAD.size))
+    if head.directory < _HEADER_END or head.records > head.total:
+        raise CorruptFrame(f"the payload frame claims {head.tasks} tasks in {head.total} bytes")
+    if len(data) < min(FIRST_READ, head.total):
+        raise TruncatedFrame(f"the payload frame has {len(data)} of {head.total} bytes")
+    return head
+
+
+def _parse_record(task_id: bytes, record: bytes) -> TaskEntry:
+    crc, count = _RECORD.unpack_from(record)
+    refs: list[BlobRef] = []
+    end = _RECORD.size
+    try:
+        for _ in range(count):
+            ref, end = _parse_reference(record, end)
+            refs.append(ref)
+    except struct.error:
+        raise CorruptFrame(f"the record of task {task_id.hex()} is shorter than it claims") from None
+    if zlib.crc32(task_id + record[_RECORD.size : end]) != crc or count < 2:
+        raise CorruptFrame(f"the record of task {task_id.hex()} doesn't match its checksum")
+    return TaskEntry(task_id, refs[0], refs[1], tuple(refs[2:]))
+
+
+def _parse_reference(record: bytes, at: int) -> tuple[BlobRef, int]:
+    is_external, length, offset, crc = _REF.unpack_from(record, at)
+    end = at + _REF.size
+    if not is_external:
+        return BlobRef(length, offset, None, crc), end
+    digest = record[end : end + _DIGEST_BYTES].hex()
+    return BlobRef(length, None, digest, crc), end + _DIGEST_BYTES
+
+
+def _check_lead(data: bytes, magic: bytes, kind: str) -> None:
+    if len(data) < _LEAD.size:
+        raise TruncatedFrame(f"the {kind} frame has only {len(data)} bytes")
+    found, version = _LEAD.unpack_from(data)
+    if found != magic:
+        raise CorruptFrame(f"this is no {kind} frame: it starts with {found!r}, expected {magic!r}")
+    if version > VERSION:
+        raise NewerFrame(
+            f"the {kind} frame has version {version}, this release reads up to {VERSION}: "
+            "give manager and image the same release"
+        )
+    if version != VERSION:
+        raise CorruptFrame(f"the {kind} frame has version {version}, which never existed")
+
+
+# --- result frames --------------------------------------------------------------------------------
+
+
+class ResultStatus(str, Enum):
+    """How a task ended."""
+
+    SUCCESS = "success"
+    EXCEPTION = "exception"  # the function raised, or its result couldn't be serialized
+    DIED = "died"  # the process ended: exit, signal, out of memory
+    UNLOADABLE = "unloadable"  # function or arguments couldn't be loaded here
+
+
+@dataclass(frozen=True, slots=True)
+class ResultMeta:
+    """What the runner measured. Times in seconds (`started_at` since the epoch), memory in bytes."""
+
+    task_id: str
+    status: ResultStatus
+    phase: str
+    attempt: int
+    started_at: float
+    duration_s: float
+    cpu_s: float
+    peak_bytes: int
+    python: str
+    exit_code: int | None
+    signal: int | None
+    runner_version: str
+
+
+def encode_result(meta: ResultMeta, body: bytes | bytearray) -> bytes:
+    """The result frame: `body` is the raw serialized result, or a plainly picklable exception."""
+    head = json.dumps(asdict(meta), separators=(",", ":")).encode()
+    digest = hashlib.sha256(head)
+    digest.update(body)
+    lead = _LEAD.pack(_RESULT_MAGIC, VERSION)
+    header = _RESULT_HEADER.pack(len(head), len(body), digest.digest())
+    return b"".join([lead, header, head, body])
+
+
+def decode_result(frame: bytes, expected_task_id: bytes) -> tuple[ResultMeta, bytes]:
+    """Meta and body of a result frame, checked whole. Raises `FrameError`."""
+    _check_lead(frame, _RESULT_MAGIC, "result")
+    start = _LEAD.size + _RESULT_HEADER.size
+    if len(frame) < start:
+        raise TruncatedFrame(f"the result frame ends within its header, at byte {len(frame)}")
+    meta_length, body_length, digest = _RESULT_HEADER.unpack_from(frame, _LEAD.size)
+    expected = start + meta_length + body_length
+    if len(frame) < expected:
+        raise TruncatedFrame(f"the result frame has {len(frame)} of {expected} bytes")
+    if len(frame) > expected or hashlib.sha256(memoryview(frame)[start:]).digest() != digest:
+        raise CorruptFrame("the result frame doesn't match its checksum")
+    meta = _parse_meta(frame[start : start + meta_length])
+    if meta.task_id != expected_task_id.hex():
+        raise CorruptFrame(f"the result frame is of task {meta.task_id}, expected {expected_task_id.hex()}")
+    return meta, frame[start + meta_length :]
+
+
+def _parse_meta(text: bytes) -> ResultMeta:
+    try:
+        values = json.loads(text)
+        values = {known.name: values[known.name] for known in fields(ResultMeta)}
+        return ResultMeta(**{**values, "status": ResultStatus(values["status"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptFrame(f"the result frame's meta data can't be read: {error!r}") from None
+
+
+# --- inline text ----------------------------------------------------------------------------------
+
+
+def to_inline(frame: bytes) -> str:
+    """The frame as job parameter text: `b:` and URL-safe base64."""
+    return "b:" + base64.urlsafe_b64encode(frame).decode("ascii")
+
+
+def to_inline_gzip(frame: bytes) -> str:
+    """The frame as job parameter text: `z:` and URL-safe base64 of its gzip (the same bytes each time)."""
+    return "z:" + base64.urlsafe_b64encode(gzip.compress(frame, mtime=0)).decode("ascii")
+
+
+def from_inline(text: str) -> bytes:
+    """The frame of an inline text; at most `MAX_INLINE_FRAME` bytes come out. Raises `FrameError`."""
+    form, _, encoded = text.partition(":")
+    if form not in ("b", "z"):
+        raise CorruptFrame(f"the inline payload has the form {form[:8]!r}, expected 'b:' or 'z:'")
+    try:
+        data = base64.b64decode(encoded, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise CorruptFrame(f"the inline payload ({len(text)} characters) is no base64") from None
+    return _gunzip(data) if form == "z" else data
+
+
+def _gunzip(data: bytes) -> bytes:
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        frame = decompressor.decompress(data, MAX_INLINE_FRAME + 1)
+    except zlib.error:
+        raise CorruptFrame(f"the inline payload ({len(data)} bytes) is no gzip") from None
+    if len(frame) > MAX_INLINE_FRAME:
+        raise CorruptFrame(f"the inline payload unpacks to more than {MAX_INLINE_FRAME} bytes")
+    if not decompressor.eof:
+        raise TruncatedFrame(f"the inline payload ({len(data)} bytes of gzip) ends too early")
+    return frame
