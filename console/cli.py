@@ -1,0 +1,99 @@
+"""The `scaler-batch` command: knows the name of every command, and loads a command's module when it runs.
+
+Owns the table of commands and how an error that a person reads ends the process. Everything else belongs to
+the commands' own modules, so that `--help` costs nothing but Typer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+
+import typer
+
+from engine.errors import EngineError
+
+PROGRAM = "scaler-batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: `module` holds a Typer application `app` with a command of this name."""
+
+    name: str
+    module: str
+    panel: str
+    summary: str
+
+
+ENTRIES = (
+    Entry(
+        "run",
+        "console.commands.run",
+        "Worker manager",
+        "Connect to a Scaler scheduler and run its tasks as AWS Batch jobs.",
+    ),
+    Entry(
+        "local",
+        "console.commands.local",
+        "Worker manager",
+        "Everything on this machine: Scaler, a stand-in for AWS, worker manager, demo.",
+    ),
+    Entry(
+        "provision",
+        "provisioner.cli",
+        "AWS resources",
+        "Create bucket, roles, compute environment, job queue and job definition.",
+    ),
+    Entry("cleanup", "provisioner.cli", "AWS resources", "Delete what provision created."),
+    Entry("show", "provisioner.cli", "AWS resources", "Print the saved configuration."),
+)
+
+# A forwarded command leaves every word, `--help` included, to the application that it forwards to.
+_FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Bursts OpenGRIS Scaler tasks to AWS Batch.",
+)
+
+
+def main() -> None:
+    """The console script: exit codes 0 done, 1 failed, 2 wrong usage or configuration."""
+    try:
+        app(prog_name=PROGRAM)
+    except EngineError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        from importlib.metadata import version as installed_version
+
+        typer.echo(f"{PROGRAM} {installed_version(PROGRAM)}")
+        raise typer.Exit
+
+
+def _mount(entry: Entry) -> None:
+    def forward(ctx: typer.Context) -> None:
+        target: typer.Typer = importlib.import_module(entry.module).app
+        target(args=[entry.name, *ctx.args], prog_name=PROGRAM)
+
+    app.command(
+        entry.name,
+        help=entry.summary,
+        rich_help_panel=entry.panel,
+        add_help_option=False,
+        context_settings=_FORWARD,
+    )(forward)
+
+
+for _entry in ENTRIES:
+    _mount(_entry)

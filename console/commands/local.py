@@ -1,0 +1,86 @@
+"""`scaler-batch local`: Scaler, a stand-in for AWS and the worker manager, all on this machine."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.headless import require_headless
+from console.local_run import LocalOptions, run_locally
+from console.options import with_options
+from console.progress import say
+from engine.config import PARAMETERS
+from engine.errors import ConfigError
+
+# The cluster decides these; everything else of `run` can be given here too.
+FIXED = frozenset(
+    (
+        "scheduler_address",
+        "worker_scheduler_address",
+        "object_storage_address",
+        "job_queue",
+        "job_definition",
+        "s3_bucket",
+        "aws_region",
+    )
+)
+
+DEMO_HELP = "Run x ** 2 over range(N) and say what it cost."
+SCRIPT_HELP = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
+FAULT_HELP = "Let the local AWS fail, like spot:0.1; may be repeated."
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def group() -> None:
+    """A group, although it holds one command, so that the command keeps its name."""
+
+
+@app.command()
+@with_options(parameter for parameter in PARAMETERS if parameter.name not in FIXED)
+def local(
+    headless: Annotated[bool, typer.Option("--headless", help="Without the console.")] = False,
+    demo: Annotated[int | None, typer.Option("--demo", metavar="N", min=1, help=DEMO_HELP)] = None,
+    script: Annotated[Path | None, typer.Option("--script", metavar="FILE", help=SCRIPT_HELP)] = None,
+    fault: Annotated[list[str] | None, typer.Option("--fault", metavar="FAULT", help=FAULT_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    **flags: object,
+) -> None:
+    """Run everything on this machine: a real Scaler scheduler and object storage, a local stand-in for AWS
+    with its resources provisioned, and the worker manager.
+
+    Without --demo and --script it stays up and prints the address to connect to. Ctrl-C drains, a second one
+    stops.
+    """
+    options = LocalOptions(demo=demo, script=script, faults=tuple(fault or ()), as_json=as_json, flags=flags)
+    check(options)
+    require_headless(headless)
+    with deliberate_signals():
+        raise typer.Exit(run_locally(options))
+
+
+def check(options: LocalOptions) -> None:
+    """Everything that can be wrong is said before anything starts. Raises `ConfigError`."""
+    if options.demo is not None and options.script is not None:
+        raise ConfigError("--demo and --script exclude each other: give one of them.")
+    if options.script is not None and not options.script.is_file():
+        raise ConfigError(f"--script is {options.script}, which is no file: give the path of a Python script.")
+
+
+@contextmanager
+def deliberate_signals() -> Iterator[None]:
+    """While things start, SIGTERM ends us as Ctrl-C does: by unwinding, so that nothing is left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("interrupted")
+        raise typer.Exit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,152 @@
+"""One run of `scaler-batch local`: the cluster around it, the engine and a client inside it, the report after it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from console.api_calls import count_calls
+from console.demo import DemoAnswer
+from console.demo_report import make_report, print_report
+from console.engine_program import engine_command
+from console.local_session import LocalSession, Program, SessionEnd
+from console.progress import say, step
+from engine.config import EngineConfig, resolve
+
+if TYPE_CHECKING:
+    from provisioner.local.cluster import LocalCluster
+
+# With a client the interesting output is the client's; a cluster that stays up tells what it does.
+QUIET_LEVEL = "WARNING"
+
+
+class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for; `flags` are parameters of the engine that the cluster doesn't decide."""
+
+    demo: int | None
+    script: Path | None
+    faults: tuple[str, ...]
+    as_json: bool
+    flags: Mapping[str, object]
+
+    @property
+    def has_client(self) -> bool:
+        return self.demo is not None or self.script is not None
+
+
+def run_locally(options: LocalOptions) -> int:
+    """Starts everything, runs, ends everything, removes the state folder. Returns the exit code."""
+    from provisioner.local.cluster import LocalCluster
+
+    with tempfile.TemporaryDirectory(prefix="scaler-batch-") as folder:
+        cluster = LocalCluster(
+            state_dir=Path(folder),
+            transport=os.environ.get("SCALER_NETWORK_BACKEND", "ymq"),
+            faults=options.faults,
+        )
+        with started(cluster):
+            return LocalRun(options, cluster).run()
+
+
+@contextmanager
+def started(cluster: LocalCluster) -> Iterator[None]:
+    """The cluster, from its start that is shown to its end that signals don't interrupt."""
+    with step("starting Scaler and a local AWS"):
+        cluster.__enter__()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        cluster.__exit__(None, None, None)
+
+
+class LocalRun:
+    """Engine and client in a cluster that is up."""
+
+    def __init__(self, options: LocalOptions, cluster: LocalCluster) -> None:
+        self._options = options
+        self._cluster = cluster
+
+    def run(self) -> int:
+        """The exit code: the script's own, or 0 when all went right."""
+        endpoint = self._cluster.aws.endpoint
+        before = count_calls(endpoint)
+        self._announce()
+        session = LocalSession(self._engine(), self._client(), self._options.demo is not None, say)
+        end = asyncio.run(session.run())
+        code = exit_code(end)
+        if self._options.demo is None or code != 0:
+            return code
+        answer = msgspec.json.decode(end.client_output, type=DemoAnswer)
+        report = make_report(self._options.demo, answer, count_calls(endpoint).since(before))
+        print_report(report, as_json=self._options.as_json)
+        return 0 if report.all_right else 1
+
+    def _announce(self) -> None:
+        """A cluster that stays up says where it is; a client is told by its environment."""
+        address = self._cluster.scheduler_address
+        if self._options.has_client:
+            return
+        if self._options.as_json:
+            print(json.dumps({"scheduler_address": address}), flush=True)
+        else:
+            print(f'Scaler is at {address}: Client(address="{address}"). Ctrl-C drains and ends.', flush=True)
+
+    def _engine(self) -> Program:
+        environ = {**clean_environment(), **self._cluster.environment()}
+        return Program(engine_command(self._settings()), environ)
+
+    def _client(self) -> Program | None:
+        if self._options.script is not None:
+            return self._python(str(self._options.script))
+        if self._options.demo is not None:
+            address, count = self._cluster.scheduler_address, str(self._options.demo)
+            return self._python("-P", "-m", "console.demo", address, count)
+        return None
+
+    def _python(self, *arguments: str) -> Program:
+        address = {"SCALER_ADDRESS": self._cluster.scheduler_address}
+        return Program((sys.executable, *arguments), {**os.environ, **address})
+
+    def _settings(self) -> EngineConfig:
+        level = QUIET_LEVEL if self._options.has_client else None
+        ours = {"logging_level": level, "logging_paths": ["/dev/stderr"]}
+        given = {name: value for name, value in self._options.flags.items() if value}
+        return resolve({**ours, **given, **self._places()}, {})
+
+    def _places(self) -> dict[str, object]:
+        resources = self._cluster.resources
+        return {
+            "scheduler_address": self._cluster.scheduler_address,
+            "object_storage_address": self._cluster.object_storage_address,
+            "job_queue": resources.job_queue,
+            "job_definition": resources.job_definition,
+            "s3_bucket": resources.bucket,
+            "aws_region": resources.region,
+        }
+
+
+def exit_code(end: SessionEnd) -> int:
+    """A client's own code counts first; then whether the worker manager ended well."""
+    if end.client_code:
+        return end.client_code if end.client_code > 0 else 1
+    if end.engine_code != 0:
+        say(f"the worker manager ended with exit code {end.engine_code}; it says why above")
+        return 1
+    return 1 if end.client_interrupted else 0
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours without AWS's variables: a profile or a session token has no business in a local AWS."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

@@ -1,0 +1,98 @@
+"""What runs inside a local cluster: the engine, and a client beside it.
+
+Owns their lifetimes and what a signal means: the first Ctrl-C (or SIGTERM) drains the engine, the second
+stops both at once. A client that ends by itself drains the engine too, so that everything is delivered and
+cleaned up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from console.children import end_child, signal_group, start_child
+
+CLIENT_GRACE_SECONDS = 5.0
+_DRAINING = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command and its environment."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """How it ended. `client_code` is None without a client, and when the client didn't end by itself."""
+
+    engine_code: int
+    client_code: int | None = None
+    client_output: bytes = b""
+    client_interrupted: bool = False
+
+
+class LocalSession:
+    """One engine, and one client or none."""
+
+    def __init__(self, engine: Program, client: Program | None, capture: bool, say: Callable[[str], None]) -> None:
+        self._engine_program = engine
+        self._client_program = client
+        self._stdout = PIPE if capture else None
+        self._say = say
+        self._engine: Process | None = None
+        self._client: Process | None = None
+        self._draining = False
+
+    async def run(self) -> SessionEnd:
+        """Returns when both have ended; leaves no process behind, whatever is raised."""
+        self._listen()
+        try:
+            self._engine = await start_child(self._engine_program.command, self._engine_program.environ)
+            if self._client_program is None:
+                return SessionEnd(await self._engine.wait())
+            return await self._run_with_client(self._engine, self._client_program)
+        finally:
+            self._kill()
+
+    async def _run_with_client(self, engine: Process, program: Program) -> SessionEnd:
+        client = self._client = await start_child(program.command, program.environ, stdout=self._stdout)
+        engine_end = asyncio.create_task(engine.wait())
+        client_end = asyncio.create_task(client.communicate())
+        await asyncio.wait((engine_end, client_end), return_when=asyncio.FIRST_COMPLETED)
+        if not client_end.done():
+            await end_child(client, CLIENT_GRACE_SECONDS)
+            await client_end
+            return SessionEnd(await engine_end, client_interrupted=True)
+        self._drain()
+        output, _ = await client_end
+        return SessionEnd(await engine_end, client.returncode, output or b"")
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in _DRAINING:
+            loop.add_signal_handler(number, self._interrupt)
+        loop.add_signal_handler(signal.SIGHUP, self._kill)
+
+    def _interrupt(self) -> None:
+        if self._draining:
+            self._say("stopping at once")
+            self._kill()
+            return
+        self._say("draining: what runs may finish; Ctrl-C again stops at once")
+        self._drain()
+
+    def _drain(self) -> None:
+        self._draining = True
+        if self._engine is not None and self._engine.returncode is None:
+            self._engine.terminate()
+
+    def _kill(self) -> None:
+        for child in (self._client, self._engine):
+            if child is not None:
+                signal_group(child, signal.SIGKILL)

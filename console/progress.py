@@ -1,0 +1,25 @@
+"""Says what is going on, on standard error, so that standard output holds only what was asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def say(line: str) -> None:
+    print(f"scaler-batch: {line}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """A spinner on a terminal, a line elsewhere."""
+    if not sys.stderr.isatty():
+        say(what)
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+    say(what)
