@@ -1,0 +1,47 @@
+"""The states of a task and what may follow what."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.backends import ResourceShape
+from engine.messages import TaskArrived
+from engine.task_record import HOLDS_SLOT, IllegalTransition, TaskRecord, TaskState
+
+
+def record(state: TaskState) -> TaskRecord:
+    task = TaskArrived(bytes(16), b"Client|x", bytes(32), bytes(32), ())
+    return TaskRecord(task, ResourceShape(), state=state)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("loading", "collecting", "submitted", "delivering", "delivered", "ended"),
+        ("ended",),
+        ("loading", "paused", "collecting", "submitted", "cancelling", "ended"),
+        ("loading", "collecting", "adopting", "submitted", "delivering", "delivered", "ended"),
+        ("loading", "collecting", "submitted", "adopting", "cancelling", "ended"),
+        ("loading", "delivering", "delivered", "ended"),
+    ],
+)
+def test_every_way_through_a_life_is_allowed(path: tuple[str, ...]) -> None:
+    task = record(TaskState.QUEUED)
+    for state in path:
+        task.move(TaskState(state))
+    assert task.state is TaskState.ENDED
+
+
+@pytest.mark.parametrize("state", list(TaskState))
+def test_nothing_follows_the_end(state: TaskState) -> None:
+    with pytest.raises(IllegalTransition, match="can't follow ended"):
+        record(TaskState.ENDED).move(state)
+
+
+def test_a_cancelled_task_is_never_delivered() -> None:
+    with pytest.raises(IllegalTransition):
+        record(TaskState.CANCELLING).move(TaskState.DELIVERING)
+
+
+def test_only_tasks_that_wait_or_are_done_hold_no_slot() -> None:
+    assert {TaskState.QUEUED, TaskState.DELIVERED, TaskState.ENDED} == set(TaskState) - HOLDS_SLOT
