@@ -18,7 +18,8 @@ import hashlib
 import json
 import struct
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 
@@ -31,32 +32,19 @@ _RESULT_MAGIC = b"SBRF"
 _LEAD = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
 _HEADER = struct.Struct("<IIQI")  # tasks, directory offset, total length, crc32 of the directory
 _CRC = struct.Struct("<I")
-_ROW = struct.Struct("<16sQI")  # task id, record offset, length of the record with its own blobs
+_ROW = struct.Struct("<16sQQ")  # task id, record offset, length of the record with its own blobs
 _RECORD = struct.Struct("<II")  # crc32 of task id and references, number of references
 _REF = struct.Struct("<?QQI")  # is external, length, offset (0 when external), crc32
 _RESULT_HEADER = struct.Struct("<IQ32s")  # meta length, body length, sha256 of both
 _DIGEST_BYTES = 32
 _HEADER_END = _LEAD.size + _HEADER.size + _CRC.size
 _EARLY_BLOBS = 32 * 1024  # of shared blobs before the directory, so that FIRST_READ reaches into it
-_MAX_OWN_BYTES = 2**32 - 1
 
 Tasks = Sequence[tuple[bytes, Sequence["Blob"]]]
 
 
 class FrameError(ValueError):
     """A frame that can't be used. The text is one sentence for a person."""
-
-
-class TruncatedFrame(FrameError):
-    """Bytes are missing at the end."""
-
-
-class CorruptFrame(FrameError):
-    """The bytes are not what was written."""
-
-
-class NewerFrame(FrameError):
-    """Written by a newer release than the one that reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +79,7 @@ class TaskEntry:
     arguments: tuple[BlobRef, ...]
 
 
-# --- payload frames: writing ----------------------------------------------------------------------
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Layout:
     """The place of every blob and record, decided before a byte is written."""
 
@@ -102,40 +87,31 @@ class _Layout:
     late: list[Blob]
     own: list[list[Blob]]
     record_sizes: list[int]
-    directory: int = _HEADER_END
-    total: int = 0
-
-    def __post_init__(self) -> None:
-        self.directory += _size(self.early)
-        records = sum(self.record_sizes) + sum(map(_size, self.own))
-        self.total = self.records + records + _size(self.late)
-
-    @property
-    def records(self) -> int:
-        return self.directory + _ROW.size * len(self.own)
+    directory: int
+    records: int
+    shared: int  # where the late blobs start
+    total: int
 
 
 def encode_payload(tasks: Tasks, external: Collection[str] = ()) -> bytes:
     """One frame for one submission; a task is its id (16 bytes) and (serializer, function, *arguments).
 
     Equal blobs are stored once. Blobs whose digest is in `external` are referenced, not stored.
-    Raises `ValueError` for a task id that isn't 16 bytes, a task without serializer and function, or own blobs of
-    4 GiB and more.
+    Raises `ValueError` for a task id that isn't 16 bytes, or a task without serializer or function.
     """
     _check_tasks(tasks)
     layout = _lay_out(tasks, external)
-    offsets = _place(layout.early, _HEADER_END)
-    offsets.update(_place(layout.late, layout.total - _size(layout.late)))
+    offsets = {**_place(layout.early, _HEADER_END), **_place(layout.late, layout.shared)}
     rows, records = [], []
     offset = layout.records
     for (task_id, blobs), own, size in zip(tasks, layout.own, layout.record_sizes, strict=True):
-        places = {**offsets, **_place(own, offset + size)} if own else offsets
+        places = ChainMap(_place(own, offset + size), offsets)
         length = size + _size(own)
         rows.append(_ROW.pack(task_id, offset, length))
         records += [_record(task_id, blobs, places), *(blob.data for blob in own)]
         offset += length
     directory = b"".join(rows)
-    early, late = _bytes(layout.early), _bytes(layout.late)
+    early, late = ([blob.data for blob in blobs] for blobs in (layout.early, layout.late))
     return b"".join([_header(layout, directory), *early, directory, *records, *late])
 
 
@@ -150,8 +126,6 @@ def _check_tasks(tasks: Tasks) -> None:
             raise ValueError(f"task id {task_id.hex()} has {len(task_id)} bytes, expected 16")
         if len(blobs) < 2:
             raise ValueError(f"task {task_id.hex()} lacks its serializer or its function blob")
-        if _size(blobs) > _MAX_OWN_BYTES:
-            raise ValueError(f"task {task_id.hex()} carries 4 GiB or more: send less, or by reference")
 
 
 def _lay_out(tasks: Tasks, external: Collection[str]) -> _Layout:
@@ -160,7 +134,10 @@ def _lay_out(tasks: Tasks, external: Collection[str]) -> _Layout:
     own = [[blob for blob in blobs if blob.digest not in shared] for blobs in stored]
     early, late = _split_early(shared.values())
     sizes = [_record_size(blobs, external) for _, blobs in tasks]
-    return _Layout(early=early, late=late, own=own, record_sizes=sizes)
+    directory = _HEADER_END + _size(early)
+    records = directory + _ROW.size * len(tasks)
+    end = records + sum(sizes) + sum(map(_size, own))
+    return _Layout(early, late, own, sizes, directory, records, end, end + _size(late))
 
 
 def _shared(stored: Iterable[Iterable[Blob]]) -> dict[str, Blob]:
@@ -180,11 +157,9 @@ def _split_early(blobs: Iterable[Blob]) -> tuple[list[Blob], list[Blob]]:
     late: list[Blob] = []
     room = _EARLY_BLOBS
     for blob in blobs:
-        if len(blob.data) <= room:
-            early.append(blob)
-            room -= len(blob.data)
-        else:
-            late.append(blob)
+        fits = len(blob.data) <= room
+        (early if fits else late).append(blob)
+        room -= len(blob.data) if fits else 0
     return early, late
 
 
@@ -201,7 +176,7 @@ def _place(blobs: Iterable[Blob], offset: int) -> dict[str, int]:
     return places
 
 
-def _record(task_id: bytes, blobs: Sequence[Blob], places: dict[str, int]) -> bytes:
+def _record(task_id: bytes, blobs: Sequence[Blob], places: Mapping[str, int]) -> bytes:
     refs = b"".join(_reference(blob, places.get(blob.digest)) for blob in blobs)
     return _RECORD.pack(zlib.crc32(task_id + refs), len(blobs)) + refs
 
@@ -212,21 +187,13 @@ def _reference(blob: Blob, offset: int | None) -> bytes:
 
 
 def _header(layout: _Layout, directory: bytes) -> bytes:
-    tasks, crc = len(layout.own), zlib.crc32(directory)
-    head = _LEAD.pack(_PAYLOAD_MAGIC, VERSION)
-    head += _HEADER.pack(tasks, layout.directory, layout.total, crc)
+    counts = _HEADER.pack(len(layout.own), layout.directory, layout.total, zlib.crc32(directory))
+    head = _LEAD.pack(_PAYLOAD_MAGIC, VERSION) + counts
     return head + _CRC.pack(zlib.crc32(head))
 
 
 def _size(blobs: Iterable[Blob]) -> int:
     return sum(len(blob.data) for blob in blobs)
-
-
-def _bytes(blobs: Iterable[Blob]) -> list[bytes]:
-    return [blob.data for blob in blobs]
-
-
-# --- payload frames: reading ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +218,9 @@ def task_ids(frame_head: bytes) -> tuple[bytes, ...]:
     head = _read_head(frame_head)
     directory = frame_head[head.directory : head.records]
     if len(directory) < _ROW.size * head.tasks:
-        raise TruncatedFrame(
-            f"the payload frame's directory ends at byte {head.records}, only {len(frame_head)} bytes were read"
-        )
+        raise FrameError(f"the payload frame's directory ends at {head.records}, only {len(frame_head)} bytes are here")
     if zlib.crc32(directory) != head.directory_crc:
-        raise CorruptFrame("the payload frame's directory doesn't match its checksum")
+        raise FrameError("the payload frame's directory doesn't match its checksum")
     return tuple(task_id for task_id, _, _ in _ROW.iter_unpack(directory))
 
 
@@ -270,17 +235,15 @@ class PayloadReader:
         self._fetch = fetch
         first = fetch(0, FIRST_READ)
         self._head = _read_head(first)
+        if len(first) < min(FIRST_READ, self._head.total):
+            raise FrameError(f"the payload frame has {len(first)} of {self._head.total} bytes")
         self._windows = [(0, first)]
-
-    @property
-    def tasks(self) -> int:
-        return self._head.tasks
 
     def entry(self, index: int) -> TaskEntry:
         """The record of the task at `index`. Raises `FrameError`."""
         task_id, offset, length = self._row(index)
         if length < _RECORD.size or offset + length > self._head.total:
-            raise CorruptFrame(f"the payload frame's row {index} points outside of the frame")
+            raise FrameError(f"the payload frame's row {index} points outside of the frame")
         record = self._read(offset, length)
         self._windows.append((offset, record))
         return _parse_record(task_id, record)
@@ -290,17 +253,17 @@ class PayloadReader:
         if ref.offset is None:
             raise ValueError(f"blob {ref.digest} lies outside of the payload frame")
         if ref.offset + ref.length > self._head.total:
-            raise CorruptFrame("the payload frame refers to a blob outside of itself")
+            raise FrameError("the payload frame refers to a blob outside of itself")
         data = self._read(ref.offset, ref.length)
         if zlib.crc32(data) != ref.crc32:
-            raise CorruptFrame(f"a blob of the payload frame ({ref.length} bytes) has a wrong checksum")
+            raise FrameError(f"a blob of the payload frame ({ref.length} bytes) has a wrong checksum")
         return data
 
     def _row(self, index: int) -> tuple[bytes, int, int]:
         if not 0 <= index < self._head.tasks:
-            raise CorruptFrame(f"the payload frame holds {self._head.tasks} tasks, none at index {index}")
-        row: tuple[bytes, int, int] = _ROW.unpack(self._read(self._head.directory + _ROW.size * index, _ROW.size))
-        return row
+            raise FrameError(f"the payload frame holds {self._head.tasks} tasks, none at index {index}")
+        task_id, offset, length = _ROW.unpack(self._read(self._head.directory + _ROW.size * index, _ROW.size))
+        return task_id, offset, length
 
     def _read(self, offset: int, length: int) -> bytes:
         for start, window in self._windows:
@@ -308,22 +271,20 @@ class PayloadReader:
                 return window[offset - start : offset - start + length]
         data = self._fetch(offset, length)
         if len(data) != length:
-            raise TruncatedFrame(f"the payload frame has {len(data)} bytes at {offset}, expected {length}")
+            raise FrameError(f"the payload frame has {len(data)} bytes at {offset}, expected {length}")
         return data
 
 
 def _read_head(data: bytes) -> _Head:
     _check_lead(data, _PAYLOAD_MAGIC, "payload")
     if len(data) < _HEADER_END:
-        raise TruncatedFrame(f"the payload frame ends within its header, at byte {len(data)}")
+        raise FrameError(f"the payload frame ends within its header, at byte {len(data)}")
     (crc,) = _CRC.unpack_from(data, _HEADER_END - _CRC.size)
     if zlib.crc32(data[: _HEADER_END - _CRC.size]) != crc:
-        raise CorruptFrame("the payload frame's header doesn't match its checksum")
+        raise FrameError("the payload frame's header doesn't match its checksum")
     head = _Head(*_HEADER.unpack_from(data, _LEAD.size))
     if head.directory < _HEADER_END or head.records > head.total:
-        raise CorruptFrame(f"the payload frame claims {head.tasks} tasks in {head.total} bytes")
-    if len(data) < min(FIRST_READ, head.total):
-        raise TruncatedFrame(f"the payload frame has {len(data)} of {head.total} bytes")
+        raise FrameError(f"the payload frame claims {head.tasks} tasks in {head.total} bytes")
     return head
 
 
@@ -336,9 +297,9 @@ def _parse_record(task_id: bytes, record: bytes) -> TaskEntry:
             ref, end = _parse_reference(record, end)
             refs.append(ref)
     except struct.error:
-        raise CorruptFrame(f"the record of task {task_id.hex()} is shorter than it claims") from None
+        raise FrameError(f"the record of task {task_id.hex()} is shorter than it claims") from None
     if zlib.crc32(task_id + record[_RECORD.size : end]) != crc or count < 2:
-        raise CorruptFrame(f"the record of task {task_id.hex()} doesn't match its checksum")
+        raise FrameError(f"the record of task {task_id.hex()} doesn't match its checksum")
     return TaskEntry(task_id, refs[0], refs[1], tuple(refs[2:]))
 
 
@@ -353,20 +314,13 @@ def _parse_reference(record: bytes, at: int) -> tuple[BlobRef, int]:
 
 def _check_lead(data: bytes, magic: bytes, kind: str) -> None:
     if len(data) < _LEAD.size:
-        raise TruncatedFrame(f"the {kind} frame has only {len(data)} bytes")
+        raise FrameError(f"the {kind} frame has only {len(data)} bytes")
     found, version = _LEAD.unpack_from(data)
     if found != magic:
-        raise CorruptFrame(f"this is no {kind} frame: it starts with {found!r}, expected {magic!r}")
-    if version > VERSION:
-        raise NewerFrame(
-            f"the {kind} frame has version {version}, this release reads up to {VERSION}: "
-            "give manager and image the same release"
-        )
+        raise FrameError(f"this is no {kind} frame: it starts with {found!r}, expected {magic!r}")
     if version != VERSION:
-        raise CorruptFrame(f"the {kind} frame has version {version}, which never existed")
-
-
-# --- result frames --------------------------------------------------------------------------------
+        expected = f"expected {VERSION}: give manager and image the same release"
+        raise FrameError(f"the {kind} frame has version {version}, {expected}")
 
 
 class ResultStatus(str, Enum):
@@ -401,9 +355,8 @@ def encode_result(meta: ResultMeta, body: bytes | bytearray) -> bytes:
     head = json.dumps(asdict(meta), separators=(",", ":")).encode()
     digest = hashlib.sha256(head)
     digest.update(body)
-    lead = _LEAD.pack(_RESULT_MAGIC, VERSION)
-    header = _RESULT_HEADER.pack(len(head), len(body), digest.digest())
-    return b"".join([lead, header, head, body])
+    lead = _LEAD.pack(_RESULT_MAGIC, VERSION) + _RESULT_HEADER.pack(len(head), len(body), digest.digest())
+    return b"".join([lead, head, body])
 
 
 def decode_result(frame: bytes, expected_task_id: bytes) -> tuple[ResultMeta, bytes]:
@@ -411,16 +364,16 @@ def decode_result(frame: bytes, expected_task_id: bytes) -> tuple[ResultMeta, by
     _check_lead(frame, _RESULT_MAGIC, "result")
     start = _LEAD.size + _RESULT_HEADER.size
     if len(frame) < start:
-        raise TruncatedFrame(f"the result frame ends within its header, at byte {len(frame)}")
+        raise FrameError(f"the result frame ends within its header, at byte {len(frame)}")
     meta_length, body_length, digest = _RESULT_HEADER.unpack_from(frame, _LEAD.size)
     expected = start + meta_length + body_length
     if len(frame) < expected:
-        raise TruncatedFrame(f"the result frame has {len(frame)} of {expected} bytes")
+        raise FrameError(f"the result frame has {len(frame)} of {expected} bytes")
     if len(frame) > expected or hashlib.sha256(memoryview(frame)[start:]).digest() != digest:
-        raise CorruptFrame("the result frame doesn't match its checksum")
+        raise FrameError("the result frame doesn't match its checksum")
     meta = _parse_meta(frame[start : start + meta_length])
     if meta.task_id != expected_task_id.hex():
-        raise CorruptFrame(f"the result frame is of task {meta.task_id}, expected {expected_task_id.hex()}")
+        raise FrameError(f"the result frame is of task {meta.task_id}, expected {expected_task_id.hex()}")
     return meta, frame[start + meta_length :]
 
 
@@ -430,10 +383,7 @@ def _parse_meta(text: bytes) -> ResultMeta:
         values = {known.name: values[known.name] for known in fields(ResultMeta)}
         return ResultMeta(**{**values, "status": ResultStatus(values["status"])})
     except (ValueError, TypeError, KeyError) as error:
-        raise CorruptFrame(f"the result frame's meta data can't be read: {error!r}") from None
-
-
-# --- inline text ----------------------------------------------------------------------------------
+        raise FrameError(f"the result frame's meta data can't be read: {error!r}") from None
 
 
 def to_inline(frame: bytes) -> str:
@@ -450,11 +400,11 @@ def from_inline(text: str) -> bytes:
     """The frame of an inline text; at most `MAX_INLINE_FRAME` bytes come out. Raises `FrameError`."""
     form, _, encoded = text.partition(":")
     if form not in ("b", "z"):
-        raise CorruptFrame(f"the inline payload has the form {form[:8]!r}, expected 'b:' or 'z:'")
+        raise FrameError(f"the inline payload has the form {form[:8]!r}, expected 'b:' or 'z:'")
     try:
         data = base64.b64decode(encoded, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise CorruptFrame(f"the inline payload ({len(text)} characters) is no base64") from None
+        raise FrameError(f"the inline payload ({len(text)} characters) is no base64") from None
     return _gunzip(data) if form == "z" else data
 
 
@@ -463,9 +413,9 @@ def _gunzip(data: bytes) -> bytes:
     try:
         frame = decompressor.decompress(data, MAX_INLINE_FRAME + 1)
     except zlib.error:
-        raise CorruptFrame(f"the inline payload ({len(data)} bytes) is no gzip") from None
+        raise FrameError(f"the inline payload ({len(data)} bytes) is no gzip") from None
     if len(frame) > MAX_INLINE_FRAME:
-        raise CorruptFrame(f"the inline payload unpacks to more than {MAX_INLINE_FRAME} bytes")
+        raise FrameError(f"the inline payload unpacks to more than {MAX_INLINE_FRAME} bytes")
     if not decompressor.eof:
-        raise TruncatedFrame(f"the inline payload ({len(data)} bytes of gzip) ends too early")
+        raise FrameError(f"the inline payload ({len(data)} bytes of gzip) ends too early")
     return frame
