@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from scaler.config.types.address import AddressConfig
+from scaler.config.types.address import AddressConfig, SocketType
 from scaler.io.mixins import AsyncConnector, ConnectorRemoteType
 from scaler.io.network_backends import get_network_backend_from_env
 from scaler.io.ymq import ConnectorSocket, IOContext, YMQException
@@ -91,6 +91,7 @@ class SchedulerLink:
 
     async def open_storage(self, address: str) -> StorageChannel:
         """Connect to object storage. Raises `LinkDown` when nobody listens at `address`."""
+        await _probe(address)
         identity = f"Storage|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
         connector = _StorageConnector(self._ymq, identity)
         await _connecting(connector.connect(AddressConfig.from_string(address)), address)
@@ -104,6 +105,7 @@ class SchedulerLink:
         connector = self._backend.create_async_connector(identity.encode(), _unused_callback)
         if isinstance(connector, YMQAsyncConnector):
             connector = _YMQConnector(self._ymq, identity.encode(), _unused_callback)
+        await _probe(address)
         where = AddressConfig.from_string(address)
         await _connecting(connector.connect(where, ConnectorRemoteType.Binder), address)
         return connector
@@ -266,6 +268,19 @@ async def _ymq_socket(context: IOContext, identity: bytes, address: AddressConfi
     return await ConnectorSocket.async_connect(context, identity.decode(), repr(address), max_retry_times=1)
 
 
+async def _probe(address: str) -> None:
+    """Ask the operating system first: the transports retry silently (ZMQ) or on stderr (YMQ) where nobody listens."""
+    where = AddressConfig.from_string(address)
+    if where.type is not SocketType.tcp:
+        return
+    try:
+        opening = asyncio.open_connection(where.host, where.port)
+        _, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_SECONDS)
+    except (TimeoutError, OSError) as error:
+        raise LinkDown(f"nobody answers at {address}") from error
+    writer.close()
+
+
 async def _connecting(attempt: Awaitable[None], address: str) -> None:
     try:
         await asyncio.wait_for(attempt, CONNECT_TIMEOUT_SECONDS)
@@ -289,7 +304,7 @@ async def _translate(operation: Awaitable[Any]) -> Any:
     try:
         return await operation
     except _BROKEN as error:
-        raise LinkDown(str(error)) from error
+        raise LinkDown("the other end closed the connection") from error
 
 
 async def _unused_callback(message: BaseMessage) -> None:

@@ -101,11 +101,13 @@ class AWSBatchWorker:
         return self._channel
 
     async def _serve_one_connection(self, address: str) -> None:
-        await self._announce_predecessors_end(address)
         channel = await self._connect(address)
         heartbeat = HeartbeatManager(channel.heartbeat, self._vitals, self._config.heartbeat_interval_seconds)
         self._channel = channel
         try:
+            # Whoever had this identity before (a killed engine, our last connection) is gone: unless it is told so,
+            # the scheduler takes our heartbeats for the predecessor's and never hands its tasks out again.
+            await channel.farewell()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel, heartbeat))
                 group.create_task(heartbeat.run())
@@ -119,17 +121,6 @@ class AWSBatchWorker:
             heartbeat.close()
             channel.close()
             self._tasks.on_link_lost()
-
-    async def _announce_predecessors_end(self, address: str) -> None:
-        """Whoever had this identity before (a killed engine, our last connection) is gone.
-
-        Without this the scheduler takes our heartbeats for the predecessor's and never hands its tasks out again.
-        """
-        channel = await self._connect(address)
-        try:
-            await channel.farewell()
-        finally:
-            channel.close()
 
     async def _receive(self, channel: Channel, heartbeat: HeartbeatManager) -> None:
         early: list[WorkerMessage] = []
