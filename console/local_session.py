@@ -55,14 +55,14 @@ class LocalSession:
         try:
             self._engine = await start_child(self._engine_program.command, self._engine_program.environ)
             if self._client_program is None:
-                return SessionEnd(await self._engine.wait())
+                return SessionEnd(await self._engine_end(self._engine))
             return await self._run_with_client(self._engine, self._client_program)
         finally:
             self._kill()
 
     async def _run_with_client(self, engine: Process, program: Program) -> SessionEnd:
         client = self._client = await start_child(program.command, program.environ, stdout=self._stdout)
-        engine_end = asyncio.create_task(engine.wait())
+        engine_end = asyncio.create_task(self._engine_end(engine))
         client_end = asyncio.create_task(client.communicate())
         await asyncio.wait((engine_end, client_end), return_when=asyncio.FIRST_COMPLETED)
         if not client_end.done():
@@ -72,6 +72,11 @@ class LocalSession:
         self._drain()
         output, _ = await client_end
         return SessionEnd(await engine_end, client.returncode, output or b"")
+
+    async def _engine_end(self, engine: Process) -> int:
+        code = await engine.wait()
+        # An engine that is asked to end before it could listen for that has nothing to drain.
+        return 0 if self._draining and code == -signal.SIGTERM else code
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
