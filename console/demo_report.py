@@ -71,7 +71,7 @@ def rows(report: DemoReport) -> list[tuple[str, str]]:
 def _shown_results(report: DemoReport) -> str:
     shown = ", ".join(map(str, report.results[:SHOWN_RESULTS]))
     more = len(report.results) - SHOWN_RESULTS
-    return f"[{shown}{f', … {more} more' if more > 0 else ''}]"
+    return f"[{shown}{f', and {more} more' if more > 0 else ''}]"
 
 
 def _print_table(report: DemoReport) -> None:
