@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from container.batch_job_frames import Blob
 from engine.backends import BatchState, HPCBackend, Outcome, Placement, Profile, ResourceShape, TaskWork
 from engine.byte_budget import ByteBudget
+from engine.deliveries import Deliveries, Replies, Storage
 from engine.function_names import function_name
-from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, ResultNotice, TaskArrived
+from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.object_cache import CONCURRENT_READS, ObjectCache
-from engine.scaler_link import new_result_id, pack_profile
 from engine.task_queue import TaskQueue
 from engine.task_record import TaskRecord, TaskState
 
@@ -27,24 +26,6 @@ logger = logging.getLogger(__name__)
 
 CLAIM_GRACE_SECONDS = 20.0
 """After a new connection: how long a job whose task did not come back is kept before it is terminated."""
-SETTLE_SECONDS = 0.2
-"""Results gathered behind one barrier, so that deletions are bulk ones."""
-
-
-class Storage(Protocol):
-    """Scaler's object storage; waits through its outages."""
-
-    async def get(self, object_id: bytes) -> bytes: ...
-
-    async def put(self, object_id: bytes, data: bytes) -> None: ...
-
-
-class Replies(Protocol):
-    """What may be said to the scheduler; raises `LinkDown` while there is no connection."""
-
-    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None: ...
-
-    async def announce_result(self, notice: ResultNotice) -> None: ...
 
 
 class AWSHPCTaskManager:
@@ -58,7 +39,6 @@ class AWSHPCTaskManager:
         on_lost_ownership: Callable[[str], None],
     ) -> None:
         self._backend = backend
-        self._storage = storage
         self._max_concurrent_jobs = max_concurrent_jobs
         self._tell_lost_ownership = on_lost_ownership
         self._replies: Replies | None = None
@@ -71,9 +51,7 @@ class AWSHPCTaskManager:
         self._loading = 0
         self._accepting = True
         self._paused = ""
-        self._unconfirmed: set[bytes] = set()
-        self._unannounced: set[bytes] = set()
-        self._something_to_settle = asyncio.Event()
+        self._deliveries = Deliveries(storage.put)
         self._idle = asyncio.Event()
         self._idle.set()
         self._claim_deadline: asyncio.TimerHandle | None = None
@@ -97,6 +75,7 @@ class AWSHPCTaskManager:
 
     def connect(self, replies: Replies) -> None:
         self._replies = replies
+        self._deliveries.connect(replies)
 
     # ---- from the scheduler
 
@@ -136,9 +115,7 @@ class AWSHPCTaskManager:
 
     def on_joined(self) -> None:
         """The scheduler knows us (again) and has sent what it wants of us: the rest is nobody's."""
-        self._unconfirmed |= self._unannounced
-        self._unannounced.clear()
-        self._something_to_settle.set()
+        self._deliveries.on_joined()
         if any(record.state is TaskState.ADOPTING for record in self._records.values()):
             loop = asyncio.get_running_loop()
             self._claim_deadline = loop.call_later(CLAIM_GRACE_SECONDS, self._withdraw_unclaimed)
@@ -147,8 +124,7 @@ class AWSHPCTaskManager:
         """What we held, the scheduler hands out anew when we come back: only jobs are kept, for their tasks."""
         if self._claim_deadline is not None:
             self._claim_deadline.cancel()
-        self._unannounced |= self._unconfirmed
-        self._unconfirmed.clear()
+        self._deliveries.on_link_lost()
         for record in list(self._records.values()):
             if record.state in (TaskState.QUEUED, TaskState.LOADING):
                 self._end(record)
@@ -201,18 +177,7 @@ class AWSHPCTaskManager:
 
     async def settle(self, barrier: Callable[[], Awaitable[None]]) -> None:
         """Forget what was delivered once the scheduler proved to have heard of it. Raises what `barrier` raises."""
-        while True:
-            await self._something_to_settle.wait()
-            self._something_to_settle.clear()
-            await asyncio.sleep(SETTLE_SECONDS)
-            batch = tuple(self._unconfirmed)
-            if not batch:
-                continue
-            await barrier()
-            await self._backend.forget(batch)
-            for task_id in batch:
-                self._unconfirmed.discard(task_id)
-                self._end(self._records[task_id])
+        await self._deliveries.settle(barrier, self._backend.forget, self._on_confirmed)
 
     async def drain(self, timeout: float | None) -> bool:
         """Start nothing more and wait until what runs is delivered and confirmed; whether it was in time."""
@@ -281,32 +246,17 @@ class AWSHPCTaskManager:
 
     async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
         self._enter(record, TaskState.DELIVERING)
-        object_id = new_result_id(record.task.client_id)
-        await self._storage.put(object_id, outcome.body)
-        profile = outcome.profile
-        packed = pack_profile(profile.duration_s, profile.peak_bytes, profile.cpu_s)
-        record.notice = ResultNotice(record.task_id, record.task.client_id, object_id, outcome.succeeded, packed)
-        self._unannounced.add(record.task_id)
+        await self._deliveries.store(record.task, outcome)
         self._enter(record, TaskState.DELIVERED)
-        await self._announce(record)
+        await self._deliveries.announce(record.task_id)
 
-    async def _announce(self, record: TaskRecord) -> None:
-        assert record.notice is not None
-        if self._replies is None:
-            return
-        try:
-            await self._replies.announce_result(record.notice)
-        except LinkDown:
-            return
-        self._unannounced.discard(record.task_id)
-        self._unconfirmed.add(record.task_id)
-        self._something_to_settle.set()
+    def _on_confirmed(self, task_ids: Sequence[bytes]) -> None:
+        for task_id in task_ids:
+            self._end(self._records[task_id])
 
     def _claim(self, record: TaskRecord) -> None:
         if record.state is TaskState.DELIVERED:
-            self._unannounced.add(record.task_id)
-            self._unconfirmed.discard(record.task_id)
-            self._start(self._announce(record))
+            self._start(self._deliveries.announce(record.task_id))
         elif record.state is TaskState.ADOPTING:
             submitted = record.placement is not None
             waiting = TaskState.PAUSED if self._paused else TaskState.COLLECTING
@@ -359,12 +309,11 @@ class AWSHPCTaskManager:
 
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
-        self._unannounced.discard(record.task_id)
         self._records.pop(record.task_id, None)
         self._enter(record, TaskState.ENDED)
 
     def _note_idleness(self) -> None:
-        if self._slots_used or self._unconfirmed or self._unannounced:
+        if self._slots_used or self._deliveries:
             self._idle.clear()
         else:
             self._idle.set()

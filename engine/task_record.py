@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from engine.backends import BatchState, Placement, ResourceShape
-from engine.messages import ResultNotice, TaskArrived
+from engine.messages import TaskArrived
 
 
 class TaskState(str, Enum):
@@ -71,7 +71,6 @@ class TaskRecord:
     function_name: str = "?"
     batch_state: BatchState | None = None
     placement: Placement | None = None
-    notice: ResultNotice | None = field(default=None, repr=False)
 
     @property
     def task_id(self) -> bytes:

@@ -1,0 +1,101 @@
+"""The last steps of a task: its outcome into object storage, the word to the scheduler, the proof that it heard.
+
+A delivery is *unannounced* until the scheduler was told on a living connection, then *unconfirmed* until a barrier
+proves that it heard. Only then may the backend forget what S3 holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from engine.backends import Outcome
+from engine.messages import CancelAnswer, LinkDown, ResultNotice, TaskArrived
+from engine.scaler_link import new_result_id, pack_profile
+
+SETTLE_SECONDS = 0.2
+"""Results gathered behind one barrier, so that deletions are bulk ones."""
+
+
+Forget = Callable[[Sequence[bytes]], Awaitable[None]]
+
+
+class Storage(Protocol):
+    """Scaler's object storage; waits through its outages."""
+
+    async def get(self, object_id: bytes) -> bytes: ...
+
+    async def put(self, object_id: bytes, data: bytes) -> None: ...
+
+
+class Replies(Protocol):
+    """What may be said to the scheduler; raises `LinkDown` while there is no connection."""
+
+    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None: ...
+
+    async def announce_result(self, notice: ResultNotice) -> None: ...
+
+
+class Deliveries:
+    """Every delivery between its outcome and its confirmation; a notice is about 300 bytes."""
+
+    def __init__(self, put: Callable[[bytes, bytes], Awaitable[None]]) -> None:
+        self._put = put
+        self._replies: Replies | None = None
+        self._notices: dict[bytes, ResultNotice] = {}
+        self._unconfirmed: set[bytes] = set()
+        self._something_to_settle = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._notices)
+
+    def connect(self, replies: Replies) -> None:
+        self._replies = replies
+
+    async def store(self, task: TaskArrived, outcome: Outcome) -> None:
+        """Put the raw outcome where the client reads it; from here on it is ours to announce."""
+        object_id = new_result_id(task.client_id)
+        await self._put(object_id, outcome.body)
+        profile = pack_profile(outcome.profile.duration_s, outcome.profile.peak_bytes, outcome.profile.cpu_s)
+        notice = ResultNotice(task.task_id, task.client_id, object_id, outcome.succeeded, profile)
+        self._notices[task.task_id] = notice
+
+    async def announce(self, task_id: bytes) -> None:
+        """Tell the scheduler; without a connection the task's return on the next one is the occasion."""
+        notice = self._notices.get(task_id)
+        if self._replies is None or notice is None:
+            return
+        self._unconfirmed.discard(task_id)
+        try:
+            await self._replies.announce_result(notice)
+        except LinkDown:
+            return
+        self._unconfirmed.add(task_id)
+        self._something_to_settle.set()
+
+    def on_link_lost(self) -> None:
+        """What was announced may not have been heard."""
+        self._unconfirmed.clear()
+
+    def on_joined(self) -> None:
+        """What the scheduler still wants, it has sent again before this: the rest it has heard of, or dropped."""
+        self._unconfirmed |= self._notices.keys()
+        self._something_to_settle.set()
+
+    async def settle(
+        self, barrier: Callable[[], Awaitable[None]], forget: Forget, ended: Callable[[Sequence[bytes]], None]
+    ) -> None:
+        """Let go of what the scheduler has heard of, in batches, until cancelled. Raises what `barrier` raises."""
+        while True:
+            await self._something_to_settle.wait()
+            self._something_to_settle.clear()
+            await asyncio.sleep(SETTLE_SECONDS)
+            batch = tuple(self._unconfirmed)
+            if batch:
+                await barrier()
+                await forget(batch)
+                self._unconfirmed.difference_update(batch)
+                for task_id in batch:
+                    self._notices.pop(task_id, None)
+                ended(batch)
