@@ -1,0 +1,190 @@
+"""The task's own process, forked from the runner: the only place where the client's code is loaded and called."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import os
+import pickle
+import platform
+import signal
+import socket
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import cloudpickle
+from batch_job_control import Kind, Outcome, Phase, receive, send
+from batch_job_errors import ExceptionPacker, describe, exception_classes, remote_traceback
+from batch_job_frames import ResultStatus
+
+MAX_RESULT_BYTES = 500_000_000  # Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes
+
+_Answer = tuple[Outcome, bytes]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A task's serialized objects."""
+
+    serializer: bytes
+    function: bytes
+    arguments: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The loaded objects, and the exception classes that came with them."""
+
+    serialize: Callable[[object], bytes]
+    function: Callable[..., object]
+    arguments: tuple[Any, ...]
+    client_classes: frozenset[type]
+
+
+def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int) -> NoReturn:
+    """Become the task's process: load, call, answer through `control`, end. Never returns into the runner's code."""
+    try:
+        _take_over_process(stdout, stderr)
+        outcome, body = _answer(payload, control)
+        _flush()
+        send(control, Kind.OUTCOME, outcome.encode())
+        send(control, Kind.BODY, body)
+        os._exit(0)
+    finally:
+        os._exit(1)  # the runner is gone, or user code closed our socket
+
+
+def _take_over_process(stdout: int, stderr: int) -> None:
+    """A process like a fresh one: default signals, its own output, an empty `__main__`, no arguments."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (stdout, 1), (stderr, 2)):
+        os.dup2(source, target)
+        os.close(source)
+    sys.stdin = sys.__stdin__ = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = sys.__stdout__ = _writer(1)
+    sys.stderr = sys.__stderr__ = _writer(2)
+    faulthandler.enable(sys.stderr)
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.argv = [""]
+
+
+def _writer(number: int) -> io.TextIOWrapper:
+    """Line by line: a crash loses nothing, and logs show what a task prints as it prints it."""
+    return os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _answer(payload: Payload, control: socket.socket) -> _Answer:
+    try:
+        task = _load(payload)
+    except BaseException as error:
+        return _unloadable(error, control)
+    return _call(task, control)
+
+
+def _call(task: _Task, control: socket.socket) -> _Answer:
+    packer = ExceptionPacker(task.client_classes)
+    send(control, Kind.PHASE, Phase.RUNNING.value.encode())
+    try:
+        result = task.function(*task.arguments)
+    except BaseException as error:
+        return _failed(error, Phase.RUNNING, packer, control)
+    send(control, Kind.PHASE, Phase.RETURNING.value.encode())
+    try:
+        body = _serialized(task, result)
+    except BaseException as error:
+        return _failed(error, Phase.RETURNING, packer, control)
+    return Outcome(ResultStatus.SUCCESS, Phase.RETURNING, type(result).__name__), body
+
+
+def _serialized(task: _Task, result: object) -> bytes:
+    kind = type(result).__qualname__
+    try:
+        body = task.serialize(result)
+    except Exception as error:
+        wrong = pickle.PicklingError if isinstance(error, pickle.PicklingError) else TypeError
+        raise wrong(f"the function's result, of type {kind}, can't be serialized: {describe(error)}") from error
+    if len(body) > MAX_RESULT_BYTES:
+        raise ValueError(
+            f"the function's result, of type {kind}, has {len(body)} bytes serialized, at most {MAX_RESULT_BYTES} "
+            "can travel: store it elsewhere and return where it is"
+        )
+    return body
+
+
+def _failed(error: BaseException, phase: Phase, packer: ExceptionPacker, control: socket.socket) -> _Answer:
+    outcome = Outcome(ResultStatus.EXCEPTION, phase, type(error).__name__)
+    return outcome, packer.pack(error, _notes(error, control))
+
+
+def _unloadable(error: BaseException, control: socket.socket) -> _Answer:
+    text = f"the task can't be loaded in the container: {describe(error)}; {_hint(error)}"
+    wrapper = RuntimeError(text)
+    wrapper.__cause__ = error
+    outcome = Outcome(ResultStatus.UNLOADABLE, Phase.LOADING, type(error).__name__)
+    return outcome, ExceptionPacker(()).pack(wrapper, _notes(error, control))
+
+
+def _hint(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"add the module {error.name!r} to the container image"
+    version = platform.python_version()
+    return f"the client needs this container's Python ({version}) and the same versions of what it imports"
+
+
+def _notes(error: BaseException, control: socket.socket) -> list[str]:
+    """The traceback, and the last lines that the task printed."""
+    story = remote_traceback(error)
+    _flush()
+    send(control, Kind.TAIL, b"")
+    tail = receive(control).decode(errors="replace")
+    return [story, tail] if tail else [story]
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # user code may have closed or replaced them
+            stream.flush()
+
+
+def _load(payload: Payload) -> _Task:
+    known = exception_classes()
+    serializer = _SerializerUnpickler(io.BytesIO(payload.serializer)).load()
+    function = serializer.deserialize(payload.function)
+    arguments = tuple(map(serializer.deserialize, payload.arguments))
+    return _Task(serializer.serialize, function, arguments, frozenset(exception_classes() - known))
+
+
+class _Serializer:
+    """Stands in for the base class of Scaler's serializers: an image need not hold Scaler."""
+
+
+class _DefaultSerializer(_Serializer):
+    """Scaler's default serializer, whose class is pickled by its name only."""
+
+    @staticmethod
+    def serialize(obj: object) -> bytes:
+        data: bytes = cloudpickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL)
+        return data
+
+    @staticmethod
+    def deserialize(data: bytes) -> Any:
+        return cloudpickle.loads(data)
+
+
+class _SerializerUnpickler(pickle.Unpickler):
+    """Loads the client's serializer; importing Scaler for its two classes would cost each job 0.3 s."""
+
+    _STAND_INS = {  # noqa: RUF012
+        ("scaler.client.serializer.default", "DefaultSerializer"): _DefaultSerializer,
+        ("scaler.client.serializer.mixins", "Serializer"): _Serializer,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        return self._STAND_INS.get((module, name)) or super().find_class(module, name)

@@ -1,0 +1,48 @@
+"""In words: how the task's process ended when it couldn't say so itself, and the likely cause."""
+
+from __future__ import annotations
+
+import platform
+import signal
+
+from batch_job_control import Phase
+from batch_job_supervisor import Ending, Exit
+
+_DOING = {
+    Phase.LOADING: "while the function and its arguments were loaded",
+    Phase.RUNNING: "while the function ran",
+    Phase.RETURNING: "while the result was serialized",
+}
+_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE)
+
+
+def describe_death(ending: Ending) -> str:
+    """One sentence for the client: what happened, in which phase, after how long, with how much memory."""
+    facts = f"{_DOING[ending.phase]} (it had run for {ending.duration_s:.1f} s"
+    memory = f"peak memory {ending.exit.peak_bytes / 2**20:.0f} MiB)"
+    return f"the task's process {_manner(ending.exit)} {facts}, {memory}: {_cause(ending.exit, ending.phase)}"
+
+
+def _manner(end: Exit) -> str:
+    if end.signal is None:
+        return f"ended with exit code {end.code}"
+    return f"was ended by signal {end.signal} ({_name(end.signal)})"
+
+
+def _cause(end: Exit, phase: Phase) -> str:
+    if end.signal is None:
+        return "something called os._exit or ended the process in another way past Python"
+    if end.signal == signal.SIGKILL:
+        return "most likely it needed more memory than the job has"
+    if end.signal in _CRASHES and phase is Phase.LOADING:
+        return f"most likely the client's Python isn't the container's ({platform.python_version()})"
+    if end.signal in _CRASHES:
+        return "native code crashed; a client whose Python or libraries differ from the container's is a usual cause"
+    return "the function or a library that it uses sent that signal"
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "a real-time signal"

@@ -1,0 +1,205 @@
+"""Exceptions on their way to the client: bytes that a plain `pickle.loads` turns into the original exception.
+
+What pickle itself drops is kept: cause, context and notes travel in the state that `BaseException.__setstate__` sets.
+What can't be rebuilt becomes a `RuntimeError` that describes it.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import pickle
+import sys
+import traceback
+import types
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import cloudpickle
+
+_CHAIN_LIMIT = 16
+_TRACEBACK_LIMIT = 32 * 1024
+_MESSAGE_LIMIT = 8 * 1024
+
+
+def builtin_error(text: str, notes: Sequence[str] = ()) -> bytes:
+    """A `RuntimeError` with notes, pickled."""
+    error = RuntimeError(text)
+    _add_notes(error, notes)
+    return pickle.dumps(error, protocol=4)
+
+
+def exception_classes() -> set[type[BaseException]]:
+    """All exception classes that live in this process."""
+    found: set[type[BaseException]] = set()
+    todo: list[type[BaseException]] = [BaseException]
+    while todo:
+        new = [cls for cls in type.__subclasses__(todo.pop()) if cls not in found]
+        found.update(new)
+        todo += new
+    return found
+
+
+def describe(error: BaseException) -> str:
+    """Type and message of an exception in one line; what `sys.exit` was called with."""
+    if isinstance(error, SystemExit):
+        return f"the function called sys.exit({error.code!r})"[:_MESSAGE_LIMIT]
+    name = _qualified_name(type(error))
+    try:
+        message = str(error)[:_MESSAGE_LIMIT]
+    except Exception as broken:
+        message = f"(no message: its __str__ raised {type(broken).__name__})"
+    return f"{name}: {message}" if message else name
+
+
+def remote_traceback(error: BaseException) -> str:
+    """The traceback as a note, without the runner's own first frame and bounded in length."""
+    own = error.__traceback__
+    lines = traceback.format_exception(type(error), error, own.tb_next if own else None)
+    text = "".join(lines).rstrip()
+    if len(text) > _TRACEBACK_LIMIT:
+        half = _TRACEBACK_LIMIT // 2
+        text = f"{text[:half]}\n  ... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
+    return f"Remote traceback of the task:\n{text}"
+
+
+class ExceptionPacker:
+    """Packs exceptions for the client, as their own type wherever the client can know that type.
+
+    `client_classes` are the exception classes that came with the payload. The client has them already: by their name,
+    or (made inside of a function) through cloudpickle's memory of what it sent. A class that was made while the
+    function ran is unknown there; an `except` clause could never name it.
+    """
+
+    def __init__(self, client_classes: Collection[type]) -> None:
+        self._client_classes = client_classes
+        self._without_init: set[type] = set()
+        self._done: dict[int, BaseException] = {}
+
+    def pack(self, error: BaseException, notes: Sequence[str]) -> bytes:
+        """The pickled exception, with its causes and the notes. Changes `error`: its process is about to end."""
+        portable = self._portable(error, _CHAIN_LIMIT)
+        _add_notes(portable, notes)
+        try:
+            return self._dumps(portable)
+        except Exception as reason:
+            return builtin_error(_described(error, reason), notes)
+
+    def _portable(self, error: BaseException, depth: int) -> BaseException:
+        """The error, or what stands in for it, with the chain of its causes made portable, too."""
+        if id(error) in self._done:
+            return self._done[id(error)]
+        cause, context, suppress = error.__cause__, error.__context__, error.__suppress_context__
+        error.__cause__ = error.__context__ = None
+        reason = self._obstacle(error)
+        portable = error if reason is None else RuntimeError(_described(error, reason))
+        self._done[id(error)] = portable
+        if depth:
+            portable.__cause__ = cause and self._portable(cause, depth - 1)
+            portable.__context__ = context and self._portable(context, depth - 1)
+        portable.__suppress_context__ = suppress
+        return portable
+
+    def _obstacle(self, error: BaseException) -> BaseException | None:
+        """Why the exception can't travel as itself, tried out by unpickling it here."""
+        if not isinstance(error, Exception):
+            return TypeError("only an Exception may reach the client")
+        if self._trial(error) is None:
+            return None
+        self._without_init.add(type(error))  # an __init__ that doesn't take its own args is the usual trouble
+        return self._trial(error)
+
+    def _trial(self, error: Exception) -> Exception | None:
+        try:
+            loaded = pickle.loads(self._dumps(error))
+        except Exception as reason:
+            return reason
+        return None if type(loaded) is type(error) else TypeError(f"it comes back as a {type(loaded).__name__}")
+
+    def _dumps(self, error: BaseException) -> bytes:
+        file = io.BytesIO()
+        _Pickler(file, self._client_classes, self._without_init).dump(error)
+        return file.getvalue()
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    def __init__(self, file: io.BytesIO, client_classes: Collection[type], without_init: Collection[type]) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self._client_classes = client_classes
+        self._without_init = without_init
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, BaseException):
+            return self._reduce_exception(obj)
+        if isinstance(obj, type) and issubclass(obj, BaseException) and not _is_importable(obj):
+            return self._reduce_class(obj)
+        return super().reducer_override(obj)
+
+    def _reduce_class(self, cls: type) -> Any:
+        if cls not in self._client_classes:
+            raise pickle.PicklingError("its class was made while the function ran, the client can't know it")
+        if "<locals>" in cls.__qualname__:
+            return super().reducer_override(cls)
+        _plant(cls)
+        return NotImplemented  # pickle's own way: by name
+
+    def _reduce_exception(self, error: BaseException) -> Any:
+        reduced = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        if isinstance(reduced, str) or _has_own_state(error, reduced):
+            return reduced
+        if type(error) in self._without_init:
+            rebuild, arguments = copyreg.__newobj__, (type(error), *error.args)  # type: ignore[attr-defined]
+        else:
+            rebuild, arguments = reduced[:2]
+        state = {**error.__dict__, **((reduced[2:3] or ({},))[0] or {}), **_links(error), "args": error.args}
+        return rebuild, arguments, state
+
+
+def _has_own_state(error: BaseException, reduced: tuple[Any, ...]) -> bool:
+    """Whether its class has its own idea of state, with which ours would interfere."""
+    state = reduced[2] if len(reduced) > 2 else None
+    inherits = getattr(type(error), "__setstate__", None) is BaseException.__setstate__
+    return not inherits or not (state is None or isinstance(state, dict)) or len(reduced) > 3
+
+
+def _links(error: BaseException) -> dict[str, object]:
+    links = {"__cause__": error.__cause__, "__context__": error.__context__}
+    return {
+        **{name: link for name, link in links.items() if link is not None},
+        "__suppress_context__": error.__suppress_context__,  # last: setting a cause sets it, too
+    }
+
+
+def _is_importable(cls: type) -> bool:
+    if cls.__module__ == "__main__":
+        return False
+    found: object = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls
+
+
+def _plant(cls: type) -> None:
+    """Make the class findable under its name, so that pickle refers to it by that name, as the client's own class."""
+    holder: object = sys.modules.setdefault(cls.__module__, types.ModuleType(cls.__module__))
+    *outer, name = cls.__qualname__.split(".")
+    for part in outer:
+        if not hasattr(holder, part):
+            setattr(holder, part, types.SimpleNamespace())
+        holder = getattr(holder, part)
+    setattr(holder, name, cls)
+
+
+def _described(error: BaseException, reason: BaseException) -> str:
+    if not isinstance(error, Exception):
+        return describe(error) if isinstance(error, SystemExit) else f"the function raised {describe(error)}"
+    return f"{describe(error)} (sent as a RuntimeError, because the original can't travel: {describe(reason)})"
+
+
+def _qualified_name(cls: type) -> str:
+    return cls.__qualname__ if cls.__module__ in ("builtins", "__main__") else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _add_notes(error: BaseException, notes: Sequence[str]) -> None:
+    """`add_note` of Python 3.11, for 3.10 as well: a newer client shows them."""
+    error.__dict__["__notes__"] = [*error.__dict__.get("__notes__", ()), *notes]

@@ -1,0 +1,9 @@
+"""The runner's log lines, written straight to the job's standard error. Never a value, only ids, sizes and times."""
+
+from __future__ import annotations
+
+import os
+
+
+def log(text: str) -> None:
+    os.write(2, f"scaler-batch-runner: {text}\n".encode(errors="backslashreplace"))

@@ -1,0 +1,56 @@
+"""The task's standard output and error: passed on as they appear, at full speed, in bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+_CHUNK = 64 * 1024
+_TAIL_BYTES = 8 * 1024
+_PIPE_CHUNKS = 16  # a pipe holds one chunk, or 16 when somebody enlarged it; more is new output
+
+
+class Output:
+    """Copies from the task's pipes to the job's own streams and remembers the last lines of both."""
+
+    def __init__(self) -> None:
+        self._sinks: dict[int, int] = {}
+        self._last = b""
+        self._is_cut = False
+
+    def add(self, source: int, sink: int) -> None:
+        os.set_blocking(source, False)
+        self._sinks[source] = sink
+
+    def pump(self, source: int) -> bool:
+        """Pass on what is there, a chunk at most. False at the end of the stream."""
+        try:
+            chunk = os.read(source, _CHUNK)
+        except BlockingIOError:
+            return True
+        self._remember(chunk)
+        with contextlib.suppress(OSError):  # nobody reads our output any more: the result matters still
+            _write(self._sinks[source], chunk)
+        return bool(chunk)
+
+    def drain(self) -> None:
+        """Pass on all that has been written until now."""
+        for source in self._sinks:
+            for _ in range(_PIPE_CHUNKS):
+                self.pump(source)
+
+    def tail(self) -> str:
+        """The last lines as a note for the client; empty when nothing was printed."""
+        last = self._last.partition(b"\n")[2] if self._is_cut and b"\n" in self._last else self._last
+        text = last.decode(errors="replace").rstrip()
+        return f"Last lines of the task's output:\n{text}" if text else ""
+
+    def _remember(self, chunk: bytes) -> None:
+        self._is_cut = self._is_cut or len(self._last) + len(chunk) > _TAIL_BYTES
+        self._last = (self._last + chunk[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+
+
+def _write(sink: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(sink, rest) :]

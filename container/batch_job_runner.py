@@ -1,0 +1,195 @@
+"""The program inside the job: runs one task of a Scaler client and leaves a result frame in S3.
+
+A standalone script (its siblings `batch_job_*.py`, boto3 and cloudpickle beside it; Python 3.10+), for single jobs and
+array children. The client's code is loaded and called in a forked process only, so that however it ends (exit, signal,
+out of memory), this process can report it, and no exit code of it can look like one of ours:
+
+     0  the result is written
+     1  the function failed: its exception, or how its process ended, is written
+     2  the task can't be loaded here; that is written, too, if the task is known
+    75  the function was not called, another attempt may fare better: S3 unreachable, throttled; SIGTERM
+    76  S3 refuses for good: access denied, no such bucket
+   143  SIGTERM ended the function; nothing is written, because AWS Batch knows why, and may start it again
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import batch_job_store
+from batch_job_child import Payload
+from batch_job_control import Outcome, Phase
+from batch_job_death import describe_death
+from batch_job_errors import builtin_error
+from batch_job_frames import (
+    BlobRef,
+    FrameError,
+    PayloadReader,
+    ResultMeta,
+    ResultStatus,
+    TaskEntry,
+    encode_result,
+    from_inline,
+)
+from batch_job_log import log
+from batch_job_settings import Settings, UsageError
+from batch_job_sigterm import SigtermGuard, Terminated
+from batch_job_store import MissingObject, Store, StoreError
+from batch_job_supervisor import Ending, Exit, Supervisor
+
+RUNNER_VERSION = "0.1.0"
+
+DONE = 0
+FUNCTION_FAILED = 1
+UNLOADABLE = 2
+TRY_AGAIN = 75
+REFUSED = 76
+TERMINATED = 143
+
+_EXIT_CODES = {ResultStatus.SUCCESS: DONE, ResultStatus.UNLOADABLE: UNLOADABLE}
+
+MakeClient = Callable[[str | None], Any]
+
+
+class _Unusable(Exception):
+    """The task is known, but can't be loaded here; the text goes to the client."""
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClient | None = None) -> int:
+    """Run the job that `argv` and the AWS Batch variables of `environ` describe; returns its exit code.
+
+    `make_client` makes the S3 client for a region. Must run in the main thread: it handles SIGTERM and SIGCHLD.
+    """
+    try:
+        with SigtermGuard() as guard:
+            settings = Settings.parse(argv, environ)
+            client = (make_client or batch_job_store.make_client)(settings.region)
+            return _Job(settings, Store(client, settings.bucket, settings.prefix), guard).run()
+    except Terminated:
+        log(f"ended by SIGTERM, the function was not called: exit {TRY_AGAIN}")
+        return TRY_AGAIN
+    except StoreError as error:
+        code = TRY_AGAIN if error.recoverable else REFUSED
+        log(f"{error}: exit {code}")
+        return code
+    except (UsageError, FrameError) as error:
+        log(f"can't tell which task to run: {error}: exit {UNLOADABLE}")
+        return UNLOADABLE
+
+
+class _Job:
+    """One attempt of one job."""
+
+    def __init__(self, settings: Settings, store: Store, guard: SigtermGuard) -> None:
+        self._settings = settings
+        self._store = store
+        self._guard = guard
+
+    def run(self) -> int:
+        settings = self._settings
+        if self._store.exists(f"fence/{settings.submission}"):
+            log(f"submission {settings.submission} was replaced by another, nothing to do")
+            return DONE
+        reader = PayloadReader(self._fetch())
+        entry = reader.entry(settings.index)
+        key = f"results/{settings.submission}/{entry.task_id.hex()}"
+        if settings.attempt > 1 and self._store.exists(key):
+            log(f"task {entry.task_id.hex()}: an earlier attempt has written the result, nothing to do")
+            return DONE
+        ending = self._ending(reader, entry)
+        if self._guard.received and (ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS):
+            return self._terminated(ending)
+        return self._write(key, entry, ending)
+
+    def _fetch(self) -> Callable[[int, int], bytes]:
+        settings = self._settings
+        if settings.payload == "s3":
+            return lambda offset, length: self._store.get_range(f"payloads/{settings.submission}", offset, length)
+        frame = from_inline(settings.payload)
+        return lambda offset, length: frame[offset : offset + length]
+
+    def _ending(self, reader: PayloadReader, entry: TaskEntry) -> Ending:
+        try:
+            self._check_python()
+            payload = self._payload(reader, entry)
+        except (_Unusable, FrameError, MissingObject) as error:
+            return _refused(f"the task can't be loaded in the container: {error}")
+        size = sum(map(len, (payload.serializer, payload.function, *payload.arguments)))
+        log(f"task {entry.task_id.hex()}: attempt {self._settings.attempt}, {size} bytes of payload")
+        return Supervisor(self._guard).run(payload)
+
+    def _check_python(self) -> None:
+        wanted, here = self._settings.python, "{}.{}".format(*sys.version_info[:2])
+        if wanted is not None and wanted != here:
+            raise _Unusable(f"the client runs Python {wanted}, the image {here}: give both the same")
+
+    def _payload(self, reader: PayloadReader, entry: TaskEntry) -> Payload:
+        def read(ref: BlobRef) -> bytes:
+            return self._shared(ref) if ref.offset is None else reader.blob(ref)
+
+        return Payload(read(entry.serializer), read(entry.function), tuple(map(read, entry.arguments)))
+
+    def _shared(self, ref: BlobRef) -> bytes:
+        data = self._store.get(f"objects/{ref.digest}")
+        if hashlib.sha256(data).hexdigest() != ref.digest:
+            raise _Unusable(f"the shared object {ref.digest} was altered in S3 ({len(data)} bytes)")
+        return data
+
+    def _terminated(self, ending: Ending) -> int:
+        called = ending.phase is not Phase.LOADING
+        log(f"ended by SIGTERM, the function was {'interrupted' if called else 'not called'}, no result is written")
+        return TERMINATED if called else TRY_AGAIN
+
+    def _write(self, key: str, entry: TaskEntry, ending: Ending) -> int:
+        outcome, body = (ending.outcome, ending.body) if ending.outcome else _dead(ending)
+        frame = encode_result(self._meta(entry, outcome, ending), body)
+        start = time.monotonic()
+        self._store.put(key, frame)
+        code = _EXIT_CODES.get(outcome.status, FUNCTION_FAILED)
+        log(
+            f"task {entry.task_id.hex()}: {outcome.status.value} ({outcome.label}) while {outcome.phase.value}, ran "
+            f"{ending.duration_s:.3f} s, {len(frame)} bytes written in {time.monotonic() - start:.3f} s: exit {code}"
+        )
+        return code
+
+    def _meta(self, entry: TaskEntry, outcome: Outcome, ending: Ending) -> ResultMeta:
+        return ResultMeta(
+            task_id=entry.task_id.hex(),
+            status=outcome.status,
+            phase=outcome.phase.value,
+            attempt=self._settings.attempt,
+            started_at=ending.started_at,
+            duration_s=ending.duration_s,
+            cpu_s=ending.exit.cpu_s,
+            peak_bytes=ending.exit.peak_bytes,
+            python=platform.python_version(),
+            exit_code=ending.exit.code,
+            signal=ending.exit.signal,
+            runner_version=RUNNER_VERSION,
+        )
+
+
+def _refused(text: str) -> Ending:
+    """The ending of a task that was never started."""
+    outcome = Outcome(ResultStatus.UNLOADABLE, Phase.LOADING, "refused")
+    nothing = Exit(code=None, signal=None, cpu_s=0.0, peak_bytes=0)
+    return Ending(outcome, builtin_error(text), Phase.LOADING, "", nothing, time.time(), 0.0)
+
+
+def _dead(ending: Ending) -> tuple[Outcome, bytes]:
+    """Outcome and exception of a process that ended without a word."""
+    loading = ending.phase is Phase.LOADING
+    status = ResultStatus.UNLOADABLE if loading else ResultStatus.DIED
+    label = f"signal {ending.exit.signal}" if ending.exit.signal else f"exit code {ending.exit.code}"
+    notes = [ending.tail] if ending.tail else []
+    return Outcome(status, ending.phase, label), builtin_error(describe_death(ending), notes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

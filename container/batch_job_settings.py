@@ -1,0 +1,71 @@
+"""The job's settings: four arguments, which the job definition's `Ref::` parameters fill, and AWS Batch's variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_ARGUMENTS = ("--store", "--submission", "--payload", "--options")
+_NOT_GIVEN = "none"  # the parameters' default in the job definition
+
+
+class UsageError(ValueError):
+    """The arguments don't describe a job. One sentence."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`payload` is an inline text, or `s3` for the submission's bundle; `index` is the position in the frame."""
+
+    bucket: str
+    prefix: str
+    submission: str
+    payload: str
+    region: str | None
+    python: str | None
+    attempt: int
+    index: int
+
+    @classmethod
+    def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+        """Raises `UsageError`. Options that this release doesn't know are left alone: the manager may be newer."""
+        values = _arguments(argv)
+        bucket, prefix = _location(values["--store"])
+        options = dict(_option(text) for text in values["--options"].split(";") if "=" in text)
+        return cls(
+            bucket=bucket,
+            prefix=prefix,
+            submission=values["--submission"],
+            payload=values["--payload"],
+            region=options.get("region"),
+            python=options.get("python"),
+            attempt=_number(environ, "AWS_BATCH_JOB_ATTEMPT", 1),
+            index=_number(environ, "AWS_BATCH_JOB_ARRAY_INDEX", 0),
+        )
+
+
+def _arguments(argv: Sequence[str]) -> dict[str, str]:
+    values = dict(zip(argv[::2], argv[1::2], strict=False))
+    for name in _ARGUMENTS[:3]:
+        if values.get(name, _NOT_GIVEN) == _NOT_GIVEN:
+            raise UsageError(f"{name} is missing: the job definition's command must hold it with its Ref:: parameter")
+    return {"--options": "", **values}
+
+
+def _location(url: str) -> tuple[str, str]:
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    if not url.startswith("s3://") or not bucket or not prefix:
+        raise UsageError(f"--store is {url!r}, expected s3://<bucket>/<prefix>")
+    return bucket, prefix.rstrip("/")
+
+
+def _option(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    return key.strip(), value.strip()
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, str(default))
+    if not text.isdecimal():
+        raise UsageError(f"{name} is {text!r}, expected a number")
+    return int(text)

@@ -1,0 +1,59 @@
+"""What SIGTERM means to the runner at each moment: AWS Batch sends it 30 s before it kills the job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import FrameType
+
+from batch_job_log import log
+
+_GRACE_S = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
+
+
+class Terminated(BaseException):
+    """SIGTERM came before the task's process existed."""
+
+
+class SigtermGuard:
+    """SIGTERM ends the runner before the task's process exists, goes to that process while it runs, then is noted."""
+
+    def __init__(self) -> None:
+        self.task: int | None = None
+        self._forked = False
+        self._received_at: float | None = None
+
+    def __enter__(self) -> SigtermGuard:
+        self._previous = signal.signal(signal.SIGTERM, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._previous)
+
+    @property
+    def received(self) -> bool:
+        return self._received_at is not None
+
+    def fork(self) -> int:
+        """`os.fork` that no SIGTERM can fall into; the new process starts with SIGTERM blocked."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        task = os.fork()
+        if task:
+            self.task, self._forked = task, True
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        return task
+
+    def enforce_grace(self) -> None:
+        """Kill a task that goes on after its grace period."""
+        if self.task and self._received_at and time.monotonic() - self._received_at > _GRACE_S:
+            log("the task ignores SIGTERM, sending SIGKILL")
+            os.kill(self.task, signal.SIGKILL)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self._received_at = self._received_at or time.monotonic()
+        log("got SIGTERM: the job's time-out, a termination, or a host that is taken away")
+        if self.task:
+            os.kill(self.task, signal.SIGTERM)
+        elif not self._forked:
+            raise Terminated

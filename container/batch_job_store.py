@@ -1,0 +1,118 @@
+"""The job's part of S3: reads ranges and objects, asks whether one exists, writes the result until it is written."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from batch_job_log import log
+from botocore.exceptions import BotoCoreError, ClientError
+
+_MISSING = ("404", "NoSuchKey", "NotFound")
+_REFUSED = ("403", "AccessDenied", "AllAccessDisabled", "NoSuchBucket", "InvalidBucketName", "AccountProblem")
+_PATIENCE_S = 120.0  # for a refusal after the function was called: new permissions take effect within this
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 20.0
+
+
+class StoreError(Exception):
+    """S3 doesn't do what is needed. `recoverable`: another attempt, elsewhere or later, may succeed."""
+
+    def __init__(self, text: str, *, recoverable: bool) -> None:
+        super().__init__(text)
+        self.recoverable = recoverable
+
+
+class MissingObject(StoreError):
+    """The key doesn't exist."""
+
+
+def make_client(region: str | None) -> Any:
+    """The S3 client of a job; boto3 finds the credentials of the job's role by itself."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        user_agent_extra="scaler-batch-runner",
+        request_checksum_calculation="when_required",  # frames carry their own
+        response_checksum_validation="when_required",
+    )
+    return boto3.client("s3", region_name=region, config=config)
+
+
+@dataclass
+class Store:
+    """The objects below one worker manager's prefix of a bucket."""
+
+    client: Any
+    bucket: str
+    prefix: str
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+
+    def get(self, key: str) -> bytes:
+        """A whole object. Raises `StoreError`."""
+        return self._get(key)
+
+    def get_range(self, key: str, offset: int, length: int) -> bytes:
+        """`length` bytes, or fewer where the object ends. Raises `StoreError`."""
+        return self._get(key, Range=f"bytes={offset}-{offset + length - 1}") if length else b""
+
+    def exists(self, key: str) -> bool:
+        """Whether the key exists; one that may not be seen counts as missing.
+
+        S3 answers 403 instead of 404 to a role without s3:ListBucket, which a role of somebody's own may well lack.
+        A GET rather than a HEAD, because only a GET's answer tells a missing key from a missing bucket.
+        """
+        try:
+            self._get(key, Range="bytes=0-0")
+        except MissingObject:
+            return False
+        except StoreError as error:
+            if _code(error.__cause__) != "AccessDenied":
+                raise
+            log(f"may not look for s3://{self.bucket}/{self.prefix}/{key}, taken as missing: grant s3:ListBucket")
+            return False
+        return True
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write the object, retrying for as long as the job lives.
+
+        Raises `StoreError` only when S3 keeps refusing (access denied, no such bucket) for two minutes.
+        """
+        pause, start = _FIRST_PAUSE_S, self.clock()
+        while True:
+            try:
+                self.client.put_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}", Body=data)
+                return
+            except (ClientError, BotoCoreError) as error:
+                failure = self._failure(key, error)
+            if not failure.recoverable and self.clock() - start > _PATIENCE_S:
+                raise failure
+            wait = pause * (0.5 + self.jitter() / 2)
+            log(f"can't write the result yet, next try in {wait:.1f} s: {failure}")
+            self.sleep(wait)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _get(self, key: str, **options: str) -> bytes:
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}", **options)
+            data: bytes = answer["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise self._failure(key, error) from error
+        return data
+
+    def _failure(self, key: str, error: ClientError | BotoCoreError) -> StoreError:
+        code, url = _code(error), f"s3://{self.bucket}/{self.prefix}/{key}"
+        if code in _MISSING:
+            return MissingObject(f"{url} doesn't exist", recoverable=False)
+        return StoreError(f"S3 refuses {url}: {error}", recoverable=code not in _REFUSED)
+
+
+def _code(error: BaseException | None) -> str | None:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else None

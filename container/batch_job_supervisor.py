@@ -1,0 +1,189 @@
+"""The runner's side of the task's process: forks it, passes its output on, listens to it, measures how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from batch_job_child import Payload, run_child
+from batch_job_control import Kind, MessageBuffer, Outcome, Phase, send
+from batch_job_output import Output
+from batch_job_sigterm import SigtermGuard
+
+_CHUNK = 256 * 1024
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True)
+class Exit:
+    """What the kernel says about the end of a process: one of code and signal, CPU seconds, peak resident bytes."""
+
+    code: int | None
+    signal: int | None
+    cpu_s: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the task's process ended. `outcome` is None when the process couldn't say."""
+
+    outcome: Outcome | None
+    body: bytes | bytearray
+    phase: Phase
+    tail: str
+    exit: Exit
+    started_at: float
+    duration_s: float
+
+
+class _Stopwatch:
+    """The wall seconds for which the function ran."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._stopped: float | None = None
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        self._stopped = self._stopped or time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        if self._started is None:
+            return 0.0
+        return (self._stopped or time.monotonic()) - self._started
+
+
+class Supervisor:
+    """Runs one payload in a process of its own."""
+
+    def __init__(self, guard: SigtermGuard) -> None:
+        self._guard = guard
+        self._selector = selectors.DefaultSelector()
+        self._output = Output()
+        self._messages = MessageBuffer()
+        self._watch = _Stopwatch()
+        self._phase = Phase.LOADING
+        self._outcome: Outcome | None = None
+        self._body: bytes | bytearray = b""
+        self._exit: Exit | None = None
+
+    def run(self, payload: Payload) -> Ending:
+        """Returns when the task's process has ended, however it did."""
+        started_at = time.time()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._selector)
+            self._wakeup = stack.enter_context(_wakeups())
+            self._watch_over(self._wakeup, self._reap)
+            self._start(payload, stack)
+            end = self._wait()
+            self._output.drain()
+            self._listen_to_the_end()
+        return Ending(self._outcome, self._body, self._phase, self._output.tail(), end, started_at, self._watch.seconds)
+
+    def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
+        self._control, theirs = socket.socketpair()
+        (stdout, their_stdout), (stderr, their_stderr) = os.pipe(), os.pipe()
+        if self._guard.fork() == 0:
+            self._control.close()
+            os.close(stdout)
+            os.close(stderr)
+            run_child(payload, theirs, their_stdout, their_stderr)
+        for end in (theirs.detach(), their_stdout, their_stderr):
+            os.close(end)
+        stack.enter_context(self._control).setblocking(False)
+        self._watch_over(self._control, self._listen)
+        for source, sink in ((stdout, 1), (stderr, 2)):
+            stack.callback(os.close, source)
+            self._output.add(source, sink)
+            self._watch_over(source, lambda source=source: self._output.pump(source))
+
+    def _watch_over(self, source: int | socket.socket, handle: Callable[[], bool]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, handle)
+
+    def _wait(self) -> Exit:
+        while self._exit is None:
+            self._guard.enforce_grace()
+            for key, _ in self._selector.select(1.0 if self._guard.received else None):
+                if not key.data():
+                    self._selector.unregister(key.fileobj)
+        return self._exit
+
+    def _listen_to_the_end(self) -> None:
+        """What the task said before it ended; a process that it left behind may keep the socket open."""
+        with contextlib.suppress(BlockingIOError):
+            while self._listen():
+                pass
+
+    def _listen(self) -> bool:
+        """Handle what the task says. False when it will say nothing more."""
+        try:
+            data = self._control.recv(_CHUNK)
+        except ConnectionResetError:
+            return False
+        for kind, message in self._messages.feed(data):
+            self._handle(kind, message)
+        return bool(data)
+
+    def _handle(self, kind: Kind, message: bytearray) -> None:
+        if kind is Kind.PHASE:
+            self._enter(Phase(message.decode()))
+        elif kind is Kind.TAIL:
+            self._answer_tail()
+        elif kind is Kind.OUTCOME:
+            self._outcome = Outcome.decode(message)
+        else:
+            self._body = message
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase = phase
+        if phase is Phase.RUNNING:
+            self._watch.start()
+        else:
+            self._watch.stop()
+
+    def _answer_tail(self) -> None:
+        self._watch.stop()
+        self._output.drain()
+        self._control.setblocking(True)
+        with contextlib.suppress(OSError):  # the task may have died meanwhile
+            send(self._control, Kind.TAIL, self._output.tail().encode())
+        self._control.setblocking(False)
+
+    def _reap(self) -> bool:
+        self._wakeup.recv(_CHUNK)
+        if self._guard.task is None:
+            return True
+        pid, status, usage = os.wait4(self._guard.task, os.WNOHANG)
+        if pid:
+            self._guard.task = None
+            self._watch.stop()
+            code = os.waitstatus_to_exitcode(status)
+            cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _RSS_UNIT
+            self._exit = Exit(code if code >= 0 else None, -code if code < 0 else None, cpu, peak)
+        return True
+
+
+@contextlib.contextmanager
+def _wakeups() -> Iterator[socket.socket]:
+    """A socket that becomes readable at each signal, SIGCHLD among them."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        old_fd = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        old_handler = signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            yield ours
+        finally:
+            signal.set_wakeup_fd(old_fd)
+            signal.signal(signal.SIGCHLD, old_handler)
