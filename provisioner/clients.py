@@ -1,0 +1,85 @@
+"""The one door to AWS: every call of the provisioner goes through `Clients`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, UnknownRegionError
+
+from engine.errors import ConfigError
+from provisioner.errors import CallFailed, ProvisionError
+
+Document = dict[str, Any]
+"""A response, or a part of one, as botocore parsed it."""
+
+
+class Clients:
+    """boto3 clients of one region, made when first used; retries are botocore's own, ten attempts at most.
+
+    boto3's environment keeps its meaning; `session` and `endpoint_url` are for callers inside this process
+    that talk to another endpoint than their environment says.
+    """
+
+    def __init__(self, region: str, *, session: boto3.Session | None = None, endpoint_url: str | None = None) -> None:
+        self.region = region
+        self._session = session or boto3.Session(region_name=region)
+        self._endpoint_url = endpoint_url
+        self._clients: dict[str, Any] = {}
+
+    def call(self, service: str, operation: str, parameters: Mapping[str, object]) -> Document:
+        """One call by boto3's method name. Raises `CallFailed` when AWS refuses, `ProvisionError` before that."""
+        with _explained(service, operation):
+            response: Document = getattr(self._client(service), operation)(**parameters)
+        return response
+
+    def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
+        """All entries under `key`, over all pages. Raises as `call` does."""
+        with _explained(service, operation):
+            pages = self._client(service).get_paginator(operation).paginate(**parameters)
+            return [entry for page in pages for entry in page.get(key, [])]
+
+    @cached_property
+    def account(self) -> str:
+        account: str = self.call("sts", "get_caller_identity", {})["Account"]
+        return account
+
+    @cached_property
+    def partition(self) -> str:
+        """aws, aws-cn, aws-us-gov, …: the second part of every ARN."""
+        try:
+            return self._session.get_partition_for_region(self.region)
+        except UnknownRegionError as error:
+            raise ConfigError(f"--region is {self.region!r}, but must be an AWS region like us-east-1.") from error
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            config = Config(
+                retries={"mode": "standard", "total_max_attempts": 10},
+                user_agent_extra="scaler-batch-provisioner",
+            )
+            # boto3 types each service's client by a literal name; here the name is data.
+            make: Any = self._session.client
+            self._clients[service] = make(
+                service, region_name=self.region, endpoint_url=self._endpoint_url, config=config
+            )
+        return self._clients[service]
+
+
+@contextmanager
+def _explained(service: str, operation: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        details = error.response["Error"]
+        action = f"{service}:{error.operation_name}"
+        raise CallFailed(action, details.get("Code", "?"), details.get("Message", "?")) from error
+    except BotoCoreError as error:
+        reason = str(error).rstrip(".")
+        raise ProvisionError(
+            f"{service}:{operation} could not be sent ({reason}): check credentials, region and network."
+        ) from error

@@ -1,0 +1,137 @@
+"""What a provisioning leaves behind: its result, and the two files of the seed, written whole and 0600.
+
+The env file holds the four variables that `scaler-batch run` reads, of the last provisioning. The
+configuration file keeps an entry for each account, region and prefix.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from provisioner.errors import ProvisionError
+from provisioner.spec import ProvisionSpec
+from provisioner.stack import Stack
+
+CONFIG_FILE = Path(".scaler_aws_batch_config.json")
+ENV_FILE = Path(".scaler_aws_hpc.env")
+
+
+class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was provisioned, by name; memory in MiB, `container_memory` being what a job gets."""
+
+    account: str
+    region: str
+    prefix: str
+    bucket: str
+    job_queue: str
+    job_definition: str
+    compute_environment: str
+    log_group: str
+    job_role: str
+    execution_role: str
+    instance_role: str
+    image: str
+    vcpus: int
+    memory: int
+    container_memory: int
+    max_vcpus: int
+    instance_types: tuple[str, ...]
+    job_timeout_minutes: int
+
+    @classmethod
+    def of(cls, spec: ProvisionSpec, stack: Stack) -> Provisioned:
+        return cls(
+            account=stack.account,
+            region=stack.region,
+            prefix=stack.prefix,
+            bucket=stack.bucket,
+            job_queue=stack.job_queue,
+            job_definition=stack.job_definition,
+            compute_environment=stack.compute_environment,
+            log_group=stack.log_group,
+            job_role=stack.job_role,
+            execution_role=stack.execution_role,
+            instance_role=stack.instance_role,
+            image=spec.image,
+            vcpus=spec.vcpus,
+            memory=spec.total_memory,
+            container_memory=spec.container_memory,
+            max_vcpus=spec.max_vcpus,
+            instance_types=spec.instance_types,
+            job_timeout_minutes=spec.job_timeout,
+        )
+
+
+Entries = dict[str, Provisioned]
+
+
+def entry_key(account: str, region: str, prefix: str) -> str:
+    return f"{account}/{region}/{prefix}"
+
+
+def environment_text(provisioned: Provisioned) -> str:
+    """The env file's text, for a shell's `source`."""
+    variables = {
+        "SCALER_AWS_REGION": provisioned.region,
+        "SCALER_S3_BUCKET": provisioned.bucket,
+        "SCALER_JOB_QUEUE": provisioned.job_queue,
+        "SCALER_JOB_DEFINITION": provisioned.job_definition,
+    }
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def load(path: Path) -> Entries:
+    """The entries of a configuration file; none when there is no file. Raises `ProvisionError`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Entries)
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        raise ProvisionError(
+            f"The saved configuration {path} can't be read ({error}): name another file with --config."
+        ) from error
+
+
+def save(provisioned: Provisioned, config: Path, env_file: Path) -> None:
+    """Puts the entry among the others of the configuration file, and writes the env file."""
+    key = entry_key(provisioned.account, provisioned.region, provisioned.prefix)
+    _write_entries(config, {**load(config), key: provisioned})
+    _write(env_file, environment_text(provisioned))
+
+
+def forget(account: str, region: str, prefix: str, config: Path, env_file: Path) -> None:
+    """Takes the entry out, and deletes either file when nothing but it was in there."""
+    entries = load(config)
+    gone = entries.pop(entry_key(account, region, prefix), None)
+    if gone is None:
+        return
+    _write_entries(config, entries)
+    with contextlib.suppress(FileNotFoundError):
+        if env_file.read_text() == environment_text(gone):
+            env_file.unlink()
+
+
+def _write_entries(path: Path, entries: Entries) -> None:
+    if entries:
+        _write(path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: a new file takes the old one's place; mkstemp's mode is 0600."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    except OSError as error:
+        raise ProvisionError(
+            f"{path} can't be written ({error.strerror}): name another place with --config and --env-file."
+        ) from error
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    os.replace(name, path)

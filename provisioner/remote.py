@@ -1,0 +1,45 @@
+"""What exists in the account, read once and cached for the time of one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from provisioner.clients import Clients, Document
+from provisioner.errors import CallFailed
+
+Answer = TypeVar("Answer")
+
+
+class RemoteState:
+    """Reads of a plan. Nothing here changes anything."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._cache: dict[str, object] = {}
+
+    def get(self, service: str, operation: str, *, missing: str, **parameters: object) -> Document | None:
+        """The response, or None when AWS answers with the error code `missing`."""
+
+        def read() -> Document | None:
+            try:
+                return self._clients.call(service, operation, parameters)
+            except CallFailed as error:
+                if error.code != missing:
+                    raise
+                return None
+
+        return self._cached(f"{service}:{operation}:{parameters}", read)
+
+    def list(self, service: str, operation: str, key: str, **parameters: object) -> list[Document]:
+        """All entries under `key`, over all pages."""
+        return self._cached(
+            f"{service}:{operation}:{key}:{parameters}",
+            lambda: self._clients.listing(service, operation, key, parameters),
+        )
+
+    def _cached(self, key: str, read: Callable[[], Answer]) -> Answer:
+        if key not in self._cache:
+            self._cache[key] = read()
+        answer: Answer = self._cache[key]  # type: ignore[assignment]  # the key says which type it is
+        return answer

@@ -1,0 +1,75 @@
+"""The names of everything that belongs to one prefix in one account and region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TAG = "opengris:stack"
+"""Ownership and cost allocation: its value is the prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Names can be told before anything exists, which is what makes a second run find the first one's work.
+
+    IAM has no regions, so its names carry one: two regions may share a prefix.
+    """
+
+    region: str
+    prefix: str
+    account: str
+    partition: str
+
+    @property
+    def bucket(self) -> str:
+        return f"{self.prefix}-{self.account}-{self.region}"
+
+    @property
+    def job_queue(self) -> str:
+        return f"{self.prefix}-queue"
+
+    @property
+    def job_definition(self) -> str:
+        return f"{self.prefix}-job"
+
+    @property
+    def compute_environment(self) -> str:
+        return f"{self.prefix}-compute"
+
+    @property
+    def log_group(self) -> str:
+        return f"/scaler/{self.prefix}"
+
+    @property
+    def job_role(self) -> str:
+        return f"{self.prefix}-job-{self.region}"
+
+    @property
+    def execution_role(self) -> str:
+        return f"{self.prefix}-execution-{self.region}"
+
+    @property
+    def instance_role(self) -> str:
+        """Its instance profile has the same name."""
+        return f"{self.prefix}-instance-{self.region}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {TAG: self.prefix}
+
+    @property
+    def tag_list(self) -> list[dict[str, str]]:
+        """The tags as S3 and IAM take them."""
+        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+
+    @property
+    def bucket_arn(self) -> str:
+        return f"arn:{self.partition}:s3:::{self.bucket}"
+
+    def iam_arn(self, kind: str, name: str) -> str:
+        """`kind` is role or instance-profile."""
+        return f"arn:{self.partition}:iam::{self.account}:{kind}/{name}"
+
+    def arn(self, service: str, resource: str) -> str:
+        """Of a regional resource, `resource` as it stands after the account."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"

@@ -1,0 +1,43 @@
+"""moto as the account that the provisioner works on: its own server, empty for each test."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import boto3
+import pytest
+import urllib3
+from moto.server import ThreadedMotoServer
+
+from provisioner.clients import Clients
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request, on each failure's page
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def account_url(moto_url: str) -> str:
+    """The endpoint of an empty account."""
+    urllib3.request("POST", f"{moto_url}/moto-api/reset")
+    return moto_url
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
+@pytest.fixture
+def clients(account_url: str, session: boto3.Session) -> Clients:
+    return Clients(REGION, session=session, endpoint_url=account_url)
