@@ -33,6 +33,16 @@ class OwnershipLost(EngineError):
     """Another manager took this worker-manager id, or the lease could not be renewed in time."""
 
 
+class NotDrained(EngineError):
+    """The drain was cut short, by its timeout or a second signal."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__(
+            f"stopped before {left} tasks had finished: their jobs stay with AWS Batch for adoption by the next "
+            "engine of the same worker-manager id"
+        )
+
+
 class ClusterShutdown(EngineError):
     """A client shut the whole cluster down: nobody waits for results any more."""
 

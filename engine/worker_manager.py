@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from engine.backends import create_backend
-from engine.errors import ClusterShutdown, OwnershipLost, SchedulerLost
+from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
 from engine.messages import CapacityWanted, LinkDown
 from engine.scaler_link import ManagerChannel, SchedulerLink
 from engine.settings import ManagerConfig
@@ -89,14 +89,17 @@ class AWSHPCWorkerManager:
         return self._stop.result()
 
     async def _wind_down(self, mode: StopMode, loops: list[asyncio.Task[None]]) -> None:
+        left = 0
         if mode is StopMode.DRAIN and not await self._drain():
-            mode = StopMode.DETACH
+            mode, left = StopMode.DETACH, self._tasks.slots_used
         if self._worker is not None:
             await self._worker.leave()
         await _cancel(*loops, self._worker_run)
         await self._backend.stop(terminate=mode is StopMode.TERMINATE)
         await self._tasks.close()
         self._link.close()
+        if left:
+            raise NotDrained(left)
 
     async def _drain(self) -> bool:
         logger.info("draining: %d tasks in flight, %d queued go back", self._tasks.slots_used, self._tasks.queued)
@@ -105,8 +108,6 @@ class AWSHPCWorkerManager:
         await asyncio.wait({drained, cut_short}, return_when=asyncio.FIRST_COMPLETED)
         in_time = drained.done() and drained.result()
         await _cancel(drained, cut_short)
-        if not in_time:
-            logger.warning("not drained: %d tasks stay with AWS Batch for adoption", self._tasks.slots_used)
         return in_time
 
     # ---- the manager link
