@@ -27,7 +27,7 @@ class Clients:
 
     def __init__(self, region: str, *, session: boto3.Session | None = None, endpoint_url: str | None = None) -> None:
         self.region = region
-        self._session = session or boto3.Session(region_name=region)
+        self._given_session = session
         self._endpoint_url = endpoint_url
         self._clients: dict[str, Any] = {}
 
@@ -44,6 +44,10 @@ class Clients:
             return [entry for page in pages for entry in page.get(key, [])]
 
     @cached_property
+    def _session(self) -> boto3.Session:
+        return self._given_session or boto3.Session(region_name=self.region)
+
+    @cached_property
     def account(self) -> str:
         account: str = self.call("sts", "get_caller_identity", {})["Account"]
         return account
@@ -58,16 +62,20 @@ class Clients:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            config = Config(
-                retries={"mode": "standard", "total_max_attempts": 10},
-                user_agent_extra="scaler-batch-provisioner",
-            )
-            # boto3 types each service's client by a literal name; here the name is data.
-            make: Any = self._session.client
-            self._clients[service] = make(
-                service, region_name=self.region, endpoint_url=self._endpoint_url, config=config
-            )
+            self._clients[service] = self._made(service)
         return self._clients[service]
+
+    def _made(self, service: str) -> Any:
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 10},
+            user_agent_extra="scaler-batch-provisioner",
+        )
+        # boto3 types each service's client by a literal name; here the name is data.
+        make: Any = self._session.client
+        try:
+            return make(service, region_name=self.region, endpoint_url=self._endpoint_url, config=config)
+        except ValueError as error:
+            raise ConfigError(f"{error}: AWS_ENDPOINT_URL must be a URL like http://127.0.0.1:4566.") from error
 
 
 @contextmanager

@@ -16,12 +16,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, url: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_ENDPOINT_URL": url,
+        "AWS_CONFIG_FILE": "/nonexistent",
+        **variables,
     }
     return subprocess.run(
         [sys.executable, "-P", "-m", "provisioner", *arguments],
@@ -73,3 +75,20 @@ def test_show_without_a_file_says_what_to_do(folder: Path) -> None:
     empty = run(folder, "http://127.0.0.1:9", "show")
     assert empty.returncode == 1
     assert "run provision" in empty.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"AWS_PROFILE": "nobody"}, "nobody"),
+        ({"AWS_ENDPOINT_URL": "nowhere"}, "nowhere"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_EC2_METADATA_DISABLED": "true"}, "credentials"),
+    ],
+)
+def test_an_environment_that_boto3_cannot_use_is_one_line(
+    folder: Path, account_url: str, variables: dict[str, str], says: str
+) -> None:
+    ended = run(folder, account_url, "cleanup", "--yes", **variables)
+    assert ended.returncode != 0
+    assert says in ended.stderr
+    assert ended.stderr.count("\n") == 1
