@@ -1,0 +1,27 @@
+"""`python -P -m provisioner.local`: the local AWS as a process. Its options are those of `LocalOptions`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import msgspec
+
+from provisioner.local.options import LocalOptions
+from provisioner.local.server import serve
+
+
+def parse(argv: list[str]) -> LocalOptions:
+    parser = argparse.ArgumentParser(prog="python -m provisioner.local", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--state-dir", required=True, help="the only folder that is written to")
+    parser.add_argument("--fault", action="append", default=[], help="see provisioner/local/faults.py")
+    parser.add_argument("--options", default="{}", help="more of LocalOptions, as JSON")
+    given = parser.parse_args(argv)
+    more = msgspec.json.decode(given.options, type=dict)
+    known = {"port": given.port, "state_dir": given.state_dir, "faults": given.fault}
+    return msgspec.convert({**known, **more}, LocalOptions)
+
+
+if __name__ == "__main__":
+    serve(parse(sys.argv[1:]))

@@ -1,0 +1,162 @@
+"""The local AWS from outside: start it, talk to its controls, stop it. Needs none of moto here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from provisioner.local.faults import AnyFault, parse_fault
+from provisioner.local.options import Delays, LocalOptions
+
+READY = "READY "
+STOP_SECONDS = 10.0
+CREDENTIAL_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")
+
+
+class LocalAWSError(RuntimeError):
+    """The local AWS did not start; the text holds what it said last."""
+
+
+class LocalAWS:
+    """One local AWS process. `options` are the fields of `LocalOptions` besides state_dir.
+
+    Without a state_dir a temporary one is made and removed again. The process ends with this one, however
+    this one ends.
+    """
+
+    def __init__(self, state_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="local-aws-") if state_dir is None else None
+        self.state_dir = Path(state_dir or self._temporary.name)  # type: ignore[union-attr]
+        self.options = msgspec.convert({"state_dir": str(self.state_dir), **msgspec.to_builtins(options)}, LocalOptions)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.endpoint = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def log_path(self) -> Path:
+        return self.state_dir / "local-aws.log"
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    def start(self) -> None:
+        """Returns when it answers. Raises `LocalAWSError`."""
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        options = msgspec.json.encode(self.options).decode()
+        command = [sys.executable, "-P", "-m", "provisioner.local", "--state-dir", str(self.state_dir)]
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--options", options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        self.endpoint = self._read_endpoint(self._process)
+
+    def stop(self) -> None:
+        """Ends the process and every job; nothing is left."""
+        process, self._process = self._process, None
+        if process is not None:
+            end(process)
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which boto3 finds it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": self.options.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def process_environment(self, **more: str) -> dict[str, str]:
+        """A child's whole environment: ours, without credentials that would win over the local ones."""
+        kept = {name: value for name, value in os.environ.items() if name not in CREDENTIAL_VARIABLES}
+        return {**kept, **self.environment(), **more}
+
+    def fault(self, fault: str | AnyFault) -> None:
+        """Switch a fault on: a struct of `faults.py`, or its short form."""
+        checked = parse_fault(fault) if isinstance(fault, str) else fault
+        self._control("POST", "faults", msgspec.to_builtins(checked))
+
+    def clear_faults(self) -> None:
+        self._control("DELETE", "faults")
+
+    def faults(self) -> Sequence[Mapping[str, Any]]:
+        """The faults that are on, each with how often it `struck`."""
+        found: Sequence[Mapping[str, Any]] = self._control("GET", "faults")
+        return found
+
+    def calls(self) -> Mapping[str, Any]:
+        """`by_caller`, `bytes_in`, `bytes_out`; see `calls.py`."""
+        found: Mapping[str, Any] = self._control("GET", "calls")
+        return found
+
+    def reset_calls(self) -> None:
+        self._control("DELETE", "calls")
+
+    def jobs(self) -> Mapping[str, Any]:
+        """`running`, `peak_running`, `submitted`, `attempts`, `by_state`; jobs count as array children."""
+        found: Mapping[str, Any] = self._control("GET", "jobs")
+        return found
+
+    def _control(self, method: str, name: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        url = f"{self.endpoint}/_local/{name}"
+        request = urllib.request.Request(url, data=data, method=method)
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def _read_endpoint(self, process: subprocess.Popen[bytes]) -> str:
+        assert process.stdout is not None
+        line = process.stdout.readline().decode()
+        if not line.startswith(READY):
+            self.stop()
+            said = self.log_path.read_text(errors="replace")[-2000:] if self.log_path.exists() else ""
+            raise LocalAWSError(f"The local AWS did not start; it said: {said}")
+        return line.removeprefix(READY).strip()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise LocalAWSError("The local AWS is not running; start it first.")
+        return self._process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+__all__ = ["Delays", "LocalAWS", "LocalAWSError"]

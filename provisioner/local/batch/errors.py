@@ -1,0 +1,17 @@
+"""The two errors that Batch answers with."""
+
+from __future__ import annotations
+
+
+class BatchError(Exception):
+    """An AWS Batch error answer: HTTP status, error code, message."""
+
+    def __init__(self, message: str, code: str = "ClientException", status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+def client_error(message: str) -> BatchError:
+    """The caller is wrong; Batch says everything else with this one code."""
+    return BatchError(message)

@@ -1,0 +1,182 @@
+"""What Batch remembers: environments, queues, definitions, jobs. Plain data; times in ms since the epoch."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+FINISHED = ("SUCCEEDED", "FAILED")
+NOT_STARTED = ("SUBMITTED", "PENDING", "RUNNABLE")
+_sequence = itertools.count(1)
+
+
+@dataclass(slots=True, eq=False)
+class Environment:
+    """A compute environment. `used_vcpus` belongs to the lifecycle."""
+
+    name: str
+    arn: str
+    request: dict[str, Any]
+    state: str
+    status: str = "CREATING"
+    status_reason: str = ""
+    used_vcpus: float = 0.0
+
+    @property
+    def compute(self) -> dict[str, Any]:
+        resources: dict[str, Any] = self.request.get("computeResources", {})
+        return resources
+
+    @property
+    def max_vcpus(self) -> float:
+        return float(self.compute.get("maxvCpus", 256))
+
+    @property
+    def on_ecs(self) -> bool:
+        return "eksConfiguration" not in self.request
+
+    @property
+    def takes_jobs(self) -> bool:
+        return self.status == "VALID" and self.state == "ENABLED"
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """A job queue; `waiting` are its RUNNABLE jobs in order, `jobs` all top-level ones, oldest first."""
+
+    name: str
+    arn: str
+    request: dict[str, Any]
+    state: str
+    environments: list[Environment]
+    status: str = "CREATING"
+    status_reason: str = ""
+    waiting: deque[Job] = field(default_factory=deque)
+    jobs: dict[str, Job] = field(default_factory=dict)
+
+    @property
+    def priority(self) -> int:
+        return int(self.request.get("priority", 1))
+
+    @property
+    def on_ecs(self) -> bool:
+        return any(environment.on_ecs for environment in self.environments)
+
+
+@dataclass(slots=True, eq=False)
+class Definition:
+    """One revision of a job definition."""
+
+    name: str
+    revision: int
+    arn: str
+    request: dict[str, Any]
+    status: str = "ACTIVE"
+
+    @property
+    def container(self) -> dict[str, Any]:
+        properties: dict[str, Any] = self.request.get("containerProperties", {})
+        return properties
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """One `evaluateOnExit` entry; a pattern may end with `*`. None matches everything."""
+
+    action: str
+    on_status_reason: str | None = None
+    on_reason: str | None = None
+    on_exit_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a SubmitJob came to, after the definition's defaults and `Ref::` substitution."""
+
+    name: str
+    queue: Queue
+    definition: Definition
+    parameters: Mapping[str, str]
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    vcpus: float
+    memory_mib: int
+    resources: tuple[Mapping[str, str], ...]
+    attempts: int
+    rules: tuple[RetryRule, ...]
+    timeout_s: float | None
+    tags: Mapping[str, str]
+    log_group: str
+    log_prefix: str
+    override_characters: int
+
+
+class Ending(Enum):
+    """Why we end a running attempt ourselves."""
+
+    TERMINATED = "terminated"
+    TIMED_OUT = "timed out"
+    HOST_LOST = "host lost"
+    OUT_OF_MEMORY = "out of memory"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try; `exit_code` None means that no container ended by itself."""
+
+    started_at: int | None = None
+    stopped_at: int | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    status_reason: str | None = None
+    log_stream: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A single job, an array's parent (`children` set) or a child (`parent` set)."""
+
+    spec: JobSpec
+    id: str
+    arn: str
+    created_at: int
+    parent: Job | None = None
+    index: int | None = None
+    children: list[Job] | None = None
+    sequence: int = field(default_factory=lambda: next(_sequence))
+    status: str = "SUBMITTED"
+    status_reason: str | None = None
+    started_at: int | None = None
+    stopped_at: int | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    current: Attempt | None = None
+    ending: Ending | None = None
+    ending_reason: str = ""
+    cancelled: bool = False
+    terminated: bool = False
+    vanished: bool = False
+    placed_on: Environment | None = None
+    summary: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def finished(self) -> bool:
+        return self.status in FINISHED
+
+    @property
+    def last(self) -> Attempt | None:
+        return self.current or (self.attempts[-1] if self.attempts else None)
+
+    @property
+    def members(self) -> list[Job]:
+        """The jobs that run: an array's children, or the job itself."""
+        return [self] if self.children is None else self.children
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,193 @@
+"""How Batch shows what it remembers: the JSON of DescribeJobs, ListJobs and the other Describe calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from provisioner.local.batch.records import (
+    STATES,
+    Attempt,
+    Definition,
+    Environment,
+    Job,
+    JobSpec,
+    Queue,
+    RetryRule,
+)
+
+Json = dict[str, Any]
+
+
+def present(values: Json) -> Json:
+    """AWS leaves out what it doesn't know."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def job_summary(job: Job) -> Json:
+    last = job.last
+    container = None
+    if last is not None:
+        container = present({"exitCode": last.exit_code, "reason": last.reason}) or None
+    return present(
+        {
+            **identity(job),
+            "container": container,
+            "jobDefinition": job.spec.definition.arn,
+            "arrayProperties": array_summary(job),
+        }
+    )
+
+
+def identity(job: Job) -> Json:
+    return {
+        "jobArn": job.arn,
+        "jobId": job.id,
+        "jobName": job.spec.name,
+        "createdAt": job.created_at,
+        "status": job.status,
+        "statusReason": job.status_reason,
+        "startedAt": job.started_at,
+        "stoppedAt": job.stopped_at,
+    }
+
+
+def array_summary(job: Job) -> Json | None:
+    if job.children is not None:
+        return {"size": len(job.children)}
+    return None if job.index is None else {"index": job.index}
+
+
+def job_detail(job: Job) -> Json:
+    spec = job.spec
+    return present(
+        {
+            **identity(job),
+            "jobQueue": spec.queue.arn,
+            "jobDefinition": spec.definition.arn,
+            "parameters": dict(spec.parameters),
+            "attempts": [attempt_detail(attempt) for attempt in job.attempts],
+            "container": container_detail(spec, job.last),
+            "arrayProperties": array_detail(job),
+            "retryStrategy": retry_detail(spec),
+            "timeout": None if spec.timeout_s is None else {"attemptDurationSeconds": int(spec.timeout_s)},
+            "dependsOn": [],
+            "tags": dict(spec.tags),
+            "platformCapabilities": ["EC2"],
+            "isCancelled": job.cancelled,
+            "isTerminated": job.terminated,
+        }
+    )
+
+
+def array_detail(job: Job) -> Json | None:
+    if job.children is None:
+        return array_summary(job)
+    counts = {state: job.summary[state] for state in STATES}
+    return {"size": len(job.children), "statusSummary": counts}
+
+
+def attempt_detail(attempt: Attempt) -> Json:
+    container = present(
+        {
+            "exitCode": attempt.exit_code,
+            "reason": attempt.reason,
+            "logStreamName": attempt.log_stream,
+            "networkInterfaces": [],
+        }
+    )
+    return present(
+        {
+            "container": container,
+            "startedAt": attempt.started_at,
+            "stoppedAt": attempt.stopped_at,
+            "statusReason": attempt.status_reason,
+        }
+    )
+
+
+def container_detail(spec: JobSpec, last: Attempt | None) -> Json:
+    properties = spec.definition.container
+    shown = last or Attempt()
+    environment = [{"name": name, "value": value} for name, value in spec.environment.items()]
+    return present(
+        {
+            "image": properties.get("image"),
+            "command": list(spec.command),
+            "jobRoleArn": properties.get("jobRoleArn"),
+            "executionRoleArn": properties.get("executionRoleArn"),
+            "environment": environment,
+            "resourceRequirements": [dict(one) for one in spec.resources],
+            "logConfiguration": properties.get("logConfiguration"),
+            "exitCode": shown.exit_code,
+            "reason": shown.reason,
+            "logStreamName": shown.log_stream,
+            "volumes": [],
+            "mountPoints": [],
+            "ulimits": [],
+            "networkInterfaces": [],
+            "secrets": [],
+        }
+    )
+
+
+def retry_detail(spec: JobSpec) -> Json:
+    return {"attempts": spec.attempts, "evaluateOnExit": [rule_detail(rule) for rule in spec.rules]}
+
+
+def rule_detail(rule: RetryRule) -> Json:
+    return present(
+        {
+            "action": rule.action,
+            "onStatusReason": rule.on_status_reason,
+            "onReason": rule.on_reason,
+            "onExitCode": rule.on_exit_code,
+        }
+    )
+
+
+def environment_detail(environment: Environment) -> Json:
+    compute = {"desiredvCpus": 0, **environment.compute}
+    compute["desiredvCpus"] = int(environment.used_vcpus) or compute["desiredvCpus"]
+    return {
+        **environment.request,
+        "computeEnvironmentName": environment.name,
+        "computeEnvironmentArn": environment.arn,
+        "computeResources": compute,
+        "containerOrchestrationType": "ECS" if environment.on_ecs else "EKS",
+        "ecsClusterArn": environment.arn.replace(":batch:", ":ecs:").replace(
+            "compute-environment/", "cluster/AWSBatch-"
+        ),
+        "state": environment.state,
+        "status": environment.status,
+        "statusReason": environment.status_reason,
+        "tags": environment.request.get("tags", {}),
+    }
+
+
+def queue_detail(queue: Queue) -> Json:
+    return {
+        **queue.request,
+        "jobQueueName": queue.name,
+        "jobQueueArn": queue.arn,
+        "state": queue.state,
+        "status": queue.status,
+        "statusReason": queue.status_reason,
+        "priority": queue.priority,
+        "computeEnvironmentOrder": [
+            {"order": order, "computeEnvironment": environment.arn}
+            for order, environment in enumerate(queue.environments, start=1)
+        ],
+        "tags": queue.request.get("tags", {}),
+    }
+
+
+def definition_detail(definition: Definition) -> Json:
+    return {
+        **definition.request,
+        "jobDefinitionName": definition.name,
+        "jobDefinitionArn": definition.arn,
+        "revision": definition.revision,
+        "status": definition.status,
+        "tags": definition.request.get("tags", {}),
+        "containerOrchestrationType": "ECS",
+    }

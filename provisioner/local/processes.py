@@ -1,0 +1,68 @@
+"""What the operating system knows of processes: ties to a parent, trees and their memory.
+
+Linux tells all of it; elsewhere a job has no memory limit and the tie to a parent is the socket's end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+PAGE = os.sysconf("SC_PAGE_SIZE")
+LINUX = sys.platform == "linux"
+_libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
+
+
+def die_with_parent(signum: int = signal.SIGKILL) -> None:
+    """Be signalled when the thread that made this process ends: call it in children of single-threaded ones."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of grandchildren that lose theirs, so that no process of a job can get away."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def tree(pid: int) -> Iterator[int]:
+    """The process and everything below it."""
+    yield pid
+    for child in children(pid):
+        yield from tree(child)
+
+
+def private_bytes(pid: int) -> int:
+    """Resident memory that is not backed by a file; 0 for a process that is gone."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            _, resident, shared, *_ = file.read().split()
+    except OSError:
+        return 0
+    return (int(resident) - int(shared)) * PAGE
+
+
+def signal_quietly(pid: int, signum: int, group: bool = False) -> None:
+    """Send a signal to a process that may be gone already."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        (os.killpg if group else os.kill)(pid, signum)
+
+
+def move_to_own_group(pid: int) -> None:
+    """Both sides of a fork do it, so that neither can be too early."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.setpgid(pid, pid)

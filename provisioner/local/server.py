@@ -1,0 +1,138 @@
+"""The local AWS process: puts the parts together, says where it listens, and ends everything with itself.
+
+The parent holds the other end of our standard input: when that ends, however the parent ended, so do we, and
+with us the fork server and every job.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.logs.models import logs_backends
+
+from provisioner.local.batch.api import BatchApi
+from provisioner.local.batch.clock import ThreadClock
+from provisioner.local.batch.lifecycle import Lifecycle
+from provisioner.local.batch.resources import Resources
+from provisioner.local.batch.submit import DEFAULT_LOG_GROUP
+from provisioner.local.executor import ForkServerExecutor
+from provisioner.local.fault_desk import FaultDesk
+from provisioner.local.faults import parse_fault
+from provisioner.local.framing import ProgramSettings
+from provisioner.local.gateway import Gateway, Services
+from provisioner.local.http_server import HttpServer, Request, Response
+from provisioner.local.log_store import LogStore
+from provisioner.local.logs_api import LogsApi
+from provisioner.local.moto_bridge import Moto
+from provisioner.local.options import LocalOptions
+from provisioner.local.s3 import S3
+
+READY = "READY "
+PARENT_CHECK_SECONDS = 1.0
+KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH")
+
+
+class LocalServer:
+    """Everything that lives in the process."""
+
+    def __init__(self, options: LocalOptions) -> None:
+        self._options = options
+        self._http = HttpServer(self._answer, options.port)
+        work_dir = Path(options.state_dir) / "work"
+        work_dir.mkdir(parents=True, exist_ok=True)
+        self._environ = job_base_environ(self.endpoint, work_dir)
+        settings = ProgramSettings(options.program, options.region, str(work_dir))
+        self._executor = ForkServerExecutor(settings, self._environ, executor_lost)
+        self._gateway = self._make_gateway(random.Random(options.random_seed))
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._http.port}"
+
+    def start(self) -> None:
+        self._executor.wait_ready()
+        self._http.start()
+
+    def close(self) -> None:
+        self._http.close()
+        self._executor.close()
+
+    def _answer(self, request: Request) -> Response:
+        return self._gateway(request)
+
+    def _make_gateway(self, chance: random.Random) -> Gateway:
+        options, faults, moto = self._options, FaultDesk(chance), Moto()
+        for fault in options.faults:
+            faults.add(parse_fault(fault))
+        logs = LogStore(options.max_stream_bytes, options.max_log_bytes, lambda group: has_group(options.region, group))
+        lifecycle = Lifecycle(options, ThreadClock(), self._executor, faults, logs, self._environ)
+        resources = Resources(lifecycle, options.delays, options.region)
+        batch = BatchApi(lifecycle, resources, options.region)
+        services = Services(batch, LogsApi(logs), S3(moto, faults), moto)
+        return Gateway(services, lifecycle, faults)
+
+
+def has_group(region: str, group: str) -> bool:
+    """Batch makes its own group when it is first needed; any other has to be there."""
+    groups = logs_backends[DEFAULT_ACCOUNT_ID][region].groups
+    return group == DEFAULT_LOG_GROUP or group in groups
+
+
+def job_base_environ(endpoint: str, work_dir: Path) -> Mapping[str, str]:
+    """What a job finds besides its own variables: like in a container, none of ours."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    return {
+        **kept,
+        "TMPDIR": str(work_dir),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def executor_lost() -> None:
+    print("The fork server ended; the local AWS can't run jobs and ends, too.", file=sys.stderr)
+    os._exit(1)
+
+
+def end_on_defect(arguments: threading.ExceptHookArgs) -> None:
+    """A thread that ends by an exception would leave jobs hanging: better none than a lame one."""
+    traceback.print_exception(arguments.exc_value)
+    os._exit(1)
+
+
+def serve(options: LocalOptions) -> None:
+    """Runs until SIGTERM, SIGINT or the end of standard input."""
+    threading.excepthook = end_on_defect
+    stopped_reader, stopped_writer = os.pipe()
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        os.write(stopped_writer, b"\0")
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    parent = os.getppid()
+    server = LocalServer(options)
+    server.start()
+    print(READY + server.endpoint, flush=True)
+    wait_for_end(stopped_reader, parent)
+    server.close()
+
+
+def wait_for_end(stopped: int, parent: int) -> None:
+    """Looks at the parent now and then, too: a forked sibling may hold our standard input open."""
+    while os.getppid() == parent:
+        readable, _, _ = select.select([0, stopped], [], [], PARENT_CHECK_SECONDS)
+        if stopped in readable or (readable and not os.read(0, 4096)):
+            return
