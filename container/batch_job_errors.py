@@ -11,7 +11,6 @@ import io
 import pickle
 import sys
 import traceback
-import types
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -66,9 +65,10 @@ def remote_traceback(error: BaseException) -> str:
 class ExceptionPacker:
     """Packs exceptions for the client, as their own type wherever the client can know that type.
 
-    `client_classes` are the exception classes that came with the payload. The client has them already: by their name,
-    or (made inside of a function) through cloudpickle's memory of what it sent. A class that was made while the
-    function ran is unknown there; an `except` clause could never name it.
+    `client_classes` are the exception classes that came with the payload. The client's cloudpickle remembers what it
+    sent by an id, through which it finds its own class again; a class's name wouldn't do, because a class that
+    cloudpickle has rebuilt no longer knows whether it stood inside of a function or another class. A class that was
+    made while the function ran is unknown to the client; no `except` clause there could name it.
     """
 
     def __init__(self, client_classes: Collection[type]) -> None:
@@ -138,10 +138,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
     def _reduce_class(self, cls: type) -> Any:
         if cls not in self._client_classes:
             raise pickle.PicklingError("its class was made while the function ran, the client can't know it")
-        if "<locals>" in cls.__qualname__:
-            return super().reducer_override(cls)
-        _plant(cls)
-        return NotImplemented  # pickle's own way: by name
+        return super().reducer_override(cls)[:2]  # its id without its content: the client's class stays as it is
 
     def _reduce_exception(self, error: BaseException) -> Any:
         reduced = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
@@ -177,17 +174,6 @@ def _is_importable(cls: type) -> bool:
     for name in cls.__qualname__.split("."):
         found = getattr(found, name, None)
     return found is cls
-
-
-def _plant(cls: type) -> None:
-    """Make the class findable under its name, so that pickle refers to it by that name, as the client's own class."""
-    holder: object = sys.modules.setdefault(cls.__module__, types.ModuleType(cls.__module__))
-    *outer, name = cls.__qualname__.split(".")
-    for part in outer:
-        if not hasattr(holder, part):
-            setattr(holder, part, types.SimpleNamespace())
-        holder = getattr(holder, part)
-    setattr(holder, name, cls)
 
 
 def _described(error: BaseException, reason: BaseException) -> str:

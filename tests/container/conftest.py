@@ -1,0 +1,37 @@
+"""An S3 of the test's own, and client scripts that run against it as `__main__`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.container.s3_stand_in import S3StandIn, serve
+
+ROOT = Path(__file__).resolve().parents[2]
+PRELUDE = "from tests.container.client import failure, round_trip\n"
+
+
+@pytest.fixture
+def s3() -> Iterator[S3StandIn]:
+    with serve() as state:
+        yield state
+
+
+@pytest.fixture
+def client(s3: S3StandIn, tmp_path: Path) -> Callable[[str], None]:
+    """Runs a client script in a process of its own; its assertions are the test's."""
+
+    def run(script: str) -> None:
+        path = tmp_path / "script.py"
+        path.write_text(PRELUDE + textwrap.dedent(script))
+        environ = {**os.environ, "S3": s3.endpoint, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([sys.executable, str(path)], env=environ, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+    return run

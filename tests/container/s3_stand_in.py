@@ -1,0 +1,101 @@
+"""A tiny S3 on loopback for the runner's tests: GET with ranges, PUT, and answers that a test makes go wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Refusal:
+    """Answers `count` requests of one method whose path holds `match` with an S3 error."""
+
+    method: str
+    match: str
+    status: int
+    code: str
+    count: int = 1_000_000
+
+
+@dataclass
+class S3StandIn:
+    """The objects by `/bucket/key`, and the requests that were made."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    endpoint: str = ""
+
+    def refusal(self, method: str, path: str) -> Refusal | None:
+        for refusal in self.refusals:
+            if refusal.method == method and refusal.match in path and refusal.count > 0:
+                refusal.count -= 1
+                return refusal
+        return None
+
+
+@contextmanager
+def serve() -> Iterator[S3StandIn]:
+    """Serve until the block ends."""
+    state = S3StandIn()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
+    state.endpoint = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(state: S3StandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if self._is_refused():
+                return
+            data = state.objects.get(self._key)
+            if data is None:
+                self._error(404, "NoSuchKey")
+            elif "Range" in self.headers:
+                first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
+                self._answer(206, data[int(first) : int(last) + 1])
+            else:
+                self._answer(200, data)
+
+        def do_PUT(self) -> None:
+            data = self.rfile.read(int(self.headers["Content-Length"]))
+            if not self._is_refused():
+                state.objects[self._key] = data
+                self._answer(200, b"")
+
+        @property
+        def _key(self) -> str:
+            return self.path.partition("?")[0]
+
+        def _is_refused(self) -> bool:
+            state.requests.append((self.command, self._key))
+            refusal = state.refusal(self.command, self.path)
+            if refusal:
+                self._error(refusal.status, refusal.code)
+            return refusal is not None
+
+        def _error(self, status: int, code: str) -> None:
+            self._answer(status, f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode())
+
+        def _answer(self, status: int, data: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: the tests look at `requests`."""
+
+    return Handler

@@ -1,0 +1,208 @@
+"""However a task fails, the client gets a clear error of the right kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Client = Callable[[str], None]
+
+
+def test_an_exception_keeps_type_arguments_and_cause_and_carries_its_story(client: Client) -> None:
+    client("""
+        def fail(x):
+            print("about to fail")
+            try:
+                {}[x]
+            except KeyError as error:
+                raise ValueError("bad", x) from error
+
+        returned = failure(fail, 3)
+        error = returned.value
+        assert type(error) is ValueError and error.args == ("bad", 3)
+        assert type(error.__cause__) is KeyError and error.__cause__.args == (3,)
+        assert error.__context__ is error.__cause__ and error.__suppress_context__
+        assert "in fail" in returned.notes and "about to fail" in returned.notes
+        assert "batch_job" not in returned.notes
+        assert returned.meta.phase == "running" and returned.meta.status == "exception"
+        assert "bad" not in returned.log
+        """)
+
+
+def test_an_exception_class_of_main_is_caught_by_the_client(client: Client) -> None:
+    client("""
+        class Plain(Exception):
+            pass
+
+        class Rich(Plain):
+            def __init__(self, code, detail):
+                super().__init__(f"{code}: {detail}")
+                self.code = code
+
+        class Outer:
+            class Inner(Exception):
+                pass
+
+        def fail(kind):
+            if kind == "plain":
+                raise Plain("p") from Outer.Inner("cause")
+            if kind == "rich":
+                raise Rich(5, "five")
+            raise Outer.Inner("i")
+
+        init = Rich.__init__
+        plain, rich, inner = (failure(fail, kind).value for kind in ("plain", "rich", "inner"))
+        assert type(plain) is Plain and type(plain.__cause__) is Outer.Inner
+        assert type(rich) is Rich and rich.code == 5 and str(rich) == "5: five"
+        assert type(inner) is Outer.Inner
+        assert Rich.__init__ is init, "the client's class must stay as it is"
+        """)
+
+
+def test_a_class_that_the_client_made_inside_of_a_function_is_its_own_class(client: Client) -> None:
+    client("""
+        def make():
+            class Local(Exception):
+                pass
+            return Local
+
+        Local = make()
+
+        def fail():
+            raise Local("mine")
+
+        assert type(failure(fail).value) is Local
+        """)
+
+
+def test_a_class_that_is_made_while_the_function_runs_is_described(client: Client) -> None:
+    client("""
+        def fail():
+            class Hidden(Exception):
+                pass
+            raise Hidden("boom") from ValueError("cause")
+
+        error = failure(fail).value
+        assert type(error) is RuntimeError and "Hidden: boom" in str(error)
+        assert type(error.__cause__) is ValueError
+        """)
+
+
+def test_exceptions_that_do_not_pickle_are_described(client: Client) -> None:
+    client("""
+        import threading
+
+        class Evil(Exception):
+            def __str__(self):
+                raise RuntimeError("no text")
+            def __reduce__(self):
+                raise RuntimeError("no pickle")
+
+        def fail(kind):
+            raise ValueError(threading.Lock()) if kind == "lock" else Evil()
+
+        lock, evil = failure(fail, "lock").value, failure(fail, "evil").value
+        assert type(lock) is RuntimeError and "ValueError: <unlocked" in str(lock)
+        assert type(evil) is RuntimeError and "Evil" in str(evil)
+        """)
+
+
+def test_library_exceptions_with_awkward_constructors_survive(client: Client) -> None:
+    client("""
+        import json, subprocess
+
+        def fail(kind):
+            if kind == "unicode":
+                b"\\xff".decode("utf-8")
+            if kind == "json":
+                import json
+                json.loads("{")
+            if kind == "process":
+                subprocess.run(["false"], check=True)
+            open("/nowhere")
+
+        unicode, bad_json, process, missing = (failure(fail, k).value for k in ("unicode", "json", "process", ""))
+        assert type(unicode) is UnicodeDecodeError and unicode.object == b"\\xff"
+        assert type(bad_json) is json.JSONDecodeError and bad_json.pos == 1
+        assert type(process) is subprocess.CalledProcessError and process.returncode == 1
+        assert type(missing) is FileNotFoundError and missing.filename == "/nowhere"
+        """)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [("sys.exit(0)", "called sys.exit(0)"), ("raise KeyboardInterrupt", "raised KeyboardInterrupt")],
+)
+def test_what_would_end_the_client_is_described(client: Client, body: str, text: str) -> None:
+    client(f"""
+        import sys
+
+        def fail():
+            {body}
+
+        error = failure(fail).value
+        assert type(error) is RuntimeError and {text!r} in str(error), error
+        """)
+
+
+def test_a_process_that_ends_past_python_is_reported(client: Client) -> None:
+    client("""
+        import ctypes, os, signal
+
+        def end(how):
+            print("last words")
+            if how == "exit":
+                os._exit(3)
+            if how == "imitate":
+                os._exit(75)
+            if how == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            ctypes.string_at(0)
+
+        done, fake, killed, crashed = (failure(end, how) for how in ("exit", "imitate", "kill", "crash"))
+        for returned in (done, fake, killed, crashed):
+            assert type(returned.value) is RuntimeError
+            assert returned.meta.status == "died" and returned.meta.phase == "running"
+            assert "last words" in returned.notes
+        assert "exit code 3" in str(done.value) and done.meta.exit_code == 3
+        assert "exit code 75" in str(fake.value)
+        assert "SIGKILL" in str(killed.value) and "memory" in str(killed.value) and killed.meta.signal == 9
+        assert "SIGSEGV" in str(crashed.value) and "Segmentation fault" in crashed.notes
+        """)
+
+
+def test_a_result_that_cannot_be_serialized_names_its_type(client: Client) -> None:
+    client("""
+        returned = failure(lambda: (i for i in range(3)))
+        assert type(returned.value) is TypeError and "generator" in str(returned.value)
+        assert returned.meta.phase == "returning"
+        """)
+
+
+def test_what_cannot_be_loaded_exits_2_with_a_hint(client: Client) -> None:
+    client("""
+        import sys, types
+
+        module = types.ModuleType("only_here")
+        exec("def f(): pass", module.__dict__)
+        sys.modules["only_here"] = module
+
+        class Exploding:
+            def __reduce__(self):
+                return (eval, ("1/0",))
+
+        class Crashing:
+            def __reduce__(self):
+                import os
+                return (os._exit, (7,))
+
+        missing = failure(module.f, code=2)
+        assert type(missing.value) is RuntimeError and "add the module 'only_here'" in str(missing.value)
+        assert type(missing.value.__cause__) is ModuleNotFoundError
+        exploding = failure(len, Exploding(), code=2)
+        assert "ZeroDivisionError" in str(exploding.value) and exploding.meta.phase == "loading"
+        crashing = failure(len, Crashing(), code=2)
+        assert "exit code 7 while the function and its arguments were loaded" in str(crashing.value)
+        assert crashing.meta.status == "unloadable"
+        """)
