@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from console.api_calls import count_calls
+from console.api_calls import managers_calls
 from console.demo import DemoAnswer
 from console.demo_report import make_report, print_report
 from console.engine_program import engine_command
@@ -80,8 +80,8 @@ class LocalRun:
 
     def run(self) -> int:
         """The exit code: the script's own, or 0 when all went right."""
-        endpoint = self._cluster.aws.endpoint
-        before = count_calls(endpoint)
+        aws = self._cluster.aws
+        before = managers_calls(aws.calls())
         self._announce()
         session = LocalSession(self._engine(), self._client(), self._options.demo is not None, say)
         end = asyncio.run(session.run())
@@ -89,7 +89,7 @@ class LocalRun:
         if self._options.demo is None or code != 0:
             return code
         answer = msgspec.json.decode(end.client_output, type=DemoAnswer)
-        report = make_report(self._options.demo, answer, count_calls(endpoint).since(before))
+        report = make_report(self._options.demo, answer, managers_calls(aws.calls()).since(before))
         print_report(report, as_json=self._options.as_json)
         return 0 if report.all_right else 1
 
@@ -105,7 +105,7 @@ class LocalRun:
 
     def _engine(self) -> Program:
         environ = {**clean_environment(), **self._cluster.environment()}
-        return Program(engine_command(self._settings()), environ)
+        return Program(engine_command(engine_settings(self._options, self._places())), environ)
 
     def _client(self) -> Program | None:
         if self._options.script is not None:
@@ -119,12 +119,6 @@ class LocalRun:
         address = {"SCALER_ADDRESS": self._cluster.scheduler_address}
         return Program((sys.executable, *arguments), {**os.environ, **address})
 
-    def _settings(self) -> EngineConfig:
-        level = QUIET_LEVEL if self._options.has_client else None
-        ours = {"logging_level": level, "logging_paths": ["/dev/stderr"]}
-        given = {name: value for name, value in self._options.flags.items() if value}
-        return resolve({**ours, **given, **self._places()}, {})
-
     def _places(self) -> dict[str, object]:
         resources = self._cluster.resources
         return {
@@ -135,6 +129,14 @@ class LocalRun:
             "s3_bucket": resources.bucket,
             "aws_region": resources.region,
         }
+
+
+def engine_settings(options: LocalOptions, places: Mapping[str, object]) -> EngineConfig:
+    """`places` are the parameters that the cluster decides. Raises `ConfigError` for a flag that can't be."""
+    level = QUIET_LEVEL if options.has_client else None
+    ours = {"logging_level": level, "logging_paths": ["/dev/stderr"]}
+    given = {name: value for name, value in options.flags.items() if value}
+    return resolve({**ours, **given, **places}, {})
 
 
 def exit_code(end: SessionEnd) -> int:

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from console.headless import require_headless
-from console.local_run import LocalOptions, run_locally
+from console.local_run import LocalOptions, engine_settings, run_locally
 from console.options import with_options
 from console.progress import say
 from engine.config import PARAMETERS
 from engine.errors import ConfigError
 
-# The cluster decides these; everything else of `run` can be given here too.
-FIXED = frozenset(
-    (
-        "scheduler_address",
-        "worker_scheduler_address",
-        "object_storage_address",
-        "job_queue",
-        "job_definition",
-        "s3_bucket",
-        "aws_region",
-    )
-)
+# What the cluster decides; everything else of `run` can be given here too. These values stand in for the real ones
+# while the rest is checked.
+ANY_PLACES = {
+    "scheduler_address": "tcp://127.0.0.1:8516",
+    "worker_scheduler_address": "tcp://127.0.0.1:8516",
+    "object_storage_address": "tcp://127.0.0.1:8517",
+    "job_queue": "queue",
+    "job_definition": "definition",
+    "s3_bucket": "bucket",
+    "aws_region": "us-east-1",
+}
 
 DEMO_HELP = "Run x ** 2 over range(N) and say what it cost."
 SCRIPT_HELP = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
@@ -43,7 +43,7 @@ def group() -> None:
 
 
 @app.command()
-@with_options(parameter for parameter in PARAMETERS if parameter.name not in FIXED)
+@with_options(parameter for parameter in PARAMETERS if parameter.name not in ANY_PLACES)
 def local(
     headless: Annotated[bool, typer.Option("--headless", help="Without the console.")] = False,
     demo: Annotated[int | None, typer.Option("--demo", metavar="N", min=1, help=DEMO_HELP)] = None,
@@ -69,8 +69,22 @@ def check(options: LocalOptions) -> None:
     """Everything that can be wrong is said before anything starts. Raises `ConfigError`."""
     if options.demo is not None and options.script is not None:
         raise ConfigError("--demo and --script exclude each other: give one of them.")
+    if find_spec("moto") is None:
+        raise ConfigError("The local AWS is not installed: pip install 'scaler-batch[local]'.")
+    _check_faults(options.faults)
+    engine_settings(options, ANY_PLACES)
     if options.script is not None and not options.script.is_file():
         raise ConfigError(f"--script is {options.script}, which is no file: give the path of a Python script.")
+
+
+def _check_faults(faults: Sequence[str]) -> None:
+    from provisioner.local.faults import FaultSyntaxError, parse_fault
+
+    for fault in faults:
+        try:
+            parse_fault(fault)
+        except FaultSyntaxError as error:
+            raise ConfigError(f"--fault is wrong: {error}") from error
 
 
 @contextmanager
