@@ -1,0 +1,150 @@
+"""`scaler-batch local` as a process, with everything real inside. Nothing may be left of it, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MARK = "SCALER_BATCH_TEST_RUN"
+LIMIT_SECONDS = 90
+COMMAND = [sys.executable, "-P", "-c", "from console.cli import main; main()", "local", "--headless"]
+
+SCRIPT = """
+import os, sys
+from scaler import Client
+
+class Refused(Exception):
+    pass
+
+def refuse(what):
+    raise Refused(what, 7)
+
+with Client(address=os.environ["SCALER_ADDRESS"]) as client:
+    try:
+        client.submit(refuse, "no").result()
+    except Refused as error:
+        sys.exit(error.args[1])
+"""
+
+
+class LocalProgram:
+    """Starts `local` with its own temporary folder and a mark by which whatever it starts can be found."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mark = uuid.uuid4().hex
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        environ = {**os.environ, "TMPDIR": str(self.folder), "HOME": str(self.folder), MARK: self.mark}
+        self.process = subprocess.Popen(
+            [*COMMAND, *words],
+            env=environ,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return self.process
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=LIMIT_SECONDS)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def living(self) -> list[int]:
+        """Every process that inherited the mark."""
+        found = (self._pid_if_marked(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return [pid for pid in found if pid is not None]
+
+    def _pid_if_marked(self, entry: Path) -> int | None:
+        try:
+            environ = (entry / "environ").read_bytes()
+        except OSError:
+            return None
+        return int(entry.name) if f"{MARK}={self.mark}".encode() in environ.split(b"\0") else None
+
+    def await_end_of_all(self, pids: list[int]) -> None:
+        """The descriptor of a process becomes readable at its end; the limit bounds the test."""
+        for pid in pids:
+            try:
+                descriptor = os.pidfd_open(pid)
+            except ProcessLookupError:
+                continue
+            try:
+                assert select.select([descriptor], [], [], 10)[0], f"process {pid} is left"
+            finally:
+                os.close(descriptor)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[LocalProgram]:
+    started = LocalProgram(tmp_path)
+    yield started
+    for pid in started.living():
+        os.kill(pid, signal.SIGKILL)
+    if started.process is not None:
+        started.process.communicate()
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+def test_the_demo_is_right_and_leaves_nothing(program: LocalProgram) -> None:
+    done = program.run("--demo", "20", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["results"] == [x**2 for x in range(20)]
+    assert report["batch_calls"] + report["s3_calls"] < report["polled_calls"]
+    assert program.living() == []
+    assert list(program.folder.iterdir()) == []
+
+
+def test_a_scripts_exit_code_and_exceptions_are_its_own(program: LocalProgram) -> None:
+    script = program.folder / "client.py"
+    script.write_text(SCRIPT)
+    done = program.run("--script", "client.py")
+    assert done.returncode == 7, done.stderr
+    assert program.living() == []
+    assert list(program.folder.iterdir()) == [script]
+
+
+def start_and_await_address(program: LocalProgram) -> subprocess.Popen[str]:
+    process = program.start("--json")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["scheduler_address"].startswith("tcp://127.0.0.1:")
+    return process
+
+
+@pytest.mark.parametrize("to_group", [False, True], ids=["the process alone", "as a terminal does"])
+def test_an_interrupt_drains_and_leaves_nothing(program: LocalProgram, to_group: bool) -> None:
+    process = start_and_await_address(program)
+    if to_group:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert program.living() == []
+    assert list(program.folder.iterdir()) == []
+
+
+def test_killed_it_takes_every_process_along(program: LocalProgram) -> None:
+    process = start_and_await_address(program)
+    living = program.living()
+    process.kill()
+    process.communicate(timeout=LIMIT_SECONDS)
+    program.await_end_of_all(living)
+    assert program.living() == []
