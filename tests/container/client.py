@@ -34,7 +34,7 @@ DEFAULT_SERIALIZER = b"cscaler.client.serializer.default\nDefaultSerializer\n." 
 
 @dataclass(frozen=True)
 class Returned:
-    """What came back. `value` is the result or the exception; `frame_written` is False when nothing did."""
+    """What came back. `value` is the result or the exception."""
 
     exit_code: int
     log: str
@@ -74,11 +74,10 @@ def round_trip(
     """Run `function(*arguments)` in the runner and load what it wrote."""
     endpoint, task_id, submission = os.environ["S3"], uuid.uuid4().bytes, uuid.uuid4().hex
     frame = encode_payload([(task_id, payload(function, arguments, serializer))])
-    text = {"inline": to_inline, "gzip": to_inline_gzip, "s3": lambda frame: "s3"}[route](frame)
     if route == "s3":
-        url = f"{endpoint}/{STORE}/payloads/{submission}"
-        urlopen(Request(url, data=frame, method="PUT")).close()
-    process = start_runner(endpoint, submission, text)
+        urlopen(Request(f"{endpoint}/{STORE}/payloads/{submission}", data=frame, method="PUT")).close()
+    texts = {"inline": to_inline(frame), "gzip": to_inline_gzip(frame), "s3": "s3"}
+    process = start_runner(endpoint, submission, texts[route])
     _, log = process.communicate(timeout=60)
     with urlopen(f"{endpoint}/{STORE}/results/{submission}/{task_id.hex()}") as answer:
         meta, body = decode_result(answer.read(), task_id)
