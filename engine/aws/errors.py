@@ -1,0 +1,145 @@
+"""Every error of AWS, sorted once by what one does about it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from botocore import exceptions as sdk
+
+
+class Remedy(Enum):
+    """What the caller does about a failed call."""
+
+    RETRY_LATER = "retry later"
+    """Throttled, unreachable, or broken on AWS's side, and nothing was done: wait and repeat."""
+    REFRESH_CREDENTIALS = "refresh credentials"
+    """Nothing works until valid credentials are back: pause, never fail a task for it."""
+    AMBIGUOUS = "find out whether it was done"
+    """Sent, answer lost, and repeating would do it twice."""
+    ABSENT = "treat as absent"
+    """The object or job does not exist."""
+    CONFLICT = "read again"
+    """A conditional write lost against another one."""
+    REFUSED = "fail what needed it"
+    """AWS understood and says no: repeating can't help."""
+
+
+class AwsError(Exception):
+    """A call that failed for good as far as the caller below is concerned.
+
+    `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name.
+    """
+
+    def __init__(self, api: str, remedy: Remedy, code: str, detail: str) -> None:
+        super().__init__(f"{api} failed with {code}: {detail}")
+        self.api = api
+        self.remedy = remedy
+        self.code = code
+        self.detail = detail
+
+    @property
+    def throttled(self) -> bool:
+        return self.code in THROTTLING_CODES
+
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and the common errors of each service
+THROTTLING_CODES = frozenset(
+    (
+        "TooManyRequestsException",
+        "TooManyRequests",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+        "SlowDown",
+        "429",
+    )
+)
+CREDENTIAL_CODES = frozenset(
+    (
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "TokenRefreshRequired",
+        "InvalidToken",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+        "AuthFailure",
+        "RequestTimeTooSkewed",
+    )
+)
+ABSENT_CODES = frozenset(("NoSuchKey", "404", "NotFound", "ResourceNotFoundException"))
+CONFLICT_CODES = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "409"))
+TRANSIENT_CODES = frozenset(("RequestTimeout", "RequestTimeoutException", "OperationAborted"))
+
+CREDENTIAL_ERRORS = (
+    sdk.NoCredentialsError,
+    sdk.PartialCredentialsError,
+    sdk.CredentialRetrievalError,
+    sdk.TokenRetrievalError,
+    sdk.SSOError,
+)
+UNSENT_ERRORS = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
+LOST_ERRORS = (sdk.HTTPClientError, sdk.IncompleteReadError, sdk.ResponseStreamingError)
+
+
+def sort(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bool) -> AwsError:
+    """The error as an `AwsError`. `repeatable` is False for calls that act twice when sent twice."""
+    if isinstance(error, sdk.ClientError):
+        return _sort_answer(api, error, repeatable)
+    code = type(error).__name__
+    return AwsError(api, _sort_sdk_error(error, repeatable), code, _one_line(str(error)))
+
+
+def from_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
+    """The error of an answer with this HTTP status and AWS error code."""
+    remedy = _by_code(code) or _by_status(status, repeatable)
+    return AwsError(api, remedy, code, _one_line(message))
+
+
+def _sort_answer(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
+    described = error.response.get("Error", {})
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    code = described.get("Code", str(status))
+    return from_answer(api, status, code, described.get("Message", ""), repeatable=repeatable)
+
+
+def _sort_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> Remedy:
+    if isinstance(error, CREDENTIAL_ERRORS):
+        return Remedy.REFRESH_CREDENTIALS
+    if isinstance(error, UNSENT_ERRORS):
+        return Remedy.RETRY_LATER
+    if isinstance(error, LOST_ERRORS):
+        return Remedy.RETRY_LATER if repeatable else Remedy.AMBIGUOUS
+    return Remedy.REFUSED
+
+
+def _by_code(code: str) -> Remedy | None:
+    for codes, remedy in (
+        (CREDENTIAL_CODES, Remedy.REFRESH_CREDENTIALS),
+        (THROTTLING_CODES, Remedy.RETRY_LATER),
+        (ABSENT_CODES, Remedy.ABSENT),
+        (CONFLICT_CODES, Remedy.CONFLICT),
+        (TRANSIENT_CODES, Remedy.RETRY_LATER),
+    ):
+        if code in codes:
+            return remedy
+    return None
+
+
+def _by_status(status: int, repeatable: bool) -> Remedy:
+    if status == 429:
+        return Remedy.RETRY_LATER
+    if status >= 500:
+        return Remedy.RETRY_LATER if repeatable else Remedy.AMBIGUOUS
+    return Remedy.REFUSED
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:500] or "no further detail"

@@ -1,0 +1,87 @@
+"""boto3 clients of one region: made on first use, thrown away when credentials must be read again.
+
+boto3's own environment (profiles, `AWS_ENDPOINT_URL`, CA bundle, proxies) keeps its meaning.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import boto3
+
+USER_AGENT: Final = "scaler-batch-manager"
+CONNECT_TIMEOUT_S: Final = 5
+READ_TIMEOUT_S: Final = 60
+
+
+class AwsSession:
+    """Owns the clients; safe to use from several threads. `connections` a service at most."""
+
+    def __init__(self, region: str, connections: int) -> None:
+        self.region = region
+        self.connections = connections
+        self._lock = threading.Lock()
+        self._session: boto3.Session | None = None
+        self._clients: dict[str, Any] = {}
+        self.generation = 0
+        """Rises whenever credentials are read again; whoever caches signed things compares it."""
+
+    def client(self, service: str) -> Any:
+        """The client of `service` ("batch", "s3", "logs")."""
+        found = self._clients.get(service)
+        if found is not None:
+            return found
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make_client(service)
+            return self._clients[service]
+
+    def credentials(self) -> Any:
+        """botocore's credentials object, which renews itself where it can; None when there are none."""
+        with self._lock:
+            return self._boto().get_credentials()
+
+    def config_value(self, name: str) -> Any:
+        """A value of botocore's own configuration chain, as `ca_bundle`."""
+        with self._lock:
+            return self._boto()._session.get_config_variable(name)
+
+    def renew(self) -> None:
+        """Read credentials from their sources again, at the next call."""
+        with self._lock:
+            self._session = None
+            self._clients = {}
+            self.generation += 1
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients = {}
+
+    def _boto(self) -> boto3.Session:
+        if self._session is None:
+            import boto3
+
+            self._session = boto3.Session(region_name=self.region)
+        return self._session
+
+    def _make_client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        # Retries are ours (caller.py): botocore's would hide throttles from the budgets and repeat SubmitJob.
+        config = Config(
+            retries={"total_max_attempts": 1},
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            max_pool_connections=self.connections,
+            user_agent_extra=USER_AGENT,
+            signature_version="s3v4" if service == "s3" else None,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        make: Callable[..., Any] = self._boto().client
+        return make(service, config=config)

@@ -1,0 +1,214 @@
+"""`BatchBackend`: the parts put together, and the protocol of `engine.backends` spoken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.aws import facts
+from engine.aws.caller import CONNECTIONS, AwsCaller
+from engine.aws.object_store import ObjectStore
+from engine.aws.session import AwsSession
+from engine.backends import BackendObserver, Outcome, TaskWork
+from engine.backends.batch.blob_depot import BlobDepot
+from engine.backends.batch.canceller import Canceller
+from engine.backends.batch.cleaner import Cleaner
+from engine.backends.batch.collector import Collector
+from engine.backends.batch.endings import Endings
+from engine.backends.batch.lease import Lease
+from engine.backends.batch.ledger import Ledger, Stage, TaskRecord
+from engine.backends.batch.logs import LogTail
+from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.preflight import Surroundings, examine
+from engine.backends.batch.recall import Recall
+from engine.backends.batch.request import JobTemplate, runner_options
+from engine.backends.batch.results import ResultReader
+from engine.backends.batch.settlement import Settlement
+from engine.backends.batch.submission import Launcher
+from engine.backends.batch.tracker import Tracker
+from engine.backends.batch.watch import BatchWatch
+from engine.payload_router import TEXT_LIMIT
+
+if TYPE_CHECKING:
+    from engine.config import ManagerConfig
+
+logger = logging.getLogger(__name__)
+
+SETTLE_S: Final = 5.0
+"""How long `stop` waits for Batch to report the ends of jobs whose results are delivered."""
+
+
+class BatchBackend:
+    """Runs tasks as AWS Batch jobs. All of it lives on one event loop; AWS is called in `AwsCaller`'s threads."""
+
+    def __init__(self, config: ManagerConfig) -> None:
+        self._config = config
+        self._layout = StoreLayout(config.s3_bucket, config.s3_prefix, config.worker_manager_id)
+        self._caller = AwsCaller(AwsSession(config.aws_region, CONNECTIONS))
+        self._store = ObjectStore(self._caller.session, config.s3_bucket)
+        self._ledger = Ledger()
+        self._depot = BlobDepot(self._caller, self._layout, time.monotonic)
+        self._cleaner = Cleaner(self._caller, self._ledger, self._layout, self._depot)
+        self._canceller = Canceller(self._caller, self._ledger, self._cleaner, self._spawn)
+        self._capabilities: dict[str, int] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    @property
+    def capabilities(self) -> Mapping[str, int]:
+        return self._capabilities
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Calls to AWS so far, by API."""
+        return self._caller.counts
+
+    async def start(self, observer: BackendObserver) -> None:
+        self._observer = observer
+        config = self._config
+        try:
+            found = await examine(self._caller, self._store, self._layout, config.job_queue, config.job_definition)
+            self._capabilities = {"gpu": found.gpus} if found.gpus else {}
+            self._lease = self._make_lease(observer)
+            await self._lease.acquire()
+        except BaseException:
+            await self._close()
+            raise
+        self._caller.ownership = self._lease
+        self._caller.gate.on_closed, self._caller.gate.on_opened = observer.on_paused, observer.on_resumed
+        self._assemble(found)
+
+    def submit(self, work: TaskWork) -> None:
+        self._collector.add(self._ledger.add_task(work))
+
+    async def cancel(self, task_id: bytes) -> None:
+        record = self._ledger.tasks.get(task_id)
+        if record is not None and record.stage is not Stage.DELIVERED:
+            await self._canceller.cancel(record)
+
+    async def forget(self, task_ids: Sequence[bytes]) -> None:
+        for task_id in task_ids:
+            record = self._ledger.tasks.get(task_id)
+            if record is not None:
+                self._ledger.close(record, Stage.FORGOTTEN)
+        self._cleaner.wake()
+        self._ledger.wake()
+
+    async def stop(self, *, terminate: bool) -> None:
+        self._is_stopping = True
+        if terminate:
+            await asyncio.gather(*(self.cancel(task_id) for task_id in list(self._ledger.tasks)))
+        await self._settle()
+        await self._end_background()
+        if self._lease.held:
+            await self._cleaner.sweep()
+            await self._cleaner.clear_idle_blobs()
+        await self._lease.release()
+        await self._close()
+
+    def _assemble(self, found: Surroundings) -> None:
+        caller, layout, ledger, clock = self._caller, self._layout, self._ledger, time.monotonic
+        template = self._make_template(found)
+        settlement = Settlement(caller, ledger, layout, self._config.job_queue, self._spawn)
+        recall, logs = Recall(caller, self._store, layout), LogTail(caller, found.log_group)
+        endings = Endings(template, settlement, recall, logs, self._launch, self._deliver, clock)
+        self._launcher = Launcher(
+            caller,
+            ledger,
+            layout,
+            template,
+            self._depot,
+            settlement,
+            self._observer,
+            self._spawn,
+            endings.refuse,
+            random.SystemRandom().getrandbits,
+        )
+        self._collector = Collector(self._launcher.launch, clock, asyncio.get_running_loop().call_later)
+        reader = ResultReader(caller, self._store, layout, ledger, self._deliver, self._spawn)
+        watch = BatchWatch(caller, ledger, endings, self._observer, clock)
+        tracker = Tracker(
+            caller, self._store, layout, ledger, watch, reader, endings, self._canceller, self._cleaner, clock
+        )
+        for loop in (self._lease.keep(), reader.run(), tracker.run(), self._cleaner.run()):
+            self._spawn(loop)
+
+    def _launch(self, records: Sequence[TaskRecord], *, through_s3: bool = False) -> None:
+        self._launcher.launch(records, through_s3=through_s3)
+
+    async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
+        """Once a task; and only while the lease is ours, since a successor would deliver it, too."""
+        await self._lease.wait_held()
+        if record.cancelled or record.stage is Stage.DELIVERED:
+            return
+        record.stage = Stage.DELIVERED
+        record.work = None
+        await self._observer.on_outcome(outcome)
+
+    def _make_lease(self, observer: BackendObserver) -> Lease:
+        return Lease(
+            self._caller,
+            self._layout.bucket,
+            self._layout.lease,
+            uuid.uuid4().hex,
+            observer.on_lost_ownership,
+            _clock_that_counts_sleep,
+        )
+
+    def _make_template(self, found: Surroundings) -> JobTemplate:
+        config = self._config
+        is_auto = config.inline_limit == "auto"
+        return JobTemplate(
+            queue=config.job_queue,
+            definition=config.job_definition,
+            command=found.command,
+            store_uri=self._layout.uri,
+            options=runner_options(config.aws_region, config.client_python),
+            timeout_s=max(facts.JOB_TIMEOUT_MIN_S, config.job_timeout_minutes * 60),
+            tags=found.tags,
+            inline_limit=TEXT_LIMIT if config.inline_limit == "auto" else config.inline_limit,
+            overrides_limit=facts.ECS_OVERRIDES_LIMIT if is_auto else None,
+        )
+
+    async def _settle(self) -> None:
+        """Jobs whose results are delivered for good end within moments: wait for it, to leave nothing in S3."""
+        until = time.monotonic() + SETTLE_S
+        while time.monotonic() < until and self._lease.held and self._is_settling():
+            self._ledger.wake()
+            await asyncio.sleep(0.2)
+
+    def _is_settling(self) -> bool:
+        return any(one.job_id is not None and one.is_closed for one in self._ledger.submissions.values())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part that breaks is a defect: the engine must not go on as if it worked."""
+        self._background.discard(task)
+        if task.cancelled() or task.exception() is None or self._is_stopping:
+            return
+        logger.critical("the Batch backend broke", exc_info=task.exception())
+        self._observer.on_lost_ownership(f"the Batch backend broke: {task.exception()!r}")
+
+    async def _end_background(self) -> None:
+        tasks = list(self._background)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _close(self) -> None:
+        await self._caller.close()
+        self._store.close()
+
+
+def _clock_that_counts_sleep() -> float:
+    """Seconds that go on while the machine sleeps: a lease does, too."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

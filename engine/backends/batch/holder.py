@@ -1,0 +1,70 @@
+"""Who holds a lease: enough to name a living manager to a person, and to see that a dead one of this host is gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """The lease object's JSON. `beat` makes each write different, so that its ETag proves whose it is."""
+
+    token: str
+    host: str
+    pid: int
+    boot_id: str
+    process: str
+    """When the process started and in which pid namespace: a number that was given again is another process."""
+    beat: int = 0
+
+    def describe(self) -> str:
+        return f"process {self.pid} on host {self.host}"
+
+
+def this_process(token: str) -> Holder:
+    pid = os.getpid()
+    return Holder(token=token, host=socket.gethostname(), pid=pid, boot_id=_boot_id(), process=_process_mark(pid))
+
+
+def is_gone(holder: Holder) -> bool:
+    """True only when the holder ran on this very host and its process certainly ended."""
+    here = this_process("")
+    if (holder.host, holder.boot_id) != (here.host, here.boot_id) or not here.process:
+        return False
+    if _namespace(holder.process) != _namespace(here.process):
+        return False
+    return _process_mark(holder.pid) != holder.process
+
+
+def _boot_id() -> str:
+    return _read(Path("/proc/sys/kernel/random/boot_id")).strip()
+
+
+def _process_mark(pid: int) -> str:
+    """Start time in clock ticks since boot, and pid namespace; empty where there is no /proc, or no such process."""
+    stat = _read(Path(f"/proc/{pid}/stat"))
+    fields = stat.rpartition(")")[2].split()
+    if len(fields) < 20 or fields[0] == "Z":
+        return ""
+    return f"{fields[19]}@{_own_namespace()}"
+
+
+def _own_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _namespace(mark: str) -> str:
+    return mark.partition("@")[2]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

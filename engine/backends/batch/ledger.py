@@ -1,0 +1,152 @@
+"""What is under way: the one owner of the state of tasks and submissions inside the Batch backend.
+
+A task is COLLECTING (in the window), LAUNCHING (its submission is being sent), IN_BATCH, FETCHING (its result was
+seen and is being read), then DELIVERED (the observer has its outcome), and at last FORGOTTEN or CANCELLED. A task
+that must be sent again goes back to LAUNCHING under a new submission; a result that its old submission still
+writes counts too.
+
+A submission lives until Batch says that its job ended and all of its tasks are closed; then its objects go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import Enum
+
+from engine.backends import BatchState, ResourceShape, Route, TaskWork
+
+
+class Stage(Enum):
+    """Where a task is."""
+
+    COLLECTING = 1
+    LAUNCHING = 2
+    IN_BATCH = 3
+    FETCHING = 4
+    DELIVERED = 5
+    FORGOTTEN = 6
+    CANCELLED = 7
+
+
+CLOSED = (Stage.FORGOTTEN, Stage.CANCELLED)
+
+
+@dataclass(slots=True, eq=False)
+class TaskRecord:
+    """One task. `work` is held until AWS accepted its submission; `index` is its place in it."""
+
+    task_id: bytes
+    shape: ResourceShape
+    work: TaskWork | None
+    stage: Stage = Stage.COLLECTING
+    submission: Submission | None = None
+    index: int = 0
+    cancelled: bool = False
+    """A cancel is under way: whatever comes of the task is dropped."""
+    resent: int = 0
+    """How often it was sent again because its job vanished."""
+    gone: asyncio.Event | None = None
+    """Set when its job is known to have ended; only a cancel waits for it."""
+
+    def mark_gone(self) -> None:
+        if self.gone is not None:
+            self.gone.set()
+
+    @property
+    def is_open(self) -> bool:
+        """No outcome yet, and one is expected."""
+        return self.stage is Stage.IN_BATCH and not self.cancelled
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """One job or array job. `text` is its payload parameter; a bundle exists when the route is S3."""
+
+    submission_id: str
+    job_name: str
+    tasks: tuple[TaskRecord, ...]
+    shape: ResourceShape
+    route: Route = Route.INLINE
+    text: str = ""
+    has_bundle: bool = False
+    blobs: frozenset[str] = frozenset()
+    """Digests of the shared blobs that it needs."""
+    job_id: str | None = None
+    fenced: bool = False
+    """A fence object was written at some time: a child that ended without a result may not have run."""
+    ended: bool = False
+    """Batch says that every child is at its end, or the job can't exist."""
+    started: bool = False
+    """Some child was seen STARTING or later."""
+    state: BatchState = BatchState.SUBMITTED
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it was accepted, refused or given up."""
+    found: set[bytes] = field(default_factory=set)
+    """Tasks whose result was seen in S3 under this submission."""
+    removed: set[bytes] = field(default_factory=set)
+    """Those of them that were deleted again."""
+    silent: set[int] = field(default_factory=set)
+    """Indexes known to have ended without a result."""
+    terminal: set[int] = field(default_factory=set)
+    """Indexes of a running array that Batch lists as ended: they can't be tried again."""
+    missed: int = 0
+    """Consecutive looks at Batch in which the job was unknown."""
+    missed_since: float = 0.0
+    swept_at: float = 0.0
+
+    @property
+    def is_array(self) -> bool:
+        return len(self.tasks) > 1
+
+    def open_tasks(self) -> list[TaskRecord]:
+        return [record for record in self.tasks if record.submission is self and record.is_open]
+
+    @property
+    def is_closed(self) -> bool:
+        """Nobody needs anything of it any more."""
+        return all(record.stage in CLOSED or record.submission is not self for record in self.tasks)
+
+    def child_id(self, record: TaskRecord) -> str:
+        """The Batch id of the task's job."""
+        assert self.job_id is not None
+        return f"{self.job_id}:{record.index}" if self.is_array else self.job_id
+
+
+class Ledger:
+    """Tasks by id, submissions by id. Bounded by what the task manager gives: its slots and undelivered outcomes."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[bytes, TaskRecord] = {}
+        self.submissions: dict[str, Submission] = {}
+        self.watched: dict[str, TaskRecord] = {}
+        """Job ids of children whose end somebody waits for, beside the followed submissions."""
+        self.changed = asyncio.Event()
+        """Set when something happened after which the tracker should look soon."""
+
+    def add_task(self, work: TaskWork) -> TaskRecord:
+        record = TaskRecord(work.task_id, work.shape, work)
+        self.tasks[work.task_id] = record
+        return record
+
+    def add_submission(self, submission: Submission) -> None:
+        self.submissions[submission.submission_id] = submission
+        for index, record in enumerate(submission.tasks):
+            record.submission, record.index, record.stage = submission, index, Stage.LAUNCHING
+
+    def close(self, record: TaskRecord, stage: Stage) -> None:
+        """The task is done with: `stage` is FORGOTTEN or CANCELLED."""
+        record.stage = stage
+        record.work = None
+        if self.tasks.get(record.task_id) is record:
+            del self.tasks[record.task_id]
+
+    def drop(self, submission: Submission) -> None:
+        self.submissions.pop(submission.submission_id, None)
+
+    def followed(self) -> list[Submission]:
+        """The submissions whose jobs Batch is asked about."""
+        return [one for one in self.submissions.values() if one.job_id is not None and not one.ended]
+
+    def wake(self) -> None:
+        self.changed.set()

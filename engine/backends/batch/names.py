@@ -1,0 +1,86 @@
+"""Names that are contracts: Batch job names, and where things lie in S3. Both are parsed back exactly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+_HEX32 = "[0-9a-f]{32}"
+
+
+class JobKind(Enum):
+    """The letter in a job's name."""
+
+    SINGLE = "t"
+    ARRAY = "a"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedName:
+    """`hex_id` is the task id of a single job, the submission id of an array."""
+
+    kind: JobKind
+    hex_id: str
+
+
+def job_name(manager_id: str, kind: JobKind, hex_id: str) -> str:
+    """`<manager id>_t<task id>` or `<manager id>_a<submission id>`; 98 of Batch's 128 characters at most."""
+    return f"{manager_id}_{kind.value}{hex_id}"
+
+
+def parse_job_name(manager_id: str, name: str) -> ParsedName | None:
+    """What a job of this manager is; None for every other name, also one of a manager whose id starts alike."""
+    matched = re.fullmatch(f"{re.escape(manager_id)}_([ta])({_HEX32})", name)
+    return ParsedName(JobKind(matched[1]), matched[2]) if matched else None
+
+
+def new_submission_id(epoch_s: float, random_bits: Callable[[int], int]) -> str:
+    """32 hex digits, milliseconds first: later ids sort later, so that a listing can start behind finished ones."""
+    return f"{int(epoch_s * 1000) & (1 << 48) - 1:012x}{random_bits(80):020x}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLayout:
+    """The keys below `<s3_prefix>/<worker-manager id>/`; nothing outside of it is ever touched."""
+
+    bucket: str
+    s3_prefix: str
+    manager_id: str
+
+    @property
+    def root(self) -> str:
+        return f"{self.s3_prefix}/{self.manager_id}"
+
+    @property
+    def uri(self) -> str:
+        """What the runner gets as its store."""
+        return f"s3://{self.bucket}/{self.root}"
+
+    @property
+    def lease(self) -> str:
+        return f"{self.root}/lease"
+
+    @property
+    def results(self) -> str:
+        return f"{self.root}/results/"
+
+    def blob(self, digest: str) -> str:
+        return f"{self.root}/objects/{digest}"
+
+    def payload(self, submission_id: str) -> str:
+        return f"{self.root}/payloads/{submission_id}"
+
+    def fence(self, submission_id: str) -> str:
+        return f"{self.root}/fence/{submission_id}"
+
+    def result(self, submission_id: str, task_id: bytes) -> str:
+        return f"{self.root}/results/{submission_id}/{task_id.hex()}"
+
+    def parse_result(self, key: str) -> tuple[str, bytes] | None:
+        """Submission id and task id of a result's key; None for what isn't one."""
+        submission_id, _, task = key.removeprefix(self.results).partition("/")
+        if not re.fullmatch(_HEX32, submission_id) or not re.fullmatch(_HEX32, task):
+            return None
+        return submission_id, bytes.fromhex(task)

@@ -1,0 +1,181 @@
+"""What must be true before the first task: credentials, bucket, queue and job definition. Fails with one sentence."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.aws import facts
+from engine.aws.caller import (
+    DESCRIBE_DEFINITIONS,
+    DESCRIBE_ENVIRONMENTS,
+    DESCRIBE_QUEUES,
+    LIST_OBJECTS,
+    AwsCaller,
+)
+from engine.aws.errors import AwsError, Remedy
+from engine.aws.object_store import ObjectStore
+from engine.backends.batch.names import StoreLayout
+from engine.errors import StartupError
+
+TRIES: Final = 4
+PARAMETERS: Final = ("store", "submission", "payload", "options")
+"""The `Ref::` parameters that the definition's command must hold."""
+STACK_TAG: Final = "opengris:stack"
+"""Copied from the queue to its jobs: the manager's policy allows it to terminate jobs of its own stack only."""
+GPU_INSTANCE_TYPES: Final = r"(p|g|gr)\d"
+EXPECTED_COMMAND: Final = "[" + ", ".join(f'"--{name}", "Ref::{name}"' for name in PARAMETERS) + "]"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What was found at start. `command` is the definition's, with its `Ref::`s."""
+
+    command: tuple[str, ...]
+    log_group: str
+    gpus: int
+    tags: dict[str, str]
+
+
+async def examine(
+    caller: AwsCaller, store: ObjectStore, layout: StoreLayout, queue: str, definition: str
+) -> Surroundings:
+    """Raises `StartupError`, one sentence with what to do."""
+    await _check_bucket(caller, store, layout)
+    found_queue = await _find_queue(caller, queue)
+    container = await _find_container(caller, definition)
+    environments = await _environments(caller, found_queue)
+    if not any(_is_ecs(one) for one in environments):
+        raise StartupError(
+            f"job queue {queue!r} has EKS compute environments only, and the jobs are containers on ECS: "
+            "give a queue with an EC2, Spot or Fargate compute environment"
+        )
+    command = tuple(container.get("command", ()))
+    _check_command(definition, command)
+    return Surroundings(
+        command=command,
+        log_group=_log_group(definition, container),
+        gpus=_gpus(container, environments),
+        tags={name: value for name, value in found_queue.get("tags", {}).items() if name == STACK_TAG},
+    )
+
+
+async def _check_bucket(caller: AwsCaller, store: ObjectStore, layout: StoreLayout) -> None:
+    try:
+        await caller.run(LIST_OBJECTS, lambda: store.list_page(layout.results), tries=TRIES)
+    except AwsError as error:
+        raise StartupError(_bucket_sentence(layout, error)) from error
+
+
+def _bucket_sentence(layout: StoreLayout, error: AwsError) -> str:
+    if error.code == "NoSuchBucket":
+        return f"S3 bucket {layout.bucket!r} does not exist: create it, or give another --s3-bucket"
+    if error.code == "PermanentRedirect":
+        return f"S3 bucket {layout.bucket!r} can't be used, {error.detail}: give the bucket's --aws-region"
+    if error.code in ("AccessDenied", "403"):
+        return (
+            f"S3 refuses to list s3://{layout.bucket}/{layout.root}/: give the manager's role s3:ListBucket on the "
+            "bucket and s3:GetObject, s3:PutObject, s3:DeleteObject below that prefix"
+        )
+    return f"S3 bucket {layout.bucket!r} can't be read, {_why(error)}"
+
+
+async def _find_queue(caller: AwsCaller, queue: str) -> dict[str, Any]:
+    answer = await _describe(caller, DESCRIBE_QUEUES, "job queue", queue, jobQueues=[queue])
+    if not answer["jobQueues"]:
+        raise StartupError(
+            f"job queue {queue!r} does not exist in region {caller.session.region}: check --job-queue and --aws-region"
+        )
+    found: dict[str, Any] = answer["jobQueues"][0]
+    if found.get("state") != "ENABLED" or found.get("status") not in ("VALID", "CREATING", "UPDATING"):
+        raise StartupError(
+            f"job queue {queue!r} is {found.get('state')} and {found.get('status')}, expected ENABLED and VALID: "
+            f"{found.get('statusReason') or 'enable it, or give another --job-queue'}"
+        )
+    return found
+
+
+async def _find_container(caller: AwsCaller, definition: str) -> dict[str, Any]:
+    given: dict[str, Any] = (
+        {"jobDefinitions": [definition]} if ":" in definition else {"jobDefinitionName": definition, "status": "ACTIVE"}
+    )
+    answer = await _describe(caller, DESCRIBE_DEFINITIONS, "job definition", definition, **given)
+    active = [one for one in answer["jobDefinitions"] if one.get("status", "ACTIVE") == "ACTIVE"]
+    if not active:
+        raise StartupError(
+            f"job definition {definition!r} has no active revision in region {caller.session.region}: "
+            "check --job-definition and --aws-region"
+        )
+    latest: dict[str, Any] = max(active, key=lambda one: int(one.get("revision", 0)))
+    container: dict[str, Any] | None = latest.get("containerProperties")
+    if container is None:
+        raise StartupError(
+            f"job definition {definition!r} has no containerProperties: "
+            f"it must be of type container with the command {EXPECTED_COMMAND}"
+        )
+    return container
+
+
+async def _environments(caller: AwsCaller, queue: dict[str, Any]) -> list[dict[str, Any]]:
+    arns = [one["computeEnvironment"] for one in queue.get("computeEnvironmentOrder", ())]
+    if not arns:
+        raise StartupError(f"job queue {queue['jobQueueName']!r} has no compute environment: add one to it")
+    answer = await _describe(
+        caller, DESCRIBE_ENVIRONMENTS, "compute environments of", queue["jobQueueName"], computeEnvironments=arns
+    )
+    environments: list[dict[str, Any]] = answer["computeEnvironments"]
+    return environments
+
+
+async def _describe(caller: AwsCaller, api: Any, what: str, name: str, **arguments: Any) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = await caller.call(api, tries=TRIES, **arguments)
+    except AwsError as error:
+        raise StartupError(f"{what} {name!r} can't be read, {_why(error)}") from error
+    return answer
+
+
+def _why(error: AwsError) -> str:
+    if error.code in ("NoCredentialsError", "PartialCredentialsError"):
+        return "no AWS credentials were found: run `aws configure`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
+    if error.remedy is Remedy.REFRESH_CREDENTIALS:
+        return f"AWS refuses the credentials ({error.code}: {error.detail}): renew them and start again"
+    if error.code in ("AccessDenied", "AccessDeniedException"):
+        return f"AWS denies {error.api} ({error.detail}): allow it in the manager's policy"
+    if error.code in ("EndpointConnectionError", "ConnectTimeoutError"):
+        return f"AWS can't be reached ({error.detail}): check the network, the region and AWS_ENDPOINT_URL"
+    return f"{error.api} failed with {error.code} ({error.detail}): try again, or check the region and the network"
+
+
+def _is_ecs(environment: dict[str, Any]) -> bool:
+    orchestration: str = environment.get("containerOrchestrationType", "ECS")
+    return orchestration != "EKS"
+
+
+def _check_command(definition: str, command: tuple[str, ...]) -> None:
+    missing = [f"Ref::{name}" for name in PARAMETERS if f"Ref::{name}" not in command]
+    if missing:
+        raise StartupError(
+            f"job definition {definition!r} lacks {', '.join(missing)} in its command, "
+            f"which must be {EXPECTED_COMMAND}: register a revision with it"
+        )
+
+
+def _log_group(definition: str, container: dict[str, Any]) -> str:
+    logging = container.get("logConfiguration") or {}
+    if logging.get("logDriver", "awslogs") != "awslogs":
+        return ""
+    group: str = logging.get("options", {}).get("awslogs-group", facts.DEFAULT_LOG_GROUP)
+    if not group:
+        raise StartupError(f"job definition {definition!r} names an empty awslogs-group: give one, or leave it out")
+    return group
+
+
+def _gpus(container: dict[str, Any], environments: list[dict[str, Any]]) -> int:
+    """GPUs that a job gets: the definition's number, else one where the queue has GPU instances at all."""
+    wanted = [one for one in container.get("resourceRequirements", ()) if one.get("type") == "GPU"]
+    if wanted:
+        return int(wanted[0]["value"])
+    types = [name for one in environments for name in one.get("computeResources", {}).get("instanceTypes", ())]
+    return int(any(re.match(GPU_INSTANCE_TYPES, name) for name in types))
