@@ -74,9 +74,7 @@ def _lay(tables: Sequence[Layer], environment: Layer, flags: Layer) -> tuple[Lay
     for_all = {name: given for name, given in flags.items() if _scope(name) is not Scope.MANAGER}
     for_one = {name: given for name, given in flags.items() if name not in for_all}
     at = _addressed(filled, for_one)
-    return tuple(
-        {**layer, **for_all, **(for_one if position == at else {})} for position, layer in enumerate(filled)
-    )
+    return tuple({**layer, **for_all, **(for_one if position == at else {})} for position, layer in enumerate(filled))
 
 
 def _scope(name: str) -> Scope:
@@ -136,9 +134,7 @@ def _parse(parameter: Parameter, layer: Layer) -> object:
     try:
         return parameter.kind.parse(given.value)
     except ValueError as error:
-        raise ConfigError(
-            f"{given.where} is {given.value!r}, but must be {parameter.kind.allowed}."
-        ) from error
+        raise ConfigError(f"{given.where} is {given.value!r}, but must be {parameter.kind.allowed}.") from error
 
 
 def _manager_id(layer: Layer) -> str:
@@ -188,6 +184,4 @@ def _queue_note(layer: Layer, manager: ManagerConfig) -> list[str]:
     given = layer.get("per_worker_task_queue_size")
     if given is None or int(str(given.value)) >= manager.task_queue_size:
         return []
-    return [
-        f"{given.where} is raised to {manager.task_queue_size}, twice the concurrent jobs, to keep them busy."
-    ]
+    return [f"{given.where} is raised to {manager.task_queue_size}, twice the concurrent jobs, to keep them busy."]

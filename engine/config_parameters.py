@@ -330,16 +330,12 @@ _ENGINE = (
 
 
 def _without_effect(name: str, short: str | None, kind: Kind, what: str) -> Parameter:
-    return Parameter(
-        name=name, short=short, kind=kind, help=what, group=Group.NO_EFFECT, scope=Scope.NO_EFFECT
-    )
+    return Parameter(name=name, short=short, kind=kind, help=what, group=Group.NO_EFFECT, scope=Scope.NO_EFFECT)
 
 
 _NO_EFFECT = (
     _without_effect("task_timeout_seconds", "-tts", integer(0), "Jobs have --job-timeout-minutes instead."),
-    _without_effect(
-        "garbage_collect_interval_seconds", "-gc", integer(1), "Tasks don't run in this process."
-    ),
+    _without_effect("garbage_collect_interval_seconds", "-gc", integer(1), "Tasks don't run in this process."),
     _without_effect("trim_memory_threshold_bytes", "-tm", integer(0), "Tasks don't run in this process."),
     _without_effect("hard_processor_suspend", "-hps", switch(), "Jobs are never suspended."),
     _without_effect("preload", None, _ANYTHING, "Preload in the container's image instead."),
