@@ -81,9 +81,7 @@ def _load(path: Path) -> dict[str, object]:
             f"The configuration file {path} can't be read ({error.strerror}): give the path of a TOML file."
         ) from error
     except ValueError as error:
-        raise ConfigError(
-            f"The configuration file {path} is not TOML ({error}): correct it there."
-        ) from error
+        raise ConfigError(f"The configuration file {path} is not TOML ({error}): correct it there.") from error
 
 
 def _tables(found: object, path: Path) -> list[dict[str, object]]:
@@ -108,14 +106,10 @@ def _unknown_key(key: str, name: str, where: str) -> str:
     return f"{key} in {where} is not a key of an {TABLE_TYPE} worker manager: {advice}"
 
 
-def _left_alone(
-    path: Path, content: Mapping[str, object], managers: list[dict[str, object]]
-) -> tuple[str, ...]:
+def _left_alone(path: Path, content: Mapping[str, object], managers: list[dict[str, object]]) -> tuple[str, ...]:
     sections = [f"[{name}]" for name in content if name != "worker_manager"]
     others = [
-        f"[[worker_manager]] of type {table.get('type')}"
-        for table in managers
-        if table.get("type") != TABLE_TYPE
+        f"[[worker_manager]] of type {table.get('type')}" for table in managers if table.get("type") != TABLE_TYPE
     ]
     left = [*sections, *others]
     return (f"Left alone in {path}, not ours: {', '.join(left)}.",) if left else ()
