@@ -1,0 +1,205 @@
+"""A backend on the local AWS with an observer that records; no part of ours is mocked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import cloudpickle
+
+from container.batch_job_frames import Blob
+from engine.backends import BatchState, Outcome, Placement, ResourceShape, TaskWork
+from engine.backends.batch import BatchBackend
+from engine.settings import ManagerConfig
+from provisioner.local.aws import LocalAWS
+
+BUCKET = "backend-test"
+QUEUE = "backend-queue"
+DEFINITION = "backend-job"
+COMMAND = [word for name in ("store", "submission", "payload", "options") for word in (f"--{name}", f"Ref::{name}")]
+
+
+class Serializer:
+    """What a Scaler client sends as its serializer; pickled by value, so that any container can load it."""
+
+    @staticmethod
+    def serialize(value: object) -> bytes:
+        return cloudpickle.dumps(value)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def deserialize(data: bytes) -> object:
+        return cloudpickle.loads(data)
+
+
+cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["x"]))
+SERIALIZER = Blob.of(cloudpickle.dumps(Serializer))
+
+
+def work(function: Callable[..., object], *arguments: object, shape: ResourceShape | None = None) -> TaskWork:
+    """One task with a fresh id."""
+    return TaskWork(
+        task_id=uuid.uuid4().bytes,
+        shape=shape or ResourceShape(),
+        serializer=SERIALIZER,
+        function=Blob.of(cloudpickle.dumps(function)),
+        arguments=tuple(Blob.of(cloudpickle.dumps(argument)) for argument in arguments),
+    )
+
+
+def works(function: Callable[..., object], arguments: list[object]) -> list[TaskWork]:
+    """One task an argument, sharing the function's blob as Scaler's object storage would."""
+    shared = Blob.of(cloudpickle.dumps(function))
+    return [
+        TaskWork(uuid.uuid4().bytes, ResourceShape(), SERIALIZER, shared, (Blob.of(cloudpickle.dumps(one)),))
+        for one in arguments
+    ]
+
+
+@dataclass
+class Recorder:
+    """The observer: everything it was told, and futures to wait for outcomes."""
+
+    placements: list[Placement] = field(default_factory=list)
+    states: dict[bytes, list[BatchState]] = field(default_factory=dict)
+    outcomes: dict[bytes, Outcome] = field(default_factory=dict)
+    twice: list[bytes] = field(default_factory=list)
+    pauses: list[str] = field(default_factory=list)
+    resumed: int = 0
+    lost: list[str] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def on_submitted(self, placement: Placement) -> None:
+        self.placements.append(placement)
+        self._news.set()
+
+    def on_state(self, task_id: bytes, state: BatchState) -> None:
+        self.states.setdefault(task_id, []).append(state)
+        self._news.set()
+
+    async def on_outcome(self, outcome: Outcome) -> None:
+        if outcome.task_id in self.outcomes:
+            self.twice.append(outcome.task_id)
+        self.outcomes[outcome.task_id] = outcome
+        self._news.set()
+
+    def on_paused(self, reason: str) -> None:
+        self.pauses.append(reason)
+        self._news.set()
+
+    def on_resumed(self) -> None:
+        self.resumed += 1
+        self._news.set()
+
+    def on_lost_ownership(self, reason: str) -> None:
+        self.lost.append(reason)
+        self._news.set()
+
+    async def until(self, condition: Callable[[Recorder], bool], seconds: float = 30.0) -> None:
+        """Waits for something that the backend tells."""
+        async with asyncio.timeout(seconds):
+            while not condition(self):
+                self._news.clear()
+                await self._news.wait()
+
+    async def value(self, task: TaskWork, seconds: float = 30.0) -> Any:
+        """The task's result; raises its exception."""
+        await self.until(lambda told: task.task_id in told.outcomes, seconds)
+        outcome = self.outcomes[task.task_id]
+        loaded = pickle.loads(outcome.body)
+        if not outcome.succeeded:
+            raise loaded
+        return loaded
+
+
+def config(**changes: Any) -> ManagerConfig:
+    values: dict[str, Any] = {
+        "scheduler_address": "tcp://127.0.0.1:1",
+        "worker_manager_id": f"wm-{uuid.uuid4().hex[:8]}",
+        "job_queue": QUEUE,
+        "job_definition": DEFINITION,
+        "s3_bucket": BUCKET,
+        **changes,
+    }
+    return ManagerConfig(**values)
+
+
+@contextlib.contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """These variables set, and credentials of this machine out of the way."""
+    kept = dict(os.environ)
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def provision(aws: LocalAWS) -> None:
+    """Bucket, environment, queue and job definition, the shortest way."""
+    with environment(aws.environment()):
+        session = boto3.Session()
+        session.client("s3").create_bucket(Bucket=BUCKET)
+        batch = session.client("batch")
+        batch.create_compute_environment(
+            computeEnvironmentName="backend-environment",
+            type="MANAGED",
+            serviceRole="arn:aws:iam::123456789012:role/batch",
+            computeResources={
+                "type": "EC2",
+                "minvCpus": 0,
+                "maxvCpus": 2000,
+                "instanceTypes": ["optimal"],
+                "subnets": ["subnet-1"],
+                "securityGroupIds": ["sg-1"],
+                "instanceRole": "arn:aws:iam::123456789012:instance-profile/ecs",
+            },
+        )
+        batch.create_job_queue(
+            jobQueueName=QUEUE,
+            priority=1,
+            tags={"opengris:stack": "backend-test"},
+            computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "backend-environment"}],
+        )
+        register(batch, DEFINITION, COMMAND)
+
+
+def register(batch: Any, name: str, command: list[str]) -> None:
+    batch.register_job_definition(
+        jobDefinitionName=name,
+        type="container",
+        parameters=dict.fromkeys(("store", "submission", "payload", "options"), "none"),
+        containerProperties={
+            "image": "example/runner:1",
+            "command": command,
+            "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "1843"}],
+        },
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(aws: LocalAWS, **changes: Any) -> AsyncIterator[tuple[BatchBackend, Recorder]]:
+    """A started backend; at the end its jobs are terminated."""
+    with environment(aws.environment()):
+        backend, recorder = BatchBackend(config(**changes)), Recorder()
+        await backend.start(recorder)
+        try:
+            yield backend, recorder
+        finally:
+            await backend.stop(terminate=True)
+
+
+def objects(aws: LocalAWS, prefix: str = "") -> list[str]:
+    """Every key in the bucket."""
+    with environment(aws.environment()):
+        pages = boto3.Session().client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
