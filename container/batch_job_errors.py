@@ -188,4 +188,5 @@ def _qualified_name(cls: type) -> str:
 
 def _add_notes(error: BaseException, notes: Sequence[str]) -> None:
     """`add_note` of Python 3.11, for 3.10 as well: a newer client shows them."""
-    error.__dict__["__notes__"] = [*error.__dict__.get("__notes__", ()), *notes]
+    if notes:
+        error.__dict__["__notes__"] = [*error.__dict__.get("__notes__", ()), *notes]

@@ -12,23 +12,22 @@ Blobs are opaque: nothing here unpickles. Whatever is wrong with a frame is a `F
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import hashlib
 import json
 import struct
 import zlib
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
+from itertools import accumulate
 
 VERSION = 1
 FIRST_READ = 64 * 1024
 MAX_INLINE_FRAME = 64 * 1024 * 1024
 
-_PAYLOAD_MAGIC = b"SBPF"
-_RESULT_MAGIC = b"SBRF"
+_PAYLOAD_MAGIC, _RESULT_MAGIC = b"SBPF", b"SBRF"
 _LEAD = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
 _HEADER = struct.Struct("<IIQI")  # tasks, directory offset, total length, crc32 of the directory
 _CRC = struct.Struct("<I")
@@ -102,8 +101,7 @@ def encode_payload(tasks: Tasks, external: Collection[str] = ()) -> bytes:
     _check_tasks(tasks)
     layout = _lay_out(tasks, external)
     offsets = {**_place(layout.early, _HEADER_END), **_place(layout.late, layout.shared)}
-    rows, records = [], []
-    offset = layout.records
+    rows, records, offset = list[bytes](), list[bytes](), layout.records
     for (task_id, blobs), own, size in zip(tasks, layout.own, layout.record_sizes, strict=True):
         places = ChainMap(_place(own, offset + size), offsets)
         length = size + _size(own)
@@ -122,10 +120,8 @@ def payload_size(tasks: Tasks, external: Collection[str] = ()) -> int:
 
 def _check_tasks(tasks: Tasks) -> None:
     for task_id, blobs in tasks:
-        if len(task_id) != 16:
-            raise ValueError(f"task id {task_id.hex()} has {len(task_id)} bytes, expected 16")
-        if len(blobs) < 2:
-            raise ValueError(f"task {task_id.hex()} lacks its serializer or its function blob")
+        if len(task_id) != 16 or len(blobs) < 2:
+            raise ValueError(f"task {task_id.hex()} needs an id of 16 bytes, a serializer and a function")
 
 
 def _lay_out(tasks: Tasks, external: Collection[str]) -> _Layout:
@@ -140,22 +136,14 @@ def _lay_out(tasks: Tasks, external: Collection[str]) -> _Layout:
     return _Layout(early, late, own, sizes, directory, records, end, end + _size(late))
 
 
-def _shared(stored: Iterable[Iterable[Blob]]) -> dict[str, Blob]:
-    """The blobs that more than one task holds, in the order of their second appearance."""
-    seen: set[str] = set()
-    shared: dict[str, Blob] = {}
-    for blobs in stored:
-        for blob in blobs:
-            if blob.digest in seen:
-                shared[blob.digest] = blob
-            seen.add(blob.digest)
-    return shared
+def _shared(stored: Sequence[Sequence[Blob]]) -> dict[str, Blob]:
+    """The blobs that more than one task holds, by digest, in the order of appearance."""
+    holders = Counter(blob.digest for blobs in stored for blob in blobs)
+    return {blob.digest: blob for blobs in stored for blob in blobs if holders[blob.digest] > 1}
 
 
 def _split_early(blobs: Iterable[Blob]) -> tuple[list[Blob], list[Blob]]:
-    early: list[Blob] = []
-    late: list[Blob] = []
-    room = _EARLY_BLOBS
+    early, late, room = list[Blob](), list[Blob](), _EARLY_BLOBS
     for blob in blobs:
         fits = len(blob.data) <= room
         (early if fits else late).append(blob)
@@ -164,16 +152,12 @@ def _split_early(blobs: Iterable[Blob]) -> tuple[list[Blob], list[Blob]]:
 
 
 def _record_size(blobs: Sequence[Blob], external: Collection[str]) -> int:
-    outside = sum(blob.digest in external for blob in blobs) if external else 0
-    return _RECORD.size + _REF.size * len(blobs) + _DIGEST_BYTES * outside
+    return _RECORD.size + sum(_REF.size + _DIGEST_BYTES * (blob.digest in external) for blob in blobs)
 
 
-def _place(blobs: Iterable[Blob], offset: int) -> dict[str, int]:
-    places = {}
-    for blob in blobs:
-        places[blob.digest] = offset
-        offset += len(blob.data)
-    return places
+def _place(blobs: Sequence[Blob], offset: int) -> dict[str, int]:
+    starts = accumulate((len(blob.data) for blob in blobs), initial=offset)
+    return {blob.digest: start for blob, start in zip(blobs, starts, strict=False)}
 
 
 def _record(task_id: bytes, blobs: Sequence[Blob], places: Mapping[str, int]) -> bytes:
@@ -187,8 +171,8 @@ def _reference(blob: Blob, offset: int | None) -> bytes:
 
 
 def _header(layout: _Layout, directory: bytes) -> bytes:
-    counts = _HEADER.pack(len(layout.own), layout.directory, layout.total, zlib.crc32(directory))
-    head = _LEAD.pack(_PAYLOAD_MAGIC, VERSION) + counts
+    head = _LEAD.pack(_PAYLOAD_MAGIC, VERSION)
+    head += _HEADER.pack(len(layout.own), layout.directory, layout.total, zlib.crc32(directory))
     return head + _CRC.pack(zlib.crc32(head))
 
 
@@ -276,9 +260,7 @@ class PayloadReader:
 
 
 def _read_head(data: bytes) -> _Head:
-    _check_lead(data, _PAYLOAD_MAGIC, "payload")
-    if len(data) < _HEADER_END:
-        raise FrameError(f"the payload frame ends within its header, at byte {len(data)}")
+    _check_lead(data, _PAYLOAD_MAGIC, "payload", _HEADER_END)
     (crc,) = _CRC.unpack_from(data, _HEADER_END - _CRC.size)
     if zlib.crc32(data[: _HEADER_END - _CRC.size]) != crc:
         raise FrameError("the payload frame's header doesn't match its checksum")
@@ -312,15 +294,16 @@ def _parse_reference(record: bytes, at: int) -> tuple[BlobRef, int]:
     return BlobRef(length, None, digest, crc), end + _DIGEST_BYTES
 
 
-def _check_lead(data: bytes, magic: bytes, kind: str) -> None:
-    if len(data) < _LEAD.size:
-        raise FrameError(f"the {kind} frame has only {len(data)} bytes")
-    found, version = _LEAD.unpack_from(data)
+def _check_lead(data: bytes, magic: bytes, kind: str, header_end: int) -> None:
+    found, version = _LEAD.unpack(data[: _LEAD.size].ljust(_LEAD.size, b"\0"))
     if found != magic:
-        raise FrameError(f"this is no {kind} frame: it starts with {found!r}, expected {magic!r}")
+        raise FrameError(f"this is no {kind} frame: it starts with {data[:4]!r}, expected {magic!r}")
     if version != VERSION:
-        expected = f"expected {VERSION}: give manager and image the same release"
-        raise FrameError(f"the {kind} frame has version {version}, {expected}")
+        raise FrameError(
+            f"the {kind} frame has version {version}, not {VERSION}: use one release for manager and image"
+        )
+    if len(data) < header_end:
+        raise FrameError(f"the {kind} frame ends within its header, at byte {len(data)}")
 
 
 class ResultStatus(str, Enum):
@@ -361,10 +344,8 @@ def encode_result(meta: ResultMeta, body: bytes | bytearray) -> bytes:
 
 def decode_result(frame: bytes, expected_task_id: bytes) -> tuple[ResultMeta, bytes]:
     """Meta and body of a result frame, checked whole. Raises `FrameError`."""
-    _check_lead(frame, _RESULT_MAGIC, "result")
     start = _LEAD.size + _RESULT_HEADER.size
-    if len(frame) < start:
-        raise FrameError(f"the result frame ends within its header, at byte {len(frame)}")
+    _check_lead(frame, _RESULT_MAGIC, "result", start)
     meta_length, body_length, digest = _RESULT_HEADER.unpack_from(frame, _LEAD.size)
     expected = start + meta_length + body_length
     if len(frame) < expected:
@@ -403,7 +384,7 @@ def from_inline(text: str) -> bytes:
         raise FrameError(f"the inline payload has the form {form[:8]!r}, expected 'b:' or 'z:'")
     try:
         data = base64.b64decode(encoded, altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise FrameError(f"the inline payload ({len(text)} characters) is no base64") from None
     return _gunzip(data) if form == "z" else data
 

@@ -41,7 +41,7 @@ class S3StandIn:
 def serve() -> Iterator[S3StandIn]:
     """Serve until the block ends."""
     state = S3StandIn()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
     state.endpoint = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
@@ -53,49 +53,47 @@ def serve() -> Iterator[S3StandIn]:
         server.server_close()
 
 
-def _handler(state: S3StandIn) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    state: S3StandIn
+    protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
-            if self._is_refused():
-                return
-            data = state.objects.get(self._key)
-            if data is None:
-                self._error(404, "NoSuchKey")
-            elif "Range" in self.headers:
-                first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
-                self._answer(206, data[int(first) : int(last) + 1])
-            else:
-                self._answer(200, data)
+    def do_GET(self) -> None:
+        if self._is_refused():
+            return
+        data = self.state.objects.get(self._key)
+        if data is None:
+            self._error(404, "NoSuchKey")
+        elif "Range" in self.headers:
+            first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
+            self._answer(206, data[int(first) : int(last) + 1])
+        else:
+            self._answer(200, data)
 
-        def do_PUT(self) -> None:
-            data = self.rfile.read(int(self.headers["Content-Length"]))
-            if not self._is_refused():
-                state.objects[self._key] = data
-                self._answer(200, b"")
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self._is_refused():
+            self.state.objects[self._key] = data
+            self._answer(200, b"")
 
-        @property
-        def _key(self) -> str:
-            return self.path.partition("?")[0]
+    @property
+    def _key(self) -> str:
+        return self.path.partition("?")[0]
 
-        def _is_refused(self) -> bool:
-            state.requests.append((self.command, self._key))
-            refusal = state.refusal(self.command, self.path)
-            if refusal:
-                self._error(refusal.status, refusal.code)
-            return refusal is not None
+    def _is_refused(self) -> bool:
+        self.state.requests.append((self.command, self._key))
+        refusal = self.state.refusal(self.command, self.path)
+        if refusal:
+            self._error(refusal.status, refusal.code)
+        return refusal is not None
 
-        def _error(self, status: int, code: str) -> None:
-            self._answer(status, f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode())
+    def _error(self, status: int, code: str) -> None:
+        self._answer(status, f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode())
 
-        def _answer(self, status: int, data: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def _answer(self, status: int, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing: the tests look at `requests`."""
-
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the tests look at `requests`."""

@@ -1,0 +1,31 @@
+"""The image holds all of the runner, pinned, and both sides say the same release."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTAINER = ROOT / "container"
+
+
+def test_the_dockerfile_copies_every_module_and_needs_no_hub_syntax() -> None:
+    dockerfile = (CONTAINER / "Dockerfile").read_text()
+    assert "COPY batch_job_*.py ./" in dockerfile
+    assert 'ENTRYPOINT ["python", "batch_job_runner.py"]' in dockerfile
+    assert "USER 65534" in dockerfile
+    assert "# syntax=" not in dockerfile
+    assert {path.name for path in CONTAINER.glob("*.py")} - {"__init__.py"} == {
+        path.name for path in CONTAINER.glob("batch_job_*.py")
+    }
+
+
+def test_the_images_dependencies_are_pinned() -> None:
+    lines = [line for line in (CONTAINER / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [re.fullmatch(r"(\w+)==[\d.]+", line) is not None for line in lines] == [True, True]
+
+
+def test_the_runner_is_of_the_projects_release() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f'RUNNER_VERSION = "{version}"' in (CONTAINER / "batch_job_runner.py").read_text()
