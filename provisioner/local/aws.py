@@ -20,7 +20,7 @@ from provisioner.local.options import Delays, LocalOptions
 
 READY = "READY "
 STOP_SECONDS = 10.0
-CREDENTIAL_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")
+SAID_CHARACTERS = 2000
 
 
 class LocalAWSError(RuntimeError):
@@ -63,6 +63,10 @@ class LocalAWS:
 
     def start(self) -> None:
         """Returns when it answers. Raises `LocalAWSError`."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         options = msgspec.json.encode(self.options).decode()
         command = [sys.executable, "-P", "-m", "provisioner.local", "--state-dir", str(self.state_dir)]
@@ -73,7 +77,16 @@ class LocalAWS:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        self.endpoint = self._read_endpoint(self._process)
+
+    def wait_ready(self) -> None:
+        """Raises `LocalAWSError` with the end of its log."""
+        output = self._running().stdout
+        line = output.readline().decode() if output is not None else ""
+        if not line.startswith(READY):
+            log = self.log_path.read_text(errors="replace")
+            self.stop()
+            raise LocalAWSError(f"The local AWS did not start; it said: {log[-SAID_CHARACTERS:]}")
+        self.endpoint = line.removeprefix(READY).strip()
 
     def stop(self) -> None:
         """Ends the process and every job; nothing is left."""
@@ -93,10 +106,18 @@ class LocalAWS:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def process_environment(self, **more: str) -> dict[str, str]:
-        """A child's whole environment: ours, without credentials that would win over the local ones."""
-        kept = {name: value for name, value in os.environ.items() if name not in CREDENTIAL_VARIABLES}
-        return {**kept, **self.environment(), **more}
+    def client(self, service: str) -> Any:
+        """A boto3 client of it, whatever this process's own AWS variables say."""
+        import boto3
+
+        make: Any = boto3.client
+        return make(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.options.region,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
 
     def fault(self, fault: str | AnyFault) -> None:
         """Switch a fault on: a struct of `faults.py`, or its short form."""
@@ -124,6 +145,10 @@ class LocalAWS:
         found: Mapping[str, Any] = self._control("GET", "jobs")
         return found
 
+    def reset_peak(self) -> None:
+        """`peak_running` counts from now."""
+        self._control("DELETE", "jobs")
+
     def _control(self, method: str, name: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         url = f"{self.endpoint}/_local/{name}"
@@ -131,15 +156,6 @@ class LocalAWS:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=30) as answer:
             return json.load(answer)
-
-    def _read_endpoint(self, process: subprocess.Popen[bytes]) -> str:
-        assert process.stdout is not None
-        line = process.stdout.readline().decode()
-        if not line.startswith(READY):
-            self.stop()
-            said = self.log_path.read_text(errors="replace")[-2000:] if self.log_path.exists() else ""
-            raise LocalAWSError(f"The local AWS did not start; it said: {said}")
-        return line.removeprefix(READY).strip()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

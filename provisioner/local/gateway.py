@@ -47,6 +47,7 @@ class Gateway:
             ("GET", "calls"): lambda _: self._counts.snapshot(),
             ("DELETE", "calls"): lambda _: self._counts.reset(),
             ("GET", "jobs"): lambda _: jobs_snapshot(self._lifecycle),
+            ("DELETE", "jobs"): lambda _: self._lifecycle.reset_peak(),
             ("GET", "faults"): lambda _: self._faults.snapshot(),
             ("POST", "faults"): self._add_fault,
             ("DELETE", "faults"): lambda _: self._faults.clear(),

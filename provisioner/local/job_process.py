@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import io
 import os
@@ -14,16 +13,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-import boto3
-import botocore.config
 import botocore.exceptions
-import cloudpickle  # noqa: F401  # loaded here once, not in every job
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from provisioner.local import processes
 from provisioner.local.framing import ProgramSettings, Start
+from provisioner.local.options import CONTAINER
 
+# What the first connection or the first task would import in every job.
+PRELOADED = ("cloudpickle", "encodings.idna", "stringprep", "unicodedata", "socket", "traceback", "faulthandler")
 MAX_DESCRIPTOR = 4096  # beyond what the fork server ever has open
 
 MakeClient = Callable[[str | None], Any]
@@ -47,18 +46,16 @@ class Program:
 def load(settings: ProgramSettings) -> Program:
     file, _, function = settings.program.rpartition(":")
     path = Path(file)
-    sys.path.insert(0, str(path.parent))
+    sys.path[:0] = [str(path.parent), str(CONTAINER)]
+    for name in PRELOADED:
+        importlib.import_module(name)
     module = importlib.import_module(path.stem)
     return Program(getattr(module, function), settings)
 
 
 def s3_client(region: str) -> Any:
-    """Configured like the runner's own."""
-    config = botocore.config.Config(
-        retries={"mode": "standard", "total_max_attempts": 3},
-        user_agent_extra="scaler-batch-runner",
-    )
-    return boto3.client("s3", region_name=region, config=config)
+    """The runner's own client."""
+    return importlib.import_module("batch_job_store").make_client(region)
 
 
 def warm_client(region: str) -> Any:
@@ -125,7 +122,6 @@ def become_a_job(start: Start, output: int, work_dir: str) -> None:
     os.environ.update(start.environ)
     sys.argv = ["batch_job_runner.py", *start.argv]
     sys.modules["__main__"] = ModuleType("__main__")
-    gc.enable()
 
 
 def redirect(output: int) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-ROOT = Path(__file__).resolve().parents[2]
-RUNNER = f"{ROOT / 'container' / 'batch_job_runner.py'}:main"
+CONTAINER = Path(__file__).resolve().parents[2] / "container"
+RUNNER = f"{CONTAINER / 'batch_job_runner.py'}:main"
 
 
 class Delays(msgspec.Struct, frozen=True, kw_only=True):

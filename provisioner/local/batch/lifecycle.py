@@ -126,6 +126,10 @@ class Lifecycle:
             for job in list(self.running.values()):
                 self._strike(job)
 
+    def reset_peak(self) -> None:
+        with self.lock:
+            self.peak_running = len(self.running)
+
     def schedule(self) -> None:
         """Start what fits, in the order of the queues' priorities."""
         self._look_again = True

@@ -1,0 +1,118 @@
+"""Everything that a worker manager needs, on this machine: a provisioned local AWS, and Scaler's own processes.
+
+with LocalCluster(state_dir=folder, transport="zmq") as cluster:
+    client = scaler.Client(address=cluster.scheduler_address)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+
+from provisioner.clients import Clients
+from provisioner.executor import provision
+from provisioner.local.aws import LocalAWS
+from provisioner.local.options import Delays
+from provisioner.local.scaler_processes import GuardedProcess, free_ports, object_storage, scheduler
+from provisioner.output import Provisioned
+from provisioner.spec import ProvisionSpec
+
+IMAGE = "scaler-batch-runner:local"  # never pulled: jobs run in processes of this Python
+
+
+class LocalCluster:
+    """Scheduler, object storage and local AWS; `resources` names what was provisioned. All end with this process.
+
+    vcpus bounds the jobs that run at once; memory is MiB asked for a job (see `ProvisionSpec`); `options` are more
+    fields of `provisioner.local.options.LocalOptions`.
+    """
+
+    def __init__(
+        self,
+        state_dir: str | os.PathLike[str],
+        transport: str = "ymq",
+        faults: Sequence[str] = (),
+        vcpus: int = 256,
+        memory: int = 2048,
+        delays: Delays = Delays(),  # noqa: B008  # frozen
+        **options: Any,
+    ) -> None:
+        self._state_dir = Path(state_dir)
+        self._transport = transport
+        self._vcpus = vcpus
+        self._memory = memory
+        self._stack = ExitStack()
+        self.aws = LocalAWS(self._state_dir / "aws", faults=tuple(faults), delays=delays, **options)
+        storage_port, scheduler_port, monitor_port = free_ports(3)
+        environ = {**os.environ, "SCALER_NETWORK_BACKEND": transport}
+        self._storage = object_storage(environ, storage_port, self._state_dir / "object-storage.log")
+        self._scheduler = scheduler(
+            environ, scheduler_port, monitor_port, self._storage.address, self._state_dir / "scheduler.log"
+        )
+        self._resources: Provisioned | None = None
+
+    def __enter__(self) -> Self:
+        """Returns when all are ready. Raises `LocalAWSError`, `ProvisionError`; then nothing is left running."""
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def scheduler_address(self) -> str:
+        return self._scheduler.address
+
+    @property
+    def object_storage_address(self) -> str:
+        return self._storage.address
+
+    @property
+    def resources(self) -> Provisioned:
+        if self._resources is None:
+            raise RuntimeError("The cluster is not up; enter it first.")
+        return self._resources
+
+    def environment(self) -> dict[str, str]:
+        """The variables that a worker manager or a client of this cluster needs."""
+        return {**self.aws.environment(), "SCALER_NETWORK_BACKEND": self._transport}
+
+    def restart_scheduler(self) -> None:
+        """The scheduler loses everything and comes back at the same address."""
+        self._scheduler.stop()
+        self._scheduler.launch()
+        self._scheduler.wait_ready()
+
+    def _start(self) -> None:
+        """What takes long is launched first and waited for last; the scheduler wants its storage there."""
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        self._stack.callback(self.aws.stop)
+        self.aws.launch()
+        self._launch(self._storage)
+        self._storage.wait_ready()
+        self._launch(self._scheduler)
+        self.aws.wait_ready()
+        self._resources = self._provision()
+        self._scheduler.wait_ready()
+
+    def _launch(self, process: GuardedProcess) -> None:
+        self._stack.callback(process.stop)
+        process.launch()
+
+    def _provision(self) -> Provisioned:
+        region = self.aws.options.region
+        spec = ProvisionSpec(image=IMAGE, region=region, max_vcpus=self._vcpus, memory=self._memory)
+        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=region)
+        return provision(spec, Clients(region, session=session, endpoint_url=self.aws.endpoint))
