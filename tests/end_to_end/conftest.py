@@ -1,0 +1,31 @@
+"""A cluster a transport, shared by the tests of this folder; an engine a test where it needs its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioner.local.cluster import LocalCluster
+from tests.end_to_end.support import Engine, running_engine
+
+
+@pytest.fixture(scope="session", params=["ymq"])
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Real scheduler and object storage, local AWS, provisioned; YMQ unless a test asks for another transport."""
+    transport = request.param
+    with LocalCluster(state_dir=tmp_path_factory.mktemp(f"cluster-{transport}"), transport=transport) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def engine(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An engine with 100 slots that the tests of a module share."""
+    with running_engine(cluster, tmp_path_factory.mktemp("engine") / "engine.log") as engine:
+        yield engine
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "engine.log"

@@ -1,0 +1,129 @@
+"""Real processes for the end-to-end tests: the engine as it runs in production, and clients as scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from engine.settings import EngineConfig, ManagerConfig
+from provisioner.local.cluster import LocalCluster
+
+CLIENT_TIMEOUT_SECONDS = 120
+
+
+class Engine:
+    """`python -P -m engine`, with its log in a file."""
+
+    def __init__(self, config: EngineConfig, environ: Mapping[str, str], log: Path) -> None:
+        self.log_path = log
+        arguments = [sys.executable, "-P", "-m", "engine", "--settings", msgspec.json.encode(config).decode()]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                arguments, env={**os.environ, **environ}, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def wait_for_log(self, pattern: str, timeout: float = 20.0) -> None:
+        """Return when a line of the log matches; fail with the log when none does in time."""
+        await_condition(lambda: re.search(pattern, self.log) is not None, timeout, lambda: self.log)
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 60.0) -> int:
+        """Send a signal, wait for the end, and give the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+
+def manager_config(cluster: LocalCluster, **changes: object) -> ManagerConfig:
+    """A worker manager on this cluster's resources."""
+    values: dict[str, object] = {
+        "scheduler_address": cluster.scheduler_address,
+        "worker_manager_id": "wm-test",
+        "job_queue": cluster.resources.job_queue,
+        "job_definition": cluster.resources.job_definition,
+        "s3_bucket": cluster.resources.bucket,
+        "aws_region": "us-east-1",
+    }
+    return msgspec.convert({**values, **changes}, ManagerConfig)
+
+
+@contextmanager
+def running_engine(
+    cluster: LocalCluster, log: Path, *, environ: Mapping[str, str] | None = None, **changes: object
+) -> Iterator[Engine]:
+    """An engine on this cluster; ended by force if the test did not end it."""
+    config = EngineConfig(managers=(manager_config(cluster, **changes),), drain_timeout_seconds=30)
+    engine = Engine(config, {**cluster.environment(), **(environ or {})}, log)
+    try:
+        yield engine
+    finally:
+        if engine.process.poll() is None:
+            engine.process.send_signal(signal.SIGTERM)
+            try:
+                engine.process.wait(20)
+            except subprocess.TimeoutExpired:
+                engine.process.kill()
+                engine.process.wait()
+
+
+def run_client(cluster: LocalCluster, script: str, *arguments: str, timeout: float = CLIENT_TIMEOUT_SECONDS) -> str:
+    """Run a client as a script of its own (so that its classes are `__main__`'s) and give what it printed."""
+    client = client_process(cluster, script, *arguments)
+    try:
+        output, errors = client.communicate(timeout=timeout)
+    finally:
+        client.kill()
+    assert client.returncode == 0, f"client exited {client.returncode}:\n{output}\n{errors}"
+    return output
+
+
+def client_process(cluster: LocalCluster, script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a client script, its output in pipes; the caller waits for it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _PREAMBLE + textwrap.dedent(script), *arguments],
+        env={**os.environ, **cluster.environment(), "SCALER_ADDRESS": cluster.scheduler_address},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+_PREAMBLE = """
+import os, sys
+from scaler import Client
+ADDRESS = os.environ["SCALER_ADDRESS"]
+"""
+
+
+def await_condition(
+    condition: Callable[[], bool], timeout: float = 20.0, describe: Callable[[], str] = lambda: ""
+) -> None:
+    """Poll until true; fail after `timeout` seconds with what `describe` says."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s\n{describe()}"
+        time.sleep(0.02)
+
+
+def keys_left(cluster: LocalCluster) -> list[str]:
+    """What the engine left in the bucket."""
+    listing = cluster.aws.client("s3").list_objects_v2(Bucket=cluster.resources.bucket)
+    return [entry["Key"] for entry in listing.get("Contents", [])]
+
+
+def manager_calls(cluster: LocalCluster) -> dict[str, int]:
+    """What the manager asked of AWS since the counters were reset, by `service.Operation`."""
+    return dict(cluster.aws.calls()["by_caller"].get("scaler-batch-manager", {}))

@@ -1,0 +1,48 @@
+"""`max_concurrent_jobs` counts children; cancels free what they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.local.cluster import LocalCluster
+from tests.end_to_end.support import await_condition, keys_left, run_client, running_engine
+
+
+@pytest.mark.parametrize("slots", [1, 5])
+def test_never_more_children_at_once_than_slots(cluster: LocalCluster, log: Path, slots: int) -> None:
+    cluster.aws.reset_peak()
+    script = """
+    import time
+    with Client(address=ADDRESS) as client:
+        assert client.map(lambda x: time.sleep(0.1) or x, range(20)) == list(range(20))
+    """
+    with running_engine(cluster, log, max_concurrent_jobs=slots):
+        run_client(cluster, script)
+    assert 0 < cluster.aws.jobs()["peak_running"] <= slots
+
+
+def test_three_running_tasks_cancelled_with_force_make_room_for_a_fourth(cluster: LocalCluster, log: Path) -> None:
+    script = """
+    import time
+    def stay(path):
+        open(path, "w").close()
+        time.sleep(100)
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder, Client(address=ADDRESS) as client:
+        paths = [os.path.join(folder, str(n)) for n in range(3)]
+        running = [client.submit(stay, path) for path in paths]
+        deadline = time.monotonic() + 30
+        while not all(map(os.path.exists, paths)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for future in running:
+            future.cancel()
+        assert all(future.cancelled() for future in running)
+        print(client.submit(abs, -4).result(timeout=30))
+    """
+    with running_engine(cluster, log, max_concurrent_jobs=3):
+        assert run_client(cluster, script).strip() == "4"
+        await_condition(lambda: cluster.aws.jobs()["running"] == 0, 15, lambda: str(cluster.aws.jobs()))
+    assert keys_left(cluster) == []
