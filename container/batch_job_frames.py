@@ -1,12 +1,10 @@
 """The wire format between manager and runner: payload frames, result frames, and their inline text form.
 
-Pure functions over bytes, stdlib only, Python 3.10+; the image and the manager carry the same file. Everything is
-little-endian. A payload frame is written once per submission and read by ranges, so that a child of an array never
-fetches what belongs to its siblings:
+Pure functions over little-endian bytes, stdlib only, Python 3.10+; blobs are opaque, nothing here unpickles. Whatever
+is wrong with a frame is a `FrameError` of one sentence. A payload frame is written once per submission and read by
+ranges, so that a child of an array never fetches what belongs to its siblings:
 
     header | small shared blobs | directory: a row a task | records, each with its own blobs | big shared blobs
-
-Blobs are opaque: nothing here unpickles. Whatever is wrong with a frame is a `FrameError` of one sentence.
 """
 
 from __future__ import annotations

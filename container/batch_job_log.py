@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 
 def log(text: str) -> None:
-    os.write(2, f"scaler-batch-runner: {text}\n".encode(errors="backslashreplace"))
+    with contextlib.suppress(OSError):  # nobody reads our log any more: the result matters still
+        os.write(2, f"scaler-batch-runner: {text}\n".encode(errors="backslashreplace"))

@@ -74,10 +74,12 @@ class Store:
         except MissingObject:
             return False
         except StoreError as error:
-            if _code(error.__cause__) != "AccessDenied":
+            if _code(error.__cause__) not in ("InvalidRange", "AccessDenied"):
                 raise
-            log(f"may not look for s3://{self.bucket}/{self.prefix}/{key}, taken as missing: grant s3:ListBucket")
-            return False
+            is_empty = _code(error.__cause__) == "InvalidRange"  # what S3 says of any range of an empty object
+            if not is_empty:
+                log(f"may not look for s3://{self.bucket}/{self.prefix}/{key}, taken as missing: grant s3:ListBucket")
+            return is_empty
         return True
 
     def put(self, key: str, data: bytes) -> None:

@@ -63,6 +63,8 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.state.objects.get(self._key)
         if data is None:
             self._error(404, "NoSuchKey")
+        elif "Range" in self.headers and not data:
+            self._error(416, "InvalidRange")
         elif "Range" in self.headers:
             first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
             self._answer(206, data[int(first) : int(last) + 1])

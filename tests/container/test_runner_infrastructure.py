@@ -88,8 +88,9 @@ def test_a_bad_shared_object_is_told_to_the_client(s3: S3StandIn, stored: bytes 
     assert text in str(error)
 
 
-def test_a_fenced_submission_is_not_run(s3: S3StandIn) -> None:
-    s3.objects[f"/{STORE}/fence/{SUBMISSION}"] = b"replaced"
+@pytest.mark.parametrize("fence", [b"replaced", b""])
+def test_a_fenced_submission_is_not_run(s3: S3StandIn, fence: bytes) -> None:
+    s3.objects[f"/{STORE}/fence/{SUBMISSION}"] = fence
     assert run(s3, to_inline(frame_of(ADD, 1, 2)))[0] == 0
     assert RESULT not in s3.objects
 
