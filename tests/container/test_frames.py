@@ -139,7 +139,7 @@ def test_junk_is_a_frame_error(junk: bytes) -> None:
 def test_a_newer_version_says_what_to_do() -> None:
     frame = bytearray(encode_payload(numbered(1, Blob.of(b"s"), Blob.of(b"f"))))
     frame[4] = 2
-    with pytest.raises(FrameError, match="version 2, not 1: give both sides one release"):
+    with pytest.raises(FrameError, match="version 2, not 1: use one release for manager and image"):
         task_ids(bytes(frame))
 
 
