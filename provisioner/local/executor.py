@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from typing import Protocol
 
 import msgspec
 
-from provisioner.local.framing import Exited, Kill, MessageReader, ProgramSettings, Ready, Start, encode
+from provisioner.local import processes
+from provisioner.local.framing import Exited, Kill, MessageReader, ProgramSettings, Ready, Start, Started, encode
 
 READ_BYTES = 256 * 1024
 READY_SECONDS = 60
@@ -50,6 +52,7 @@ class Executor(Protocol):
 class Running:
     launch: Launch
     pipe: int
+    pid: int | None = None
 
 
 class ForkServerExecutor:
@@ -103,7 +106,7 @@ class ForkServerExecutor:
                     self._wake_reader.recv(READ_BYTES)
                 elif key.fileobj is self._socket:
                     if mask & selectors.EVENT_READ and not self._receive():
-                        self._on_lost()
+                        self._lost()
                         return
                 else:
                     self._read_output(key.data)
@@ -115,11 +118,20 @@ class ForkServerExecutor:
         except ConnectionError:
             return False
         for message in self._reader.feed(data):
-            if isinstance(message, Exited):
+            if isinstance(message, Started):
+                self._running[message.key].pid = message.pid
+            elif isinstance(message, Exited):
                 self._ended(message)
             elif isinstance(message, Ready):
                 self._ready.set()
         return bool(data)
+
+    def _lost(self) -> None:
+        """The fork server is gone, and its jobs shall not outlive it."""
+        for running in self._running.values():
+            if running.pid is not None:
+                processes.signal_quietly(running.pid, signal.SIGKILL, group=True)
+        self._on_lost()
 
     def _ended(self, exited: Exited) -> None:
         running = self._running.pop(exited.key)

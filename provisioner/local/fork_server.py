@@ -20,7 +20,17 @@ from collections import deque
 import msgspec
 
 from provisioner.local import job_process, processes
-from provisioner.local.framing import Exited, Kill, Message, MessageReader, ProgramSettings, Ready, Start, encode
+from provisioner.local.framing import (
+    Exited,
+    Kill,
+    Message,
+    MessageReader,
+    ProgramSettings,
+    Ready,
+    Start,
+    Started,
+    encode,
+)
 from provisioner.local.memory_watch import MemoryWatch
 
 READ_BYTES = 256 * 1024
@@ -88,6 +98,7 @@ class ForkServer:
         self._jobs[pid] = start.key
         self._pids[start.key] = pid
         self._memory.add(pid, start.memory_bytes)
+        self._send(Started(start.key, pid))
 
     def _kill(self, kill: Kill) -> None:
         pid = self._pids.get(kill.key)
@@ -151,8 +162,8 @@ def catch_children() -> socket.socket:
 
 
 def main(argv: list[str]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's business
-    processes.die_with_parent(signal.SIGTERM)
+    # The socket's end is what ends us; and a job's SIGTERM has to wait until the job can take it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, job_process.HELD_SIGNALS)
     processes.adopt_orphans()
     control = socket.socket(fileno=int(argv[1]))
     settings = msgspec.json.decode(argv[2], type=ProgramSettings)

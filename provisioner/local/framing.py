@@ -35,6 +35,13 @@ class Kill(msgspec.Struct, frozen=True, tag="kill"):
     whole: bool = False
 
 
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """The job's first process, whose id is also that of the job's process group."""
+
+    key: str
+    pid: int
+
+
 class Exited(msgspec.Struct, frozen=True, tag="exited"):
     """A job's first process has ended and the rest of the job was killed. `code` as a container shows it."""
 
@@ -49,7 +56,7 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     pid: int
 
 
-Message = Start | Kill | Exited | Ready
+Message = Start | Kill | Started | Exited | Ready
 _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _ENCODER = msgspec.json.Encoder()
 

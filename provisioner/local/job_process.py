@@ -23,6 +23,7 @@ from provisioner.local.options import CONTAINER
 
 # What the first connection or the first task would import in every job.
 PRELOADED = ("cloudpickle", "encodings.idna", "stringprep", "unicodedata", "socket", "traceback", "faulthandler")
+HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MAX_DESCRIPTOR = 4096  # beyond what the fork server ever has open
 
 MakeClient = Callable[[str | None], Any]
@@ -113,9 +114,9 @@ def flush() -> None:
 def become_a_job(start: Start, output: int, work_dir: str) -> None:
     os.setpgid(0, 0)
     processes.die_with_parent()
-    for signum in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
     redirect(output)
     os.chdir(work_dir)
     os.environ.clear()
