@@ -36,12 +36,19 @@ def signal_group(child: Process, number: signal.Signals) -> None:
         os.killpg(child.pid, number)
 
 
+async def ends_within(child: Process, seconds: float) -> bool:
+    """Waits that long at most."""
+    try:
+        await asyncio.wait_for(child.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
 async def end_child(child: Process, grace_seconds: float) -> None:
     """Ask with SIGINT, as Ctrl-C does, and kill after the grace."""
     signal_group(child, signal.SIGINT)
-    try:
-        await asyncio.wait_for(child.wait(), grace_seconds)
-    except TimeoutError:
+    if not await ends_within(child, grace_seconds):
         signal_group(child, signal.SIGKILL)
         await child.wait()
 

@@ -19,7 +19,7 @@ from console.api_calls import managers_calls
 from console.demo import DemoAnswer
 from console.demo_report import make_report, print_report
 from console.engine_program import engine_command
-from console.local_session import LocalSession, Program, SessionEnd
+from console.local_session import LocalSession, Program, SessionEnd, Voice
 from console.progress import say, step
 from engine.config import EngineConfig, resolve
 
@@ -82,9 +82,7 @@ class LocalRun:
         """The exit code: the script's own, or 0 when all went right."""
         aws = self._cluster.aws
         before = managers_calls(aws.calls())
-        self._announce()
-        session = LocalSession(self._engine(), self._client(), self._options.demo is not None, say)
-        end = asyncio.run(session.run())
+        end = asyncio.run(self._session().run())
         code = exit_code(end)
         if self._options.demo is None or code != 0:
             return code
@@ -92,6 +90,10 @@ class LocalRun:
         report = make_report(self._options.demo, answer, managers_calls(aws.calls()).since(before))
         print_report(report, as_json=self._options.as_json)
         return 0 if report.all_right else 1
+
+    def _session(self) -> LocalSession:
+        voice = Voice(say=say, started=self._announce)
+        return LocalSession(self._engine(), self._client(), voice, capture=self._options.demo is not None)
 
     def _announce(self) -> None:
         """A cluster that stays up says where it is; a client is told by its environment."""

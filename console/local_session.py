@@ -13,7 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from console.children import end_child, signal_group, start_child
+from console.children import end_child, ends_within, signal_group, start_child
 
 CLIENT_GRACE_SECONDS = 5.0
 _DRAINING = (signal.SIGINT, signal.SIGTERM)
@@ -37,14 +37,31 @@ class SessionEnd:
     client_interrupted: bool = False
 
 
-class LocalSession:
-    """One engine, and one client or none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """How a session speaks: `say` for sentences, `started` once, when signals are listened to and the engine runs."""
 
-    def __init__(self, engine: Program, client: Program | None, capture: bool, say: Callable[[str], None]) -> None:
+    say: Callable[[str], None]
+    started: Callable[[], None]
+
+
+class LocalSession:
+    """One engine, and one client or none. The client's output is captured when `capture` says so."""
+
+    def __init__(
+        self,
+        engine: Program,
+        client: Program | None,
+        voice: Voice,
+        *,
+        capture: bool = False,
+        client_grace_seconds: float = CLIENT_GRACE_SECONDS,
+    ) -> None:
         self._engine_program = engine
         self._client_program = client
+        self._voice = voice
         self._stdout = PIPE if capture else None
-        self._say = say
+        self._grace = client_grace_seconds
         self._engine: Process | None = None
         self._client: Process | None = None
         self._draining = False
@@ -54,6 +71,7 @@ class LocalSession:
         self._listen()
         try:
             self._engine = await start_child(self._engine_program.command, self._engine_program.environ)
+            self._voice.started()
             if self._client_program is None:
                 return SessionEnd(await self._engine_end(self._engine))
             return await self._run_with_client(self._engine, self._client_program)
@@ -65,13 +83,20 @@ class LocalSession:
         engine_end = asyncio.create_task(self._engine_end(engine))
         client_end = asyncio.create_task(client.communicate())
         await asyncio.wait((engine_end, client_end), return_when=asyncio.FIRST_COMPLETED)
-        if not client_end.done():
-            await end_child(client, CLIENT_GRACE_SECONDS)
+        if client_end.done():
+            self._drain()
+        elif await self._interrupt_client(client, await engine_end):
             await client_end
             return SessionEnd(await engine_end, client_interrupted=True)
-        self._drain()
         output, _ = await client_end
         return SessionEnd(await engine_end, client.returncode, output or b"")
+
+    async def _interrupt_client(self, client: Process, engine_code: int) -> bool:
+        """False when it ends by itself: after a drain it may hold all its results already."""
+        if engine_code == 0 and await ends_within(client, self._grace):
+            return False
+        await end_child(client, self._grace)
+        return True
 
     async def _engine_end(self, engine: Process) -> int:
         code = await engine.wait()
@@ -86,10 +111,10 @@ class LocalSession:
 
     def _interrupt(self) -> None:
         if self._draining:
-            self._say("stopping at once")
+            self._voice.say("stopping at once")
             self._kill()
             return
-        self._say("draining: what runs may finish; Ctrl-C again stops at once")
+        self._voice.say("draining: what runs may finish; Ctrl-C again stops at once")
         self._drain()
 
     def _drain(self) -> None:

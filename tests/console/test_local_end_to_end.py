@@ -35,6 +35,25 @@ with Client(address=os.environ["SCALER_ADDRESS"]) as client:
         sys.exit(error.args[1])
 """
 
+SLOW_SCRIPT = """
+import os, pathlib, time
+from scaler import Client
+
+def wait_for_file(folder):
+    (folder / "started").touch()
+    while not (folder / "go").exists():
+        time.sleep(0.02)
+    return "finished"
+
+with Client(address=os.environ["SCALER_ADDRESS"]) as client:
+    folder = pathlib.Path.cwd()
+    future = client.submit(wait_for_file, folder)
+    while not (folder / "started").exists():
+        time.sleep(0.02)
+    print("running", flush=True)
+    print(future.result())
+"""
+
 
 class LocalProgram:
     """Starts `local` with its own temporary folder and a mark by which whatever it starts can be found."""
@@ -127,18 +146,27 @@ def start_and_await_address(program: LocalProgram) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("to_group", [False, True], ids=["the process alone", "as a terminal does"])
-def test_an_interrupt_drains_and_leaves_nothing(program: LocalProgram, to_group: bool) -> None:
+def test_an_interrupt_ends_it_well_and_leaves_nothing(program: LocalProgram) -> None:
     process = start_and_await_address(program)
-    if to_group:
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert program.living() == []
     assert list(program.folder.iterdir()) == []
+
+
+def test_ctrl_c_at_a_terminal_lets_finish_what_runs(program: LocalProgram) -> None:
+    (program.folder / "client.py").write_text(SLOW_SCRIPT)
+    process = program.start("--script", "client.py")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to every process of the group
+    (program.folder / "go").touch()
+    out, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, out) == (0, "finished\n"), err
+    assert "draining" in err
+    assert program.living() == []
 
 
 def test_killed_it_takes_every_process_along(program: LocalProgram) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from console.local_session import LocalSession, Program, SessionEnd
+from console.local_session import LocalSession, Program, SessionEnd, Voice
 
 # Opening the pipe `ready` blocks until the other side opens it too, so that no test sleeps.
 # Its exit code tells that it was asked to drain.
 DRAINED = 5
+GRACE_SECONDS = 5.0
 ENGINE = f"""
 import signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit({DRAINED}))
@@ -22,7 +23,17 @@ open("ready", "w").close()
 while True:
     signal.pause()
 """
-STUBBORN_ENGINE = """
+ANSWERING = """
+import signal, sys
+def drain(*_):
+    open("drained", "w").close()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, drain)
+open("ready", "w").close()
+while True:
+    signal.pause()
+"""
+STUBBORN = """
 import os, signal
 parent = os.getppid()
 signal.signal(signal.SIGTERM, lambda *_: os.kill(parent, signal.SIGINT))
@@ -46,7 +57,9 @@ def program(source: str) -> Program:
 
 async def run(engine: str, client: str | None = None) -> tuple[SessionEnd, list[str]]:
     said: list[str] = []
-    session = LocalSession(program(engine), program(client) if client else None, True, said.append)
+    voice = Voice(say=said.append, started=lambda: None)
+    programs = (program(engine), program(client) if client else None)
+    session = LocalSession(*programs, voice, capture=True, client_grace_seconds=GRACE_SECONDS)
     return await session.run(), said
 
 
@@ -76,8 +89,15 @@ async def test_the_first_interrupt_drains_before_the_client_ends() -> None:
     assert [line.partition(":")[0] for line in said] == ["draining"]
 
 
+async def test_a_client_that_ends_soon_after_the_drain_ended_by_itself() -> None:
+    waits = "open('drained').close()\nprint('answer')"
+    os.mkfifo("drained")
+    end, _ = await run(ANSWERING, INTERRUPTS_US + waits)
+    assert end == SessionEnd(0, 0, b"answer\n")
+
+
 async def test_the_second_interrupt_stops_at_once() -> None:
-    end, said = await run(STUBBORN_ENGINE, INTERRUPTS_US + "signal.pause()")
+    end, said = await run(STUBBORN, INTERRUPTS_US + "signal.pause()")
     assert end.engine_code == -signal.SIGKILL
     assert said[-1] == "stopping at once"
 
