@@ -127,3 +127,8 @@ def keys_left(cluster: LocalCluster) -> list[str]:
 def manager_calls(cluster: LocalCluster) -> dict[str, int]:
     """What the manager asked of AWS since the counters were reset, by `service.Operation`."""
     return dict(cluster.aws.calls()["by_caller"].get("scaler-batch-manager", {}))
+
+
+def submitted_routes(engine: Engine) -> list[str]:
+    """The route of each submission, in the order of the engine's log."""
+    return re.findall(r"submitted \S+ \(\d+ tasks?, (\S+),", engine.log)

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import await_condition, keys_left, manager_calls, run_client, running_engine
+from tests.end_to_end.support import (
+    await_condition,
+    keys_left,
+    manager_calls,
+    run_client,
+    running_engine,
+    submitted_routes,
+)
 
 
 def test_tasks_that_share_one_large_object_upload_it_once(cluster: LocalCluster, log: Path) -> None:
@@ -38,7 +45,7 @@ def test_a_thousand_tasks_cost_a_handful_of_batch_calls(cluster: LocalCluster, l
         cluster.aws.reset_calls()
         run_client(cluster, script)
         calls = manager_calls(cluster)
-        bundles = engine.log.count(" route s3")
+        bundles = submitted_routes(engine).count("s3")
     submissions = calls["batch.SubmitJob"]
     assert sum(count for name, count in calls.items() if name.startswith("batch.")) <= 100
     assert submissions <= 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, run_client
+from tests.end_to_end.support import Engine, run_client, submitted_routes
 
 SIZES = (0, 1, 1000, 3000, 4096, 5000, 8192, 20_000, 28 * 1024, 30 * 1024, 64 * 1024)
 
@@ -40,7 +40,6 @@ def test_each_payload_takes_the_route_of_the_table(cluster: LocalCluster, engine
         for data in (b"", bytes(20_000), os.urandom(20_000)):
             client.submit(lambda d: len(d), data).result(timeout=60)
     """
-    before = engine.log.count("route ")
+    before = len(submitted_routes(engine))
     run_client(cluster, script)
-    routes = [line.rpartition("route ")[2].split()[0] for line in engine.log.splitlines() if "route " in line]
-    assert routes[before:] == ["inline", "inline-gzip", "s3"]
+    assert submitted_routes(engine)[before:] == ["inline", "inline-gzip", "s3"]
