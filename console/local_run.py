@@ -22,6 +22,7 @@ from console.engine_program import engine_command
 from console.local_session import LocalSession, Program, SessionEnd, Voice
 from console.progress import say, step
 from engine.config import EngineConfig, resolve
+from engine.errors import EngineError
 
 if TYPE_CHECKING:
     from provisioner.local.cluster import LocalCluster
@@ -48,6 +49,8 @@ def run_locally(options: LocalOptions) -> int:
     """Starts everything, runs, ends everything, removes the state folder. Returns the exit code."""
     from provisioner.local.cluster import LocalCluster
 
+    users = dict(os.environ)
+    forget_aws()
     with tempfile.TemporaryDirectory(prefix="scaler-batch-") as folder:
         cluster = LocalCluster(
             state_dir=Path(folder),
@@ -55,14 +58,19 @@ def run_locally(options: LocalOptions) -> int:
             faults=options.faults,
         )
         with started(cluster):
-            return LocalRun(options, cluster).run()
+            return LocalRun(options, cluster, users).run()
 
 
 @contextmanager
 def started(cluster: LocalCluster) -> Iterator[None]:
-    """The cluster, from its start that is shown to its end that signals don't interrupt."""
-    with step("starting Scaler and a local AWS"):
-        cluster.__enter__()
+    """The cluster, from its start that is shown to its end that signals don't interrupt. Raises `EngineError`."""
+    from provisioner.local.aws import LocalAWSError
+
+    try:
+        with step("starting Scaler and a local AWS"):
+            cluster.__enter__()
+    except LocalAWSError as error:
+        raise EngineError(str(error)) from error
     try:
         yield
     finally:
@@ -74,9 +82,10 @@ def started(cluster: LocalCluster) -> Iterator[None]:
 class LocalRun:
     """Engine and client in a cluster that is up."""
 
-    def __init__(self, options: LocalOptions, cluster: LocalCluster) -> None:
+    def __init__(self, options: LocalOptions, cluster: LocalCluster, users: Mapping[str, str]) -> None:
         self._options = options
         self._cluster = cluster
+        self._users_environ = users
 
     def run(self) -> int:
         """The exit code: the script's own, or 0 when all went right."""
@@ -106,7 +115,7 @@ class LocalRun:
             print(f'Scaler is at {address}: Client(address="{address}"). Ctrl-C drains and ends.', flush=True)
 
     def _engine(self) -> Program:
-        environ = {**clean_environment(), **self._cluster.environment()}
+        environ = {**os.environ, **self._cluster.environment()}
         return Program(engine_command(engine_settings(self._options, self._places())), environ)
 
     def _client(self) -> Program | None:
@@ -119,7 +128,7 @@ class LocalRun:
 
     def _python(self, *arguments: str) -> Program:
         address = {"SCALER_ADDRESS": self._cluster.scheduler_address}
-        return Program((sys.executable, *arguments), {**os.environ, **address})
+        return Program((sys.executable, *arguments), {**self._users_environ, **address})
 
     def _places(self) -> dict[str, object]:
         resources = self._cluster.resources
@@ -151,6 +160,7 @@ def exit_code(end: SessionEnd) -> int:
     return 1 if end.client_interrupted else 0
 
 
-def clean_environment() -> dict[str, str]:
-    """Ours without AWS's variables: a profile or a session token has no business in a local AWS."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+def forget_aws() -> None:
+    """Takes AWS's variables out of this process and its children: a profile or a token has no business here."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from console.commands.local import ANY_PLACES, check
-from console.local_run import LocalOptions, clean_environment, engine_settings, exit_code
+from console.local_run import LocalOptions, engine_settings, exit_code, forget_aws
 from console.local_session import SessionEnd
 from engine.errors import ConfigError
 
@@ -44,8 +45,9 @@ def test_flags_win_over_what_local_would_choose() -> None:
 
 
 def test_the_users_own_aws_settings_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "production")
-    assert not [name for name in clean_environment() if name.startswith("AWS_")]
+    monkeypatch.setattr(os, "environ", {"AWS_PROFILE": "production", "PATH": "/bin"})
+    forget_aws()
+    assert os.environ == {"PATH": "/bin"}
 
 
 @pytest.mark.parametrize(
