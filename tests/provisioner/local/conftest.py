@@ -1,0 +1,109 @@
+"""A local AWS for each module, with a queue and definitions that run Python source or the real runner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.local.aws import LocalAWS
+
+PROGRAM = f"{Path(__file__).parent / 'programs.py'}:main"
+TIME_SCALE = 0.02  # AWS's minute is 1.2 s
+FINISHED = ("SUCCEEDED", "FAILED")
+BUCKET = "bucket"
+PATIENCE_SECONDS = 60
+
+
+@dataclass
+class Account:
+    """Clients of a local AWS, and the few calls that these tests need of them."""
+
+    aws: LocalAWS
+    batch: Any
+    s3: Any
+    logs: Any
+
+    def submit(self, code: str = "", **more: Any) -> str:
+        arguments = {"jobName": "job", "jobQueue": "queue", "jobDefinition": "python", **more}
+        answer = self.batch.submit_job(parameters={"code": code}, **arguments)
+        return str(answer["jobId"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.batch.describe_jobs(jobs=[job_id])["jobs"][0]
+        return found
+
+    def until(self, job_id: str, *states: str) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (job := self.job(job_id))["status"] not in states:
+            assert time.monotonic() < deadline, f"the job stays {job['status']}"
+            time.sleep(0.01)
+        return job
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        return self.until(job_id, *FINISHED)
+
+    def run(self, code: str, **more: Any) -> dict[str, Any]:
+        return self.ended(self.submit(code, **more))
+
+    def lines(self, job: dict[str, Any]) -> list[str]:
+        stream = job["container"]["logStreamName"]
+        answer = self.logs.get_log_events(logGroupName="/aws/batch/job", logStreamName=stream)
+        return [event["message"] for event in answer["events"]]
+
+
+def environment_request(name: str, max_vcpus: int) -> dict[str, Any]:
+    return {
+        "computeEnvironmentName": name,
+        "type": "MANAGED",
+        "computeResources": {
+            "type": "EC2",
+            "minvCpus": 0,
+            "maxvCpus": max_vcpus,
+            "instanceTypes": ["optimal"],
+            "subnets": ["subnet-1"],
+            "instanceRole": "role",
+        },
+    }
+
+
+def queue_request(name: str, environment: str, priority: int = 1) -> dict[str, Any]:
+    order = [{"order": 1, "computeEnvironment": environment}]
+    return {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+
+
+def definition_request(name: str, command: list[str], memory: int = 256) -> dict[str, Any]:
+    resources = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": str(memory)}]
+    container = {"image": "image", "command": command, "resourceRequirements": resources}
+    return {"jobDefinitionName": name, "type": "container", "containerProperties": container}
+
+
+def open_account(aws: LocalAWS) -> Account:
+    account = Account(aws, aws.client("batch"), aws.client("s3"), aws.client("logs"))
+    account.s3.create_bucket(Bucket=BUCKET)
+    account.batch.create_compute_environment(**environment_request("environment", 16))
+    account.batch.create_job_queue(**queue_request("queue", "environment"))
+    account.batch.register_job_definition(**definition_request("python", ["Ref::code", "Ref::code2"]))
+    return account
+
+
+@pytest.fixture(scope="module")
+def local_aws() -> Iterator[LocalAWS]:
+    with LocalAWS(program=PROGRAM, time_scale=TIME_SCALE, random_seed=1) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def shared_account(local_aws: LocalAWS) -> Account:
+    return open_account(local_aws)
+
+
+@pytest.fixture
+def account(shared_account: Account) -> Iterator[Account]:
+    """The module's account, without faults before and after."""
+    yield shared_account
+    shared_account.aws.clear_faults()
