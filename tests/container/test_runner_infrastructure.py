@@ -166,7 +166,8 @@ def test_sigterm_lets_the_task_go_and_writes_no_result_that_would_bar_a_retry(s3
 
 def test_a_task_that_answers_sigterm_in_time_delivers_its_result(s3: S3StandIn) -> None:
     source = (
-        "def f():\n import signal\n signal.signal(15, lambda *_: None)\n print('ready')\n signal.pause()\n return 4"
+        "def f():\n import signal\n signal.pthread_sigmask(signal.SIG_BLOCK, {15})\n print('ready')\n"
+        " signal.sigwait({15})\n return 4"
     )
     process = start_runner(s3.endpoint, SUBMISSION, to_inline(frame_of(source)))
     assert process.stdout is not None
