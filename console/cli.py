@@ -73,6 +73,8 @@ def main() -> None:
     except EngineError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(1)
 
 
 def run_entry(entry: Entry, words: list[str]) -> None:

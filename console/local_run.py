@@ -74,8 +74,8 @@ def started(cluster: LocalCluster) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         cluster.__exit__(None, None, None)
 
 
@@ -154,8 +154,11 @@ def exit_code(end: SessionEnd) -> int:
     """A client's own code counts first; then whether the worker manager ended well."""
     if end.client_code:
         return end.client_code if end.client_code > 0 else 1
-    if end.engine_code != 0:
+    if end.engine_code > 0:
         say(f"the worker manager ended with exit code {end.engine_code}; it says why above")
+    if end.engine_code < 0:
+        say(f"the worker manager was killed by {signal.Signals(-end.engine_code).name}")
+    if end.engine_code != 0:
         return 1
     return 1 if end.client_interrupted else 0
 

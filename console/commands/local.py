@@ -34,6 +34,8 @@ DEMO_HELP = "Run x ** 2 over range(N) and say what it cost."
 SCRIPT_HELP = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
 FAULT_HELP = "Let the local AWS fail, like spot:0.1; may be repeated."
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -89,12 +91,13 @@ def _check_faults(faults: Sequence[str]) -> None:
 
 @contextmanager
 def deliberate_signals() -> Iterator[None]:
-    """While things start, SIGTERM ends us as Ctrl-C does: by unwinding, so that nothing is left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """While things start, every signal to end unwinds as Ctrl-C does, so that nothing is left behind."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _ENDING}
     try:
         yield
     except KeyboardInterrupt:
         say("interrupted")
         raise typer.Exit(1) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
