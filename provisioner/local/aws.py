@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import msgspec
 
+from engine.errors import EngineError
 from provisioner.local.faults import AnyFault, parse_fault
 from provisioner.local.options import Delays, LocalOptions
 
@@ -23,7 +24,7 @@ STOP_SECONDS = 10.0
 SAID_CHARACTERS = 2000
 
 
-class LocalAWSError(RuntimeError):
+class LocalAWSError(EngineError):
     """The local AWS did not start; the text holds what it said last."""
 
 
@@ -31,13 +32,15 @@ class LocalAWS:
     """One local AWS process. `options` are the fields of `LocalOptions` besides state_dir.
 
     Without a state_dir a temporary one is made and removed again. The process ends with this one, however
-    this one ends.
+    this one ends. Raises `FaultSyntaxError` when one of the faults can't be read.
     """
 
     def __init__(self, state_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="local-aws-") if state_dir is None else None
         self.state_dir = Path(state_dir or self._temporary.name)  # type: ignore[union-attr]
         self.options = msgspec.convert({"state_dir": str(self.state_dir), **msgspec.to_builtins(options)}, LocalOptions)
+        for fault in self.options.faults:
+            parse_fault(fault)
         self._process: subprocess.Popen[bytes] | None = None
         self.endpoint = ""
 

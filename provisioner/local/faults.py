@@ -27,6 +27,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from engine.errors import ConfigError
+
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Status = Annotated[int, msgspec.Meta(ge=400, le=599)]
@@ -155,7 +157,7 @@ READ: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-class FaultSyntaxError(ValueError):
+class FaultSyntaxError(ConfigError):
     """A fault's string can't be read; the text says what was expected."""
 
 

@@ -15,7 +15,7 @@ from provisioner.local.batch.lifecycle import Lifecycle
 from provisioner.local.batch.records import STATES
 from provisioner.local.calls import CallCounts, api_of, caller_of, service_of
 from provisioner.local.fault_desk import Call, FaultDesk
-from provisioner.local.faults import fault_from_json, parse_fault
+from provisioner.local.faults import FaultSyntaxError, fault_from_json, parse_fault
 from provisioner.local.http_server import ConnectionCut, Request, Response
 from provisioner.local.logs_api import LogsApi
 from provisioner.local.moto_bridge import Moto
@@ -105,7 +105,7 @@ class Gateway:
             return Response(404, {}, b"There is no such control.")
         try:
             body = json.dumps(action(request)).encode()
-        except ValueError as error:
+        except (ValueError, FaultSyntaxError) as error:
             return Response(400, {}, str(error).encode())
         return Response(200, {"Content-Type": "application/json"}, body)
 
