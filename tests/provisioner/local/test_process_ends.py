@@ -24,9 +24,11 @@ aws = LocalAWS(state_dir=sys.argv[1], program=PROGRAM)
 aws.start()
 account = open_account(aws)
 mark = sys.argv[1] + "/mark"
-code = f"import subprocess; subprocess.run(['sh', '-c', 'sleep 600; : {mark}'])"
+code = f"import subprocess; p = subprocess.Popen(['sh', '-c', 'sleep 600; : {mark}']); print('up'); p.wait()"
 for _ in range(3):
-    account.until(account.submit(code), "RUNNING")
+    job = account.until(account.submit(code), "RUNNING")
+    while account.lines(job) != ["up"]:
+        time.sleep(0.01)
 print(aws.pid, flush=True)
 time.sleep(600)
 """
