@@ -86,7 +86,7 @@ class Cleaner:
         return keys
 
     def _result_keys(self, submission: Submission) -> list[str]:
-        if len(submission.removed) == len(submission.found):
+        if submission.found <= submission.removed:
             return []
         going = [record for record in submission.tasks if self._may_go(submission, record)]
         submission.removed.update(record.task_id for record in going)

@@ -108,8 +108,10 @@ class BatchWatch:
         submission.terminal.update(record.index for record, _ in ends)
 
     def _may_sweep(self, submission: Submission) -> bool:
-        kept = len(submission.found) - len(submission.removed)
-        return kept >= SWEEP_FROM and self._clock() - submission.swept_at >= SWEEP_EVERY_S
+        kept = len(submission.found - submission.removed)
+        if kept < SWEEP_FROM:
+            submission.swept_at = self._clock()  # the wait starts when there is enough to sweep
+        return self._clock() - submission.swept_at >= SWEEP_EVERY_S
 
     async def _child_ends(self, submission: Submission, states: Iterable[str]) -> list[tuple[TaskRecord, JobEnd]]:
         ends = []

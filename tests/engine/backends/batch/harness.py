@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import pickle
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -38,12 +40,19 @@ class Serializer:
         return cloudpickle.loads(data)
 
 
-cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["x"]))
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 SERIALIZER = Blob.of(cloudpickle.dumps(Serializer))
+
+
+def _travel_by_value(function: Callable[..., object]) -> None:
+    """A job can't import the tests."""
+    if function.__module__.startswith("tests."):
+        cloudpickle.register_pickle_by_value(sys.modules[function.__module__])
 
 
 def work(function: Callable[..., object], *arguments: object, shape: ResourceShape | None = None) -> TaskWork:
     """One task with a fresh id."""
+    _travel_by_value(function)
     return TaskWork(
         task_id=uuid.uuid4().bytes,
         shape=shape or ResourceShape(),
@@ -55,6 +64,7 @@ def work(function: Callable[..., object], *arguments: object, shape: ResourceSha
 
 def works(function: Callable[..., object], arguments: list[object]) -> list[TaskWork]:
     """One task an argument, sharing the function's blob as Scaler's object storage would."""
+    _travel_by_value(function)
     shared = Blob.of(cloudpickle.dumps(function))
     return [
         TaskWork(uuid.uuid4().bytes, ResourceShape(), SERIALIZER, shared, (Blob.of(cloudpickle.dumps(one)),))
@@ -198,8 +208,30 @@ async def running(aws: LocalAWS, **changes: Any) -> AsyncIterator[tuple[BatchBac
             await backend.stop(terminate=True)
 
 
-def objects(aws: LocalAWS, prefix: str = "") -> list[str]:
+async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Waits for something that only shows from outside; it is looked at in a thread."""
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(condition):
+            await asyncio.sleep(0.05)
+
+
+def manager_calls(aws: LocalAWS) -> dict[str, int]:
+    """Calls that the local AWS counted for the manager, as "batch.SubmitJob"."""
+    found: dict[str, int] = aws.calls()["by_caller"].get("scaler-batch-manager", {})
+    return found
+
+
+def objects(aws: LocalAWS) -> list[str]:
     """Every key in the bucket."""
-    with environment(aws.environment()):
-        pages = boto3.Session().client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-        return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    pages = _s3(aws.endpoint).get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+
+def empty_bucket(aws: LocalAWS) -> None:
+    for key in objects(aws):
+        _s3(aws.endpoint).delete_object(Bucket=BUCKET, Key=key)
+
+
+@functools.cache
+def _s3(endpoint: str) -> Any:
+    return boto3.Session("local", "local", region_name="us-east-1").client("s3", endpoint_url=endpoint)

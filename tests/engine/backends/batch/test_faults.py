@@ -1,0 +1,195 @@
+"""What goes wrong on AWS's side: no task is lost, none runs twice, each failure says why."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.backends import ResourceShape
+from provisioner.local.aws import LocalAWS
+from tests.engine.backends.batch.harness import eventually, manager_calls, objects, running, work, works
+
+
+def count_run(path: str) -> str:
+    """Leaves one line a call: what counts how often it really ran."""
+    with Path(path).open("a") as file:
+        file.write("ran\n")
+    return "done"
+
+
+def nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def runs(folder: Path) -> list[int]:
+    return [len(path.read_text().splitlines()) for path in sorted(folder.iterdir())]
+
+
+def talk() -> None:
+    print("before the end", flush=True)
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("fault", ["ambiguous:SubmitJob:x1", "ambiguous:SubmitJob:500:x1", "error:SubmitJob:503:x1"])
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_submission_of_unknown_fate_runs_once(aws: LocalAWS, tmp_path: Path, fault: str, count: int) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault(fault)
+        tasks = [work(count_run, str(tmp_path / str(number))) for number in range(count)]
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task) for task in tasks] == ["done"] * count
+        assert runs(tmp_path) == [1] * count
+        assert told.twice == []
+
+
+async def test_throttled_submits_and_looks_fail_no_task(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        for api in ("SubmitJob:1", "DescribeJobs:1", "ListObjectsV2:2", "GetObject:5"):
+            aws.fault(f"throttle:{api}/s")
+        tasks = [work(nap, 0, shape=ResourceShape(memory_mib=512 + number)) for number in range(6)]
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task, 60) for task in tasks] == [0] * 6
+
+
+async def test_an_outage_of_s3_longer_than_the_lease_is_waited_through(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        before = work(nap, 1)
+        backend.submit(before)
+        await told.until(lambda now: bool(now.placements))
+        aws.reset_calls()
+        aws.fault("error:s3:503:12s")
+        after = work(nap, 0)
+        backend.submit(after)
+        assert [await told.value(before, 60), await told.value(after, 60)] == [1, 0]
+        assert told.lost == []
+        assert sum(manager_calls(aws).values()) < 150
+
+
+async def test_expired_credentials_pause_and_fail_nothing(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault("expired-credentials")
+        tasks = [work(nap, 0), *works(nap, [0.0, 0.0])]
+        for task in tasks:
+            backend.submit(task)
+        await told.until(lambda now: bool(now.pauses))
+        aws.clear_faults()
+        assert [await told.value(task) for task in tasks] == [0, 0, 0]
+        assert "ExpiredToken" in told.pauses[0]
+        assert (len(told.pauses), told.resumed) == (1, 1)
+
+
+async def test_a_job_that_can_not_start_fails_with_its_reason(aws: LocalAWS) -> None:
+    aws.fault("start-failure:1")
+    async with running(aws) as (backend, told):
+        task = work(nap, 0)
+        backend.submit(task)
+        with pytest.raises(RuntimeError, match="CannotPullContainerError") as caught:
+            await told.value(task)
+        assert "job id: " in str(caught.value)
+
+
+async def test_children_that_can_not_start_fail_one_by_one(aws: LocalAWS) -> None:
+    aws.fault("start-failure:1")
+    async with running(aws) as (backend, told):
+        tasks = works(nap, [0.0] * 5)
+        for task in tasks:
+            backend.submit(task)
+        for task in tasks:
+            with pytest.raises(RuntimeError, match="CannotPullContainerError"):
+                await told.value(task)
+
+
+async def test_a_container_killed_for_its_memory_is_a_memory_error_with_the_log(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault("oom:1")
+        task = work(talk)
+        backend.submit(task)
+        with pytest.raises(MemoryError, match="exit code: 137"):
+            await told.value(task, 60)
+
+
+async def test_a_host_lost_once_is_tried_again(aws: LocalAWS, tmp_path: Path) -> None:
+    aws.fault("spot:1:x1")
+    async with running(aws) as (backend, told):
+        task = work(nap, 0.5)
+        backend.submit(task)
+        assert await told.value(task) == 0.5
+
+
+async def test_a_job_past_its_time_is_a_timeout_error(aws: LocalAWS) -> None:
+    async with running(aws, job_timeout_minutes=1) as (backend, told):
+        task = work(talk)
+        backend.submit(task)
+        with pytest.raises(Exception, match=r"(?i)time.?out|SIGTERM|terminated"):
+            await told.value(task, 60)
+
+
+async def test_a_job_that_vanished_before_it_ran_runs_once(aws: LocalAWS, tmp_path: Path) -> None:
+    aws.fault("vanish:1:x1")
+    async with running(aws) as (backend, told):
+        task = work(count_run, str(tmp_path / "0"))
+        backend.submit(task)
+        assert await told.value(task, 60) == "done"
+        assert runs(tmp_path) == [1]
+
+
+async def test_a_job_that_vanished_when_it_ended_still_counts(aws: LocalAWS, tmp_path: Path) -> None:
+    aws.fault("vanish-finished:1")
+    async with running(aws) as (backend, told):
+        task = work(count_run, str(tmp_path / "0"))
+        backend.submit(task)
+        assert await told.value(task) == "done"
+        await backend.forget([task.task_id])
+        await eventually(lambda: len(objects(aws)) == 1, 40)
+        assert runs(tmp_path) == [1]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_result_that_never_appears_is_an_error_in_bounded_time(aws: LocalAWS, count: int) -> None:
+    aws.fault(f"drop-result:1:x{count}")
+    async with running(aws) as (backend, told):
+        tasks = works(nap, [0.0] * count)
+        for task in tasks:
+            backend.submit(task)
+        for task in tasks:
+            with pytest.raises(RuntimeError, match="no result appeared in S3"):
+                await told.value(task, 40)
+
+
+@pytest.mark.parametrize("fault", ["truncate-result:1", "corrupt-result:1"])
+async def test_a_damaged_result_is_an_error_and_never_a_wrong_value(aws: LocalAWS, fault: str) -> None:
+    aws.fault(fault)
+    async with running(aws) as (backend, told):
+        task = work(nap, 0)
+        backend.submit(task)
+        with pytest.raises(RuntimeError, match="result can't be used"):
+            await told.value(task)
+
+
+async def test_a_late_result_counts(aws: LocalAWS) -> None:
+    aws.fault("late-result:1:3s")
+    async with running(aws) as (backend, told):
+        tasks = works(nap, [0.0] * 3)
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task) for task in tasks] == [0.0] * 3
+
+
+async def test_overrides_that_are_too_long_for_the_queue_go_again_through_s3(aws: LocalAWS) -> None:
+    import random
+
+    def size(data: bytes) -> int:
+        return len(data)
+
+    # A limit given by hand switches our own counting off, and AWS's own answer is what remains.
+    async with running(aws, inline_limit=28_000) as (backend, told):
+        tasks = [work(size, random.Random(number).randbytes(12_000)) for number in range(2)]
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task, 60) for task in tasks] == [12_000] * 2
+        assert [one.route.value for one in told.placements][-1] == "s3"
