@@ -22,7 +22,6 @@ from console.engine_program import engine_command
 from console.local_session import LocalSession, Program, SessionEnd, Voice
 from console.progress import say, step
 from engine.config import EngineConfig, resolve
-from engine.errors import EngineError
 
 if TYPE_CHECKING:
     from provisioner.local.cluster import LocalCluster
@@ -64,13 +63,8 @@ def run_locally(options: LocalOptions) -> int:
 @contextmanager
 def started(cluster: LocalCluster) -> Iterator[None]:
     """The cluster, from its start that is shown to its end that signals don't interrupt. Raises `EngineError`."""
-    from provisioner.local.aws import LocalAWSError
-
-    try:
-        with step("starting Scaler and a local AWS"):
-            cluster.__enter__()
-    except LocalAWSError as error:
-        raise EngineError(str(error)) from error
+    with step("starting Scaler and a local AWS"):
+        cluster.__enter__()
     try:
         yield
     finally:

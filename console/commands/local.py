@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,24 +69,17 @@ def local(
 
 def check(options: LocalOptions) -> None:
     """Everything that can be wrong is said before anything starts. Raises `ConfigError`."""
+    from provisioner.local.faults import parse_fault
+
     if options.demo is not None and options.script is not None:
         raise ConfigError("--demo and --script exclude each other: give one of them.")
     if find_spec("moto") is None:
         raise ConfigError("The local AWS is not installed: pip install 'scaler-batch[local]'.")
-    _check_faults(options.faults)
+    for fault in options.faults:
+        parse_fault(fault)
     engine_settings(options, ANY_PLACES)
     if options.script is not None and not options.script.is_file():
         raise ConfigError(f"--script is {options.script}, which is no file: give the path of a Python script.")
-
-
-def _check_faults(faults: Sequence[str]) -> None:
-    from provisioner.local.faults import FaultSyntaxError, parse_fault
-
-    for fault in faults:
-        try:
-            parse_fault(fault)
-        except FaultSyntaxError as error:
-            raise ConfigError(f"--fault is wrong: {error}") from error
 
 
 @contextmanager
