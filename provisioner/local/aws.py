@@ -79,6 +79,7 @@ class LocalAWS:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                start_new_session=True,  # a terminal's Ctrl-C is for us; we decide when it ends
             )
 
     def wait_ready(self) -> None:

@@ -15,7 +15,7 @@ from provisioner.local.batch.lifecycle import Lifecycle
 from provisioner.local.batch.records import STATES
 from provisioner.local.calls import CallCounts, api_of, caller_of, service_of
 from provisioner.local.fault_desk import Call, FaultDesk
-from provisioner.local.faults import FaultSyntaxError, fault_from_json, parse_fault
+from provisioner.local.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http_server import ConnectionCut, Request, Response
 from provisioner.local.logs_api import LogsApi
 from provisioner.local.moto_bridge import Moto
@@ -114,7 +114,8 @@ class Gateway:
         given = json.loads(request.body)
         fault = parse_fault(given) if isinstance(given, str) else fault_from_json(given)
         self._faults.add(fault)
-        self._lifecycle.strike_running()
+        if isinstance(fault, Spot | OutOfMemory):
+            self._lifecycle.strike_running()
 
 
 def subject_of(request: Request, service: str) -> str:

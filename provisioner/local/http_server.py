@@ -47,7 +47,7 @@ class ConnectionCut(Exception):
     """Raised by a handler: close the connection without an answer."""
 
 
-class BadRequest(Exception):
+class BadRequest(ValueError):
     """What came is not HTTP/1.1 as we speak it."""
 
 
@@ -96,7 +96,7 @@ class Connection:
             try:
                 while self._serve_one(reader):
                     pass
-            except BadRequest as error:
+            except ValueError as error:
                 self._send(Response(400, {}, str(error).encode()), close=True)
             except (ConnectionCut, OSError):
                 return

@@ -35,7 +35,12 @@ class GuardedProcess:
         guarded = [sys.executable, "-P", "-m", "provisioner.local.guard", *self._command]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                guarded, env=dict(self._environ), stdin=subprocess.PIPE, stdout=log, stderr=log
+                guarded,
+                env=dict(self._environ),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a terminal's Ctrl-C is for us; we decide when it ends
             )
 
     def wait_ready(self) -> None:

@@ -5,10 +5,11 @@ Every call is `POST /v1/<name in lower case>` with JSON both ways; tags are `/v1
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
+
+import msgspec
 
 from provisioner.local.batch import submit, views
 from provisioner.local.batch.errors import BatchError, client_error
@@ -73,7 +74,7 @@ class BatchApi:
             raise client_error(f"The local AWS does not play Batch's {request.path}.")
         if request.path == "/v1/submitjob":
             submit.check_size(request.body)
-        arguments = json.loads(request.body or b"{}")
+        arguments = msgspec.json.decode(request.body or b"{}")
         with self._lifecycle.lock:
             self._lifecycle.forget_old()
             return self._calls[request.path][1](arguments)
@@ -165,7 +166,7 @@ class BatchApi:
         if request.method == "GET":
             return {"tags": tags}
         if request.method == "POST":
-            tags.update(json.loads(request.body)["tags"])
+            tags.update(msgspec.json.decode(request.body)["tags"])
         for key in parse_qs(request.query).get("tagKeys", ()):
             tags.pop(key, None)
         return {}
@@ -203,4 +204,4 @@ def answer(status: int, body: Json, error: str | None = None) -> Response:
     headers = {"Content-Type": "application/json", "x-amzn-RequestId": new_id()}
     if error is not None:
         headers["x-amzn-ErrorType"] = error
-    return Response(status, headers, json.dumps(body).encode())
+    return Response(status, headers, msgspec.json.encode(body))

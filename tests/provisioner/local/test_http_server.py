@@ -77,8 +77,9 @@ def test_a_defect_is_an_answer_too(connection: socket.socket) -> None:
     assert exchange(connection, b"GET /broken HTTP/1.1\r\n\r\n")[0].startswith(b"HTTP/1.1 500")
 
 
-def test_what_is_not_http_is_refused(connection: socket.socket) -> None:
-    assert exchange(connection, b"hello\r\n\r\n")[0].startswith(b"HTTP/1.1 400")
+@pytest.mark.parametrize("request_", [b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n"])
+def test_what_is_not_http_is_refused(connection: socket.socket, request_: bytes) -> None:
+    assert exchange(connection, request_)[0].startswith(b"HTTP/1.1 400")
 
 
 def test_a_large_body_travels_both_ways(connection: socket.socket) -> None:
