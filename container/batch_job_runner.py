@@ -70,7 +70,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
         with SigtermGuard() as guard:
             settings = Settings.parse(argv, environ)
             client = (make_client or batch_job_store.make_client)(settings.region)
-            return _Job(settings, Store(client, settings.bucket, settings.prefix), guard).run()
+            store = Store(client, settings.bucket, settings.prefix, settings.patience_s)
+            return _Job(settings, store, guard).run()
     except Terminated:
         log(f"ended by SIGTERM, the function was not called: exit {TRY_AGAIN}")
         return TRY_AGAIN

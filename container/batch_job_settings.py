@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+READ_PATIENCE_S = 60  # an outage this long costs none of the three attempts
 _ARGUMENTS = ("--store", "--submission", "--payload", "--options")
 _NOT_GIVEN = "none"  # the parameters' default in the job definition
 
@@ -15,7 +16,10 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """`payload` is an inline text, or `s3` for the submission's bundle; `index` is the position in the frame."""
+    """`payload` is an inline text, or `s3` for the submission's bundle; `index` is the position in the frame.
+
+    `patience_s` is how long S3 may fail before the call, until another attempt is asked for.
+    """
 
     bucket: str
     prefix: str
@@ -25,6 +29,7 @@ class Settings:
     python: str | None
     attempt: int
     index: int
+    patience_s: float
 
     @classmethod
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -41,6 +46,7 @@ class Settings:
             python=options.get("python"),
             attempt=_number(environ, "AWS_BATCH_JOB_ATTEMPT", 1),
             index=_number(environ, "AWS_BATCH_JOB_ARRAY_INDEX", 0),
+            patience_s=float(_number(options, "patience", READ_PATIENCE_S)),
         )
 
 
@@ -64,8 +70,8 @@ def _option(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name, str(default))
+def _number(values: Mapping[str, str], name: str, default: int) -> int:
+    text = values.get(name, str(default))
     if not text.isdecimal():
         raise UsageError(f"{name} is {text!r}, expected a number")
     return int(text)

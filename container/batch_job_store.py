@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,7 @@ class Store:
     client: Any
     bucket: str
     prefix: str
+    read_patience_s: float
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
@@ -87,8 +88,8 @@ class Store:
 
         Raises `StoreError` only when S3 keeps refusing (access denied, no such bucket) for two minutes.
         """
-        pause, start = _FIRST_PAUSE_S, self.clock()
-        while True:
+        start = self.clock()
+        for pause in _pauses():
             try:
                 self.client.put_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}", Body=data)
                 return
@@ -96,24 +97,40 @@ class Store:
                 failure = self._failure(key, error)
             if not failure.recoverable and self.clock() - start > _PATIENCE_S:
                 raise failure
-            wait = pause * (0.5 + self.jitter() / 2)
-            log(f"can't write the result yet, next try in {wait:.1f} s: {failure}")
-            self.sleep(wait)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+            self._wait(pause, f"can't write the result yet: {failure}")
 
     def _get(self, key: str, **options: str) -> bytes:
-        try:
-            answer = self.client.get_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}", **options)
-            data: bytes = answer["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            raise self._failure(key, error) from error
-        return data
+        start = self.clock()
+        for pause in _pauses():
+            try:
+                answer = self.client.get_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}", **options)
+                data: bytes = answer["Body"].read()
+                return data
+            except (ClientError, BotoCoreError) as error:
+                failure = self._failure(key, error)
+                if not failure.recoverable or self.clock() - start + pause > self.read_patience_s:
+                    raise failure from error
+            self._wait(pause, str(failure))
+        raise AssertionError("pauses never end")
+
+    def _wait(self, pause: float, why: str) -> None:
+        wait = pause * (0.5 + self.jitter() / 2)
+        log(f"{why}; next try in {wait:.1f} s")
+        self.sleep(wait)
 
     def _failure(self, key: str, error: ClientError | BotoCoreError) -> StoreError:
         code, url = _code(error), f"s3://{self.bucket}/{self.prefix}/{key}"
         if code in _MISSING:
             return MissingObject(f"{url} doesn't exist", recoverable=False)
         return StoreError(f"S3 refuses {url}: {error}", recoverable=code not in _REFUSED)
+
+
+def _pauses() -> Iterator[float]:
+    """Half a second, doubling up to twenty, for ever."""
+    pause = _FIRST_PAUSE_S
+    while True:
+        yield pause
+        pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
 def _code(error: BaseException | None) -> str | None:

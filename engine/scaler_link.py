@@ -242,7 +242,7 @@ def new_result_id(client_id: bytes) -> bytes:
 
 def pack_profile(duration_s: float, peak_bytes: int, cpu_s: float) -> bytes:
     """The metadata of a result; a client with `profiling=True` reads it."""
-    return ProfileResult(duration_s, peak_bytes, cpu_s).serialize()
+    return bytes(ProfileResult(duration_s, peak_bytes, cpu_s).serialize())
 
 
 class _YMQConnector(YMQAsyncConnector):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine.messages import LinkDown
 
@@ -68,7 +68,8 @@ class StorageLink:
         while True:
             channel, ended = await self._connected()
             reading = asyncio.ensure_future(channel.get(object_id))
-            await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [reading, ended]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if reading.done() and reading.exception() is None:
                 return reading.result()
             await self._abandon(reading)

@@ -24,6 +24,7 @@ from provisioner.local.options import CONTAINER
 # What the first connection or the first task would import in every job.
 PRELOADED = ("cloudpickle", "encodings.idna", "stringprep", "unicodedata", "socket", "traceback", "faulthandler")
 HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NICENESS = 10  # on AWS jobs don't share cores with scheduler and manager: here they get what those leave
 MAX_DESCRIPTOR = 4096  # beyond what the fork server ever has open
 
 MakeClient = Callable[[str | None], Any]
@@ -113,6 +114,7 @@ def flush() -> None:
 
 def become_a_job(start: Start, output: int, work_dir: str) -> None:
     os.setpgid(0, 0)
+    os.nice(NICENESS)
     processes.die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)

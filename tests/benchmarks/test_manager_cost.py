@@ -129,7 +129,7 @@ def test_two_thousand_tasks(cluster: LocalCluster, tmp_path: Path, report: Repor
 
 
 def test_waiting_for_one_long_job(cluster: LocalCluster, tmp_path: Path, report: Report) -> None:
-    script = "import time\nwith Client(address=ADDRESS) as client: client.submit(time.sleep, 20).result()"
+    script = "import time\nwith Client(address=ADDRESS) as client: client.submit(lambda: time.sleep(20)).result()"
     with running_engine(cluster, tmp_path / "log") as engine:
         run_client(cluster, "with Client(address=ADDRESS) as client: client.submit(abs, -1).result()")
         with measured(engine) as cost:
@@ -142,7 +142,7 @@ def test_a_short_task_behind_a_long_one(cluster: LocalCluster, tmp_path: Path, r
     import time
     with Client(address=ADDRESS) as client:
         client.submit(abs, -1).result()
-        long = client.submit(time.sleep, 25)
+        long = client.submit(lambda: time.sleep(25))
         time.sleep(4)
         started = time.monotonic()
         client.submit(abs, -1).result()

@@ -53,6 +53,7 @@ def result(s3: S3StandIn) -> tuple[ResultMeta, Any]:
     return meta, pickle.loads(body)
 
 
+IMPATIENT = "region=us-east-1;patience=0"
 ADD = "def f(a, b): return a + b"
 
 
@@ -122,14 +123,20 @@ def test_s3_that_fails_before_the_call_is_sorted_by_what_helps(
     s3: S3StandIn, status: int, code: str, expected: int
 ) -> None:
     s3.refusals.append(Refusal("GET", "/fence/", status, code))
-    exit_code, log = run(s3, to_inline(frame_of(ADD, 1, 2)))
+    exit_code, log = run(s3, to_inline(frame_of(ADD, 1, 2)), options=IMPATIENT)
     assert exit_code == expected
     assert code in log
     assert RESULT not in s3.objects
 
 
+def test_an_outage_before_the_call_is_waited_out_within_the_attempt(s3: S3StandIn) -> None:
+    s3.refusals.append(Refusal("GET", "/fence/", 503, "SlowDown", count=4))  # botocore itself tries three times
+    exit_code, log = run(s3, to_inline(frame_of(ADD, 1, 2)))
+    assert (exit_code, result(s3)[1], "next try" in log) == (0, 3, True)
+
+
 def test_an_unreachable_s3_asks_for_another_attempt(s3: S3StandIn) -> None:
-    process = start_runner("http://127.0.0.1:9", SUBMISSION, to_inline(frame_of(ADD, 1, 2)))
+    process = start_runner("http://127.0.0.1:9", SUBMISSION, to_inline(frame_of(ADD, 1, 2)), options=IMPATIENT)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 75, log
 
@@ -216,7 +223,7 @@ def make_store(store: Any, client: FailingClient, now: list[float]) -> Any:
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    return store.Store(client, "bucket", "prefix", sleep=sleep, clock=lambda: now[0], jitter=lambda: 1.0)
+    return store.Store(client, "bucket", "prefix", 60.0, sleep=sleep, clock=lambda: now[0], jitter=lambda: 1.0)
 
 
 def test_the_result_is_written_again_and_again_while_s3_is_away(store: Any) -> None:

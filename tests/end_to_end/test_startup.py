@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def free_port() -> int:
     ids=["queue", "definition", "bucket"],
 )
 def test_a_missing_resource_ends_the_engine_with_one_line_that_names_it(
-    cluster: LocalCluster, log: Path, changes: dict[str, object], said: str
+    cluster: LocalCluster, log: Path, changes: dict[str, Any], said: str
 ) -> None:
     with running_engine(cluster, log, **changes) as engine:
         code = engine.process.wait(30)
