@@ -1,7 +1,8 @@
 """Tasks whose job ended, or vanished, and whose result is not there: wait for it, send again, or fail.
 
 A task is sent again only when its function certainly was not called: its overrides were too long to start, its
-submission was fenced, or its job vanished before it was ever seen starting.
+submission was fenced, its runner could not reach S3 in any attempt (exit code 75), or its job vanished before it
+was ever seen starting.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ logger = logging.getLogger(__name__)
 
 RESULT_PATIENCE_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
-RESENDS: Final = 1
+VANISHED_RESENDS: Final = 1
+UNREACHABLE_RESENDS: Final = 5
+"""S3 answers us by then, since the results were listed; a job that still can't reach it never will."""
 
 
 class Launch(Protocol):
@@ -76,7 +79,8 @@ class Endings:
                 continue
             if facts.ECS_OVERRIDES_REASON in end.status_reason + end.container_reason:
                 too_long.append(record)
-            elif submission.fenced and end.status == "SUCCEEDED":
+            elif _was_not_called(submission, record, end):
+                record.resent += 1
                 not_called.append(record)
             elif end.promises_result:
                 self._missing[record.task_id] = _Missing(record, submission, end, self.clock())
@@ -90,7 +94,7 @@ class Endings:
         end = JobEnd(job_id=submission.job_id or "", status="unknown to AWS Batch")
         retry: list[TaskRecord] = []
         for record in submission.open_tasks():
-            if submission.started or record.resent >= RESENDS:
+            if submission.started or record.resent >= VANISHED_RESENDS:
                 await self._fail(record, _vanished(submission, end), end)
             else:
                 record.resent += 1
@@ -146,6 +150,12 @@ class Endings:
             return
         logger.warning("task %s failed: %s", record.task_id.hex(), end.describe())
         await self.deliver(record, failed(record.task_id, error))
+
+
+def _was_not_called(submission: Submission, record: TaskRecord, end: JobEnd) -> bool:
+    if submission.fenced and end.status == "SUCCEEDED":
+        return True
+    return end.exit_code == 75 and record.resent < UNREACHABLE_RESENDS
 
 
 def _vanished(submission: Submission, end: JobEnd) -> Exception:

@@ -211,7 +211,7 @@ async def running(aws: LocalAWS, **changes: Any) -> AsyncIterator[tuple[BatchBac
 async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Waits for something that only shows from outside; it is looked at in a thread."""
     async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(condition):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
