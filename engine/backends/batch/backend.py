@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine.aws import facts
 from engine.aws.caller import CONNECTIONS, AwsCaller
+from engine.aws.errors import AwsError
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession
 from engine.backends import BackendObserver, Outcome, TaskWork
@@ -43,6 +44,10 @@ SETTLE_S: Final = 5.0
 """How long `stop` waits for Batch to report the ends of jobs whose results are delivered."""
 
 
+TERMINATE_S: Final = 120.0
+"""How long `stop` waits for terminated jobs to end: thousands take TerminateJob's rate."""
+
+
 class BatchBackend:
     """Runs tasks as AWS Batch jobs. All of it lives on one event loop; AWS is called in `AwsCaller`'s threads."""
 
@@ -57,6 +62,7 @@ class BatchBackend:
         self._canceller = Canceller(self._caller, self._ledger, self._cleaner, self._spawn)
         self._capabilities: dict[str, int] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._is_started = False
         self._is_stopping = False
 
     @property
@@ -82,6 +88,7 @@ class BatchBackend:
         self._caller.ownership = self._lease
         self._caller.gate.on_closed, self._caller.gate.on_opened = observer.on_paused, observer.on_resumed
         self._assemble(found)
+        self._is_started = True
 
     def submit(self, work: TaskWork) -> None:
         self._collector.add(self._ledger.add_task(work))
@@ -100,9 +107,11 @@ class BatchBackend:
         self._ledger.wake()
 
     async def stop(self, *, terminate: bool) -> None:
+        if not self._is_started:
+            return
         self._is_stopping = True
-        if terminate:
-            await asyncio.gather(*(self.cancel(task_id) for task_id in list(self._ledger.tasks)))
+        if terminate and self._lease.held:
+            await self._cancel_all()
         await self._settle()
         await self._end_background()
         if self._lease.held:
@@ -111,12 +120,24 @@ class BatchBackend:
         await self._lease.release()
         await self._close()
 
+    async def _cancel_all(self) -> None:
+        """Bounded, since calls wait for ever while AWS is away; what is left then can be adopted."""
+        cancels = [asyncio.create_task(self.cancel(task_id)) for task_id in list(self._ledger.tasks)]
+        if not cancels:
+            return
+        _, late = await asyncio.wait(cancels, timeout=TERMINATE_S)
+        for task in late:
+            task.cancel()
+        if late:
+            logger.warning("%d jobs could not be seen to end in time", len(late))
+        await asyncio.gather(*cancels, return_exceptions=True)
+
     def _assemble(self, found: Surroundings) -> None:
         caller, layout, ledger, clock = self._caller, self._layout, self._ledger, time.monotonic
         template = self._make_template(found)
         settlement = Settlement(caller, ledger, layout, self._config.job_queue, self._spawn)
         recall, logs = Recall(caller, self._store, layout), LogTail(caller, found.log_group)
-        endings = Endings(template, settlement, recall, logs, self._launch, self._deliver, clock)
+        endings = Endings(template, settlement, recall, logs, self._launch, self._deliver, self._spawn, clock)
         self._launcher = Launcher(
             caller,
             ledger,
@@ -195,8 +216,12 @@ class BatchBackend:
         self._background.discard(task)
         if task.cancelled() or task.exception() is None or self._is_stopping:
             return
-        logger.critical("the Batch backend broke", exc_info=task.exception())
-        self._observer.on_lost_ownership(f"the Batch backend broke: {task.exception()!r}")
+        error = task.exception()
+        if isinstance(error, AwsError):
+            self._observer.on_lost_ownership(f"AWS refuses what the manager can't do without: {error}")
+            return
+        logger.critical("the Batch backend broke", exc_info=error)
+        self._observer.on_lost_ownership(f"the Batch backend broke: {error!r}")
 
     async def _end_background(self) -> None:
         tasks = list(self._background)

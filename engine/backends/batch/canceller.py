@@ -89,13 +89,13 @@ class Canceller:
             for record in records:
                 record.mark_gone()
             return
-        if not any(record.submission is submission and record.is_open for record in submission.tasks):
+        if submission.open_tasks():
+            children = {submission.child_id(record): record for record in records}
+            self.ledger.watched.update(children)
+            jobs = list(children)
+        else:
             assert submission.job_id is not None
             jobs = [submission.job_id]
-        else:
-            jobs = [submission.child_id(record) for record in records]
-        if submission.is_array:
-            self.ledger.watched.update({submission.child_id(record): record for record in records})
         await asyncio.gather(*map(self._terminate, jobs))
         self.ledger.wake()
 

@@ -8,9 +8,10 @@ was ever seen starting.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
 from container.batch_job_frames import FrameError
 from engine.aws import facts
@@ -59,13 +60,9 @@ class Endings:
     logs: LogTail
     launch: Launch
     deliver: Callable[[TaskRecord, Outcome], Awaitable[None]]
+    spawn: Callable[[Coroutine[Any, Any, None]], object]
     clock: Clock
     _missing: dict[bytes, _Missing] = field(default_factory=dict)
-
-    @property
-    def waits(self) -> bool:
-        """A promised result has not appeared yet."""
-        return bool(self._missing)
 
     def is_known(self, record: TaskRecord) -> bool:
         return record.task_id in self._missing
@@ -85,7 +82,7 @@ class Endings:
             elif end.promises_result:
                 self._missing[record.task_id] = _Missing(record, submission, end, self.clock())
             else:
-                await self._fail(record, job_failure(end, await self.logs.read(end.log_stream)), end)
+                self._fail(record, end, partial(job_failure, end))
         await self._send_shorter(submission, too_long)
         await self._send_again(submission, not_called)
 
@@ -95,7 +92,7 @@ class Endings:
         retry: list[TaskRecord] = []
         for record in submission.open_tasks():
             if submission.started or record.resent >= VANISHED_RESENDS:
-                await self._fail(record, _vanished(submission, end), end)
+                self._fail(record, end, partial(_vanished, submission, end))
             else:
                 record.resent += 1
                 retry.append(record)
@@ -104,7 +101,7 @@ class Endings:
             await self.settlement.fence(submission)
             await self._send_again(submission, [record for record in retry if record.is_open])
 
-    async def review(self) -> None:
+    def review(self) -> None:
         """Give up on promised results that did not appear in time."""
         now = self.clock()
         for task_id, missing in list(self._missing.items()):
@@ -112,8 +109,7 @@ class Endings:
                 del self._missing[task_id]
             elif now - missing.since >= RESULT_PATIENCE_S:
                 del self._missing[task_id]
-                tail = await self.logs.read(missing.end.log_stream)
-                await self._fail(missing.record, missing_result(missing.end, RESULT_PATIENCE_S, tail), missing.end)
+                self._fail(missing.record, missing.end, partial(missing_result, missing.end, RESULT_PATIENCE_S))
 
     async def _send_shorter(self, submission: Submission, records: list[TaskRecord]) -> None:
         if records:
@@ -145,11 +141,15 @@ class Endings:
         for record in records:
             await self.deliver(record, failed(record.task_id, RuntimeError(text)))
 
-    async def _fail(self, record: TaskRecord, error: Exception, end: JobEnd) -> None:
-        if not record.is_open:
-            return
+    def _fail(self, record: TaskRecord, end: JobEnd, explain: Callable[[str], Exception]) -> None:
+        """In the background, since it reads the log: a thousand failures must not hold up the tracker."""
+        record.stage = Stage.FETCHING
         logger.warning("task %s failed: %s", record.task_id.hex(), end.describe())
-        await self.deliver(record, failed(record.task_id, error))
+        self.spawn(self._deliver_failure(record, end, explain))
+
+    async def _deliver_failure(self, record: TaskRecord, end: JobEnd, explain: Callable[[str], Exception]) -> None:
+        tail = await self.logs.read(end.log_stream)
+        await self.deliver(record, failed(record.task_id, explain(tail)))
 
 
 def _was_not_called(submission: Submission, record: TaskRecord, end: JobEnd) -> bool:
@@ -158,6 +158,6 @@ def _was_not_called(submission: Submission, record: TaskRecord, end: JobEnd) -> 
     return end.exit_code == 75 and record.resent < UNREACHABLE_RESENDS
 
 
-def _vanished(submission: Submission, end: JobEnd) -> Exception:
+def _vanished(submission: Submission, end: JobEnd, _: str) -> Exception:
     why = "it had started, so it is not run again" if submission.started else "for the second time"
     return RuntimeError(f"AWS Batch no longer knows the task's job, {why} (job id: {end.job_id})")

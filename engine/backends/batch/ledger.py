@@ -42,6 +42,8 @@ class TaskRecord:
     stage: Stage = Stage.COLLECTING
     submission: Submission | None = None
     index: int = 0
+    lineage: set[str] = field(default_factory=set)
+    """The submissions that it was part of: a result under any of them is its own."""
     cancelled: bool = False
     """A cancel is under way: whatever comes of the task is dropped."""
     resent: int = 0
@@ -133,6 +135,7 @@ class Ledger:
         self.submissions[submission.submission_id] = submission
         for index, record in enumerate(submission.tasks):
             record.submission, record.index, record.stage = submission, index, Stage.LAUNCHING
+            record.lineage.add(submission.submission_id)
 
     def close(self, record: TaskRecord, stage: Stage) -> None:
         """The task is done with: `stage` is FORGOTTEN or CANCELLED."""

@@ -11,7 +11,7 @@ from engine.aws.errors import AwsError
 
 LINES: Final = 20
 CHARACTERS: Final = 4_000
-PATIENCE_S: Final = 3.0
+PATIENCE_S: Final = 5.0
 CONCURRENT: Final = 4
 
 

@@ -143,11 +143,11 @@ class ResultReader:
     async def _finish(self, wanted: Wanted, read: Read | None) -> None:
         record = wanted.record
         outcome = _outcome(record, read) if read is not None else await self._read_again(wanted)
-        if outcome is not None and not record.cancelled:
+        if not record.cancelled:
             await self._deliver(record, outcome)
 
-    async def _read_again(self, wanted: Wanted) -> Outcome | None:
-        """A frame that stays broken is the task's failure; one that isn't there any more is looked for again."""
+    async def _read_again(self, wanted: Wanted) -> Outcome:
+        """A frame that stays broken, or that somebody else deleted, is the task's failure: the function did run."""
         for _ in range(REREADS):
             await self._sleep(REREAD_PAUSE_S)
             try:
@@ -159,10 +159,6 @@ class ResultReader:
                 trouble = error
                 if error.remedy is not Remedy.ABSENT:
                     break
-        if isinstance(trouble, AwsError) and trouble.remedy is Remedy.ABSENT:
-            wanted.record.stage = Stage.IN_BATCH
-            wanted.submission.found.discard(wanted.record.task_id)
-            return None
         logger.error("the result of task %s can't be used: %s", wanted.record.task_id.hex(), trouble)
         return failed(wanted.record.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
 

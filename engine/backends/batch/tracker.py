@@ -28,8 +28,11 @@ logger = logging.getLogger(__name__)
 LIST_SOON_S: Final = 0.1
 LIST_LATE_S: Final = 2.0
 LIST_GROWTH: Final = 1.25
-LIST_PER_TASK_S: Final = 0.0005
-"""With thousands in flight a listing costs more and each result matters less: 2,000 tasks, one a second."""
+LIST_PER_TASK_S: Final = 0.002
+LIST_CROWDED_S: Final = 1.0
+"""With hundreds in flight a listing costs more and each result matters less: from 500 tasks on, one a second."""
+LIST_SHARE: Final = 4
+"""However long a listing takes, at least this many times as long passes before the next."""
 BATCH_SOON_S: Final = 1.0
 BATCH_LATE_S: Final = 5.0
 BATCH_GROWTH: Final = 1.5
@@ -102,7 +105,7 @@ class Tracker:
         await self._list_results()
         for observation in observations:
             await self._watch.judge(observation)
-        await self._endings.review()
+        self._endings.review()
         if observations:
             self._cleaner.wake()
 
@@ -140,8 +143,9 @@ class Tracker:
         now = self._clock()
         if found:
             self._listing.hurry(now)
-        patient = max(LIST_PER_TASK_S * len(self._ledger.tasks), 10 * (now - started) if token else 0.0)
-        self._listing.looked(now, min(patient, LIST_LATE_S))
+        crowded = min(LIST_PER_TASK_S * len(self._ledger.tasks), LIST_CROWDED_S)
+        slow = min(LIST_SHARE * (now - started), LIST_LATE_S)
+        self._listing.looked(now, max(crowded, slow))
 
     def _page_reader(self, start_after: str, token: str | None) -> Any:
         return lambda: self._store.list_page(self._layout.results, start_after, token)
@@ -154,6 +158,8 @@ class Tracker:
             if parsed is None or submission is None or parsed[1] in submission.found:
                 continue
             record = self._ledger.tasks.get(parsed[1])
+            if record is not None and parsed[0] not in record.lineage:
+                record = None  # the same task came again after a cancel: this is its former life's
             if record is not None and record.stage is Stage.LAUNCHING:
                 continue  # it is being sent again; once it is, this earlier result counts
             submission.found.add(parsed[1])

@@ -75,8 +75,7 @@ class BatchWatch:
         summary = job.get("arrayProperties", {}).get("statusSummary", {})
         over = job["status"] in TERMINAL
         ended = len(submission.tasks) if over else sum(summary.get(state, 0) for state in TERMINAL)
-        with_result = len(submission.found)
-        if ended > with_result + len(submission.silent):
+        if ended > _accounted(submission):
             await self._find_silent(submission)
         elif not over and self._may_sweep(submission):
             await self._sweep(submission)
@@ -188,6 +187,13 @@ def _without_result(
     submission: Submission, ends: Sequence[tuple[TaskRecord, JobEnd]]
 ) -> list[tuple[TaskRecord, JobEnd]]:
     return [(record, end) for record, end in ends if record.task_id not in submission.found]
+
+
+def _accounted(submission: Submission) -> int:
+    """Children whose end is known: by a result, or for the lack of one (a late result may make it both)."""
+    if not submission.silent:
+        return len(submission.found)
+    return len(submission.found | {submission.tasks[index].task_id for index in submission.silent})
 
 
 def _detail(end: JobEnd, described: dict[str, dict[str, Any]]) -> JobEnd:

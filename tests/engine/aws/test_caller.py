@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import pytest
 from botocore import exceptions as sdk
@@ -82,7 +83,7 @@ async def test_refreshed_credentials_go_unnoticed(caller: AwsCaller) -> None:
 async def test_credentials_that_stay_expired_pause_until_they_are_valid(caller: AwsCaller, clock: FakeClock) -> None:
     told: list[str] = []
     caller.gate.on_closed, caller.gate.on_opened = told.append, lambda: told.append("resumed")
-    caller.gate._wait = clock_wait(clock)  # type: ignore[method-assign]
+    caller.gate._wait = clock_wait(clock)  # type: ignore[method-assign, assignment]
     assert await caller.run(DESCRIBE_JOBS, script(EXPIRED, EXPIRED, EXPIRED, EXPIRED, "fine")) == "fine"
     assert len(told) == 2
     assert "ExpiredTokenException" in told[0]
@@ -114,7 +115,7 @@ async def test_a_guarded_call_waits_for_the_lease(caller: AwsCaller) -> None:
     assert await call == "fine"
 
 
-def clock_wait(clock: FakeClock) -> Callable[[float | None], object]:
+def clock_wait(clock: FakeClock) -> Callable[[float | None], Coroutine[Any, Any, None]]:
     async def wait(seconds: float | None) -> None:
         await clock.sleep(seconds or 0.0)
 

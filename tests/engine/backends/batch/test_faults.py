@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.aws.caller import DESCRIBE_JOBS
 from engine.backends import ResourceShape
+from engine.backends.batch.logs import LogTail
 from provisioner.local.aws import LocalAWS
 from tests.engine.backends.batch.harness import eventually, manager_calls, objects, running, work, works
 
@@ -26,6 +30,10 @@ def nap(seconds: float) -> float:
 
 def runs(folder: Path) -> list[int]:
     return [len(path.read_text().splitlines()) for path in sorted(folder.iterdir())]
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
 
 
 def talk() -> None:
@@ -56,6 +64,7 @@ async def test_throttled_submits_and_looks_fail_no_task(aws: LocalAWS) -> None:
         assert [await told.value(task, 60) for task in tasks] == [0] * 6
 
 
+@pytest.mark.long
 async def test_an_outage_of_s3_longer_than_the_lease_is_waited_through(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
         before = work(nap, 1)
@@ -104,7 +113,7 @@ async def test_children_that_can_not_start_fail_one_by_one(aws: LocalAWS) -> Non
                 await told.value(task)
 
 
-async def test_a_container_killed_for_its_memory_is_a_memory_error_with_the_log(aws: LocalAWS) -> None:
+async def test_a_container_killed_for_its_memory_is_a_memory_error(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
         aws.fault("oom:1")
         task = work(talk)
@@ -129,6 +138,7 @@ async def test_a_job_past_its_time_is_a_timeout_error(aws: LocalAWS) -> None:
             await told.value(task, 60)
 
 
+@pytest.mark.long
 async def test_a_job_that_vanished_before_it_ran_runs_once(aws: LocalAWS, tmp_path: Path) -> None:
     aws.fault("vanish:1:x1")
     async with running(aws) as (backend, told):
@@ -138,6 +148,7 @@ async def test_a_job_that_vanished_before_it_ran_runs_once(aws: LocalAWS, tmp_pa
         assert runs(tmp_path) == [1]
 
 
+@pytest.mark.long
 async def test_a_job_that_vanished_when_it_ended_still_counts(aws: LocalAWS, tmp_path: Path) -> None:
     aws.fault("vanish-finished:1")
     async with running(aws) as (backend, told):
@@ -149,7 +160,7 @@ async def test_a_job_that_vanished_when_it_ended_still_counts(aws: LocalAWS, tmp
         assert runs(tmp_path) == [1]
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.long), 3])
 async def test_a_result_that_never_appears_is_an_error_in_bounded_time(aws: LocalAWS, count: int) -> None:
     aws.fault(f"drop-result:1:x{count}")
     async with running(aws) as (backend, told):
@@ -193,3 +204,45 @@ async def test_overrides_that_are_too_long_for_the_queue_go_again_through_s3(aws
             backend.submit(task)
         assert [await told.value(task, 60) for task in tasks] == [12_000] * 2
         assert [one.route.value for one in told.placements][-1] == "s3"
+
+
+async def test_many_failures_do_not_hold_up_a_result(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault("start-failure:1:x60")
+        aws.fault("throttle:GetLogEvents:0/s")
+        doomed = works(nap, [0.0] * 20)
+        for task in doomed:
+            backend.submit(task)
+        for task in doomed:
+            with pytest.raises(RuntimeError):
+                await told.value(task, 60)
+        fine = work(nap, 0)
+        backend.submit(fine)
+        assert await told.value(fine, 10) == 0
+
+
+async def test_the_log_tail_is_read_from_the_jobs_own_stream(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        task = work(say, "the last words")
+        backend.submit(task)
+        await told.value(task)
+        job_id = told.placements[0].job_id
+        job = (await backend._caller.call(DESCRIBE_JOBS, jobs=[job_id]))["jobs"][0]
+        tail = await LogTail(backend._caller, "/aws/batch/job").read(job["container"]["logStreamName"])
+        assert "the last words" in tail
+        assert "can't be read" in await LogTail(backend._caller, "/no/such/group").read("stream")
+
+
+async def test_a_task_that_comes_again_after_its_cancel_gets_its_own_result(aws: LocalAWS, tmp_path: Path) -> None:
+    async with running(aws) as (backend, told):
+        first = work(nap, 60)
+        backend.submit(first)
+        await told.until(lambda now: bool(now.placements))
+        cancel = asyncio.create_task(backend.cancel(first.task_id))
+        await asyncio.sleep(0)
+        again = replace(work(nap, 0.5), task_id=first.task_id)
+        backend.submit(again)
+        assert await told.value(again) == 0.5
+        await cancel
+        await backend.forget([again.task_id])
+    assert objects(aws) == []
