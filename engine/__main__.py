@@ -88,4 +88,8 @@ def _exit_code(outcome: BaseException | None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    logging.shutdown()
+    sys.stdout.flush()
+    # the interpreter would wait for threads that AWS keeps waiting, for up to a minute after the last word
+    os._exit(exit_code)

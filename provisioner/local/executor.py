@@ -6,6 +6,7 @@ come on that thread.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import selectors
@@ -68,6 +69,7 @@ class ForkServerExecutor:
         self._reader = MessageReader()
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_writer.setblocking(False)
         self._ready = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._loop, name="executor", daemon=True)
@@ -94,7 +96,9 @@ class ForkServerExecutor:
         self._process.wait()
 
     def _wake(self) -> None:
-        self._wake_writer.send(b"\0")
+        # a full pipe has woken the loop already; to wait for room here is a deadlock with a loop that reports an exit
+        with contextlib.suppress(BlockingIOError):
+            self._wake_writer.send(b"\0")
 
     def _loop(self) -> None:
         self._socket.setblocking(False)
