@@ -12,7 +12,15 @@ from batch_job_log import log
 from botocore.exceptions import BotoCoreError, ClientError
 
 _MISSING = ("404", "NoSuchKey", "NotFound")
-_REFUSED = ("403", "AccessDenied", "AllAccessDisabled", "NoSuchBucket", "InvalidBucketName", "AccountProblem")
+_REFUSED = (
+    "403",
+    "AccessDenied",
+    "AccountProblem",
+    "AllAccessDisabled",
+    "InvalidBucketName",
+    "InvalidRange",
+    "NoSuchBucket",
+)
 _PATIENCE_S = 120.0  # for a refusal after the function was called: new permissions take effect within this
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 20.0

@@ -118,9 +118,10 @@ def await_condition(
         time.sleep(0.02)
 
 
-def keys_left(cluster: LocalCluster) -> list[str]:
-    """What the engine left in the bucket."""
-    listing = cluster.aws.client("s3").list_objects_v2(Bucket=cluster.resources.bucket)
+def keys_left(cluster: LocalCluster, worker_manager_id: str) -> list[str]:
+    """What that worker manager left in the bucket."""
+    prefix = f"scaler-tasks/{worker_manager_id}/"
+    listing = cluster.aws.client("s3").list_objects_v2(Bucket=cluster.resources.bucket, Prefix=prefix)
     return [entry["Key"] for entry in listing.get("Contents", [])]
 
 

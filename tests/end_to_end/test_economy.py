@@ -26,13 +26,13 @@ def test_tasks_that_share_one_large_object_upload_it_once(cluster: LocalCluster,
             len(shared) + n for n in range(200)
         ]
     """
-    with running_engine(cluster, log, max_concurrent_jobs=200) as engine:
+    with running_engine(cluster, log, max_concurrent_jobs=200, worker_manager_id="wm-share") as engine:
         cluster.aws.reset_calls()
         run_client(cluster, script)
         uploaded = cluster.aws.calls()["bytes_in"]["scaler-batch-manager"]
         assert uploaded <= 6 * 1024 * 1024
         assert engine.stop() == 0
-    assert keys_left(cluster) == []
+    assert keys_left(cluster, "wm-share") == []
 
 
 @pytest.mark.long
@@ -57,11 +57,13 @@ def test_nothing_stays_in_s3_after_a_run(cluster: LocalCluster, log: Path) -> No
     with Client(address=ADDRESS) as client:
         assert client.map(len, [os.urandom(50_000) for _ in range(10)]) == [50_000] * 10
     """
-    with running_engine(cluster, log) as engine:
+    with running_engine(cluster, log, worker_manager_id="wm-tidy") as engine:
         run_client(cluster, script)
-        await_condition(lambda: all(key.endswith("/lease") for key in keys_left(cluster)), 15, lambda: engine.log)
+        await_condition(
+            lambda: all(key.endswith("/lease") for key in keys_left(cluster, "wm-tidy")), 15, lambda: engine.log
+        )
         assert engine.stop() == 0
-    assert keys_left(cluster) == []
+    assert keys_left(cluster, "wm-tidy") == []
 
 
 def test_the_manager_never_unpickles(cluster: LocalCluster, log: Path) -> None:

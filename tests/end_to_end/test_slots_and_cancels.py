@@ -42,7 +42,7 @@ def test_three_running_tasks_cancelled_with_force_make_room_for_a_fourth(cluster
         assert all(future.cancelled() for future in running)
         print(client.submit(abs, -4).result(timeout=30))
     """
-    with running_engine(cluster, log, max_concurrent_jobs=3):
+    with running_engine(cluster, log, max_concurrent_jobs=3, worker_manager_id="wm-cancel"):
         assert run_client(cluster, script).strip() == "4"
         await_condition(lambda: cluster.aws.jobs()["running"] == 0, 15, lambda: str(cluster.aws.jobs()))
-    assert keys_left(cluster) == []
+    assert keys_left(cluster, "wm-cancel") == []
