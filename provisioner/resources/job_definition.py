@@ -5,6 +5,7 @@ The image's entry point is the runner, so that image and definition can be swapp
 
 from __future__ import annotations
 
+from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
 from provisioner.models import ApiCall, Instruction
 from provisioner.remote import RemoteState
@@ -13,16 +14,6 @@ from provisioner.stack import Stack
 
 RUNNER_PARAMETERS = ("store", "submission", "payload", "options")
 """What the engine fills in at each SubmitJob; the runner reads "none" as not given."""
-
-ATTEMPTS = 3
-
-RETRY_RULES = [
-    {"onStatusReason": "Host EC2*", "action": "RETRY"},
-    {"onReason": "CannotPullContainerError:*", "action": "RETRY"},
-    {"onExitCode": "75", "action": "RETRY"},
-    # AWS retries what no rule matches.
-    {"onReason": "*", "action": "EXIT"},
-]
 
 
 class JobDefinition:
@@ -66,7 +57,7 @@ class JobDefinition:
             "platformCapabilities": ["EC2"],
             "parameters": dict.fromkeys(RUNNER_PARAMETERS, "none"),
             "containerProperties": self._container(spec),
-            "retryStrategy": {"attempts": ATTEMPTS, "evaluateOnExit": RETRY_RULES},
+            "retryStrategy": RETRY_STRATEGY,
             "timeout": {"attemptDurationSeconds": spec.job_timeout * 60},
             "propagateTags": True,
             "tags": self._stack.tags,

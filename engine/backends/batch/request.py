@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.aws import facts
+from engine.aws.retry_rules import RETRY_STRATEGY
 from engine.backends import ResourceShape
 from engine.backends.batch.ledger import Submission
 from engine.payload_router import Room
@@ -15,17 +16,6 @@ REQUEST_RESERVE: Final = 256
 """Characters for what AWS may count besides the request's own JSON."""
 OVERRIDES_RESERVE: Final = 1_024
 """Characters for what Batch adds to the overrides: its AWS_BATCH_* variables, names of queue and environment."""
-
-RETRY_STRATEGY: Final = {
-    "attempts": 3,
-    "evaluateOnExit": [
-        {"action": "RETRY", "onStatusReason": "Host EC2*"},
-        {"action": "RETRY", "onReason": "CannotPullContainerError:*"},
-        {"action": "RETRY", "onExitCode": "75"},
-        # No match would mean retry: https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html
-        {"action": "EXIT", "onReason": "*"},
-    ],
-}
 
 
 @dataclass(slots=True)

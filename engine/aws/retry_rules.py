@@ -1,0 +1,20 @@
+"""When AWS Batch tries a job again: in every SubmitJob, and in the job definitions that the provisioner makes.
+
+They travel with each submission because a job definition of somebody else's lacks them.
+https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+RETRY_STRATEGY: Final[dict[str, Any]] = {
+    "attempts": 3,
+    "evaluateOnExit": [
+        {"onStatusReason": "Host EC2*", "action": "RETRY"},
+        {"onReason": "CannotPullContainerError:*", "action": "RETRY"},
+        {"onExitCode": "75", "action": "RETRY"},
+        # no match would mean: try again
+        {"onReason": "*", "action": "EXIT"},
+    ],
+}
