@@ -67,6 +67,7 @@ class AWSBatchWorker:
         self._storage = storage
         self._channel: Channel | None = None
         self._last_contact = time.monotonic()
+        self._outage_reported = False
 
     async def run(self) -> None:
         """Serve one connection after the other.
@@ -79,7 +80,9 @@ class AWSBatchWorker:
             try:
                 await self._serve_one_connection(address)
             except LinkDown as error:
-                logger.warning("worker link: %s; connecting again", error)
+                level = logging.DEBUG if self._outage_reported else logging.WARNING
+                logger.log(level, "worker link: %s; connecting again", error)
+                self._outage_reported = True
             self._check_death()
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -112,10 +115,10 @@ class AWSBatchWorker:
                 group.create_task(self._receive(channel, heartbeat))
                 group.create_task(heartbeat.run())
                 group.create_task(self._tasks.settle(heartbeat.barrier))
-        except* LinkDown as failures:
-            raise LinkDown(str(failures.exceptions[0])) from None
-        except* ClusterShutdown as failures:
-            raise failures.exceptions[0] from None
+        except* (LinkDown, ClusterShutdown) as failures:
+            # a shutdown may close the connection in the same moment, and says more
+            shutdowns = [each for each in failures.exceptions if isinstance(each, ClusterShutdown)]
+            raise (shutdowns or failures.exceptions)[0] from None
         finally:
             self._channel = None
             heartbeat.close()
@@ -146,6 +149,7 @@ class AWSBatchWorker:
 
     def _join(self, early: list[WorkerMessage]) -> None:
         logger.info("worker link: registered with the scheduler, %d messages waiting", len(early))
+        self._outage_reported = False
         for message in early:
             self._route(message)
         early.clear()

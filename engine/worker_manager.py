@@ -55,6 +55,7 @@ class AWSHPCWorkerManager:
         self._stop: asyncio.Future[StopMode] = asyncio.get_running_loop().create_future()
         self._cut_short = asyncio.Event()
         self._last_contact = time.monotonic()
+        self._outage_reported = False
 
     def stop(self, mode: StopMode) -> None:
         """Ask for the end. A second, less gentle request cuts a drain short."""
@@ -113,14 +114,13 @@ class AWSHPCWorkerManager:
     # ---- the manager link
 
     async def _keep_manager_link(self) -> None:
-        reported = False
         while True:
             try:
                 await self._serve_manager_link()
             except LinkDown as error:
-                if not reported:
-                    logger.warning("scheduler: %s; retrying, is scaler_scheduler running there?", error)
-                reported = self._last_contact_age() > RETRY_SECONDS * 3
+                level = logging.DEBUG if self._outage_reported else logging.WARNING
+                logger.log(level, "scheduler: %s; retrying, is scaler_scheduler running there?", error)
+                self._outage_reported = True
             if self._last_contact_age() > self._config.death_timeout_seconds:
                 raise SchedulerLost(self._config.scheduler_address, self._last_contact_age())
             await asyncio.sleep(RETRY_SECONDS)
@@ -128,6 +128,7 @@ class AWSHPCWorkerManager:
     async def _serve_manager_link(self) -> None:
         channel = await self._link.open_manager(self._config.scheduler_address)
         logger.info("scheduler: connected to %s", self._config.scheduler_address)
+        self._outage_reported = False
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel))
@@ -217,8 +218,10 @@ class AWSHPCWorkerManager:
         self._cut_short.set()
 
 
-async def _cancel(*tasks: asyncio.Task[None] | asyncio.Task[bool] | None) -> None:
-    running = [task for task in tasks if task is not None and not task.done()]
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+async def _cancel(*tasks: asyncio.Task[Any] | None) -> None:
+    running = {task for task in tasks if task is not None and not task.done()}
+    while running:
+        # repeated, because a task group drops a cancel that meets a connection's end
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=0.2)

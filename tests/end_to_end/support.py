@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.settings import EngineConfig, ManagerConfig
+from engine.settings import EngineConfig, ManagerConfig, OnExit
 from provisioner.local.cluster import LocalCluster
 
 CLIENT_TIMEOUT_SECONDS = 120
@@ -62,10 +62,16 @@ def manager_config(cluster: LocalCluster, **changes: object) -> ManagerConfig:
 
 @contextmanager
 def running_engine(
-    cluster: LocalCluster, log: Path, *, environ: Mapping[str, str] | None = None, **changes: object
+    cluster: LocalCluster,
+    log: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    on_exit: OnExit = "drain",
+    **changes: object,
 ) -> Iterator[Engine]:
     """An engine on this cluster; ended by force if the test did not end it."""
-    config = EngineConfig(managers=(manager_config(cluster, **changes),), drain_timeout_seconds=30)
+    managers = (manager_config(cluster, **changes),)
+    config = EngineConfig(managers=managers, drain_timeout_seconds=30, on_exit=on_exit)
     engine = Engine(config, {**cluster.environment(), **(environ or {})}, log)
     try:
         yield engine
