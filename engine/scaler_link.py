@@ -13,12 +13,14 @@ import uuid
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+import zmq
 from scaler.config.types.address import AddressConfig, SocketType
 from scaler.io.mixins import AsyncConnector, ConnectorRemoteType
 from scaler.io.network_backends import get_network_backend_from_env
 from scaler.io.ymq import ConnectorSocket, IOContext, YMQException
 from scaler.io.ymq_async_connector import YMQAsyncConnector
 from scaler.io.ymq_async_object_storage_connector import YMQAsyncObjectStorageConnector
+from scaler.io.zmq_async_connector import ZMQAsyncConnector
 from scaler.protocol.capnp import (
     BaseMessage,
     ClientDisconnect,
@@ -181,6 +183,17 @@ class WorkerChannel:
         kind = TaskCancelConfirmType[answer.value]
         message = TaskCancelConfirm(taskId=TaskID(task_id), cancelConfirmType=kind)
         await _send(self._connector, message)
+
+    async def watch(self) -> None:
+        """Raise `LinkDown` when the scheduler goes. YMQ tells that a receiver, ZMQ only a monitor of the socket."""
+        if not isinstance(self._connector, ZMQAsyncConnector):
+            return
+        monitor = self._connector.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        try:
+            await monitor.recv_multipart()
+        finally:
+            self._connector.socket.disable_monitor()
+        raise LinkDown("the other end closed the connection")
 
     async def farewell(self) -> None:
         """The scheduler hands on, at once, whatever it thinks this identity holds."""

@@ -46,6 +46,8 @@ class Channel(Protocol):
 
     async def receive(self) -> WorkerMessage | None: ...
 
+    async def watch(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -113,6 +115,7 @@ class AWSBatchWorker:
             await channel.farewell()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel, heartbeat))
+                group.create_task(channel.watch())
                 group.create_task(heartbeat.run())
                 group.create_task(self._tasks.settle(heartbeat.barrier))
         except* (LinkDown, ClusterShutdown) as failures:
