@@ -25,18 +25,19 @@ def test_jobs_of_a_scheduler_that_forgot_them_are_terminated_after_the_grace(
     with Client(address=ADDRESS) as client:
         client.submit(slow, {str(mark)!r}).result()
     """
-    with LocalCluster(state_dir=tmp_path / "cluster", transport=transport) as cluster:
-        with running_engine(cluster, log) as engine:
-            client = client_process(cluster, script)
-            await_condition(mark.exists, 30, lambda: engine.log)
-            client.kill()
-            client.communicate()
-            cluster.restart_scheduler()
-            engine.wait_for_log("terminating 1 jobs? whose tasks? nobody claimed", 60)
-            await_condition(lambda: cluster.aws.jobs()["running"] == 0, 20, lambda: engine.log)
-            answer = run_client(
-                cluster, "with Client(address=ADDRESS) as c: print(c.submit(abs, -1).result(timeout=60))"
-            )
+    one_more = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout=60))"
+    with (
+        LocalCluster(state_dir=tmp_path / "cluster", transport=transport) as cluster,
+        running_engine(cluster, log) as engine,
+    ):
+        client = client_process(cluster, script)
+        await_condition(mark.exists, 30, lambda: engine.log)
+        client.kill()
+        client.communicate()
+        cluster.restart_scheduler()
+        engine.wait_for_log("terminating 1 jobs whose tasks nobody claimed", 60)
+        await_condition(lambda: cluster.aws.jobs()["running"] == 0, 20, lambda: engine.log)
+        answer = run_client(cluster, one_more)
     assert answer.strip() == "1"
 
 
