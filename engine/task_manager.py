@@ -85,7 +85,11 @@ class AWSHPCTaskManager:
         if known is not None:
             self._claim(known)
             return
-        self._records[task.task_id] = TaskRecord(task, _shape(task))
+        record = self._records[task.task_id] = TaskRecord(task, _shape(task))
+        placement = self._backend.adopt(task.task_id)
+        if placement is not None:
+            self._attach(record, placement)
+            return
         self._queue.push(task.task_id, task.priority)
         self._pump()
 
@@ -116,7 +120,7 @@ class AWSHPCTaskManager:
     def on_joined(self) -> None:
         """The scheduler knows us (again) and has sent what it wants of us: the rest is nobody's."""
         self._deliveries.on_joined()
-        if any(record.state is TaskState.ADOPTING for record in self._records.values()):
+        if self._backend.orphans or any(each.state is TaskState.ADOPTING for each in self._records.values()):
             loop = asyncio.get_running_loop()
             self._claim_deadline = loop.call_later(CLAIM_GRACE_SECONDS, self._withdraw_unclaimed)
 
@@ -274,12 +278,19 @@ class AWSHPCTaskManager:
         if answer:
             await self._send_answer(record.task_id, CancelAnswer.CANCELED)
 
+    def _attach(self, record: TaskRecord, placement: Placement) -> None:
+        """Its job runs already, or has: a predecessor submitted it. It counts against the slots, even past them."""
+        record.placement = placement
+        self._enter(record, TaskState.ADOPTING)
+        self._enter(record, TaskState.SUBMITTED)
+
     def _withdraw_unclaimed(self) -> None:
         unclaimed = [each for each in self._records.values() if each.state is TaskState.ADOPTING]
         if unclaimed:
             logger.warning("terminating %d jobs whose tasks nobody claimed again", len(unclaimed))
         for record in unclaimed:
             self._start(self._withdraw(record, answer=False))
+        self._start(self._backend.abandon_orphans())
 
     def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:
         self._start(self._send_answer(task_id, answer))

@@ -40,7 +40,7 @@ class TaskState(str, Enum):
 
 _LIVE = frozenset({TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED, TaskState.ADOPTING})
 _MAY_FOLLOW: dict[TaskState, frozenset[TaskState]] = {
-    TaskState.QUEUED: frozenset({TaskState.LOADING, TaskState.ENDED}),
+    TaskState.QUEUED: frozenset({TaskState.LOADING, TaskState.ADOPTING, TaskState.ENDED}),
     TaskState.LOADING: frozenset(
         {TaskState.COLLECTING, TaskState.PAUSED, TaskState.CANCELLING, TaskState.DELIVERING, TaskState.ENDED}
     ),

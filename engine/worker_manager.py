@@ -74,6 +74,8 @@ class AWSHPCWorkerManager:
             asyncio.create_task(self._follow_demand()),
         ]
         try:
+            if self._backend.orphans:
+                self._connect_worker()
             mode = await self._until_stopped(loops)
         except ClusterShutdown:
             mode = StopMode.TERMINATE

@@ -125,6 +125,16 @@ class HPCBackend(Protocol):
     def capabilities(self) -> Mapping[str, int]:
         """What the queue offers besides `vcpus` and `memory`, by name (`gpu`); known after `start`."""
 
+    @property
+    def orphans(self) -> int:
+        """Tasks with a job of a dead predecessor that nobody has claimed yet; known after `start`."""
+
+    def adopt(self, task_id: bytes) -> Placement | None:
+        """Claim an orphan: its outcome comes through the observer. None: no job of ours has this task."""
+
+    async def abandon_orphans(self) -> None:
+        """Nobody claims the rest: end their jobs and delete what is left of them. Only ever our own."""
+
     def submit(self, work: TaskWork) -> None:
         """Take a task over. Never blocks; its outcome comes through the observer."""
 

@@ -24,6 +24,22 @@ class Backend:
     cancelled: list[bytes] = field(default_factory=list)
     forgotten: list[bytes] = field(default_factory=list)
     capabilities: dict[str, int] = field(default_factory=dict)
+    left_behind: set[bytes] = field(default_factory=set)
+    abandoned: bool = False
+
+    @property
+    def orphans(self) -> int:
+        return len(self.left_behind)
+
+    def adopt(self, task_id: bytes) -> Placement | None:
+        if task_id not in self.left_behind:
+            return None
+        self.left_behind.remove(task_id)
+        return Placement("0" * 32, "job", Route.INLINE, (task_id,), 0, 1)
+
+    async def abandon_orphans(self) -> None:
+        self.left_behind.clear()
+        self.abandoned = True
 
     async def start(self, observer: BackendObserver) -> None: ...
 
@@ -271,6 +287,28 @@ async def test_a_job_whose_task_does_not_come_back_is_terminated_after_the_grace
     bench.tasks.on_joined()
     await asyncio.wait_for(_until(lambda: bench.backend.cancelled), 5)
     assert (bench.backend.cancelled, bench.scheduler.answers) == ([task_id("a")], [])
+
+
+async def test_a_task_whose_job_a_predecessor_submitted_is_attached_and_not_run_again() -> None:
+    bench = Bench(slots=1)
+    bench.backend.left_behind = {task_id("a")}
+    await bench.arrive("a", "b")
+    held_back = list(bench.backend.names)
+    await bench.finish("a")
+    assert (held_back, bench.backend.names, len(bench.scheduler.results)) == ([], ["b"], 1)
+
+
+async def test_what_nobody_claims_of_a_predecessor_is_abandoned_after_the_grace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.task_manager.CLAIM_GRACE_SECONDS", 0.0)
+    bench = Bench()
+    bench.backend.left_behind = {task_id("a"), task_id("b")}
+    await bench.arrive("a")
+    bench.tasks.on_joined()
+    await asyncio.wait_for(_until(lambda: bench.backend.abandoned), 5)
+    await bench.finish("a")
+    assert len(bench.scheduler.results) == 1
 
 
 async def test_queued_tasks_are_dropped_with_the_connection_because_the_scheduler_sends_them_again() -> None:

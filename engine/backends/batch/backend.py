@@ -15,12 +15,14 @@ from engine.aws.caller import CONNECTIONS, AwsCaller
 from engine.aws.errors import AwsError
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession
-from engine.backends import BackendObserver, Outcome, TaskWork
+from engine.backends import BackendObserver, Outcome, Placement, TaskWork
+from engine.backends.batch.adoption import Adoption
 from engine.backends.batch.blob_depot import BlobDepot
 from engine.backends.batch.canceller import Canceller
 from engine.backends.batch.cleaner import Cleaner
 from engine.backends.batch.collector import Collector
 from engine.backends.batch.endings import Endings
+from engine.backends.batch.inventory import Inventory
 from engine.backends.batch.lease import Lease
 from engine.backends.batch.ledger import Ledger, Stage, TaskRecord
 from engine.backends.batch.logs import LogTail
@@ -33,6 +35,7 @@ from engine.backends.batch.settlement import Settlement
 from engine.backends.batch.submission import Launcher
 from engine.backends.batch.tracker import Tracker
 from engine.backends.batch.watch import BatchWatch
+from engine.errors import StartupError
 from engine.payload_router import TEXT_LIMIT
 
 if TYPE_CHECKING:
@@ -60,6 +63,8 @@ class BatchBackend:
         self._depot = BlobDepot(self._caller, self._layout, time.monotonic)
         self._cleaner = Cleaner(self._caller, self._ledger, self._layout, self._depot)
         self._canceller = Canceller(self._caller, self._ledger, self._cleaner, self._spawn)
+        inventory = Inventory(self._caller, self._store, self._layout, config.job_queue)
+        self._adoption = Adoption(inventory, self._ledger, self._layout, self._canceller, self._cleaner, self._depot)
         self._capabilities: dict[str, int] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._is_started = False
@@ -82,6 +87,7 @@ class BatchBackend:
             self._capabilities = {"gpu": found.gpus} if found.gpus else {}
             self._lease = self._make_lease(observer)
             await self._lease.acquire()
+            await self._find_orphans()
         except BaseException:
             await self._close()
             raise
@@ -89,6 +95,16 @@ class BatchBackend:
         self._caller.gate.on_closed, self._caller.gate.on_opened = observer.on_paused, observer.on_resumed
         self._assemble(found)
         self._is_started = True
+
+    @property
+    def orphans(self) -> int:
+        return len(self._adoption)
+
+    def adopt(self, task_id: bytes) -> Placement | None:
+        return self._adoption.claim(task_id)
+
+    async def abandon_orphans(self) -> None:
+        await self._adoption.abandon()
 
     def submit(self, work: TaskWork) -> None:
         self._collector.add(self._ledger.add_task(work))
@@ -119,6 +135,15 @@ class BatchBackend:
             await self._cleaner.clear_idle_blobs()
         await self._lease.release()
         await self._close()
+
+    async def _find_orphans(self) -> None:
+        try:
+            await self._adoption.find()
+        except AwsError as error:
+            raise StartupError(
+                f"what an earlier manager of this id left can't be looked up ({error}): "
+                "grant batch:ListJobs, batch:DescribeJobs, s3:ListBucket and s3:GetObject"
+            ) from error
 
     async def _cancel_all(self) -> None:
         """Bounded, since calls wait for ever while AWS is away; what is left then can be adopted."""

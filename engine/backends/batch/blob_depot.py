@@ -53,6 +53,10 @@ class BlobDepot:
         # Shielded: one waiter that is cancelled must not take the upload from the others.
         await asyncio.gather(*(asyncio.shield(self._stored[digest].upload) for digest in blobs))
 
+    def holds(self, digest: str) -> bool:
+        """Whether it is ours to delete, or needed."""
+        return digest in self._stored
+
     def release(self, digests: Iterable[str]) -> None:
         """One user less."""
         for digest in digests:

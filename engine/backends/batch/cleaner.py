@@ -62,12 +62,12 @@ class Cleaner:
                 self.ledger.drop(submission)
             elif submission.ended or submission.terminal:
                 keys += self._result_keys(submission)
-        await self._delete(keys)
-        await self.depot.delete_idle(self._delete)
+        await self.delete(keys)
+        await self.depot.delete_idle(self.delete)
 
     async def clear_idle_blobs(self) -> None:
         """At the end: nothing stays for a next call."""
-        await self.depot.delete_idle(self._delete, idle_s=0.0)
+        await self.depot.delete_idle(self.delete, idle_s=0.0)
 
     async def remove_result(self, record: TaskRecord) -> None:
         """The result of a cancelled task whose job ended, if it was written."""
@@ -75,7 +75,7 @@ class Cleaner:
         if submission is None or record.task_id in submission.removed:
             return
         submission.removed.add(record.task_id)
-        await self._delete([self.layout.result(submission.submission_id, record.task_id)])
+        await self.delete([self.layout.result(submission.submission_id, record.task_id)])
 
     def _last_keys(self, submission: Submission) -> list[str]:
         keys = self._result_keys(submission)
@@ -98,7 +98,8 @@ class Cleaner:
         is_over = submission.ended or record.index in submission.terminal
         return is_over and (record.stage in CLOSED or record.submission is not submission)
 
-    async def _delete(self, keys: Sequence[str]) -> None:
+    async def delete(self, keys: Sequence[str]) -> None:
+        """In bulk; what AWS refuses to delete is logged and stays."""
         for start in range(0, len(keys), facts.S3_DELETE_KEYS):
             objects = [{"Key": key} for key in keys[start : start + facts.S3_DELETE_KEYS]]
             try:

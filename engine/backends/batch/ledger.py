@@ -27,6 +27,8 @@ class Stage(Enum):
     DELIVERED = 5
     FORGOTTEN = 6
     CANCELLED = 7
+    ORPHANED = 8
+    """A predecessor's: it has a job, but nobody has claimed it yet."""
 
 
 CLOSED = (Stage.FORGOTTEN, Stage.CANCELLED)

@@ -146,7 +146,7 @@ class BatchWatch:
         await self._endings.vanished(submission)
 
     def _tell_state(self, submission: Submission, job: dict[str, Any]) -> None:
-        states = _states(job)
+        states = job_states(job)
         if states.intersection(STARTED):
             submission.started = True
         if len(states) != 1:
@@ -175,7 +175,7 @@ class BatchWatch:
         return found
 
 
-def _states(job: dict[str, Any]) -> set[str]:
+def job_states(job: dict[str, Any]) -> set[str]:
     """The states that the job's children are in; of a single job its own."""
     summary = job.get("arrayProperties", {}).get("statusSummary")
     if summary:

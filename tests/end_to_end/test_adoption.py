@@ -1,0 +1,131 @@
+"""Kill -9 and come back: every result arrives soon, no function runs a second time, nothing stays in S3."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from provisioner.local.cluster import LocalCluster
+from tests.end_to_end.support import Engine, await_condition, client_process, keys_left, running_engine
+
+TASKS = 200
+CLIENT = """
+import time
+def work(n, folder):
+    with open(os.path.join(folder, str(n)), "a") as calls:
+        calls.write("called\\n")
+    time.sleep(n % 5)
+    return n * n
+with Client(address=ADDRESS) as client:
+    futures = []
+    for n in range({tasks}):
+        futures.append(client.submit(work, n, {folder!r}))
+        if n % 50 == 0:
+            time.sleep(0.3)
+    assert [future.result(timeout=120) for future in futures] == [n * n for n in range({tasks})]
+    print(time.time())
+"""
+
+
+@contextmanager
+def killed_engine(cluster: LocalCluster, log: Path, folder: Path, tasks: int) -> Iterator[subprocess.Popen[str]]:
+    """A client whose tasks are half done when the engine is killed."""
+    client = client_process(cluster, CLIENT.format(tasks=tasks, folder=str(folder)))
+    try:
+        with running_engine(cluster, log, max_concurrent_jobs=120) as engine:
+            await_condition(lambda: len(list(folder.iterdir())) >= tasks // 4, 60, lambda: engine.log)
+            engine.stop(signal.SIGKILL)
+            assert client.poll() is None
+        yield client
+    finally:
+        client.kill()
+        client.communicate()
+
+
+def calls(folder: Path) -> list[int]:
+    return [path.read_text().count("called") for path in sorted(folder.iterdir())]
+
+
+@pytest.mark.parametrize("transport", ["ymq", pytest.param("zmq", marks=pytest.mark.long)])
+def test_a_killed_manager_is_succeeded_and_no_function_runs_twice(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch, transport: str
+) -> None:
+    folder, elsewhere = tmp_path / "calls", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    with (
+        LocalCluster(state_dir=tmp_path / "cluster", transport=transport, vcpus=80) as cluster,
+        killed_engine(cluster, log, folder, TASKS) as client,
+    ):
+        monkeypatch.chdir(elsewhere)
+        restarted = time.time()
+        second = tmp_path / "second.log"
+        with running_engine(cluster, second, environ={"HOME": str(elsewhere)}, max_concurrent_jobs=120) as engine:
+            output, errors = client.communicate(timeout=90)
+            assert output, errors + engine.log
+            await_condition(lambda: _only_lease(cluster), 60, lambda: f"{keys_left(cluster, 'wm-test')}\n{engine.log}")
+            assert engine.stop() == 0
+    took = float(output) - restarted
+    assert calls(folder) == [1] * TASKS
+    assert took < 15 + TASKS % 5 + 5, took  # the jobs themselves take some of it
+    assert os.listdir(elsewhere) == []
+
+
+def _only_lease(cluster: LocalCluster) -> bool:
+    return all(key.endswith("/lease") for key in keys_left(cluster, "wm-test"))
+
+
+@pytest.mark.long
+def test_jobs_that_nobody_claims_are_terminated_after_the_grace(tmp_path: Path, log: Path) -> None:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    script = CLIENT.replace("time.sleep(n % 5)", "time.sleep(300)")
+    with LocalCluster(state_dir=tmp_path / "cluster") as cluster:
+        client = client_process(cluster, script.format(tasks=5, folder=str(folder)))
+        with running_engine(cluster, log) as engine:
+            await_condition(lambda: len(list(folder.iterdir())) == 5, 30, lambda: engine.log)
+            engine.stop(signal.SIGKILL)
+        client.kill()
+        client.communicate()
+        cluster.restart_scheduler()
+        with running_engine(cluster, tmp_path / "second.log") as engine:
+            await_condition(lambda: cluster.aws.jobs()["running"] == 0, 60, lambda: engine.log)
+            await_condition(lambda: _only_lease(cluster), 60, lambda: engine.log)
+
+
+def test_managers_of_different_ids_leave_each_others_jobs_alone(tmp_path: Path, log: Path) -> None:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    script = CLIENT.replace("time.sleep(n % 5)", "time.sleep(6)")
+    with LocalCluster(state_dir=tmp_path / "cluster") as cluster:
+        client = client_process(cluster, script.format(tasks=3, folder=str(folder)))
+        with running_engine(cluster, log, worker_manager_id="wm") as first:
+            await_condition(lambda: len(list(folder.iterdir())) == 3, 30, lambda: first.log)
+            with running_engine(cluster, tmp_path / "other.log", worker_manager_id="wm-2") as other:
+                other.wait_for_log("scheduler: connected")
+                output, errors = client.communicate(timeout=60)
+                assert "predecessor" not in other.log
+    assert (bool(output), calls(folder)) == (True, [1, 1, 1]), errors
+
+
+def test_a_second_living_manager_of_one_id_is_refused_by_name(tmp_path: Path, log: Path) -> None:
+    with LocalCluster(state_dir=tmp_path / "cluster") as cluster, running_engine(cluster, log) as first:
+        first.wait_for_log("scheduler: connected")
+        second = _start(cluster, tmp_path / "second.log")
+        assert second.process.wait(30) == 1
+        assert str(first.process.pid) in second.log
+        assert first.process.poll() is None
+
+
+def _start(cluster: LocalCluster, log: Path) -> Engine:
+    from engine.settings import EngineConfig
+    from tests.end_to_end.support import manager_config
+
+    return Engine(EngineConfig(managers=(manager_config(cluster),)), cluster.environment(), log)
