@@ -193,6 +193,7 @@ class WorkerChannel:
             await monitor.recv_multipart()
         finally:
             self._connector.socket.disable_monitor()
+            monitor.close(linger=0)  # one that stays open would hold up the context's end for ever
         raise LinkDown("the other end closed the connection")
 
     async def farewell(self) -> None:

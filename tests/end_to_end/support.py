@@ -77,12 +77,21 @@ def running_engine(
         yield engine
     finally:
         if engine.process.poll() is None:
-            engine.process.send_signal(signal.SIGTERM)
-            try:
-                engine.process.wait(20)
-            except subprocess.TimeoutExpired:
-                engine.process.kill()
-                engine.process.wait()
+            _end(engine)
+
+
+def _end(engine: Engine) -> None:
+    engine.process.send_signal(signal.SIGTERM)
+    try:
+        engine.process.wait(20)
+    except subprocess.TimeoutExpired:
+        engine.process.send_signal(signal.SIGTERM)  # a task that the test left running: the second signal leaves it
+        try:
+            engine.process.wait(20)
+        except subprocess.TimeoutExpired:
+            engine.process.kill()
+            engine.process.wait()
+            raise AssertionError(f"the engine did not end:\n{engine.log}") from None
 
 
 def run_client(cluster: LocalCluster, script: str, *arguments: str, timeout: float = CLIENT_TIMEOUT_SECONDS) -> str:
