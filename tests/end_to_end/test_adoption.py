@@ -129,3 +129,16 @@ def _start(cluster: LocalCluster, log: Path) -> Engine:
     from tests.end_to_end.support import manager_config
 
     return Engine(EngineConfig(managers=(manager_config(cluster),)), cluster.environment(), log)
+
+
+@pytest.mark.long
+def test_a_manager_that_was_suspended_past_its_lease_stops_itself(tmp_path: Path, log: Path) -> None:
+    with LocalCluster(state_dir=tmp_path / "cluster") as cluster, running_engine(cluster, log) as first:
+        first.wait_for_log("scheduler: connected")
+        first.process.send_signal(signal.SIGSTOP)
+        with running_engine(cluster, tmp_path / "second.log") as second:
+            second.wait_for_log("scheduler: connected", 40)
+            first.process.send_signal(signal.SIGCONT)
+            assert first.process.wait(30) == 1
+            assert second.process.poll() is None
+    assert "lease" in first.log
