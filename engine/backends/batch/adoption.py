@@ -44,7 +44,8 @@ class Adoption:
         self._adopted = sorted(await self.inventory.take(), key=lambda one: one.submission_id)
         for submission in self._adopted:
             self.ledger.submissions[submission.submission_id] = submission
-            self._orphans.update((record.task_id, record) for record in submission.tasks)
+            for record in submission.tasks:
+                self._add(record)
         if self._orphans:
             logger.info("found %d tasks in %d jobs of a predecessor", len(self._orphans), len(self._adopted))
 
@@ -63,13 +64,24 @@ class Adoption:
     async def abandon(self) -> None:
         """Terminate what nobody claimed, then delete what belongs to no job any more."""
         unclaimed, self._orphans = list(self._orphans.values()), {}
-        if unclaimed:
-            logger.warning("terminating the jobs of %d tasks of a predecessor that nobody claimed", len(unclaimed))
         for record in unclaimed:
+            self.ledger.close(record, Stage.FORGOTTEN)
+        living = [record for record in unclaimed if record.submission is not None and not record.submission.ended]
+        if living:
+            logger.warning("terminating the jobs of %d tasks of a predecessor that nobody claimed", len(living))
+        for record in living:
             self._follow(record)
-        # a cancel of a job that ended already is only the removal of its result
-        await asyncio.gather(*map(self.canceller.cancel, unclaimed))
+        await asyncio.gather(*map(self.canceller.cancel, living))
+        self.cleaner.wake()
         await self._delete_leftovers()
+
+    def _add(self, record: TaskRecord) -> None:
+        """A task that was sent again has an earlier job, too: a result of that counts, its end does not."""
+        earlier = self._orphans.get(record.task_id)
+        if earlier is not None:
+            earlier.stage = Stage.FORGOTTEN
+            record.lineage |= earlier.lineage
+        self._orphans[record.task_id] = record
 
     def _follow(self, record: TaskRecord) -> Submission:
         """As if the job had just been submitted: a result of it is looked for anew."""
@@ -77,7 +89,8 @@ class Adoption:
         assert submission is not None
         self.ledger.tasks[record.task_id] = record
         record.stage = Stage.IN_BATCH
-        submission.found.discard(record.task_id)
+        for submission_id in record.lineage & self.ledger.submissions.keys():
+            self.ledger.submissions[submission_id].found.discard(record.task_id)
         submission.silent.discard(record.index)
         self.ledger.submissions[submission.submission_id] = submission
         self.ledger.wake()
