@@ -34,8 +34,8 @@ def test_two_managers_run_in_one_engine(cluster: LocalCluster, log: Path) -> Non
     )
     engine = Engine(EngineConfig(managers=managers), cluster.environment(), log)
     try:
+        await_condition(lambda: engine.log.count("scheduler: connected") == 2, 20, lambda: engine.log)
         answer = run_client(cluster, ONE_TASK)
-        await_condition(lambda: engine.log.count("registered with the scheduler") == 2, 10, lambda: engine.log)
     finally:
         code = engine.stop()
     assert (answer.strip(), code) == ("5", 0)
