@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from container.batch_job_frames import Blob
 from engine.backends import BatchState, HPCBackend, Outcome, Placement, Profile, ResourceShape, TaskWork
 from engine.byte_budget import ByteBudget
+from engine.cancelling import cancel_and_wait
 from engine.deliveries import Deliveries, Replies, Storage
 from engine.function_names import function_name
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
@@ -200,9 +201,7 @@ class AWSHPCTaskManager:
     async def close(self) -> None:
         """End whatever still runs in the background."""
         self.on_link_lost()
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await cancel_and_wait(self._background)
         await self._objects.close()
 
     # ---- inside

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from engine.backends import create_backend
+from engine.cancelling import cancel_and_wait
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
 from engine.messages import CapacityWanted, LinkDown
 from engine.scaler_link import ManagerChannel, SchedulerLink
@@ -97,7 +98,7 @@ class AWSHPCWorkerManager:
             mode, left = StopMode.DETACH, self._tasks.slots_used
         if self._worker is not None:
             await self._worker.leave()
-        await _cancel(*loops, self._worker_run)
+        await cancel_and_wait([*loops, self._worker_run])
         await self._backend.stop(terminate=mode is StopMode.TERMINATE)
         await self._tasks.close()
         self._link.close()
@@ -110,7 +111,7 @@ class AWSHPCWorkerManager:
         cut_short = asyncio.create_task(self._cut_short.wait())
         await asyncio.wait({drained, cut_short}, return_when=asyncio.FIRST_COMPLETED)
         in_time = drained.done() and drained.result()
-        await _cancel(drained, cut_short)
+        await cancel_and_wait([drained, cut_short])
         return in_time
 
     # ---- the manager link
@@ -207,7 +208,7 @@ class AWSHPCWorkerManager:
             return
         logger.info("the scheduler does not want this manager any more: disconnecting the worker link")
         await self._worker.leave()
-        await _cancel(self._worker_run)
+        await cancel_and_wait([self._worker_run])
         self._worker, self._worker_run = None, None
 
     def _raise_workers_end(self) -> None:
@@ -218,12 +219,3 @@ class AWSHPCWorkerManager:
         if not self._stop.done():
             self._stop.set_exception(OwnershipLost(reason))
         self._cut_short.set()
-
-
-async def _cancel(*tasks: asyncio.Task[Any] | None) -> None:
-    running = {task for task in tasks if task is not None and not task.done()}
-    while running:
-        # repeated, because a task group drops a cancel that meets a connection's end
-        for task in running:
-            task.cancel()
-        _, running = await asyncio.wait(running, timeout=0.2)

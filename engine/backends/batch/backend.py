@@ -35,6 +35,7 @@ from engine.backends.batch.settlement import Settlement
 from engine.backends.batch.submission import Launcher
 from engine.backends.batch.tracker import Tracker
 from engine.backends.batch.watch import BatchWatch
+from engine.cancelling import cancel_and_wait
 from engine.errors import StartupError
 from engine.payload_router import TEXT_LIMIT
 
@@ -249,10 +250,7 @@ class BatchBackend:
         self._observer.on_lost_ownership(f"the Batch backend broke: {error!r}")
 
     async def _end_background(self) -> None:
-        tasks = list(self._background)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(self._background)
 
     async def _close(self) -> None:
         await self._caller.close()

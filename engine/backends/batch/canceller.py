@@ -89,7 +89,7 @@ class Canceller:
             for record in records:
                 record.mark_gone()
             return
-        if submission.open_tasks():
+        if submission.is_needed:
             children = {submission.child_id(record): record for record in records}
             self.ledger.watched.update(children)
             jobs = list(children)

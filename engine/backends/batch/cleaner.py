@@ -45,7 +45,9 @@ class Cleaner:
         """Until cancelled."""
         while True:
             try:
-                await asyncio.wait_for(self._due.wait(), IDLE_LOOK_S)
+                # not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake
+                async with asyncio.timeout(IDLE_LOOK_S):
+                    await self._due.wait()
                 await self.sleep(GATHER_S)
             except TimeoutError:
                 pass

@@ -107,6 +107,11 @@ class Submission:
         return [record for record in self.tasks if record.submission is self and record.is_open]
 
     @property
+    def is_needed(self) -> bool:
+        """Some task of it is expected to deliver, or may yet be claimed."""
+        return bool(self.open_tasks()) or any(record.stage is Stage.ORPHANED for record in self.tasks)
+
+    @property
     def is_closed(self) -> bool:
         """Nobody needs anything of it any more."""
         return all(record.stage in CLOSED or record.submission is not self for record in self.tasks)

@@ -118,7 +118,9 @@ class Tracker:
 
     async def _next_change(self, seconds: float | None) -> None:
         try:
-            await asyncio.wait_for(self._ledger.changed.wait(), seconds)
+            # not wait_for: before Python 3.12 it swallows a cancel that comes together with the change
+            async with asyncio.timeout(seconds):
+                await self._ledger.changed.wait()
         except TimeoutError:
             return
         self._ledger.changed.clear()

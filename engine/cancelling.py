@@ -1,0 +1,23 @@
+"""The certain end of asyncio tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+REPEAT_S: Final = 0.2
+
+
+async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
+    """Cancel until every task has ended; what they raise is dropped.
+
+    Repeated, because before Python 3.12 a task group and `wait_for` drop a cancel that comes together with an end.
+    """
+    running = {task for task in tasks if task is not None and not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        ended, running = await asyncio.wait(running, timeout=REPEAT_S)
+        for task in ended:
+            _ = task.cancelled() or task.exception()  # retrieved, or asyncio would report it
