@@ -54,9 +54,9 @@ class Adoption:
         record = self._orphans.pop(task_id, None)
         if record is None:
             return None
-        submission = self._follow(record)
-        # its end without a result, too, is looked for anew
-        submission.ended = False
+        self.ledger.claim(record)
+        submission = record.submission
+        assert submission is not None
         assert submission.job_id is not None
         wire = len(submission.text)
         return Placement(submission.submission_id, submission.job_id, submission.route, (task_id,), 0, wire)
@@ -64,14 +64,12 @@ class Adoption:
     async def abandon(self) -> None:
         """Terminate what nobody claimed, then delete what belongs to no job any more."""
         unclaimed, self._orphans = list(self._orphans.values()), {}
-        for record in unclaimed:
-            self.ledger.close(record, Stage.FORGOTTEN)
         living = [record for record in unclaimed if record.submission is not None and not record.submission.ended]
         if living:
             logger.warning("terminating the jobs of %d tasks of a predecessor that nobody claimed", len(living))
-        for record in living:
-            self._follow(record)
         await asyncio.gather(*map(self.canceller.cancel, living))
+        for record in unclaimed:
+            self.ledger.close(record, Stage.FORGOTTEN)
         self.cleaner.wake()
         await self._delete_leftovers()
 
@@ -82,19 +80,6 @@ class Adoption:
             earlier.stage = Stage.FORGOTTEN
             record.lineage |= earlier.lineage
         self._orphans[record.task_id] = record
-
-    def _follow(self, record: TaskRecord) -> Submission:
-        """As if the job had just been submitted: a result of it is looked for anew."""
-        submission = record.submission
-        assert submission is not None
-        self.ledger.tasks[record.task_id] = record
-        record.stage = Stage.IN_BATCH
-        for submission_id in record.lineage & self.ledger.submissions.keys():
-            self.ledger.submissions[submission_id].found.discard(record.task_id)
-        submission.silent.discard(record.index)
-        self.ledger.submissions[submission.submission_id] = submission
-        self.ledger.wake()
-        return submission
 
     async def _delete_leftovers(self) -> None:
         """Once no adopted job could need a shared blob any more. Fences stay: a late job must find them."""

@@ -88,7 +88,6 @@ class BatchBackend:
             self._capabilities = {"gpu": found.gpus} if found.gpus else {}
             self._lease = self._make_lease(observer)
             await self._lease.acquire()
-            await self._find_orphans()
         except BaseException:
             await self._close()
             raise
@@ -96,6 +95,11 @@ class BatchBackend:
         self._caller.gate.on_closed, self._caller.gate.on_opened = observer.on_paused, observer.on_resumed
         self._assemble(found)
         self._is_started = True
+        try:
+            await self._find_orphans()
+        except BaseException:
+            await self.stop(terminate=False)
+            raise
 
     @property
     def orphans(self) -> int:

@@ -43,7 +43,7 @@ class Canceller:
             self.ledger.close(record, Stage.CANCELLED)
             return
         await self._wait_launched(record)
-        if record.stage in (Stage.IN_BATCH, Stage.FETCHING):
+        if record.stage in (Stage.IN_BATCH, Stage.FETCHING, Stage.ORPHANED):
             await self._end_job(record)
         await self.cleaner.remove_result(record)
         if record.stage is not Stage.DELIVERED:

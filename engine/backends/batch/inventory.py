@@ -82,8 +82,10 @@ class Inventory:
         return jobs
 
     async def _submission(self, job: dict[str, Any]) -> Submission | None:
-        """None, with a warning, for a job whose tasks can't be told: it is left alone."""
+        """None for a job of the same id that works on another bucket or prefix, or whose tasks can't be told."""
         parameters = job.get("parameters") or {}
+        if parameters.get("store") != self.layout.uri:
+            return None
         submission_id, text = parameters.get("submission", ""), parameters.get("payload", "")
         try:
             ids = await self._task_ids(submission_id, text)

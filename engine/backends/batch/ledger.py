@@ -109,7 +109,8 @@ class Submission:
     @property
     def is_needed(self) -> bool:
         """Some task of it is expected to deliver, or may yet be claimed."""
-        return bool(self.open_tasks()) or any(record.stage is Stage.ORPHANED for record in self.tasks)
+        claimable = any(record.stage is Stage.ORPHANED and not record.cancelled for record in self.tasks)
+        return claimable or bool(self.open_tasks())
 
     @property
     def is_closed(self) -> bool:
@@ -130,6 +131,7 @@ class Ledger:
         self.submissions: dict[str, Submission] = {}
         self.watched: dict[str, TaskRecord] = {}
         """Job ids of children whose end somebody waits for, beside the followed submissions."""
+        self._claimed: list[TaskRecord] = []
         self.changed = asyncio.Event()
         """Set when something happened after which the tracker should look soon."""
 
@@ -143,6 +145,24 @@ class Ledger:
         for index, record in enumerate(submission.tasks):
             record.submission, record.index, record.stage = submission, index, Stage.LAUNCHING
             record.lineage.add(submission.submission_id)
+
+    def claim(self, record: TaskRecord) -> None:
+        """An orphan is wanted; it is followed from the tracker's next look on, never from the middle of one."""
+        self.tasks[record.task_id] = record
+        self._claimed.append(record)
+        self.wake()
+
+    def open_claimed(self) -> None:
+        """Claimed orphans become open tasks: a result, or an end without one, is looked for anew."""
+        for record in self._claimed:
+            if record.stage is Stage.ORPHANED and record.submission is not None:
+                record.stage = Stage.IN_BATCH
+                record.submission.ended = False
+                record.submission.silent.discard(record.index)
+                self.submissions[record.submission.submission_id] = record.submission
+                for submission_id in record.lineage & self.submissions.keys():
+                    self.submissions[submission_id].found.discard(record.task_id)
+        self._claimed.clear()
 
     def close(self, record: TaskRecord, stage: Stage) -> None:
         """The task is done with: `stage` is FORGOTTEN or CANCELLED."""

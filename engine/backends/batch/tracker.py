@@ -98,6 +98,7 @@ class Tracker:
 
     async def look(self) -> None:
         """One round: Batch when it is due, then the results, then what follows from both."""
+        self._ledger.open_claimed()
         observations: list[Observation] = []
         if self._clock() >= self._batch.due:
             observations = await self._watch.look()
