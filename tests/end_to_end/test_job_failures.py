@@ -36,7 +36,7 @@ def no_fault_left(cluster: LocalCluster) -> Iterator[None]:
         ("oom:1", "MemoryError", ["OutOfMemoryError", "137", "job id"]),
         ("spot:1", "RuntimeError", ["Host EC2", "job id", "attempts: 3"]),
         pytest.param("vanish:1", "RuntimeError", ["job"], marks=pytest.mark.long),
-        ("drop-result:1", "RuntimeError", ["result", "job id"]),
+        pytest.param("drop-result:1", "RuntimeError", ["result", "job id"], marks=pytest.mark.long),
         ("corrupt-result:1", "RuntimeError", ["result"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -62,7 +62,7 @@ def test_a_job_without_a_result_fails_with_the_reason(
         pytest.param("error:SubmitJob:503:x3", marks=pytest.mark.long),
         "throttle:batch:0.5/s:6s",
         "error:s3:503:3s",
-        "expired-credentials:4s",
+        pytest.param("expired-credentials:4s", marks=pytest.mark.long),
     ],
 )
 def test_what_passes_is_waited_out_or_repeated(cluster: LocalCluster, engine: Engine, fault: str) -> None:
