@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from container.batch_job_frames import Blob
-from engine.backends import BatchState, HPCBackend, Outcome, Placement, Profile, ResourceShape, TaskWork
+from engine.backends import BatchState, HPCBackend, Outcome, Placement, Profile, ResourceShape, Sighting, TaskWork
 from engine.byte_budget import ByteBudget
 from engine.cancelling import cancel_and_wait
 from engine.deliveries import Deliveries, Replies, Storage
@@ -153,6 +153,9 @@ class AWSHPCTaskManager:
         record = self._records.get(task_id)
         if record is not None:
             record.batch_state = state
+
+    def on_sighting(self, task_id: bytes, sighting: Sighting) -> None:
+        """For people to read; nothing here follows from it."""
 
     async def on_outcome(self, outcome: Outcome) -> None:
         record = self._records.get(outcome.task_id)

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from container.batch_job_frames import Blob
+from engine.telemetry.schema import Attempt, CallStats, Link, Quota
 
 if TYPE_CHECKING:
     from engine.config import ManagerConfig
@@ -93,12 +94,68 @@ class Outcome:
     profile: Profile
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What was seen of a task's job besides its state; what isn't known is 0, empty or None.
+
+    `reason` is Batch's own ("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY …", "Host EC2 … terminated.").
+    """
+
+    attempt: int = 0
+    """Attempts begun."""
+    reason: str = ""
+    exit_code: int | None = None
+    log_stream: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One job as the backend's own service describes it. Never holds a payload or a value of the environment."""
+
+    at: float = 0.0
+    """When it was read, seconds since the epoch."""
+    status: str = ""
+    status_reason: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    attempts_allowed: int = 0
+    vcpus: int | None = None
+    memory_mib: int | None = None
+    gpus: int | None = None
+    log_group: str = ""
+    log_stream: str = ""
+    text: str = ""
+    """The redacted description as JSON."""
+    note: str = ""
+    """Why there is no description, in words; empty when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One entry of a job's log. `at`: when the job wrote it, `taken_in_at`: when the log service had it (epoch)."""
+
+    at: float
+    text: str
+    taken_in_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """What was new in a log stream. `token` is what to ask with next; `status` is the `LogPage`'s."""
+
+    events: tuple[LogEvent, ...] = ()
+    token: str | None = None
+    status: str = "streaming"
+
+
 class BackendObserver(Protocol):
     """What a backend tells; called on the event loop, never from another thread."""
 
     def on_submitted(self, placement: Placement) -> None: ...
 
     def on_state(self, task_id: bytes, state: BatchState) -> None: ...
+
+    def on_sighting(self, task_id: bytes, sighting: Sighting) -> None:
+        """Something new was seen of the task's job; told when it changed, for people to read."""
 
     async def on_outcome(self, outcome: Outcome) -> None:
         """Exactly once a task. Returns when the outcome is in Scaler's hands, which bounds the bytes in memory."""
@@ -112,8 +169,43 @@ class BackendObserver(Protocol):
         """Another manager holds the lease or we can't renew it: stop at once, leave the jobs alone."""
 
 
+class Insight(Protocol):
+    """What people may ask a backend. Never on a task's way: whatever fails here is said in words, not raised."""
+
+    @property
+    def dedup_saved_bytes(self) -> int:
+        """Bytes that were not uploaded because an equal blob lay in S3 already."""
+
+    @property
+    def inline_limit(self) -> int:
+        """Characters that a payload may take inside SubmitJob at present."""
+
+    def calls(self) -> tuple[CallStats, ...]: ...
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """As far as they are known; what is read from AWS is only read while somebody looks."""
+
+    def aws_link(self) -> Link: ...
+
+    def looked_at(self) -> None:
+        """Somebody looks: for the next ten seconds reads that serve people only may be made."""
+
+    async def describe(self, task_id: bytes, job_id: str) -> Description:
+        """The task's job; read at most every two seconds a job."""
+
+    async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """The log streams of these jobs (a hundred at most); a job without one is left out."""
+
+    async def read_log(self, stream: str, token: str | None) -> LogChunk:
+        """Events behind `token`; None: the newest part of the stream."""
+
+
 class HPCBackend(Protocol):
     """Runs tasks somewhere else. One instance a worker manager."""
+
+    @property
+    def insight(self) -> Insight:
+        """For people; usable before `start`, full of it after."""
 
     async def start(self, observer: BackendObserver) -> None:
         """Check queue, definition, bucket and credentials, and take the lease.

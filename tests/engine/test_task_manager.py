@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from engine.backends import BackendObserver, Outcome, Placement, Profile, Route, TaskWork
+from engine.backends import BackendObserver, Insight, Outcome, Placement, Profile, Route, TaskWork
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
 from engine.task_manager import AWSHPCTaskManager
 
@@ -40,6 +40,10 @@ class Backend:
     async def abandon_orphans(self) -> None:
         self.left_behind.clear()
         self.abandoned = True
+
+    @property
+    def insight(self) -> Insight:
+        raise NotImplementedError
 
     async def start(self, observer: BackendObserver) -> None: ...
 

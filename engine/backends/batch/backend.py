@@ -22,6 +22,7 @@ from engine.backends.batch.canceller import Canceller
 from engine.backends.batch.cleaner import Cleaner
 from engine.backends.batch.collector import Collector
 from engine.backends.batch.endings import Endings
+from engine.backends.batch.insight import BatchInsight
 from engine.backends.batch.inventory import Inventory
 from engine.backends.batch.lease import Lease
 from engine.backends.batch.ledger import Ledger, Stage, TaskRecord
@@ -66,6 +67,7 @@ class BatchBackend:
         self._canceller = Canceller(self._caller, self._ledger, self._cleaner, self._spawn)
         inventory = Inventory(self._caller, self._store, self._layout, config.job_queue)
         self._adoption = Adoption(inventory, self._ledger, self._layout, self._canceller, self._cleaner, self._depot)
+        self.insight = BatchInsight(self._caller)
         self._capabilities: dict[str, int] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._is_started = False
@@ -165,6 +167,7 @@ class BatchBackend:
     def _assemble(self, found: Surroundings) -> None:
         caller, layout, ledger, clock = self._caller, self._layout, self._ledger, time.monotonic
         template = self._make_template(found)
+        self.insight.template = template
         settlement = Settlement(caller, ledger, layout, self._config.job_queue, self._spawn)
         recall, logs = Recall(caller, self._store, layout), LogTail(caller, found.log_group)
         endings = Endings(template, settlement, recall, logs, self._launch, self._deliver, self._spawn, clock)

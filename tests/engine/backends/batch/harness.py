@@ -17,7 +17,7 @@ import boto3
 import cloudpickle
 
 from container.batch_job_frames import Blob
-from engine.backends import BatchState, Outcome, Placement, ResourceShape, TaskWork
+from engine.backends import BatchState, Outcome, Placement, ResourceShape, Sighting, TaskWork
 from engine.backends.batch import BatchBackend
 from engine.settings import ManagerConfig
 from provisioner.local.aws import LocalAWS
@@ -78,6 +78,7 @@ class Recorder:
 
     placements: list[Placement] = field(default_factory=list)
     states: dict[bytes, list[BatchState]] = field(default_factory=dict)
+    sightings: dict[bytes, list[Sighting]] = field(default_factory=dict)
     outcomes: dict[bytes, Outcome] = field(default_factory=dict)
     twice: list[bytes] = field(default_factory=list)
     pauses: list[str] = field(default_factory=list)
@@ -91,6 +92,10 @@ class Recorder:
 
     def on_state(self, task_id: bytes, state: BatchState) -> None:
         self.states.setdefault(task_id, []).append(state)
+        self._news.set()
+
+    def on_sighting(self, task_id: bytes, sighting: Sighting) -> None:
+        self.sightings.setdefault(task_id, []).append(sighting)
         self._news.set()
 
     async def on_outcome(self, outcome: Outcome) -> None:
