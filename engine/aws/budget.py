@@ -41,7 +41,15 @@ class TokenBucket:
 
     @property
     def current_rate(self) -> float:
+        """Calls a second that are allowed at present."""
+        self._refill()
         return self._current
+
+    @property
+    def backoff_s(self) -> float:
+        """How long the next call would wait because AWS throttled earlier ones; 0.0 at the full rate."""
+        self._refill()
+        return max(0.0, 1.0 - self._tokens) / self._current if self._current < self.rate else 0.0
 
     async def pay(self, tokens: float = 1.0) -> None:
         """Take `tokens` and wait until they are earned; a debt makes the next caller wait behind this one."""

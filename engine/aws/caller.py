@@ -6,17 +6,17 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engine.aws import facts
 from engine.aws.budget import Clock, Sleep, TokenBucket
-from engine.aws.errors import AwsError, Remedy, sort
+from engine.aws.call_statistics import CallStatistics
+from engine.aws.errors import AwsError, Remedy, never_answered, sort
 from engine.aws.gate import CredentialsGate
 from engine.aws.session import AwsSession
 
@@ -91,13 +91,14 @@ class AwsCaller:
     uniform: Callable[[float, float], float] = random.uniform
     gate: CredentialsGate = field(init=False)
     ownership: Ownership = field(default_factory=_Always)
-    counts: Counter[str] = field(default_factory=Counter)
+    statistics: CallStatistics = field(init=False)
     _buckets: dict[str, TokenBucket] = field(default_factory=dict)
     _work: ThreadPoolExecutor = field(init=False)
     _urgent: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate = CredentialsGate(self.clock)
+        self.statistics = CallStatistics(self.clock)
         self._work = ThreadPoolExecutor(WORK_THREADS, "aws")
         self._urgent = ThreadPoolExecutor(URGENT_THREADS, "aws-urgent")
 
@@ -143,18 +144,31 @@ class AwsCaller:
     async def _once(self, api: Api, work: Callable[[], T], cost: int) -> T:
         await self.bucket(api).pay(cost)
         await self._permission(api)
-        self.counts[api.name] += cost
+        self.statistics.begun(api.name, cost)
         pool = self._urgent if api.urgent else self._work
+        timed = _Timed(work, self.clock)
         try:
-            result = await asyncio.get_running_loop().run_in_executor(pool, work)
+            result = await asyncio.get_running_loop().run_in_executor(pool, timed)
         except BaseException as raised:
             error = _sorted(api, raised)
             self._tell_gate(error)
-            if error is None or error is raised:
+            if error is None:
+                raise
+            self.statistics.took(api.name, timed.seconds, cost)
+            self._count_failure(api, error, raised)
+            if error is raised:
                 raise
             raise error from raised
+        self.statistics.took(api.name, timed.seconds, cost)
+        self.statistics.answered(api.service)
         self.gate.accepted()
         return result
+
+    def _count_failure(self, api: Api, error: AwsError, raised: BaseException) -> None:
+        silent = never_answered(raised)
+        if not silent:
+            self.statistics.answered(api.service)
+        self.statistics.failed(error, api.service, silent=silent)
 
     async def _permission(self, api: Api) -> None:
         """Waits for valid credentials and, before a guarded call, for the lease; never holds one while it waits."""
@@ -197,6 +211,22 @@ class AwsCaller:
         bucket.throttled()
         if bucket.throttles == 1:
             logger.warning("AWS throttles %s; calling it less often from now on", name)
+
+
+@dataclass(slots=True, eq=False)
+class _Timed(Generic[T]):
+    """Measures the call itself, without the wait for a thread."""
+
+    work: Callable[[], T]
+    clock: Clock
+    seconds: float = 0.0
+
+    def __call__(self) -> T:
+        begin = self.clock()
+        try:
+            return self.work()
+        finally:
+            self.seconds = self.clock() - begin
 
 
 def _sorted(api: Api, raised: BaseException) -> AwsError | None:

@@ -97,6 +97,11 @@ def sort(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bo
     return AwsError(api, _sort_sdk_error(error, repeatable), code, _one_line(str(error)))
 
 
+def never_answered(error: BaseException) -> bool:
+    """No answer came: AWS, or the way there, is away."""
+    return isinstance(error, UNSENT_ERRORS + LOST_ERRORS)
+
+
 def from_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
     """The error of an answer with this HTTP status and AWS error code."""
     remedy = _by_code(code) or _by_status(status, repeatable)

@@ -77,11 +77,6 @@ class BatchBackend:
     def capabilities(self) -> Mapping[str, int]:
         return self._capabilities
 
-    @property
-    def calls(self) -> Mapping[str, int]:
-        """Calls to AWS so far, by API."""
-        return self._caller.counts
-
     async def start(self, observer: BackendObserver) -> None:
         self._observer = observer
         config = self._config

@@ -27,7 +27,7 @@ class BatchInsight:
         return TEXT_LIMIT if self.template is None else self.template.inline_limit
 
     def calls(self) -> tuple[CallStats, ...]:
-        return tuple(CallStats(api, calls=count) for api, count in sorted(self.caller.counts.items()))
+        return ()
 
     def quotas(self) -> tuple[Quota, ...]:
         return ()

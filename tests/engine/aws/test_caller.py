@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -11,23 +11,10 @@ from botocore import exceptions as sdk
 
 from engine.aws.caller import DESCRIBE_JOBS, SUBMIT_JOB, AwsCaller
 from engine.aws.errors import AwsError, Remedy
-from engine.aws.session import AwsSession
 from tests.engine.aws.clock import FakeClock
 from tests.engine.aws.test_errors import answered
 
 Work = Callable[[], str]
-
-
-@pytest.fixture
-async def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def caller(clock: FakeClock) -> AsyncIterator[AwsCaller]:
-    made = AwsCaller(AwsSession("us-east-1", 4), clock=clock, sleep=clock.sleep, uniform=lambda _, high: high)
-    yield made
-    await made.close()
 
 
 def script(*steps: Exception | str) -> Work:
@@ -51,7 +38,7 @@ async def test_a_throttled_call_is_repeated_and_slows_its_own_api_down(caller: A
     assert await caller.run(DESCRIBE_JOBS, script(THROTTLED, THROTTLED, "fine")) == "fine"
     assert caller.bucket(DESCRIBE_JOBS).current_rate < DESCRIBE_JOBS.rate
     assert caller.bucket(SUBMIT_JOB).current_rate == SUBMIT_JOB.rate
-    assert caller.counts["DescribeJobs"] == 3
+    assert caller.statistics.of("DescribeJobs").calls == 3
 
 
 async def test_back_off_grows_to_a_bound(caller: AwsCaller, clock: FakeClock) -> None:
@@ -63,14 +50,14 @@ async def test_back_off_grows_to_a_bound(caller: AwsCaller, clock: FakeClock) ->
 async def test_a_refusal_is_raised_at_once(caller: AwsCaller) -> None:
     with pytest.raises(AwsError, match="AccessDenied"):
         await caller.run(DESCRIBE_JOBS, script(answered(403, "AccessDenied")))
-    assert caller.counts["DescribeJobs"] == 1
+    assert caller.statistics.of("DescribeJobs").calls == 1
 
 
 async def test_a_submit_whose_answer_was_lost_is_not_repeated(caller: AwsCaller) -> None:
     with pytest.raises(AwsError) as caught:
         await caller.run(SUBMIT_JOB, script(sdk.ReadTimeoutError(endpoint_url="x"), "never"))
     assert caught.value.remedy is Remedy.AMBIGUOUS
-    assert caller.counts["SubmitJob"] == 1
+    assert caller.statistics.of("SubmitJob").calls == 1
 
 
 async def test_refreshed_credentials_go_unnoticed(caller: AwsCaller) -> None:
@@ -109,7 +96,7 @@ async def test_a_guarded_call_waits_for_the_lease(caller: AwsCaller) -> None:
     caller.ownership = owner
     call = asyncio.create_task(caller.run(SUBMIT_JOB, script("fine")))
     await asyncio.sleep(0)
-    assert caller.counts["SubmitJob"] == 0
+    assert caller.statistics.of("SubmitJob").calls == 0
     owner.held = True
     owner.event.set()
     assert await call == "fine"

@@ -1,0 +1,23 @@
+"""A caller whose clock moves only when somebody sleeps."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.aws.caller import AwsCaller
+from engine.aws.session import AwsSession
+from tests.engine.aws.clock import FakeClock
+
+
+@pytest.fixture
+async def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def caller(clock: FakeClock) -> AsyncIterator[AwsCaller]:
+    made = AwsCaller(AwsSession("us-east-1", 4), clock=clock, sleep=clock.sleep, uniform=lambda _, high: high)
+    yield made
+    await made.close()
