@@ -1,0 +1,294 @@
+"""Where a running engine can be reached: its addresses, and the private folder that shows it on this machine.
+
+Owns the runtime folder (0700, ours alone), one sub-folder an engine in it, and how an engine is found by name,
+folder or address. An engine lives as long as it holds the lock in its folder, so a killed one is never taken for a
+living one, whoever got its process id since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import ConfigError, EngineError
+from engine.telemetry.schema import VERSION
+
+PROGRAM = "scaler-batch"
+LOCK, CARD = "lock", "engine.json"
+LONGEST_NAME = 40
+LONGEST_SOCKET_PATH = 103
+"""Bytes; Linux allows 107, macOS 103."""
+_TRIES, _BETWEEN_TRIES = 5, 0.02
+_ROOM_FOR_ENGINE = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name-pid/publish
+
+
+class EngineCard(msgspec.Struct, frozen=True):
+    """What an engine writes into its folder about itself."""
+
+    pid: int
+    started_at: float
+    managers: tuple[str, ...]
+    version: str
+    schema: int = VERSION
+    address: str | None = None
+    """`tcp://host:port` when it listens there; None: sockets in its folder."""
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """The three addresses of one engine, as ZMQ takes them."""
+
+    publish: str
+    view: str
+    control: str
+    name: str
+    """For people: the engine's name, or host and port."""
+
+    @classmethod
+    def ipc(cls, folder: Path) -> Endpoint:
+        """The sockets in an engine's folder."""
+        publish, view, control = (f"ipc://{folder / name}" for name in ("publish", "view", "control"))
+        return cls(publish, view, control, folder.name)
+
+    @classmethod
+    def tcp(cls, address: str) -> Endpoint:
+        """`tcp://host:port`: what is published at `port`, view and control at the next two. Raises `ConfigError`."""
+        host, port = _host_and_port(address)
+        publish, view, control = (f"tcp://{host}:{port + step}" for step in range(3))
+        return cls(publish, view, control, f"{host}:{port}")
+
+    @property
+    def is_remote(self) -> bool:
+        return self.publish.startswith("tcp://")
+
+
+class EngineHere(msgspec.Struct, frozen=True):
+    """A living engine of this machine and this user."""
+
+    name: str
+    folder: Path
+    card: EngineCard
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint.tcp(self.card.address) if self.card.address else Endpoint.ipc(self.folder)
+
+
+class ClaimedFolder:
+    """An engine's own folder while it lives: 0700, with its lock held."""
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        self.folder = folder
+        self._lock = lock
+
+    def write_card(self, managers: tuple[str, ...], version: str, address: str | None = None) -> None:
+        """Tell who is here; from now on `engines_here` lists it. Call it when the sockets are bound."""
+        card = EngineCard(os.getpid(), time.time(), managers, version, VERSION, address)
+        fresh = self.folder / f"{CARD}.new"
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(card))
+        fresh.rename(self.folder / CARD)
+
+    def release(self) -> None:
+        """Remove the folder and let the name go."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def runtime_folder() -> Path:
+    """The folder of all engines of this user, made if need be. Raises `EngineError` when it can't be private."""
+    fallback = Path(tempfile.gettempdir()) / f"{PROGRAM}-{os.geteuid()}"
+    usual = _users_own_runtime_folder()
+    if usual is not None and len(os.fsencode(usual)) + _ROOM_FOR_ENGINE <= LONGEST_SOCKET_PATH:
+        with contextlib.suppress(OSError, EngineError):
+            return _private(usual)
+    try:
+        return _private(fallback)
+    except OSError as error:
+        raise EngineError(f"{fallback} can't be made ({error.strerror}): set XDG_RUNTIME_DIR or TMPDIR") from error
+
+
+def _users_own_runtime_folder() -> Path | None:
+    import platformdirs
+
+    with warnings.catch_warnings():  # a missing XDG_RUNTIME_DIR is usual under ssh and in containers
+        warnings.simplefilter("ignore")
+        try:
+            return platformdirs.user_runtime_path(PROGRAM)
+        except OSError:
+            return None
+
+
+def _private(folder: Path) -> Path:
+    """Make `folder` ours alone, or refuse it."""
+    for each in (folder.parent, folder):
+        with contextlib.suppress(FileExistsError):
+            each.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise EngineError(
+            f"{folder} must be a directory of yours that nobody else may enter (mode 0700), because whoever enters it "
+            "controls your engines: remove it or set XDG_RUNTIME_DIR"
+        )
+    return folder
+
+
+# ---- the engine's side
+
+
+@contextlib.contextmanager
+def claim_folder(name: str) -> Iterator[ClaimedFolder]:
+    """The folder for an engine called `name`, free of a dead predecessor's files; gone when the engine ends.
+
+    When another living engine has that name, this one is called `name-pid`. Raises `EngineError`.
+    """
+    root = runtime_folder()
+    short = _short(name)
+    claimed = _try_claim(root / short) or _try_claim(root / f"{short}-{os.getpid()}")
+    if claimed is None:
+        raise EngineError(f"{root / short} is locked by another process: end it or give another --worker-manager-id")
+    _remove_dead(root, claimed.folder)
+    try:
+        yield claimed
+    finally:
+        claimed.release()
+
+
+def _short(name: str) -> str:
+    """A socket's path has little room; what is cut off stays told apart."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _try_claim(folder: Path) -> ClaimedFolder | None:
+    """None when somebody living has it."""
+    while True:
+        try:
+            lock = os.open(_private(folder) / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # its last owner just left
+            continue
+        if not _locked_soon(lock):
+            os.close(lock)
+            return None
+        if _is_file_at(lock, folder / LOCK):
+            break
+        os.close(lock)
+    for left in folder.iterdir():
+        if left.name != LOCK:
+            left.unlink(missing_ok=True)
+    return ClaimedFolder(folder, lock)
+
+
+def _locked_soon(descriptor: int) -> bool:
+    """Lookers hold the lock for an instant when they look whether it is held."""
+    for _ in range(_TRIES):
+        if _locked(descriptor, fcntl.LOCK_EX):
+            return True
+        time.sleep(_BETWEEN_TRIES)
+    return False
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_file_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_dead(root: Path, keep: Path) -> None:
+    for folder in root.iterdir():
+        if folder == keep or not (folder / LOCK).exists():
+            continue
+        with open(folder / LOCK, "rb") as lock:
+            if _locked(lock.fileno(), fcntl.LOCK_EX):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+# ---- the looker's side
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether the engine of this folder lives: nobody else holds its lock."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _locked(lock, fcntl.LOCK_SH)
+    finally:
+        os.close(lock)
+
+
+def engines_here() -> list[EngineHere]:
+    """The living engines of this user on this machine, by name."""
+    found = (_engine_in(folder) for folder in sorted(runtime_folder().iterdir()))
+    return [engine for engine in found if engine is not None]
+
+
+def _engine_in(folder: Path) -> EngineHere | None:
+    try:
+        card = msgspec.json.decode((folder / CARD).read_bytes(), type=EngineCard)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return EngineHere(folder.name, folder, card) if is_alive(folder) else None
+
+
+def find_endpoint(wanted: str | None) -> Endpoint:
+    """The engine called `wanted` (a name, a manager's id, a folder or `tcp://host:port`), or the only one here.
+
+    Raises `EngineError` when there is none, `ConfigError` when it isn't clear which.
+    """
+    if wanted is not None and "://" in wanted:
+        return Endpoint.tcp(wanted)
+    if wanted is not None and "/" in wanted:
+        return _endpoint_in(Path(wanted))
+    here = engines_here()
+    matching = here if wanted is None else [e for e in here if wanted == e.name or wanted in e.card.managers]
+    if len(matching) == 1:
+        return matching[0].endpoint
+    if matching:
+        raise ConfigError(f"{len(matching)} engines run here: say which one with --engine, {_names(matching)}")
+    if wanted is not None and here:
+        raise EngineError(f"no engine called {wanted} runs here; there is {_names(here)}")
+    what = "no engine" if wanted is None else f"no engine called {wanted}"
+    raise EngineError(
+        f"{what} runs here for this user: start one with scaler-batch run, or name one by tcp://host:port"
+    )
+
+
+def _endpoint_in(folder: Path) -> Endpoint:
+    engine = _engine_in(folder)
+    if engine is None:
+        raise EngineError(f"no engine lives in {folder}: scaler-batch status without an argument lists those that do")
+    return engine.endpoint
+
+
+def _names(engines: list[EngineHere]) -> str:
+    return ", ".join(engine.name for engine in engines)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    scheme, _, rest = address.partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme != "tcp" or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65533:
+        raise ConfigError(f"{address} is no address of an engine: expected tcp://host:port with a port up to 65533")
+    return host, int(port)
