@@ -17,7 +17,7 @@ from engine.aws import facts
 from engine.aws.caller import DESCRIBE_JOBS, GET_OBJECT, LIST_JOBS, LIST_OBJECTS, AwsCaller
 from engine.aws.errors import AwsError
 from engine.aws.object_store import ObjectStore
-from engine.backends import BatchState, ResourceShape, Route
+from engine.backends import ResourceShape, Route
 from engine.backends.batch.canceller import REASON as CANCELLED_BY_US
 from engine.backends.batch.ledger import Stage, Submission, TaskRecord
 from engine.backends.batch.names import JobKind, ParsedName, StoreLayout, parse_job_name
@@ -134,7 +134,6 @@ def _restored(job: dict[str, Any], submission_id: str, text: str, ids: Sequence[
         job_id=job["jobId"],
         ended=job["status"] in TERMINAL,
         started=bool(job_states(job).intersection(STARTED)),
-        state=BatchState(job["status"]),
     )
     for record in records:
         record.submission = submission

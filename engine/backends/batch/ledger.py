@@ -14,7 +14,7 @@ import asyncio
 from dataclasses import dataclass, field
 from enum import Enum
 
-from engine.backends import BatchState, ResourceShape, Route, TaskWork
+from engine.backends import BatchState, ResourceShape, Route, Sighting, TaskWork
 
 
 class Stage(Enum):
@@ -52,6 +52,10 @@ class TaskRecord:
     """How often it was sent again because its job vanished."""
     gone: asyncio.Event | None = None
     """Set when its job is known to have ended; only a cancel waits for it."""
+    told: BatchState = BatchState.SUBMITTED
+    """The state that the observer heard of last."""
+    sighting: Sighting = field(default_factory=Sighting)
+    """What the observer heard of last besides the state."""
 
     def mark_gone(self) -> None:
         if self.gone is not None:
@@ -83,7 +87,10 @@ class Submission:
     """Batch says that every child is at its end, or the job can't exist."""
     started: bool = False
     """Some child was seen STARTING or later."""
-    state: BatchState = BatchState.SUBMITTED
+    summary: dict[BatchState, int] = field(default_factory=dict)
+    """Its children by state at the last look; empty before the first."""
+    listed: dict[int, BatchState] = field(default_factory=dict)
+    """States of single children, as far as somebody wanted to know them."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it was accepted, refused or given up."""
     found: set[bytes] = field(default_factory=set)
@@ -144,6 +151,7 @@ class Ledger:
         self.submissions[submission.submission_id] = submission
         for index, record in enumerate(submission.tasks):
             record.submission, record.index, record.stage = submission, index, Stage.LAUNCHING
+            record.told = BatchState.SUBMITTED
             record.lineage.add(submission.submission_id)
 
     def claim(self, record: TaskRecord) -> None:

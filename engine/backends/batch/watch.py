@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from engine.aws import facts
@@ -14,11 +15,14 @@ from engine.backends import BackendObserver, BatchState
 from engine.backends.batch.endings import Endings
 from engine.backends.batch.failure import JobEnd
 from engine.backends.batch.ledger import Ledger, Submission, TaskRecord
+from engine.backends.batch.teller import Teller
 
 logger = logging.getLogger(__name__)
 
 TERMINAL: Final = ("SUCCEEDED", "FAILED")
 STARTED: Final = ("STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+WAITING: Final = {BatchState.RUNNABLE}
+UNDER_WAY: Final = {BatchState.STARTING, BatchState.RUNNING}
 VANISHED_AFTER_S: Final = 15.0
 VANISHED_AFTER_LOOKS: Final = 3
 """A job just submitted may be missing from DescribeJobs for a moment."""
@@ -44,15 +48,19 @@ class BatchWatch:
         self._caller = caller
         self._ledger = ledger
         self._endings = endings
-        self._observer = observer
+        self._teller = Teller(observer)
         self._clock = clock
 
     async def look(self) -> list[Observation]:
         """One DescribeJobs for a hundred submissions."""
         followed = self._ledger.followed()
         asked = [*(one.job_id for one in followed if one.job_id), *self._ledger.watched]
-        jobs = await self._describe(asked)
+        heads = _heads(followed, -len(asked) % facts.DESCRIBE_JOBS_IDS)
+        jobs = await self._describe([*asked, *heads])
         self._see_watched(jobs)
+        for job_id, record in heads.items():
+            if job_id in jobs and record.submission is not None:
+                self._teller.tell_task(record.submission, record, jobs[job_id])
         return [Observation(one, jobs.get(one.job_id or "")) for one in followed]
 
     async def judge(self, observation: Observation) -> None:
@@ -62,7 +70,9 @@ class BatchWatch:
             await self._unknown(submission)
             return
         submission.missed = 0
-        self._tell_state(submission, job)
+        if job_states(job).intersection(STARTED):
+            submission.started = True
+        self._teller.tell(submission, job)
         if submission.is_array:
             await self._judge_array(submission, job)
         elif job["status"] in TERMINAL:
@@ -97,6 +107,9 @@ class BatchWatch:
             submission.silent.add(record.index)
             record.mark_gone()
         described = await self._describe([end.job_id for record, end in fresh if record.is_open])
+        for record, end in fresh:
+            if end.job_id in described:
+                self._teller.tell_task(submission, record, described[end.job_id])
         detailed = [(record, _detail(end, described)) for record, end in fresh]
         await self._endings.ended(submission, detailed)
         return bool(fresh)
@@ -145,19 +158,6 @@ class BatchWatch:
         logger.warning("AWS Batch no longer knows job %s", submission.job_id)
         await self._endings.vanished(submission)
 
-    def _tell_state(self, submission: Submission, job: dict[str, Any]) -> None:
-        states = job_states(job)
-        if states.intersection(STARTED):
-            submission.started = True
-        if len(states) != 1:
-            return
-        state = BatchState(states.pop())
-        if state is submission.state or state.value in TERMINAL:
-            return
-        submission.state = state
-        for record in submission.open_tasks():
-            self._observer.on_state(record.task_id, state)
-
     def _see_watched(self, jobs: dict[str, dict[str, Any]]) -> None:
         for job_id, record in list(self._ledger.watched.items()):
             job = jobs.get(job_id)
@@ -181,6 +181,21 @@ def job_states(job: dict[str, Any]) -> set[str]:
     if summary:
         return {state for state, count in summary.items() if count}
     return {job["status"]}
+
+
+def _heads(followed: Sequence[Submission], room: int) -> dict[str, TaskRecord]:
+    """Of arrays in which nothing runs the child that is next: only that one's reason says why it waits.
+
+    `room` is how many can be asked about without one more call.
+    """
+    heads: dict[str, TaskRecord] = {}
+    for submission in followed:
+        if len(heads) == room:
+            break
+        if submission.is_array and submission.summary.keys() & WAITING and not submission.summary.keys() & UNDER_WAY:
+            waiting = (one for one in submission.open_tasks() if one.told is BatchState.RUNNABLE)
+            heads.update((submission.child_id(record), record) for record in islice(waiting, 1))
+    return heads
 
 
 def _without_result(
