@@ -19,6 +19,7 @@ import msgspec
 from engine.errors import ConfigError, EngineError
 from engine.logs import configure_logging
 from engine.settings import EngineConfig
+from engine.telemetry.book import ENDED_KEPT, JobBook
 from engine.worker_manager import AWSHPCWorkerManager, StopMode
 
 logger = logging.getLogger("engine")
@@ -58,7 +59,11 @@ async def _run_managers(config: EngineConfig) -> int:
     for note in config.notes:
         logger.info("%s", note)
     drain_timeout = config.drain_timeout_seconds or None
-    managers = [AWSHPCWorkerManager(each, drain_timeout) for each in config.managers]
+    ended_kept = ENDED_KEPT // len(config.managers)
+    managers = [
+        AWSHPCWorkerManager(each, drain_timeout, JobBook(each.worker_manager_id, ended_kept))
+        for each in config.managers
+    ]
     _stop_on_signals(managers, StopMode(config.on_exit))
     runs = [asyncio.create_task(manager.run()) for manager in managers]
     await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)

@@ -36,7 +36,7 @@ def _by_value(pickled: bytes) -> str | None:
 
 def _by_reference(pickled: bytes) -> str | None:
     recent: deque[str] = deque(maxlen=2)
-    for opcode, argument, _ in _opcodes(pickled):
+    for opcode, argument, _ in opcodes(pickled):
         if opcode.name == "STACK_GLOBAL" and len(recent) == 2:
             return None if recent[0].startswith("cloudpickle") else ".".join(recent)
         if isinstance(argument, str):
@@ -45,12 +45,13 @@ def _by_reference(pickled: bytes) -> str | None:
 
 
 def _strings(pickled: bytes) -> Iterator[str]:
-    for _, argument, _ in _opcodes(pickled):
+    for _, argument, _ in opcodes(pickled):
         if isinstance(argument, str):
             yield argument
 
 
-def _opcodes(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
+def opcodes(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
+    """The pickle's operations, a bounded number of them; raises ValueError where it is broken."""
     for number, operation in enumerate(pickletools.genops(pickled)):
         if number >= _MOST_OPCODES:
             return

@@ -47,18 +47,29 @@ class RoutedPayload:
     route: Route
     text: str
     wire_bytes: int
+    why: str
+    """One sentence: which condition held, with its numbers."""
 
 
 def route_payload(frame: bytes, room: Room) -> RoutedPayload:
     """The first route of the table that the frame fits."""
-    if len(frame) <= RAW_INLINE_LIMIT:
+    raw = len(frame)
+    if raw <= RAW_INLINE_LIMIT:
         text = to_inline(frame)
         if len(text) <= room.text:
-            return RoutedPayload(Route.INLINE, text, len(text))
+            why = f"{raw:,} bytes are not more than {RAW_INLINE_LIMIT:,}, and its text of {len(text):,} characters fits"
+            return RoutedPayload(Route.INLINE, text, len(text), why)
     packed = _packed(frame, room)
     if packed is not None:
-        return RoutedPayload(Route.GZIP, packed, len(packed))
-    return RoutedPayload(Route.S3, S3_TEXT, len(frame))
+        why = f"{raw:,} bytes compressed to {len(packed):,} characters, of {room.text:,} that the job has room for"
+        return RoutedPayload(Route.GZIP, packed, len(packed), why)
+    return RoutedPayload(Route.S3, S3_TEXT, raw, _why_s3(raw, room))
+
+
+def _why_s3(raw: int, room: Room) -> str:
+    if room.text == 0:
+        return f"{raw:,} bytes through S3, because the job may carry no payload"
+    return f"{raw:,} bytes don't fit into {room.text:,} characters, compressed or not"
 
 
 def _packed(frame: bytes, room: Room) -> str | None:

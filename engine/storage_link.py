@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from engine.messages import LinkDown
+from engine.telemetry.link_health import LinkHealth
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class StorageLink:
         self._channel: Channel | None = None
         self._up = asyncio.Event()
         self._ended: asyncio.Future[None] | None = None
+        self.health = LinkHealth("object storage")
 
     def use_address(self, address: str) -> None:
         """What the scheduler advertises; a configured address stays."""
@@ -57,8 +59,10 @@ class StorageLink:
                 if not reported:
                     logger.warning("object storage: %s; retrying, tasks wait", error)
                 reported = True
+                self.health.down(str(error))
             else:
                 logger.info("object storage: connected to %s", self._address)
+                self.health.up(self._address)
                 reported = False
                 await self._serve(channel)
             await asyncio.sleep(RETRY_SECONDS)
@@ -99,6 +103,7 @@ class StorageLink:
             await channel.run()
         except LinkDown as error:
             logger.warning("object storage: connection lost (%s); reconnecting", error)
+            self.health.down(str(error))
         finally:
             self._up.clear()
             self._ended.set_result(None)

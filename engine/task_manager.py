@@ -20,8 +20,9 @@ from engine.deliveries import Deliveries, Replies, Storage
 from engine.function_names import function_name
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.object_cache import CONCURRENT_READS, ObjectCache
+from engine.task_events import TaskEvents
 from engine.task_queue import TaskQueue
-from engine.task_record import TaskRecord, TaskState
+from engine.task_record import ENDING, TaskRecord, TaskState, shape_wanted
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,12 @@ class AWSHPCTaskManager:
         storage: Storage,
         max_concurrent_jobs: int,
         on_lost_ownership: Callable[[str], None],
+        events: TaskEvents,
     ) -> None:
         self._backend = backend
         self._max_concurrent_jobs = max_concurrent_jobs
         self._tell_lost_ownership = on_lost_ownership
+        self._events = events
         self._replies: Replies | None = None
         self._records: dict[bytes, TaskRecord] = {}
         self._queue = TaskQueue()
@@ -74,6 +77,15 @@ class AWSHPCTaskManager:
         """No task in flight and no delivery unconfirmed; queued ones may wait."""
         return self._idle.is_set()
 
+    @property
+    def max_concurrent_jobs(self) -> int:
+        return self._max_concurrent_jobs
+
+    @property
+    def paused(self) -> str:
+        """Why nothing can be submitted at present; empty while all is well."""
+        return self._paused
+
     def connect(self, replies: Replies) -> None:
         self._replies = replies
         self._deliveries.connect(replies)
@@ -86,7 +98,8 @@ class AWSHPCTaskManager:
         if known is not None:
             self._claim(known)
             return
-        record = self._records[task.task_id] = TaskRecord(task, _shape(task))
+        record = self._records[task.task_id] = TaskRecord(task, shape_wanted(task))
+        self._events.arrived(record)
         placement = self._backend.adopt(task.task_id)
         if placement is not None:
             self._attach(record, placement)
@@ -100,8 +113,9 @@ class AWSHPCTaskManager:
         match record.state if record else None:
             case None:
                 self._answer(cancel.task_id, CancelAnswer.NOT_FOUND)
-            case TaskState.CANCELLING:
-                pass
+            case TaskState.CANCELLING | TaskState.TERMINATING:
+                assert record is not None
+                record.cancel_asked = True
             case TaskState.DELIVERING:
                 # the result goes out next: the scheduler takes it only from a task whose cancel was refused
                 self._answer(cancel.task_id, CancelAnswer.FAILED)
@@ -112,7 +126,8 @@ class AWSHPCTaskManager:
                 self._answer(cancel.task_id, CancelAnswer.FAILED)
             case _:
                 assert record is not None
-                self._start(self._withdraw(record, answer=True))
+                record.cancel_asked = True
+                self._start(self._withdraw(record, "cancelled by its client" if cancel.force else ""))
 
     def on_objects_deleted(self, deleted: ObjectsDeleted) -> None:
         for object_id in deleted.object_ids:
@@ -139,12 +154,14 @@ class AWSHPCTaskManager:
     # ---- from the backend
 
     def on_submitted(self, placement: Placement) -> None:
+        self._events.placed(placement)
         for task_id in placement.task_ids:
             self._release_bytes(task_id)
             record = self._records.get(task_id)
             if record is None:
                 continue
-            record.placement = placement
+            record.placement, record.batch_state = placement, None
+            self._events.changed(record)
             if record.state in (TaskState.COLLECTING, TaskState.PAUSED):
                 self._enter(record, TaskState.SUBMITTED)
         self._pump()
@@ -153,17 +170,15 @@ class AWSHPCTaskManager:
         record = self._records.get(task_id)
         if record is not None:
             record.batch_state = state
+            self._events.changed(record)
 
     def on_sighting(self, task_id: bytes, sighting: Sighting) -> None:
         """For people to read; nothing here follows from it."""
+        self._events.seen(task_id, sighting)
 
     async def on_outcome(self, outcome: Outcome) -> None:
         record = self._records.get(outcome.task_id)
-        if record is None or record.state in (
-            TaskState.CANCELLING,
-            TaskState.DELIVERING,
-            TaskState.DELIVERED,
-        ):
+        if record is None or record.state in ENDING:
             return
         await self._deliver(record, outcome)
 
@@ -180,6 +195,24 @@ class AWSHPCTaskManager:
 
     def on_lost_ownership(self, reason: str) -> None:
         self._tell_lost_ownership(reason)
+
+    # ---- from the operator
+
+    def cancel_by_operator(self, task_id: bytes, why: str) -> bool:
+        """End a task; its client gets a RuntimeError that says `why`. False: it is at its end already."""
+        record = self._records.get(task_id)
+        if record is None or record.state in ENDING:
+            return False
+        with_backend = record.state not in (TaskState.QUEUED, TaskState.LOADING)
+        self._queue.discard(task_id)
+        self._enter(record, TaskState.TERMINATING)
+        self._start(self._end_by_operator(record, with_backend, why))
+        return True
+
+    def change_concurrency(self, max_concurrent_jobs: int) -> None:
+        """From now on; what runs beyond a lower bound goes on."""
+        self._max_concurrent_jobs = max_concurrent_jobs
+        self._pump()
 
     # ---- life cycle
 
@@ -228,8 +261,9 @@ class AWSHPCTaskManager:
         try:
             work = await self._read(record.task, record.shape)
         except ValueError as error:
-            outcome = _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
-            await self._deliver(record, outcome)
+            if record.state is TaskState.LOADING:
+                outcome = _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
+                await self._deliver(record, outcome)
         else:
             self._hand_over(record, work)
         finally:
@@ -252,6 +286,7 @@ class AWSHPCTaskManager:
 
     async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
         self._enter(record, TaskState.DELIVERING)
+        self._events.ended(outcome)
         await self._deliveries.store(record.task, outcome)
         self._enter(record, TaskState.DELIVERED)
         await self._deliveries.announce(record.task_id)
@@ -268,21 +303,35 @@ class AWSHPCTaskManager:
             waiting = TaskState.PAUSED if self._paused else TaskState.COLLECTING
             self._enter(record, TaskState.SUBMITTED if submitted else waiting)
 
-    async def _withdraw(self, record: TaskRecord, *, answer: bool) -> None:
-        if record.state is TaskState.QUEUED:
-            self._end(record)
-        else:
+    async def _withdraw(self, record: TaskRecord, why: str) -> None:
+        """`why` empty: the scheduler wants it back before it began."""
+        if record.state is not TaskState.QUEUED:
             with_backend = record.state is not TaskState.LOADING
             self._enter(record, TaskState.CANCELLING)
             if with_backend:
                 await self._backend.cancel(record.task_id)
-            self._end(record)
-        if answer:
+        await self._drop(record, why)
+
+    async def _drop(self, record: TaskRecord, why: str) -> None:
+        if why:
+            self._events.withdrawn(record, why)
+        self._end(record)
+        if record.cancel_asked:
             await self._send_answer(record.task_id, CancelAnswer.CANCELED)
+
+    async def _end_by_operator(self, record: TaskRecord, with_backend: bool, why: str) -> None:
+        if with_backend:
+            await self._backend.cancel(record.task_id)
+        if record.cancel_asked:  # by its client, too, who then expects no outcome
+            await self._drop(record, why)
+        else:
+            self._events.withdrawn(record, why)
+            await self._deliver(record, _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}")))
 
     def _attach(self, record: TaskRecord, placement: Placement) -> None:
         """Its job runs already, or has: a predecessor submitted it. It counts against the slots, even past them."""
         record.placement = placement
+        self._events.adopted(placement)
         self._enter(record, TaskState.ADOPTING)
         self._enter(record, TaskState.SUBMITTED)
 
@@ -291,7 +340,7 @@ class AWSHPCTaskManager:
         if unclaimed:
             logger.warning("terminating %d jobs whose tasks nobody claimed again", len(unclaimed))
         for record in unclaimed:
-            self._start(self._withdraw(record, answer=False))
+            self._start(self._withdraw(record, "nobody claimed it again"))
         self._start(self._backend.abandon_orphans())
 
     def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:
@@ -314,6 +363,7 @@ class AWSHPCTaskManager:
     def _enter(self, record: TaskRecord, state: TaskState) -> None:
         held = record.holds_slot
         record.move(state)
+        self._events.changed(record)
         self._slots_used += record.holds_slot - held
         self._note_idleness()
         if held and not record.holds_slot:
@@ -323,6 +373,7 @@ class AWSHPCTaskManager:
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
         self._records.pop(record.task_id, None)
+        self._events.left(record)
         self._enter(record, TaskState.ENDED)
 
     def _note_idleness(self) -> None:
@@ -345,13 +396,5 @@ class AWSHPCTaskManager:
             logger.error("a step of a task failed", exc_info=task.exception())
 
 
-def _shape(task: TaskArrived) -> ResourceShape:
-    def wanted(name: str) -> int | None:
-        value = task.capabilities.get(name, -1)
-        return value if value > 0 else None
-
-    return ResourceShape(vcpus=wanted("vcpus"), memory_mib=wanted("memory"), gpus=wanted("gpu"))
-
-
 def _failure(task_id: bytes, error: Exception) -> Outcome:
-    return Outcome(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile())
+    return Outcome(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile(), reason=str(error))

@@ -30,6 +30,8 @@ class TaskState(str, Enum):
     """Its job is ours, but the scheduler has not (again) said that the task is; attached when it does."""
     CANCELLING = "cancelling"
     """Being taken back from the backend; the confirmation follows."""
+    TERMINATING = "terminating"
+    """The operator ends it: being taken back from the backend; an error for its client follows."""
     DELIVERING = "delivering"
     """Its outcome is on the way into Scaler's object storage."""
     DELIVERED = "delivered"
@@ -40,21 +42,33 @@ class TaskState(str, Enum):
 
 _LIVE = frozenset({TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED, TaskState.ADOPTING})
 _MAY_FOLLOW: dict[TaskState, frozenset[TaskState]] = {
-    TaskState.QUEUED: frozenset({TaskState.LOADING, TaskState.ADOPTING, TaskState.ENDED}),
+    TaskState.QUEUED: frozenset({TaskState.LOADING, TaskState.ADOPTING, TaskState.TERMINATING, TaskState.ENDED}),
     TaskState.LOADING: frozenset(
-        {TaskState.COLLECTING, TaskState.PAUSED, TaskState.CANCELLING, TaskState.DELIVERING, TaskState.ENDED}
+        {
+            TaskState.COLLECTING,
+            TaskState.PAUSED,
+            TaskState.CANCELLING,
+            TaskState.TERMINATING,
+            TaskState.DELIVERING,
+            TaskState.ENDED,
+        }
     ),
-    **{state: _LIVE - {state} | {TaskState.CANCELLING, TaskState.DELIVERING} for state in _LIVE},
+    **{state: _LIVE - {state} | {TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING} for state in _LIVE},
     TaskState.CANCELLING: frozenset({TaskState.ENDED}),
+    TaskState.TERMINATING: frozenset({TaskState.DELIVERING, TaskState.ENDED}),
     TaskState.DELIVERING: frozenset({TaskState.DELIVERED, TaskState.ENDED}),
     TaskState.DELIVERED: frozenset({TaskState.ENDED}),
     TaskState.ENDED: frozenset(),
 }
 
 HOLDS_SLOT = frozenset(
-    {TaskState.LOADING, *_LIVE, TaskState.CANCELLING, TaskState.DELIVERING},
+    {TaskState.LOADING, *_LIVE, TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING},
 )
 """The states that count against `max_concurrent_jobs`."""
+
+
+ENDING = frozenset({TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING, TaskState.DELIVERED})
+"""How it ends is settled: whatever else is heard of it changes nothing."""
 
 
 class IllegalTransition(Exception):
@@ -71,6 +85,8 @@ class TaskRecord:
     function_name: str = "?"
     batch_state: BatchState | None = None
     placement: Placement | None = None
+    cancel_asked: bool = False
+    """Its client waits for an answer to a cancel."""
 
     @property
     def task_id(self) -> bytes:
@@ -85,3 +101,13 @@ class TaskRecord:
         if state not in _MAY_FOLLOW[self.state]:
             raise IllegalTransition(f"task {self.task_id.hex()}: {state.value} can't follow {self.state.value}")
         self.state = state
+
+
+def shape_wanted(task: TaskArrived) -> ResourceShape:
+    """What the task's capabilities ask for by name; Scaler's -1, "any amount", leaves it to the job definition."""
+
+    def wanted(name: str) -> int | None:
+        value = task.capabilities.get(name, -1)
+        return value if value > 0 else None
+
+    return ResourceShape(vcpus=wanted("vcpus"), memory_mib=wanted("memory"), gpus=wanted("gpu"))

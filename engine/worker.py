@@ -26,6 +26,7 @@ from engine.messages import (
 from engine.settings import ManagerConfig
 from engine.storage_link import StorageLink
 from engine.task_manager import AWSHPCTaskManager
+from engine.telemetry.link_health import LinkHealth
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class AWSBatchWorker:
         self._channel: Channel | None = None
         self._last_contact = time.monotonic()
         self._outage_reported = False
+        self.health = LinkHealth("scheduler")
 
     async def run(self) -> None:
         """Serve one connection after the other.
@@ -84,6 +86,7 @@ class AWSBatchWorker:
             except LinkDown as error:
                 level = logging.DEBUG if self._outage_reported else logging.WARNING
                 logger.log(level, "worker link: %s; connecting again", error)
+                self.health.down(f"worker link: {error}")
                 self._outage_reported = True
             self._check_death()
             await asyncio.sleep(RETRY_SECONDS)
@@ -153,6 +156,7 @@ class AWSBatchWorker:
     def _join(self, early: list[WorkerMessage]) -> None:
         logger.info("worker link: registered with the scheduler, %d messages waiting", len(early))
         self._outage_reported = False
+        self.health.up(self._config.worker_scheduler_address or self._config.scheduler_address)
         for message in early:
             self._route(message)
         early.clear()
@@ -171,9 +175,9 @@ class AWSBatchWorker:
 
     def _vitals(self, latency_microseconds: int) -> WorkerVitals:
         return WorkerVitals(
-            queue_size=max(self._config.task_queue_size, 2 * self._config.max_concurrent_jobs),
+            queue_size=max(self._config.task_queue_size, 2 * self._tasks.max_concurrent_jobs),
             queued_tasks=self._tasks.queued,
-            busy=self._tasks.slots_used >= self._config.max_concurrent_jobs,
+            busy=self._tasks.slots_used >= self._tasks.max_concurrent_jobs,
             latency_microseconds=latency_microseconds,
             capabilities=self._capabilities,
         )

@@ -12,7 +12,7 @@ import time
 from enum import Enum
 from typing import Any
 
-from engine.backends import create_backend
+from engine.backends import Insight, create_backend
 from engine.cancelling import cancel_and_wait
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
 from engine.messages import CapacityWanted, LinkDown
@@ -20,6 +20,9 @@ from engine.scaler_link import ManagerChannel, SchedulerLink
 from engine.settings import ManagerConfig
 from engine.storage_link import StorageLink
 from engine.task_manager import AWSHPCTaskManager
+from engine.telemetry.book import JobBook
+from engine.telemetry.link_health import LinkHealth
+from engine.telemetry.schema import Link
 from engine.worker import AWSBatchWorker
 
 logger = logging.getLogger(__name__)
@@ -40,30 +43,58 @@ class StopMode(str, Enum):
 class AWSHPCWorkerManager:
     """One worker manager of the engine; `run` it once."""
 
-    def __init__(self, config: ManagerConfig, drain_timeout: float | None) -> None:
-        self._config = config
+    def __init__(self, config: ManagerConfig, drain_timeout: float | None, book: JobBook) -> None:
+        self.config = config
+        self.book = book
         self._drain_timeout = drain_timeout
         self._link = SchedulerLink(config.worker_manager_id, config.io_threads)
         self._backend = create_backend(config)
         self._storage = StorageLink(self._link.open_storage, config.object_storage_address)
         self._tasks = AWSHPCTaskManager(
-            self._backend, self._storage, config.max_concurrent_jobs, self._on_lost_ownership
+            self._backend, self._storage, config.max_concurrent_jobs, self._on_lost_ownership, book
         )
+        self._health = LinkHealth("scheduler")
         self._worker: AWSBatchWorker | None = None
         self._worker_run: asyncio.Task[None] | None = None
         self._wanted = 0
         self._wanted_changed = asyncio.Event()
         self._stop: asyncio.Future[StopMode] = asyncio.get_running_loop().create_future()
         self._cut_short = asyncio.Event()
+        self._cut_short_to = StopMode.DETACH
         self._last_contact = time.monotonic()
         self._outage_reported = False
 
     def stop(self, mode: StopMode) -> None:
-        """Ask for the end. A second, less gentle request cuts a drain short."""
+        """Ask for the end. A second request cuts a drain short: jobs are left for adoption, or terminated."""
         if not self._stop.done():
             self._stop.set_result(mode)
         else:
+            if mode is StopMode.TERMINATE:
+                self._cut_short_to = mode
             self._cut_short.set()
+
+    # ---- what telemetry asks
+
+    @property
+    def insight(self) -> Insight:
+        return self._backend.insight
+
+    @property
+    def tasks(self) -> AWSHPCTaskManager:
+        return self._tasks
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stop.done()
+
+    def links(self) -> tuple[Link, ...]:
+        """Scheduler, object storage and AWS."""
+        scheduler = self._health.view
+        if scheduler.up and self._worker is not None:
+            scheduler = self._worker.health.view
+        return scheduler, self._storage.health.view, self.insight.aws_link()
+
+    # ---- its life
 
     async def run(self) -> None:
         """Work until stopped. Raises `EngineError` for what ends it otherwise."""
@@ -95,7 +126,8 @@ class AWSHPCWorkerManager:
     async def _wind_down(self, mode: StopMode, loops: list[asyncio.Task[None]]) -> None:
         left = 0
         if mode is StopMode.DRAIN and not await self._drain():
-            mode, left = StopMode.DETACH, self._tasks.slots_used
+            mode = self._cut_short_to
+            left = self._tasks.slots_used if mode is StopMode.DETACH else 0
         if self._worker is not None:
             await self._worker.leave()
         await cancel_and_wait([*loops, self._worker_run])
@@ -124,14 +156,16 @@ class AWSHPCWorkerManager:
                 level = logging.DEBUG if self._outage_reported else logging.WARNING
                 logger.log(level, "scheduler: %s; retrying, is scaler_scheduler running there?", error)
                 self._outage_reported = True
-            if self._last_contact_age() > self._config.death_timeout_seconds:
-                raise SchedulerLost(self._config.scheduler_address, self._last_contact_age())
+                self._health.down(str(error))
+            if self._last_contact_age() > self.config.death_timeout_seconds:
+                raise SchedulerLost(self.config.scheduler_address, self._last_contact_age())
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _serve_manager_link(self) -> None:
-        channel = await self._link.open_manager(self._config.scheduler_address)
-        logger.info("scheduler: connected to %s", self._config.scheduler_address)
+        channel = await self._link.open_manager(self.config.scheduler_address)
+        logger.info("scheduler: connected to %s", self.config.scheduler_address)
         self._outage_reported = False
+        self._health.up(self.config.scheduler_address)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel))
@@ -142,17 +176,18 @@ class AWSHPCWorkerManager:
             channel.close()
 
     async def _beat(self, channel: ManagerChannel) -> None:
-        advertised = self._config.max_concurrent_jobs
-        if self._config.max_task_concurrency is not None:
-            advertised = min(advertised, self._config.max_task_concurrency)
         opened = time.monotonic()
         while True:
-            await channel.heartbeat(advertised, self._capabilities())
-            interval = self._config.heartbeat_interval_seconds
+            await channel.heartbeat(self._advertised(), self._capabilities())
+            interval = self.config.heartbeat_interval_seconds
             await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_SECONDS))
             silence = time.monotonic() - max(opened, self._last_contact)
             if silence > max(15.0, 3 * interval):
                 raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")
+
+    def _advertised(self) -> int:
+        bound = self._tasks.max_concurrent_jobs
+        return bound if self.config.max_task_concurrency is None else min(bound, self.config.max_task_concurrency)
 
     async def _receive(self, channel: ManagerChannel) -> None:
         while True:
@@ -168,7 +203,7 @@ class AWSHPCWorkerManager:
 
     def _capabilities(self) -> dict[str, int]:
         # -1 is Scaler's "any amount": the job definition and each task say how much, Batch finds the room
-        return {"vcpus": -1, "memory": -1, **self._backend.capabilities, **self._config.capabilities}
+        return {"vcpus": -1, "memory": -1, **self._backend.capabilities, **self.config.capabilities}
 
     def _last_contact_age(self) -> float:
         return time.monotonic() - self._last_contact
@@ -187,7 +222,7 @@ class AWSHPCWorkerManager:
                 self._connect_worker()
             elif self._worker_run is not None:
                 unwanted_since = unwanted_since or time.monotonic()
-                if time.monotonic() - unwanted_since >= self._config.scale_down_cooldown_seconds:
+                if time.monotonic() - unwanted_since >= self.config.scale_down_cooldown_seconds:
                     await self._disconnect_worker()
                     unwanted_since = None
 
@@ -197,7 +232,7 @@ class AWSHPCWorkerManager:
             return
         logger.info("the scheduler wants this manager: connecting the worker link")
         self._worker = AWSBatchWorker(
-            self._link.open_worker, self._config, self._capabilities(), self._tasks, self._storage
+            self._link.open_worker, self.config, self._capabilities(), self._tasks, self._storage
         )
         self._worker_run = asyncio.create_task(self._worker.run())
         self._worker_run.add_done_callback(lambda _: self._wanted_changed.set())

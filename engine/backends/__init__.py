@@ -65,7 +65,10 @@ class TaskWork:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a submission went. `index` of a task is its position in `task_ids`; 0 for a single job."""
+    """Where a submission went. `index` of a task is its position in `task_ids`; 0 for a single job.
+
+    Of an adopted child `task_ids` is itself alone: `first_index` is its place in an array of `array_size`.
+    """
 
     submission_id: str
     job_id: str
@@ -73,6 +76,22 @@ class Placement:
     task_ids: tuple[bytes, ...]
     raw_bytes: int
     wire_bytes: int
+    why: str = ""
+    """One sentence: why this route, with the numbers."""
+    array_size: int = 0
+    first_index: int = 0
+
+    @property
+    def tasks(self) -> int:
+        return self.array_size or len(self.task_ids)
+
+    @property
+    def is_array(self) -> bool:
+        return self.tasks > 1
+
+    def job_of(self, index: int) -> str:
+        """Batch's id of a child, `parent:index`; of a single job its own."""
+        return f"{self.job_id}:{index}" if self.is_array else self.job_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,8 @@ class Outcome:
     succeeded: bool
     body: bytes
     profile: Profile
+    reason: str = ""
+    """Of a failure that the manager itself found: why, in one line. What a function raised is in `body` alone."""
 
 
 @dataclass(frozen=True, slots=True)

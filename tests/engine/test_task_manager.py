@@ -12,6 +12,7 @@ import pytest
 from engine.backends import BackendObserver, Insight, Outcome, Placement, Profile, Route, TaskWork
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
 from engine.task_manager import AWSHPCTaskManager
+from engine.telemetry.book import JobBook
 
 CLIENT = b"Client|quant|0"
 
@@ -104,7 +105,8 @@ class Bench:
 
     def __init__(self, slots: int = 2) -> None:
         self.backend, self.shelf, self.scheduler = Backend(), Shelf(), Scheduler()
-        self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None)
+        self.book = JobBook("wm")
+        self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None, self.book)
         self.tasks.connect(self.scheduler)
 
     async def arrive(self, *names: str, priority: int = 0) -> None:

@@ -58,8 +58,17 @@ class Adoption:
         submission = record.submission
         assert submission is not None
         assert submission.job_id is not None
-        wire = len(submission.text)
-        return Placement(submission.submission_id, submission.job_id, submission.route, (task_id,), 0, wire)
+        return Placement(
+            submission_id=submission.submission_id,
+            job_id=submission.job_id,
+            route=submission.route,
+            task_ids=(task_id,),
+            raw_bytes=0,
+            wire_bytes=len(submission.text),
+            why="a predecessor of this manager submitted it",
+            array_size=len(submission.tasks) if submission.is_array else 0,
+            first_index=record.index,
+        )
 
     async def abandon(self) -> None:
         """Terminate what nobody claimed, then delete what belongs to no job any more."""

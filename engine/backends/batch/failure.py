@@ -82,7 +82,8 @@ def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
 
 def failed(task_id: bytes, error: Exception) -> Outcome:
     """A failure's outcome: bytes that any client can unpickle."""
-    return Outcome(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile())
+    reason = str(error).partition("\n")[0]
+    return Outcome(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile(), reason=reason)
 
 
 def _kind(end: JobEnd) -> tuple[type[Exception], str]:

@@ -42,6 +42,12 @@ class _Packed:
         """What a person is told: with blobs in S3 it is the S3 route, wherever the frame travels."""
         return Route.S3 if self.shared_bytes else self.routed.route
 
+    @property
+    def why(self) -> str:
+        if not self.shared_bytes:
+            return self.routed.why
+        return f"{self.shared_bytes:,} bytes that its tasks share lie in S3 once; of the rest, {self.routed.why}"
+
 
 class Launcher:
     """Sends submissions. `refuse` gives tasks that AWS won't take a failure of that text."""
@@ -117,6 +123,7 @@ class Launcher:
             task_ids=tuple(record.task_id for record in submission.tasks),
             raw_bytes=len(packed.frame) + packed.shared_bytes,
             wire_bytes=packed.routed.wire_bytes + packed.shared_bytes,
+            why=packed.why,
         )
 
     async def _send(self, submission: Submission) -> str | None:
