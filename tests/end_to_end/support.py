@@ -116,6 +116,37 @@ def client_process(cluster: LocalCluster, script: str, *arguments: str) -> subpr
     )
 
 
+SLEEPER = """
+import time
+def slow(path, seconds):
+    with open(path, "a") as calls:
+        calls.write("called\\n")
+    time.sleep(seconds)
+    return "finished"
+with Client(address=ADDRESS) as client:
+    print(client.submit(slow, {mark!r}, {seconds}).result(timeout=120))
+"""
+
+
+@contextmanager
+def sleeping_client(
+    cluster: LocalCluster, engine: Engine, mark: Path, seconds: float
+) -> Iterator[subprocess.Popen[str]]:
+    """A client that waits for a task which runs already, for `seconds`; `mark` gets a line a call."""
+    client = client_process(cluster, SLEEPER.format(mark=str(mark), seconds=seconds))
+    try:
+        await_condition(mark.exists, 30, lambda: engine.log)
+        yield client
+    finally:
+        client.kill()
+        client.communicate()
+
+
+def call_counts(folder: Path) -> list[int]:
+    """How many lines each file of the folder has, by name: functions that count their own calls write one a call."""
+    return [len(path.read_text().splitlines()) for path in sorted(folder.iterdir())]
+
+
 _PREAMBLE = """
 import os, sys
 from scaler import Client
@@ -138,6 +169,11 @@ def keys_left(cluster: LocalCluster, worker_manager_id: str) -> list[str]:
     prefix = f"scaler-tasks/{worker_manager_id}/"
     listing = cluster.aws.client("s3").list_objects_v2(Bucket=cluster.resources.bucket, Prefix=prefix)
     return [entry["Key"] for entry in listing.get("Contents", [])]
+
+
+def only_lease_left(cluster: LocalCluster, worker_manager_id: str = "wm-test") -> bool:
+    """Nothing of any task stays in the bucket; the lease goes when the engine ends."""
+    return all(key.endswith("/lease") for key in keys_left(cluster, worker_manager_id))
 
 
 def manager_calls(cluster: LocalCluster) -> dict[str, int]:

@@ -1,27 +1,25 @@
-"""Ways to end: drain, detach, terminate. Each leaves the scheduler informed at once."""
+"""Ways to end: drain, detach, terminate. Each leaves the scheduler informed at once, so that others get the tasks."""
 
 from __future__ import annotations
 
-import subprocess
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from engine.settings import OnExit
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, await_condition, client_process, run_client, running_engine
+from tests.end_to_end.support import (
+    await_condition,
+    client_process,
+    run_client,
+    running_engine,
+    sleeping_client,
+)
 
-SLEEPER = """
-import time
-def slow(path):
-    open(path, "a").write("called\\n")
-    time.sleep(4)
-    return "finished"
-with Client(address=ADDRESS) as client:
-    print(client.submit(slow, {mark!r}).result(timeout=60))
-"""
+AT_ONCE_SECONDS = 20.0
+"""Well before the scheduler would miss a worker by itself, which takes it a minute."""
 
 
 @pytest.fixture
@@ -31,35 +29,44 @@ def cluster(tmp_path: Path) -> Iterator[LocalCluster]:
         yield cluster
 
 
-@contextmanager
-def sleeping_client(cluster: LocalCluster, engine: Engine, mark: Path) -> Iterator[subprocess.Popen[str]]:
-    """A client whose task runs already."""
-    client = client_process(cluster, SLEEPER.format(mark=str(mark)))
-    try:
-        await_condition(mark.exists, 30, lambda: engine.log)
-        yield client
-    finally:
-        client.kill()
-        client.communicate()
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    """Gets a line whenever the sleeping client's function is called."""
+    return tmp_path / "mark"
 
 
-def test_a_drain_delivers_what_runs(cluster: LocalCluster, log: Path, tmp_path: Path) -> None:
-    with running_engine(cluster, log) as engine, sleeping_client(cluster, engine, tmp_path / "mark") as client:
+def test_a_drain_delivers_what_runs(cluster: LocalCluster, log: Path, mark: Path) -> None:
+    with running_engine(cluster, log) as engine, sleeping_client(cluster, engine, mark, 4) as client:
         code = engine.stop()
         output, _ = client.communicate(timeout=10)
     assert (code, output.strip()) == (0, "finished")
 
 
 @pytest.mark.parametrize(("on_exit", "still_running"), [("detach", 1), ("terminate", 0)])
-def test_the_jobs_are_left_or_ended_as_asked(
-    cluster: LocalCluster, log: Path, tmp_path: Path, on_exit: OnExit, still_running: int
+def test_jobs_are_left_or_ended_as_asked_and_another_manager_gets_their_tasks_at_once(
+    cluster: LocalCluster, log: Path, mark: Path, tmp_path: Path, on_exit: OnExit, still_running: int
 ) -> None:
     with (
-        running_engine(cluster, log, on_exit=on_exit) as engine,
-        sleeping_client(cluster, engine, tmp_path / "mark"),
+        running_engine(cluster, log, on_exit=on_exit, worker_manager_id="wm-first") as engine,
+        sleeping_client(cluster, engine, mark, 8),
     ):
         code = engine.stop()
         assert (code, cluster.aws.jobs()["running"]) == (0, still_running)
+        with running_engine(cluster, tmp_path / "second.log", worker_manager_id="wm-second") as second:
+            await_condition(lambda: mark.read_text().count("called") == 2, AT_ONCE_SECONDS, lambda: second.log)
+
+
+def test_a_second_signal_leaves_the_jobs_and_tells_the_scheduler(
+    cluster: LocalCluster, log: Path, mark: Path, tmp_path: Path
+) -> None:
+    with running_engine(cluster, log) as engine, sleeping_client(cluster, engine, mark, 6) as client:
+        engine.process.send_signal(signal.SIGINT)
+        engine.wait_for_log("draining")
+        code = engine.stop(signal.SIGINT, timeout=15)
+        assert (code, "adoption" in engine.log) == (1, True)
+        with running_engine(cluster, tmp_path / "second.log"):
+            output, errors = client.communicate(timeout=AT_ONCE_SECONDS)
+    assert (output.strip(), mark.read_text()) == ("finished", "called\n"), errors
 
 
 def test_a_queued_task_goes_to_another_manager_when_this_one_ends(
@@ -81,9 +88,9 @@ def test_a_queued_task_goes_to_another_manager_when_this_one_ends(
 
 
 def test_a_client_that_shuts_the_cluster_down_ends_the_engine_and_its_jobs(
-    cluster: LocalCluster, log: Path, tmp_path: Path
+    cluster: LocalCluster, log: Path, mark: Path
 ) -> None:
-    with running_engine(cluster, log) as engine, sleeping_client(cluster, engine, tmp_path / "mark"):
+    with running_engine(cluster, log) as engine, sleeping_client(cluster, engine, mark, 30):
         run_client(cluster, "Client(address=ADDRESS).shutdown()")
         code = engine.process.wait(30)
         assert (code, cluster.aws.jobs()["running"]) == (0, 0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import await_condition, client_process, run_client, running_engine
+from tests.end_to_end.support import run_client, running_engine
 
 NOBODY = "tcp://127.0.0.1:{port}"
 
@@ -82,46 +82,3 @@ def test_a_restarted_scheduler_is_joined_again(tmp_path: Path, log: Path) -> Non
         cluster.restart_scheduler()
         second = run_client(cluster, "with Client(address=ADDRESS) as c: print(c.submit(abs, -2).result(timeout=60))")
     assert (first.strip(), second.strip()) == ("1", "2")
-
-
-def test_sigterm_finishes_what_runs_and_tells_the_scheduler(cluster: LocalCluster, log: Path, tmp_path: Path) -> None:
-    mark = tmp_path / "running"
-    script = f"""
-    import time
-    def slow(path):
-        open(path, "w").close()
-        time.sleep(2)
-        return "finished"
-    with Client(address=ADDRESS) as client:
-        print(client.submit(slow, {str(mark)!r}).result(timeout=60))
-    """
-    with running_engine(cluster, log) as engine:
-        client = client_process(cluster, script)
-        await_condition(mark.exists, 30, lambda: engine.log)
-        code = engine.stop(signal.SIGTERM)
-        output, _ = client.communicate(timeout=30)
-    assert (code, output.strip()) == (0, "finished")
-
-
-def test_a_second_signal_leaves_the_jobs_and_exits(log: Path, tmp_path: Path) -> None:
-    mark = tmp_path / "running"
-    script = f"""
-    import time
-    def slow(path):
-        open(path, "w").close()
-        time.sleep(60)
-    with Client(address=ADDRESS) as client:
-        client.submit(slow, {str(mark)!r}).result(timeout=60)
-    """
-    # a cluster of its own: the scheduler hands the task that is left to whoever comes next
-    with LocalCluster(state_dir=tmp_path / "cluster") as cluster, running_engine(cluster, log) as engine:
-        client = client_process(cluster, script)
-        try:
-            await_condition(mark.exists, 30, lambda: engine.log)
-            engine.process.send_signal(signal.SIGINT)
-            engine.wait_for_log("draining")
-            code = engine.stop(signal.SIGINT, timeout=15)
-        finally:
-            client.kill()
-            client.communicate()
-    assert (code, "adoption" in engine.log) == (1, True)
