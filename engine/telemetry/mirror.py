@@ -41,6 +41,10 @@ class Mirror:
         taken, self.changed = self.changed, set()
         return taken
 
+    def forget(self) -> None:
+        """Whatever comes next counts, also when it is older: a recording is wound back."""
+        self._start_over("")
+
     def apply(self, tick: Tick, now: float) -> bool:
         """Take in one tick; False when it is an old one."""
         if tick.engine != self.engine:
