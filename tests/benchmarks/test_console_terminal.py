@@ -1,0 +1,89 @@
+"""What the console costs and how soon it answers, measured from outside in a terminal of 120x40.
+
+The engine behind it is synthetic and a process of its own: 10,000 jobs with 1,000 transitions a second, the same
+without any change, and 100,000 jobs. Start-up is cold in the sense of a new process; files are in the page cache.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.console.terminal import Terminal
+
+pytestmark = pytest.mark.benchmark
+
+CONSOLE = Path(sys.executable).with_name("scaler-batch")
+KEYS = "j" * 60
+MEASURED_SECONDS = 20.0
+
+
+@contextmanager
+def synthetic_engine(runtime: Path, jobs: int, rate: float) -> Iterator[dict[str, str]]:
+    """The environment in which a console finds it."""
+    environ = {"XDG_RUNTIME_DIR": str(runtime)}
+    command = (sys.executable, "-m", "tests.console.synthetic_engine", "--jobs", str(jobs), "--rate", str(rate))
+    process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield environ
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def first_paint(environ: dict[str, str]) -> float:
+    """Seconds from the start of the process to a dashboard with numbers."""
+    with Terminal((str(CONSOLE), "attach"), environ=environ) as terminal:
+        terminal.wait_for("RUNNING")
+        return time.monotonic() - terminal.started_at
+
+
+def report(title: str, terminal: Terminal, seconds: float) -> None:
+    terminal.run_for(5.0)  # past the start
+    cpu, begin = terminal.cpu_seconds(), time.monotonic()
+    written = terminal.run_for(seconds)
+    share = (terminal.cpu_seconds() - cpu) / (time.monotonic() - begin)
+    latencies = []
+    for key in KEYS:
+        terminal.run_for(0.13)
+        latencies.append(terminal.latency(key) * 1000)
+    p95 = statistics.quantiles(latencies, n=20)[18]
+    print(
+        f"{title:32} CPU {share:6.1%}  terminal {written / seconds / 1024:5.1f} KB/s  "
+        f"key p50 {statistics.median(latencies):5.1f} ms p95 {p95:5.1f} ms  RSS {terminal.rss_bytes() >> 20} MB"
+    )
+
+
+def test_first_paint(tmp_path: Path) -> None:
+    with synthetic_engine(tmp_path, 1_000, 10) as environ:
+        first_paint(environ)
+        times = sorted(first_paint(environ) for _ in range(7))
+    print(f"\nfirst paint: median {times[3]:.2f} s, worst {times[-1]:.2f} s of 7")
+
+
+@pytest.mark.parametrize(
+    ("title", "jobs", "rate"),
+    [
+        ("10,000 jobs, 1,000 moves a second", 10_000, 1_000),
+        ("10,000 jobs, none moves", 10_000, 0),
+        ("100,000 jobs, 1,000 moves a second", 100_000, 1_000),
+    ],
+)
+def test_cost_and_latency(title: str, jobs: int, rate: float, tmp_path: Path) -> None:
+    with (
+        synthetic_engine(tmp_path, jobs, rate) as environ,
+        Terminal((str(CONSOLE), "attach"), environ=environ) as terminal,
+    ):
+        terminal.wait_for("RUNNING")
+        print()
+        report(title, terminal, MEASURED_SECONDS)
