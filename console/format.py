@@ -1,0 +1,116 @@
+"""Numbers, times and sizes as people read them: short, of bounded width, and never a 0 for what nobody knows.
+
+Owns no width of a terminal cell (that is `console.spans`) and no colour.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Final
+
+UNKNOWN: Final = "–"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_SIZE_UNITS = "BKMGTPE"
+_COUNT_UNITS = ("", "k", "M", "G", "T")
+
+
+def count(number: float | None) -> str:
+    """`8,585`."""
+    return UNKNOWN if number is None else f"{number:,.0f}"
+
+
+def short_count(number: float | None) -> str:
+    """At most four characters: `985`, `8.6k`, `112k`, `1.0M`."""
+    return UNKNOWN if number is None else _scaled(number, 1000, _COUNT_UNITS, 10)
+
+
+def size(number: float | None) -> str:
+    """Bytes in at most four characters, in steps of 1024: `512B`, `1.8M`."""
+    return UNKNOWN if number is None else _scaled(number, 1024, tuple(_SIZE_UNITS), 10)
+
+
+def _scaled(number: float, step: int, units: Sequence[str], decimals_below: int) -> str:
+    index, value = 0, float(number)
+    while round(value) >= 1000 and index < len(units) - 1:
+        value /= step
+        index += 1
+    if index and value < decimals_below - 0.05:
+        return f"{value:.1f}{units[index]}"
+    return f"{value:.0f}{units[index]}"
+
+
+def rate(per_second: float | None) -> str:
+    """`41/s`, `0.2/s`; a rate that isn't nothing is never shown as 0."""
+    if per_second is None:
+        return f"{UNKNOWN}/s"
+    if per_second >= 10 or per_second == 0:
+        return f"{short_count(per_second)}/s"
+    return f"{per_second:.1f}/s" if per_second >= 0.1 else "<0.1/s"
+
+
+def age(seconds: float | None) -> str:
+    """At most four characters: `0s`, `59s`, `15m`, `3h`, `12d`. A clock that is a little behind makes no `-1s`."""
+    if seconds is None:
+        return UNKNOWN
+    whole = max(0, int(seconds))
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if whole >= unit:
+            return f"{whole // unit}{name}"
+    return f"{whole}s"
+
+
+def span(seconds: float | None) -> str:
+    """Two units: `0.8s`, `15m26s`, `3h05m`, `12d4h`."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f}s"
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m{whole % _MINUTE:02d}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02d}m"
+    return f"{whole // _DAY}d{whole % _DAY // _HOUR}h"
+
+
+def clock(at: float | None, millis: bool = False) -> str:
+    """The local time of day: `10:48:48`, with `millis` `10:48:48.137`."""
+    if at is None:
+        return UNKNOWN
+    text = time.strftime("%H:%M:%S", time.localtime(at))
+    return f"{text}.{int(at % 1 * 1000):03d}" if millis else text
+
+
+def percent(part: float | None, whole: float | None) -> str:
+    """`53%`; unknown when either is, or when there is no whole."""
+    if part is None or not whole:
+        return UNKNOWN
+    return f"{part / whole * 100:.0f}%"
+
+
+def percents(parts: Sequence[float]) -> list[int] | None:
+    """Whole percents that add up to exactly 100 (largest remainders first); None when there is nothing to share."""
+    total = sum(parts)
+    if total <= 0:
+        return None
+    exact = [part / total * 100 for part in parts]
+    floors = [math.floor(value) for value in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda index: floors[index] - exact[index])
+    for index in by_remainder[: 100 - sum(floors)]:
+        floors[index] += 1
+    return floors
+
+
+def milliseconds(value: float | None) -> str:
+    """`41ms`, `1.2s`; an API that was never called has no latency."""
+    if not value:
+        return UNKNOWN
+    return f"{value:.0f}ms" if value < 1000 else f"{value / 1000:.1f}s"
+
+
+def short_id(task_id: str, length: int = 8) -> str:
+    return task_id[:length]
