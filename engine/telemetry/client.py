@@ -36,6 +36,8 @@ _CALL_POLL_SECONDS = 0.02
 _AGAIN_SECONDS = 1.0
 """Between two requests for everything when the first brought nothing."""
 
+DOWN = (LinkState.LOST, LinkState.REFUSED)
+
 READ_ONLY = "this looker is read-only: attach with --allow-writes to control the engine"
 NOT_ALLOWED = "this key may only view: the engine's owner can make one with scaler-batch keys client --role control"
 KEY_REFUSED = "the engine doesn't let this key in: have it made with scaler-batch keys client on the engine's machine"
@@ -71,6 +73,7 @@ class TelemetryClient:
         self._welcome: Welcome | None = None
         self._waiting: dict[int, _Waiting] = {}
         self._refused: list[tuple[Callable[[Answer], None], str]] = []
+        self._was_down = False
         self._next_id = 0
         self._asked_full_at = self._pinged_at = float("-inf")
         self._watch = LinkWatch(endpoint.name, clock())
@@ -118,9 +121,13 @@ class TelemetryClient:
         control = isinstance(request, ControlRequest)
         if (why_not := self._why_not(control)) is not None:
             self._refused.append((on_answer, why_not))
-            return
+        else:
+            self._send(request, on_answer, timeout_s)
+
+    def _send(self, request: Request, on_answer: Callable[[Answer], None], timeout_s: float) -> None:
         self._next_id += 1
         frame = wire.encode(Ask(self._next_id, request))
+        control = isinstance(request, ControlRequest)
         self._waiting[self._next_id] = _Waiting(frame, control, on_answer, self._clock() + timeout_s)
         self._send_waiting()
 
@@ -131,9 +138,7 @@ class TelemetryClient:
             return NOT_ALLOWED
         if len(self._waiting) >= MOST_WAITING:
             return f"{MOST_WAITING} requests wait for an answer already: try again in a moment"
-        if self.link.state in (LinkState.LOST, LinkState.REFUSED):
-            return self.link.detail
-        return None
+        return self.link.detail if self.link.state in DOWN else None
 
     def _send_waiting(self) -> None:
         for waiting in self._waiting.values():
@@ -142,14 +147,16 @@ class TelemetryClient:
 
     def _ask_on_our_own(self) -> None:
         now = self._clock()
-        if self.link.state in (LinkState.LOST, LinkState.REFUSED):
-            return
-        if not self.mirror.complete and now - self._asked_full_at >= _AGAIN_SECONDS:
+        if self._needs_everything and now - self._asked_full_at >= _AGAIN_SECONDS:
             self._asked_full_at = now
-            self._ask(GetFullState(), lambda _: None, ANSWER_SECONDS)
+            self._send(GetFullState(), lambda _: None, ANSWER_SECONDS)
         if now - self._pinged_at >= PING_SECONDS:
             self._pinged_at = now
-            self._ask(Hello(), lambda _: None, ANSWER_SECONDS)
+            self._send(Hello(), lambda _: None, ANSWER_SECONDS)
+
+    @property
+    def _needs_everything(self) -> bool:
+        return not self.mirror.complete or self.link.state in DOWN
 
     def _give_up_on_late(self) -> None:
         now = self._clock()
@@ -227,12 +234,15 @@ class TelemetryClient:
     def _keep_link(self) -> None:
         now = self._clock()
         self._watch.look(now, self._wall_clock())
-        if self.link.state in (LinkState.LOST, LinkState.REFUSED):
-            self._fail_waiting()
+        if self.link.state in DOWN and not self._was_down:
+            self._fail(list(self._waiting))
+        self._was_down = self.link.state in DOWN
         if self._watch.retry_is_due(now):
+            self._fail([id for id, waiting in self._waiting.items() if waiting.sent_at is not None])
             self._connection.reopen()
             self._asked_full_at = self._pinged_at = float("-inf")
 
-    def _fail_waiting(self) -> None:
-        for id in list(self._waiting):
+    def _fail(self, ids: list[int]) -> None:
+        """What was on its way to an engine that went is answered by no other."""
+        for id in ids:
             self._answer(id, Refusal(self.link.detail))
