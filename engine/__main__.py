@@ -13,14 +13,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
 from engine.errors import ConfigError, EngineError
 from engine.logs import configure_logging
-from engine.settings import EngineConfig
+from engine.settings import EngineConfig, StopMode
 from engine.telemetry.book import ENDED_KEPT, JobBook
-from engine.worker_manager import AWSHPCWorkerManager, StopMode
+from engine.telemetry.service import telemetry
+from engine.worker_manager import AWSHPCWorkerManager
 
 logger = logging.getLogger("engine")
 
@@ -65,12 +67,21 @@ async def _run_managers(config: EngineConfig) -> int:
         for each in config.managers
     ]
     _stop_on_signals(managers, StopMode(config.on_exit))
-    runs = [asyncio.create_task(manager.run()) for manager in managers]
-    await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)
-    for manager in managers:
-        manager.stop(StopMode.DRAIN)
-    outcomes = await asyncio.gather(*runs, return_exceptions=True)
+    async with telemetry(config, managers, _version()):
+        runs = [asyncio.create_task(manager.run()) for manager in managers]
+        await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)
+        for manager in managers:
+            if not manager.is_stopping:
+                manager.stop(StopMode.DRAIN)
+        outcomes = await asyncio.gather(*runs, return_exceptions=True)
     return max(map(_exit_code, outcomes))
+
+
+def _version() -> str:
+    try:
+        return version("scaler-batch")
+    except PackageNotFoundError:  # run from the source tree
+        return "unknown"
 
 
 def _stop_on_signals(managers: Sequence[AWSHPCWorkerManager], mode: StopMode) -> None:

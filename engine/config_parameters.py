@@ -26,6 +26,7 @@ from engine.config_values import (
     text,
     unlimited_or_positive,
 )
+from engine.logs import LEVELS
 from engine.settings import EngineConfig, ManagerConfig
 
 BATCH_MAX_TIMEOUT_MINUTES = (2**31 - 1) // 60
@@ -306,7 +307,7 @@ _ENGINE = (
         name="logging_level",
         scope=Scope.ENGINE,
         short="-ll",
-        kind=choice("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"),
+        kind=choice(*LEVELS),
         help="Least severe level that is logged.",
         group=Group.LOGGING,
     ),

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 FORMAT_VARIABLE = "SCALER_BATCH_LOG_FORMAT"
 """`plain` or `json`, for what is not a terminal."""
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 
 _STREAMS = {"/dev/stdout": lambda: sys.stdout, "/dev/stderr": lambda: sys.stderr}
 _PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -23,6 +24,11 @@ def configure_logging(level: str, paths: Sequence[str], config_file: str | None,
         return
     handlers = [_handler(path, environ.get(FORMAT_VARIABLE, "plain")) for path in paths]
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Log what is as bad as `level` or worse, from now on."""
     for package in ("engine", "scaler"):
         logging.getLogger(package).setLevel(_level(level))
 

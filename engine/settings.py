@@ -6,6 +6,7 @@ process as msgspec JSON.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,16 @@ import msgspec
 InlineLimit = int | Literal["auto"]
 OnExit = Literal["drain", "detach", "terminate"]
 EventLoop = Literal["builtin", "uvloop"]
+TELEMETRY_AUTO = "auto"
+TELEMETRY_OFF = "off"
+
+
+class StopMode(str, Enum):
+    """How to end, gentlest first."""
+
+    DRAIN = "drain"
+    DETACH = "detach"
+    TERMINATE = "terminate"
 
 
 class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,5 +75,13 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     on_exit: OnExit = "drain"
     drain_timeout_seconds: int = 3600
     """How long a drain may take before the remaining jobs are left for adoption; 0 waits for ever."""
+    telemetry: str = TELEMETRY_AUTO
+    """`auto`: sockets in a private folder; `off`; or `tcp://host:port`, which takes two more ports and needs keys."""
+    telemetry_keys: str | None = None
+    """The folder that `scaler-batch keys engine` made."""
+    metrics_port: int | None = None
+    """Of Prometheus text, on loopback."""
+    record: str | None = None
+    """The file to which the published stream is appended."""
     notes: tuple[str, ...] = ()
     """What was accepted without effect or left alone: sentences for the log's first lines."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from enum import Enum
 from typing import Any
 
 from engine.backends import Insight, create_backend
@@ -17,7 +16,7 @@ from engine.cancelling import cancel_and_wait
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
 from engine.messages import CapacityWanted, LinkDown
 from engine.scaler_link import ManagerChannel, SchedulerLink
-from engine.settings import ManagerConfig
+from engine.settings import ManagerConfig, StopMode
 from engine.storage_link import StorageLink
 from engine.task_manager import AWSHPCTaskManager
 from engine.telemetry.book import JobBook
@@ -30,14 +29,6 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 IDLE_HEARTBEAT_SECONDS = 0.5
 """Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
-
-
-class StopMode(str, Enum):
-    """How to end, gentlest first."""
-
-    DRAIN = "drain"
-    DETACH = "detach"
-    TERMINATE = "terminate"
 
 
 class AWSHPCWorkerManager:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import zmq
 import zmq.asyncio
@@ -63,7 +64,7 @@ class Gatekeeper:
         if self._socket is not None:
             self._socket.close(0)
 
-    def secure(self, socket: zmq.asyncio.Socket, domain: Domain) -> None:
+    def secure(self, socket: zmq.Socket[Any], domain: Domain) -> None:
         """Before it is bound: nobody connects to it without a key that is let in."""
         socket.curve_server = True
         socket.curve_secretkey = self._secret
