@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.aws.budget import Sleep
+from engine.aws.budget import Clock, Sleep
 from engine.aws.errors import AwsError
 from engine.backends import Placement
 from engine.backends.batch.blob_depot import BlobDepot
@@ -15,11 +17,13 @@ from engine.backends.batch.canceller import Canceller
 from engine.backends.batch.cleaner import Cleaner
 from engine.backends.batch.inventory import Inventory
 from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
-from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.names import StoreLayout, submitted_at
 
 logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
+FENCE_KEPT_S: Final = 3600.0
+"""No job surfaces as late as this."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,21 +37,31 @@ class Adoption:
     cleaner: Cleaner
     depot: BlobDepot
     sleep: Sleep = asyncio.sleep
+    wall_clock: Clock = time.time
     _orphans: dict[bytes, TaskRecord] = field(default_factory=dict)
     _adopted: list[Submission] = field(default_factory=list)
+    _cleared: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __len__(self) -> int:
         return len(self._orphans)
 
-    async def find(self) -> None:
-        """Take inventory. Of several jobs of one task the latest counts. Raises `AwsError`."""
-        self._adopted = sorted(await self.inventory.take(), key=lambda one: one.submission_id)
-        for submission in self._adopted:
+    async def find(self) -> list[str]:
+        """Take inventory; gives the bundles of which nobody knows whether a job comes for them. Raises `AwsError`."""
+        stock = await self.inventory.take()
+        self.add(stock.submissions)
+        return stock.bundles
+
+    def add(self, submissions: Sequence[Submission]) -> None:
+        """The tasks of these can be claimed. Of several jobs of one task the latest counts."""
+        fresh = [one for one in submissions if one.submission_id not in self.ledger.submissions]
+        self._adopted += fresh
+        for submission in fresh:
             self.ledger.submissions[submission.submission_id] = submission
             for record in submission.tasks:
                 self._add(record)
-        if self._orphans:
-            logger.info("found %d tasks in %d jobs of a predecessor", len(self._orphans), len(self._adopted))
+        if fresh:
+            tasks = sum(len(one.tasks) for one in fresh)
+            logger.info("found %d tasks in %d submissions of a predecessor", tasks, len(fresh))
 
     def claim(self, task_id: bytes) -> Placement | None:
         """The task is wanted: from here on it is followed like any other. None: no job of ours has it."""
@@ -57,16 +71,15 @@ class Adoption:
         self.ledger.claim(record)
         submission = record.submission
         assert submission is not None
-        assert submission.job_id is not None
         return Placement(
             submission_id=submission.submission_id,
-            job_id=submission.job_id,
+            job_id=submission.job_id or "",
             route=submission.route,
             task_ids=(task_id,),
             raw_bytes=0,
             wire_bytes=len(submission.text),
             why="a predecessor of this manager submitted it",
-            array_size=len(submission.tasks) if submission.is_array else 0,
+            array_size=len(submission.tasks) if submission.is_array and submission.job_id is not None else 0,
             first_index=record.index,
         )
 
@@ -80,28 +93,43 @@ class Adoption:
         for record in unclaimed:
             self.ledger.close(record, Stage.FORGOTTEN)
         self.cleaner.wake()
-        await self._delete_leftovers()
+        await self._cleared.wait()
+
+    async def clear_up(self) -> None:
+        """When nothing can be claimed any more and no adopted job needs a blob: delete what belongs to no job.
+
+        Young fences stay: a late job must find them.
+        """
+        while self._orphans or any(one.submission_id in self.ledger.submissions for one in self._adopted):
+            await self.sleep(LOOK_S)
+        self._adopted.clear()
+        try:
+            await self._delete_leftovers()
+        except AwsError as error:
+            logger.warning("leftovers of a predecessor stay in S3 until the next start: %s", error)
+        self._cleared.set()
+
+    async def _delete_leftovers(self) -> None:
+        blobs = [_name(key) for key in await self.inventory.keys("objects")]
+        keys = [*await self.inventory.keys("payloads"), *await self.inventory.keys("results")]
+        keys += [key for key in await self.inventory.keys("fence") if self._is_old(key)]
+        prefix = f"{self.layout.root}/"
+        ours = self.ledger.submissions
+        await self.cleaner.delete([key for key in keys if key.removeprefix(prefix).split("/")[1] not in ours])
+        await self.depot.delete_unknown(blobs, self.cleaner.delete)
 
     def _add(self, record: TaskRecord) -> None:
         """A task that was sent again has an earlier job, too: a result of that counts, its end does not."""
-        earlier = self._orphans.get(record.task_id)
-        if earlier is not None:
+        other = self._orphans.get(record.task_id)
+        if other is not None:
+            earlier, record = sorted((other, record), key=lambda one: max(one.lineage))
             earlier.stage = Stage.FORGOTTEN
             record.lineage |= earlier.lineage
         self._orphans[record.task_id] = record
 
-    async def _delete_leftovers(self) -> None:
-        """Once no adopted job could need a shared blob any more. Fences stay: a late job must find them."""
-        while any(one.submission_id in self.ledger.submissions for one in self._adopted):
-            await self.sleep(LOOK_S)
-        self._adopted.clear()
-        try:
-            found = [key for folder in ("objects", "payloads", "results") for key in await self.inventory.keys(folder)]
-        except AwsError as error:
-            logger.warning("leftovers of a predecessor stay in S3 until the next start: %s", error)
-            return
-        await self.cleaner.delete([key for key in found if not self._is_ours(key)])
+    def _is_old(self, fence: str) -> bool:
+        return submitted_at(_name(fence)) < self.wall_clock() - FENCE_KEPT_S
 
-    def _is_ours(self, key: str) -> bool:
-        name = key.removeprefix(f"{self.layout.root}/").split("/")[1]
-        return name in self.ledger.submissions or self.depot.holds(name)
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]

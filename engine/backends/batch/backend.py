@@ -24,14 +24,16 @@ from engine.backends.batch.collector import Collector
 from engine.backends.batch.endings import Endings
 from engine.backends.batch.insight import BatchInsight
 from engine.backends.batch.inventory import Inventory
+from engine.backends.batch.job_lists import JobLists
 from engine.backends.batch.lease import Lease
-from engine.backends.batch.ledger import Ledger, Stage, TaskRecord
+from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
 from engine.backends.batch.logs import LogTail
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.preflight import Surroundings, examine
 from engine.backends.batch.recall import Recall
 from engine.backends.batch.request import JobTemplate, runner_options
 from engine.backends.batch.results import ResultReader
+from engine.backends.batch.second_look import SecondLook
 from engine.backends.batch.settlement import Settlement
 from engine.backends.batch.submission import Launcher
 from engine.backends.batch.tracker import Tracker
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SETTLE_S: Final = 5.0
-"""How long `stop` waits for Batch to report the ends of jobs whose results are delivered."""
+"""How long `stop` waits for answers to SubmitJob, and for Batch to report the ends of delivered jobs."""
 
 
 TERMINATE_S: Final = 120.0
@@ -63,11 +65,14 @@ class BatchBackend:
         self._store = ObjectStore(self._caller.session, config.s3_bucket)
         self._ledger = Ledger()
         self._depot = BlobDepot(self._caller, self._layout, time.monotonic)
+        self.insight = BatchInsight(self._caller)
         self._cleaner = Cleaner(self._caller, self._ledger, self._layout, self._depot)
         self._canceller = Canceller(self._caller, self._ledger, self._cleaner, self._spawn)
-        inventory = Inventory(self._caller, self._store, self._layout, config.job_queue)
-        self._adoption = Adoption(inventory, self._ledger, self._layout, self._canceller, self._cleaner, self._depot)
-        self.insight = BatchInsight(self._caller)
+        jobs = JobLists(self._caller, config.worker_manager_id, config.job_queue)
+        self._inventory = Inventory(self._caller, self._store, self._layout, jobs)
+        self._adoption = Adoption(
+            self._inventory, self._ledger, self._layout, self._canceller, self._cleaner, self._depot
+        )
         self._capabilities: dict[str, int] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._is_started = False
@@ -100,16 +105,17 @@ class BatchBackend:
 
     @property
     def orphans(self) -> int:
-        return len(self._adoption)
+        return len(self._adoption) + self._second_look.questions
 
     def adopt(self, task_id: bytes) -> Placement | None:
         return self._adoption.claim(task_id)
 
     async def abandon_orphans(self) -> None:
+        await self._second_look.finished.wait()
         await self._adoption.abandon()
 
     def submit(self, work: TaskWork) -> None:
-        self._collector.add(self._ledger.add_task(work))
+        self._second_look.admit(self._ledger.add_task(work))
 
     async def cancel(self, task_id: bytes) -> None:
         record = self._ledger.tasks.get(task_id)
@@ -140,12 +146,14 @@ class BatchBackend:
 
     async def _find_orphans(self) -> None:
         try:
-            await self._adoption.find()
+            bundles = await self._adoption.find()
         except AwsError as error:
             raise StartupError(
                 f"what an earlier manager of this id left can't be looked up ({error}): "
                 "grant batch:ListJobs, batch:DescribeJobs, s3:ListBucket and s3:GetObject"
             ) from error
+        self._second_look.prepare(bundles, self._lease.last_act_s)
+        self._spawn(self._second_look.run())
 
     async def _cancel_all(self) -> None:
         """Bounded, since calls wait for ever while AWS is away; what is left then can be adopted."""
@@ -179,6 +187,18 @@ class BatchBackend:
             random.SystemRandom().getrandbits,
         )
         self._collector = Collector(self._launcher.launch, clock, asyncio.get_running_loop().call_later)
+        self._second_look = SecondLook(
+            self._inventory,
+            self._adoption,
+            settlement,
+            endings,
+            self._cleaner,
+            ledger,
+            layout,
+            self._observer,
+            self._collector.add,
+            self._spawn,
+        )
         reader = ResultReader(caller, self._store, layout, ledger, self._deliver, self._spawn)
         watch = BatchWatch(caller, ledger, endings, self._observer, clock)
         tracker = Tracker(
@@ -225,14 +245,13 @@ class BatchBackend:
         )
 
     async def _settle(self) -> None:
-        """Jobs whose results are delivered for good end within moments: wait for it, to leave nothing in S3."""
+        """Wait for answers to SubmitJob, so that a successor finds the jobs, and for the ends of delivered jobs."""
         until = time.monotonic() + SETTLE_S
-        while time.monotonic() < until and self._lease.held and self._is_settling():
+        while (
+            time.monotonic() < until and self._lease.held and any(map(_is_settling, self._ledger.submissions.values()))
+        ):
             self._ledger.wake()
             await asyncio.sleep(0.2)
-
-    def _is_settling(self) -> bool:
-        return any(one.job_id is not None and one.is_closed for one in self._ledger.submissions.values())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -257,6 +276,10 @@ class BatchBackend:
     async def _close(self) -> None:
         await self._caller.close()
         self._store.close()
+
+
+def _is_settling(submission: Submission) -> bool:
+    return not submission.settled.is_set() or (submission.job_id is not None and submission.is_closed)
 
 
 def _clock_that_counts_sleep() -> float:

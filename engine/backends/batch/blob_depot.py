@@ -53,10 +53,6 @@ class BlobDepot:
         # Shielded: one waiter that is cancelled must not take the upload from the others.
         await asyncio.gather(*(asyncio.shield(self._stored[digest].upload) for digest in blobs))
 
-    def holds(self, digest: str) -> bool:
-        """Whether it is ours to delete, or needed."""
-        return digest in self._stored
-
     def release(self, digests: Iterable[str]) -> None:
         """One user less."""
         for digest in digests:
@@ -70,17 +66,26 @@ class BlobDepot:
         """Delete what nobody needed for `idle_s`; whoever needs it meanwhile waits, then uploads it again."""
         limit = self.clock() - idle_s
         idle = [digest for digest, one in self._stored.items() if one.users == 0 and one.idle_since <= limit]
-        if not idle:
-            return
         for digest in idle:
             del self._stored[digest]
-        self._deleting.update(idle)
+        await self._delete(idle, delete)
+
+    async def delete_unknown(self, digests: Iterable[str], delete: Callable[[Sequence[str]], Awaitable[None]]) -> None:
+        """Delete blobs of a predecessor, except what is needed by now."""
+        unknown = [one for one in digests if one not in self._stored and one not in self._deleting]
+        await self._delete(unknown, delete)
+
+    async def _delete(self, digests: Sequence[str], delete: Callable[[Sequence[str]], Awaitable[None]]) -> None:
+        if not digests:
+            return
+        self._deleting.update(digests)
         self._deleted.clear()
         try:
-            await delete([self.layout.blob(digest) for digest in idle])
+            await delete([self.layout.blob(digest) for digest in digests])
         finally:
-            self._deleting.difference_update(idle)
-            self._deleted.set()
+            self._deleting.difference_update(digests)
+            if not self._deleting:
+                self._deleted.set()
 
     async def _upload(self, digest: str, data: bytes) -> None:
         key = self.layout.blob(digest)

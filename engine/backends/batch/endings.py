@@ -27,6 +27,8 @@ from engine.backends.batch.settlement import Settlement
 
 logger = logging.getLogger(__name__)
 
+UNREACHABLE: Final = 75
+"""The runner's exit code when it did not call the function because S3 could not be reached."""
 RESULT_PATIENCE_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
 VANISHED_RESENDS: Final = 1
@@ -74,7 +76,7 @@ class Endings:
         for record, end in ends:
             if not record.is_open or record.submission is not submission or self.is_known(record):
                 continue
-            if facts.ECS_OVERRIDES_REASON in end.status_reason + end.container_reason:
+            if _was_too_long(end):
                 too_long.append(record)
             elif _was_not_called(submission, record, end):
                 record.resent += 1
@@ -100,6 +102,13 @@ class Endings:
             logger.warning("job %s vanished before it started; sending its %d tasks again", end.job_id, len(retry))
             await self.settlement.fence(submission)
             await self._send_again(submission, [record for record in retry if record.is_open])
+
+    def failed_before(self, record: TaskRecord, end: JobEnd) -> bool:
+        """A predecessor's job of this task ended so. False: the function was not called, or its outcome is known."""
+        if end.status != "FAILED" or end.promises_result or end.exit_code == UNREACHABLE or _was_too_long(end):
+            return False
+        self._fail(record, end, partial(job_failure, end))
+        return True
 
     def review(self) -> None:
         """Give up on promised results that did not appear in time."""
@@ -152,10 +161,14 @@ class Endings:
         await self.deliver(record, failed(record.task_id, explain(tail)))
 
 
+def _was_too_long(end: JobEnd) -> bool:
+    return facts.ECS_OVERRIDES_REASON in end.status_reason + end.container_reason
+
+
 def _was_not_called(submission: Submission, record: TaskRecord, end: JobEnd) -> bool:
     if submission.fenced and end.status == "SUCCEEDED":
         return True
-    return end.exit_code == 75 and record.resent < UNREACHABLE_RESENDS
+    return end.exit_code == UNREACHABLE and record.resent < UNREACHABLE_RESENDS
 
 
 def _vanished(submission: Submission, end: JobEnd, _: str) -> Exception:

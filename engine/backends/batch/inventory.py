@@ -1,31 +1,46 @@
-"""What a predecessor of this worker-manager id left: its jobs, found by name, and their results, found in S3.
+"""What a predecessor of this worker-manager id left: its jobs, found by name, and its results and bundles in S3.
 
-State lives in Batch and S3, so there is no local file to lose. A job counts when it is not at its end, when a
-result of it lies in S3, or when it failed without one: then its task gets the reason instead of a second run.
+State lives in Batch and S3, so there is no local file to lose. A job that is not at its end counts; of one that is,
+only what S3 shows counts, whether Batch still knows the job or not. So the number of finished jobs costs nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 from container.batch_job_frames import FIRST_READ, FrameError, from_inline, manifest_length, task_ids
 from engine.aws import facts
-from engine.aws.caller import DESCRIBE_JOBS, GET_OBJECT, LIST_JOBS, LIST_OBJECTS, AwsCaller
-from engine.aws.errors import AwsError
+from engine.aws.caller import GET_OBJECT, LIST_OBJECTS, AwsCaller
+from engine.aws.errors import AwsError, Remedy
 from engine.aws.object_store import ObjectStore
 from engine.backends import ResourceShape, Route
 from engine.backends.batch.canceller import REASON as CANCELLED_BY_US
+from engine.backends.batch.failure import JobEnd
+from engine.backends.batch.job_lists import JobLists, OwnJob
 from engine.backends.batch.ledger import Stage, Submission, TaskRecord
-from engine.backends.batch.names import JobKind, ParsedName, StoreLayout, parse_job_name
+from engine.backends.batch.names import JobKind, StoreLayout
+from engine.backends.batch.settlement import SURFACED
 from engine.backends.batch.watch import STARTED, TERMINAL, job_states
 
 logger = logging.getLogger(__name__)
 
 BUNDLE_TEXT: Final = "s3"
+OUR_DOING: Final = (CANCELLED_BY_US, SURFACED)
+REMEMBERED: Final = 200_000
+"""Tasks of failed jobs that are kept in mind, some 40 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """`submissions` have tasks that can be claimed. Of `bundles` nobody knows whether a job will come for them."""
+
+    submissions: list[Submission] = field(default_factory=list)
+    bundles: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -35,14 +50,66 @@ class Inventory:
     caller: AwsCaller
     store: ObjectStore
     layout: StoreLayout
-    queue: str
+    jobs: JobLists
 
-    async def take(self) -> list[Submission]:
-        """The submissions that live, or ended while nobody looked. Raises `AwsError`."""
-        results = await self._results()
-        chosen = [job_id for job_id, name, job in await self._jobs() if _matters(name, job, results)]
-        submissions = [await self._submission(job) for job in await self._describe(chosen)]
-        return [submission for submission in submissions if submission is not None]
+    async def take(self) -> Stock:
+        """What lives, and what ended with results that nobody fetched. Raises `AwsError`.
+
+        Jobs first, then results: a job that ends in between has written its result by then.
+        """
+        living = await self.restore([job.job_id for job in await self.jobs.living()])
+        known = {one.submission_id for one in living}
+        results = await self.results()
+        bundles = {key.rpartition("/")[2] for key in await self.keys("payloads")} - known
+        ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in known]
+        return Stock([*living, *ended], sorted(bundles - results.keys()))
+
+    async def take_newest(self, known: Iterable[str]) -> list[Submission]:
+        """What the first listing of the jobs didn't show yet; `known` are submission ids. Raises `AwsError`."""
+        fresh = [job.job_id for job in await self.jobs.newest() if job.status not in TERMINAL]
+        living = await self.restore(fresh)
+        seen = {*known, *(one.submission_id for one in living)}
+        results = await self.results()
+        ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in seen]
+        return [*(one for one in living if one.submission_id not in known), *ended]
+
+    async def restore(self, job_ids: Sequence[str]) -> list[Submission]:
+        """The submissions of these jobs, as far as they are ours and can be read."""
+        described = await self.jobs.describe(job_ids)
+        restored = await asyncio.gather(*map(self._submission, described))
+        return [submission for submission in restored if submission is not None]
+
+    async def failures(self) -> dict[bytes, str]:
+        """Where the reason of a failure may be found that nobody was told: Batch's id of the job, by task."""
+        failed = [job for job in await self.jobs.failed() if _may_tell(job)]
+        found: dict[bytes, str] = {}
+        for job in failed:
+            if job.name.kind is JobKind.SINGLE:
+                found.setdefault(bytes.fromhex(job.name.hex_id), job.job_id)
+        arrays = [job.job_id for job in failed if job.name.kind is JobKind.ARRAY]
+        while arrays and len(found) < REMEMBERED:
+            asked, arrays = arrays[: facts.DESCRIBE_JOBS_IDS], arrays[facts.DESCRIBE_JOBS_IDS :]
+            for submission in await self.restore(asked):
+                found.update((one.task_id, submission.child_id(one)) for one in submission.tasks)
+        if arrays:
+            logger.warning("%d failed array jobs are too many to keep in mind; their tasks may run again", len(arrays))
+        return found
+
+    async def manifest(self, submission_id: str) -> tuple[bytes, ...]:
+        """The tasks of a bundle, in order. Raises `AwsError`, `FrameError`."""
+        key = self.layout.payload(submission_id)
+        head = await self._head(key, FIRST_READ)
+        length = manifest_length(head)
+        return task_ids(head if length <= len(head) else await self._head(key, length))
+
+    async def results(self, submission_id: str | None = None) -> dict[str, list[bytes]]:
+        """The tasks of which results lie in S3, by submission."""
+        folder = "results" if submission_id is None else f"results/{submission_id}"
+        found: dict[str, list[bytes]] = {}
+        for parsed in map(self.layout.parse_result, await self.keys(folder)):
+            if parsed is not None:
+                found.setdefault(parsed[0], []).append(parsed[1])
+        return found
 
     async def keys(self, folder: str) -> list[str]:
         """Every key of a folder below the own prefix."""
@@ -55,32 +122,6 @@ class Inventory:
                 return keys
             page = await self.caller.run(LIST_OBJECTS, partial(self.store.list_page, prefix, "", page.next_token))
 
-    async def _results(self) -> set[str]:
-        """The submission ids and the task ids (hex) of which results lie in S3."""
-        parsed = map(self.layout.parse_result, await self.keys("results"))
-        return {name for one in parsed if one is not None for name in (one[0], one[1].hex())}
-
-    async def _jobs(self) -> list[tuple[str, ParsedName, dict[str, Any]]]:
-        mine: list[tuple[str, ParsedName, dict[str, Any]]] = []
-        token: dict[str, Any] = {}
-        name_filter = {"name": "JOB_NAME", "values": [f"{self.layout.manager_id}_*"]}
-        while True:
-            page = await self.caller.call(LIST_JOBS, jobQueue=self.queue, filters=[name_filter], **token)
-            for job in page["jobSummaryList"]:
-                name = parse_job_name(self.layout.manager_id, job["jobName"])
-                if name is not None:
-                    mine.append((job["jobId"], name, job))
-            if not page.get("nextToken"):
-                return mine
-            token = {"nextToken": page["nextToken"]}
-
-    async def _describe(self, job_ids: Sequence[str]) -> list[dict[str, Any]]:
-        jobs: list[dict[str, Any]] = []
-        for start in range(0, len(job_ids), facts.DESCRIBE_JOBS_IDS):
-            asked = list(job_ids[start : start + facts.DESCRIBE_JOBS_IDS])
-            jobs += (await self.caller.call(DESCRIBE_JOBS, jobs=asked))["jobs"]
-        return jobs
-
     async def _submission(self, job: dict[str, Any]) -> Submission | None:
         """None for a job of the same id that works on another bucket or prefix, or whose tasks can't be told."""
         parameters = job.get("parameters") or {}
@@ -88,19 +129,13 @@ class Inventory:
             return None
         submission_id, text = parameters.get("submission", ""), parameters.get("payload", "")
         try:
-            ids = await self._task_ids(submission_id, text)
+            ids = await self.manifest(submission_id) if text == BUNDLE_TEXT else task_ids(from_inline(text))
         except (AwsError, FrameError) as error:
-            logger.warning("job %s (%s) of a predecessor can't be picked up: %s", job["jobName"], job["jobId"], error)
+            cleaned = isinstance(error, AwsError) and error.remedy is Remedy.ABSENT and job["status"] in TERMINAL
+            level = logging.DEBUG if cleaned else logging.WARNING
+            logger.log(level, "job %s (%s) can't be picked up: %s", job["jobName"], job["jobId"], error)
             return None
         return _restored(job, submission_id, text, ids)
-
-    async def _task_ids(self, submission_id: str, text: str) -> tuple[bytes, ...]:
-        if text != BUNDLE_TEXT:
-            return task_ids(from_inline(text))
-        key = self.layout.payload(submission_id)
-        head = await self._head(key, FIRST_READ)
-        length = manifest_length(head)
-        return task_ids(head if length <= len(head) else await self._head(key, length))
 
     async def _head(self, key: str, length: int) -> bytes:
         def read() -> bytes:
@@ -112,21 +147,30 @@ class Inventory:
         return await self.caller.run(GET_OBJECT, read)
 
 
-def _matters(name: ParsedName, job: dict[str, Any], results: set[str]) -> bool:
-    if name.hex_id in results or job["status"] not in TERMINAL:
-        return True
-    failed_alone = job["status"] == "FAILED" and name.kind is JobKind.SINGLE
-    return failed_alone and job.get("statusReason") != CANCELLED_BY_US
+def _orphans(ids: Iterable[bytes], shape: ResourceShape) -> tuple[TaskRecord, ...]:
+    return tuple(TaskRecord(task_id, shape, None, Stage.ORPHANED, index=i) for i, task_id in enumerate(ids))
+
+
+def _may_tell(job: OwnJob) -> bool:
+    """Not when we ended it, nor when its result must have been written: then that was fetched, or lies in S3."""
+    end = JobEnd.of(job.summary)
+    return end.status_reason not in OUR_DOING and not end.promises_result
+
+
+def ended_submission(submission_id: str, ids: Sequence[bytes]) -> Submission:
+    """Known by its results alone: its job ended, or is forgotten."""
+    shape = ResourceShape()
+    records = _orphans(ids, shape)
+    return _linked(Submission(submission_id, "", records, shape, ended=True, found=set(ids)))
 
 
 def _restored(job: dict[str, Any], submission_id: str, text: str, ids: Sequence[bytes]) -> Submission:
     shape = _shape(job)
-    records = tuple(TaskRecord(task_id, shape, None, Stage.ORPHANED, index=i) for i, task_id in enumerate(ids))
     routes = {"b": Route.INLINE, "z": Route.GZIP}
     submission = Submission(
         submission_id=submission_id,
         job_name=job["jobName"],
-        tasks=records,
+        tasks=_orphans(ids, shape),
         shape=shape,
         route=routes.get(text[:1], Route.S3),
         text=text,
@@ -135,9 +179,13 @@ def _restored(job: dict[str, Any], submission_id: str, text: str, ids: Sequence[
         ended=job["status"] in TERMINAL,
         started=bool(job_states(job).intersection(STARTED)),
     )
-    for record in records:
+    return _linked(submission)
+
+
+def _linked(submission: Submission) -> Submission:
+    for record in submission.tasks:
         record.submission = submission
-        record.lineage.add(submission_id)
+        record.lineage.add(submission.submission_id)
     submission.settled.set()
     return submission
 

@@ -63,6 +63,7 @@ class Lease:
     _valid_until: float = float("-inf")
     _lost: bool = False
     _renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    _inherited_age_s: float | None = None
 
     def __post_init__(self) -> None:
         self._me = this_process(self.token)
@@ -71,6 +72,14 @@ class Lease:
     def held(self) -> bool:
         """Provably ours at this moment."""
         return not self._lost and self.clock() < self._valid_until
+
+    @property
+    def last_act_s(self) -> float | None:
+        """How long ago, at the least, a dead holder that was succeeded could last act; None: it gave the lease back.
+
+        Negative when it may have acted up to a moment ago.
+        """
+        return None if self._inherited_age_s is None else self._inherited_age_s - (TTL_S - SAFETY_S)
 
     async def wait_held(self) -> None:
         """Returns when the lease is provably ours; never after it was lost."""
@@ -119,6 +128,7 @@ class Lease:
             return await self._write(IfNoneMatch="*")
         if self._may_succeed(seen) and await self._write(IfMatch=seen.etag):
             logger.info("succeeded the previous holder of the lease")
+            self._inherited_age_s = seen.age_s
             return True
         return False
 

@@ -3,7 +3,7 @@
 A task is COLLECTING (in the window), LAUNCHING (its submission is being sent), IN_BATCH, FETCHING (its result was
 seen and is being read), then DELIVERED (the observer has its outcome), and at last FORGOTTEN or CANCELLED. A task
 that must be sent again goes back to LAUNCHING under a new submission; a result that its old submission still
-writes counts too.
+writes counts too. A task of a predecessor begins as ORPHANED and is IN_BATCH when somebody claims it.
 
 A submission lives until Batch says that its job ended and all of its tasks are closed; then its objects go.
 """
@@ -84,7 +84,7 @@ class Submission:
     fenced: bool = False
     """A fence object was written at some time: a child that ended without a result may not have run."""
     ended: bool = False
-    """Batch says that every child is at its end, or the job can't exist."""
+    """Batch says that every child is at its end, or no job is known any more, or none can exist."""
     started: bool = False
     """Some child was seen STARTING or later."""
     summary: dict[BatchState, int] = field(default_factory=dict)
@@ -165,7 +165,7 @@ class Ledger:
         for record in self._claimed:
             if record.stage is Stage.ORPHANED and record.submission is not None:
                 record.stage = Stage.IN_BATCH
-                record.submission.ended = False
+                record.submission.ended = record.submission.job_id is None
                 record.submission.silent.discard(record.index)
                 self.submissions[record.submission.submission_id] = record.submission
                 for submission_id in record.lineage & self.submissions.keys():

@@ -41,6 +41,11 @@ def new_submission_id(epoch_s: float, random_bits: Callable[[int], int]) -> str:
     return f"{int(epoch_s * 1000) & (1 << 48) - 1:012x}{random_bits(80):020x}"
 
 
+def submitted_at(submission_id: str) -> float:
+    """When the id was made, seconds since the epoch; 0.0 for what is none."""
+    return int(submission_id[:12], 16) / 1000 if re.fullmatch(_HEX32, submission_id) else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class StoreLayout:
     """The keys below `<s3_prefix>/<worker-manager id>/`; nothing outside of it is ever touched."""

@@ -98,9 +98,10 @@ async def test_a_job_that_failed_while_nobody_looked_tells_its_reason_and_is_not
     await leave(aws, "wm-oom", [task], tmp_path.parent, 1)
     await eventually(lambda: aws.jobs()["running"] == 0)
     async with succeeding(aws, worker_manager_id="wm-oom") as (backend, told):
-        assert backend.adopt(task.task_id) is not None
+        backend.submit(task)
         with pytest.raises(MemoryError, match="OutOfMemoryError"):
             await told.value(task)
+        assert told.placements == []
 
 
 async def test_what_nobody_claims_is_terminated_and_its_objects_go(aws: LocalAWS, tmp_path: Path) -> None:
