@@ -22,7 +22,7 @@ from engine.config_parameters import (
 )
 from engine.config_sources import Document, Layer, from_environment, from_file, from_flags
 from engine.errors import ConfigError
-from engine.settings import EngineConfig, ManagerConfig
+from engine.settings import TELEMETRY_AUTO, TELEMETRY_OFF, EngineConfig, ManagerConfig
 
 __all__ = ["PARAMETERS", "EngineConfig", "ManagerConfig", "Parameter", "resolve"]
 
@@ -63,6 +63,7 @@ def resolve(
     _check_distinct(managers)
     notes = (*document.notes, *_notes(layers, managers))
     shared = _shared(layers)
+    _check_telemetry(shared)
     return msgspec.convert({**shared, "managers": managers, "notes": notes}, EngineConfig)
 
 
@@ -169,6 +170,15 @@ def _shared(layers: Sequence[Layer]) -> dict[str, object]:
                     f"one engine runs them all: give one value, or {BY_NAME[target].flag}."
                 )
     return shared
+
+
+def _check_telemetry(shared: Mapping[str, object]) -> None:
+    address = str(shared.get("telemetry", TELEMETRY_AUTO))
+    if address not in (TELEMETRY_AUTO, TELEMETRY_OFF) and "telemetry_keys" not in shared:
+        raise ConfigError(
+            f"telemetry at {address} can be reached from elsewhere, so it needs keys: make them with `scaler-batch "
+            "keys engine` and give --telemetry-keys."
+        )
 
 
 def _notes(layers: Sequence[Layer], managers: Sequence[ManagerConfig]) -> list[str]:

@@ -20,9 +20,11 @@ from engine.config_values import (
     decimal,
     inline_limit,
     integer,
+    path,
     paths,
     s3_prefix,
     switch,
+    telemetry,
     text,
     unlimited_or_positive,
 )
@@ -53,6 +55,7 @@ class Group(str, Enum):
     WORKER = "Worker"
     EXIT = "Exit"
     LOGGING = "Logging and event loop"
+    TELEMETRY = "Telemetry"
     NO_EFFECT = "Accepted without effect (they shape local worker processes)"
 
 
@@ -326,6 +329,35 @@ _ENGINE = (
         kind=_ANYTHING,
         help="Logging configuration in Python's .conf format; takes the place of the other two.",
         group=Group.LOGGING,
+    ),
+    Parameter(
+        name="telemetry",
+        scope=Scope.ENGINE,
+        kind=telemetry(),
+        help="Where consoles and commands reach the engine: auto is a private folder of this user on this machine, "
+        "tcp://host:port listens at that port and the next two and needs --telemetry-keys, off is nowhere.",
+        group=Group.TELEMETRY,
+    ),
+    Parameter(
+        name="telemetry_keys",
+        scope=Scope.ENGINE,
+        kind=path("DIRECTORY"),
+        help="The directory that `scaler-batch keys engine` made: the engine's keys and the clients that it lets in.",
+        group=Group.TELEMETRY,
+    ),
+    Parameter(
+        name="metrics_port",
+        scope=Scope.ENGINE,
+        kind=integer(1, 65535),
+        help="Serve Prometheus text at this port of 127.0.0.1.",
+        group=Group.TELEMETRY,
+    ),
+    Parameter(
+        name="record",
+        scope=Scope.ENGINE,
+        kind=path("FILE"),
+        help="Append what is published to this file, for `scaler-batch replay`; no payloads, no results.",
+        group=Group.TELEMETRY,
     ),
 )
 

@@ -101,6 +101,33 @@ def paths() -> Kind:
     return Kind("a path or a list of paths", "PATH", parse, repeatable=True)
 
 
+def path(metavar: str) -> Kind:
+    """One path."""
+
+    def parse(value: object) -> object:
+        if not isinstance(value, str) or not value:
+            raise ValueError
+        return value
+
+    return Kind("a path", metavar, parse)
+
+
+def telemetry() -> Kind:
+    """`auto`, `off`, or an address with room for two more ports."""
+    pattern = re.compile(r"tcp://[^/\s]+:(?P<port>\d+)")
+
+    def parse(value: object) -> object:
+        if value in ("auto", "off"):
+            return value
+        matched = pattern.fullmatch(value) if isinstance(value, str) else None
+        if matched is None:
+            raise ValueError
+        _in_range(int(matched["port"]), 1, 65533)
+        return value
+
+    return Kind("auto, off, or an address like tcp://0.0.0.0:27500", "auto|off|ADDRESS", parse)
+
+
 def address() -> Kind:
     """A Scaler address."""
     schemes = "|".join(ADDRESS_SCHEMES_WITH_PORT)

@@ -46,6 +46,10 @@ from tests.engine.resolving import REQUIRED, error_of, one, run
         ("client_python", "3.11.4"),
         ("on_exit", "explode"),
         ("logging_level", "LOUD"),
+        ("telemetry", "ipc:///tmp/x"),
+        ("telemetry", "tcp://0.0.0.0:65535"),
+        ("metrics_port", "0"),
+        ("record", ""),
         ("event_loop", "asyncio"),
         ("hard_processor_suspend", "maybe"),
         ("task_timeout_seconds", "-1"),
@@ -131,3 +135,12 @@ def test_every_parameter_is_named_once_and_belongs_to_a_field_or_has_no_effect()
 def test_the_configuration_survives_the_way_to_the_engine_process() -> None:
     config = run({**REQUIRED, "inline_limit": "100", "per_worker_capabilities": "gpu=1"})
     assert msgspec.json.decode(msgspec.json.encode(config), type=EngineConfig) == config
+
+
+def test_telemetry_from_elsewhere_needs_keys() -> None:
+    assert "--telemetry-keys" in error_of({**REQUIRED, "telemetry": "tcp://0.0.0.0:27500"})
+
+
+def test_telemetry_with_keys_listens_where_it_is_told() -> None:
+    config = run({**REQUIRED, "telemetry": "tcp://0.0.0.0:27500", "telemetry_keys": "keys", "metrics_port": "9100"})
+    assert (config.telemetry, config.telemetry_keys, config.metrics_port) == ("tcp://0.0.0.0:27500", "keys", 9100)
