@@ -8,6 +8,7 @@
 | expired-credentials[:30s] | ExpiredToken for everybody but the jobs themselves |
 | spot:P | the host is reclaimed under the running job |
 | oom:P | the container is killed for its memory |
+| no-capacity:P | no instance can be had: the head of the queue stays RUNNABLE and says so; tried again each second |
 | start-failure:P | the image can't be pulled; the job never starts |
 | vanish:P | Batch forgets the job at once; it never runs |
 | vanish-finished:P | Batch forgets the job the moment it ends |
@@ -76,6 +77,10 @@ class OutOfMemory(ChanceFault, frozen=True, kw_only=True, tag="oom"):
     pass
 
 
+class NoCapacity(ChanceFault, frozen=True, kw_only=True, tag="no-capacity"):
+    pass
+
+
 class StartFailure(ChanceFault, frozen=True, kw_only=True, tag="start-failure"):
     pass
 
@@ -111,6 +116,7 @@ AnyFault = (
     | ExpiredCredentials
     | Spot
     | OutOfMemory
+    | NoCapacity
     | StartFailure
     | Vanish
     | VanishFinished
@@ -129,6 +135,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     "expired-credentials": ("seconds",),
     "spot": CHANCE,
     "oom": CHANCE,
+    "no-capacity": CHANCE,
     "start-failure": CHANCE,
     "vanish": CHANCE,
     "vanish-finished": CHANCE,

@@ -19,6 +19,7 @@ from provisioner.local.faults import FaultSyntaxError, OutOfMemory, Spot, fault_
 from provisioner.local.http_server import ConnectionCut, Request, Response
 from provisioner.local.logs_api import LogsApi
 from provisioner.local.moto_bridge import Moto
+from provisioner.local.quotas_api import QuotasApi
 from provisioner.local.refusals import EXPIRED, THROTTLED, failure, refuse
 from provisioner.local.s3 import S3
 
@@ -31,6 +32,7 @@ class Services:
 
     batch: BatchApi
     logs: LogsApi
+    quotas: QuotasApi
     s3: S3
     moto: Moto
 
@@ -96,8 +98,15 @@ class Gateway:
             return self._services.batch(request)
         if call.service == "s3":
             return self._services.s3(request)
-        ours = self._services.logs.answer(request) if call.service == "logs" else None
-        return ours or self._services.moto(request)
+        return self._own(call, request) or self._services.moto(request)
+
+    def _own(self, call: Call, request: Request) -> Response | None:
+        """An answer of ours where moto lacks one."""
+        if call.service == "logs":
+            return self._services.logs.answer(request)
+        if call.service == "servicequotas":
+            return self._services.quotas.answer(request)
+        return None
 
     def _controlled(self, request: Request) -> Response:
         action = self._control.get((request.method, request.path.removeprefix(CONTROL)))

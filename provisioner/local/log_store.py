@@ -57,7 +57,7 @@ class LogStore:
     ) -> None:
         self._max_stream = max_stream_bytes
         self._max_total = max_total_bytes
-        self._has_group = has_group
+        self.has_group = has_group
         self._now_ms = now_ms
         self._lock = threading.Lock()
         self._streams: OrderedDict[tuple[str, str], LogStream] = OrderedDict()
@@ -65,7 +65,7 @@ class LogStore:
 
     def open(self, group: str, name: str) -> Callable[[bytes], None]:
         """A new stream's writer. Raises `LookupError` when the group does not exist."""
-        if not self._has_group(group):
+        if not self.has_group(group):
             raise LookupError(f"The log group {group} does not exist.")
         stream = LogStream(group, name, self._now_ms())
         with self._lock:

@@ -12,6 +12,7 @@ from typing import Any
 
 from provisioner.local.http_server import Request, Response
 from provisioner.local.log_store import LogEvent, LogStore, LogStream
+from provisioner.local.refusals import json_error
 
 TARGET = "Logs_20140328."
 MAX_EVENTS = 10_000
@@ -20,11 +21,16 @@ EVENT_OVERHEAD = 26
 Json = dict[str, Any]
 
 
-class LogsApi:
-    """`answer` gives None for what is not about a job's stream."""
+class NoSuchStreamError(Exception):
+    """The group exists, the stream does not."""
 
-    def __init__(self, store: LogStore) -> None:
+
+class LogsApi:
+    """`answer` gives None for what is not about a job's stream. `has_stream`: somebody else made that one."""
+
+    def __init__(self, store: LogStore, has_stream: Callable[[str, str], bool]) -> None:
         self._store = store
+        self._has_stream = has_stream
         self._calls: dict[str, Callable[[Json], Json | None]] = {
             "GetLogEvents": self._get,
             "FilterLogEvents": self._filter,
@@ -33,14 +39,20 @@ class LogsApi:
 
     def answer(self, request: Request) -> Response | None:
         call = self._calls.get(request.headers.get("x-amz-target", "").removeprefix(TARGET))
-        body = None if call is None else call(json.loads(request.body or b"{}"))
+        try:
+            body = None if call is None else call(json.loads(request.body or b"{}"))
+        except NoSuchStreamError as error:
+            return json_error(400, "ResourceNotFoundException", str(error))
         if body is None:
             return None
         headers = {"Content-Type": "application/x-amz-json-1.1"}
         return Response(200, headers, json.dumps(body).encode())
 
     def _get(self, request: Json) -> Json | None:
-        stream = self._store.find(group_of(request), request.get("logStreamName", ""))
+        group, name = group_of(request), request.get("logStreamName", "")
+        stream = self._store.find(group, name)
+        if stream is None and self._store.has_group(group) and not self._has_stream(group, name):
+            raise NoSuchStreamError("The specified log stream does not exist.")
         if stream is None:
             return None
         events = in_time(self._store.events(stream), request)

@@ -35,6 +35,7 @@ from provisioner.local.log_store import LogStore
 from provisioner.local.logs_api import LogsApi
 from provisioner.local.moto_bridge import Moto
 from provisioner.local.options import LocalOptions
+from provisioner.local.quotas_api import QuotasApi
 from provisioner.local.s3 import S3
 
 READY = "READY "
@@ -74,18 +75,31 @@ class LocalServer:
         options, faults, moto = self._options, FaultDesk(chance), Moto()
         for fault in options.faults:
             faults.add(parse_fault(fault))
-        logs = LogStore(options.max_stream_bytes, options.max_log_bytes, lambda group: has_group(options.region, group))
+        logs = LogStore(
+            options.max_stream_bytes, options.max_log_bytes, lambda group: has_group(moto, options.region, group)
+        )
         lifecycle = Lifecycle(options, ThreadClock(), self._executor, faults, logs, self._environ)
         resources = Resources(lifecycle, options.delays, options.region)
         batch = BatchApi(lifecycle, resources, options.region)
-        services = Services(batch, LogsApi(logs), S3(moto, faults), moto)
+        logs_api = LogsApi(logs, lambda group, stream: has_stream(moto, options.region, group, stream))
+        services = Services(batch, logs_api, QuotasApi(options.region), S3(moto, faults), moto)
         return Gateway(services, lifecycle, faults)
 
 
-def has_group(region: str, group: str) -> bool:
+def has_group(moto: Moto, region: str, group: str) -> bool:
     """Batch makes its own group when it is first needed; any other has to be there."""
-    groups = logs_backends[DEFAULT_ACCOUNT_ID][region].groups
-    return group == DEFAULT_LOG_GROUP or group in groups
+    backend = logs_backends[DEFAULT_ACCOUNT_ID][region]
+    with moto.lock:
+        if group == DEFAULT_LOG_GROUP and group not in backend.groups:
+            backend.create_log_group(group, {})
+        return group in backend.groups
+
+
+def has_stream(moto: Moto, region: str, group: str, stream: str) -> bool:
+    """Somebody made it by calling CloudWatch Logs."""
+    with moto.lock:
+        found = logs_backends[DEFAULT_ACCOUNT_ID][region].groups.get(group)
+        return found is not None and stream in found.streams
 
 
 def job_base_environ(endpoint: str, work_dir: Path) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ from provisioner.local.options import LocalOptions
 MAX_OVERRIDE_CHARACTERS = 8192
 TOO_LONG = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"
 GRACE_SECONDS = 30.0
+CAPACITY_LOOK_SECONDS = 1.0
 DAY_SECONDS = 24 * 3600.0
 MIB = 1024**2
 TIMED_OUT = "Job attempt duration exceeded timeout"
@@ -72,7 +73,7 @@ class Lifecycle:
         self.running: dict[str, Job] = {}
         self.peak_running = 0
         self.clock = clock
-        self.placement = Placement()
+        self.placement = Placement(lambda job: faults.strikes("no-capacity", job.spec.name))
         self._options = options
         self._executor = executor
         self._faults = faults
@@ -80,7 +81,7 @@ class Lifecycle:
         self._base_environ = base_environ
         self._finished: deque[Job] = deque()
         self._finished_members = 0
-        self._scheduling = self._look_again = False
+        self._scheduling = self._look_again = self._hopes = False
         self._deadlines = Deadlines(clock, self.lock, options.time_scale)
 
     def submit(self, job: Job) -> None:
@@ -146,6 +147,14 @@ class Lifecycle:
                     self.clock.after(self._options.delays.starting, launch)
         finally:
             self._scheduling = False
+        if self.placement.starved and not self._hopes:
+            self._hopes = True
+            self.clock.after(CAPACITY_LOOK_SECONDS, self._look_for_capacity)
+
+    def _look_for_capacity(self) -> None:
+        with self.lock:
+            self._hopes = False
+            self.schedule()
 
     def forget_old(self) -> None:
         """Finished jobs are known for a day, and not more than so many of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from provisioner.local.batch.records import Environment, Job, Queue
 
@@ -10,19 +10,27 @@ TOO_LARGE = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot "
     "provide the vCPUs that the job asks for; raise maxvCpus or ask for less."
 )
+NO_CAPACITY = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - "
+    "Service cannot fulfill the capacity requested for instance type [optimal]"
+)
 
 
 class Placement:
-    """Owns the queues' waiting lines and the environments' used vCPUs."""
+    """Owns the queues' waiting lines and the environments' used vCPUs. `is_starved`: no instance for this job now."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_starved: Callable[[Job], bool]) -> None:
         self.queues: dict[str, Queue] = {}
+        self.starved = False
+        """Some line was held up for lack of capacity when it was looked at last."""
+        self._is_starved = is_starved
 
     def wait(self, job: Job) -> None:
         job.spec.queue.waiting.append(job)
 
     def take(self) -> Iterator[Job]:
         """Every job that can start now, placed. The head of a line that doesn't fit holds it up."""
+        self.starved = False
         for queue in sorted(self.queues.values(), key=lambda queue: -queue.priority):
             while queue.waiting:
                 job = queue.waiting[0]
@@ -38,6 +46,9 @@ class Placement:
             job.placed_on = None
 
     def _place(self, job: Job) -> bool:
+        if self._is_starved(job):
+            self.starved, job.status_reason = True, NO_CAPACITY
+            return False
         environments = [one for one in job.spec.queue.environments if one.takes_jobs]
         for environment in environments:
             if environment.used_vcpus + job.spec.vcpus <= environment.max_vcpus:

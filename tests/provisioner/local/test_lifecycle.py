@@ -328,3 +328,15 @@ def test_a_job_finds_its_variables(world: World) -> None:
     environ: Mapping[str, str] = world.executor.launches[1].environ
     expected = {"BASE": "1", "MINE": "2", "AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ATTEMPT": "1"}
     assert expected.items() <= environ.items()
+
+
+def test_without_capacity_the_head_of_the_queue_says_so_and_is_tried_again(world: World) -> None:
+    world.faults.kinds = {"no-capacity"}
+    head, behind = world.submit("head"), world.submit("behind")
+    assert states([head, behind]) == ["RUNNABLE", "RUNNABLE"]
+    assert str(head.status_reason).startswith("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
+    assert behind.status_reason is None
+    world.faults.kinds = set()
+    world.clock.advance(1)
+    assert states([head, behind]) == ["RUNNING", "RUNNING"]
+    assert head.status_reason is None

@@ -84,3 +84,10 @@ def test_streams_can_be_found_and_filtered(account: Account) -> None:
     found = account.logs.filter_log_events(logGroupName=GROUP, logStreamNames=[stream], filterPattern="needle")
     assert [one["logStreamName"] for one in named] == [stream]
     assert [event["message"] for event in found["events"]] == ["needle here"]
+
+
+def test_a_stream_that_does_not_exist_is_told_from_a_missing_group(account: Account) -> None:
+    account.run("print('makes the group')")
+    for group, missing in ((GROUP, "stream"), ("/none", "group")):
+        with pytest.raises(account.logs.exceptions.ResourceNotFoundException, match=missing):
+            account.logs.get_log_events(logGroupName=group, logStreamName="none")
