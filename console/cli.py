@@ -7,6 +7,7 @@ the commands' own modules, so that `--help` costs nothing but Typer.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from dataclasses import dataclass
 from typing import Annotated
@@ -43,6 +44,14 @@ ENTRIES = (
         "Everything on this machine: Scaler, a stand-in for AWS, worker manager, demo.",
     ),
     Entry(
+        "status", "console.commands.status", "Running engine", "What an engine is doing: states, routes, quotas, links."
+    ),
+    Entry("jobs", "console.commands.jobs", "Running engine", "List jobs, filtered and ordered."),
+    Entry("logs", "console.commands.logs", "Running engine", "Print what jobs write, once or as it comes."),
+    Entry("cancel", "console.commands.cancel", "Running engine", "End some jobs."),
+    Entry("drain", "console.commands.drain", "Running engine", "End an engine in good order."),
+    Entry("keys", "console.commands.keys", "Running engine", "Make the keys for looking from another machine."),
+    Entry(
         "provision",
         "provisioner.cli",
         "AWS resources",
@@ -74,6 +83,9 @@ def main() -> None:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        sys.exit(1)
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 

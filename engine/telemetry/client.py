@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.errors import ConfigError
 from engine.telemetry import wire
 from engine.telemetry.connection import Connection, Event
 from engine.telemetry.endpoints import Endpoint
@@ -66,6 +67,9 @@ class TelemetryClient:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """Raises `ConfigError` for a remote endpoint without keys."""
+        if endpoint.is_remote and keys is None:
+            raise ConfigError(NO_KEYS)
         self.mirror = Mirror()
         self.endpoint = endpoint
         self._clock, self._wall_clock = clock, wall_clock

@@ -5,13 +5,13 @@ Owns ZMQ's options. What the bytes mean, and when to try again, is the client's.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Final
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.keys import ClientKeys
@@ -34,7 +34,10 @@ class Event(str, Enum):
     """The other side didn't prove to be the engine whose key we hold."""
 
 
-_EVENTS = {
+_MONITOR_FRAME: Final = struct.Struct("=HI")
+"""Event and value (zmq_socket_monitor(3)); pyzmq's own reader of it would load asyncio into every short command."""
+
+_EVENTS: Final[dict[int, Event]] = {
     zmq.EVENT_HANDSHAKE_SUCCEEDED: Event.UP,
     zmq.EVENT_DISCONNECTED: Event.DOWN,
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: Event.KEY_REFUSED,
@@ -129,8 +132,8 @@ class Connection:
         for _ in range(_AT_ONCE):
             if not self._monitor.poll(0):
                 return
-            message: dict[str, Any] = dict(recv_monitor_message(self._monitor))
-            if (event := _EVENTS.get(message["event"])) is not None:
+            kind, _ = _MONITOR_FRAME.unpack(self._monitor.recv_multipart()[0])
+            if (event := _EVENTS.get(kind)) is not None:
                 yield event
 
 

@@ -266,7 +266,7 @@ def find_endpoint(wanted: str | None) -> Endpoint:
     if len(matching) == 1:
         return matching[0].endpoint
     if matching:
-        raise ConfigError(f"{len(matching)} engines run here: say which one with --engine, {_names(matching)}")
+        raise ConfigError(f"{len(matching)} engines run here: name the one you mean, {_names(matching)}")
     if wanted is not None and here:
         raise EngineError(f"no engine called {wanted} runs here; there is {_names(here)}")
     what = "no engine" if wanted is None else f"no engine called {wanted}"

@@ -1,0 +1,94 @@
+"""`scaler-batch jobs`: the jobs of a running engine as a list, filtered and ordered by the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.looking import (
+    EngineOption,
+    FilterOption,
+    JsonOption,
+    KeysOption,
+    ManagerOption,
+    answer,
+    checked,
+    looking,
+)
+
+if TYPE_CHECKING:
+    from engine.telemetry.schema import JobRow, Window
+
+SORT_HELP = "urgency, state, age, function, route, size, attempt or reason."
+SHORT_ID = 12
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def group() -> None:
+    """A group, although it holds one command, so that the command keeps its name."""
+
+
+@app.command()
+def jobs(
+    filter: FilterOption = "",
+    sort: Annotated[str, typer.Option("--sort", "-s", metavar="ORDER", help=SORT_HELP)] = "urgency",
+    descending: Annotated[bool, typer.Option("--descending", help="Turn the order around.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=5000, help="So many at most.")] = 50,
+    manager: ManagerOption = "",
+    engine: EngineOption = None,
+    keys: KeysOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List jobs: what is stuck or failed first, then the oldest."""
+    from engine.telemetry.schema import GetWindow, Window
+
+    checked(filter, sort)
+    wanted = GetWindow(filter, sort, descending, manager, 0, limit)
+    with looking(engine, keys) as client:
+        found = answer(client, wanted, Window)
+    if json:
+        print_jobs_json(found)
+    else:
+        print_jobs(found)
+
+
+def print_jobs_json(found: Window) -> None:
+    from console.printing import as_object, print_json
+    from engine.telemetry.schema import VERSION
+
+    rows = [as_object(row) for row in found.rows]
+    print_json({"version": VERSION, "at": found.at, "matching": found.matching, "total": found.total, "jobs": rows})
+
+
+def print_jobs(found: Window) -> None:
+    from console.printing import on_terminal, print_table
+
+    titles = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
+    short = SHORT_ID if on_terminal() else None  # a pipe may want to give the ids to another command
+    rows = [_cells(row, found.at, short) for row in found.rows]
+    if rows:
+        print_table(titles, rows, ("for", "age", "size", "attempt", "exit"))
+    if on_terminal() or not rows:
+        typer.echo(f"{len(rows)} of {found.matching:,} that fit, {found.total:,} known", err=True)
+
+
+def _cells(row: JobRow, now: float, id_length: int | None) -> tuple[str, ...]:
+    from console.format import age, size
+    from engine.telemetry.query import age as age_of
+
+    return (
+        row.task_id[:id_length],
+        row.state.value,
+        age(now - row.since),
+        age(age_of(row, now)),
+        row.function,
+        row.route,
+        size(row.raw_bytes) if row.route else "",
+        str(row.attempt or ""),
+        "" if row.exit_code is None else str(row.exit_code),
+        row.manager,
+        row.reason,
+    )

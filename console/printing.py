@@ -1,0 +1,100 @@
+"""What commands print: tables and facts, in colour on a terminal and as plain text anywhere else, or JSON.
+
+Nothing that comes from a job reaches a terminal as more than text: control characters are shown, not obeyed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+STYLES = {
+    "SUBMITTED": "bright_black",
+    "PENDING": "bright_black",
+    "RUNNABLE": "yellow",
+    "STARTING": "cyan",
+    "RUNNING": "blue",
+    "SUCCEEDED": "green",
+    "FAILED": "bold red",
+    "UNKNOWN": "magenta",
+    "down": "bold red",
+}
+"""By the whole text of a cell; what it says is in the text, colour only repeats it."""
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def print_json(value: object) -> None:
+    """One line."""
+    print(msgspec.json.encode(value).decode(), flush=True)
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Names and values below each other."""
+    print_table(("", ""), facts)
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
+    """Columns side by side; those called in `numbers` are aligned to the right. Without titles no head."""
+    cleaned = [[harmless(cell) for cell in row] for row in rows]
+    if on_terminal():
+        _print_rich(titles, cleaned, numbers)
+    else:
+        _print_plain(titles, cleaned, numbers)
+
+
+def harmless(text: str) -> str:
+    """The text on one line, with nothing in it that moves a cursor or changes a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character == "\t":
+        return "    "
+    return (
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs") else character
+    )
+
+
+def _print_plain(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]) -> None:
+    lines = [titles, *rows] if any(titles) else rows
+    widths = [max((len(line[column]) for line in lines), default=0) for column in range(len(titles))]
+    for line in lines:
+        cells = [
+            cell.rjust(width) if title in numbers else cell.ljust(width)
+            for title, cell, width in zip(titles, line, widths, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _print_rich(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=any(titles), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column, title in enumerate(titles):
+        table.add_column(
+            Text(title),
+            justify="right" if title and title in numbers else "left",
+            style="bold" if not title and column == 0 else "",
+            overflow="fold" if column == len(titles) - 1 else "ellipsis",
+            no_wrap=column < len(titles) - 1,
+        )
+    for row in rows:
+        table.add_row(*(Text(cell, STYLES.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def as_object(struct: Any) -> dict[str, object]:
+    """A message as an object with named fields, also when it travels as an array."""
+    return {name: msgspec.to_builtins(getattr(struct, name)) for name in struct.__struct_fields__}
