@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -84,12 +85,12 @@ class DemoSource:
         return STARTED_AT + self._clock() - self._begun
 
     def poll(self, timeout_s: float = 0.0) -> bool:
-        waiting, self._waiting = self._waiting, []
-        for request, on_answer in waiting:
-            on_answer(self._answers.answer(request, self.now))
+        answers = self.take_answers()
+        for tell in answers:
+            tell()
         elapsed = self._clock() - self._last
-        if elapsed < TICK_SECONDS:
-            return bool(waiting)
+        if elapsed < TICK_SECONDS or not self._rate:
+            return bool(answers)
         self._last += elapsed
         self.tick(round(elapsed * self._rate))
         return True
@@ -99,6 +100,11 @@ class DemoSource:
 
     def close(self) -> None:
         self._waiting.clear()
+
+    def take_answers(self) -> list[Callable[[], None]]:
+        """What was asked is answered, and can be told."""
+        waiting, self._waiting = self._waiting, []
+        return [partial(on_answer, self._answers.answer(request, self.now)) for request, on_answer in waiting]
 
     def tick(self, transitions: int) -> None:
         """So many jobs move, and the mirror hears of it."""

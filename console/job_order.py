@@ -1,8 +1,8 @@
 """Lists of jobs in an order: one that follows the mirror job by job, and one that an engine sends in parts.
 
 A full sort of thousands of rows twice a second is too dear. So keys are kept: with every refresh only jobs that changed
-get a new key, and the sort finds the rest in order already. All keys are made with one time (the last rebuild's), or
-jobs that age would pass each other by when they were looked at.
+get a new key, and the sort finds the rest in order already. Where a key is an age, all keys are made with one time, or
+jobs would pass each other by when they were looked at.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 from engine.telemetry.query import parse_filter, sort_key, stuck
 from engine.telemetry.schema import JobRow, JobState, Window
 
-REBUILD_SECONDS: Final = 5.0
-"""Time alone moves rows across `age>10m` and the stuck rule: so often everything is looked at again."""
+REKEY_SECONDS: Final = 5.0
+"""Time alone moves RUNNABLE rows across the stuck rule, and any row across `age>10m`: so often they get new keys."""
 
 _Entry = tuple[Any, str]
 """Sort key and task id."""
@@ -61,6 +61,7 @@ class JobOrder:
         self._fits = parse_filter("")
         self._key = sort_key("urgency")
         self._unfiltered = True
+        self._all_age = False
 
     @property
     def matching(self) -> int:
@@ -88,15 +89,17 @@ class JobOrder:
         """Another choice of jobs or another order. Raises `QueryError`."""
         self._fits, self._key = parse_filter(filter), sort_key(sort)
         self._descending, self._manager, self._unfiltered = descending, manager, not filter.split()
+        self._all_age = sort == "age" or "age" in filter
         self._rebuild()
 
     def update(self, rows: Mapping[str, JobRow], changed: Set[str], now: float) -> None:
         """`rows` is everything; `changed` are the ids that came, changed or went since the last update."""
         self._rows, self._now = rows, now
-        if abs(now - self._keyed_at) >= REBUILD_SECONDS or len(changed) * 2 > len(rows):
+        aged = abs(now - self._keyed_at) >= REKEY_SECONDS
+        if len(changed) * 2 > len(rows) or (aged and self._all_age):
             self._rebuild()
-        elif changed:
-            self._change(changed)
+        elif changed or aged:
+            self._change(changed | self._waiting if aged else changed)
         self._count_stuck()
 
     def clear(self) -> None:
@@ -114,6 +117,8 @@ class JobOrder:
         self._sort()
 
     def _change(self, changed: Set[str]) -> None:
+        if not self._all_age:
+            self._keyed_at = self._now
         known = len(self._entry_of)
         for task_id in changed:
             self._entry_of.pop(task_id, None)

@@ -52,14 +52,14 @@ def fit(text: str, cells: int, *, right: bool = False, ellipsis: str = "…") ->
     return set_cell_size(text, cells - 1) + ellipsis
 
 
-def fit_line(line: Iterable[Span], cells: int, role: str = "") -> Line:
-    """Exactly `cells` wide: cut at the end, or padded with `role`."""
+def fit_line(line: Iterable[Span], cells: int, role: str = "", ellipsis: str = "") -> Line:
+    """Exactly `cells` wide: padded with `role`, or cut at the end, with an ellipsis when more than blanks go."""
     fitted: list[Span] = []
     left = cells
     for text, of in line:
         wide = width(text)
         if wide > left:
-            fitted.append((set_cell_size(text, left), of))
+            fitted.append((_cut(text, left, ellipsis), of))
             left = 0
             break
         fitted.append((text, of))
@@ -67,6 +67,10 @@ def fit_line(line: Iterable[Span], cells: int, role: str = "") -> Line:
     if left:
         fitted.append((" " * left, role))
     return merge(fitted)
+
+
+def _cut(text: str, cells: int, ellipsis: str) -> str:
+    return fit(text, cells, ellipsis=ellipsis) if ellipsis and text.strip() else set_cell_size(text, cells)
 
 
 def spread(left: Iterable[Span], right: Iterable[Span], cells: int, fill: Span = (" ", "")) -> Line:

@@ -31,12 +31,25 @@ class JobTable(LineTable[JobRow]):
         """Keys of columns that nobody wants to see."""
         self.several_managers = False
         self._age: float | None = None
+        self._counted: int | None = None
         self._cells = JobCells(glyphs)
         self._columns = self._cells.columns()
 
-    def show(self, *, age_s: float | None = None, several_managers: bool = False, stale: bool = False) -> None:
-        """Draw the view as it is now. `age_s`: of the data; `several_managers`: a column tells them apart."""
-        self._age, self.several_managers, self.stale = age_s, several_managers, stale
+    def show(
+        self,
+        *,
+        age_s: float | None = None,
+        counted: int | None = None,
+        several_managers: bool = False,
+        stale: bool = False,
+    ) -> None:
+        """Draw the view as it is now.
+
+        `age_s`: of the data. `counted`: jobs that the engine ever had; old rows are fewer. `several_managers`: a column
+        tells them apart.
+        """
+        self._age, self._counted = age_s, counted
+        self.several_managers, self.stale = several_managers, stale
         self.redraw()
 
     # ---- the frame
@@ -45,8 +58,8 @@ class JobTable(LineTable[JobRow]):
         view = self.view
         counts = f"{format.count(view.matching)}/{format.count(view.total)}" if view.connected else self.glyphs.unknown
         parts: list[Span] = [("jobs ", "title"), (counts, "strong")]
-        if view.windowed:
-            parts.append((" windowed", "muted"))
+        if self._counted is not None and self._counted > view.total:
+            parts.append((f" of {format.count(self._counted)} ever", "muted"))
         if view.manager:
             parts.append((f" {self.glyphs.dot} {clean(view.manager)}", "accent"))
         if view.filter:

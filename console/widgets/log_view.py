@@ -22,12 +22,13 @@ ROLES = {
     Level.INFO: "log-info",
     Level.DEBUG: "log-debug",
 }
-NAME_CELLS = 14
+MAX_NAME = 20
 
 
 class LogView(Pane):
     """`show(page)` adds lines; the methods of `reader` move in them, then `redraw`."""
 
+    ALLOW_SELECT = True
     can_focus = True
 
     def __init__(
@@ -47,6 +48,7 @@ class LogView(Pane):
         self.clock = True
         """Whether each line begins with the time that it was written at."""
         self._name_of: Callable[[str], str] = format.short_id
+        self._name_cells = 1
 
     def show(
         self,
@@ -69,7 +71,7 @@ class LogView(Pane):
 
     def start_over(self, subject: str) -> None:
         """Other jobs' lines come from here on."""
-        self.subject = subject
+        self.subject, self._name_cells = subject, 1
         self.buffer.clear()
         self.reader.update()
         self.redraw()
@@ -122,10 +124,16 @@ class LogView(Pane):
         entries = self.reader.visible()
         if not entries:
             return [EMPTY, ((f"   {self._why_empty()}", "muted"),)]
+        self._make_room(entries)
         if not self.wrap:
             return [self._line(entry, width) for entry in entries]
         lines = [line for entry in entries for line in self._folded(entry, width)]
         return lines[-height:] if self.reader.follow else lines[:height]
+
+    def _make_room(self, entries: Sequence[Entry]) -> None:
+        """The names' column grows with the longest name and never shrinks again: lines don't jump to and fro."""
+        longest = max((width(clean(self._name_of(entry.task_id))) for entry in entries), default=0)
+        self._name_cells = min(MAX_NAME, max(self._name_cells, longest))
 
     def _why_empty(self) -> str:
         if self.buffer.received:
@@ -135,7 +143,7 @@ class LogView(Pane):
     def _head(self, entry: Entry) -> list[Span]:
         head: list[Span] = [(format.clock(entry.at) + " ", "muted")] if self.clock else []
         if entry.task_id:
-            name = fit(clean(self._name_of(entry.task_id)), NAME_CELLS, ellipsis=self.glyphs.ellipsis)
+            name = fit(clean(self._name_of(entry.task_id)), self._name_cells, ellipsis=self.glyphs.ellipsis)
             head.append((name + " ", "accent"))
         return head
 

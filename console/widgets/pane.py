@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
+from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -18,6 +20,7 @@ from console.glyphs import UNICODE, Glyphs
 from console.spans import EMPTY, Line, Span, fit_line, line_width, merge, plain, spread, width
 from console.theme import Styles, styles_of
 
+SELECTED = Style(reverse=True)
 SMALLEST_FRAME = 3
 """Lines below which there is no room for a frame around anything."""
 
@@ -37,6 +40,7 @@ class Pane(Widget):
     }
     """
     FRAMED: ClassVar[bool] = True
+    ALLOW_SELECT: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -122,10 +126,8 @@ class Pane(Widget):
         self._lines = []
         self.redraw()
 
-    def on_focus(self) -> None:
-        self.redraw()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
         self.redraw()
 
     def render_line(self, y: int) -> Strip:
@@ -133,7 +135,23 @@ class Pane(Widget):
             return Strip.blank(self.size.width)
         styles = self._styles()
         segments = [Segment(text, styles[role]) for text, role in self._lines[y]]
-        return Strip(segments, self.size.width).apply_offsets(0, y)
+        strip = Strip(segments, self.size.width)
+        return self._selectable(strip, y) if self.ALLOW_SELECT else strip
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """What the mouse selected, without the frame."""
+        text = selection.extract(self.text)
+        side = self.glyphs.frame[-1] + self.glyphs.thumb
+        return "\n".join(line.strip(side).rstrip() for line in text.splitlines()), "\n"
+
+    def _selectable(self, strip: Strip, y: int) -> Strip:
+        span = self.text_selection.get_span(y) if self.text_selection else None
+        if span is not None:
+            begin, end = span[0], span[1] if span[1] >= 0 else strip.cell_length
+            strip = Strip.join(
+                [strip.crop(0, begin), strip.crop(begin, end).apply_style(SELECTED), strip.crop(end, strip.cell_length)]
+            )
+        return strip.apply_offsets(0, y)
 
     def _styles(self) -> Styles:
         return styles_of(self.app.theme, self.app.current_theme.dark)
@@ -142,7 +160,7 @@ class Pane(Widget):
 
     def _all_lines(self) -> list[Line]:
         wide, high = self.inner_width, self.inner_height
-        inside = [fit_line(line, wide) for line in list(self.draw(wide, high))[:high]]
+        inside = [fit_line(line, wide, ellipsis=self.glyphs.ellipsis) for line in list(self.draw(wide, high))[:high]]
         inside += [fit_line(EMPTY, wide)] * (high - len(inside))
         if self.stale:
             inside = [tuple((text, _muted(role)) for text, role in line) for line in inside]

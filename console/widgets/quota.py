@@ -15,6 +15,7 @@ WARNING_SHARE, ERROR_SHARE = 0.80, 0.95
 MIN_NAME, MAX_NAME = 9, 20
 MIN_BAR, MAX_BAR = 6, 24
 FIGURES = 12
+SOURCE = 42
 SOURCE_FROM = 78
 """Cells from which on it is said who told a limit, and how long ago."""
 
@@ -83,27 +84,30 @@ class QuotaPane(Pane):
         return clean(f"{manager} {quota.name}" if manager else quota.name)
 
     def _row(self, name: str, quota: Quota, room: int, width: int) -> Line:
+        label = " " + fit(name, room, ellipsis=self.glyphs.ellipsis) + " "
+        if quota.used is None or not quota.limit:
+            return self._without_bar(label, quota)
         sign, role = mark(quota)
         share = f"{sign if sign != 'THR' else ''}{self._percent(quota)}"
         with_source = width >= SOURCE_FROM
         told = figures(quota) + (f" {quota.unit}" if with_source and not quota.unit.startswith("/") else "")
-        cells = min(MAX_BAR, max(MIN_BAR, width - room - FIGURES - 12 - (34 if with_source else 0)))
-        spans: list[Span] = [(" " + fit(name, room, ellipsis=self.glyphs.ellipsis) + " ", "text")]
+        cells = min(MAX_BAR, max(MIN_BAR, width - room - FIGURES - 9 - (SOURCE if with_source else 0)))
+        spans: list[Span] = [(label, "text")]
         spans += self._bar(quota, cells, role)
         spans += [(fit("THR" if sign == "THR" else share, 6, right=True), role if sign else "text")]
-        spans += [
-            (fit(told, FIGURES + (8 if with_source else 0), right=True), "text" if quota.used is not None else "muted")
-        ]
+        spans += [(fit(told, FIGURES + (8 if with_source else 0), right=True), "text")]
         if with_source:
             spans.append((f"  {self._source(quota)}", "muted"))
         return tuple(spans)
 
     def _bar(self, quota: Quota, cells: int, role: str) -> list[Span]:
-        if quota.used is None or not quota.limit:
-            note = clean(quota.note) or "unknown"
-            return [(fit(note, cells, ellipsis=self.glyphs.ellipsis), "muted")]
-        used, free = bar(quota.used / quota.limit, cells, self.glyphs)
+        used, free = bar((quota.used or 0.0) / (quota.limit or 1.0), cells, self.glyphs)
         return [(used, role), (free, "free")]
+
+    def _without_bar(self, label: str, quota: Quota) -> Line:
+        """What is unknown has no bar: why it is takes its place."""
+        note = clean(quota.note) or f"not told by {clean(quota.source)}"
+        return (label, "text"), (figures(quota), "text"), (f"  {note}", "muted")
 
     def _percent(self, quota: Quota) -> str:
         return format.percent(quota.used, quota.limit)

@@ -12,7 +12,7 @@ from console.widgets.pane import Pane
 from engine.telemetry.schema import CallStats, RouteStats, Snapshot
 
 WORDS = {"inline-gzip": "gzip"}
-COLUMNS = (("route", 8), ("jobs", 8), ("share", 6), ("bytes", 7), ("wire", 7), ("p95", 6))
+COLUMNS = (("route", 7), ("jobs", 8), ("share", 6), ("bytes", 7), ("p95", 6), ("wire", 6))
 """The last go first when there is no room."""
 
 

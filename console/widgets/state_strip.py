@@ -17,8 +17,6 @@ from console.totals import Totals, totals
 from console.widgets.pane import Pane
 from engine.telemetry.schema import ENDED, JobState, Snapshot, Trends
 
-WIDE_COLUMN = 12
-"""From here on a state's word fits."""
 RARE = (JobState.UNKNOWN, JobState.CANCELLED, JobState.PENDING, JobState.QUEUED)
 """What a line without room leaves out while it is nothing."""
 DONE_TREND = 16
@@ -56,24 +54,32 @@ class StateStrip(Pane):
     # ---- a column per state
 
     def _columns(self, width: int) -> list[Line]:
-        cells = (width - 1) // len(LOOKS)
+        columns = self._widths(width - 1)
         draw: tuple[Callable[[JobState, int], Iterable[Span]], ...] = (
             self._label,
             self._count,
             self._rate,
             self._trend,
         )
-        return [self._row(row, cells) for row in draw]
+        return [self._row(row, columns) for row in draw]
 
-    def _row(self, draw: Callable[[JobState, int], Iterable[Span]], cells: int) -> Line:
+    def _widths(self, width: int) -> dict[JobState, int]:
+        """As wide as their words when these fit, else as their codes; what is left over is shared."""
+        words = {state: len(state.value) + 2 for state in LOOKS}
+        if sum(words.values()) + len(LOOKS) > width:
+            return dict.fromkeys(LOOKS, width // len(LOOKS))
+        left = width - sum(words.values())
+        return {state: cells + (left + place) // len(LOOKS) for place, (state, cells) in enumerate(words.items())}
+
+    def _row(self, draw: Callable[[JobState, int], Iterable[Span]], columns: dict[JobState, int]) -> Line:
         spans: list[Span] = [(" ", "")]
-        for state in LOOKS:
+        for state, cells in columns.items():
             parts = tuple(draw(state, cells - 1))
             spans += [*parts, (" " * (cells - line_width(parts)), "")]
         return tuple(spans)
 
     def _label(self, state: JobState, cells: int) -> Iterable[Span]:
-        word = state.value if cells + 1 >= WIDE_COLUMN else LOOKS[state].code
+        word = state.value if cells >= len(state.value) + 2 else LOOKS[state].code
         return [(fit(f"{self.glyphs.of(state)} {word}", cells).rstrip(), LOOKS[state].role)]
 
     def _count(self, state: JobState, cells: int) -> Iterable[Span]:
@@ -96,8 +102,13 @@ class StateStrip(Pane):
         return [(("+" if rate else "") + format.rate(rate), "text" if rate else "muted")]
 
     def _trend(self, state: JobState, cells: int) -> Iterable[Span]:
-        values = self._trends.counts.get(state, ()) if self._trends else ()
+        values = self._history(state)
         return [(spark(values, cells - 1, self.glyphs), LOOKS[state].role if any(values) else "muted")]
+
+    def _history(self, state: JobState) -> Sequence[int]:
+        """How many there were; of states that nothing leaves, how many came in each step."""
+        values = self._trends.counts.get(state, ()) if self._trends else ()
+        return [later - earlier for earlier, later in pairwise(values)] if state in ENDED else values
 
     # ---- the line of codes
 
@@ -121,7 +132,10 @@ class StateStrip(Pane):
         spans: list[Span] = []
         for state in states:
             look, number = LOOKS[state], self._number(state)
-            spans += [(" " if not spans else gap, ""), (self.glyphs.of(state) + look.code, look.role)]
+            spans += [
+                (" " if not spans else gap, ""),
+                (look.code if self.glyphs.ascii else self.glyphs.of(state) + look.code, look.role),
+            ]
             spans.append((f" {count(number)}", "strong" if number else "muted"))
             if self._is_stuck(state):
                 spans.append((f"{self.glyphs.stuck}{format.short_count(self._stuck)}", "stuck"))
@@ -145,12 +159,8 @@ class StateStrip(Pane):
         return spread(parts, self._oldest(), width)
 
     def _done_trend(self) -> str:
-        """Jobs that ended in each step: the counts' differences."""
-        if self._trends is None:
-            return ""
-        series = [self._trends.counts.get(state, ()) for state in DONE]
-        ended = [sum(step) for step in zip(*(values for values in series if values), strict=False)]
-        steps = [later - earlier for earlier, later in pairwise(ended)][-DONE_TREND:]
+        series = [values for state in DONE if (values := self._history(state))]
+        steps = [sum(step) for step in zip(*series, strict=False)][-DONE_TREND:]
         return spark(steps, len(steps), self.glyphs)
 
     def _oldest(self) -> Line:

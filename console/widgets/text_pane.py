@@ -14,6 +14,7 @@ from console.widgets.pane import Pane
 class TextPane(Pane):
     """Scrolls with `scroll_lines`; keeps its place while its lines are replaced by newer ones."""
 
+    ALLOW_SELECT = True
     can_focus = True
 
     _content: Sequence[Line] = ()
