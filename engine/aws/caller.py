@@ -63,6 +63,7 @@ GET_LEASE = Api("GetLease", "s3", "get_object", 10, 10, urgent=True)
 PUT_LEASE = Api("PutLease", "s3", "put_object", 10, 10, urgent=True)
 DELETE_LEASE = Api("DeleteLease", "s3", "delete_object", 10, 10, urgent=True)
 GET_LOG_EVENTS = Api("GetLogEvents", "logs", "get_log_events", facts.LOG_EVENTS_RATE / 2, 5)
+GET_SERVICE_QUOTA = Api("GetServiceQuota", "service-quotas", "get_service_quota", 1, 5)
 
 
 class Ownership(Protocol):

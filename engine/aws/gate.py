@@ -28,6 +28,8 @@ class CredentialsGate:
         self.on_closed = on_closed
         self.on_opened = on_opened
         self._reason: str | None = None
+        self.since = clock()
+        """When it closed, or opened, last."""
         self._changed = asyncio.Event()
         self._is_tried = False
         self._next_try = 0.0
@@ -53,6 +55,7 @@ class CredentialsGate:
         if self._reason is None:
             return
         self._reason = None
+        self.since = self._clock()
         self._pause = FIRST_PAUSE_S
         self._notify()
         self.on_opened()
@@ -65,6 +68,7 @@ class CredentialsGate:
         self._reason = reason
         self.undecided()
         if was_open:
+            self.since = self._clock()
             self.on_closed(reason)
 
     def undecided(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class AwsSession:
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
+        self._found: Any = None
         self.generation = 0
         """Rises whenever credentials are read again; whoever caches signed things compares it."""
 
@@ -42,7 +44,14 @@ class AwsSession:
     def credentials(self) -> Any:
         """botocore's credentials object, which renews itself where it can; None when there are none."""
         with self._lock:
-            return self._boto().get_credentials()
+            self._found = self._boto().get_credentials()
+            return self._found
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the credentials in use end, if they do; what botocore found last, without reading anything."""
+        expiry: datetime | None = getattr(self._found, "_expiry_time", None)
+        return expiry
 
     def config_value(self, name: str) -> Any:
         """A value of botocore's own configuration chain, as `ca_bundle`."""
@@ -83,5 +92,6 @@ class AwsSession:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
+        self._found = self._boto().get_credentials()
         make: Callable[..., Any] = self._boto().client
         return make(service, config=config)

@@ -38,6 +38,8 @@ class BlobDepot:
     caller: AwsCaller
     layout: StoreLayout
     clock: Clock
+    saved_bytes: int = 0
+    """Not uploaded, because an equal blob was there already."""
     _stored: dict[str, _Stored] = field(default_factory=dict)
     _deleting: set[str] = field(default_factory=set)
     _deleted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,6 +51,8 @@ class BlobDepot:
         for digest, blob in blobs.items():
             if digest not in self._stored:
                 self._stored[digest] = _Stored(asyncio.create_task(self._upload(digest, blob.data)))
+            else:
+                self.saved_bytes += len(blob.data)
             self._stored[digest].users += 1
         # Shielded: one waiter that is cancelled must not take the upload from the others.
         await asyncio.gather(*(asyncio.shield(self._stored[digest].upload) for digest in blobs))

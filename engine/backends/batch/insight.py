@@ -1,49 +1,168 @@
-"""`BatchInsight`: what people may ask about AWS Batch, answered without ever holding up a task."""
+"""`BatchInsight`: what people may ask about AWS Batch, answered without ever holding up a task.
+
+Reads that serve people only are made while somebody looks, few at a time and each with an end: a failure of theirs
+is said in words where the answer would stand.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from engine.aws.budget import Clock, Sleep
+from engine.aws.call_statistics import ApiStatistics
 from engine.aws.caller import AwsCaller
-from engine.backends import Description, LogChunk
+from engine.aws.errors import AwsError
+from engine.backends import Description, LogChunk, ResourceShape
+from engine.backends.batch.blob_depot import BlobDepot
+from engine.backends.batch.child_lister import ChildLister
+from engine.backends.batch.describer import Describer
+from engine.backends.batch.ledger import Ledger, Submission
+from engine.backends.batch.log_reader import LogReader
+from engine.backends.batch.preflight import Surroundings
+from engine.backends.batch.quotas import Quotas
 from engine.backends.batch.request import JobTemplate
+from engine.cancelling import cancel_and_wait
 from engine.payload_router import TEXT_LIMIT
 from engine.telemetry.schema import CallStats, Link, Quota
+
+logger = logging.getLogger(__name__)
+
+LOOKED_FOR_S: Final = 10.0
+PERIOD_S: Final = 2.0
+"""Between two reads for people: one ListJobs of children, and what else is due."""
+PATIENCE_S: Final = 5.0
+ORDINARY: Final = Submission("0" * 32, "0" * 64, (), ResourceShape())
+"""A job that asks for nothing special, to tell how much room a payload has."""
 
 
 @dataclass(slots=True, eq=False)
 class BatchInsight:
-    """Speaks the protocol of `engine.backends`; `template` is known once the manager started."""
+    """Speaks the protocol of `engine.backends`. Full from `begin` on, until `close`."""
 
     caller: AwsCaller
-    template: JobTemplate | None = None
-    dedup_saved_bytes: int = 0
-    _born: float = field(default_factory=time.time)
+    ledger: Ledger
+    depot: BlobDepot
+    clock: Clock = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Sleep = asyncio.sleep
+    _template: JobTemplate | None = None
+    _quotas: Quotas | None = None
+    _logs: LogReader | None = None
+    _describer: Describer = field(init=False)
+    _lister: ChildLister = field(init=False)
+    _reading: asyncio.Task[None] | None = None
+    _looked: asyncio.Event = field(default_factory=asyncio.Event)
+    _looked_at: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._describer = Describer(self.caller, self.clock, self.wall)
+        self._lister = ChildLister(self.caller, self.ledger)
+
+    def begin(self, template: JobTemplate, found: Surroundings) -> None:
+        """The manager started with this; from now on it is read for people while somebody looks."""
+        self._template = template
+        self._quotas = Quotas(self.caller, self.ledger, found.environments, found.vcpus, self.clock, self.wall)
+        self._logs = LogReader(self.caller, found.log_group)
+        self._reading = asyncio.create_task(self._keep_fresh())
+        self._reading.add_done_callback(_broke)
+
+    async def close(self) -> None:
+        """Ends what is being read."""
+        await cancel_and_wait({self._reading} if self._reading is not None else set())
+        await self._describer.close()
+
+    # ---- the protocol
+
+    @property
+    def dedup_saved_bytes(self) -> int:
+        return self.depot.saved_bytes
 
     @property
     def inline_limit(self) -> int:
-        return TEXT_LIMIT if self.template is None else self.template.inline_limit
+        return TEXT_LIMIT if self._template is None else self._template.room(ORDINARY).text
 
     def calls(self) -> tuple[CallStats, ...]:
-        return ()
+        made = sorted((name, one) for name, one in self.caller.statistics.apis.items() if one.calls)
+        return tuple(self._stats(name, one) for name, one in made)
 
     def quotas(self) -> tuple[Quota, ...]:
-        return ()
+        return () if self._quotas is None else self._quotas.all()
 
     def aws_link(self) -> Link:
-        reason = self.caller.gate.reason
-        return Link("AWS", up=reason is None, since=self._born, detail=reason or self.caller.session.region)
+        gate, silence = self.caller.gate, self.caller.statistics.silence
+        since, detail = max(gate.since, self.caller.statistics.answering_since), self.caller.session.region
+        if gate.reason is not None:
+            since, detail = gate.since, gate.reason
+        elif silence is not None:
+            since, detail = silence
+        expiry = self.caller.session.expires_at
+        return Link(
+            name="AWS",
+            up=gate.reason is None and silence is None,
+            since=self._epoch(since),
+            detail=detail,
+            expires_at=None if expiry is None else expiry.timestamp(),
+        )
 
     def looked_at(self) -> None:
-        return
+        self._looked_at = self.clock()
+        self._looked.set()
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
-        return Description(note="the job can't be described yet")
+        return await self._describer.describe(job_id)
 
     async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
-        return {}
+        return await self._describer.log_streams(job_ids)
 
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
-        return LogChunk(token=token, status="waiting: logs can't be read yet")
+        if self._logs is None:
+            return LogChunk(token=token, status="waiting: the worker manager is starting")
+        return await self._logs.read(stream, token)
+
+    # ---- how
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            if self.clock() - self._looked_at >= LOOKED_FOR_S:
+                self._lister.forget()
+                self._looked.clear()
+                await self._looked.wait()
+            await self._read()
+            await self.sleep(PERIOD_S)
+
+    async def _read(self) -> None:
+        if self._quotas is not None:
+            await self._quotas.refresh()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._lister.list_next()
+        except (AwsError, TimeoutError) as error:
+            logger.debug("the children of an array can't be listed: %s", error)
+
+    def _stats(self, name: str, one: ApiStatistics) -> CallStats:
+        p50, p99 = one.latency_s(0.5, 0.99)
+        return CallStats(
+            api=name,
+            calls=one.calls,
+            errors=one.errors,
+            throttles=one.throttles,
+            p50_ms=p50 * 1000,
+            p99_ms=p99 * 1000,
+            last_error=one.last_error,
+            last_error_at=None if one.last_error_at is None else self._epoch(one.last_error_at),
+        )
+
+    def _epoch(self, moment: float) -> float:
+        """A moment of the clock as seconds since the epoch."""
+        return self.wall() - (self.clock() - moment)
+
+
+def _broke(task: asyncio.Task[None]) -> None:
+    """People see older readings, and tasks go on."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("reading quotas and children for people broke", exc_info=task.exception())

@@ -35,7 +35,11 @@ class Surroundings:
     command: tuple[str, ...]
     log_group: str
     gpus: int
+    vcpus: float | None
+    """Of a job that asks for nothing else."""
     tags: dict[str, str]
+    environments: tuple[dict[str, Any], ...]
+    """The queue's compute environments as AWS describes them."""
 
 
 async def examine(
@@ -57,7 +61,9 @@ async def examine(
         command=command,
         log_group=_log_group(definition, container),
         gpus=_gpus(container, environments),
+        vcpus=_vcpus(container),
         tags={name: value for name, value in found_queue.get("tags", {}).items() if name == STACK_TAG},
+        environments=tuple(environments),
     )
 
 
@@ -179,3 +185,9 @@ def _gpus(container: dict[str, Any], environments: list[dict[str, Any]]) -> int:
         return int(wanted[0]["value"])
     types = [name for one in environments for name in one.get("computeResources", {}).get("instanceTypes", ())]
     return int(any(re.match(GPU_INSTANCE_TYPES, name) for name in types))
+
+
+def _vcpus(container: dict[str, Any]) -> float | None:
+    wanted = [one["value"] for one in container.get("resourceRequirements", ()) if one.get("type") == "VCPU"]
+    found = wanted[0] if wanted else container.get("vcpus")
+    return None if found is None else float(found)

@@ -31,10 +31,8 @@ class Teller:
         """`job` is DescribeJobs' answer for the task's own job."""
         if record.submission is not submission:
             return
-        state = BatchState(job["status"])
-        if submission.is_array:
-            submission.listed[record.index] = state
-        else:
+        if not submission.is_array:
+            state = BatchState(job["status"])
             submission.summary = {state: 1}
             self._tell_state(record, state)
         sighting = sighting_of(job)
