@@ -1,4 +1,4 @@
-"""`scaler-batch logs`: what jobs write, of some or of all that run, once or for as long as asked; read by the engine."""
+"""`scaler-batch logs`: what jobs write, of some or of all that run, once or as it comes; read by the engine."""
 
 from __future__ import annotations
 

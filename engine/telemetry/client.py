@@ -178,7 +178,7 @@ class TelemetryClient:
         if (waiting := self._waiting.pop(id, None)) is None:
             return
         if isinstance(answer, Welcome) and waiting.sent_at is not None:
-            self._watch.round_trip_s = self._clock() - waiting.sent_at
+            self._watch.timed(self._clock() - waiting.sent_at)
         waiting.on_answer(answer)
 
     # ---- taking in

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 from engine.telemetry.schema import IDLE_TICK_SECONDS
 from engine.telemetry.source import LinkState, LinkView
@@ -26,13 +27,16 @@ class LinkWatch:
         self._tries = 1
         self._lost_at = ""
         self._retry_after = FIRST_RETRY
-        self.round_trip_s: float | None = None
         self.view = LinkView(LinkState.CONNECTING, now, f"connecting to {address}")
 
     def heard(self, now: float) -> None:
         """The engine's state arrived."""
         self._heard, self._retry_after, self._tries = now, FIRST_RETRY, 1
         self._enter(LinkState.LIVE, now, "")
+
+    def timed(self, round_trip_s: float) -> None:
+        """An answer came so long after its question."""
+        self.view = replace(self.view, round_trip_s=round_trip_s)
 
     def ended(self, now: float, wall: float) -> None:
         """The connection was closed from the other side."""
@@ -84,4 +88,4 @@ class LinkWatch:
 
     def _enter(self, state: LinkState, now: float, detail: str) -> None:
         since = self.view.since if self.view.state is state else now
-        self.view = LinkView(state, since, detail, self.round_trip_s)
+        self.view = LinkView(state, since, detail, self.view.round_trip_s)

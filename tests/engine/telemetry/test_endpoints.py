@@ -1,0 +1,143 @@
+"""How an engine is found, and how its private folder stays private and truthful."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError, EngineError
+from engine.telemetry.endpoints import (
+    LONGEST_SOCKET_PATH,
+    Endpoint,
+    claim_folder,
+    engines_here,
+    find_endpoint,
+    runtime_folder,
+)
+from tests.engine.telemetry.places import short_folder
+
+
+@pytest.fixture(autouse=True)
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with short_folder() as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+        yield folder
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_claimed_folder_is_ours_alone_and_goes_with_its_engine(runtime: Path) -> None:
+    with claim_folder("wm-1") as claimed:
+        assert engines_here() == [], "nobody is listed before it can answer"
+        claimed.write_card(("wm-1",), "0.1.0")
+        [found] = engines_here()
+        assert (found.name, found.card.pid, found.card.managers) == ("wm-1", os.getpid(), ("wm-1",))
+        assert [mode(path) for path in (runtime / "scaler-batch", claimed.folder)] == [0o700, 0o700]
+        assert mode(claimed.folder / "engine.json") == 0o600
+    assert list((runtime / "scaler-batch").iterdir()) == []
+
+
+def test_two_engines_of_one_name_are_told_apart() -> None:
+    with claim_folder("wm-1") as first, claim_folder("wm-1") as second:
+        assert (first.folder.name, second.folder.name) == ("wm-1", f"wm-1-{os.getpid()}")
+
+
+def test_a_killed_engine_is_dead_at_once_and_its_place_is_taken_over() -> None:
+    program = (
+        "from engine.telemetry.endpoints import claim_folder\n"
+        "import time\n"
+        "with claim_folder('wm-1') as claimed:\n"
+        "    claimed.write_card(('wm-1',), '0')\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-P", "-c", program], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert [engine.name for engine in engines_here()] == ["wm-1"]
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert engines_here() == []
+    with claim_folder("wm-2"):
+        assert [folder.name for folder in runtime_folder().iterdir()] == ["wm-2"], "what the dead one left is gone"
+    with claim_folder("wm-1") as successor:
+        assert successor.folder.name == "wm-1"
+
+
+def test_a_long_name_still_fits_a_socket() -> None:
+    with claim_folder("m" * 64) as first, claim_folder("m" * 63 + "x") as second:
+        assert first.folder != second.folder
+        publish = Endpoint.ipc(first.folder.with_name(f"{first.folder.name}-1234567")).publish
+        assert len(publish.removeprefix("ipc://")) <= LONGEST_SOCKET_PATH
+
+
+def test_a_long_runtime_folder_is_replaced_by_one_in_the_temporary_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runtime: Path
+) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    monkeypatch.setattr("tempfile.tempdir", str(runtime))
+    assert runtime_folder() == runtime / f"scaler-batch-{os.geteuid()}"
+
+
+def test_a_folder_that_others_may_enter_is_refused(monkeypatch: pytest.MonkeyPatch, runtime: Path) -> None:
+    (runtime / f"scaler-batch-{os.geteuid()}").mkdir(mode=0o755)
+    (runtime / "scaler-batch").mkdir()
+    (runtime / "scaler-batch").chmod(0o755)
+    monkeypatch.setattr("tempfile.tempdir", str(runtime))
+    with pytest.raises(EngineError, match="0700"):
+        runtime_folder()
+
+
+def test_the_only_engine_is_found_without_a_name() -> None:
+    with pytest.raises(EngineError, match="no engine runs here") as none:
+        find_endpoint(None)
+    assert none.value.exit_code == 1
+    with claim_folder("wm-1") as claimed:
+        claimed.write_card(("wm-1", "wm-gpu"), "0")
+        for wanted in (None, "wm-1", "wm-gpu", str(claimed.folder)):
+            assert find_endpoint(wanted) == Endpoint.ipc(claimed.folder)
+        with pytest.raises(EngineError, match="wm-1"):
+            find_endpoint("wm-3")
+
+
+def test_several_engines_are_listed() -> None:
+    with claim_folder("wm-1") as first, claim_folder("wm-2") as second:
+        for claimed in (first, second):
+            claimed.write_card((claimed.folder.name,), "0")
+        with pytest.raises(ConfigError, match="wm-1, wm-2"):
+            find_endpoint(None)
+        assert find_endpoint("wm-2").name == "wm-2"
+
+
+def test_an_engine_that_listens_elsewhere_is_found_by_its_name() -> None:
+    with claim_folder("wm-1") as claimed:
+        claimed.write_card(("wm-1",), "0", "tcp://10.0.0.1:27500")
+        assert find_endpoint("wm-1").control == "tcp://10.0.0.1:27502"
+
+
+def test_an_address_has_three_ports() -> None:
+    endpoint = find_endpoint("tcp://hpc-01:27500")
+    assert (endpoint.publish, endpoint.view, endpoint.control) == (
+        "tcp://hpc-01:27500",
+        "tcp://hpc-01:27501",
+        "tcp://hpc-01:27502",
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://hpc-01", "tcp://:27500", "http://a:1", "tcp://a:65534", "tcp://a:0", "tcp://a:x"]
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="tcp://host:port"):
+        find_endpoint(address)
