@@ -1,0 +1,261 @@
+"""What was recorded is what is replayed, at every moment, whatever happened to the end of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.errors import EngineError
+from engine.telemetry.mirror import Mirror
+from engine.telemetry.recording import Recorder, Recording
+from engine.telemetry.replay import NO_CONTROL, ReplaySource
+from engine.telemetry.schema import (
+    Answer,
+    CancelJobs,
+    FullState,
+    GetJob,
+    GetLogs,
+    GetTrends,
+    GetWindow,
+    Hello,
+    Job,
+    JobState,
+    LogPage,
+    Refusal,
+    Request,
+    Tick,
+    Trends,
+    Welcome,
+    Window,
+)
+from tests.engine.telemetry.samples import NOW, full, row, snapshot, task_id, tick
+
+STATES = (JobState.SUBMITTED, JobState.RUNNABLE, JobState.RUNNING, JobState.SUCCEEDED)
+
+
+class Night:
+    """An engine that publishes a tick a second, and what a mirror of it looked like at each."""
+
+    def __init__(self, path: Path, engine: str = "e1", began: float = NOW) -> None:
+        self.recorder = Recorder(path)
+        self.live = Mirror()
+        self.frames: dict[float, dict[str, JobState]] = {}
+        self.engine, self.seq, self.began = engine, 0, began
+        self.live.replace(FullState(engine, 0, snapshot(began), ()), 0.0)
+
+    def go_on(self, seconds: int) -> Night:
+        for _ in range(seconds):
+            self.seq += 1
+            at = self.began + self.seq
+            changed = row(self.seq % 7, STATES[self.seq // 7 % 4], since=at)
+            message = Tick(self.engine, self.seq, snapshot(at, counts={JobState.RUNNING: self.seq}), (changed,))
+            self.live.apply(message, 0.0)
+            self.recorder.record(message, self._everything)
+            self.frames[at] = {row.task_id: row.state for row in self.live.rows.values()}
+        return self
+
+    def _everything(self) -> FullState:
+        assert self.live.snapshot is not None
+        return FullState(self.engine, self.live.seq, self.live.snapshot, tuple(self.live.rows.values()))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "night.rec"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def night(path: Path) -> Iterator[Night]:
+    night = Night(path).go_on(200)
+    yield night
+    night.recorder.close()
+
+
+@pytest.fixture
+def replay(night: Night, path: Path, clock: Clock) -> Iterator[ReplaySource]:
+    source = ReplaySource(Recording(path), clock=clock)
+    yield source
+    source.close()
+
+
+def shown(source: ReplaySource) -> dict[str, JobState]:
+    source.poll()
+    return {row.task_id: row.state for row in source.mirror.rows.values()}
+
+
+def answer_of(source: ReplaySource, request: Request) -> Answer:
+    answers: list[Answer] = []
+    source.ask(request, answers.append)
+    source.poll()
+    return answers[0]
+
+
+def test_every_moment_is_as_it_was(replay: ReplaySource, night: Night) -> None:
+    replay.pause()
+    for at in sorted(night.frames, key=lambda at: (at * 7919) % 101):
+        replay.seek(at)
+        assert shown(replay) == night.frames[at]
+
+
+def test_it_plays_at_its_speed_stands_still_and_ends(replay: ReplaySource, night: Night, clock: Clock) -> None:
+    start = replay.recording.start
+    clock.now = 10
+    assert shown(replay) == night.frames[start + 10]
+    replay.set_speed(4)
+    clock.now = 15
+    assert shown(replay) == night.frames[start + 30]
+    replay.pause()
+    clock.now = 99
+    assert shown(replay) == night.frames[start + 30]
+    assert not replay.poll()
+    replay.play()
+    clock.now = 1000
+    assert shown(replay) == night.frames[replay.recording.end]
+    assert (replay.at, replay.playing) == (replay.recording.end, False)
+    replay.play()
+    assert shown(replay) == night.frames[start]
+
+
+def test_seeking_outside_stays_inside(replay: ReplaySource) -> None:
+    replay.pause()
+    replay.seek(0)
+    assert replay.at == replay.recording.start
+    replay.seek(replay.recording.end + 1e9)
+    assert replay.at == replay.recording.end
+
+
+@pytest.mark.parametrize("lost", [1, 5, 13, 14, 60])
+def test_what_a_killed_writer_left_half_written_is_no_loss_but_itself(path: Path, night: Night, lost: int) -> None:
+    whole = Recording(path)
+    count = len(whole.times)
+    whole.close()
+    path.write_bytes(path.read_bytes()[:-lost])
+    cut = Recording(path)
+    assert count - 3 <= len(cut.times) < count
+    source = ReplaySource(cut)
+    source.pause()
+    source.seek(cut.end)
+    assert shown(source) == night.frames[cut.end]
+    source.close()
+
+
+def test_a_recording_goes_on_behind_a_damaged_end(path: Path, night: Night) -> None:
+    night.recorder.close()
+    path.write_bytes(path.read_bytes()[:-3])
+    later = Night(path, "e2", NOW + 1000).go_on(5)
+    later.recorder.close()
+    source = ReplaySource(Recording(path))
+    source.pause()
+    for frames in (night.frames, later.frames):
+        at = max(frames) - 1
+        source.seek(at)
+        assert shown(source) == frames[at]
+    assert source.mirror.engine == "e2"
+    source.close()
+
+
+def test_damage_in_the_middle_hides_a_minute_at_most(path: Path, night: Night) -> None:
+    content = bytearray(path.read_bytes())
+    whole = Recording(path)
+    offset, size, _, _ = whole._frames[70]
+    whole.close()
+    content[offset : offset + size] = b"\xff" * size
+    path.write_bytes(content)
+    source = ReplaySource(Recording(path))
+    source.pause()
+    for at in (NOW + 30, NOW + 190):
+        source.seek(at)
+        assert shown(source) == night.frames[at]
+    source.close()
+
+
+def test_a_recording_is_its_owners_alone(path: Path, night: Night) -> None:
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_hardly_changes_costs_hardly_anything(path: Path, night: Night) -> None:
+    each = len(msgspec.msgpack.encode(tick(1, row(1))))
+    assert path.stat().st_size < 200 * each / 3
+
+
+def test_what_is_no_recording_is_left_alone(path: Path) -> None:
+    path.write_bytes(b"precious")
+    for opens in (Recorder, Recording):
+        with pytest.raises(EngineError, match="no recording"):
+            opens(path)
+    assert path.read_bytes() == b"precious"
+
+
+def test_another_version_is_named(path: Path) -> None:
+    path.write_bytes(b"scaler-batch recording, telemetry version 99\n")
+    with pytest.raises(EngineError, match="version 99"):
+        Recording(path)
+
+
+def test_an_empty_recording_shows_nothing_and_breaks_nothing(path: Path) -> None:
+    Recorder(path).close()
+    source = ReplaySource(Recording(path))
+    assert shown(source) == {}
+    assert isinstance(answer_of(source, Hello()), Refusal)
+    source.close()
+
+
+def test_it_answers_like_an_engine(replay: ReplaySource) -> None:
+    replay.pause()
+    replay.seek(NOW + 100)
+    found = answer_of(replay, GetWindow(sort="function", limit=3))
+    assert isinstance(found, Window)
+    assert (len(found.rows), found.total) == (3, 7)
+    assert isinstance(answer_of(replay, GetWindow(filter="=FLYING")), Refusal)
+    job = answer_of(replay, GetJob(task_id(3)[:32]))
+    assert isinstance(job, Job)
+    assert job.record.row.task_id == task_id(3)
+    assert isinstance(answer_of(replay, GetJob("0000")), Refusal)
+    assert isinstance(answer_of(replay, Hello()), Welcome)
+    logs = answer_of(replay, GetLogs())
+    assert isinstance(logs, LogPage)
+    assert logs.status.startswith("empty: ")
+
+
+def test_nothing_can_be_done_to_the_past(replay: ReplaySource) -> None:
+    assert answer_of(replay, CancelJobs((task_id(1),))) == Refusal(NO_CONTROL)
+    assert not replay.may_control
+
+
+def test_trends_end_at_the_moment_that_is_shown(replay: ReplaySource) -> None:
+    replay.pause()
+    replay.seek(NOW + 100)
+    trends = answer_of(replay, GetTrends("5m"))
+    assert isinstance(trends, Trends)
+    running = trends.counts[JobState.RUNNING]
+    assert (len(running), running[-1], running[-2], running[0]) == (60, 100, 95, 0)
+    by_hour = answer_of(replay, GetTrends("1h", "wm-1"))
+    assert isinstance(by_hour, Trends)
+    assert by_hour.counts[JobState.RUNNING][-1] == 61, "the last key frame"
+    assert isinstance(answer_of(replay, GetTrends("5m", "nobody")), Trends)
+    assert isinstance(answer_of(replay, GetTrends("1y")), Refusal)
+
+
+def test_a_clock_that_is_set_back_begins_a_new_key_frame(path: Path) -> None:
+    recorder = Recorder(path)
+    for seq, at in enumerate((NOW, NOW + 5, NOW - 500, NOW - 499), 1):
+        recorder.record(tick(seq, at=at), lambda seq=seq, at=at: full(seq, at=at))  # type: ignore[misc]
+    recorder.close()
+    recording = Recording(path)
+    assert (recording.keys, recording.times) == ([0, 2], [NOW, NOW + 5, NOW + 5, NOW + 5])
+    recording.close()
