@@ -15,7 +15,7 @@ from engine.telemetry.query import parse_filter, sort_key, stuck
 from engine.telemetry.schema import JobRow, JobState, Window
 
 REKEY_SECONDS: Final = 5.0
-"""Time alone moves RUNNABLE rows across the stuck rule, and any row across `age>10m`: so often they get new keys."""
+"""Where ages decide, time alone moves any row: so often all get new keys."""
 
 _Entry = tuple[Any, str]
 """Sort key and task id."""
@@ -52,6 +52,8 @@ class JobOrder:
         self._entries: list[_Entry] = []
         self._entry_of: dict[str, _Entry] = {}
         self._waiting: set[str] = set()
+        """The RUNNABLE ones."""
+        self._stuck: set[str] = set()
         self._members: set[str] = set()
         """Of one manager; not kept for all of them."""
         self._now = 0.0
@@ -95,12 +97,12 @@ class JobOrder:
     def update(self, rows: Mapping[str, JobRow], changed: Set[str], now: float) -> None:
         """`rows` is everything; `changed` are the ids that came, changed or went since the last update."""
         self._rows, self._now = rows, now
-        aged = abs(now - self._keyed_at) >= REKEY_SECONDS
-        if len(changed) * 2 > len(rows) or (aged and self._all_age):
+        aged = self._all_age and abs(now - self._keyed_at) >= REKEY_SECONDS
+        if aged or len(changed) * 2 > len(rows):
             self._rebuild()
-        elif changed or aged:
-            self._change(changed | self._waiting if aged else changed)
-        self._count_stuck()
+        elif changed:
+            self._change(changed)
+        self._look_for_stuck()
 
     def clear(self) -> None:
         self._rows = {}
@@ -148,10 +150,13 @@ class JobOrder:
         self._entries.sort()
         self.total = len(self._members) if self._manager else len(self._rows)
 
-    def _count_stuck(self) -> None:
-        waiting = [row for key in self._waiting if (row := self._rows.get(key)) and stuck(row, self._now)]
-        self.stuck_count = len(waiting)
-        told = [row for row in waiting if row.reason]
+    def _look_for_stuck(self) -> None:
+        """A job becomes stuck by time alone: then it gets a new key, too."""
+        stuck_ids = {key for key in self._waiting if (row := self._rows.get(key)) and stuck(row, self._now)}
+        if new := stuck_ids - self._stuck:
+            self._change(new)
+        self._stuck, self.stuck_count = stuck_ids, len(stuck_ids)
+        told = [row for row in map(self._rows.get, stuck_ids) if row and row.reason]
         self.stuck_reason = min(told, key=lambda row: row.since).reason if told else ""
 
 

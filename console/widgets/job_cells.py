@@ -23,7 +23,7 @@ class JobCells:
         """From left to right; the least important have the highest rank."""
         return [
             Column("state", "STATE", 11, self.state, rank=0, sort="state"),
-            Column("function", "FUNCTION", 12, self.function, rank=1, grow=2, sort="function"),
+            Column("function", "FUNCTION", 12, self.function, rank=1, grow=2, most=30, sort="function"),
             Column("task", "TASK", 8, self.task, rank=4),
             Column("array", "INDEX", 6, self.index, rank=9, right=True),
             Column("manager", "MANAGER", 12, lambda row: (clean(row.manager), "muted"), rank=3),

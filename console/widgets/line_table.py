@@ -26,7 +26,7 @@ WHEEL_LINES = 3
 class Column(Generic[Row]):
     """One column. The higher its `rank`, the sooner it goes when there is no room.
 
-    `grow`: its share of the room that is left over. `sort` names the order that a click on its head asks for.
+    `grow`: its share of the room that is left over, up to `most` cells in all (0: any number). `sort` names the order that a click on its head asks for.
     """
 
     key: str
@@ -35,6 +35,7 @@ class Column(Generic[Row]):
     draw: Callable[[Row], Span]
     rank: int = 0
     grow: int = 0
+    most: int = 0
     right: bool = False
     sort: str = ""
 
@@ -44,13 +45,20 @@ def lay_out(columns: Sequence[Column[Row]], cells: int) -> list[tuple[Column[Row
     kept = list(columns)
     while len(kept) > 1 and _needed(kept) > cells:
         kept.remove(max(kept, key=lambda column: column.rank))
-    left = max(0, cells - _needed(kept))
-    shares = sum(column.grow for column in kept)
-    widths = []
-    for column in kept:
+    return list(zip(kept, _grown(kept, max(0, cells - _needed(kept))), strict=True))
+
+
+def _grown(columns: Sequence[Column[Row]], left: int) -> list[int]:
+    """The bounded ones take their share first, so that nothing that they leave is lost."""
+    widths = [column.cells for column in columns]
+    shares = sum(column.grow for column in columns)
+    for index in sorted(range(len(columns)), key=lambda index: not columns[index].most):
+        column = columns[index]
         extra = left * column.grow // shares if shares else 0
+        if column.most:
+            extra = min(extra, max(0, column.most - column.cells))
         left, shares = left - extra, shares - column.grow
-        widths.append((column, column.cells + extra))
+        widths[index] += extra
     return widths
 
 
