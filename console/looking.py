@@ -52,7 +52,7 @@ def looking(engine: str | None, keys: Path | None, *, control: bool = False) -> 
     from engine.telemetry.keys import ClientKeys
 
     loaded = None if keys is None else ClientKeys.load(keys)
-    client = TelemetryClient(find_endpoint(engine), loaded, allow_control=control)
+    client = TelemetryClient(find_endpoint(engine), loaded, allow_control=control, keep_mirror=False)
     try:
         yield client
     finally:

@@ -56,7 +56,10 @@ class _Waiting:
 
 
 class TelemetryClient:
-    """Looks at one engine. Only with `allow_control` is the control socket connected at all."""
+    """Looks at one engine. Only with `allow_control` is the control socket connected at all.
+
+    Without `keep_mirror` it only asks what it is told to ask: a short command costs the engine no tick.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class TelemetryClient:
         keys: ClientKeys | None = None,
         *,
         allow_control: bool = False,
+        keep_mirror: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -73,7 +77,7 @@ class TelemetryClient:
         self.mirror = Mirror()
         self.endpoint = endpoint
         self._clock, self._wall_clock = clock, wall_clock
-        self._allow_control = allow_control
+        self._allow_control, self._keeps_mirror = allow_control, keep_mirror
         self._welcome: Welcome | None = None
         self._waiting: dict[int, _Waiting] = {}
         self._refused: list[tuple[Callable[[Answer], None], str]] = []
@@ -81,7 +85,7 @@ class TelemetryClient:
         self._next_id = 0
         self._asked_full_at = self._pinged_at = float("-inf")
         self._watch = LinkWatch(endpoint.name, clock())
-        self._connection = Connection(endpoint, keys, control=allow_control)
+        self._connection = Connection(endpoint, keys, control=allow_control, ticks=keep_mirror)
 
     @property
     def link(self) -> LinkView:
@@ -160,7 +164,7 @@ class TelemetryClient:
 
     @property
     def _needs_everything(self) -> bool:
-        return not self.mirror.complete or self.link.state in DOWN
+        return self._keeps_mirror and (not self.mirror.complete or self.link.state in DOWN)
 
     def _give_up_on_late(self) -> None:
         now = self._clock()
@@ -220,6 +224,7 @@ class TelemetryClient:
             self._welcome = reply.answer
         elif isinstance(reply.answer, FullState):
             self.mirror.replace(reply.answer, self._clock())
+        if isinstance(reply.answer, FullState) or not self._keeps_mirror:
             self._watch.heard(self._clock())
 
     def _take_event(self, event: Event) -> None:

@@ -58,8 +58,10 @@ class Arrived:
 class Connection:
     """The three sockets of one endpoint, and a monitor on the first. `reopen` begins anew; `close` ends it."""
 
-    def __init__(self, endpoint: Endpoint, keys: ClientKeys | None, *, control: bool) -> None:
-        self._endpoint, self._keys, self._with_control = endpoint, keys, control
+    def __init__(self, endpoint: Endpoint, keys: ClientKeys | None, *, control: bool, ticks: bool) -> None:
+        """`control`: with the control socket; `ticks`: subscribed to what is published."""
+        self._endpoint, self._keys = endpoint, keys
+        self._with_control, self._with_ticks = control, ticks
         self._context = zmq.Context()
         self._open()
 
@@ -96,7 +98,8 @@ class Connection:
     def _open(self) -> None:
         self._ticks = self._socket(zmq.SUB)
         self._ticks.set(zmq.RCVHWM, _TICKS_QUEUED)
-        self._ticks.subscribe(b"")
+        if self._with_ticks:
+            self._ticks.subscribe(b"")
         self._monitor: zmq.Socket[bytes] = self._ticks.get_monitor_socket(sum(_EVENTS))
         self._ticks.connect(self._endpoint.publish)
         self._requests = {False: self._requester(self._endpoint.view)}
