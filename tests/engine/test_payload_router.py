@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +59,16 @@ def test_inline_text_fits_its_room_and_gives_the_frame_back(frame: bytes, limit:
     if routed.route is not Route.S3:
         assert len(routed.text) == routed.wire_bytes <= room.text
         assert from_inline(routed.text) == frame
+
+
+@pytest.mark.parametrize(
+    ("frame", "room", "says"),
+    [
+        (noise(4096), WIDE, "4,096 bytes are not more than 4,096"),
+        (bytes(5_000_000), WIDE, "of 28,672 that the job has room for"),
+        (noise(30_000), WIDE, "30,000 bytes don't fit into 28,672 characters"),
+        (b"x", Room(0), "may carry no payload"),
+    ],
+)
+def test_each_route_says_why_with_its_numbers(frame: bytes, room: Room, says: str) -> None:
+    assert says in route_payload(frame, room).why
