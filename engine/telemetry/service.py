@@ -23,6 +23,8 @@ from engine.telemetry.curve import Gatekeeper
 from engine.telemetry.desk import Desk
 from engine.telemetry.endpoints import ClaimedFolder, Endpoint, claim_folder
 from engine.telemetry.keys import Role
+from engine.telemetry.log_jobs import LogJobs
+from engine.telemetry.log_watch import LogWatch
 from engine.telemetry.metrics import MetricsServer
 from engine.telemetry.overview import Manager, Overview
 from engine.telemetry.pace import Lookers, Pace
@@ -109,9 +111,11 @@ def _desks(sockets: Sockets, overview: Overview, publisher: Publisher) -> list[L
     def may_control(frame: zmq.Frame) -> bool:
         return gatekeeper is None or gatekeeper.role_of(frame) is Role.CONTROL
 
-    view = ViewAnswers(overview, publisher, pace, may_control)
+    logs = LogWatch(LogJobs(overview))
+    view = ViewAnswers(overview, publisher, logs, pace, may_control)
     control = ControlAnswers(overview, may_control)
     return [
+        logs.run,
         Desk(sockets.view, view.answer, pace, lookers.saw).run,
         Desk(sockets.control, control.answer, pace, lambda _: None).run,  # who controls looks, too
     ]

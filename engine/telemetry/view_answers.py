@@ -11,6 +11,7 @@ import msgspec
 import zmq
 
 from engine.backends import Description
+from engine.telemetry.log_watch import LogWatch
 from engine.telemetry.overview import Manager, Overview
 from engine.telemetry.pace import Pace
 from engine.telemetry.publisher import Publisher
@@ -27,6 +28,7 @@ from engine.telemetry.schema import (
     Job,
     JobRecord,
     JobRow,
+    LogPage,
     Refusal,
     Request,
     Trends,
@@ -43,10 +45,16 @@ class ViewAnswers:
     """`may_control` tells of a request's frame whether its sender would be heard at the other desk."""
 
     def __init__(
-        self, overview: Overview, publisher: Publisher, pace: Pace, may_control: Callable[[zmq.Frame], bool]
+        self,
+        overview: Overview,
+        publisher: Publisher,
+        logs: LogWatch,
+        pace: Pace,
+        may_control: Callable[[zmq.Frame], bool],
     ) -> None:
         self._overview = overview
         self._publisher = publisher
+        self._logs = logs
         self._pace = pace
         self._may_control = may_control
         self._windows = Windows(self._rows, overview.clock)
@@ -65,7 +73,7 @@ class ViewAnswers:
             case GetJob():
                 return Job(await self._record(request.task_id))
             case GetLogs():
-                return Refusal("logs can't be read yet")
+                return self._log_page(request)
             case GetTrends():
                 return self._trends(request)
             case _:
@@ -82,6 +90,11 @@ class ViewAnswers:
     def _rows(self) -> list[JobRow]:
         with self._pace.charged():
             return self._overview.rows()
+
+    def _log_page(self, request: GetLogs) -> LogPage:
+        self._check_manager(request.manager)
+        with self._pace.charged():
+            return self._logs.page(request)
 
     def _trends(self, request: GetTrends) -> Trends:
         self._check_manager(request.manager)

@@ -66,5 +66,5 @@ def _chunk(answer: dict[str, Any], token: str | None) -> LogChunk:
         for one in answer["events"]
     )
     if not events and token is None:
-        return LogChunk(status="empty: the job has written nothing so far")
+        return LogChunk(status="waiting: the job has written nothing so far")
     return LogChunk(events, answer["nextForwardToken"])
