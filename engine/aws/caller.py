@@ -136,6 +136,10 @@ class AwsCaller:
             self._buckets[api.name] = TokenBucket(api.rate, api.burst, self.clock, self.sleep)
         return self._buckets[api.name]
 
+    def pause(self, error: AwsError) -> None:
+        """AWS refused credentials that were just read anew: every call waits until one of them is accepted."""
+        self.gate.refused(f"AWS refuses our credentials ({error.code}: {error.detail})")
+
     async def close(self) -> None:
         """Ends the threads; calls that still wait for an answer are left to their own time-outs."""
         self._work.shutdown(wait=False, cancel_futures=True)
@@ -192,7 +196,7 @@ class AwsCaller:
         if error.remedy is Remedy.REFRESH_CREDENTIALS:
             self.session.renew()
             if refreshed or self.gate.reason is not None:
-                self.gate.refused(f"AWS refuses our credentials ({error.code}: {error.detail})")
+                self.pause(error)
         elif error.remedy is Remedy.RETRY_LATER:
             await self._back_off(error, tried)
         else:

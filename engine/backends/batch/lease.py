@@ -62,6 +62,7 @@ class Lease:
     _etag: str = ""
     _valid_until: float = float("-inf")
     _lost: bool = False
+    _outage_reported: bool = False
     _renewed: asyncio.Event = field(default_factory=asyncio.Event)
     _inherited_age_s: float | None = None
 
@@ -142,9 +143,12 @@ class Lease:
             if not await self._write(IfMatch=self._etag):
                 await self._recognize()
         except AwsError as error:
-            if error.remedy not in (Remedy.RETRY_LATER, Remedy.REFRESH_CREDENTIALS):
+            if error.remedy is Remedy.REFRESH_CREDENTIALS:
+                self.caller.pause(error)  # often the only call of an idle manager
+            elif error.remedy is not Remedy.RETRY_LATER:
                 self._lose(f"the lease can't be renewed ({error})")
-            elif not self.held:
+            if not (self.held or self._lost or self._outage_reported):
+                self._outage_reported = True
                 logger.warning("the lease can't be renewed, everything waits: %s", error)
 
     async def _recognize(self) -> None:
@@ -177,6 +181,9 @@ class Lease:
         self._etag = answer["ETag"]
         self._valid_until = started + TTL_S - SAFETY_S
         self._renewed.set()
+        if self._outage_reported:
+            self._outage_reported = False
+            logger.info("the lease is renewed again, work goes on")
         return True
 
     async def _read(self) -> _Seen | None:

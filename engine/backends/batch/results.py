@@ -18,7 +18,7 @@ from container.batch_job_frames import FrameError, ResultMeta, ResultStatus, dec
 from engine.aws import facts
 from engine.aws.budget import Sleep
 from engine.aws.caller import GET_OBJECT, AwsCaller
-from engine.aws.errors import AwsError, Remedy
+from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, Remedy
 from engine.aws.object_store import ObjectStore
 from engine.backends import Outcome, Profile
 from engine.backends.batch.failure import failed
@@ -131,11 +131,17 @@ class ResultReader:
             self._room.give(taken)
 
     def _try(self, wanted: Wanted) -> Read | None:
-        """None when it must be read again, on its own."""
+        """None when it must be read again, on its own. Without credentials the whole batch waits instead."""
         try:
             return self._get(wanted)
-        except (AwsError, BotoCoreError, FrameError):
-            return None
+        except AwsError as error:
+            if error.remedy is Remedy.REFRESH_CREDENTIALS:
+                raise
+        except CREDENTIAL_ERRORS:
+            raise
+        except (BotoCoreError, FrameError):
+            pass
+        return None
 
     def _get(self, wanted: Wanted) -> Read:
         return decode_result(self._store.get(wanted.key), wanted.record.task_id)
@@ -147,18 +153,17 @@ class ResultReader:
             await self._deliver(record, outcome)
 
     async def _read_again(self, wanted: Wanted) -> Outcome:
-        """A frame that stays broken, or that somebody else deleted, is the task's failure: the function did run."""
+        """A frame that stays broken or out of reach is the task's failure: the function did run.
+
+        S3 says 403 instead of 404 to whoever may not list, and new permissions take a moment: neither is final at once.
+        """
         for _ in range(REREADS):
             await self._sleep(REREAD_PAUSE_S)
             try:
                 read = await self._caller.run(GET_OBJECT, lambda: self._get(wanted))
                 return _outcome(wanted.record, read)
-            except FrameError as error:
+            except (FrameError, AwsError) as error:
                 trouble: Exception = error
-            except AwsError as error:
-                trouble = error
-                if error.remedy is not Remedy.ABSENT:
-                    break
         logger.error("the result of task %s can't be used: %s", wanted.record.task_id.hex(), trouble)
         return failed(wanted.record.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
 

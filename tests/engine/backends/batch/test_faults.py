@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.aws.caller import DESCRIBE_JOBS
-from engine.backends import ResourceShape
+from engine.backends import BatchState, ResourceShape
 from engine.backends.batch.logs import LogTail
 from provisioner.local.aws import LocalAWS
 from tests.engine.backends.batch.harness import eventually, manager_calls, objects, running, work, works
@@ -20,6 +20,12 @@ def count_run(path: str) -> str:
     """Leaves one line a call: what counts how often it really ran."""
     with Path(path).open("a") as file:
         file.write("ran\n")
+    return "done"
+
+
+def count_and_nap(path: str) -> str:
+    count_run(path)
+    time.sleep(3)
     return "done"
 
 
@@ -79,19 +85,6 @@ async def test_an_outage_of_s3_longer_than_the_lease_is_waited_through(aws: Loca
         assert sum(manager_calls(aws).values()) < 150
 
 
-async def test_expired_credentials_pause_and_fail_nothing(aws: LocalAWS) -> None:
-    async with running(aws) as (backend, told):
-        aws.fault("expired-credentials")
-        tasks = [work(nap, 0), *works(nap, [0.0, 0.0])]
-        for task in tasks:
-            backend.submit(task)
-        await told.until(lambda now: bool(now.pauses))
-        aws.clear_faults()
-        assert [await told.value(task) for task in tasks] == [0, 0, 0]
-        assert "ExpiredToken" in told.pauses[0]
-        assert (len(told.pauses), told.resumed) == (1, 1)
-
-
 async def test_a_job_that_can_not_start_fails_with_its_reason(aws: LocalAWS) -> None:
     aws.fault("start-failure:1")
     async with running(aws) as (backend, told):
@@ -139,12 +132,28 @@ async def test_a_job_past_its_time_is_a_timeout_error(aws: LocalAWS) -> None:
 
 
 @pytest.mark.long
-async def test_a_job_that_vanished_before_it_ran_runs_once(aws: LocalAWS, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_job_that_vanished_before_it_ran_runs_once(aws: LocalAWS, tmp_path: Path, count: int) -> None:
     aws.fault("vanish:1:x1")
     async with running(aws) as (backend, told):
-        task = work(count_run, str(tmp_path / "0"))
+        tasks = works(count_run, [str(tmp_path / str(number)) for number in range(count)])
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task, 60) for task in tasks] == ["done"] * count
+        assert runs(tmp_path) == [1] * count
+        assert told.twice == []
+
+
+@pytest.mark.long
+async def test_a_job_that_vanished_without_its_result_is_an_error_and_runs_once(aws: LocalAWS, tmp_path: Path) -> None:
+    async with running(aws) as (backend, told):
+        task = work(count_and_nap, str(tmp_path / "0"))
         backend.submit(task)
-        assert await told.value(task, 60) == "done"
+        await told.until(lambda now: BatchState.RUNNING in now.states.get(task.task_id, ()))
+        aws.fault("vanish-finished:1")
+        aws.fault("drop-result:1")
+        with pytest.raises(RuntimeError, match="no longer knows the task's job"):
+            await told.value(task, 60)
         assert runs(tmp_path) == [1]
 
 
@@ -158,37 +167,6 @@ async def test_a_job_that_vanished_when_it_ended_still_counts(aws: LocalAWS, tmp
         await backend.forget([task.task_id])
         await eventually(lambda: len(objects(aws)) == 1, 40)
         assert runs(tmp_path) == [1]
-
-
-@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.long), 3])
-async def test_a_result_that_never_appears_is_an_error_in_bounded_time(aws: LocalAWS, count: int) -> None:
-    aws.fault(f"drop-result:1:x{count}")
-    async with running(aws) as (backend, told):
-        tasks = works(nap, [0.0] * count)
-        for task in tasks:
-            backend.submit(task)
-        for task in tasks:
-            with pytest.raises(RuntimeError, match="no result appeared in S3"):
-                await told.value(task, 40)
-
-
-@pytest.mark.parametrize("fault", ["truncate-result:1", "corrupt-result:1"])
-async def test_a_damaged_result_is_an_error_and_never_a_wrong_value(aws: LocalAWS, fault: str) -> None:
-    aws.fault(fault)
-    async with running(aws) as (backend, told):
-        task = work(nap, 0)
-        backend.submit(task)
-        with pytest.raises(RuntimeError, match="result can't be used"):
-            await told.value(task)
-
-
-async def test_a_late_result_counts(aws: LocalAWS) -> None:
-    aws.fault("late-result:1:3s")
-    async with running(aws) as (backend, told):
-        tasks = works(nap, [0.0] * 3)
-        for task in tasks:
-            backend.submit(task)
-        assert [await told.value(task) for task in tasks] == [0.0] * 3
 
 
 async def test_overrides_that_are_too_long_for_the_queue_go_again_through_s3(aws: LocalAWS) -> None:
