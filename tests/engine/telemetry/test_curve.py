@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.keys import ClientKeys, EngineKeys, Role, make_client_keys, make_engine_keys
 from engine.telemetry.schema import Ask, CancelJobs, FullState, GetFullState, Reply, Welcome
 from engine.telemetry.source import LinkState
+from tests.engine.telemetry.places import free_endpoint
 from tests.engine.telemetry.samples import VITALS, snapshot
 
 DEADLINE = 10.0
@@ -32,16 +31,6 @@ def keys(tmp_path: Path) -> Path:
     for role in Role:
         make_client_keys(role.value, role, tmp_path / "engine", tmp_path / f"{role.value}.json")
     return tmp_path
-
-
-def free_endpoint() -> Endpoint:
-    """Three ports in a row that nobody listens at, below those that the kernel hands out."""
-    for port in range(20_000 + os.getpid() % 3_000 * 3, 32_000, 3):
-        with suppress(OSError), ExitStack() as held:
-            for step in range(3):
-                held.enter_context(socket.socket()).bind(("127.0.0.1", port + step))
-            return Endpoint.tcp(f"tcp://127.0.0.1:{port}")
-    raise OSError("no three free ports in a row")
 
 
 class Door:
