@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from provisioner.spec import S3_PREFIX
-from provisioner.stack import Stack
+from provisioner.stack import TAG, Stack
 
 Policy = dict[str, object]
 Statement = dict[str, object]
@@ -53,6 +53,34 @@ def job_policy(stack: Stack) -> Policy:
                 [stack.bucket_arn],
                 {"StringLike": {"s3:prefix": [f"{S3_PREFIX}/*"]}},
             ),
+        ]
+    )
+
+
+def manager_policy(stack: Stack) -> Policy:
+    """What a worker manager does with its stack: for whoever runs it. `Show` serves people only, no task needs it.
+
+    Batch's Describe and List calls know no resources, and DescribeJobs is also how a manager finds its own jobs.
+    """
+    jobs, keys = stack.arn("batch", "job/*"), f"{stack.bucket_arn}/{S3_PREFIX}/*"
+    definition, group = stack.arn("batch", f"job-definition/{stack.job_definition}"), f"log-group:{stack.log_group}"
+    places = [jobs, stack.arn("batch", f"job-queue/{stack.job_queue}"), definition, f"{definition}:*"]
+    read = ["DescribeComputeEnvironments", "DescribeJobDefinitions", "DescribeJobQueues", "DescribeJobs", "ListJobs"]
+    return _policy(
+        [
+            _allow("Submit", ["batch:SubmitJob"], places),
+            _allow("TagJobs", ["batch:TagResource"], [jobs]),
+            _allow("Stop", ["batch:TerminateJob"], [jobs], {"StringEquals": {f"aws:ResourceTag/{TAG}": stack.prefix}}),
+            _allow("Read", [f"batch:{name}" for name in read], ["*"]),
+            _allow("Objects", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [keys]),
+            _allow(
+                "MissingIs404",
+                ["s3:ListBucket"],
+                [stack.bucket_arn],
+                {"StringLike": {"s3:prefix": [f"{S3_PREFIX}/*"]}},
+            ),
+            _allow("ReadLogs", ["logs:GetLogEvents"], [stack.arn("logs", f"{group}:log-stream:*")]),
+            _allow("Show", ["servicequotas:GetServiceQuota"], ["*"]),
         ]
     )
 
