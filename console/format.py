@@ -23,20 +23,20 @@ def count(number: float | None) -> str:
 
 def short_count(number: float | None) -> str:
     """At most four characters: `985`, `8.6k`, `112k`, `1.0M`."""
-    return UNKNOWN if number is None else _scaled(number, 1000, _COUNT_UNITS, 10)
+    return UNKNOWN if number is None else _scaled(number, 1000, _COUNT_UNITS)
 
 
 def size(number: float | None) -> str:
     """Bytes in at most four characters, in steps of 1024: `512B`, `1.8M`."""
-    return UNKNOWN if number is None else _scaled(number, 1024, tuple(_SIZE_UNITS), 10)
+    return UNKNOWN if number is None else _scaled(number, 1024, _SIZE_UNITS)
 
 
-def _scaled(number: float, step: int, units: Sequence[str], decimals_below: int) -> str:
+def _scaled(number: float, step: int, units: Sequence[str]) -> str:
     index, value = 0, float(number)
     while round(value) >= 1000 and index < len(units) - 1:
         value /= step
         index += 1
-    if index and value < decimals_below - 0.05:
+    if index and value < 9.95:
         return f"{value:.1f}{units[index]}"
     return f"{value:.0f}{units[index]}"
 

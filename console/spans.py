@@ -30,6 +30,7 @@ _ESCAPES: Final = re.compile(
 _DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARKS: Final = frozenset({"Mn", "Me", "Mc"})
 _MARKS_PER_LETTER: Final = 2
+_ASCII: Final = {"–": "-", "…": "~"}
 _VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
 
 
@@ -121,6 +122,13 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _without_traps(unicodedata.normalize("NFC", text))
+
+
+def ascii_only(text: str) -> str:
+    """As wide as before: a sign that has no ASCII form becomes a question mark per cell."""
+    if text.isascii():
+        return text
+    return "".join(char if char.isascii() else _ASCII.get(char, "?" * cell_len(char)) for char in text)
 
 
 def _without_traps(text: str) -> str:

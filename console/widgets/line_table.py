@@ -26,7 +26,8 @@ WHEEL_LINES = 3
 class Column(Generic[Row]):
     """One column. The higher its `rank`, the sooner it goes when there is no room.
 
-    `grow`: its share of the room that is left over, up to `most` cells in all (0: any number). `sort` names the order that a click on its head asks for.
+    `grow`: its share of the room that is left over, up to `most` cells in all (0: any number). `sort` names the order
+    that a click on its head asks for.
     """
 
     key: str

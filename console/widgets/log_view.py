@@ -108,7 +108,7 @@ class LogView(Pane):
         start, end = self.reader.place
         place = f"{format.count(start + 1)}–{format.count(end)} of {format.count(self.reader.count)}"
         lost: Span = (f" {dot} {format.count(buffer.dropped)} dropped", "warning" if buffer.dropped else "muted")
-        return (place.replace("–", "-") if self.glyphs.ascii else place, "muted"), lost
+        return (place, "muted"), lost
 
     def thumb(self, height: int) -> range:
         start, _ = self.reader.place

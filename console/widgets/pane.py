@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.glyphs import UNICODE, Glyphs
-from console.spans import EMPTY, Line, Span, fit_line, line_width, merge, plain, spread, width
+from console.spans import EMPTY, Line, Span, ascii_only, fit_line, line_width, merge, plain, spread, width
 from console.theme import Styles, styles_of
 
 SELECTED = Style(reverse=True)
@@ -164,7 +164,8 @@ class Pane(Widget):
         inside += [fit_line(EMPTY, wide)] * (high - len(inside))
         if self.stale:
             inside = [tuple((text, _muted(role)) for text, role in line) for line in inside]
-        return self._in_frame(inside) if self.framed else inside
+        lines = self._in_frame(inside) if self.framed else inside
+        return [_in_ascii(line) for line in lines] if self.glyphs.ascii else lines
 
     def _in_frame(self, inside: Sequence[Line]) -> list[Line]:
         role = "focus" if self.has_focus else "frame"
@@ -191,6 +192,10 @@ class Pane(Widget):
         label = fit_line(label, min(line_width(label), room), role)
         middle = spread(label, note, room, (flat, role))
         return merge(((left + flat, role), *middle, (flat + right, role)))
+
+
+def _in_ascii(line: Line) -> Line:
+    return tuple((ascii_only(text), role) for text, role in line)
 
 
 def _muted(role: str) -> str:
