@@ -26,11 +26,13 @@ from engine.telemetry.schema import (
     FullState,
     GetFullState,
     GetJob,
+    GetLogs,
     GetTrends,
     GetWindow,
     Hello,
     Job,
     JobState,
+    LogPage,
     Refusal,
     Reply,
     Request,
@@ -193,6 +195,13 @@ async def test_trends_are_those_of_one_manager_or_of_all(looker: Looker, manager
     assert isinstance(both, Trends)
     assert isinstance(one, Trends)
     assert (both.counts[JobState.SUBMITTED][0], one.counts[JobState.SUBMITTED][0]) == (2, 1)
+
+
+async def test_logs_come_page_by_page_with_words_where_there_are_none(looker: Looker, managers: list[Managed]) -> None:
+    managers[0].tasks.submit(1)
+    page = await looker.ask(GetLogs(task_ids=(id_of(1).hex(),)))
+    assert isinstance(page, LogPage)
+    assert (page.lines, page.status.split(":")[0]) == ((), "waiting")
 
 
 async def test_hello_says_who_is_there(looker: Looker) -> None:
