@@ -1,0 +1,163 @@
+"""Everything that a person can do in the console, in one table: the keys, the help, the key bar and the palette come
+out of it, and so does what a read-only console refuses.
+
+Owns no behaviour: `Action.method` names what carries it out on the screen (or app) of its scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Scope(str, Enum):
+    """Where an action's keys are listened to."""
+
+    EVERYWHERE = "everywhere"
+    DASHBOARD = "dashboard"
+    JOB = "job"
+    LOGS = "logs"
+    REPLAY = "replay"
+
+
+class Danger(Enum):
+    """What a slip could cost."""
+
+    NONE = 0
+    CHANGES = 1
+    """Changes the engine; can be changed back."""
+    DESTROYS = 2
+    """Ends work; always behind a dialog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do. `keys` are Textual's names, the first is the one that is shown; none: through the palette only.
+
+    `hint` is its word on the key bar, empty when it isn't there. `places` are the other scopes that have it too.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    method: str
+    title: str
+    scope: Scope
+    hint: str = ""
+    danger: Danger = Danger.NONE
+    needs_write: bool = False
+    places: tuple[Scope, ...] = ()
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        return (self.scope, *self.places)
+
+
+_ALL, _DASH, _JOB, _LOGS, _REPLAY = Scope.EVERYWHERE, Scope.DASHBOARD, Scope.JOB, Scope.LOGS, Scope.REPLAY
+
+PANES: Final = ("states", "jobs", "routing", "quota", "logs")
+"""Of the dashboard; a pane's digit is its place here, from 1."""
+
+ACTIONS: Final = (
+    Action("help", ("question_mark",), "help", "Show all keys", _ALL, "help"),
+    Action("go", ("colon",), "go", "Go to a place, or run a command by its name", _ALL, "go to"),
+    Action("palette", ("ctrl+p",), "palette", "Find a command", _ALL),
+    Action("back", ("escape",), "back", "One step back: prompt, filter, zoom, screen", _ALL),
+    Action("previous", ("minus",), "previous", "To the place before, and again back", _ALL),
+    Action("next_pane", ("tab",), "next_pane", "Next pane", _ALL),
+    Action("previous_pane", ("shift+tab",), "previous_pane", "Pane before", _ALL),
+    Action("freeze", ("p",), "freeze", "Freeze the picture, and let it go", _ALL, "freeze"),
+    Action("read_now", ("r",), "read_now", "Read everything anew", _ALL),
+    Action("mouse", ("M",), "mouse", "Give the mouse to the terminal, to select and copy; any key takes it", _ALL),
+    Action("quit", ("q", "ctrl+c"), "quit", "Quit", _ALL, "quit"),
+    # moving, in whatever has lines
+    *(
+        Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS))
+        for id, keys, title in (
+            ("down", ("j", "down"), "One line down"),
+            ("up", ("k", "up"), "One line up"),
+            ("page_down", ("ctrl+d", "pagedown"), "Half a page down"),
+            ("page_up", ("ctrl+u", "pageup"), "Half a page up"),
+            ("top", ("g", "home"), "To the first line"),
+            ("bottom", ("G", "end"), "To the last line; log lines are followed from there on"),
+        )
+    ),
+    # the dashboard
+    Action("filter", ("slash",), "filter", "Narrow the jobs (esc clears)", _DASH, "filter"),
+    Action("detail", ("enter",), "detail", "All about the selected job", _DASH, "detail"),
+    Action("follow", ("f",), "follow", "Follow the newest log line, or stay", _DASH, places=(_LOGS,)),
+    Action("logs", ("l",), "logs", "Log lines: of the marked or the selected job", _DASH, "logs", places=(_JOB,)),
+    Action("all_logs", ("L",), "all_logs", "Log lines of all running jobs", _DASH, places=(_JOB,)),
+    Action("mark", ("space",), "mark", "Mark or unmark the selected job", _DASH, "mark"),
+    Action("mark_range", ("V",), "mark_range", "Mark from the last marked job to the selected one", _DASH),
+    Action("mark_all", ("asterisk",), "mark_all", "Mark all jobs that are listed; with marks: none", _DASH),
+    Action("next_state", ("right_square_bracket",), "next_state", "To the first job of the next state", _DASH),
+    Action("previous_state", ("left_square_bracket",), "previous_state", "To the first job of the state before", _DASH),
+    Action("sort", ("S",), "sort", "Next order of the jobs", _DASH, "sort"),
+    Action("reverse", ("I",), "reverse", "Turn the order around", _DASH),
+    Action("columns", ("c",), "columns", "Which columns are shown", _DASH),
+    Action("trend", ("t",), "trend", "Trends over 5 minutes, 1 hour, 24 hours", _DASH),
+    Action("manager", ("m",), "manager", "Only one worker manager, the next, or all", _DASH),
+    Action("zoom", ("z",), "zoom", "The focused pane alone, and back", _DASH, "zoom"),
+    *(
+        Action(f"pane_{number}", (str(number),), f"pane({number})", f"Show or hide the pane {name}", _DASH)
+        for number, name in enumerate(PANES, 1)
+    ),
+    Action("copy", ("y",), "copy", "Copy the id", _DASH, "copy", places=(_JOB,)),
+    Action("copy_all", ("Y",), "copy_all", "Copy everything known, as JSON", _DASH, places=(_JOB,)),
+    Action("export", ("e",), "export", "Write what is shown to a file (csv and json)", _DASH, places=(_JOB, _LOGS)),
+    Action(
+        "cancel", ("K",), "cancel", "Cancel or terminate the marked or the selected jobs", _DASH, "cancel",
+        Danger.DESTROYS, True, places=(_JOB,),
+    ),
+    # one job
+    Action("json", ("J",), "json", "Batch's own description, and back", _JOB, "json"),
+    # log lines
+    Action("search", ("slash",), "search", "Find a text in the lines that are here", _LOGS, "find"),
+    Action("log_filter", ("backslash",), "log_filter", "Only lines that hold a text (esc clears)", _LOGS, "filter"),
+    Action("next_hit", ("n",), "next_hit", "Next line found", _LOGS),
+    Action("previous_hit", ("N",), "previous_hit", "Line found before", _LOGS),
+    Action("wrap", ("w",), "wrap", "Wrap long lines", _LOGS, "wrap"),
+    Action("times", ("t",), "times", "Show or hide the times", _LOGS, "times"),
+    *(
+        Action(f"level_{number}", (str(number),), f"level({number})", f"Lines of level {name} and above", _LOGS)
+        for number, name in enumerate(("DEBUG (all)", "INFO", "WARNING", "ERROR"), 1)
+    ),
+    Action("copy_line", ("y",), "copy_line", "Copy the lines on screen", _LOGS, "copy"),
+    Action("copy_lines", ("Y",), "copy_lines", "Copy all lines that are kept", _LOGS),
+    # a recording
+    Action("pause", ("P",), "pause", "Stop and go on", _REPLAY, "play"),
+    Action("faster", ("right_curly_bracket",), "faster", "Twice as fast", _REPLAY),
+    Action("slower", ("left_curly_bracket",), "slower", "Half as fast", _REPLAY),
+    Action("forward", ("greater_than_sign",), "forward", "One minute on", _REPLAY, "+1 min"),
+    Action("rewind", ("less_than_sign",), "rewind", "One minute back", _REPLAY, "-1 min"),
+    # without keys: nothing that a slip should reach
+    Action(
+        "drain", (), "drain", "Drain: start nothing more, let finish what runs, end the engine", _ALL,
+        danger=Danger.DESTROYS, needs_write=True,
+    ),
+    Action(
+        "concurrency", (), "concurrency", "Change how many jobs may be under way", _ALL,
+        danger=Danger.CHANGES, needs_write=True,
+    ),
+    Action(
+        "log_level", (), "log_level", "Change the engine's log level", _ALL, danger=Danger.CHANGES, needs_write=True
+    ),
+    Action("theme", (), "theme", "Next theme: dark, light, and two in the terminal's own colours", _ALL),
+)  # fmt: skip
+
+BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
+
+RESERVED: Final[Mapping[str, str]] = {"why": "comes with the provisioner", "resources": "comes with the provisioner"}
+"""Places that have a name and no screen yet; nothing leads there, and no key is taken for them."""
+
+
+def in_scope(scope: Scope) -> tuple[Action, ...]:
+    """In the table's order."""
+    return tuple(action for action in ACTIONS if scope in action.scopes)
+
+
+def by_method(call: str) -> Action | None:
+    """The action whose `method` is `call`, like `cancel` or `pane(2)`."""
+    return next((action for action in ACTIONS if action.method == call), None)

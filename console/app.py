@@ -1,0 +1,234 @@
+"""The console as a Textual app: one beat that polls the source, the places one can be, and what works everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+import msgspec
+from textual import events
+from textual.app import App
+
+from console import preferences
+from console.actions import Scope
+from console.control import Control
+from console.export import write
+from console.keymap import bindings, checked
+from console.screens.base import NEEDS_WRITE, ConsoleScreen
+from console.screens.dashboard import Dashboard
+from console.screens.quit import Quit, quit_dialog, quit_local_dialog
+from console.state import ConsoleState
+from console.theme import THEMES
+from engine.errors import ConfigError
+
+BEAT_SECONDS = 0.1
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+MOUSE_MODES = ("1000", "1003", "1015", "1006")
+
+
+class ConsoleApp(App[Quit], inherit_bindings=False):
+    """Runs over any source. Its result says how it was left; its return code is 128 + n after signal n."""
+
+    CSS_PATH = "console.tcss"
+    TITLE = "scaler-batch"
+    ENABLE_COMMAND_PALETTE = False  # opened by our own binding, with our own commands
+    BINDINGS: ClassVar = bindings(Scope.EVERYWHERE)
+
+    def __init__(self, state: ConsoleState) -> None:
+        super().__init__()
+        self.state = state
+        self.control = Control(self, state)
+        self.dashboard = Dashboard(state)
+        self.animation_level = "none"
+        self._behind: Callable[[], ConsoleScreen] | None = None
+        """The place that was left last."""
+        self._mouse_is_ours = True
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = state.preferences.theme if state.preferences.theme in THEMES else "dark"
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._end_by, number)
+        self._use_keymap()
+        self.state.source.poll()
+        self.push_screen(self.dashboard)
+        self.set_interval(BEAT_SECONDS, self._beat)
+
+    def _end_by(self, number: signal.Signals) -> None:
+        self.exit(return_code=128 + number)
+
+    def _use_keymap(self) -> None:
+        try:
+            self.set_keymap(checked(self.state.preferences.keymap))
+        except ConfigError as error:
+            self.notify(f"{error}; the usual keys are used", severity="warning", markup=False)
+
+    def _beat(self) -> None:
+        changed = self.state.source.poll()
+        self.seen.beat(changed)
+
+    @property
+    def seen(self) -> ConsoleScreen:
+        """The full screen on top, be there dialogs over it or not."""
+        screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
+        return next(screens, self.dashboard)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in NEEDS_WRITE and not self.state.may_write:
+            return None
+        return True
+
+    # ---- places
+
+    def home(self) -> None:
+        """To the dashboard."""
+        while self.seen is not self.dashboard:
+            self._leave()
+
+    def open_job(self, task_id: str) -> None:
+        from console.screens.job import JobScreen
+
+        self._open(lambda: JobScreen(self.state, task_id))
+
+    def open_logs(self, task_ids: tuple[str, ...], pattern: str = "") -> None:
+        from console.screens.logs import LogsScreen
+
+        self._open(lambda: LogsScreen(self.state, task_ids, pattern))
+
+    def _open(self, place: Callable[[], ConsoleScreen]) -> None:
+        screen = place()
+        screen.place = place
+        self._behind = None
+        self.push_screen(screen)
+
+    def _leave(self) -> None:
+        self._behind = self.seen.place
+        self.pop_screen()
+
+    async def action_back(self) -> None:
+        if not self.seen.step_back() and self.seen is not self.dashboard:
+            self._leave()
+
+    def action_previous(self) -> None:
+        if self._behind is not None:
+            self._open(self._behind)
+        elif self.seen is not self.dashboard:
+            self._leave()
+
+    # ---- what works everywhere
+
+    def action_help(self) -> None:
+        from console.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.seen))
+
+    def action_go(self) -> None:
+        from console.go_to import go_to, words
+        from console.widgets.prompt import Question
+
+        self.seen.ask_line(Question(":", lambda text: go_to(self, text), words=words(), placeholder="jobs, logs, …"))
+
+    def action_palette(self) -> None:
+        from textual.command import CommandPalette
+
+        from console.palette import Commands
+
+        self.push_screen(CommandPalette([Commands], placeholder="what to do"))
+
+    def action_next_pane(self) -> None:
+        self.seen.focus_next()
+
+    def action_previous_pane(self) -> None:
+        self.seen.focus_previous()
+
+    def action_freeze(self) -> None:
+        self.state.frozen_at = None if self.state.frozen_at is not None else time.time()
+        self.seen.show_all()
+
+    def action_read_now(self) -> None:
+        for question in self.seen.questions():
+            question.soon()
+        self.seen.show_all()
+
+    def action_theme(self) -> None:
+        names = list(THEMES)
+        self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
+
+    def use_theme(self, name: str) -> None:
+        self.theme = name
+        self.remember(theme=name)
+
+    async def action_quit(self) -> None:
+        own = self.state.own
+        if own is None or own.ended():
+            self.exit()
+        elif own.tied:
+            self.push_screen(quit_local_dialog(), self._quit_local)
+        else:
+            self.push_screen(quit_dialog(self.state.engine_name), self._quit)
+
+    def _quit_local(self, choice: Quit | None) -> None:
+        if choice is not None:
+            self.exit(choice)
+
+    def _quit(self, choice: Quit | None) -> None:
+        if choice is Quit.LEAVE:
+            self.exit(choice)
+        elif choice is not None:
+            self.control.end(choice.value, lambda: self.exit(choice))
+
+    # ---- what changes the engine and has no key
+
+    def action_drain(self) -> None:
+        self.control.drain()
+
+    def action_concurrency(self) -> None:
+        from console.widgets.prompt import Question
+
+        self.seen.ask_line(Question("jobs under way at most:", self.control.concurrency))
+
+    def action_log_level(self) -> None:
+        from console.control import LEVELS
+        from console.widgets.prompt import Question
+
+        self.seen.ask_line(Question("log level:", self.control.log_level, words=LEVELS))
+
+    # ---- the terminal
+
+    def action_mouse(self) -> None:
+        self._take_mouse(False)
+        self.notify("the mouse is the terminal's: select and copy; any key takes it back")
+
+    def _take_mouse(self, ours: bool) -> None:
+        self._mouse_is_ours = ours
+        if self._driver is not None:
+            self._driver.write("".join(f"\x1b[?{mode}{'h' if ours else 'l'}" for mode in MOUSE_MODES))
+            self._driver.flush()
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not self._mouse_is_ours:
+            self._take_mouse(True)
+        await super().on_event(event)
+
+    # ---- keeping and taking away
+
+    def remember(self, **changes: object) -> None:
+        """A setting that holds from now on."""
+        self.state.preferences = msgspec.structs.replace(self.state.preferences, **changes)
+        if self.state.preferences_file is not None:
+            preferences.save(self.state.preferences_file, self.state.preferences)
+
+    def export(self, stem: str, texts: dict[str, str]) -> None:
+        """Files with a time in their names, in the folder that the console was started in."""
+        name = f"scaler-batch-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+        try:
+            files = write(self.state.export_folder, name, texts)
+        except OSError as error:
+            self.notify(f"nothing was written: {error}", severity="error", markup=False)
+        else:
+            self.notify("written: " + ", ".join(map(str, files)), markup=False)

@@ -1,0 +1,193 @@
+"""What every full screen has: top bar, key bar, prompt, a message when the terminal is too small, and a beat.
+
+The app calls `beat` ten times a second on the screen that is seen, and on no other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Static
+
+from console import format
+from console.actions import ACTIONS, Scope, in_scope
+from console.asking import Repeated
+from console.keymap import shown
+from console.state import ConsoleState
+from console.widgets.key_bar import Hint, KeyBar
+from console.widgets.top_bar import BarState, TopBar
+from engine.telemetry.source import LinkView
+
+if TYPE_CHECKING:
+    from console.app import ConsoleApp
+    from console.widgets.prompt import Question
+
+SMALLEST = (80, 24)
+NEEDS_WRITE = frozenset(action.method for action in ACTIONS if action.needs_write)
+
+
+class ConsoleScreen(Screen[None], inherit_bindings=False):
+    """A subclass composes its panes in `panes`, fills them in `show`, and moves in them in `move`."""
+
+    scope: ClassVar[Scope]
+    AUTO_FOCUS = ""
+    place: Callable[[], ConsoleScreen] | None = None
+    """Makes this place again, after it was left."""
+
+    def __init__(self, state: ConsoleState) -> None:
+        super().__init__()
+        self.state = state
+        self.top_bar = TopBar(glyphs=state.glyphs)
+        self.key_bar = KeyBar(glyphs=state.glyphs)
+        self._shown_link: LinkView | None = None
+        self._second = 0
+        self._may_write = False
+
+    @property
+    def console(self) -> ConsoleApp:
+        return self.app  # type: ignore[return-value]
+
+    # ---- for subclasses
+
+    def panes(self) -> ComposeResult:
+        raise NotImplementedError
+
+    def trail(self) -> tuple[str, ...]:
+        """Where this is, for the top bar."""
+        return ()
+
+    def questions(self) -> Sequence[Repeated]:
+        """What is asked while this screen is seen."""
+        return ()
+
+    def show(self) -> None:
+        """Give the panes what is known now."""
+
+    def move(self, how: str) -> None:
+        """`down`, `up`, `page_down`, `page_up`, `top`, `bottom` in the pane that has the focus."""
+
+    def step_back(self) -> bool:
+        """Undo the innermost thing (zoom, filter); False when there is none and the screen itself is to be left."""
+        return False
+
+    # ---- Textual
+
+    def compose(self) -> ComposeResult:
+        yield self.top_bar
+        yield from self.panes()
+        yield Static(id="too-small", markup=False)
+        yield self.key_bar
+
+    def on_mount(self) -> None:
+        self.show_all()
+
+    def on_screen_resume(self) -> None:
+        self.show_all()
+
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
+        too_small = width < SMALLEST[0] or height < SMALLEST[1]
+        self.set_class(too_small, "-too-small")
+        self.set_class(width < 100, "-narrow")
+        self.set_class(height < 30, "-short")
+        if too_small:
+            text = f"Current {width}x{height}, needed {SMALLEST[0]}x{SMALLEST[1]}"
+            self.query_one("#too-small", Static).update(text)
+        self.call_after_refresh(self.show_all)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """None: shown as not allowed, and not carried out."""
+        if action in NEEDS_WRITE and not self.state.may_write:
+            return None
+        return True
+
+    # ---- the beat
+
+    def beat(self, changed: bool) -> None:
+        """Ten times a second while this is seen; `changed`: the mirror or the link did."""
+        if self.state.frozen_at is None:
+            if changed:
+                self.show()
+            now = time.monotonic()
+            for question in self.questions():
+                question.look(now)
+        self._show_bars()
+
+    def show_all(self) -> None:
+        if not self.is_mounted:
+            return
+        self.show()
+        self._second = 0
+        self._show_bars()
+
+    def _show_bars(self) -> None:
+        now, link = time.time(), self.state.source.link
+        if int(now) == self._second and link == self._shown_link and self._may_write == self.state.may_write:
+            return
+        self._second, self._shown_link, self._may_write = int(now), link, self.state.may_write
+        self.top_bar.show(bar_state(self.state, self.trail(), now))
+        self.key_bar.show(tuple(self._hints()))
+
+    def _hints(self) -> Iterator[Hint]:
+        keys = keys_of(self)
+        common = in_scope(Scope.EVERYWHERE)
+        for action in (*common[:1], *in_scope(self.scope), *common[1:]):
+            if action.hint and action.id in keys:
+                call = action.method if self.scope in action.scopes else f"app.{action.method}"
+                yield Hint(keys[action.id][0], action.hint, call, self.check_action(action.method, ()) is True)
+
+    # ---- what all screens do
+
+    def ask_line(self, question: Question) -> None:
+        """Open the prompt, in the place of one that may be open."""
+        from console.widgets.prompt import Prompt
+
+        for prompt in self.query(Prompt):
+            prompt.close()
+        self.mount(Prompt(question, back_to=self.focused), before=self.key_bar)
+
+    def action_move(self, how: str) -> None:
+        self.move(how)
+        self.show()
+
+
+def keys_of(screen: Screen[None]) -> dict[str, list[str]]:
+    """The keys that are listened to at this moment, as they are shown, by action id."""
+    keys: dict[str, list[str]] = {}
+    for key, active in screen.active_bindings.items():
+        if active.binding.id:
+            keys.setdefault(active.binding.id, []).append(shown(key))
+    return keys
+
+
+def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarState:
+    """`now`: time of day."""
+    source = state.source
+    mode = "READ-WRITE" if source.may_control else "READ-ONLY"
+    heard = source.mirror.snapshot is not None
+    regions = sorted({manager.region for manager in state.managers})
+    managers = state.view.manager or (state.managers[0].name if len(state.managers) == 1 else "")
+    return BarState(
+        trail=trail,
+        where=" ".join(regions),
+        manager=managers or (f"{len(state.managers)} managers" if state.managers else ""),
+        engine=state.engine_name,
+        link=source.link,
+        age_s=time.monotonic() - source.mirror.received_at if heard else None,
+        mode=mode,
+        note=_note(state),
+        clock_at=now,
+    )
+
+
+def _note(state: ConsoleState) -> str:
+    if state.frozen_at is not None:
+        return f"FROZEN {format.clock(state.frozen_at)}"
+    if any(manager.draining for manager in state.shown_managers):
+        return "DRAINING"
+    return ""

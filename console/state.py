@@ -1,0 +1,61 @@
+"""What all screens share: the source, the jobs that are looked at, settings, and whether the picture is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console.glyphs import UNICODE, Glyphs
+from console.preferences import Preferences
+from console.view_model import JobsView
+from engine.telemetry.schema import ManagerView
+from engine.telemetry.source import LinkState, Source
+
+TREND_WINDOWS = ("5m", "1h", "24h")
+
+
+@dataclass(slots=True)
+class Ownership:
+    """The engine is this console's own child. `ended` tells its end in words, empty while it runs."""
+
+    ended: Callable[[], str]
+    tied: bool = False
+    """It ends with the console."""
+
+
+@dataclass(slots=True)
+class ConsoleState:
+    """Screens read it; who changes a field redraws."""
+
+    source: Source
+    engine_name: str
+    """For people."""
+    preferences: Preferences = field(default_factory=Preferences)
+    preferences_file: Path | None = None
+    """None: nothing is remembered."""
+    glyphs: Glyphs = UNICODE
+    own: Ownership | None = None
+    view: JobsView = field(default_factory=JobsView)
+    frozen_at: float | None = None
+    """Time of day."""
+    export_folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def live(self) -> bool:
+        return self.source.link.state is LinkState.LIVE
+
+    @property
+    def may_write(self) -> bool:
+        """Whether an action that changes something makes sense at this moment."""
+        return self.live and self.source.may_control
+
+    @property
+    def managers(self) -> tuple[ManagerView, ...]:
+        snapshot = self.source.mirror.snapshot
+        return snapshot.managers if snapshot else ()
+
+    @property
+    def shown_managers(self) -> tuple[ManagerView, ...]:
+        """Those of the manager filter."""
+        return tuple(each for each in self.managers if self.view.manager in ("", each.manager))

@@ -1,0 +1,93 @@
+"""The prompt above the key bar: `:` goes somewhere, `/` narrows, and whatever else is asked for in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.suggester import SuggestFromList
+from textual.widget import Widget
+from textual.widgets import Input, Label
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. `submit` gets the text and returns what is wrong with it, empty when it was taken.
+
+    `change`, where given, gets every state of the text as it is typed, and says the same.
+    """
+
+    sign: str
+    submit: Callable[[str], str]
+    text: str = ""
+    change: Callable[[str], str] | None = None
+    cancel: Callable[[], None] | None = None
+    words: Sequence[str] = ()
+    """To be completed with the right arrow."""
+    placeholder: str = ""
+
+
+class Prompt(Horizontal):
+    """Lives as long as its question; then the focus goes back to where it was."""
+
+    DEFAULT_CSS = """
+    Prompt { height: 1; background: $background; color: $foreground; }
+    Prompt #sign { width: auto; color: $accent; text-style: bold; padding: 0 0 0 1; }
+    Prompt Input { width: 1fr; border: none; height: 1; padding: 0; background: $background; }
+    Prompt Input:focus { border: none; }
+    Prompt #wrong { width: auto; max-width: 70%; color: $error; padding: 0 1; }
+    """
+
+    def __init__(self, question: Question, back_to: Widget | None = None) -> None:
+        super().__init__()
+        self.question = question
+        self._back_to = back_to
+        self._before = question.text
+
+    def compose(self) -> ComposeResult:
+        words = self.question.words
+        suggester = SuggestFromList(words, case_sensitive=False) if words else None
+        yield Label(self.question.sign, id="sign", markup=False)
+        yield Input(self.question.text, suggester=suggester, placeholder=self.question.placeholder)
+        yield Label("", id="wrong", markup=False)
+
+    def on_mount(self) -> None:
+        line = self.query_one(Input)
+        line.cursor_blink = False  # a blinking cursor is a timer, and bytes to the terminal for ever
+        line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.question.change is not None and event.value != self._before:
+            self._before = event.value
+            self._say(self.question.change(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        wrong = self.question.submit(event.value.strip())
+        if wrong:
+            self._say(wrong)
+        else:
+            self._leave()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("escape", "ctrl+c"):
+            event.stop()
+            event.prevent_default()
+            self.close()
+
+    def close(self) -> None:
+        """Without an answer."""
+        if self.question.cancel is not None:
+            self.question.cancel()
+        self._leave()
+
+    def _leave(self) -> None:
+        self.screen.set_focus(self._back_to)
+        self.remove()
+
+    def _say(self, wrong: str) -> None:
+        self.query_one("#wrong", Label).update(wrong)
