@@ -25,6 +25,8 @@ STYLES = {
     "down": "bold red",
 }
 """By the whole text of a cell; what it says is in the text, colour only repeats it."""
+LAST_COLUMN = 20
+"""Sentences stand there: it may be wrapped, but not to less than this."""
 
 
 def on_terminal() -> bool:
@@ -82,13 +84,15 @@ def _print_rich(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: S
     from rich.text import Text
 
     table = Table(box=None, show_header=any(titles), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    last = len(titles) - 1
     for column, title in enumerate(titles):
+        width = max(len(title), *(len(row[column]) for row in rows), 0)
         table.add_column(
             Text(title),
-            justify="right" if title and title in numbers else "left",
-            style="bold" if not title and column == 0 else "",
-            overflow="fold" if column == len(titles) - 1 else "ellipsis",
-            no_wrap=column < len(titles) - 1,
+            justify="right" if title in numbers else "left",
+            style="bold" if not any(titles) and column == 0 else "",
+            min_width=min(width, LAST_COLUMN) if column == last else width,
+            no_wrap=column < last,
         )
     for row in rows:
         table.add_row(*(Text(cell, STYLES.get(cell, "")) for cell in row))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from engine.telemetry.schema import JobRow, Window
 
 SORT_HELP = "urgency, state, age, function, route, size, attempt or reason."
-SHORT_ID = 12
+TITLES = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
+NUMBERS = ("for", "age", "size", "attempt", "exit")
+WIDTHS = {"task": 12, "function": 20, "manager": 12, "reason": 20}
+"""On a terminal, where a beginning of an id is enough for the other commands; a reason is wrapped."""
+EXPENDABLE = ("attempt", "route", "age", "size", "function")
+"""What goes first where there is no room."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -66,21 +72,45 @@ def print_jobs_json(found: Window) -> None:
 def print_jobs(found: Window) -> None:
     from console.printing import on_terminal, print_table
 
-    titles = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
-    short = SHORT_ID if on_terminal() else None  # a pipe may want to give the ids to another command
-    rows = [_cells(row, found.at, short) for row in found.rows]
-    if rows:
-        print_table(titles, rows, ("for", "age", "size", "attempt", "exit"))
+    rows = [_cells(row, found.at) for row in found.rows]
+    if on_terminal():
+        print_table(*_fitted(rows), NUMBERS)
+    else:  # a program may read it, or give the ids to another command: always the same columns, and whole ids
+        print_table(TITLES, rows, NUMBERS)
     if on_terminal() or not rows:
         typer.echo(f"{len(rows)} of {found.matching:,} that fit, {found.total:,} known", err=True)
 
 
-def _cells(row: JobRow, now: float, id_length: int | None) -> tuple[str, ...]:
+def _fitted(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
+    """Without columns that say nothing, and without expendable ones where the terminal is too narrow."""
+    columns = {title: [_cut(title, row[place]) for row in rows] for place, title in enumerate(TITLES)}
+    said = {title: cells for title, cells in columns.items() if _says_something(title, set(cells))}
+    room = shutil.get_terminal_size().columns
+    for title in EXPENDABLE:
+        if _width(said) > room:
+            said.pop(title, None)
+    return list(said), [list(cells) for cells in zip(*said.values(), strict=True)]
+
+
+def _cut(title: str, cell: str) -> str:
+    return cell if title == "reason" else cell[: WIDTHS.get(title)]
+
+
+def _says_something(title: str, values: set[str]) -> bool:
+    return bool(values - {""}) and (title != "manager" or len(values) > 1)
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    widths = [WIDTHS.get(title, max(map(len, (title, *cells)))) for title, cells in columns.items()]
+    return sum(widths) + 2 * len(widths)
+
+
+def _cells(row: JobRow, now: float) -> tuple[str, ...]:
     from console.format import age, size
     from engine.telemetry.query import age as age_of
 
     return (
-        row.task_id[:id_length],
+        row.task_id,
         row.state.value,
         age(now - row.since),
         age(age_of(row, now)),
