@@ -41,6 +41,11 @@ class StorageLink:
         self._ended: asyncio.Future[None] | None = None
         self.health = LinkHealth("object storage")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an address to connect to; without a task there may be none yet."""
+        return self._address is not None
+
     def use_address(self, address: str) -> None:
         """What the scheduler advertises; a configured address stays."""
         if self._address is None:

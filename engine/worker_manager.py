@@ -79,11 +79,12 @@ class AWSHPCWorkerManager:
         return self._stop.done()
 
     def links(self) -> tuple[Link, ...]:
-        """Scheduler, object storage and AWS."""
+        """Scheduler, object storage (once there is need of it) and AWS."""
         scheduler = self._health.view
         if scheduler.up and self._worker is not None:
             scheduler = self._worker.health.view
-        return scheduler, self._storage.health.view, self.insight.aws_link()
+        storage = (self._storage.health.view,) if self._storage.is_known else ()
+        return scheduler, *storage, self.insight.aws_link()
 
     # ---- its life
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ ALLOWED = {
     "container": (),
 }
 SCALER_DOORS = ("engine/scaler_link.py", "console/demo.py")
+LOOKERS_DOORS = tuple(f"engine.telemetry.{name}" for name in ("client", "replay", "query", "endpoints", "keys"))
+NOT_FOR_LOOKERS = ("boto3", "botocore", "scaler", "textual", "rich", "prometheus_client")
 CONTAINER_LIBRARIES = ("boto3", "botocore", "cloudpickle")
 IMAGE_MODULE_PREFIX = "batch_job_"  # siblings in the image, where they can't collide with a user's module
 
@@ -105,6 +108,16 @@ def test_the_console_imports_the_provisioner_only_when_a_command_runs() -> None:
         found for found in ours if not within(found.module, ALLOWED["console"]) and not is_deferred_provisioner(found)
     ]
     assert not offenders, lines(offenders)
+
+
+def test_a_looker_needs_nothing_of_the_engine_but_its_messages() -> None:
+    """What the console reaches through telemetry, in a process of its own: imports of imports count."""
+    script = f"import sys, {', '.join(LOOKERS_DOORS)}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    modules = loaded.stdout.split()
+    foreign = [each for each in modules if each in NOT_FOR_LOOKERS]
+    engines = [each for each in modules if within(each, ("engine.backends", "engine.aws", "engine.task_record"))]
+    assert (foreign, engines) == ([], [])
 
 
 def test_engine_aws_is_the_bottom_layer() -> None:

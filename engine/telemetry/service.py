@@ -25,7 +25,6 @@ from engine.telemetry.endpoints import ClaimedFolder, Endpoint, claim_folder
 from engine.telemetry.keys import Role
 from engine.telemetry.log_jobs import LogJobs
 from engine.telemetry.log_watch import LogWatch
-from engine.telemetry.metrics import MetricsServer
 from engine.telemetry.overview import Manager, Overview
 from engine.telemetry.pace import Lookers, Pace
 from engine.telemetry.publisher import Publisher
@@ -122,6 +121,9 @@ def _desks(sockets: Sockets, overview: Overview, publisher: Publisher) -> list[L
 
 
 def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, overview: Overview) -> None:
+    # Imported here: it takes time and memory, and few ask for it.
+    from engine.telemetry.metrics import MetricsServer
+
     loop = asyncio.get_running_loop()
 
     async def snapshot() -> Snapshot:

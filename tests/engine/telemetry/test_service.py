@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import stat
 import tempfile
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 import zmq
 import zmq.asyncio
 
+from engine.errors import ConfigError
 from engine.settings import EngineConfig, StopMode
 from engine.telemetry.endpoints import Endpoint, engines_here
 from engine.telemetry.schema import (
@@ -309,3 +312,33 @@ async def test_an_unusable_folder_is_said_and_the_engine_goes_on(
     async with telemetry(config_of(managers), managers, "0.1"):
         pass
     assert "nobody can look at this engine" in caplog.text
+
+
+async def test_metrics_are_those_of_the_moment_of_the_scrape(runtime: Path, managers: list[Managed]) -> None:
+    port = free_port()
+    config = msgspec.structs.replace(config_of(managers), telemetry="off", metrics_port=port)
+    async with telemetry(config, managers, "0.1"):
+        managers[0].tasks.submit(1)
+        text = await asyncio.to_thread(scraped, port)
+    assert 'scaler_batch_jobs{manager="wm-1",state="SUBMITTED"} 1.0' in text
+
+
+async def test_a_recording_that_cannot_be_written_ends_the_start(
+    runtime: Path, managers: list[Managed], tmp_path: Path
+) -> None:
+    config = msgspec.structs.replace(config_of(managers), record=str(tmp_path / "none" / "file"))
+    with pytest.raises(ConfigError, match="--record"):
+        async with telemetry(config, managers, "0.1"):
+            pass
+    assert engines_here() == []
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def scraped(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
+        return str(answer.read(), "utf-8")
