@@ -38,7 +38,7 @@ def test_help_loads_no_heavy_library(words: tuple[str, ...]) -> None:
     assert modules_loaded_by(*words).isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("words", [("--help",), ("run", "--help")])
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("status", "--help")])
 def test_help_is_there_before_one_looks_away(words: tuple[str, ...]) -> None:
     def seconds() -> float:
         started = time.perf_counter()

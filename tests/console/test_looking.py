@@ -26,6 +26,7 @@ from engine.telemetry.schema import (
     GetLogs,
     GetWindow,
     Hello,
+    JobRow,
     JobState,
     Link,
     LogLine,
@@ -294,3 +295,9 @@ def test_everything_that_a_manager_tells_is_shown(engine: StandIn) -> None:
     out = run("status", engine=engine).out
     for text in ("s3", "1.0M", "3/100 slots", "–/– vCPU", "down", "refused", "credentials expired", "15m", "draining"):
         assert text in out
+
+
+def test_the_readme_names_every_field_of_a_job() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    [documented] = [line for line in readme.splitlines() if line.startswith("| `jobs --json` |")]
+    assert [name for name in JobRow.__struct_fields__ if f"`{name}`" not in documented] == []

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from console.cli import ENTRIES
@@ -42,7 +43,7 @@ def test_the_test_command_is_one_that_ci_can_read() -> None:
 
 @pytest.mark.parametrize("block", blocks("sh"))
 def test_shell_blocks_are_shell(block: str) -> None:
-    placeholders = block.replace("<SCHEDULER_IP>", "10.0.0.5")
+    placeholders = re.sub(r"<[A-Z_]+>", "10.0.0.5", block)
     subprocess.run(["bash", "-n", "-c", placeholders], check=True, capture_output=True)
 
 
@@ -64,8 +65,12 @@ def test_python_examples_compile(block: str) -> None:
 def test_every_command_shown_exists_with_its_flags(words: list[str]) -> None:
     import importlib
 
-    name = words[1]
-    [entry] = [entry for entry in ENTRIES if entry.name == name]
-    command = get_group(importlib.import_module(entry.module).app).commands[name]
+    [entry] = [entry for entry in ENTRIES if entry.name == words[1]]
+    command: object = get_group(importlib.import_module(entry.module).app)
+    for word in words[1:]:
+        if not isinstance(command, TyperGroup):
+            break
+        command = command.commands[word]
+    assert isinstance(command, TyperCommand)
     known = {flag for parameter in command.params for flag in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
