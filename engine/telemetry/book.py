@@ -20,6 +20,7 @@ from engine.telemetry.trends import Rates, TrendRings
 
 ENDED_KEPT: Final = 10_000
 """Rows of ended tasks, over all managers of an engine."""
+OUT_OF_SIGHT: Final = "its task must come back from the scheduler"
 
 _UNBEGUN: Final = frozenset({TaskState.QUEUED, TaskState.LOADING, TaskState.COLLECTING, TaskState.PAUSED})
 _FROM_BATCH: Final = {state: JobState(state.value) for state in BatchState if JobState(state.value) not in ENDED}
@@ -74,7 +75,7 @@ class JobBook:
         if record.state in (TaskState.CANCELLING, TaskState.TERMINATING):
             self._explain(entry, "cancelling")
         elif state is not None and state is not entry.state:
-            entry.explain("")
+            entry.explain(OUT_OF_SIGHT if state is JobState.UNKNOWN else "")
             self._enter(entry, state)
 
     def placed(self, placement: Placement) -> None:

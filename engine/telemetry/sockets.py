@@ -16,6 +16,8 @@ TICKS_WAITING: Final = 4
 """For one listener at most, beside what the kernel's own buffer takes; then it misses ticks."""
 ANSWERS_WAITING: Final = 16
 REQUESTS_WAITING: Final = 256
+LAST_ANSWERS_MS: Final = 100
+"""For what was answered just before the end: who asked for the drain wants to know that it began."""
 _HEARTBEAT_MS, _DEAD_AFTER_MS = 5_000, 20_000
 """A looker whose machine went is forgotten; on this machine the kernel tells."""
 
@@ -43,7 +45,9 @@ class Sockets:
         if self.gatekeeper is not None:
             await self.gatekeeper.close()
         self.publish.close(0)
-        self._context.destroy(linger=0)
+        for socket in (self.view, self.control):
+            socket.close(LAST_ANSWERS_MS)
+        self._context.term()
 
     def _request_socket(self, address: str, domain: Domain) -> zmq.asyncio.Socket:
         socket = self._context.socket(zmq.ROUTER)
