@@ -82,6 +82,6 @@ class Desk:
         self._under_way.discard(task)
         self._room.release()
         error = None if task.cancelled() else task.exception()
-        if error is not None and repr(error) not in self._told:
-            self._told.add(repr(error))
+        if error is not None and type(error).__name__ not in self._told:
+            self._told.add(type(error).__name__)
             logger.error("telemetry: a request could not be answered", exc_info=error)

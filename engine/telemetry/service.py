@@ -147,7 +147,7 @@ async def _keep(run: Loop) -> None:
         finally:
             await cancel_and_wait([running])
         error = running.exception()
-        if repr(error) not in told:
-            told.add(repr(error))
+        if type(error).__name__ not in told:
+            told.add(type(error).__name__)
             logger.error("telemetry: a part of it broke and begins anew", exc_info=error)
         await asyncio.sleep(RESTART_SECONDS)
