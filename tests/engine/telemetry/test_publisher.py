@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
+from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.overview import MIRRORED_AGAIN, Overview
 from engine.telemetry.publisher import Publisher
 from engine.telemetry.schema import MIRROR_LIMIT, Tick
+from engine.telemetry.sockets import Sockets
 from engine.telemetry.vitals import Vitals
 from engine.telemetry.wire import decode_tick
 from tests.engine.telemetry.managed import Managed
+from tests.engine.telemetry.places import short_folder
 
 
 class Listening:
@@ -89,3 +92,27 @@ def test_just_below_the_limit_it_stays_windowed(listening: Listening) -> None:
     tick = listening.beat()
     assert tick is not None
     assert tick.snapshot.windowed
+
+
+async def test_a_listener_that_stands_still_misses_ticks_instead_of_piling_them_up() -> None:
+    managed = Managed()
+    with short_folder() as folder:
+        sockets = Sockets(Endpoint.ipc(folder), None)
+        publisher = Publisher("e1", Overview([managed], Vitals("0.1")), sockets.publish)
+        context = zmq.Context()
+        listener = context.socket(zmq.SUB)
+        listener.set(zmq.RCVHWM, 1)
+        listener.connect(Endpoint.ipc(folder).publish)
+        listener.subscribe(b"")
+        assert sockets.publish.poll(5000)
+        for beat in range(200):
+            for number in range(300):
+                managed.tasks.arrive(1000 * beat + number)
+            publisher.beat()
+        heard = 0
+        while listener.poll(200):
+            listener.recv()
+            heard += 1
+        context.destroy(linger=0)
+        await sockets.close()
+    assert 0 < heard < 100
