@@ -25,6 +25,7 @@ from console.theme import THEMES
 from engine.errors import ConfigError
 
 BEAT_SECONDS = 0.1
+GREETING_SECONDS = 20.0
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 MOUSE_MODES = ("1000", "1003", "1015", "1006")
 
@@ -37,8 +38,9 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False  # opened by our own binding, with our own commands
     BINDINGS: ClassVar = bindings(Scope.EVERYWHERE)
 
-    def __init__(self, state: ConsoleState) -> None:
+    def __init__(self, state: ConsoleState, greeting: str = "") -> None:
         super().__init__()
+        self._greeting = greeting
         self.state = state
         self.control = Control(self, state)
         self.dashboard = Dashboard(state)
@@ -58,6 +60,8 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.state.source.poll()
         self.push_screen(self.dashboard)
         self.set_interval(BEAT_SECONDS, self._beat)
+        if self._greeting:
+            self.notify(self._greeting, timeout=GREETING_SECONDS, markup=False)
 
     def _end_by(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)

@@ -43,6 +43,8 @@ ENTRIES = (
         "Worker manager",
         "Everything on this machine: Scaler, a stand-in for AWS, worker manager, demo.",
     ),
+    Entry("attach", "console.commands.attach", "Running engine", "The console on an engine that runs already."),
+    Entry("replay", "console.commands.replay", "Running engine", "The console on a recording."),
     Entry(
         "status", "console.commands.status", "Running engine", "What an engine is doing: states, routes, quotas, links."
     ),

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 from engine.errors import EngineError
 from engine.telemetry.endpoints import Endpoint, EngineHere, engines_here
@@ -23,11 +24,16 @@ _TAIL_LINES = 12
 
 
 class EngineChild:
-    """One started process and its log."""
+    """One started process and its log. `output`: where its standard output goes when that is another file."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, output: Path | None = None) -> None:
         self.process = process
         self.log = log
+        self._output = output
+
+    def said(self) -> str:
+        """What it wrote to its standard output so far, where that is apart from the log."""
+        return "" if self._output is None else self._output.read_text(errors="replace")
 
     def wait_for(self, is_ours: Callable[[EngineHere], bool], clock: Callable[[], float] = time.monotonic) -> Endpoint:
         """Where the engine can be reached, as soon as it says so. Raises `EngineError` when it ends before."""
@@ -67,21 +73,29 @@ class EngineChild:
 
 def start_detached(command: Sequence[str], log: Path) -> EngineChild:
     """Start `command` so that it outlives this process and its terminal; what it writes goes to `log`."""
-    return EngineChild(_start(command, log, tie=None), log)
+    with _new_file(log) as file:
+        return EngineChild(_start(command, file, file, tie=None), log)
 
 
 def start_tied(command: Sequence[str], log: Path) -> EngineChild:
     """Start `command` so that it ends with this process, however that ends."""
     from provisioner.local.processes import die_with_parent
 
-    return EngineChild(_start(command, log, tie=die_with_parent), log)
+    output = log.with_suffix(".out")
+    with _new_file(log) as errors, _new_file(output) as file:
+        return EngineChild(_start(command, file, errors, tie=die_with_parent), log, output)
 
 
-def _start(command: Sequence[str], log: Path, tie: Callable[[], None] | None) -> subprocess.Popen[bytes]:
-    with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, preexec_fn=tie
-        )
+def _start(
+    command: Sequence[str], output: IO[bytes], errors: IO[bytes], tie: Callable[[], None] | None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True, preexec_fn=tie
+    )
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def log_file(name: str) -> Path:

@@ -37,6 +37,8 @@ class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
     script: Path | None
     faults: tuple[str, ...]
     as_json: bool
+    stay: bool = False
+    """Not to end with the client."""
     flags: Mapping[str, object]
 
     @property
@@ -96,7 +98,9 @@ class LocalRun:
 
     def _session(self) -> LocalSession:
         voice = Voice(say=say, started=self._announce)
-        return LocalSession(self._engine(), self._client(), voice, capture=self._options.demo is not None)
+        return LocalSession(
+            self._engine(), self._client(), voice, capture=self._options.demo is not None, stay=self._options.stay
+        )
 
     def _announce(self) -> None:
         """A cluster that stays up says where it is; a client is told by its environment."""

@@ -46,7 +46,10 @@ class Voice:
 
 
 class LocalSession:
-    """One engine, and one client or none. The client's output is captured when `capture` says so."""
+    """One engine, and one client or none. The client's output is captured when `capture` says so.
+
+    With `stay` the engine goes on when the client has ended, until a signal.
+    """
 
     def __init__(
         self,
@@ -55,12 +58,14 @@ class LocalSession:
         voice: Voice,
         *,
         capture: bool = False,
+        stay: bool = False,
         client_grace_seconds: float = CLIENT_GRACE_SECONDS,
     ) -> None:
         self._engine_program = engine
         self._client_program = client
         self._voice = voice
         self._stdout = PIPE if capture else None
+        self._stay = stay
         self._grace = client_grace_seconds
         self._engine: Process | None = None
         self._client: Process | None = None
@@ -84,7 +89,8 @@ class LocalSession:
         client_end = asyncio.create_task(client.communicate())
         await asyncio.wait((engine_end, client_end), return_when=asyncio.FIRST_COMPLETED)
         if client_end.done():
-            self._drain()
+            if not self._stay:
+                self._drain()
         elif await self._interrupt_client(client, await engine_end):
             await client_end
             return SessionEnd(await engine_end, client_interrupted=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from console.headless import require_headless
+from console.commands.attach import ASCII_HELP
 from console.local_run import LocalOptions, engine_settings, run_locally
 from console.options import with_options
 from console.progress import say
@@ -32,6 +33,7 @@ ANY_PLACES = {
 
 DEMO_HELP = "Run x ** 2 over range(N) and say what it cost."
 SCRIPT_HELP = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
+STAY_HELP = "Stay up when the demo or the script has ended, as with the console."
 FAULT_HELP = "Let the local AWS fail, like spot:0.1; may be repeated."
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -48,6 +50,8 @@ def group() -> None:
 @with_options(parameter for parameter in PARAMETERS if parameter.name not in ANY_PLACES)
 def local(
     headless: Annotated[bool, typer.Option("--headless", help="Without the console.")] = False,
+    only_ascii: Annotated[bool, typer.Option("--ascii", help=ASCII_HELP)] = False,
+    stay: Annotated[bool, typer.Option("--stay", help=STAY_HELP)] = False,
     demo: Annotated[int | None, typer.Option("--demo", metavar="N", min=1, help=DEMO_HELP)] = None,
     script: Annotated[Path | None, typer.Option("--script", metavar="FILE", help=SCRIPT_HELP)] = None,
     fault: Annotated[list[str] | None, typer.Option("--fault", metavar="FAULT", help=FAULT_HELP)] = None,
@@ -57,14 +61,26 @@ def local(
     """Run everything on this machine: a real Scaler scheduler and object storage, a local stand-in for AWS
     with its resources provisioned, and the worker manager.
 
-    Without --demo and --script it stays up and prints the address to connect to. Ctrl-C drains, a second one
-    stops.
+    Without --demo and --script it stays up and prints the address to connect to. On a terminal the console opens
+    on it, and everything ends with the console. Headless, Ctrl-C drains, a second one stops.
     """
-    options = LocalOptions(demo=demo, script=script, faults=tuple(fault or ()), as_json=as_json, flags=flags)
+    options = LocalOptions(demo=demo, script=script, faults=tuple(fault or ()), as_json=as_json, stay=stay, flags=flags)
     check(options)
-    require_headless(headless)
+    if not headless:
+        raise typer.Exit(watched(flags, only_ascii))
     with deliberate_signals():
         raise typer.Exit(run_locally(options))
+
+
+def watched(flags: dict[str, object], only_ascii: bool) -> int:
+    """The same command without a console, and a console on it."""
+    from console.opening import require_console
+    from console.own_engine import run_local_watched
+
+    require_console("add --headless")
+    manager = flags.get("worker_manager_id")
+    words = [word for word in sys.argv[2:] if word != "--ascii"]
+    return run_local_watched(words, str(manager) if manager else None, only_ascii=only_ascii)
 
 
 def check(options: LocalOptions) -> None:

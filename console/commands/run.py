@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from console.commands.attach import ASCII_HELP
 from console.engine_program import engine_command
-from console.headless import require_headless
 from console.options import with_options
 from engine.config import PARAMETERS, EngineConfig, resolve
 from engine.errors import ConfigError
@@ -33,15 +33,23 @@ def run(
     target: Annotated[str | None, typer.Argument(metavar="SCHEDULER_ADDRESS|CONFIG.toml", help=TARGET_HELP)] = None,
     config: Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help=CONFIG_HELP)] = None,
     headless: Annotated[bool, typer.Option("--headless", help=HEADLESS_HELP)] = False,
+    only_ascii: Annotated[bool, typer.Option("--ascii", help=ASCII_HELP)] = False,
     **flags: object,
 ) -> None:
     """Connect to a Scaler scheduler and run its tasks as AWS Batch jobs.
 
-    Flags win over the environment, and the environment over the file.
+    On a terminal the console opens on it; the engine is a process of its own and can be left running. Flags win
+    over the environment, and the environment over the file.
     """
     settings = configuration(target, config, flags)
-    require_headless(headless)
-    become_engine(settings)
+    if headless:
+        become_engine(settings)
+        return
+    from console.opening import require_console
+    from console.own_engine import run_watched
+
+    require_console("add --headless")
+    raise typer.Exit(run_watched(settings, only_ascii=only_ascii))
 
 
 def configuration(target: str | None, config: str | None, flags: dict[str, object]) -> EngineConfig:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console.actions import PANES, Scope
 from console.asking import Repeated
+from console.keymap import bindings
 from console.log_feed import LogFeed
 from console.screens.base import ConsoleScreen
 from console.screens.jobs_actions import JobsActions
@@ -31,6 +32,7 @@ class Dashboard(JobsActions, ConsoleScreen):
     """Owns the layout of its panes; what can be done with jobs is `JobsActions`."""
 
     scope = Scope.DASHBOARD
+    BINDINGS: ClassVar = bindings(Scope.DASHBOARD)
     AUTO_FOCUS = "#jobs"
 
     def __init__(self, state: ConsoleState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -13,6 +14,7 @@ from console.asking import Repeated
 from console.clipboard import copy
 from console.export import record_as_json
 from console.job_facts import attempts, description, identity, payload
+from console.keymap import bindings
 from console.screens.base import ConsoleScreen
 from console.spans import EMPTY, Line
 from console.state import ConsoleState
@@ -27,6 +29,7 @@ class JobScreen(ConsoleScreen):
     """One job by its task id; asks the engine for its record while it is seen."""
 
     scope = Scope.JOB
+    BINDINGS: ClassVar = bindings(Scope.JOB)
     AUTO_FOCUS = "#timeline"
 
     def __init__(self, state: ConsoleState, task_id: str) -> None:

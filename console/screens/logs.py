@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 
@@ -11,6 +11,7 @@ from console.actions import Scope
 from console.asking import Repeated
 from console.clipboard import copy
 from console.export import lines_as_text
+from console.keymap import bindings
 from console.log_buffer import Level
 from console.log_feed import LogFeed
 from console.screens.base import ConsoleScreen
@@ -28,6 +29,7 @@ class LogsScreen(ConsoleScreen):
     """The lines of `task_ids`; empty: of all that run."""
 
     scope = Scope.LOGS
+    BINDINGS: ClassVar = bindings(Scope.LOGS)
     AUTO_FOCUS = "#lines"
 
     def __init__(self, state: ConsoleState, task_ids: tuple[str, ...], pattern: str = "") -> None:

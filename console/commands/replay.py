@@ -1,0 +1,32 @@
+"""`scaler-batch replay`: the console on a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.commands.attach import ASCII_HELP
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def group() -> None:
+    """A group, although it holds one command, so that the command keeps its name."""
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What --record wrote.", show_default=False)],
+    only_ascii: Annotated[bool, typer.Option("--ascii", help=ASCII_HELP)] = False,
+) -> None:
+    """Watch a recording as if it happened now: P stops and goes on, < and > jump a minute, { and } change the speed."""
+    from console.opening import open_console, require_console
+    from engine.telemetry.recording import Recording
+    from engine.telemetry.replay import ReplaySource
+
+    require_console("replay it where one is")
+    _, code = open_console(ReplaySource(Recording(file)), file.name, only_ascii=only_ascii)
+    raise typer.Exit(code)

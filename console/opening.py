@@ -1,0 +1,42 @@
+"""Opens the console on a source, and tells what is needed for that before anything is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from console.terminal import prefers_ascii, why_no_console
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from console.screens.quit import Quit
+    from console.state import Ownership
+    from engine.telemetry.source import Source
+
+
+def require_console(instead: str) -> None:
+    """Raises `ConfigError` where the console can't be drawn; `instead` says what can be done there."""
+    if why := why_no_console():
+        raise ConfigError(f"The console needs a terminal, but {why}: {instead}.")
+
+
+def open_console(
+    source: Source, name: str, *, own: Ownership | None = None, only_ascii: bool = False, greeting: str = ""
+) -> tuple[Quit | None, int]:
+    """Draws until it is left; closes the source. Returns how it was left, and the exit code.
+
+    `greeting` is shown for a while at the start. To import what draws takes time: the source connects meanwhile.
+    """
+    from console.app import ConsoleApp
+    from console.glyphs import ASCII, UNICODE
+    from console.preferences import load, preferences_file
+    from console.state import ConsoleState
+
+    file = preferences_file()
+    preferences, wrong = load(file)
+    glyphs = ASCII if only_ascii or prefers_ascii() else UNICODE
+    state = ConsoleState(source, name, preferences, file, glyphs, own)
+    app = ConsoleApp(state, greeting=wrong or greeting)
+    try:
+        return app.run(), app.return_code or 0
+    finally:
+        source.close()
