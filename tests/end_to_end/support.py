@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,14 +19,17 @@ from engine.settings import EngineConfig, ManagerConfig, OnExit
 from provisioner.local.cluster import LocalCluster
 
 CLIENT_TIMEOUT_SECONDS = 120
+PROGRAM = ("-m", "engine")
 
 
 class Engine:
-    """`python -P -m engine`, with its log in a file."""
+    """`python -P -m engine`, with its log in a file; `program` is what Python runs with the engine's arguments."""
 
-    def __init__(self, config: EngineConfig, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, config: EngineConfig, environ: Mapping[str, str], log: Path, program: Sequence[str] = PROGRAM
+    ) -> None:
         self.log_path = log
-        arguments = [sys.executable, "-P", "-m", "engine", "--settings", msgspec.json.encode(config).decode()]
+        arguments = [sys.executable, "-P", *program, "--settings", msgspec.json.encode(config).decode()]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 arguments, env={**os.environ, **environ}, stdout=output, stderr=subprocess.STDOUT
