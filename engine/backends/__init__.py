@@ -72,6 +72,7 @@ class Placement:
 
     submission_id: str
     job_id: str
+    """Empty when only the result of an adopted task is left, and AWS Batch may have forgotten its job."""
     route: Route
     task_ids: tuple[bytes, ...]
     raw_bytes: int
@@ -240,10 +241,16 @@ class HPCBackend(Protocol):
 
     @property
     def orphans(self) -> int:
-        """Tasks with a job of a dead predecessor that nobody has claimed yet; known after `start`."""
+        """Tasks with a job of a dead predecessor that nobody has claimed yet; known after `start`.
+
+        More than 0, too, for the few seconds in which such jobs may yet come to light.
+        """
 
     def adopt(self, task_id: bytes) -> Placement | None:
-        """Claim an orphan: its outcome comes through the observer. None: no job of ours has this task."""
+        """Claim an orphan: its outcome comes through the observer. None: no job of ours is known to have this task.
+
+        Given to `submit` it is still attached, not run, when its job comes to light then.
+        """
 
     async def abandon_orphans(self) -> None:
         """Nobody claims the rest: end their jobs and delete what is left of them. Only ever our own."""
