@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final
 
 from engine.telemetry.schema import (
+    ENDED,
     CallStats,
     EngineVitals,
     JobRow,
@@ -52,6 +54,8 @@ class DemoFigures:
             entered[row.manager, row.state] += 1
         if self._history:
             self._entered.append((now, entered))
+        else:
+            self._history.extend(_story(self._all_counts()))
         self._history.append(self._all_counts())
 
     def _all_counts(self) -> dict[JobState, int]:
@@ -116,6 +120,16 @@ class DemoFigures:
 
     def _vitals(self) -> EngineVitals:
         return EngineVitals(4242, "hpc-01", "0.1.0", self._started_at, 0.31, 141_000_000, 0.004, "INFO", 1)
+
+
+def _story(counts: dict[JobState, int]) -> list[dict[JobState, int]]:
+    """How these counts may have come about: what ended grew, what lives went up and down."""
+    steps: list[dict[JobState, int]] = []
+    for step in range(STEPS - 1):
+        grown = (step / STEPS) ** 1.3
+        wave = [0.55 + 0.45 * math.sin(step / 7 + place) ** 2 for place in range(len(counts))]
+        steps.append({s: int(n * (grown if s in ENDED else w)) for (s, n), w in zip(counts.items(), wave, strict=True)})
+    return steps
 
 
 def _calls(now: float) -> tuple[CallStats, ...]:

@@ -28,12 +28,12 @@ class JobCells:
             Column("array", "INDEX", 6, self.index, rank=9, right=True),
             Column("manager", "MANAGER", 12, lambda row: (clean(row.manager), "muted"), rank=3),
             Column("route", "ROUTE", 6, self.route, rank=6, sort="route"),
-            Column("size", "SIZE", 5, self.size, rank=7, right=True, sort="size"),
-            Column("attempt", "ATT", 3, self.attempt, rank=8, right=True, sort="attempt"),
+            Column("size", "SIZE", 5, self.size, rank=8, right=True, sort="size"),
+            Column("attempt", "ATT", 3, self.attempt, rank=7, right=True, sort="attempt"),
             Column("since", "FOR", 4, self.since, rank=2, right=True),
             Column("age", "AGE", 4, self.total_age, rank=10, right=True, sort="age"),
             Column("took", "TOOK", 6, self.took, rank=11, right=True),
-            Column("reason", "REASON", 14, self.reason, rank=5, grow=3, sort="reason"),
+            Column("reason", "REASON", 20, self.reason, rank=5, grow=3, sort="reason"),
         ]
 
     def state(self, row: JobRow) -> Span:
@@ -74,6 +74,6 @@ class JobCells:
         return (format.span(row.duration_s), "text") if row.duration_s is not None else ("", "")
 
     def reason(self, row: JobRow) -> Span:
-        code = f"rc={row.exit_code} " if row.exit_code else ""
+        code = f"rc={row.exit_code} " if row.exit_code not in (None, 0, 1) else ""
         role = "text" if LOOKS[row.state].role == "failed" else "muted"
         return clean(code + row.reason), role

@@ -48,7 +48,9 @@ class LogView(Pane):
         self.clock = True
         """Whether each line begins with the time that it was written at."""
         self._name_of: Callable[[str], str] = format.short_id
-        self._name_cells = 1
+        self._name_cells = 0
+        """0 while all lines are one job's: then the title says whose."""
+        self._several = False
 
     def show(
         self,
@@ -71,7 +73,7 @@ class LogView(Pane):
 
     def start_over(self, subject: str) -> None:
         """Other jobs' lines come from here on."""
-        self.subject, self._name_cells = subject, 1
+        self.subject, self._name_cells, self._several = subject, 0, False
         self.buffer.clear()
         self.reader.update()
         self.redraw()
@@ -124,16 +126,19 @@ class LogView(Pane):
         entries = self.reader.visible()
         if not entries:
             return [EMPTY, ((f"   {self._why_empty()}", "muted"),)]
-        self._make_room(entries)
+        self._make_room(entries, width)
         if not self.wrap:
             return [self._line(entry, width) for entry in entries]
         lines = [line for entry in entries for line in self._folded(entry, width)]
         return lines[-height:] if self.reader.follow else lines[:height]
 
-    def _make_room(self, entries: Sequence[Entry]) -> None:
+    def _make_room(self, entries: Sequence[Entry], cells: int) -> None:
         """The names' column grows with the longest name and never shrinks again: lines don't jump to and fro."""
+        self._several = self._several or len({entry.task_id for entry in entries}) > 1
+        if not self._several:
+            return
         longest = max((width(clean(self._name_of(entry.task_id))) for entry in entries), default=0)
-        self._name_cells = min(MAX_NAME, max(self._name_cells, longest))
+        self._name_cells = min(MAX_NAME, cells // 5, max(self._name_cells, longest))
 
     def _why_empty(self) -> str:
         if self.buffer.received:
@@ -142,7 +147,7 @@ class LogView(Pane):
 
     def _head(self, entry: Entry) -> list[Span]:
         head: list[Span] = [(format.clock(entry.at) + " ", "muted")] if self.clock else []
-        if entry.task_id:
+        if self._name_cells:
             name = fit(clean(self._name_of(entry.task_id)), self._name_cells, ellipsis=self.glyphs.ellipsis)
             head.append((name + " ", "accent"))
         return head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import events
 
@@ -12,20 +13,26 @@ from console.widgets.pane import Pane
 
 
 class TextPane(Pane):
-    """Scrolls with `scroll_lines`; keeps its place while its lines are replaced by newer ones."""
+    """Scrolls with `scroll_lines`; keeps its place while its lines are replaced by newer ones.
+
+    `AT_END`: shows the last lines until somebody scrolls.
+    """
 
     ALLOW_SELECT = True
     can_focus = True
+
+    AT_END: ClassVar[bool] = False
 
     _content: Sequence[Line] = ()
     _title: Line = EMPTY
     _status: Line = EMPTY
     _top = 0
+    _moved = False
 
     def show(self, lines: Sequence[Line], *, title: str = "", status: Line = EMPTY, stale: bool = False) -> None:
         self._content, self._status, self.stale = lines, status, stale
         self._title = ((title, "title"),) if title else EMPTY
-        self.scroll_lines(0)
+        self._to(self._top)
 
     def title(self) -> Line:
         return self._title
@@ -40,8 +47,17 @@ class TextPane(Pane):
         return self._content[self._top : self._top + height]
 
     def scroll_lines(self, by: int) -> None:
-        self._top = max(0, min(self._top + by, len(self._content) - max(1, self.inner_height)))
+        self._moved = True
+        self._to(self._top + by)
+
+    def _to(self, top: int) -> None:
+        last = max(0, len(self._content) - max(1, self.inner_height))
+        self._top = last if self.AT_END and not self._moved else max(0, min(top, last))
         self.redraw()
+
+    def on_resize(self) -> None:
+        self._to(self._top)
+        super().on_resize()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()

@@ -48,7 +48,9 @@ def _line(
 
 
 class Timeline(TextPane):
-    """The transitions of one record."""
+    """The transitions of one record; the newest are seen when there is no room for all."""
+
+    AT_END = True
 
     _record: JobRecord | None = None
     _now = 0.0

@@ -241,6 +241,19 @@ async def test_a_timeline_follows_its_width() -> None:
         assert "RUNNING" in pane.text
 
 
+async def test_a_timeline_without_room_shows_the_newest_until_somebody_scrolls() -> None:
+    pane = Timeline()
+    states = (JobState.QUEUED, JobState.SUBMITTED, JobState.RUNNABLE, JobState.RUNNING, JobState.FAILED)
+    steps = [Transition(state, NOW - 100 + place) for place, state in enumerate(states)]
+    app = One(pane)
+    async with app.run_test(size=(100, 4)):
+        pane.show_record(record(*steps), NOW)
+        assert "FAILED" in pane.text
+        pane.scroll_lines(-9)
+        pane.show_record(record(*steps), NOW)
+        assert "QUEUED" in pane.text
+
+
 # ---- alerts
 
 
@@ -275,7 +288,8 @@ NASTY = [
 async def test_no_line_of_a_log_can_break_the_frame(size: tuple[int, int], wrap: bool, glyphs: Glyphs) -> None:
     pane = LogView(glyphs=glyphs)
     pane.wrap = wrap
-    lines = await drawn(pane, lambda: pane.show(page(NASTY)), *size)
+    pane.show(page(["of another job"], job=2), name_of=lambda task_id: f"\x1b[2J漢字 {task_id}")
+    lines = await drawn(pane, lambda: pane.show(page(NASTY, start=1)), *size)
     assert {line[-1] for line in lines[1:-1]} <= {glyphs.frame[-1], glyphs.thumb}
     assert all(char.isprintable() for line in lines for char in line)
 
@@ -299,6 +313,16 @@ async def test_the_last_line_is_seen_when_long_lines_are_wrapped() -> None:
     pane.wrap = True
     lines = await drawn(pane, lambda: pane.show(page(["word " * 100] * 5 + ["the end"])), 60, 10)
     assert "the end" in lines[-2]
+
+
+async def test_lines_say_whose_they_are_only_when_there_are_several_jobs() -> None:
+    pane = LogView()
+    app = One(pane)
+    async with app.run_test(size=(100, 10)):
+        pane.show(page(["INFO x"]), name_of=lambda task_id: f"job{int(task_id, 16)}")
+        assert "job1" not in pane.text
+        pane.show(page(["INFO y"], start=1, job=2))
+        assert ["job1" in pane.text, "job2" in pane.text] == [True, True]
 
 
 async def test_an_empty_log_says_why() -> None:
