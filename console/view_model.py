@@ -51,6 +51,8 @@ class JobsView:
         self._selected_at = 0
         self._mirror_version = -1
         self._anchor: str | None = None
+        self._awaited: int | None = None
+        """Where the cursor goes as soon as the engine has sent the job there."""
 
     # ---- what is known
 
@@ -114,8 +116,10 @@ class JobsView:
 
     def _rearrange(self) -> None:
         self._order.arrange(self.filter, self.sort, self.descending, self.manager)
-        self._window = JobWindow()
-        if not self.windowed:
+        self._window, self._awaited = JobWindow(), None
+        if self.windowed:
+            self.top = 0
+        else:
             self._follow(self._line_of_selection())
 
     # ---- what comes
@@ -156,7 +160,10 @@ class JobsView:
         line = self._line_of_selection()
         self._window = JobWindow(window, asked.offset)
         self.now = max(self.now, window.at)
-        self._follow(line)
+        if self._awaited is not None:
+            self.move_to(self._awaited)
+        else:
+            self._follow(line)
 
     def take_note(self) -> str:
         note, self.note = self.note, ""
@@ -211,9 +218,12 @@ class JobsView:
             return
         index = min(max(0, index), self.matching - 1)
         self._scroll_to(min(max(self.top, index - self.height + 1), index))
+        self._awaited = None
         selected = self._id_at(index)
         if selected is not None:
             self.selected, self._selected_at = selected, index
+        else:
+            self._awaited = index
 
     def select_line(self, line: int) -> bool:
         """Select the job on that line of the screen; False when there is none."""
@@ -236,7 +246,7 @@ class JobsView:
 
     def release(self) -> None:
         """Select nothing and show the top of the list."""
-        self.selected, self.top = None, 0
+        self.selected, self.top, self._awaited = None, 0, None
 
     def jump_state(self, step: int) -> None:
         """To the first job of the next state (`step` 1), or of the one before (-1)."""

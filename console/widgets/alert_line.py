@@ -31,9 +31,9 @@ class AlertLine(Pane):
         """`stuck` jobs and a `reason` of one of them; `note` is what the view has to say about the selection."""
         paused = totals(snapshot, manager).paused if snapshot else ()
         if paused:
-            self._line = ((f"{self.glyphs.stuck} nothing can be submitted: {clean('; '.join(paused))}", "error"),)
+            self._line = ((f" {self.glyphs.stuck} nothing can be submitted: {clean('; '.join(paused))}", "error"),)
         elif note:
-            self._line = ((clean(note), "warning"),)
+            self._line = ((" " + clean(note), "warning"),)
         elif stuck:
             self._line = self._stuck(stuck, reason)
         else:
@@ -43,7 +43,7 @@ class AlertLine(Pane):
     def _stuck(self, stuck: int, reason: str) -> Line:
         jobs = f"{format.count(stuck)} {'job waits' if stuck == 1 else 'jobs wait'} in RUNNABLE"
         why = f": {clean(reason)}" if reason else f" for more than {format.age(STUCK_SECONDS)}"
-        return (f"{self.glyphs.stuck} {jobs}", "stuck"), (" (w)", "muted"), (why, "text")
+        return (f" {self.glyphs.stuck} {jobs}", "stuck"), (" (w)", "muted"), (why, "text")
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         return [self._line]

@@ -256,6 +256,15 @@ def test_a_windows_selection_stays_an_id_though_it_left_the_window() -> None:
     assert (view.selected, view.selected_index) == (task_id(3), None)
 
 
+def test_the_cursor_arrives_where_it_was_sent_when_the_job_there_has_come() -> None:
+    view, _, rows = windowed(5_000)
+    answer(view, rows)
+    view.move_to(4_999)
+    assert view.targets() == ()
+    answer(view, rows)
+    assert (view.selected, view.selected_index) == (task_id(4_999), 4_999)
+
+
 def test_an_answer_to_an_older_filter_is_left_aside() -> None:
     view, _, rows = windowed(100)
     asked = view.wanted_window()
