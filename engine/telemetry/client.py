@@ -32,6 +32,8 @@ from engine.telemetry.source import LinkState, LinkView
 
 ANSWER_SECONDS = 5.0
 PING_SECONDS = 5.0
+PING_WAITS, PING_WAIT_SECONDS = 5, 0.001
+"""A ping's answer is waited for so long: else a near engine's round trip would be that of the owner's polling."""
 MOST_WAITING = 100
 _CALL_POLL_SECONDS = 0.02
 _AGAIN_SECONDS = 1.0
@@ -82,7 +84,7 @@ class TelemetryClient:
         self._waiting: dict[int, _Waiting] = {}
         self._refused: list[tuple[Callable[[Answer], None], str]] = []
         self._was_down = False
-        self._next_id = 0
+        self._next_id = self._ping_id = 0
         self._asked_full_at = self._pinged_at = float("-inf")
         self._watch = LinkWatch(endpoint.name, clock())
         self._connection = Connection(endpoint, keys, control=allow_control, ticks=keep_mirror)
@@ -97,14 +99,20 @@ class TelemetryClient:
         return self._allow_control and self._welcome is not None and self._welcome.may_control
 
     def poll(self, timeout_s: float = 0.0) -> bool:
-        """See `Source.poll`."""
+        """See `Source.poll`. A ping, once in 5 s, makes it wait for up to 5 ms."""
         before = self.mirror.version, self._watch.view
+        began = self._clock()
         if timeout_s > 0:
             self._connection.wait(timeout_s)
         self._take_in()
         self._keep_link()
         self._ask_on_our_own()
         self._send_waiting()
+        for _ in range(PING_WAITS):
+            if not self._pinged_since(began):
+                break
+            self._connection.wait(PING_WAIT_SECONDS)
+            self._take_in()
         self._give_up_on_late()
         return before != (self.mirror.version, self._watch.view)
 
@@ -161,6 +169,11 @@ class TelemetryClient:
         if now - self._pinged_at >= PING_SECONDS:
             self._pinged_at = now
             self._send(Hello(), lambda _: None, ANSWER_SECONDS)
+            self._ping_id = self._next_id
+
+    def _pinged_since(self, began: float) -> bool:
+        ping = self._waiting.get(self._ping_id)
+        return ping is not None and ping.sent_at is not None and ping.sent_at >= began
 
     @property
     def _needs_everything(self) -> bool:
