@@ -53,15 +53,19 @@ class Adoption:
 
     def add(self, submissions: Sequence[Submission]) -> None:
         """The tasks of these can be claimed. Of several jobs of one task the latest counts."""
-        fresh = [one for one in submissions if one.submission_id not in self.ledger.submissions]
-        self._adopted += fresh
-        for submission in fresh:
-            self.ledger.submissions[submission.submission_id] = submission
-            for record in submission.tasks:
-                self._add(record)
-        if fresh:
-            tasks = sum(len(one.tasks) for one in fresh)
-            logger.info("found %d tasks in %d submissions of a predecessor", tasks, len(fresh))
+        before = len(self._orphans)
+        for found in submissions:
+            known = self.ledger.submissions.get(found.submission_id)
+            if known is None:
+                self._adopted.append(found)
+                self.ledger.submissions[found.submission_id] = found
+                for record in found.tasks:
+                    self._add(record)
+            elif known.job_id is None and known.settled.is_set():
+                for record in known.complete(found):
+                    self._add(record)
+        if len(self._orphans) > before:
+            logger.info("found %d tasks that a predecessor submitted", len(self._orphans) - before)
 
     def claim(self, task_id: bytes) -> Placement | None:
         """The task is wanted: from here on it is followed like any other. None: no job of ours has it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -64,14 +64,11 @@ class Inventory:
         ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in known]
         return Stock([*living, *ended], sorted(bundles - results.keys()))
 
-    async def take_newest(self, known: Iterable[str]) -> list[Submission]:
-        """What the first listing of the jobs didn't show yet; `known` are submission ids. Raises `AwsError`."""
-        fresh = [job.job_id for job in await self.jobs.newest() if job.status not in TERMINAL]
-        living = await self.restore(fresh)
-        seen = {*known, *(one.submission_id for one in living)}
-        results = await self.results()
-        ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in seen]
-        return [*(one for one in living if one.submission_id not in known), *ended]
+    async def take_newest(self, known_jobs: Container[str | None]) -> list[Submission]:
+        """What the first listing of the jobs didn't show yet, and all results. Raises `AwsError`."""
+        newest = [job for job in await self.jobs.newest() if job.status not in TERMINAL]
+        living = await self.restore([job.job_id for job in newest if job.job_id not in known_jobs])
+        return [*living, *(ended_submission(one, tasks) for one, tasks in (await self.results()).items())]
 
     async def restore(self, job_ids: Sequence[str]) -> list[Submission]:
         """The submissions of these jobs, as far as they are ours and can be read."""

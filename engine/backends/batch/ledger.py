@@ -124,6 +124,24 @@ class Submission:
         """Nobody needs anything of it any more."""
         return all(record.stage in CLOSED or record.submission is not self for record in self.tasks)
 
+    def complete(self, whole: Submission) -> list[TaskRecord]:
+        """So far known by some results alone; more results, or its job, came to light. Gives the records it lacked."""
+        mine = {record.task_id: record for record in self.tasks}
+        added = [record for record in whole.tasks if record.task_id not in mine]
+        for record in added:
+            record.submission = self
+        self.found |= whole.found.intersection(record.task_id for record in added)
+        if whole.job_id is None:
+            self.tasks += tuple(added)
+            return added
+        for record in whole.tasks:
+            mine.setdefault(record.task_id, record).index = record.index
+        self.tasks = tuple(mine[record.task_id] for record in whole.tasks)
+        self.job_name, self.job_id, self.shape = whole.job_name, whole.job_id, whole.shape
+        self.route, self.text, self.has_bundle = whole.route, whole.text, whole.has_bundle
+        self.ended, self.started = whole.ended, whole.started
+        return added
+
     def child_id(self, record: TaskRecord) -> str:
         """The Batch id of the task's job."""
         assert self.job_id is not None

@@ -92,7 +92,9 @@ class SecondLook:
     async def _learn(self) -> None:
         if self._pause_s is not None:
             await self.sleep(self._pause_s)
-            self.adoption.add(await self.inventory.take_newest({*self.ledger.submissions, *self._bundles}))
+            known = {one.job_id for one in self.ledger.submissions.values()}
+            found = await self.inventory.take_newest(known)
+            self.adoption.add([one for one in found if one.submission_id not in self._bundles])
             self.questions -= 1
         self._failures.update(await self.inventory.failures())
         self._is_certain = True

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import msgspec
 import pytest
 
-from container.batch_job_frames import encode_payload
+from container.batch_job_frames import ResultMeta, ResultStatus, encode_payload, encode_result
 from engine.backends import TaskWork
 from engine.backends.batch.holder import this_process
 from engine.backends.batch.job_lists import LIVING
@@ -57,6 +58,11 @@ class Predecessor:
         submission_id = new_id()
         self.put(self.layout.payload(submission_id), frame(tasks))
         return submission_id
+
+    def result(self, submission_id: str, task: TaskWork, value: object) -> None:
+        meta = ResultMeta(task.task_id.hex(), ResultStatus.SUCCESS, "returning", 1, 0, 0, 0, 0, "3.11", 0, None, "1")
+        body = encode_result(meta, cloudpickle.dumps(value))
+        self.put(self.layout.result(submission_id, task.task_id), body)
 
     def submit(self, submission_id: str, tasks: Sequence[TaskWork], text: str) -> str:
         kind, hex_id = (JobKind.SINGLE, tasks[0].task_id.hex()) if len(tasks) == 1 else (JobKind.ARRAY, submission_id)
@@ -186,6 +192,21 @@ async def test_an_inline_job_that_is_listed_only_after_the_takeover_is_attached(
         for task in (late, new):
             await told.value(task)
         assert [placed.job_id for placed in told.placements if late.task_id in placed.task_ids] == [job_id]
+    assert calls(tmp_path) == ["called\n"] * 2
+
+
+async def test_an_array_that_only_a_result_told_of_is_attached_when_it_is_listed(aws: LocalAWS, tmp_path: Path) -> None:
+    done, running_on = tasks = [work(note_and_nap, str(tmp_path / str(n)), 4.0) for n in range(2)]
+    predecessor, submission_id = Predecessor(aws, "wm-late-array"), new_id()
+    predecessor.die()
+    predecessor.result(submission_id, done, "done")
+    async with running(aws, worker_manager_id="wm-late-array") as (backend, told):
+        assert (backend.adopt(running_on.task_id), backend.adopt(done.task_id) is not None) == (None, True)
+        backend.submit(running_on)
+        job_id = predecessor.submit(submission_id, tasks, route_payload(frame(tasks), ROOM).text)
+        assert await told.value(done) == "done"
+        assert await told.value(running_on) == str(tmp_path / "1")
+        assert [(placed.job_id, placed.first_index) for placed in told.placements] == [(job_id, 1)]
     assert calls(tmp_path) == ["called\n"] * 2
 
 
