@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 TASKS_HELP = "Task ids, or how they begin; none: all jobs that run."
 GREP_HELP = "Only lines that hold this text, upper or lower case."
 ASK_AGAIN_SECONDS = 0.5
-FIRST_LINES_SECONDS = 10.0
-"""How long the first lines may take: the engine begins to read a stream when somebody asks for it."""
+ONCE_SECONDS = 10.0
+"""How long it takes at most unless followed: the engine begins to read a stream when somebody asks for it."""
 QUIET_SECONDS = 3.0
-"""So long without a new line is the end, unless it is followed."""
+"""So long without a new line is the end before that."""
 
 _FINAL = re.compile(r"(empty|denied|missing)")
 
@@ -96,15 +96,17 @@ def _until_interrupted(client: TelemetryClient, request: GetLogs) -> Iterator[Lo
 
 
 def _until_quiet(client: TelemetryClient, request: GetLogs) -> Iterator[LogPage]:
-    quiet_since, patience = time.monotonic(), FIRST_LINES_SECONDS
+    last_line_at, deadline = None, time.monotonic() + ONCE_SECONDS
     for page in _pages(client, request):
         yield page
-        if page.lines:
-            quiet_since, patience = time.monotonic(), QUIET_SECONDS
-        elif _FINAL.match(page.status) or time.monotonic() - quiet_since > patience:
+        if len(page.lines) >= request.limit:
+            continue  # there is more already
+        now = time.monotonic()
+        last_line_at = now if page.lines else last_line_at
+        is_quiet = last_line_at is not None and now - last_line_at > QUIET_SECONDS
+        if now > deadline or is_quiet or (not page.lines and _FINAL.match(page.status)):
             return
-        if len(page.lines) < request.limit:
-            time.sleep(ASK_AGAIN_SECONDS)
+        time.sleep(ASK_AGAIN_SECONDS)
 
 
 def _say_why_nothing(last: LogPage | None) -> None:

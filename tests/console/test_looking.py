@@ -301,3 +301,11 @@ def test_the_readme_names_every_field_of_a_job() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     [documented] = [line for line in readme.splitlines() if line.startswith("| `jobs --json` |")]
     assert [name for name in JobRow.__struct_fields__ if f"`{name}`" not in documented] == []
+
+
+@pytest.mark.long
+def test_jobs_that_never_stop_writing_are_no_reason_to_go_on_for_ever(engine: StandIn) -> None:
+    engine.answers[GetLogs] = page("and on", "and on")
+    started = time.monotonic()
+    assert run("logs", engine=engine).code == 0
+    assert time.monotonic() - started < DEADLINE
