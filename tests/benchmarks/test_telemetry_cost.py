@@ -54,11 +54,10 @@ def test_cost_of_lookers(cluster: LocalCluster, tmp_path: Path, capsys: pytest.C
                 with lookers(engine, count):
                     share = cpu_share(engine)
                 report(capsys, f"engine at work, {count} lookers", f"{share:.2f} % of a core")
+            report(capsys, "memory without a looker", f"{growth(engine) / 1024:+.0f} KiB (rows of ended jobs)")
             with lookers(engine, 1) as [stopped]:
                 stopped.send_signal(signal.SIGSTOP)
-                before = memory(engine)
-                time.sleep(SECONDS)
-                report(capsys, "memory in front of a stopped looker", f"{(memory(engine) - before) / 1024:+.0f} KiB")
+                report(capsys, "memory in front of a stopped looker", f"{growth(engine) / 1024:+.0f} KiB")
                 stopped.send_signal(signal.SIGCONT)
             work.kill()
 
@@ -91,5 +90,8 @@ def cpu_share(engine: Engine) -> float:
     return float(100 * used / (time.monotonic() - started))
 
 
-def memory(engine: Engine) -> int:
-    return int(psutil.Process(engine.process.pid).memory_info().rss)
+def growth(engine: Engine) -> int:
+    process = psutil.Process(engine.process.pid)
+    before = process.memory_info().rss
+    time.sleep(SECONDS)
+    return int(process.memory_info().rss - before)
