@@ -163,7 +163,8 @@ async def test_over_tcp_a_key_decides_what_one_may(managers: list[Managed], keys
         async with client_of(Endpoint.tcp(port), controller) as client:
             await until(client, lambda: client.may_control)
             assert isinstance(await answer_of(client, CancelJobs((id_of(1).hex(),))), Done)
-        stranger = ClientKeys("eve", Role.CONTROL, *(key.decode() for key in zmq.curve_keypair()), viewer.server_key)
+        public, secret = (key.decode() for key in zmq.curve_keypair())
+        stranger = ClientKeys("eve", Role.CONTROL, public, secret, viewer.server_key)
         async with client_of(Endpoint.tcp(port), stranger) as client:
             await until(client, lambda: client.link.state is LinkState.REFUSED)
             assert client.mirror.snapshot is None
