@@ -24,7 +24,7 @@ from engine.telemetry.schema import (
     Snapshot,
 )
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, client_process, running_engine
+from tests.end_to_end.support import Engine, client_process, keys_left, running_engine
 
 SUCCEEDING = 12
 TASKS = f"""
@@ -111,6 +111,19 @@ def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
     assert output.startswith("RuntimeError")
     assert "cancelled by the operator of worker manager wm-test" in output
     assert not [one for one in engines_here() if one.card.pid == engine.process.pid]
+
+
+def test_an_operator_who_is_tired_of_a_drain_terminates_what_runs(cluster: LocalCluster, engine: Engine) -> None:
+    operator = Operator(engine)
+    endless = "import time\nwith Client(address=ADDRESS) as client: client.submit(lambda: time.sleep(600)).result()"
+    with closing(operator.client), client_process(cluster, endless) as script:
+        operator.look(lambda: operator.in_state(JobState.RUNNING))
+        operator.client.call(Drain(), timeout_s=5)
+        operator.look(lambda: operator.manager.draining)
+        operator.client.call(Drain(mode="terminate"), timeout_s=5)
+        assert engine.process.wait(30) == 0
+        script.kill()
+    assert keys_left(cluster, "wm-test") == []
 
 
 def _each_passed_the_states_in_order(operator: Operator) -> None:
