@@ -19,8 +19,7 @@ from console.export import write
 from console.keymap import bindings, checked
 from console.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.screens.dashboard import Dashboard
-from console.screens.quit import Quit, quit_dialog, quit_local_dialog
-from console.state import ConsoleState
+from console.state import ConsoleState, Quit
 from console.theme import THEMES
 from engine.errors import ConfigError
 
@@ -38,12 +37,14 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False  # opened by our own binding, with our own commands
     BINDINGS: ClassVar = bindings(Scope.EVERYWHERE)
 
-    def __init__(self, state: ConsoleState, greeting: str = "") -> None:
+    def __init__(
+        self, state: ConsoleState, greeting: str = "", first: Callable[[ConsoleState], Dashboard] = Dashboard
+    ) -> None:
         super().__init__()
         self._greeting = greeting
         self.state = state
         self.control = Control(self, state)
-        self.dashboard = Dashboard(state)
+        self.dashboard = first(state)
         self.animation_level = "none"
         self._behind: Callable[[], ConsoleScreen] | None = None
         """The place that was left last."""
@@ -151,7 +152,10 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.seen.focus_previous()
 
     def action_freeze(self) -> None:
-        self.state.frozen_at = None if self.state.frozen_at is not None else time.time()
+        if self.state.frozen_at is None:
+            self.state.freeze(time.time())
+        else:
+            self.state.thaw()
         self.seen.show_all()
 
     def action_read_now(self) -> None:
@@ -168,6 +172,8 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.remember(theme=name)
 
     async def action_quit(self) -> None:
+        from console.screens.quit import quit_dialog, quit_local_dialog
+
         own = self.state.own
         if own is None or own.ended():
             self.exit()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from console.screens.confirm import confirm_cancel, confirm_drain, living
 from console.spans import clean
 from engine.telemetry.schema import (
+    ENDED,
     Answer,
     CancelJobs,
     Done,
@@ -35,7 +35,9 @@ class Control:
 
     def cancel(self, rows: Sequence[JobRow]) -> None:
         """End the jobs of `rows` that still live."""
-        rows = living(rows)
+        from console.screens.confirm import confirm_cancel
+
+        rows = [row for row in rows if row.state not in ENDED]
         if not rows:
             self._app.notify("no living job is selected or marked: j and k move, space marks")
             return
@@ -48,6 +50,8 @@ class Control:
 
     def drain(self) -> None:
         """Of the manager that is looked at, or of all."""
+        from console.screens.confirm import confirm_drain
+
         manager = self._state.view.manager
 
         def go_on(sure: bool | None) -> None:

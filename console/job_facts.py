@@ -9,7 +9,7 @@ from console.glyphs import Glyphs
 from console.spans import EMPTY, Line, Span, clean, fit
 from engine.telemetry.schema import JobRecord, JobState
 
-LABEL = 11
+LABEL = 12
 
 
 def identity(record: JobRecord, glyphs: Glyphs) -> list[Line]:

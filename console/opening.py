@@ -8,8 +8,10 @@ from console.terminal import prefers_ascii, why_no_console
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from console.screens.quit import Quit
-    from console.state import Ownership
+    from collections.abc import Callable
+
+    from console.screens.dashboard import Dashboard
+    from console.state import ConsoleState, Ownership, Quit
     from engine.telemetry.source import Source
 
 
@@ -20,22 +22,30 @@ def require_console(instead: str) -> None:
 
 
 def open_console(
-    source: Source, name: str, *, own: Ownership | None = None, only_ascii: bool = False, greeting: str = ""
+    source: Source,
+    name: str,
+    *,
+    own: Ownership | None = None,
+    only_ascii: bool = False,
+    greeting: str = "",
+    first: Callable[[ConsoleState], Dashboard] | None = None,
 ) -> tuple[Quit | None, int]:
     """Draws until it is left; closes the source. Returns how it was left, and the exit code.
 
-    `greeting` is shown for a while at the start. To import what draws takes time: the source connects meanwhile.
+    `greeting` is shown for a while at the start; `first` makes another first screen. To import what draws takes time:
+    the source connects meanwhile.
     """
     from console.app import ConsoleApp
     from console.glyphs import ASCII, UNICODE
     from console.preferences import load, preferences_file
+    from console.screens.dashboard import Dashboard
     from console.state import ConsoleState
 
     file = preferences_file()
     preferences, wrong = load(file)
     glyphs = ASCII if only_ascii or prefers_ascii() else UNICODE
     state = ConsoleState(source, name, preferences, file, glyphs, own)
-    app = ConsoleApp(state, greeting=wrong or greeting)
+    app = ConsoleApp(state, wrong or greeting, first or Dashboard)
     try:
         return app.run(), app.return_code or 0
     finally:

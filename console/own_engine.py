@@ -16,7 +16,7 @@ from engine.errors import ConfigError
 from engine.telemetry.client import TelemetryClient
 
 if TYPE_CHECKING:
-    from console.screens.quit import Quit
+    from console.state import Quit
     from engine.config import EngineConfig
     from engine.telemetry.endpoints import Endpoint
 

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from console.glyphs import UNICODE, Glyphs
 from console.preferences import Preferences
 from console.view_model import JobsView
+from engine.telemetry.mirror import Mirror
 from engine.telemetry.schema import ManagerView
 from engine.telemetry.source import LinkState, Source
 
+HELD_VERSION = -2
+"""Of a held mirror: no other has it."""
 TREND_WINDOWS = ("5m", "1h", "24h")
+
+
+class Quit(str, Enum):
+    """How a console is left."""
+
+    LEAVE = "leave"
+    DRAIN = "drain"
+    TERMINATE = "terminate"
 
 
 @dataclass(slots=True)
@@ -39,7 +52,23 @@ class ConsoleState:
     view: JobsView = field(default_factory=JobsView)
     frozen_at: float | None = None
     """Time of day."""
+    held: Mirror | None = None
+    """While frozen: the mirror as it was."""
     export_folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def mirror(self) -> Mirror:
+        """What is to be shown."""
+        return self.held or self.source.mirror
+
+    def freeze(self, now: float) -> None:
+        """Hold the picture of this moment, whatever goes on behind it. `now`: time of day."""
+        held = copy(self.source.mirror)
+        held.rows, held.version = dict(held.rows), HELD_VERSION
+        self.frozen_at, self.held = now, held
+
+    def thaw(self) -> None:
+        self.frozen_at = self.held = None
 
     @property
     def live(self) -> bool:
@@ -52,7 +81,7 @@ class ConsoleState:
 
     @property
     def managers(self) -> tuple[ManagerView, ...]:
-        snapshot = self.source.mirror.snapshot
+        snapshot = self.mirror.snapshot
         return snapshot.managers if snapshot else ()
 
     @property

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.commands.attach import ASCII_HELP
+
+if TYPE_CHECKING:
+    from console.screens.dashboard import Dashboard
+    from console.state import ConsoleState
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -28,5 +32,12 @@ def replay(
     from engine.telemetry.replay import ReplaySource
 
     require_console("replay it where one is")
-    _, code = open_console(ReplaySource(Recording(file)), file.name, only_ascii=only_ascii)
+    source = ReplaySource(Recording(file))
+
+    def player(state: ConsoleState) -> Dashboard:
+        from console.screens.replay import ReplayDashboard
+
+        return ReplayDashboard(state, source)
+
+    _, code = open_console(source, file.name, only_ascii=only_ascii, first=player)
     raise typer.Exit(code)

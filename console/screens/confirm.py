@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import wrap
 
 from console import format
 from console.glyphs import LOOKS, Glyphs
 from console.screens.dialog import Dialog, Option
 from console.spans import clean
 from console.state import ConsoleState
-from engine.telemetry.schema import ENDED, JobRow, JobState
+from engine.telemetry.schema import JobRow, JobState
 
 TYPED_ABOVE = 10
 NAMES = 8
+LABEL = 10
+TEXT_CELLS = 70
+"""What a dialog has room for on a terminal of 80 columns."""
 WAITING = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE})
 
 
@@ -33,11 +37,19 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
     states = Counter(row.state for row in rows)
     managers = ", ".join(sorted({row.manager for row in rows}))
     signs = "   ".join(f"{state.glyphs.of(each)} {states[each]} {each.value}" for each in LOOKS if states[each])
-    lines = [f"manager   {clean(managers)}", f"states    {signs}", f"jobs      {_names(rows, state.glyphs)}"]
-    lines.append(f"effect    {_effect(states)}")
-    lines.append(f"API       {_calls(states, state.glyphs)}")
-    moved = _moved(state)
-    return [*lines, f"changed   {moved}"] if moved else lines
+    facts = {
+        "manager": clean(managers),
+        "states": signs,
+        "jobs": _names(rows, state.glyphs),
+        "effect": _effect(states),
+        "API": _calls(states, state.glyphs),
+        "changed": _moved(state),
+    }
+    return [line for label, text in facts.items() if text for line in _folded(label, text)]
+
+
+def _folded(label: str, text: str) -> list[str]:
+    return wrap(f"{label:{LABEL}}{text}", TEXT_CELLS, subsequent_indent=" " * LABEL, break_on_hyphens=False)
 
 
 def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
@@ -50,9 +62,9 @@ def _effect(states: Counter[JobState]) -> str:
     at_work = states[JobState.RUNNING] + states[JobState.STARTING]
     rest = sum(states.values()) - at_work
     parts = (
-        f"the work of {format.count(at_work)} that run is lost" if at_work else "",
-        f"{format.count(rest)} never start" if rest else "",
-        "their clients see them as failed",
+        f"the work of {format.count(at_work)} under way is lost" if at_work else "",
+        f"{format.count(rest)} will never start" if rest else "",
+        "clients see them as failed",
     )
     return "; ".join(filter(None, parts))
 
@@ -69,11 +81,6 @@ def _moved(state: ConsoleState) -> str:
     if not changes:
         return ""
     return "since they were marked: " + ", ".join(f"{n} from {what}" for what, n in changes.items())
-
-
-def living(rows: Sequence[JobRow]) -> list[JobRow]:
-    """Those that can still be ended."""
-    return [row for row in rows if row.state not in ENDED]
 
 
 def confirm_drain(state: ConsoleState) -> Dialog[bool]:

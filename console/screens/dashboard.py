@@ -77,9 +77,8 @@ class Dashboard(JobsActions, ConsoleScreen):
 
     def show(self) -> None:
         state, view = self.state, self.state.view
-        mirror = state.source.mirror
-        if state.frozen_at is None:
-            view.refresh(mirror)
+        mirror = state.mirror
+        view.refresh(mirror)
         snapshot, stale = mirror.snapshot, not state.live
         common: dict[str, Any] = {"manager": view.manager, "stale": stale}
         self.strip.show(snapshot, trends=self._trends, stuck=view.stuck_count, **common)
@@ -97,7 +96,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         note = view.take_note() or (own.ended() if own else "")
         if note or self._note_is_old():
             self._noted = (self.state.view.now, note)
-        snapshot = self.state.source.mirror.snapshot
+        snapshot = self.state.mirror.snapshot
         self.alert.show(
             snapshot, manager=view.manager, stuck=view.stuck_count, reason=view.stuck_reason, note=self._noted[1]
         )

@@ -73,8 +73,7 @@ class JobScreen(ConsoleScreen):
         self.show()
 
     def show(self) -> None:
-        if self.state.frozen_at is None:
-            self.state.view.refresh(self.state.source.mirror)
+        self.state.view.refresh(self.state.mirror)
         record, stale = self._known(), not self.state.live
         if record is None:
             self.identity.show([EMPTY, ((f" {self.refusal or 'reading…'}", "muted"),)], title="identity")

@@ -6,7 +6,6 @@ from console.actions import Scope
 from console.clipboard import copy
 from console.export import record_as_json, rows_as_csv, rows_as_json
 from console.screens.base import ConsoleScreen
-from console.screens.choose import ChooseScreen
 from console.widgets.job_cells import JobCells
 from console.widgets.job_table import JobTable
 from engine.telemetry.query import SORTS, QueryError
@@ -79,6 +78,8 @@ class JobsActions(ConsoleScreen):
         """Ask everything anew."""
 
     def action_columns(self) -> None:
+        from console.screens.choose import ChooseScreen
+
         names = [(column.key, column.head.title()) for column in JobCells(self.state.glyphs).columns()]
         self.app.push_screen(ChooseScreen("columns", names, self.table.hidden), self._hide_columns)
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 from console.screens.dialog import Dialog, Option
 from console.spans import clean
-
-
-class Quit(str, Enum):
-    """How a console is left."""
-
-    LEAVE = "leave"
-    DRAIN = "drain"
-    TERMINATE = "terminate"
+from console.state import Quit
 
 
 def quit_dialog(engine: str) -> Dialog[Quit]:

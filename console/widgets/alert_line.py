@@ -43,7 +43,7 @@ class AlertLine(Pane):
     def _stuck(self, stuck: int, reason: str) -> Line:
         jobs = f"{format.count(stuck)} {'job waits' if stuck == 1 else 'jobs wait'} in RUNNABLE"
         why = f": {clean(reason)}" if reason else f" for more than {format.age(STUCK_SECONDS)}"
-        return (f" {self.glyphs.stuck} {jobs}", "stuck"), (" (w)", "muted"), (why, "text")
+        return (f" {self.glyphs.stuck} {jobs}", "stuck"), (why, "text")
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         return [self._line]

@@ -35,13 +35,19 @@ class KeyBar(Pane):
         self.redraw()
 
     def draw(self, width: int, height: int) -> list[Line]:
-        line: list[Span] = []
-        for hint in self.hints:
-            spans = self._spans(hint)
-            if line_width(line) + line_width(spans) > width:
+        return [tuple(span for hint in self._fitting(width) for span in self._spans(hint))]
+
+    def _fitting(self, width: int) -> list[Hint]:
+        """The last hint, how to leave, is always there."""
+        *others, last = self.hints or (Hint("", "", ""),)
+        left = width - line_width(self._spans(last))
+        fitting: list[Hint] = []
+        for hint in others:
+            left -= line_width(self._spans(hint))
+            if left < 0:
                 break
-            line += spans
-        return [tuple(line)]
+            fitting.append(hint)
+        return [*fitting, last]
 
     def _spans(self, hint: Hint) -> list[Span]:
         if not hint.enabled:
@@ -50,7 +56,7 @@ class KeyBar(Pane):
 
     def on_click(self, event: events.Click) -> None:
         right = 0
-        for hint in self.hints:
+        for hint in self._fitting(self.size.width):
             right += line_width(self._spans(hint))
             if event.x < right:
                 self.run_worker(self.screen.run_action(hint.call))

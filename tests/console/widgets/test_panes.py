@@ -263,7 +263,7 @@ async def test_a_pause_is_worse_than_stuck_jobs() -> None:
     assert "credentials expired" in (await drawn(pane, lambda: pane.show(paused, stuck=3), 100, 1))[0]
     pane = AlertLine()
     line = (await drawn(pane, lambda: pane.show(snapshot(), stuck=3, reason="CAPACITY"), 100, 1))[0]
-    assert line.startswith(" ▲ 3 jobs wait in RUNNABLE (w): CAPACITY")
+    assert line.startswith(" ▲ 3 jobs wait in RUNNABLE: CAPACITY")
 
 
 # ---- logs
