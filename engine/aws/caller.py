@@ -82,6 +82,10 @@ class _Always:
         return
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(slots=True, eq=False)
 class AwsCaller:
     """Makes calls until they succeed or can't. Bounds: `CONNECTIONS` threads, one bucket an API."""
@@ -103,15 +107,28 @@ class AwsCaller:
         self._work = ThreadPoolExecutor(WORK_THREADS, "aws")
         self._urgent = ThreadPoolExecutor(URGENT_THREADS, "aws-urgent")
 
-    async def call(self, api: Api, *, tries: int | None = None, **arguments: Any) -> Any:
-        """One boto3 call. Raises `AwsError`; what can be retried is, `tries` times at most (None: for ever)."""
+    async def call(
+        self, api: Api, *, tries: int | None = None, given_up: Callable[[], bool] = _never, **arguments: Any
+    ) -> Any:
+        """One boto3 call. Raises `AwsError`; what can be retried is, `tries` times at most (None: for ever).
+
+        Once `given_up` says so it is not repeated either.
+        """
 
         def work() -> Any:
             return getattr(self.session.client(api.service), api.method)(**arguments)
 
-        return await self.run(api, work, tries=tries)
+        return await self.run(api, work, tries=tries, given_up=given_up)
 
-    async def run(self, api: Api, work: Callable[[], T], *, cost: int = 1, tries: int | None = None) -> T:
+    async def run(
+        self,
+        api: Api,
+        work: Callable[[], T],
+        *,
+        cost: int = 1,
+        tries: int | None = None,
+        given_up: Callable[[], bool] = _never,
+    ) -> T:
         """`work` in a thread, as `cost` calls of `api`. It raises botocore's errors or `AwsError`."""
         tried = 0
         refreshed = False
@@ -124,6 +141,8 @@ class AwsCaller:
                 if tries is not None and (tried >= tries or (credentials and refreshed)):
                     raise
                 await self._recover(error, tried, refreshed)
+                if given_up():
+                    raise
                 refreshed = refreshed or credentials
 
     async def in_thread(self, work: Callable[[], T]) -> T:

@@ -109,10 +109,11 @@ def run_client(cluster: LocalCluster, script: str, *arguments: str, timeout: flo
 
 
 def client_process(cluster: LocalCluster, script: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a client script, its output in pipes; the caller waits for it."""
+    """Start a client script, its input and output in pipes; the caller waits for it."""
     return subprocess.Popen(
         [sys.executable, "-c", _PREAMBLE + textwrap.dedent(script), *arguments],
         env={**os.environ, **cluster.environment(), "SCALER_ADDRESS": cluster.scheduler_address},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -177,6 +178,12 @@ def keys_left(cluster: LocalCluster, worker_manager_id: str) -> list[str]:
 def only_lease_left(cluster: LocalCluster, worker_manager_id: str = "wm-test") -> bool:
     """Nothing of any task stays in the bucket; the lease goes when the engine ends."""
     return all(key.endswith("/lease") for key in keys_left(cluster, worker_manager_id))
+
+
+def nothing_of_tasks_left(cluster: LocalCluster, worker_manager_id: str = "wm-test") -> bool:
+    """As `only_lease_left`, but a submission that got lost leaves its fence behind for ten minutes."""
+    keys = keys_left(cluster, worker_manager_id)
+    return all(key.endswith("/lease") or "/fence/" in key for key in keys)
 
 
 def manager_calls(cluster: LocalCluster) -> dict[str, int]:

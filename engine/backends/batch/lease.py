@@ -160,7 +160,7 @@ class Lease:
         thief = seen.holder.describe() if seen is not None and seen.holder is not None else "nobody known"
         self._lose(f"the lease of {self.key} is held by {thief} now")
 
-    async def _write(self, **condition: str) -> bool:
+    async def _write(self, **condition: Any) -> bool:
         """False when the condition didn't hold."""
         self._me = _next_beat(self._me)
         started = self.clock()

@@ -90,14 +90,17 @@ class Launcher:
 
     async def _launch(self, submission: Submission, through_s3: bool) -> None:
         async with self._room:
-            if all(record.cancelled for record in submission.tasks):
+            if _is_withdrawn(submission):
                 self._drop(submission)
                 return
             try:
                 placement = await self._write_ahead(submission, through_s3)
                 job_id = await self._send(submission)
             except AwsError as error:
-                await self._refused(submission, error)
+                if _is_withdrawn(submission):
+                    self._drop(submission)
+                else:
+                    await self._refused(submission, error)
                 return
         if job_id is None:
             self._send_again(submission, through_s3)
@@ -127,9 +130,13 @@ class Launcher:
         )
 
     async def _send(self, submission: Submission) -> str | None:
-        """The job's id; None when the request was lost and can't have any effect any more."""
+        """The job's id; None when the request was lost and can't have any effect any more.
+
+        What was cancelled meanwhile is not sent a second time: a cancel must not wait for a throttle to end.
+        """
+        arguments = self._template.arguments(submission, submission.text)
         try:
-            answer = await self._caller.call(SUBMIT_JOB, **self._template.arguments(submission, submission.text))
+            answer = await self._caller.call(SUBMIT_JOB, given_up=lambda: _is_withdrawn(submission), **arguments)
         except AwsError as error:
             if error.remedy is not Remedy.AMBIGUOUS:
                 raise
@@ -169,7 +176,7 @@ class Launcher:
         await self._refuse(alive, f"AWS Batch did not accept the task: {error}")
 
     def _drop(self, submission: Submission) -> None:
-        """Every task was cancelled before anything was sent."""
+        """Every task was cancelled before AWS accepted anything."""
         submission.ended = True
         self._close_cancelled(submission)
         submission.settled.set()
@@ -179,6 +186,10 @@ class Launcher:
         for record in submission.tasks:
             if record.cancelled:
                 self._ledger.close(record, Stage.CANCELLED)
+
+
+def _is_withdrawn(submission: Submission) -> bool:
+    return all(record.cancelled for record in submission.tasks)
 
 
 def _works(submission: Submission) -> list[TaskWork]:

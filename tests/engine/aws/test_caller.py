@@ -60,6 +60,12 @@ async def test_a_submit_whose_answer_was_lost_is_not_repeated(caller: AwsCaller)
     assert caller.statistics.of("SubmitJob").calls == 1
 
 
+async def test_a_call_that_is_given_up_meanwhile_is_not_repeated(caller: AwsCaller) -> None:
+    with pytest.raises(AwsError, match="TooManyRequests"):
+        await caller.run(SUBMIT_JOB, script(THROTTLED, "never"), given_up=lambda: True)
+    assert caller.statistics.of("SubmitJob").calls == 1
+
+
 async def test_refreshed_credentials_go_unnoticed(caller: AwsCaller) -> None:
     pauses: list[str] = []
     caller.gate.on_closed = pauses.append

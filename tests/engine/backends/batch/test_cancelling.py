@@ -38,10 +38,14 @@ async def test_while_its_submission_is_under_way(aws: LocalAWS, tmp_path: Path) 
         task = work(leave_mark, str(tmp_path / "ran"))
         backend.submit(task)
         await eventually(lambda: "batch.SubmitJob" in manager_calls(aws))
-        cancel = asyncio.create_task(backend.cancel(task.task_id))
+        await backend.cancel(task.task_id)
         aws.clear_faults()
-        await cancel
-        assert told.outcomes == {}
+        other = work(nap, 0)
+        backend.submit(other)
+        await told.value(other)
+        await backend.forget([other.task_id])
+        assert set(told.outcomes) == {other.task_id}
+        assert [one.task_ids for one in told.placements] == [(other.task_id,)]
     assert objects(aws) == []
 
 
