@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import wrap
 
 from console import format
 from console.glyphs import Glyphs
@@ -95,6 +96,17 @@ def description(record: JobRecord) -> list[Line]:
 def _kept_indent(line: str) -> str:
     body = line.lstrip(" ")
     return " " * (len(line) - len(body)) + clean(body)
+
+
+def wrapped(lines: Iterable[Line], cells: int) -> list[Line]:
+    """Values that are too long go on below themselves: an id that is cut helps nobody."""
+    room = max(8, cells - LABEL - 2)
+    folded: list[Line] = []
+    for (label, of), (value, role) in lines:
+        first, *rest = wrap(value, room) or [""]
+        folded.append(((label, of), (first, role)))
+        folded += [((" " * (LABEL + 1), of), (part, role)) for part in rest]
+    return folded
 
 
 def _fact(label: str, value: str, role: str = "text") -> Line:

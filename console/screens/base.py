@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from console import format
 from console.actions import ACTIONS, Scope, in_scope
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from console.app import ConsoleApp
     from console.widgets.prompt import Question
 
+PROMPT_HINTS = (Hint("enter", "take it", ""), Hint("right", "complete", ""), Hint("esc", "leave", ""))
 SMALLEST = (80, 24)
 NEEDS_WRITE = frozenset(action.method for action in ACTIONS if action.needs_write)
 
@@ -134,6 +135,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.key_bar.show(tuple(self._hints()))
 
     def _hints(self) -> Iterator[Hint]:
+        if isinstance(self.focused, Input):
+            yield from PROMPT_HINTS
+            return
         keys = keys_of(self)
         common = in_scope(Scope.EVERYWHERE)
         for action in (*common[:1], *in_scope(self.scope), *common[1:]):
@@ -150,6 +154,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         for prompt in self.query(Prompt):
             prompt.close()
         self.mount(Prompt(question, back_to=self.focused), before=self.key_bar)
+
+    def on_descendant_focus(self) -> None:
+        self._second = 0  # other keys are listened to now: the bar tells them at the next beat
 
     def action_move(self, how: str) -> None:
         self.move(how)

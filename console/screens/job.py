@@ -13,7 +13,7 @@ from console.actions import Scope
 from console.asking import Repeated
 from console.clipboard import copy
 from console.export import record_as_json
-from console.job_facts import attempts, description, identity, payload
+from console.job_facts import attempts, description, identity, payload, wrapped
 from console.keymap import bindings
 from console.screens.base import ConsoleScreen
 from console.spans import EMPTY, Line
@@ -79,8 +79,8 @@ class JobScreen(ConsoleScreen):
             self.identity.show([EMPTY, ((f" {self.refusal or 'reading…'}", "muted"),)], title="identity")
             return
         glyphs = self.state.glyphs
-        self.identity.show(identity(record, glyphs), title="identity", stale=stale)
-        self.payload.show(payload(record, glyphs), title="payload", stale=stale)
+        self.identity.show(wrapped(identity(record, glyphs), self.identity.inner_width), title="identity", stale=stale)
+        self.payload.show(wrapped(payload(record, glyphs), self.payload.inner_width), title="payload", stale=stale)
         self.timeline.show_record(record, self.state.view.now, stale=stale)
         self.attempts.show(attempts(record, glyphs), title="attempts", stale=stale)
         self.described.show(

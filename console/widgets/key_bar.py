@@ -58,6 +58,6 @@ class KeyBar(Pane):
         right = 0
         for hint in self._fitting(self.size.width):
             right += line_width(self._spans(hint))
-            if event.x < right:
+            if event.x < right and hint.call:
                 self.run_worker(self.screen.run_action(hint.call))
                 return
