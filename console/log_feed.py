@@ -5,7 +5,7 @@ from __future__ import annotations
 from console.asking import Repeated
 from console.state import ConsoleState
 from console.widgets.log_view import LogView
-from engine.telemetry.schema import Answer, GetLogs, LogPage
+from engine.telemetry.schema import Answer, GetLogs, LogPage, Refusal
 
 PERIOD_SECONDS = 1.0
 PAGE_LINES = 500
@@ -41,3 +41,6 @@ class LogFeed:
             self._view.show(answer, name_of=self.name_of)
             if len(answer.lines) >= PAGE_LINES:
                 self.question.soon()
+        elif isinstance(answer, Refusal):
+            self._view.buffer.status = answer.text
+            self._view.redraw()
