@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from provisioner.local.cluster import LocalCluster
 from provisioner.local.scaler_processes import free_ports, object_storage, scheduler
 from tests.end_to_end import kill_at
 from tests.end_to_end.support import (
+    PROGRAM,
     Engine,
     await_condition,
     call_counts,
@@ -108,7 +109,7 @@ class Succession:
         alive = any(job["status"] not in ("SUCCEEDED", "FAILED") for job in answer["jobSummaryList"])
         return not alive and not self.leftovers()
 
-    def _start(self, log: str, program: tuple[str, ...] | None = None) -> Engine:
+    def _start(self, log: str, program: Sequence[str] = PROGRAM) -> Engine:
         manager = manager_config(
             self.cluster,
             scheduler_address=self.scheduler_address,
@@ -117,12 +118,14 @@ class Succession:
             inline_limit=0,
         )
         config = EngineConfig(managers=(manager,), drain_timeout_seconds=30)
-        arguments = (config, self.cluster.environment(), self.folder / log)
-        return Engine(*arguments) if program is None else Engine(*arguments, program)
+        return Engine(config, self.cluster.environment(), self.folder / log, program)
 
 
 class Afterlife:
-    """Successors whose clients have everything: each goes on, while other tests run, until it has left nothing."""
+    """Successors whose clients have everything: each goes on, while other tests run, until it has left nothing.
+
+    What nobody claimed is ended after the grace only, and even then no function may be called again.
+    """
 
     def __init__(self) -> None:
         self._living: list[tuple[Succession, Engine, ExitStack]] = []
@@ -153,8 +156,8 @@ class Afterlife:
 
     def _end(self, succession: Succession, successor: Engine, owned: ExitStack) -> None:
         with owned:
-            assert successor.stop() == 0, successor.log
-            assert succession.leftovers() == []
+            assert successor.stop() == 0, f"{succession.manager_id}:\n{successor.log}"
+            assert (succession.leftovers(), set(succession.call_counts())) == ([], {1}), succession.manager_id
 
 
 def printed(client: subprocess.Popen[str], deadline: float, engine: Engine) -> object:
