@@ -17,6 +17,7 @@ import zmq
 from engine.telemetry.endpoints import Endpoint, claim_folder
 from engine.telemetry.query import window
 from engine.telemetry.schema import (
+    IDLE_TICK_SECONDS,
     MIRROR_LIMIT,
     TICK_SECONDS,
     Answer,
@@ -48,10 +49,9 @@ from tests.console.synthetic_world import MANAGER, World
 class SyntheticEngine:
     """One `World` behind the three sockets."""
 
-    def __init__(self, world: World, folder: Path, rate: float, *, frozen: bool = False) -> None:
+    def __init__(self, world: World, folder: Path, rate: float) -> None:
         self._world = world
         self._rate = rate
-        self._frozen = frozen
         self._seq = 0
         self._lines = 0
         self._windowed = len(world.rows) > MIRROR_LIMIT
@@ -73,11 +73,12 @@ class SyntheticEngine:
             for socket, _ in poller.poll(max(0, int((next_tick - time.monotonic()) * 1000))):
                 self._answer(socket)
             if time.monotonic() >= next_tick:
-                next_tick += TICK_SECONDS
-                self._tick()
+                period = TICK_SECONDS if self._rate else IDLE_TICK_SECONDS
+                next_tick += period
+                self._tick(period)
 
-    def _tick(self) -> None:
-        changed, removed = self._world.advance(TICK_SECONDS, int(self._rate * TICK_SECONDS))
+    def _tick(self, period: float) -> None:
+        changed, removed = self._world.advance(period, int(self._rate * period))
         self._seq += 1
         snapshot = self._world.snapshot(windowed=self._windowed)
         if self._windowed:
@@ -117,7 +118,7 @@ class SyntheticEngine:
 
     def _log_page(self, after: int) -> LogPage:
         first = max(after + 1, self._lines)
-        rows = list(self._world.rows.values())[:20]
+        rows = list(self._world.rows.values())[:20] if self._rate else []  # jobs that stand still write nothing
         texts = [f"INFO task {row.task_id[:8]} rc=0 wall=1.03s" for row in rows]
         lines = tuple(
             LogLine(first + i, self._world.now, row.task_id, text)
