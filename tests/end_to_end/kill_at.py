@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from engine.aws.caller import DELETE_OBJECTS, TERMINATE_JOB, Api, AwsCaller
 from engine.backends.batch.adoption import Adoption
-from engine.backends.batch.backend import BatchBackend
 from engine.backends.batch.lease import Lease
 from engine.backends.batch.submission import Launcher
 from engine.deliveries import Deliveries
@@ -59,7 +58,6 @@ POINTS = {
     "result-stored": Point("after", Deliveries, "store", 4),
     "result-announced": Point("after", WorkerChannel, "announce_result", 4),
     "barrier-passed": Point("after", HeartbeatManager, "barrier"),
-    "forgotten": Point("after", BatchBackend, "forget"),
     "deleting": Point("before", AwsCaller, "call", counts=_calls(DELETE_OBJECTS)),
     "deleted": Point("after", AwsCaller, "call", counts=_calls(DELETE_OBJECTS)),
     "terminating": Point("before", AwsCaller, "call", counts=_calls(TERMINATE_JOB)),

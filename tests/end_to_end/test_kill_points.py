@@ -86,7 +86,6 @@ CASES = (
     delivering("result-stored"),
     delivering("result-announced"),
     delivering("barrier-passed"),
-    delivering("forgotten"),
     delivering("deleting"),
     delivering("deleted"),
     cancelling("terminating"),
@@ -95,7 +94,6 @@ CASES = (
 )
 OVER_ZMQ = (
     delivering("job-accepted"),
-    delivering("result-stored"),
     delivering("result-announced"),
     delivering("deleting"),
     cancelling("terminated"),
