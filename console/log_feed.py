@@ -26,9 +26,9 @@ class LogFeed:
         self.question.soon()
 
     def name_of(self, task_id: str) -> str:
-        """What people call a job: its function and the beginning of its id."""
+        """What people call a job: the beginning of its id, which must not be cut off, and its function."""
         row = self._state.view.row(task_id)
-        return f"{row.function} {task_id[:4]}" if row else task_id[:8]
+        return f"{task_id[:4]} {row.function}" if row else task_id[:8]
 
     def _request(self) -> GetLogs | None:
         if not self._view.display:
