@@ -47,6 +47,8 @@ class _Follower:
     stream: str
     task_id: str
     due: float
+    by_name: bool = False
+    """Somebody wants this very job's lines, and is not to wait behind those of all that run."""
     token: str | None = None
     status: str = "waiting: the log is being opened"
     interval: float = READ_SOON_S
@@ -165,8 +167,10 @@ class LogWatch:
     def _join(self, watch: _Watch, stream: Stream, job: LoggingJob) -> None:
         """Begin to follow, or take over what others who follow it have of it."""
         if stream not in self._followers:
-            self._followers[stream] = _Follower(self.jobs.insight(job.manager), job.stream, job.task_id, self.clock())
+            insight, by_name = self.jobs.insight(job.manager), bool(watch.task_ids)
+            self._followers[stream] = _Follower(insight, job.stream, job.task_id, self.clock(), by_name)
             return
+        self._followers[stream].by_name |= bool(watch.task_ids)
         for other in self._watches.values():
             if other is not watch and stream in other.wanted:
                 watch.ring.copy_of(other.ring, job.task_id)
@@ -178,7 +182,7 @@ class LogWatch:
         self._take_ended()
         due = [one for one in self._followers.values() if not one.reading and one.due <= self.clock()]
         if due and len(self._reads) < READS_AT_ONCE:
-            follower = min(due, key=lambda one: one.due)
+            follower = min(due, key=lambda one: (not one.by_name, one.due))
             follower.reading = True
             self._reads.add(asyncio.create_task(self._read(follower)))
 

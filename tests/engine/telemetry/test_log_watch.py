@@ -134,6 +134,15 @@ async def test_reads_are_a_few_a_second_in_all() -> None:
         assert len(place.logs.reads) <= (place.clock.now - began) / GAP_S + 1
 
 
+async def test_a_job_that_somebody_asked_for_is_not_read_behind_all_that_run() -> None:
+    async with running() as place:
+        ids = [place.job(number, "a line") for number in range(STREAMS)]
+        await place.until(GetLogs(), lambda page: page.streams == STREAMS)
+        before = len(place.logs.reads)
+        await place.lines(GetLogs((ids[-1],)), 1)
+        assert f"s{STREAMS - 1}" in place.logs.reads[: before + 3]
+
+
 async def test_of_too_many_running_jobs_some_are_followed_and_that_is_told() -> None:
     async with running() as place:
         for number in range(STREAMS + 5):
