@@ -153,7 +153,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     def action_freeze(self) -> None:
         if self.state.frozen_at is None:
-            self.state.freeze(time.time())
+            self.state.freeze(self.state.time_of_day())
         else:
             self.state.thaw()
         self.seen.show_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
@@ -55,6 +56,9 @@ class ConsoleState:
     held: Mirror | None = None
     """While frozen: the mirror as it was."""
     export_folder: Path = field(default_factory=Path.cwd)
+    time_of_day: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    """The source's clock: ages of what was heard are told by it."""
 
     @property
     def mirror(self) -> Mirror:

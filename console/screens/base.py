@@ -5,7 +5,6 @@ The app calls `beat` ten times a second on the screen that is seen, and on no ot
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -114,7 +113,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if self.state.frozen_at is None:
             if changed:
                 self.show()
-            now = time.monotonic()
+            now = self.state.clock()
             for question in self.questions():
                 question.look(now)
         self._show_bars()
@@ -127,7 +126,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._show_bars()
 
     def _show_bars(self) -> None:
-        now, link = time.time(), self.state.source.link
+        now, link = self.state.time_of_day(), self.state.source.link
         if int(now) == self._second and link == self._shown_link and self._may_write == self.state.may_write:
             return
         self._second, self._shown_link, self._may_write = int(now), link, self.state.may_write
@@ -185,7 +184,7 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
         manager=managers or (f"{len(state.managers)} managers" if state.managers else ""),
         engine=state.engine_name,
         link=source.link,
-        age_s=time.monotonic() - source.mirror.received_at if heard else None,
+        age_s=state.clock() - source.mirror.received_at if heard else None,
         mode=mode,
         note=_note(state),
         clock_at=now,
