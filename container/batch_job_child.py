@@ -18,7 +18,13 @@ from typing import Any, NoReturn
 
 import cloudpickle
 from batch_job_control import Kind, Outcome, Phase, receive, send
-from batch_job_errors import ExceptionPacker, describe, exception_classes, remote_traceback
+from batch_job_errors import (
+    ExceptionPacker,
+    describe,
+    exception_classes,
+    remote_traceback,
+    traceback_without_values,
+)
 from batch_job_frames import ResultStatus
 
 MAX_RESULT_BYTES = 500_000_000  # Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes
@@ -144,7 +150,14 @@ def _notes(error: BaseException, control: socket.socket) -> list[str]:
     _flush()
     send(control, Kind.TAIL, b"")
     tail = receive(control).decode(errors="replace")
+    _log_where(error)
     return [story, tail] if tail else [story]
+
+
+def _log_where(error: BaseException) -> None:
+    """For those who read the job's log; after the tail was taken, beside which it would stand twice."""
+    with contextlib.suppress(Exception):  # user code may have closed or replaced it
+        print(traceback_without_values(error), file=sys.stderr, flush=True)
 
 
 def _flush() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copyreg
 import io
+import os
 import pickle
 import sys
 import traceback
@@ -19,6 +20,7 @@ import cloudpickle
 _CHAIN_LIMIT = 16
 _TRACEBACK_LIMIT = 32 * 1024
 _MESSAGE_LIMIT = 8 * 1024
+_FRAMES_LIMIT = 50
 
 
 def builtin_error(text: str, notes: Sequence[str] = ()) -> bytes:
@@ -60,6 +62,31 @@ def remote_traceback(error: BaseException) -> str:
         half = _TRACEBACK_LIMIT // 2
         text = f"{text[:half]}\n  ... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
     return f"Remote traceback of the task:\n{text}"
+
+
+def traceback_without_values(error: BaseException) -> str:
+    """Which lines it came through, and of which types it and its causes are: a log holds no texts of exceptions.
+
+    In the order of Python's own, the last one being `error`.
+    """
+    chain = [error]
+    while (cause := _cause(chain[-1])) is not None and cause not in chain and len(chain) < _CHAIN_LIMIT:
+        chain.append(cause)
+    return "\n\nThat led to:\n\n".join(_frames(one) for one in reversed(chain))
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _frames(error: BaseException) -> str:
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not _is_runners(one.filename)]
+    lines = [f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}' for frame in frames[-_FRAMES_LIMIT:]]
+    return "\n".join(("Traceback (most recent call last):", *lines, _qualified_name(type(error))))
+
+
+def _is_runners(file: str) -> bool:
+    return os.path.dirname(file) == os.path.dirname(__file__)
 
 
 class ExceptionPacker:

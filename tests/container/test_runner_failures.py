@@ -27,6 +27,9 @@ def test_an_exception_keeps_type_arguments_and_cause_and_carries_its_story(clien
         assert "batch_job" not in returned.notes
         assert returned.meta.phase == "running" and returned.meta.status == "exception"
         assert "bad" not in returned.log
+        assert "Traceback (most recent call last):" in returned.log and ", in fail\\nKeyError" in returned.log
+        assert returned.log.count("That led to:") == 1 and ", in fail\\nValueError" in returned.log
+        assert "batch_job_" not in returned.log
         """)
 
 
