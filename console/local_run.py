@@ -25,6 +25,7 @@ from engine.config import EngineConfig, resolve
 
 if TYPE_CHECKING:
     from provisioner.local.cluster import LocalCluster
+    from provisioner.local.options import Delays
 
 # With a client the interesting output is the client's; a cluster that stays up tells what it does.
 QUIET_LEVEL = "WARNING"
@@ -56,10 +57,20 @@ def run_locally(options: LocalOptions) -> int:
         cluster = LocalCluster(
             state_dir=Path(folder),
             transport=os.environ.get("SCALER_NETWORK_BACKEND", "ymq"),
+            delays=delays(options),
             faults=options.faults,
         )
         with started(cluster):
             return LocalRun(options, cluster, users).run()
+
+
+def delays(options: LocalOptions) -> Delays:
+    """A demo that is looked at takes a moment in each state, as real jobs do; nothing else waits."""
+    from provisioner.local.options import Delays
+
+    if options.demo is None or not options.stay:
+        return Delays()
+    return Delays(submitted=0.5, runnable=1.0, starting=1.0)
 
 
 @contextmanager

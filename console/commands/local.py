@@ -33,7 +33,7 @@ ANY_PLACES = {
 
 DEMO_HELP = "Run x ** 2 over range(N) and say what it cost."
 SCRIPT_HELP = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
-STAY_HELP = "Stay up when the demo or the script has ended, as with the console."
+STAY_HELP = "As with the console: stay up after the demo or the script; a demo's jobs take a moment in each state."
 FAULT_HELP = "Let the local AWS fail, like spot:0.1; may be repeated."
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
