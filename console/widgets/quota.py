@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from console import format
 from console.charts import bar
 from console.spans import EMPTY, Line, Span, clean, fit, line_width
-from console.totals import Totals, totals
-from console.widgets.pane import Pane
-from engine.telemetry.schema import Quota, Snapshot
+from console.widgets.totals_pane import TotalsPane
+from engine.telemetry.schema import Quota
 
 WARNING_SHARE, ERROR_SHARE = 0.80, 0.95
 MIN_NAME, MAX_NAME = 9, 20
@@ -45,26 +44,10 @@ def figures(quota: Quota) -> str:
     return f"{amount(quota.used)}/{amount(quota.limit)}{unit}"
 
 
-class QuotaPane(Pane):
+class QuotaPane(TotalsPane):
     """Framed, or one line of text when it has one line."""
 
-    _totals: Totals | None = None
-    _age: float | None = None
-
-    def show(
-        self, snapshot: Snapshot | None, *, manager: str = "", age_s: float | None = None, stale: bool = False
-    ) -> None:
-        self._totals = totals(snapshot, manager) if snapshot else None
-        self._age, self.stale = age_s, stale
-        self.redraw()
-
-    def title(self) -> Line:
-        return (("quota", "title"),)
-
-    def status(self) -> Line:
-        if self.stale:
-            return (("STALE", "error"),)
-        return EMPTY if self._age is None else ((format.age(self._age), "muted"),)
+    heading = "quota"
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         if self._totals is None:

@@ -7,35 +7,19 @@ from collections.abc import Sequence
 from console import format
 from console.charts import stacked
 from console.spans import EMPTY, Line, Span, fit
-from console.totals import Totals, totals
-from console.widgets.pane import Pane
-from engine.telemetry.schema import CallStats, RouteStats, Snapshot
+from console.totals import Totals
+from console.widgets.totals_pane import TotalsPane
+from engine.telemetry.schema import CallStats, RouteStats
 
 WORDS = {"inline-gzip": "gzip"}
 COLUMNS = (("route", 7), ("jobs", 8), ("share", 6), ("bytes", 7), ("p95", 6), ("wire", 6))
 """The last go first when there is no room."""
 
 
-class RoutingPane(Pane):
+class RoutingPane(TotalsPane):
     """Framed, or one line of text when it has one line."""
 
-    _totals: Totals | None = None
-    _age: float | None = None
-
-    def show(
-        self, snapshot: Snapshot | None, *, manager: str = "", age_s: float | None = None, stale: bool = False
-    ) -> None:
-        self._totals = totals(snapshot, manager) if snapshot else None
-        self._age, self.stale = age_s, stale
-        self.redraw()
-
-    def title(self) -> Line:
-        return (("payload routing", "title"),)
-
-    def status(self) -> Line:
-        if self.stale:
-            return (("STALE", "error"),)
-        return EMPTY if self._age is None else ((format.age(self._age), "muted"),)
+    heading = "payload routing"
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         if self._totals is None:
