@@ -48,6 +48,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.animation_level = "none"
         self._behind: Callable[[], ConsoleScreen] | None = None
         """The place that was left last."""
+        self._asked_to_end: Quit | None = None
         self._mouse_is_ours = True
         for theme in THEMES.values():
             self.register_theme(theme)
@@ -76,6 +77,8 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def _beat(self) -> None:
         changed = self.state.source.poll()
         self.seen.beat(changed)
+        if self._asked_to_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
+            self.exit(self._asked_to_end)
 
     @property
     def seen(self) -> ConsoleScreen:
@@ -190,6 +193,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         if choice is Quit.LEAVE:
             self.exit(choice)
         elif choice is not None:
+            self._asked_to_end = choice
             self.control.end(choice.value, lambda: self.exit(choice))
 
     # ---- what changes the engine and has no key

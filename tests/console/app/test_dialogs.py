@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from console.app import BEAT_SECONDS
 from console.export import COLUMNS
 from console.state import Ownership, Quit
-from engine.telemetry.schema import ENDED, CancelJobs, Drain, SetConcurrency, SetLogLevel
+from engine.telemetry.schema import ENDED, Answer, CancelJobs, Drain, Request, SetConcurrency, SetLogLevel
 from tests.console.app.running import WatchedSource, running
+
+
+class SilentSource(WatchedSource):
+    """Its engine never answers."""
+
+    def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
+        pass
 
 
 @pytest.mark.parametrize(
@@ -72,6 +81,17 @@ async def test_an_engine_of_our_own_is_left_as_was_chosen(key: str, choice: Quit
         assert app._exit is (choice is not None)
         wanted = [Drain("", choice.value)] if choice in (Quit.DRAIN, Quit.TERMINATE) else []
         assert source.controlled == wanted
+
+
+async def test_an_engine_that_ends_before_it_can_answer_ends_its_console() -> None:
+    source, ended = SilentSource(may_control=True), ""
+    async with running(source, own=Ownership(lambda: ended)) as (app, pilot):
+        await pilot.press("q", "T")
+        await pilot.pause()
+        assert not app._exit
+        ended = "the engine ended with exit code 0"
+        await pilot.pause(BEAT_SECONDS * 2)
+        assert app.return_value is Quit.TERMINATE
 
 
 @pytest.mark.parametrize("own", [None, Ownership(lambda: "the engine ended with exit code 1")])
