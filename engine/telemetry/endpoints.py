@@ -29,6 +29,8 @@ LOCK, CARD = "lock", "engine.json"
 LONGEST_NAME = 40
 LONGEST_SOCKET_PATH = 103
 """Bytes; Linux allows 107, macOS 103."""
+SHORT_TEMPORARY = Path("/tmp")
+"""Where there is room for a socket's path when TMPDIR is too long."""
 _TRIES, _BETWEEN_TRIES = 5, 0.02
 _ROOM_FOR_ENGINE = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name-pid/publish
 
@@ -100,22 +102,33 @@ class ClaimedFolder:
         fresh.rename(self.folder / CARD)
 
     def release(self) -> None:
-        """Remove the folder and let the name go."""
+        """Remove the folder, and that of all engines with the last one, and let the name go."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
+        with contextlib.suppress(OSError):
+            self.folder.parent.rmdir()
 
 
 def runtime_folder() -> Path:
     """The folder of all engines of this user, made if need be. Raises `EngineError` when it can't be private."""
-    fallback = Path(tempfile.gettempdir()) / f"{PROGRAM}-{os.geteuid()}"
-    usual = _users_own_runtime_folder()
-    if usual is not None and len(os.fsencode(usual)) + _ROOM_FOR_ENGINE <= LONGEST_SOCKET_PATH:
+    usual, fallback = _users_own_runtime_folder(), _temporary_folder()
+    if usual is not None and _has_room_for_sockets(usual):
         with contextlib.suppress(OSError, EngineError):
             return _private(usual)
     try:
         return _private(fallback)
     except OSError as error:
         raise EngineError(f"{fallback} can't be made ({error.strerror}): set XDG_RUNTIME_DIR or TMPDIR") from error
+
+
+def _temporary_folder() -> Path:
+    name = f"{PROGRAM}-{os.geteuid()}"
+    folder = Path(tempfile.gettempdir()) / name
+    return folder if _has_room_for_sockets(folder) else SHORT_TEMPORARY / name
+
+
+def _has_room_for_sockets(folder: Path) -> bool:
+    return len(os.fsencode(folder)) + _ROOM_FOR_ENGINE <= LONGEST_SOCKET_PATH
 
 
 def _users_own_runtime_folder() -> Path | None:
@@ -240,7 +253,11 @@ def is_alive(folder: Path) -> bool:
 
 def engines_here() -> list[EngineHere]:
     """The living engines of this user on this machine, by name."""
-    found = (_engine_in(folder) for folder in sorted(runtime_folder().iterdir()))
+    try:
+        folders = sorted(runtime_folder().iterdir())
+    except FileNotFoundError:  # it went with the last engine, just now
+        return []
+    found = map(_engine_in, folders)
     return [engine for engine in found if engine is not None]
 
 

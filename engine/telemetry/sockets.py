@@ -30,6 +30,7 @@ class Sockets:
         self._endpoint = endpoint
         self.gatekeeper = gatekeeper
         self._context = zmq.asyncio.Context()
+        self._opened: list[zmq.Socket[Any]] = []
         if gatekeeper is not None:
             gatekeeper.start(self._context)
         try:
@@ -38,6 +39,8 @@ class Sockets:
             self.view = self._request_socket(endpoint.view, Domain.VIEW)
             self.control = self._request_socket(endpoint.control, Domain.CONTROL)
         except BaseException:
+            for socket in self._opened:
+                socket.close(0)
             self._context.destroy(linger=0)
             raise
 
@@ -56,6 +59,7 @@ class Sockets:
         return socket
 
     def _open(self, socket: zmq.Socket[Any], address: str, waiting: int, domain: Domain) -> None:
+        self._opened.append(socket)  # an open socket would keep the context from ending, for ever
         socket.set(zmq.LINGER, 0)
         socket.set(zmq.SNDHWM, waiting)
         socket.set(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)

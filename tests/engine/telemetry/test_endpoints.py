@@ -42,7 +42,7 @@ def test_a_claimed_folder_is_ours_alone_and_goes_with_its_engine(runtime: Path) 
         assert (found.name, found.card.pid, found.card.managers) == ("wm-1", os.getpid(), ("wm-1",))
         assert [mode(path) for path in (runtime / "scaler-batch", claimed.folder)] == [0o700, 0o700]
         assert mode(claimed.folder / "engine.json") == 0o600
-    assert list((runtime / "scaler-batch").iterdir()) == []
+    assert not (runtime / "scaler-batch").exists()
 
 
 def test_two_engines_of_one_name_are_told_apart() -> None:
@@ -87,6 +87,15 @@ def test_a_long_runtime_folder_is_replaced_by_one_in_the_temporary_folder(
     deep.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
     monkeypatch.setattr("tempfile.tempdir", str(runtime))
+    assert runtime_folder() == runtime / f"scaler-batch-{os.geteuid()}"
+
+
+def test_a_long_temporary_folder_is_replaced_by_a_short_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runtime: Path
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("d" * 100)))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("t" * 100)))
+    monkeypatch.setattr("engine.telemetry.endpoints.SHORT_TEMPORARY", runtime)
     assert runtime_folder() == runtime / f"scaler-batch-{os.geteuid()}"
 
 

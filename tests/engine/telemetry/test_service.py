@@ -15,7 +15,7 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, EngineError
 from engine.settings import EngineConfig, StopMode
 from engine.telemetry.endpoints import Endpoint, engines_here
 from engine.telemetry.schema import (
@@ -47,6 +47,7 @@ from engine.telemetry.schema import (
     Window,
 )
 from engine.telemetry.service import telemetry
+from engine.telemetry.sockets import Sockets
 from engine.telemetry.wire import decode_reply, decode_tick, encode
 from tests.engine.telemetry.managed import Managed, id_of
 
@@ -312,6 +313,11 @@ async def test_an_unusable_folder_is_said_and_the_engine_goes_on(
     async with telemetry(config_of(managers), managers, "0.1"):
         pass
     assert "nobody can look at this engine" in caplog.text
+
+
+async def test_an_address_that_cannot_be_had_is_refused_at_once(runtime: Path) -> None:
+    with pytest.raises(EngineError, match="can't listen"):
+        Sockets(Endpoint.ipc(runtime / ("d" * 120)), None)
 
 
 async def test_metrics_are_those_of_the_moment_of_the_scrape(runtime: Path, managers: list[Managed]) -> None:
