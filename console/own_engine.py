@@ -73,7 +73,8 @@ def _show(child: EngineChild, endpoint: Endpoint, *, tied: bool, only_ascii: boo
 def _part(child: EngineChild, endpoint: Endpoint, choice: Quit | None, code: int) -> int:
     if ended := child.end_in_words():
         say(ended)
-        return code or max(0, child.process.returncode or 0)
+        ends_with = child.process.returncode
+        return code or (ends_with if ends_with >= 0 else 1)
     if choice is not None and choice.value != "leave":
         say(f"the engine was asked to {choice.value} and ends by itself; its log: {child.log}")
     else:
