@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.console.terminal import Terminal
+from tests.engine.telemetry.places import short_folder
 
 pytestmark = pytest.mark.benchmark
 
@@ -27,18 +28,19 @@ MEASURED_SECONDS = 20.0
 
 
 @contextmanager
-def synthetic_engine(runtime: Path, jobs: int, rate: float) -> Iterator[dict[str, str]]:
+def synthetic_engine(jobs: int, rate: float) -> Iterator[dict[str, str]]:
     """The environment in which a console finds it."""
-    environ = {"XDG_RUNTIME_DIR": str(runtime)}
     command = (sys.executable, "-m", "tests.console.synthetic_engine", "--jobs", str(jobs), "--rate", str(rate))
-    process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        yield environ
-    finally:
-        process.terminate()
-        process.communicate()
+    with short_folder() as runtime:
+        environ = {"XDG_RUNTIME_DIR": str(runtime)}
+        process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.PIPE)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield environ
+        finally:
+            process.terminate()
+            process.communicate()
 
 
 def first_paint(environ: dict[str, str]) -> float:
@@ -64,8 +66,8 @@ def report(title: str, terminal: Terminal, seconds: float) -> None:
     )
 
 
-def test_first_paint(tmp_path: Path) -> None:
-    with synthetic_engine(tmp_path, 1_000, 10) as environ:
+def test_first_paint() -> None:
+    with synthetic_engine(1_000, 10) as environ:
         first_paint(environ)
         times = sorted(first_paint(environ) for _ in range(7))
     print(f"\nfirst paint: median {times[3]:.2f} s, worst {times[-1]:.2f} s of 7")
@@ -79,9 +81,9 @@ def test_first_paint(tmp_path: Path) -> None:
         ("100,000 jobs, 1,000 moves a second", 100_000, 1_000),
     ],
 )
-def test_cost_and_latency(title: str, jobs: int, rate: float, tmp_path: Path) -> None:
+def test_cost_and_latency(title: str, jobs: int, rate: float) -> None:
     with (
-        synthetic_engine(tmp_path, jobs, rate) as environ,
+        synthetic_engine(jobs, rate) as environ,
         Terminal((str(CONSOLE), "attach"), environ=environ) as terminal,
     ):
         terminal.wait_for("RUNNING")

@@ -47,7 +47,7 @@ class Terminal:
             stdin=inner,
             stdout=inner,
             stderr=inner,
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environ or {})},
+            env={**_without_size(os.environ), "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environ or {})},
             cwd=cwd,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
@@ -138,6 +138,11 @@ class Terminal:
     def rss_bytes(self) -> int:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _without_size(environ: Mapping[str, str]) -> dict[str, str]:
+    """The pty's own size counts, not that of the terminal that tests run in."""
+    return {name: value for name, value in environ.items() if name not in ("COLUMNS", "LINES")}
 
 
 def _set_size(fd: int, columns: int, rows: int) -> None:

@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.console.terminal import Terminal
+from tests.engine.telemetry.places import short_folder
 
 PROGRAM = (sys.executable, "-P", "-c", "from console.cli import main; main()")
 RESTORED = (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[?25h")
@@ -19,11 +19,9 @@ RESTORED = (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    folders = {f"XDG_{name}": str(tmp_path / name.lower()) for name in ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")}
-    for folder in folders.values():
-        Path(folder).mkdir(mode=0o700)
-    return {**folders, "LANG": "C.UTF-8"}
+def environ() -> Iterator[dict[str, str]]:
+    with short_folder() as runtime:
+        yield {"XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8"}
 
 
 @pytest.fixture
