@@ -219,14 +219,16 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.notify("the mouse is the terminal's: select and copy; any key takes it back")
 
     def _take_mouse(self, ours: bool) -> None:
-        self._mouse_is_ours = ours
-        if self._driver is not None:
+        changes, self._mouse_is_ours = ours != self._mouse_is_ours, ours
+        if changes and self._driver is not None:
             self._driver.write("".join(f"\x1b[?{mode}{'h' if ours else 'l'}" for mode in MOUSE_MODES))
             self._driver.flush()
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not self._mouse_is_ours:
+        if isinstance(event, events.Key):
             self._take_mouse(True)
+            if event.is_forwarded and self.screen is self.seen and self.seen.takes_for_prompt(event):
+                return
         await super().on_event(event)
 
     # ---- keeping and taking away

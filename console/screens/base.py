@@ -154,6 +154,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             prompt.close()
         self.mount(Prompt(question, back_to=self.focused), before=self.key_bar)
 
+    def takes_for_prompt(self, key: events.Key) -> bool:
+        """Whether a key that nothing else has used yet belongs to a prompt that has just been opened."""
+        from console.widgets.prompt import Prompt
+
+        return any(prompt.takes(key) for prompt in self.query(Prompt))
+
     def on_descendant_focus(self) -> None:
         self._second = 0  # other keys are listened to now: the bar tells them at the next beat
 

@@ -30,6 +30,9 @@ class Question:
     placeholder: str = ""
 
 
+GIVE_UP = ("escape", "ctrl+c")
+
+
 class Prompt(Horizontal):
     """Lives as long as its question; then the focus goes back to where it was."""
 
@@ -46,18 +49,54 @@ class Prompt(Horizontal):
         self.question = question
         self._back_to = back_to
         self._before = question.text
+        self._left = False
+        self._ready_at: float | None = None
+        self._typed_ahead: list[events.Key] = []
 
     def compose(self) -> ComposeResult:
         words = self.question.words
         suggester = SuggestFromList(words, case_sensitive=False) if words else None
         yield Label(self.question.sign, id="sign", markup=False)
-        yield Input(self.question.text, suggester=suggester, placeholder=self.question.placeholder)
+        yield Input(
+            self.question.text,
+            suggester=suggester,
+            placeholder=self.question.placeholder,
+            select_on_focus=False,
+        )
         yield Label("", id="wrong", markup=False)
 
     def on_mount(self) -> None:
         line = self.query_one(Input)
         line.cursor_blink = False  # a blinking cursor is a timer, and bytes to the terminal for ever
         line.focus()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if self._ready_at is None:
+            self._ready_at = event.time
+            for key in self._typed_ahead:
+                self._type(key)
+
+    def takes(self, key: events.Key) -> bool:
+        """Whether `key` was meant for this prompt and typed before it could listen, as over a slow line: then it has
+        it now."""
+        if self._left or (self._ready_at is not None and key.time > self._ready_at):
+            return False
+        if self._ready_at is None:
+            self._typed_ahead.append(key)
+        else:
+            self._type(key)
+        return True
+
+    def _type(self, key: events.Key) -> None:
+        line = self.query_one(Input)
+        if key.is_printable and key.character:
+            line.insert_text_at_cursor(key.character)
+        elif key.key == "backspace":
+            line.action_delete_left()
+        elif key.key == "enter":
+            self._submit(line.value)
+        elif key.key in GIVE_UP:
+            self.close()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -67,14 +106,17 @@ class Prompt(Horizontal):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        wrong = self.question.submit(event.value.strip())
+        self._submit(event.value)
+
+    def _submit(self, text: str) -> None:
+        wrong = self.question.submit(text.strip())
         if wrong:
             self._say(wrong)
         else:
             self._leave()
 
     def on_key(self, event: events.Key) -> None:
-        if event.key in ("escape", "ctrl+c"):
+        if event.key in GIVE_UP:
             event.stop()
             event.prevent_default()
             self.close()
@@ -86,6 +128,7 @@ class Prompt(Horizontal):
         self._leave()
 
     def _leave(self) -> None:
+        self._left = True
         self.screen.set_focus(self._back_to)
         self.remove()
 

@@ -191,6 +191,9 @@ def test_over_a_slow_line_no_key_is_lost_and_each_is_answered_by_one_write(envir
         terminal.wait_for(lambda text: "timeline" not in text)
         terminal.send("\x1b[B")  # an arrow key, not escape and two letters
         terminal.wait_for("9 of 200")
+        terminal.send("/fn:greeks\r")  # in one go, before there is a prompt
+        terminal.wait_for("fn:greeks")
+        terminal.wait_for(lambda text: "price_leg" not in text)
         terminal.send("q")
         assert terminal.wait_end() == 0
 
