@@ -14,7 +14,7 @@ def quit_dialog(engine: str) -> Dialog[Quit]:
         "",
         f"leave      it runs on; come back with: scaler-batch attach {clean(engine)} --allow-writes",
         "drain      it starts nothing more, lets finish what runs, and ends",
-        "terminate  its jobs are ended, their clients see them as failed, and it ends",
+        "terminate  its jobs are ended, their tasks go to other managers, and it ends",
     ]
     options = [
         Option("l", "Leave it running", Quit.LEAVE),
