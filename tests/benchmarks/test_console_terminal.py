@@ -25,6 +25,7 @@ pytestmark = pytest.mark.benchmark
 CONSOLE = Path(sys.executable).with_name("scaler-batch")
 KEYS = "j" * 60
 MEASURED_SECONDS = 20.0
+LINE_SECONDS = 0.15
 
 
 @contextmanager
@@ -71,6 +72,50 @@ def test_first_paint() -> None:
         first_paint(environ)
         times = sorted(first_paint(environ) for _ in range(7))
     print(f"\nfirst paint: median {times[3]:.2f} s, worst {times[-1]:.2f} s of 7")
+
+
+def quit_seconds(environ: dict[str, str]) -> float:
+    """From `q` to the end of the process, after a while of work."""
+    with Terminal((str(CONSOLE), "attach"), environ=environ) as terminal:
+        terminal.wait_for("LIVE")
+        terminal.run_for(2.0)
+        begin = time.monotonic()
+        terminal.send("q")
+        assert terminal.wait_end() == 0
+        return time.monotonic() - begin
+
+
+def test_quit() -> None:
+    with synthetic_engine(10_000, 1_000) as environ:
+        times = sorted(quit_seconds(environ) for _ in range(7))
+    print(f"\nquit: median {times[3]:.2f} s, worst {times[-1]:.2f} s of 7; bar: 0.5 s")
+
+
+def test_keys_over_a_slow_line() -> None:
+    """What a key costs beyond the line's own time, there and back."""
+    relay = (sys.executable, "-m", "tests.console.slow_line", str(LINE_SECONDS))
+    with (
+        synthetic_engine(10_000, 0) as environ,
+        Terminal((*relay, str(CONSOLE), "attach"), environ=environ) as terminal,
+    ):
+        terminal.wait_for("streaming", 30)
+        beyond = []
+        for place in range(1, 31):
+            begin = time.monotonic()
+            terminal.send("j")
+            terminal.wait_for(f" {place} of ")
+            beyond.append((time.monotonic() - begin - 2 * LINE_SECONDS) * 1000)
+        terminal.send("\r")
+        terminal.wait_for("timeline")
+        begin = time.monotonic()
+        terminal.send("\x1b")
+        terminal.wait_for(lambda text: "timeline" not in text)
+        escape = (time.monotonic() - begin - 2 * LINE_SECONDS) * 1000
+    p95 = statistics.quantiles(beyond, n=20)[18]
+    print(
+        f"\nline of {LINE_SECONDS * 1000:.0f} ms each way: key p50 {statistics.median(beyond):.0f} ms p95 {p95:.0f} ms"
+    )
+    print(f"more than that; escape, to the other screen, {escape:.0f} ms more; bar for its delay: 150 ms")
 
 
 @pytest.mark.parametrize(
