@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.console.terminal import Terminal
+from tests.engine.telemetry.places import short_folder
 
 PROGRAM = (sys.executable, "-P", "-c", "from console.cli import main; main()")
 RESTORED = (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[?25h")
@@ -39,9 +39,9 @@ raise SystemExit(open_console(Broken(50, 0), "demo")[1])
 @pytest.fixture
 def environ() -> Iterator[dict[str, str]]:
     """Folders of one's own, with names as short as sockets need them."""
-    with tempfile.TemporaryDirectory(prefix="sb-") as folder:
-        names = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
-        yield {**{f"XDG_{name}": folder for name in names}, "TMPDIR": folder, "LANG": "C.UTF-8"}
+    with short_folder() as folder:
+        names = ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "TMPDIR")
+        yield {**dict.fromkeys(names, str(folder)), "LANG": "C.UTF-8"}
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from provisioner.local.cluster import LocalCluster
 from tests.console.terminal import Terminal
+from tests.engine.telemetry.places import short_folder
 
 PROGRAM = (sys.executable, "-P", "-c", "from console.cli import main; main()")
 STATES = ("QUEUED", "SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
@@ -59,14 +59,13 @@ class Desk:
 @contextmanager
 def desk(folder: Path) -> Iterator[Desk]:
     """Its sockets have a folder with a short name, as sockets need. At the end nothing that was started goes on."""
-    runtime = Path(tempfile.mkdtemp(prefix="sb-"))
-    here = Desk(folder, runtime)
-    try:
-        yield here
-    finally:
-        for pid in here.processes():
-            os.kill(pid, 9)
-        shutil.rmtree(runtime)
+    with short_folder() as runtime:
+        here = Desk(folder, runtime)
+        try:
+            yield here
+        finally:
+            for pid in here.processes():
+                os.kill(pid, signal.SIGKILL)
 
 
 def run_words(cluster: LocalCluster) -> tuple[str, ...]:
