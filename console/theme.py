@@ -13,8 +13,12 @@ from typing import Final
 from rich.style import Style
 from textual.theme import BUILTIN_THEMES, Theme
 
+DARK_BACKGROUND: Final = "#0f131b"
+LIGHT_BACKGROUND: Final = "#fbfbfd"
+"""Painted behind every text, or a dark theme could not be read on a light terminal."""
+
 DARK: Final[Mapping[str, str]] = {
-    "text": "#d7dde8",
+    "text": f"#d7dde8 on {DARK_BACKGROUND}",
     "strong": "bold #ffffff",
     "muted": "#8d98ab",
     "title": "bold #d7dde8",
@@ -51,7 +55,7 @@ DARK: Final[Mapping[str, str]] = {
 }
 
 LIGHT: Final[Mapping[str, str]] = {
-    "text": "#1f2430",
+    "text": f"#1f2430 on {LIGHT_BACKGROUND}",
     "strong": "bold #000000",
     "muted": "#576170",
     "title": "bold #1f2430",
@@ -160,9 +164,6 @@ ANSI_LIGHT: Final[Mapping[str, str]] = {
     "hit": "bold underline",
     "cursor": "bold reverse",
 }
-
-DARK_BACKGROUND: Final = "#0f131b"
-LIGHT_BACKGROUND: Final = "#fbfbfd"
 
 PALETTES: Final[Mapping[str, Mapping[str, str]]] = {
     "dark": DARK,

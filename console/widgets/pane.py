@@ -131,9 +131,9 @@ class Pane(Widget):
         self.redraw()
 
     def render_line(self, y: int) -> Strip:
-        if y >= len(self._lines):
-            return Strip.blank(self.size.width)
         styles = self._styles()
+        if y >= len(self._lines):
+            return Strip.blank(self.size.width, styles[""])
         segments = [Segment(text, styles[role]) for text, role in self._lines[y]]
         strip = Strip(segments, self.size.width)
         return self._selectable(strip, y) if self.ALLOW_SELECT else strip
