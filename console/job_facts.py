@@ -16,7 +16,8 @@ LABEL = 12
 def identity(record: JobRecord, glyphs: Glyphs) -> list[Line]:
     row = record.row
     size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
-    place = f"{record.index} of {format.count(row.array_size)}" if row.array_size else "a job of its own"
+    index = glyphs.unknown if record.index is None else record.index
+    place = f"{index} of {format.count(row.array_size)}" if row.array_size else "a job of its own"
     attempts = f"{row.attempt or glyphs.unknown} of {record.attempts_allowed or glyphs.unknown}"
     return [
         _fact("function", row.function),
