@@ -146,10 +146,10 @@ class Dashboard(JobsActions, ConsoleScreen):
     def _lay_out(self) -> None:
         shown = {self.zoomed.id} if self.zoomed else set(PANES) - self.hidden_panes
         for name in PANES:
-            self.query_one(f"#{name}").display = name in shown
-        self.query_one("#side").display = bool({"routing", "quota"} & shown)
-        self.query_one("#middle").display = bool({"jobs", "routing", "quota"} & shown)
-        self.alert.display = self.zoomed is None
+            self.query_one(f"#{name}").set_class(name not in shown, "-out")
+        self.query_one("#side").set_class(not {"routing", "quota"} & shown, "-out")
+        self.query_one("#middle").set_class(not {"jobs", "routing", "quota"} & shown, "-out")
+        self.alert.set_class(self.zoomed is not None, "-out")
         self.set_class("jobs" not in shown, "-without-jobs")
         self.set_class(self.zoomed is not None, "-zoomed")
 
