@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from console.demo_source import DemoSource
+from tests.console.demo_source import DemoSource
 from tests.console.widgets.board import Board, Clock
 
 pytestmark = pytest.mark.benchmark

@@ -23,7 +23,7 @@ ADDRESSES = ("--job-queue", "q", "--job-definition", "d", "--s3-bucket", "bucket
 LATENCY_SECONDS = 0.15
 
 BROKEN = """
-from console.demo_source import DemoSource
+from tests.console.demo_source import DemoSource
 from console.opening import open_console
 class Broken(DemoSource):
     polls = 0

@@ -9,11 +9,11 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
-from console.demo_source import DemoSource
 from console.preferences import Preferences
 from console.state import ConsoleState, Ownership, Quit
 from engine.telemetry.schema import Answer, ControlRequest, Done, Request
 from engine.telemetry.source import LinkState, LinkView
+from tests.console.demo_source import DemoSource
 from tests.console.widgets.board import Clock
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from console.app import ConsoleApp
-from console.demo_source import DemoSource
 from console.screens.replay import ReplayDashboard
 from console.state import ConsoleState
 from engine.telemetry.recording import Recorder, Recording
 from engine.telemetry.replay import ReplaySource
 from engine.telemetry.schema import FullState, Snapshot, Tick
+from tests.console.demo_source import DemoSource
 from tests.console.widgets.board import Clock
 
 MINUTES = 5

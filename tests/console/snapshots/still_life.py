@@ -10,7 +10,6 @@ import msgspec
 from textual.pilot import Pilot
 
 from console.app import ConsoleApp
-from console.demo_source import MANAGER, STARTED_AT, DemoSource
 from console.glyphs import UNICODE, Glyphs
 from console.preferences import Preferences
 from console.screens.dashboard import Dashboard
@@ -21,6 +20,7 @@ from engine.telemetry.recording import Recorder, Recording
 from engine.telemetry.replay import ReplaySource
 from engine.telemetry.schema import FullState, JobRow, JobState
 from engine.telemetry.source import LinkState, LinkView, Source
+from tests.console.demo_source import MANAGER, STARTED_AT, DemoSource
 from tests.console.widgets.board import Clock
 
 JOBS = 1_000

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console.demo_source import DemoSource
 from console.glyphs import UNICODE, Glyphs
 from console.theme import THEMES
 from console.view_model import JobsView
@@ -19,6 +18,7 @@ from console.widgets.quota import QuotaPane
 from console.widgets.routing import RoutingPane
 from console.widgets.state_strip import StateStrip
 from engine.telemetry.schema import Answer, GetLogs, GetTrends, LogPage, Trends, Window
+from tests.console.demo_source import DemoSource
 
 
 class Clock:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from console.demo_figures import DemoFigures
 from engine.telemetry.query import QueryError, window
 from engine.telemetry.schema import (
     ENDED,
@@ -27,6 +26,7 @@ from engine.telemetry.schema import (
     Request,
     Transition,
 )
+from tests.console.demo_figures import DemoFigures
 
 LOG_LINES_PER_SECOND: Final = 12
 LOG_TEXTS: Final = (

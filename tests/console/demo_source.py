@@ -1,7 +1,7 @@
 """A made-up engine in the console's own process: a `Source` whose jobs move, for tests, benchmarks and pictures.
 
 Everything comes from a seed and an injected clock, so that a picture drawn twice is the same picture. It knows no
-sockets; `console.demo_answers` answers what is asked.
+sockets; `tests.console.demo_answers` answers what is asked.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from typing import Final
 
 import msgspec
 
-from console.demo_answers import DemoAnswers
-from console.demo_figures import DemoFigures
 from engine.telemetry.mirror import Mirror
 from engine.telemetry.schema import (
     ENDED,
@@ -30,6 +28,8 @@ from engine.telemetry.schema import (
     Tick,
 )
 from engine.telemetry.source import LinkState, LinkView
+from tests.console.demo_answers import DemoAnswers
+from tests.console.demo_figures import DemoFigures
 
 STARTED_AT: Final = 1_767_264_528.0
 """The made-up engine's clock begins here."""
