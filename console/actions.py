@@ -80,7 +80,7 @@ ACTIONS: Final = (
             ("page_down", ("ctrl+d", "pagedown"), "Half a page down"),
             ("page_up", ("ctrl+u", "pageup"), "Half a page up"),
             ("top", ("g", "home"), "To the first line"),
-            ("bottom", ("G", "end"), "To the last line; log lines are followed from there on"),
+            ("bottom", ("G", "end"), "To the last line; a log is followed from there"),
         )
     ),
     # the dashboard

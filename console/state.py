@@ -79,6 +79,11 @@ class ConsoleState:
         return self.source.link.state is LinkState.LIVE
 
     @property
+    def stale(self) -> bool:
+        """What is shown is the last that was heard."""
+        return not self.live and self.mirror.snapshot is not None
+
+    @property
     def may_write(self) -> bool:
         """Whether an action that changes something makes sense at this moment."""
         return self.live and self.source.may_control

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from console import format
-from console.actions import ACTIONS, Scope, in_scope
+from console.actions import ACTIONS, Action, Scope, in_scope
 from console.asking import Repeated
 from console.keymap import shown
 from console.state import ConsoleState
@@ -60,6 +60,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def trail(self) -> tuple[str, ...]:
         """Where this is, for the top bar."""
         return ()
+
+    def own_actions(self) -> Sequence[Action]:
+        """In the key bar's order."""
+        return in_scope(self.scope)
 
     def questions(self) -> Sequence[Repeated]:
         """What is asked while this screen is seen."""
@@ -139,9 +143,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             return
         keys = keys_of(self)
         common = in_scope(Scope.EVERYWHERE)
-        for action in (*common[:1], *in_scope(self.scope), *common[1:]):
+        for action in (*common[:1], *self.own_actions(), *common[1:]):
             if action.hint and action.id in keys:
-                call = action.method if self.scope in action.scopes else f"app.{action.method}"
+                call = f"app.{action.method}" if action.scope is Scope.EVERYWHERE else action.method
                 yield Hint(keys[action.id][0], action.hint, call, self.check_action(action.method, ()) is True)
 
     # ---- what all screens do

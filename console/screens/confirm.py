@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from textwrap import wrap
 
 from console import format
 from console.glyphs import LOOKS, Glyphs
-from console.screens.dialog import Dialog, Option
+from console.screens.dialog import GLUE, Dialog, Option, facts
 from console.spans import clean
 from console.state import ConsoleState
 from engine.telemetry.schema import JobRow, JobState
 
 TYPED_ABOVE = 10
 NAMES = 8
-LABEL = 10
-TEXT_CELLS = 70
-"""What a dialog has room for on a terminal of 80 columns."""
 WAITING = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE})
 
 
@@ -36,8 +32,10 @@ def confirm_cancel(rows: Sequence[JobRow], state: ConsoleState) -> Dialog[bool]:
 def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
     states = Counter(row.state for row in rows)
     managers = ", ".join(sorted({row.manager for row in rows}))
-    signs = "   ".join(f"{state.glyphs.of(each)} {states[each]} {each.value}" for each in LOOKS if states[each])
-    facts = {
+    signs = "   ".join(
+        f"{state.glyphs.of(each)}{GLUE}{states[each]}{GLUE}{each.value}" for each in LOOKS if states[each]
+    )
+    told = {
         "manager": clean(managers),
         "states": signs,
         "jobs": _names(rows, state.glyphs),
@@ -45,15 +43,11 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
         "API": _calls(states, state.glyphs),
         "changed": _moved(state),
     }
-    return [line for label, text in facts.items() if text for line in _folded(label, text)]
-
-
-def _folded(label: str, text: str) -> list[str]:
-    return wrap(f"{label:{LABEL}}{text}", TEXT_CELLS, subsequent_indent=" " * LABEL, break_on_hyphens=False)
+    return facts(told)
 
 
 def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
-    names = [f"{clean(row.function)} {format.short_id(row.task_id)}" for row in rows[:NAMES]]
+    names = [f"{clean(row.function)}{GLUE}{format.short_id(row.task_id)}" for row in rows[:NAMES]]
     rest = len(rows) - len(names)
     return ", ".join(names) + (f" {glyphs.ellipsis} and {format.count(rest)} more" if rest else "")
 
@@ -86,9 +80,9 @@ def _moved(state: ConsoleState) -> str:
 def confirm_drain(state: ConsoleState) -> Dialog[bool]:
     used = sum(manager.slots_used for manager in state.shown_managers)
     names = ", ".join(manager.manager for manager in state.shown_managers)
-    lines = [
-        f"managers  {clean(names)}",
-        f"effect    nothing more is started; {format.count(used)} under way may finish, then the engine ends",
-        "API       none: tasks that wait go back to the scheduler",
-    ]
-    return Dialog("drain?", lines, [Option("y", "Drain", True, dangerous=True)])
+    told = {
+        "managers": clean(names),
+        "effect": f"nothing more is started; {format.count(used)} under way may finish, then the engine ends",
+        "API": "none: tasks that wait go back to the scheduler",
+    }
+    return Dialog("drain?", facts(told), [Option("y", "Drain", True, dangerous=True)])

@@ -79,10 +79,11 @@ class Dashboard(JobsActions, ConsoleScreen):
         state, view = self.state, self.state.view
         mirror = state.mirror
         view.refresh(mirror)
-        snapshot, stale = mirror.snapshot, not state.live
+        snapshot, stale = mirror.snapshot, state.stale
         common: dict[str, Any] = {"manager": view.manager, "stale": stale}
         self.strip.show(snapshot, trends=self._trends, stuck=view.stuck_count, **common)
-        self.table.show(several_managers=len(state.managers) > 1, stale=stale)
+        ever = sum(sum(manager.counts.values()) for manager in state.shown_managers)
+        self.table.show(counted=ever, several_managers=len(state.managers) > 1, stale=stale)
         self.routing.show(snapshot, **common)
         self.quota.show(snapshot, **common)
         self.logs.show(stale=stale)

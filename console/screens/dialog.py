@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Generic, TypeVar
 
 from textual import events
@@ -13,6 +14,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 Choice = TypeVar("Choice")
+LABEL = 11
+TEXT_CELLS = 70
+"""What a dialog has room for on a terminal of 80 columns."""
+GLUE = "\u00a0"
+"""A space that no line is broken at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         return option.label if self._typed else f"{option.label} ({option.key})"
 
     def _keys(self) -> str:
-        letters = "" if self._typed else ", ".join(f"{option.key} {option.label.lower()}" for option in self._options)
+        letters = "" if self._typed else "or a button's letter"
         return "  ".join(filter(None, ("⏎ the chosen button", "tab next", letters, "esc cancel")))
 
     def _is_locked(self, option: Option[Choice], text: str) -> bool:
@@ -100,3 +106,13 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
 
     def action_give_up(self) -> None:
         self.dismiss(None)
+
+
+def facts(told: Mapping[str, str]) -> list[str]:
+    """Labels and what there is to say; too long a text goes on below itself."""
+    lines = (
+        wrap(f"{label:{LABEL}}{text}", TEXT_CELLS, subsequent_indent=" " * LABEL, break_on_hyphens=False)
+        for label, text in told.items()
+        if text
+    )
+    return [part.replace(GLUE, " ") for line in lines for part in line]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
@@ -11,7 +13,9 @@ from console.actions import BY_ID, Scope
 from console.keymap import shown
 from console.screens.base import ConsoleScreen
 
-KEY_CELLS = 18
+KEY_CELLS = 13
+TEXT_CELLS = 68
+"""What it has room for on a terminal of 80 columns."""
 
 
 class HelpScreen(ModalScreen[None], inherit_bindings=False):
@@ -49,9 +53,14 @@ def help_text(screen: ConsoleScreen) -> str:
         action = BY_ID[id]
         place = Scope.EVERYWHERE if action.scope is Scope.EVERYWHERE else screen.scope
         note = "" if enabled else "  (not now: read-only, or the engine is out of reach)"
-        by_scope[place].append(f"  {'  '.join(keys):{KEY_CELLS}} {action.title}{note}")
+        by_scope[place] += _folded("  ".join(keys), action.title + note)
     parts = [f"{scope.value}\n" + "\n".join(lines) for scope, lines in by_scope.items() if lines]
     return "\n\n".join((*parts, FILTERS))
+
+
+def _folded(keys: str, text: str) -> list[str]:
+    indent = " " * (KEY_CELLS + 3)
+    return wrap(f"  {keys:{KEY_CELLS}} {text}", TEXT_CELLS, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _listened(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
@@ -73,5 +82,6 @@ filters, behind /
   several words must all fit
 
 behind :
-  jobs  logs [TEXT]  help  filter TEXT  sort NAME  trend 5m|1h|24h  theme NAME  job ID
+  jobs  logs [TEXT]  help  filter TEXT  sort NAME  trend 5m|1h|24h
+  theme NAME  job ID
   and every command of the palette (ctrl-p) by its name"""

@@ -23,6 +23,7 @@ from console.widgets.timeline import Timeline
 from engine.telemetry.schema import Answer, GetJob, Job, JobRecord, JobRow, Refusal
 
 PERIOD_SECONDS = 2.0
+DESCRIBED = "DescribeJobs, redacted"
 
 
 class JobScreen(ConsoleScreen):
@@ -74,18 +75,23 @@ class JobScreen(ConsoleScreen):
 
     def show(self) -> None:
         self.state.view.refresh(self.state.mirror)
-        record, stale = self._known(), not self.state.live
+        record, stale = self._known(), self.state.stale
         if record is None:
-            self.identity.show([EMPTY, ((f" {self.refusal or 'reading…'}", "muted"),)], title="identity")
+            self._show_nothing()
             return
         glyphs = self.state.glyphs
         self.identity.show(wrapped(identity(record, glyphs), self.identity.inner_width), title="identity", stale=stale)
         self.payload.show(wrapped(payload(record, glyphs), self.payload.inner_width), title="payload", stale=stale)
         self.timeline.show_record(record, self.state.view.now, stale=stale)
         self.attempts.show(attempts(record, glyphs), title="attempts", stale=stale)
-        self.described.show(
-            description(record), title="DescribeJobs, redacted", status=self._read_when(record), stale=stale
-        )
+        self.described.show(description(record), title=DESCRIBED, status=self._read_when(record), stale=stale)
+
+    def _show_nothing(self) -> None:
+        why = self.refusal or f"reading{self.state.glyphs.ellipsis}"
+        self.identity.show([EMPTY, ((f" {why}", "muted"),)], title="identity")
+        self.timeline.show_record(None, 0.0)
+        for pane, title in ((self.payload, "payload"), (self.attempts, "attempts"), (self.described, DESCRIBED)):
+            pane.show([], title=title)
 
     def _known(self) -> JobRecord | None:
         """What was told, or at least the table's row."""

@@ -58,7 +58,7 @@ class LogsScreen(ConsoleScreen):
         return (self._feed.question,)
 
     def show(self) -> None:
-        self.log_view.show(stale=not self.state.live)
+        self.log_view.show(stale=self.state.stale)
 
     def move(self, how: str) -> None:
         move_log(self.log_view, how)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from console.screens.dialog import Dialog, Option
+from console.screens.dialog import GLUE, Dialog, Option, facts
 from console.spans import clean
 from console.state import Quit
 
 
 def quit_dialog(engine: str) -> Dialog[Quit]:
     """For an engine that can live on."""
-    lines = [
-        "The engine is a process of its own and needs no console.",
-        "",
-        f"leave      it runs on; come back with: scaler-batch attach {clean(engine)} --allow-writes",
-        "drain      it starts nothing more, lets finish what runs, and ends",
-        "terminate  its jobs are ended, their tasks go to other managers, and it ends",
-    ]
+    command = f"scaler-batch attach {clean(engine)} --allow-writes"
+    told = {
+        "leave": f"it runs on; come back with {command.replace(' ', GLUE)}",
+        "drain": "it starts nothing more, lets finish what runs, and ends",
+        "terminate": "its jobs are ended, their tasks go to other managers, and it ends",
+    }
+    lines = ["The engine is a process of its own and needs no console.", "", *facts(told)]
     options = [
         Option("l", "Leave it running", Quit.LEAVE),
         Option("d", "Drain", Quit.DRAIN, dangerous=True),
@@ -26,12 +26,8 @@ def quit_dialog(engine: str) -> Dialog[Quit]:
 
 def quit_local_dialog() -> Dialog[Quit]:
     """For a cluster that ends with the console."""
-    lines = [
-        "Scaler, the local AWS and the worker manager end with this console.",
-        "",
-        "drain      what runs may finish first; ctrl-c then stops at once",
-        "terminate  everything stops at once",
-    ]
+    told = {"drain": "what runs may finish first; ctrl-c then stops at once", "terminate": "everything stops at once"}
+    lines = ["Scaler, the local AWS and the worker manager end with this console.", "", *facts(told)]
     options = [
         Option("d", "Drain", Quit.DRAIN),
         Option("T", "Stop at once", Quit.TERMINATE, dangerous=True),

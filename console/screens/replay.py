@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from console import format
-from console.actions import Scope
+from console.actions import Action, Scope, in_scope
 from console.keymap import bindings
 from console.screens.dashboard import Dashboard
 from console.state import ConsoleState
@@ -23,6 +24,9 @@ class ReplayDashboard(Dashboard):
     def __init__(self, state: ConsoleState, source: ReplaySource) -> None:
         super().__init__(state)
         self._player = source
+
+    def own_actions(self) -> Sequence[Action]:
+        return *in_scope(Scope.REPLAY), *super().own_actions()
 
     def trail(self) -> tuple[str, ...]:
         player, recording = self._player, self._player.recording

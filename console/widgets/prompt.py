@@ -41,7 +41,9 @@ class Prompt(Horizontal):
     Prompt #sign { width: auto; color: $accent; text-style: bold; padding: 0 0 0 1; }
     Prompt Input { width: 1fr; border: none; height: 1; padding: 0; background: $background; }
     Prompt Input:focus { border: none; }
-    Prompt #wrong { width: auto; max-width: 70%; color: $error; padding: 0 1; }
+    Prompt #wrong { display: none; dock: top; width: 1fr; height: 1; color: $error; padding: 0 1; }
+    Prompt.-wrong { height: 2; }
+    Prompt.-wrong #wrong { display: block; }
     """
 
     def __init__(self, question: Question, back_to: Widget | None = None) -> None:
@@ -133,4 +135,5 @@ class Prompt(Horizontal):
         self.remove()
 
     def _say(self, wrong: str) -> None:
+        self.set_class(bool(wrong), "-wrong")
         self.query_one("#wrong", Label).update(wrong)

@@ -64,7 +64,8 @@ class QuotaPane(TotalsPane):
         return [*lines[: height - len(tail)], *tail]
 
     def _label(self, manager: str, quota: Quota) -> str:
-        return clean(f"{manager} {quota.name}" if manager else quota.name)
+        """What it is comes first: names are cut at their ends."""
+        return clean(f"{quota.name} {manager}" if manager else quota.name)
 
     def _row(self, name: str, quota: Quota, room: int, width: int) -> Line:
         label = " " + fit(name, room, ellipsis=self.glyphs.ellipsis) + " "

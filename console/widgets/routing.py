@@ -86,7 +86,8 @@ class RoutingPane(TotalsPane):
 
     def _latency(self, word: str, call: CallStats) -> Line:
         spans: list[Span] = [(f" s3 {word} ", "muted"), (format.count(call.calls), "text")]
-        spans.append((f" p50 {format.milliseconds(call.p50_ms)} p99 {format.milliseconds(call.p99_ms)}", "muted"))
+        median = "" if call.errors else f" p50 {format.milliseconds(call.p50_ms)}"
+        spans.append((f"{median} p99 {format.milliseconds(call.p99_ms)}", "muted"))
         if call.errors:
             spans.append((f" {format.count(call.errors)} failed {call.last_error}", "error"))
         return tuple(spans)

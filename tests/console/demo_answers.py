@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from engine.telemetry.query import QueryError, window
 from engine.telemetry.schema import (
     ENDED,
@@ -113,5 +115,18 @@ def _record(row: JobRow) -> JobRecord:
         cpu_s=row.duration_s,
         log_group="/aws/batch/job",
         log_stream="scaler/default/0f3c" if begun else "",
+        described=_described(row) if begun else "",
+        described_at=row.since if begun else None,
         error=row.reason if row.state is JobState.FAILED else "",
     )
+
+
+def _described(row: JobRow) -> str:
+    job = {
+        "jobId": row.job_id,
+        "status": row.state.value,
+        "statusReason": row.reason,
+        "parameters": {"payload": "(hidden)", "store": "s3://scaler-eu/scaler-tasks"},
+        "container": {"image": "scaler-worker@sha256:9be1", "vcpus": 2, "memory": 4096, "exitCode": row.exit_code},
+    }
+    return msgspec.json.format(msgspec.json.encode(job)).decode()

@@ -113,7 +113,7 @@ class DemoFigures:
                 Link("object storage", True, self._started_at, "tcp://hpc-01:2346"),
                 Link("AWS", True, self._started_at, "eu-west-1", now + 3_000),
             ),
-            oldest_runnable_at=now - 926,
+            oldest_runnable_at=now - 926 if counts[JobState.RUNNABLE] else None,
             dedup_saved_bytes=3_400_000_000,
             inline_limit=24_576,
         )
