@@ -26,6 +26,7 @@ while True:
 ANSWERING = """
 import signal, sys
 def drain(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     open("drained", "w").close()
     sys.exit(0)
 signal.signal(signal.SIGTERM, drain)

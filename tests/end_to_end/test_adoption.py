@@ -70,7 +70,8 @@ def ended(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if "ended" in path.read_text()}
 
 
-@pytest.mark.parametrize("transport", ["ymq", pytest.param("zmq", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("transport", ["ymq", "zmq"])
 def test_a_killed_manager_is_succeeded_and_no_function_runs_twice(
     tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
@@ -119,6 +120,7 @@ def test_jobs_that_nobody_claims_are_terminated_after_the_grace(tmp_path: Path, 
             await_condition(lambda: _only_lease(cluster), 60, lambda: engine.log)
 
 
+@pytest.mark.long
 def test_managers_of_different_ids_leave_each_others_jobs_alone(tmp_path: Path, log: Path) -> None:
     folder = tmp_path / "calls"
     folder.mkdir()

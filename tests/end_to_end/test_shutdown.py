@@ -42,6 +42,7 @@ def test_a_drain_delivers_what_runs(cluster: LocalCluster, log: Path, mark: Path
     assert (code, output.strip()) == (0, "finished")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("on_exit", "still_running"), [("detach", 1), ("terminate", 0)])
 def test_jobs_are_left_or_ended_as_asked_and_another_manager_gets_their_tasks_at_once(
     cluster: LocalCluster, log: Path, mark: Path, tmp_path: Path, on_exit: OnExit, still_running: int

@@ -76,6 +76,7 @@ def test_object_storage_out_of_reach_is_said_and_the_engine_stays(cluster: Local
         assert engine.process.poll() is None
 
 
+@pytest.mark.long
 def test_a_restarted_scheduler_is_joined_again(tmp_path: Path, log: Path) -> None:
     with LocalCluster(state_dir=tmp_path / "cluster", transport="ymq") as cluster, running_engine(cluster, log):
         first = run_client(cluster, "with Client(address=ADDRESS) as c: print(c.submit(abs, -1).result(timeout=60))")

@@ -38,7 +38,8 @@ def runs(folder: Path) -> list[int]:
     return [len(path.read_text().splitlines()) for path in sorted(folder.iterdir())]
 
 
-@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.long), 3])
+@pytest.mark.long
+@pytest.mark.parametrize("count", [1, 3])
 async def test_a_result_that_never_appears_is_an_error_in_bounded_time(aws: LocalAWS, count: int) -> None:
     aws.fault(f"drop-result:1:x{count}")
     async with running(aws) as (backend, told):
