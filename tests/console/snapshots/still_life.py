@@ -24,7 +24,7 @@ from tests.console.demo_source import MANAGER, STARTED_AT, DemoSource
 from tests.console.widgets.board import Clock
 
 JOBS = 1_000
-BEATS = 4
+BEATS = 2
 """Until everything that is asked at the start was answered and shown."""
 RECORDED_SECONDS = 90
 Step = Callable[[ConsoleApp, Pilot[Quit]], None]
