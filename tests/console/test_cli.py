@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 from typer.main import get_group
@@ -41,9 +41,10 @@ def test_help_loads_no_heavy_library(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("status", "--help")])
 def test_help_is_there_before_one_looks_away(words: tuple[str, ...]) -> None:
     def seconds() -> float:
-        started = time.perf_counter()
+        """Of CPU: what a busy machine makes it wait for is not ours."""
+        before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
         run_program(*words)
-        return time.perf_counter() - started
+        return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
 
     assert min(seconds() for _ in range(5)) <= HELP_SECONDS
 
