@@ -1,0 +1,47 @@
+"""What a diagnosis says: the verdict on one job, every check with its evidence, and what to do about it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Result(StrEnum):
+    """How one check ended."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"  # it could not be read, mostly because it is not permitted
+    NOT_RUN = "not run"  # the cause was certain before it
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One rung of the ladder: what was looked at, what was found, and where."""
+
+    name: str
+    result: Result
+    evidence: str
+    source: str = ""  # the API that was read, as in "batch:DescribeJobQueues"
+    read_at: float = 0.0  # unix seconds, 0 when nothing was read
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    """One thing to do, with a command that can be copied into a shell as it is."""
+
+    text: str
+    command: str = ""
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """The verdict, how certain it is, and everything that it rests on."""
+
+    subject: str  # what was diagnosed: a job or a queue
+    verdict: str  # "blocked by capacity", "waiting its turn", "nothing is stuck", ...
+    certainty: str  # "AWS says so" | "by evidence" | "may pass: less than ten minutes"
+    text: str  # the verdict as a sentence or two for a person
+    reason: str  # AWS's own statusReason, verbatim; empty when it gave none
+    checks: tuple[Check, ...]
+    remedies: tuple[Remedy, ...]
+    at: float  # unix seconds
