@@ -1,0 +1,35 @@
+"""What the ECS agent does for a job with the job's execution role."""
+
+from __future__ import annotations
+
+import re
+
+from provisioner.policies.statements import Policy, Statement, allow, document
+from provisioner.stack import Stack
+
+ECR_IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[^/]+/(?P<repository>[^:@\s]+)(?:[:@]\S*)?"
+)
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+
+
+def execution_policy(stack: Stack, image: str | None) -> Policy:
+    """Write the job's log, and pull the image when that lives in ECR; no image is one of the stack's repository."""
+    streams = stack.arn("logs", f"log-group:{stack.log_group}:log-stream:*")
+    log = allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [streams])
+    return document([log, *_pull(stack, image)])
+
+
+def _pull(stack: Stack, image: str | None) -> list[Statement]:
+    repository = stack.arn("ecr", f"repository/{stack.prefix}-worker") if image is None else _repository(stack, image)
+    if repository is None:
+        return []
+    return [allow("RegistryToken", ["ecr:GetAuthorizationToken"], ["*"]), allow("Pull", PULL, [repository])]
+
+
+def _repository(stack: Stack, image: str) -> str | None:
+    """The ARN of an image's repository; None when it isn't in ECR."""
+    found = ECR_IMAGE.fullmatch(image)
+    if found is None:
+        return None
+    return f"arn:{stack.partition}:ecr:{found['region']}:{found['account']}:repository/{found['repository']}"

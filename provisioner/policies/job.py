@@ -1,0 +1,21 @@
+"""What the runner in a job may do, and with it the users' own functions."""
+
+from __future__ import annotations
+
+from provisioner.policies.statements import S3_PREFIX, Policy, allow, document, missing_is_404
+from provisioner.stack import Stack
+
+READABLE = ("objects", "payloads", "results", "fence")
+"""The folders that the runner reads: results too, because it looks whether its own exists."""
+
+
+def job_policy(stack: Stack, s3_prefix: str = S3_PREFIX) -> Policy:
+    """Read payloads and the fence, write results, below every manager's folder of the prefix."""
+    keys = f"{stack.bucket_arn}/{s3_prefix}/*"
+    return document(
+        [
+            allow("Read", ["s3:GetObject"], [f"{keys}/{folder}/*" for folder in READABLE]),
+            allow("WriteResults", ["s3:PutObject"], [f"{keys}/results/*"]),
+            missing_is_404(stack.bucket_arn, s3_prefix),
+        ]
+    )

@@ -1,0 +1,37 @@
+"""What a worker manager does with its stack: for the role or user that runs it."""
+
+from __future__ import annotations
+
+from provisioner.policies.statements import S3_PREFIX, Policy, Statement, allow, document, missing_is_404, of_service
+from provisioner.stack import TAG, Stack
+
+
+def manager_policy(stack: Stack, s3_prefix: str = S3_PREFIX) -> Policy:
+    """`Show` serves people only, no task needs it."""
+    group = stack.arn("logs", f"log-group:{stack.log_group}:log-stream:*")
+    return document(
+        [
+            *_jobs(stack),
+            allow("Objects", of_service("s3", "GetObject", "PutObject", "DeleteObject"), [_keys(stack, s3_prefix)]),
+            missing_is_404(stack.bucket_arn, s3_prefix),
+            allow("ReadLogs", ["logs:GetLogEvents"], [group]),
+            allow("Show", ["servicequotas:GetServiceQuota"], ["*"]),
+        ]
+    )
+
+
+def _keys(stack: Stack, s3_prefix: str) -> str:
+    return f"{stack.bucket_arn}/{s3_prefix}/*"
+
+
+def _jobs(stack: Stack) -> list[Statement]:
+    """Batch's Describe and List calls know no resources, and DescribeJobs is also how a manager finds its own jobs."""
+    jobs, definition = stack.arn("batch", "job/*"), stack.arn("batch", f"job-definition/{stack.job_definition}")
+    places = [jobs, stack.arn("batch", f"job-queue/{stack.job_queue}"), definition, f"{definition}:*"]
+    read = ("DescribeComputeEnvironments", "DescribeJobDefinitions", "DescribeJobQueues", "DescribeJobs", "ListJobs")
+    return [
+        allow("Submit", ["batch:SubmitJob"], places),
+        allow("TagJobs", ["batch:TagResource"], [jobs]),
+        allow("Stop", ["batch:TerminateJob"], [jobs], {"StringEquals": {f"aws:ResourceTag/{TAG}": stack.prefix}}),
+        allow("Read", of_service("batch", *read), ["*"]),
+    ]

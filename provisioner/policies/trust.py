@@ -1,0 +1,18 @@
+"""Who may take on a role."""
+
+from __future__ import annotations
+
+from provisioner.policies.statements import Policy, Statement, document
+from provisioner.stack import Stack
+
+
+def trust(service: str, stack: Stack | None = None) -> Policy:
+    """Lets an AWS service assume a role; with a stack, only on behalf of its account (no confused deputy)."""
+    statement: Statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    if stack is not None:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": stack.account}}
+    return document([statement])
