@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 UNDER_WAY: Final = 64
 """Answers in the making at once: some wait for AWS."""
 
+UNKNOWN: Final = "this engine doesn't know such a request: use the same release of scaler-batch on both sides"
+
 Answering = Callable[[Request, zmq.Frame], Awaitable[Answer]]
 
 
@@ -60,6 +62,8 @@ class Desk:
                 self._send(sender, error.id, Refusal(str(error)))
         except BadFrame as error:
             logger.debug("telemetry: a request was dropped: %s", error)
+            if error.id is not None:
+                self._send(sender, error.id, Refusal(UNKNOWN))
         else:
             self._send(sender, ask.id, await self._answered(ask, frames[0]))
 

@@ -16,7 +16,11 @@ T = TypeVar("T", Tick, Ask, Reply)
 
 
 class BadFrame(ValueError):
-    """Not a message of ours: garbage, or too big."""
+    """Not a message of ours: garbage, too big, or one that a younger release has; `id` is its, when it has one."""
+
+    def __init__(self, why: str, id: int | None = None) -> None:
+        super().__init__(why)
+        self.id = id
 
 
 class OtherVersion(ValueError):
@@ -69,17 +73,17 @@ def _decoded(frame: bytes, decoder: msgspec.msgpack.Decoder[T], limit: int) -> T
     try:
         message = decoder.decode(frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        _refuse_other_version(frame)
-        raise BadFrame(f"not a message of ours: {error}") from error
+        raise BadFrame(f"not a message of ours: {error}", _id_of_our_version(frame)) from error
     if message.version != VERSION:
         raise OtherVersion(message.version, None if isinstance(message, Tick) else message.id)
     return message
 
 
-def _refuse_other_version(frame: bytes) -> None:
+def _id_of_our_version(frame: bytes) -> int | None:
     try:
         envelope = _envelopes.decode(frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return
+        return None
     if envelope.version != VERSION:
         raise OtherVersion(envelope.version, envelope.id)
+    return envelope.id

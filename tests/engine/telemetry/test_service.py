@@ -225,6 +225,13 @@ async def test_another_version_is_refused_with_both_numbers(looker: Looker) -> N
     )
 
 
+async def test_a_request_of_a_younger_release_is_refused_in_words(looker: Looker) -> None:
+    ask = {"id": 9, "version": VERSION, "request": {"type": "Unheard"}}
+    reply = await looker.send(msgspec.msgpack.encode(ask))
+    assert isinstance(reply.answer, Refusal)
+    assert (reply.id, "doesn't know such a request" in reply.answer.text) == (9, True)
+
+
 async def test_garbage_is_dropped_and_the_next_request_answered(looker: Looker) -> None:
     await looker.view.send(b"\xff garbage")
     await looker.view.send_multipart([b"too", b"many", b"frames"])
