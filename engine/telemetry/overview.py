@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -144,4 +145,5 @@ def _view(manager: Manager, now: float) -> ManagerView:
         inline_limit=insight.inline_limit,
         paused=tasks.paused,
         draining=manager.is_stopping,
+        endpoint=os.environ.get("AWS_ENDPOINT_URL", ""),
     )

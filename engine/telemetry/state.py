@@ -198,6 +198,8 @@ class ManagerView(msgspec.Struct, frozen=True):
     paused: str = ""
     """Why nothing can be submitted at present; empty while all is well."""
     draining: bool = False
+    endpoint: str = ""
+    """What stands in for AWS, by the engine's AWS_ENDPOINT_URL; empty: AWS itself."""
 
 
 class EngineVitals(msgspec.Struct, frozen=True):
