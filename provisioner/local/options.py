@@ -15,6 +15,7 @@ class Delays(msgspec.Struct, frozen=True, kw_only=True):
 
     environment: float = 0.0  # compute environment: CREATING, UPDATING, DELETING
     queue: float = 0.0  # job queue: the same
+    propagation: float = 0.0  # until Batch sees a role or an instance profile that IAM has just made
     submitted: float = 0.0  # job: SUBMITTED, PENDING
     runnable: float = 0.0
     starting: float = 0.0

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from provisioner.local.batch.resources import ACCOUNT
+from provisioner.local.batch.requests import ACCOUNT
 from provisioner.local.http_server import Request, Response
 from provisioner.local.refusals import json_error
 

@@ -33,6 +33,7 @@ from provisioner.local.gateway import Gateway, Services
 from provisioner.local.http_server import HttpServer, Request, Response
 from provisioner.local.log_store import LogStore
 from provisioner.local.logs_api import LogsApi
+from provisioner.local.moto_account import MotoAccount
 from provisioner.local.moto_bridge import Moto
 from provisioner.local.options import LocalOptions
 from provisioner.local.quotas_api import QuotasApi
@@ -79,7 +80,7 @@ class LocalServer:
             options.max_stream_bytes, options.max_log_bytes, lambda group: has_group(moto, options.region, group)
         )
         lifecycle = Lifecycle(options, ThreadClock(), self._executor, faults, logs, self._environ)
-        resources = Resources(lifecycle, options.delays, options.region)
+        resources = Resources(lifecycle, MotoAccount(moto, options.region), options.delays, options.region)
         batch = BatchApi(lifecycle, resources, options.region)
         logs_api = LogsApi(logs, lambda group, stream: has_stream(moto, options.region, group, stream))
         services = Services(batch, logs_api, QuotasApi(options.region), S3(moto, faults), moto)

@@ -5,8 +5,7 @@ Every call is `POST /v1/<name in lower case>` with JSON both ways; tags are `/v1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import parse_qs, unquote
 
 import msgspec
@@ -15,14 +14,13 @@ from provisioner.local.batch import submit, views
 from provisioner.local.batch.errors import BatchError, client_error
 from provisioner.local.batch.lifecycle import Lifecycle
 from provisioner.local.batch.listing import list_jobs
-from provisioner.local.batch.records import Definition, Environment, Job, JobSpec, Queue, new_id
-from provisioner.local.batch.resources import ACCOUNT, Resources, required
+from provisioner.local.batch.records import Job, JobSpec, new_id
+from provisioner.local.batch.requests import MAX_RESULTS, Json, arn_of, required, short_name
+from provisioner.local.batch.resources import Resources
 from provisioner.local.http_server import Request, Response
 
-MAX_DESCRIBED = 100
 TAGS = "/v1/tags/"
 TAG_CALLS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
-Json = dict[str, Any]
 
 
 class BatchApi:
@@ -38,18 +36,18 @@ class BatchApi:
             "ListJobs": lambda request: list_jobs(lifecycle, resources, request),
             "TerminateJob": self._terminate_job,
             "CancelJob": self._cancel_job,
-            "GetJobQueueSnapshot": self._queue_snapshot,
-            "CreateComputeEnvironment": resources.create_environment,
-            "UpdateComputeEnvironment": resources.update_environment,
-            "DeleteComputeEnvironment": resources.delete_environment,
-            "DescribeComputeEnvironments": self._describe_environments,
-            "CreateJobQueue": resources.create_queue,
-            "UpdateJobQueue": resources.update_queue,
-            "DeleteJobQueue": resources.delete_queue,
-            "DescribeJobQueues": self._describe_queues,
-            "RegisterJobDefinition": resources.register_definition,
-            "DeregisterJobDefinition": resources.deregister_definition,
-            "DescribeJobDefinitions": self._describe_definitions,
+            "GetJobQueueSnapshot": resources.queues.snapshot,
+            "CreateComputeEnvironment": resources.environments.create,
+            "UpdateComputeEnvironment": resources.environments.update,
+            "DeleteComputeEnvironment": resources.environments.delete,
+            "DescribeComputeEnvironments": resources.environments.describe,
+            "CreateJobQueue": resources.queues.create,
+            "UpdateJobQueue": resources.queues.update,
+            "DeleteJobQueue": resources.queues.delete,
+            "DescribeJobQueues": resources.queues.describe,
+            "RegisterJobDefinition": resources.definitions.register,
+            "DeregisterJobDefinition": resources.definitions.deregister,
+            "DescribeJobDefinitions": resources.definitions.describe,
         }
         self._calls = {f"/v1/{name.lower()}": (name, call) for name, call in calls.items()}
 
@@ -80,10 +78,10 @@ class BatchApi:
             return self._calls[request.path][1](arguments)
 
     def _submit_job(self, request: Json) -> Json:
-        queue = self._resources.queue(required(request, "jobQueue"))
+        queue = self._resources.queues.find(required(request, "jobQueue"))
         if queue.state != "ENABLED":
             raise client_error(f"Cannot submit job: job queue {queue.name} is not ENABLED.")
-        definition = self._resources.definition(required(request, "jobDefinition"))
+        definition = self._resources.definitions.find(required(request, "jobDefinition"))
         if definition.status != "ACTIVE":
             raise client_error(f"Job definition {definition.arn} is not ACTIVE.")
         spec = submit.make_spec(request, queue, definition)
@@ -93,7 +91,7 @@ class BatchApi:
 
     def _new_job(self, spec: JobSpec, size: int | None) -> Job:
         job_id, now = new_id(), self._lifecycle.clock.now_ms()
-        arn = f"arn:aws:batch:{self._region}:{ACCOUNT}:job/{job_id}"
+        arn = arn_of(self._region, "job", job_id)
         job = Job(spec, job_id, arn, now)
         if size is not None:
             job.children = [
@@ -103,9 +101,9 @@ class BatchApi:
 
     def _describe_jobs(self, request: Json) -> Json:
         ids = request.get("jobs", ())
-        if len(ids) > MAX_DESCRIBED:
-            raise client_error(f"At most {MAX_DESCRIBED} jobs can be described, got {len(ids)}.")
-        found = [self._lifecycle.find(short_id(job_id)) for job_id in ids]
+        if len(ids) > MAX_RESULTS:
+            raise client_error(f"At most {MAX_RESULTS} jobs can be described, got {len(ids)}.")
+        found = [self._lifecycle.find(short_name(job_id)) for job_id in ids]
         return {"jobs": [views.job_detail(job) for job in found if job is not None]}
 
     def _terminate_job(self, request: Json) -> Json:
@@ -121,83 +119,18 @@ class BatchApi:
         return {}
 
     def _ending(self, request: Json) -> tuple[Job | None, str]:
-        job = self._lifecycle.find(short_id(required(request, "jobId")))
+        job = self._lifecycle.find(short_name(required(request, "jobId")))
         return job, required(request, "reason")
 
-    def _queue_snapshot(self, request: Json) -> Json:
-        queue = self._resources.queue(required(request, "jobQueue"))
-        front = [
-            {"jobArn": job.arn, "earliestTimeAtPosition": job.created_at}
-            for job in list(queue.waiting)[:MAX_DESCRIBED]
-            if job.status == "RUNNABLE"
-        ]
-        now = self._lifecycle.clock.now_ms()
-        return {"frontOfQueue": {"jobs": front, "lastUpdatedAt": now}}
-
-    def _describe_environments(self, request: Json) -> Json:
-        wanted = request.get("computeEnvironments")
-        known = self._resources.environments
-        details = [views.environment_detail(known[name]) for name in chosen(wanted, known)]
-        return page(request, "computeEnvironments", details)
-
-    def _describe_queues(self, request: Json) -> Json:
-        wanted = request.get("jobQueues")
-        known = self._resources.queues
-        details = [views.queue_detail(known[name]) for name in chosen(wanted, known)]
-        return page(request, "jobQueues", details)
-
-    def _describe_definitions(self, request: Json) -> Json:
-        known = [one for revisions in self._resources.definitions.values() for one in revisions]
-        wanted = {short_id(name) for name in request.get("jobDefinitions", ())}
-        name, status = short_id(request.get("jobDefinitionName", "")), request.get("status")
-        found = [
-            one
-            for one in known
-            if (not wanted or {one.name, f"{one.name}:{one.revision}"} & wanted)
-            and name in ("", one.name)
-            and status in (None, one.status)
-        ]
-        details = [views.definition_detail(one) for one in reversed(found)]
-        return page(request, "jobDefinitions", details)
-
     def _tags(self, request: Request) -> Json:
-        thing = self._tagged(unquote(request.path.removeprefix(TAGS)))
-        tags: dict[str, str] = thing.request.setdefault("tags", {})
+        arn = unquote(request.path.removeprefix(TAGS))
         if request.method == "GET":
-            return {"tags": tags}
+            return {"tags": self._resources.tags(arn)}
         if request.method == "POST":
-            tags.update(msgspec.json.decode(request.body)["tags"])
+            self._resources.add_tags(arn, msgspec.json.decode(request.body)["tags"])
         for key in parse_qs(request.query).get("tagKeys", ()):
-            tags.pop(key, None)
+            self._resources.tags(arn).pop(key, None)
         return {}
-
-    def _tagged(self, arn: str) -> Environment | Queue | Definition:
-        kind = arn.rpartition(":job-definition/")[1] or arn.rpartition("/")[0].rpartition(":")[2]
-        if kind == "compute-environment":
-            return self._resources.environment(arn)
-        if kind == "job-queue":
-            return self._resources.queue(arn)
-        return self._resources.definition(arn)
-
-
-def short_id(id_or_arn: str) -> str:
-    return id_or_arn.rpartition("/")[2]
-
-
-def chosen(wanted: list[str] | None, known: Mapping[str, object]) -> list[str]:
-    """AWS leaves out what it does not know."""
-    if not wanted:
-        return list(known)
-    return [short_id(name) for name in wanted if short_id(name) in known]
-
-
-def page(request: Json, key: str, details: list[Json]) -> Json:
-    start = int(request.get("nextToken") or 0)
-    end = start + int(request.get("maxResults") or MAX_DESCRIBED)
-    answer: Json = {key: details[start:end]}
-    if end < len(details):
-        answer["nextToken"] = str(end)
-    return answer
 
 
 def answer(status: int, body: Json, error: str | None = None) -> Response:

@@ -1,4 +1,4 @@
-"""The two errors that Batch answers with."""
+"""The errors that Batch answers with."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ class BatchError(Exception):
 def client_error(message: str) -> BatchError:
     """The caller is wrong; Batch says everything else with this one code."""
     return BatchError(message)
+
+
+def invalid(message: str) -> BatchError:
+    """The request can't be carried out as it stands; so Batch begins what it says about it."""
+    return client_error(f"Error executing request, Exception : {message}")

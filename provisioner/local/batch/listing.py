@@ -11,7 +11,8 @@ from typing import Any
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.lifecycle import Lifecycle
 from provisioner.local.batch.records import STATES, Job
-from provisioner.local.batch.resources import Resources, required
+from provisioner.local.batch.requests import required
+from provisioner.local.batch.resources import Resources
 from provisioner.local.batch.views import job_summary
 
 PAGE = 1000
@@ -38,7 +39,7 @@ def list_jobs(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, 
 def jobs_of(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, Any]) -> Iterable[Job]:
     array_id = request.get("arrayJobId")
     if array_id is None:
-        return reversed(resources.queue(required(request, "jobQueue")).jobs.values())
+        return reversed(resources.queues.find(required(request, "jobQueue")).jobs.values())
     parent = lifecycle.find(array_id)
     if parent is None or parent.children is None:
         raise client_error(f"arrayJobId {array_id} is not a known array job.")

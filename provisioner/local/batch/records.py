@@ -13,12 +13,13 @@ from typing import Any
 STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 FINISHED = ("SUCCEEDED", "FAILED")
 NOT_STARTED = ("SUBMITTED", "PENDING", "RUNNABLE")
+SERVICE_LINKED = ":role/aws-service-role/"
 _sequence = itertools.count(1)
 
 
 @dataclass(slots=True, eq=False)
 class Environment:
-    """A compute environment. `used_vcpus` belongs to the lifecycle."""
+    """A compute environment. `used_vcpus` belongs to the lifecycle; `worked` once it has been VALID."""
 
     name: str
     arn: str
@@ -27,11 +28,28 @@ class Environment:
     status: str = "CREATING"
     status_reason: str = ""
     used_vcpus: float = 0.0
+    worked: bool = False
 
     @property
     def compute(self) -> dict[str, Any]:
         resources: dict[str, Any] = self.request.get("computeResources", {})
         return resources
+
+    @property
+    def managed(self) -> bool:
+        return self.request.get("type") == "MANAGED"
+
+    @property
+    def service_role(self) -> str:
+        return str(self.request["serviceRole"])
+
+    @property
+    def has_linked_role(self) -> bool:
+        return SERVICE_LINKED in self.service_role
+
+    @property
+    def on_fargate(self) -> bool:
+        return str(self.compute.get("type")).startswith("FARGATE")
 
     @property
     def max_vcpus(self) -> float:
@@ -48,7 +66,10 @@ class Environment:
 
 @dataclass(slots=True, eq=False)
 class Queue:
-    """A job queue; `waiting` are its RUNNABLE jobs in order, `jobs` all top-level ones, oldest first."""
+    """A job queue; `waiting` are its RUNNABLE jobs in order, `jobs` all top-level ones, oldest first.
+
+    `leaving` are environments that an update took away and that it holds until the update is through.
+    """
 
     name: str
     arn: str
@@ -57,8 +78,12 @@ class Queue:
     environments: list[Environment]
     status: str = "CREATING"
     status_reason: str = ""
+    leaving: list[Environment] = field(default_factory=list)
     waiting: deque[Job] = field(default_factory=deque)
     jobs: dict[str, Job] = field(default_factory=dict)
+
+    def uses(self, environment: Environment) -> bool:
+        return environment in self.environments or environment in self.leaving
 
     @property
     def priority(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from provisioner.local.aws import LocalAWS
+from tests.provisioner.local.prerequisites import compute_resources
 
 PROGRAM = f"{Path(__file__).parent / 'programs.py'}:main"
 TIME_SCALE = 0.02  # AWS's minute is 1.2 s
@@ -27,6 +28,7 @@ class Account:
     batch: Any
     s3: Any
     logs: Any
+    compute: dict[str, Any]
 
     def submit(self, code: str = "", **more: Any) -> str:
         arguments = {"jobName": "job", "jobQueue": "queue", "jobDefinition": "python", **more}
@@ -56,18 +58,12 @@ class Account:
         return [event["message"] for event in answer["events"]]
 
 
-def environment_request(name: str, max_vcpus: int) -> dict[str, Any]:
+def environment_request(name: str, max_vcpus: int, compute: dict[str, Any]) -> dict[str, Any]:
+    """`compute` is what `compute_resources` made."""
     return {
         "computeEnvironmentName": name,
         "type": "MANAGED",
-        "computeResources": {
-            "type": "EC2",
-            "minvCpus": 0,
-            "maxvCpus": max_vcpus,
-            "instanceTypes": ["optimal"],
-            "subnets": ["subnet-1"],
-            "instanceRole": "role",
-        },
+        "computeResources": {**compute, "maxvCpus": max_vcpus},
     }
 
 
@@ -83,9 +79,9 @@ def definition_request(name: str, command: list[str], memory: int = 256) -> dict
 
 
 def open_account(aws: LocalAWS) -> Account:
-    account = Account(aws, aws.client("batch"), aws.client("s3"), aws.client("logs"))
+    account = Account(aws, aws.client("batch"), aws.client("s3"), aws.client("logs"), compute_resources(aws))
     account.s3.create_bucket(Bucket=BUCKET)
-    account.batch.create_compute_environment(**environment_request("environment", 16))
+    account.batch.create_compute_environment(**environment_request("environment", 16, account.compute))
     account.batch.create_job_queue(**queue_request("queue", "environment"))
     account.batch.register_job_definition(**definition_request("python", ["Ref::code", "Ref::code2"]))
     return account

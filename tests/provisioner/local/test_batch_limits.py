@@ -81,7 +81,7 @@ def test_a_disabled_queue_takes_no_jobs(account: Account) -> None:
 
 def test_what_is_in_use_or_enabled_is_not_deleted(account: Account) -> None:
     batch = account.batch
-    batch.create_compute_environment(**environment_request("doomed", 4))
+    batch.create_compute_environment(**environment_request("doomed", 4, account.compute))
     batch.create_job_queue(**queue_request("doomed-queue", "doomed"))
     assert "disabled first" in refused(lambda: batch.delete_compute_environment(computeEnvironment="doomed"))
     batch.update_compute_environment(computeEnvironment="doomed", state="DISABLED")

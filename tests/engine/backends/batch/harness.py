@@ -21,6 +21,7 @@ from engine.backends import BatchState, Outcome, Placement, ResourceShape, Sight
 from engine.backends.batch import BatchBackend
 from engine.settings import ManagerConfig
 from provisioner.local.aws import LocalAWS
+from tests.provisioner.local.prerequisites import compute_resources
 
 BUCKET = "backend-test"
 QUEUE = "backend-queue"
@@ -165,19 +166,11 @@ def provision(aws: LocalAWS) -> None:
         session = boto3.Session()
         session.client("s3").create_bucket(Bucket=BUCKET)
         batch = session.client("batch")
+        resources: Any = {**compute_resources(aws), "maxvCpus": 2000}
         batch.create_compute_environment(
             computeEnvironmentName="backend-environment",
             type="MANAGED",
-            serviceRole="arn:aws:iam::123456789012:role/batch",
-            computeResources={
-                "type": "EC2",
-                "minvCpus": 0,
-                "maxvCpus": 2000,
-                "instanceTypes": ["optimal"],
-                "subnets": ["subnet-1"],
-                "securityGroupIds": ["sg-1"],
-                "instanceRole": "arn:aws:iam::123456789012:instance-profile/ecs",
-            },
+            computeResources=resources,
         )
         batch.create_job_queue(
             jobQueueName=QUEUE,
