@@ -31,14 +31,16 @@ READY_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What one attempt of a job runs."""
+    """What one attempt of a job runs. One of `on_exit` and `on_not_started` (with the reason) comes, once."""
 
     key: str
+    image: str
     argv: tuple[str, ...]
     environ: Mapping[str, str]
     memory_bytes: int
     on_output: Callable[[bytes], None]
     on_exit: Callable[[Exited], None]
+    on_not_started: Callable[[str], None]
 
 
 class Executor(Protocol):

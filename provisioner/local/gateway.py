@@ -34,6 +34,7 @@ class Services:
     logs: LogsApi
     quotas: QuotasApi
     s3: S3
+    ecr: Callable[[Request], Response]
     moto: Moto
 
 
@@ -47,6 +48,7 @@ class Gateway:
         self._counts = CallCounts()
         self._control: dict[tuple[str, str], Callable[[Request], Any]] = {
             ("GET", "calls"): lambda _: self._counts.snapshot(),
+            ("GET", "calls/log"): lambda _: self._counts.log(),
             ("DELETE", "calls"): lambda _: self._counts.reset(),
             ("GET", "jobs"): lambda _: jobs_snapshot(self._lifecycle),
             ("DELETE", "jobs"): lambda _: self._lifecycle.reset_peak(),
@@ -86,6 +88,9 @@ class Gateway:
         return refuse(failure(ambiguous.status), call)
 
     def _refused(self, call: Call) -> Response | None:
+        """Raises `ConnectionCut`, too."""
+        if self._faults.lost(call):
+            raise ConnectionCut
         if self._faults.expired(call):
             return refuse(EXPIRED, call)
         if self._faults.throttled(call):
@@ -104,6 +109,8 @@ class Gateway:
         """An answer of ours where moto lacks one."""
         if call.service == "logs":
             return self._services.logs.answer(request)
+        if call.service == "ecr":
+            return self._services.ecr(request)
         if call.service == "servicequotas":
             return self._services.quotas.answer(request)
         return None

@@ -13,9 +13,10 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.logs.models import logs_backends
@@ -39,6 +40,10 @@ from provisioner.local.options import LocalOptions
 from provisioner.local.quotas_api import QuotasApi
 from provisioner.local.s3 import S3
 
+if TYPE_CHECKING:
+    from provisioner.local.containers.executor import ContainerExecutor
+    from provisioner.local.containers.registry import Registry
+
 READY = "READY "
 PARENT_CHECK_SECONDS = 1.0
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH")
@@ -50,11 +55,9 @@ class LocalServer:
     def __init__(self, options: LocalOptions) -> None:
         self._options = options
         self._http = HttpServer(self._answer, options.port)
-        work_dir = Path(options.state_dir) / "work"
-        work_dir.mkdir(parents=True, exist_ok=True)
-        self._environ = job_base_environ(self.endpoint, work_dir)
-        settings = ProgramSettings(options.program, options.region, str(work_dir))
-        self._executor = ForkServerExecutor(settings, self._environ, executor_lost)
+        self._registry = make_registry(options)
+        self._environ = self._make_environ()
+        self._executor = self._make_executor()
         self._gateway = self._make_gateway(random.Random(options.random_seed))
 
     @property
@@ -72,6 +75,33 @@ class LocalServer:
     def _answer(self, request: Request) -> Response:
         return self._gateway(request)
 
+    @property
+    def _work_dir(self) -> Path:
+        return Path(self._options.state_dir) / "work"
+
+    def _make_environ(self) -> Mapping[str, str]:
+        """What a job finds besides its own variables: none of ours, but for what a process needs to be one."""
+        if self._registry is not None:
+            return aws_environ(self.endpoint)
+        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        return {**kept, "TMPDIR": str(self._work_dir), **aws_environ(self.endpoint)}
+
+    def _make_executor(self) -> ForkServerExecutor | ContainerExecutor:
+        if self._registry is not None:
+            from provisioner.local.containers.executor import ContainerExecutor
+
+            return ContainerExecutor(self._registry, engine_lost)
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        settings = ProgramSettings(self._options.program, self._options.region, str(self._work_dir))
+        return ForkServerExecutor(settings, self._environ, executor_lost)
+
+    def _ecr(self, moto: Moto) -> Callable[[Request], Response]:
+        if self._registry is None:
+            return moto
+        from provisioner.local.containers.ecr_api import EcrApi
+
+        return EcrApi(self._registry, self._options.region, moto).answer
+
     def _make_gateway(self, chance: random.Random) -> Gateway:
         options, faults, moto = self._options, FaultDesk(chance), Moto()
         for fault in options.faults:
@@ -83,7 +113,7 @@ class LocalServer:
         resources = Resources(lifecycle, MotoAccount(moto, options.region), options.delays, options.region)
         batch = BatchApi(lifecycle, resources, options.region)
         logs_api = LogsApi(logs, lambda group, stream: has_stream(moto, options.region, group, stream))
-        services = Services(batch, logs_api, QuotasApi(options.region), S3(moto, faults), moto)
+        services = Services(batch, logs_api, QuotasApi(options.region), S3(moto, faults), self._ecr(moto), moto)
         return Gateway(services, lifecycle, faults)
 
 
@@ -103,17 +133,28 @@ def has_stream(moto: Moto, region: str, group: str, stream: str) -> bool:
         return found is not None and stream in found.streams
 
 
-def job_base_environ(endpoint: str, work_dir: Path) -> Mapping[str, str]:
-    """What a job finds besides its own variables: like in a container, none of ours."""
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+def aws_environ(endpoint: str) -> Mapping[str, str]:
+    """By which a job finds us."""
     return {
-        **kept,
-        "TMPDIR": str(work_dir),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def make_registry(options: LocalOptions) -> Registry | None:
+    """One where jobs run in containers. What needs the engine's library is imported just there."""
+    if not options.containers:
+        return None
+    from provisioner.local.containers.registry import Registry
+
+    return Registry(Path(options.state_dir) / "registry")
+
+
+def engine_lost(reason: Exception) -> None:
+    print(f"{reason}; the local AWS can't run jobs and ends, too.", file=sys.stderr)
+    os._exit(1)
 
 
 def executor_lost() -> None:

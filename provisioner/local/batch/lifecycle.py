@@ -220,11 +220,13 @@ class Lifecycle:
         self._executor.start(
             Launch(
                 key=run_key(job),
+                image=str(job.spec.definition.container.get("image", "")),
                 argv=job.spec.command,
                 environ=job_environ(job, self._base_environ),
                 memory_bytes=job.spec.memory_mib * MIB,
                 on_output=output,
                 on_exit=partial(self._exited, job, attempt),
+                on_not_started=partial(self._not_started, job, attempt),
             )
         )
         if job.spec.timeout_s is not None:
@@ -276,6 +278,12 @@ class Lifecycle:
                 attempt.exit_code = exited.code
             if exited.out_of_memory or job.ending is Ending.OUT_OF_MEMORY:
                 attempt.reason = OUT_OF_MEMORY
+            self._attempt_over(job)
+
+    def _not_started(self, job: Job, attempt: Attempt, reason: str) -> None:
+        with self.lock:
+            attempt.reason, attempt.status_reason = reason, job.ending_reason or NOT_STARTED_REASON
+            attempt.started_at = attempt.log_stream = None
             self._attempt_over(job)
 
     def _attempt_over(self, job: Job) -> None:

@@ -1,0 +1,87 @@
+"""ECR with a registry that takes pushes: moto's answers about repositories, the registry's images in them.
+
+moto knows an image only when PutImage told it; an engine pushes to the registry. So before moto answers it is told
+what has been pushed, and what it then deletes is deleted in the registry, too.
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/Welcome.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ecr.models import ecr_backends
+
+from provisioner.local.containers.pushed_images import PushedImages
+from provisioner.local.containers.registry import Registry
+from provisioner.local.http_server import Request, Response
+from provisioner.local.moto_bridge import Moto
+
+TARGET = "AmazonEC2ContainerRegistry_V20150921."
+DELETING = ("DeleteRepository", "BatchDeleteImage")
+TOKEN_SECONDS = 12 * 3600
+
+
+class EcrApi:
+    """Answers all of ECR."""
+
+    def __init__(self, registry: Registry, region: str, moto: Moto) -> None:
+        self._registry = registry
+        self._pushed = PushedImages(registry.storage)
+        self._region = region
+        self._moto = moto
+        self._host = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{region}.amazonaws.com".encode()
+
+    def answer(self, request: Request) -> Response:
+        operation = request.headers.get("x-amz-target", "").removeprefix(TARGET)
+        if operation == "GetAuthorizationToken":
+            return self._token()
+        name = str(json.loads(request.body or b"{}").get("repositoryName", ""))
+        self._tell_moto(name)
+        response = self._moto(request)
+        if operation in DELETING and response.status == 200:
+            self._delete_what_moto_lacks(name)
+        response.body = response.body.replace(self._host, self._registry.host.encode())
+        return response
+
+    def _token(self) -> Response:
+        login = self._registry.login
+        entry = {
+            "authorizationToken": base64.b64encode(f"{login.user}:{login.password}".encode()).decode(),
+            "expiresAt": time.time() + TOKEN_SECONDS,
+            "proxyEndpoint": f"http://{self._registry.host}",
+        }
+        body = json.dumps({"authorizationData": [entry]}).encode()
+        return Response(200, {"Content-Type": "application/x-amz-json-1.1"}, body)
+
+    def _tell_moto(self, name: str) -> None:
+        with self._moto.lock:
+            known = self._repository(name)
+            if known is None:
+                return
+            tags = tags_of(known)
+            for image in self._pushed.of(name):
+                if image.tag not in tags:
+                    ecr_backends[DEFAULT_ACCOUNT_ID][self._region].put_image(
+                        name, image.manifest, image.tag, image.media_type, image.digest
+                    )
+
+    def _delete_what_moto_lacks(self, name: str) -> None:
+        with self._moto.lock:
+            known = self._repository(name)
+            if known is None:
+                self._pushed.forget(name)
+                return
+            for image in list(self._pushed.of(name)):
+                if image.tag not in tags_of(known):
+                    self._pushed.forget_tag(name, image.tag)
+
+    def _repository(self, name: str) -> Any:
+        return ecr_backends[DEFAULT_ACCOUNT_ID][self._region].repositories.get(name)
+
+
+def tags_of(repository: Any) -> set[str]:
+    return {tag for image in repository.images for tag in image.image_tags}

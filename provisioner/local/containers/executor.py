@@ -1,0 +1,168 @@
+"""Runs each attempt of a job as a container of the job definition's image.
+
+A thread an attempt, as many as the compute environment's vCPUs let run at once; callbacks come on it. Signals have a
+thread of their own, because the engine may take its time for one.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from provisioner.local.containers import owner
+from provisioner.local.containers.engine import DockerEngine, EngineRefusal, NoEngine, Spec, is_gone
+from provisioner.local.containers.registry import Registry
+from provisioner.local.containers.sweeper import Sweeper, sweep_dead
+from provisioner.local.executor import Launch
+from provisioner.local.framing import Exited
+
+NOT_PULLED = "CannotPullContainerError"
+NOT_CREATED = "CannotCreateContainerError"
+NOT_STARTED = "CannotStartContainerError"
+"""As the ECS agent names them: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html"""
+
+
+class NotStarted(Exception):
+    """A container did not come to run; the text is the reason as AWS words it."""
+
+    def __init__(self, code: str, refusal: EngineRefusal) -> None:
+        super().__init__(f"{code}: Error response from daemon: {refusal}")
+
+
+class Closing(Exception):
+    """The executor makes no containers any more."""
+
+
+class Running:
+    """One attempt. Signals that come before its container runs wait for it."""
+
+    def __init__(self, engine: DockerEngine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._container = ""
+        self._waiting: list[int] = []
+
+    def signal(self, signum: int) -> None:
+        with self._lock:
+            if not self._container:
+                self._waiting.append(signum)
+                return
+        self._deliver(signum)
+
+    def started(self, container: str) -> None:
+        with self._lock:
+            self._container = container
+            waiting, self._waiting = self._waiting, []
+        for signum in waiting:
+            self._deliver(signum)
+
+    def _deliver(self, signum: int) -> None:
+        try:
+            self._engine.signal(self._container, signum)
+        except EngineRefusal as refusal:
+            if not is_gone(refusal):
+                raise
+
+
+class ContainerExecutor:
+    """`close` ends and removes every container, and ends the registry."""
+
+    def __init__(self, registry: Registry, on_lost: Callable[[NoEngine], None]) -> None:
+        """Raises `ConfigError`, `NoEngine`."""
+        self._registry = registry
+        self._engine = DockerEngine()
+        self._owner = owner.this_process()
+        self._on_lost = on_lost
+        self._running: dict[str, Running] = {}
+        self._pulling, self._creating = threading.Lock(), threading.Lock()
+        self._closing = False
+        self._signals: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self._sweeper = Sweeper(registry.host)
+        sweep_dead(self._engine)
+        threading.Thread(target=self._send_signals, name="signals", daemon=True).start()
+
+    def wait_ready(self) -> None:
+        """Raises `LocalAWSError`."""
+        self._registry.start()
+
+    def start(self, launch: Launch) -> None:
+        self._running[launch.key] = Running(self._engine)
+        threading.Thread(target=self._run, args=(launch,), name=launch.key, daemon=True).start()
+
+    def kill(self, key: str, signum: int, *, whole: bool) -> None:
+        """To the first process; with it a container's other processes end, so that `whole` makes no difference."""
+        self._signals.put((key, signum))
+
+    def close(self) -> None:
+        with self._creating:
+            self._closing = True
+        self._sweeper.sweep()
+        self._registry.stop()
+
+    def _run(self, launch: Launch) -> None:
+        try:
+            report = self._attempt(launch)
+        except Closing:
+            return
+        except NotStarted as problem:
+            report = partial(launch.on_not_started, str(problem))
+        except NoEngine as lost:
+            self._on_lost(lost)
+            return
+        del self._running[launch.key]
+        if not self._closing:
+            report()
+
+    def _attempt(self, launch: Launch) -> Callable[[], None]:
+        """From the pull to the removal; answers with what is to be said about its end."""
+        self._have(launch.image)
+        container = self._create(launch)
+        try:
+            output = self._begin(container)
+            self._running[launch.key].started(container)
+            for part in output:
+                launch.on_output(part)
+            end = self._engine.wait(container)
+        finally:
+            self._engine.remove(container)
+        return partial(launch.on_exit, Exited(launch.key, end.code, end.out_of_memory))
+
+    def _have(self, image: str) -> None:
+        """Pulls what is not there. One at a time: jobs that start together want the same image."""
+        try:
+            with self._pulling:
+                if not self._engine.has(image):
+                    self._engine.pull(image, self._registry.login_for(image))
+        except EngineRefusal as refusal:
+            raise NotStarted(NOT_PULLED, refusal) from refusal
+
+    def _create(self, launch: Launch) -> str:
+        """None is made any more when the sweeper looks for them: hence the lock."""
+        spec = Spec(launch.image, launch.argv, launch.environ, launch.memory_bytes, self._owner)
+        with self._creating:
+            if self._closing:
+                raise Closing
+            try:
+                return self._engine.create(spec)
+            except EngineRefusal as refusal:
+                raise NotStarted(NOT_CREATED, refusal) from refusal
+
+    def _begin(self, container: str) -> Iterator[bytes]:
+        try:
+            output = self._engine.follow(container)
+            self._engine.start(container)
+        except EngineRefusal as refusal:
+            raise NotStarted(NOT_STARTED, refusal) from refusal
+        return output
+
+    def _send_signals(self) -> None:
+        while True:
+            key, signum = self._signals.get()
+            running = self._running.get(key)
+            try:
+                if running is not None:
+                    running.signal(signum)
+            except NoEngine as lost:
+                self._on_lost(lost)

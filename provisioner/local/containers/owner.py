@@ -1,0 +1,33 @@
+"""Whose containers are whose: each carries the id of the local AWS that made it, and when that process began.
+
+Without the second a process id that was given to somebody else would keep a dead process's containers alive.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+START_TIME = 19  # of what follows the name in /proc/<pid>/stat; the name may hold spaces
+
+
+def this_process() -> str:
+    return name(os.getpid())
+
+
+def name(pid: int) -> str:
+    """`<pid>-<start>`; the start is in clock ticks since boot, and empty when there is no such process."""
+    return f"{pid}-{started(pid)}"
+
+
+def lives(owner: str) -> bool:
+    pid, _, start = owner.partition("-")
+    return pid.isdecimal() and bool(start) and started(int(pid)) == start
+
+
+def started(pid: int) -> str:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return text.rpartition(")")[2].split()[START_TIME]

@@ -1,0 +1,50 @@
+"""What has been pushed to the registry, read from where it keeps its images.
+
+The folders are those of the registry's filesystem driver:
+https://github.com/distribution/distribution/blob/v2.8.2/registry/storage/paths.go
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class PushedImage:
+    """One tag of a repository."""
+
+    tag: str
+    digest: str
+    manifest: str
+
+    @property
+    def media_type(self) -> str:
+        return str(json.loads(self.manifest).get("mediaType", "application/vnd.oci.image.manifest.v1+json"))
+
+
+class PushedImages:
+    """`root` is the registry's rootdirectory."""
+
+    def __init__(self, root: Path) -> None:
+        self._home = root / "docker" / "registry" / "v2"
+
+    def of(self, repository: str) -> Iterator[PushedImage]:
+        """None when nothing was pushed."""
+        for link in sorted(self._tags(repository).glob("*/current/link")):
+            digest = link.read_text().strip()
+            algorithm, _, value = digest.partition(":")
+            manifest = self._home / "blobs" / algorithm / value[:2] / value / "data"
+            yield PushedImage(link.parent.parent.name, digest, manifest.read_text())
+
+    def forget_tag(self, repository: str, tag: str) -> None:
+        shutil.rmtree(self._tags(repository) / tag)
+
+    def forget(self, repository: str) -> None:
+        shutil.rmtree(self._home / "repositories" / repository, ignore_errors=True)
+
+    def _tags(self, repository: str) -> Path:
+        return self._home / "repositories" / repository / "_manifests" / "tags"
