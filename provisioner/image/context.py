@@ -1,0 +1,67 @@
+"""The build context: a folder with all that goes into the image, and the tag that its content has."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import container
+from provisioner.image.request import ImageRequest
+from provisioner.image.wheels import build_wheels, fingerprint
+
+RECIPE: Final = ("Dockerfile", "requirements.txt", "batch_job_*.py")
+USERS_REQUIREMENTS: Final = "requirements-user.txt"
+WHEELS: Final = "wheels.txt"
+READABLE: Final = 0o644
+"""Whatever the umask is here: jobs run as nobody, who must be able to read the runner."""
+
+TAG_DIGITS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    folder: Path
+    tag: str
+    """Made of the content alone: equal code and options have equal tags, wherever and whenever."""
+
+
+@contextmanager
+def prepared(request: ImageRequest, say: Callable[[str], None]) -> Iterator[Context]:
+    """A context in a temporary folder. Raises what `build_wheels` raises."""
+    with tempfile.TemporaryDirectory(prefix="scaler-batch-image-") as place:
+        workshop, folder = Path(place, "wheels"), Path(place, "context")
+        workshop.mkdir()
+        folder.mkdir()
+        wheels = [wheel.rename(folder / wheel.name) for wheel in build_wheels(request, workshop, say)]
+        texts = _texts(request, wheels)
+        for name, content in texts.items():
+            (folder / name).write_bytes(content)
+        for path in folder.iterdir():
+            path.chmod(READABLE)
+        yield Context(folder, _tag(request, texts, wheels))
+
+
+def _texts(request: ImageRequest, wheels: list[Path]) -> dict[str, bytes]:
+    """Everything but the wheels, by its name in the context."""
+    source = Path(container.__path__[0])
+    texts = {path.name: path.read_bytes() for pattern in RECIPE for path in source.glob(pattern)}
+    if request.requirements is not None:
+        texts[USERS_REQUIREMENTS] = request.requirements.read_bytes()
+    if wheels:
+        texts[WHEELS] = "".join(f"./{wheel.name}\n" for wheel in wheels).encode()
+    return texts
+
+
+def _tag(request: ImageRequest, texts: Mapping[str, bytes], wheels: list[Path]) -> str:
+    """Python and architecture for people to read, then a hash of everything."""
+    parts = {name: hashlib.sha256(content).hexdigest() for name, content in texts.items()}
+    parts |= {wheel.name: fingerprint(wheel) for wheel in wheels}
+    options = f"base {request.base_image or ''}\nplatform {request.platform}\npython {request.python}\n"
+    listing = options + "".join(f"{name} {digest}\n" for name, digest in sorted(parts.items()))
+    architecture = request.platform.rpartition("/")[2]
+    return f"py{request.python}-{architecture}-{hashlib.sha256(listing.encode()).hexdigest()[:TAG_DIGITS]}"

@@ -1,0 +1,102 @@
+"""Runs other people's programs: argument lists, never a shell, and none is left behind."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from provisioner.errors import ProvisionError
+
+REMEMBERED_LINES = 50
+ANSWER_SECONDS = 60
+"""How long a program may take over something that is quick, like a login."""
+
+ENDING_SECONDS = 10
+
+
+class ProgramFailed(ProvisionError):
+    """A program ended badly. `lines` are its last ones."""
+
+    def __init__(self, title: str, code: int, lines: Sequence[str]) -> None:
+        super().__init__(f"{title} failed with exit code {code}: {_telling(lines)}")
+        self.lines = tuple(lines)
+
+
+def stream(title: str, command: Sequence[str], say: Callable[[str], None], environment: Mapping[str, str]) -> str:
+    """Runs it to its end and says each line of its output as it comes. Returns the last one.
+
+    Raises `ProgramFailed`; `title` is what people call it, like "docker build".
+    """
+    lines: deque[str] = deque(maxlen=REMEMBERED_LINES)
+    with _started(title, command, environment) as process:
+        try:
+            for line in _output_of(process):
+                lines.append(line)
+                say(line)
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode:
+        raise ProgramFailed(title, process.returncode, lines)
+    return lines[-1] if lines else ""
+
+
+def ask(title: str, command: Sequence[str], environment: Mapping[str, str], *, secret: str = "") -> str:
+    """The output of a program that answers quickly, with `secret` as its input. Raises `ProgramFailed`."""
+    try:
+        done = subprocess.run(
+            command,
+            input=secret,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=ANSWER_SECONDS,
+            check=False,
+        )
+    except OSError as error:
+        raise ProvisionError(f"{title} could not be started: {error.strerror}.") from error
+    except subprocess.TimeoutExpired as error:
+        raise ProvisionError(f"{title} gave no answer within {ANSWER_SECONDS} s.") from error
+    if done.returncode:
+        raise ProgramFailed(title, done.returncode, done.stdout.splitlines())
+    return done.stdout
+
+
+def _started(title: str, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise ProvisionError(f"{title} could not be started: {error.strerror}.") from error
+
+
+def _output_of(process: subprocess.Popen[str]) -> Iterator[str]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text := line.rstrip():
+            yield text
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _telling(lines: Sequence[str]) -> str:
+    """The last line that speaks of an error, else the last one."""
+    said = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in said if "error" in line.lower()]
+    return (errors or said or ["it said nothing"])[-1].rstrip(".") + "."
