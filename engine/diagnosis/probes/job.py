@@ -1,0 +1,111 @@
+"""The job: the one that was asked about, a waiting child of it when it is an array, or the head of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.diagnosis.facts import Evidence, Fact, Job
+from engine.diagnosis.reads import Document, Reader, Reading
+
+
+def probe(reader: Reader, evidence: Evidence) -> Evidence:
+    """Without a job of the asker's: the head of the queue, or else its oldest RUNNABLE job."""
+    if evidence.job_id is None:
+        reading, job_id = _waiting(reader, evidence.queue_name)
+        if not job_id:
+            return replace(evidence, job=Fact(reading.source, reading.at, None, reading.trouble))
+    else:
+        job_id = evidence.job_id
+    return replace(evidence, job=_with_waiting_child(reader, describe(reader, job_id)))
+
+
+def describe(reader: Reader, job_id: str) -> Fact[Job]:
+    reading = reader.read("batch", "describe_jobs", jobs=[job_id])
+    found = reading.answer.get("jobs", [])
+    return Fact(reading.source, reading.at, job_of(found[0]) if found else None, reading.trouble)
+
+
+def job_of(document: Document) -> Job:
+    container = document.get("container") or {}
+    array = document.get("arrayProperties") or {}
+    logs = container.get("logConfiguration") or {}
+    last = (document.get("attempts") or [{}])[-1].get("container", {})
+    return Job(
+        id=document["jobId"],
+        name=document.get("jobName", ""),
+        status=document["status"],
+        reason=document.get("statusReason") or "",
+        queue=document.get("jobQueue", ""),
+        definition=document.get("jobDefinition", ""),
+        created_at=document.get("createdAt", 0) / 1000,
+        vcpus=_number(container, "VCPU", "vcpus"),
+        memory_mib=_whole(_number(container, "MEMORY", "memory")),
+        gpus=_whole(_number(container, "GPU", "")) or 0,
+        image=container.get("image", ""),
+        depends_on=tuple(one.get("jobId", "") for one in document.get("dependsOn") or ()),
+        children=tuple(sorted((array.get("statusSummary") or {}).items())),
+        container_reason=container.get("reason") or last.get("reason") or "",
+        exit_code=container.get("exitCode", last.get("exitCode")),
+        attempts=len(document.get("attempts") or ()),
+        log_group=(logs.get("options") or {}).get("awslogs-group", ""),
+        log_stream=container.get("logStreamName") or last.get("logStreamName") or "",
+    )
+
+
+def id_of(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _waiting(reader: Reader, queue: str) -> tuple[Reading, str]:
+    """The snapshot knows arrays' children, which a listing of the queue does not."""
+    snapshot = reader.read("batch", "get_job_queue_snapshot", jobQueue=queue)
+    if snapshot.trouble:
+        return _oldest(reader, queue)
+    front = snapshot.answer.get("frontOfQueue", {}).get("jobs", [])
+    return (snapshot, id_of(front[0]["jobArn"])) if front else _oldest(reader, queue)
+
+
+def _oldest(reader: Reader, queue: str) -> tuple[Reading, str]:
+    found, reading = reader.pages("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus="RUNNABLE")
+    if not found and not reading.trouble:
+        found, reading = _arrays(reader, queue)
+    oldest = min(found, key=lambda one: int(one.get("createdAt", 0)), default=None)
+    return reading, oldest["jobId"] if oldest is not None else ""
+
+
+def _arrays(reader: Reader, queue: str) -> tuple[list[Document], Reading]:
+    """An array's parent shows PENDING while its children wait or run."""
+    pending, reading = reader.pages("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus="PENDING")
+    waiting = [one for one in pending if _waiting_children(one)]
+    return waiting, reading
+
+
+def _waiting_children(summary: Mapping[str, Any]) -> int:
+    counts: Mapping[str, int] = (summary.get("arrayProperties") or {}).get("statusSummary") or {}
+    return counts.get("RUNNABLE", 0)
+
+
+def _with_waiting_child(reader: Reader, parent: Fact[Job]) -> Fact[Job]:
+    job = parent.value
+    if job is None or job.status != "PENDING" or not job.children_in("RUNNABLE"):
+        return parent
+    asked = {"arrayJobId": job.id, "jobStatus": "RUNNABLE", "maxResults": 1}
+    children = reader.read("batch", "list_jobs", **asked).answer.get("jobSummaryList", [])
+    if not children:
+        return parent
+    child = describe(reader, children[0]["jobId"])
+    return child if child.value is not None else parent
+
+
+def _number(container: Mapping[str, Any], kind: str, older_field: str) -> float | None:
+    for one in container.get("resourceRequirements") or ():
+        if one.get("type") == kind:
+            return float(one["value"])
+    value = container.get(older_field)
+    return float(value) if value else None
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

@@ -1,0 +1,24 @@
+"""Whether the subnets have addresses left for instances."""
+
+from __future__ import annotations
+
+from engine.diagnosis.facts import Evidence, Subnet
+from engine.diagnosis.findings import Cause, Seen, failed, passed, warned
+from engine.diagnosis.model import Remedy
+
+
+def look(evidence: Evidence, subnets: tuple[Subnet, ...] | None) -> Seen:
+    known = subnets or ()
+    told = " · ".join(f"{one.id} ({one.zone}) {one.free_addresses} free" for one in known)
+    full = [one for one in known if not one.free_addresses]
+    if len(full) == len(known):
+        return failed(told or "the subnets do not exist", _cause())
+    return warned(told) if full else passed(told)
+
+
+def _cause() -> Cause:
+    return Cause(
+        verdict="the subnets are full",
+        text="No subnet of the environments has a free address, so no instance can start.",
+        remedies=(Remedy("add subnets to the environments, or end what uses the addresses"),),
+    )
