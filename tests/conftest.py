@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("tests.containers.engine",)
+
 FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
 
 
