@@ -15,7 +15,9 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Mapping, Sequence
 
 
-async def start_child(command: Sequence[str], environ: Mapping[str, str], *, stdout: int | None = None) -> Process:
+async def start_child(
+    command: Sequence[str], environ: Mapping[str, str], *, stdout: int | None = None, stderr: int | None = None
+) -> Process:
     """Start `command` without standard input; `stdout` as for `asyncio.create_subprocess_exec`.
 
     Must be called on the main thread: the kernel ties the child to the thread that started it.
@@ -25,6 +27,7 @@ async def start_child(command: Sequence[str], environ: Mapping[str, str], *, std
         env=dict(environ),
         stdin=DEVNULL,
         stdout=stdout,
+        stderr=stderr,
         process_group=0,
         preexec_fn=_tied_to_parent(),
     )
