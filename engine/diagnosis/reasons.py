@@ -146,7 +146,7 @@ def is_symptom(reason: str) -> bool:
 
 def _is_final(evidence: Evidence, kind: Kind) -> bool:
     """Nothing more needs to be read: it lasts, and is no sign of an environment that is just scaling."""
-    if kind.symptom or evidence.waited_s < LASTING_S:
+    if kind.symptom or evidence.place is None or evidence.waited_s < LASTING_S:
         return False
     scaling_known = evidence.launches is not None or not evidence.launching
     return not kind.scales or (scaling_known and not evidence.scaling)

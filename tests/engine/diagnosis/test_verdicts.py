@@ -1,0 +1,422 @@
+"""One account each, wrong in one way: which verdict, how certain, which check fails, and what to do about it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from engine.diagnosis.diagnose import Diagnoser
+from engine.diagnosis.model import Diagnosis, Result
+from tests.engine.diagnosis.account import (
+    JOB,
+    NOW,
+    Account,
+    Clock,
+    activity,
+    environment,
+    healthy,
+    instance_type,
+    job,
+    queue,
+    refused,
+    route_table,
+    snapshot,
+    subnet,
+)
+
+AWS, EVIDENCE, MAY_PASS = "AWS says so", "by evidence", "may pass: less than ten minutes"
+CAPACITY = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance type [m6i]"
+)
+NO_MATCH = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement is higher than CE(s) can meet"
+
+
+def diagnosis(account: Account, job_id: str | None = JOB) -> Diagnosis:
+    clock = Clock()
+    return Diagnoser(account, clock, clock.sleep).diagnose("jobs", job_id)
+
+
+def with_answers(**answers: object) -> Account:
+    account = healthy()
+    account.answers.update(answers)  # type: ignore[arg-type]
+    return account
+
+
+def with_job(**more: object) -> Account:
+    return with_answers(describe_jobs={"jobs": [job(**more)]})  # type: ignore[arg-type]
+
+
+def with_environment(state: str = "ENABLED", status: str = "VALID", **resources: object) -> Account:
+    found = {**environment(**resources), "state": state, "status": status}
+    return with_answers(describe_compute_environments={"computeEnvironments": [found]})
+
+
+def for_minutes(minutes: float, reason: str) -> Account:
+    """At the head for so long, with that reason against its name."""
+    account = with_job(statusReason=reason)
+    account.answers["get_job_queue_snapshot"] = snapshot(JOB, waited_s=60 * minutes)
+    return account
+
+
+@dataclass(frozen=True)
+class Case:
+    """`failed` is the check that shows it; `remedy` a part of the first command."""
+
+    name: str
+    account: Callable[[], Account]
+    verdict: str
+    certainty: str
+    failed: str = ""
+    remedy: str = ""
+
+
+CASES = (
+    Case(
+        "the queue is disabled",
+        lambda: with_answers(describe_job_queues={"jobQueues": [queue(state="DISABLED")]}),
+        "the queue is disabled",
+        EVIDENCE,
+        "the queue takes jobs",
+        "aws batch update-job-queue --job-queue jobs --state ENABLED --region us-east-1",
+    ),
+    Case(
+        "the queue is invalid",
+        lambda: with_answers(describe_job_queues={"jobQueues": [queue(status="INVALID")]}),
+        "the queue is not valid",
+        EVIDENCE,
+        "the queue takes jobs",
+        "aws batch describe-job-queues",
+    ),
+    Case(
+        "there is no such queue",
+        lambda: with_answers(describe_job_queues={"jobQueues": []}),
+        "the queue does not exist",
+        EVIDENCE,
+        "the queue takes jobs",
+    ),
+    Case(
+        "all environments are disabled",
+        lambda: with_environment(state="DISABLED"),
+        "blocked by its compute environments",
+        EVIDENCE,
+        "compute environments are valid",
+        "aws batch update-compute-environment --compute-environment compute --state ENABLED",
+    ),
+    Case(
+        "all environments are invalid",
+        lambda: with_environment(status="INVALID"),
+        "blocked by its compute environments",
+        EVIDENCE,
+        "compute environments are valid",
+        "aws batch describe-compute-environments --compute-environments compute",
+    ),
+    Case(
+        "more vCPUs than maxvCpus",
+        lambda: with_environment(maxvCpus=0, desiredvCpus=0),
+        "larger than its environments allow",
+        EVIDENCE,
+        "maxvCpus leaves room",
+        "aws batch update-compute-environment --compute-environment compute --compute-resources maxvCpus=1",
+    ),
+    Case(
+        "behind others in the queue",
+        lambda: with_answers(get_job_queue_snapshot=snapshot("job-0", JOB)),
+        "waiting its turn",
+        EVIDENCE,
+        "",
+        "scaler-batch doctor --region us-east-1 --job job-0",
+    ),
+    Case(
+        "larger than every instance type",
+        lambda: with_answers(describe_instance_types={"InstanceTypes": [instance_type("m6i.tiny", 1, 2048)]}),
+        "larger than any instance",
+        EVIDENCE,
+        "the job fits an instance type",
+    ),
+    Case(
+        "EC2 knows none of the types",
+        lambda: with_answers(describe_instance_types={"InstanceTypes": []}),
+        "no such instance types",
+        EVIDENCE,
+        "the job fits an instance type",
+        "instanceTypes=m6i,m6i",
+    ),
+    Case(
+        "EC2 has no capacity",
+        lambda: with_answers(
+            describe_scaling_activities={"Activities": [activity("Failed", "InsufficientInstanceCapacity: m6i")]}
+        ),
+        "blocked by capacity",
+        EVIDENCE,
+        "instances can be launched",
+        "instanceTypes=m6i,m6i",
+    ),
+    Case(
+        "the quota is smaller than the job",
+        lambda: with_answers(get_service_quota={"Quota": {"Value": 0.0}}),
+        "blocked by the account's quota",
+        EVIDENCE,
+        "the account's vCPU quota",
+        "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A",
+    ),
+    Case(
+        "instances don't join the cluster",
+        lambda: with_answers(list_container_instances={"containerInstanceArns": []}),
+        "instances don't join the cluster",
+        EVIDENCE,
+        "instances join the cluster",
+    ),
+    Case(
+        "the instance profile holds no role",
+        lambda: with_answers(get_instance_profile=refused("NoSuchEntity")),
+        "instances have no role",
+        EVIDENCE,
+        "the instances' role",
+    ),
+    Case(
+        "no free address",
+        lambda: with_answers(describe_subnets={"Subnets": [subnet(free=0)]}),
+        "the subnets are full",
+        EVIDENCE,
+        "free addresses in the subnets",
+    ),
+    Case(
+        "no way to AWS",
+        lambda: with_answers(describe_route_tables={"RouteTables": [route_table(None)]}),
+        "no way from the subnets to AWS",
+        EVIDENCE,
+        "the subnets' way to AWS",
+        "aws ec2 create-vpc-endpoint --vpc-id vpc-1 --service-name com.amazonaws.us-east-1.ecr.api",
+    ),
+    Case(
+        "a route that leads nowhere",
+        lambda: with_answers(describe_route_tables={"RouteTables": [route_table("nat-1", State="blackhole")]}),
+        "no way from the subnets to AWS",
+        EVIDENCE,
+        "the subnets' way to AWS",
+    ),
+    Case(
+        "no image",
+        lambda: with_answers(describe_images=refused("ImageNotFoundException")),
+        "the image is missing",
+        EVIDENCE,
+        "the image is there",
+        "scaler-batch build-image",
+    ),
+    Case(
+        "an image for another processor",
+        lambda: with_answers(
+            batch_get_image={"images": [{"imageManifest": '{"manifests": [{"platform": {"architecture": "arm64"}}]}'}]}
+        ),
+        "the image is for another processor",
+        EVIDENCE,
+        "the image is there",
+    ),
+    Case("nothing wrong to be seen", healthy, "no cause found", EVIDENCE),
+    Case(
+        "environments are full",
+        lambda: with_environment(maxvCpus=4, desiredvCpus=4),
+        "waiting for room",
+        EVIDENCE,
+        "",
+        "maxvCpus=8",
+    ),
+    # what AWS itself says
+    Case(
+        "AWS says capacity, for long",
+        lambda: for_minutes(15, CAPACITY),
+        "blocked by capacity",
+        AWS,
+        "",
+        "instanceTypes",
+    ),
+    Case("AWS says capacity, just now", lambda: for_minutes(3, CAPACITY), "blocked by capacity", MAY_PASS),
+    Case(
+        "AWS says maxvCpus",
+        lambda: for_minutes(15, "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) can't meet it"),
+        "larger than its environments allow",
+        AWS,
+        "what AWS says of the job",
+        "maxvCpus=512",
+    ),
+    Case(
+        "AWS says that no instance matches, for long",
+        lambda: for_minutes(15, NO_MATCH),
+        "larger than its environments offer",
+        AWS,
+    ),
+    Case(
+        "AWS says that no instance matches, just now",
+        lambda: for_minutes(3, NO_MATCH),
+        "larger than its environments offer",
+        MAY_PASS,
+    ),
+    Case(
+        "AWS says the service role",
+        lambda: for_minutes(
+            15, "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS - Batch service role has a permission issue."
+        ),
+        "blocked by permissions",
+        AWS,
+    ),
+    Case(
+        "AWS says an unsupported configuration",
+        lambda: for_minutes(15, "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED - unsupported"),
+        "blocked by an unsupported configuration",
+        AWS,
+    ),
+    Case(
+        "AWS says invalid environments",
+        lambda: for_minutes(15, "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."),
+        "blocked by its compute environments",
+        AWS,
+    ),
+    Case(
+        "AWS does not know",
+        lambda: for_minutes(15, "UNDETERMINED - Batch job is blocked, root cause is undetermined."),
+        "blocked, and AWS does not know why",
+        AWS,
+    ),
+    Case("AWS says something new", lambda: for_minutes(15, "NOVELTY - it is new"), "blocked", AWS),
+    # other states
+    Case(
+        "waiting for a dependency",
+        lambda: with_job(status="PENDING", dependsOn=[{"jobId": "job-0"}]),
+        "waiting for a dependency",
+        AWS,
+        "",
+        "aws batch describe-jobs --jobs job-0",
+    ),
+    Case(
+        "an array whose children run",
+        lambda: with_job(status="PENDING", arrayProperties={"statusSummary": {"RUNNING": 3}}),
+        "not stuck: its children go on",
+        AWS,
+    ),
+    Case("pulling its image", lambda: with_job(status="STARTING"), "starting: its image is being pulled", AWS),
+    Case("running", lambda: with_job(status="RUNNING"), "not stuck: it runs", AWS),
+    Case("ended", lambda: with_job(status="SUCCEEDED"), "it has ended", AWS),
+    Case(
+        "failed for its image",
+        lambda: with_job(status="FAILED", statusReason="CannotPullContainerError: not found"),
+        "failed",
+        AWS,
+        "",
+        "scaler-batch build-image",
+    ),
+    Case("unknown to AWS", lambda: with_answers(describe_jobs={"jobs": []}), "unknown job", AWS),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_verdict_follows_from_the_evidence(case: Case) -> None:
+    found = diagnosis(case.account())
+    assert (found.verdict, found.certainty) == (case.verdict, case.certainty)
+    failed = [check.name for check in found.checks if check.result is Result.FAIL]
+    assert not case.failed or case.failed in failed
+    assert not case.remedy or any(case.remedy in remedy.command for remedy in found.remedies)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_remedy_is_a_command_that_a_shell_takes_apart(case: Case) -> None:
+    commands = [shlex.split(remedy.command) for remedy in diagnosis(case.account()).remedies if remedy.command]
+    assert {words[0] for words in commands} <= {"aws", "scaler-batch"}
+
+
+def test_the_reason_of_aws_is_kept_word_for_word() -> None:
+    assert diagnosis(for_minutes(15, CAPACITY)).reason == CAPACITY
+
+
+def test_evidence_that_explains_a_symptom_beats_what_aws_says() -> None:
+    account = for_minutes(15, NO_MATCH)
+    account.answers["describe_instance_types"] = {"InstanceTypes": [instance_type("m6i.tiny", 1, 2048)]}
+    assert diagnosis(account).verdict == "larger than any instance"
+
+
+def test_a_mismatch_while_instances_are_being_started_passes() -> None:
+    account = for_minutes(15, NO_MATCH)
+    account.answers["describe_scaling_activities"] = {"Activities": [activity("InProgress")]}
+    found = diagnosis(account)
+    assert (found.verdict, found.certainty) == ("instances are starting", MAY_PASS)
+
+
+def test_capacity_is_not_final_while_instances_are_being_started() -> None:
+    account = for_minutes(15, CAPACITY)
+    account.answers["describe_scaling_activities"] = {"Activities": [activity("InProgress")]}
+    assert diagnosis(account).certainty == MAY_PASS
+
+
+def test_what_the_job_fits_only_without_the_system_s_share_is_a_warning() -> None:
+    account = with_answers(describe_instance_types={"InstanceTypes": [instance_type("m6i.tight", 1, 3686 + 32)]})
+    checks = {check.name: check for check in diagnosis(account).checks}
+    assert checks["the job fits an instance type"].result is Result.WARN
+
+
+def test_a_subnet_with_all_endpoints_needs_no_gateway() -> None:
+    services = ("ecr.api", "ecr.dkr", "s3", "logs", "ecs", "ecs-agent", "ecs-telemetry")
+    endpoints = [
+        {"ServiceName": f"com.amazonaws.us-east-1.{one}", "VpcId": "vpc-1", "VpcEndpointType": "Interface"}
+        for one in services
+    ]
+    account = with_answers(
+        describe_route_tables={"RouteTables": [route_table(None)]}, describe_vpc_endpoints={"VpcEndpoints": endpoints}
+    )
+    checks = {check.name: check for check in diagnosis(account).checks}
+    assert checks["the subnets' way to AWS"].result is Result.PASS
+
+
+def test_an_internet_gateway_without_public_addresses_is_a_warning_with_its_remedy() -> None:
+    account = with_answers(
+        describe_route_tables={"RouteTables": [route_table("igw-1")]},
+        describe_subnets={"Subnets": [subnet(public=False)]},
+    )
+    found = diagnosis(account)
+    assert {check.name: check.result for check in found.checks}["the subnets' way to AWS"] is Result.WARN
+    assert any("modify-subnet-attribute" in remedy.command for remedy in found.remedies)
+
+
+def test_without_a_job_the_head_of_the_queue_is_diagnosed() -> None:
+    assert JOB in diagnosis(healthy(), job_id=None).subject
+
+
+def test_without_a_job_that_waits_nothing_is_stuck() -> None:
+    account = with_answers(get_job_queue_snapshot=snapshot(), list_jobs={"jobSummaryList": []})
+    found = diagnosis(account, job_id=None)
+    assert (found.subject, found.verdict) == ("queue jobs", "nothing is stuck")
+
+
+def test_a_queue_without_jobs_may_be_disabled_all_the_same() -> None:
+    account = with_answers(
+        get_job_queue_snapshot=snapshot(),
+        list_jobs={"jobSummaryList": []},
+        describe_job_queues={"jobQueues": [queue(state="DISABLED")]},
+    )
+    assert diagnosis(account, job_id=None).verdict == "the queue is disabled"
+
+
+def test_a_waiting_child_stands_for_its_array() -> None:
+    parent = job(status="PENDING", arrayProperties={"statusSummary": {"RUNNABLE": 2, "RUNNING": 1}})
+    child = job(f"{JOB}:7")
+    account = with_answers(
+        describe_jobs=lambda jobs: {"jobs": [child if ":" in jobs[0] else parent]},
+        list_jobs={"jobSummaryList": [{"jobId": f"{JOB}:7"}]},
+        get_job_queue_snapshot=snapshot("job-0", f"{JOB}:7"),
+    )
+    found = diagnosis(account)
+    assert (found.verdict, f"{JOB}:7" in found.subject) == ("waiting its turn", True)
+
+
+def test_the_job_at_the_head_tells_why_those_behind_it_wait() -> None:
+    described = {"job-0": job("job-0", statusReason=CAPACITY), JOB: job()}
+    account = with_answers(
+        describe_jobs=lambda jobs: {"jobs": [described[jobs[0]]]}, get_job_queue_snapshot=snapshot("job-0", JOB)
+    )
+    assert CAPACITY in diagnosis(account).text
+
+
+def test_all_is_told_with_its_age() -> None:
+    found = diagnosis(healthy())
+    assert all(NOW <= check.read_at <= found.at for check in found.checks if check.result is Result.PASS)
