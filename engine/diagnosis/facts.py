@@ -183,8 +183,10 @@ class InstanceRole:
     profile: str
     role: str
     """Empty when the profile holds none."""
-    policies: tuple[str, ...]
-    """Names of the managed policies that are attached."""
+    policies: tuple[str, ...] = ()
+    """Names of its policies, managed and inline."""
+    may_register: bool | None = None
+    """Whether these allow it to join a cluster; None when that could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

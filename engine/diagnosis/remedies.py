@@ -83,7 +83,7 @@ def raise_quota(evidence: Evidence, quota: VcpuQuota, vcpus: int) -> Remedy:
     )
 
 
-def attach_instance_policy(evidence: Evidence, role: str, partition: str) -> Remedy:
+def attach_instance_policy(role: str, partition: str) -> Remedy:
     arn = f"arn:{partition}:iam::aws:policy/service-role/{INSTANCE_POLICY}"
     words = ("iam", "attach-role-policy", "--role-name", role, "--policy-arn", arn)
     return Remedy(f"let the instances' role {role} join ECS clusters", shlex.join(("aws", *words)))

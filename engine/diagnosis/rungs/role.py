@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from engine.diagnosis import remedies
 from engine.diagnosis.facts import Evidence, InstanceRole
-from engine.diagnosis.findings import Cause, Seen, failed, passed, warned
+from engine.diagnosis.findings import Cause, Seen, failed, passed, unknown
 
 
 def look(evidence: Evidence, role: InstanceRole | None) -> Seen:
     if role is None or not role.role:
         name = role.profile if role is not None else "?"
         return failed(f"instance profile {name} has no role", _no_role(name))
-    if remedies.INSTANCE_POLICY in role.policies:
-        return passed(f"{role.role} has {remedies.INSTANCE_POLICY}")
-    others = ", ".join(role.policies) or "no managed policy"
-    told = f"{role.role} has {others}: whether an inline policy does instead was not looked at"
-    return warned(told, _no_policy(evidence, role))
+    policies = ", ".join(role.policies) or "no policy"
+    if role.may_register is None:
+        return unknown(f"{role.role} has {policies}: whether they let it join a cluster was not looked at")
+    if not role.may_register:
+        return failed(f"{role.role} has {policies}, and may not join a cluster", _no_policy(evidence, role))
+    return passed(f"{role.role} may join a cluster by {policies}")
 
 
 def _no_role(profile: str) -> Cause:
@@ -24,8 +25,8 @@ def _no_role(profile: str) -> Cause:
 
 
 def _no_policy(evidence: Evidence, role: InstanceRole) -> Cause:
-    text = f"Role {role.role} lacks {remedies.INSTANCE_POLICY}: without it, or its like, instances can't join ECS."
+    text = f"Role {role.role} of the instances does not allow ecs:RegisterContainerInstance: they can't join ECS."
     queue = evidence.known_queue
     partition = "aws" if queue is None else queue.arn.split(":")[1]
-    todo = (remedies.attach_instance_policy(evidence, role.role, partition),)
-    return Cause(verdict="", text=text, remedies=todo, settles=False)
+    todo = (remedies.attach_instance_policy(role.role, partition), remedies.provision_again())
+    return Cause(verdict="instances lack a policy", text=text, remedies=todo)

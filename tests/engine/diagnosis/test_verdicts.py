@@ -177,6 +177,16 @@ CASES = (
         "the instances' role",
     ),
     Case(
+        "the instances' role may not join a cluster",
+        lambda: with_answers(
+            list_attached_role_policies={"AttachedPolicies": []}, list_role_policies={"PolicyNames": []}
+        ),
+        "instances lack a policy",
+        EVIDENCE,
+        "the instances' role",
+        "aws iam attach-role-policy --role-name instances",
+    ),
+    Case(
         "no free address",
         lambda: with_answers(describe_subnets={"Subnets": [subnet(free=0)]}),
         "the subnets are full",
@@ -353,6 +363,18 @@ def test_what_the_job_fits_only_without_the_system_s_share_is_a_warning() -> Non
     account = with_answers(describe_instance_types={"InstanceTypes": [instance_type("m6i.tight", 1, 3686 + 32)]})
     checks = {check.name: check for check in diagnosis(account).checks}
     assert checks["the job fits an instance type"].result is Result.WARN
+
+
+@pytest.mark.parametrize(("action", "result"), [("ecs:Register*", Result.PASS), ("s3:*", Result.FAIL)])
+def test_an_inline_policy_may_let_instances_join(action: str, result: Result) -> None:
+    statement = {"Effect": "Allow", "Action": [action], "Resource": "*"}
+    account = with_answers(
+        list_attached_role_policies={"AttachedPolicies": []},
+        list_role_policies={"PolicyNames": ["own"]},
+        get_role_policy={"PolicyDocument": {"Statement": [statement]}},
+    )
+    checks = {check.name: check for check in diagnosis(account).checks}
+    assert checks["the instances' role"].result is result
 
 
 def test_a_subnet_with_all_endpoints_needs_no_gateway() -> None:
