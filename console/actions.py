@@ -19,6 +19,7 @@ class Scope(str, Enum):
     DASHBOARD = "dashboard"
     JOB = "job"
     LOGS = "logs"
+    RESOURCES = "resources"
     REPLAY = "replay"
 
 
@@ -55,6 +56,7 @@ class Action:
 
 
 _ALL, _DASH, _JOB, _LOGS, _REPLAY = Scope.EVERYWHERE, Scope.DASHBOARD, Scope.JOB, Scope.LOGS, Scope.REPLAY
+_RES = Scope.RESOURCES
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
 """Of the dashboard; a pane's digit is its place here, from 1."""
@@ -69,11 +71,12 @@ ACTIONS: Final = (
     Action("previous_pane", ("shift+tab",), "previous_pane", "Pane before", _ALL),
     Action("freeze", ("p",), "freeze", "Freeze the picture, and let it go", _ALL, "freeze"),
     Action("read_now", ("r",), "read_now", "Read everything anew", _ALL),
+    Action("resources", ("R",), "resources", "AWS resources: what lives, what differs, what would change", _ALL),
     Action("mouse", ("M",), "mouse", "Give the mouse to the terminal, to select and copy; any key takes it", _ALL),
     Action("quit", ("q", "ctrl+c"), "quit", "Quit", _ALL, "quit"),
     # moving, in whatever has lines
     *(
-        Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS))
+        Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS, _RES))
         for id, keys, title in (
             ("down", ("j", "down"), "One line down"),
             ("up", ("k", "up"), "One line up"),
@@ -126,6 +129,19 @@ ACTIONS: Final = (
     ),
     Action("copy_line", ("y",), "copy_line", "Copy the lines on screen", _LOGS, "copy"),
     Action("copy_lines", ("Y",), "copy_lines", "Copy all lines that are kept", _LOGS),
+    # AWS resources
+    Action("diff", ("d",), "diff", "Where the selected resource differs, and back", _RES, "diff"),
+    Action("copy_arn", ("y",), "copy_arn", "Copy the ARN", _RES, "copy ARN"),
+    Action("copy_cli", ("Y",), "copy_cli", "Copy the command of the AWS CLI that tells of it", _RES, "copy CLI"),
+    Action(
+        "provision", ("P",), "provision", "Provision: do what its plan says", _RES, "provision", Danger.CHANGES, True
+    ),
+    Action("cleanup", ("C",), "cleanup", "Clean up: delete the stack", _RES, "cleanup", Danger.DESTROYS, True),
+    Action(
+        "build_image", ("B",), "build_image", "Build the workers' image, and push it", _RES, "build image",
+        Danger.CHANGES, True,
+    ),
+    Action("stop_run", ("X",), "stop_run", "Stop what is under way", _RES, "stop", Danger.CHANGES),
     # a recording
     Action("pause", ("P",), "pause", "Stop and go on", _REPLAY, "play"),
     Action("faster", ("right_curly_bracket",), "faster", "Twice as fast", _REPLAY),
@@ -148,10 +164,6 @@ ACTIONS: Final = (
 )  # fmt: skip
 
 BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
-
-RESERVED: Final[Mapping[str, str]] = {"why": "comes with the provisioner", "resources": "comes with the provisioner"}
-"""Places that have a name and no screen yet; nothing leads there, and no key is taken for them."""
-
 
 def in_scope(scope: Scope) -> tuple[Action, ...]:
     """In the table's order."""

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from textual import events
@@ -22,6 +22,9 @@ from console.screens.dashboard import Dashboard
 from console.state import ConsoleState, Quit
 from console.theme import THEMES
 from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from console.provision_run import Run
 
 BEAT_SECONDS = 0.1
 GREETING_SECONDS = 20.0
@@ -108,6 +111,12 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
         self._open(lambda: LogsScreen(self.state, task_ids, pattern))
 
+    def action_resources(self) -> None:
+        from console.screens.resources import ResourcesScreen
+
+        if not isinstance(self.seen, ResourcesScreen):
+            self._open(lambda: ResourcesScreen(self.state))
+
     def _open(self, place: Callable[[], ConsoleScreen]) -> None:
         screen = place()
         screen.place = place
@@ -175,15 +184,26 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.remember(theme=name)
 
     async def action_quit(self) -> None:
+        from console.screens.confirm_stack import confirm_quit_running
         from console.screens.quit import quit_dialog, quit_local_dialog
 
         own = self.state.own
-        if own is None or own.ended():
+        if (run := self.state.run_under_way) is not None:
+            self.push_screen(confirm_quit_running(run), lambda sure: self._stop_and_quit(run) if sure else None)
+        elif own is None or own.ended():
             self.exit()
         elif own.tied:
             self.push_screen(quit_local_dialog(), self._quit_local)
         else:
             self.push_screen(quit_dialog(self.state.engine_name), self._quit)
+
+    def _stop_and_quit(self, run: Run) -> None:
+        async def stop() -> None:
+            await run.stop()
+            await self.action_quit()
+
+        self.notify(f"{run.name} is being stopped")
+        self.run_worker(stop(), group="stop")
 
     def _quit_local(self, choice: Quit | None) -> None:
         if choice is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from console.actions import ACTIONS, BY_ID, RESERVED, Scope
+from console.actions import ACTIONS, BY_ID, Scope
 from console.state import TREND_WINDOWS
 from console.theme import THEMES
 from engine.telemetry.query import SORTS
@@ -26,8 +26,6 @@ def go_to(app: ConsoleApp, text: str) -> str:
     word, rest = _SHORT.get(first.lower(), first.lower()), rest.strip()
     if not word:
         return ""
-    if word in RESERVED:
-        return f"{word} {RESERVED[word]}"
     if word in VERBS:
         return VERBS[word](app, rest)
     if word in BY_ID:

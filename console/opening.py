@@ -29,22 +29,25 @@ def open_console(
     only_ascii: bool = False,
     greeting: str = "",
     first: Callable[[ConsoleState], Dashboard] | None = None,
+    here: bool = False,
 ) -> tuple[Quit | None, int]:
     """Draws until it is left; closes the source. Returns how it was left, and the exit code.
 
-    `greeting` is shown for a while at the start; `first` makes another first screen. To import what draws takes time:
+    `greeting` is shown for a while at the start; `first` makes another first screen; `here`: the engine lives on this
+    machine, and so do its AWS credentials and saved configuration. To import what draws takes time:
     the source connects meanwhile.
     """
     from console.app import ConsoleApp
     from console.glyphs import ASCII, UNICODE
     from console.preferences import load, preferences_file
+    from console.provisioning import Provisioning
     from console.screens.dashboard import Dashboard
     from console.state import ConsoleState
 
     file = preferences_file()
     preferences, wrong = load(file)
     glyphs = ASCII if only_ascii or prefers_ascii() else UNICODE
-    state = ConsoleState(source, name, preferences, file, glyphs, own)
+    state = ConsoleState(source, name, preferences, file, glyphs, own, provisioning=Provisioning() if here else None)
     app = ConsoleApp(state, wrong or greeting, first or Dashboard)
     try:
         return app.run(), app.return_code or 0

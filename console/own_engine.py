@@ -67,7 +67,7 @@ def _show(child: EngineChild, endpoint: Endpoint, *, tied: bool, only_ascii: boo
 
     client = TelemetryClient(endpoint, allow_control=True)
     own = Ownership(child.end_in_words, tied)
-    return open_console(client, endpoint.name, own=own, only_ascii=only_ascii, greeting=child.said())
+    return open_console(client, endpoint.name, own=own, only_ascii=only_ascii, greeting=child.said(), here=True)
 
 
 def _part(child: EngineChild, endpoint: Endpoint, choice: Quit | None, code: int) -> int:

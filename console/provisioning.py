@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, TypeVar
 
-from console.provision_command import answer, environment, place_words, spec_words
+from console.provision_command import PROGRAM, answer, environment, place_words, spec_words
 from console.provision_reports import Entry, LiveReport, PlanReport, Resource, Saved, entry_of, read_plan, read_report
 from console.provision_run import Outcome, Run
 from engine.errors import EngineError
@@ -38,7 +38,7 @@ def place_of(entry: Entry) -> tuple[str, str, str]:
 class Provisioning:
     """`program` is how `scaler-batch` is called. `version` goes up with everything that can be seen."""
 
-    def __init__(self, program: Sequence[str], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, program: Sequence[str] = PROGRAM, clock: Callable[[], float] = time.time) -> None:
         self._program, self._clock = tuple(program), clock
         self.version = 0
         self.entry: Entry | None = None

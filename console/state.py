@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.glyphs import UNICODE, Glyphs
 from console.preferences import Preferences
@@ -15,6 +16,10 @@ from console.view_model import JobsView
 from engine.telemetry.mirror import Mirror
 from engine.telemetry.schema import ManagerView
 from engine.telemetry.source import LinkState, Source
+
+if TYPE_CHECKING:
+    from console.provision_run import Run
+    from console.provisioning import Provisioning
 
 HELD_VERSION = -2
 """Of a held mirror: no other has it."""
@@ -50,6 +55,8 @@ class ConsoleState:
     """None: nothing is remembered."""
     glyphs: Glyphs = UNICODE
     own: Ownership | None = None
+    provisioning: Provisioning | None = None
+    """None: the engine isn't one of this machine."""
     view: JobsView = field(default_factory=JobsView)
     frozen_at: float | None = None
     """Time of day."""
@@ -87,6 +94,12 @@ class ConsoleState:
     def may_write(self) -> bool:
         """Whether an action that changes something makes sense at this moment."""
         return self.live and self.source.may_control
+
+    @property
+    def run_under_way(self) -> Run | None:
+        """What is changing AWS resources at this moment."""
+        known = self.provisioning
+        return known.run if known is not None and known.running else None
 
     @property
     def managers(self) -> tuple[ManagerView, ...]:

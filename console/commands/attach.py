@@ -56,5 +56,5 @@ def watch(endpoint: str | None, keys: Path | None, allow_writes: bool, only_asci
     loaded = None if keys is None else ClientKeys.load(keys)
     where = find_endpoint(endpoint)
     client = TelemetryClient(where, loaded, allow_control=allow_writes)
-    _, code = open_console(client, where.name, only_ascii=only_ascii)
+    _, code = open_console(client, where.name, only_ascii=only_ascii, here=not where.is_remote)
     return code

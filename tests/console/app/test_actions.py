@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from console.actions import ACTIONS, BY_ID, RESERVED, Scope, in_scope
+from console.actions import ACTIONS, BY_ID, Scope, in_scope
 from console.app import ConsoleApp
 from console.go_to import go_to, run_action
 from console.keymap import checked, is_forbidden
@@ -18,7 +18,7 @@ from engine.errors import ConfigError
 from engine.telemetry.source import LinkState
 from tests.console.app.running import WatchedSource, beats, running
 
-PLACES = {Scope.DASHBOARD: "", Scope.JOB: "enter", Scope.LOGS: "l"}
+PLACES = {Scope.DASHBOARD: "", Scope.JOB: "enter", Scope.LOGS: "l", Scope.RESOURCES: "R"}
 STAYS = ("quit", "mouse", "palette", "help")
 """Not pressed in walks: they would end them or cover the screen."""
 
@@ -84,13 +84,6 @@ async def test_help_lists_every_key_that_is_listened_to(scope: Scope) -> None:
         assert app.seen.scope is scope
         for active in app.seen.active_bindings.values():
             assert BY_ID[str(active.binding.id)].title in text
-
-
-async def test_a_reserved_place_says_when_it_comes_and_has_no_key() -> None:
-    async with running(WatchedSource()) as (app, _):
-        for word in RESERVED:
-            assert "comes with the provisioner" in go_to(app, word)
-            assert word not in {active.binding.id for active in app.seen.active_bindings.values()}
 
 
 async def test_stale_takes_writes_away_and_live_gives_them_back() -> None:
