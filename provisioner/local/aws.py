@@ -141,6 +141,10 @@ class LocalAWS:
         found: Mapping[str, Any] = self._control("GET", "calls")
         return found
 
+    def call_log(self) -> Sequence[tuple[str, str]]:
+        """Caller and `service.Operation` of each call since the start or the last reset, in order."""
+        return [(caller, call) for caller, call in self._control("GET", "calls/log")]
+
     def reset_calls(self) -> None:
         self._control("DELETE", "calls")
 

@@ -1,16 +1,19 @@
-"""Names of calls and callers, and how often and how much each calls."""
+"""Names of calls and callers, which calls were made, and how often and how much each calls."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from typing import Any
 from urllib.parse import parse_qs
 
 from provisioner.local.http_server import Request
 
-CALLERS = ("scaler-batch-manager", "scaler-batch-runner")
+CALLERS = ("scaler-batch-manager", "scaler-batch-runner", "scaler-batch-provisioner")
+MAX_LOGGED = 10_000
+"""Calls that are remembered one by one: about 1.5 MiB."""
+
 OTHER = "other"
 SERVICE = re.compile(r"Credential=[^/,]+/\d+/[^/]+/([a-z0-9-]+)/")
 BUCKET_CALLS = {
@@ -77,8 +80,8 @@ S3_SUBRESOURCES: dict[str, dict[str, str]] = {
     "uploads": {"POST": "CreateMultipartUpload", "GET": "ListMultipartUploads"},
     "versions": {"GET": "ListObjectVersions"},
     "lifecycle": {
-        "PUT": "PutLifecycleConfiguration",
-        "GET": "GetLifecycleConfiguration",
+        "PUT": "PutBucketLifecycleConfiguration",
+        "GET": "GetBucketLifecycleConfiguration",
         "DELETE": "DeleteBucketLifecycle",
     },
     "encryption": {"PUT": "PutBucketEncryption", "GET": "GetBucketEncryption"},
@@ -88,7 +91,8 @@ S3_SUBRESOURCES: dict[str, dict[str, str]] = {
         "GET": "GetBucketPolicy",
         "DELETE": "DeleteBucketPolicy",
     },
-    "tagging": {"PUT": "PutBucketTagging", "GET": "GetBucketTagging"},
+    "policyStatus": {"GET": "GetBucketPolicyStatus"},
+    "tagging": {"PUT": "PutBucketTagging", "GET": "GetBucketTagging", "DELETE": "DeleteBucketTagging"},
     "location": {"GET": "GetBucketLocation"},
     "versioning": {"PUT": "PutBucketVersioning", "GET": "GetBucketVersioning"},
     "ownershipControls": {
@@ -99,7 +103,7 @@ S3_SUBRESOURCES: dict[str, dict[str, str]] = {
 
 
 class CallCounts:
-    """Calls and body bytes by caller, since the start or the last reset."""
+    """Calls in order, and calls and body bytes by caller, since the start or the last reset."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -110,15 +114,22 @@ class CallCounts:
             self._calls: defaultdict[str, Counter[str]] = defaultdict(Counter)
             self._bytes_in: Counter[str] = Counter()
             self._bytes_out: Counter[str] = Counter()
+            self._log: deque[tuple[str, str]] = deque(maxlen=MAX_LOGGED)
 
     def count(self, caller: str, name: str, bytes_in: int) -> None:
         with self._lock:
             self._calls[caller][name] += 1
+            self._log.append((caller, name))
             self._bytes_in[caller] += bytes_in
 
     def count_answer(self, caller: str, bytes_out: int) -> None:
         with self._lock:
             self._bytes_out[caller] += bytes_out
+
+    def log(self) -> list[tuple[str, str]]:
+        """Caller and `service.Operation` of each call, in order; of very many only the last ones."""
+        with self._lock:
+            return list(self._log)
 
     def snapshot(self) -> dict[str, Any]:
         with self._lock:

@@ -19,6 +19,7 @@ from provisioner.local.faults import (
     CallFault,
     ChanceFault,
     ExpiredCredentials,
+    Lost,
     ServerError,
     Throttle,
 )
@@ -39,10 +40,11 @@ class Call:
 
 @dataclass(slots=True)
 class Active:
-    """A fault that is switched on, how often it struck, and a throttle's tokens."""
+    """A fault that is switched on, how many calls it let pass, how often it struck, and a throttle's tokens."""
 
     fault: AnyFault
     since: float
+    passed: int = 0
     struck: int = 0
     tokens: float = 0.0
     filled: float = 0.0
@@ -96,6 +98,9 @@ class FaultDesk:
     def failing(self, call: Call) -> ServerError | None:
         return self._struck(call, ServerError)
 
+    def lost(self, call: Call) -> bool:
+        return self._struck(call, Lost) is not None
+
     def ambiguous(self, call: Call) -> Ambiguous | None:
         return self._struck(call, Ambiguous)
 
@@ -106,14 +111,19 @@ class FaultDesk:
         with self._lock:
             for active in self._active:
                 fault = active.fault
-                if isinstance(fault, kind) and self._concerns(active, fault, call) and condition(active):
+                if not isinstance(fault, kind) or not self._concerns(active, fault, call):
+                    continue
+                if active.passed < fault.after:
+                    active.passed += 1
+                elif condition(active):
                     active.struck += 1
                     return fault
         return None
 
     def _concerns(self, active: Active, fault: CallFault, call: Call) -> bool:
         over = fault.seconds is not None and self._now() - active.since >= fault.seconds
-        named = fault.api.lower() in ("*", call.service, call.api.lower())
+        api = call.api.lower()
+        named = fault.api.lower() in ("*", call.service, api, f"{call.service}.{api}")
         return named and not over and self._applies(active, call.subject)
 
     def _applies(self, active: Active, subject: str) -> bool:

@@ -4,6 +4,7 @@
 |---|---|
 | throttle:API:RATE/s[:30s] | calls beyond RATE a second are refused: 429 TooManyRequestsException, S3 503 SlowDown |
 | error:API:STATUS[:30s] | refused before it is accepted, with that HTTP status |
+| lost:API[:30s] | the connection is cut before anything is done |
 | ambiguous:API[:STATUS] | carried out, then answered with STATUS; without one the connection is cut |
 | expired-credentials[:30s] | ExpiredToken for everybody but the jobs themselves |
 | spot:P | the host is reclaimed under the running job |
@@ -16,8 +17,9 @@
 | truncate-result:P, corrupt-result:P | half of the result is stored; a byte of it is altered |
 | late-result:P:2s | the result is visible only after that time |
 
-API is an operation (SubmitJob), a service (s3, batch, logs) or `*`. P is a probability from 0 to 1. Each may end in
-`:xN` (at most N times) and `:match=GLOB` (job name, or S3 key).
+API is an operation (SubmitJob), a service (s3, batch, iam), both (iam.CreateRole) or `*`. P is a probability from 0
+to 1. Each may end in `:xN` (at most N times) and `:match=GLOB` (job name, or S3 key); those of calls also in `:after=N`
+(the first N calls pass), so that `lost:iam.CreateRole:after=2:x1` strikes just the third.
 """
 
 from __future__ import annotations
@@ -43,10 +45,14 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
 
 
 class CallFault(Fault, frozen=True, kw_only=True):
-    """A fault of calls. seconds is how long it stays; None for as long as it is not switched off."""
+    """A fault of calls. seconds is how long it stays; None for as long as it is not switched off.
+
+    after is how many of the calls that it concerns pass before it strikes.
+    """
 
     api: str = "*"
     seconds: Seconds | None = None
+    after: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Throttle(CallFault, frozen=True, kw_only=True, tag="throttle"):
@@ -55,6 +61,10 @@ class Throttle(CallFault, frozen=True, kw_only=True, tag="throttle"):
 
 class ServerError(CallFault, frozen=True, kw_only=True, tag="error"):
     status: Status = 503
+
+
+class Lost(CallFault, frozen=True, kw_only=True, tag="lost"):
+    pass
 
 
 class Ambiguous(CallFault, frozen=True, kw_only=True, tag="ambiguous"):
@@ -112,6 +122,7 @@ class LateResult(ChanceFault, frozen=True, kw_only=True, tag="late-result"):
 AnyFault = (
     Throttle
     | ServerError
+    | Lost
     | Ambiguous
     | ExpiredCredentials
     | Spot
@@ -131,6 +142,7 @@ CHANCE = ("probability",)
 WORDS: Mapping[str, Sequence[str]] = {
     "throttle": ("api", "rate", "seconds"),
     "error": ("api", "status", "seconds"),
+    "lost": ("api", "seconds"),
     "ambiguous": ("api", "status", "seconds"),
     "expired-credentials": ("seconds",),
     "spot": CHANCE,
@@ -177,7 +189,7 @@ def parse_fault(text: str) -> AnyFault:
         return fault_from_json({"kind": kind, **options_of(words, WORDS[kind])})
     except ValueError as error:
         form = ":".join((kind, *(name.upper() for name in WORDS[kind])))
-        raise FaultSyntaxError(f"fault {text!r}: expected {form}[:xN][:match=GLOB] ({error}).") from error
+        raise FaultSyntaxError(f"fault {text!r}: expected {form}[:xN][:match=GLOB][:after=N] ({error}).") from error
 
 
 def fault_from_json(value: Mapping[str, Any]) -> AnyFault:
@@ -195,6 +207,8 @@ def options_of(words: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
             found["count"] = int(count[1])
         elif word.startswith("match="):
             found["match"] = word.removeprefix("match=")
+        elif word.startswith("after="):
+            found["after"] = int(word.removeprefix("after="))
         elif rest:
             name = rest.pop(0)
             found[name] = READ[name](word)

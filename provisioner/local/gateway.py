@@ -14,6 +14,7 @@ from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.lifecycle import Lifecycle
 from provisioner.local.batch.records import STATES
 from provisioner.local.calls import CallCounts, api_of, caller_of, service_of
+from provisioner.local.ec2_rules import Ec2Rules
 from provisioner.local.fault_desk import Call, FaultDesk
 from provisioner.local.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http_server import ConnectionCut, Request, Response
@@ -33,6 +34,7 @@ class Services:
     batch: BatchApi
     logs: LogsApi
     quotas: QuotasApi
+    ec2: Ec2Rules
     s3: S3
     ecr: Callable[[Request], Response]
     moto: Moto
@@ -113,6 +115,8 @@ class Gateway:
             return self._services.ecr(request)
         if call.service == "servicequotas":
             return self._services.quotas.answer(request)
+        if call.service == "ec2":
+            return self._services.ec2.refusal(call.api, request)
         return None
 
     def _controlled(self, request: Request) -> Response:

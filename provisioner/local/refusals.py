@@ -1,4 +1,8 @@
-"""Error answers in the form of the service that is asked: Batch, CloudWatch Logs, S3, the query services."""
+"""Error answers in the form and with the codes of the service that is asked.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html,
+https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and their likes.
+"""
 
 from __future__ import annotations
 
@@ -11,56 +15,84 @@ from provisioner.local.fault_desk import Call
 from provisioner.local.http_server import Response
 
 JSON_SERVICES = ("logs", "ecr", "ecs", "servicequotas", "events", "sqs")
+OWN_CODES = ("batch", "s3", "ec2")
+Answer = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error by what it means; each service has its own status and code for it."""
+    """An error by what it means; HTTP status and code are each service's own."""
 
     text: str
-    batch: tuple[int, str]
-    s3: tuple[int, str]
-    others: tuple[int, str]
+    batch: Answer
+    s3: Answer
+    ec2: Answer
+    query: Answer
+    json: Answer
+
+    def answer_of(self, service: str) -> Answer:
+        kind = "json" if service in JSON_SERVICES else service if service in OWN_CODES else "query"
+        answer: Answer = getattr(self, kind)
+        return answer
 
 
 THROTTLED = Refusal(
     "Too Many Requests: the local AWS throttles this call.",
-    (429, "TooManyRequestsException"),
-    (503, "SlowDown"),
-    (400, "ThrottlingException"),
+    batch=(429, "TooManyRequestsException"),
+    s3=(503, "SlowDown"),
+    ec2=(503, "RequestLimitExceeded"),
+    query=(400, "Throttling"),
+    json=(400, "ThrottlingException"),
 )
 EXPIRED = Refusal(
     "The security token included in the request is expired",
-    (403, "ExpiredTokenException"),
-    (400, "ExpiredToken"),
-    (400, "ExpiredTokenException"),
+    batch=(403, "ExpiredTokenException"),
+    s3=(400, "ExpiredToken"),
+    ec2=(400, "RequestExpired"),
+    query=(403, "ExpiredToken"),
+    json=(400, "ExpiredTokenException"),
 )
-DENIED_CODES = ("AccessDeniedException", "AccessDenied", "AccessDeniedException")
-BROKEN_CODES = ("ServerException", "InternalError", "InternalFailure")
-UNAVAILABLE_CODES = ("ServiceUnavailable", "ServiceUnavailable", "ServiceUnavailableException")
-CODES: Mapping[int, tuple[str, str, str]] = {403: DENIED_CODES, 503: UNAVAILABLE_CODES}
+# In the order of the fields: batch, s3, ec2, query, json.
+DENIED_CODES = (
+    "AccessDeniedException",
+    "AccessDenied",
+    "UnauthorizedOperation",
+    "AccessDenied",
+    "AccessDeniedException",
+)
+BROKEN_CODES = ("ServerException", "InternalError", "InternalError", "InternalFailure", "InternalFailure")
+UNAVAILABLE_CODES = (
+    "ServiceUnavailable",
+    "ServiceUnavailable",
+    "Unavailable",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+)
+CODES: Mapping[int, tuple[str, ...]] = {403: DENIED_CODES, 503: UNAVAILABLE_CODES}
 
 
 def failure(status: int) -> Refusal:
     """A refusal with this HTTP status, and the code that goes with it."""
-    batch, s3, others = CODES.get(status, BROKEN_CODES)
-    text = f"The local AWS fails this call with {status}."
-    return Refusal(text, (status, batch), (status, s3), (status, others))
+    codes = CODES.get(status, BROKEN_CODES)
+    return Refusal(f"The local AWS fails this call with {status}.", *((status, code) for code in codes))
 
 
 def refuse(refusal: Refusal, call: Call) -> Response:
-    if call.service == "batch":
-        status, code = refusal.batch
+    status, code = refusal.answer_of(call.service)
+    if call.service == "batch" or call.service in JSON_SERVICES:
         return json_error(status, code, refusal.text)
-    if call.service == "s3":
-        status, code = refusal.s3
-        body = f"<Error><Code>{code}</Code><Message>{escape(refusal.text)}</Message></Error>"
-        return xml_error(status, "" if call.api.startswith("Head") else body)
-    status, code = refusal.others
-    if call.service in JSON_SERVICES:
-        return json_error(status, code, refusal.text)
-    error = f"<Error><Code>{code}</Code><Message>{escape(refusal.text)}</Message></Error>"
-    return xml_error(status, f"<ErrorResponse>{error}</ErrorResponse>")
+    if call.service == "s3" and call.api.startswith("Head"):
+        return xml_error(status, "")
+    return xml_error(status, xml_body(call.service, code, refusal.text))
+
+
+def xml_body(service: str, code: str, text: str) -> str:
+    error = f"<Error><Code>{code}</Code><Message>{escape(text)}</Message></Error>"
+    if service == "s3":
+        return error
+    if service == "ec2":
+        return f"<Response><Errors>{error}</Errors><RequestID>local</RequestID></Response>"
+    return f"<ErrorResponse>{error}<RequestId>local</RequestId></ErrorResponse>"
 
 
 def json_error(status: int, code: str, text: str) -> Response:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from provisioner.local import s3_objects
+from provisioner.local.bucket_policies import BucketPolicies
 from provisioner.local.fault_desk import FaultDesk
 from provisioner.local.faults import LateResult
 from provisioner.local.http_server import Request, Response
@@ -37,8 +38,11 @@ class S3:
     def __init__(self, moto: Moto, faults: FaultDesk) -> None:
         self._moto = moto
         self._faults = faults
+        self._policies = BucketPolicies(moto)
 
     def __call__(self, request: Request) -> Response:
+        if request.query.partition("&")[0] in ("policy", "policy="):
+            return self._policies(request)
         if request.method == "PUT" and RESULTS in request.path and not self._faults.quiet:
             return self._put_result(request)
         return self._answer(request)

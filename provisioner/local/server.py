@@ -26,6 +26,7 @@ from provisioner.local.batch.clock import ThreadClock
 from provisioner.local.batch.lifecycle import Lifecycle
 from provisioner.local.batch.resources import Resources
 from provisioner.local.batch.submit import DEFAULT_LOG_GROUP
+from provisioner.local.ec2_rules import Ec2Rules
 from provisioner.local.executor import ForkServerExecutor
 from provisioner.local.fault_desk import FaultDesk
 from provisioner.local.faults import parse_fault
@@ -113,7 +114,8 @@ class LocalServer:
         resources = Resources(lifecycle, MotoAccount(moto, options.region), options.delays, options.region)
         batch = BatchApi(lifecycle, resources, options.region)
         logs_api = LogsApi(logs, lambda group, stream: has_stream(moto, options.region, group, stream))
-        services = Services(batch, logs_api, QuotasApi(options.region), S3(moto, faults), self._ecr(moto), moto)
+        ec2 = Ec2Rules(resources.environments.has_group)
+        services = Services(batch, logs_api, QuotasApi(options.region), ec2, S3(moto, faults), self._ecr(moto), moto)
         return Gateway(services, lifecycle, faults)
 
 

@@ -90,6 +90,10 @@ class Environments:
             raise client_error(f"{name_or_arn} does not exist")
         return found
 
+    def has_group(self, group_id: str) -> bool:
+        """Whether an environment has that security group."""
+        return any(group_id in one.compute.get("securityGroupIds", ()) for one in list(self.known.values()))
+
     def _apply(self, environment: Environment, request: Json) -> None:
         if "computeResources" in request:
             changed = environment_rules.merged(environment.compute, request["computeResources"])
