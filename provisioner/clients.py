@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, UnknownRegionError
 
@@ -60,6 +61,13 @@ class Clients:
         except UnknownRegionError as error:
             raise ConfigError(f"--region is {self.region!r}, but must be an AWS region like us-east-1.") from error
 
+    @cached_property
+    def dns_suffix(self) -> str:
+        """amazonaws.com, or the partition's own: service principals of EC2 end with it."""
+        partitions = botocore.session.get_session().get_data("partitions")["partitions"]
+        suffix: str = next(one["outputs"]["dnsSuffix"] for one in partitions if one["id"] == self.partition)
+        return suffix
+
     def _client(self, service: str) -> Any:
         if service not in self._clients:
             self._clients[service] = self._made(service)
@@ -67,7 +75,7 @@ class Clients:
 
     def _made(self, service: str) -> Any:
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": 10},
+            retries={"mode": "adaptive", "total_max_attempts": 10},
             user_agent_extra="scaler-batch-provisioner",
         )
         # boto3 types each service's client by a literal name; here the name is data.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
+from provisioner.bucket_emptying import empty_bucket
 from provisioner.clients import Clients, Document
-from provisioner.errors import ProvisionError, StepFailed
+from provisioner.errors import CallFailed, ProvisionError, StepFailed
+from provisioner.job_ending import end_jobs
 from provisioner.models import (
+    Action,
     ApiCall,
+    Change,
     EmptyBucket,
+    EndJobs,
     Instruction,
     Output,
     Plan,
@@ -19,6 +23,7 @@ from provisioner.models import (
     WaitUntil,
 )
 from provisioner.output import Provisioned
+from provisioner.pacing import Pacing
 from provisioner.planner import plan_provision, stack_of
 from provisioner.remote import RemoteState
 from provisioner.spec import ProvisionSpec
@@ -26,24 +31,29 @@ from provisioner.spec import ProvisionSpec
 WAIT_DEADLINE_S = 900.0
 """Longer than AWS takes to end a queue's jobs (16 a second) for up to some ten thousand of them."""
 
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
-KEYS_PER_DELETE = 1000
-"""Of DeleteObjects and of a page of ListObjectVersions."""
+NEWS_DEADLINE_S = 120.0
+"""IAM's news is everywhere within seconds; network interfaces of instances are gone within two minutes."""
 
-Report = Callable[[Instruction], None]
+
+class StepState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Pacing:
-    """How waiting is done; injected so that tests don't wait."""
+class Progress:
+    """A change that begins, goes on to its next step (`text`), ends or fails (`text` is why)."""
 
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[float, float], float] = random.uniform
+    change: Change
+    state: StepState
+    text: str = ""
 
 
-def provision(spec: ProvisionSpec, clients: Clients, report: Report = lambda instruction: None) -> Provisioned:
+Report = Callable[[Progress], None]
+
+
+def provision(spec: ProvisionSpec, clients: Clients, report: Report = lambda progress: None) -> Provisioned:
     """Makes everything that the spec asks for and isn't there yet; run again, it changes nothing.
 
     Raises `ProvisionError`, `ConfigError`.
@@ -64,12 +74,20 @@ class Executor:
 
     def run(self, plan: Plan) -> None:
         """Raises `StepFailed`, which names the step."""
-        for instruction in plan.instructions:
-            self._report(instruction)
+        for change in plan.changes:
+            if change.action is not Action.KEEP:
+                self.apply(change)
+
+    def apply(self, change: Change) -> None:
+        """Raises `StepFailed`."""
+        for step in change.steps:
+            self._report(Progress(change, StepState.RUNNING, step.summary))
             try:
-                self._do(instruction)
+                self._do(step)
             except ProvisionError as error:
-                raise StepFailed(instruction.summary, error) from error
+                self._report(Progress(change, StepState.FAILED, str(error)))
+                raise StepFailed(step.summary, error) from error
+        self._report(Progress(change, StepState.DONE))
 
     def _do(self, instruction: Instruction) -> None:
         match instruction:
@@ -78,63 +96,72 @@ class Executor:
             case WaitUntil():
                 self._wait(instruction)
             case EmptyBucket():
-                self._empty(instruction.bucket)
+                empty_bucket(self._clients, instruction.bucket)
+            case EndJobs():
+                end_jobs(self._clients, instruction.queue, self._pacing, WAIT_DEADLINE_S)
 
     def _call(self, call: ApiCall) -> None:
-        response = self._clients.call(call.service, call.operation, self._filled(call.parameters))
-        if call.output is not None:
-            self._variables[call.output.name] = _found(response, call.output)
-
-    def _filled(self, parameters: Mapping[str, object]) -> dict[str, object]:
-        return {
-            name: self._variables[value.name] if isinstance(value, Variable) else value
-            for name, value in parameters.items()
-        }
+        for _ in self._pacing.until(NEWS_DEADLINE_S):
+            try:
+                response = self._clients.call(call.service, call.operation, _filled(call.parameters, self._variables))
+            except CallFailed as error:
+                if not _passes(error, call.passing):
+                    raise
+                refusal = error
+                continue
+            if call.output is not None:
+                self._variables[call.output.name] = _found(response, call.output)
+            return
+        raise refusal
 
     def _wait(self, wait: WaitUntil) -> None:
-        deadline = self._pacing.clock() + WAIT_DEADLINE_S
-        pause = FIRST_PAUSE_S
-        while not self._arrived(wait):
-            if self._pacing.clock() >= deadline:
-                raise ProvisionError(f"it took longer than {WAIT_DEADLINE_S:.0f} s.")
-            self._pacing.sleep(self._pacing.jitter(pause / 2, pause))
-            pause = min(2 * pause, LONGEST_PAUSE_S)
-
-    def _arrived(self, wait: WaitUntil) -> bool:
-        listed = self._clients.call(wait.service, wait.operation, wait.parameters)[wait.key]
-        living = [entry for entry in listed if entry["status"] != "DELETED"]
-        if not living or not wait.statuses:
-            return not living and not wait.statuses
-        status = living[0]["status"]
-        if status == "INVALID" and status not in wait.statuses:
-            raise ProvisionError(
-                f"it is INVALID ({living[0].get('statusReason', 'AWS gives no reason')}); correct that, then "
-                "clean up and provision again."
-            )
-        return status in wait.statuses
-
-    def _empty(self, bucket: str) -> None:
-        while True:
-            parameters = {"Bucket": bucket, "MaxKeys": KEYS_PER_DELETE}
-            page = self._clients.call("s3", "list_object_versions", parameters)
-            entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if not entries:
+        again = wait.again
+        for _ in self._pacing.until(WAIT_DEADLINE_S):
+            entry = self._entry(wait)
+            if entry is None:
+                if not wait.statuses:
+                    return
+                continue  # just made, it may not be listed yet
+            if entry["status"] in wait.statuses:
                 return
-            self._delete(bucket, entries)
+            if entry["status"] == "INVALID" and wait.statuses:
+                reason = str(entry.get("statusReason", "AWS gives no reason"))
+                if not again or not any(part in reason for part in wait.passing):
+                    raise ProvisionError(f"it is INVALID ({reason.rstrip('.')}).")
+                for step in again:
+                    self._do(step)
+                again = ()
+        raise ProvisionError(f"it took longer than {WAIT_DEADLINE_S:.0f} s.")
 
-    def _delete(self, bucket: str, entries: list[Document]) -> None:
-        keys = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
-        parameters = {"Bucket": bucket, "Delete": {"Objects": keys, "Quiet": True}}
-        refused = self._clients.call("s3", "delete_objects", parameters).get("Errors", [])
-        if refused:
-            first = refused[0]
-            raise ProvisionError(
-                f"S3 kept {len(refused)} of {len(keys)} objects ({first.get('Code')}: {first.get('Key')})."
-            )
+    def _entry(self, wait: WaitUntil) -> Document | None:
+        listed = self._clients.call(wait.service, wait.operation, wait.parameters)[wait.key]
+        return next((entry for entry in listed if entry["status"] != "DELETED"), None)
 
 
-def _found(response: Document, output: Output) -> object:
+def _passes(error: CallFailed, passing: tuple[str, ...]) -> bool:
+    text = f"{error.code}: {error}"
+    return any(part in text for part in passing)
+
+
+def _filled(value: object, variables: dict[str, object]) -> dict[str, object]:
+    filled = _fill(value, variables)
+    assert isinstance(filled, dict)
+    return filled
+
+
+def _fill(value: object, variables: dict[str, object]) -> object:
+    if isinstance(value, Variable):
+        return variables[value.name]
+    if isinstance(value, dict):
+        return {key: _fill(one, variables) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_fill(one, variables) for one in value]
+    return value
+
+
+def _found(response: Document, output: Output) -> str:
+    """As text, which is how AWS takes ids and versions back."""
     value: object = response
     for key in output.path:
         value = value[key] if isinstance(value, dict) else None
-    return value
+    return str(value)

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from provisioner.errors import ProvisionError
-from provisioner.spec import ProvisionSpec
+from provisioner.spec import DEFAULT_S3_PREFIX, UNLIMITED, ProvisionSpec
 from provisioner.stack import Stack
 
 CONFIG_FILE = Path(".scaler_aws_batch_config.json")
@@ -23,7 +23,11 @@ ENV_FILE = Path(".scaler_aws_hpc.env")
 
 
 class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was provisioned, by name; memory in MiB, `container_memory` being what a job gets."""
+    """Everything that was provisioned, by name; memory in MiB, `container_memory` being what a job gets.
+
+    `complete` is false while a provisioning is under way or after it failed; `begun` are the resources that it
+    began to make, by which a cleanup knows those that never got their tag.
+    """
 
     account: str
     region: str
@@ -43,6 +47,16 @@ class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
     max_vcpus: int
     instance_types: tuple[str, ...]
     job_timeout_minutes: int
+    gpus: int = 0
+    spot: bool = False
+    vpc_id: str | None = None
+    subnet_ids: tuple[str, ...] = ()
+    permissions_boundary: str | None = None
+    s3_prefix: str = DEFAULT_S3_PREFIX
+    expiry_days: int = 1
+    runnable_limit_minutes: int = UNLIMITED
+    complete: bool = True
+    begun: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, spec: ProvisionSpec, stack: Stack) -> Provisioned:
@@ -58,13 +72,43 @@ class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
             job_role=stack.job_role,
             execution_role=stack.execution_role,
             instance_role=stack.instance_role,
-            image=spec.image,
+            image=spec.image or "",
             vcpus=spec.vcpus,
             memory=spec.total_memory,
             container_memory=spec.container_memory,
             max_vcpus=spec.max_vcpus,
             instance_types=spec.instance_types,
             job_timeout_minutes=spec.job_timeout,
+            gpus=spec.gpus,
+            spot=spec.spot,
+            vpc_id=spec.vpc_id,
+            subnet_ids=spec.subnet_ids,
+            permissions_boundary=spec.permissions_boundary,
+            s3_prefix=spec.s3_prefix,
+            expiry_days=spec.expiry_days,
+            runnable_limit_minutes=spec.runnable_limit,
+        )
+
+    @property
+    def spec(self) -> ProvisionSpec:
+        """What was asked for. Raises `ConfigError` when somebody wrote nonsense into the file."""
+        return ProvisionSpec(
+            image=self.image or None,
+            region=self.region,
+            prefix=self.prefix,
+            vcpus=self.vcpus,
+            memory=self.memory,
+            gpus=self.gpus,
+            max_vcpus=self.max_vcpus,
+            instance_types=self.instance_types,
+            job_timeout=self.job_timeout_minutes,
+            spot=self.spot,
+            vpc_id=self.vpc_id,
+            subnet_ids=self.subnet_ids,
+            permissions_boundary=self.permissions_boundary,
+            s3_prefix=self.s3_prefix,
+            expiry_days=self.expiry_days,
+            runnable_limit=self.runnable_limit_minutes,
         )
 
 
@@ -98,10 +142,15 @@ def load(path: Path) -> Entries:
         ) from error
 
 
-def save(provisioned: Provisioned, config: Path, env_file: Path) -> None:
-    """Puts the entry among the others of the configuration file, and writes the env file."""
+def save_entry(provisioned: Provisioned, config: Path) -> None:
+    """Puts the entry among the others of the configuration file."""
     key = entry_key(provisioned.account, provisioned.region, provisioned.prefix)
     _write_entries(config, {**load(config), key: provisioned})
+
+
+def save(provisioned: Provisioned, config: Path, env_file: Path) -> None:
+    """The entry, and the env file."""
+    save_entry(provisioned, config)
     _write(env_file, environment_text(provisioned))
 
 

@@ -19,6 +19,7 @@ class Stack:
     prefix: str
     account: str
     partition: str
+    dns_suffix: str = "amazonaws.com"
 
     @property
     def bucket(self) -> str:
@@ -35,6 +36,19 @@ class Stack:
     @property
     def compute_environment(self) -> str:
         return f"{self.prefix}-compute"
+
+    @property
+    def spot_environment(self) -> str:
+        return f"{self.prefix}-spot"
+
+    @property
+    def repository(self) -> str:
+        return f"{self.prefix}-worker"
+
+    @property
+    def instances(self) -> str:
+        """The name of the instances' security group and of their launch template."""
+        return f"{self.prefix}-instances"
 
     @property
     def log_group(self) -> str:
@@ -57,10 +71,14 @@ class Stack:
     def tags(self) -> dict[str, str]:
         return {TAG: self.prefix}
 
+    def ours_of(self, tags: dict[str, str]) -> dict[str, str]:
+        """Those of a resource's tags that we look after; organizations put their own beside them."""
+        return {key: value for key, value in tags.items() if key in self.tags}
+
     @property
     def tag_list(self) -> list[dict[str, str]]:
-        """The tags as S3 and IAM take them."""
-        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        """The tags as S3, IAM, EC2 and ECR take them."""
+        return as_tag_list(self.tags)
 
     @property
     def bucket_arn(self) -> str:
@@ -73,3 +91,11 @@ class Stack:
     def arn(self, service: str, resource: str) -> str:
         """Of a regional resource, `resource` as it stands after the account."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+def as_tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def from_tag_list(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}

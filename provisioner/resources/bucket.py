@@ -1,16 +1,18 @@
-"""The S3 bucket of payloads and results: no public access, and everything in it expires after a day."""
+"""The S3 bucket of payloads and results: private, encrypted, TLS only, and what is in it expires."""
 
 from __future__ import annotations
 
+import json
+
 from provisioner.clients import Document
-from provisioner.errors import ProvisionError
 from provisioner.models import ApiCall, EmptyBucket, Instruction
 from provisioner.remote import RemoteState
-from provisioner.spec import S3_PREFIX, ProvisionSpec
-from provisioner.stack import TAG, Stack
+from provisioner.resources import Found, Resource
+from provisioner.spec import ProvisionSpec
+from provisioner.stack import Stack, from_tag_list
 
 EXPIRY_RULE = "scaler-batch-expiry"
-EXPIRY_DAYS = 1
+TLS_ONLY = "TLSOnly"
 
 PUBLIC_ACCESS_BLOCK = {
     "BlockPublicAcls": True,
@@ -18,92 +20,167 @@ PUBLIC_ACCESS_BLOCK = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
+OWNERSHIP = "BucketOwnerEnforced"
+ENCRYPTION = "AES256"
 
 
-class Bucket:
+class Bucket(Resource):
+    """Lifecycle rules and policy statements of others stay: both are replaced as a whole, so they are put back."""
+
+    kind = "S3 bucket"
+
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._name = stack.bucket
+        super().__init__(stack, stack.bucket)
 
-    def changes(self, spec: ProvisionSpec, remote: RemoteState) -> list[Instruction]:
-        if not self._exists(remote):
-            return [*self._creation(), self._block_public_access(), self._expire([])]
-        changes: list[Instruction] = []
-        if self._public_access(remote) != PUBLIC_ACCESS_BLOCK:
-            changes.append(self._block_public_access())
-        rules = self._rules(remote)
-        if _expiry_rule() not in rules:
-            changes.append(self._expire([rule for rule in rules if rule.get("ID") != EXPIRY_RULE]))
-        return changes
+    @property
+    def arn(self) -> str:
+        return self.stack.bucket_arn
 
-    def removal(self, remote: RemoteState) -> list[Instruction]:
-        """Raises `ProvisionError` for a bucket that lacks our tag: its data isn't ours to delete."""
-        if not self._exists(remote):
-            return []
-        if not self._is_ours(remote):
-            raise ProvisionError(
-                f"The bucket {self._name} lacks the tag {TAG}={self._stack.prefix}, so somebody else made it: "
-                "tag it if everything in it may be deleted, or remove it by hand."
-            )
-        return [
-            EmptyBucket(f"empty bucket {self._name}", self._name),
-            self._call("delete bucket", "delete_bucket"),
-        ]
+    @property
+    def remove_command(self) -> str:
+        return f"aws s3 rb s3://{self.name} --force --region {self.stack.region}"
 
-    def _exists(self, remote: RemoteState) -> bool:
-        return remote.get("s3", "head_bucket", missing="404", Bucket=self._name) is not None
+    def read(self, remote: RemoteState) -> Found | None:
+        if remote.get("s3", "head_bucket", missing="404", Bucket=self.name) is None:
+            return None
+        rules = self._lifecycle_rules(remote)
+        statements = self._statements(remote)
+        foreign = {
+            "rules": [rule for rule in rules if rule.get("ID") != EXPIRY_RULE],
+            "statements": [one for one in statements if one.get("Sid") != TLS_ONLY],
+        }
+        return Found(
+            {
+                "tags": self._our_tags(remote),
+                "ownership": self._ownership(remote),
+                "encryption": self._encryption(remote),
+                "publicAccessBlock": self._public_access_block(remote),
+                "expiry": next((rule for rule in rules if rule.get("ID") == EXPIRY_RULE), None),
+                "tlsOnly": next((one for one in statements if one.get("Sid") == TLS_ONLY), None),
+            },
+            kept=foreign,
+        )
 
-    def _is_ours(self, remote: RemoteState) -> bool:
-        tags = remote.get("s3", "get_bucket_tagging", missing="NoSuchTagSet", Bucket=self._name)
-        return tags is not None and self._stack.tag_list[0] in tags["TagSet"]
+    def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        return {
+            "tags": self.stack.tags,
+            "ownership": OWNERSHIP,
+            "encryption": ENCRYPTION,
+            "publicAccessBlock": PUBLIC_ACCESS_BLOCK,
+            "expiry": expiry_rule(spec),
+            "tlsOnly": tls_only(self.arn),
+        }
 
-    def _public_access(self, remote: RemoteState) -> Document | None:
+    def create(self, desired: Document) -> list[Instruction]:
+        # us-east-1 is the one region that CreateBucket refuses to be told.
+        place = {"LocationConstraint": self.stack.region}
+        where = {} if self.stack.region == "us-east-1" else {"CreateBucketConfiguration": place}
+        made = self._call("create", "create_bucket", ObjectOwnership=OWNERSHIP, **where)
+        nothing_foreign: Document = {"rules": [], "statements": []}
+        return [made, *self._settings(desired, frozenset(desired) - {"ownership"}, nothing_foreign)]
+
+    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        return self._settings(desired, changed, found.kept)
+
+    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+        return [EmptyBucket(f"empty bucket {self.name}", self.name), self._call("delete", "delete_bucket")]
+
+    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
+        raise NotImplementedError
+
+    def _settings(self, desired: Document, changed: frozenset[str], foreign: Document) -> list[Instruction]:
+        """Tags first: they are what a later cleanup knows the bucket by."""
+        steps: dict[str, Instruction] = {
+            "tags": self._call("tag", "put_bucket_tagging", Tagging={"TagSet": self.stack.tag_list}),
+            "publicAccessBlock": self._call(
+                "block public access to",
+                "put_public_access_block",
+                PublicAccessBlockConfiguration=PUBLIC_ACCESS_BLOCK,
+            ),
+            "ownership": self._call(
+                "leave every object to the owner of",
+                "put_bucket_ownership_controls",
+                OwnershipControls={"Rules": [{"ObjectOwnership": OWNERSHIP}]},
+            ),
+            "encryption": self._call(
+                "encrypt", "put_bucket_encryption", ServerSideEncryptionConfiguration=_encryption()
+            ),
+            "expiry": self._call(
+                "set the expiry of",
+                "put_bucket_lifecycle_configuration",
+                LifecycleConfiguration={"Rules": [*foreign["rules"], desired["expiry"]]},
+            ),
+            "tlsOnly": self._call(
+                "refuse plain HTTP to",
+                "put_bucket_policy",
+                Policy=_policy([*foreign["statements"], desired["tlsOnly"]]),
+            ),
+        }
+        return [step for name, step in steps.items() if name in changed]
+
+    def _our_tags(self, remote: RemoteState) -> Document:
+        found = remote.get("s3", "get_bucket_tagging", missing="NoSuchTagSet", Bucket=self.name)
+        return self.stack.ours_of(from_tag_list(found["TagSet"] if found else []))
+
+    def _ownership(self, remote: RemoteState) -> str | None:
+        missing = "OwnershipControlsNotFoundError"
+        found = remote.get("s3", "get_bucket_ownership_controls", missing=missing, Bucket=self.name)
+        return str(found["OwnershipControls"]["Rules"][0]["ObjectOwnership"]) if found else None
+
+    def _encryption(self, remote: RemoteState) -> str | None:
+        missing = "ServerSideEncryptionConfigurationNotFoundError"
+        found = remote.get("s3", "get_bucket_encryption", missing=missing, Bucket=self.name)
+        if found is None:
+            return None
+        rule = found["ServerSideEncryptionConfiguration"]["Rules"][0]
+        # a key of the account's own is no drift: somebody chose more than we ask for
+        algorithm = rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+        return ENCRYPTION if algorithm.startswith("aws:kms") else str(algorithm)
+
+    def _public_access_block(self, remote: RemoteState) -> Document | None:
         missing = "NoSuchPublicAccessBlockConfiguration"
-        found = remote.get("s3", "get_public_access_block", missing=missing, Bucket=self._name)
+        found = remote.get("s3", "get_public_access_block", missing=missing, Bucket=self.name)
         return found and found["PublicAccessBlockConfiguration"]
 
-    def _rules(self, remote: RemoteState) -> list[Document]:
-        found = remote.get(
-            "s3",
-            "get_bucket_lifecycle_configuration",
-            missing="NoSuchLifecycleConfiguration",
-            Bucket=self._name,
-        )
+    def _lifecycle_rules(self, remote: RemoteState) -> list[Document]:
+        missing = "NoSuchLifecycleConfiguration"
+        found = remote.get("s3", "get_bucket_lifecycle_configuration", missing=missing, Bucket=self.name)
         return list(found["Rules"]) if found else []
 
-    def _creation(self) -> list[Instruction]:
-        # us-east-1 is the one region that CreateBucket refuses to be told.
-        place = {"LocationConstraint": self._stack.region}
-        where = {} if self._stack.region == "us-east-1" else {"CreateBucketConfiguration": place}
-        return [
-            self._call("create bucket", "create_bucket", **where),
-            self._call("tag bucket", "put_bucket_tagging", Tagging={"TagSet": self._stack.tag_list}),
-        ]
-
-    def _block_public_access(self) -> Instruction:
-        return self._call(
-            "block public access to bucket",
-            "put_public_access_block",
-            PublicAccessBlockConfiguration=PUBLIC_ACCESS_BLOCK,
-        )
-
-    def _expire(self, foreign: list[Document]) -> Instruction:
-        """Rules of others stay: PutBucketLifecycleConfiguration replaces all of them."""
-        return self._call(
-            f"expire after {EXPIRY_DAYS} day what is in bucket",
-            "put_bucket_lifecycle_configuration",
-            LifecycleConfiguration={"Rules": [*foreign, _expiry_rule()]},
-        )
+    def _statements(self, remote: RemoteState) -> list[Document]:
+        found = remote.get("s3", "get_bucket_policy", missing="NoSuchBucketPolicy", Bucket=self.name)
+        return list(json.loads(found["Policy"])["Statement"]) if found else []
 
     def _call(self, what: str, operation: str, **parameters: object) -> Instruction:
-        return ApiCall(f"{what} {self._name}", "s3", operation, {"Bucket": self._name, **parameters})
+        return ApiCall(f"{what} bucket {self.name}", "s3", operation, {"Bucket": self.name, **parameters})
 
 
-def _expiry_rule() -> Document:
+def expiry_rule(spec: ProvisionSpec) -> Document:
+    """What is below the prefix goes after some days, and so does what never finished uploading."""
     return {
         "ID": EXPIRY_RULE,
-        "Filter": {"Prefix": f"{S3_PREFIX}/"},
+        "Filter": {"Prefix": f"{spec.s3_prefix}/"},
         "Status": "Enabled",
-        "Expiration": {"Days": EXPIRY_DAYS},
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": EXPIRY_DAYS},
+        "Expiration": {"Days": spec.expiry_days},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
     }
+
+
+def tls_only(bucket_arn: str) -> Document:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html"""
+    return {
+        "Sid": TLS_ONLY,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, f"{bucket_arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def _policy(statements: list[Document]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements}, sort_keys=True)
+
+
+def _encryption() -> Document:
+    return {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": ENCRYPTION}}]}

@@ -1,37 +1,150 @@
-"""The managed EC2 compute environment: scales from zero to `--max-vcpus`, on demand."""
+"""The managed EC2 compute environments: on demand, and with --spot a Spot one besides.
+
+With Batch's service-linked role and these allocation strategies everything but the name can be updated in place:
+https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html
+"""
 
 from __future__ import annotations
 
 from provisioner.clients import Document
 from provisioner.models import ApiCall, Instruction, WaitUntil
 from provisioner.remote import RemoteState
-from provisioner.resources import GONE, READY, SETTLED
-from provisioner.resources.network import default_network
+from provisioner.resources import GONE, READY, SETTLED, Found, Resource
+from provisioner.resources.launch_template import LaunchTemplate
+from provisioner.resources.network import network_of
+from provisioner.resources.security_group import SecurityGroup
 from provisioner.resources.service_role import service_role_arn
 from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
 
+ON_DEMAND = ("EC2", "BEST_FIT_PROGRESSIVE")
+SPOT = ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")
+NEWS_OF_IAM = ("instanceRole", "InstanceProfile", "instance profile", "not authorized", "Access denied", "AccessDenied")
+"""In the reasons of an environment that was made before Batch had heard of its roles."""
 
-class ComputeEnvironment:
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._name = stack.compute_environment
+MANAGED = (
+    "type",
+    "allocationStrategy",
+    "minvCpus",
+    "maxvCpus",
+    "instanceTypes",
+    "subnets",
+    "securityGroupIds",
+    "instanceRole",
+    "launchTemplate",
+    "ec2Configuration",
+    "tags",
+)
+"""What of an environment's computeResources is ours to say."""
 
-    def changes(self, spec: ProvisionSpec, remote: RemoteState) -> list[Instruction]:
-        found = self._read(remote)
+
+class ComputeEnvironment(Resource):
+    kind = "compute environment"
+    needs = ("IAM role", "instance profile", "service-linked role", "security group", "launch template")
+    permanent = frozenset({"serviceRole"})
+
+    def __init__(self, stack: Stack, *, spot: bool = False) -> None:
+        super().__init__(stack, stack.spot_environment if spot else stack.compute_environment)
+        self._type, self._strategy = SPOT if spot else ON_DEMAND
+
+    @property
+    def arn(self) -> str:
+        return self.stack.arn("batch", f"compute-environment/{self.name}")
+
+    @property
+    def remove_command(self) -> str:
+        where = f"--compute-environment {self.name} --region {self.stack.region}"
+        off = f"aws batch update-compute-environment {where} --state DISABLED"
+        return f"{off}; aws batch delete-compute-environment {where}"
+
+    def read(self, remote: RemoteState) -> Found | None:
+        entries = remote.list(
+            "batch", "describe_compute_environments", "computeEnvironments", computeEnvironments=[self.name]
+        )
+        found = next((entry for entry in entries if entry["status"] != "DELETED"), None)
         if found is None:
-            return [self._creation(spec, remote), self._wait(READY)]
-        changed = _differences(spec, found["computeResources"])
-        if changed:
-            update = self._change("change", "update_compute_environment", computeResources=changed)
-            return [update, self._wait(READY)]
-        return [] if found["status"] == "VALID" else [self._wait(READY)]
+            return None
+        resources = {key: found["computeResources"][key] for key in MANAGED if key in found["computeResources"]}
+        properties = {
+            "tags": self.stack.ours_of(found.get("tags", {})),
+            "state": found["state"],
+            "serviceRole": found["serviceRole"],
+            "computeResources": _in_order({**resources, "tags": self.stack.ours_of(resources.get("tags", {}))}),
+        }
+        return Found(properties, found["status"], _detail(found))
 
-    def removal(self, remote: RemoteState) -> list[Instruction]:
+    def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        return {
+            "tags": self.stack.tags,
+            "state": "ENABLED",
+            "serviceRole": service_role_arn(remote),
+            "computeResources": _in_order(self._resources(spec, remote)),
+        }
+
+    def create(self, desired: Document) -> list[Instruction]:
+        again = (*self._removal(), self._creation(desired))
+        return [self._creation(desired), self._wait(READY, passing=NEWS_OF_IAM, again=again)]
+
+    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """AWS takes no change while it is at work on the one before."""
+        steps: list[Instruction] = [] if found.state in SETTLED else [self._wait(SETTLED)]
+        if "tags" in changed:
+            parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
+            steps.append(ApiCall(f"tag compute environment {self.name}", "batch", "tag_resource", parameters))
+        if changes := _changes(found, desired, changed):
+            steps.append(self._change("change", "update_compute_environment", **changes))
+        return [*steps, self._wait(READY)]
+
+    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
         """AWS deletes only what is disabled, and what no queue names any more."""
-        found = self._read(remote)
-        if found is None:
-            return []
+        if found.state == "DELETING":
+            return [self._wait(GONE)]
+        busy = found.state not in SETTLED
+        return [*([self._wait(SETTLED)] if busy else []), *self._removal()]
+
+    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
+        raise NotImplementedError
+
+    def must_settle(self, found: Found) -> bool:
+        return found.state != "VALID"
+
+    def must_replace(self, found: Found, changed: frozenset[str]) -> bool:
+        """INVALID ones can't be mended in general: their instances and roles may be gone."""
+        return found.state in ("INVALID", "DELETING") or super().must_replace(found, changed)
+
+    def _resources(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        network = network_of(spec, remote)
+        image = "ECS_AL2023_NVIDIA" if spec.has_gpu_instances else "ECS_AL2023"
+        return {
+            "type": self._type,
+            "allocationStrategy": self._strategy,
+            "minvCpus": 0,
+            "maxvCpus": spec.max_vcpus,
+            "instanceTypes": list(spec.instance_types),
+            "subnets": list(network.subnet_ids),
+            "securityGroupIds": [SecurityGroup(self.stack, network.vpc_id).group_id(remote)],
+            "instanceRole": self.stack.iam_arn("instance-profile", self.stack.instance_role),
+            "launchTemplate": {
+                "launchTemplateName": self.stack.instances,
+                "version": LaunchTemplate(self.stack).version_for(spec, remote),
+            },
+            "ec2Configuration": [{"imageType": image}],
+            "tags": self.stack.tags,
+        }
+
+    def _creation(self, desired: Document) -> Instruction:
+        parameters = {
+            "computeEnvironmentName": self.name,
+            "type": "MANAGED",
+            "state": desired["state"],
+            "computeResources": desired["computeResources"],
+            "serviceRole": desired["serviceRole"],
+            "tags": self.stack.tags,
+        }
+        what = f"create compute environment {self.name}"
+        return ApiCall(what, "batch", "create_compute_environment", parameters, passing=NEWS_OF_IAM)
+
+    def _removal(self) -> list[Instruction]:
         return [
             self._change("disable", "update_compute_environment", state="DISABLED"),
             self._wait(SETTLED),
@@ -39,66 +152,45 @@ class ComputeEnvironment:
             self._wait(GONE),
         ]
 
-    def _read(self, remote: RemoteState) -> Document | None:
-        found = remote.list(
-            "batch",
-            "describe_compute_environments",
-            "computeEnvironments",
-            computeEnvironments=[self._name],
-        )
-        return next((entry for entry in found if entry["status"] != "DELETED"), None)
-
-    def _creation(self, spec: ProvisionSpec, remote: RemoteState) -> Instruction:
-        return ApiCall(
-            f"create compute environment {self._name}",
-            "batch",
-            "create_compute_environment",
-            {
-                "computeEnvironmentName": self._name,
-                "type": "MANAGED",
-                "state": "ENABLED",
-                "computeResources": self._resources(spec, remote),
-                "serviceRole": service_role_arn(remote),
-                "tags": self._stack.tags,
-            },
-        )
-
-    def _resources(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
-        network = default_network(self._stack.region, remote)
-        return {
-            "type": "EC2",
-            "allocationStrategy": "BEST_FIT_PROGRESSIVE",
-            "minvCpus": 0,
-            **_sizes(spec),
-            "subnets": list(network.subnet_ids),
-            "securityGroupIds": [network.security_group_id],
-            "instanceRole": self._stack.iam_arn("instance-profile", self._stack.instance_role),
-            "tags": self._stack.tags,
-        }
-
     def _change(self, what: str, operation: str, **parameters: object) -> Instruction:
-        return ApiCall(
-            f"{what} compute environment {self._name}",
-            "batch",
-            operation,
-            {"computeEnvironment": self._name, **parameters},
-        )
+        parameters = {"computeEnvironment": self.name, **parameters}
+        return ApiCall(f"{what} compute environment {self.name}", "batch", operation, parameters)
 
-    def _wait(self, statuses: frozenset[str]) -> Instruction:
+    def _wait(
+        self, statuses: frozenset[str], passing: tuple[str, ...] = (), again: tuple[Instruction, ...] = ()
+    ) -> Instruction:
         return WaitUntil(
-            f"wait until compute environment {self._name} is {' or '.join(sorted(statuses)) or 'gone'}",
+            f"wait until compute environment {self.name} is {' or '.join(sorted(statuses)) or 'gone'}",
             "batch",
             "describe_compute_environments",
-            {"computeEnvironments": [self._name]},
+            {"computeEnvironments": [self.name]},
             "computeEnvironments",
             statuses,
+            passing,
+            again,
         )
 
 
-def _sizes(spec: ProvisionSpec) -> Document:
-    """What of an environment the spec decides, and UpdateComputeEnvironment can change."""
-    return {"maxvCpus": spec.max_vcpus, "instanceTypes": list(spec.instance_types)}
+def _changes(found: Found, desired: Document, changed: frozenset[str]) -> Document:
+    """Of UpdateComputeEnvironment, only what differs: some changes replace instances."""
+    changes: Document = {}
+    if "state" in changed:
+        changes["state"] = desired["state"]
+    if "computeResources" in changed:
+        before, after = found.properties["computeResources"], desired["computeResources"]
+        changes["computeResources"] = {key: value for key, value in after.items() if before.get(key) != value}
+    return changes
 
 
-def _differences(spec: ProvisionSpec, current: Document) -> Document:
-    return {key: value for key, value in _sizes(spec).items() if current.get(key) != value}
+def _in_order(resources: Document) -> Document:
+    """Lists whose order means nothing, sorted, so that they can be compared."""
+    unordered = ("instanceTypes", "subnets", "securityGroupIds")
+    return {key: sorted(value, key=str) if key in unordered else value for key, value in resources.items()}
+
+
+def _detail(found: Document) -> str:
+    resources = found["computeResources"]
+    kind = "Spot" if resources.get("type") == "SPOT" else "on demand"
+    sizes = f"{kind} {resources.get('minvCpus', 0)}-{resources.get('maxvCpus', '?')} vCPUs"
+    reason = f" · {found['statusReason']}" if found["status"] == "INVALID" and found.get("statusReason") else ""
+    return f"{sizes} · {resources.get('desiredvCpus', 0)} desired{reason}"

@@ -7,89 +7,155 @@ from __future__ import annotations
 
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
-from provisioner.models import ApiCall, Instruction
+from provisioner.models import LIVING_STATES, ApiCall, Instruction, Variable
 from provisioner.remote import RemoteState
+from provisioner.resources import Found, Resource
 from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
 
 RUNNER_PARAMETERS = ("store", "submission", "payload", "options")
 """What the engine fills in at each SubmitJob; the runner reads "none" as not given."""
 
+IMAGE = Variable("image with its digest")
+NOBODY = "65534:65534"
+NEWS_OF_IAM = ("role", "Role")
+"""In the errors of a registration that came before Batch had heard of the roles."""
 
-class JobDefinition:
+MANAGED = ("type", "platformCapabilities", "parameters", "retryStrategy", "timeout", "propagateTags")
+CONTAINER = (
+    "image",
+    "command",
+    "jobRoleArn",
+    "executionRoleArn",
+    "resourceRequirements",
+    "environment",
+    "logConfiguration",
+    "user",
+)
+"""What of a definition, and of its containerProperties, is ours to say."""
+
+
+class JobDefinition(Resource):
+    kind = "job definition"
+    needs = ("IAM role", "log group")
+
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._name = stack.job_definition
+        super().__init__(stack, stack.job_definition)
 
-    def changes(self, spec: ProvisionSpec, remote: RemoteState) -> list[Instruction]:
-        """A new revision only when the content changed; older ones stay for the jobs that use them."""
-        wanted = self._desired(spec)
-        revisions = sorted(self._read(remote), key=lambda found: int(found["revision"]))
-        if revisions and _covers(revisions[-1], wanted):
-            return []
-        return [ApiCall(f"register job definition {self._name}", "batch", "register_job_definition", wanted)]
+    @property
+    def arn(self) -> str:
+        return self.stack.arn("batch", f"job-definition/{self.name}")
 
-    def removal(self, remote: RemoteState) -> list[Instruction]:
-        names = [f"{self._name}:{found['revision']}" for found in self._read(remote)]
-        return [
-            ApiCall(
-                f"deregister job definition {name}",
-                "batch",
-                "deregister_job_definition",
-                {"jobDefinition": name},
-            )
-            for name in names
-        ]
+    @property
+    def remove_command(self) -> str:
+        return f"aws batch deregister-job-definition --job-definition {self.name} --region {self.stack.region}"
 
-    def _read(self, remote: RemoteState) -> list[Document]:
-        return remote.list(
-            "batch",
-            "describe_job_definitions",
-            "jobDefinitions",
-            jobDefinitionName=self._name,
-            status="ACTIVE",
-        )
-
-    def _desired(self, spec: ProvisionSpec) -> Document:
-        return {
-            "jobDefinitionName": self._name,
-            "type": "container",
-            "platformCapabilities": ["EC2"],
-            "parameters": dict.fromkeys(RUNNER_PARAMETERS, "none"),
-            "containerProperties": self._container(spec),
-            "retryStrategy": RETRY_STRATEGY,
-            "timeout": {"attemptDurationSeconds": spec.job_timeout * 60},
-            "propagateTags": True,
-            "tags": self._stack.tags,
+    def read(self, remote: RemoteState) -> Found | None:
+        revisions = self._revisions(remote)
+        if not revisions:
+            return None
+        newest = revisions[-1]
+        properties = {
+            "tags": self.stack.ours_of(newest.get("tags", {})),
+            **{key: newest[key] for key in MANAGED if key in newest},
+            "containerProperties": {key: one for key, one in newest["containerProperties"].items() if key in CONTAINER},
         }
+        spare = {"revisions": self._unused(revisions, remote)}
+        return Found(_in_order(properties), newest["status"], f"revision {newest['revision']}", spare)
 
-    def _container(self, spec: ProvisionSpec) -> Document:
-        stack = self._stack
-        return {
-            "image": spec.image,
-            "command": [part for name in RUNNER_PARAMETERS for part in (f"--{name}", f"Ref::{name}")],
-            "jobRoleArn": stack.iam_arn("role", stack.job_role),
-            "executionRoleArn": stack.iam_arn("role", stack.execution_role),
-            "resourceRequirements": [
-                {"type": "VCPU", "value": str(spec.vcpus)},
-                {"type": "MEMORY", "value": str(spec.container_memory)},
-            ],
-            # Batch sets no region in a container on EC2, and the users' own boto3 code wants one.
-            "environment": [{"name": "AWS_DEFAULT_REGION", "value": stack.region}],
-            "logConfiguration": {
-                "logDriver": "awslogs",
-                "options": {"awslogs-group": stack.log_group, "awslogs-region": stack.region},
-            },
-        }
+    def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        return _in_order(definition(self.stack, spec))
 
+    def create(self, desired: Document) -> list[Instruction]:
+        parameters = {"jobDefinitionName": self.name, **desired}
+        what = f"register job definition {self.name}"
+        return [ApiCall(what, "batch", "register_job_definition", parameters, passing=NEWS_OF_IAM)]
 
-def _covers(current: object, wanted: object) -> bool:
-    """Whether `current` has everything `wanted`: AWS adds fields of its own."""
-    if isinstance(wanted, dict):
-        return isinstance(current, dict) and all(
-            key in current and _covers(current[key], value) for key, value in wanted.items()
+    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """A new revision; older ones go unless a living job runs by them."""
+        return [*self.create(desired), *(self._deregistration(one) for one in found.kept["revisions"])]
+
+    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+        return [self._deregistration(revision) for revision in self._revisions(remote)]
+
+    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
+        raise NotImplementedError
+
+    def _revisions(self, remote: RemoteState) -> list[Document]:
+        found = remote.list(
+            "batch", "describe_job_definitions", "jobDefinitions", jobDefinitionName=self.name, status="ACTIVE"
         )
-    if isinstance(wanted, list):
-        return isinstance(current, list) and len(current) == len(wanted) and all(map(_covers, current, wanted))
-    # AWS may answer a retry rule's action in another case than it was given.
-    return current == wanted or (wanted in ("RETRY", "EXIT") and str(current).upper() == wanted)
+        return sorted(found, key=lambda one: int(one["revision"]))
+
+    def _unused(self, revisions: list[Document], remote: RemoteState) -> list[Document]:
+        used = _definitions_in_use(self.stack.job_queue, remote)
+        return [one for one in revisions if one["jobDefinitionArn"] not in used]
+
+    def _deregistration(self, revision: Document) -> Instruction:
+        name = f"{self.name}:{revision['revision']}"
+        what = f"deregister job definition {name}"
+        return ApiCall(what, "batch", "deregister_job_definition", {"jobDefinition": name})
+
+
+def definition(stack: Stack, spec: ProvisionSpec) -> Document:
+    """What RegisterJobDefinition is given, but the name."""
+    return {
+        "type": "container",
+        "platformCapabilities": ["EC2"],
+        "parameters": dict.fromkeys(RUNNER_PARAMETERS, "none"),
+        "containerProperties": _container(stack, spec),
+        "retryStrategy": RETRY_STRATEGY,
+        "timeout": {"attemptDurationSeconds": spec.job_timeout * 60},
+        "propagateTags": True,
+        "tags": stack.tags,
+    }
+
+
+def _container(stack: Stack, spec: ProvisionSpec) -> Document:
+    return {
+        "image": spec.image or IMAGE,
+        "command": [part for name in RUNNER_PARAMETERS for part in (f"--{name}", f"Ref::{name}")],
+        "jobRoleArn": stack.iam_arn("role", stack.job_role),
+        "executionRoleArn": stack.iam_arn("role", stack.execution_role),
+        "resourceRequirements": _requirements(spec),
+        # Batch sets no region in a container on EC2, and the users' own boto3 code wants one.
+        "environment": [{"name": "AWS_DEFAULT_REGION", "value": stack.region}],
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": stack.log_group, "awslogs-region": stack.region},
+        },
+        "user": NOBODY,
+    }
+
+
+def _requirements(spec: ProvisionSpec) -> list[Document]:
+    asked = {"VCPU": spec.vcpus, "MEMORY": spec.container_memory, "GPU": spec.gpus}
+    return [{"type": kind, "value": str(value)} for kind, value in asked.items() if value]
+
+
+def _definitions_in_use(queue: str, remote: RemoteState) -> set[str]:
+    """ARNs with revisions, of jobs that have not ended."""
+    queues = remote.list("batch", "describe_job_queues", "jobQueues", jobQueues=[queue])
+    if not any(entry["status"] != "DELETED" for entry in queues):
+        return set()
+    jobs = [
+        job
+        for state in LIVING_STATES
+        for job in remote.list("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=state)
+    ]
+    return {str(job.get("jobDefinition", "")) for job in jobs}
+
+
+def _in_order(document: Document) -> Document:
+    """AWS may answer lists of named things in an order of its own, and rules in another case."""
+    container = dict(document["containerProperties"])
+    for key, by in (("resourceRequirements", "type"), ("environment", "name")):
+        container[key] = sorted(container.get(key, []), key=lambda one: str(one[by]))
+    log = container.get("logConfiguration", {})
+    container["logConfiguration"] = {key: log[key] for key in ("logDriver", "options") if key in log}
+    return {**document, "containerProperties": container, "retryStrategy": _upper_case(document["retryStrategy"])}
+
+
+def _upper_case(strategy: Document) -> Document:
+    rules = [{**rule, "action": str(rule["action"]).upper()} for rule in strategy.get("evaluateOnExit", [])]
+    return {**strategy, "evaluateOnExit": rules}

@@ -1,70 +1,134 @@
-"""The job queue, in front of the one compute environment."""
+"""The job queue, in front of the compute environments: Spot first, where there is one."""
 
 from __future__ import annotations
 
 from provisioner.clients import Document
-from provisioner.models import ApiCall, Instruction, WaitUntil
+from provisioner.models import ApiCall, EndJobs, Instruction, WaitUntil
 from provisioner.remote import RemoteState
-from provisioner.resources import GONE, READY, SETTLED
-from provisioner.spec import ProvisionSpec
+from provisioner.resources import GONE, READY, SETTLED, Found, Resource
+from provisioner.spec import UNLIMITED, ProvisionSpec
 from provisioner.stack import Stack
 
+LIMITED_REASONS = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
+    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+)
+"""What AWS can be told to cancel a job at the head of the queue for:
+https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable_time_limit_actions.html"""
 
-class JobQueue:
+
+class JobQueue(Resource):
+    kind = "job queue"
+    needs = ("compute environment",)
+
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._name = stack.job_queue
+        super().__init__(stack, stack.job_queue)
 
-    def changes(self, spec: ProvisionSpec, remote: RemoteState) -> list[Instruction]:
-        found = self._read(remote)
+    @property
+    def arn(self) -> str:
+        return self.stack.arn("batch", f"job-queue/{self.name}")
+
+    @property
+    def remove_command(self) -> str:
+        where = f"--job-queue {self.name} --region {self.stack.region}"
+        return f"aws batch update-job-queue {where} --state DISABLED; aws batch delete-job-queue {where}"
+
+    def read(self, remote: RemoteState) -> Found | None:
+        entries = remote.list("batch", "describe_job_queues", "jobQueues", jobQueues=[self.name])
+        found = next((entry for entry in entries if entry["status"] != "DELETED"), None)
         if found is None:
-            return [self._creation(), self._wait(READY)]
-        return [] if found["status"] == "VALID" else [self._wait(READY)]
+            return None
+        order = sorted(found["computeEnvironmentOrder"], key=lambda one: int(one["order"]))
+        environments = [one["computeEnvironment"] for one in order]
+        names = ", ".join(arn.rpartition("/")[2] for arn in environments)
+        properties = {
+            "tags": self.stack.ours_of(found.get("tags", {})),
+            "state": found["state"],
+            "computeEnvironmentOrder": environments,
+            "jobStateTimeLimitActions": found.get("jobStateTimeLimitActions", []),
+        }
+        return Found(properties, found["status"], f"order {names}")
 
-    def removal(self, remote: RemoteState) -> list[Instruction]:
-        """AWS deletes only a disabled queue, and ends its jobs itself."""
-        if self._read(remote) is None:
-            return []
+    def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        environments = [self.stack.spot_environment] if spec.spot else []
+        environments.append(self.stack.compute_environment)
+        return {
+            "tags": self.stack.tags,
+            "state": "ENABLED",
+            "computeEnvironmentOrder": [
+                self.stack.arn("batch", f"compute-environment/{name}") for name in environments
+            ],
+            "jobStateTimeLimitActions": time_limit_actions(spec),
+        }
+
+    def create(self, desired: Document) -> list[Instruction]:
+        parameters = {"jobQueueName": self.name, "priority": 1, "tags": self.stack.tags, **_settings(desired)}
+        made = ApiCall(f"create job queue {self.name}", "batch", "create_job_queue", parameters)
+        return [made, self._wait(READY)]
+
+    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        steps: list[Instruction] = [] if found.state in SETTLED else [self._wait(SETTLED)]
+        if "tags" in changed:
+            parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
+            steps.append(ApiCall(f"tag job queue {self.name}", "batch", "tag_resource", parameters))
+        settings = {name: value for name, value in _settings(desired).items() if name in changed}
+        if settings:
+            steps.append(self._change("change", "update_job_queue", **settings))
+        return [*steps, self._wait(READY)]
+
+    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+        """AWS deletes only a disabled queue."""
+        if found.state == "DELETING":
+            return [self._wait(GONE)]
+        busy = found.state not in SETTLED
         return [
+            *([self._wait(SETTLED)] if busy else []),
             self._change("disable", "update_job_queue", state="DISABLED"),
             self._wait(SETTLED),
+            EndJobs(f"end the jobs of queue {self.name}", self.name),
             self._change("delete", "delete_job_queue"),
             self._wait(GONE),
         ]
 
-    def _read(self, remote: RemoteState) -> Document | None:
-        found = remote.list("batch", "describe_job_queues", "jobQueues", jobQueues=[self._name])
-        return next((entry for entry in found if entry["status"] != "DELETED"), None)
+    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
+        raise NotImplementedError
 
-    def _creation(self) -> Instruction:
-        environment = self._stack.arn("batch", f"compute-environment/{self._stack.compute_environment}")
-        return ApiCall(
-            f"create job queue {self._name}",
-            "batch",
-            "create_job_queue",
-            {
-                "jobQueueName": self._name,
-                "state": "ENABLED",
-                "priority": 1,
-                "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": environment}],
-                "tags": self._stack.tags,
-            },
-        )
+    def must_settle(self, found: Found) -> bool:
+        return found.state != "VALID"
+
+    def must_replace(self, found: Found, changed: frozenset[str]) -> bool:
+        return found.state in ("INVALID", "DELETING")
 
     def _change(self, what: str, operation: str, **parameters: object) -> Instruction:
-        return ApiCall(
-            f"{what} job queue {self._name}",
-            "batch",
-            operation,
-            {"jobQueue": self._name, **parameters},
-        )
+        return ApiCall(f"{what} job queue {self.name}", "batch", operation, {"jobQueue": self.name, **parameters})
 
     def _wait(self, statuses: frozenset[str]) -> Instruction:
         return WaitUntil(
-            f"wait until job queue {self._name} is {' or '.join(sorted(statuses)) or 'gone'}",
+            f"wait until job queue {self.name} is {' or '.join(sorted(statuses)) or 'gone'}",
             "batch",
             "describe_job_queues",
-            {"jobQueues": [self._name]},
+            {"jobQueues": [self.name]},
             "jobQueues",
             statuses,
         )
+
+
+def time_limit_actions(spec: ProvisionSpec) -> list[Document]:
+    if spec.runnable_limit == UNLIMITED:
+        return []
+    seconds = spec.runnable_limit * 60
+    return [
+        {"reason": reason, "state": "RUNNABLE", "maxTimeSeconds": seconds, "action": "CANCEL"}
+        for reason in LIMITED_REASONS
+    ]
+
+
+def _settings(desired: Document) -> Document:
+    """What CreateJobQueue and UpdateJobQueue take alike."""
+    ordered = enumerate(desired["computeEnvironmentOrder"], start=1)
+    return {
+        "state": desired["state"],
+        "computeEnvironmentOrder": [{"order": order, "computeEnvironment": arn} for order, arn in ordered],
+        "jobStateTimeLimitActions": desired["jobStateTimeLimitActions"],
+    }

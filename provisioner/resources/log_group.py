@@ -5,33 +5,63 @@ from __future__ import annotations
 from provisioner.clients import Document
 from provisioner.models import ApiCall, Instruction
 from provisioner.remote import RemoteState
+from provisioner.resources import Found, Resource
 from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
 
 RETENTION_DAYS = 14
 
 
-class LogGroup:
+class LogGroup(Resource):
+    kind = "log group"
+
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._name = stack.log_group
+        super().__init__(stack, stack.log_group)
 
-    def changes(self, spec: ProvisionSpec, remote: RemoteState) -> list[Instruction]:
-        found = self._read(remote)
-        changes: list[Instruction] = []
+    @property
+    def arn(self) -> str:
+        return self.stack.arn("logs", f"log-group:{self.name}")
+
+    @property
+    def remove_command(self) -> str:
+        return f"aws logs delete-log-group --log-group-name {self.name} --region {self.stack.region}"
+
+    def read(self, remote: RemoteState) -> Found | None:
+        groups = remote.list("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name)
+        found = next((group for group in groups if group["logGroupName"] == self.name), None)
         if found is None:
-            changes.append(self._call("create log group", "create_log_group", tags=self._stack.tags))
-        if found is None or found.get("retentionInDays") != RETENTION_DAYS:
-            what = f"keep for {RETENTION_DAYS} days what is in log group"
-            changes.append(self._call(what, "put_retention_policy", retentionInDays=RETENTION_DAYS))
-        return changes
+            return None
+        tags = remote.get("logs", "list_tags_for_resource", missing="ResourceNotFoundException", resourceArn=self.arn)
+        properties = {
+            "tags": self.stack.ours_of(tags["tags"] if tags else {}),
+            "retentionInDays": found.get("retentionInDays"),
+        }
+        return Found(properties, detail=f"retention {found.get('retentionInDays', 'unlimited')} d")
 
-    def removal(self, remote: RemoteState) -> list[Instruction]:
-        return [self._call("delete log group", "delete_log_group")] if self._read(remote) else []
+    def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        return {"tags": self.stack.tags, "retentionInDays": RETENTION_DAYS}
 
-    def _read(self, remote: RemoteState) -> Document | None:
-        groups = remote.list("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self._name)
-        return next((group for group in groups if group["logGroupName"] == self._name), None)
+    def create(self, desired: Document) -> list[Instruction]:
+        return [self._call("create log group", "create_log_group", tags=self.stack.tags), self._retention()]
+
+    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        steps: list[Instruction] = []
+        if "tags" in changed:
+            parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
+            steps.append(ApiCall(f"tag log group {self.name}", "logs", "tag_resource", parameters))
+        if "retentionInDays" in changed:
+            steps.append(self._retention())
+        return steps
+
+    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+        return [self._call("delete log group", "delete_log_group")]
+
+    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
+        raise NotImplementedError
+
+    def _retention(self) -> Instruction:
+        what = f"keep for {RETENTION_DAYS} days what is in log group"
+        return self._call(what, "put_retention_policy", retentionInDays=RETENTION_DAYS)
 
     def _call(self, what: str, operation: str, **parameters: object) -> Instruction:
-        return ApiCall(f"{what} {self._name}", "logs", operation, {"logGroupName": self._name, **parameters})
+        return ApiCall(f"{what} {self.name}", "logs", operation, {"logGroupName": self.name, **parameters})

@@ -1,41 +1,81 @@
-"""Where instances are placed: the subnets and the security group of the region's default VPC."""
+"""Where instances are placed: the VPC and subnets that were asked for, else the region's default ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.errors import ConfigError
 from provisioner.clients import Document
 from provisioner.errors import ProvisionError
 from provisioner.remote import RemoteState
+from provisioner.spec import ProvisionSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     vpc_id: str
     subnet_ids: tuple[str, ...]
-    security_group_id: str
+    is_default: bool = False
+
+    @property
+    def note(self) -> str:
+        """What to tell people who didn't choose it themselves."""
+        return (
+            f"Instances go into the region's default VPC {self.vpc_id}: choose another with --vpc-id or --subnet-ids."
+        )
 
 
-def default_network(region: str, remote: RemoteState) -> Network:
-    """Raises `ProvisionError` when the region has no usable default VPC."""
+def network_of(spec: ProvisionSpec, remote: RemoteState) -> Network:
+    """Raises `ConfigError` for a network that doesn't exist, `ProvisionError` when there is no default one."""
+    if spec.subnet_ids:
+        return _of_subnets(spec, remote)
+    if spec.vpc_id is not None:
+        return _of_vpc(spec.vpc_id, remote)
+    return _default(spec.region, remote)
+
+
+def _of_subnets(spec: ProvisionSpec, remote: RemoteState) -> Network:
+    condition = _filter("subnet-id", *spec.subnet_ids)
+    subnets = remote.list("ec2", "describe_subnets", "Subnets", Filters=[condition])
+    missing = set(spec.subnet_ids) - {subnet["SubnetId"] for subnet in subnets}
+    if missing:
+        raise ConfigError(f"--subnet-ids has {', '.join(sorted(missing))}, which {spec.region} doesn't have.")
+    vpcs = {str(subnet["VpcId"]) for subnet in subnets}
+    if len(vpcs) > 1 or (spec.vpc_id is not None and vpcs != {spec.vpc_id}):
+        raise ConfigError(
+            f"--subnet-ids lie in {', '.join(sorted(vpcs))}, but all must lie in one VPC, --vpc-id if given."
+        )
+    return Network(vpcs.pop(), tuple(sorted(spec.subnet_ids)))
+
+
+def _of_vpc(vpc_id: str, remote: RemoteState) -> Network:
+    subnets = remote.list("ec2", "describe_subnets", "Subnets", Filters=[_filter("vpc-id", vpc_id)])
+    if not subnets:
+        raise ConfigError(f"--vpc-id is {vpc_id}, which has no subnets here: give the id of a VPC of this region.")
+    return Network(vpc_id, _ids(subnets))
+
+
+def _default(region: str, remote: RemoteState) -> Network:
     vpcs = remote.list("ec2", "describe_vpcs", "Vpcs", Filters=[_filter("is-default", "true")])
     if not vpcs:
-        raise ProvisionError(f"The region {region} has no default VPC: make one with `aws ec2 create-default-vpc`.")
-    vpc_id = str(vpcs[0]["VpcId"])
-    subnets = _in(vpc_id, remote, "describe_subnets", "Subnets", _filter("default-for-az", "true"))
-    groups = _in(vpc_id, remote, "describe_security_groups", "SecurityGroups", _filter("group-name", "default"))
-    if not subnets or not groups:
         raise ProvisionError(
-            f"The default VPC {vpc_id} lacks a default subnet or security group: make one with "
+            f"The region {region} has no default VPC: name one with --vpc-id, or make it with "
+            "`aws ec2 create-default-vpc`."
+        )
+    vpc_id = str(vpcs[0]["VpcId"])
+    conditions = [_filter("vpc-id", vpc_id), _filter("default-for-az", "true")]
+    subnets = remote.list("ec2", "describe_subnets", "Subnets", Filters=conditions)
+    if not subnets:
+        raise ProvisionError(
+            f"The default VPC {vpc_id} lacks a default subnet: name others with --subnet-ids, or make one with "
             "`aws ec2 create-default-subnet`."
         )
-    ids = tuple(sorted(str(subnet["SubnetId"]) for subnet in subnets))
-    return Network(vpc_id, ids, str(groups[0]["GroupId"]))
+    return Network(vpc_id, _ids(subnets), is_default=True)
 
 
-def _in(vpc_id: str, remote: RemoteState, operation: str, key: str, condition: Document) -> list[Document]:
-    return remote.list("ec2", operation, key, Filters=[_filter("vpc-id", vpc_id), condition])
+def _ids(subnets: list[Document]) -> tuple[str, ...]:
+    return tuple(sorted(str(subnet["SubnetId"]) for subnet in subnets))
 
 
-def _filter(name: str, value: str) -> Document:
-    return {"Name": name, "Values": [value]}
+def _filter(name: str, *values: str) -> Document:
+    return {"Name": name, "Values": list(values)}

@@ -4,70 +4,112 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from provisioner.clients import Document
 from provisioner.models import ApiCall, Instruction
 from provisioner.policies import Policy, as_json
 from provisioner.remote import RemoteState
+from provisioner.resources import Found, Resource
 from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack import Stack, from_tag_list
 
 POLICY_NAME = "scaler-batch"
 NO_SUCH = "NoSuchEntity"
 
 
-class Role:
+class Role(Resource):
     """`policy` is a function of the spec, because what a role may do depends on it (the image's registry)."""
 
+    kind = "IAM role"
+
     def __init__(self, stack: Stack, name: str, trust: Policy, policy: Callable[[ProvisionSpec], Policy]) -> None:
-        self._stack = stack
-        self._name = name
+        super().__init__(stack, name)
         self._trust = trust
         self._policy = policy
 
-    def changes(self, spec: ProvisionSpec, remote: RemoteState) -> list[Instruction]:
-        policy = self._policy(spec)
-        found = remote.get("iam", "get_role", missing=NO_SUCH, RoleName=self._name)
+    @property
+    def arn(self) -> str:
+        return self.stack.iam_arn("role", self.name)
+
+    @property
+    def remove_command(self) -> str:
+        policy = f"aws iam delete-role-policy --role-name {self.name} --policy-name {POLICY_NAME}"
+        return f"{policy}; aws iam delete-role --role-name {self.name}"
+
+    def read(self, remote: RemoteState) -> Found | None:
+        found = remote.get("iam", "get_role", missing=NO_SUCH, RoleName=self.name)
         if found is None:
-            return [self._creation(), self._put(policy)]
-        changes: list[Instruction] = []
-        if found["Role"]["AssumeRolePolicyDocument"] != self._trust:
-            changes.append(
-                self._call(
-                    "change who may assume role",
-                    "update_assume_role_policy",
-                    PolicyDocument=as_json(self._trust),
-                )
-            )
-        if self._current(remote) != policy:
-            changes.append(self._put(policy))
-        return changes
+            return None
+        role = found["Role"]
+        return Found(
+            {
+                "tags": self.stack.ours_of(from_tag_list(role.get("Tags", []))),
+                "trust": role["AssumeRolePolicyDocument"],
+                "permissionsBoundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+                "policy": self._current(remote),
+            }
+        )
 
-    def removal(self, remote: RemoteState) -> list[Instruction]:
-        if remote.get("iam", "get_role", missing=NO_SUCH, RoleName=self._name) is None:
-            return []
-        removal: list[Instruction] = []
-        if self._current(remote) is not None:
-            removal.append(self._call("delete policy of role", "delete_role_policy", PolicyName=POLICY_NAME))
-        return [*removal, self._call("delete role", "delete_role")]
+    def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        return {
+            "tags": self.stack.tags,
+            "trust": self._trust,
+            "permissionsBoundary": spec.permissions_boundary,
+            "policy": self._policy(spec),
+        }
 
-    def _current(self, remote: RemoteState) -> Policy | None:
-        found = remote.get("iam", "get_role_policy", missing=NO_SUCH, RoleName=self._name, PolicyName=POLICY_NAME)
-        return found and found["PolicyDocument"]
-
-    def _creation(self) -> Instruction:
-        return self._call(
+    def create(self, desired: Document) -> list[Instruction]:
+        boundary = desired["permissionsBoundary"]
+        made = self._call(
             "create role",
             "create_role",
             AssumeRolePolicyDocument=as_json(self._trust),
-            Tags=self._stack.tag_list,
+            Tags=self.stack.tag_list,
+            **({"PermissionsBoundary": boundary} if boundary else {}),
+        )
+        return [made, self._put(desired["policy"])]
+
+    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        steps: dict[str, Instruction] = {
+            "tags": self._call("tag role", "tag_role", Tags=self.stack.tag_list),
+            "trust": self._call(
+                "change who may assume role", "update_assume_role_policy", PolicyDocument=as_json(self._trust)
+            ),
+            "permissionsBoundary": self._bound(desired["permissionsBoundary"]),
+            "policy": self._put(desired["policy"]),
+        }
+        return [step for name, step in steps.items() if name in changed]
+
+    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+        """IAM keeps a role while a policy is on it, whoever put it there."""
+        inline = remote.list("iam", "list_role_policies", "PolicyNames", RoleName=self.name)
+        attached = remote.list("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=self.name)
+        return [
+            *(self._call("delete a policy of role", "delete_role_policy", PolicyName=name) for name in inline),
+            *(
+                self._call("detach a policy from role", "detach_role_policy", PolicyArn=one["PolicyArn"])
+                for one in attached
+            ),
+            self._call("delete role", "delete_role"),
+        ]
+
+    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
+        raise NotImplementedError
+
+    def _current(self, remote: RemoteState) -> Policy | None:
+        found = remote.get("iam", "get_role_policy", missing=NO_SUCH, RoleName=self.name, PolicyName=POLICY_NAME)
+        return found and found["PolicyDocument"]
+
+    def _bound(self, boundary: str | None) -> Instruction:
+        if boundary is None:
+            return self._call("take the permissions boundary off role", "delete_role_permissions_boundary")
+        return self._call(
+            "put the permissions boundary on role", "put_role_permissions_boundary", PermissionsBoundary=boundary
         )
 
     def _put(self, policy: Policy) -> Instruction:
         return self._call(
-            "write policy of role",
-            "put_role_policy",
-            PolicyName=POLICY_NAME,
-            PolicyDocument=as_json(policy),
+            "write the policy of role", "put_role_policy", PolicyName=POLICY_NAME, PolicyDocument=as_json(policy)
         )
 
     def _call(self, what: str, operation: str, **parameters: object) -> Instruction:
-        return ApiCall(f"{what} {self._name}", "iam", operation, {"RoleName": self._name, **parameters})
+        return ApiCall(f"{what} {self.name}", "iam", operation, {"RoleName": self.name, **parameters})

@@ -5,16 +5,37 @@ from __future__ import annotations
 from provisioner.clients import Document
 from provisioner.models import ApiCall, Instruction, Output, Variable
 from provisioner.remote import RemoteState
+from provisioner.resources import Found, Resource
 from provisioner.spec import ProvisionSpec
+from provisioner.stack import Stack
 
 SERVICE = "batch.amazonaws.com"
+NAME = "AWSServiceRoleForBatch"
 ARN = Variable("batch service role ARN")
 
 
-class ServiceRole:
-    def changes(self, spec: ProvisionSpec, remote: RemoteState) -> list[Instruction]:
-        if _read(remote):
-            return []
+class ServiceRole(Resource):
+    kind = "service-linked role"
+    shared = True
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack, NAME)
+
+    @property
+    def arn(self) -> str:
+        return self.stack.iam_arn("role", f"aws-service-role/{SERVICE}/{NAME}")
+
+    @property
+    def remove_command(self) -> str:
+        return f"aws iam delete-service-linked-role --role-name {NAME}"
+
+    def read(self, remote: RemoteState) -> Found | None:
+        return Found({}) if _read(remote) else None
+
+    def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        return {}
+
+    def create(self, desired: Document) -> list[Instruction]:
         return [
             ApiCall(
                 "create AWS Batch's service-linked role",
@@ -25,8 +46,14 @@ class ServiceRole:
             )
         ]
 
-    def removal(self, remote: RemoteState) -> list[Instruction]:
+    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
         return []
+
+    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+        return []
+
+    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
+        return {}
 
 
 def service_role_arn(remote: RemoteState) -> str | Variable:

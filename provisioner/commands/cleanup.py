@@ -1,0 +1,82 @@
+"""`cleanup`: delete a stack, resource by resource, then look again and say what remains."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from provisioner.cleanup import Candidate, Cleaner, Remains, Removal, candidates, plan_cleanup
+from provisioner.clients import Clients
+from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
+from provisioner.documents import plan_document, remains_document, removal_document
+from provisioner.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
+from provisioner.output import forget
+from provisioner.planner import Claims, stack_of
+from provisioner.printing import console, print_plan, print_remains, print_removal
+from provisioner.remote import RemoteState
+from provisioner.stack import Stack
+
+
+def cleanup(
+    region: Region = "us-east-1",
+    prefix: Prefix = "scaler-batch",
+    keep_data: Annotated[bool, typer.Option("--keep-data", help="Keep the bucket and the logs.")] = False,
+    yes: Yes = False,
+    adopt: Adopt = False,
+    as_json: Json = False,
+    config: ConfigFile = CONFIG_FILE,
+    env_file: EnvFile = ENV_FILE,
+) -> None:
+    """Delete everything of the prefix: its jobs, its resources, and all data in its bucket.
+
+    Exit code 1 when something remains, with the command that would remove it.
+    """
+    with told_as_json(as_json):
+        clients = Clients(region)
+        stack = stack_of(region, prefix, clients)
+        claims = claims_of(stack, config, adopt=adopt)
+        found = candidates(stack, RemoteState(clients), claims)
+        _consent(found, stack, clients, keep_data=keep_data, yes=yes, as_json=as_json)
+        remains = _clean(found, stack, clients, claims, keep_data=keep_data, as_json=as_json)
+        if not remains:
+            forget(stack.account, region, prefix, config, env_file)
+    _tell(remains, as_json=as_json)
+
+
+def _consent(
+    found: list[Candidate], stack: Stack, clients: Clients, *, keep_data: bool, yes: bool, as_json: bool
+) -> None:
+    plan = plan_cleanup(found, stack, clients, keep_data=keep_data)
+    if as_json:
+        print_line({"event": "plan", **plan_document(plan, stack)})
+    else:
+        print_plan(plan, stack)
+    if plan:
+        require_consent("Delete all this?", yes=yes)
+
+
+def _clean(
+    found: list[Candidate], stack: Stack, clients: Clients, claims: Claims, *, keep_data: bool, as_json: bool
+) -> list[Remains]:
+    out = console()
+
+    def heard(removal: Removal) -> None:
+        if as_json:
+            print_line(removal_document(removal))
+        elif removal.outcome is None:
+            status.update(removal.text)
+        else:
+            print_removal(out, removal)
+
+    with out.status("cleaning up") as status:
+        return Cleaner(stack, clients, heard, claims=claims, keep_data=keep_data).run(found)
+
+
+def _tell(remains: list[Remains], *, as_json: bool) -> None:
+    if as_json:
+        print_line(remains_document(remains))
+    else:
+        print_remains(remains)
+    if remains:
+        raise typer.Exit(1)

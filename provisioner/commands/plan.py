@@ -1,0 +1,59 @@
+"""`plan`: what `provision` or `cleanup` would do, read from what lives. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from provisioner.cleanup import candidates, plan_cleanup
+from provisioner.clients import Clients
+from provisioner.commands.common import claims_of, print_line
+from provisioner.commands.image_of import known_image
+from provisioner.documents import plan_document
+from provisioner.models import Plan
+from provisioner.options import CONFIG_FILE, Adopt, Asked, ConfigFile, Json, with_asked
+from provisioner.planner import Claims, plan_provision, stack_of
+from provisioner.printing import print_plan
+from provisioner.remote import RemoteState
+from provisioner.stack import Stack
+
+CHANGES = 2
+"""Terraform's exit code for a plan that isn't empty."""
+
+
+@with_asked
+def plan(
+    asked: Asked,
+    destroy: Annotated[bool, typer.Option("--destroy", help="What `cleanup` would delete.")] = False,
+    keep_data: Annotated[bool, typer.Option("--keep-data", help="With --destroy: keep bucket and logs.")] = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when something would change.")
+    ] = False,
+    adopt: Adopt = False,
+    as_json: Json = False,
+    config: ConfigFile = CONFIG_FILE,
+) -> None:
+    """Show what `provision` would create, update, replace and delete, field by field."""
+    clients = Clients(asked.spec.region)
+    stack = stack_of(asked.spec.region, asked.spec.prefix, clients)
+    claims = claims_of(stack, config, adopt=adopt)
+    found = (
+        _destruction(stack, clients, claims, keep_data=keep_data) if destroy else _plan(asked, stack, clients, claims)
+    )
+    if as_json:
+        print_line(plan_document(found, stack))
+    else:
+        print_plan(found, stack)
+    if detailed_exitcode and found:
+        raise typer.Exit(CHANGES)
+
+
+def _plan(asked: Asked, stack: Stack, clients: Clients, claims: Claims) -> Plan:
+    spec = asked.with_image(known_image(asked, clients, stack))
+    return plan_provision(spec, stack, RemoteState(clients), claims)
+
+
+def _destruction(stack: Stack, clients: Clients, claims: Claims, *, keep_data: bool) -> Plan:
+    found = candidates(stack, RemoteState(clients), claims)
+    return plan_cleanup(found, stack, clients, keep_data=keep_data)

@@ -1,0 +1,119 @@
+"""`provision`: build the image unless one is given, plan, ask, apply, and save after every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import typer
+
+from provisioner.clients import Clients
+from provisioner.commands.common import PRODUCTION, claims_of, print_line, require_consent, told_as_json
+from provisioner.commands.image_of import built_image, known_image
+from provisioner.documents import plan_document, progress_document
+from provisioner.executor import Executor, Progress
+from provisioner.image.events import Event, Line
+from provisioner.journal import Journal
+from provisioner.models import Plan
+from provisioner.options import CONFIG_FILE, ENV_FILE, Adopt, Asked, ConfigFile, EnvFile, Json, Yes, with_asked
+from provisioner.output import Provisioned, entry_key, load
+from provisioner.planner import Claims, plan_provision, stack_of
+from provisioner.printing import console, print_plan
+from provisioner.progress_table import ProgressTable
+from provisioner.remote import RemoteState
+from provisioner.spec import ProvisionSpec
+from provisioner.stack import Stack
+
+
+@with_asked
+def provision(
+    asked: Asked,
+    yes: Yes = False,
+    adopt: Adopt = False,
+    as_json: Json = False,
+    config: ConfigFile = CONFIG_FILE,
+    env_file: EnvFile = ENV_FILE,
+) -> None:
+    """Make the AWS resources of a worker manager as asked for: create what is missing, change what differs.
+
+    For tests and development: production should come from your organization's own infrastructure as code, for which
+    `export` gives a template and policies. Run again, it goes on where it stopped, and then changes nothing.
+    """
+    with told_as_json(as_json):
+        clients = Clients(asked.spec.region)
+        stack = stack_of(asked.spec.region, asked.spec.prefix, clients)
+        claims = claims_of(stack, config, adopt=adopt)
+        _provision(asked, clients, stack, claims, _Files(config, env_file), yes=yes, as_json=as_json)
+
+
+class _Files:
+    def __init__(self, config: Path, env_file: Path) -> None:
+        self.config = config
+        self.env_file = env_file
+
+    def begun(self, stack: Stack) -> tuple[str, ...]:
+        entry = load(self.config).get(entry_key(stack.account, stack.region, stack.prefix))
+        return entry.begun if entry else ()
+
+
+def _provision(
+    asked: Asked, clients: Clients, stack: Stack, claims: Claims, files: _Files, *, yes: bool, as_json: bool
+) -> None:
+    image = known_image(asked, clients, stack)
+    plan = _planned(asked.with_image(image), clients, stack, claims)
+    _show(plan, stack, as_json=as_json)
+    if plan:
+        require_consent("Do this?", yes=yes or as_json)
+    if image is None:
+        image = built_image(asked, clients, stack, claims, _print_json_event if as_json else _print_event)
+        plan = _planned(asked.with_image(image), clients, stack, claims)
+    spec = asked.with_image(image)
+    journal = Journal(Provisioned.of(spec, stack), files.config, files.env_file, files.begun(stack))
+    _apply(plan, clients, journal, as_json=as_json)
+    _tell(journal.complete(), files, as_json=as_json)
+
+
+def _planned(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims) -> Plan:
+    return plan_provision(spec, stack, RemoteState(clients), claims)
+
+
+def _show(plan: Plan, stack: Stack, *, as_json: bool) -> None:
+    if as_json:
+        print_line({"event": "plan", **plan_document(plan, stack)})
+    else:
+        print_plan(plan, stack)
+
+
+def _apply(plan: Plan, clients: Clients, journal: Journal, *, as_json: bool) -> None:
+    with ProgressTable(plan, console()) as table:
+
+        def heard(progress: Progress) -> None:
+            journal.heard(progress)
+            if as_json:
+                print_line(progress_document(progress))
+            else:
+                table.heard(progress)
+
+        Executor(clients, heard).run(plan)
+
+
+def _print_event(event: Event) -> None:
+    console().print(
+        event.text if isinstance(event, Line) else f"{event.name}: {event.state} · {event.text}", markup=False
+    )
+
+
+def _print_json_event(event: Event) -> None:
+    print_line(event.document())
+
+
+def _tell(provisioned: Provisioned, files: _Files, *, as_json: bool) -> None:
+    if as_json:
+        print_line({"event": "done", "provisioned": msgspec.to_builtins(provisioned)})
+        return
+    typer.echo(f"bucket {provisioned.bucket}")
+    typer.echo(f"job queue {provisioned.job_queue}, job definition {provisioned.job_definition}")
+    typer.echo(f"Saved {files.config} and {files.env_file}; next: source {files.env_file}")
+
+
+__all__ = ["PRODUCTION", "provision"]

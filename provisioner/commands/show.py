@@ -1,0 +1,87 @@
+"""`show`: what was provisioned, and with --live what of it lives and how it differs."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from provisioner.clients import Clients
+from provisioner.commands.common import print_line
+from provisioner.documents import seen_documents
+from provisioner.errors import ProvisionError
+from provisioner.options import CONFIG_FILE, ConfigFile, Json
+from provisioner.output import Provisioned, environment_text, load
+from provisioner.planner import stack_of
+from provisioner.printing import print_seen
+from provisioner.remote import RemoteState
+from provisioner.show import look
+from provisioner.toml_table import worker_manager_table
+
+
+class Format(StrEnum):
+    ENV = "env"
+    TOML = "toml"
+    JSON = "json"
+
+
+def show(
+    region: Annotated[str | None, typer.Option(help="Only of this region.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Only of this prefix.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Look what of it lives, and what differs.")] = False,
+    as_json: Json = False,
+    format: Annotated[
+        Format | None, typer.Option(help="env: a shell's variables; toml: a [[worker_manager]] table; json: all.")
+    ] = None,
+    config: ConfigFile = CONFIG_FILE,
+) -> None:
+    """Print what was provisioned."""
+    entries = _entries(config, region, prefix)
+    if live:
+        _show_live(_only(entries), as_json=as_json)
+    elif format is Format.ENV:
+        typer.echo(environment_text(_only(entries)), nl=False)
+    elif format is Format.TOML:
+        typer.echo(worker_manager_table(_only(entries)), nl=False)
+    elif as_json:
+        print_line({"entries": msgspec.to_builtins(entries)})
+    else:
+        by_key = {f"{entry.account}/{entry.region}/{entry.prefix}": entry for entry in entries}
+        typer.echo(msgspec.json.format(msgspec.json.encode(by_key)).decode())
+
+
+def _entries(config: Path, region: str | None, prefix: str | None) -> list[Provisioned]:
+    """Raises `ProvisionError` when there is none."""
+    found = [
+        entry for entry in load(config).values() if region in (None, entry.region) and prefix in (None, entry.prefix)
+    ]
+    if not found:
+        raise ProvisionError(f"Nothing is saved in {config}: run provision, or name a file with --config.")
+    return found
+
+
+def _only(entries: list[Provisioned]) -> Provisioned:
+    if len(entries) > 1:
+        places = ", ".join(f"{entry.prefix} in {entry.region}" for entry in entries)
+        raise ProvisionError(f"Several stacks are saved ({places}): choose one with --region and --prefix.")
+    return entries[0]
+
+
+def _show_live(entry: Provisioned, *, as_json: bool) -> None:
+    clients = Clients(entry.region)
+    stack = stack_of(entry.region, entry.prefix, clients)
+    if stack.account != entry.account:
+        raise ProvisionError(
+            f"{entry.prefix} was provisioned in account {entry.account}, but these credentials are of account "
+            f"{stack.account}: use that account's."
+        )
+    seen = look(entry.spec, stack, RemoteState(clients))
+    if as_json:
+        saved = msgspec.to_builtins(entry)
+        print_line({"entry": saved, "read_at": time.time(), "resources": seen_documents(seen)})
+    else:
+        print_seen(seen)

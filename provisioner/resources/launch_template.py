@@ -1,0 +1,121 @@
+"""The instances' launch template: IMDSv2 only, encrypted gp3 disks."""
+
+from __future__ import annotations
+
+from provisioner.clients import Document
+from provisioner.models import ApiCall, Instruction, Output, Variable
+from provisioner.plan_fields import differences
+from provisioner.remote import RemoteState
+from provisioner.resources import Found, Resource
+from provisioner.spec import ProvisionSpec
+from provisioner.stack import Stack, from_tag_list
+
+VERSION = Variable("launch template version")
+FIRST_VERSION = "1"
+MISSING = "InvalidLaunchTemplateName.NotFoundException"
+DISK_GIB = 50
+"""The ECS-optimized image wants 30; images with a scientific stack take the rest."""
+
+
+class LaunchTemplate(Resource):
+    kind = "launch template"
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack, stack.instances)
+
+    @property
+    def arn(self) -> str:
+        return self.stack.arn("ec2", f"launch-template/{self.name}")
+
+    @property
+    def remove_command(self) -> str:
+        flag = f"--launch-template-name {self.name}"
+        return f"aws ec2 delete-launch-template {flag} --region {self.stack.region}"
+
+    def read(self, remote: RemoteState) -> Found | None:
+        found = remote.get("ec2", "describe_launch_templates", missing=MISSING, LaunchTemplateNames=[self.name])
+        if found is None or not found["LaunchTemplates"]:
+            return None
+        template = found["LaunchTemplates"][0]
+        tags = self.stack.ours_of(from_tag_list(template.get("Tags", [])))
+        version = str(template["DefaultVersionNumber"])
+        kept = {"id": template["LaunchTemplateId"], "version": version}
+        return Found({"tags": tags, "data": self._data(remote)}, detail=f"version {version}", kept=kept)
+
+    def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        return {"tags": self.stack.tags, "data": template_data(self.stack)}
+
+    def create(self, desired: Document) -> list[Instruction]:
+        specification = {"ResourceType": "launch-template", "Tags": self.stack.tag_list}
+        return [
+            self._call(
+                "create launch template",
+                "create_launch_template",
+                LaunchTemplateData=desired["data"],
+                TagSpecifications=[specification],
+            )
+        ]
+
+    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        steps: list[Instruction] = []
+        if "tags" in changed:
+            parameters = {"Resources": [found.kept["id"]], "Tags": self.stack.tag_list}
+            steps.append(ApiCall(f"tag launch template {self.name}", "ec2", "create_tags", parameters))
+        if "data" in changed:
+            steps += self._new_version(desired["data"])
+        return steps
+
+    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+        return [self._call("delete launch template", "delete_launch_template")]
+
+    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
+        raise NotImplementedError
+
+    def version_for(self, spec: ProvisionSpec, remote: RemoteState) -> str | Variable:
+        """The version that holds what the spec wants: the living one, or the one that will be made."""
+        found = self.read(remote)
+        if found is None:
+            return FIRST_VERSION
+        if differences(found.properties["data"], self.desired(spec, remote)["data"]):
+            return VERSION
+        return str(found.kept["version"])
+
+    def _new_version(self, data: Document) -> list[Instruction]:
+        made = ApiCall(
+            f"make a new version of launch template {self.name}",
+            "ec2",
+            "create_launch_template_version",
+            {"LaunchTemplateName": self.name, "LaunchTemplateData": data},
+            Output(VERSION.name, ("LaunchTemplateVersion", "VersionNumber")),
+        )
+        return [made, self._call("use it as the default of", "modify_launch_template", DefaultVersion=VERSION)]
+
+    def _data(self, remote: RemoteState) -> Document:
+        found = remote.get(
+            "ec2",
+            "describe_launch_template_versions",
+            missing=MISSING,
+            LaunchTemplateName=self.name,
+            Versions=["$Default"],
+        )
+        data: Document = found["LaunchTemplateVersions"][0]["LaunchTemplateData"] if found else {}
+        return {**data, "TagSpecifications": [one for one in data.get("TagSpecifications", []) if _is_of_disks(one)]}
+
+    def _call(self, what: str, operation: str, **parameters: object) -> Instruction:
+        parameters = {"LaunchTemplateName": self.name, **parameters}
+        return ApiCall(f"{what} {self.name}", "ec2", operation, parameters)
+
+
+def _is_of_disks(specification: Document) -> bool:
+    """The template's own tags are not the disks'."""
+    return bool(specification["ResourceType"] == "volume")
+
+
+def template_data(stack: Stack) -> Document:
+    """Jobs get their credentials from ECS: one hop keeps the instance's own ones out of their reach."""
+    disk = {"Encrypted": True, "VolumeType": "gp3", "VolumeSize": DISK_GIB, "DeleteOnTermination": True}
+    return {
+        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],
+        "TagSpecifications": [{"ResourceType": "volume", "Tags": stack.tag_list}],
+    }
