@@ -18,6 +18,9 @@ from engine.errors import EngineError
 from engine.telemetry.endpoints import Endpoint, EngineHere, engines_here
 
 START_SECONDS = 120.0
+BUILD_SECONDS = 1800.0
+"""Of an image that has to be pulled, built and pushed first."""
+
 _LOOK_SECONDS = 0.05
 _TAIL_BYTES = 4096
 _TAIL_LINES = 12
@@ -35,16 +38,21 @@ class EngineChild:
         """What it wrote to its standard output so far, where that is apart from the log."""
         return "" if self._output is None else self._output.read_text(errors="replace")
 
-    def wait_for(self, is_ours: Callable[[EngineHere], bool], clock: Callable[[], float] = time.monotonic) -> Endpoint:
+    def wait_for(
+        self,
+        is_ours: Callable[[EngineHere], bool],
+        seconds: float = START_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Endpoint:
         """Where the engine can be reached, as soon as it says so. Raises `EngineError` when it ends before."""
-        deadline = clock() + START_SECONDS
+        deadline = clock() + seconds
         while clock() < deadline:
             found = [engine for engine in engines_here() if is_ours(engine)]
             if found:
                 return found[0].endpoint
             self._must_live()
             time.sleep(_LOOK_SECONDS)
-        raise EngineError(f"the engine says nothing after {START_SECONDS:.0f} s: its log {self.log} may tell why")
+        raise EngineError(f"the engine says nothing after {seconds:.0f} s: its log {self.log} may tell why")
 
     def end_in_words(self) -> str:
         """Empty while it runs."""

@@ -25,7 +25,11 @@ from engine.config import EngineConfig, resolve
 
 if TYPE_CHECKING:
     from provisioner.local.cluster import LocalCluster
+    from provisioner.local.containers.job_image import JobImage
     from provisioner.local.options import Delays
+
+PROCESSES_AT_ONCE = 256
+"""Jobs of one vCPU; in containers there are as many as this machine has cores."""
 
 # With a client the interesting output is the client's; a cluster that stays up tells what it does.
 QUIET_LEVEL = "WARNING"
@@ -38,6 +42,10 @@ class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
     script: Path | None
     faults: tuple[str, ...]
     as_json: bool
+    containers: bool = False
+    image: str | None = None
+    """Of the containers; None: one is built, on `base_image`."""
+    base_image: str | None = None
     stay: bool = False
     """Not to end with the client."""
     flags: Mapping[str, object]
@@ -57,11 +65,27 @@ def run_locally(options: LocalOptions) -> int:
         cluster = LocalCluster(
             state_dir=Path(folder),
             transport=os.environ.get("SCALER_NETWORK_BACKEND", "ymq"),
+            vcpus=(os.cpu_count() or 1) if options.containers else PROCESSES_AT_ONCE,
             delays=delays(options),
             faults=options.faults,
+            job_image=job_image(options),
         )
         with started(cluster):
             return LocalRun(options, cluster, users).run()
+
+
+def job_image(options: LocalOptions) -> JobImage | None:
+    """None where jobs run as processes of this Python."""
+    if not options.containers:
+        return None
+    from provisioner.image.events import Event, State, Step
+    from provisioner.local.containers.job_image import JobImage
+
+    def heard(event: Event) -> None:
+        if isinstance(event, Step) and event.state is not State.RUNNING:
+            say(f"image: {event.name} {event.state}, {event.text}")
+
+    return JobImage(report=heard, given=options.image, base=options.base_image)
 
 
 def delays(options: LocalOptions) -> Delays:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from console.engine_child import EngineChild, log_file, start_detached, start_tied
+from console.engine_child import START_SECONDS, EngineChild, log_file, start_detached, start_tied
 from console.engine_program import engine_command
 from console.progress import say, step
 from engine.errors import ConfigError
@@ -38,13 +38,15 @@ def run_watched(settings: EngineConfig, *, only_ascii: bool = False) -> int:
     return _part(child, endpoint, choice, code)
 
 
-def run_local_watched(words: Sequence[str], manager: str | None, *, only_ascii: bool = False) -> int:
+def run_local_watched(
+    words: Sequence[str], manager: str | None, *, start_seconds: float = START_SECONDS, only_ascii: bool = False
+) -> int:
     """`local` with the same words, as a process that ends with this one. Returns the exit code."""
     name = manager or f"local-{os.getpid()}"
     log = log_file(name)
     child = start_tied((*LOCAL, *words, *(() if manager else ("--worker-manager-id", name))), log)
     with step("starting Scaler, a local AWS and the worker manager"), ended_on_failure(child):
-        endpoint = child.wait_for(lambda engine: name in engine.card.managers)
+        endpoint = child.wait_for(lambda engine: name in engine.card.managers, start_seconds)
     choice, code = _show(child, endpoint, tied=True, only_ascii=only_ascii)
     return _end_local(child, choice, code)
 

@@ -34,6 +34,9 @@ ANY_PLACES = {
 DEMO_HELP = "Run x ** 2 over range(N) and say what it cost."
 SCRIPT_HELP = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
 STAY_HELP = "As with the console: stay up after the demo or the script; a demo's jobs take a moment in each state."
+CONTAINERS_HELP = "Jobs run in real containers of an image that is built, instead of processes of this Python."
+IMAGE_HELP = "With --containers: this image, instead of building one."
+BASE_IMAGE_HELP = "With --containers: build the image on this one, instead of python:X.Y-slim."
 FAULT_HELP = "Let the local AWS fail, like spot:0.1; may be repeated."
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -54,6 +57,9 @@ def local(
     stay: Annotated[bool, typer.Option("--stay", help=STAY_HELP)] = False,
     demo: Annotated[int | None, typer.Option("--demo", metavar="N", min=1, help=DEMO_HELP)] = None,
     script: Annotated[Path | None, typer.Option("--script", metavar="FILE", help=SCRIPT_HELP)] = None,
+    containers: Annotated[bool, typer.Option("--containers", help=CONTAINERS_HELP)] = False,
+    image: Annotated[str | None, typer.Option(metavar="IMAGE", help=IMAGE_HELP)] = None,
+    base_image: Annotated[str | None, typer.Option(metavar="IMAGE", help=BASE_IMAGE_HELP)] = None,
     fault: Annotated[list[str] | None, typer.Option("--fault", metavar="FAULT", help=FAULT_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     **flags: object,
@@ -64,23 +70,36 @@ def local(
     Without --demo and --script it stays up and prints the address to connect to. On a terminal the console opens
     on it, and everything ends with the console. Headless, Ctrl-C drains, a second one stops.
     """
-    options = LocalOptions(demo=demo, script=script, faults=tuple(fault or ()), as_json=as_json, stay=stay, flags=flags)
+    options = LocalOptions(
+        demo=demo,
+        script=script,
+        faults=tuple(fault or ()),
+        as_json=as_json,
+        containers=containers,
+        image=image,
+        base_image=base_image,
+        stay=stay,
+        flags=flags,
+    )
     check(options)
     if not headless:
-        raise typer.Exit(watched(flags, only_ascii))
+        raise typer.Exit(watched(options, only_ascii))
     with deliberate_signals():
         raise typer.Exit(run_locally(options))
 
 
-def watched(flags: dict[str, object], only_ascii: bool) -> int:
+def watched(options: LocalOptions, only_ascii: bool) -> int:
     """The same command without a console, and a console on it."""
+    from console.engine_child import BUILD_SECONDS, START_SECONDS
     from console.opening import require_console
     from console.own_engine import run_local_watched
 
     require_console("add --headless")
-    manager = flags.get("worker_manager_id")
+    manager = options.flags.get("worker_manager_id")
+    start_seconds = BUILD_SECONDS if options.containers else START_SECONDS
     words = [word for word in sys.argv[2:] if word != "--ascii"]
-    return run_local_watched(words, str(manager) if manager else None, only_ascii=only_ascii)
+    name = str(manager) if manager else None
+    return run_local_watched(words, name, start_seconds=start_seconds, only_ascii=only_ascii)
 
 
 def check(options: LocalOptions) -> None:
@@ -94,8 +113,20 @@ def check(options: LocalOptions) -> None:
     for fault in options.faults:
         parse_fault(fault)
     engine_settings(options, ANY_PLACES)
+    check_containers(options)
     if options.script is not None and not options.script.is_file():
         raise ConfigError(f"--script is {options.script}, which is no file: give the path of a Python script.")
+
+
+def check_containers(options: LocalOptions) -> None:
+    """Raises `ConfigError`, and `EngineError` when there is no container engine."""
+    if options.containers:
+        from provisioner.local.containers.needs import check_needs
+
+        check_needs()
+    elif options.image or options.base_image:
+        name = "--image" if options.image else "--base-image"
+        raise ConfigError(f"{name} is for jobs in containers: add --containers.")
 
 
 @contextmanager

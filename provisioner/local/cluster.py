@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 
@@ -23,6 +24,9 @@ from provisioner.local.scaler_processes import GuardedProcess, free_ports, objec
 from provisioner.output import Provisioned
 from provisioner.spec import ProvisionSpec
 
+if TYPE_CHECKING:
+    from provisioner.local.containers.job_image import JobImage
+
 IMAGE = "scaler-batch-runner:local"  # never pulled: jobs run in processes of this Python
 
 
@@ -30,7 +34,7 @@ class LocalCluster:
     """Scheduler, object storage and local AWS; `resources` names what was provisioned. All end with this process.
 
     vcpus bounds the jobs that run at once; memory is MiB asked for a job (see `ProvisionSpec`); `options` are more
-    fields of `provisioner.local.options.LocalOptions`.
+    fields of `provisioner.local.options.LocalOptions`. With a `job_image` jobs run in containers of it.
     """
 
     def __init__(
@@ -41,14 +45,17 @@ class LocalCluster:
         vcpus: int = 256,
         memory: int = 2048,
         delays: Delays = Delays(),  # noqa: B008  # frozen
+        job_image: JobImage | None = None,
         **options: Any,
     ) -> None:
         self._state_dir = Path(state_dir)
         self._transport = transport
         self._vcpus = vcpus
         self._memory = memory
+        self._job_image = job_image
         self._stack = ExitStack()
-        self.aws = LocalAWS(self._state_dir / "aws", faults=tuple(faults), delays=delays, **options)
+        known = {"faults": tuple(faults), "delays": delays, "containers": job_image is not None}
+        self.aws = LocalAWS(self._state_dir / "aws", **known, **options)
         storage_port, scheduler_port, monitor_port = free_ports(3)
         environ = {**os.environ, "SCALER_NETWORK_BACKEND": transport}
         self._storage = object_storage(environ, storage_port, self._state_dir / "object-storage.log")
@@ -115,4 +122,7 @@ class LocalCluster:
         region = self.aws.options.region
         spec = ProvisionSpec(image=IMAGE, region=region, max_vcpus=self._vcpus, memory=self._memory)
         session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=region)
-        return provision(spec, Clients(region, session=session, endpoint_url=self.aws.endpoint))
+        clients = Clients(region, session=session, endpoint_url=self.aws.endpoint)
+        if self._job_image is not None:
+            spec = replace(spec, image=self._job_image.provide(replace(spec, image=None), clients))
+        return provision(spec, clients)

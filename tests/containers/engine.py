@@ -62,6 +62,8 @@ def search_path() -> str:
 @pytest.fixture(scope="module")
 def container_engine() -> Iterator[ContainerEngine]:
     """For one module, and for one at a time on this machine: engines share the network's bridge."""
+    if reason := missing():
+        pytest.fail(reason)
     with ExitStack() as stack:
         stack.enter_context(alone())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="engine-")))
