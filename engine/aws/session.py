@@ -19,11 +19,15 @@ READ_TIMEOUT_S: Final = 60
 
 
 class AwsSession:
-    """Owns the clients; safe to use from several threads. `connections` a service at most."""
+    """Owns the clients; safe to use from several threads. `connections` a service at most.
 
-    def __init__(self, region: str, connections: int) -> None:
+    `read_timeout_s`: how long an answer may take.
+    """
+
+    def __init__(self, region: str, connections: int, read_timeout_s: int = READ_TIMEOUT_S) -> None:
         self.region = region
         self.connections = connections
+        self.read_timeout_s = read_timeout_s
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
@@ -85,7 +89,7 @@ class AwsSession:
         config = Config(
             retries={"total_max_attempts": 1},
             connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
+            read_timeout=self.read_timeout_s,
             max_pool_connections=self.connections,
             user_agent_extra=USER_AGENT,
             signature_version="s3v4" if service == "s3" else None,

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from container.batch_job_frames import Blob
-from engine.telemetry.schema import Attempt, CallStats, Link, Quota
+from engine.telemetry.schema import Attempt, CallStats, Diagnosed, Link, Quota
 
 if TYPE_CHECKING:
     from engine.config import ManagerConfig
@@ -214,6 +214,12 @@ class Insight(Protocol):
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
         """The task's job; read at most every two seconds a job."""
+
+    def diagnose(self, job_id: str) -> Diagnosed:
+        """Why the job waits, or with an empty id whatever waits in the queue: what is known at this moment.
+
+        Never waits: while AWS is asked the answer says so, and who wants to know asks again.
+        """
 
     async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
         """The log streams of these jobs (a hundred at most); a job without one is left out."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Protocol
 
 from engine.backends import Insight
 from engine.settings import ManagerConfig, StopMode
 from engine.telemetry.book import JobBook
+from engine.telemetry.query import QueryError
 from engine.telemetry.schema import MIRROR_LIMIT, JobRow, Link, ManagerView, Quota, Snapshot
 from engine.telemetry.vitals import Vitals
 
@@ -86,7 +88,7 @@ class Overview:
         now = self.clock()
         return Snapshot(
             at=now,
-            managers=tuple(_view(manager, now) for manager in self.managers.values()),
+            managers=tuple(view_of(manager, now) for manager in self.managers.values()),
             vitals=self.vitals.read(self.lookers()),
             jobs_kept=sum(book.kept for book in self.books),
             windowed=self.windowed,
@@ -121,8 +123,18 @@ class Overview:
         """The manager that has a row of this task."""
         return next((manager for manager in self.managers.values() if manager.book.holds(task_id)), None)
 
+    def the_one(self, prefix: str) -> tuple[Manager, str]:
+        """The task whose id begins so, and its manager. Raises `QueryError` when there is none, or more than one."""
+        found = [(manager, one) for manager in self.managers.values() for one in islice(manager.book.find(prefix), 2)]
+        if not prefix or not found:
+            raise QueryError(f"no task {prefix or '(empty id)'} is known here: it never came, or ended long ago")
+        if len(found) > 1:
+            raise QueryError(f"several tasks begin with {prefix}: give more of the id")
+        return found[0]
 
-def _view(manager: Manager, now: float) -> ManagerView:
+
+def view_of(manager: Manager, now: float) -> ManagerView:
+    """One worker manager as it is now."""
     config, book, tasks, insight = manager.config, manager.book, manager.tasks, manager.insight
     slots = Quota("concurrency", tasks.slots_used, tasks.max_concurrent_jobs, "slots", "engine", now)
     return ManagerView(

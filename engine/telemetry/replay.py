@@ -12,6 +12,7 @@ from engine.telemetry.recorded_trends import RecordedTrends
 from engine.telemetry.recording import Frame, Recording
 from engine.telemetry.schema import (
     Answer,
+    Diagnose,
     FullState,
     GetFullState,
     GetJob,
@@ -32,6 +33,7 @@ from engine.telemetry.source import LinkState, LinkView
 
 NO_CONTROL = "this is a recording: what it shows is over and can't be changed"
 NO_LOGS = "empty: a recording holds no log lines, they are in CloudWatch under the job's log stream"
+NO_DIAGNOSIS = "a recording holds no diagnosis: AWS tells what is, not what was"
 ROW_ONLY = "From a recording: it holds what tables show, and nothing that was asked for job by job."
 
 
@@ -148,7 +150,7 @@ class ReplaySource:
         if isinstance(request, Hello):
             managers = tuple(manager.manager for manager in snapshot.managers)
             return Welcome(self.mirror.engine, snapshot.vitals, managers, may_control=False)
-        return Refusal(NO_CONTROL)
+        return Refusal(NO_DIAGNOSIS if isinstance(request, Diagnose) else NO_CONTROL)
 
     def _window(self, request: GetWindow, snapshot: Snapshot) -> Answer:
         try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from itertools import islice
 from typing import Final
 
 import msgspec
 import zmq
 
 from engine.backends import Description
+from engine.telemetry.diagnosing import diagnosed
 from engine.telemetry.log_watch import LogWatch
 from engine.telemetry.overview import Manager, Overview
 from engine.telemetry.pace import Pace
@@ -18,6 +18,7 @@ from engine.telemetry.publisher import Publisher
 from engine.telemetry.query import QueryError
 from engine.telemetry.schema import (
     Answer,
+    Diagnose,
     FullState,
     GetFullState,
     GetJob,
@@ -76,6 +77,8 @@ class ViewAnswers:
                 return self._log_page(request)
             case GetTrends():
                 return self._trends(request)
+            case Diagnose():
+                return diagnosed(request, self._overview)
             case _:
                 return Refusal("this socket only shows: ask for changes at the engine's control socket")
 
@@ -111,22 +114,13 @@ class ViewAnswers:
     # ---- one job
 
     async def _record(self, prefix: str) -> JobRecord:
-        manager, task_id = self._the_one(prefix)
+        manager, task_id = self._overview.the_one(prefix)
         config, record = manager.config, manager.book.record(task_id)
         assert record is not None
         record = msgspec.structs.replace(record, queue=config.job_queue, definition=config.job_definition)
         if not record.row.job_id:
             return msgspec.structs.replace(record, note="it has no job yet")
         return _described(record, await self._description(manager, record))
-
-    def _the_one(self, prefix: str) -> tuple[Manager, str]:
-        managers = self._overview.managers.values()
-        found = [(manager, one) for manager in managers for one in islice(manager.book.find(prefix), 2)]
-        if not prefix or not found:
-            raise QueryError(f"no task {prefix or '(empty id)'} is known here: it never came, or ended long ago")
-        if len(found) > 1:
-            raise QueryError(f"several tasks begin with {prefix}: give more of the id")
-        return found[0]
 
     async def _description(self, manager: Manager, record: JobRecord) -> Description:
         row = record.row

@@ -65,7 +65,7 @@ class BatchBackend:
         self._store = ObjectStore(self._caller.session, config.s3_bucket)
         self._ledger = Ledger()
         self._depot = BlobDepot(self._caller, self._layout, time.monotonic)
-        self.insight = BatchInsight(self._caller, self._ledger, self._depot)
+        self.insight = BatchInsight(self._caller, self._ledger, self._depot, config.job_queue)
         self._cleaner = Cleaner(self._caller, self._ledger, self._layout, self._depot)
         self._canceller = Canceller(self._caller, self._ledger, self._cleaner, self._spawn)
         jobs = JobLists(self._caller, config.worker_manager_id, config.job_queue)

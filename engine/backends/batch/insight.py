@@ -17,18 +17,23 @@ from engine.aws.budget import Clock, Sleep
 from engine.aws.call_statistics import ApiStatistics
 from engine.aws.caller import AwsCaller
 from engine.aws.errors import AwsError
+from engine.aws.session import AwsSession
 from engine.backends import Description, LogChunk, ResourceShape
 from engine.backends.batch.blob_depot import BlobDepot
 from engine.backends.batch.child_lister import ChildLister
 from engine.backends.batch.describer import Describer
+from engine.backends.batch.diagnosis_reads import READ_TIMEOUT_S, DiagnosisReads
 from engine.backends.batch.ledger import Ledger, Submission
 from engine.backends.batch.log_reader import LogReader
 from engine.backends.batch.preflight import Surroundings
 from engine.backends.batch.quotas import Quotas
 from engine.backends.batch.request import JobTemplate
+from engine.backends.batch.shared_diagnoses import SharedDiagnoses
 from engine.cancelling import cancel_and_wait
+from engine.diagnosis.diagnose import Diagnoser
+from engine.diagnosis.model import Diagnosis
 from engine.payload_router import TEXT_LIMIT
-from engine.telemetry.schema import CallStats, Link, Quota
+from engine.telemetry.schema import CallStats, Diagnosed, Link, Quota
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +52,8 @@ class BatchInsight:
     caller: AwsCaller
     ledger: Ledger
     depot: BlobDepot
+    queue: str
+    """By name or ARN."""
     clock: Clock = time.monotonic
     wall: Callable[[], float] = time.time
     sleep: Sleep = asyncio.sleep
@@ -55,6 +62,9 @@ class BatchInsight:
     _logs: LogReader | None = None
     _describer: Describer = field(init=False)
     _lister: ChildLister = field(init=False)
+    _reads: DiagnosisReads = field(init=False)
+    _diagnoser: Diagnoser = field(init=False)
+    _diagnoses: SharedDiagnoses = field(init=False)
     _reading: asyncio.Task[None] | None = None
     _looked: asyncio.Event = field(default_factory=asyncio.Event)
     _looked_at: float = float("-inf")
@@ -62,6 +72,9 @@ class BatchInsight:
     def __post_init__(self) -> None:
         self._describer = Describer(self.caller, self.clock, self.wall)
         self._lister = ChildLister(self.caller, self.ledger)
+        self._reads = DiagnosisReads(AwsSession(self.caller.session.region, 1, READ_TIMEOUT_S), self.clock)
+        self._diagnoser = Diagnoser(self._reads, self.wall, self._reads.sleep)
+        self._diagnoses = SharedDiagnoses(self._diagnosis, self.clock)
 
     def begin(self, template: JobTemplate, found: Surroundings) -> None:
         """The manager started with this; from now on it is read for people while somebody looks."""
@@ -75,6 +88,8 @@ class BatchInsight:
         """Ends what is being read."""
         await cancel_and_wait({self._reading} if self._reading is not None else set())
         await self._describer.close()
+        self._reads.stop()
+        self._diagnoses.close()
 
     # ---- the protocol
 
@@ -116,6 +131,9 @@ class BatchInsight:
     async def describe(self, task_id: bytes, job_id: str) -> Description:
         return await self._describer.describe(job_id)
 
+    def diagnose(self, job_id: str) -> Diagnosed:
+        return self._diagnoses.diagnose(job_id)
+
     async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
         return await self._describer.log_streams(job_ids)
 
@@ -125,6 +143,11 @@ class BatchInsight:
         return await self._logs.read(stream, token)
 
     # ---- how
+
+    def _diagnosis(self, job_id: str) -> Diagnosis:
+        """In the diagnoses' own thread."""
+        self._reads.begin()
+        return self._diagnoser.diagnose(self.queue, job_id or None)
 
     async def _keep_fresh(self) -> None:
         while True:

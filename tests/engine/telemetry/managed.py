@@ -10,7 +10,7 @@ from engine.messages import TaskArrived
 from engine.settings import ManagerConfig, StopMode
 from engine.task_record import TaskRecord, TaskState
 from engine.telemetry.book import JobBook
-from engine.telemetry.schema import CallStats, Link, Quota
+from engine.telemetry.schema import CallStats, Diagnosed, Link, Quota
 
 
 class Clock:
@@ -80,6 +80,8 @@ class Insight:
 
     def __init__(self) -> None:
         self.looks = 0
+        self.diagnoses: dict[str, Diagnosed] = {}
+        """By job id; of others nothing is known yet."""
         self.description = Description(at=5.0, attempts_allowed=3, log_group="/aws/batch/job", text="{}")
 
     def calls(self) -> tuple[CallStats, ...]:
@@ -96,6 +98,9 @@ class Insight:
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
         return self.description
+
+    def diagnose(self, job_id: str) -> Diagnosed:
+        return self.diagnoses.get(job_id, Diagnosed(under_way=True))
 
     async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
         return {}
