@@ -53,14 +53,15 @@ ENTRIES = (
     Entry("cancel", "console.commands.cancel", "Running engine", "End some jobs."),
     Entry("drain", "console.commands.drain", "Running engine", "End an engine in good order."),
     Entry("keys", "console.commands.keys", "Running engine", "Make the keys for looking from another machine."),
+    Entry("plan", "provisioner.cli", "AWS resources", "What provision would create, change and delete."),
     Entry(
         "provision",
         "provisioner.cli",
         "AWS resources",
-        "Create bucket, roles, compute environment, job queue and job definition.",
+        "Make bucket, roles, compute environment, job queue and job definition as asked for.",
     ),
-    Entry("cleanup", "provisioner.cli", "AWS resources", "Delete what provision created."),
-    Entry("show", "provisioner.cli", "AWS resources", "Print the saved configuration."),
+    Entry("show", "provisioner.cli", "AWS resources", "What was provisioned; with --live what lives and differs."),
+    Entry("cleanup", "provisioner.cli", "AWS resources", "Delete it all, and say what remains."),
 )
 
 # A forwarded command leaves every word, `--help` included, to the application that it forwards to.

@@ -1,19 +1,20 @@
-"""The one door to AWS: every call of the provisioner goes through `Clients`."""
+"""The one door to AWS: every call of the provisioner goes through `Clients`.
+
+boto3 is loaded by the first call: whoever asks a command for `--help` shouldn't wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
-
-import boto3
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, UnknownRegionError
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError
 from provisioner.errors import CallFailed, ProvisionError
+
+if TYPE_CHECKING:
+    import boto3
 
 Document = dict[str, Any]
 """A response, or a part of one, as botocore parsed it."""
@@ -46,6 +47,8 @@ class Clients:
 
     @cached_property
     def _session(self) -> boto3.Session:
+        import boto3
+
         return self._given_session or boto3.Session(region_name=self.region)
 
     @cached_property
@@ -56,6 +59,8 @@ class Clients:
     @cached_property
     def partition(self) -> str:
         """aws, aws-cn, aws-us-gov, …: the second part of every ARN."""
+        from botocore.exceptions import UnknownRegionError
+
         try:
             return self._session.get_partition_for_region(self.region)
         except UnknownRegionError as error:
@@ -64,6 +69,8 @@ class Clients:
     @cached_property
     def dns_suffix(self) -> str:
         """amazonaws.com, or the partition's own: service principals of EC2 end with it."""
+        import botocore.session
+
         partitions = botocore.session.get_session().get_data("partitions")["partitions"]
         suffix: str = next(one["outputs"]["dnsSuffix"] for one in partitions if one["id"] == self.partition)
         return suffix
@@ -74,6 +81,8 @@ class Clients:
         return self._clients[service]
 
     def _made(self, service: str) -> Any:
+        from botocore.config import Config
+
         config = Config(
             retries={"mode": "adaptive", "total_max_attempts": 10},
             user_agent_extra="scaler-batch-provisioner",
@@ -88,6 +97,8 @@ class Clients:
 
 @contextmanager
 def _explained(service: str, operation: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
     try:
         yield
     except ClientError as error:

@@ -15,11 +15,6 @@ from provisioner.output import entry_key, load
 from provisioner.planner import Claims
 from provisioner.stack import Stack
 
-PRODUCTION = (
-    "For tests and development: production should come from your organization's own infrastructure as code, for "
-    "which `export` gives a template and policies."
-)
-
 
 def claims_of(stack: Stack, config: Path, *, adopt: bool) -> Claims:
     """With what an earlier run on this machine began to make. Raises `ProvisionError` for an unreadable file."""

@@ -8,11 +8,11 @@ import msgspec
 import typer
 
 from provisioner.clients import Clients
-from provisioner.commands.common import PRODUCTION, claims_of, print_line, require_consent, told_as_json
-from provisioner.commands.image_of import built_image, known_image
+from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
+from provisioner.commands.image_of import built_image, known_image, teller
 from provisioner.documents import plan_document, progress_document
+from provisioner.errors import ProvisionError
 from provisioner.executor import Executor, Progress
-from provisioner.image.events import Event, Line
 from provisioner.journal import Journal
 from provisioner.models import Plan
 from provisioner.options import CONFIG_FILE, ENV_FILE, Adopt, Asked, ConfigFile, EnvFile, Json, Yes, with_asked
@@ -65,7 +65,7 @@ def _provision(
     if plan:
         require_consent("Do this?", yes=yes or as_json)
     if image is None:
-        image = built_image(asked, clients, stack, claims, _print_json_event if as_json else _print_event)
+        image = built_image(asked, clients, stack, claims, teller(console(), as_json=as_json))
         plan = _planned(asked.with_image(image), clients, stack, claims)
     spec = asked.with_image(image)
     journal = Journal(Provisioned.of(spec, stack), files.config, files.env_file, files.begun(stack))
@@ -94,17 +94,12 @@ def _apply(plan: Plan, clients: Clients, journal: Journal, *, as_json: bool) -> 
             else:
                 table.heard(progress)
 
-        Executor(clients, heard).run(plan)
-
-
-def _print_event(event: Event) -> None:
-    console().print(
-        event.text if isinstance(event, Line) else f"{event.name}: {event.state} · {event.text}", markup=False
-    )
-
-
-def _print_json_event(event: Event) -> None:
-    print_line(event.document())
+        try:
+            Executor(clients, heard).run(plan)
+        except KeyboardInterrupt:
+            raise ProvisionError(
+                "Interrupted: what was made so far is noted. Run this again to go on, or cleanup to take it back."
+            ) from None
 
 
 def _tell(provisioned: Provisioned, files: _Files, *, as_json: bool) -> None:
@@ -114,6 +109,3 @@ def _tell(provisioned: Provisioned, files: _Files, *, as_json: bool) -> None:
     typer.echo(f"bucket {provisioned.bucket}")
     typer.echo(f"job queue {provisioned.job_queue}, job definition {provisioned.job_definition}")
     typer.echo(f"Saved {files.config} and {files.env_file}; next: source {files.env_file}")
-
-
-__all__ = ["PRODUCTION", "provision"]

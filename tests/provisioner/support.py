@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import boto3
 
 from provisioner.cleanup import Cleaner, Remains, Removal, candidates
 from provisioner.clients import Clients, Document
+from provisioner.errors import CallFailed
 from provisioner.executor import Executor
 from provisioner.models import Action, Change, Plan
 from provisioner.pacing import Pacing
@@ -39,6 +42,26 @@ NOTHING_MUCH = json.dumps(
 
 SHARED = "aws-service-role"
 """In what belongs to the account: Batch's service-linked role stays when we go."""
+
+
+class Refusing(Clients):
+    """An account that refuses one operation, once `refused` names it."""
+
+    def __init__(self, url: str, session: boto3.Session) -> None:
+        super().__init__("us-east-1", session=session, endpoint_url=url)
+        self.refused = ""
+
+    def call(self, service: str, operation: str, parameters: Mapping[str, object]) -> Document:
+        self._check(service, operation)
+        return super().call(service, operation, parameters)
+
+    def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
+        self._check(service, operation)
+        return super().listing(service, operation, key, parameters)
+
+    def _check(self, service: str, operation: str) -> None:
+        if operation == self.refused:
+            raise CallFailed(f"{service}:{operation}", "AccessDenied", "not allowed")
 
 
 def stack_for(spec: ProvisionSpec, clients: Clients) -> Stack:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-
 import boto3
 import pytest
 
 from provisioner.cleanup import Outcome, Removal
-from provisioner.clients import Clients, Document
-from provisioner.errors import CallFailed
+from provisioner.clients import Clients
 from provisioner.planner import Claims
 from provisioner.spec import ProvisionSpec
 from tests.provisioner.conftest import ACCOUNT, REGION
-from tests.provisioner.support import NOTHING_MUCH, account, apply, changes, clean, plan_for
+from tests.provisioner.support import NOTHING_MUCH, Refusing, account, apply, changes, clean, plan_for
 
 SPEC = ProvisionSpec(image="worker:1")
 BUCKET = f"scaler-batch-{ACCOUNT}-{REGION}"
@@ -97,27 +94,9 @@ def test_policies_that_others_put_on_our_role_go_with_it(clients: Clients) -> No
     assert clean(SPEC, clients)[1] == []
 
 
-class Refusing(Clients):
-    """An account that refuses one operation."""
-
-    def __init__(self, refused: str, url: str, session: boto3.Session) -> None:
-        super().__init__(REGION, session=session, endpoint_url=url)
-        self.refused = refused
-
-    def call(self, service: str, operation: str, parameters: Mapping[str, object]) -> Document:
-        if operation == self.refused:
-            raise CallFailed(f"{service}:{operation}", "AccessDenied", "not allowed")
-        return super().call(service, operation, parameters)
-
-    def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
-        if operation == self.refused:
-            raise CallFailed(f"{service}:{operation}", "AccessDenied", "not allowed")
-        return super().listing(service, operation, key, parameters)
-
-
 @pytest.fixture
 def refusing(account_url: str, session: boto3.Session) -> Refusing:
-    clients = Refusing("", account_url, session)
+    clients = Refusing(account_url, session)
     apply(SPEC, clients)
     return clients
 

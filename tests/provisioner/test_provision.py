@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 
 import boto3
 import pytest
@@ -18,7 +17,7 @@ from provisioner.planner import Claims
 from provisioner.resources.bucket import EXPIRY_RULE
 from provisioner.spec import ProvisionSpec
 from tests.provisioner.conftest import ACCOUNT, REGION
-from tests.provisioner.support import NOTHING_MUCH, account, apply, change_of, changes, clean, plan_for
+from tests.provisioner.support import NOTHING_MUCH, Refusing, account, apply, change_of, changes, clean, plan_for
 
 SPEC = ProvisionSpec(image="123456789012.dkr.ecr.us-east-1.amazonaws.com/worker:1", memory=4000)
 BUCKET = f"scaler-batch-{ACCOUNT}-{REGION}"
@@ -263,29 +262,23 @@ def test_a_network_that_does_not_exist_is_wrong_usage(clients: Clients, network:
         plan_for(dataclasses.replace(SPEC, **network), clients)  # type: ignore[arg-type]
 
 
-class Refusing(Clients):
-    """An account that refuses one operation."""
-
-    def __init__(self, refused: str, url: str, session: boto3.Session) -> None:
-        super().__init__(REGION, session=session, endpoint_url=url)
-        self._refused = refused
-
-    def call(self, service: str, operation: str, parameters: Mapping[str, object]) -> Document:
-        if operation == self._refused:
-            raise CallFailed(f"{service}:{operation}", "AccessDenied", "not allowed")
-        return super().call(service, operation, parameters)
+@pytest.fixture
+def refusing(account_url: str, session: boto3.Session) -> Refusing:
+    return Refusing(account_url, session)
 
 
-def test_a_step_that_aws_refuses_is_named_with_aws_own_words(account_url: str, session: boto3.Session) -> None:
+def test_a_step_that_aws_refuses_is_named_with_aws_own_words(refusing: Refusing) -> None:
+    refusing.refused = "create_job_queue"
     with pytest.raises(StepFailed) as caught:
-        provision(SPEC, Refusing("create_job_queue", account_url, session))
+        provision(SPEC, refusing)
     assert str(caught.value).startswith("Could not create job queue scaler-batch-queue: AWS refused ")
     assert "AccessDenied: not allowed." in str(caught.value)
 
 
-def test_a_read_that_aws_refuses_is_not_taken_for_missing(account_url: str, session: boto3.Session) -> None:
+def test_a_read_that_aws_refuses_is_not_taken_for_missing(refusing: Refusing) -> None:
+    refusing.refused = "get_role"
     with pytest.raises(CallFailed, match="AccessDenied"):
-        provision(SPEC, Refusing("get_role", account_url, session))
+        provision(SPEC, refusing)
 
 
 def test_after_a_whole_life_the_account_is_as_it_was(clients: Clients) -> None:
