@@ -10,6 +10,7 @@ import sys
 import typer
 
 from engine.errors import EngineError
+from provisioner.commands.build_image import build_image
 from provisioner.commands.cleanup import cleanup
 from provisioner.commands.plan import plan
 from provisioner.commands.provision import provision
@@ -23,7 +24,7 @@ app = typer.Typer(
     "should come from your organization's own infrastructure as code, for which `export` gives a template.",
 )
 
-for command in (plan, provision, cleanup, show):
+for command in (plan, provision, cleanup, show, build_image):
     app.command()(command)
 
 

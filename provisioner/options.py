@@ -18,7 +18,7 @@ from provisioner.spec import DEFAULT_S3_PREFIX, UNLIMITED, ProvisionSpec, check
 JOBS = "Jobs"
 INSTANCES = "Instances"
 DATA = "Data"
-IMAGE = "Image, where --image gives none"
+IMAGE = "Image that is built"
 
 Region = Annotated[str, typer.Option(help="AWS region.")]
 Prefix = Annotated[str, typer.Option(help="What the names of all resources start with.")]

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
+from rich.console import Console
+
 from provisioner.clients import Clients
+from provisioner.commands.common import print_line
 from provisioner.executor import Executor
 from provisioner.image.build import build_and_push, tag_of
-from provisioner.image.events import Report
+from provisioner.image.events import Event, Line, Report, State
 from provisioner.image.registry import find_built
 from provisioner.models import Plan
 from provisioner.options import Asked
 from provisioner.planner import Claims, plan_repository
 from provisioner.remote import RemoteState
+from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
+
+SIGNS: Final = {State.RUNNING: "→", State.DONE: "✓", State.FAILED: "✗", State.SKIPPED: "–"}
 
 
 def known_image(asked: Asked, clients: Clients, stack: Stack) -> str | None:
@@ -23,9 +32,29 @@ def built_image(asked: Asked, clients: Clients, stack: Stack, claims: Claims, re
     """Raises `ProvisionError`, before anything is made when there is no container engine."""
     if asked.spec.image is not None:
         return asked.spec.image
+    ensure_repository = repository_of(asked.spec, clients, stack, claims)
+    return build_and_push(asked.request, clients, stack, report, ensure_repository).image
 
-    def ensure_repository() -> None:
-        change = plan_repository(asked.spec, stack, RemoteState(clients), claims)
+
+def repository_of(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims) -> Callable[[], None]:
+    """What makes the stack's ECR repository as it has to be, when it is called."""
+
+    def ensure() -> None:
+        change = plan_repository(spec, stack, RemoteState(clients), claims)
         Executor(clients, lambda progress: None).run(Plan((change,)))
 
-    return build_and_push(asked.request, clients, stack, report, ensure_repository).image
+    return ensure
+
+
+def teller(out: Console, *, as_json: bool) -> Report:
+    """Tells people on `out`, and programs in lines of JSON, how an image comes about."""
+
+    def tell(event: Event) -> None:
+        if as_json:
+            print_line(event.document())
+        elif isinstance(event, Line):
+            out.print(f"  {event.text}", style="dim", markup=False, soft_wrap=True)
+        else:
+            out.print(f"{SIGNS[event.state]} {event.name}: {event.text}", markup=False, soft_wrap=True)
+
+    return tell

@@ -1,0 +1,71 @@
+"""`build-image`: the image of a stack's jobs, built and pushed to its ECR repository unless it is there already."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+
+from provisioner.clients import Clients
+from provisioner.commands.common import print_line, told_as_json
+from provisioner.commands.image_of import repository_of, teller
+from provisioner.image.build import BuiltImage, build_and_push
+from provisioner.image.request import OWN_PYTHON, PLATFORMS, ImageRequest
+from provisioner.options import (
+    Adopt,
+    BaseImage,
+    EngineName,
+    Json,
+    Packages,
+    Prefix,
+    PythonVersion,
+    Region,
+    Requirements,
+)
+from provisioner.planner import Claims, stack_of
+from provisioner.spec import ProvisionSpec
+
+DEFAULT_PLATFORM: Final = PLATFORMS[0]
+
+
+def build_image(
+    region: Region = "us-east-1",
+    prefix: Prefix = "scaler-batch",
+    requirements: Requirements = None,
+    package: Packages = None,
+    base_image: BaseImage = None,
+    platform: Annotated[str, typer.Option(help="linux/amd64, or linux/arm64 for Graviton.")] = DEFAULT_PLATFORM,
+    python: PythonVersion = OWN_PYTHON,
+    engine: EngineName = None,
+    adopt: Adopt = False,
+    as_json: Json = False,
+) -> None:
+    """Build the image that jobs run in, with your own code, and push it to ECR; prints its URI with the digest.
+
+    What is in ECR already is not built again. The first of docker, podman, buildah and finch that works does the work.
+    """
+    with told_as_json(as_json):
+        request = ImageRequest(
+            requirements=requirements,
+            packages=tuple(package or ()),
+            base_image=base_image,
+            platform=platform,
+            python=python,
+            engine=engine,
+        )
+        clients = Clients(region)
+        stack = stack_of(region, prefix, clients)
+        spec = ProvisionSpec(image=None, region=region, prefix=prefix)
+        ensure_repository = repository_of(spec, clients, stack, Claims(adopt=adopt))
+        report = teller(Console(stderr=True, highlight=False), as_json=as_json)
+        built = build_and_push(request, clients, stack, report, ensure_repository)
+    _tell(built, as_json=as_json)
+
+
+def _tell(built: BuiltImage, *, as_json: bool) -> None:
+    if as_json:
+        print_line({"event": "done", **msgspec.to_builtins(built)})
+    else:
+        typer.echo(built.image)

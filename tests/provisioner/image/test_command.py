@@ -1,0 +1,105 @@
+"""`build-image` as a user runs it: a process, what it prints for people and for programs, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.image.request import OWN_PYTHON
+from tests.provisioner.image.fake_engine import FakeEngines
+from tests.provisioner.image.projects import write_project
+
+URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaler-batch-worker"
+
+
+class BuildImage:
+    """The command, with an account to push to."""
+
+    def __init__(self, engines: FakeEngines, endpoint: str) -> None:
+        self.engines = engines
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_CONFIG_FILE": "/nonexistent",
+        }
+
+    def __call__(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", "-m", "provisioner", "build-image", *flags]
+        return subprocess.run(
+            command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def build_image(engines: FakeEngines, account_url: str) -> BuildImage:
+    engines.install("docker")
+    engines.set(python=OWN_PYTHON, ecr=account_url)
+    return BuildImage(engines, account_url)
+
+
+def documents(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_image_alone_is_standard_output_and_the_second_time_it_is_the_same(build_image: BuildImage) -> None:
+    first, second = build_image(), build_image()
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert first.stdout.startswith(f"{URI}@sha256:")
+    assert second.stdout == first.stdout
+    assert "✓ push" in first.stderr
+    assert "unchanged" in second.stderr
+
+
+def test_the_repository_is_made_as_the_stack_wants_it(build_image: BuildImage, clients: Any) -> None:
+    build_image()
+    (repository,) = clients.call("ecr", "describe_repositories", {})["repositories"]
+    tags = clients.call("ecr", "list_tags_for_resource", {"resourceArn": repository["repositoryArn"]})["tags"]
+    assert (repository["repositoryName"], repository["imageTagMutability"]) == ("scaler-batch-worker", "IMMUTABLE")
+    assert {"Key": "opengris:stack", "Value": "scaler-batch"} in tags
+
+
+def test_programs_read_lines_of_json_that_end_with_the_image(build_image: BuildImage, tmp_path: Path) -> None:
+    pins = tmp_path / "pins.txt"
+    pins.write_text("numpy\n")
+    done = build_image("--json", "--requirements", str(pins), "--package", str(write_project(tmp_path / "mine")))
+    told = documents(done)
+    steps = [(each["name"], each["state"]) for each in told if each["event"] == "step"]
+    assert steps == [(name, state) for name in ("build", "check", "push") for state in ("running", "done")]
+    assert {"event": "line", "text": "build works"} in told
+    assert told[-1]["event"] == "done"
+    assert told[-1]["image"].startswith(f"{URI}@sha256:")
+    assert (told[-1]["built"], told[-1]["tag"].startswith(f"py{OWN_PYTHON}-amd64-")) == (True, True)
+    assert {"requirements-user.txt", "wheels.txt"} < set(build_image.engines.call("build")["context"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "sentence"),
+    [
+        (("--python", "2.7"), 2, "--python is '2.7', but must be"),
+        (("--prefix", "Scaler"), 2, "--prefix is 'Scaler', but must be"),
+        (("--package", "/nowhere"), 2, "--package is '/nowhere', but must be"),
+        (("--engine", "podman"), 1, "No container engine: looked for podman in PATH. Install one, or give an image"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence_and_the_last_line_of_json(
+    build_image: BuildImage, flags: tuple[str, ...], code: int, sentence: str
+) -> None:
+    for_people, for_programs = build_image(*flags), build_image("--json", *flags)
+    assert (for_people.returncode, for_programs.returncode) == (code, code)
+    assert (for_people.stdout, for_people.stderr.startswith(sentence)) == ("", True)
+    last = documents(for_programs)[-1]
+    assert (last["event"], last["error"].startswith(sentence)) == ("failed", True)
