@@ -1,0 +1,63 @@
+"""Logging in to a registry for the time of a push, with nothing left of it: no file, no keychain entry, no argument."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from provisioner.image.engine import Engine
+from provisioner.image.programs import ask
+from provisioner.image.registry import Credentials
+
+CONFIG_FILE: Final = "config.json"
+ABOUT_LOGINS: Final = frozenset({"auths", "credsStore", "credHelpers"})
+
+
+@contextmanager
+def logged_in(
+    engine: Engine, registry: str, credentials: Credentials, environment: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
+    """The environment in which the engine may push to the registry. Raises `ProvisionError` when it is refused.
+
+    docker and finch read DOCKER_CONFIG, podman and buildah REGISTRY_AUTH_FILE.
+    """
+    with tempfile.TemporaryDirectory(prefix="scaler-batch-login-") as folder:
+        settings = Path(folder, CONFIG_FILE)
+        private = {**environment, "DOCKER_CONFIG": folder, "REGISTRY_AUTH_FILE": str(settings)}
+        _take_over(_own_folder(environment), Path(folder))
+        settings.write_text(json.dumps(_settings(_own_folder(environment), registry)))
+        try:
+            login = engine.login(registry, credentials.user)
+            ask(f"{engine.name} login", login, private, secret=credentials.password)
+            yield private
+        finally:
+            if engine.keeps_logins:
+                ask(f"{engine.name} logout", engine.logout(registry), private)
+
+
+def _own_folder(environment: Mapping[str, str]) -> Path:
+    given = environment.get("DOCKER_CONFIG")
+    return Path(given) if given else Path(environment.get("HOME", "/"), ".docker")
+
+
+def _take_over(own: Path, folder: Path) -> None:
+    """The person's contexts, plug-ins and certificates: without them docker would talk to another daemon."""
+    for entry in own.iterdir() if own.is_dir() else ():
+        if entry.name != CONFIG_FILE:
+            (folder / entry.name).symlink_to(entry.absolute())
+
+
+def _settings(own: Path, registry: str) -> dict[str, object]:
+    """The person's settings without their logins.
+
+    The empty entry matters: into a file without any, docker would put the keychain as the place for passwords.
+    """
+    try:
+        found = json.loads((own / CONFIG_FILE).read_text())
+    except (OSError, ValueError):  # docker works without it, too
+        found = {}
+    return {key: value for key, value in found.items() if key not in ABOUT_LOGINS} | {"auths": {registry: {}}}

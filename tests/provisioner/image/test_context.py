@@ -1,0 +1,102 @@
+"""What goes into the image, and the tag that says so: equal content has one tag wherever and whenever it is made."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import container
+from provisioner.image.build import tag_of
+from provisioner.image.context import prepared
+from provisioner.image.request import ImageRequest
+from tests.provisioner.image.projects import write_project
+
+CONTAINER = Path(container.__path__[0])
+
+
+def ignore(line: str) -> None: ...
+
+
+def users_code(folder: Path, *, code: str = "VALUE = 42\n", requirements: str = "numpy==2.1.0\n") -> dict[str, Any]:
+    folder.mkdir()
+    (folder / "pins.txt").write_text(requirements)
+    return {"requirements": folder / "pins.txt", "packages": (write_project(folder / "mine", code=code),)}
+
+
+def test_the_context_holds_the_recipe_the_runner_and_the_users_code(tmp_path: Path) -> None:
+    with prepared(ImageRequest(**users_code(tmp_path / "one")), ignore) as context:
+        names = {path.name for path in context.folder.iterdir()}
+        assert (context.folder / "requirements-user.txt").read_text() == "numpy==2.1.0\n"
+        assert (context.folder / "wheels.txt").read_text() == "./parts-1.0-py3-none-any.whl\n"
+    runner = {path.name for path in CONTAINER.glob("batch_job_*.py")}
+    users = {"requirements-user.txt", "wheels.txt", "parts-1.0-py3-none-any.whl"}
+    assert names == {"Dockerfile", "requirements.txt"} | runner | users
+
+
+def test_nothing_of_the_context_is_left(tmp_path: Path) -> None:
+    with prepared(ImageRequest(packages=(write_project(tmp_path / "mine"),)), ignore) as context:
+        assert context.folder.is_dir()
+    assert not context.folder.parent.exists()
+
+
+def test_jobs_can_read_the_runner_whatever_the_umask_is() -> None:
+    before = os.umask(0o077)
+    try:
+        with prepared(ImageRequest(), ignore) as context:
+            modes = {path.stat().st_mode & 0o777 for path in context.folder.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {0o644}
+
+
+def test_a_tag_tells_python_and_architecture() -> None:
+    assert re.fullmatch(r"py3\.12-arm64-[0-9a-f]{16}", tag_of(ImageRequest(python="3.12", platform="linux/arm64")))
+
+
+def test_the_tag_does_not_depend_on_times_or_places(tmp_path: Path) -> None:
+    first = users_code(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two" / "deeper")
+    for path in (tmp_path / "two").rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    place = tmp_path / "two" / "deeper"
+    second = ImageRequest(requirements=place / "pins.txt", packages=(place / "mine",))
+    assert tag_of(ImageRequest(**first)) == tag_of(second)
+
+
+def test_the_tag_does_not_depend_on_the_order_in_which_a_folder_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tag_of(ImageRequest())
+    listed = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: reversed(list(listed(path, pattern))))
+    assert tag_of(ImageRequest()) == before
+
+
+def test_every_option_and_every_file_has_a_say_in_the_tag(tmp_path: Path) -> None:
+    requests = [
+        ImageRequest(),
+        ImageRequest(python="3.13"),
+        ImageRequest(platform="linux/arm64"),
+        ImageRequest(base_image="python:3.11"),
+        ImageRequest(**users_code(tmp_path / "one")),
+        ImageRequest(**users_code(tmp_path / "two", code="VALUE = 43\n")),
+        ImageRequest(**users_code(tmp_path / "three", requirements="numpy==2.1.1\n")),
+    ]
+    assert len({tag_of(request) for request in requests}) == len(requests)
+
+
+def test_the_runner_and_the_recipe_have_a_say_in_the_tag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tags = {tag_of(ImageRequest())}
+    monkeypatch.setattr(container, "__path__", [str(shutil.copytree(CONTAINER, tmp_path / "container"))])
+    for name in ("batch_job_runner.py", "Dockerfile", "requirements.txt"):
+        with (tmp_path / "container" / name).open("a") as file:
+            file.write("# changed\n")
+        tags.add(tag_of(ImageRequest()))
+    assert len(tags) == 4
+
+
+def test_the_engine_has_no_say_in_the_tag() -> None:
+    assert tag_of(ImageRequest(engine="podman")) == tag_of(ImageRequest(engine="docker"))
