@@ -1,0 +1,67 @@
+"""build-image with a real engine and a registry that asks for its password: the users' own code is in the image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from provisioner.clients import Clients
+from provisioner.image.build import BuiltImage, build_and_push
+from provisioner.image.events import Event, Step
+from provisioner.image.request import ImageRequest
+from provisioner.local.aws import LocalAWS
+from provisioner.stack import Stack
+from tests.containers.engine import ContainerEngine
+from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.provisioner.image.projects import write_project
+
+pytestmark = pytest.mark.long
+
+STACK = Stack(REGION, "sb", ACCOUNT, "aws", "amazonaws.com")
+HARDENED = ("--rm", "--read-only", "--tmpfs", "/tmp", "--user", "65534", "--cap-drop", "ALL", "--network", "none")
+FACTS = (
+    "import batch_job_runner, json, os, parts, six, sys; print(json.dumps([parts.VALUE, six.__version__, os.getuid()]))"
+)
+
+
+@pytest.fixture
+def clients(container_engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
+    for name, value in container_engine.environ.items():
+        monkeypatch.setenv(name, value)
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
+    with LocalAWS(containers=True) as aws:
+        yield Clients(REGION, session=session, endpoint_url=aws.endpoint)
+
+
+def make(request: ImageRequest, clients: Clients, events: list[Event]) -> BuiltImage:
+    def ensure_repository() -> None:
+        clients.call(
+            "ecr", "create_repository", {"repositoryName": STACK.repository, "imageTagMutability": "IMMUTABLE"}
+        )
+
+    return build_and_push(request, clients, STACK, events.append, ensure_repository)
+
+
+def test_requirements_and_packages_are_in_the_image_and_no_login_is_left(
+    container_engine: ContainerEngine, clients: Clients, tmp_path: Path
+) -> None:
+    pins = tmp_path / "pins.txt"
+    pins.write_text("six==1.17.0\n")
+    request = ImageRequest(requirements=pins, packages=(write_project(tmp_path / "mine"),), engine="docker")
+    events: list[Event] = []
+
+    built = make(request, clients, events)
+
+    steps = [(event.name, str(event.state)) for event in events if isinstance(event, Step)]
+    assert steps == [(name, state) for name in ("build", "check", "push") for state in ("running", "done")]
+    repository, _, digest = built.image.partition("@")
+    pushed = container_engine.docker("images", "--digests", "--format", "{{.Digest}}", repository)
+    assert digest in pushed
+    told = container_engine.docker("run", *HARDENED, "--entrypoint", "python", f"{repository}:{built.tag}", "-c", FACTS)
+    assert json.loads(told) == [42, "1.17.0", 65534]
+    assert not (container_engine.folder / "config.json").exists()
+    assert make(request, clients, events) == BuiltImage(built.image, built.tag, built=False)
