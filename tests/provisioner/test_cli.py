@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from provisioner.clients import Clients
 
 
 @pytest.fixture
@@ -55,14 +58,12 @@ def test_provision_show_and_cleanup_as_the_seed_has_them(folder: Path, account_u
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", [("provision", "--image", "worker:1"), ("cleanup",)])
-def test_without_a_terminal_and_without_yes_nothing_is_done(
-    folder: Path, account_url: str, command: tuple[str, ...]
-) -> None:
-    run(folder, account_url, "provision", "--image", "worker:0", "--yes")
-    refused = run(folder, account_url, *command)
+def test_without_a_terminal_and_without_yes_nothing_is_done(folder: Path, account_url: str) -> None:
+    refused = run(folder, account_url, "provision", "--image", "worker:1")
     assert refused.returncode == 2
     assert "--yes" in refused.stderr
+    run(folder, account_url, "provision", "--image", "worker:0", "--yes")
+    assert run(folder, account_url, "cleanup").returncode == 2
 
 
 def test_a_wrong_value_exits_with_2_before_anything_is_asked_of_aws(folder: Path) -> None:
@@ -92,3 +93,61 @@ def test_an_environment_that_boto3_cannot_use_is_one_line(
     assert ended.returncode != 0
     assert says in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.long
+def test_a_whole_life_by_the_commands(folder: Path, account_url: str) -> None:
+    """Made, clean, changed: the plan shows exactly that; changed for real, looked at, gone."""
+    one = ("--image", "worker:1")
+    other = (*one, "--job-timeout", "90")
+    assert run(folder, account_url, "plan", *one, "--detailed-exitcode").returncode == 2
+    assert run(folder, account_url, "provision", *one, "--yes").returncode == 0
+    assert run(folder, account_url, "plan", *one, "--detailed-exitcode").returncode == 0
+
+    planned = run(folder, account_url, "plan", *other, "--detailed-exitcode", "--json")
+    changed = [change for change in json.loads(planned.stdout)["changes"] if change["action"] != "keep"]
+    assert planned.returncode == 2
+    assert [(change["action"], change["name"]) for change in changed] == [("update", "scaler-batch-job")]
+    assert changed[0]["fields"] == [{"path": "timeout.attemptDurationSeconds", "before": 3600, "after": 5400}]
+
+    made = run(folder, account_url, "provision", *other, "--yes", "--json")
+    assert json.loads(made.stdout.splitlines()[-1])["provisioned"]["job_timeout_minutes"] == 90
+    assert drifts(folder, account_url) == {}
+    assert run(folder, account_url, "cleanup", "--yes").stdout.splitlines()[-1] == "Nothing remains."
+
+
+def drifts(folder: Path, account_url: str) -> dict[str, object]:
+    shown = json.loads(run(folder, account_url, "show", "--live", "--json").stdout)
+    return {one["name"]: one["drift"] for one in shown["resources"] if one["drift"] or one["error"]}
+
+
+def test_show_live_tells_what_somebody_changed_by_hand(folder: Path, account_url: str, clients: Clients) -> None:
+    run(folder, account_url, "provision", "--image", "worker:1", "--yes")
+    words = {"logGroupName": "/scaler/scaler-batch", "retentionInDays": 1}
+    clients.call("logs", "put_retention_policy", words)
+    assert drifts(folder, account_url) == {
+        "/scaler/scaler-batch": [{"path": "retentionInDays", "before": 1, "after": 14}]
+    }
+
+
+def test_a_saved_stack_as_a_table_for_run(folder: Path, account_url: str) -> None:
+    run(folder, account_url, "provision", "--image", "worker:1", "--yes")
+    table = tomllib.loads(run(folder, account_url, "show", "--format", "toml").stdout)["worker_manager"][0]
+    assert (table["type"], table["job_queue"]) == ("aws_hpc", "scaler-batch-queue")
+
+
+@pytest.mark.long
+def test_a_failed_run_is_noted_and_the_next_one_finishes_it(folder: Path, account_url: str, clients: Clients) -> None:
+    """The bucket is there without its tags, as after a kill between the two: ours, because the file says so."""
+    refused = run(folder, account_url, "provision", "--image", "worker:1", "--subnet-ids", "subnet-0000", "--yes")
+    assert refused.returncode == 2
+    assert list(folder.iterdir()) == []
+    run(folder, account_url, "provision", "--image", "worker:1", "--yes")
+    clients.call("s3", "delete_bucket_tagging", {"Bucket": "scaler-batch-123456789012-us-east-1"})
+    saved = folder / ".scaler_aws_batch_config.json"
+    entries = json.loads(saved.read_text())
+    (entry,) = entries.values()
+    entry |= {"complete": False, "begun": ["S3 bucket scaler-batch-123456789012-us-east-1"]}
+    saved.write_text(json.dumps(entries))
+    assert run(folder, account_url, "provision", "--image", "worker:1", "--yes").returncode == 0
+    assert json.loads(saved.read_text()).popitem()[1]["complete"] is True
