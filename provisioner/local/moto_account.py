@@ -12,6 +12,7 @@ from moto.iam.models import iam_backends
 from provisioner.local.batch.account import Profile
 from provisioner.local.moto_bridge import Moto
 
+LATEST, DEFAULT = "$Latest", "$Default"
 BATCH = "batch.amazonaws.com"
 SERVICE_LINKED = f"/aws-service-role/{BATCH}/"
 
@@ -48,10 +49,11 @@ class MotoAccount:
             return None if group is None else str(group.vpc_id)
 
     def has_launch_template(self, template: Mapping[str, Any]) -> bool:
+        name, template_id = template.get("launchTemplateName"), template.get("launchTemplateId")
         with self._moto.lock:
             known = self._ec2.launch_templates.values()
-            name, template_id = template.get("launchTemplateName"), template.get("launchTemplateId")
-            return any(one.id == template_id or one.name == name for one in known)
+            found = first(one for one in known if one.id == template_id or one.name == name)
+            return found is not None and has_version(found, str(template.get("version") or LATEST))
 
     def architectures(self, name: str) -> frozenset[str]:
         from moto.ec2.models.instance_types import INSTANCE_TYPES
@@ -77,6 +79,10 @@ class MotoAccount:
 
 def first(found: Iterable[Any]) -> Any:
     return next(iter(found), None)
+
+
+def has_version(template: Any, version: str) -> bool:
+    return version in (LATEST, DEFAULT) or version in {str(one.number) for one in template.versions}
 
 
 def in_ms(when: datetime) -> int:

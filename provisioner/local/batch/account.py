@@ -28,7 +28,7 @@ class Account(Protocol):
     def vpc_of_group(self, group_id: str) -> str | None: ...
 
     def has_launch_template(self, template: Mapping[str, Any]) -> bool:
-        """`template` names it by launchTemplateId or launchTemplateName."""
+        """`template` names it by launchTemplateId or launchTemplateName, and may name a version."""
 
     def architectures(self, name: str) -> frozenset[str]:
         """Of an instance type or of all types of a family."""

@@ -14,6 +14,7 @@ NO_CAPACITY = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - "
     "Service cannot fulfill the capacity requested for instance type [optimal]"
 )
+ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 
 
 class Placement:
@@ -55,8 +56,13 @@ class Placement:
                 environment.used_vcpus += job.spec.vcpus
                 job.placed_on = environment
                 return True
-        job.status_reason = TOO_LARGE if too_large(job, environments) else None
+        job.status_reason = self._waits_for(job, environments)
         return False
+
+    def _waits_for(self, job: Job, environments: list[Environment]) -> str | None:
+        if all(one.status == "INVALID" for one in job.spec.queue.environments):
+            return ALL_INVALID
+        return TOO_LARGE if too_large(job, environments) else None
 
 
 def too_large(job: Job, environments: list[Environment]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,6 +39,9 @@ def aws() -> Iterator[LocalAWS]:
 
 @pytest.fixture(scope="module")
 def compute(aws: LocalAWS) -> dict[str, Any]:
+    """With a launch template of one version beside it."""
+    data = {"EbsOptimized": True}
+    aws.client("ec2").create_launch_template(LaunchTemplateName="versioned", LaunchTemplateData=data)
     return compute_resources(aws)
 
 
@@ -48,9 +52,7 @@ def environment_of(aws: LocalAWS, name: str) -> dict[str, Any]:
 
 
 def test_an_environment_stands_on_what_the_account_has(aws: LocalAWS, compute: dict[str, Any]) -> None:
-    template = aws.client("ec2").create_launch_template(
-        LaunchTemplateName="instances", LaunchTemplateData={"EbsOptimized": True}
-    )["LaunchTemplate"]
+    template = aws.client("ec2").describe_launch_templates(LaunchTemplateNames=["versioned"])["LaunchTemplates"][0]
     named = {"launchTemplateId": template["LaunchTemplateId"], "version": "$Latest"}
     profile = aws.client("iam").get_instance_profile(InstanceProfileName=PROFILE)["InstanceProfile"]["Arn"]
     request = environment_request("stands", 8, {**compute, "launchTemplate": named, "instanceRole": profile})
@@ -65,6 +67,7 @@ def test_an_environment_stands_on_what_the_account_has(aws: LocalAWS, compute: d
         ({"subnets": ["subnet-0123"]}, "subnet-0123"),
         ({"securityGroupIds": ["sg-0123"]}, "sg-0123"),
         ({"launchTemplate": {"launchTemplateName": "none"}}, "none not found"),
+        ({"launchTemplate": {"launchTemplateName": "versioned", "version": "2"}}, "versioned not found"),
         ({"instanceTypes": ["m99"]}, "Instance type can only be one of"),
         ({"instanceTypes": ["c7i.large", "c7g.large"]}, "one architecture"),
     ],
@@ -95,6 +98,9 @@ def test_batchs_own_role_is_made_with_the_first_environment(aws: LocalAWS, compu
     aws.client("batch").create_compute_environment(**environment_request("linked", 8, compute))
     roles = aws.client("iam").list_roles(PathPrefix="/aws-service-role/batch.amazonaws.com/")["Roles"]
     assert [role["Arn"] for role in roles] == [environment_of(aws, "linked")["serviceRole"]]
+    assert roles[0]["RoleName"] == "AWSServiceRoleForBatch"
+    again = partial(aws.client("iam").create_service_linked_role, AWSServiceName="batch.amazonaws.com")
+    assert "has been taken" in refused(again, "InvalidInput")
 
 
 def test_roles_of_a_definition_are_looked_up(aws: LocalAWS) -> None:
@@ -141,6 +147,15 @@ def test_roles_and_profiles_go_in_iams_order(aws: LocalAWS) -> None:
     iam.delete_role_policy(**names)
     iam.delete_role(RoleName="kept")
     iam.delete_instance_profile(InstanceProfileName="kept")
+
+
+def test_a_permissions_boundary_has_to_exist(aws: LocalAWS) -> None:
+    iam = aws.client("iam")
+    policy = iam.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(READ))["Policy"]["Arn"]
+    make_role(aws, "bounded", "ec2.amazonaws.com")
+    iam.put_role_permissions_boundary(RoleName="bounded", PermissionsBoundary=policy)
+    missing = partial(iam.put_role_permissions_boundary, RoleName="bounded", PermissionsBoundary=f"{policy}-not")
+    assert "does not exist or is not attachable" in refused(missing, "NoSuchEntity")
 
 
 def test_a_repository_keeps_its_images_and_their_tags(aws: LocalAWS) -> None:

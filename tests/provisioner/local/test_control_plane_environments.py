@@ -240,3 +240,13 @@ def test_a_page_has_a_hundred_at_most(plane: Plane) -> None:
     for number in range(101):
         plane.resources.environments.create(environment(name=f"compute-{number}"))
     assert len(plane.resources.environments.describe({"maxResults": 500})["computeEnvironments"]) == 100
+
+
+def test_a_job_whose_environments_are_all_invalid_says_so(plane: Plane) -> None:
+    plane.make_environment()
+    plane.make_queue()
+    plane.account.profiles.clear()
+    plane.change(maxvCpus=8)
+    plane.clock.advance(10)
+    job = plane.world.submit(queue=plane.resources.queues.find("queue"))
+    assert job.status_reason == "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
