@@ -21,7 +21,7 @@ def execution_policy(stack: Stack, image: str | None) -> Policy:
 
 
 def _pull(stack: Stack, image: str | None) -> list[Statement]:
-    repository = stack.arn("ecr", f"repository/{stack.prefix}-worker") if image is None else _repository(stack, image)
+    repository = stack.arn("ecr", f"repository/{stack.repository}") if image is None else _repository(stack, image)
     if repository is None:
         return []
     return [allow("RegistryToken", ["ecr:GetAuthorizationToken"], ["*"]), allow("Pull", PULL, [repository])]

@@ -21,10 +21,16 @@ ON_CLUSTERS = (
 ON_INSTANCES = ("Poll", "StartTelemetrySession", "UpdateContainerInstancesState")
 
 
-def instance_policy(stack: Stack | None = None) -> Policy:
-    """AWS Batch names the cluster, so all of the account's in this region; without a stack of any."""
-    clusters = "*" if stack is None else stack.arn("ecs", "cluster/*")
-    instances = "*" if stack is None else stack.arn("ecs", "container-instance/*")
+def cluster_of(stack: Stack) -> str:
+    """AWS Batch names an environment's ECS cluster `AWSBatch-<environment>-<uuid>`."""
+    return f"AWSBatch-{stack.prefix}-*"
+
+
+def instance_policy(stack: Stack) -> Policy:
+    """On the clusters of the stack's environments only."""
+    cluster = cluster_of(stack)
+    clusters, instances = stack.arn("ecs", f"cluster/{cluster}"), stack.arn("ecs", f"container-instance/{cluster}/*")
+    tasks = stack.arn("ecs", f"task/{cluster}/*")
     tagged = {"StringEquals": {"ecs:CreateAction": list(CREATIONS)}}
     return document(
         [
@@ -32,5 +38,6 @@ def instance_policy(stack: Stack | None = None) -> Policy:
             allow("Clusters", of_service("ecs", *ON_CLUSTERS), [clusters]),
             allow("Instances", of_service("ecs", *ON_INSTANCES), [instances]),
             allow("TagOnCreate", ["ecs:TagResource"], [clusters, instances], tagged),
+            allow("ReadTags", ["ecs:ListTagsForResource"], [instances, tasks]),
         ]
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from provisioner.policies.statements import S3_PREFIX, Policy, allow, document, missing_is_404
+from provisioner.policies.statements import Policy, allow, document, missing_is_404
+from provisioner.spec import DEFAULT_S3_PREFIX
 from provisioner.stack import Stack
 
 READABLE = ("objects", "payloads", "results", "fence")
 """The folders that the runner reads: results too, because it looks whether its own exists."""
 
 
-def job_policy(stack: Stack, s3_prefix: str = S3_PREFIX) -> Policy:
+def job_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
     """Read payloads and the fence, write results, below every manager's folder of the prefix."""
     keys = f"{stack.bucket_arn}/{s3_prefix}/*"
     return document(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from provisioner.policies.statements import S3_PREFIX, Policy, Statement, allow, document, missing_is_404, of_service
+from provisioner.policies.diagnosis import diagnosis_statements
+from provisioner.policies.statements import Policy, Statement, allow, document, missing_is_404, of_service
+from provisioner.spec import DEFAULT_S3_PREFIX
 from provisioner.stack import TAG, Stack
 
 
-def manager_policy(stack: Stack, s3_prefix: str = S3_PREFIX) -> Policy:
-    """`Show` serves people only, no task needs it."""
+def manager_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
+    """The statements of a diagnosis serve people only: no task needs them."""
     group = stack.arn("logs", f"log-group:{stack.log_group}:log-stream:*")
     return document(
         [
@@ -15,7 +17,7 @@ def manager_policy(stack: Stack, s3_prefix: str = S3_PREFIX) -> Policy:
             allow("Objects", of_service("s3", "GetObject", "PutObject", "DeleteObject"), [_keys(stack, s3_prefix)]),
             missing_is_404(stack.bucket_arn, s3_prefix),
             allow("ReadLogs", ["logs:GetLogEvents"], [group]),
-            allow("Show", ["servicequotas:GetServiceQuota"], ["*"]),
+            *diagnosis_statements(stack),
         ]
     )
 

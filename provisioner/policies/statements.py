@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 Policy = dict[str, object]
 Statement = dict[str, object]
-
-S3_PREFIX: Final = "scaler-tasks"
-"""The seed's key prefix, for whoever names none."""
 
 
 def as_json(policy: Policy) -> str:

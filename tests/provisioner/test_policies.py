@@ -1,22 +1,47 @@
-"""What the roles of a job may do, and nothing more."""
+"""What each policy allows, and nothing more; as AWS's own linter rules and managed policies see them."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, cast
 
-from engine.aws import caller
-from engine.aws.caller import Api
-from provisioner.policies import execution_policy, job_policy, manager_policy, trust
+import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from parliament import analyze_policy_string
+
+from provisioner.export.policies import Principal, policies
+from provisioner.policies import (
+    Policy,
+    execution_policy,
+    instance_policy,
+    job_policy,
+    manager_policy,
+    provisioner_policy,
+    trust,
+)
+from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
 
 STACK = Stack("eu-west-1", "team", "123456789012", "aws")
-CHINA = Stack("cn-north-1", "team", "123456789012", "aws-cn")
+CHINA = Stack("cn-north-1", "team", "123456789012", "aws-cn", "amazonaws.com.cn")
+SPEC = ProvisionSpec(image=None, region="eu-west-1", prefix="team")
+BOUNDARY = "arn:aws:iam::123456789012:policy/bounds"
+
+EXPECTED_FINDINGS = {
+    # TLS only is a bucket policy: whoever may write one may also let himself in.
+    "RESOURCE_POLICY_PRIVILEGE_ESCALATION",
+    # A group is made in a VPC: AWS asks for that, too, but the linter knows the group only.
+    "RESOURCE_MISMATCH",
+}
 
 
-def statements(policy: dict[str, object]) -> dict[str, Any]:
+def statements(policy: Policy) -> dict[str, Any]:
     listed = cast("list[dict[str, Any]]", policy["Statement"])
     return {statement["Sid"]: statement for statement in listed}
+
+
+def actions(policy: Policy) -> set[str]:
+    return {action for statement in statements(policy).values() for action in statement["Action"]}
 
 
 def test_a_job_reads_payloads_and_the_fence_and_writes_results_only() -> None:
@@ -36,19 +61,10 @@ def test_a_job_may_list_its_own_prefix_so_that_a_missing_key_is_404() -> None:
     assert found["Condition"] == {"StringLike": {"s3:prefix": ["scaler-tasks/*"]}}
 
 
-def action_of(api: Api) -> str:
-    """The IAM action that a call needs; the lease's calls have names of their own."""
-    if api.service == "s3":
-        return {"list_objects_v2": "s3:ListBucket", "delete_objects": "s3:DeleteObject"}.get(
-            api.method, "s3:" + "".join(word.title() for word in api.method.split("_"))
-        )
-    return f"{api.service.replace('-', '')}:{api.name}"
-
-
-def test_a_worker_manager_may_make_each_of_its_calls_and_no_other() -> None:
-    apis = [value for value in vars(caller).values() if isinstance(value, Api)]
-    allowed = {action for one in statements(manager_policy(STACK)).values() for action in one["Action"]}
-    assert allowed == {action_of(api) for api in apis} | {"batch:TagResource"}
+def test_another_key_prefix_is_the_only_one_that_is_opened() -> None:
+    text = json.dumps([job_policy(STACK, "ours/tasks"), manager_policy(STACK, "ours/tasks")])
+    assert "eu-west-1/ours/tasks/*" in text
+    assert "scaler-tasks" not in text
 
 
 def test_a_worker_manager_ends_jobs_of_its_own_stack_only_and_touches_its_own_prefix_only() -> None:
@@ -64,17 +80,94 @@ def test_an_image_in_ecr_may_be_pulled_from_its_repository_only() -> None:
     assert found["Pull"]["Resource"] == ["arn:aws:ecr:us-east-1:210987654321:repository/ml/worker"]
 
 
+def test_an_image_that_is_still_to_be_built_will_be_pulled_from_the_stacks_own_repository() -> None:
+    found = statements(execution_policy(STACK, None))
+    assert found["Pull"]["Resource"] == ["arn:aws:ecr:eu-west-1:123456789012:repository/team-worker"]
+
+
 def test_an_image_of_another_registry_needs_no_ecr_permission() -> None:
     assert set(statements(execution_policy(STACK, "docker.io/me/worker:1"))) == {"WriteLog"}
 
 
-def test_every_arn_is_of_the_stacks_partition() -> None:
-    image = "210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/worker:1"
-    text = json.dumps([job_policy(CHINA), execution_policy(CHINA, image), manager_policy(CHINA)])
-    assert "arn:aws-cn:ecr" in text
+@pytest.mark.parametrize("stack", [CHINA, Stack("us-gov-west-1", "team", "123456789012", "aws-us-gov")])
+def test_every_arn_is_of_the_stacks_partition(stack: Stack) -> None:
+    text = json.dumps(policies(SPEC, stack, adopt=True))
+    assert f"arn:{stack.partition}:iam" in text
     assert "arn:aws:" not in text
+
+
+def test_in_china_the_instance_role_is_passed_to_the_service_of_that_name() -> None:
+    found = statements(provisioner_policy(CHINA))["PassToInstances"]["Condition"]["StringEquals"]
+    assert found["iam:PassedToService"] == ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]
 
 
 def test_containers_assume_their_roles_for_our_account_only() -> None:
     text = json.dumps(trust("ecs-tasks.amazonaws.com", STACK))
     assert '"aws:SourceAccount": "123456789012"' in text
+
+
+def test_roles_are_passed_to_the_services_that_use_them_only() -> None:
+    passing = [one for one in statements(provisioner_policy(STACK)).values() if one["Action"] == ["iam:PassRole"]]
+    assert len(passing) == 3
+    assert all("iam:PassedToService" in one["Condition"]["StringEquals"] for one in passing)
+
+
+def test_with_a_boundary_roles_are_made_and_written_with_it_only() -> None:
+    found = statements(provisioner_policy(STACK, BOUNDARY))
+    powerful = {"iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"}
+    assert set(found["BoundedRoles"]["Action"]) == powerful
+    assert found["BoundedRoles"]["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
+    others = {action for sid, one in found.items() if sid != "BoundedRoles" for action in one["Action"]}
+    assert not others & {*powerful, "iam:DeleteRolePermissionsBoundary"}
+
+
+def test_tags_are_put_on_foreign_things_by_who_may_adopt_only() -> None:
+    assert "Adopt" not in statements(provisioner_policy(STACK))
+    adopted = statements(provisioner_policy(STACK, adopt=True))["Adopt"]
+    assert adopted["Condition"]["ForAllValues:StringEquals"] == {"aws:TagKeys": ["opengris:stack"]}
+
+
+def test_another_stack_of_the_account_is_out_of_reach() -> None:
+    """But for ends of names that AWS chooses: ECS's clusters, EC2's ids (which have a condition on our tag)."""
+    named = [one for one in statements(provisioner_policy(STACK)).values() if "Condition" not in one]
+    places = {place for one in named for place in one["Resource"] if ":ecs:" not in place}
+    assert not [place for place in places if "team-*" in place or "team*" in place]
+
+
+def test_the_agent_of_an_instance_may_do_what_awss_own_policy_for_it_allows_but_pull_and_log() -> None:
+    """The job's execution role does these two."""
+    managed = managed_actions("AmazonEC2ContainerServiceforEC2Role")
+    submitted = {action for action in actions(instance_policy(STACK)) if action.startswith("ecs:Submit")}
+    others = {action for action in managed if not action.startswith(("ecr:", "logs:")) and action != "ecs:Submit*"}
+    assert len(submitted) == 3
+    assert actions(instance_policy(STACK)) - submitted == others
+
+
+def test_a_jobs_execution_role_may_do_what_awss_own_policy_for_it_allows() -> None:
+    assert actions(execution_policy(STACK, None)) == managed_actions("AmazonECSTaskExecutionRolePolicy")
+
+
+@pytest.mark.parametrize("principal", Principal)
+def test_a_linter_of_policies_finds_nothing_but_what_is_expected(principal: Principal) -> None:
+    for stack in (STACK, CHINA):
+        found = analyze_policy_string(json.dumps(policies(SPEC, stack, adopt=True)[principal]))
+        assert {finding.issue for finding in found.findings} - EXPECTED_FINDINGS == set()
+
+
+@pytest.mark.parametrize("principal", [one for one in Principal if one is not Principal.PROVISIONER])
+def test_a_policy_fits_into_a_managed_one(principal: Principal) -> None:
+    longest = Stack("ap-southeast-1", "p" * 32, "123456789012", "aws")
+    assert len(json.dumps(policies(SPEC, longest)[principal], separators=(",", ":"))) <= 6144
+
+
+def test_the_provisioners_policy_fits_into_a_roles_inline_policy() -> None:
+    longest = Stack("us-gov-west-1", "p" * 32, "123456789012", "aws-us-gov")
+    policy = provisioner_policy(longest, BOUNDARY, adopt=True)
+    assert len(json.dumps(policy, separators=(",", ":"))) <= 10_240
+
+
+def managed_actions(name: str) -> set[str]:
+    listed = json.loads(aws_managed_policies_data)[name]["Document"]["Statement"]
+    return {
+        action for one in listed for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+    }

@@ -1,0 +1,90 @@
+"""`export`: the stack for other tools, as a CloudFormation template or as IAM policies. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.errors import ConfigError
+from provisioner.clients import Clients
+from provisioner.errors import ProvisionError
+from provisioner.export.cloudformation import template
+from provisioner.export.policies import Principal, policies
+from provisioner.options import Adopt, Asked, with_asked
+from provisioner.policies import Policy
+from provisioner.spec import ProvisionSpec, check
+from provisioner.stack import Stack
+
+ACCOUNT_DIGITS = 12
+MANAGED_POLICY_CHARACTERS = 6144
+"""Without white space; a role's inline policies may have 10,240 together.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+
+
+class Format(StrEnum):
+    CLOUDFORMATION = "cloudformation"
+    POLICY = "policy"
+
+
+@with_asked
+def export(
+    asked: Asked,
+    form: Annotated[Format, typer.Option("--format", help="What to print, as JSON.")],
+    only: Annotated[Principal | None, typer.Option(help="With --format policy: this one.")] = None,
+    account: Annotated[
+        str | None, typer.Option(metavar="ID", help="With --format policy: for this account, without asking AWS.")
+    ] = None,
+    adopt: Adopt = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead.")] = None,
+) -> None:
+    """Print what `provision` would make as a CloudFormation template, or the IAM policies that all of it needs.
+
+    The template fits any account, region and partition; deploy it with --capabilities CAPABILITY_NAMED_IAM. The
+    policies are of one account: the caller's, or --account.
+    """
+    if form is Format.CLOUDFORMATION:
+        _refuse("--only", only)
+        _refuse("--account", account)
+        _write(template(asked.spec), out)
+        return
+    found = policies(asked.spec, _stack(asked.spec, account), adopt=adopt)
+    for principal in found if only is None else (only,):
+        _tell_size(principal, found[principal])
+    _write(dict(found) if only is None else found[only], out)
+
+
+def _stack(spec: ProvisionSpec, account: str | None) -> Stack:
+    """Without a call when the account is given. Raises `ConfigError`."""
+    clients = Clients(spec.region)
+    if account is not None:
+        check("--account", account, len(account) == ACCOUNT_DIGITS and account.isdecimal(), "an account's 12 digits")
+    return Stack(spec.region, spec.prefix, account or clients.account, clients.partition, clients.dns_suffix)
+
+
+def _tell_size(principal: Principal, policy: Policy) -> None:
+    size = len(json.dumps(policy, separators=(",", ":")))
+    if size > MANAGED_POLICY_CHARACTERS:
+        told = f"The policy of the {principal} has {size} characters and a managed policy holds"
+        todo = "put it on a role as an inline policy, or divide its statements between two managed ones."
+        typer.echo(f"{told} {MANAGED_POLICY_CHARACTERS}: {todo}", err=True)
+
+
+def _refuse(flag: str, value: object) -> None:
+    if value is not None:
+        raise ConfigError(f"{flag} is {value!r}, but a template has no use for it: give it with --format policy.")
+
+
+def _write(document: Mapping[Any, object], out: Path | None) -> None:
+    text = json.dumps(document, indent=2)
+    if out is None:
+        print(text)
+        return
+    try:
+        out.write_text(text + "\n")
+    except OSError as error:
+        raise ProvisionError(f"{out} can't be written ({error.strerror}): name another place with --out.") from error

@@ -1,0 +1,111 @@
+"""The CloudFormation template of what `provision` makes, for any account, region and partition. Pure.
+
+It is put together from the same `desired` documents that a plan is made of, as they are in an account where nothing
+lives yet. The network, the image and the permissions boundary are parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Final
+
+from provisioner.clients import Document
+from provisioner.export.empty_account import VPC, EmptyAccount, without_network
+from provisioner.export.intrinsics import References, anywhere, get_att, properties_referring, ref
+from provisioner.export.properties import BY_KIND, SUBNETS
+from provisioner.inventory import wanted
+from provisioner.resources import job_definition, security_group
+from provisioner.spec import ProvisionSpec
+from provisioner.stack import Stack
+
+BOUNDARY: Final = "PermissionsBoundary"
+IMAGE: Final = "Image"
+VPC_ID: Final = "VpcId"
+
+
+def template(spec: ProvisionSpec) -> Document:
+    """The same for the same spec, whoever asks and wherever."""
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"AWS Batch resources of the scaler-batch stack {spec.prefix}",
+        "Parameters": _parameters(spec),
+        "Resources": dict(_resources(spec)),
+        "Outputs": _outputs(anywhere(spec.prefix)),
+    }
+
+
+def _resources(spec: ProvisionSpec) -> Iterator[tuple[str, Document]]:
+    stack, account, asked = anywhere(spec.prefix), EmptyAccount(), without_network(spec)
+    references = {**_parameter_references(spec), **_resource_references(stack)}
+    for resource in wanted(asked, stack, VPC):
+        desired = resource.desired(asked, account)
+        for kind, properties in BY_KIND[resource.kind]:
+            wanted_properties = properties_referring(properties(resource, desired), references)
+            yield logical_id(kind, resource.name, stack), {"Type": kind, "Properties": wanted_properties}
+
+
+def logical_id(kind: str, name: str, stack: Stack) -> str:
+    """The type's own last word, with a word in front where there are several of it."""
+    several = {
+        ("AWS::IAM::Role", stack.job_role): "Job",
+        ("AWS::IAM::Role", stack.execution_role): "Execution",
+        ("AWS::IAM::Role", stack.instance_role): "Instance",
+        ("AWS::Batch::ComputeEnvironment", stack.spot_environment): "Spot",
+    }
+    return several.get((kind, name), "") + kind.rpartition("::")[2]
+
+
+def _resource_references(stack: Stack) -> References:
+    def role(name: str) -> str:
+        return stack.iam_arn("role", name)
+
+    def environment(name: str) -> str:
+        return stack.arn("batch", f"compute-environment/{name}")
+
+    return {
+        stack.bucket: ref("Bucket"),
+        stack.bucket_arn: get_att("Bucket", "Arn"),
+        stack.log_group: ref("LogGroup"),
+        role(stack.job_role): get_att("JobRole", "Arn"),
+        role(stack.execution_role): get_att("ExecutionRole", "Arn"),
+        stack.instance_role: ref("InstanceRole"),
+        stack.iam_arn("instance-profile", stack.instance_role): get_att("InstanceProfile", "Arn"),
+        security_group.ID: get_att("SecurityGroup", "GroupId"),
+        environment(stack.spot_environment): ref("SpotComputeEnvironment"),
+        environment(stack.compute_environment): ref("ComputeEnvironment"),
+    }
+
+
+def _parameter_references(spec: ProvisionSpec) -> References:
+    given: dict[Hashable, Document] = {spec.image or job_definition.IMAGE: ref(IMAGE), VPC: ref(VPC_ID)}
+    return given if spec.permissions_boundary is None else {**given, spec.permissions_boundary: ref(BOUNDARY)}
+
+
+def _parameters(spec: ProvisionSpec) -> Document:
+    parameters = {
+        IMAGE: _parameter("String", "Container image with the runner inside, by digest", spec.image),
+        VPC_ID: _parameter("AWS::EC2::VPC::Id", "Where instances are placed", spec.vpc_id),
+        SUBNETS: _parameter(
+            "List<AWS::EC2::Subnet::Id>",
+            "Subnets of it with a way to Amazon S3, ECR, ECS and CloudWatch Logs",
+            ",".join(spec.subnet_ids),
+        ),
+    }
+    if spec.permissions_boundary is not None:
+        what = "ARN of the policy that bounds the roles"
+        parameters[BOUNDARY] = _parameter("String", what, spec.permissions_boundary)
+    return parameters
+
+
+def _parameter(kind: str, description: str, default: str | None) -> Document:
+    return {"Type": kind, "Description": description, **({"Default": default} if default else {})}
+
+
+def _outputs(stack: Stack) -> Document:
+    """What `scaler-batch run` needs, in the order of the env file; references to Batch's resources are ARNs."""
+    return {
+        "AwsRegion": {"Description": "SCALER_AWS_REGION", "Value": ref("AWS::Region")},
+        "S3Bucket": {"Description": "SCALER_S3_BUCKET", "Value": ref("Bucket")},
+        "JobQueue": {"Description": "SCALER_JOB_QUEUE", "Value": stack.job_queue},
+        "JobDefinition": {"Description": "SCALER_JOB_DEFINITION", "Value": stack.job_definition},
+    }

@@ -1,0 +1,36 @@
+"""What `desired` reads where nothing lives yet but the network, which a template takes as parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from provisioner.clients import Document
+from provisioner.remote import RemoteState
+from provisioner.spec import ProvisionSpec
+
+VPC: Final = "${VpcId}"
+SUBNET: Final = "${SubnetIds}"
+
+_NETWORK: Final[dict[str, list[Document]]] = {
+    "describe_vpcs": [{"VpcId": VPC}],
+    "describe_subnets": [{"SubnetId": SUBNET}],
+}
+
+
+class EmptyAccount(RemoteState):
+    """Answers without calling anything; its network is the parameters' names."""
+
+    def __init__(self) -> None:
+        """Without clients."""
+
+    def get(self, service: str, operation: str, *, missing: str, **parameters: object) -> Document | None:
+        return None
+
+    def list(self, service: str, operation: str, key: str, **parameters: object) -> list[Document]:
+        return _NETWORK.get(operation, [])
+
+
+def without_network(spec: ProvisionSpec) -> ProvisionSpec:
+    """The spec as the empty account can serve it; what it says about the network is the parameters' defaults."""
+    return replace(spec, vpc_id=None, subnet_ids=())

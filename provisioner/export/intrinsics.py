@@ -1,0 +1,64 @@
+"""From documents with AWS's pseudo parameters in them to CloudFormation's own functions. Pure.
+
+A `Stack` whose region, account and partition are `${AWS::…}` makes the same names and policies as a real one, with
+these in their places; here they become `Fn::Sub`, and what names another resource becomes a reference to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Final
+
+from provisioner.clients import Document
+from provisioner.stack import Stack
+
+MAPS: Final = frozenset({"parameters", "tags", "options"})
+"""Keys of Batch's documents whose values are people's own maps: their keys are no names of properties."""
+
+References = Mapping[Hashable, Document]
+"""What stands for another resource or a parameter in a document, and the function that refers to it."""
+
+
+def anywhere(prefix: str) -> Stack:
+    """The stack of a prefix in whatever account, region and partition the template is used."""
+    return Stack("${AWS::Region}", prefix, "${AWS::AccountId}", "${AWS::Partition}", "${AWS::URLSuffix}")
+
+
+def referring(value: object, references: References) -> object:
+    """Keys of `references` become its values, other strings with a pseudo parameter `Fn::Sub`."""
+    if isinstance(value, Hashable) and value in references:
+        return references[value]
+    match value:
+        case str():
+            return {"Fn::Sub": value} if "${AWS::" in value else value
+        case Mapping():
+            return {key: referring(one, references) for key, one in value.items()}
+        case list() | tuple():
+            return [referring(one, references) for one in value]
+    return value
+
+
+def capitalized(value: object) -> object:
+    """Batch's lowerCamelCase names as CloudFormation writes them: the first letter in upper case."""
+    if isinstance(value, Mapping):
+        return {_capital(key): one if key in MAPS else capitalized(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [capitalized(one) for one in value]
+    return value
+
+
+def properties_referring(properties: Document, references: References) -> Document:
+    """A resource's properties; its own name is no reference to anything."""
+    return {key: referring(value, {} if key.endswith("Name") else references) for key, value in properties.items()}
+
+
+def get_att(logical_id: str, attribute: str) -> Document:
+    return {"Fn::GetAtt": [logical_id, attribute]}
+
+
+def ref(logical_id: str) -> Document:
+    return {"Ref": logical_id}
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
