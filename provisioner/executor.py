@@ -31,6 +31,9 @@ from provisioner.spec import ProvisionSpec
 WAIT_DEADLINE_S = 900.0
 """Longer than AWS takes to end a queue's jobs (16 a second) for up to some ten thousand of them."""
 
+NEWS_PAUSE_S = 15.0
+"""Before something is made again that came too early for IAM's news: this once it shall be there."""
+
 NEWS_DEADLINE_S = 120.0
 """IAM's news is everywhere within seconds; network interfaces of instances are gone within two minutes."""
 
@@ -128,6 +131,7 @@ class Executor:
                 reason = str(entry.get("statusReason", "AWS gives no reason"))
                 if not again or not any(part in reason for part in wait.passing):
                     raise ProvisionError(f"it is INVALID ({reason.rstrip('.')}).")
+                self._pacing.sleep(NEWS_PAUSE_S)
                 for step in again:
                     self._do(step)
                 again = ()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 
 import boto3
 import pytest
 
 from provisioner.clients import Clients
-from provisioner.executor import provision
+from provisioner.executor import Executor, provision
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
+from provisioner.pacing import Pacing
 from provisioner.spec import ProvisionSpec
 from tests.provisioner.conftest import REGION
 from tests.provisioner.support import account, apply, changes, clean, plan_for
@@ -45,3 +47,12 @@ def test_cleanup_goes_in_the_order_that_aws_accepts(local_clients: Clients) -> N
     apply(SPEC, local_clients)
     assert clean(SPEC, local_clients)[1] == []
     assert account(local_clients) == before
+
+
+def test_an_environment_that_was_made_before_batch_had_heard_of_its_role_is_made_again(session: boto3.Session) -> None:
+    hasty = Pacing(sleep=lambda seconds: time.sleep(min(seconds, 1.2)))
+    with LocalAWS(delays=Delays(propagation=1.0)) as aws:
+        clients = Clients(REGION, session=session, endpoint_url=aws.endpoint)
+        Executor(clients, lambda progress: None, hasty).run(plan_for(SPEC, clients))
+        assert changes(plan_for(SPEC, clients)) == []
+        assert aws.calls()["by_caller"]["scaler-batch-provisioner"]["CreateComputeEnvironment"] == 2
