@@ -14,10 +14,12 @@ from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.lifecycle import Lifecycle
 from provisioner.local.batch.records import STATES
 from provisioner.local.calls import CallCounts, api_of, caller_of, service_of
+from provisioner.local.default_route import DefaultRoute
 from provisioner.local.ec2_rules import Ec2Rules
 from provisioner.local.fault_desk import Call, FaultDesk
 from provisioner.local.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http_server import ConnectionCut, Request, Response
+from provisioner.local.iam_rules import IamRules
 from provisioner.local.logs_api import LogsApi
 from provisioner.local.moto_bridge import Moto
 from provisioner.local.quotas_api import QuotasApi
@@ -35,6 +37,8 @@ class Services:
     logs: LogsApi
     quotas: QuotasApi
     ec2: Ec2Rules
+    default_route: DefaultRoute
+    iam: IamRules
     s3: S3
     ecr: Callable[[Request], Response]
     moto: Moto
@@ -115,8 +119,12 @@ class Gateway:
             return self._services.ecr(request)
         if call.service == "servicequotas":
             return self._services.quotas.answer(request)
+        if call.api == "DescribeRouteTables":
+            self._services.default_route.open()
         if call.service == "ec2":
             return self._services.ec2.refusal(call.api, request)
+        if call.service == "iam":
+            return self._services.iam.refusal(call.api, request)
         return None
 
     def _controlled(self, request: Request) -> Response:

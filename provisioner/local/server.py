@@ -26,6 +26,7 @@ from provisioner.local.batch.clock import ThreadClock
 from provisioner.local.batch.lifecycle import Lifecycle
 from provisioner.local.batch.resources import Resources
 from provisioner.local.batch.submit import DEFAULT_LOG_GROUP
+from provisioner.local.default_route import DefaultRoute
 from provisioner.local.ec2_rules import Ec2Rules
 from provisioner.local.executor import ForkServerExecutor
 from provisioner.local.fault_desk import FaultDesk
@@ -33,6 +34,7 @@ from provisioner.local.faults import parse_fault
 from provisioner.local.framing import ProgramSettings
 from provisioner.local.gateway import Gateway, Services
 from provisioner.local.http_server import HttpServer, Request, Response
+from provisioner.local.iam_rules import IamRules
 from provisioner.local.log_store import LogStore
 from provisioner.local.logs_api import LogsApi
 from provisioner.local.moto_account import MotoAccount
@@ -113,9 +115,11 @@ class LocalServer:
         lifecycle = Lifecycle(options, ThreadClock(), self._executor, faults, logs, self._environ)
         resources = Resources(lifecycle, MotoAccount(moto, options.region), options.delays, options.region)
         batch = BatchApi(lifecycle, resources, options.region)
+        quotas = QuotasApi(options.region)
         logs_api = LogsApi(logs, lambda group, stream: has_stream(moto, options.region, group, stream))
-        ec2 = Ec2Rules(resources.environments.has_group)
-        services = Services(batch, logs_api, QuotasApi(options.region), ec2, S3(moto, faults), self._ecr(moto), moto)
+        ec2, iam = Ec2Rules(resources.environments.has_group), IamRules(moto)
+        route = DefaultRoute(moto, options.region)
+        services = Services(batch, logs_api, quotas, ec2, route, iam, S3(moto, faults), self._ecr(moto), moto)
         return Gateway(services, lifecycle, faults)
 
 
