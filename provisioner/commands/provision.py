@@ -9,6 +9,7 @@ import typer
 
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
+from provisioner.commands.ending import terminated_like_ctrl_c
 from provisioner.commands.image_of import built_image, known_image, teller
 from provisioner.documents import plan_document, progress_document
 from provisioner.errors import ProvisionError
@@ -39,7 +40,7 @@ def provision(
     For tests and development: production should come from your organization's own infrastructure as code, for which
     `export` gives a template and policies. Run again, it goes on where it stopped, and then changes nothing.
     """
-    with told_as_json(as_json):
+    with told_as_json(as_json), terminated_like_ctrl_c():
         clients = Clients(asked.spec.region)
         stack = stack_of(asked.spec.region, asked.spec.prefix, clients)
         claims = claims_of(stack, config, adopt=adopt)

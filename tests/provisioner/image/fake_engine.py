@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ class FakeEngines:
             program.chmod(0o755)
 
     def set(self, **settings: Any) -> None:
-        """`fails`: {command: [exit code, output]}; `python`: what `run` finds; `ecr`: endpoint of a push."""
+        """`fails`: {"docker push": [exit code, output]}; `takes`: {"push": seconds}; `python`: what `run` finds;
+        `ecr`: the endpoint that a push goes to.
+        """
         self.settings |= settings
         (self.folder / "settings.json").write_text(json.dumps(self.settings))
 
@@ -53,6 +56,8 @@ def main() -> None:
     keep(home, command, arguments)
     code, output = settings.get("fails", {}).get(f"{Path(sys.argv[0]).name} {command}", (0, f"{command} works"))
     print(output)
+    sys.stdout.flush()
+    time.sleep(settings.get("takes", {}).get(command, 0))
     if code == 0 and command == "run":
         print(settings["python"])
     if command == "push" and (code == 0 or settings.get("pushed_all_the_same")):
@@ -66,6 +71,7 @@ def keep(home: Path, command: str, arguments: list[str]) -> None:
     call = {
         "engine": Path(sys.argv[0]).name,
         "command": command,
+        "pid": os.getpid(),
         "arguments": arguments,
         "input": sys.stdin.read() if command == "login" else "",
         "environment": dict(os.environ),

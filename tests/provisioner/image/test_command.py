@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,15 +33,18 @@ class BuildImage:
         }
 
     def __call__(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-P", "-m", "provisioner", "build-image", *flags]
-        return subprocess.run(
-            command,
+        process = self.start(*flags)
+        stdout, stderr = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def start(self, *flags: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "provisioner", "build-image", *flags],
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
         )
 
 
@@ -103,3 +107,20 @@ def test_what_cannot_work_is_one_sentence_and_the_last_line_of_json(
     assert (for_people.stdout, for_people.stderr.startswith(sentence)) == ("", True)
     last = documents(for_programs)[-1]
     assert (last["event"], last["error"].startswith(sentence)) == ("failed", True)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_engine_too_and_leaves_no_login(build_image: BuildImage, signum: signal.Signals) -> None:
+    build_image.engines.set(takes={"push": 600})
+    process = build_image.start("--json")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "push works" in line:
+            break
+    process.send_signal(signum)
+    process.communicate(timeout=30)
+    push = build_image.engines.call("push")
+    assert process.returncode != 0
+    assert not Path(push["environment"]["DOCKER_CONFIG"]).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(push["pid"], 0)
