@@ -197,4 +197,4 @@ def _reads(stack: Stack) -> list[Statement]:
 def _own_permissions(stack: Stack) -> Statement:
     """By which doctor asks IAM what its caller may do; a policy can't know who that is."""
     callers = [stack.iam_arn(kind, "*") for kind in ("role", "user")]
-    return allow("OwnPermissions", of_service("iam", "GetRole", "SimulatePrincipalPolicy"), callers)
+    return allow("OwnPermissions", ["iam:SimulatePrincipalPolicy"], callers)

@@ -86,10 +86,6 @@ class Resource(ABC):
     @abstractmethod
     def delete(self, found: Found, remote: RemoteState) -> list[Instruction]: ...
 
-    @abstractmethod
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        """The same as resources of a CloudFormation template, by logical id."""
-
     def must_settle(self, found: Found) -> bool:
         """True when nothing differs and it still isn't usable: then `update` is asked for the wait."""
         return False

@@ -85,9 +85,6 @@ class Bucket(Resource):
     def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
         return [EmptyBucket(f"empty bucket {self.name}", self.name), self._call("delete", "delete_bucket")]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def _settings(self, desired: Document, changed: frozenset[str], foreign: Document) -> list[Instruction]:
         """Tags first: they are what a later cleanup knows the bucket by."""
         steps: dict[str, Instruction] = {

@@ -102,9 +102,6 @@ class ComputeEnvironment(Resource):
         busy = found.state not in SETTLED
         return [*([self._wait(SETTLED)] if busy else []), *self._removal()]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def must_settle(self, found: Found) -> bool:
         return found.state != "VALID"
 

@@ -54,9 +54,6 @@ class InstanceProfile(Resource):
     def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
         return [*self._take_roles(found), self._call("delete instance profile", "delete_instance_profile")]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def _put_role(self) -> Instruction:
         what = "put the role into instance profile"
         return self._call(what, "add_role_to_instance_profile", passing=("cannot be found",), RoleName=self.name)

@@ -78,9 +78,6 @@ class JobDefinition(Resource):
     def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
         return [self._deregistration(revision) for revision in self._revisions(remote)]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def _revisions(self, remote: RemoteState) -> list[Document]:
         found = remote.list(
             "batch", "describe_job_definitions", "jobDefinitions", jobDefinitionName=self.name, status="ACTIVE"

@@ -91,9 +91,6 @@ class JobQueue(Resource):
             self._wait(GONE),
         ]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def must_settle(self, found: Found) -> bool:
         return found.state != "VALID"
 

@@ -68,9 +68,6 @@ class LaunchTemplate(Resource):
     def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
         return [self._call("delete launch template", "delete_launch_template")]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def version_for(self, spec: ProvisionSpec, remote: RemoteState) -> str | Variable:
         """The version that holds what the spec wants: the living one, or the one that will be made."""
         found = self.read(remote)

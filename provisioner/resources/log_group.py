@@ -56,9 +56,6 @@ class LogGroup(Resource):
     def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
         return [self._call("delete log group", "delete_log_group")]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def _retention(self) -> Instruction:
         what = f"keep for {RETENTION_DAYS} days what is in log group"
         return self._call(what, "put_retention_policy", retentionInDays=RETENTION_DAYS)

@@ -98,9 +98,6 @@ class Repository(Resource):
     def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
         return [self._call("delete the images and repository", "delete_repository", force=True)]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def _our_tags(self, remote: RemoteState) -> Document:
         found = remote.get("ecr", "list_tags_for_resource", missing=MISSING, resourceArn=self.arn)
         return self.stack.ours_of(from_tag_list(found["tags"] if found else []))

@@ -92,9 +92,6 @@ class Role(Resource):
             self._call("delete role", "delete_role"),
         ]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def _current(self, remote: RemoteState) -> Policy | None:
         found = remote.get("iam", "get_role_policy", missing=NO_SUCH, RoleName=self.name, PolicyName=POLICY_NAME)
         return found and found["PolicyDocument"]

@@ -76,9 +76,6 @@ class SecurityGroup(Resource):
         what = f"delete security group {self.name}"
         return [ApiCall(what, "ec2", "delete_security_group", parameters, passing=("DependencyViolation",))]
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        raise NotImplementedError
-
     def group_id(self, remote: RemoteState) -> str | Variable:
         group = self._group(remote)
         return str(group["GroupId"]) if group else ID

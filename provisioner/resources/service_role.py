@@ -52,9 +52,6 @@ class ServiceRole(Resource):
     def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
         return []
 
-    def export(self, spec: ProvisionSpec) -> dict[str, Document]:
-        return {}
-
 
 def service_role_arn(remote: RemoteState) -> str | Variable:
     """The ARN of the role that is there, or the variable that its creation fills."""
