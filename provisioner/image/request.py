@@ -23,6 +23,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 _FILE_OF_THIS_MACHINE = re.compile(
     r"\s*((-e|--editable)\b|(-r|-c|--requirement|--constraint)[\s=]*(?!\s*https?://)|\.{0,2}/|.*@\s*file:|file:)"
 )
+_PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +64,23 @@ def _check_requirements(path: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--requirements is {str(path)!r}, which can't be read as a text file: {error}.") from error
     for number, line in enumerate(lines, start=1):
-        if _FILE_OF_THIS_MACHINE.match(line):
-            raise ConfigError(
-                f"--requirements {path}, line {number}, names a file of this machine, which the image can't see: "
-                "put that file's lines here, and give your own code by --package DIR."
-            )
+        if trouble := _trouble_with(line):
+            raise ConfigError(f"--requirements {path}, line {number}, {trouble}.")
+
+
+def _trouble_with(line: str) -> str:
+    """Empty for a line that can go into an image."""
+    if _FILE_OF_THIS_MACHINE.match(line):
+        return (
+            "names a file of this machine, which the image can't see: put that file's lines here, and give your own "
+            "code by --package DIR"
+        )
+    if _PASSWORD_IN_URL.search(line):
+        return (
+            "holds a password, which everybody who can pull the image could read: install what needs it in an image "
+            "of your own and give that by --base-image"
+        )
+    return ""
 
 
 def _check_package(folder: Path) -> None:

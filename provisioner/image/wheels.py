@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
-from provisioner.image.programs import stream
+from provisioner.image.programs import ProgramFailed, stream
 from provisioner.image.request import ImageRequest
 
 EARLIEST_DATE: Final = "315532800"
@@ -76,14 +76,20 @@ def _copy_project(project: Path, copy: Path) -> None:
         made = NOT_SOURCE & set(names) if Path(folder) == project else set()
         return {*made, *(name for name in names if name == "__pycache__" or name.endswith(".egg-info"))}
 
-    shutil.copytree(project, copy, symlinks=True, ignore=left_out)
+    try:
+        shutil.copytree(project, copy, symlinks=True, ignore=left_out)
+    except OSError as error:
+        raise ProvisionError(f"--package {project} can't be copied to build it: {error}.") from error
 
 
 def _build(project: Path, folder: Path, say: Callable[[str], None]) -> None:
     # -P: pip must not be a module of the folder that this program was started in
     pip = [sys.executable, "-P", "-m", "pip", "wheel"]
     command = [*pip, "--no-deps", "--no-input", "--wheel-dir", str(folder), str(project)]
-    stream(f"pip wheel of {project.name}", command, say, {**os.environ, "SOURCE_DATE_EPOCH": EARLIEST_DATE})
+    try:
+        stream(f"pip wheel of {project.name}", command, say, {**os.environ, "SOURCE_DATE_EPOCH": EARLIEST_DATE})
+    except ProgramFailed as error:
+        raise ProvisionError(f"{error} `pip wheel --no-deps {project.name}` shows the whole of it.") from error
 
 
 def _check_fit(wheel: Path, request: ImageRequest) -> None:

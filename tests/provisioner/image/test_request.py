@@ -23,7 +23,7 @@ def test_nothing_given_is_this_python_on_x86() -> None:
 
 
 def test_a_complete_request_is_taken(tmp_path: Path) -> None:
-    lines = "numpy==2.1.0  # fast\n--index-url https://index.example/simple\n-r https://example.com/more.txt\nfoo>=1\n"
+    lines = "numpy==2.1.0  # fast\n--index-url https://index.example/simple\n-r https://example.com/more.txt\nfoo @ git+ssh://git@h/x\n"
     ImageRequest(
         requirements=requirements(tmp_path, lines),
         packages=(write_project(tmp_path / "mine"),),
@@ -69,6 +69,13 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
 def test_a_requirement_that_the_image_cannot_see_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(ConfigError, match=r"line 2, names a file of this machine.*--package DIR"):
         ImageRequest(requirements=requirements(tmp_path, f"numpy\n{line}\n"))
+
+
+def test_a_password_does_not_get_into_an_image(tmp_path: Path) -> None:
+    lines = "--index-url https://me:secret@index.example/simple\n"
+    with pytest.raises(ConfigError, match=r"line 1, holds a password.*--base-image") as caught:
+        ImageRequest(requirements=requirements(tmp_path, lines))
+    assert "secret" not in str(caught.value)
 
 
 def test_requirements_that_are_no_text_are_refused(tmp_path: Path) -> None:

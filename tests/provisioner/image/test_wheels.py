@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import zipfile
 from pathlib import Path
 
@@ -61,9 +62,16 @@ def test_a_build_that_fails_tells_the_projects_name_and_the_error(tmp_path: Path
     project = write_project(tmp_path / "mine")
     (project / "backend.py").write_text("raise RuntimeError('broken on purpose')")
     said: list[str] = []
-    with pytest.raises(ProvisionError, match=r"^pip wheel of mine failed with exit code 1: .*rror"):
+    with pytest.raises(ProvisionError, match=r"^pip wheel of mine failed with exit code 1: .*rror.* shows the"):
         build_wheels(ImageRequest(packages=(project,)), tmp_path, said.append)
     assert any("broken on purpose" in line for line in said)
+
+
+def test_a_project_that_cannot_be_copied_is_told(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "mine")
+    os.mkfifo(project / "pipe")
+    with pytest.raises(ProvisionError, match=r"mine can't be copied to build it: .*named pipe"):
+        build_wheels(ImageRequest(packages=(project,)), tmp_path, ignore)
 
 
 @pytest.mark.parametrize(
