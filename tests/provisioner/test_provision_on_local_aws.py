@@ -55,4 +55,4 @@ def test_an_environment_that_was_made_before_batch_had_heard_of_its_role_is_made
         clients = Clients(REGION, session=session, endpoint_url=aws.endpoint)
         Executor(clients, lambda progress: None, hasty).run(plan_for(SPEC, clients))
         assert changes(plan_for(SPEC, clients)) == []
-        assert aws.calls()["by_caller"]["scaler-batch-provisioner"]["CreateComputeEnvironment"] == 2
+        assert aws.calls()["by_caller"]["scaler-batch-provisioner"]["batch.CreateComputeEnvironment"] == 2
