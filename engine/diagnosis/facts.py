@@ -209,6 +209,8 @@ class Evidence:
     job_id: str | None
     """The one that was asked about; None for whatever is at the head."""
     now: float
+    asked_region: str = ""
+    """What to name in commands while the queue, which knows its own, does not exist."""
     queue: Fact[Queue] | None = None
     environments: Fact[tuple[Environment, ...]] | None = None
     job: Fact[Job] | None = None
@@ -238,7 +240,7 @@ class Evidence:
     def region(self) -> str:
         """Of the queue; empty while it is not known."""
         queue = self.known_queue
-        return "" if queue is None else queue.arn.split(":")[3]
+        return self.asked_region if queue is None else queue.arn.split(":")[3]
 
     @property
     def waited_s(self) -> float:

@@ -17,9 +17,9 @@ from engine.diagnosis.findings import LASTING_S, Cause, Certainty, Seen, duratio
 from engine.diagnosis.ladder import LADDER
 from engine.diagnosis.model import Check, Diagnosis, Result
 
-CERTAIN: Final = "not run: the cause is certain without it"
-NOTHING_WAITS: Final = "not run: no job waits"
-NOT_READ: Final = "not run: what it needs could not be read"
+CERTAIN: Final = "the cause is certain without it"
+NOTHING_WAITS: Final = "no job waits"
+NOT_READ: Final = "what it needs could not be read"
 
 
 def judge(evidence: Evidence) -> Diagnosis:
@@ -40,15 +40,22 @@ def judge(evidence: Evidence) -> Diagnosis:
 
 
 def is_settled(evidence: Evidence) -> bool:
-    """Nothing that could still be read would change the verdict."""
-    return _settled(evidence) is not None
+    """Nothing that could still be read would change the verdict, or how certain it is."""
+    cause = _settled(evidence)
+    return cause is not None and cause.settles
 
 
 def _settled(evidence: Evidence) -> Cause | None:
     by_state, job = _by_state(evidence), evidence.known_job
     if by_state is not None or (job is not None and job.status != "RUNNABLE"):
         return by_state
-    return next((seen.cause for seen in _all_seen(evidence) if seen.cause is not None and seen.cause.settles), None)
+    causes = [seen.cause for seen in _all_seen(evidence) if seen.cause is not None]
+    return next((one for one in causes if one.settles or _is_said(job, one)), None)
+
+
+def _is_said(job: Job | None, cause: Cause) -> bool:
+    """AWS names the cause, so what else is found further down the ladder is not it."""
+    return job is not None and cause.certainty is Certainty.AWS and not reasons.is_symptom(job.reason)
 
 
 def _by_state(evidence: Evidence) -> Cause | None:
@@ -73,8 +80,6 @@ def _suspected(evidence: Evidence) -> Cause:
     if (by_state := states.cause_of(evidence, job)) is not None:
         return by_state
     said = reasons.cause_of(evidence, job.reason) if job.reason else None
-    if said is not None and not reasons.is_symptom(job.reason):
-        return said
     return _found(evidence, Result.FAIL) or _scaling(evidence, said) or said or _weak(evidence, job)
 
 

@@ -10,13 +10,21 @@ from engine.diagnosis.model import Remedy
 
 def look(evidence: Evidence, ways: tuple[Way, ...] | None) -> Seen:
     known = ways or ()
-    told = " · ".join(f"{one.subnet} {describe(one)}" for one in known)
+    told = _told(known)
     closed = [one for one in known if is_closed(one)]
     if closed:
         cause = _closed(evidence, closed, everywhere=len(closed) == len(known))
         return failed(told, cause)
     silent = [one for one in known if needs_public_addresses(one)]
     return warned(told, _silent(evidence, silent)) if silent else passed(told)
+
+
+def _told(ways: tuple[Way, ...]) -> str:
+    """Subnets that are alike stand together."""
+    alike: dict[str, list[str]] = {}
+    for one in ways:
+        alike.setdefault(describe(one), []).append(one.subnet)
+    return " · ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
 def is_closed(way: Way) -> bool:

@@ -1,0 +1,86 @@
+"""`doctor`: whether everything is well that jobs need, or why a job or a queue is stuck. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine.diagnosis.diagnose import Diagnoser
+from engine.diagnosis.model import Diagnosis, Result
+from engine.errors import ConfigError
+from provisioner.clients import Clients
+from provisioner.commands.common import print_line, told_as_json
+from provisioner.doctor import CALLS_PER_S, Doctor, Request
+from provisioner.doctor_report import diagnosis_document, findings_document, print_diagnosis, print_findings
+from provisioner.options import CONFIG_FILE, ConfigFile, Json, Prefix, Region
+from provisioner.printing import console
+from provisioner.reads import ClientReads
+
+STUCK = "Why nothing runs"
+
+
+def doctor(
+    region: Region = "us-east-1",
+    prefix: Prefix = "scaler-batch",
+    max_vcpus: Annotated[
+        int | None, typer.Option(help="Hold the account's quota against this; else against what lives.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Whether this scheduler can be reached.")
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option(metavar="ID", help="Instead: why this job does not run.", rich_help_panel=STUCK)
+    ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Instead: what blocks this queue; with --job, its queue.", rich_help_panel=STUCK
+        ),
+    ] = None,
+    as_json: Json = False,
+    config: ConfigFile = CONFIG_FILE,
+) -> None:
+    """Check credentials, permissions, quotas, network, queue and image, with the fix for what isn't well.
+
+    Exit code 1 when a check fails; what may not be looked at is "unknown", and no failure.
+    """
+    with told_as_json(as_json):
+        if job is not None or queue is not None:
+            _refuse("--max-vcpus", max_vcpus)
+            _refuse("--scheduler", scheduler)
+            failed = _diagnose(region, queue or "", job, as_json=as_json)
+        else:
+            request = Request(region=region, prefix=prefix, config=config, max_vcpus=max_vcpus, scheduler=scheduler)
+            failed = _examine(request, as_json=as_json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> bool:
+    with console().status("reading AWS"):
+        found = Diagnoser(ClientReads(Clients(region)), calls_per_s=CALLS_PER_S).diagnose(queue, job)
+    if as_json:
+        print_line(diagnosis_document(found))
+    else:
+        print_diagnosis(found)
+    return _has_failed(found)
+
+
+def _examine(request: Request, *, as_json: bool) -> bool:
+    with console().status("looking"):
+        findings = Doctor(clients=Clients(request.region), request=request).examine()
+    if as_json:
+        print_line({"region": request.region, "prefix": request.prefix, **findings_document(findings)})
+    else:
+        print_findings(findings)
+    return any(one.failed for one in findings)
+
+
+def _has_failed(diagnosis: Diagnosis) -> bool:
+    return any(check.result is Result.FAIL for check in diagnosis.checks)
+
+
+def _refuse(flag: str, value: object) -> None:
+    if value is not None:
+        raise ConfigError(f"{flag} is {value!r}, but a diagnosis has no use for it: leave out --job and --queue.")

@@ -1,0 +1,45 @@
+"""The provisioner's door to AWS as the diagnosis reads through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from engine.aws.errors import AwsError, Remedy, sort
+from engine.diagnosis.reads import DENIED_CODES, action
+from provisioner.clients import Clients
+from provisioner.errors import ProvisionError
+
+
+@dataclass(slots=True, eq=False)
+class ClientReads:
+    """Speaks `engine.diagnosis.reads.Reads`, and remembers which actions were allowed and which were denied."""
+
+    clients: Clients
+    allowed: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
+
+    def call(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        """Raises `AwsError`."""
+        name = action(service, operation)
+        try:
+            answer = self.clients.call(service, operation, parameters)
+        except ProvisionError as error:
+            raise self._noted(name, error) from error
+        except ResponseParserError as error:  # a page of something that stands between us and AWS
+            raise AwsError(name, Remedy.RETRY_LATER, type(error).__name__, "the answer is not AWS's") from error
+        self.allowed.add(name)
+        return answer
+
+    def _noted(self, name: str, error: ProvisionError) -> AwsError:
+        cause = error.__cause__
+        if not isinstance(cause, ClientError | BotoCoreError):
+            raise error
+        found = sort(name.partition(":")[2], cause, repeatable=True)
+        if found.code in DENIED_CODES:
+            self.denied.add(name)
+        return found
