@@ -42,16 +42,24 @@ def spec_words(entry: Entry, image: str = "") -> tuple[str, ...]:
         "--gpus": entry.gpus,
         "--max-vcpus": entry.max_vcpus,
         "--instance-types": ",".join(entry.instance_types),
-        "--job-timeout": entry.job_timeout,
+        "--job-timeout": entry.job_timeout_minutes,
         "--vpc-id": entry.vpc_id,
         "--subnet-ids": ",".join(entry.subnet_ids),
         "--permissions-boundary": entry.permissions_boundary,
         "--s3-prefix": entry.s3_prefix,
         "--expiry-days": entry.expiry_days,
-        "--runnable-limit": entry.runnable_limit,
+        "--runnable-limit": entry.runnable_limit_minutes,
     }
     given = [word for flag, value in asked.items() if value not in (None, "") for word in (flag, str(value))]
     return *place_words(entry), *given, *(("--spot",) if entry.spot else ())
+
+
+def image_words(entry: Entry) -> tuple[str, ...]:
+    """What asks for an image that runs on the stack's instances."""
+    from provisioner.instance_types import architecture
+
+    processor = architecture(entry.instance_types) if entry.instance_types else None
+    return *place_words(entry), *(("--platform", f"linux/{processor}") if processor else ())
 
 
 def environment(endpoint: str) -> dict[str, str]:

@@ -32,14 +32,14 @@ class Entry(msgspec.Struct, frozen=True):
     gpus: int | None = None
     max_vcpus: int | None = None
     instance_types: tuple[str, ...] = ()
-    job_timeout: int | None = None
+    job_timeout_minutes: int | None = None
     spot: bool = False
     vpc_id: str | None = None
     subnet_ids: tuple[str, ...] = ()
     permissions_boundary: str | None = None
     s3_prefix: str | None = None
     expiry_days: int | None = None
-    runnable_limit: int | None = None
+    runnable_limit_minutes: int | None = None
 
 
 class Saved(msgspec.Struct, frozen=True):

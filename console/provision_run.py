@@ -161,5 +161,6 @@ class Run:
 
     def _why(self, code: int, last: str) -> str:
         if self.result is not None and self.result.remains:
-            return f"{len(self.result.remains)} resources remain"
+            number = len(self.result.remains)
+            return f"{number} resource{'s remain' if number > 1 else ' remains'}"
         return last or f"scaler-batch {self.name} ended with exit code {code} and didn't say why"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, TypeVar
 
-from console.provision_command import PROGRAM, answer, environment, place_words, spec_words
+from console.provision_command import PROGRAM, answer, environment, image_words, place_words, spec_words
 from console.provision_reports import Entry, LiveReport, PlanReport, Resource, Saved, entry_of, read_plan, read_report
 from console.provision_run import Outcome, Run
 from engine.errors import EngineError
@@ -127,11 +127,12 @@ class Provisioning:
     def begin(self, name: str) -> Run:
         """A run of `provision`, `cleanup` or `build-image` on the stack that was read; `carry_out` starts it."""
         assert self.entry is not None
-        words: tuple[str, ...] = place_words(self.entry)
-        if name == "provision":
-            words = spec_words(self.entry, self.image)
-        agreed = (name, JSON) if name == "build-image" else (name, JSON, "--yes")
-        command = (*self._program, *agreed, *words)
+        words = {
+            "provision": ("--yes", *spec_words(self.entry, self.image)),
+            "cleanup": ("--yes", *place_words(self.entry)),
+            "build-image": image_words(self.entry),
+        }
+        command = (*self._program, name, JSON, *words[name])
         self.run = Run(name, command, environment(self._endpoint), self._clock, self._changed)
         self._changed()
         return self.run

@@ -14,6 +14,7 @@ from console.glyphs import Glyphs
 from console.provision_reports import Change, FieldChange, PlanReport, Remains, Resource
 from console.provision_run import Outcome, Run, Step
 from console.spans import EMPTY, Line, clean, fit
+from console.widgets.resource_table import Health, health
 
 SIGNS: Final = {
     "create": ("+", "ok"),
@@ -30,18 +31,21 @@ OUTCOMES: Final = {
 }
 VALUE_CELLS: Final = 400
 """Of a property's value that is shown; a policy can be long."""
+IMAGE: Final = "image"
+"""The kind of a step that is part of building one."""
 INDENT: Final = "     "
 
 
 def plan_lines(plan: PlanReport, cells: int, glyphs: Glyphs) -> list[Line]:
-    """What would be done, then how many stay, then what is to be known before."""
+    """What is to be known before, then what would be done, and how many stay."""
     counts = Counter(change.action for change in plan.changes)
-    lines = [line for change in plan.to_do for line in _change(change, cells, glyphs)]
+    lines = [line for note in plan.notes for line in folded(f"! {note}", cells - 2, "warning", "  ", " ")]
+    lines += [line for change in plan.to_do for line in _change(change, cells, glyphs)]
     if not plan.to_do:
         lines.append(((" nothing to do", "ok"),))
     if counts["keep"]:
         lines.append(((f"   keep     {counts['keep']}", "muted"),))
-    return [*lines, *(line for note in plan.notes for line in folded(f" ! {note}", cells, "warning", "   "))]
+    return lines
 
 
 def _change(change: Change, cells: int, glyphs: Glyphs) -> Iterator[Line]:
@@ -63,14 +67,14 @@ def _names(paths: Sequence[str], glyphs: Glyphs) -> str:
 
 def diff_lines(resource: Resource, planned: Change | None, cells: int) -> list[Line]:
     """Where `resource` differs from what was provisioned, and what a provisioning would change about it."""
-    lines = [EMPTY, *_facts(resource)]
+    lines = list(_facts(resource))
     if resource.drift:
-        lines += [EMPTY, ((" lives, and was provisioned as", "header"),)]
+        lines += [EMPTY, ((" - lives   + was provisioned", "header"),)]
         lines += _fields(resource.drift, cells)
     if planned is not None and planned.action != "keep":
         lines += [EMPTY, ((f" provision would {planned.action} it", "header"),)]
         lines += _fields(planned.fields, cells)
-    elif not resource.drift:
+    elif health(resource) is Health.WELL:
         lines += [EMPTY, ((" it is as it was provisioned", "ok"),)]
     return lines
 
@@ -120,9 +124,10 @@ def _step(step: Step, now: float, cells: int, running: bool) -> Iterator[Line]:
     took = (now if running and step.under_way else step.told) - step.began
     role = "accent" if step.under_way else STATES.get(event.state, "text")
     head = f" {format.clock(step.began)} "
-    what = fit(f"{event.action} {event.kind} {event.name}", min(48, max(24, cells * 2 // 5)))
+    named = event.name if event.kind == IMAGE else f"{event.action} {event.kind} {event.name}"
+    what = fit(clean(named), min(48, max(24, cells * 2 // 5)))
     how = fit(event.state, 13) + fit(format.span(took) if took >= 0.1 else "", 8)
-    yield (head, "muted"), (clean(what), "text"), (" " + how, role), (clean(event.text), "muted")
+    yield (head, "muted"), (what, "text"), (" " + how, role), (clean(event.text), "muted")
 
 
 def _left(left: Remains, cells: int) -> Iterator[Line]:
@@ -133,5 +138,5 @@ def _left(left: Remains, cells: int) -> Iterator[Line]:
 
 def folded(text: str, cells: int, role: str, indent: str, before: str = "") -> list[Line]:
     """Foreign text in lines of at most `cells`; all but the first begin with `indent`, and all with `before`."""
-    parts = wrap(clean(text), max(12, cells), subsequent_indent=indent, drop_whitespace=True) or [""]
+    parts = wrap(clean(text), max(12, cells), subsequent_indent=indent, break_on_hyphens=False) or [""]
     return [((before + part, role),) for part in parts]

@@ -15,6 +15,7 @@ from engine.telemetry.schema import ENDED, JobState, ManagerView
 ACTIONS = ("create", "update", "replace", "delete", "keep")
 NOTES = 3
 NAMES = 6
+DIGEST = len("sha256:") + 12
 
 
 def confirm_provision(entry: Entry, plan: PlanReport, image: str) -> Dialog[bool]:
@@ -22,7 +23,7 @@ def confirm_provision(entry: Entry, plan: PlanReport, image: str) -> Dialog[bool
         "stack": _place(entry),
         "changes": _counts(plan),
         "first": _first(plan),
-        "image": clean(image or entry.image),
+        "image": _short_image(image or entry.image),
         "notes": _notes(plan),
         "API": "as the plan says; can be stopped with X, and run again",
     }
@@ -70,6 +71,12 @@ def living_jobs(managers: Iterable[ManagerView], entry: Entry) -> int:
     ours = (each for each in managers if each.region == entry.region and each.queue.endswith(entry.job_queue))
     over = ENDED | {JobState.QUEUED}
     return sum(number for each in ours for state, number in each.counts.items() if state not in over)
+
+
+def _short_image(image: str) -> str:
+    """Its repository, and as much of the digest as tells it from others."""
+    name, at, digest = clean(image).rpartition("/")[2].partition("@")
+    return f"{name}{at}{digest[:DIGEST]}"
 
 
 def _place(entry: Entry) -> str:

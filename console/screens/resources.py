@@ -18,7 +18,7 @@ from console.provision_run import Outcome, Run
 from console.provisioning import Part, Provisioning
 from console.resource_lines import OUTCOMES, diff_lines, folded, plan_lines, run_lines
 from console.screens.stack_actions import ELSEWHERE, NOTHING, StackActions
-from console.spans import EMPTY, Line, clean
+from console.spans import EMPTY, Line, clean, plain
 from console.state import ConsoleState
 from console.widgets.resource_table import Health, ResourceTable, health
 from console.widgets.text_pane import TextPane
@@ -90,7 +90,7 @@ class ResourcesScreen(StackActions):
             title=self._title(known),
             status=self._status(known),
             empty=self._empty(known),
-            stale=Part.LIVE in known.errors,
+            stale=Part.LIVE in known.errors and known.live is not None,
         )
         self._show_plan(self.provision_plan, Part.PROVISION, known.provision)
         self._show_plan(self.cleanup_plan, Part.CLEANUP, known.cleanup)
@@ -108,11 +108,11 @@ class ResourcesScreen(StackActions):
         if known.entry is None:
             return (("resources", "title"),)
         dot = f" {self.state.glyphs.dot} "
-        where = dot.join((known.entry.account, known.entry.region))
+        where = "" if self.has_class("-narrow") else dot.join(("", known.entry.account, known.entry.region))
         half = dot + "not complete" if not known.entry.complete else ""
         return (
             (f"resources of {clean(known.entry.prefix)}", "title"),
-            (dot + clean(where), "muted"),
+            (clean(where), "muted"),
             (half, "warning"),
         )
 
@@ -144,11 +144,12 @@ class ResourcesScreen(StackActions):
         cells, why = pane.inner_width, known.errors.get(part)
         lines = folded(why, cells - 2, "error", "", " ") if why else []
         if plan is not None:
-            lines += plan_lines(plan, cells, self.state.glyphs)
+            drawn = plan_lines(plan, cells, self.state.glyphs)
+            lines += [((plain(line), "muted"),) for line in drawn] if why else drawn
         elif known.entry is not None and not why:
             lines = [((f" reading{self.state.glyphs.ellipsis}", "muted"),)]
         name = "provision" if part is Part.PROVISION else "cleanup"
-        pane.show(lines, title=f"plan (dry run): {name}", stale=bool(why))
+        pane.show(lines, title=f"plan (dry run): {name}")
 
     def _show_diff(self, known: Provisioning) -> None:
         resource = self.table.chosen

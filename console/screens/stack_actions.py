@@ -43,7 +43,7 @@ class StackActions(ConsoleScreen):
         resource = self.table.chosen
         self._copy(resource.arn if resource else "", "no ARN is known of it")
 
-    def action_copy_command(self) -> None:
+    def action_copy_cli(self) -> None:
         resource, known = self.table.chosen, self.provisioning
         told = (
             telling_command(resource.kind, resource.name, known.entry.region)
@@ -99,7 +99,7 @@ class StackActions(ConsoleScreen):
             return confirm_cleanup(entry, known.cleanup, living_jobs(self.state.managers, entry))
         return confirm_build(entry)
 
-    def action_stop(self) -> None:
+    def action_stop_run(self) -> None:
         known = self.provisioning
         run = known.run if known else None
         if run is None or not run.running:

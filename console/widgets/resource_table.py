@@ -92,10 +92,10 @@ class ResourceTable(LineTable[Resource]):
         return (
             Column("sign", " ", 1, lambda row: health(row).sign(self.glyphs)),
             Column("kind", "KIND", 19, lambda row: (clean(row.kind), "text")),
-            Column("name", "NAME", 14, lambda row: (clean(row.name), "strong"), grow=3, most=40),
+            Column("name", "NAME", 26, lambda row: (clean(row.name), "strong"), grow=4, most=34),
             Column("state", "STATE", 9, lambda row: (clean(row.state), health(row).value[2])),
-            Column("drift", "DRIFT", 12, self._drift, rank=1, grow=2, most=30),
-            Column("detail", "DETAIL", 12, self._detail, rank=2, grow=4),
+            Column("drift", "DRIFT", 14, self._drift, rank=1, grow=4, most=34),
+            Column("detail", "DETAIL", 14, self._detail, rank=2, grow=3),
         )
 
     def _drift(self, row: Resource) -> Span:

@@ -39,29 +39,28 @@ def show(
     ] = None,
     config: ConfigFile = CONFIG_FILE,
 ) -> None:
-    """Print what was provisioned."""
+    """Print what was provisioned. For programs nothing is no error, but an empty list."""
     entries = _entries(config, region, prefix)
+    if as_json and not live and format is None:
+        print_line({"entries": msgspec.to_builtins(entries)})
+        return
+    if not entries:
+        raise ProvisionError(f"Nothing is saved in {config}: run provision, or name a file with --config.")
     if live:
         _show_live(_only(entries), as_json=as_json)
     elif format is Format.ENV:
         typer.echo(environment_text(_only(entries)), nl=False)
     elif format is Format.TOML:
         typer.echo(worker_manager_table(_only(entries)), nl=False)
-    elif as_json:
-        print_line({"entries": msgspec.to_builtins(entries)})
     else:
         by_key = {f"{entry.account}/{entry.region}/{entry.prefix}": entry for entry in entries}
         typer.echo(msgspec.json.format(msgspec.json.encode(by_key)).decode())
 
 
 def _entries(config: Path, region: str | None, prefix: str | None) -> list[Provisioned]:
-    """Raises `ProvisionError` when there is none."""
-    found = [
+    return [
         entry for entry in load(config).values() if region in (None, entry.region) and prefix in (None, entry.prefix)
     ]
-    if not found:
-        raise ProvisionError(f"Nothing is saved in {config}: run provision, or name a file with --config.")
-    return found
 
 
 def _only(entries: list[Provisioned]) -> Provisioned:

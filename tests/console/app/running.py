@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from console.app import ConsoleApp
 from console.preferences import Preferences
+from console.provisioning import Provisioning
 from console.state import ConsoleState, Ownership, Quit
 from engine.telemetry.schema import Answer, ControlRequest, Done, Request
 from engine.telemetry.source import LinkState, LinkView
@@ -46,9 +47,11 @@ async def running(
     own: Ownership | None = None,
     preferences: Preferences | None = None,
     folder: Path | None = None,
+    provisioning: Provisioning | None = None,
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[Quit]]]:
     """The app after its first picture."""
     state = ConsoleState(source, "demo", preferences or Preferences(), own=own, export_folder=folder or Path.cwd())
+    state.provisioning = provisioning
     app = ConsoleApp(state)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from console.app import ConsoleApp
 from console.glyphs import UNICODE, Glyphs
 from console.preferences import Preferences
+from console.provisioning import Provisioning
 from console.screens.dashboard import Dashboard
 from console.screens.replay import ReplayDashboard
 from console.state import ConsoleState, Ownership, Quit
@@ -38,12 +39,14 @@ class Look:
     glyphs: Glyphs = UNICODE
     theme: str = "dark"
     own: Ownership | None = None
+    provisioning: Provisioning | None = None
     first: Callable[[ConsoleState], Dashboard] = Dashboard
     name: str = MANAGER
     clock: Callable[[], float] = field(default_factory=Clock)
 
     def app(self) -> ConsoleApp:
         state = ConsoleState(self.source, self.name, Preferences(theme=self.theme), glyphs=self.glyphs, own=self.own)
+        state.provisioning = self.provisioning
         state.time_of_day, state.clock = lambda: STARTED_AT, self.clock
         return ConsoleApp(state, first=self.first)
 
@@ -63,6 +66,13 @@ def lost() -> DemoSource:
 def _with_link(state: LinkState, detail: str) -> DemoSource:
     source = demo()
     source.link = LinkView(state, 0.0, detail)
+    return source
+
+
+def unanswered() -> DemoSource:
+    """Everything is heard, and nothing is answered."""
+    source = demo()
+    source.take_answers = list  # type: ignore[method-assign]
     return source
 
 

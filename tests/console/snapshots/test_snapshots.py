@@ -14,9 +14,11 @@ from textual.pilot import Pilot
 
 from console.app import ConsoleApp
 from console.glyphs import ASCII
+from console.provisioning import Provisioning
 from console.state import Quit
 from engine.telemetry.mirror import Mirror
 from engine.telemetry.schema import MIRROR_LIMIT, JobState
+from tests.console.snapshots.stack_life import denied, done, drifted, loading, nothing, remaining, running
 from tests.console.snapshots.still_life import (
     Look,
     connecting,
@@ -28,6 +30,7 @@ from tests.console.snapshots.still_life import (
     recorded,
     settle,
     stale,
+    unanswered,
 )
 
 SMALL, LARGE = (80, 24), (120, 40)
@@ -203,6 +206,53 @@ def test_logs_of_a_lost_engine_narrowed(same: Matches) -> None:
     assert same(Look(demo()), LARGE, ["L", "\\", *"payload", "enter"], lose)
 
 
+# ---- why something waits
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_a_queue_waits(same: Matches, size: Size) -> None:
+    assert same(Look(demo(may_control=True)), size, ["w"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_nothing_is_stuck(same: Matches, size: Size) -> None:
+    assert same(Look(demo(0)), size, ["w"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_before_aws_answered(same: Matches, size: Size) -> None:
+    assert same(Look(unanswered()), size, ["w"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_of_a_task_that_nobody_knows(same: Matches, size: Size) -> None:
+    assert same(Look(demo()), size, then=lambda app: app.open_why("f" * 32))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_in_plain_ascii(same: Matches, size: Size) -> None:
+    assert same(Look(demo(), glyphs=ASCII), size, ["j", "w", "tab", "j"])
+
+
+def test_why_of_a_lost_engine(same: Matches) -> None:
+    def lose(app: ConsoleApp) -> None:
+        app.state.source.link = lost().link  # type: ignore[misc]
+
+    assert same(Look(demo()), LARGE, ["w", "."], lose)
+
+
+def test_why_before_anything_was_heard(same: Matches) -> None:
+    assert same(Look(connecting()), SMALL, ["w"])
+
+
+def test_why_with_the_checks_alone(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["w", "z"])
+
+
+def test_why_has_keys_that_help_tells(same: Matches) -> None:
+    assert same(Look(demo()), LARGE, ["w", "?"])
+
+
 # ---- over a screen
 
 
@@ -256,3 +306,45 @@ def test_replay_of_nothing(same: Matches) -> None:
     source = demo(0)
     source.mirror = Mirror()
     assert same(Look(source), SMALL)
+
+
+# ---- AWS resources
+
+STACKS = {"list": drifted, "running": running, "done": done}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("size", SIZES)
+def test_resources(same: Matches, size: Size, stack: str) -> None:
+    look = Look(demo(may_control=True), provisioning=STACKS[stack]())
+    assert same(look, size, ["R", "G", "k", "k", "k"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("stack", [nothing, loading, denied, remaining])
+def test_resources_with_nothing_to_list_or_something_wrong(
+    same: Matches, size: Size, stack: Callable[[], Provisioning]
+) -> None:
+    assert same(Look(demo(), provisioning=stack()), size, ["R"])
+
+
+def test_resources_elsewhere(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["R"])
+
+
+def test_resources_in_plain_ascii(same: Matches) -> None:
+    assert same(Look(demo(), glyphs=ASCII, provisioning=running()), LARGE, ["R"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_difference_of_a_resource(same: Matches, size: Size) -> None:
+    assert same(Look(demo(), provisioning=drifted()), size, ["R", "G", "k", "k", "k", "d"])
+
+
+@pytest.mark.parametrize("key", ["P", "C", "B"])
+def test_before_resources_are_changed(same: Matches, key: str) -> None:
+    assert same(Look(demo(may_control=True), provisioning=drifted()), SMALL, ["R", key])
+
+
+def test_leaving_while_resources_are_changed(same: Matches) -> None:
+    assert same(Look(demo(may_control=True), own=own_engine(), provisioning=running()), SMALL, ["R", "q"])
