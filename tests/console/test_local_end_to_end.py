@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-MARK = "SCALER_BATCH_TEST_RUN"
-LIMIT_SECONDS = 90
-COMMAND = [sys.executable, "-P", "-c", "from console.cli import main; main()", "local", "--headless"]
+from tests.console.local_program import LIMIT_SECONDS, LocalProgram, local_program
 
 SCRIPT = """
 import os, sys
@@ -55,66 +51,10 @@ with Client(address=os.environ["SCALER_ADDRESS"]) as client:
 """
 
 
-class LocalProgram:
-    """Starts `local` with its own temporary folder and a mark by which whatever it starts can be found."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.mark = uuid.uuid4().hex
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        environ = {**os.environ, "TMPDIR": str(self.folder), "HOME": str(self.folder), MARK: self.mark}
-        self.process = subprocess.Popen(
-            [*COMMAND, *words],
-            env=environ,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        return self.process
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*words)
-        out, err = process.communicate(timeout=LIMIT_SECONDS)
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-    def living(self) -> list[int]:
-        """Every process that inherited the mark."""
-        found = (self._pid_if_marked(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        return [pid for pid in found if pid is not None]
-
-    def _pid_if_marked(self, entry: Path) -> int | None:
-        try:
-            environ = (entry / "environ").read_bytes()
-        except OSError:
-            return None
-        return int(entry.name) if f"{MARK}={self.mark}".encode() in environ.split(b"\0") else None
-
-    def await_end_of_all(self, pids: list[int]) -> None:
-        """The descriptor of a process becomes readable at its end; the limit bounds the test."""
-        for pid in pids:
-            try:
-                descriptor = os.pidfd_open(pid)
-            except ProcessLookupError:
-                continue
-            try:
-                assert select.select([descriptor], [], [], 10)[0], f"process {pid} is left"
-            finally:
-                os.close(descriptor)
-
-
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[LocalProgram]:
-    started = LocalProgram(tmp_path)
-    yield started
-    for pid in started.living():
-        os.kill(pid, signal.SIGKILL)
-    if started.process is not None:
-        started.process.communicate()
+    with local_program(tmp_path) as program:
+        yield program
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

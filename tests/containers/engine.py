@@ -41,6 +41,10 @@ class ContainerEngine:
     folder: Path
     environ: Mapping[str, str]
 
+    @property
+    def storage(self) -> Path:
+        return self.folder / "data"
+
     def docker(self, *words: str) -> str:
         """What the docker command printed."""
         environ = {**os.environ, **self.environ}
@@ -87,8 +91,8 @@ def alone() -> Iterator[None]:
 def daemon(engine: ContainerEngine) -> Iterator[None]:
     """dockerd under our guard, so that it can't outlive the tests."""
     folder, had_bridge = engine.folder, BRIDGE.exists()
-    places = {"data-root": "data", "exec-root": "run", "pidfile": "docker.pid"}
-    options = [f"--{option}={folder / name}" for option, name in places.items()]
+    places = {"data-root": engine.storage, "exec-root": folder / "run", "pidfile": folder / "docker.pid"}
+    options = [f"--{option}={place}" for option, place in places.items()]
     command = ["dockerd", "--host", engine.environ["DOCKER_HOST"], "--group", "0", *options]
     with (folder / "dockerd.log").open("wb") as log:
         process = subprocess.Popen(
