@@ -53,6 +53,7 @@ ENTRIES = (
     Entry("cancel", "console.commands.cancel", "Running engine", "End some jobs."),
     Entry("drain", "console.commands.drain", "Running engine", "End an engine in good order."),
     Entry("keys", "console.commands.keys", "Running engine", "Make the keys for looking from another machine."),
+    Entry("build-image", "provisioner.cli", "AWS resources", "Build the image of the jobs, and push it to ECR."),
     Entry("plan", "provisioner.cli", "AWS resources", "What provision would create, change and delete."),
     Entry(
         "provision",
