@@ -112,7 +112,7 @@ def _weak(evidence: Evidence, job: Job) -> Cause:
 def _no_cause(evidence: Evidence, job: Job) -> Cause:
     unread = [check.name for check in _checks(evidence) if check.result is Result.UNKNOWN]
     blind = f" These could not be read: {', '.join(unread)}." if unread else ""
-    text = f"It waits for {duration(evidence.waited_s)}, and nothing that was read tells why.{blind}"
+    text = f"It has waited for {duration(evidence.waited_s)}, and nothing that was read tells why.{blind}"
     return Cause(verdict="no cause found", text=text, passes=True)
 
 

@@ -18,8 +18,8 @@ FRESH_S: Final = 10.0
 CALLS_PER_S: Final = 2.0
 KEPT_ANSWERS: Final = 200
 """At most, of tens of KiB each."""
-PAGES: Final = 5
-"""Of one listing at most: what comes after is not needed to see why a job waits."""
+PAGES: Final = 10
+"""Of one listing at most: all of EC2's instance types, and more waiting jobs than it takes to find the oldest."""
 DENIED_CODES: Final = frozenset(
     (
         "AccessDenied",

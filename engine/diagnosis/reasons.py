@@ -124,7 +124,7 @@ def cause_of(evidence: Evidence, reason: str) -> Cause:
         )
     job = evidence.known_job
     last = (remedies.terminate(evidence, job),) if job is not None else ()
-    told = f"{kind.text}; it waits for {duration(evidence.waited_s)}."
+    told = f"{kind.text}. It has waited for {duration(evidence.waited_s)}."
     cause = Cause(
         verdict=kind.verdict,
         text=told,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Final
 
 from engine.diagnosis.facts import Evidence, Fact, InstanceType
@@ -39,11 +38,6 @@ def patterns_of(types: Sequence[str]) -> Iterator[str]:
     for name in types:
         for known in BATCH_WORDS.get(name, (name,)):
             yield known if "." in known else f"{known}.*"
-
-
-def allowed(name: str, types: Iterable[str]) -> bool:
-    """Whether an environment of these instance types may start this one."""
-    return any(fnmatchcase(name, pattern) for pattern in patterns_of(tuple(types)))
 
 
 def _zones(reader: Reader, evidence: Evidence) -> dict[str, tuple[str, ...]]:

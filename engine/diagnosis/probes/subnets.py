@@ -17,7 +17,10 @@ def subnet_ids(evidence: Evidence) -> list[str]:
 
 
 def read_subnets(reader: Reader, evidence: Evidence) -> Fact[tuple[Subnet, ...]]:
+    """None of them where one is missing: AWS names it and nothing else."""
     reading = reader.read("ec2", "describe_subnets", SubnetIds=subnet_ids(evidence))
+    if reading.code == "InvalidSubnetID.NotFound":
+        return Fact(reading.source, reading.at, ())
     if reading.trouble:
         return Fact(reading.source, reading.at, trouble=reading.trouble)
     return Fact(reading.source, reading.at, tuple(_subnet_of(one) for one in reading.answer["Subnets"]))

@@ -35,8 +35,10 @@ def probe(reader: Reader, evidence: Evidence) -> Evidence:
         return evidence
     subnets = read_subnets(reader, evidence)
     vpcs = sorted({subnet.vpc for subnet in subnets.value or ()})
-    if not vpcs:
+    if subnets.trouble:
         return replace(evidence, ways=Fact(subnets.source, subnets.at, trouble=subnets.trouble))
+    if not vpcs:
+        return evidence
     inside = [{"Name": "vpc-id", "Values": vpcs}]
     tables, routes = reader.pages("ec2", "describe_route_tables", "RouteTables", "NextToken", Filters=inside)
     endpoints, gates = reader.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", "NextToken", Filters=inside)

@@ -53,7 +53,7 @@ def no_capacity(evidence: Evidence, text: str) -> Cause:
 
 
 def _starting(evidence: Evidence) -> Cause:
-    text = f"Instances are being started; the job waits since {duration(evidence.waited_s)}."
+    text = f"Instances are being started; the job has waited for {duration(evidence.waited_s)}."
     return Cause(verdict="instances are starting", text=text, settles=False, passes=True)
 
 

@@ -15,7 +15,7 @@ def look(evidence: Evidence, ways: tuple[Way, ...] | None) -> Seen:
     if closed:
         cause = _closed(evidence, closed, everywhere=len(closed) == len(known))
         return failed(told, cause)
-    silent = [one for one in known if needs_public_addresses(one)]
+    silent = [one for one in known if needs_public_addresses(one)] if evidence.launching else []
     return warned(told, _silent(evidence, silent)) if silent else passed(told)
 
 

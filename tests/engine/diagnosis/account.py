@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.aws.errors import AwsError, from_answer
+from engine.diagnosis.diagnose import Diagnoser
+from engine.diagnosis.model import Diagnosis
 
 NOW = 1_700_000_000.0
 REGION = "us-east-1"
@@ -16,6 +18,13 @@ QUEUE = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-queue/jobs"
 ENVIRONMENT = f"arn:aws:batch:{REGION}:{ACCOUNT}:compute-environment/compute"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/worker:1"
 JOB = "job-1"
+
+# how certain a verdict is, and what AWS says of the head of a queue
+AWS, EVIDENCE, MAY_PASS = "AWS says so", "by evidence", "may pass: less than ten minutes"
+CAPACITY = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance type [m6i]"
+)
+NO_MATCH = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement is higher than CE(s) can meet"
 
 Answer = Mapping[str, Any] | AwsError | Callable[..., Mapping[str, Any]]
 
@@ -164,3 +173,30 @@ def route_table(gateway: str | None, **more: Any) -> dict[str, Any]:
         key = "NatGatewayId" if gateway.startswith("nat-") else "GatewayId"
         routes.append({"DestinationCidrBlock": "0.0.0.0/0", key: gateway, **more})
     return {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": True}], "Routes": routes}
+
+
+def diagnosis(account: Account, job_id: str | None = JOB) -> Diagnosis:
+    clock = Clock()
+    return Diagnoser(account, clock, clock.sleep).diagnose("jobs", job_id)
+
+
+def with_answers(**answers: object) -> Account:
+    account = healthy()
+    account.answers.update(answers)  # type: ignore[arg-type]
+    return account
+
+
+def with_job(**more: object) -> Account:
+    return with_answers(describe_jobs={"jobs": [job(**more)]})  # type: ignore[arg-type]
+
+
+def with_environment(state: str = "ENABLED", status: str = "VALID", **resources: object) -> Account:
+    found = {**environment(**resources), "state": state, "status": status}
+    return with_answers(describe_compute_environments={"computeEnvironments": [found]})
+
+
+def for_minutes(minutes: float, reason: str) -> Account:
+    """At the head for so long, with that reason against its name."""
+    account = with_job(statusReason=reason)
+    account.answers["get_job_queue_snapshot"] = snapshot(JOB, waited_s=60 * minutes)
+    return account

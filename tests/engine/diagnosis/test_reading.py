@@ -113,4 +113,4 @@ def test_listings_go_over_their_pages_but_not_for_ever() -> None:
         "nextToken": asked.get("nextToken", "") + "x",
     }
     diagnoser(account, Clock()).diagnose("jobs")
-    assert account.asked.count("list_jobs") == 5
+    assert account.asked.count("list_jobs") == 10
