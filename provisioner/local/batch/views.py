@@ -16,6 +16,9 @@ from provisioner.local.batch.records import (
 )
 
 Json = dict[str, Any]
+# AWS shows these lists of a container, empty or not, and a retry rule's action in lower case however it was given.
+CONTAINER_LISTS = ("command", "volumes", "environment", "mountPoints", "ulimits", "resourceRequirements", "secrets")
+UPDATE_POLICY = {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
 
 
 def present(values: Json) -> Json:
@@ -146,9 +149,10 @@ def rule_detail(rule: RetryRule) -> Json:
 
 
 def environment_detail(environment: Environment) -> Json:
-    compute = {"desiredvCpus": 0, **environment.compute}
+    compute = {"desiredvCpus": 0, "tags": {}, **environment.compute}
     compute["desiredvCpus"] = int(environment.used_vcpus) or compute["desiredvCpus"]
     return {
+        "updatePolicy": UPDATE_POLICY,
         **environment.request,
         "computeEnvironmentName": environment.name,
         "computeEnvironmentArn": environment.arn,
@@ -166,6 +170,7 @@ def environment_detail(environment: Environment) -> Json:
 
 def queue_detail(queue: Queue) -> Json:
     return {
+        "jobStateTimeLimitActions": [],
         **queue.request,
         "jobQueueName": queue.name,
         "jobQueueArn": queue.arn,
@@ -182,12 +187,19 @@ def queue_detail(queue: Queue) -> Json:
 
 
 def definition_detail(definition: Definition) -> Json:
+    request = definition.request
+    retry = request.get("retryStrategy", {})
+    rules = [{**rule, "action": str(rule["action"]).lower()} for rule in retry.get("evaluateOnExit", ())]
     return {
-        **definition.request,
+        "parameters": {},
+        "platformCapabilities": ["EC2"],
+        **request,
+        **({"retryStrategy": {**retry, "evaluateOnExit": rules}} if retry else {}),
+        "containerProperties": {**dict.fromkeys(CONTAINER_LISTS, ()), **definition.container},
         "jobDefinitionName": definition.name,
         "jobDefinitionArn": definition.arn,
         "revision": definition.revision,
         "status": definition.status,
-        "tags": definition.request.get("tags", {}),
+        "tags": request.get("tags", {}),
         "containerOrchestrationType": "ECS",
     }

@@ -90,3 +90,11 @@ def test_descriptions_are_filtered_by_status_and_come_in_pages(plane: Plane) -> 
     gone = definitions.describe({"status": "INACTIVE"})["jobDefinitions"]
     assert [(one["revision"], one["status"]) for one in gone] == [(2, "INACTIVE")]
     assert len(definitions.describe({"jobDefinitions": ["work:1", "other"]})["jobDefinitions"]) == 2
+
+
+def test_a_description_holds_more_than_was_given(plane: Plane) -> None:
+    rules = [{"action": "RETRY", "onExitCode": "75"}, {"action": "EXIT", "onReason": "*"}]
+    plane.resources.definitions.register(definition(retryStrategy={"attempts": 3, "evaluateOnExit": rules}))
+    shown = plane.resources.definitions.describe({})["jobDefinitions"][0]
+    assert [rule["action"] for rule in shown["retryStrategy"]["evaluateOnExit"]] == ["retry", "exit"]
+    assert not any(shown["containerProperties"][name] for name in ("volumes", "ulimits", "secrets"))
