@@ -1,0 +1,65 @@
+"""Cancels of tasks: waiting, with the backend, unknown, and across their results."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.messages import CancelAnswer
+from tests.engine.task_manager_bench import Bench, task_id
+
+
+@pytest.mark.parametrize("force", [True, False])
+async def test_a_queued_task_is_dropped_and_confirmed(force: bool) -> None:
+    bench = Bench(slots=1)
+    await bench.arrive("a", "b")
+    answer = await bench.cancel("b", force=force)
+    await bench.finish("a")
+    assert (answer, bench.backend.names) == ([CancelAnswer.CANCELED], ["a"])
+
+
+@pytest.mark.parametrize("force", [True, False])
+async def test_a_task_in_the_collection_window_is_taken_back(force: bool) -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    answer = await bench.cancel("a", force=force)
+    assert (answer, bench.backend.cancelled) == ([CancelAnswer.CANCELED], [task_id("a")])
+
+
+async def test_a_submitted_task_is_not_cancelled_without_force() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    answer = await bench.cancel("a", force=False)
+    assert (answer, bench.backend.cancelled) == ([CancelAnswer.FAILED], [])
+
+
+async def test_a_submitted_task_cancelled_with_force_frees_its_slot() -> None:
+    bench = Bench(slots=1)
+    await bench.arrive("a", "b")
+    await bench.submitted("a")
+    answer = await bench.cancel("a", force=True)
+    assert (answer, bench.backend.cancelled, bench.backend.names) == (
+        [CancelAnswer.CANCELED],
+        [task_id("a")],
+        ["a", "b"],
+    )
+
+
+async def test_an_unknown_task_is_not_found() -> None:
+    assert await Bench().cancel("nobody", force=True) == [CancelAnswer.NOT_FOUND]
+
+
+async def test_a_cancel_that_crossed_the_result_is_confirmed_because_the_scheduler_dropped_the_result() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.finish("a")
+    assert await bench.cancel("a", force=True) == [CancelAnswer.CANCELED]
+
+
+async def test_an_outcome_after_a_cancel_is_dropped() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    await bench.cancel("a", force=True)
+    await bench.finish("a")
+    assert bench.scheduler.results == []
