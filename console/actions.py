@@ -19,6 +19,7 @@ class Scope(str, Enum):
     DASHBOARD = "dashboard"
     JOB = "job"
     LOGS = "logs"
+    WHY = "why"
     RESOURCES = "resources"
     REPLAY = "replay"
 
@@ -48,6 +49,8 @@ class Action:
     hint: str = ""
     danger: Danger = Danger.NONE
     needs_write: bool = False
+    needs_engine: bool = False
+    """A recording can't do it."""
     places: tuple[Scope, ...] = ()
 
     @property
@@ -56,6 +59,7 @@ class Action:
 
 
 _ALL, _DASH, _JOB, _LOGS, _REPLAY = Scope.EVERYWHERE, Scope.DASHBOARD, Scope.JOB, Scope.LOGS, Scope.REPLAY
+_WHY = Scope.WHY
 _RES = Scope.RESOURCES
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
@@ -76,7 +80,7 @@ ACTIONS: Final = (
     Action("quit", ("q", "ctrl+c"), "quit", "Quit", _ALL, "quit"),
     # moving, in whatever has lines
     *(
-        Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS, _RES))
+        Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS, _WHY, _RES))
         for id, keys, title in (
             ("down", ("j", "down"), "One line down"),
             ("up", ("k", "up"), "One line up"),
@@ -92,6 +96,10 @@ ACTIONS: Final = (
     Action("follow", ("f",), "follow", "Follow the newest log line, or stay", _DASH, places=(_LOGS,)),
     Action("logs", ("l",), "logs", "Log lines: of the marked or the selected job", _DASH, "logs", places=(_JOB,)),
     Action("all_logs", ("L",), "all_logs", "Log lines of all running jobs", _DASH, places=(_JOB,)),
+    Action(
+        "why", ("w",), "why", "Why the selected job waits; with none selected: why the queue does", _DASH, "why",
+        needs_engine=True, places=(_JOB,),
+    ),
     Action("mark", ("space",), "mark", "Mark or unmark the selected job", _DASH, "mark"),
     Action("mark_range", ("V",), "mark_range", "Mark from the last marked job to the selected one", _DASH),
     Action("mark_all", ("asterisk",), "mark_all", "Mark all jobs that are listed; with marks: none", _DASH),
@@ -102,14 +110,14 @@ ACTIONS: Final = (
     Action("columns", ("c",), "columns", "Which columns are shown", _DASH),
     Action("trend", ("t",), "trend", "Trends over 5 minutes, 1 hour, 24 hours", _DASH),
     Action("manager", ("m",), "manager", "Only one worker manager, the next, or all", _DASH),
-    Action("zoom", ("z",), "zoom", "The focused pane alone, and back", _DASH, "zoom"),
+    Action("zoom", ("z",), "zoom", "The focused pane alone, and back", _DASH, "zoom", places=(_WHY,)),
     *(
         Action(f"pane_{number}", (str(number),), f"pane({number})", f"Show or hide the pane {name}", _DASH)
         for number, name in enumerate(PANES, 1)
     ),
     Action("copy", ("y",), "copy", "Copy the id", _DASH, "copy", places=(_JOB,)),
-    Action("copy_all", ("Y",), "copy_all", "Copy everything known, as JSON", _DASH, places=(_JOB,)),
-    Action("export", ("e",), "export", "Write what is shown to a file (csv and json)", _DASH, places=(_JOB, _LOGS)),
+    Action("copy_all", ("Y",), "copy_all", "Copy everything known, as JSON", _DASH, places=(_JOB, _WHY)),
+    Action("export", ("e",), "export", "Write what is shown to files", _DASH, places=(_JOB, _LOGS, _WHY)),
     Action(
         "cancel", ("K",), "cancel", "Cancel or terminate the marked or the selected jobs", _DASH, "cancel",
         Danger.DESTROYS, True, places=(_JOB,),
@@ -129,6 +137,8 @@ ACTIONS: Final = (
     ),
     Action("copy_line", ("y",), "copy_line", "Copy the lines on screen", _LOGS, "copy"),
     Action("copy_lines", ("Y",), "copy_lines", "Copy all lines that are kept", _LOGS),
+    # why something waits
+    Action("copy_command", ("y",), "copy_command", "Copy the command of what can be done", _WHY, "copy command"),
     # AWS resources
     Action("diff", ("d",), "diff", "Where the selected resource differs, and back", _RES, "diff"),
     Action("copy_arn", ("y",), "copy_arn", "Copy the ARN", _RES, "copy ARN"),

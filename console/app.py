@@ -111,6 +111,12 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
         self._open(lambda: LogsScreen(self.state, task_ids, pattern))
 
+    def open_why(self, task_id: str = "") -> None:
+        """Of the task whose id begins so; empty: of the queue."""
+        from console.screens.why import WhyScreen
+
+        self._open(lambda: WhyScreen(self.state, task_id))
+
     def action_resources(self) -> None:
         from console.screens.resources import ResourcesScreen
 
@@ -171,8 +177,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.seen.show_all()
 
     def action_read_now(self) -> None:
-        for question in self.seen.questions():
-            question.soon()
+        self.seen.read_now()
         self.seen.show_all()
 
     def action_theme(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.telemetry.schema import JobState
+from engine.telemetry.schema import JobState, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,25 @@ LOOKS: Final[dict[JobState, StateLook]] = {
     JobState.UNKNOWN: StateLook("?", "?", "UNK", "unknown"),
 }
 """In the order in which a job passes through them; strips and legends keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLook:
+    """How a check's result looks."""
+
+    sign: str
+    ascii: str
+    word: str
+    role: str
+
+
+CHECK_LOOKS: Final[dict[Result, CheckLook]] = {
+    Result.PASS: CheckLook("✓", "+", "pass", "ok"),
+    Result.WARN: CheckLook("!", "!", "warn", "warning"),
+    Result.FAIL: CheckLook("✗", "x", "FAIL", "error"),
+    Result.UNKNOWN: CheckLook("?", "?", "unknown", "unknown"),
+    Result.NOT_RUN: CheckLook("·", "-", "not run", "muted"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,10 @@ class Glyphs:
 
     def of(self, state: JobState) -> str:
         look = LOOKS[state]
+        return look.ascii if self.ascii else look.sign
+
+    def of_check(self, result: Result) -> str:
+        look = CHECK_LOOKS[result]
         return look.ascii if self.ascii else look.sign
 
 

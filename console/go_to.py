@@ -9,6 +9,7 @@ from console.actions import ACTIONS, BY_ID, Scope
 from console.state import TREND_WINDOWS
 from console.theme import THEMES
 from engine.telemetry.query import SORTS
+from engine.telemetry.replay import NO_DIAGNOSIS
 from engine.telemetry.schema import Answer, GetJob, Job, Refusal
 
 if TYPE_CHECKING:
@@ -109,6 +110,13 @@ def _job(app: ConsoleApp, rest: str) -> str:
     return ""
 
 
+def _why(app: ConsoleApp, rest: str) -> str:
+    if app.state.recorded:
+        return NO_DIAGNOSIS
+    app.open_why(rest)
+    return ""
+
+
 def _concurrency(app: ConsoleApp, rest: str) -> str:
     return app.control.concurrency(rest) if app.state.may_write else _NOT_NOW
 
@@ -128,6 +136,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "theme": _theme,
     "manager": _manager,
     "job": _job,
+    "why": _why,
     "concurrency": _concurrency,
     "log_level": _log_level,
 }

@@ -55,6 +55,8 @@ class ConsoleState:
     """None: nothing is remembered."""
     glyphs: Glyphs = UNICODE
     own: Ownership | None = None
+    recorded: bool = False
+    """Nobody is there who could be asked: what is shown was recorded."""
     provisioning: Provisioning | None = None
     """None: the engine isn't one of this machine."""
     view: JobsView = field(default_factory=JobsView)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PROMPT_HINTS = (Hint("enter", "take it", ""), Hint("right", "complete", ""), Hint("esc", "leave", ""))
 SMALLEST = (80, 24)
 NEEDS_WRITE = frozenset(action.method for action in ACTIONS if action.needs_write)
+NEEDS_ENGINE = frozenset(action.method for action in ACTIONS if action.needs_engine)
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
@@ -69,6 +70,11 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """What is asked while this screen is seen."""
         return ()
 
+    def read_now(self) -> None:
+        """Ask everything anew."""
+        for question in self.questions():
+            question.soon()
+
     def show(self) -> None:
         """Give the panes what is known now."""
 
@@ -105,7 +111,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.call_after_refresh(self.show_all)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """None: shown as not allowed, and not carried out."""
+        """None: shown as not allowed, and not carried out. False: there is no such thing here."""
+        if action in NEEDS_ENGINE and self.state.recorded:
+            return False
         if action in NEEDS_WRITE and not self.state.may_write:
             return None
         return True

@@ -198,10 +198,6 @@ class Dashboard(JobsActions, ConsoleScreen):
     def action_follow(self) -> None:
         toggle_follow(self.logs)
 
-    def read_now(self) -> None:
-        for question in self.questions():
-            question.soon()
-
     def on_line_table_sort_requested(self, message: LineTable.SortRequested) -> None:
         self.sort_by(message.sort)
 

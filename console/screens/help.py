@@ -82,6 +82,6 @@ filters, behind /
   several words must all fit
 
 behind :
-  jobs  logs [TEXT]  resources  help  filter TEXT
+  jobs  logs [TEXT]  why [ID]  resources  help  filter TEXT
   sort NAME  trend 5m|1h|24h  theme NAME  job ID
   and every command of the palette (ctrl-p) by its name"""

@@ -133,6 +133,9 @@ class JobScreen(ConsoleScreen):
     def action_all_logs(self) -> None:
         self.console.open_logs(())
 
+    def action_why(self) -> None:
+        self.console.open_why(self.task_id)
+
     def action_copy(self) -> None:
         text = (self._row() and self._row().job_id) or self.task_id  # type: ignore[union-attr]
         self.notify(f"{text} {copy(text, self.app.copy_to_clipboard)}", markup=False)

@@ -74,9 +74,6 @@ class JobsActions(ConsoleScreen):
         self.read_now()
         self.show_all()
 
-    def read_now(self) -> None:
-        """Ask everything anew."""
-
     def action_columns(self) -> None:
         from console.screens.choose import ChooseScreen
 
@@ -138,6 +135,9 @@ class JobsActions(ConsoleScreen):
 
     def action_all_logs(self) -> None:
         self.console.open_logs(())
+
+    def action_why(self) -> None:
+        self.console.open_why(self.state.view.selected or "")
 
     # ---- taking away
 

@@ -22,6 +22,7 @@ class ReplayDashboard(Dashboard):
     BINDINGS: ClassVar = bindings(Scope.REPLAY)
 
     def __init__(self, state: ConsoleState, source: ReplaySource) -> None:
+        state.recorded = True
         super().__init__(state)
         self._player = source
 

@@ -13,6 +13,8 @@ from engine.telemetry.schema import (
     Answer,
     Attempt,
     CancelJobs,
+    Diagnose,
+    Diagnosed,
     Done,
     GetJob,
     GetLogs,
@@ -28,6 +30,7 @@ from engine.telemetry.schema import (
     Request,
     Transition,
 )
+from tests.console.demo_diagnosis import nothing_stuck, without_capacity
 from tests.console.demo_figures import DemoFigures
 
 LOG_LINES_PER_SECOND: Final = 12
@@ -57,6 +60,8 @@ class DemoAnswers:
             return self._logs(request, now)
         if isinstance(request, GetJob):
             return self._job(request.task_id)
+        if isinstance(request, Diagnose):
+            return self._diagnosed(request, now)
         if isinstance(request, CancelJobs):
             return Done(f"{len(request.task_ids)} jobs are being ended")
         return Done("done")
@@ -70,6 +75,16 @@ class DemoAnswers:
     def _job(self, task_id: str) -> Answer:
         row = self._rows.get(task_id)
         return Refusal(f"no job {task_id[:8]} is known") if row is None else Job(_record(row))
+
+    def _diagnosed(self, request: Diagnose, now: float) -> Answer:
+        found = [row for task_id, row in self._rows.items() if request.task_id and task_id.startswith(request.task_id)]
+        if request.task_id and not found:
+            return Refusal(f"no task {request.task_id} is known here: it never came, or ended long ago")
+        waiting = found or [row for row in self._rows.values() if row.state is JobState.RUNNABLE]
+        subject = (
+            f"job {found[0].job_id} in queue {request.manager}-queue" if found else f"queue {request.manager}-queue"
+        )
+        return Diagnosed(without_capacity(now, subject) if waiting else nothing_stuck(now, subject))
 
     def _logs(self, request: GetLogs, now: float) -> LogPage:
         self._begun = now if self._begun is None else self._begun

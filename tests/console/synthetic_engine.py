@@ -22,6 +22,8 @@ from engine.telemetry.schema import (
     TICK_SECONDS,
     Answer,
     Ask,
+    Diagnose,
+    Diagnosed,
     Done,
     FullState,
     GetFullState,
@@ -43,6 +45,7 @@ from engine.telemetry.schema import (
     Welcome,
 )
 from engine.telemetry.wire import decode_ask, encode
+from tests.console.demo_diagnosis import without_capacity
 from tests.console.synthetic_world import MANAGER, World
 
 
@@ -111,6 +114,8 @@ class SyntheticEngine:
             case GetTrends(window=name):
                 counts = {state: tuple(count + i for i in range(60)) for state, count in world.counts.items()}
                 return Trends(name, world.now - 300, 5.0, counts)
+            case Diagnose(manager=manager, task_id=task_id):
+                return Diagnosed(without_capacity(world.now, task_id or f"queue {manager}"))
             case GetJob(task_id=task_id):
                 return Refusal(f"no job {task_id}")
             case _:

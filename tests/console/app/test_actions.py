@@ -18,7 +18,7 @@ from engine.errors import ConfigError
 from engine.telemetry.source import LinkState
 from tests.console.app.running import WatchedSource, beats, running
 
-PLACES = {Scope.DASHBOARD: "", Scope.JOB: "enter", Scope.LOGS: "l", Scope.RESOURCES: "R"}
+PLACES = {Scope.DASHBOARD: "", Scope.JOB: "enter", Scope.LOGS: "l", Scope.WHY: "w", Scope.RESOURCES: "R"}
 STAYS = ("quit", "mouse", "palette", "help")
 """Not pressed in walks: they would end them or cover the screen."""
 

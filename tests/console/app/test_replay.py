@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+
+from textual.pilot import Pilot
 
 from console.app import ConsoleApp
 from console.screens.replay import ReplayDashboard
-from console.state import ConsoleState
+from console.state import ConsoleState, Quit
 from engine.telemetry.recording import Recorder, Recording
 from engine.telemetry.replay import ReplaySource
 from engine.telemetry.schema import FullState, Snapshot, Tick
@@ -36,6 +40,16 @@ def record(path: Path) -> None:
 def snapshot(source: DemoSource) -> Snapshot:
     assert source.mirror.snapshot is not None
     return source.mirror.snapshot
+
+
+@asynccontextmanager
+async def replaying(path: Path) -> AsyncIterator[tuple[ConsoleApp, Pilot[Quit]]]:
+    """The console on a recording."""
+    with closing(ReplaySource(Recording(path), clock=Clock())) as source:
+        app = ConsoleApp(ConsoleState(source, "night"), first=lambda state: ReplayDashboard(state, source))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await pilot.pause()
+            yield app, pilot
 
 
 async def test_a_recording_is_stopped_sped_up_and_jumped_in(tmp_path: Path) -> None:

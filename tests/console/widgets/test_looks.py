@@ -14,12 +14,12 @@ from textual._ansi_theme import ALABASTER, MONOKAI
 
 from console import format
 from console.charts import bar, spark, stacked
-from console.glyphs import ASCII, LOOKS, UNICODE, Glyphs
+from console.glyphs import ASCII, CHECK_LOOKS, LOOKS, UNICODE, Glyphs
 from console.spans import clean, fit, fit_line, line_width, plain, spread, width
 from console.theme import DARK_BACKGROUND, LIGHT_BACKGROUND, PALETTES, THEMES, styles_of
 from console.wrapping import folded
 from engine.telemetry.query import CODES
-from engine.telemetry.schema import JobState
+from engine.telemetry.schema import JobState, Result
 
 READABLE = 4.5
 DECORATION = {"frame", "free"}
@@ -30,7 +30,7 @@ DECORATION = {"frame", "free"}
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_every_sign_is_one_cell_wide(glyphs: Glyphs) -> None:
-    signs = [glyphs.of(state) for state in JobState]
+    signs = [glyphs.of(state) for state in JobState] + [glyphs.of_check(result) for result in Result]
     signs += [*glyphs.spark, *glyphs.bar_steps, *glyphs.frame, *glyphs.shades, glyphs.cursor, glyphs.mark, glyphs.stuck]
     assert [sign for sign in signs if cell_len(sign) != 1] == []
 
@@ -38,12 +38,18 @@ def test_every_sign_is_one_cell_wide(glyphs: Glyphs) -> None:
 def test_the_ascii_set_is_ascii() -> None:
     assert all(str(getattr(ASCII, name)).isascii() for name in Glyphs.__slots__)
     assert all(ASCII.of(state).isascii() for state in JobState)
+    assert all(ASCII.of_check(result).isascii() for result in Result)
 
 
 def test_states_can_be_told_apart_without_colour() -> None:
     for looks in ({look.sign for look in LOOKS.values()}, {look.ascii for look in LOOKS.values()}):
         assert len(looks) == len(JobState)
     assert {look.code: state for state, look in LOOKS.items()} == CODES
+
+
+def test_results_of_checks_can_be_told_apart_without_colour() -> None:
+    looks = CHECK_LOOKS.values()
+    assert [len({getattr(look, name) for look in looks}) for name in ("sign", "ascii", "word")] == [len(Result)] * 3
 
 
 def colours(style: Style, ansi: TerminalTheme, background: str) -> tuple[float, float]:
