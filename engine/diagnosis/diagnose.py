@@ -91,13 +91,6 @@ class Diagnoser:
         return (*CHEAP, *DEAR, image)
 
 
-def diagnose(
-    reads: Reads, queue_name: str, job_id: str | None, clock: Clock = time.time, sleep: Sleep = time.sleep
-) -> Diagnosis:
-    """One diagnosis; see `Diagnoser`, which keeps what it read for the next one."""
-    return Diagnoser(reads, clock, sleep).diagnose(queue_name, job_id)
-
-
 def _has_no_job(evidence: Evidence) -> bool:
     """Without one that waits, the queue and its environments are all there is to see."""
     asked = evidence.queue is not None and evidence.environments is not None

@@ -13,7 +13,7 @@ from engine.diagnosis import remedies
 from engine.diagnosis.facts import Evidence, Job
 from engine.diagnosis.findings import LASTING_S, Cause, Certainty, Seen, duration, failed, passed, warned
 from engine.diagnosis.model import Remedy
-from engine.diagnosis.rungs.launches import no_capacity
+from engine.diagnosis.rungs.launches import choice, for_capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def _more_vcpus(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
 
 
 def _capacity(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
-    return no_capacity(evidence, reason).remedies
+    return (*for_capacity(evidence), remedies.limit_waiting(evidence, reason))
 
 
 def _resources(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
@@ -124,7 +124,8 @@ def cause_of(evidence: Evidence, reason: str) -> Cause:
         )
     job = evidence.known_job
     last = (remedies.terminate(evidence, job),) if job is not None else ()
-    told = f"{kind.text}. It has waited for {duration(evidence.waited_s)}."
+    more = f" {choice(evidence)}" if kind.scales and not kind.symptom else ""
+    told = f"{kind.text}. It has waited for {duration(evidence.waited_s)}.{more}"
     cause = Cause(
         verdict=kind.verdict,
         text=told,

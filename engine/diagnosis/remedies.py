@@ -49,9 +49,23 @@ def more_vcpus(evidence: Evidence, environment: Environment, vcpus: int) -> Reme
     )
 
 
-def other_types(evidence: Evidence, environment: Environment, types: tuple[str, ...], why: str) -> Remedy:
-    allowed = ",".join((*environment.instance_types, *types))
-    return Remedy(why, aws(evidence, *_update(environment), "--compute-resources", f"instanceTypes={allowed}"))
+def more_types(evidence: Evidence, environment: Environment, types: tuple[str, ...], why: str) -> Remedy:
+    return only_types(evidence, environment, (*environment.instance_types, *types), why)
+
+
+def only_types(evidence: Evidence, environment: Environment, types: tuple[str, ...], why: str) -> Remedy:
+    allowed = f"instanceTypes={','.join(types)}"
+    return Remedy(why, aws(evidence, *_update(environment), "--compute-resources", allowed))
+
+
+def more_zones(evidence: Evidence) -> tuple[Remedy, ...]:
+    """None while the subnets' VPC is not known."""
+    subnets = (evidence.subnets.value or ()) if evidence.subnets is not None else ()
+    vpcs = sorted({subnet.vpc for subnet in subnets})
+    if not vpcs:
+        return ()
+    words = ("ec2", "describe-subnets", "--filters", f"Name=vpc-id,Values={vpcs[0]}")
+    return (Remedy("add subnets of other zones to the environments: these are the VPC's", aws(evidence, *words)),)
 
 
 def smaller_jobs() -> Remedy:

@@ -21,6 +21,7 @@ from provisioner.reads import ClientReads
 from provisioner.stack import Stack
 
 SOURCE: Final = "iam:SimulatePrincipalPolicy"
+ABSENT_CODES: Final = ("NoSuchEntity", "NoSuchEntityException")
 CONTEXT_TYPES: Final = {"StringEquals": "string", "StringLike": "string", "ForAllValues:StringEquals": "stringList"}
 SHOWN: Final = 6
 _SESSION: Final = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/.+")
@@ -39,8 +40,12 @@ class Need:
 def look(reader: Reader, reads: ClientReads, who: Identity, stack: Stack, need: Need) -> Finding:
     denied: set[str] = set()
     asked: set[str] = set()
+    arn = caller(who)
     for statement in _statements(need.policy):
-        results, reading = _simulate(reader, principal(reader, who), statement)
+        results, reading = _simulate(reader, arn, statement)
+        if reading.code in ABSENT_CODES:
+            arn = in_its_folder(reader, who)
+            results, reading = _simulate(reader, arn, statement)
         if reading.trouble:
             return _tried(reads, stack, need, reading)
         asked |= {one["EvalActionName"] for one in results}
@@ -52,13 +57,19 @@ def look(reader: Reader, reads: ClientReads, who: Identity, stack: Stack, need: 
     return finding(need.name, Result.PASS, told, source=SOURCE, at=reader.clock())
 
 
-def principal(reader: Reader, who: Identity) -> str:
-    """The ARN whose policies count: a session's role. Roles may lie in a folder, which sessions don't tell."""
+def caller(who: Identity) -> str:
+    """The ARN whose policies count: a session's role, which mostly lies in no folder."""
     session = _SESSION.fullmatch(who.arn)
     if session is None:
         return who.arn
-    found = reader.read("iam", "get_role", RoleName=session["role"]).answer.get("Role", {})
-    return str(found.get("Arn", f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}"))
+    return f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}"
+
+
+def in_its_folder(reader: Reader, who: Identity) -> str:
+    """Sessions don't tell the folder of their role."""
+    name = caller(who).rpartition("/")[2]
+    found = reader.read("iam", "get_role", RoleName=name).answer.get("Role", {})
+    return str(found.get("Arn", caller(who)))
 
 
 def _statements(policy: Policy) -> Iterator[Mapping[str, Any]]:

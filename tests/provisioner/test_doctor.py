@@ -30,7 +30,7 @@ from provisioner.policies import manager_policy
 from provisioner.reads import ClientReads
 from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
-from tests.engine.diagnosis.account import Account, Clock, denied
+from tests.engine.diagnosis.account import Account, Clock, denied, refused
 from tests.provisioner.conftest import ACCOUNT, REGION
 from tests.provisioner.support import apply, stack_for
 
@@ -186,17 +186,19 @@ def test_where_iam_may_not_be_asked_the_doctor_s_own_reads_tell() -> None:
     assert found.check.evidence.startswith("1 reads of this doctor were allowed")
 
 
-def test_a_session_s_role_is_asked_about() -> None:
-    asked: list[str] = []
+@pytest.mark.parametrize("folder", ["", "people/"])
+def test_a_session_s_role_is_asked_about_in_whatever_folder(folder: str) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/{folder}ops"
 
-    def simulate(PolicySourceArn: str, **_: object) -> dict[str, object]:
-        asked.append(PolicySourceArn)
-        return {"EvaluationResults": []}
+    def simulate(PolicySourceArn: str, ActionNames: list[str], **_: object) -> dict[str, object]:
+        if PolicySourceArn != role:
+            raise refused("NoSuchEntity")
+        return {"EvaluationResults": [{"EvalActionName": name, "EvalDecision": "allowed"} for name in ActionNames]}
 
-    role = {"Role": {"Arn": f"arn:aws:iam::{ACCOUNT}:role/folder/ops"}}
-    account = Account({"simulate_principal_policy": simulate, "get_role": role})
-    permission(account, Result.FAIL, arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/me")
-    assert set(asked) == {f"arn:aws:iam::{ACCOUNT}:role/folder/ops"}
+    account = Account({"simulate_principal_policy": simulate, "get_role": {"Role": {"Arn": role}}})
+    found = permission(account, Result.FAIL, arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/me")
+    assert found.check.result is Result.PASS
+    assert ("get_role" in account.asked) == bool(folder)
 
 
 @pytest.fixture

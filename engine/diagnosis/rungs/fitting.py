@@ -73,7 +73,7 @@ def _remedies(evidence: Evidence, job: Job, largest: InstanceType) -> tuple[Reme
     environment = evidence.launching[0]
     return (
         remedies.smaller_jobs(),
-        remedies.other_types(evidence, environment, (family,), f"let {environment.name} start {family} instances"),
+        remedies.more_types(evidence, environment, (family,), f"let {environment.name} start {family} instances"),
     )
 
 
@@ -84,5 +84,5 @@ def _no_types(evidence: Evidence) -> Cause:
     return Cause(
         verdict="no such instance types",
         text=text,
-        remedies=(remedies.other_types(evidence, environment, ("m6i",), f"let {environment.name} start others"),),
+        remedies=(remedies.only_types(evidence, environment, ("optimal",), f"let {environment.name} start others"),),
     )

@@ -7,11 +7,13 @@ import math
 from engine.diagnosis import remedies
 from engine.diagnosis.facts import Evidence, Launches
 from engine.diagnosis.findings import Cause, Seen, duration, failed, passed, unknown, warned
+from engine.diagnosis.model import Remedy
 
 # Parts of what EC2 says; https://docs.aws.amazon.com/autoscaling/ec2/userguide/CHAP_Troubleshooting.html
 NO_CAPACITY = ("InsufficientInstanceCapacity", "do not have sufficient", "no Spot capacity", "UnfulfillableCapacity")
 NO_QUOTA = ("VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "vCPU capacity than")
-OTHER_FAMILIES = ("m6i", "m6a", "c6a", "r6i")
+OTHER_FAMILIES = (("m6i", "m6a", "c6a", "r6i"), ("m6g", "m7g", "c7g", "r7g"))
+"""For x86 and for Graviton."""
 
 
 def look(evidence: Evidence, launches: Launches | None) -> Seen:
@@ -37,19 +39,40 @@ def cause_of(evidence: Evidence, message: str) -> Cause:
         todo = tuple(remedies.raise_quota(evidence, one, 2 * math.ceil(one.limit)) for one in quotas)
         return Cause(verdict="blocked by the account's quota", text=text, remedies=todo, settles=False)
     if any(part in message for part in NO_CAPACITY):
-        return no_capacity(evidence, f"EC2 has no capacity for the instances that are asked for: {message}")
+        return no_capacity(evidence, f"EC2 has no capacity for the instances that are asked for: {message.rstrip('.')}")
     text = f"EC2 refuses to start instances: {message}"
     todo = tuple(remedies.look_at_environment(evidence, one) for one in evidence.launching)
     return Cause(verdict="instances can't be launched", text=text, remedies=todo, passes=True)
 
 
 def no_capacity(evidence: Evidence, text: str) -> Cause:
-    todo = [
-        remedies.other_types(evidence, one, OTHER_FAMILIES, f"let {one.name} start more kinds of instances")
+    todo = (*for_capacity(evidence), remedies.limit_waiting(evidence, "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"))
+    return Cause(verdict="blocked by capacity", text=f"{text}. {choice(evidence)}", remedies=todo, passes=True)
+
+
+def for_capacity(evidence: Evidence) -> tuple[Remedy, ...]:
+    """More kinds of instances, and more zones: each pair of them is a pool of its own."""
+    types = [
+        remedies.more_types(evidence, one, _other_families(evidence), f"let {one.name} start more kinds of instances")
         for one in evidence.launching[:1]
     ]
-    todo.append(remedies.limit_waiting(evidence, "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"))
-    return Cause(verdict="blocked by capacity", text=text, remedies=tuple(todo), passes=True)
+    return (*types, *remedies.more_zones(evidence))
+
+
+def choice(evidence: Evidence) -> str:
+    """How much EC2 has to choose from; empty while it is not known."""
+    types = (evidence.types.value or ()) if evidence.types is not None else ()
+    zones = {zone for one in types for zone in one.zones}
+    if not zones:
+        return ""
+    return f"It may choose among {len(types)} instance types in {len(zones)} zones."
+
+
+def _other_families(evidence: Evidence) -> tuple[str, ...]:
+    types = (evidence.types.value or ()) if evidence.types is not None else ()
+    arm = any("arm64" in one.architectures for one in types)
+    known = {name for one in evidence.launching for name in one.instance_types}
+    return tuple(name for name in OTHER_FAMILIES[arm] if name not in known)
 
 
 def _starting(evidence: Evidence) -> Cause:

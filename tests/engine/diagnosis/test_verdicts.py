@@ -114,7 +114,7 @@ CASES = (
         "no such instance types",
         EVIDENCE,
         "the job fits an instance type",
-        "instanceTypes=m6i,m6i",
+        "instanceTypes=optimal",
     ),
     Case(
         "EC2 has no capacity",
@@ -124,7 +124,7 @@ CASES = (
         "blocked by capacity",
         EVIDENCE,
         "instances can be launched",
-        "instanceTypes=m6i,m6i",
+        "instanceTypes=m6i,m6a",
     ),
     Case(
         "the quota is smaller than the job",
