@@ -152,12 +152,10 @@ class Way:
 class Launches:
     """What the environments' autoscaling groups did lately."""
 
-    groups: int
     under_way: int
     successes: int
     failures: int
     last_failure: str
-    last_failure_at: float
 
 
 @dataclass(frozen=True, slots=True)

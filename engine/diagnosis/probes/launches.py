@@ -30,7 +30,7 @@ def probe(reader: Reader, evidence: Evidence) -> Evidence:
     readings = [_activities(reader, name) for name in names]
     trouble = next((one.trouble for one in readings if one.trouble), "")
     last = readings[-1]
-    value = None if trouble else _launches(len(names), _recent(readings, evidence.now))
+    value = None if trouble else _launches(_recent(readings, evidence.now))
     return replace(evidence, launches=Fact(last.source, last.at, value, trouble))
 
 
@@ -44,16 +44,14 @@ def _recent(readings: Sequence[Reading], now: float) -> list[Document]:
     return [one for one in found if now - _started(one) < RECENT_S]
 
 
-def _launches(groups: int, activities: Sequence[Document]) -> Launches:
+def _launches(activities: Sequence[Document]) -> Launches:
     failed = sorted((one for one in activities if one.get("StatusCode") == "Failed"), key=_started)
     last = failed[-1] if failed else None
     return Launches(
-        groups=groups,
         under_way=sum(1 for one in activities if one.get("StatusCode") not in ENDED),
         successes=sum(1 for one in activities if one.get("StatusCode") == "Successful"),
         failures=len(failed),
         last_failure="" if last is None else str(last.get("StatusMessage") or last.get("Description", "")),
-        last_failure_at=0.0 if last is None else _started(last),
     )
 
 
