@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
-from console.actions import Scope
 from console.app import ConsoleApp
 from console.provision_run import Outcome
 from console.provisioning import Provisioning
@@ -23,8 +20,7 @@ from console.state import Quit
 from tests.console import fake_scaler_batch
 from tests.console import stack_samples as samples
 from tests.console.app.running import WatchedSource, beats, running
-
-DEADLINE_SECONDS = 20.0
+from tests.console.app.stack_screen import in_time, on_screen, read, toasts, until
 
 
 class Stand:
@@ -73,44 +69,10 @@ def stand(tmp_path: Path) -> Stand:
     return Stand(tmp_path)
 
 
-@asynccontextmanager
-async def at_resources(
+def at_resources(
     stand: Stand, *, may_control: bool = True
-) -> AsyncIterator[tuple[ConsoleApp, Pilot[Quit], Provisioning]]:
-    """On the screen, before anything was read."""
-    known = Provisioning(stand.program)
-    async with running(WatchedSource(may_control=may_control), provisioning=known) as (app, pilot):
-        await pilot.press("R")
-        assert app.seen.scope is Scope.RESOURCES
-        yield app, pilot, known
-
-
-async def until(app: ConsoleApp, pilot: Pilot[Quit], true: Callable[[], object]) -> None:
-    """Beats until it is so."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not true():
-            await beats(app, pilot)
-            await asyncio.sleep(0.01)
-    await beats(app, pilot)
-
-
-async def in_time(true: Callable[[], object]) -> None:
-    """The same, where no screen needs to be kept going."""
-    for _ in range(int(DEADLINE_SECONDS / 0.01)):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError
-
-
-async def read(app: ConsoleApp, pilot: Pilot[Quit], known: Provisioning) -> ResourcesScreen:
-    await until(app, pilot, lambda: not known.outdated and known.reading is None)
-    assert isinstance(app.seen, ResourcesScreen)
-    return app.seen
-
-
-def toasts(app: ConsoleApp) -> str:
-    return "\n".join(note.message for note in app._notifications)
+) -> AbstractAsyncContextManager[tuple[ConsoleApp, Pilot[Quit], Provisioning]]:
+    return on_screen(Provisioning(stand.program), WatchedSource(may_control=may_control))
 
 
 def is_alive(pid: int) -> bool:
