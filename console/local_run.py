@@ -35,6 +35,15 @@ PROCESSES_AT_ONCE = 256
 QUIET_LEVEL = "WARNING"
 
 
+class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The image that jobs in containers run in: the `given` one, or one that is built from the rest."""
+
+    given: str | None = None
+    base: str | None = None
+    requirements: Path | None = None
+    packages: tuple[Path, ...] = ()
+
+
 class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for; `flags` are parameters of the engine that the cluster doesn't decide."""
 
@@ -43,9 +52,7 @@ class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...]
     as_json: bool
     containers: bool = False
-    image: str | None = None
-    """Of the containers; None: one is built, on `base_image`."""
-    base_image: str | None = None
+    image: ImageOptions = ImageOptions()
     stay: bool = False
     """Not to end with the client."""
     flags: Mapping[str, object]
@@ -75,17 +82,19 @@ def run_locally(options: LocalOptions) -> int:
 
 
 def job_image(options: LocalOptions) -> JobImage | None:
-    """None where jobs run as processes of this Python."""
+    """None where jobs run as processes of this Python. Raises `ConfigError` for options that can't be."""
     if not options.containers:
         return None
     from provisioner.image.events import Event, State, Step
-    from provisioner.local.containers.job_image import JobImage
+    from provisioner.local.containers.job_image import JobImage, request_for_this_machine
 
     def heard(event: Event) -> None:
         if isinstance(event, Step) and event.state is not State.RUNNING:
             say(f"image: {event.name} {event.state}, {event.text}")
 
-    return JobImage(report=heard, given=options.image, base=options.base_image)
+    image = options.image
+    request = request_for_this_machine(image.base, image.requirements, image.packages)
+    return JobImage(report=heard, given=image.given, request=request)
 
 
 def delays(options: LocalOptions) -> Delays:

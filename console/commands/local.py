@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from console.commands.attach import ASCII_HELP
-from console.local_run import LocalOptions, engine_settings, run_locally
+from console.local_run import ImageOptions, LocalOptions, engine_settings, job_image, run_locally
 from console.options import with_options
 from console.progress import say
 from engine.config import PARAMETERS
@@ -35,8 +35,12 @@ DEMO_HELP = "Run x ** 2 over range(N) and say what it cost."
 SCRIPT_HELP = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
 STAY_HELP = "As with the console: stay up after the demo or the script; a demo's jobs take a moment in each state."
 CONTAINERS_HELP = "Jobs run in real containers of an image that is built, instead of processes of this Python."
-IMAGE_HELP = "With --containers: this image, instead of building one."
-BASE_IMAGE_HELP = "With --containers: build the image on this one, instead of python:X.Y-slim."
+IMAGE = "Image of the jobs, with --containers"
+IMAGE_HELP = "This image, with the runner inside, instead of building one."
+BASE_IMAGE_HELP = "Build it on this one, instead of python:X.Y-slim."
+IMAGE_FLAGS = "--image, --base-image, --requirements and --package"
+REQUIREMENTS_HELP = "Requirements file to install."
+PACKAGE_HELP = "Your own Python project; may be repeated."
 FAULT_HELP = "Let the local AWS fail, like spot:0.1; may be repeated."
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -58,10 +62,16 @@ def local(
     demo: Annotated[int | None, typer.Option("--demo", metavar="N", min=1, help=DEMO_HELP)] = None,
     script: Annotated[Path | None, typer.Option("--script", metavar="FILE", help=SCRIPT_HELP)] = None,
     containers: Annotated[bool, typer.Option("--containers", help=CONTAINERS_HELP)] = False,
-    image: Annotated[str | None, typer.Option(metavar="IMAGE", help=IMAGE_HELP)] = None,
-    base_image: Annotated[str | None, typer.Option(metavar="IMAGE", help=BASE_IMAGE_HELP)] = None,
     fault: Annotated[list[str] | None, typer.Option("--fault", metavar="FAULT", help=FAULT_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    image: Annotated[str | None, typer.Option(metavar="IMAGE", help=IMAGE_HELP, rich_help_panel=IMAGE)] = None,
+    base_image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help=BASE_IMAGE_HELP, rich_help_panel=IMAGE)
+    ] = None,
+    requirements: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=REQUIREMENTS_HELP, rich_help_panel=IMAGE)
+    ] = None,
+    package: Annotated[list[Path] | None, typer.Option(metavar="DIR", help=PACKAGE_HELP, rich_help_panel=IMAGE)] = None,
     **flags: object,
 ) -> None:
     """Run everything on this machine: a real Scaler scheduler and object storage, a local stand-in for AWS
@@ -76,8 +86,7 @@ def local(
         faults=tuple(fault or ()),
         as_json=as_json,
         containers=containers,
-        image=image,
-        base_image=base_image,
+        image=ImageOptions(given=image, base=base_image, requirements=requirements, packages=tuple(package or ())),
         stay=stay,
         flags=flags,
     )
@@ -120,13 +129,14 @@ def check(options: LocalOptions) -> None:
 
 def check_containers(options: LocalOptions) -> None:
     """Raises `ConfigError`, and `EngineError` when there is no container engine."""
-    if options.containers:
-        from provisioner.local.containers.needs import check_needs
+    if not options.containers:
+        if options.image != ImageOptions():
+            raise ConfigError(f"{IMAGE_FLAGS} are about the image of jobs in containers: add --containers.")
+        return
+    from provisioner.local.containers.needs import check_needs
 
-        check_needs()
-    elif options.image or options.base_image:
-        name = "--image" if options.image else "--base-image"
-        raise ConfigError(f"{name} is for jobs in containers: add --containers.")
+    job_image(options)
+    check_needs()
 
 
 @contextmanager

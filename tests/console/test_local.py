@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from console.commands.local import ANY_PLACES, check
-from console.local_run import LocalOptions, engine_settings, exit_code, forget_aws
+from console.local_run import ImageOptions, LocalOptions, engine_settings, exit_code, forget_aws
 from console.local_session import SessionEnd
 from engine.errors import ConfigError
 
@@ -25,6 +26,7 @@ def options(
         (options(demo=1, script=Path(__file__)), "--demo and --script exclude each other"),
         (options(script=Path("nowhere.py")), "nowhere.py, which is no file"),
         (options(faults=("gremlins",)), "'gremlins': the kind must be one of throttle"),
+        (replace(options(), image=ImageOptions(base="python:3.12")), "are about the image of jobs in containers: add"),
         (options(max_concurrent_jobs="0"), "--max-concurrent-jobs is '0'"),
     ],
 )

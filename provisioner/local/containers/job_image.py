@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from provisioner.clients import Clients
@@ -19,21 +20,21 @@ PLATFORMS: Final = {"aarch64": "linux/arm64", "arm64": "linux/arm64"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobImage:
-    """`given` is an image's name; without one, an image is built on `base` (None: the official one of Python)."""
+    """`given` is an image's name; without one, what `request` asks for is built, and `report` hears of it."""
 
     report: Report
-    """Hears of the build."""
-
+    request: ImageRequest
     given: str | None = None
-    base: str | None = None
 
     def provide(self, spec: ProvisionSpec, clients: Clients) -> str:
         """Pushed to the registry and pinned by its digest, if it was built. Raises `ProvisionError`, `ConfigError`."""
-        request = ImageRequest(base_image=self.base, platform=this_platform())
         stack = stack_of(spec.region, spec.prefix, clients)
-        return self.given or built_image(Asked(spec, request), clients, stack, NO_CLAIMS, self.report)
+        return self.given or built_image(Asked(spec, self.request), clients, stack, NO_CLAIMS, self.report)
 
 
-def this_platform() -> str:
-    """The instances that a spec asks for don't matter here: jobs run on this machine."""
-    return PLATFORMS.get(platform.machine(), "linux/amd64")
+def request_for_this_machine(
+    base_image: str | None, requirements: Path | None, packages: tuple[Path, ...]
+) -> ImageRequest:
+    """The instances that a spec asks for don't matter: jobs run here. Raises `ConfigError`."""
+    target = PLATFORMS.get(platform.machine(), "linux/amd64")
+    return ImageRequest(base_image=base_image, requirements=requirements, packages=packages, platform=target)
