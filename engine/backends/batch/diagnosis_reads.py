@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from engine.aws.budget import Clock
 from engine.aws.errors import AwsError, Remedy, sort
@@ -56,6 +57,8 @@ class DiagnosisReads:
             answer: Mapping[str, Any] = getattr(self.session.client(service), operation)(**parameters)
         except (BotoCoreError, ClientError) as error:
             raise self._sorted(operation, error) from error
+        except ResponseParserError as error:  # a page of something that stands between us and AWS
+            raise AwsError(operation, Remedy.RETRY_LATER, "ResponseParserError", "the answer is not AWS's") from error
         return answer
 
     def _sorted(self, operation: str, error: BotoCoreError | ClientError) -> AwsError:

@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 
+from engine.aws.errors import AwsError
+from engine.aws.session import AwsSession
 from engine.backends import Insight
+from engine.backends.batch.diagnosis_reads import DiagnosisReads
 from engine.telemetry.schema import Check, Diagnosis, Result
 from provisioner.local.aws import LocalAWS
 from tests.engine.backends.batch.harness import manager_calls, running, work
@@ -59,3 +62,15 @@ async def test_aws_that_does_not_answer_is_told_and_holds_up_nothing(aws: LocalA
         aws.fault("ambiguous:DescribeJobQueues")
         found = await diagnosis(backend.insight)
         assert check(found, FIRST).result is Result.UNKNOWN
+
+
+def test_an_answer_that_is_not_aws_s_is_an_error_like_any_other(aws: LocalAWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto answers a call that it does not play with a page for browsers."""
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    reads = DiagnosisReads(AwsSession("us-east-1", connections=1))
+    try:
+        with pytest.raises(AwsError, match="not AWS's"):
+            reads.call("iam", "simulate_principal_policy", PolicySourceArn="a" * 20, ActionNames=["s3:GetObject"])
+    finally:
+        reads.stop()
