@@ -28,6 +28,7 @@ class Part(str, Enum):
 
 
 JSON: Final = "--json"
+NOTHING: Final = "nothing provisioned: `scaler-batch plan` shows what would be"
 Report = TypeVar("Report")
 
 
@@ -55,13 +56,24 @@ class Provisioning:
         self.image = ""
         """What `build-image` made last, for the next provisioning."""
         self._endpoint = ""
+        self._reader = object()
 
     @property
     def running(self) -> bool:
         return self.run is not None and self.run.running
 
-    @property
-    def foreign(self) -> str:
+    def why_not(self, name: str) -> str:
+        """Why a run of `name` can't begin now: nothing is done whose plan isn't known. Empty when it can."""
+        if self.run is not None and self.run.running:
+            return f"{self.run.name} is under way: X stops it"
+        if self.reading is not None or self.outdated:
+            return "what there is, is being read: a moment"
+        part = Part.CLEANUP if name == "cleanup" else Part.PROVISION
+        if why := self.errors.get(Part.SAVED) or self.errors.get(part):
+            return f"nobody knows {part.value}: {why}"
+        return self._foreign() if self.entry is not None else NOTHING
+
+    def _foreign(self) -> str:
         """Why nothing may be changed: the credentials are those of another account. Empty: they aren't."""
         for plan in (self.provision, self.cleanup):
             if self.entry and plan and plan.account not in ("", self.entry.account):
@@ -77,13 +89,18 @@ class Provisioning:
 
     async def read(self, managers: Sequence[ManagerView]) -> None:
         """Everything anew; what can't be read is told in `errors`, and keeps what was known before."""
+        reader = self._reader = object()
         self.outdated, self.errors = False, {}
+        whole = False
         try:
             await self._read_entry(managers)
             if self.entry is not None:
                 await self._read_stack(self.entry)
+            whole = True
         finally:
-            self._now_reads(None)
+            if self._reader is reader:  # else a newer reading has taken this one's place
+                self.outdated = self.outdated or not whole
+                self._now_reads(None)
 
     async def _read_entry(self, managers: Sequence[ManagerView]) -> None:
         """The first of `managers` that has a saved stack decides which it is."""

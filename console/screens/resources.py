@@ -15,9 +15,9 @@ from console.actions import Scope
 from console.keymap import bindings
 from console.provision_reports import Change, PlanReport, Resource
 from console.provision_run import Outcome, Run
-from console.provisioning import Part, Provisioning
+from console.provisioning import NOTHING, Part, Provisioning
 from console.resource_lines import OUTCOMES, diff_lines, folded, plan_lines, run_lines
-from console.screens.stack_actions import ELSEWHERE, NOTHING, StackActions
+from console.screens.stack_actions import ELSEWHERE, StackActions
 from console.spans import EMPTY, Line, clean, plain
 from console.state import ConsoleState
 from console.widgets.resource_table import Health, ResourceTable, health

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from console.aws_commands import telling_command
 from console.clipboard import copy
-from console.provision_reports import PlanReport
 from console.provision_run import Outcome, Run
 from console.provisioning import Provisioning
 from console.screens.base import ConsoleScreen
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from console.app import ConsoleApp
 
 ELSEWHERE = "resources are read and changed on the engine's own machine only: open a console there"
-NOTHING = "nothing provisioned: `scaler-batch plan` shows what would be"
 
 
 class StackActions(ConsoleScreen):
@@ -57,38 +54,26 @@ class StackActions(ConsoleScreen):
         self.notify(f"{text} {copy(text, self.app.copy_to_clipboard)}" if text else otherwise, markup=False)
 
     def action_provision(self) -> None:
-        self._run("provision", lambda known: known.provision)
+        self._run("provision")
 
     def action_cleanup(self) -> None:
-        self._run("cleanup", lambda known: known.cleanup)
+        self._run("cleanup")
 
     def action_build_image(self) -> None:
-        self._run("build-image", None)
+        self._run("build-image")
 
-    def _run(self, name: str, plan: Callable[[Provisioning], PlanReport | None] | None) -> None:
+    def _run(self, name: str) -> None:
         """Asks first, and begins what was agreed to; says why when it can't be."""
         known = self.provisioning
-        why = self._why_not(known, plan)
-        if why or known is None:
-            self.notify(why, severity="warning", markup=False)
+        if known is None or (why := known.why_not(name)):
+            self.notify(ELSEWHERE if known is None else why, severity="warning", markup=False)
             return
 
         def go_on(sure: bool | None) -> None:
-            if sure and not known.running:
+            if sure and not known.why_not(name):
                 self.app.run_worker(_carry_out(self.console, known, known.begin(name)), group="run")
 
         self.app.push_screen(self._question(name, known), go_on)
-
-    def _why_not(self, known: Provisioning | None, plan: Callable[[Provisioning], PlanReport | None] | None) -> str:
-        if known is None:
-            return ELSEWHERE
-        if known.run is not None and known.running:
-            return f"{known.run.name} is under way: X stops it"
-        if known.entry is None:
-            return NOTHING if known.read_at is not None else "nobody knows yet what there is: r reads it"
-        if plan is not None and plan(known) is None:
-            return "its plan was not read yet: r reads it"
-        return known.foreign
 
     def _question(self, name: str, known: Provisioning) -> Dialog[bool]:
         entry = known.entry

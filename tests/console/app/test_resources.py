@@ -137,13 +137,16 @@ async def test_credentials_of_another_account_can_change_nothing(stand: Stand) -
         assert "999999999999" in toasts(app)
 
 
-async def test_leaving_the_screen_ends_what_reads(stand: Stand) -> None:
-    stand.holds("show-live")
-    async with at_resources(stand) as (app, pilot, _):
+async def test_leaving_the_screen_ends_what_reads_and_coming_back_reads_anew(stand: Stand) -> None:
+    hold = stand.holds("show-live")
+    async with at_resources(stand) as (app, pilot, known):
         await until(app, pilot, lambda: stand.calls("show-live"))
         [call] = stand.calls("show-live")
         await pilot.press("escape")
         await until(app, pilot, lambda: not is_alive(call["pid"]))
+        hold.unlink()
+        await pilot.press("R", "r", "r")
+        assert "MISSING" in (await read(app, pilot, known)).table.text
 
 
 async def test_elsewhere_than_on_the_engines_machine_nothing_is_read_or_run() -> None:
@@ -252,6 +255,7 @@ async def test_a_run_that_says_why_it_failed_is_quoted(stand: Stand) -> None:
         await pilot.press("P", "y")
         await until(app, pilot, lambda: known.run is not None and not known.run.running)
         assert "iam:CreateRole" in toasts(app)
+        await read(app, pilot, known)
         await pilot.press("B", "y")
         await until(app, pilot, lambda: "no container engine was found" in toasts(app))
 
