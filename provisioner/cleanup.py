@@ -189,6 +189,8 @@ def _notes(found: Sequence[Candidate], stack: Stack, clients: Clients, *, keep_d
     ]
     if keep_data:
         notes.append(f"The {' and the '.join(DATA)} stay (--keep-data).")
+    elif any(one.found and not one.foreign and one.resource.name == stack.bucket for one in found):
+        notes.append(f"Everything in the bucket {stack.bucket} is deleted, and all logs (--keep-data keeps both).")
     if any(one.found and one.resource.name == stack.job_queue for one in found):
         count = len(living_jobs(clients, stack.job_queue))
         if count:
