@@ -29,7 +29,6 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 ENDING_SECONDS = 30.0
-BRIDGE = Path("/sys/class/net/docker0")
 COUNT = "deselected container tests"
 DESELECTED = pytest.StashKey[int]()
 
@@ -63,25 +62,33 @@ def search_path() -> str:
     return f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"
 
 
-@pytest.fixture(scope="module")
-def container_engine() -> Iterator[ContainerEngine]:
-    """For one module, and for one at a time on this machine: engines share the network's bridge."""
+@pytest.fixture(scope="session")
+def container_daemon() -> Iterator[ContainerEngine]:
+    """For tests whose containers use the host's network, or none."""
     if reason := missing():
         pytest.fail(reason)
-    with ExitStack() as stack:
-        stack.enter_context(alone())
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="engine-")))
+    with tempfile.TemporaryDirectory(prefix="engine-") as place, ExitStack() as stack:
+        folder = Path(place)
         environ = {"DOCKER_HOST": f"unix://{folder}/docker.sock", "DOCKER_CONFIG": str(folder), "PATH": search_path()}
         engine = ContainerEngine(folder, environ)
-        stack.enter_context(daemon(engine))
+        with alone():
+            stack.enter_context(daemon(engine))
         base = folder / "base.tar"
         write_base_image(base)
         engine.docker("import", *(word for change in CHANGES for word in ("--change", change)), str(base), TAG)
         yield engine
 
 
+@pytest.fixture
+def container_engine(container_daemon: ContainerEngine) -> Iterator[ContainerEngine]:
+    """For tests that build images: theirs is the bridge, which the daemons of parallel tests share, for as long."""
+    with alone():
+        yield container_daemon
+
+
 @contextmanager
 def alone() -> Iterator[None]:
+    """For no longer than one test: a worker that waits for its next one would block all others for ever."""
     with (Path(tempfile.gettempdir()) / "scaler-batch-test-engine.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -90,7 +97,7 @@ def alone() -> Iterator[None]:
 @contextmanager
 def daemon(engine: ContainerEngine) -> Iterator[None]:
     """dockerd under our guard, so that it can't outlive the tests."""
-    folder, had_bridge = engine.folder, BRIDGE.exists()
+    folder = engine.folder
     places = {"data-root": engine.storage, "exec-root": folder / "run", "pidfile": folder / "docker.pid"}
     options = [f"--{option}={place}" for option, place in places.items()]
     command = ["dockerd", "--host", engine.environ["DOCKER_HOST"], "--group", "0", *options]
@@ -110,8 +117,6 @@ def daemon(engine: ContainerEngine) -> Iterator[None]:
         process.terminate()
         process.communicate(timeout=ENDING_SECONDS)
         unmount_below(folder)
-        if not had_bridge and BRIDGE.exists():
-            subprocess.run(["ip", "link", "delete", BRIDGE.name], check=True, env=dict(engine.environ))
 
 
 def wait_until_it_answers(engine: ContainerEngine, process: subprocess.Popen[bytes]) -> None:
@@ -143,7 +148,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Last, so that only tests are counted that would have run."""
     if not missing() or os.environ.get("CI"):
         return
-    wanting = [item for item in items if container_engine.__name__ in getattr(item, "fixturenames", ())]
+    wanting = [item for item in items if container_daemon.__name__ in getattr(item, "fixturenames", ())]
     if wanting:
         items[:] = [item for item in items if item not in wanting]
         config.hook.pytest_deselected(items=wanting)

@@ -40,12 +40,12 @@ OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 
 @pytest.fixture(scope="module")
-def engine(container_engine: ContainerEngine) -> Iterator[ContainerEngine]:
+def engine(container_daemon: ContainerEngine) -> Iterator[ContainerEngine]:
     """The engine that this process and what it starts find by their environment."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in container_engine.environ.items():
+        for name, value in container_daemon.environ.items():
             patch.setenv(name, value)
-        yield container_engine
+        yield container_daemon
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +122,16 @@ def test_a_terminated_job_may_end_by_itself_before_it_is_killed(account: Account
     assert (job["statusReason"], job["container"]["exitCode"]) == ("enough", exit_code)
 
 
-def test_a_pushed_image_is_known_to_ecr_and_pulled_by_its_digest(account: Account, engine: ContainerEngine) -> None:
+def test_a_pushed_image_is_known_to_ecr_and_pulled_by_its_digest(
+    account: Account, engine: ContainerEngine, tmp_path: Path
+) -> None:
     ecr = account.aws.client("ecr")
     uri = ecr.create_repository(repositoryName="worker")["repository"]["repositoryUri"]
     engine.docker("tag", TAG, f"{uri}:one")
     with pytest.raises(subprocess.CalledProcessError):
         engine.docker("push", f"{uri}:one")
-    log_in(engine, ecr)
-    engine.docker("push", f"{uri}:one")
+    log_in(ecr, tmp_path)
+    engine.docker("--config", str(tmp_path), "push", f"{uri}:one")
     (found,) = ecr.describe_images(repositoryName="worker", imageIds=[{"imageTag": "one"}])["imageDetails"]
     engine.docker("rmi", f"{uri}:one")
     define(account, "pushed", f"{uri}@{found['imageDigest']}")
@@ -141,11 +143,13 @@ def test_a_pushed_image_is_known_to_ecr_and_pulled_by_its_digest(account: Accoun
     assert ecr.list_images(repositoryName="worker")["imageIds"] == []
 
 
-def log_in(engine: ContainerEngine, ecr: Any) -> None:
+def log_in(ecr: Any, config: Path) -> None:
     granted = ecr.get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(granted["authorizationToken"]).decode().partition(":")
-    command = ["docker", "login", "--username", user, "--password-stdin", granted["proxyEndpoint"]]
-    subprocess.run(command, input=password.encode(), check=True, capture_output=True)
+    login = ["login", "--username", user, "--password-stdin", granted["proxyEndpoint"]]
+    subprocess.run(
+        ["docker", "--config", str(config), *login], input=password.encode(), check=True, capture_output=True
+    )
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
