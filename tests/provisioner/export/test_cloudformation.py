@@ -1,0 +1,157 @@
+"""The template says what `provision` makes, resource by resource, and CloudFormation's linter is content with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from cfnlint.api import lint_all
+
+from provisioner.clients import Clients
+from provisioner.executor import provision
+from provisioner.export.cloudformation import template
+from provisioner.local.aws import LocalAWS
+from provisioner.planner import stack_of
+from provisioner.remote import RemoteState
+from provisioner.resources.network import network_of
+from provisioner.spec import ProvisionSpec
+from provisioner.stack import Stack
+from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.provisioner.export.living import Living
+from tests.provisioner.export.resolving import resolved
+from tests.provisioner.support import NOTHING_MUCH
+
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bounds"
+PLAIN = ProvisionSpec(image="docker.io/me/worker:1", prefix="plain")
+FULL = ProvisionSpec(
+    image=f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team-worker@sha256:{'0' * 64}",
+    prefix="team",
+    gpus=1,
+    instance_types=("g5", "g6"),
+    spot=True,
+    permissions_boundary=BOUNDARY,
+    s3_prefix="ours/tasks",
+    expiry_days=3,
+    runnable_limit=20,
+)
+NAMES = {
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::S3::BucketPolicy": "Bucket",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::ECR::Repository": "RepositoryName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::EC2::SecurityGroup": "GroupName",
+    "AWS::EC2::LaunchTemplate": "LaunchTemplateName",
+    "AWS::Batch::ComputeEnvironment": "ComputeEnvironmentName",
+    "AWS::Batch::JobQueue": "JobQueueName",
+    "AWS::Batch::JobDefinition": "JobDefinitionName",
+}
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    """Of a local AWS: it keeps what moto forgets about Batch."""
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
+    with LocalAWS(tmp_path_factory.mktemp("aws")) as aws:
+        clients = Clients(REGION, session=session, endpoint_url=aws.endpoint)
+        clients.call("iam", "create_policy", {"PolicyName": "bounds", "PolicyDocument": NOTHING_MUCH})
+        yield clients
+
+
+@pytest.mark.parametrize("spec", [PLAIN, FULL, dataclasses.replace(FULL, image=None)])
+def test_the_linter_finds_nothing(spec: ProvisionSpec) -> None:
+    """Neither an error nor a warning; its pieces of information are about itself."""
+    found = lint_all(json.dumps(template(spec)))
+    assert [str(one) for one in found if not one.rule.id.startswith("I")] == []
+
+
+def test_the_same_spec_gives_the_same_text() -> None:
+    assert json.dumps(template(FULL)) == json.dumps(template(dataclasses.replace(FULL)))
+
+
+def test_nothing_in_it_belongs_to_an_account_a_region_or_a_partition() -> None:
+    made = template(PLAIN)
+    assert "arn:aws" not in json.dumps(made)
+    assert REGION not in json.dumps(made)
+
+
+def test_what_was_asked_for_is_the_parameters_default() -> None:
+    asked = dataclasses.replace(PLAIN, vpc_id="vpc-0a1b2c3d", subnet_ids=("subnet-0a1b2c3d", "subnet-1a2b3c4d"))
+    parameters = template(asked)["Parameters"]
+    assert {name: one.get("Default") for name, one in parameters.items()} == {
+        "Image": "docker.io/me/worker:1",
+        "VpcId": "vpc-0a1b2c3d",
+        "SubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d",
+    }
+
+
+def test_an_image_that_is_still_to_be_built_is_a_parameter_without_default() -> None:
+    made = template(dataclasses.replace(PLAIN, image=None))
+    assert "Default" not in made["Parameters"]["Image"]
+    assert "Repository" in made["Resources"]
+
+
+@pytest.mark.parametrize("spec", [PLAIN, FULL], ids=["plain", "full"])
+def test_each_resource_is_as_provision_makes_it(spec: ProvisionSpec, clients: Clients) -> None:
+    provision(spec, clients)
+    stack = stack_of(spec.region, spec.prefix, clients)
+    living = Living(clients, stack)
+    for logical_id, (kind, properties) in resolved_resources(spec, stack, clients, living).items():
+        assert living.read(kind, properties[NAMES[kind]]) == properties, logical_id
+
+
+def test_every_resource_that_provision_makes_is_there() -> None:
+    plain = {"Bucket", "BucketPolicy", "LogGroup", "JobRole", "ExecutionRole", "InstanceRole", "InstanceProfile"}
+    plain |= {"SecurityGroup", "LaunchTemplate", "ComputeEnvironment", "JobQueue", "JobDefinition"}
+    assert set(template(PLAIN)["Resources"]) == plain
+    assert set(template(FULL)["Resources"]) == plain | {"Repository", "SpotComputeEnvironment"}
+
+
+def resolved_resources(
+    spec: ProvisionSpec, stack: Stack, clients: Clients, living: Living
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Types and properties by logical id, but for how CloudFormation goes about updates: that doesn't live."""
+    references = references_of(spec, stack, clients, living)
+    return {
+        name: (
+            one["Type"],
+            {
+                key: resolved(value, references)
+                for key, value in one["Properties"].items()
+                if key != "ReplaceComputeEnvironment"
+            },
+        )
+        for name, one in template(spec)["Resources"].items()
+    }
+
+
+def references_of(spec: ProvisionSpec, stack: Stack, clients: Clients, living: Living) -> dict[str, Any]:
+    network = network_of(spec, RemoteState(clients))
+    launch_template = living.template(stack.instances)
+    roles = {"Job": stack.job_role, "Execution": stack.execution_role, "Instance": stack.instance_role}
+    return {
+        "AWS::Region": REGION,
+        "AWS::AccountId": ACCOUNT,
+        "AWS::Partition": "aws",
+        "AWS::URLSuffix": "amazonaws.com",
+        "Image": spec.image,
+        "VpcId": network.vpc_id,
+        "SubnetIds": list(network.subnet_ids),
+        "PermissionsBoundary": spec.permissions_boundary,
+        "Bucket": stack.bucket,
+        "Bucket.Arn": f"arn:aws:s3:::{stack.bucket}",
+        "LogGroup": stack.log_group,
+        "InstanceRole": stack.instance_role,
+        "SecurityGroup.GroupId": living.group(stack.instances)["GroupId"],
+        "LaunchTemplate": launch_template["LaunchTemplateId"],
+        "LaunchTemplate.LatestVersionNumber": str(launch_template["LatestVersionNumber"]),
+        "InstanceProfile.Arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/{stack.instance_role}",
+        "ComputeEnvironment": f"arn:aws:batch:{REGION}:{ACCOUNT}:compute-environment/{stack.compute_environment}",
+        "SpotComputeEnvironment": f"arn:aws:batch:{REGION}:{ACCOUNT}:compute-environment/{stack.spot_environment}",
+        **{f"{word}Role.Arn": f"arn:aws:iam::{ACCOUNT}:role/{name}" for word, name in roles.items()},
+    }
