@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from provisioner.clients import Clients
-from provisioner.errors import ProvisionError
+from provisioner.errors import ProvisionError, StepFailed
 from provisioner.executor import Executor, Progress, StepState
 from provisioner.inventory import possible
 from provisioner.job_ending import living_jobs
@@ -128,16 +128,28 @@ class Cleaner:
     def _try(self, resource: Resource) -> Removal:
         """Reads again first: what was removed before it may have changed it."""
         try:
-            remote = RemoteState(self._clients)
-            found = resource.read(remote)
-            if found is None:
-                return self._as(resource, Outcome.GONE)
-            steps = tuple(resource.delete(found, remote))
-            self._executor.apply(Change(Action.DELETE, resource.kind, resource.name, steps=steps))
+            return self._as(resource, self._delete_surely(resource))
         except ProvisionError as error:
             gone = self._is_gone(resource)
             return self._as(resource, Outcome.GONE) if gone else self._as(resource, Outcome.FAILED, str(error))
-        return self._as(resource, Outcome.DONE)
+
+    def _delete_surely(self, resource: Resource) -> Outcome:
+        """Looks again, once, when a step may have been done although AWS refused it."""
+        try:
+            return self._delete(resource)
+        except StepFailed as error:
+            if not error.may_be_done:
+                raise
+            return self._delete(resource)
+
+    def _delete(self, resource: Resource) -> Outcome:
+        remote = RemoteState(self._clients)
+        found = resource.read(remote)
+        if found is None:
+            return Outcome.GONE
+        steps = tuple(resource.delete(found, remote))
+        self._executor.apply(Change(Action.DELETE, resource.kind, resource.name, steps=steps))
+        return Outcome.DONE
 
     def _is_gone(self, resource: Resource) -> bool:
         """Somebody else may have removed it at the same time."""

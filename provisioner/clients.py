@@ -98,15 +98,26 @@ class Clients:
 @contextmanager
 def _explained(service: str, operation: str) -> Iterator[None]:
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
         details = error.response["Error"]
         action = f"{service}:{error.operation_name}"
-        raise CallFailed(action, details.get("Code", "?"), details.get("Message", "?")) from error
+        repeated = _was_repeated(error.response.get("ResponseMetadata", {}))
+        raise CallFailed(action, details.get("Code", "?"), details.get("Message", "?"), repeated=repeated) from error
     except BotoCoreError as error:
         reason = str(error).rstrip(".")
         raise ProvisionError(
             f"{service}:{operation} could not be sent ({reason}): check credentials, region and network."
         ) from error
+    except ResponseParserError as error:
+        raise ProvisionError(
+            f"{service}:{operation} was answered by something that isn't AWS: check proxies and AWS_ENDPOINT_URL."
+        ) from error
+
+
+def _was_repeated(metadata: Mapping[str, Any]) -> bool:
+    """Another answer than the one that all retries ended with, and not to the first sending."""
+    return metadata.get("RetryAttempts", 0) > 0 and not metadata.get("MaxAttemptsReached", False)

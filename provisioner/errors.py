@@ -10,11 +10,15 @@ class ProvisionError(EngineError):
 
 
 class CallFailed(ProvisionError):
-    """AWS refused a call. `code` is AWS's own error code."""
+    """AWS refused a call. `code` is AWS's own error code.
 
-    def __init__(self, action: str, code: str, message: str) -> None:
+    `repeated` says that the call was sent before without an answer, and may have been done then.
+    """
+
+    def __init__(self, action: str, code: str, message: str, *, repeated: bool = False) -> None:
         super().__init__(f"AWS refused {action}: {code}: {message.rstrip('.')}.")
         self.code = code
+        self.repeated = repeated
 
 
 class StepFailed(ProvisionError):
@@ -24,3 +28,5 @@ class StepFailed(ProvisionError):
         super().__init__(
             f"Could not {summary}: {reason} What was done before stays: correct the cause and run this again."
         )
+        self.summary = summary
+        self.may_be_done = isinstance(reason, CallFailed) and reason.repeated

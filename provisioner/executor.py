@@ -38,6 +38,9 @@ NEWS_DEADLINE_S = 120.0
 """IAM's news is everywhere within seconds; network interfaces of instances are gone within two minutes."""
 
 
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
 class StepState(StrEnum):
     RUNNING = "running"
     DONE = "done"
@@ -62,7 +65,11 @@ def provision(spec: ProvisionSpec, clients: Clients, report: Report = lambda pro
     Raises `ProvisionError`, `ConfigError`.
     """
     stack = stack_of(spec.region, spec.prefix, clients)
-    Executor(clients, report).run(plan_provision(spec, stack, RemoteState(clients)))
+
+    def planned() -> Plan:
+        return plan_provision(spec, stack, RemoteState(clients))
+
+    Executor(clients, report).run(planned(), planned)
     return Provisioned.of(spec, stack)
 
 
@@ -75,8 +82,23 @@ class Executor:
         self._pacing = pacing or Pacing()
         self._variables: dict[str, object] = {}
 
-    def run(self, plan: Plan) -> None:
-        """Raises `StepFailed`, which names the step."""
+    def run(self, plan: Plan, look_again: Callable[[], Plan] | None = None) -> None:
+        """Raises `StepFailed`, which names the step.
+
+        With `look_again`, a step that may have been done although AWS refused it is no failure: what is then still to
+        be done is a new plan. One that fails twice is.
+        """
+        failed = ""
+        while True:
+            try:
+                return self._run(plan)
+            except StepFailed as error:
+                if look_again is None or not error.may_be_done or error.summary == failed:
+                    raise
+                failed = error.summary
+                plan = look_again()
+
+    def _run(self, plan: Plan) -> None:
         for change in plan.changes:
             if change.action is not Action.KEEP:
                 self.apply(change)
@@ -143,6 +165,9 @@ class Executor:
 
 
 def _passes(error: CallFailed, passing: tuple[str, ...]) -> bool:
+    """A permission that the caller lacks doesn't come by waiting."""
+    if error.code in DENIED:
+        return False
     text = f"{error.code}: {error}"
     return any(part in text for part in passing)
 

@@ -19,6 +19,10 @@ class Journal:
         self._config = config
         self._env_file = env_file
 
+    @property
+    def begun(self) -> frozenset[str]:
+        return frozenset(self._entry.begun)
+
     def heard(self, progress: Progress) -> None:
         """Raises `ProvisionError` when the file can't be written: nothing is made that isn't noted."""
         change = progress.change

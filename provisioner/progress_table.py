@@ -48,6 +48,8 @@ class ProgressTable:
     def heard(self, progress: Progress) -> None:
         name, now = str(progress.change), self._clock()
         self._latest[name] = progress
+        if name not in self._names:  # of a plan that was made when AWS had lost an answer
+            self._names.append(name)
         self._began.setdefault(name, now)
         self._took[name] = now - self._began[name]
         if self._live is None and progress.state is not StepState.RUNNING:

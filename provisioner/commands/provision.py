@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -70,7 +72,11 @@ def _provision(
         plan = _planned(asked.with_image(image), clients, stack, claims)
     spec = asked.with_image(image)
     journal = Journal(Provisioned.of(spec, stack), files.config, files.env_file, files.begun(stack))
-    _apply(plan, clients, journal, as_json=as_json)
+
+    def look_again() -> Plan:
+        return _planned(spec, clients, stack, replace(claims, begun=claims.begun | journal.begun))
+
+    _apply(plan, look_again, clients, journal, as_json=as_json)
     _tell(journal.complete(), files, as_json=as_json)
 
 
@@ -85,7 +91,7 @@ def _show(plan: Plan, stack: Stack, *, as_json: bool) -> None:
         print_plan(plan, stack)
 
 
-def _apply(plan: Plan, clients: Clients, journal: Journal, *, as_json: bool) -> None:
+def _apply(plan: Plan, look_again: Callable[[], Plan], clients: Clients, journal: Journal, *, as_json: bool) -> None:
     with ProgressTable(plan, console()) as table:
 
         def heard(progress: Progress) -> None:
@@ -96,7 +102,7 @@ def _apply(plan: Plan, clients: Clients, journal: Journal, *, as_json: bool) -> 
                 table.heard(progress)
 
         try:
-            Executor(clients, heard).run(plan)
+            Executor(clients, heard).run(plan, look_again)
         except KeyboardInterrupt:
             raise ProvisionError(
                 "Interrupted: what was made so far is noted. Run this again to go on, or cleanup to take it back."

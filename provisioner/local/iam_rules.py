@@ -1,4 +1,5 @@
-"""What IAM refuses and moto lets pass: permissions boundaries that don't exist, a service-linked role made twice.
+"""What IAM refuses and moto lets pass: permissions boundaries that don't exist, a service-linked role made twice, a
+role that is taken out of an instance profile without it.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html and
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html
@@ -32,6 +33,7 @@ class IamRules:
             "CreateRole": self._boundary,
             "PutRolePermissionsBoundary": self._boundary,
             "CreateServiceLinkedRole": self._linked_role,
+            "RemoveRoleFromInstanceProfile": self._role_of_profile,
         }
 
     def refusal(self, api: str, request: Request) -> Response | None:
@@ -56,6 +58,13 @@ class IamRules:
             return None
         text = f"Service role name {taken} has been taken in this account, please try a different suffix."
         return 400, "InvalidInput", text
+
+    def _role_of_profile(self, asked: dict[str, list[str]]) -> Refusal | None:
+        name, role = asked["InstanceProfileName"][0], asked["RoleName"][0]
+        with self._moto.lock:
+            profile = next((one for one in self._backend.get_instance_profiles() if one.name == name), None)
+            holds = profile is None or any(one.name == role for one in profile.roles)
+        return None if holds else (404, "NoSuchEntity", f"Instance profile {name} has no role {role}.")
 
     @property
     def _backend(self) -> Any:

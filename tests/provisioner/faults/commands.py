@@ -1,0 +1,105 @@
+"""The provisioner's commands as this process runs them, and as one that is killed at a call."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.cli import main
+from tests.provisioner.faults.shared_session import SharedSession
+
+Event = dict[str, Any]
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/worker:1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended, and what it said: JSON lines and text for people."""
+
+    exit_code: int
+    events: list[Event]
+    errors: str
+
+    @property
+    def last(self) -> Event:
+        return self.events[-1]
+
+
+class Commands:
+    """The commands of one stack, with state files of their own."""
+
+    def __init__(self, prefix: str, folder: Path, session: SharedSession) -> None:
+        self.prefix = prefix
+        self.config = folder / "config.json"
+        self._files = ("--config", str(self.config), "--env-file", str(folder / "env"))
+        self._session = session
+
+    def provision(self) -> Ran:
+        return run(self._provision())
+
+    def cleanup(self) -> Ran:
+        return run(self._cleanup())
+
+    def plan(self) -> Ran:
+        return run(("plan", *self._stack(), "--image", IMAGE, "--detailed-exitcode", "--json", *self._files[:2]))
+
+    def provision_killed(self, index: int, event: str) -> None:
+        self._killed(self._provision(), index, event)
+
+    def cleanup_killed(self, index: int, event: str) -> None:
+        self._killed(self._cleanup(), index, event)
+
+    def _stack(self) -> tuple[str, ...]:
+        return ("--prefix", self.prefix)
+
+    def _provision(self) -> tuple[str, ...]:
+        return ("provision", *self._stack(), "--image", IMAGE, "--yes", "--json", *self._files)
+
+    def _cleanup(self) -> tuple[str, ...]:
+        return ("cleanup", *self._stack(), "--yes", "--json", *self._files)
+
+    def _killed(self, arguments: tuple[str, ...], index: int, event: str) -> None:
+        """Runs them in a forked process that kills itself at `event` of its call of that index."""
+        child = os.fork()
+        if child == 0:
+            self._session.renew(event, killer(index))
+            run(arguments)
+            os._exit(0)  # nothing of pytest's runs a second time
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), "it ended before the call was made"
+        assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+BEFORE_CALL = "before-send"
+AFTER_CALL = "response-received"
+"""botocore's events: the request is about to be sent; its answer has come."""
+
+
+def killer(index: int) -> Callable[..., None]:
+    seen = iter(range(index))
+
+    def strike(**_: object) -> None:
+        if next(seen, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return strike
+
+
+def run(arguments: tuple[str, ...]) -> Ran:
+    out, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+        patch.setattr(sys, "argv", ["provisioner", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    lines = [line for line in out.getvalue().splitlines() if line.startswith("{")]
+    return Ran(int(ended.value.code or 0), [json.loads(line) for line in lines], errors.getvalue())

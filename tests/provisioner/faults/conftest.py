@@ -1,0 +1,72 @@
+"""One local AWS for all tests of this folder; each has a stack of its own in it. Nothing pauses."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.retries.bucket import TokenBucket
+from botocore.retries.quota import RetryQuota
+from botocore.retries.standard import ExponentialBackoff
+
+import provisioner.executor
+from provisioner.clients import Clients
+from provisioner.local.aws import LocalAWS
+from provisioner.pacing import Pacing
+from tests.provisioner.conftest import REGION
+from tests.provisioner.faults.commands import Commands
+from tests.provisioner.faults.shared_session import SharedSession
+from tests.provisioner.faults.world import World
+
+prefixes = (f"stack{number}" for number in itertools.count())
+
+
+class Hurry:
+    """Time that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+    def pacing(self) -> Pacing:
+        return Pacing(clock=lambda: self._now, sleep=self.sleep)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither ours nor those between botocore's retries, which are as many as ever."""
+    monkeypatch.setattr(provisioner.executor, "Pacing", lambda: Hurry().pacing())
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0)
+    monkeypatch.setattr(TokenBucket, "acquire", lambda bucket, amount=1, block=True: True)
+    monkeypatch.setattr(RetryQuota, "acquire", lambda quota, capacity_amount: True)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAWS]:
+    with LocalAWS() as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def shared(session: boto3.Session) -> SharedSession:
+    return SharedSession(session)
+
+
+@pytest.fixture
+def commands(aws: LocalAWS, shared: SharedSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+    monkeypatch.setattr(boto3, "Session", lambda **_: shared)
+    return Commands(next(prefixes), tmp_path, shared)
+
+
+@pytest.fixture
+def world(aws: LocalAWS, session: boto3.Session, commands: Commands) -> Iterator[World]:
+    world = World(aws, Clients(REGION, session=session, endpoint_url=aws.endpoint), commands)
+    world.without_service_role()
+    yield world
+    world.recover()

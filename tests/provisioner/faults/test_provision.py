@@ -1,0 +1,98 @@
+"""Provisioning while one call goes wrong: it tells so or it succeeds, and what is left can be finished or removed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.provisioner.faults import recorded
+from tests.provisioner.faults.commands import AFTER_CALL, BEFORE_CALL
+from tests.provisioner.faults.expected import (
+    assert_cleans_up,
+    assert_nothing_left,
+    assert_provisioned,
+    assert_provisions,
+    assert_said_plainly,
+    assert_saved_what_was_made,
+)
+from tests.provisioner.faults.faults import Fault
+from tests.provisioner.faults.recorded import Call
+from tests.provisioner.faults.world import World
+
+pytestmark = pytest.mark.long
+
+each_read = pytest.mark.parametrize("call", recorded.reading("provision"), ids=str)
+each_change = pytest.mark.parametrize("call", recorded.changing("provision"), ids=str)
+each_refusal = pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.CUT_OFF], ids=str)
+
+
+@each_read
+@each_refusal
+def test_a_read_that_fails_is_told(world: World, call: Call, fault: Fault) -> None:
+    world.strike(fault, call)
+    assert_said_plainly(world.commands.provision())
+    world.recover()
+    assert_saved_what_was_made(world)
+    if world.living():
+        assert_provisions(world)
+        assert_cleans_up(world)
+
+
+@each_change
+@pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED], ids=str)
+def test_a_change_that_is_not_made_is_told_and_cleanup_finds_the_rest(world: World, call: Call, fault: Fault) -> None:
+    world.strike(fault, call)
+    assert_said_plainly(world.commands.provision())
+    world.recover()
+    assert_saved_what_was_made(world)
+    assert_cleans_up(world)
+
+
+@each_change
+def test_a_change_whose_answer_is_lost_once_is_found_to_be_made(world: World, call: Call) -> None:
+    world.strike(Fault.ANSWER_LOST, call)
+    assert_provisions(world)
+    assert_cleans_up(world)
+
+
+@each_change
+@pytest.mark.parametrize("fault", [Fault.CUT_OFF, Fault.ANSWERS_LOST], ids=str)
+def test_a_change_that_is_not_answered_is_told_and_the_next_run_finishes(
+    world: World, call: Call, fault: Fault
+) -> None:
+    world.strike(fault, call)
+    assert_said_plainly(world.commands.provision())
+    world.recover()
+    assert_saved_what_was_made(world)
+    assert_provisions(world)
+    assert_cleans_up(world)
+
+
+@each_change
+def test_one_that_is_killed_after_a_change_is_finished_by_the_next(world: World, call: Call) -> None:
+    world.commands.provision_killed(call.index, AFTER_CALL)
+    assert_saved_what_was_made(world)
+    assert_provisions(world)
+    assert_cleans_up(world)
+
+
+@each_change
+@pytest.mark.parametrize("moment", [BEFORE_CALL, AFTER_CALL])
+def test_what_a_killed_one_made_is_removed_by_cleanup(world: World, call: Call, moment: str) -> None:
+    world.commands.provision_killed(call.index, moment)
+    assert_cleans_up(world)
+
+
+@pytest.mark.parametrize("form", ["throttle:{}:0/s:x2", "lost:{}:x2"])
+def test_what_passes_is_tried_again_until_it_works(world: World, form: str) -> None:
+    for api in {call.api for call in recorded.recorded("provision")}:
+        world.aws.fault(form.format(api))
+    assert world.commands.provision().exit_code == 0
+    world.recover()
+    assert_provisioned(world)
+    assert_cleans_up(world)
+
+
+def test_a_whole_life_without_faults_leaves_nothing(world: World) -> None:
+    assert_provisions(world)
+    assert_cleans_up(world)
+    assert_nothing_left(world)

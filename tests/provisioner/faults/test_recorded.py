@@ -1,0 +1,17 @@
+"""The calls that the tests of this folder go through are those that the commands make."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.provisioner.faults.record import calls_of
+from tests.provisioner.faults.recorded import recorded
+from tests.provisioner.faults.world import World
+
+RECORD = "run `python -m tests.provisioner.faults.record` and look at the difference"
+
+
+@pytest.mark.long
+def test_the_commands_make_the_calls_that_were_recorded(world: World) -> None:
+    for command, run in (("provision", world.commands.provision), ("cleanup", world.commands.cleanup)):
+        assert calls_of(world.aws, run) == [call.api for call in recorded(command)], RECORD

@@ -1,0 +1,71 @@
+"""A stack in the shared account, from before it is there until it is gone again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from provisioner.clients import Clients
+from provisioner.local.aws import LocalAWS
+from provisioner.output import Provisioned, load
+from tests.provisioner.faults.commands import Commands
+from tests.provisioner.faults.faults import Fault
+from tests.provisioner.faults.recorded import Call
+from tests.provisioner.support import EVERYTHING, account
+
+SERVICE_ROLE = "AWSServiceRoleForBatch"
+NAMES = (
+    "RoleName",
+    "InstanceProfileName",
+    "logGroupName",
+    "repositoryName",
+    "GroupName",
+    "LaunchTemplateName",
+    "computeEnvironmentName",
+    "jobQueueName",
+    "jobDefinitionName",
+)
+"""Keys under which AWS's listings have names, but a bucket's."""
+
+
+class World:
+    """`before` is the account without the stack."""
+
+    def __init__(self, aws: LocalAWS, clients: Clients, commands: Commands) -> None:
+        self.aws = aws
+        self.commands = commands
+        self._clients = clients
+        self._before = account(clients)
+
+    @property
+    def saved(self) -> Provisioned | None:
+        return next(iter(load(self.commands.config).values()), None)
+
+    @property
+    def is_empty(self) -> bool:
+        return account(self._clients) == self._before
+
+    def strike(self, fault: Fault, call: Call) -> None:
+        self.aws.fault(fault.of(call.api, call.before))
+
+    def recover(self) -> None:
+        self.aws.clear_faults()
+
+    def without_service_role(self) -> None:
+        """So that provisioning makes it."""
+        roles = self._clients.listing("iam", "list_roles", "Roles", {})
+        if any(role["RoleName"] == SERVICE_ROLE for role in roles):
+            self._clients.call("iam", "delete_role", {"RoleName": SERVICE_ROLE})
+
+    def calls_since(self, begin: int) -> list[str]:
+        return [name for _, name in self.aws.call_log()[begin:]]
+
+    def living(self) -> set[str]:
+        """Names of what there is of the stack, by every API that lists."""
+        prefix = self.commands.prefix
+        return {name for name in self._names() if name.removeprefix("/scaler/").startswith(f"{prefix}-")}
+
+    def _names(self) -> Iterator[str]:
+        yield from (bucket["Name"] for bucket in self._clients.call("s3", "list_buckets", {})["Buckets"])
+        for service, operation, key, words in EVERYTHING:
+            for entry in self._clients.listing(service, operation, key, words):
+                yield from (str(entry[name]) for name in NAMES if name in entry)
