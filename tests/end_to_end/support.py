@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import boto3
 import msgspec
 
 from engine.settings import EngineConfig, ManagerConfig, OnExit
@@ -95,6 +96,17 @@ def _end(engine: Engine) -> None:
             engine.process.kill()
             engine.process.wait()
             raise AssertionError(f"the engine did not end:\n{engine.log}") from None
+
+
+@contextmanager
+def disabled_queue(cluster: LocalCluster) -> Iterator[None]:
+    """The cluster's queue takes no jobs, and starts none."""
+    batch = boto3.Session("local", "local", region_name="us-east-1").client("batch", endpoint_url=cluster.aws.endpoint)
+    batch.update_job_queue(jobQueue=cluster.resources.job_queue, state="DISABLED")
+    try:
+        yield
+    finally:
+        batch.update_job_queue(jobQueue=cluster.resources.job_queue, state="ENABLED")
 
 
 def run_client(cluster: LocalCluster, script: str, *arguments: str, timeout: float = CLIENT_TIMEOUT_SECONDS) -> str:

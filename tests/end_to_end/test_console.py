@@ -15,7 +15,7 @@ from provisioner.local.cluster import LocalCluster
 from tests.console.terminal import Terminal
 from tests.end_to_end.clients import talking_client
 from tests.end_to_end.consoles import Desk, counts, desk, pictures, routes, total, used
-from tests.end_to_end.support import await_condition, running_engine
+from tests.end_to_end.support import await_condition, disabled_queue, running_engine
 
 TASKS = 500
 HEAL_SECONDS = 5.0
@@ -28,6 +28,7 @@ with Client(address=ADDRESS) as client:
     failed = [future.exception() for future in [client.submit(price, leg) for leg in range(12)]]
     print([leg for leg, error in enumerate(failed) if error])
 """
+WAITING = "with Client(address=ADDRESS) as client: print(client.submit(lambda: 7).result())"
 TRICKLE = """
 import time
 with Client(address=ADDRESS) as client:
@@ -118,6 +119,21 @@ def test_a_failed_jobs_traceback_is_three_keys_away(cluster: LocalCluster, peopl
         text = terminal.wait_for("ValueError")
         assert "in price" in text
         assert "no curve" not in text
+        end(terminal, people)
+
+
+def test_why_a_job_waits_and_the_command_that_helps_are_one_key_away(cluster: LocalCluster, people: Desk) -> None:
+    cluster.aws.fault("no-capacity:1")
+    with people.run(cluster) as terminal, talking_client(cluster, WAITING) as client:
+        terminal.wait_for(lambda text: counts(text).get("RUNNABLE") == 1, 30)
+        with disabled_queue(cluster):
+            terminal.send("w")
+            for seen in ("the queue is disabled", "FAIL", "aws batch update-job-queue"):
+                terminal.wait_for(seen)
+        cluster.aws.clear_faults()
+        assert client.finish(60) == "7\n"
+        terminal.send("\x1b")
+        terminal.wait_for(lambda text: counts(text).get("SUCCEEDED") == 1)
         end(terminal, people)
 
 
