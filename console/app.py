@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 from textual import events
 from textual.app import App
+from textual.worker import WorkType
 
 from console import preferences
 from console.actions import Scope
@@ -208,7 +209,8 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
             await self.action_quit()
 
         self.notify(f"{run.name} is being stopped")
-        self.run_worker(stop(), group="stop")
+        work: WorkType[None] = stop
+        self.run_worker(work, group="stop")
 
     def _quit_local(self, choice: Quit | None) -> None:
         if choice is not None:

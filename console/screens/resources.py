@@ -5,10 +5,12 @@ Only on the engine's own machine; elsewhere it says so.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.worker import WorkType
 
 from console import format
 from console.actions import Scope
@@ -76,7 +78,8 @@ class ResourcesScreen(StackActions):
     def read_now(self) -> None:
         """A reading under way is given up for a new one."""
         if self.provisioning is not None:
-            self.run_worker(self.provisioning.read(self.state.shown_managers), group="reading", exclusive=True)
+            read: WorkType[None] = partial(self.provisioning.read, self.state.shown_managers)
+            self.run_worker(read, group="reading", exclusive=True)
 
     # ---- what is shown
 

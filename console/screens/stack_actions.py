@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.aws_commands import telling_command
@@ -21,6 +22,8 @@ from console.spans import clean
 from console.widgets.resource_table import ResourceTable
 
 if TYPE_CHECKING:
+    from textual.worker import WorkType
+
     from console.app import ConsoleApp
 
 ELSEWHERE = "resources are read and changed on the engine's own machine only: open a console there"
@@ -71,7 +74,8 @@ class StackActions(ConsoleScreen):
 
         def go_on(sure: bool | None) -> None:
             if sure and not known.why_not(name):
-                self.app.run_worker(_carry_out(self.console, known, known.begin(name)), group="run")
+                work: WorkType[None] = partial(_carry_out, self.console, known, known.begin(name))
+                self.app.run_worker(work, group="run")
 
         self.app.push_screen(self._question(name, known), go_on)
 
@@ -93,7 +97,8 @@ class StackActions(ConsoleScreen):
 
         def go_on(sure: bool | None) -> None:
             if sure and run.running:
-                self.app.run_worker(run.stop(), group="stop")
+                work: WorkType[None] = run.stop
+                self.app.run_worker(work, group="stop")
 
         self.app.push_screen(confirm_stop(run), go_on)
 
