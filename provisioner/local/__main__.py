@@ -7,6 +7,7 @@ import sys
 
 import msgspec
 
+from engine.errors import EngineError
 from provisioner.local.options import LocalOptions
 from provisioner.local.server import serve
 
@@ -24,4 +25,7 @@ def parse(argv: list[str]) -> LocalOptions:
 
 
 if __name__ == "__main__":
-    serve(parse(sys.argv[1:]))
+    try:
+        serve(parse(sys.argv[1:]))
+    except EngineError as error:
+        sys.exit(str(error))

@@ -12,7 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.local.containers import owner
-from provisioner.local.containers.engine import DockerEngine
+from provisioner.local.containers.engine import DockerEngine, NoEngine
 
 AT_ONCE = 8
 SWEEP_SECONDS = 60.0
@@ -49,6 +49,7 @@ def remove(engine: DockerEngine, containers: list[str]) -> None:
 
 
 def main(whose: str, registry: str) -> None:
+    """Raises `NoEngine` when the engine was gone first."""
     sys.stdin.read()
     engine = DockerEngine()
     sweep(engine, whose, registry)
@@ -56,4 +57,7 @@ def main(whose: str, registry: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except NoEngine as error:
+        sys.exit(str(error))
