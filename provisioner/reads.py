@@ -30,13 +30,13 @@ class ClientReads:
             answer = self.clients.call(service, operation, parameters)
         except ProvisionError as error:
             raise self._noted(name, error) from error
-        except ResponseParserError as error:  # a page of something that stands between us and AWS
-            raise AwsError(name, Remedy.RETRY_LATER, type(error).__name__, "the answer is not AWS's") from error
         self.allowed.add(name)
         return answer
 
     def _noted(self, name: str, error: ProvisionError) -> AwsError:
         cause = error.__cause__
+        if isinstance(cause, ResponseParserError):  # a page of something that stands between us and AWS
+            return AwsError(name, Remedy.RETRY_LATER, type(cause).__name__, "the answer is not AWS's")
         if not isinstance(cause, ClientError | BotoCoreError):
             raise error
         found = sort(name.partition(":")[2], cause, repeatable=True)

@@ -1,21 +1,20 @@
-"""`doctor`: whether everything is well that jobs need, or why a job or a queue is stuck. Changes nothing."""
+"""`doctor`: whether everything is well that jobs need, or why a job or a queue is stuck. Changes nothing.
+
+What reads AWS is loaded when it runs: whoever asks for `--help` shouldn't wait for it.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from engine.diagnosis.diagnose import Diagnoser
-from engine.diagnosis.model import Diagnosis, Result
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line, told_as_json
-from provisioner.doctor import CALLS_PER_S, Doctor, Request
-from provisioner.doctor_report import diagnosis_document, findings_document, print_diagnosis, print_findings
 from provisioner.options import CONFIG_FILE, ConfigFile, Json, Prefix, Region
 from provisioner.printing import console
-from provisioner.reads import ClientReads
 
 STUCK = "Why nothing runs"
 
@@ -51,23 +50,34 @@ def doctor(
             _refuse("--scheduler", scheduler)
             failed = _diagnose(region, queue or "", job, as_json=as_json)
         else:
-            request = Request(region=region, prefix=prefix, config=config, max_vcpus=max_vcpus, scheduler=scheduler)
-            failed = _examine(request, as_json=as_json)
+            failed = _examine(region, prefix, config, max_vcpus, scheduler, as_json=as_json)
     if failed:
         raise typer.Exit(1)
 
 
 def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> bool:
+    from engine.diagnosis.diagnose import Diagnoser
+    from engine.diagnosis.model import Result
+    from provisioner.doctor import CALLS_PER_S
+    from provisioner.doctor_report import diagnosis_document, print_diagnosis
+    from provisioner.reads import ClientReads
+
     with console().status("reading AWS"):
         found = Diagnoser(ClientReads(Clients(region)), calls_per_s=CALLS_PER_S).diagnose(queue, job)
     if as_json:
         print_line(diagnosis_document(found))
     else:
         print_diagnosis(found)
-    return _has_failed(found)
+    return any(check.result is Result.FAIL for check in found.checks)
 
 
-def _examine(request: Request, *, as_json: bool) -> bool:
+def _examine(
+    region: str, prefix: str, config: Path, max_vcpus: int | None, scheduler: str | None, *, as_json: bool
+) -> bool:
+    from provisioner.doctor import Doctor, Request
+    from provisioner.doctor_report import findings_document, print_findings
+
+    request = Request(region=region, prefix=prefix, config=config, max_vcpus=max_vcpus, scheduler=scheduler)
     with console().status("looking"):
         findings = Doctor(clients=Clients(request.region), request=request).examine()
     if as_json:
@@ -75,10 +85,6 @@ def _examine(request: Request, *, as_json: bool) -> bool:
     else:
         print_findings(findings)
     return any(one.failed for one in findings)
-
-
-def _has_failed(diagnosis: Diagnosis) -> bool:
-    return any(check.result is Result.FAIL for check in diagnosis.checks)
 
 
 def _refuse(flag: str, value: object) -> None:
