@@ -23,7 +23,6 @@ class Entry(msgspec.Struct, frozen=True):
     region: str
     prefix: str
     job_queue: str
-    bucket: str = ""
     image: str = ""
     complete: bool = True
     """False: a provisioning of it has not come to its end."""

@@ -37,15 +37,15 @@ INDENT: Final = "     "
 
 
 def plan_lines(plan: PlanReport, cells: int, glyphs: Glyphs) -> list[Line]:
-    """What is to be known before, then what would be done, and how many stay."""
+    """What would be done, how many stay, and what is to be known of it: that comes first where something is deleted."""
     counts = Counter(change.action for change in plan.changes)
-    lines = [line for note in plan.notes for line in folded(f"! {note}", cells - 2, "warning", "  ", " ")]
-    lines += [line for change in plan.to_do for line in _change(change, cells, glyphs)]
+    notes = [line for note in plan.notes for line in folded(f"! {note}", cells - 2, "warning", "  ", " ")]
+    lines = [line for change in plan.to_do for line in _change(change, cells, glyphs)]
     if not plan.to_do:
         lines.append(((" nothing to do", "ok"),))
     if counts["keep"]:
         lines.append(((f"   keep     {counts['keep']}", "muted"),))
-    return lines
+    return [*notes, *lines] if counts["delete"] else [*lines, *notes]
 
 
 def _change(change: Change, cells: int, glyphs: Glyphs) -> Iterator[Line]:
@@ -125,7 +125,7 @@ def _step(step: Step, now: float, cells: int, running: bool) -> Iterator[Line]:
     role = "accent" if step.under_way else STATES.get(event.state, "text")
     head = f" {format.clock(step.began)} "
     named = event.name if event.kind == IMAGE else f"{event.action} {event.kind} {event.name}"
-    what = fit(clean(named), min(48, max(24, cells * 2 // 5)))
+    what = fit(clean(named), min(60, max(24, cells // 2 - 2)))
     how = fit(event.state, 13) + fit(format.span(took) if took >= 0.1 else "", 8)
     yield (head, "muted"), (what, "text"), (" " + how, role), (clean(event.text), "muted")
 

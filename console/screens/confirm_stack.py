@@ -32,15 +32,13 @@ def confirm_provision(entry: Entry, plan: PlanReport, image: str) -> Dialog[bool
 
 def confirm_cleanup(entry: Entry, plan: PlanReport, living: int) -> Dialog[bool]:
     """The prefix must be typed. `living`: jobs that have not ended."""
-    jobs = f"{format.count(living)} jobs that live are ended; " if living else "no job lives; "
+    many = f"{format.count(living)} jobs that live are ended" if living > 1 else "one job that lives is ended"
     told = {
         "stack": _place(entry),
         "changes": _counts(plan),
         "first": _first(plan),
-        "effect": jobs
-        + f"everything in the bucket {clean(entry.bucket)} is deleted; the engine can submit nothing more",
+        "effect": f"{many if living else 'no job lives'}; the engine can submit nothing more",
         "notes": _notes(plan),
-        "instead": f"scaler-batch{GLUE}cleanup{GLUE}--keep-data leaves the bucket",
     }
     button = Option("y", "Delete it all", True, dangerous=True)
     return Dialog("clean up the stack?", facts(told), [button], typed=entry.prefix)

@@ -212,7 +212,7 @@ def _run_status(run: Run, now: float) -> Line:
     ended = now if run.ended is None else run.ended
     done = sum(not step.under_way for step in run.steps)
     of = f" of {len(run.plan.to_do)}" if run.plan else ""
-    steps = f"{done}{of} steps  " if run.steps or of else ""
+    steps = f"{done}{of} step{'s' if of or done != 1 else ''}  " if run.steps or of else ""
     word = "stopping" if run.stopping and run.running else run.outcome.value
     role = OUTCOMES[Outcome.STOPPED if run.stopping and run.running else run.outcome]
     when = "" if run.running else f" at {format.clock(run.ended)}"

@@ -84,7 +84,7 @@ PROVISION: dict[str, Any] = {
         {"action": "update", "kind": "job definition", "name": f"{PREFIX}-job", "fields": DRIFTED[1]["drift"]},
         *_KEPT,
     ],
-    "notes": [],
+    "notes": ["Instances go into the region's default VPC vpc-17cbb1cb: choose another with --vpc-id."],
 }
 CLEANUP: dict[str, Any] = {
     **_PLACE,
@@ -94,7 +94,7 @@ CLEANUP: dict[str, Any] = {
             reversed([*WELL, *DRIFTED[:2]]), ("", "", "527 jobs are ended", "", "", "14 images", "", ""), strict=True
         )
     ],
-    "notes": ["everything in the bucket is deleted: 754 objects"],
+    "notes": [f"Everything in the bucket {ENTRY['bucket']} is deleted, and all logs (--keep-data keeps both)."],
 }
 
 

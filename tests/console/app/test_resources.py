@@ -96,7 +96,7 @@ async def test_it_shows_what_lives_where_it_differs_and_what_could_not_be_read(s
         assert "1 could not be read" in table
         assert "+ create   IAM role" in screen.provision_plan.text
         assert "keep     6" in screen.provision_plan.text
-        assert "everything in the bucket" in screen.cleanup_plan.text
+        assert "Everything in the bucket" in screen.cleanup_plan.text
         asked = [call["words"] for call in stand.calls()]
         assert [words[0] for words in asked] == ["show", "show", "plan", "plan"]
         assert asked[1] == ["show", "--live", "--json", "--region", samples.REGION, "--prefix", samples.PREFIX]
