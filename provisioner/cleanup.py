@@ -69,10 +69,9 @@ def candidates(stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS) ->
 
 
 def plan_cleanup(found: Sequence[Candidate], stack: Stack, clients: Clients, *, keep_data: bool) -> Plan:
-    """For people to look at. Raises `ProvisionError` when the jobs can't be counted."""
-    remote = RemoteState(clients)
+    """For people to look at, without the steps: each resource is read again when its turn comes."""
     changes = [
-        Change(Action.DELETE, one.resource.kind, one.resource.name, steps=tuple(one.resource.delete(one.found, remote)))
+        Change(Action.DELETE, one.resource.kind, one.resource.name)
         for one in found
         if one.found and not one.foreign and not (keep_data and one.resource.kind in DATA)
     ]
@@ -204,7 +203,13 @@ def _notes(found: Sequence[Candidate], stack: Stack, clients: Clients, *, keep_d
     elif any(one.found and not one.foreign and one.resource.name == stack.bucket for one in found):
         notes.append(f"Everything in the bucket {stack.bucket} is deleted, and all logs (--keep-data keeps both).")
     if any(one.found and one.resource.name == stack.job_queue for one in found):
-        count = len(living_jobs(clients, stack.job_queue))
-        if count:
-            notes.append(f"{count} jobs of {stack.job_queue} have not ended: they are terminated.")
+        notes += _notes_of_jobs(clients, stack.job_queue)
     return notes
+
+
+def _notes_of_jobs(clients: Clients, queue: str) -> list[str]:
+    try:
+        count = len(living_jobs(clients, queue))
+    except ProvisionError as error:
+        return [f"The jobs of {queue} could not be counted: {error}"]
+    return [f"{count} jobs of {queue} have not ended: they are terminated."] if count else []

@@ -131,9 +131,9 @@ def _requirements(spec: ProvisionSpec) -> list[Document]:
 
 
 def _definitions_in_use(queue: str, remote: RemoteState) -> set[str]:
-    """ARNs with revisions, of jobs that have not ended."""
+    """ARNs with revisions, of jobs that have not ended. A queue that is being deleted may be gone any moment."""
     queues = remote.list("batch", "describe_job_queues", "jobQueues", jobQueues=[queue])
-    if not any(entry["status"] != "DELETED" for entry in queues):
+    if not any(entry["status"] not in ("DELETING", "DELETED") for entry in queues):
         return set()
     jobs = [
         job

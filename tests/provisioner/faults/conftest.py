@@ -19,7 +19,7 @@ from provisioner.pacing import Pacing
 from tests.provisioner.conftest import REGION
 from tests.provisioner.faults.commands import Commands
 from tests.provisioner.faults.shared_session import SharedSession
-from tests.provisioner.faults.world import World
+from tests.provisioner.faults.world import Others, World
 
 prefixes = (f"stack{number}" for number in itertools.count())
 
@@ -52,8 +52,8 @@ def aws() -> Iterator[LocalAWS]:
         yield aws
 
 
-@pytest.fixture(scope="session")
-def shared(session: boto3.Session) -> SharedSession:
+@pytest.fixture(scope="module")
+def shared(session: boto3.Session, aws: LocalAWS) -> SharedSession:
     return SharedSession(session)
 
 
@@ -64,9 +64,19 @@ def commands(aws: LocalAWS, shared: SharedSession, tmp_path: Path, monkeypatch: 
     return Commands(next(prefixes), tmp_path, shared)
 
 
+@pytest.fixture(scope="module")
+def clients_of_tests(aws: LocalAWS, session: boto3.Session) -> Clients:
+    return Clients(REGION, session=session, endpoint_url=aws.endpoint)
+
+
+@pytest.fixture(scope="module")
+def others(clients_of_tests: Clients) -> Others:
+    return Others(clients_of_tests)
+
+
 @pytest.fixture
-def world(aws: LocalAWS, session: boto3.Session, commands: Commands) -> Iterator[World]:
-    world = World(aws, Clients(REGION, session=session, endpoint_url=aws.endpoint), commands)
+def world(aws: LocalAWS, clients_of_tests: Clients, others: Others, commands: Commands) -> Iterator[World]:
+    world = World(aws, clients_of_tests, others, commands)
     world.without_service_role()
     yield world
     world.recover()

@@ -43,8 +43,7 @@ def assert_cleans_up(world: World) -> None:
 
 
 def assert_nothing_left(world: World) -> None:
-    assert world.living() == set()
-    assert world.is_empty
+    assert world.is_empty, world.living()
     assert world.saved is None
 
 

@@ -27,14 +27,31 @@ NAMES = (
 """Keys under which AWS's listings have names, but a bucket's."""
 
 
-class World:
-    """`before` is the account without the stack."""
+class Others:
+    """What the account has besides the stacks of these tests: read again only after a test that left something."""
 
-    def __init__(self, aws: LocalAWS, clients: Clients, commands: Commands) -> None:
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._known: list[str] | None = None
+
+    def before(self) -> list[str]:
+        self._known, known = None, self._known
+        return account(self._clients) if known is None else known
+
+    def are_all(self, before: list[str]) -> bool:
+        self._known = before if account(self._clients) == before else None
+        return self._known is not None
+
+
+class World:
+    """One stack, and what lives beside it."""
+
+    def __init__(self, aws: LocalAWS, clients: Clients, others: Others, commands: Commands) -> None:
         self.aws = aws
         self.commands = commands
         self._clients = clients
-        self._before = account(clients)
+        self._others = others
+        self._before = others.before()
 
     @property
     def saved(self) -> Provisioned | None:
@@ -42,7 +59,8 @@ class World:
 
     @property
     def is_empty(self) -> bool:
-        return account(self._clients) == self._before
+        """Equal to how the account was before, by every API that lists."""
+        return self._others.are_all(self._before)
 
     def strike(self, fault: Fault, call: Call) -> None:
         self.aws.fault(fault.of(call.api, call.before))
@@ -55,9 +73,6 @@ class World:
         roles = self._clients.listing("iam", "list_roles", "Roles", {})
         if any(role["RoleName"] == SERVICE_ROLE for role in roles):
             self._clients.call("iam", "delete_role", {"RoleName": SERVICE_ROLE})
-
-    def calls_since(self, begin: int) -> list[str]:
-        return [name for _, name in self.aws.call_log()[begin:]]
 
     def living(self) -> set[str]:
         """Names of what there is of the stack, by every API that lists."""
