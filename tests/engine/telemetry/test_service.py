@@ -135,6 +135,13 @@ async def test_ticks_bring_what_changed_and_the_totals(looker: Looker, managers:
     assert managers[0].insight.looks > 0
 
 
+async def test_what_stands_in_for_aws_is_told(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    state = await looker.ask(GetFullState())
+    assert isinstance(state, FullState)
+    assert {view.endpoint for view in state.snapshot.managers} == {"http://127.0.0.1:1"}
+
+
 async def test_the_full_state_and_the_next_tick_make_one_story(looker: Looker, managers: list[Managed]) -> None:
     await looker.tick()
     managers[0].tasks.submit(1)
