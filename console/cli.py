@@ -63,6 +63,8 @@ ENTRIES = (
     ),
     Entry("show", "provisioner.cli", "AWS resources", "What was provisioned; with --live what lives and differs."),
     Entry("cleanup", "provisioner.cli", "AWS resources", "Delete it all, and say what remains."),
+    Entry("doctor", "provisioner.cli", "AWS resources", "What jobs need, checked; why a job or a queue is stuck."),
+    Entry("export", "provisioner.cli", "AWS resources", "The same as a CloudFormation template, or the IAM policies."),
 )
 
 # A forwarded command leaves every word, `--help` included, to the application that it forwards to.

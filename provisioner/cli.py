@@ -12,6 +12,8 @@ import typer
 from engine.errors import EngineError
 from provisioner.commands.build_image import build_image
 from provisioner.commands.cleanup import cleanup
+from provisioner.commands.doctor import doctor
+from provisioner.commands.export import export
 from provisioner.commands.plan import plan
 from provisioner.commands.provision import provision
 from provisioner.commands.show import show
@@ -24,7 +26,7 @@ app = typer.Typer(
     "should come from your organization's own infrastructure as code, for which `export` gives a template.",
 )
 
-for command in (plan, provision, cleanup, show, build_image):
+for command in (plan, provision, show, cleanup, build_image, doctor, export):
     app.command()(command)
 
 
