@@ -93,7 +93,7 @@ def counts(text: str) -> dict[str, int]:
     head = next((number for number, line in enumerate(lines) if "QUEUED" in line and "SUBMITTED" in line), None)
     if head is None:
         return {}
-    numbers = [number.replace(",", "") for number in re.findall(r"[\d,]+", lines[head + 1])]
+    numbers = [number.replace(",", "") for number in re.findall(r"\d[\d,]*", lines[head + 1])]
     return dict(zip(STATES, map(int, numbers), strict=False)) if len(numbers) >= len(STATES) else {}
 
 

@@ -46,7 +46,7 @@ def moto_url() -> Iterator[str]:
 @pytest.fixture
 def account_url(moto_url: str) -> str:
     """The endpoint of an empty account."""
-    urllib3.request("POST", f"{moto_url}/moto-api/reset")
+    urllib3.request("POST", f"{moto_url}/moto-api/reset", timeout=60)
     return moto_url
 
 
