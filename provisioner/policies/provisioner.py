@@ -50,7 +50,7 @@ def _bucket(stack: Stack) -> list[Statement]:
     listing = ("ListBucket", "ListBucketMultipartUploads", "ListBucketVersions")
     changes = (f"{verb}{name}" for verb in ("Get", "Put") for name in settings)
     bucket = of_service("s3", "CreateBucket", "DeleteBucket", *listing, *changes)
-    objects = of_service("s3", "AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion")
+    objects = of_service("s3", "AbortMultipartUpload", "DeleteObjectVersion")
     return [
         allow("Bucket", bucket, [stack.bucket_arn]),
         allow("EmptyBucket", objects, [f"{stack.bucket_arn}/*"]),
