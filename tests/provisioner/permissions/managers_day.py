@@ -11,7 +11,7 @@ import pytest
 
 from engine.telemetry.client import TelemetryClient
 from engine.telemetry.endpoints import engines_here
-from engine.telemetry.schema import Diagnose, Diagnosed, JobState
+from engine.telemetry.schema import Diagnose, Diagnosed, GetLogs, JobState, LogPage
 from provisioner.local.cluster import LocalCluster
 from tests.end_to_end.clients import talking_client
 from tests.end_to_end.support import Engine, run_client, running_engine
@@ -45,6 +45,15 @@ with Client(address=ADDRESS) as client:
         time.sleep(0.05)
     assert running.cancel(timeout=60)
 """
+TALKING = """
+import os, time
+def talk(until):
+    print("it runs", flush=True)
+    while not os.path.exists(until):
+        time.sleep(0.05)
+with Client(address=ADDRESS) as client:
+    client.submit(talk, {until!r}).result(timeout=120)
+"""
 WAITING = "with Client(address=ADDRESS) as client: print(client.submit(abs, -7).result(timeout=120))"
 
 
@@ -62,8 +71,25 @@ def managers_day(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, set[Need]
         life.start_instances()
         with running_engine(cluster, folder / "engine.log") as engine:
             run_client(cluster, WORK, str(folder / "mark"))
+            _read_the_log_of_a_running_job(cluster, engine, folder / "until")
             _diagnose_a_waiting_job(cluster, engine)
         return aws.needs()
+
+
+def _read_the_log_of_a_running_job(cluster: LocalCluster, engine: Engine, until: Path) -> None:
+    deadline = time.monotonic() + SECONDS
+    with _looking_at(engine) as looker, talking_client(cluster, TALKING.format(until=str(until))) as client:
+        while not _log(looker).lines:
+            assert time.monotonic() < deadline
+            looker.poll(0.1)
+        until.touch()
+        client.finish(SECONDS)
+
+
+def _log(looker: TelemetryClient) -> LogPage:
+    page = looker.call(GetLogs())
+    assert isinstance(page, LogPage), page
+    return page
 
 
 def _diagnose_a_waiting_job(cluster: LocalCluster, engine: Engine) -> None:
