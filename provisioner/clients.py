@@ -97,7 +97,7 @@ class Clients:
 
 @contextmanager
 def _explained(service: str, operation: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.parsers import ResponseParserError
 
     try:
@@ -107,6 +107,11 @@ def _explained(service: str, operation: str) -> Iterator[None]:
         action = f"{service}:{error.operation_name}"
         repeated = _was_repeated(error.response.get("ResponseMetadata", {}))
         raise CallFailed(action, details.get("Code", "?"), details.get("Message", "?"), repeated=repeated) from error
+    except HTTPClientError as error:
+        reason = str(error).rstrip(".")
+        raise ProvisionError(
+            f"{service}:{operation} got no answer ({reason}): check network and region; it may have been done."
+        ) from error
     except BotoCoreError as error:
         reason = str(error).rstrip(".")
         raise ProvisionError(

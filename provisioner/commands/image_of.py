@@ -39,9 +39,11 @@ def built_image(asked: Asked, clients: Clients, stack: Stack, claims: Claims, re
 def repository_of(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims) -> Callable[[], None]:
     """What makes the stack's ECR repository as it has to be, when it is called."""
 
+    def planned() -> Plan:
+        return Plan((plan_repository(spec, stack, RemoteState(clients), claims),))
+
     def ensure() -> None:
-        change = plan_repository(spec, stack, RemoteState(clients), claims)
-        Executor(clients, lambda progress: None).run(Plan((change,)))
+        Executor(clients, lambda progress: None).run(planned(), planned)
 
     return ensure
 

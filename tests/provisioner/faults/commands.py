@@ -19,7 +19,10 @@ from provisioner.cli import main
 from tests.provisioner.faults.shared_session import SharedSession
 
 Event = dict[str, Any]
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/worker:1"
+REGION = "eu-central-1"
+"""Not us-east-1, where making a bucket twice is no error."""
+
+REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Commands:
         return run(self._cleanup())
 
     def plan(self) -> Ran:
-        return run(("plan", *self._stack(), "--image", IMAGE, "--detailed-exitcode", "--json", *self._files[:2]))
+        return run(("plan", *self._spec(), "--detailed-exitcode", "--json", *self._files[:2]))
 
     def provision_killed(self, index: int, event: str) -> None:
         self._killed(self._provision(), index, event)
@@ -60,10 +63,14 @@ class Commands:
         self._killed(self._cleanup(), index, event)
 
     def _stack(self) -> tuple[str, ...]:
-        return ("--prefix", self.prefix)
+        return ("--region", REGION, "--prefix", self.prefix)
+
+    def _spec(self) -> tuple[str, ...]:
+        """The image is one of the stack's own repository, which is therefore made, too."""
+        return (*self._stack(), "--image", f"{REGISTRY}/{self.prefix}-worker:1")
 
     def _provision(self) -> tuple[str, ...]:
-        return ("provision", *self._stack(), "--image", IMAGE, "--yes", "--json", *self._files)
+        return ("provision", *self._spec(), "--yes", "--json", *self._files)
 
     def _cleanup(self) -> tuple[str, ...]:
         return ("cleanup", *self._stack(), "--yes", "--json", *self._files)
@@ -72,9 +79,11 @@ class Commands:
         """Runs them in a forked process that kills itself at `event` of its call of that index."""
         child = os.fork()
         if child == 0:
-            self._session.renew(event, killer(index))
-            run(arguments)
-            os._exit(0)  # nothing of pytest's runs a second time
+            try:
+                self._session.renew(event, killer(index))
+                run(arguments)
+            finally:
+                os._exit(0)  # nothing of pytest's runs a second time
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "it ended before the call was made"
         assert os.WTERMSIG(status) == signal.SIGKILL

@@ -16,8 +16,7 @@ import provisioner.executor
 from provisioner.clients import Clients
 from provisioner.local.aws import LocalAWS
 from provisioner.pacing import Pacing
-from tests.provisioner.conftest import REGION
-from tests.provisioner.faults.commands import Commands
+from tests.provisioner.faults.commands import REGION, Commands
 from tests.provisioner.faults.shared_session import SharedSession
 from tests.provisioner.faults.world import Others, World
 
@@ -48,7 +47,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[LocalAWS]:
-    with LocalAWS() as aws:
+    with LocalAWS(region=REGION) as aws:
         yield aws
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.provisioner.faults.commands import Ran
+from tests.provisioner.faults.commands import REGION, Ran
 from tests.provisioner.faults.world import World
 
 
@@ -67,4 +67,4 @@ def assert_roles_under_environments(world: World) -> None:
     """An environment without its instances' role can never be deleted."""
     prefix, living = world.commands.prefix, world.living()
     if f"{prefix}-compute" in living:
-        assert f"{prefix}-instance-us-east-1" in living
+        assert f"{prefix}-instance-{REGION}" in living

@@ -10,8 +10,7 @@ import boto3
 import pytest
 
 from provisioner.local.aws import LocalAWS
-from tests.provisioner.conftest import REGION
-from tests.provisioner.faults.commands import Commands, Ran
+from tests.provisioner.faults.commands import REGION, Commands, Ran
 from tests.provisioner.faults.recorded import file_of
 from tests.provisioner.faults.shared_session import SharedSession
 
@@ -30,7 +29,7 @@ def write(command: str, calls: list[str]) -> None:
 
 def main() -> None:
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-    with LocalAWS() as aws, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with LocalAWS(region=REGION) as aws, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         for name, value in aws.environment().items():
             patch.setenv(name, value)
         commands = Commands("stack", Path(folder), SharedSession(session))

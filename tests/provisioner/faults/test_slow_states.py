@@ -10,7 +10,7 @@ import provisioner.executor
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
 from provisioner.pacing import Pacing
-from tests.provisioner.faults.commands import AFTER_CALL
+from tests.provisioner.faults.commands import AFTER_CALL, REGION
 from tests.provisioner.faults.expected import assert_cleans_up, assert_provisions, assert_roles_under_environments
 from tests.provisioner.faults.world import World
 
@@ -25,7 +25,7 @@ each_removing = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAWS]:
-    with LocalAWS(delays=SLOW) as aws:
+    with LocalAWS(delays=SLOW, region=REGION) as aws:
         yield aws
 
 
