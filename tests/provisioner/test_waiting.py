@@ -18,10 +18,17 @@ from tests.provisioner.conftest import REGION
 class Scripted(Clients):
     """Answers each describing call with the next entry of a script, and every other call with `{"id": 7}`."""
 
-    def __init__(self, *entries: dict[str, Any] | None, refusals: int = 0) -> None:
+    def __init__(
+        self,
+        *entries: dict[str, Any] | None,
+        refusals: int = 0,
+        code: str = "ClientException",
+        repeated: bool = False,
+    ) -> None:
         super().__init__(REGION)
         self._entries = list(entries)
         self._refusals = refusals
+        self._refusal = code, repeated
         self.made: list[tuple[str, Mapping[str, object]]] = []
 
     def call(self, service: str, operation: str, parameters: Mapping[str, object]) -> Document:
@@ -31,7 +38,8 @@ class Scripted(Clients):
         self.made.append((operation, parameters))
         if self._refusals:
             self._refusals -= 1
-            raise CallFailed(f"{service}:{operation}", "ClientException", "The role can't be assumed")
+            code, repeated = self._refusal
+            raise CallFailed(f"{service}:{operation}", code, "The role can't be assumed", repeated=repeated)
         return {"id": 7}
 
 
@@ -113,6 +121,30 @@ def test_any_other_refusal_ends_it_at_once() -> None:
     with pytest.raises(StepFailed, match="can't be assumed"):
         run(clients, Time(), call("create_job_queue", passing=("subnet",)))
     assert len(clients.made) == 1
+
+
+def test_a_permission_that_is_missing_is_told_at_once() -> None:
+    clients = Scripted(refusals=1, code="AccessDeniedException")
+    with pytest.raises(StepFailed, match="can't be assumed"):
+        run(clients, Time(), call("create_job_queue", passing=("role",)))
+    assert len(clients.made) == 1
+
+
+def refused_plan() -> Plan:
+    return Plan((Change(Action.CREATE, "job queue", "q", steps=(call("create_job_queue"),)),))
+
+
+def test_a_step_that_may_have_been_done_is_looked_for() -> None:
+    clients = Scripted(refusals=1, repeated=True)
+    Executor(clients, lambda progress: None, Time().pacing()).run(refused_plan(), lambda: Plan(()))
+    assert len(clients.made) == 1
+
+
+def test_a_step_that_may_have_been_done_and_was_not_is_a_failure_the_second_time() -> None:
+    clients = Scripted(refusals=2, repeated=True)
+    with pytest.raises(StepFailed, match="can't be assumed"):
+        Executor(clients, lambda progress: None, Time().pacing()).run(refused_plan(), refused_plan)
+    assert len(clients.made) == 2
 
 
 def test_a_refusal_that_stays_is_told_after_two_minutes() -> None:
