@@ -14,7 +14,7 @@ from functools import partial
 from provisioner.local.containers import owner
 from provisioner.local.containers.engine import DockerEngine, EngineRefusal, NoEngine, Spec, is_gone
 from provisioner.local.containers.registry import Registry
-from provisioner.local.containers.sweeper import Sweeper, sweep_dead
+from provisioner.local.containers.sweeper import Sweeper, remove, sweep_dead
 from provisioner.local.executor import Launch
 from provisioner.local.framing import Exited
 
@@ -126,7 +126,7 @@ class ContainerExecutor:
                 launch.on_output(part)
             end = self._engine.wait(container)
         finally:
-            self._engine.remove(container)
+            remove(self._engine, container)
         return partial(launch.on_exit, Exited(launch.key, end.code, end.out_of_memory))
 
     def _have(self, image: str) -> None:

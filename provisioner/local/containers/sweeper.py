@@ -10,9 +10,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from provisioner.local.containers import owner
-from provisioner.local.containers.engine import DockerEngine, NoEngine
+from provisioner.local.containers.engine import DockerEngine, EngineRefusal, NoEngine
 
 AT_ONCE = 8
 SWEEP_SECONDS = 60.0
@@ -34,18 +35,26 @@ class Sweeper:
 
 def sweep_dead(engine: DockerEngine) -> None:
     """What earlier ones left whose sweeper was killed, too."""
-    remove(engine, [one for one, whose in engine.containers().items() if not owner.lives(whose)])
+    remove_all(engine, [one for one, whose in engine.containers().items() if not owner.lives(whose)])
 
 
 def sweep(engine: DockerEngine, whose: str, registry: str) -> None:
-    remove(engine, [one for one, its in engine.containers().items() if its == whose])
+    remove_all(engine, [one for one, its in engine.containers().items() if its == whose])
     for name in engine.images_of(registry):
         engine.forget_image(name)
 
 
-def remove(engine: DockerEngine, containers: list[str]) -> None:
+def remove_all(engine: DockerEngine, containers: list[str]) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(engine.remove, containers))  # raises what a removal raised
+        list(pool.map(partial(remove, engine), containers))  # raises what a removal raised
+
+
+def remove(engine: DockerEngine, container: str) -> None:
+    """One that can not be removed now, because it is busy, say, is left to the next sweep."""
+    try:
+        engine.remove(container)
+    except EngineRefusal as refusal:
+        print(f"Container {container[:12]} is not removed yet: {refusal}", file=sys.stderr)
 
 
 def main(whose: str, registry: str) -> None:

@@ -11,8 +11,10 @@ import pytest
 
 from engine.errors import ConfigError, EngineError
 from provisioner.local.containers import owner
+from provisioner.local.containers.engine import DockerEngine, EngineRefusal
 from provisioner.local.containers.needs import check_needs
 from provisioner.local.containers.pushed_images import PushedImage, PushedImages
+from provisioner.local.containers.sweeper import remove_all
 
 DIGEST = "sha256:ab12"
 MANIFEST = '{"mediaType": "application/vnd.oci.image.manifest.v1+json"}'
@@ -51,6 +53,21 @@ def test_pushed_images_are_found_by_repository_until_they_are_forgotten(tmp_path
     assert [image.tag for image in images.of("team/worker")] == ["two"]
     images.forget("team/worker")
     assert list(images.of("team/worker")) == []
+
+
+class BusyEngine(DockerEngine):
+    """Removes nothing."""
+
+    def __init__(self) -> None:
+        """There is no engine to ask."""
+
+    def remove(self, container: str) -> None:
+        raise EngineRefusal("device or resource busy")
+
+
+def test_a_container_that_can_not_be_removed_yet_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    remove_all(BusyEngine(), ["0123456789abcdef"])
+    assert capsys.readouterr().err == "Container 0123456789ab is not removed yet: device or resource busy\n"
 
 
 def test_a_missing_registry_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
