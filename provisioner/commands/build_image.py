@@ -10,7 +10,7 @@ from rich.console import Console
 
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line, told_as_json
-from provisioner.commands.ending import terminated_like_ctrl_c
+from provisioner.commands.ending import interruptible
 from provisioner.commands.image_of import repository_of, teller
 from provisioner.image.build import BuiltImage, build_and_push
 from provisioner.image.request import OWN_PYTHON, PLATFORMS, ImageRequest
@@ -47,7 +47,10 @@ def build_image(
 
     What is in ECR already is not built again. The first of docker, podman, buildah and finch that works does the work.
     """
-    with told_as_json(as_json), terminated_like_ctrl_c():
+    with (
+        told_as_json(as_json),
+        interruptible("run this again; layers that are built and pushed are taken as they are."),
+    ):
         request = ImageRequest(
             requirements=requirements,
             packages=tuple(package or ()),

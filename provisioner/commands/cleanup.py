@@ -9,6 +9,7 @@ import typer
 from provisioner.cleanup import Candidate, Cleaner, Remains, Removal, candidates, plan_cleanup
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
+from provisioner.commands.ending import interruptible
 from provisioner.documents import plan_document, remains_document, removal_document
 from provisioner.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
 from provisioner.output import forget
@@ -16,6 +17,8 @@ from provisioner.planner import Claims, stack_of
 from provisioner.printing import console, print_plan, print_remains, print_removal
 from provisioner.remote import RemoteState
 from provisioner.stack import Stack
+
+WHAT_NOW = "what was deleted so far is gone. Run this again to go on."
 
 
 def cleanup(
@@ -32,7 +35,7 @@ def cleanup(
 
     Exit code 1 when something remains, with the command that would remove it.
     """
-    with told_as_json(as_json):
+    with told_as_json(as_json), interruptible(WHAT_NOW):
         clients = Clients(region)
         stack = stack_of(region, prefix, clients)
         claims = claims_of(stack, config, adopt=adopt)

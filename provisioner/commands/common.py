@@ -28,7 +28,7 @@ def require_consent(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError("There is no terminal to ask for confirmation: give --yes to go on without.")
-    typer.confirm(question, abort=True)
+    typer.confirm(question, abort=True, err=True)  # standard output may be read by a program
 
 
 def print_line(document: dict[str, object]) -> None:

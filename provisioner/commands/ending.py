@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from provisioner.errors import ProvisionError
+
 
 @contextmanager
-def terminated_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM raises `KeyboardInterrupt`: programs are ended and temporary logins removed. Main thread only."""
+def interruptible(what_now: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end programs, remove temporary logins and leave as a `ProvisionError` that says what now.
+
+    Main thread only.
+    """
 
     def interrupt(_signum: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -18,5 +23,7 @@ def terminated_like_ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
+    except KeyboardInterrupt:
+        raise ProvisionError(f"Interrupted: {what_now}") from None
     finally:
         signal.signal(signal.SIGTERM, before)

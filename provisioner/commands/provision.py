@@ -11,10 +11,9 @@ import typer
 
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
-from provisioner.commands.ending import terminated_like_ctrl_c
+from provisioner.commands.ending import interruptible
 from provisioner.commands.image_of import built_image, known_image, teller
 from provisioner.documents import plan_document, progress_document
-from provisioner.errors import ProvisionError
 from provisioner.executor import Executor, Progress
 from provisioner.journal import Journal
 from provisioner.models import Plan
@@ -26,6 +25,8 @@ from provisioner.progress_table import ProgressTable
 from provisioner.remote import RemoteState
 from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
+
+WHAT_NOW = "what was made so far is noted. Run this again to go on, or cleanup to take it back."
 
 
 @with_asked
@@ -42,7 +43,7 @@ def provision(
     For tests and development: production should come from your organization's own infrastructure as code, for which
     `export` gives a template and policies. Run again, it goes on where it stopped, and then changes nothing.
     """
-    with told_as_json(as_json), terminated_like_ctrl_c():
+    with told_as_json(as_json), interruptible(WHAT_NOW):
         clients = Clients(asked.spec.region)
         stack = stack_of(asked.spec.region, asked.spec.prefix, clients)
         claims = claims_of(stack, config, adopt=adopt)
@@ -66,7 +67,7 @@ def _provision(
     plan = _planned(asked.with_image(image), clients, stack, claims)
     _show(plan, stack, as_json=as_json)
     if plan:
-        require_consent("Do this?", yes=yes or as_json)
+        require_consent("Do this?", yes=yes)
     if image is None:
         image = built_image(asked, clients, stack, claims, teller(console(), as_json=as_json))
         plan = _planned(asked.with_image(image), clients, stack, claims)
@@ -101,12 +102,7 @@ def _apply(plan: Plan, look_again: Callable[[], Plan], clients: Clients, journal
             else:
                 table.heard(progress)
 
-        try:
-            Executor(clients, heard).run(plan, look_again)
-        except KeyboardInterrupt:
-            raise ProvisionError(
-                "Interrupted: what was made so far is noted. Run this again to go on, or cleanup to take it back."
-            ) from None
+        Executor(clients, heard).run(plan, look_again)
 
 
 def _tell(provisioned: Provisioned, files: _Files, *, as_json: bool) -> None:

@@ -62,6 +62,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_done(folder: Path, accoun
     refused = run(folder, account_url, "provision", "--image", "worker:1")
     assert refused.returncode == 2
     assert "--yes" in refused.stderr
+    assert run(folder, account_url, "provision", "--image", "worker:1", "--json").returncode == 2
     run(folder, account_url, "provision", "--image", "worker:0", "--yes")
     assert run(folder, account_url, "cleanup").returncode == 2
 
