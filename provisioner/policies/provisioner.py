@@ -32,7 +32,7 @@ def provisioner_policy(stack: Stack, boundary: str | None = None, *, adopt: bool
             *([_adoption(stack)] if adopt else []),
             *_batch(stack),
             *_reads(stack),
-            _own_permissions(stack),
+            _identities(stack),
         ]
     )
 
@@ -107,7 +107,6 @@ def _managed_roles(roles: list[str], boundary: str | None) -> list[Statement]:
         "DeleteRole",
         "DeleteRolePolicy",
         "DetachRolePolicy",
-        "GetRole",
         "GetRolePolicy",
         "ListAttachedRolePolicies",
         "ListRolePolicies",
@@ -194,7 +193,7 @@ def _reads(stack: Stack) -> list[Statement]:
     return [allow("Read", sorted([*describe, *others, *UNSCOPED]), ["*"]), queue_and_cluster(stack)]
 
 
-def _own_permissions(stack: Stack) -> Statement:
-    """By which doctor asks IAM what its caller may do; a policy can't know who that is."""
-    callers = [stack.iam_arn(kind, "*") for kind in ("role", "user")]
-    return allow("OwnPermissions", ["iam:SimulatePrincipalPolicy"], callers)
+def _identities(stack: Stack) -> Statement:
+    """Of the stack, and the caller's own, of which doctor asks IAM what it may do: a policy can't know who that is."""
+    identities = [stack.iam_arn(kind, "*") for kind in ("role", "user")]
+    return allow("Identities", of_service("iam", "GetRole", "SimulatePrincipalPolicy"), identities)

@@ -17,6 +17,7 @@ from tests.provisioner.conftest import ACCOUNT, REGION
 from tests.provisioner.permissions.managers_day import managers_day
 from tests.provisioner.permissions.matching import Need, Policy, allows, without
 from tests.provisioner.permissions.recording import RecordingAWS
+from tests.provisioner.permissions.reference import missing, unfit
 from tests.provisioner.permissions.stack_life import OTHERS, StackLife
 
 pytestmark = pytest.mark.long
@@ -141,3 +142,12 @@ def test_a_job_may_make_all_of_its_calls(running_needs: Mapping[str, set[Need]])
 
 def test_a_job_needs_every_action(running_needs: Mapping[str, set[Need]]) -> None:
     assert unneeded(job_policy(STACK), running_needs["job"]) == set()
+
+
+def test_what_is_held_against_the_policies_is_what_aws_asks_for(
+    provisioners_needs: set[Need], bounded_needs: set[Need], running_needs: Mapping[str, set[Need]]
+) -> None:
+    """Actions exist, resources are of a type that they take, and no type that they can't do without was forgotten."""
+    needs = provisioners_needs.union(bounded_needs, *running_needs.values())
+    assert [need for need in needs if unfit(need)] == []
+    assert {action: lacks for action in {need.action for need in needs} if (lacks := missing(action, needs))} == {}
