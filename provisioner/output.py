@@ -6,15 +6,14 @@ configuration file keeps an entry for each account, region and prefix.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
-import tempfile
 from pathlib import Path
 
 import msgspec
 
+from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
+from provisioner.private_files import one_at_a_time, remove, write
 from provisioner.spec import DEFAULT_S3_PREFIX, UNLIMITED, ProvisionSpec
 from provisioner.stack import Stack
 
@@ -91,7 +90,19 @@ class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spec(self) -> ProvisionSpec:
-        """What was asked for. Raises `ConfigError` when somebody wrote nonsense into the file."""
+        """What was asked for. Raises `ProvisionError` when somebody wrote nonsense into the file."""
+        try:
+            return self._spec()
+        except ConfigError as error:
+            raise ProvisionError(
+                f"The saved entry {self.key} can't be: {error} Run provision to write it anew."
+            ) from error
+
+    @property
+    def key(self) -> str:
+        return entry_key(self.account, self.region, self.prefix)
+
+    def _spec(self) -> ProvisionSpec:
         return ProvisionSpec(
             image=self.image or None,
             region=self.region,
@@ -133,54 +144,64 @@ def environment_text(provisioned: Provisioned) -> str:
 def load(path: Path) -> Entries:
     """The entries of a configuration file; none when there is no file. Raises `ProvisionError`."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Entries)
+        entries = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        return {key: _entry(key, text) for key, text in entries.items()}
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.DecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ProvisionError(
-            f"The saved configuration {path} can't be read ({error}): name another file with --config."
+            f"The saved configuration {path} can't be read ({reason}): move it away, or name another file with "
+            "--config; provision writes a new one."
         ) from error
 
 
 def save_entry(provisioned: Provisioned, config: Path) -> None:
     """Puts the entry among the others of the configuration file."""
-    key = entry_key(provisioned.account, provisioned.region, provisioned.prefix)
-    _write_entries(config, {**load(config), key: provisioned})
+    with one_at_a_time(config):
+        _write_entries(config, {**load(config), provisioned.key: provisioned})
 
 
 def save(provisioned: Provisioned, config: Path, env_file: Path) -> None:
     """The entry, and the env file."""
     save_entry(provisioned, config)
-    _write(env_file, environment_text(provisioned))
+    write(env_file, environment_text(provisioned))
 
 
 def forget(account: str, region: str, prefix: str, config: Path, env_file: Path) -> None:
     """Takes the entry out, and deletes either file when nothing but it was in there."""
-    entries = load(config)
-    gone = entries.pop(entry_key(account, region, prefix), None)
-    if gone is None:
+    key = entry_key(account, region, prefix)
+    if key not in load(config):
         return
-    _write_entries(config, entries)
-    with contextlib.suppress(FileNotFoundError):
-        if env_file.read_text() == environment_text(gone):
-            env_file.unlink()
+    with one_at_a_time(config):
+        entries = load(config)
+        gone = entries.pop(key)
+        _write_entries(config, entries)
+    if _text(env_file) == environment_text(gone):
+        remove(env_file)
+
+
+def _entry(key: str, text: msgspec.Raw) -> Provisioned:
+    """Raises `DecodeError`, which names the entry."""
+    try:
+        entry = msgspec.json.decode(text, type=Provisioned)
+    except msgspec.DecodeError as error:
+        raise msgspec.DecodeError(f"entry {key}: {error}") from error
+    if entry.key != key:
+        raise msgspec.DecodeError(f"entry {key} is about {entry.key}")
+    return entry
+
+
+def _text(path: Path) -> str:
+    """Nothing when it can't be read, because then it isn't ours."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _write_entries(path: Path, entries: Entries) -> None:
     if entries:
-        _write(path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+        write(path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
     else:
-        path.unlink(missing_ok=True)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a new file takes the old one's place; mkstemp's mode is 0600."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    except OSError as error:
-        raise ProvisionError(
-            f"{path} can't be written ({error.strerror}): name another place with --config and --env-file."
-        ) from error
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.replace(name, path)
+        remove(path)

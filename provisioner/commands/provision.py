@@ -21,6 +21,7 @@ from provisioner.options import CONFIG_FILE, ENV_FILE, Adopt, Asked, ConfigFile,
 from provisioner.output import Provisioned, entry_key, load
 from provisioner.planner import Claims, plan_provision, stack_of
 from provisioner.printing import console, print_plan
+from provisioner.private_files import require_writable
 from provisioner.progress_table import ProgressTable
 from provisioner.remote import RemoteState
 from provisioner.spec import ProvisionSpec
@@ -44,16 +45,20 @@ def provision(
     `export` gives a template and policies. Run again, it goes on where it stopped, and then changes nothing.
     """
     with told_as_json(as_json), interruptible(WHAT_NOW):
+        files = _Files(config, env_file)
         clients = Clients(asked.spec.region)
         stack = stack_of(asked.spec.region, asked.spec.prefix, clients)
         claims = claims_of(stack, config, adopt=adopt)
-        _provision(asked, clients, stack, claims, _Files(config, env_file), yes=yes, as_json=as_json)
+        _provision(asked, clients, stack, claims, files, yes=yes, as_json=as_json)
 
 
 class _Files:
     def __init__(self, config: Path, env_file: Path) -> None:
+        """Raises `ProvisionError` for what could not be written at the end."""
         self.config = config
         self.env_file = env_file
+        for path in (config, env_file):
+            require_writable(path)
 
     def begun(self, stack: Stack) -> tuple[str, ...]:
         entry = load(self.config).get(entry_key(stack.account, stack.region, stack.prefix))

@@ -73,6 +73,13 @@ def test_a_wrong_value_exits_with_2_before_anything_is_asked_of_aws(folder: Path
     assert "--prefix is 'Scaler'" in wrong.stderr
 
 
+def test_files_that_could_not_be_written_stop_it_before_anything_is_made(folder: Path) -> None:
+    words = ("provision", "--image", "x", "--yes", "--env-file", str(folder / "none" / "env"))
+    ended = run(folder, "http://127.0.0.1:9", *words)
+    assert ended.returncode == 1
+    assert "none/env can't be written (No such file or directory)" in ended.stderr
+
+
 def test_show_without_a_file_says_what_to_do(folder: Path) -> None:
     empty = run(folder, "http://127.0.0.1:9", "show")
     assert empty.returncode == 1

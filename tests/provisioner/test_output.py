@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from provisioner.errors import ProvisionError
-from provisioner.output import Provisioned, forget, load, save
+from provisioner.output import Provisioned, forget, load, save, save_entry
+from provisioner.private_files import require_writable
 from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
 
@@ -83,3 +87,67 @@ def test_a_configuration_that_is_not_ours_is_named_and_left(config: Path, env_fi
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProvisionError, match="none"):
         save(provisioned(), tmp_path / "none" / "config.json", tmp_path / "env")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"vcpus": "two"}, "entry 123456789012/us-east-1/team: Expected `int`, got `str`"),
+        ({"log_group": None}, "entry 123456789012/us-east-1/team: Expected `str`, got `null`"),
+        ({"region": "mars"}, "entry 123456789012/us-east-1/team is about 123456789012/mars/team"),
+    ],
+)
+def test_an_entry_that_cannot_be_is_named(config: Path, env_file: Path, change: dict[str, object], says: str) -> None:
+    save(provisioned(), config, env_file)
+    change_entry(config, change)
+    with pytest.raises(ProvisionError, match=re.escape(says)):
+        load(config)
+
+
+def test_an_entry_of_an_older_release_is_named_with_what_it_lacks(config: Path, env_file: Path) -> None:
+    save(provisioned(), config, env_file)
+    entries = json.loads(config.read_text())
+    del entries["123456789012/us-east-1/team"]["job_role"]
+    config.write_text(json.dumps(entries))
+    with pytest.raises(ProvisionError, match=r"us-east-1/team: .*`job_role`.*provision writes a new one"):
+        load(config)
+
+
+def test_values_that_no_flag_could_have_are_those_of_the_entry(config: Path, env_file: Path) -> None:
+    save(provisioned(), config, env_file)
+    change_entry(config, {"vcpus": -1})
+    (entry,) = load(config).values()
+    with pytest.raises(ProvisionError, match=r"saved entry 123456789012/us-east-1/team .*--vcpus is -1"):
+        _ = entry.spec
+
+
+def test_runs_that_save_at_the_same_time_keep_each_others_entries(config: Path) -> None:
+    prefixes = [f"team{number}" for number in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda prefix: save_entry(provisioned(prefix), config), prefixes))
+    assert sorted(entry.prefix for entry in load(config).values()) == sorted(prefixes)
+    assert list(config.parent.iterdir()) == [config]
+
+
+def test_a_link_stays_one(config: Path, env_file: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.json"
+    config.symlink_to(elsewhere)
+    save(provisioned(), config, env_file)
+    assert config.is_symlink()
+    assert len(load(elsewhere)) == 1
+
+
+def test_a_folder_in_a_files_place_is_named_before_and_after(config: Path, env_file: Path, tmp_path: Path) -> None:
+    env_file.mkdir()
+    with pytest.raises(ProvisionError, match="Is a directory"):
+        require_writable(env_file)
+    with pytest.raises(ProvisionError, match="Is a directory"):
+        save(provisioned(), config, env_file)
+    forget("123456789012", "us-east-1", "team", config, env_file)
+    assert list(tmp_path.iterdir()) == [env_file]
+
+
+def change_entry(config: Path, change: dict[str, object]) -> None:
+    entries = json.loads(config.read_text())
+    entries["123456789012/us-east-1/team"].update(change)
+    config.write_text(json.dumps(entries))
