@@ -25,23 +25,33 @@ Prefix = Annotated[str, typer.Option(help="What the names of all resources start
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Take resources of these names that somebody else made.")]
-ConfigFile = Annotated[Path, typer.Option("--config", help="Saved configuration, all details.")]
+ConfigFile = Annotated[
+    Path, typer.Option("--config", help="File that keeps what was provisioned, all stacks of this folder.")
+]
 EnvFile = Annotated[Path, typer.Option(help="Shell file with the four SCALER_ variables.")]
 Requirements = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Requirements file to install.", rich_help_panel=IMAGE)
+    Path | None,
+    typer.Option(metavar="FILE", help="Requirements file that pip installs in the image.", rich_help_panel=IMAGE),
 ]
 Packages = Annotated[
     list[Path] | None,
-    typer.Option("--package", metavar="DIR", help="Your own Python project; repeatable.", rich_help_panel=IMAGE),
+    typer.Option(
+        "--package", metavar="DIR", help="Folder of a Python project of yours; repeatable.", rich_help_panel=IMAGE
+    ),
 ]
 BaseImage = Annotated[
-    str | None, typer.Option(metavar="IMAGE", help="Instead of python:X.Y-slim.", rich_help_panel=IMAGE)
+    str | None,
+    typer.Option(metavar="IMAGE", help="Image to build on, instead of python:X.Y-slim.", rich_help_panel=IMAGE),
 ]
 PythonVersion = Annotated[
-    str, typer.Option("--python", metavar="X.Y", help="The clients' Python.", rich_help_panel=IMAGE)
+    str,
+    typer.Option("--python", metavar="X.Y", help="Python of the image: the clients' version.", rich_help_panel=IMAGE),
 ]
 EngineName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="docker, podman, buildah or finch.", rich_help_panel=IMAGE)
+    str | None,
+    typer.Option(
+        metavar="NAME", help="docker, podman, buildah or finch; else the first that works.", rich_help_panel=IMAGE
+    ),
 ]
 Command = Callable[..., None]
 
@@ -58,40 +68,53 @@ class Asked:
 
 
 def asked(
-    image: Annotated[str | None, typer.Option(help="Image with the runner inside; else one is built.")] = None,
+    image: Annotated[
+        str | None, typer.Option(help="URI of an image with the runner as its entry point; else one is built.")
+    ] = None,
     region: Region = "us-east-1",
     prefix: Prefix = "scaler-batch",
     vcpus: Annotated[int, typer.Option(help="vCPUs of a job.", rich_help_panel=JOBS)] = 1,
     memory: Annotated[
         int,
         typer.Option(
-            help="MiB of a job: rounded to a multiple of 2048, the container gets 90 %.", rich_help_panel=JOBS
+            help="MiB of a job, rounded to a multiple of 2048; its container gets 90 %.", rich_help_panel=JOBS
         ),
     ] = 2048,
-    gpus: Annotated[int, typer.Option(help="GPUs of a job.", rich_help_panel=JOBS)] = 0,
+    gpus: Annotated[int, typer.Option(help="GPUs of a job; needs GPU instance types.", rich_help_panel=JOBS)] = 0,
     job_timeout: Annotated[int, typer.Option(help="Minutes that one attempt may run.", rich_help_panel=JOBS)] = 60,
     runnable_limit: Annotated[
         int,
-        typer.Option(help="Minutes after which AWS cancels a job that can't start; 0: never.", rich_help_panel=JOBS),
+        typer.Option(
+            help="Minutes after which AWS cancels a job that can't start, 10 to 1440; 0: never.", rich_help_panel=JOBS
+        ),
     ] = UNLIMITED,
-    max_vcpus: Annotated[int, typer.Option(help="vCPUs of all jobs together.", rich_help_panel=INSTANCES)] = 256,
+    max_vcpus: Annotated[
+        int, typer.Option(help="vCPUs of all instances together; with --spot, of each kind.", rich_help_panel=INSTANCES)
+    ] = 256,
     instance_types: Annotated[
-        str, typer.Option(help="EC2 types or families, comma-separated.", rich_help_panel=INSTANCES)
+        str,
+        typer.Option(help="EC2 types or families, comma-separated, of one architecture.", rich_help_panel=INSTANCES),
     ] = "optimal",
     spot: Annotated[
         bool, typer.Option("--spot", help="Spot instances first, on demand after.", rich_help_panel=INSTANCES)
     ] = False,
-    vpc_id: Annotated[str | None, typer.Option(help="Else the default VPC.", rich_help_panel=INSTANCES)] = None,
+    vpc_id: Annotated[
+        str | None, typer.Option(help="VPC of the instances; else the region's default one.", rich_help_panel=INSTANCES)
+    ] = None,
     subnet_ids: Annotated[
-        str, typer.Option(help="Comma-separated; else all of the VPC.", rich_help_panel=INSTANCES)
+        str,
+        typer.Option(help="Subnets of the instances, comma-separated; else all of the VPC.", rich_help_panel=INSTANCES),
     ] = "",
     permissions_boundary: Annotated[
-        str | None, typer.Option(metavar="ARN", help="Of the roles that are made.", rich_help_panel=INSTANCES)
+        str | None,
+        typer.Option(metavar="ARN", help="IAM policy that bounds the roles that are made.", rich_help_panel=INSTANCES),
     ] = None,
     s3_prefix: Annotated[
-        str, typer.Option(help="Key prefix of the worker manager's --s3-prefix.", rich_help_panel=DATA)
+        str, typer.Option(help="Key prefix of all objects: the worker manager's --s3-prefix.", rich_help_panel=DATA)
     ] = DEFAULT_S3_PREFIX,
-    expiry_days: Annotated[int, typer.Option(help="After which S3 deletes payloads.", rich_help_panel=DATA)] = 1,
+    expiry_days: Annotated[
+        int, typer.Option(help="Days after which S3 deletes payloads and results.", rich_help_panel=DATA)
+    ] = 1,
     requirements: Requirements = None,
     package: Packages = None,
     base_image: BaseImage = None,

@@ -52,10 +52,14 @@ def print_plan(plan: Plan, stack: Stack) -> None:
 
 
 def summary(plan: Plan) -> str:
+    if not plan.changes:
+        return "Nothing to delete: there is nothing of this stack."
     if not plan:
         return "Nothing to change: everything is as it was asked for."
-    counts = [f"{plan.count(action)} to {action.value}" for action in Action if action is not Action.KEEP]
-    return f"{', '.join(counts)}; {plan.count(Action.KEEP)} stay as they are."
+    counts = {action: plan.count(action) for action in Action}
+    kept = counts.pop(Action.KEEP)
+    changes = ", ".join(f"{count} to {action.value}" for action, count in counts.items() if count)
+    return f"{changes}; {kept} unchanged." if kept else f"{changes}."
 
 
 def print_removal(out: Console, removal: Removal) -> None:
@@ -67,10 +71,10 @@ def print_removal(out: Console, removal: Removal) -> None:
     out.print(line, style=style, markup=False, soft_wrap=True)
 
 
-def print_remains(remains: Sequence[Remains]) -> None:
+def print_remains(remains: Sequence[Remains], *, keep_data: bool) -> None:
     out = console()
     if not remains:
-        out.print("Nothing remains.", style="bold")
+        out.print("Nothing remains but what --keep-data keeps." if keep_data else "Nothing remains.", style="bold")
         return
     out.print(f"{len(remains)} REMAIN:", style="bold red")
     for one in remains:

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
 from provisioner.executor import Progress, StepState
 from provisioner.models import Action, Plan
 
-SIGNS: Final = {StepState.RUNNING: "[cyan]▸[/]", StepState.DONE: "[green]✓[/]", StepState.FAILED: "[red]✗[/]"}
+SIGNS: Final = {
+    StepState.RUNNING: ("▸", "cyan"),
+    StepState.DONE: ("✓", "green"),
+    StepState.FAILED: ("✗", "red"),
+}
 REFRESHES_PER_SECOND: Final = 4
 
 
@@ -56,15 +60,17 @@ class ProgressTable:
             self._console.print(f"  {name} · {progress.state.value} · {self._took[name]:.0f} s", markup=False)
 
     def _table(self) -> RenderableType:
-        table = Table(box=None, show_header=False, pad_edge=False)
-        for name in self._names:
-            table.add_row(*self._row(name))
-        return table
+        """A line each, however narrow the terminal: what is done now is cut before anything else."""
+        width = max(map(len, self._names), default=0)
+        return Group(*(self._row(name, width) for name in self._names))
 
-    def _row(self, name: str) -> tuple[str, str, str, str]:
+    def _row(self, name: str, width: int) -> Text:
+        row = Text(no_wrap=True, overflow="ellipsis")
         progress = self._latest.get(name)
         if progress is None:
-            return " ", f"[dim]{name}[/]", "", ""
+            return row.append(f"   {name}", "dim")
         running = progress.state is StepState.RUNNING
         seconds = self._clock() - self._began[name] if running else self._took[name]
-        return SIGNS[progress.state], name, f"{seconds:.0f} s", f"[dim]{progress.text}[/]" if running else ""
+        sign, style = SIGNS[progress.state]
+        row.append(sign, style).append(f"  {name:<{width}}  {seconds:.0f} s")
+        return row.append(f"  {progress.text}", "dim") if running else row

@@ -24,7 +24,9 @@ WHAT_NOW = "what was deleted so far is gone. Run this again to go on."
 def cleanup(
     region: Region = "us-east-1",
     prefix: Prefix = "scaler-batch",
-    keep_data: Annotated[bool, typer.Option("--keep-data", help="Keep the bucket and the logs.")] = False,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="Keep the bucket with its objects, and the log group.")
+    ] = False,
     yes: Yes = False,
     adopt: Adopt = False,
     as_json: Json = False,
@@ -44,7 +46,7 @@ def cleanup(
         remains = _clean(found, stack, clients, claims, keep_data=keep_data, as_json=as_json)
         if not remains:
             forget(stack.account, region, prefix, config, env_file)
-    _tell(remains, as_json=as_json)
+    _tell(remains, keep_data=keep_data, as_json=as_json)
 
 
 def _consent(
@@ -76,10 +78,10 @@ def _clean(
         return Cleaner(stack, clients, heard, claims=claims, keep_data=keep_data).run(found)
 
 
-def _tell(remains: list[Remains], *, as_json: bool) -> None:
+def _tell(remains: list[Remains], *, keep_data: bool, as_json: bool) -> None:
     if as_json:
         print_line(remains_document(remains))
     else:
-        print_remains(remains)
+        print_remains(remains, keep_data=keep_data)
     if remains:
         raise typer.Exit(1)

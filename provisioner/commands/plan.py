@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
+from engine.errors import ConfigError
 from provisioner.cleanup import candidates, plan_cleanup
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line
 from provisioner.commands.image_of import known_image
 from provisioner.documents import plan_document
+from provisioner.errors import ProvisionError
 from provisioner.models import Plan
 from provisioner.options import CONFIG_FILE, Adopt, Asked, ConfigFile, Json, with_asked
 from provisioner.planner import Claims, plan_provision, stack_of
@@ -22,19 +26,37 @@ CHANGES = 2
 """Terraform's exit code for a plan that isn't empty."""
 
 
+def _told_apart(command: Callable[..., None]) -> Callable[..., None]:
+    """With --detailed-exitcode a value that can't work ends with 1: no pipeline shall take it for changes."""
+
+    @wraps(command)
+    def wrapper(**words: Any) -> None:
+        try:
+            command(**words)
+        except ConfigError as error:
+            if not words["detailed_exitcode"]:
+                raise
+            raise ProvisionError(str(error)) from error
+
+    return wrapper
+
+
+@_told_apart
 @with_asked
 def plan(
     asked: Asked,
     destroy: Annotated[bool, typer.Option("--destroy", help="What `cleanup` would delete.")] = False,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="With --destroy: keep bucket and logs.")] = False,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when something would change.")
+        bool, typer.Option("--detailed-exitcode", help="Exit with 0 when nothing would change, 2 when something would.")
     ] = False,
     adopt: Adopt = False,
     as_json: Json = False,
     config: ConfigFile = CONFIG_FILE,
 ) -> None:
     """Show what `provision` would create, update, replace and delete, field by field."""
+    if keep_data and not destroy:
+        raise ConfigError("--keep-data is given without --destroy, but only says what a cleanup would keep.")
     clients = Clients(asked.spec.region)
     stack = stack_of(asked.spec.region, asked.spec.prefix, clients)
     claims = claims_of(stack, config, adopt=adopt)

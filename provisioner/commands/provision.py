@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,15 +99,16 @@ def _show(plan: Plan, stack: Stack, *, as_json: bool) -> None:
 
 
 def _apply(plan: Plan, look_again: Callable[[], Plan], clients: Clients, journal: Journal, *, as_json: bool) -> None:
-    with ProgressTable(plan, console()) as table:
+    table = ProgressTable(plan, console())
 
-        def heard(progress: Progress) -> None:
-            journal.heard(progress)
-            if as_json:
-                print_line(progress_document(progress))
-            else:
-                table.heard(progress)
+    def heard(progress: Progress) -> None:
+        journal.heard(progress)
+        if as_json:
+            print_line(progress_document(progress))
+        else:
+            table.heard(progress)
 
+    with nullcontext() if as_json else table:
         Executor(clients, heard).run(plan, look_again)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line
 from provisioner.documents import seen_documents
@@ -35,17 +36,18 @@ def show(
     live: Annotated[bool, typer.Option("--live", help="Look what of it lives, and what differs.")] = False,
     as_json: Json = False,
     format: Annotated[
-        Format | None, typer.Option(help="env: a shell's variables; toml: a [[worker_manager]] table; json: all.")
+        Format | None, typer.Option(help="env: a shell's variables; toml: a worker_manager table for `run`; json: all.")
     ] = None,
     config: ConfigFile = CONFIG_FILE,
 ) -> None:
     """Print what was provisioned. For programs nothing is no error, but an empty list."""
+    _check_one_form(live=live, as_json=as_json, format=format)
     entries = _entries(config, region, prefix)
     if as_json and not live and format is None:
         print_line({"entries": msgspec.to_builtins(entries)})
         return
     if not entries:
-        raise ProvisionError(f"Nothing is saved in {config}: run provision, or name a file with --config.")
+        raise _nothing(config)
     if live:
         _show_live(_only(entries), as_json=as_json)
     elif format is Format.ENV:
@@ -57,6 +59,24 @@ def show(
         typer.echo(msgspec.json.format(msgspec.json.encode(by_key)).decode())
 
 
+def _check_one_form(*, live: bool, as_json: bool, format: Format | None) -> None:
+    """Raises `ConfigError` for flags of which one would go unheard."""
+    if format is not None and (live or as_json):
+        other = "--live" if live else "--json"
+        raise ConfigError(f"--format {format.value} is given with {other}, which has a form of its own: choose one.")
+
+
+def _nothing(config: Path) -> ProvisionError:
+    saved = list(load(config).values())
+    if saved:
+        return ProvisionError(f"{config} has no such stack, only {_places(saved)}: run provision, or choose of these.")
+    return ProvisionError(f"Nothing is saved in {config}: run provision, or name a file with --config.")
+
+
+def _places(entries: list[Provisioned]) -> str:
+    return ", ".join(f"{entry.prefix} in {entry.region}" for entry in entries)
+
+
 def _entries(config: Path, region: str | None, prefix: str | None) -> list[Provisioned]:
     return [
         entry for entry in load(config).values() if region in (None, entry.region) and prefix in (None, entry.prefix)
@@ -65,8 +85,7 @@ def _entries(config: Path, region: str | None, prefix: str | None) -> list[Provi
 
 def _only(entries: list[Provisioned]) -> Provisioned:
     if len(entries) > 1:
-        places = ", ".join(f"{entry.prefix} in {entry.region}" for entry in entries)
-        raise ProvisionError(f"Several stacks are saved ({places}): choose one with --region and --prefix.")
+        raise ProvisionError(f"Several stacks are saved ({_places(entries)}): choose one with --region and --prefix.")
     return entries[0]
 
 

@@ -36,7 +36,7 @@ class LogGroup(Resource):
             "tags": self.stack.ours_of(tags["tags"] if tags else {}),
             "retentionInDays": found.get("retentionInDays"),
         }
-        return Found(properties, detail=f"retention {found.get('retentionInDays', 'unlimited')} d")
+        return Found(properties, detail=_how_long(found.get("retentionInDays")))
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
         return {"tags": self.stack.tags, "retentionInDays": RETENTION_DAYS}
@@ -62,3 +62,7 @@ class LogGroup(Resource):
 
     def _call(self, what: str, operation: str, **parameters: object) -> Instruction:
         return ApiCall(f"{what} {self.name}", "logs", operation, {"logGroupName": self.name, **parameters})
+
+
+def _how_long(days: int | None) -> str:
+    return "kept for ever" if days is None else f"kept for {days} days"

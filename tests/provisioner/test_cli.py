@@ -80,6 +80,28 @@ def test_files_that_could_not_be_written_stop_it_before_anything_is_made(folder:
     assert "none/env can't be written (No such file or directory)" in ended.stderr
 
 
+def test_a_pipeline_cannot_take_a_value_that_cannot_work_for_changes(folder: Path, account_url: str) -> None:
+    words = ("plan", "--image", "x", "--vpc-id", "vpc-0dead")
+    assert run(folder, account_url, *words).returncode == 2
+    told_apart = run(folder, account_url, *words, "--detailed-exitcode")
+    assert told_apart.returncode == 1
+    assert "vpc-0dead" in told_apart.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("plan", "--keep-data"), "without --destroy"),
+        (("show", "--live", "--format", "toml"), "--format toml is given with --live"),
+        (("show", "--json", "--format", "env"), "--format env is given with --json"),
+    ],
+)
+def test_a_flag_that_would_go_unheard_is_wrong_usage(folder: Path, words: tuple[str, ...], says: str) -> None:
+    refused = run(folder, "http://127.0.0.1:9", *words)
+    assert refused.returncode == 2
+    assert says in refused.stderr
+
+
 def test_show_without_a_file_says_what_to_do(folder: Path) -> None:
     empty = run(folder, "http://127.0.0.1:9", "show")
     assert empty.returncode == 1
@@ -140,6 +162,8 @@ def test_show_live_tells_what_somebody_changed_by_hand(folder: Path, account_url
 
 def test_a_saved_stack_as_a_table_for_run(folder: Path, account_url: str) -> None:
     run(folder, account_url, "provision", "--image", "worker:1", "--yes")
+    other = run(folder, account_url, "show", "--prefix", "other")
+    assert "has no such stack, only scaler-batch in us-east-1" in other.stderr
     table = tomllib.loads(run(folder, account_url, "show", "--format", "toml").stdout)["worker_manager"][0]
     assert (table["type"], table["job_queue"]) == ("aws_hpc", "scaler-batch-queue")
 
