@@ -15,6 +15,7 @@ from provisioner.commands.image_of import repository_of, teller
 from provisioner.image.build import BuiltImage, build_and_push
 from provisioner.image.request import OWN_PYTHON, PLATFORMS, ImageRequest
 from provisioner.options import (
+    IMAGE,
     Adopt,
     BaseImage,
     EngineName,
@@ -37,15 +38,17 @@ def build_image(
     requirements: Requirements = None,
     package: Packages = None,
     base_image: BaseImage = None,
-    platform: Annotated[str, typer.Option(help="linux/amd64, or linux/arm64 for Graviton.")] = DEFAULT_PLATFORM,
+    platform: Annotated[
+        str, typer.Option(help="linux/amd64, or linux/arm64 for Graviton.", rich_help_panel=IMAGE)
+    ] = DEFAULT_PLATFORM,
     python: PythonVersion = OWN_PYTHON,
     engine: EngineName = None,
     adopt: Adopt = False,
     as_json: Json = False,
 ) -> None:
-    """Build the image that jobs run in, with your own code, and push it to ECR; prints its URI with the digest.
+    """Build the image that jobs run in, with your own code, and push it to ECR; prints its URI.
 
-    What is in ECR already is not built again. The first of docker, podman, buildah and finch that works does the work.
+    The URI has the image's digest. What is in ECR already is not built again.
     """
     with (
         told_as_json(as_json),

@@ -40,10 +40,12 @@ def provision(
     config: ConfigFile = CONFIG_FILE,
     env_file: EnvFile = ENV_FILE,
 ) -> None:
-    """Make the AWS resources of a worker manager as asked for: create what is missing, change what differs.
+    """Make the AWS resources of a worker manager: create what is missing, change what differs.
 
-    For tests and development: production should come from your organization's own infrastructure as code, for which
-    `export` gives a template and policies. Run again, it goes on where it stopped, and then changes nothing.
+    Run again, it goes on where it stopped, and then changes nothing.
+
+    For tests and development: production should come from your organization's
+    own infrastructure as code, for which `export` gives a template and policies.
     """
     with told_as_json(as_json), interruptible(WHAT_NOW):
         files = _Files(config, env_file)

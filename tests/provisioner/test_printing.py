@@ -44,5 +44,5 @@ def test_a_narrow_terminal_gets_a_line_a_resource() -> None:
     table.heard(Progress(plan.changes[0], StepState.RUNNING, f"wait until {LONG_NAME} is VALID, however long"))
     with out.capture() as shown:
         out.print(table._table())
-    assert shown.get().startswith(f"▸  create compute environment {LONG_NAME}  0 s  wait until ")
+    assert shown.get().startswith(f"▸  create compute environment {LONG_NAME}  0 s  wait")
     assert shown.get().count("\n") == 1
