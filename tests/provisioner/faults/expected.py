@@ -55,16 +55,17 @@ def assert_told_what_remains(world: World, ran: Ran) -> None:
     if ran.last["event"] == "failed":
         assert_said_plainly(ran)
         return
-    remains = ran.last["remains"]
-    assert world.living() <= {one["name"] for one in remains}
+    remains, living = ran.last["remains"], world.living()
+    assert living <= {one["name"] for one in remains}
+    assert_roles_under_environments(world, living)
     for one in remains:
         assert one["why"].endswith((".", "needs it")), one
         assert "\n" not in one["why"]
         assert one["command"].startswith("aws ")
 
 
-def assert_roles_under_environments(world: World) -> None:
+def assert_roles_under_environments(world: World, living: set[str]) -> None:
     """An environment without its instances' role can never be deleted."""
-    prefix, living = world.commands.prefix, world.living()
+    prefix = world.commands.prefix
     if f"{prefix}-compute" in living:
         assert f"{prefix}-instance-{REGION}" in living

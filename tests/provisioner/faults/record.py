@@ -9,10 +9,12 @@ from pathlib import Path
 import boto3
 import pytest
 
+from provisioner.clients import Clients
 from provisioner.local.aws import LocalAWS
 from tests.provisioner.faults.commands import REGION, Commands, Ran
 from tests.provisioner.faults.recorded import file_of
 from tests.provisioner.faults.shared_session import SharedSession
+from tests.provisioner.faults.world import put_data
 
 
 def calls_of(aws: LocalAWS, command: Callable[[], Ran]) -> list[str]:
@@ -34,6 +36,7 @@ def main() -> None:
             patch.setenv(name, value)
         commands = Commands("stack", Path(folder), SharedSession(session))
         write("provision", calls_of(aws, commands.provision))
+        put_data(Clients(REGION, session=session, endpoint_url=aws.endpoint), commands.prefix)
         write("cleanup", calls_of(aws, commands.cleanup))
 
 

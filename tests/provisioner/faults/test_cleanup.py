@@ -28,13 +28,13 @@ each_change = pytest.mark.parametrize("call", recorded.changing("cleanup"), ids=
 @pytest.fixture
 def stack(world: World) -> World:
     assert world.commands.provision().exit_code == 0
+    world.put_data()
     return world
 
 
 def assert_true(stack: World, ran: Ran) -> None:
     """What it said holds; afterwards the next cleanup leaves nothing."""
     stack.recover()
-    assert_roles_under_environments(stack)
     if ran.exit_code == 0:
         assert_nothing_left(stack)
         return
@@ -71,7 +71,7 @@ def test_a_change_whose_answer_is_lost_once_is_found_to_be_made(stack: World, ca
 @each_change
 def test_one_that_is_killed_is_finished_by_the_next(stack: World, call: Call) -> None:
     stack.commands.cleanup_killed(call.index, AFTER_CALL)
-    assert_roles_under_environments(stack)
+    assert_roles_under_environments(stack, stack.living())
     assert_cleans_up(stack)
 
 

@@ -56,7 +56,7 @@ def test_what_is_being_made_is_removed_by_cleanup(world: World, api: str) -> Non
 @each_removing
 def test_what_is_being_removed_is_waited_for_by_the_next_cleanup(stack: World, api: str) -> None:
     stack.commands.cleanup_killed(0, f"{AFTER_CALL}.batch.{api}")
-    assert_roles_under_environments(stack)
+    assert_roles_under_environments(stack, stack.living())
     assert_cleans_up(stack)
 
 

@@ -27,6 +27,13 @@ NAMES = (
 """Keys under which AWS's listings have names, but a bucket's."""
 
 
+def put_data(clients: Clients, prefix: str) -> None:
+    """An object and an unfinished upload, which a bucket can't be deleted with."""
+    place = {"Bucket": f"{prefix}-{clients.account}-{clients.region}", "Key": "scaler-tasks/results/1"}
+    clients.call("s3", "put_object", {**place, "Body": b"x"})
+    clients.call("s3", "create_multipart_upload", place)
+
+
 class Others:
     """What the account has besides the stacks of these tests: read again only after a test that left something."""
 
@@ -73,6 +80,9 @@ class World:
         roles = self._clients.listing("iam", "list_roles", "Roles", {})
         if any(role["RoleName"] == SERVICE_ROLE for role in roles):
             self._clients.call("iam", "delete_role", {"RoleName": SERVICE_ROLE})
+
+    def put_data(self) -> None:
+        put_data(self._clients, self.commands.prefix)
 
     def living(self) -> set[str]:
         """Names of what there is of the stack, by every API that lists."""
