@@ -20,7 +20,8 @@ from tests.provisioner.permissions.recording import RecordingAWS
 from tests.provisioner.permissions.reference import missing, unfit
 from tests.provisioner.permissions.stack_life import OTHERS, StackLife
 
-pytestmark = pytest.mark.long
+# on one worker: what is recorded takes long and serves all
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("permissions")]
 
 STACK = Stack(REGION, "scaler-batch", ACCOUNT, "aws")
 

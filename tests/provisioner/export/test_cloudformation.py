@@ -25,6 +25,8 @@ from tests.provisioner.export.living import Living
 from tests.provisioner.export.resolving import resolved
 from tests.provisioner.support import NOTHING_MUCH
 
+pytestmark = pytest.mark.xdist_group("export")  # on one worker: what lives is made once
+
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bounds"
 PLAIN = ProvisionSpec(image="docker.io/me/worker:1", prefix="plain")
 FULL = ProvisionSpec(
