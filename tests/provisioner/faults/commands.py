@@ -39,13 +39,14 @@ class Ran:
 
 
 class Commands:
-    """The commands of one stack, with state files of their own."""
+    """The commands of one stack, with state files of their own. `flags` are more of `provision` and `plan`."""
 
     def __init__(self, prefix: str, folder: Path, session: SharedSession) -> None:
         self.prefix = prefix
         self.config = folder / "config.json"
         self._files = ("--config", str(self.config), "--env-file", str(folder / "env"))
         self._session = session
+        self.flags: tuple[str, ...] = ()
 
     def provision(self) -> Ran:
         return run(self._provision())
@@ -67,7 +68,7 @@ class Commands:
 
     def _spec(self) -> tuple[str, ...]:
         """The image is one of the stack's own repository, which is therefore made, too."""
-        return (*self._stack(), "--image", f"{REGISTRY}/{self.prefix}-worker:1")
+        return (*self._stack(), "--image", f"{REGISTRY}/{self.prefix}-worker:1", *self.flags)
 
     def _provision(self) -> tuple[str, ...]:
         return ("provision", *self._spec(), "--yes", "--json", *self._files)
