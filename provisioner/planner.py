@@ -118,8 +118,8 @@ def _refuse_foreign(views: Sequence[_View], claims: Claims) -> None:
     if foreign:
         names = ", ".join(f"{resource.kind} {resource.name}" for resource in foreign)
         raise ProvisionError(
-            f"Somebody else made {names}: without the tag {TAG}={foreign[0].stack.prefix} nothing is changed. Choose "
-            "another --prefix, or take them over with --adopt."
+            f"Without the tag {TAG}={foreign[0].stack.prefix} what is there may be somebody else's, and nothing is "
+            f"changed: {names}. Choose another --prefix, or take them over with --adopt."
         )
 
 

@@ -74,7 +74,8 @@ def print_removal(out: Console, removal: Removal) -> None:
 def print_remains(remains: Sequence[Remains], *, keep_data: bool) -> None:
     out = console()
     if not remains:
-        out.print("Nothing remains but what --keep-data keeps." if keep_data else "Nothing remains.", style="bold")
+        kept = " but what --keep-data keeps" if keep_data else ""
+        out.print(f"Nothing of this stack remains{kept}.", style="bold")
         return
     out.print(f"{len(remains)} REMAIN:", style="bold red")
     for one in remains:

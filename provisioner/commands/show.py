@@ -48,6 +48,7 @@ def show(
         return
     if not entries:
         raise _nothing(config)
+    _warn_of_unfinished(entries)
     if live:
         _show_live(_only(entries), as_json=as_json)
     elif format is Format.ENV:
@@ -71,6 +72,12 @@ def _nothing(config: Path) -> ProvisionError:
     if saved:
         return ProvisionError(f"{config} has no such stack, only {_places(saved)}: run provision, or choose of these.")
     return ProvisionError(f"Nothing is saved in {config}: run provision, or name a file with --config.")
+
+
+def _warn_of_unfinished(entries: list[Provisioned]) -> None:
+    """On standard error: what is printed may be read by a shell."""
+    if unfinished := [entry for entry in entries if not entry.complete]:
+        typer.echo(f"Not all is there of {_places(unfinished)}: run its provision again to finish it.", err=True)
 
 
 def _places(entries: list[Provisioned]) -> str:

@@ -143,7 +143,7 @@ def test_a_whole_life_by_the_commands(folder: Path, account_url: str) -> None:
     made = run(folder, account_url, "provision", *other, "--yes", "--json")
     assert json.loads(made.stdout.splitlines()[-1])["provisioned"]["job_timeout_minutes"] == 90
     assert drifts(folder, account_url) == {}
-    assert run(folder, account_url, "cleanup", "--yes").stdout.splitlines()[-1] == "Nothing remains."
+    assert run(folder, account_url, "cleanup", "--yes").stdout.splitlines()[-1] == "Nothing of this stack remains."
 
 
 def drifts(folder: Path, account_url: str) -> dict[str, object]:
@@ -181,5 +181,6 @@ def test_a_failed_run_is_noted_and_the_next_one_finishes_it(folder: Path, accoun
     (entry,) = entries.values()
     entry |= {"complete": False, "begun": ["S3 bucket scaler-batch-123456789012-us-east-1"]}
     saved.write_text(json.dumps(entries))
+    assert "run its provision again" in run(folder, account_url, "show").stderr
     assert run(folder, account_url, "provision", "--image", "worker:1", "--yes").returncode == 0
     assert json.loads(saved.read_text()).popitem()[1]["complete"] is True

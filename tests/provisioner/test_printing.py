@@ -34,7 +34,7 @@ def test_the_summary_counts_what_there_is(plan: Plan, says: str) -> None:
 
 def test_data_that_is_kept_is_not_denied(capsys: pytest.CaptureFixture[str]) -> None:
     print_remains([], keep_data=True)
-    assert capsys.readouterr().out == "Nothing remains but what --keep-data keeps.\n"
+    assert capsys.readouterr().out == "Nothing of this stack remains but what --keep-data keeps.\n"
 
 
 def test_a_narrow_terminal_gets_a_line_a_resource() -> None:
