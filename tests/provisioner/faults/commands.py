@@ -90,9 +90,8 @@ class Commands:
         assert os.WTERMSIG(status) == signal.SIGKILL
 
 
-BEFORE_CALL = "before-send"
 AFTER_CALL = "response-received"
-"""botocore's events: the request is about to be sent; its answer has come."""
+"""botocore's event: the answer of a request has come."""
 
 
 def killer(index: int) -> Callable[..., None]:

@@ -49,14 +49,13 @@ def test_a_read_that_is_denied(stack: World, call: Call) -> None:
 
 
 @each_first_read
-@pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.CUT_OFF], ids=str)
-def test_a_read_that_is_not_answered(stack: World, call: Call, fault: Fault) -> None:
-    stack.strike(fault, call)
+def test_a_read_that_is_not_answered(stack: World, call: Call) -> None:
+    stack.strike(Fault.CUT_OFF, call)
     assert_true(stack, stack.commands.cleanup())
 
 
 @each_change
-@pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.CUT_OFF, Fault.ANSWERS_LOST], ids=str)
+@pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.ANSWERS_LOST], ids=str)
 def test_a_change_that_fails(stack: World, call: Call, fault: Fault) -> None:
     stack.strike(fault, call)
     assert_true(stack, stack.commands.cleanup())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.provisioner.faults import recorded
-from tests.provisioner.faults.commands import AFTER_CALL, BEFORE_CALL
+from tests.provisioner.faults.commands import AFTER_CALL
 from tests.provisioner.faults.expected import (
     assert_cleans_up,
     assert_nothing_left,
@@ -76,9 +76,8 @@ def test_one_that_is_killed_after_a_change_is_finished_by_the_next(world: World,
 
 
 @each_change
-@pytest.mark.parametrize("moment", [BEFORE_CALL, AFTER_CALL])
-def test_what_a_killed_one_made_is_removed_by_cleanup(world: World, call: Call, moment: str) -> None:
-    world.commands.provision_killed(call.index, moment)
+def test_what_a_killed_one_made_is_removed_by_cleanup(world: World, call: Call) -> None:
+    world.commands.provision_killed(call.index, AFTER_CALL)
     assert_cleans_up(world)
 
 
