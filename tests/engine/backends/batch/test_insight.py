@@ -31,11 +31,16 @@ def stream_of(told: Recorder, task_id: bytes) -> str:
     return told.sightings[task_id][-1].log_stream if told.sightings.get(task_id) else ""
 
 
-async def first_piece(insight: Insight, stream: str) -> LogChunk:
+async def piece_with(text: str, insight: Insight, stream: str) -> LogChunk:
+    """The beginning of a stream, as soon as the text is in it."""
     async with asyncio.timeout(20):
-        while not (chunk := await insight.read_log(stream, None)).events:  # noqa: ASYNC110
+        while text not in said(chunk := await insight.read_log(stream, None)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return chunk
+
+
+def said(chunk: LogChunk) -> str:
+    return "".join(event.text for event in chunk.events)
 
 
 async def quota(insight: Insight, name: str) -> Quota:
@@ -63,13 +68,12 @@ async def test_a_running_job_is_described_without_its_payload_and_its_log_follow
         assert described.attempts[-1].started_at is not None
         assert "characters hidden" in described.text
         assert await insight.log_streams([job_id]) == {job_id: stream}
-        begin = await first_piece(insight, stream)
-        assert SECRET in "".join(event.text for event in begin.events)
+        begin = await piece_with(SECRET, insight, stream)
         (tmp_path / "go").touch()
         assert await told.value(task) == SECRET
         more = await insight.read_log(stream, begin.token)
         assert more.status == "streaming"
-        assert SECRET not in "".join(event.text for event in more.events)
+        assert SECRET not in said(more)
 
 
 async def test_quotas_are_told_with_use_and_source(aws: LocalAWS, tmp_path: Path) -> None:
