@@ -66,7 +66,7 @@ def _check_requirements(path: Path) -> None:
             f"--requirements is {str(path)!r}, which can't be read: {error.strerror}. Give the path of a text file."
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"--requirements is {str(path)!r}, but must be a text file in UTF-8.") from error
+        raise ConfigError(f"--requirements is {str(path)!r}, which is no text file: give one in UTF-8.") from error
     for number, line in enumerate(lines, start=1):
         if trouble := _trouble_with(line):
             raise ConfigError(f"--requirements {path}, line {number}, {trouble}.")
