@@ -175,6 +175,7 @@ ACTIONS: Final = (
 
 BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
 
+
 def in_scope(scope: Scope) -> tuple[Action, ...]:
     """In the table's order."""
     return tuple(action for action in ACTIONS if scope in action.scopes)
