@@ -321,7 +321,7 @@ STACKS = {"list": drifted, "running": running, "done": done}
 @pytest.mark.parametrize("size", SIZES)
 def test_resources(same: Matches, size: Size, stack: str) -> None:
     look = Look(demo(may_control=True), provisioning=STACKS[stack]())
-    assert same(look, size, ["R", "G", "k", "k", "k"])
+    assert same(look, size, ["R", ANSWERED, "G", "k", "k", "k"])
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -342,13 +342,13 @@ def test_resources_in_plain_ascii(same: Matches) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_difference_of_a_resource(same: Matches, size: Size) -> None:
-    assert same(Look(demo(), provisioning=drifted()), size, ["R", "G", "k", "k", "k", "d"])
+    assert same(Look(demo(), provisioning=drifted()), size, ["R", ANSWERED, "G", "k", "k", "k", "d"])
 
 
 @pytest.mark.parametrize("key", ["P", "C", "B"])
 def test_before_resources_are_changed(same: Matches, key: str) -> None:
-    assert same(Look(demo(may_control=True), provisioning=drifted()), SMALL, ["R", key])
+    assert same(Look(demo(may_control=True), provisioning=drifted()), SMALL, ["R", ANSWERED, key])
 
 
 def test_leaving_while_resources_are_changed(same: Matches) -> None:
-    assert same(Look(demo(may_control=True), own=own_engine(), provisioning=running()), SMALL, ["R", "q"])
+    assert same(Look(demo(may_control=True), own=own_engine(), provisioning=running()), SMALL, ["R", ANSWERED, "q"])
