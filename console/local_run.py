@@ -20,6 +20,7 @@ from console.demo import DemoAnswer
 from console.demo_report import make_report, print_report
 from console.engine_program import engine_command
 from console.local_session import LocalSession, Program, SessionEnd, Voice
+from console.local_stack import saved_local_stack
 from console.progress import say, step
 from engine.config import EngineConfig, resolve
 
@@ -77,7 +78,7 @@ def run_locally(options: LocalOptions) -> int:
             faults=options.faults,
             job_image=job_image(options),
         )
-        with started(cluster):
+        with started(cluster), saved_local_stack(cluster.aws.environment(), cluster.resources):
             return LocalRun(options, cluster, users).run()
 
 

@@ -11,14 +11,18 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from console.children import ends_within, signal_group, start_child
+from console.local_stack import LocalStack, find_local_stack
 from console.provision_reports import Entry
 from console.spans import clean
 from engine.errors import EngineError
 
 PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli import main; main()")
+WRITING: Final = frozenset({"provision", "cleanup"})
+"""What changes the files that keep what was provisioned."""
 LONGEST_LINE: Final = 1 << 20
 """Bytes; a longer one is left out. The longest there is tells a whole plan."""
 LONGEST_ANSWER: Final = 4 << 20
@@ -62,15 +66,34 @@ def image_words(entry: Entry) -> tuple[str, ...]:
     return *place_words(entry), *(("--platform", f"linux/{processor}") if processor else ())
 
 
-def environment(endpoint: str) -> dict[str, str]:
-    """Ours, with the engine's AWS: a stand-in must not be taken for the real one, nor the other way round."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The AWS that a command works on, by its variables, and where what was provisioned there is saved."""
+
+    environ: Mapping[str, str]
+    stack: LocalStack | None = None
+    """None: in the current folder, as the commands have it by default."""
+
+    def words(self, command: str) -> tuple[str, ...]:
+        """The files that `command` reads and writes."""
+        if self.stack is None or command == "build-image":
+            return ()
+        config = ("--config", str(self.stack.config))
+        return (*config, "--env-file", str(self.stack.env_file)) if command in WRITING else config
+
+
+def place_at(endpoint: str) -> Place:
+    """Of an engine's AWS: a stand-in must not be taken for the real one, nor the other way round."""
+    if stack := find_local_stack(endpoint):
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return Place({**others, **stack.aws}, stack)
     environ = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
-    return {**environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else environ
+    return Place({**environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else environ)
 
 
-async def answer(program: Sequence[str], words: Sequence[str], environ: Mapping[str, str]) -> bytes:
+async def answer(program: Sequence[str], words: Sequence[str], place: Place) -> bytes:
     """What a command that only reads prints. Raises `EngineError` with its last words when it fails."""
-    process = await start_child((*program, *words), environ, stdout=PIPE, stderr=PIPE)
+    process = await start_child((*program, *words, *place.words(words[0])), place.environ, stdout=PIPE, stderr=PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
     try:

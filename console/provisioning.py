@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, TypeVar
 
-from console.provision_command import PROGRAM, answer, environment, image_words, place_words, spec_words
+from console.provision_command import PROGRAM, answer, image_words, place_at, place_words, spec_words
 from console.provision_reports import Entry, LiveReport, PlanReport, Resource, Saved, entry_of, read_plan, read_report
 from console.provision_run import Outcome, Run
 from engine.errors import EngineError
@@ -55,7 +55,7 @@ class Provisioning:
         self.run: Run | None = None
         self.image = ""
         """What `build-image` made last, for the next provisioning."""
-        self._endpoint = ""
+        self._place = place_at("")
         self._reader = object()
 
     @property
@@ -104,14 +104,14 @@ class Provisioning:
 
     async def _read_entry(self, managers: Sequence[ManagerView]) -> None:
         """The first of `managers` that has a saved stack decides which it is."""
-        self._endpoint = managers[0].endpoint if managers else ""
+        self._place = place_at(managers[0].endpoint if managers else "")
         saved = await self._ask(Part.SAVED, lambda text: read_report(text, Saved), "show", JSON)
         if saved is None:
             return
         self.read_at = self._clock()
         for manager in managers:
             if entry := entry_of(saved.entries, manager.region, manager.queue):
-                self._endpoint = manager.endpoint
+                self._place = place_at(manager.endpoint)
                 self._choose(entry)
                 return
         self._choose(None)
@@ -134,7 +134,7 @@ class Provisioning:
     async def _ask(self, part: Part, read: Callable[[bytes], Report], *words: str) -> Report | None:
         self._now_reads(part)
         try:
-            return read(await answer(self._program, words, environment(self._endpoint)))
+            return read(await answer(self._program, words, self._place))
         except EngineError as error:
             self.errors[part] = str(error)
             return None
@@ -149,8 +149,8 @@ class Provisioning:
             "cleanup": ("--yes", *place_words(self.entry)),
             "build-image": image_words(self.entry),
         }
-        command = (*self._program, name, JSON, *words[name])
-        self.run = Run(name, command, environment(self._endpoint), self._clock, self._changed)
+        command = (*self._program, name, JSON, *words[name], *self._place.words(name))
+        self.run = Run(name, command, self._place.environ, self._clock, self._changed)
         self._changed()
         return self.run
 

@@ -116,7 +116,11 @@ def run_lines(run: Run, now: float, cells: int, glyphs: Glyphs) -> list[Line]:
         lines += folded(run.error, cells - 2, OUTCOMES[run.outcome] if not run.running else "warning", "", " ")
     elif run.result is not None and run.result.image:
         lines += folded(run.result.image, cells - 2, "ok", "", " ")
-    return lines
+    return lines or _nothing(run)
+
+
+def _nothing(run: Run) -> list[Line]:
+    return [] if run.running else [(("  nothing had to be done", "muted"),)]
 
 
 def _step(step: Step, now: float, cells: int, running: bool) -> Iterator[Line]:

@@ -1,8 +1,8 @@
 """Where a running engine can be reached: its addresses, and the private folder that shows it on this machine.
 
-Owns the runtime folder (0700, ours alone), one sub-folder an engine in it, and how an engine is found by name,
-folder or address. An engine lives as long as it holds the lock in its folder, so a killed one is never taken for a
-living one, whoever got its process id since.
+Owns the runtime folder (0700, ours alone), one sub-folder an engine (or a local AWS) in it, and how an engine is found
+by name, folder or address. An engine lives as long as it holds the lock in its folder, so a killed one is never taken
+for a living one, whoever got its process id since.
 """
 
 from __future__ import annotations

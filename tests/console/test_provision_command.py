@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_group
 
 from console.aws_commands import telling_command
-from console.provision_command import PROGRAM, environment, image_words, spec_words
+from console.provision_command import PROGRAM, image_words, place_at, spec_words
 from console.provision_reports import Entry, Saved, entry_of, read_report
 from provisioner.cli import app
 from provisioner.options import asked
@@ -62,8 +62,8 @@ def test_an_image_is_built_for_the_processors_of_the_stack() -> None:
 
 def test_the_engines_aws_counts_and_not_the_consoles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    assert "AWS_ENDPOINT_URL" not in environment("")
-    assert environment("http://127.0.0.1:2")["AWS_ENDPOINT_URL"] == "http://127.0.0.1:2"
+    assert "AWS_ENDPOINT_URL" not in place_at("").environ
+    assert place_at("http://127.0.0.1:2").environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:2"
 
 
 def test_a_name_is_quoted_in_a_command_to_copy() -> None:

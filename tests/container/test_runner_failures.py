@@ -16,17 +16,17 @@ def test_an_exception_keeps_type_arguments_and_cause_and_carries_its_story(clien
             try:
                 {}[x]
             except KeyError as error:
-                raise ValueError("bad", x) from error
+                raise ValueError("unspeakable", x) from error
 
         returned = failure(fail, 3)
         error = returned.value
-        assert type(error) is ValueError and error.args == ("bad", 3)
+        assert type(error) is ValueError and error.args == ("unspeakable", 3)
         assert type(error.__cause__) is KeyError and error.__cause__.args == (3,)
         assert error.__context__ is error.__cause__ and error.__suppress_context__
         assert "in fail" in returned.notes and "about to fail" in returned.notes
         assert "batch_job" not in returned.notes
         assert returned.meta.phase == "running" and returned.meta.status == "exception"
-        assert "bad" not in returned.log
+        assert "unspeakable" not in returned.log
         assert "Traceback (most recent call last):" in returned.log and ", in fail\\nKeyError" in returned.log
         assert returned.log.count("That led to:") == 1 and ", in fail\\nValueError" in returned.log
         assert "batch_job_" not in returned.log
