@@ -6,6 +6,7 @@ the commands' own modules, so that `--help` costs nothing but Typer.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,7 @@ from typer.main import get_group
 from engine.errors import EngineError
 
 PROGRAM = "scaler-batch"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,37 @@ app = typer.Typer(
 def main() -> None:
     """The console script: exit codes 0 done, 1 failed, 2 wrong usage or configuration."""
     try:
-        if entry := next((entry for entry in ENTRIES if sys.argv[1:2] == [entry.name]), None):
-            run_entry(entry, sys.argv[2:])
-        else:
-            app(prog_name=PROGRAM)
+        run()
     except EngineError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(1)
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_output()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        leave_output()
+        print(f"{PROGRAM}: what is written can't be kept ({error.strerror}): make room and try again.", file=sys.stderr)
+        sys.exit(1)
+
+
+def run() -> None:
+    """The command that was asked for. Raises whatever it raises, of its last output, too."""
+    try:
+        if entry := next((entry for entry in ENTRIES if sys.argv[1:2] == [entry.name]), None):
+            run_entry(entry, sys.argv[2:])
+        else:
+            app(prog_name=PROGRAM)
+    finally:
+        sys.stdout.flush()
+
+
+def leave_output() -> None:
+    """What is still in buffers goes nowhere, or the interpreter's end would fail on it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run_entry(entry: Entry, words: list[str]) -> None:

@@ -1,7 +1,6 @@
 """`python -m tests.console.slow_line SECONDS COMMAND...`: the command in a terminal at the end of a line that slow.
 
-Every byte takes so long each way, as over ssh, and none comes before an earlier one. Each write of the command
-arrives as one.
+Every byte takes so long each way, as over ssh, and none comes before an earlier one.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import importlib
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.main import get_group
@@ -68,6 +69,16 @@ def test_the_version_is_the_distributions() -> None:
     from importlib.metadata import version
 
     assert run_program("--version").stdout == f"{PROGRAM} {version(PROGRAM)}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("plan", "--help"), ("show", "--json")])
+def test_a_full_disk_is_one_sentence(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-P", "-c", "from console.cli import main; main()", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
 
 
 @pytest.mark.parametrize(
