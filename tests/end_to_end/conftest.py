@@ -21,7 +21,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def engine(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """An engine with 100 slots that the tests of a module share; it has started, so that its own checks meet no fault."""
+    """An engine with 100 slots that the tests of a module share; its own checks are over and meet no fault."""
     with running_engine(cluster, tmp_path_factory.mktemp("engine") / "engine.log") as engine:
         engine.wait_for_log("scheduler: connected")
         yield engine
