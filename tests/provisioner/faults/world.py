@@ -84,6 +84,12 @@ class World:
     def put_data(self) -> None:
         put_data(self._clients, self.commands.prefix)
 
+    def put_job(self) -> None:
+        """As a worker manager would."""
+        prefix = self.commands.prefix
+        names = {"jobQueue": f"{prefix}-queue", "jobDefinition": f"{prefix}-job"}
+        self._clients.call("batch", "submit_job", {"jobName": "task", **names})
+
     def living(self) -> set[str]:
         """Names of what there is of the stack, by every API that lists."""
         prefix = self.commands.prefix
