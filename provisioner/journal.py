@@ -33,6 +33,10 @@ class Journal:
         self._entry = msgspec.structs.replace(self._entry, begun=begun)
         save_entry(self._entry, self._config)
 
+    def built(self, image: str) -> None:
+        """Known only now, and noted with the next step."""
+        self._entry = msgspec.structs.replace(self._entry, image=image)
+
     def complete(self) -> Provisioned:
         """Also writes the env file."""
         self._entry = msgspec.structs.replace(self._entry, complete=True, begun=())

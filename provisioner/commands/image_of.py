@@ -9,7 +9,7 @@ from rich.console import Console
 
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line
-from provisioner.executor import Executor
+from provisioner.executor import Executor, Progress
 from provisioner.image.build import build_and_push, tag_of
 from provisioner.image.events import Event, Line, Report, State
 from provisioner.image.registry import find_built
@@ -23,27 +23,44 @@ from provisioner.stack import Stack
 SIGNS: Final = {State.RUNNING: "→", State.DONE: "✓", State.FAILED: "✗", State.SKIPPED: "–"}
 
 
+def unheard(progress: Progress) -> None:
+    """For whoever keeps no journal."""
+
+
 def known_image(asked: Asked, clients: Clients, stack: Stack) -> str | None:
     """None when it is known only after it was built."""
     return asked.spec.image or find_built(clients, stack, tag_of(asked.request))
 
 
-def built_image(asked: Asked, clients: Clients, stack: Stack, claims: Claims, report: Report) -> str:
-    """Raises `ProvisionError`, before anything is made when there is no container engine."""
+def built_image(
+    asked: Asked,
+    clients: Clients,
+    stack: Stack,
+    claims: Claims,
+    report: Report,
+    heard: Callable[[Progress], None] = unheard,
+) -> str:
+    """`heard` is told of the repository. Raises `ProvisionError`; before anything is made when there is no engine."""
     if asked.spec.image is not None:
         return asked.spec.image
-    ensure_repository = repository_of(asked.spec, clients, stack, claims)
+    ensure_repository = repository_of(asked.spec, clients, stack, claims, heard)
     return build_and_push(asked.request, clients, stack, report, ensure_repository).image
 
 
-def repository_of(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims) -> Callable[[], None]:
+def repository_of(
+    spec: ProvisionSpec,
+    clients: Clients,
+    stack: Stack,
+    claims: Claims,
+    heard: Callable[[Progress], None] = unheard,
+) -> Callable[[], None]:
     """What makes the stack's ECR repository as it has to be, when it is called."""
 
     def planned() -> Plan:
         return Plan((plan_repository(spec, stack, RemoteState(clients), claims),))
 
     def ensure() -> None:
-        Executor(clients, lambda progress: None).run(planned(), planned)
+        Executor(clients, heard).run(planned(), planned)
 
     return ensure
 

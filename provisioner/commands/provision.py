@@ -76,11 +76,12 @@ def _provision(
     _show(plan, stack, as_json=as_json)
     if plan:
         require_consent("Do this?", yes=yes)
+    journal = Journal(Provisioned.of(asked.with_image(image), stack), files.config, files.env_file, files.begun(stack))
     if image is None:
-        image = built_image(asked, clients, stack, claims, teller(console(), as_json=as_json))
+        image = built_image(asked, clients, stack, claims, teller(console(), as_json=as_json), journal.heard)
+        journal.built(image)
         plan = _planned(asked.with_image(image), clients, stack, claims)
     spec = asked.with_image(image)
-    journal = Journal(Provisioned.of(spec, stack), files.config, files.env_file, files.begun(stack))
 
     def look_again() -> Plan:
         return _planned(spec, clients, stack, replace(claims, begun=claims.begun | journal.begun))

@@ -39,7 +39,11 @@ class Ran:
 
 
 class Commands:
-    """The commands of one stack, with state files of their own. `flags` are more of `provision` and `plan`."""
+    """The commands of one stack, with state files of their own.
+
+    `flags` are more of `provision` and `plan`; `image` is one of the stack's own repository, which is therefore made,
+    too, and without it one is built.
+    """
 
     def __init__(self, prefix: str, folder: Path, session: SharedSession) -> None:
         self.prefix = prefix
@@ -47,6 +51,7 @@ class Commands:
         self._files = ("--config", str(self.config), "--env-file", str(folder / "env"))
         self._session = session
         self.flags: tuple[str, ...] = ()
+        self.image = f"{REGISTRY}/{prefix}-worker:1"
 
     def provision(self) -> Ran:
         return run(self._provision())
@@ -67,8 +72,7 @@ class Commands:
         return ("--region", REGION, "--prefix", self.prefix)
 
     def _spec(self) -> tuple[str, ...]:
-        """The image is one of the stack's own repository, which is therefore made, too."""
-        return (*self._stack(), "--image", f"{REGISTRY}/{self.prefix}-worker:1", *self.flags)
+        return (*self._stack(), *(("--image", self.image) if self.image else ()), *self.flags)
 
     def _provision(self) -> tuple[str, ...]:
         return ("provision", *self._spec(), "--yes", "--json", *self._files)

@@ -88,10 +88,11 @@ def put_image(endpoint: str, image: str) -> None:
     """A different image for each call, as far as ECR can tell."""
     import boto3
 
-    name, _, tag = image.rpartition("/")[2].partition(":")
+    registry, _, repository = image.partition("/")
+    name, _, tag = repository.partition(":")
     media_type = "application/vnd.docker.distribution.manifest.v2+json"
     digest = f"sha256:{os.urandom(32).hex()}"
     manifest = json.dumps({"schemaVersion": 2, "mediaType": media_type, "config": {"digest": digest}, "layers": []})
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=registry.split(".")[3])
     client = session.client("ecr", endpoint_url=endpoint)
     client.put_image(repositoryName=name, imageTag=tag, imageManifest=manifest, imageDigest=digest)

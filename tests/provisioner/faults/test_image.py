@@ -1,0 +1,44 @@
+"""Provisioning that builds its image, while a call that the image needs goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.image.request import OWN_PYTHON
+from provisioner.local.aws import LocalAWS
+from tests.provisioner.faults.expected import (
+    assert_cleans_up,
+    assert_provisions,
+    assert_said_plainly,
+    assert_saved_what_was_made,
+)
+from tests.provisioner.faults.faults import Fault
+from tests.provisioner.faults.recorded import Call
+from tests.provisioner.faults.world import World
+from tests.provisioner.image.fake_engine import FakeEngines
+
+pytest_plugins = ("tests.provisioner.image.conftest",)
+pytestmark = pytest.mark.long
+
+CALLS = [Call(0, "ecr.GetAuthorizationToken", 0), *(Call(0, "ecr.DescribeImages", before) for before in range(3))]
+
+
+@pytest.fixture
+def building(world: World, engines: FakeEngines, aws: LocalAWS) -> World:
+    engines.install("docker")
+    engines.set(python=OWN_PYTHON, ecr=aws.endpoint)
+    world.commands.image = ""
+    return world
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+@pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.CUT_OFF], ids=str)
+def test_a_call_for_the_image_that_fails_is_told_and_the_next_run_finishes(
+    building: World, call: Call, fault: Fault
+) -> None:
+    building.strike(fault, call)
+    assert_said_plainly(building.commands.provision())
+    building.recover()
+    assert_saved_what_was_made(building)
+    assert_provisions(building)
+    assert_cleans_up(building)
