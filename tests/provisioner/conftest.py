@@ -1,9 +1,10 @@
-"""moto as the account that the provisioner works on: its own server, empty for each test."""
+"""moto as the account that the provisioner works on (its own server, empty for each test), and engines to build with."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -13,6 +14,7 @@ from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.server import ThreadedMotoServer
 
 from provisioner.clients import Clients
+from tests.provisioner.image.fake_engine import FakeEngines
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -58,3 +60,16 @@ def session() -> boto3.Session:
 @pytest.fixture
 def clients(account_url: str, session: boto3.Session) -> Clients:
     return Clients(REGION, session=session, endpoint_url=account_url)
+
+
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngines:
+    """Container engines that are not really there: an empty PATH to install them in, and a home without any settings."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("DOCKER_CONFIG", "DOCKER_HOST", "REGISTRY_AUTH_FILE", "SCALER_BATCH_ENGINE"):
+        monkeypatch.delenv(name, raising=False)
+    return FakeEngines(folder)

@@ -17,7 +17,6 @@ from tests.provisioner.faults.recorded import Call
 from tests.provisioner.faults.world import World
 from tests.provisioner.image.fake_engine import FakeEngines
 
-pytest_plugins = ("tests.provisioner.image.conftest",)
 pytestmark = pytest.mark.long
 
 CALLS = [Call(0, "ecr.GetAuthorizationToken", 0), *(Call(0, "ecr.DescribeImages", before) for before in range(3))]
