@@ -1,4 +1,4 @@
-"""moto as the account that the provisioner works on (its own server, empty for each test), and engines to build with."""
+"""moto as the account that the provisioner works on (a server, empty for each test), and engines to build with."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def clients(account_url: str, session: boto3.Session) -> Clients:
 
 @pytest.fixture
 def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngines:
-    """Container engines that are not really there: an empty PATH to install them in, and a home without any settings."""
+    """Engines that are not really there: an empty PATH to install them in, and a home without any settings."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (tmp_path / "home").mkdir()
