@@ -33,6 +33,12 @@ async def start_child(
     )
 
 
+def signal_child(child: Process, number: signal.Signals) -> None:
+    """Send `number` to the child alone. Its own methods for that may take its exit code from whoever waits for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child.pid, number)
+
+
 def signal_group(child: Process, number: signal.Signals) -> None:
     """Send `number` to the child and to what it started; nothing happens when they are gone."""
     with contextlib.suppress(ProcessLookupError):

@@ -13,7 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from console.children import end_child, ends_within, signal_group, start_child
+from console.children import end_child, ends_within, signal_child, signal_group, start_child
 
 CLIENT_GRACE_SECONDS = 5.0
 _DRAINING = (signal.SIGINT, signal.SIGTERM)
@@ -126,7 +126,7 @@ class LocalSession:
     def _drain(self) -> None:
         self._draining = True
         if self._engine is not None and self._engine.returncode is None:
-            self._engine.terminate()
+            signal_child(self._engine, signal.SIGTERM)
 
     def _kill(self) -> None:
         for child in (self._client, self._engine):

@@ -132,6 +132,16 @@ def client_process(cluster: LocalCluster, script: str, *arguments: str) -> subpr
     )
 
 
+@contextmanager
+def running_client(cluster: LocalCluster, script: str) -> Iterator[subprocess.Popen[str]]:
+    """One that is gone at the end, whatever the test finds out."""
+    with client_process(cluster, script) as client:
+        try:
+            yield client
+        finally:
+            client.kill()
+
+
 SLEEPER = """
 import time
 def slow(path, seconds):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, await_condition, client_process, keys_left, running_engine
+from tests.end_to_end.support import Engine, await_condition, client_process, keys_left, running_client, running_engine
 
 TASKS = 200
 BOUND_SECONDS = 15
@@ -108,12 +108,10 @@ def test_jobs_that_nobody_claims_are_terminated_after_the_grace(tmp_path: Path, 
     folder.mkdir()
     script = CLIENT.replace("time.sleep(n % 5)", "time.sleep(300)")
     with LocalCluster(state_dir=tmp_path / "cluster") as cluster:
-        client = client_process(cluster, script.format(tasks=5, folder=str(folder)))
-        with running_engine(cluster, log) as engine:
+        client = running_client(cluster, script.format(tasks=5, folder=str(folder)))
+        with client, running_engine(cluster, log) as engine:
             await_condition(lambda: len(list(folder.iterdir())) == 5, 30, lambda: engine.log)
             engine.stop(signal.SIGKILL)
-        client.kill()
-        client.communicate()
         cluster.restart_scheduler()
         with running_engine(cluster, tmp_path / "second.log") as engine:
             await_condition(lambda: cluster.aws.jobs()["running"] == 0, 60, lambda: engine.log)
@@ -126,8 +124,8 @@ def test_managers_of_different_ids_leave_each_others_jobs_alone(tmp_path: Path, 
     folder.mkdir()
     script = CLIENT.replace("time.sleep(n % 5)", "time.sleep(6)")
     with LocalCluster(state_dir=tmp_path / "cluster") as cluster:
-        client = client_process(cluster, script.format(tasks=3, folder=str(folder)))
-        with running_engine(cluster, log, worker_manager_id="wm") as first:
+        script = script.format(tasks=3, folder=str(folder))
+        with running_client(cluster, script) as client, running_engine(cluster, log, worker_manager_id="wm") as first:
             await_condition(lambda: len(list(folder.iterdir())) == 3, 30, lambda: first.log)
             with running_engine(cluster, tmp_path / "other.log", worker_manager_id="wm-2") as other:
                 other.wait_for_log("scheduler: connected")

@@ -12,7 +12,7 @@ from engine.telemetry.client import TelemetryClient
 from engine.telemetry.endpoints import engines_here
 from engine.telemetry.schema import GetJob, GetLogs, Job, JobState, LogPage
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import client_process, running_engine
+from tests.end_to_end.support import running_client, running_engine
 
 CHILDREN = 5
 TASKS = f"""
@@ -45,7 +45,7 @@ def test_lines_of_an_arrays_children_are_read_for_whoever_asks(cluster: LocalClu
         engine.wait_for_log("scheduler: connected")
         [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
         client = TelemetryClient(here.endpoint, allow_control=False)
-        with closing(client), client_process(cluster, TASKS) as script:
+        with closing(client), running_client(cluster, TASKS):
             everybody = pages(client, GetLogs(), CHILDREN)
             assert everybody.status == "streaming"
             assert {line.text.split(" step")[0] for line in everybody.lines if line.text.startswith("child")} == {
@@ -66,4 +66,3 @@ def test_lines_of_an_arrays_children_are_read_for_whoever_asks(cluster: LocalClu
             assert snapshot is not None
             used = {quota.name: quota.used for quota in snapshot.managers[0].quotas}
             assert used["vCPU of our jobs"] == CHILDREN
-            script.kill()

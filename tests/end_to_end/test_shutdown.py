@@ -12,8 +12,8 @@ from engine.settings import OnExit
 from provisioner.local.cluster import LocalCluster
 from tests.end_to_end.support import (
     await_condition,
-    client_process,
     run_client,
+    running_client,
     running_engine,
     sleeping_client,
 )
@@ -79,12 +79,12 @@ def test_a_queued_task_goes_to_another_manager_when_this_one_ends(
         futures = [client.submit(lambda: time.sleep(1)) for _ in range(2)] + [client.submit(abs, -3)]
         print(futures[-1].result(timeout=30))
     """
-    with running_engine(cluster, log, max_concurrent_jobs=2, worker_manager_id="wm-first") as first:
-        client = client_process(cluster, script)
-        first.wait_for_log("submitted")
-        first.stop()
-    with running_engine(cluster, tmp_path / "second.log", worker_manager_id="wm-second"):
-        output, errors = client.communicate(timeout=40)
+    with running_client(cluster, script) as client:
+        with running_engine(cluster, log, max_concurrent_jobs=2, worker_manager_id="wm-first") as first:
+            first.wait_for_log("submitted")
+            first.stop()
+        with running_engine(cluster, tmp_path / "second.log", worker_manager_id="wm-second"):
+            output, errors = client.communicate(timeout=40)
     assert output.strip() == "3", errors
 
 

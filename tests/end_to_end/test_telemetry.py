@@ -24,7 +24,7 @@ from engine.telemetry.schema import (
     Snapshot,
 )
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, client_process, keys_left, running_engine
+from tests.end_to_end.support import Engine, keys_left, running_client, running_engine
 
 SUCCEEDING = 12
 TASKS = f"""
@@ -88,8 +88,7 @@ def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
     cluster: LocalCluster, engine: Engine
 ) -> None:
     operator = Operator(engine)
-    script = client_process(cluster, TASKS)
-    with closing(operator.client), script:
+    with closing(operator.client), running_client(cluster, TASKS) as script:
         operator.look(lambda: operator.in_state(JobState.RUNNING))
         raised = operator.client.call(SetConcurrency("wm-test", 50), timeout_s=5)
         operator.look(lambda: len(operator.in_state(JobState.SUCCEEDED)) == SUCCEEDING)
@@ -116,13 +115,12 @@ def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
 def test_an_operator_who_is_tired_of_a_drain_terminates_what_runs(cluster: LocalCluster, engine: Engine) -> None:
     operator = Operator(engine)
     endless = "import time\nwith Client(address=ADDRESS) as client: client.submit(lambda: time.sleep(600)).result()"
-    with closing(operator.client), client_process(cluster, endless) as script:
+    with closing(operator.client), running_client(cluster, endless):
         operator.look(lambda: operator.in_state(JobState.RUNNING))
         operator.client.call(Drain(), timeout_s=5)
         operator.look(lambda: operator.manager.draining)
         operator.client.call(Drain(mode="terminate"), timeout_s=5)
         assert engine.process.wait(30) == 0
-        script.kill()
     assert keys_left(cluster, "wm-test") == []
 
 
@@ -158,6 +156,6 @@ def _a_job_is_told_in_full(operator: Operator) -> None:
     assert "bytes" in record.why_route
     assert row.job_id
     assert row.duration_s is not None
-    assert row.duration_s >= 0.5
+    assert row.duration_s >= 0.49  # Batch tells whole milliseconds
     assert record.peak_bytes
     assert record.client.startswith("Client|")

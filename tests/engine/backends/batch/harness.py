@@ -225,6 +225,11 @@ def objects(aws: LocalAWS) -> list[str]:
     return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
 
+async def tidied(aws: LocalAWS) -> None:
+    """Returns when nothing of any task is in the bucket: a job ends, and is seen to, some time after its result."""
+    await eventually(lambda: all("/objects/" in key or key.endswith("/lease") for key in objects(aws)))
+
+
 def empty_bucket(aws: LocalAWS) -> None:
     for key in objects(aws):
         _s3(aws.endpoint).delete_object(Bucket=BUCKET, Key=key)

@@ -19,6 +19,7 @@ from tests.engine.backends.batch.harness import (
     environment,
     eventually,
     objects,
+    tidied,
     work,
     works,
 )
@@ -59,6 +60,7 @@ async def test_a_running_job_is_attached_and_its_function_not_called_again(
         assert all(backend.adopt(task.task_id) is not None for task in sent)
         values = [await told.value(task) for task in sent]
         await backend.forget([task.task_id for task in sent])
+        await tidied(aws)
     assert (found, values) == (tasks, [str(tmp_path / str(n)) for n in range(tasks)])
     assert calls(tmp_path) == ["called\n"] * tasks
     assert objects(aws) == []
@@ -78,6 +80,7 @@ async def test_an_array_whose_payload_lies_in_s3_is_attached(aws: LocalAWS, tmp_
         assert all(backend.adopt(task.task_id) is not None for task in sent)
         assert [await told.value(task) for task in sent] == [40_000] * 3
         await backend.forget([task.task_id for task in sent])
+        await tidied(aws)
     assert objects(aws) == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.backends import BatchState, ResourceShape
 from provisioner.local.aws import LocalAWS
-from tests.engine.backends.batch.harness import eventually, manager_calls, objects, running, work, works
+from tests.engine.backends.batch.harness import eventually, manager_calls, objects, running, tidied, work, works
 
 
 def nap(seconds: float) -> float:
@@ -44,6 +44,7 @@ async def test_while_its_submission_is_under_way(aws: LocalAWS, tmp_path: Path) 
         backend.submit(other)
         await told.value(other)
         await backend.forget([other.task_id])
+        await tidied(aws)
         assert set(told.outcomes) == {other.task_id}
         assert [one.task_ids for one in told.placements] == [(other.task_id,)]
     assert objects(aws) == []

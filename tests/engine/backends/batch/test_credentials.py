@@ -12,7 +12,7 @@ import pytest
 
 from provisioner.local.aws import LocalAWS
 from provisioner.local.faults import ExpiredCredentials
-from tests.engine.backends.batch.harness import Recorder, eventually, objects, running, work, works
+from tests.engine.backends.batch.harness import Recorder, eventually, objects, running, tidied, work, works
 
 KINDS = (
     "SubmitJob",
@@ -55,7 +55,7 @@ async def everything(aws: LocalAWS, *faults: ExpiredCredentials) -> AsyncIterato
         assert [await told.value(task, 60) for task in tasks] == [0.0] * 3
         await backend.forget([task.task_id for task in tasks])
         await cancel
-        await eventually(lambda: all("/objects/" in key or key.endswith("/lease") for key in objects(aws)))
+        await tidied(aws)
         assert cancelled.task_id not in told.outcomes
         assert told.twice == []
     assert objects(aws) == []

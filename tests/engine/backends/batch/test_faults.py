@@ -13,7 +13,7 @@ from engine.aws.caller import DESCRIBE_JOBS
 from engine.backends import BatchState, ResourceShape
 from engine.backends.batch.logs import LogTail
 from provisioner.local.aws import LocalAWS
-from tests.engine.backends.batch.harness import eventually, manager_calls, objects, running, work, works
+from tests.engine.backends.batch.harness import eventually, manager_calls, objects, running, tidied, work, works
 
 
 def count_run(path: str) -> str:
@@ -223,4 +223,5 @@ async def test_a_task_that_comes_again_after_its_cancel_gets_its_own_result(aws:
         assert await told.value(again) == 0.5
         await cancel
         await backend.forget([again.task_id])
+        await tidied(aws)
     assert objects(aws) == []

@@ -14,6 +14,7 @@ from tests.engine.backends.batch.harness import (
     manager_calls,
     objects,
     running,
+    tidied,
     work,
     works,
 )
@@ -145,7 +146,7 @@ async def test_nothing_of_forgotten_tasks_stays_in_s3(aws: LocalAWS) -> None:
         for task in tasks:
             await told.value(task)
         await backend.forget([task.task_id for task in tasks])
-        await eventually(lambda: all("/objects/" in key or key.endswith("/lease") for key in objects(aws)))
+        await tidied(aws)
     assert objects(aws) == []
 
 
