@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, await_condition, call_counts, client_process
+from tests.end_to_end.support import Engine, await_condition, call_counts, client_process, end_client
 
 
 class TalkingClient:
@@ -50,7 +50,7 @@ def talking_client(cluster: LocalCluster, script: str) -> Iterator[TalkingClient
     try:
         yield TalkingClient(process)
     finally:
-        process.kill()
+        end_client(process)
         process.communicate()
 
 

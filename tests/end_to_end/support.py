@@ -134,12 +134,21 @@ def client_process(cluster: LocalCluster, script: str, *arguments: str) -> subpr
 
 @contextmanager
 def running_client(cluster: LocalCluster, script: str) -> Iterator[subprocess.Popen[str]]:
-    """One that is gone at the end, whatever the test finds out."""
+    """One that is gone at the end, whatever the test finds out; it says good-bye, so that its tasks go, too."""
     with client_process(cluster, script) as client:
         try:
             yield client
         finally:
-            client.kill()
+            end_client(client)
+
+
+def end_client(client: subprocess.Popen[str]) -> None:
+    """As Ctrl-C does: a scheduler gives the tasks of one that was killed to the next engine that comes."""
+    client.send_signal(signal.SIGINT)
+    try:
+        client.wait(20)
+    except subprocess.TimeoutExpired:
+        client.kill()
 
 
 SLEEPER = """
@@ -164,7 +173,7 @@ def sleeping_client(
         await_condition(mark.exists, 30, lambda: engine.log)
         yield client
     finally:
-        client.kill()
+        end_client(client)
         client.communicate()
 
 
