@@ -22,7 +22,8 @@ def test_a_worker_that_is_not_wanted_any_more_leaves_and_comes_back(cluster: Loc
 
 
 def test_nothing_connects_before_there_is_work(cluster: LocalCluster, log: Path) -> None:
-    with running_engine(cluster, log) as engine:
+    # a scheduler remembers for a while how many workers it wanted of an id
+    with running_engine(cluster, log, worker_manager_id="wm-without-work") as engine:
         engine.wait_for_log("scheduler: connected")
         assert CONNECTING not in engine.log
         assert engine.stop() == 0
