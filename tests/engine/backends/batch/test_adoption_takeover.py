@@ -160,10 +160,10 @@ async def test_tasks_of_a_bundle_whose_submission_is_unknown_run_once_and_hold_u
         for task in other:
             await told.value(task)
         assert {task_id for placed in told.placements for task_id in placed.task_ids} == ids_of(other)
-        job_id = predecessor.submit(surfacing, late, "s3")
+        predecessor.submit(surfacing, late, "s3")
         for task in (*lost, *late):
             await told.value(task)
-        assert {placed.task_ids for placed in told.placements if placed.job_id == job_id} == {
+        assert {placed.task_ids for placed in told.placements if placed.submission_id == surfacing} == {
             (task.task_id,) for task in late
         }
         await backend.forget([task.task_id for task in (*lost, *late, *other)])
