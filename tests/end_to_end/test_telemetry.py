@@ -156,6 +156,6 @@ def _a_job_is_told_in_full(operator: Operator) -> None:
     assert "bytes" in record.why_route
     assert row.job_id
     assert row.duration_s is not None
-    assert row.duration_s >= 0.49  # Batch tells whole milliseconds
+    assert 0.1 < row.duration_s < 30  # from where it was seen to run to where it was seen to have ended
     assert record.peak_bytes
     assert record.client.startswith("Client|")
