@@ -129,12 +129,11 @@ def history(trends: Trends | None, glyphs: Glyphs, cells: int) -> list[Line]:
 
 
 def _spark(state: JobState, trends: Trends, room: int, glyphs: Glyphs) -> Line:
-    counts = trends.counts.get(state, ())
-    now = format.count(counts[-1]) if counts else glyphs.unknown
+    counts = trends.counts.get(state, (0,))  # a state that never had a job in the window is left out
     return (
         (f" {fit(state.value, SPARK_LABEL)}", "muted"),
         (spark(counts, room, glyphs), state.value.lower()),
-        (f"  now {now}", "text"),
+        (f"  now {format.count(counts[-1])}", "text"),
     )
 
 

@@ -12,9 +12,12 @@ import pytest
 
 from console.clipboard import copy
 from console.engine_child import EngineChild, start_detached, start_tied
+from console.glyphs import UNICODE
 from console.preferences import Preferences, load, save
 from console.terminal import prefers_ascii, why_no_console
+from console.why_facts import history
 from engine.errors import EngineError
+from engine.telemetry.schema import JobState, Trends
 
 SLEEPS = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)")
 FAILS = (sys.executable, "-c", "import sys; print('no such queue'); sys.exit(3)")
@@ -119,3 +122,9 @@ def is_running(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_a_state_that_had_no_job_in_the_last_hour_stands_at_zero_now() -> None:
+    trends = Trends(window="1h", start=0.0, step_s=60.0, counts={JobState.RUNNING: (3, 1_200)})
+    lines = ["".join(text for text, _ in line) for line in history(trends, UNICODE, 40)]
+    assert [line.rsplit("now", 1)[1].strip() for line in lines] == ["0", "0", "1,200"]
