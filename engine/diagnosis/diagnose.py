@@ -46,7 +46,8 @@ DEAR: Final[tuple[Probe, ...]] = (
 class Diagnoser:
     """Keeps what it read for ten seconds; several threads may ask, one at a time is served.
 
-    `clock` gives unix seconds. `fetch` gets the configuration of the image by the URL that ECR signs for it.
+    `region` is what commands name while the queue, which knows its own, could not be read. `clock` gives unix seconds.
+    `fetch` gets the configuration of the image by the URL that ECR signs for it.
     """
 
     reads: Reads
@@ -54,6 +55,7 @@ class Diagnoser:
     sleep: Sleep = time.sleep
     calls_per_s: float = CALLS_PER_S
     fetch: Fetch = fetch
+    region: str = ""
     _reader: Reader = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,7 +68,8 @@ class Diagnoser:
         Nothing is raised for what AWS refuses: a check that could not be read says so.
         """
         with self._lock:
-            return judge(self._gather(Evidence(queue_name=queue_name, job_id=job_id, now=self.clock())))
+            asked = Evidence(queue_name=queue_name, job_id=job_id, now=self.clock(), asked_region=self.region)
+            return judge(self._gather(asked))
 
     def _gather(self, evidence: Evidence) -> Evidence:
         evidence = self._begin(evidence)

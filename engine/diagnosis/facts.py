@@ -208,7 +208,7 @@ class Evidence:
     """The one that was asked about; None for whatever is at the head."""
     now: float
     asked_region: str = ""
-    """What to name in commands while the queue, which knows its own, does not exist."""
+    """What to name in commands while the queue, which knows its own, is not known."""
     queue: Fact[Queue] | None = None
     environments: Fact[tuple[Environment, ...]] | None = None
     job: Fact[Job] | None = None
@@ -236,7 +236,7 @@ class Evidence:
 
     @property
     def region(self) -> str:
-        """Of the queue; empty while it is not known."""
+        """Of the queue; while that is not known, the one that was asked about."""
         queue = self.known_queue
         return self.asked_region if queue is None else queue.arn.split(":")[3]
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from engine.diagnosis import reasons, states
+from engine.diagnosis import reasons, remedies, states
 from engine.diagnosis.facts import Evidence, Job
 from engine.diagnosis.findings import LASTING_S, Cause, Certainty, Seen, duration
 from engine.diagnosis.ladder import LADDER
-from engine.diagnosis.model import Check, Diagnosis, Result
+from engine.diagnosis.model import NO_VERDICT, Check, Diagnosis, Result
 
 CERTAIN: Final = "the cause is certain without it"
 NOTHING_WAITS: Final = "no job waits"
@@ -122,9 +122,9 @@ def _nothing_waits(evidence: Evidence) -> Cause:
 
 
 def _unreadable(evidence: Evidence) -> Cause:
-    troubles = [check.evidence for check in _checks(evidence) if check.result is Result.UNKNOWN]
+    troubles = list(dict.fromkeys(check.evidence for check in _checks(evidence) if check.result is Result.UNKNOWN))
     text = f"What is needed for a verdict could not be read: {'; '.join(troubles[:2]) or 'nothing was read'}."
-    return Cause(verdict="no verdict", text=text)
+    return Cause(verdict=NO_VERDICT, text=text, remedies=(remedies.look_around(evidence),))
 
 
 def _certainty(evidence: Evidence, cause: Cause) -> Certainty:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+NO_VERDICT: Final = "no verdict"
+"""The verdict when what it needs could not be read."""
 
 
 class Result(StrEnum):

@@ -14,8 +14,7 @@ PATIENCE_S: Final = 900
 
 def aws(evidence: Evidence, *words: str) -> str:
     """A command of the AWS CLI in the queue's region."""
-    place = ("--region", evidence.region) if evidence.region else ()
-    return shlex.join(("aws", *words, *place))
+    return shlex.join(("aws", *words, *_region(evidence)))
 
 
 def enable_queue(evidence: Evidence) -> Remedy:
@@ -72,9 +71,12 @@ def smaller_jobs() -> Remedy:
     return Remedy("ask for less: in the job definition, or as `vcpus` and `memory` of the task's capabilities")
 
 
+def look_around(evidence: Evidence) -> Remedy:
+    return Remedy("see what these credentials may read", _doctor(evidence))
+
+
 def diagnose_head(evidence: Evidence, head: str) -> Remedy:
-    words = ("scaler-batch", "doctor", *(("--region", evidence.region) if evidence.region else ()))
-    return Remedy("see why the head of the queue waits", shlex.join((*words, "--job", head)))
+    return Remedy("see why the head of the queue waits", _doctor(evidence, "--job", head))
 
 
 def terminate(evidence: Evidence, job: Job) -> Remedy:
@@ -137,3 +139,11 @@ def look_at_job(evidence: Evidence, job_id: str) -> Remedy:
 
 def _update(environment: Environment) -> tuple[str, ...]:
     return ("batch", "update-compute-environment", "--compute-environment", environment.name)
+
+
+def _doctor(evidence: Evidence, *words: str) -> str:
+    return shlex.join(("scaler-batch", "doctor", *_region(evidence), *words))
+
+
+def _region(evidence: Evidence) -> tuple[str, ...]:
+    return ("--region", evidence.region) if evidence.region else ()

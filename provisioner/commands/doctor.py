@@ -42,7 +42,8 @@ def doctor(
 ) -> None:
     """Check credentials, permissions, quotas, network, queue and image, with the fix for what isn't well.
 
-    Exit code 1 when a check fails; what may not be looked at is "unknown", and no failure.
+    Exit code 1 when a check fails, or a diagnosis could read too little for any verdict; else what may not be looked
+    at is "unknown", and no failure.
     """
     with told_as_json(as_json):
         if job is not None or queue is not None:
@@ -57,18 +58,19 @@ def doctor(
 
 def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> bool:
     from engine.diagnosis.diagnose import Diagnoser
-    from engine.diagnosis.model import Result
+    from engine.diagnosis.model import NO_VERDICT, Result
     from provisioner.doctor import CALLS_PER_S
     from provisioner.doctor_report import diagnosis_document, print_diagnosis
     from provisioner.reads import ClientReads
 
     with console().status("reading AWS"):
-        found = Diagnoser(ClientReads(Clients(region)), calls_per_s=CALLS_PER_S).diagnose(queue, job)
+        diagnoser = Diagnoser(ClientReads(Clients(region)), calls_per_s=CALLS_PER_S, region=region)
+        found = diagnoser.diagnose(queue, job)
     if as_json:
         print_line(diagnosis_document(found))
     else:
         print_diagnosis(found)
-    return any(check.result is Result.FAIL for check in found.checks)
+    return found.verdict == NO_VERDICT or any(check.result is Result.FAIL for check in found.checks)
 
 
 def _examine(

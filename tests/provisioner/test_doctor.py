@@ -237,6 +237,14 @@ def test_an_unknown_queue_is_diagnosed_and_fails(app: typer.Typer) -> None:
     assert (ended.exit_code, json.loads(ended.stdout)["verdict"]) == (1, "the queue does not exist")
 
 
+def test_a_diagnosis_that_could_read_nothing_fails(app: typer.Typer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+    ended = CliRunner().invoke(app, ["--job", "815c9cbd", "--json"])
+    assert (ended.exit_code, json.loads(ended.stdout)["verdict"]) == (1, "no verdict")
+
+
 def test_what_only_the_table_needs_is_refused_with_a_diagnosis(app: typer.Typer) -> None:
     ended = CliRunner().invoke(app, ["--queue", "nowhere", "--max-vcpus", "5"])
     assert isinstance(ended.exception, ConfigError)

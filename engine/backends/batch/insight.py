@@ -72,8 +72,9 @@ class BatchInsight:
     def __post_init__(self) -> None:
         self._describer = Describer(self.caller, self.clock, self.wall)
         self._lister = ChildLister(self.caller, self.ledger)
-        self._reads = DiagnosisReads(AwsSession(self.caller.session.region, 1, READ_TIMEOUT_S), self.clock)
-        self._diagnoser = Diagnoser(self._reads, self.wall, self._reads.sleep)
+        region = self.caller.session.region
+        self._reads = DiagnosisReads(AwsSession(region, 1, READ_TIMEOUT_S), self.clock)
+        self._diagnoser = Diagnoser(self._reads, self.wall, self._reads.sleep, region=region)
         self._diagnoses = SharedDiagnoses(self._diagnosis, self.clock)
 
     def begin(self, template: JobTemplate, found: Surroundings) -> None:

@@ -37,9 +37,10 @@ def test_a_denied_read_names_what_to_grant_and_the_others_go_on() -> None:
 
 
 def test_everything_denied_is_no_verdict_and_no_failure() -> None:
-    found = diagnoser(Account(), Clock()).diagnose("jobs", JOB)
+    found = Diagnoser(Account(), clock := Clock(), clock.sleep, region="eu-west-1").diagnose("jobs", JOB)
     assert found.verdict == "no verdict"
-    assert "AccessDenied batch:DescribeJobs" in found.text
+    assert found.text.count("AccessDenied batch:DescribeJobs") == 1
+    assert [remedy.command for remedy in found.remedies] == ["scaler-batch doctor --region eu-west-1"]
     assert {check.result for check in found.checks} <= {Result.UNKNOWN, Result.NOT_RUN}
 
 
