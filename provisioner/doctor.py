@@ -68,7 +68,7 @@ class Doctor:
             return [credentials, region, reached]
         wanted = self._wanted()
         evidence = stack_health.gather(reader, self.clients, wanted, self.fetch)
-        python = python_version.look(stack_health.image_of(evidence), self.version)
+        python = python_version.look(stack_health.image_of(evidence), self.version, wanted.stack)
         health = stack_health.look(evidence, wanted)
         allowed = [permissions.look(reader, reads, who, wanted.stack, need) for need in _needs(wanted)]
         return [credentials, region, *allowed, *health, python, reached]

@@ -59,7 +59,11 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-def provision(spec: ProvisionSpec, clients: Clients, report: Report = lambda progress: None) -> Provisioned:
+def unheard(progress: Progress) -> None:
+    """The report of whoever waits for the end alone."""
+
+
+def provision(spec: ProvisionSpec, clients: Clients, report: Report = unheard) -> Provisioned:
     """Makes everything that the spec asks for and isn't there yet; run again, it changes nothing.
 
     Raises `ProvisionError`, `ConfigError`.

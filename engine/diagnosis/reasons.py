@@ -52,7 +52,7 @@ def _environments(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
 
 
 def _own(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
-    return (*_environments(evidence, reason), remedies.provision_again())
+    return (*_environments(evidence, reason), remedies.provision_again(evidence))
 
 
 KINDS: Final = (

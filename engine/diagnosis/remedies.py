@@ -37,8 +37,8 @@ def look_at_environment(evidence: Evidence, environment: Environment) -> Remedy:
     return Remedy(f"correct what AWS says about {environment.name}", aws(evidence, *words))
 
 
-def provision_again() -> Remedy:
-    return Remedy("if scaler-batch made it: repair it", shlex.join(("scaler-batch", "provision")))
+def provision_again(evidence: Evidence) -> Remedy:
+    return Remedy("if scaler-batch made it: repair it", _ours(evidence, "provision"))
 
 
 def more_vcpus(evidence: Evidence, environment: Environment, vcpus: int) -> Remedy:
@@ -72,11 +72,11 @@ def smaller_jobs() -> Remedy:
 
 
 def look_around(evidence: Evidence) -> Remedy:
-    return Remedy("see what these credentials may read", _doctor(evidence))
+    return Remedy("see what these credentials may read", _ours(evidence, "doctor"))
 
 
 def diagnose_head(evidence: Evidence, head: str) -> Remedy:
-    return Remedy("see why the head of the queue waits", _doctor(evidence, "--job", head))
+    return Remedy("see why the head of the queue waits", _ours(evidence, "doctor", "--job", head))
 
 
 def terminate(evidence: Evidence, job: Job) -> Remedy:
@@ -129,8 +129,8 @@ def read_log(evidence: Evidence, job: Job) -> Remedy:
     return Remedy("read what it printed", aws(evidence, *words))
 
 
-def build_image() -> Remedy:
-    return Remedy("build and push the image", shlex.join(("scaler-batch", "build-image")))
+def build_image(evidence: Evidence) -> Remedy:
+    return Remedy("build and push the image", _ours(evidence, "build-image"))
 
 
 def look_at_job(evidence: Evidence, job_id: str) -> Remedy:
@@ -141,8 +141,8 @@ def _update(environment: Environment) -> tuple[str, ...]:
     return ("batch", "update-compute-environment", "--compute-environment", environment.name)
 
 
-def _doctor(evidence: Evidence, *words: str) -> str:
-    return shlex.join(("scaler-batch", "doctor", *_region(evidence), *words))
+def _ours(evidence: Evidence, command: str, *words: str) -> str:
+    return shlex.join(("scaler-batch", command, *_region(evidence), *words))
 
 
 def _region(evidence: Evidence) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def _failed(evidence: Evidence, job: Job) -> Cause:
     text = f"It has failed{attempts}: {meaning or said or 'AWS gives no reason'}.{code}"
     todo = []
     if "CannotPull" in said:
-        todo.append(remedies.build_image())
+        todo.append(remedies.build_image(evidence))
     if "OutOfMemory" in said:
         todo.append(Remedy("give its tasks more memory: `memory` in their capabilities, or in the job definition"))
     if job.log_stream:

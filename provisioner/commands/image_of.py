@@ -9,7 +9,7 @@ from rich.console import Console
 
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line
-from provisioner.executor import Executor, Progress
+from provisioner.executor import Executor, Progress, unheard
 from provisioner.image.build import build_and_push, tag_of
 from provisioner.image.events import Event, Line, Report, State
 from provisioner.image.registry import find_built
@@ -21,10 +21,6 @@ from provisioner.spec import ProvisionSpec
 from provisioner.stack import Stack
 
 SIGNS: Final = {State.RUNNING: "→", State.DONE: "✓", State.FAILED: "✗", State.SKIPPED: "–"}
-
-
-def unheard(progress: Progress) -> None:
-    """For whoever keeps no journal."""
 
 
 def known_image(asked: Asked, clients: Clients, stack: Stack) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from engine.diagnosis.model import Check, Remedy, Result
+from provisioner.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +21,8 @@ class Finding:
 
 def finding(name: str, result: Result, evidence: str, *fixes: Remedy, source: str = "", at: float = 0.0) -> Finding:
     return Finding(Check(name, result, evidence, source, at), fixes)
+
+
+def command_for(stack: Stack, command: str, *words: str) -> str:
+    """One of ours, about this stack and no other."""
+    return shlex.join(("scaler-batch", command, "--region", stack.region, "--prefix", stack.prefix, *words))

@@ -6,14 +6,13 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.diagnosis.model import Remedy, Result
 from engine.diagnosis.reads import Document, Reader, Reading
-from provisioner.doctor_checks.finding import Finding, finding
+from provisioner.doctor_checks.finding import Finding, command_for, finding
 from provisioner.doctor_checks.identity import Identity
 from provisioner.export.policies import Principal
 from provisioner.policies import Policy
@@ -111,9 +110,8 @@ def _tried(reads: ClientReads, stack: Stack, need: Need, reading: Reading) -> Fi
 
 
 def _policy_of(stack: Stack, principal: Principal) -> Remedy:
-    place = ("--region", stack.region, "--prefix", stack.prefix)
-    words = ("scaler-batch", "export", "--format", "policy", "--only", principal.value, *place)
-    return Remedy("attach the policy that this prints", shlex.join(words))
+    command = command_for(stack, "export", "--format", "policy", "--only", principal.value)
+    return Remedy("attach the policy that this prints", command)
 
 
 def _some(names: set[str]) -> str:

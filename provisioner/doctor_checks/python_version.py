@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-
 from engine.diagnosis.facts import Image
 from engine.diagnosis.model import Remedy, Result
-from provisioner.doctor_checks.finding import Finding, finding
+from provisioner.doctor_checks.finding import Finding, command_for, finding
+from provisioner.stack import Stack
 
 NAME = "the image's Python"
 
 
-def look(image: Image | None, version: tuple[int, int]) -> Finding:
+def look(image: Image | None, version: tuple[int, int], stack: Stack) -> Finding:
     """`version` is this Python's, which stands for the clients'."""
     ours = ".".join(map(str, version))
     if image is None or not image.exists:
@@ -21,8 +20,6 @@ def look(image: Image | None, version: tuple[int, int]) -> Finding:
     theirs = ".".join(image.python.split(".")[:2])
     if theirs == ours:
         return finding(NAME, Result.PASS, f"{image.python}, as here")
-    fix = Remedy(
-        f"build it for Python {ours}, or use {theirs} for the clients",
-        shlex.join(("scaler-batch", "build-image", "--python", ours)),
-    )
+    command = command_for(stack, "build-image", "--python", ours)
+    fix = Remedy(f"build it for Python {ours}, or use {theirs} for the clients", command)
     return finding(NAME, Result.WARN, f"{image.python} in the image, {ours} here", fix)

@@ -6,7 +6,6 @@ and quotas.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,7 +18,7 @@ from engine.diagnosis.probes.job import job_of
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.doctor_checks.finding import Finding, finding
+from provisioner.doctor_checks.finding import Finding, command_for, finding
 from provisioner.errors import ProvisionError
 from provisioner.remote import RemoteState
 from provisioner.resources.network import network_of
@@ -153,8 +152,7 @@ def _definition(evidence: Evidence, wanted: Wanted) -> Finding:
 
 
 def _lacking(name: str, wanted: Wanted, what: str, source: str, at: float) -> Finding:
-    words = ("scaler-batch", "provision", "--region", wanted.stack.region, "--prefix", wanted.stack.prefix)
-    fix = Remedy("make it", shlex.join(words))
+    fix = Remedy("make it", command_for(wanted.stack, "provision"))
     if wanted.provisioned:
         return finding(name, Result.FAIL, f"{what} was provisioned and is gone", fix, source=source, at=at)
     return finding(name, Result.WARN, f"{what} does not exist: {NOT_YET}", fix, source=source, at=at)

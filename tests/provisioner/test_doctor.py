@@ -36,6 +36,7 @@ from tests.provisioner.support import apply, stack_for
 
 REPOSITORY = "images"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{REPOSITORY}:1"
+PRICING = Stack("eu-west-1", "pricing", ACCOUNT, "aws")
 SPEC = ProvisionSpec(image=IMAGE)
 INDEX = {
     "schemaVersion": 2,
@@ -103,7 +104,7 @@ def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_pat
     apply(dataclasses.replace(SPEC, image=f"{IMAGE}2"), account)
     image = examine(account, request(tmp_path))["the image is there"]
     assert image.check.result is Result.FAIL
-    assert image.fixes[0].command == "scaler-batch build-image"
+    assert image.fixes[0].command == "scaler-batch build-image --region us-east-1"
 
 
 def test_every_fix_is_a_command_that_a_shell_takes_apart(clients: Clients, tmp_path: Path) -> None:
@@ -137,7 +138,13 @@ def test_without_credentials_only_they_are_told(monkeypatch: pytest.MonkeyPatch,
     ],
 )
 def test_the_image_s_python_is_held_against_this_one(image: Image | None, result: Result) -> None:
-    assert python_version.look(image, (3, 11)).check.result is result
+    assert python_version.look(image, (3, 11), PRICING).check.result is result
+
+
+def test_an_image_of_another_python_is_built_again_for_its_own_stack() -> None:
+    image = Image(uri=IMAGE, in_ecr=True, exists=True, python="3.12.1")
+    [fix] = python_version.look(image, (3, 11), PRICING).fixes
+    assert fix.command == "scaler-batch build-image --region eu-west-1 --prefix pricing --python 3.11"
 
 
 def test_a_scheduler_is_reached_or_not() -> None:
@@ -177,7 +184,8 @@ def test_permissions_are_asked_of_iam_by_what_the_exported_policies_allow() -> N
 def test_a_denied_action_is_named_with_the_policy_that_allows_it() -> None:
     found = permission(decided(SubmitJob="implicitDeny"), Result.FAIL)
     assert (found.failed, found.check.evidence) == (True, "denied: batch:SubmitJob")
-    assert "export --format policy --only manager" in found.fixes[0].command
+    place = f"--region {REGION} --prefix scaler-batch"
+    assert found.fixes[0].command == f"scaler-batch export {place} --format policy --only manager"
 
 
 def test_where_iam_may_not_be_asked_the_doctor_s_own_reads_tell() -> None:

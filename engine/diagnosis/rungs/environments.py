@@ -36,7 +36,7 @@ def _blocked(evidence: Evidence, environments: tuple[Environment, ...], told: st
 
 def _remedies(evidence: Evidence, environment: Environment) -> list[Remedy]:
     if environment.status == "INVALID":
-        return [remedies.look_at_environment(evidence, environment), remedies.provision_again()]
+        return [remedies.look_at_environment(evidence, environment), remedies.provision_again(evidence)]
     if environment.state != "ENABLED":
         return [remedies.enable_environment(evidence, environment)]
     return []

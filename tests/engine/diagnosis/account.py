@@ -177,7 +177,7 @@ def route_table(gateway: str | None, **more: Any) -> dict[str, Any]:
 
 def diagnosis(account: Account, job_id: str | None = JOB) -> Diagnosis:
     clock = Clock()
-    return Diagnoser(account, clock, clock.sleep).diagnose("jobs", job_id)
+    return Diagnoser(account, clock, clock.sleep, region=REGION).diagnose("jobs", job_id)
 
 
 def with_answers(**answers: object) -> Account:

@@ -193,7 +193,7 @@ CASES = (
         "the image is missing",
         EVIDENCE,
         "the image is there",
-        "scaler-batch build-image",
+        "scaler-batch build-image --region us-east-1",
     ),
     Case(
         "an image for another processor",
@@ -294,7 +294,7 @@ CASES = (
         "failed",
         AWS,
         "",
-        "scaler-batch build-image",
+        "scaler-batch build-image --region us-east-1",
     ),
     Case("unknown to AWS", lambda: with_answers(describe_jobs={"jobs": []}), "unknown job", AWS),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.provisioner.faults.commands import REGION, Ran
+from tests.provisioner.faults.faults import Fault
+from tests.provisioner.faults.recorded import Call
 from tests.provisioner.faults.world import World
 
 
@@ -20,6 +22,14 @@ def assert_saved_what_was_made(world: World) -> None:
     if world.living():
         assert world.saved is not None
         assert not world.saved.complete
+
+
+def assert_fault_is_told(world: World, fault: Fault, call: Call) -> None:
+    """Of a provisioning that can't go on with it; then the fault is over."""
+    world.strike(fault, call)
+    assert_said_plainly(world.commands.provision())
+    world.recover()
+    assert_saved_what_was_made(world)
 
 
 def assert_provisioned(world: World) -> None:

@@ -8,9 +8,8 @@ from provisioner.image.request import OWN_PYTHON
 from provisioner.local.aws import LocalAWS
 from tests.provisioner.faults.expected import (
     assert_cleans_up,
+    assert_fault_is_told,
     assert_provisions,
-    assert_said_plainly,
-    assert_saved_what_was_made,
 )
 from tests.provisioner.faults.faults import Fault
 from tests.provisioner.faults.recorded import Call
@@ -35,9 +34,6 @@ def building(world: World, engines: FakeEngines, aws: LocalAWS) -> World:
 def test_a_call_for_the_image_that_fails_is_told_and_the_next_run_finishes(
     building: World, call: Call, fault: Fault
 ) -> None:
-    building.strike(fault, call)
-    assert_said_plainly(building.commands.provision())
-    building.recover()
-    assert_saved_what_was_made(building)
+    assert_fault_is_told(building, fault, call)
     assert_provisions(building)
     assert_cleans_up(building)

@@ -8,10 +8,10 @@ from tests.provisioner.faults import recorded
 from tests.provisioner.faults.commands import AFTER_CALL
 from tests.provisioner.faults.expected import (
     assert_cleans_up,
+    assert_fault_is_told,
     assert_nothing_left,
     assert_provisioned,
     assert_provisions,
-    assert_said_plainly,
     assert_saved_what_was_made,
 )
 from tests.provisioner.faults.faults import Fault
@@ -28,10 +28,7 @@ each_refusal = pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, 
 @each_read
 @each_refusal
 def test_a_read_that_fails_is_told(world: World, call: Call, fault: Fault) -> None:
-    world.strike(fault, call)
-    assert_said_plainly(world.commands.provision())
-    world.recover()
-    assert_saved_what_was_made(world)
+    assert_fault_is_told(world, fault, call)
     if world.living():
         assert_provisions(world)
         assert_cleans_up(world)
@@ -40,10 +37,7 @@ def test_a_read_that_fails_is_told(world: World, call: Call, fault: Fault) -> No
 @each_change
 @pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED], ids=str)
 def test_a_change_that_is_not_made_is_told_and_cleanup_finds_the_rest(world: World, call: Call, fault: Fault) -> None:
-    world.strike(fault, call)
-    assert_said_plainly(world.commands.provision())
-    world.recover()
-    assert_saved_what_was_made(world)
+    assert_fault_is_told(world, fault, call)
     assert_cleans_up(world)
 
 
@@ -59,10 +53,7 @@ def test_a_change_whose_answer_is_lost_once_is_found_to_be_made(world: World, ca
 def test_a_change_that_is_not_answered_is_told_and_the_next_run_finishes(
     world: World, call: Call, fault: Fault
 ) -> None:
-    world.strike(fault, call)
-    assert_said_plainly(world.commands.provision())
-    world.recover()
-    assert_saved_what_was_made(world)
+    assert_fault_is_told(world, fault, call)
     assert_provisions(world)
     assert_cleans_up(world)
 
