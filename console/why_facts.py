@@ -129,11 +129,12 @@ def history(trends: Trends | None, glyphs: Glyphs, cells: int) -> list[Line]:
 
 
 def _spark(state: JobState, trends: Trends, room: int, glyphs: Glyphs) -> Line:
-    counts = trends.counts.get(state, (0,))  # a state that never had a job in the window is left out
+    counts = trends.counts.get(state, ())  # none: no job was ever in it
+    now = counts[-1] if counts else 0
     return (
         (f" {fit(state.value, SPARK_LABEL)}", "muted"),
         (spark(counts, room, glyphs), state.value.lower()),
-        (f"  now {format.count(counts[-1])}", "text"),
+        (f"  now {format.count(now)}", "text"),
     )
 
 
