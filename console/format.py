@@ -1,6 +1,6 @@
 """Numbers, times and sizes as people read them: short, of bounded width, and never a 0 for what nobody knows.
 
-Owns no width of a terminal cell (that is `console.spans`) and no colour.
+Owns no width of a terminal cell (that is `console.tui.drawing.spans`) and no colour.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from console.app import ConsoleApp
-from console.preferences import Preferences
-from console.screens.replay import ReplayDashboard
-from console.state import ConsoleState
+from console.tui.app import ConsoleApp
+from console.tui.preferences import Preferences
+from console.tui.screens.replay import ReplayDashboard
+from console.tui.state import ConsoleState
+from engine.telemetry.client.replay import ReplaySource
 from engine.telemetry.recording import Recording
-from engine.telemetry.replay import ReplaySource
 
 FOLDER: Final = Path(__file__).resolve().parent
 RECORDING: Final = FOLDER / "session.rec"

@@ -17,11 +17,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
+from engine.jobs.registry import ENDED_KEPT, JobBook
 from engine.logs import configure_logging
-from engine.settings import EngineConfig, StopMode
-from engine.telemetry.book import ENDED_KEPT, JobBook
-from engine.telemetry.service import telemetry
+from engine.telemetry.server.service import telemetry
 from engine.worker_manager import AWSHPCWorkerManager
 
 logger = logging.getLogger("engine")

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from engine.backends import Outcome
 from engine.messages import CancelAnswer, LinkDown, ResultNotice, TaskArrived
+from engine.model import Outcome
 from engine.scaler_link import new_result_id, pack_profile
 
 SETTLE_SECONDS = 0.2

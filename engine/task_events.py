@@ -1,10 +1,10 @@
-"""What the task manager tells of its tasks' lives; `engine.telemetry.book.JobBook` listens."""
+"""What the task manager tells of its tasks' lives; `engine.jobs.registry.JobBook` listens."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from engine.backends import Outcome, Placement, Sighting
+from engine.model import Outcome, Placement, Sighting
 from engine.task_record import TaskRecord
 
 

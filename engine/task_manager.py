@@ -13,13 +13,15 @@ import pickle
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from container.batch_job_frames import Blob
-from engine.backends import BatchState, HPCBackend, Outcome, Placement, Profile, ResourceShape, Sighting, TaskWork
-from engine.byte_budget import ByteBudget
-from engine.cancelling import cancel_and_wait
+from engine.aio import cancel_and_wait
+from engine.aws.batch_states import BatchState
+from engine.backends.protocol import HPCBackend
 from engine.deliveries import Deliveries, Replies, Storage
-from engine.function_names import function_name
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
-from engine.object_cache import CONCURRENT_READS, ObjectCache
+from engine.model import Outcome, Placement, Profile, ResourceShape, Sighting, TaskWork
+from engine.pickles.function_names import function_name
+from engine.storage.byte_budget import ByteBudget
+from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
 from engine.task_events import TaskEvents
 from engine.task_queue import TaskQueue
 from engine.task_record import ENDING, TaskRecord, TaskState, shape_wanted

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from engine.backends import BatchState, Placement, ResourceShape
+from engine.aws.batch_states import BatchState
 from engine.messages import TaskArrived
+from engine.model import Placement, ResourceShape
 
 
 class TaskState(str, Enum):

@@ -9,8 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from engine.config.settings import ManagerConfig
 from engine.errors import ClusterShutdown, SchedulerLost
 from engine.heartbeat import HeartbeatManager
+from engine.link_health import LinkHealth
 from engine.messages import (
     CancelAnswer,
     CancelRequested,
@@ -23,10 +25,8 @@ from engine.messages import (
     WorkerMessage,
     WorkerVitals,
 )
-from engine.settings import ManagerConfig
-from engine.storage_link import StorageLink
+from engine.storage.storage_link import StorageLink
 from engine.task_manager import AWSHPCTaskManager
-from engine.telemetry.link_health import LinkHealth
 
 logger = logging.getLogger(__name__)
 

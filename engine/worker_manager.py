@@ -11,17 +11,18 @@ import logging
 import time
 from typing import Any
 
-from engine.backends import Insight, create_backend
-from engine.cancelling import cancel_and_wait
+from engine.aio import cancel_and_wait
+from engine.backends.protocol import Insight
+from engine.backends.registry import create_backend
+from engine.config.settings import ManagerConfig, StopMode
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
+from engine.jobs.registry import JobBook
+from engine.link_health import LinkHealth
 from engine.messages import CapacityWanted, LinkDown
+from engine.model import Link
 from engine.scaler_link import ManagerChannel, SchedulerLink
-from engine.settings import ManagerConfig, StopMode
-from engine.storage_link import StorageLink
+from engine.storage.storage_link import StorageLink
 from engine.task_manager import AWSHPCTaskManager
-from engine.telemetry.book import JobBook
-from engine.telemetry.link_health import LinkHealth
-from engine.telemetry.schema import Link
 from engine.worker import AWSBatchWorker
 
 logger = logging.getLogger(__name__)

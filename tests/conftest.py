@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("tests.containers.engine",)
+pytest_plugins = ("tests.support.docker.engine",)
 
 FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
 

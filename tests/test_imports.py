@@ -11,21 +11,23 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.paths import ROOT
+
 OURS = ("console", "engine", "provisioner", "container")
 
 # The errors that end a program are vocabulary that all parts but the container share.
 VOCABULARY = "engine.errors"
 ALLOWED = {
-    "console": ("console", "engine.telemetry", "engine.config", VOCABULARY),
+    "console": ("console", "engine.telemetry", "engine.config.resolve", VOCABULARY),
     "provisioner": ("provisioner", "engine.aws", "engine.diagnosis", "container", VOCABULARY),
     "engine": ("engine", "container.batch_job_frames"),
     "engine.aws": ("engine.aws", VOCABULARY),
     "container": (),
 }
-SCALER_DOORS = ("engine/scaler_link.py", "console/demo.py")
+SCALER_DOORS = ("engine/scaler_link.py", "console/local/demo.py")
 LOOKERS_DOORS = tuple(f"engine.telemetry.{name}" for name in ("client", "replay", "query", "endpoints", "keys"))
 NOT_FOR_LOOKERS = ("boto3", "botocore", "scaler", "textual", "rich", "prometheus_client")
+ENGINE_ONLY = ("engine.backends", "engine.aws", "engine.task_record")
 CONTAINER_LIBRARIES = ("boto3", "botocore", "cloudpickle")
 IMAGE_MODULE_PREFIX = "batch_job_"  # siblings in the image, where they can't collide with a user's module
 
@@ -116,7 +118,7 @@ def test_a_looker_needs_nothing_of_the_engine_but_its_messages() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     modules = loaded.stdout.split()
     foreign = [each for each in modules if each in NOT_FOR_LOOKERS]
-    engines = [each for each in modules if within(each, ("engine.backends", "engine.aws", "engine.task_record"))]
+    engines = [each for each in modules if within(each, ENGINE_ONLY)]
     assert (foreign, engines) == ([], [])
 
 
@@ -153,7 +155,7 @@ def test_the_walk_sees_relative_and_deferred_imports() -> None:
     source = "from ..errors import X\nfrom . import names\ndef f():\n    import provisioner.cli\n"
     found = [(one.module, one.deferred) for one in walk(ast.parse(source), path)]
     assert found == [
-        ("engine.backends.errors.X", False),
+        ("engine.backends.protocol.errors.X", False),
         ("engine.backends.batch.names", False),
         ("provisioner.cli", True),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from engine.diagnosis.facts import Evidence
+from engine.diagnosis.evidence import Evidence
 from engine.diagnosis.judge import is_settled, judge
 from engine.diagnosis.model import Diagnosis
 from engine.diagnosis.probes import (

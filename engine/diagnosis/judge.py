@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Final
 
 from engine.diagnosis import reasons, remedies, states
-from engine.diagnosis.facts import Evidence, Job
+from engine.diagnosis.checks.table import LADDER
+from engine.diagnosis.evidence import Evidence, Job
 from engine.diagnosis.findings import LASTING_S, Cause, Certainty, Seen, duration
-from engine.diagnosis.ladder import LADDER
 from engine.diagnosis.model import NO_VERDICT, Check, Diagnosis, Result
 
 CERTAIN: Final = "the cause is certain without it"

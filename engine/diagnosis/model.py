@@ -49,3 +49,12 @@ class Diagnosis(msgspec.Struct, frozen=True):
     checks: tuple[Check, ...]
     remedies: tuple[Remedy, ...]
     at: float  # unix seconds
+
+
+class Diagnosed(msgspec.Struct, frozen=True, tag=True):
+    """The newest diagnosis that there is; none while the first one is under way, or when `note` says why."""
+
+    diagnosis: Diagnosis | None = None
+    under_way: bool = False
+    """AWS is being asked: ask again for a newer one."""
+    note: str = ""

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.diagnosis import remedies
-from engine.diagnosis.facts import Evidence, Job
+from engine.diagnosis.checks.launches import choice, for_capacity
+from engine.diagnosis.evidence import Evidence, Job
 from engine.diagnosis.findings import LASTING_S, Cause, Certainty, Seen, duration, failed, passed, warned
 from engine.diagnosis.model import Remedy
-from engine.diagnosis.rungs.launches import choice, for_capacity
 
 
 @dataclass(frozen=True, slots=True)

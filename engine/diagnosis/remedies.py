@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from engine.diagnosis.facts import Environment, Evidence, Job, VcpuQuota, Way
+from engine.diagnosis.evidence import Environment, Evidence, Job, VcpuQuota, Way
 from engine.diagnosis.model import Remedy
 
 INSTANCE_POLICY: Final = "AmazonEC2ContainerServiceforEC2Role"

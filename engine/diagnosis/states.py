@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from engine.diagnosis import remedies
-from engine.diagnosis.facts import Evidence, Job
+from engine.diagnosis.checks import image
+from engine.diagnosis.evidence import Evidence, Job
 from engine.diagnosis.findings import Cause, Certainty
 from engine.diagnosis.model import Remedy, Result
-from engine.diagnosis.rungs import image
 
 CHILD_STATES: Final = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 # What AWS's reasons of failed jobs mean, by a part of them.

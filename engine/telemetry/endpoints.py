@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from engine.errors import ConfigError, EngineError
-from engine.telemetry.schema import VERSION
+from engine.telemetry.schema.messages import VERSION
 
 PROGRAM = "scaler-batch"
 LOCK, CARD = "lock", "engine.json"

@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from engine.errors import EngineError
-from engine.telemetry.schema import MAX_MESSAGE_BYTES, VERSION, FullState, Tick
+from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES, VERSION, FullState, Tick
 
 KEY_SECONDS: Final = 60.0
 _MAGIC: Final = b"scaler-batch recording, telemetry version "

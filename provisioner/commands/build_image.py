@@ -10,11 +10,8 @@ from rich.console import Console
 
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line, told_as_json
-from provisioner.commands.ending import interruptible
-from provisioner.commands.image_of import repository_of, teller
-from provisioner.image.build import BuiltImage, build_and_push
-from provisioner.image.request import OWN_PYTHON, PLATFORMS, ImageRequest
-from provisioner.options import (
+from provisioner.commands.image import repository_of, teller
+from provisioner.commands.options import (
     IMAGE,
     Adopt,
     BaseImage,
@@ -26,8 +23,11 @@ from provisioner.options import (
     Region,
     Requirements,
 )
-from provisioner.planner import Claims, stack_of
-from provisioner.spec import ProvisionSpec
+from provisioner.commands.signals import interruptible
+from provisioner.image.build import BuiltImage, build_and_push
+from provisioner.image.request import OWN_PYTHON, PLATFORMS, ImageRequest
+from provisioner.plan.planner import Claims, stack_of
+from provisioner.stack.spec import ProvisionSpec
 
 DEFAULT_PLATFORM: Final = PLATFORMS[0]
 

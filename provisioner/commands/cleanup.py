@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from provisioner.cleanup import Candidate, Cleaner, Remains, Removal, candidates, plan_cleanup
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
-from provisioner.commands.ending import interruptible
-from provisioner.documents import plan_document, remains_document, removal_document
-from provisioner.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
-from provisioner.output import forget
-from provisioner.planner import Claims, stack_of
-from provisioner.printing import console, print_plan, print_remains, print_removal
-from provisioner.remote import RemoteState
-from provisioner.stack import Stack
+from provisioner.commands.json_output import plan_document, remains_document, removal_document
+from provisioner.commands.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
+from provisioner.commands.printing import console, print_plan, print_remains, print_removal
+from provisioner.commands.signals import interruptible
+from provisioner.plan.cleanup import Candidate, Cleaner, Remains, Removal, candidates, plan_cleanup
+from provisioner.plan.planner import Claims, stack_of
+from provisioner.plan.remote import RemoteState
+from provisioner.stack.naming import Stack
+from provisioner.stack.saved_state import forget
 
 WHAT_NOW = "what was deleted so far is gone. Run this again to go on."
 

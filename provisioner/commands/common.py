@@ -10,10 +10,10 @@ from pathlib import Path
 import typer
 
 from engine.errors import ConfigError, EngineError
-from provisioner.documents import as_line
-from provisioner.output import entry_key, load
-from provisioner.planner import Claims
-from provisioner.stack import Stack
+from provisioner.commands.json_output import as_line
+from provisioner.plan.planner import Claims
+from provisioner.stack.naming import Stack
+from provisioner.stack.saved_state import entry_key, load
 
 
 def claims_of(stack: Stack, config: Path, *, adopt: bool) -> Claims:

@@ -13,8 +13,8 @@ import typer
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line, told_as_json
-from provisioner.options import CONFIG_FILE, ConfigFile, Json, Prefix, Region
-from provisioner.printing import console
+from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json, Prefix, Region
+from provisioner.commands.printing import console
 
 STUCK = "Why nothing runs"
 
@@ -59,9 +59,9 @@ def doctor(
 def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> bool:
     from engine.diagnosis.diagnose import Diagnoser
     from engine.diagnosis.model import NO_VERDICT, Result
-    from provisioner.doctor import CALLS_PER_S
-    from provisioner.doctor_report import diagnosis_document, print_diagnosis
-    from provisioner.reads import ClientReads
+    from provisioner.doctor.doctor import CALLS_PER_S
+    from provisioner.doctor.reads import ClientReads
+    from provisioner.doctor.report import diagnosis_document, print_diagnosis
 
     with console().status("reading AWS"):
         diagnoser = Diagnoser(ClientReads(Clients(region)), calls_per_s=CALLS_PER_S, region=region)
@@ -76,8 +76,8 @@ def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> boo
 def _examine(
     region: str, prefix: str, config: Path, max_vcpus: int | None, scheduler: str | None, *, as_json: bool
 ) -> bool:
-    from provisioner.doctor import Doctor, Request
-    from provisioner.doctor_report import findings_document, print_findings
+    from provisioner.doctor.doctor import Doctor, Request
+    from provisioner.doctor.report import findings_document, print_findings
 
     request = Request(region=region, prefix=prefix, config=config, max_vcpus=max_vcpus, scheduler=scheduler)
     with console().status("looking"):

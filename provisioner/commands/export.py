@@ -12,13 +12,13 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
+from provisioner.commands.options import Adopt, Asked, with_asked
 from provisioner.errors import ProvisionError
 from provisioner.export.cloudformation import template
 from provisioner.export.policies import Principal, policies
-from provisioner.options import Adopt, Asked, with_asked
 from provisioner.policies import Policy
-from provisioner.spec import ProvisionSpec, check
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec, check
 
 ACCOUNT_DIGITS = 12
 MANAGED_POLICY_CHARACTERS = 6144

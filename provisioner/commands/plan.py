@@ -9,18 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from engine.errors import ConfigError
-from provisioner.cleanup import candidates, plan_cleanup
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line
-from provisioner.commands.image_of import known_image
-from provisioner.documents import plan_document
+from provisioner.commands.image import known_image
+from provisioner.commands.json_output import plan_document
+from provisioner.commands.options import CONFIG_FILE, Adopt, Asked, ConfigFile, Json, with_asked
+from provisioner.commands.printing import print_plan
 from provisioner.errors import ProvisionError
-from provisioner.models import Plan
-from provisioner.options import CONFIG_FILE, Adopt, Asked, ConfigFile, Json, with_asked
-from provisioner.planner import Claims, plan_provision, stack_of
-from provisioner.printing import print_plan
-from provisioner.remote import RemoteState
-from provisioner.stack import Stack
+from provisioner.plan.cleanup import candidates, plan_cleanup
+from provisioner.plan.model import Plan
+from provisioner.plan.planner import Claims, plan_provision, stack_of
+from provisioner.plan.remote import RemoteState
+from provisioner.stack.naming import Stack
 
 CHANGES = 2
 """Terraform's exit code for a plan that isn't empty."""

@@ -12,21 +12,21 @@ import typer
 
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
-from provisioner.commands.ending import interruptible
-from provisioner.commands.image_of import built_image, known_image, teller
-from provisioner.documents import plan_document, progress_document
-from provisioner.executor import Executor, Progress
-from provisioner.journal import Journal
-from provisioner.models import Plan
-from provisioner.options import CONFIG_FILE, ENV_FILE, Adopt, Asked, ConfigFile, EnvFile, Json, Yes, with_asked
-from provisioner.output import Provisioned, entry_key, load
-from provisioner.planner import Claims, plan_provision, stack_of
-from provisioner.printing import console, print_plan
-from provisioner.private_files import require_writable
-from provisioner.progress_table import ProgressTable
-from provisioner.remote import RemoteState
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.commands.image import built_image, known_image, teller
+from provisioner.commands.json_output import plan_document, progress_document
+from provisioner.commands.options import CONFIG_FILE, ENV_FILE, Adopt, Asked, ConfigFile, EnvFile, Json, Yes, with_asked
+from provisioner.commands.printing import console, print_plan
+from provisioner.commands.progress_table import ProgressTable
+from provisioner.commands.signals import interruptible
+from provisioner.plan.executor import Executor, Progress
+from provisioner.plan.model import Plan
+from provisioner.plan.planner import Claims, plan_provision, stack_of
+from provisioner.plan.remote import RemoteState
+from provisioner.stack.checkpoint import Journal
+from provisioner.stack.naming import Stack
+from provisioner.stack.private_files import require_writable
+from provisioner.stack.saved_state import Provisioned, entry_key, load
+from provisioner.stack.spec import ProvisionSpec
 
 WHAT_NOW = "what was made so far is noted. Run this again to go on, or cleanup to take it back."
 

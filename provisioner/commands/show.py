@@ -13,15 +13,15 @@ import typer
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line
-from provisioner.documents import seen_documents
+from provisioner.commands.json_output import seen_documents
+from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json
+from provisioner.commands.printing import print_seen
 from provisioner.errors import ProvisionError
-from provisioner.options import CONFIG_FILE, ConfigFile, Json
-from provisioner.output import Provisioned, environment_text, load
-from provisioner.planner import stack_of
-from provisioner.printing import print_seen
-from provisioner.remote import RemoteState
-from provisioner.show import look
-from provisioner.toml_table import worker_manager_table
+from provisioner.plan.drift import look
+from provisioner.plan.planner import stack_of
+from provisioner.plan.remote import RemoteState
+from provisioner.stack.saved_state import Provisioned, environment_text, load
+from provisioner.stack.toml_table import worker_manager_table
 
 
 class Format(StrEnum):

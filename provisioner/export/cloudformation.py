@@ -13,10 +13,10 @@ from provisioner.clients import Document
 from provisioner.export.empty_account import VPC, EmptyAccount, without_network
 from provisioner.export.intrinsics import References, anywhere, get_att, properties_referring, ref
 from provisioner.export.properties import BY_KIND, SUBNETS
-from provisioner.inventory import wanted
+from provisioner.plan.catalog import wanted
 from provisioner.resources import job_definition, security_group
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 
 BOUNDARY: Final = "PermissionsBoundary"
 IMAGE: Final = "Image"

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from provisioner.clients import Document
-from provisioner.remote import RemoteState
-from provisioner.spec import ProvisionSpec
+from provisioner.plan.remote import RemoteState
+from provisioner.stack.spec import ProvisionSpec
 
 VPC: Final = "${VpcId}"
 SUBNET: Final = "${SubnetIds}"

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping
 from typing import Final
 
 from provisioner.clients import Document
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 
 MAPS: Final = frozenset({"parameters", "tags", "options"})
 """Keys of Batch's documents whose values are people's own maps: their keys are no names of properties."""

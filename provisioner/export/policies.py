@@ -12,8 +12,8 @@ from provisioner.policies import (
     manager_policy,
     provisioner_policy,
 )
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 
 
 class Principal(StrEnum):

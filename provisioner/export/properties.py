@@ -14,7 +14,7 @@ from provisioner.export.intrinsics import capitalized, get_att, ref
 from provisioner.resources import Resource
 from provisioner.resources.role import POLICY_NAME
 from provisioner.resources.security_group import DESCRIPTION
-from provisioner.stack import as_tag_list
+from provisioner.stack.naming import as_tag_list
 
 SUBNETS: Final = "SubnetIds"
 """The parameter, a list."""

@@ -9,14 +9,14 @@ from typing import Final
 
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError
+from provisioner.image.builder import Engine, find_engine
 from provisioner.image.context import Context, prepared
-from provisioner.image.engine import Engine, find_engine
 from provisioner.image.events import Line, Report, State, Step, told
 from provisioner.image.login import logged_in
 from provisioner.image.programs import ProgramFailed, stream
 from provisioner.image.registry import credentials, find_built, repository_uri
 from provisioner.image.request import ImageRequest
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 
 QUIET: Final = {"BUILDKIT_PROGRESS": "plain", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 """docker draws no progress bars, and pushes the image alone, not an index with a certificate of origin next to it."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from provisioner.image.engine import Engine
+from provisioner.image.builder import Engine
 from provisioner.image.programs import ask
 from provisioner.image.registry import Credentials
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 
 NOT_THERE: Final = frozenset({"RepositoryNotFoundException", "ImageNotFoundException"})
 

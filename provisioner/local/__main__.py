@@ -16,7 +16,7 @@ def parse(argv: list[str]) -> LocalOptions:
     parser = argparse.ArgumentParser(prog="python -m provisioner.local", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state-dir", required=True, help="the only folder that is written to")
-    parser.add_argument("--fault", action="append", default=[], help="see provisioner/local/faults.py")
+    parser.add_argument("--fault", action="append", default=[], help="see provisioner/local/faults/faults.py")
     parser.add_argument("--options", default="{}", help="more of LocalOptions, as JSON")
     given = parser.parse_args(argv)
     more = msgspec.json.decode(given.options, type=dict)

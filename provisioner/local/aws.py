@@ -16,7 +16,7 @@ from typing import Any, Self
 import msgspec
 
 from engine.errors import EngineError
-from provisioner.local.faults import AnyFault, parse_fault
+from provisioner.local.faults.faults import AnyFault, parse_fault
 from provisioner.local.options import Delays, LocalOptions
 
 READY = "READY "

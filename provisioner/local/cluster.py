@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 
 from provisioner.clients import Clients
-from provisioner.executor import provision
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
-from provisioner.local.scaler_processes import GuardedProcess, free_ports, object_storage, scheduler
-from provisioner.output import Provisioned
-from provisioner.spec import ProvisionSpec
+from provisioner.local.processes.scaler_processes import GuardedProcess, free_ports, object_storage, scheduler
+from provisioner.plan.executor import provision
+from provisioner.stack.saved_state import Provisioned
+from provisioner.stack.spec import ProvisionSpec
 
 if TYPE_CHECKING:
     from provisioner.local.containers.job_image import JobImage

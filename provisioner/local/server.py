@@ -21,27 +21,27 @@ from typing import TYPE_CHECKING
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.logs.models import logs_backends
 
+from provisioner.local.account.default_route import DefaultRoute
+from provisioner.local.account.ec2_rules import Ec2Rules
+from provisioner.local.account.iam_rules import IamRules
+from provisioner.local.account.moto_account import MotoAccount
+from provisioner.local.account.moto_bridge import Moto
+from provisioner.local.account.quotas_api import QuotasApi
 from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.clock import ThreadClock
-from provisioner.local.batch.lifecycle import Lifecycle
-from provisioner.local.batch.resources import Resources
-from provisioner.local.batch.submit import DEFAULT_LOG_GROUP
-from provisioner.local.default_route import DefaultRoute
-from provisioner.local.ec2_rules import Ec2Rules
-from provisioner.local.executor import ForkServerExecutor
-from provisioner.local.fault_desk import FaultDesk
-from provisioner.local.faults import parse_fault
-from provisioner.local.framing import ProgramSettings
-from provisioner.local.gateway import Gateway, Services
-from provisioner.local.http_server import HttpServer, Request, Response
-from provisioner.local.iam_rules import IamRules
-from provisioner.local.log_store import LogStore
-from provisioner.local.logs_api import LogsApi
-from provisioner.local.moto_account import MotoAccount
-from provisioner.local.moto_bridge import Moto
+from provisioner.local.batch.control_plane.resources import Resources
+from provisioner.local.batch.jobs.lifecycle import Lifecycle
+from provisioner.local.batch.jobs.submit import DEFAULT_LOG_GROUP
+from provisioner.local.faults.fault_injector import FaultDesk
+from provisioner.local.faults.faults import parse_fault
+from provisioner.local.http.gateway import Gateway, Services
+from provisioner.local.http.server import HttpServer, Request, Response
+from provisioner.local.logs.log_store import LogStore
+from provisioner.local.logs.logs_api import LogsApi
 from provisioner.local.options import LocalOptions
-from provisioner.local.quotas_api import QuotasApi
-from provisioner.local.s3 import S3
+from provisioner.local.processes.executor import ForkServerExecutor
+from provisioner.local.processes.framing import ProgramSettings
+from provisioner.local.s3.s3 import S3
 
 if TYPE_CHECKING:
     from provisioner.local.containers.executor import ContainerExecutor

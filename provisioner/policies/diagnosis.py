@@ -8,7 +8,7 @@ from __future__ import annotations
 from provisioner.policies.execution import PULL
 from provisioner.policies.instance import cluster_of
 from provisioner.policies.statements import Statement, allow, of_service
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 
 IMAGE = ("ecr:DescribeImages", *PULL[1:])
 """The image's platform stands in its configuration, which is fetched like a layer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from provisioner.policies.statements import Policy, Statement, allow, document
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 
 ECR_IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[^/]+/(?P<repository>[^:@\s]+)(?:[:@]\S*)?"

@@ -7,7 +7,7 @@ the agent does these with the jobs' execution role.
 from __future__ import annotations
 
 from provisioner.policies.statements import Policy, allow, document, of_service
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 
 CREATIONS = ("CreateCluster", "RegisterContainerInstance")
 ON_CLUSTERS = (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from provisioner.policies.statements import Policy, allow, document, missing_is_404
-from provisioner.spec import DEFAULT_S3_PREFIX
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
 READABLE = ("objects", "payloads", "results", "fence")
 """The folders that the runner reads: results too, because it looks whether its own exists."""

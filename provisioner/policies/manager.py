@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from provisioner.policies.diagnosis import diagnosis_statements
 from provisioner.policies.statements import Policy, Statement, allow, document, missing_is_404, of_service
-from provisioner.spec import DEFAULT_S3_PREFIX
-from provisioner.stack import TAG, Stack
+from provisioner.stack.naming import TAG, Stack
+from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
 
 def manager_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from provisioner.policies.diagnosis import UNSCOPED, queue_and_cluster
 from provisioner.policies.execution import PULL
 from provisioner.policies.statements import Policy, Statement, allow, document, of_service
-from provisioner.stack import TAG, Stack
+from provisioner.stack.naming import TAG, Stack
 
 BATCH_ROLE = "aws-service-role/batch.amazonaws.com/*"
 

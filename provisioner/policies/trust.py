@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provisioner.policies.statements import Policy, Statement, document
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 
 
 def trust(service: str, stack: Stack | None = None) -> Policy:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from provisioner.clients import Document
-from provisioner.models import Instruction
-from provisioner.remote import RemoteState
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import TAG, Stack
+from provisioner.plan.model import Instruction
+from provisioner.plan.remote import RemoteState
+from provisioner.stack.naming import TAG, Stack
+from provisioner.stack.spec import ProvisionSpec
 
 READY = frozenset({"VALID"})
 SETTLED = frozenset({"VALID", "INVALID"})

@@ -7,15 +7,15 @@ https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments
 from __future__ import annotations
 
 from provisioner.clients import Document
-from provisioner.models import ApiCall, Instruction, WaitUntil
-from provisioner.remote import RemoteState
+from provisioner.plan.model import ApiCall, Instruction, WaitUntil
+from provisioner.plan.remote import RemoteState
 from provisioner.resources import GONE, READY, SETTLED, Found, Resource
 from provisioner.resources.launch_template import LaunchTemplate
 from provisioner.resources.network import network_of
 from provisioner.resources.security_group import SecurityGroup
 from provisioner.resources.service_role import service_role_arn
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 
 ON_DEMAND = ("EC2", "BEST_FIT_PROGRESSIVE")
 SPOT = ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
-from provisioner.models import LIVING_STATES, ApiCall, Instruction, Variable
-from provisioner.remote import RemoteState
+from provisioner.plan.model import LIVING_STATES, ApiCall, Instruction, Variable
+from provisioner.plan.remote import RemoteState
 from provisioner.resources import Found, Resource
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 
 RUNNER_PARAMETERS = ("store", "submission", "payload", "options")
 """What the engine fills in at each SubmitJob; the runner reads "none" as not given."""

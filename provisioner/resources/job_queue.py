@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from provisioner.clients import Document
-from provisioner.models import ApiCall, EndJobs, Instruction, WaitUntil
-from provisioner.remote import RemoteState
+from provisioner.plan.model import ApiCall, EndJobs, Instruction, WaitUntil
+from provisioner.plan.remote import RemoteState
 from provisioner.resources import GONE, READY, SETTLED, Found, Resource
-from provisioner.spec import UNLIMITED, ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import UNLIMITED, ProvisionSpec
 
 LIMITED_REASONS = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from provisioner.clients import Document
-from provisioner.models import ApiCall, Instruction, Output, Variable
-from provisioner.plan_fields import differences
-from provisioner.remote import RemoteState
+from provisioner.plan.field_changes import differences
+from provisioner.plan.model import ApiCall, Instruction, Output, Variable
+from provisioner.plan.remote import RemoteState
 from provisioner.resources import Found, Resource
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack, from_tag_list
+from provisioner.stack.naming import Stack, from_tag_list
+from provisioner.stack.spec import ProvisionSpec
 
 VERSION = Variable("launch template version")
 FIRST_VERSION = "1"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from engine.errors import ConfigError
 from provisioner.clients import Document
 from provisioner.errors import ProvisionError
-from provisioner.remote import RemoteState
-from provisioner.spec import ProvisionSpec
+from provisioner.plan.remote import RemoteState
+from provisioner.stack.spec import ProvisionSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from provisioner.clients import Document
-from provisioner.models import ApiCall, Instruction
-from provisioner.remote import RemoteState
+from provisioner.plan.model import ApiCall, Instruction
+from provisioner.plan.remote import RemoteState
 from provisioner.resources import Found, Resource
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack, from_tag_list
+from provisioner.stack.naming import Stack, from_tag_list
+from provisioner.stack.spec import ProvisionSpec
 
 UNTAGGED_DAYS = 7
 MISSING = "RepositoryNotFoundException"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from provisioner.clients import Document
-from provisioner.models import ApiCall, Instruction
+from provisioner.plan.model import ApiCall, Instruction
+from provisioner.plan.remote import RemoteState
 from provisioner.policies import Policy, as_json
-from provisioner.remote import RemoteState
 from provisioner.resources import Found, Resource
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack, from_tag_list
+from provisioner.stack.naming import Stack, from_tag_list
+from provisioner.stack.spec import ProvisionSpec
 
 POLICY_NAME = "scaler-batch"
 NO_SUCH = "NoSuchEntity"

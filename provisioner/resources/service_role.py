@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from provisioner.clients import Document
-from provisioner.models import ApiCall, Instruction, Output, Variable
-from provisioner.remote import RemoteState
+from provisioner.plan.model import ApiCall, Instruction, Output, Variable
+from provisioner.plan.remote import RemoteState
 from provisioner.resources import Found, Resource
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 
 SERVICE = "batch.amazonaws.com"
 NAME = "AWSServiceRoleForBatch"

@@ -14,8 +14,8 @@ import time
 
 import pytest
 
-from tests.console.demo_source import DemoSource
-from tests.console.widgets.board import Board, Clock
+from tests.support.console.demo.source import DemoSource
+from tests.support.console.widget_app import Board, Clock
 
 pytestmark = pytest.mark.benchmark
 

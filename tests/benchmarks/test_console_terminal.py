@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.terminal import Terminal
-from tests.engine.telemetry.places import short_folder
+from tests.support.console.terminal import Terminal
+from tests.support.engine.socket_places import short_folder
 
 pytestmark = pytest.mark.benchmark
 
@@ -31,7 +31,7 @@ LINE_SECONDS = 0.15
 @contextmanager
 def synthetic_engine(jobs: int, rate: float) -> Iterator[dict[str, str]]:
     """The environment in which a console finds it."""
-    command = (sys.executable, "-m", "tests.console.synthetic_engine", "--jobs", str(jobs), "--rate", str(rate))
+    command = (sys.executable, "-m", "tests.support.console.synthetic_engine", "--jobs", str(jobs), "--rate", str(rate))
     with short_folder() as runtime:
         environ = {"XDG_RUNTIME_DIR": str(runtime)}
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.PIPE)
@@ -93,7 +93,7 @@ def test_quit() -> None:
 
 def test_keys_over_a_slow_line() -> None:
     """What a key costs beyond the line's own time, there and back."""
-    relay = (sys.executable, "-m", "tests.console.slow_line", str(LINE_SECONDS))
+    relay = (sys.executable, "-m", "tests.support.console.slow_line", str(LINE_SECONDS))
     with (
         synthetic_engine(10_000, 0) as environ,
         Terminal((*relay, str(CONSOLE), "attach"), environ=environ) as terminal,

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, manager_calls, run_client, running_engine
+from tests.support.cluster.running_engine import Engine, manager_calls, run_client, running_engine
 
 pytestmark = pytest.mark.benchmark
 

@@ -19,16 +19,16 @@ import pytest
 
 from engine.telemetry.endpoints import engines_here
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, client_process, running_engine
+from tests.support.cluster.running_engine import Engine, client_process, running_engine
 
 pytestmark = pytest.mark.benchmark
 
 SECONDS = float(os.environ.get("LOOKERS_SECONDS", "20"))
 LOOKER = """
 import sys
-from engine.telemetry.client import TelemetryClient
+from engine.telemetry.client.client import TelemetryClient
 from engine.telemetry.endpoints import find_endpoint
-from engine.telemetry.schema import GetTrends
+from engine.telemetry.schema.messages import GetTrends
 client = TelemetryClient(find_endpoint(sys.argv[1]))
 turn = 0
 while True:

@@ -12,9 +12,9 @@ import pytest
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from console.cli import ENTRIES
-from engine.config import resolve
-from tests.console import config_reference, key_reference
+from console.cli.main import ENTRIES
+from engine.config.resolve import resolve
+from tests.support.docs import config_reference, key_reference
 
 README = config_reference.README.read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -32,13 +32,13 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_configuration_reference_is_made_from_the_parameters() -> None:
-    refresh = "refresh it with: python -m tests.console.config_reference"
+    refresh = "refresh it with: python -m tests.support.docs.config_reference"
     assert config_reference.current() == config_reference.reference(), refresh
 
 
 def test_the_table_of_keys_is_made_from_the_actions() -> None:
     assert key_reference.current() == key_reference.reference(), (
-        "refresh it with: python -m tests.console.key_reference"
+        "refresh it with: python -m tests.support.docs.key_reference"
     )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.container.s3_stand_in import S3StandIn, serve
+from tests.support.paths import ROOT
+from tests.support.runner.s3_stand_in import S3StandIn, serve
 
-ROOT = Path(__file__).resolve().parents[2]
-PRELUDE = "from tests.container.client import failure, round_trip\n"
+PRELUDE = "from tests.support.runner.client import failure, round_trip\n"
 
 
 @pytest.fixture

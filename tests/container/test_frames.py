@@ -169,7 +169,7 @@ def test_a_blob_that_tasks_share_is_stored_once() -> None:
 
 
 def test_fifty_squares_fit_inline() -> None:
-    from tests.container.client import payload
+    from tests.support.runner.client import payload
 
     tasks = [(os.urandom(16), payload(square, (x,))) for x in range(50)]
     assert len(to_inline_gzip(encode_payload(tasks))) < 6_000

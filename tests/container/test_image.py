@@ -8,7 +8,8 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 CONTAINER = ROOT / "container"
 
 

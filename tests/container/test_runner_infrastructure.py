@@ -9,20 +9,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
 import pytest
 
 from container.batch_job_frames import Blob, ResultMeta, ResultStatus, decode_result, encode_payload, to_inline
-from tests.container.client import STORE, dumps, payload, start_runner
-from tests.container.s3_stand_in import Refusal, S3StandIn
+from tests.support.paths import ROOT
+from tests.support.runner.client import STORE, dumps, payload, start_runner
+from tests.support.runner.s3_stand_in import Refusal, S3StandIn
 
 SUBMISSION = "5" * 32
 TASK_ID = bytes(range(16))
 RESULT = f"/{STORE}/results/{SUBMISSION}/{TASK_ID.hex()}"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def by_value(source: str) -> Callable[..., Any]:

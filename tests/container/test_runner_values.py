@@ -62,7 +62,7 @@ def test_a_custom_serializer_of_main_works_without_scaler_in_the_image(client: C
     client("""
         import pickle
         from scaler.client.serializer.mixins import Serializer
-        from tests.container.client import dumps
+        from tests.support.runner.client import dumps
 
         class Marked(Serializer):
             @staticmethod
@@ -81,7 +81,7 @@ def test_a_custom_serializer_of_main_works_without_scaler_in_the_image(client: C
 def test_scalers_own_serializer_is_known_by_its_real_pickle(client: Client) -> None:
     client("""
         from scaler.client.serializer.default import DefaultSerializer
-        from tests.container.client import dumps
+        from tests.support.runner.client import dumps
         assert round_trip(lambda: 6, serializer=dumps(DefaultSerializer)).value == 6
         assert round_trip(lambda: 7, serializer=dumps(DefaultSerializer())).value == 7
         """)
@@ -109,7 +109,7 @@ def test_the_frame_says_what_the_run_cost(client: Client) -> None:
 def test_output_passes_through_and_values_are_never_logged(client: Client) -> None:
     client("""
         import os, subprocess
-        from tests.container.client import STORE, payload, start_runner
+        from tests.support.runner.client import STORE, payload, start_runner
         from container.batch_job_frames import encode_payload, to_inline
 
         def talk(secret):
@@ -128,7 +128,7 @@ def test_output_passes_through_and_values_are_never_logged(client: Client) -> No
 def test_300_mebibytes_of_output_flow_in_bounded_memory(client: Client) -> None:
     client("""
         import os, subprocess
-        from tests.container.client import payload, start_runner
+        from tests.support.runner.client import payload, start_runner
         from container.batch_job_frames import encode_payload, to_inline
 
         def talk():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.end_to_end.support import Engine, running_engine
+from tests.support.cluster.running_engine import Engine, running_engine
 
 
 @pytest.fixture(scope="session", params=["ymq"])

@@ -6,7 +6,7 @@ import asyncio
 import pickle
 
 from engine.messages import TaskArrived
-from tests.engine.task_manager_bench import CLIENT, Bench, settle, task_id
+from tests.support.engine.task_manager_bench import CLIENT, Bench, settle, task_id
 
 
 async def test_a_task_goes_to_the_backend_with_its_raw_bytes() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.messages import CancelAnswer
-from tests.engine.task_manager_bench import Bench, task_id
+from tests.support.engine.task_manager_bench import Bench, task_id
 
 
 @pytest.mark.parametrize("force", [True, False])

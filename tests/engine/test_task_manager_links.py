@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.engine.task_manager_bench import Bench, task_id, until
+from tests.support.engine.task_manager_bench import Bench, task_id, until
 
 
 async def test_jobs_live_through_a_lost_connection_and_are_attached_when_their_task_comes_back() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pickle
 
-from engine.backends import BatchState
+from engine.aws.batch_states import BatchState
 from engine.messages import CancelAnswer
-from engine.telemetry.schema import JobState
-from tests.engine.task_manager_bench import Bench, settle, task_id
+from engine.telemetry.schema.messages import JobState
+from tests.support.engine.task_manager_bench import Bench, settle, task_id
 
 
 def _state(bench: Bench, name: str) -> JobState | None:

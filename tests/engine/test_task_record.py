@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.backends import ResourceShape
 from engine.messages import TaskArrived
+from engine.model import ResourceShape
 from engine.task_record import HOLDS_SLOT, IllegalTransition, TaskRecord, TaskState
 
 

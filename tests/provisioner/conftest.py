@@ -14,7 +14,7 @@ from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.server import ThreadedMotoServer
 
 from provisioner.clients import Clients
-from tests.provisioner.image.fake_engine import FakeEngines
+from tests.support.provisioner.fake_builder import FakeEngines
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"

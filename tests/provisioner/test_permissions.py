@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from provisioner.policies import job_policy, manager_policy, provisioner_policy
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 from tests.provisioner.conftest import ACCOUNT, REGION
-from tests.provisioner.permissions.managers_day import managers_day
-from tests.provisioner.permissions.matching import Need, Policy, allows, without
-from tests.provisioner.permissions.recording import RecordingAWS
-from tests.provisioner.permissions.reference import missing, unfit
-from tests.provisioner.permissions.stack_life import OTHERS, StackLife
+from tests.support.provisioner.permissions.manager_scenario import managers_day
+from tests.support.provisioner.permissions.matching import Need, Policy, allows, without
+from tests.support.provisioner.permissions.recording import RecordingAWS
+from tests.support.provisioner.permissions.reference import missing, unfit
+from tests.support.provisioner.permissions.stack_lifecycle import OTHERS, StackLife
 
 # on one worker: what is recorded takes long and serves all
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("permissions")]

@@ -19,8 +19,8 @@ from provisioner.policies import (
     provisioner_policy,
     trust,
 )
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 
 STACK = Stack("eu-west-1", "team", "123456789012", "aws")
 CHINA = Stack("cn-north-1", "team", "123456789012", "aws-cn", "amazonaws.com.cn")

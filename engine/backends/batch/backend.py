@@ -1,4 +1,4 @@
-"""`BatchBackend`: the parts put together, and the protocol of `engine.backends` spoken."""
+"""`BatchBackend`: the parts put together, and the protocol of `engine.backends.protocol` spoken."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ import uuid
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.aws import facts
-from engine.aws.caller import CONNECTIONS, AwsCaller
+from engine.aio import cancel_and_wait
+from engine.aws import limits
+from engine.aws.client import CONNECTIONS, AwsCaller
 from engine.aws.errors import AwsError
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession
-from engine.backends import BackendObserver, Outcome, Placement, TaskWork
-from engine.backends.batch.adoption import Adoption
-from engine.backends.batch.blob_depot import BlobDepot
-from engine.backends.batch.canceller import Canceller
-from engine.backends.batch.cleaner import Cleaner
-from engine.backends.batch.collector import Collector
-from engine.backends.batch.endings import Endings
-from engine.backends.batch.insight import BatchInsight
-from engine.backends.batch.inventory import Inventory
-from engine.backends.batch.job_lists import JobLists
-from engine.backends.batch.lease import Lease
+from engine.backends.batch.introspect.introspection import BatchInsight
 from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
-from engine.backends.batch.logs import LogTail
 from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.own_jobs import JobLists
 from engine.backends.batch.preflight import Surroundings, examine
-from engine.backends.batch.recall import Recall
-from engine.backends.batch.request import JobTemplate, runner_options
-from engine.backends.batch.results import ResultReader
-from engine.backends.batch.second_look import SecondLook
-from engine.backends.batch.settlement import Settlement
-from engine.backends.batch.submission import Launcher
-from engine.backends.batch.tracker import Tracker
-from engine.backends.batch.watch import BatchWatch
-from engine.cancelling import cancel_and_wait
+from engine.backends.batch.submit.ambiguous_submits import Settlement
+from engine.backends.batch.submit.blob_store import BlobDepot
+from engine.backends.batch.submit.collector import Collector
+from engine.backends.batch.submit.launcher import Launcher
+from engine.backends.batch.submit.payload_router import TEXT_LIMIT
+from engine.backends.batch.submit.request import JobTemplate, runner_options
+from engine.backends.batch.takeover.adoption import Adoption
+from engine.backends.batch.takeover.lease import Lease
+from engine.backends.batch.takeover.reconcile import SecondLook
+from engine.backends.batch.takeover.scan import Inventory
+from engine.backends.batch.track.canceller import Canceller
+from engine.backends.batch.track.cleaner import Cleaner
+from engine.backends.batch.track.failure_handler import Endings
+from engine.backends.batch.track.job_poller import BatchWatch
+from engine.backends.batch.track.log_tail import LogTail
+from engine.backends.batch.track.payload_reader import Recall
+from engine.backends.batch.track.results import ResultReader
+from engine.backends.batch.track.tracker import Tracker
+from engine.backends.protocol import BackendObserver
 from engine.errors import StartupError
-from engine.payload_router import TEXT_LIMIT
+from engine.model import Outcome, Placement, TaskWork
 
 if TYPE_CHECKING:
-    from engine.config import ManagerConfig
+    from engine.config.settings import ManagerConfig
 
 logger = logging.getLogger(__name__)
 
@@ -238,10 +239,10 @@ class BatchBackend:
             command=found.command,
             store_uri=self._layout.uri,
             options=runner_options(config.aws_region, config.client_python),
-            timeout_s=max(facts.JOB_TIMEOUT_MIN_S, config.job_timeout_minutes * 60),
+            timeout_s=max(limits.JOB_TIMEOUT_MIN_S, config.job_timeout_minutes * 60),
             tags=found.tags,
             inline_limit=TEXT_LIMIT if config.inline_limit == "auto" else config.inline_limit,
-            overrides_limit=facts.ECS_OVERRIDES_LIMIT if is_auto else None,
+            overrides_limit=limits.ECS_OVERRIDES_LIMIT if is_auto else None,
         )
 
     async def _settle(self) -> None:

@@ -14,7 +14,8 @@ import asyncio
 from dataclasses import dataclass, field
 from enum import Enum
 
-from engine.backends import BatchState, ResourceShape, Route, Sighting, TaskWork
+from engine.aws.batch_states import BatchState
+from engine.model import ResourceShape, Route, Sighting, TaskWork
 
 
 class Stage(Enum):

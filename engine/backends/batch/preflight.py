@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.aws import facts
-from engine.aws.caller import (
+from engine.aws import limits
+from engine.aws.client import (
     DESCRIBE_DEFINITIONS,
     DESCRIBE_ENVIRONMENTS,
     DESCRIBE_QUEUES,
@@ -172,7 +172,7 @@ def _log_group(definition: str, container: dict[str, Any]) -> str:
     logging = container.get("logConfiguration") or {}
     if logging.get("logDriver", "awslogs") != "awslogs":
         return ""
-    group: str = logging.get("options", {}).get("awslogs-group", facts.DEFAULT_LOG_GROUP)
+    group: str = logging.get("options", {}).get("awslogs-group", limits.DEFAULT_LOG_GROUP)
     if not group:
         raise StartupError(f"job definition {definition!r} names an empty awslogs-group: give one, or leave it out")
     return group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.diagnosis.facts import Environment, Evidence, Fact
+from engine.diagnosis.evidence import Environment, Evidence, Fact
 from engine.diagnosis.reads import Document, Reader
 
 

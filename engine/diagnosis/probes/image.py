@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from engine.diagnosis.facts import Evidence, Fact, Image
+from engine.diagnosis.evidence import Evidence, Fact, Image
 from engine.diagnosis.reads import Document, Reader, Reading
 
 INDEXES: Final = (

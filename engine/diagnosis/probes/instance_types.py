@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from engine.diagnosis.facts import Evidence, Fact, InstanceType
+from engine.diagnosis.evidence import Evidence, Fact, InstanceType
 from engine.diagnosis.probes.subnets import read_subnets
 from engine.diagnosis.reads import Document, Reader
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from engine.diagnosis.facts import Evidence, Fact, Instances
+from engine.diagnosis.evidence import Evidence, Fact, Instances
 from engine.diagnosis.reads import Reader
 
 DESCRIBED: Final = 100

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.diagnosis.facts import Evidence, Fact, Job
+from engine.diagnosis.evidence import Evidence, Fact, Job
 from engine.diagnosis.reads import Document, Reader, Reading
 
 

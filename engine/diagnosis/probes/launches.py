@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from engine.diagnosis.facts import Evidence, Fact, Launches
+from engine.diagnosis.evidence import Evidence, Fact, Launches
 from engine.diagnosis.reads import Document, Reader, Reading
 
 RECENT_S: Final = 1800.0

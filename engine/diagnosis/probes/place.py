@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.diagnosis.facts import Evidence, Fact, Place
+from engine.diagnosis.evidence import Evidence, Fact, Place
 from engine.diagnosis.probes.job import describe, id_of
 from engine.diagnosis.reads import Reader
 

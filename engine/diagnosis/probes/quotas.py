@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.diagnosis.facts import Environment, Evidence, Fact, VcpuQuota
+from engine.diagnosis.evidence import Environment, Evidence, Fact, VcpuQuota
 from engine.diagnosis.reads import Reader
 
 

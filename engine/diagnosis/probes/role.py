@@ -7,7 +7,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from engine.diagnosis.facts import Evidence, Fact, InstanceRole
+from engine.diagnosis.evidence import Evidence, Fact, InstanceRole
 from engine.diagnosis.reads import Reader, Reading
 
 NEEDED: Final = "ecs:RegisterContainerInstance"

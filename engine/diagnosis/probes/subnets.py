@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.diagnosis.facts import Evidence, Fact, Subnet
+from engine.diagnosis.evidence import Evidence, Fact, Subnet
 from engine.diagnosis.reads import Document, Reader
 
 

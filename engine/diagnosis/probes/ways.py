@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from engine.diagnosis.facts import Evidence, Fact, Subnet, Way
+from engine.diagnosis.evidence import Evidence, Fact, Subnet, Way
 from engine.diagnosis.probes.subnets import read_subnets, subnet_ids
 from engine.diagnosis.reads import Document, Reader, Reading
 

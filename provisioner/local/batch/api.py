@@ -10,14 +10,15 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from provisioner.local.batch import submit, views
+from provisioner.local.batch import views
+from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.errors import BatchError, client_error
-from provisioner.local.batch.lifecycle import Lifecycle
-from provisioner.local.batch.listing import list_jobs
+from provisioner.local.batch.jobs import submit
+from provisioner.local.batch.jobs.lifecycle import Lifecycle
+from provisioner.local.batch.jobs.listing import list_jobs
 from provisioner.local.batch.records import Job, JobSpec, new_id
 from provisioner.local.batch.requests import MAX_RESULTS, Json, arn_of, required, short_name
-from provisioner.local.batch.resources import Resources
-from provisioner.local.http_server import Request, Response
+from provisioner.local.http.server import Request, Response
 
 TAGS = "/v1/tags/"
 TAG_CALLS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}

@@ -15,10 +15,10 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ecr.models import ecr_backends
 
+from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.containers.pushed_images import PushedImages
 from provisioner.local.containers.registry import Registry
-from provisioner.local.http_server import Request, Response
-from provisioner.local.moto_bridge import Moto
+from provisioner.local.http.server import Request, Response
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921."
 DELETING = ("DeleteRepository", "BatchDeleteImage")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from provisioner.local.containers import owner
-from provisioner.local.containers.engine import DockerEngine, EngineRefusal, NoEngine, Spec, is_gone
+from provisioner.local.containers.container_reaper import Sweeper, remove, sweep_dead
+from provisioner.local.containers.docker_engine import DockerEngine, EngineRefusal, NoEngine, Spec, is_gone
 from provisioner.local.containers.registry import Registry
-from provisioner.local.containers.sweeper import Sweeper, remove, sweep_dead
-from provisioner.local.executor import Launch
-from provisioner.local.framing import Exited
+from provisioner.local.processes.executor import Launch
+from provisioner.local.processes.framing import Exited
 
 NOT_PULLED = "CannotPullContainerError"
 NOT_CREATED = "CannotCreateContainerError"

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from provisioner.clients import Clients
-from provisioner.commands.image_of import built_image
+from provisioner.commands.image import built_image
+from provisioner.commands.options import Asked
 from provisioner.image.events import Report
 from provisioner.image.request import ImageRequest
-from provisioner.options import Asked
-from provisioner.planner import NO_CLAIMS, stack_of
-from provisioner.spec import ProvisionSpec
+from provisioner.plan.planner import NO_CLAIMS, stack_of
+from provisioner.stack.spec import ProvisionSpec
 
 PLATFORMS: Final = {"aarch64": "linux/arm64", "arm64": "linux/arm64"}
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import bcrypt
 
 from engine.errors import ConfigError
-from provisioner.local.containers.engine import Login
-from provisioner.local.scaler_processes import GuardedProcess, free_ports
+from provisioner.local.containers.docker_engine import Login
+from provisioner.local.processes.scaler_processes import GuardedProcess, free_ports
 
 PROGRAMS = ("docker-registry", "registry")
 """Debian's name for it and its own."""

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.aws.caller import AwsCaller
+from engine.aws.client import AwsCaller
 from engine.aws.session import AwsSession
-from tests.engine.aws.clock import FakeClock
+from tests.support.engine.fake_clock import FakeClock
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from engine.aws.budget import TokenBucket
-from tests.engine.aws.clock import FakeClock
+from tests.support.engine.fake_clock import FakeClock
 
 
 def bucket(clock: FakeClock, rate: float = 10.0, burst: float = 5.0) -> TokenBucket:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from botocore import exceptions as sdk
 
-from engine.aws.caller import DESCRIBE_JOBS, GET_OBJECT, AwsCaller
+from engine.aws.client import DESCRIBE_JOBS, GET_OBJECT, AwsCaller
 from engine.aws.errors import AwsError
-from tests.engine.aws.clock import FakeClock
-from tests.engine.aws.test_caller import THROTTLED, script
+from tests.engine.aws.test_client import THROTTLED, script
 from tests.engine.aws.test_errors import answered
+from tests.support.engine.fake_clock import FakeClock
 
 UNREACHABLE = sdk.EndpointConnectionError(endpoint_url="x")
 

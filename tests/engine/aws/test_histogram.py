@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.aws.histogram import SLICES, RecentHistogram
-from tests.engine.aws.clock import FakeClock
+from tests.support.engine.fake_clock import FakeClock
 
 
 def test_percentiles_are_right_within_a_tenth() -> None:

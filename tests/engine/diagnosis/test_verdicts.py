@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from engine.diagnosis.model import Result
-from tests.engine.diagnosis.account import (
+from tests.support.engine.diagnosed_account import (
     AWS,
     CAPACITY,
     EVIDENCE,

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from engine.errors import EngineError
-from engine.telemetry.mirror import Mirror
+from engine.telemetry.client.replay import NO_CONTROL, ReplaySource
+from engine.telemetry.client.replica import Mirror
 from engine.telemetry.recording import Recorder, Recording
-from engine.telemetry.replay import NO_CONTROL, ReplaySource
-from engine.telemetry.schema import (
+from engine.telemetry.schema.messages import (
     Answer,
     CancelJobs,
     FullState,
@@ -31,7 +31,7 @@ from engine.telemetry.schema import (
     Welcome,
     Window,
 )
-from tests.engine.telemetry.samples import NOW, full, row, snapshot, task_id, tick
+from tests.support.engine.telemetry_samples import NOW, full, row, snapshot, task_id, tick
 
 STATES = (JobState.SUBMITTED, JobState.RUNNABLE, JobState.RUNNING, JobState.SUCCEEDED)
 

@@ -12,18 +12,18 @@ import pytest
 from cfnlint.api import lint_all
 
 from provisioner.clients import Clients
-from provisioner.executor import provision
 from provisioner.export.cloudformation import template
 from provisioner.local.aws import LocalAWS
-from provisioner.planner import stack_of
-from provisioner.remote import RemoteState
+from provisioner.plan.executor import provision
+from provisioner.plan.planner import stack_of
+from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import network_of
-from provisioner.spec import ProvisionSpec
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 from tests.provisioner.conftest import ACCOUNT, REGION
-from tests.provisioner.export.living import Living
-from tests.provisioner.export.resolving import resolved
-from tests.provisioner.support import NOTHING_MUCH
+from tests.support.provisioner.living_stack import Living
+from tests.support.provisioner.stacks import NOTHING_MUCH
+from tests.support.provisioner.template_resolution import resolved
 
 pytestmark = pytest.mark.xdist_group("export")  # on one worker: what lives is made once
 

@@ -12,13 +12,13 @@ from botocore.retries.bucket import TokenBucket
 from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
 
-import provisioner.executor
+import provisioner.plan.executor
 from provisioner.clients import Clients
 from provisioner.local.aws import LocalAWS
-from provisioner.pacing import Pacing
-from tests.provisioner.faults.commands import REGION, Commands
-from tests.provisioner.faults.shared_session import SharedSession
-from tests.provisioner.faults.world import Others, World
+from provisioner.plan.waiting import Pacing
+from tests.support.provisioner.faults.commands import REGION, Commands
+from tests.support.provisioner.faults.shared_session import SharedSession
+from tests.support.provisioner.faults.world import Others, World
 
 prefixes = (f"stack{number}" for number in itertools.count())
 
@@ -39,7 +39,7 @@ class Hurry:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither ours nor those between botocore's retries, which are as many as ever."""
-    monkeypatch.setattr(provisioner.executor, "Pacing", lambda: Hurry().pacing())
+    monkeypatch.setattr(provisioner.plan.executor, "Pacing", lambda: Hurry().pacing())
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0)
     monkeypatch.setattr(TokenBucket, "acquire", lambda bucket, amount=1, block=True: True)
     monkeypatch.setattr(RetryQuota, "acquire", lambda quota, capacity_amount: True)

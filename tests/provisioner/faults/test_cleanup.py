@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.provisioner.faults import recorded
-from tests.provisioner.faults.commands import AFTER_CALL, Ran
-from tests.provisioner.faults.expected import (
+from tests.support.provisioner.faults import recorded
+from tests.support.provisioner.faults.commands import AFTER_CALL, Ran
+from tests.support.provisioner.faults.expected import (
     assert_cleans_up,
     assert_nothing_left,
     assert_roles_under_environments,
     assert_told_what_remains,
 )
-from tests.provisioner.faults.faults import Fault
-from tests.provisioner.faults.recorded import Call
-from tests.provisioner.faults.world import World
+from tests.support.provisioner.faults.faults import Fault
+from tests.support.provisioner.faults.recorded import Call
+from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 

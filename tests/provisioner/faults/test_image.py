@@ -6,15 +6,15 @@ import pytest
 
 from provisioner.image.request import OWN_PYTHON
 from provisioner.local.aws import LocalAWS
-from tests.provisioner.faults.expected import (
+from tests.support.provisioner.fake_builder import FakeEngines
+from tests.support.provisioner.faults.expected import (
     assert_cleans_up,
     assert_fault_is_told,
     assert_provisions,
 )
-from tests.provisioner.faults.faults import Fault
-from tests.provisioner.faults.recorded import Call
-from tests.provisioner.faults.world import World
-from tests.provisioner.image.fake_engine import FakeEngines
+from tests.support.provisioner.faults.faults import Fault
+from tests.support.provisioner.faults.recorded import Call
+from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 

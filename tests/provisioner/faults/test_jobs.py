@@ -8,11 +8,11 @@ import pytest
 
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
-from tests.provisioner.faults.commands import AFTER_CALL, REGION
-from tests.provisioner.faults.expected import assert_cleans_up, assert_nothing_left, assert_told_what_remains
-from tests.provisioner.faults.faults import Fault
-from tests.provisioner.faults.recorded import Call
-from tests.provisioner.faults.world import World
+from tests.support.provisioner.faults.commands import AFTER_CALL, REGION
+from tests.support.provisioner.faults.expected import assert_cleans_up, assert_nothing_left, assert_told_what_remains
+from tests.support.provisioner.faults.faults import Fault
+from tests.support.provisioner.faults.recorded import Call
+from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.provisioner.faults import recorded
-from tests.provisioner.faults.commands import AFTER_CALL
-from tests.provisioner.faults.expected import (
+from tests.support.provisioner.faults import recorded
+from tests.support.provisioner.faults.commands import AFTER_CALL
+from tests.support.provisioner.faults.expected import (
     assert_cleans_up,
     assert_fault_is_told,
     assert_nothing_left,
@@ -14,9 +14,9 @@ from tests.provisioner.faults.expected import (
     assert_provisions,
     assert_saved_what_was_made,
 )
-from tests.provisioner.faults.faults import Fault
-from tests.provisioner.faults.recorded import Call
-from tests.provisioner.faults.world import World
+from tests.support.provisioner.faults.faults import Fault
+from tests.support.provisioner.faults.recorded import Call
+from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 

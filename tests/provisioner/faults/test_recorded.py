@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.provisioner.faults.record import calls_of
-from tests.provisioner.faults.recorded import recorded
-from tests.provisioner.faults.world import World
+from tests.support.provisioner.faults.record import calls_of
+from tests.support.provisioner.faults.recorded import recorded
+from tests.support.provisioner.faults.world import World
 
-RECORD = "run `python -m tests.provisioner.faults.record` and look at the difference"
+RECORD = "run `python -m tests.support.provisioner.faults.record` and look at the difference"
 
 
 @pytest.mark.long

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-import provisioner.executor
+import provisioner.plan.executor
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
-from provisioner.pacing import Pacing
-from tests.provisioner.faults.commands import AFTER_CALL, REGION
-from tests.provisioner.faults.expected import assert_cleans_up, assert_provisions, assert_roles_under_environments
-from tests.provisioner.faults.world import World
+from provisioner.plan.waiting import Pacing
+from tests.support.provisioner.faults.commands import AFTER_CALL, REGION
+from tests.support.provisioner.faults.expected import (
+    assert_cleans_up,
+    assert_provisions,
+    assert_roles_under_environments,
+)
+from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 
@@ -31,7 +35,7 @@ def aws() -> Iterator[LocalAWS]:
 
 @pytest.fixture(autouse=True)
 def real_pauses(no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provisioner.executor, "Pacing", Pacing)
+    monkeypatch.setattr(provisioner.plan.executor, "Pacing", Pacing)
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.provisioner.faults.commands import AFTER_CALL
-from tests.provisioner.faults.expected import assert_cleans_up, assert_provisions
-from tests.provisioner.faults.world import World
+from tests.support.provisioner.faults.commands import AFTER_CALL
+from tests.support.provisioner.faults.expected import assert_cleans_up, assert_provisions
+from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 

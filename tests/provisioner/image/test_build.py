@@ -14,9 +14,9 @@ from provisioner.image.build import BuiltImage, build_and_push, tag_of
 from provisioner.image.events import Event, Line, State, Step
 from provisioner.image.registry import find_built
 from provisioner.image.request import OWN_PYTHON, ImageRequest
-from provisioner.stack import Stack
+from provisioner.stack.naming import Stack
 from tests.provisioner.conftest import ACCOUNT, REGION
-from tests.provisioner.image.fake_engine import FakeEngines
+from tests.support.provisioner.fake_builder import FakeEngines
 
 STACK = Stack(region=REGION, prefix="sb", account=ACCOUNT, partition="aws")
 URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sb-worker"

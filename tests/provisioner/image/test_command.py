@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from provisioner.image.request import OWN_PYTHON
-from tests.provisioner.image.fake_engine import FakeEngines
-from tests.provisioner.image.projects import write_project
+from tests.support.provisioner.fake_builder import FakeEngines
+from tests.support.provisioner.projects import write_project
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaler-batch-worker"
 

@@ -14,7 +14,7 @@ import container
 from provisioner.image.build import tag_of
 from provisioner.image.context import prepared
 from provisioner.image.request import ImageRequest
-from tests.provisioner.image.projects import write_project
+from tests.support.provisioner.projects import write_project
 
 CONTAINER = Path(container.__path__[0])
 

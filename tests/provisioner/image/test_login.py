@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import ProvisionError
-from provisioner.image.engine import Engine
+from provisioner.image.builder import Engine
 from provisioner.image.login import logged_in
 from provisioner.image.registry import Credentials
 from provisioner.image.request import ENGINES
-from tests.provisioner.image.fake_engine import FakeEngines
+from tests.support.provisioner.fake_builder import FakeEngines
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 SECRET = "correct-horse-battery"

@@ -14,10 +14,10 @@ from provisioner.image.build import BuiltImage, build_and_push
 from provisioner.image.events import Event, Step
 from provisioner.image.request import ImageRequest
 from provisioner.local.aws import LocalAWS
-from provisioner.stack import Stack
-from tests.containers.engine import ContainerEngine
+from provisioner.stack.naming import Stack
 from tests.provisioner.conftest import ACCOUNT, REGION
-from tests.provisioner.image.projects import write_project
+from tests.support.docker.engine import ContainerEngine
+from tests.support.provisioner.projects import write_project
 
 pytestmark = pytest.mark.long
 

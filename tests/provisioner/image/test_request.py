@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import ConfigError
 from provisioner.image.request import OWN_PYTHON, ImageRequest
-from tests.provisioner.image.projects import write_project
+from tests.support.provisioner.projects import write_project
 
 
 def requirements(folder: Path, text: str) -> Path:

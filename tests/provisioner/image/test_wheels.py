@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
 from provisioner.image.request import ImageRequest
 from provisioner.image.wheels import build_wheels, fingerprint
-from tests.provisioner.image.projects import write_project
+from tests.support.provisioner.projects import write_project
 
 
 def ignore(line: str) -> None: ...

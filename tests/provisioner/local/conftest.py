@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from provisioner.local.aws import LocalAWS
-from tests.provisioner.local.prerequisites import compute_resources
+from tests.support.local_aws import programs
+from tests.support.local_aws.prerequisites import compute_resources
 
-PROGRAM = f"{Path(__file__).parent / 'programs.py'}:main"
+PROGRAM = f"{programs.__file__}:main"
 TIME_SCALE = 0.02  # AWS's minute is 1.2 s
 FINISHED = ("SUCCEEDED", "FAILED")
 BUCKET = "bucket"

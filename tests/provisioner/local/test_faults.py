@@ -11,8 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from provisioner.local.fault_desk import Call, FaultDesk
-from provisioner.local.faults import (
+from provisioner.local.faults.fault_injector import Call, FaultDesk
+from provisioner.local.faults.faults import (
     Ambiguous,
     AnyFault,
     ExpiredCredentials,

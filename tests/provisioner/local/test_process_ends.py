@@ -14,8 +14,8 @@ import pytest
 
 from provisioner.local.aws import LocalAWS, LocalAWSError
 from tests.provisioner.local.conftest import PROGRAM, open_account
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 STARTER = """
 import sys, time
 from provisioner.local.aws import LocalAWS

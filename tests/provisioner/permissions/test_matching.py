@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.provisioner.permissions.matching import Need, allows, without
+from tests.support.provisioner.permissions.matching import Need, allows, without
 
 BUCKET = "arn:aws:s3:::ours"
 

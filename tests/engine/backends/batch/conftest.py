@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from provisioner.local.aws import LocalAWS
-from tests.engine.backends.batch.harness import empty_bucket, provision
+from tests.support.engine.batch_harness import empty_bucket, provision
 
 
 @pytest.fixture(scope="session")

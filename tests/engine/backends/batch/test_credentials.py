@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.aws import LocalAWS
-from provisioner.local.faults import ExpiredCredentials
-from tests.engine.backends.batch.harness import Recorder, eventually, objects, running, tidied, work, works
+from provisioner.local.faults.faults import ExpiredCredentials
+from tests.support.engine.batch_harness import Recorder, eventually, objects, running, tidied, work, works
 
 KINDS = (
     "SubmitJob",

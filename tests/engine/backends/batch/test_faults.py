@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.aws.caller import DESCRIBE_JOBS
-from engine.backends import BatchState, ResourceShape
-from engine.backends.batch.logs import LogTail
+from engine.aws.batch_states import BatchState
+from engine.aws.client import DESCRIBE_JOBS
+from engine.backends.batch.track.log_tail import LogTail
+from engine.model import ResourceShape
 from provisioner.local.aws import LocalAWS
-from tests.engine.backends.batch.harness import eventually, manager_calls, objects, running, tidied, work, works
+from tests.support.engine.batch_harness import eventually, manager_calls, objects, running, tidied, work, works
 
 
 def count_run(path: str) -> str:

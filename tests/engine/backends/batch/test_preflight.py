@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import StartupError
 from provisioner.local.aws import LocalAWS
-from tests.engine.backends.batch.harness import environment, objects, register, running
+from tests.support.engine.batch_harness import environment, objects, register, running
 
 
 async def refusal(aws: LocalAWS, **changes: Any) -> str:

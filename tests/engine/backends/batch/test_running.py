@@ -7,9 +7,10 @@ import random
 
 import pytest
 
-from engine.backends import BatchState, ResourceShape, Route
+from engine.aws.batch_states import BatchState
+from engine.model import ResourceShape, Route
 from provisioner.local.aws import LocalAWS
-from tests.engine.backends.batch.harness import (
+from tests.support.engine.batch_harness import (
     eventually,
     manager_calls,
     objects,

@@ -1,0 +1,124 @@
+"""`scaler-batch jobs`: the jobs of a running engine as a list, filtered and ordered by the engine."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.session import (
+    EngineOption,
+    FilterOption,
+    JsonOption,
+    KeysOption,
+    ManagerOption,
+    answer,
+    checked,
+    looking,
+)
+
+if TYPE_CHECKING:
+    from engine.telemetry.schema.messages import JobRow, Window
+
+SORT_HELP = "urgency, state, age, function, route, size, attempt or reason."
+TITLES = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
+NUMBERS = ("for", "age", "size", "attempt", "exit")
+WIDTHS = {"task": 12, "function": 20, "manager": 12, "reason": 20}
+"""On a terminal, where a beginning of an id is enough for the other commands; a reason is wrapped."""
+EXPENDABLE = ("attempt", "route", "age", "size", "function")
+"""What goes first where there is no room."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def group() -> None:
+    """A group, although it holds one command, so that the command keeps its name."""
+
+
+@app.command()
+def jobs(
+    filter: FilterOption = "",
+    sort: Annotated[str, typer.Option("--sort", "-s", metavar="ORDER", help=SORT_HELP)] = "urgency",
+    descending: Annotated[bool, typer.Option("--descending", help="Turn the order around.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=5000, help="So many at most.")] = 50,
+    manager: ManagerOption = "",
+    engine: EngineOption = None,
+    keys: KeysOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List jobs: what is stuck or failed first, then the oldest."""
+    from engine.telemetry.schema.messages import GetWindow, Window
+
+    checked(filter, sort)
+    wanted = GetWindow(filter, sort, descending, manager, 0, limit)
+    with looking(engine, keys) as client:
+        found = answer(client, wanted, Window)
+    if json:
+        print_jobs_json(found)
+    else:
+        print_jobs(found)
+
+
+def print_jobs_json(found: Window) -> None:
+    from console.cli.printing import as_object, print_json
+    from engine.telemetry.schema.messages import VERSION
+
+    rows = [as_object(row) for row in found.rows]
+    print_json({"version": VERSION, "at": found.at, "matching": found.matching, "total": found.total, "jobs": rows})
+
+
+def print_jobs(found: Window) -> None:
+    from console.cli.printing import on_terminal, print_table
+
+    rows = [_cells(row, found.at) for row in found.rows]
+    if on_terminal():
+        print_table(*_fitted(rows), NUMBERS)
+    else:  # a program may read it, or give the ids to another command: always the same columns, and whole ids
+        print_table(TITLES, rows, NUMBERS)
+    if on_terminal() or not rows:
+        typer.echo(f"{len(rows)} of {found.matching:,} that fit, {found.total:,} known", err=True)
+
+
+def _fitted(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
+    """Without columns that say nothing, and without expendable ones where the terminal is too narrow."""
+    columns = {title: [_cut(title, row[place]) for row in rows] for place, title in enumerate(TITLES)}
+    said = {title: cells for title, cells in columns.items() if _says_something(title, set(cells))}
+    room = shutil.get_terminal_size().columns
+    for title in EXPENDABLE:
+        if _width(said) > room:
+            said.pop(title, None)
+    return list(said), [list(cells) for cells in zip(*said.values(), strict=True)]
+
+
+def _cut(title: str, cell: str) -> str:
+    return cell if title == "reason" else cell[: WIDTHS.get(title)]
+
+
+def _says_something(title: str, values: set[str]) -> bool:
+    return bool(values - {""}) and (title != "manager" or len(values) > 1)
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    widths = [WIDTHS.get(title, max(map(len, (title, *cells)))) for title, cells in columns.items()]
+    return sum(widths) + 2 * len(widths)
+
+
+def _cells(row: JobRow, now: float) -> tuple[str, ...]:
+    from console.format import age, size
+    from engine.telemetry.schema.query import age as age_of
+
+    return (
+        row.task_id,
+        row.state.value,
+        age(now - row.since),
+        age(age_of(row, now)),
+        row.function,
+        row.route,
+        size(row.raw_bytes) if row.route else "",
+        str(row.attempt or ""),
+        "" if row.exit_code is None else str(row.exit_code),
+        row.manager,
+        row.reason,
+    )

@@ -1,0 +1,120 @@
+"""`scaler-batch status`: one look at a running engine: what it does, how fast, and whether it lacks anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from console.cli.session import EngineOption, JsonOption, KeysOption, answer, looking
+
+if TYPE_CHECKING:
+    from engine.telemetry.schema.messages import FullState, ManagerView, Quota, Snapshot
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def group() -> None:
+    """A group, although it holds one command, so that the command keeps its name."""
+
+
+@app.command()
+def status(engine: EngineOption = None, keys: KeysOption = None, json: JsonOption = False) -> None:
+    """What a running engine is doing: jobs by state, routes, quotas, links."""
+    from engine.telemetry.schema.messages import FullState, GetFullState
+
+    with looking(engine, keys) as client:
+        state = answer(client, GetFullState(), FullState)
+        name = client.endpoint.name
+    if json:
+        print_status_json(name, state)
+    else:
+        print_status(name, state.snapshot)
+
+
+def print_status_json(name: str, state: FullState) -> None:
+    import msgspec
+
+    from console.cli.printing import print_json
+
+    print_json(
+        {
+            "version": state.version,
+            "name": name,
+            "engine": state.engine,
+            "seq": state.seq,
+            "snapshot": msgspec.to_builtins(state.snapshot),
+        }
+    )
+
+
+def print_status(name: str, snapshot: Snapshot) -> None:
+    from console.cli.printing import print_facts
+    from console.format import size, span
+
+    vitals = snapshot.vitals
+    running = f"{vitals.version}, process {vitals.pid} on {vitals.host}, up {span(snapshot.at - vitals.started_at)}"
+    cost = f"{vitals.cpu_share:.0%} of a core, {size(vitals.rss_bytes)}, loop {vitals.loop_lag_s * 1000:.0f} ms late"
+    print_facts([("engine", f"{name}, scaler-batch {running}"), ("cost", cost)])
+    for manager in snapshot.managers:
+        print()
+        _print_manager(manager, snapshot.at)
+
+
+def _print_manager(manager: ManagerView, now: float) -> None:
+    from console.cli.printing import print_facts, print_table
+    from console.format import age, count, rate, size
+    from engine.telemetry.schema.messages import JobState
+
+    print_facts(_facts(manager, now))
+    print()
+    states = [(each.value, count(manager.counts.get(each, 0)), rate(manager.rates.get(each, 0.0))) for each in JobState]
+    print_table(("state", "jobs", "entering"), states, ("jobs", "entering"))
+    if manager.routes:
+        print()
+        routes = [
+            (route.route, count(route.jobs), size(route.raw_bytes), size(route.wire_bytes), size(route.p95_bytes))
+            for route in manager.routes
+        ]
+        print_table(("route", "jobs", "raw", "sent", "p95"), routes, ("jobs", "raw", "sent", "p95"))
+    if manager.quotas:
+        print()
+        quotas = [
+            (each.name, _used(each), each.source, age(now - each.read_at), _trouble(each)) for each in manager.quotas
+        ]
+        print_table(("quota", "used", "source", "age", ""), quotas, ("used",))
+    if manager.links:
+        print()
+        links = [(link.name, "up" if link.up else "down", age(now - link.since), link.detail) for link in manager.links]
+        print_table(("link", "is", "for", ""), links)
+
+
+def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
+    from console.format import age, count
+
+    called = manager.manager if manager.name in ("", manager.manager) else f"{manager.name} ({manager.manager})"
+    facts = [
+        ("manager", f"{called}, queue {manager.queue}, definition {manager.definition}, {manager.region}"),
+        ("slots", f"{count(manager.slots_used)} of {count(manager.slots)}"),
+    ]
+    if manager.oldest_runnable_at is not None:
+        facts.append(("runnable", f"the oldest for {age(now - manager.oldest_runnable_at)}"))
+    if manager.paused:
+        facts.append(("paused", manager.paused))
+    if manager.draining:
+        facts.append(("draining", "nothing new is started"))
+    return facts
+
+
+def _used(quota: Quota) -> str:
+    from console.format import UNKNOWN
+
+    used, limit = (UNKNOWN if each is None else f"{each:,.4g}" for each in (quota.used, quota.limit))
+    return f"{used}/{limit} {quota.unit}"
+
+
+def _trouble(quota: Quota) -> str:
+    throttled = f"throttled {quota.throttles} times" if quota.throttles else ""
+    waiting = f"calls wait {quota.backoff_s:.1f} s" if quota.backoff_s else ""
+    return ", ".join(filter(None, (throttled, waiting, quota.note)))

@@ -1,0 +1,171 @@
+"""The `scaler-batch` command: knows the name of every command, and loads a command's module when it runs.
+
+Owns the table of commands and how an error that a person reads ends the process. Everything else belongs to
+the commands' own modules, so that `--help` costs nothing but Typer.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from typer.main import get_group
+
+from engine.errors import EngineError
+
+PROGRAM = "scaler-batch"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: `module` holds a Typer application `app` with a command of this name."""
+
+    name: str
+    module: str
+    panel: str
+    summary: str
+
+
+ENTRIES = (
+    Entry(
+        "run",
+        "console.cli.commands.run",
+        "Worker manager",
+        "Connect to a Scaler scheduler and run its tasks as AWS Batch jobs.",
+    ),
+    Entry(
+        "local",
+        "console.cli.commands.local",
+        "Worker manager",
+        "Everything on this machine: Scaler, a stand-in for AWS, worker manager, demo.",
+    ),
+    Entry("attach", "console.cli.commands.attach", "Running engine", "The console on an engine that runs already."),
+    Entry("replay", "console.cli.commands.replay", "Running engine", "The console on a recording."),
+    Entry(
+        "status",
+        "console.cli.commands.status",
+        "Running engine",
+        "What an engine is doing: states, routes, quotas, links.",
+    ),
+    Entry("jobs", "console.cli.commands.jobs", "Running engine", "List jobs, filtered and ordered."),
+    Entry("logs", "console.cli.commands.logs", "Running engine", "Print what jobs write, once or as it comes."),
+    Entry("cancel", "console.cli.commands.cancel", "Running engine", "End some jobs."),
+    Entry("drain", "console.cli.commands.drain", "Running engine", "End an engine in good order."),
+    Entry("keys", "console.cli.commands.keys", "Running engine", "Make the keys for looking from another machine."),
+    Entry("build-image", "provisioner.cli", "AWS resources", "Build the image of the jobs, and push it to ECR."),
+    Entry("plan", "provisioner.cli", "AWS resources", "What provision would create, change and delete."),
+    Entry(
+        "provision",
+        "provisioner.cli",
+        "AWS resources",
+        "Make bucket, roles, compute environment, job queue and job definition as asked for.",
+    ),
+    Entry("show", "provisioner.cli", "AWS resources", "What was provisioned; with --live what lives and differs."),
+    Entry("cleanup", "provisioner.cli", "AWS resources", "Delete it all, and say what remains."),
+    Entry("doctor", "provisioner.cli", "AWS resources", "What jobs need, checked; why a job or a queue is stuck."),
+    Entry("export", "provisioner.cli", "AWS resources", "The same as a CloudFormation template, or the IAM policies."),
+)
+
+# A forwarded command leaves every word, `--help` included, to the application that it forwards to.
+_FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Bursts OpenGRIS Scaler tasks to AWS Batch.",
+)
+
+
+def main() -> None:
+    """The console script: exit codes 0 done, 1 failed, 2 wrong usage or configuration."""
+    try:
+        run()
+    except EngineError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(1)
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        leave_output()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        leave_output()
+        print(f"{PROGRAM}: what is written can't be kept ({error.strerror}): make room and try again.", file=sys.stderr)
+        sys.exit(1)
+
+
+def run() -> None:
+    """The command that was asked for. Raises whatever it raises, of its last output, too."""
+    try:
+        if entry := next((entry for entry in ENTRIES if sys.argv[1:2] == [entry.name]), None):
+            run_entry(entry, sys.argv[2:])
+        else:
+            app(prog_name=PROGRAM)
+    finally:
+        sys.stdout.flush()
+
+
+def leave_output() -> None:
+    """What is still in buffers goes nowhere, or the interpreter's end would fail on it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run_entry(entry: Entry, words: list[str]) -> None:
+    """Load the command's module and hand it the rest of the command line."""
+    target: typer.Typer = importlib.import_module(entry.module).app
+    if words == ["--help"]:
+        print_help(target, entry.name)
+    else:
+        target(args=[entry.name, *words], prog_name=PROGRAM)
+
+
+def print_help(target: typer.Typer, name: str) -> None:
+    """What `--help` prints, without parsing any value: the library for that is a third of the whole time."""
+    group = get_group(target)
+    root = typer.Context(group, info_name=PROGRAM)
+    if command := group.get_command(root, name):
+        print(command.get_help(typer.Context(command, info_name=name, parent=root)), end="")
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=print_version),
+    ] = False,
+) -> None:
+    """Options of the program as a whole."""
+
+
+def _mount(entry: Entry) -> None:
+    def forward(ctx: typer.Context) -> None:
+        run_entry(entry, ctx.args)
+
+    app.command(
+        entry.name,
+        help=entry.summary,
+        rich_help_panel=entry.panel,
+        add_help_option=False,
+        context_settings=_FORWARD,
+    )(forward)
+
+
+for _entry in ENTRIES:
+    _mount(_entry)

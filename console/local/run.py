@@ -1,0 +1,213 @@
+"""One run of `scaler-batch local`: the cluster around it, the engine and a client inside it, the report after it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from console.cli.progress import say, step
+from console.local.api_calls import managers_calls
+from console.local.demo import DemoAnswer
+from console.local.demo_report import make_report, print_report
+from console.local.session import LocalSession, Program, SessionEnd, Voice
+from console.local.stack import saved_local_stack
+from console.processes.engine_program import engine_command
+from engine.config.resolve import resolve
+from engine.config.settings import EngineConfig
+
+if TYPE_CHECKING:
+    from provisioner.local.cluster import LocalCluster
+    from provisioner.local.containers.job_image import JobImage
+    from provisioner.local.options import Delays
+
+PROCESSES_AT_ONCE = 256
+"""Jobs of one vCPU; in containers there are as many as this machine has cores."""
+
+# With a client the interesting output is the client's; a cluster that stays up tells what it does.
+QUIET_LEVEL = "WARNING"
+
+
+class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The image that jobs in containers run in: the `given` one, or one that is built from the rest."""
+
+    given: str | None = None
+    base: str | None = None
+    requirements: Path | None = None
+    packages: tuple[Path, ...] = ()
+
+
+class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for; `flags` are parameters of the engine that the cluster doesn't decide."""
+
+    demo: int | None
+    script: Path | None
+    faults: tuple[str, ...]
+    as_json: bool
+    containers: bool = False
+    image: ImageOptions = ImageOptions()
+    stay: bool = False
+    """Not to end with the client."""
+    flags: Mapping[str, object]
+
+    @property
+    def has_client(self) -> bool:
+        return self.demo is not None or self.script is not None
+
+
+def run_locally(options: LocalOptions) -> int:
+    """Starts everything, runs, ends everything, removes the state folder. Returns the exit code."""
+    from provisioner.local.cluster import LocalCluster
+
+    users = dict(os.environ)
+    forget_aws()
+    with tempfile.TemporaryDirectory(prefix="scaler-batch-") as folder:
+        cluster = LocalCluster(
+            state_dir=Path(folder),
+            transport=os.environ.get("SCALER_NETWORK_BACKEND", "ymq"),
+            vcpus=(os.cpu_count() or 1) if options.containers else PROCESSES_AT_ONCE,
+            delays=delays(options),
+            faults=options.faults,
+            job_image=job_image(options),
+        )
+        with started(cluster), saved_local_stack(cluster.aws.environment(), cluster.resources):
+            return LocalRun(options, cluster, users).run()
+
+
+def job_image(options: LocalOptions) -> JobImage | None:
+    """None where jobs run as processes of this Python. Raises `ConfigError` for options that can't be."""
+    if not options.containers:
+        return None
+    from provisioner.image.events import Event, State, Step
+    from provisioner.local.containers.job_image import JobImage, request_for_this_machine
+
+    def heard(event: Event) -> None:
+        if isinstance(event, Step) and event.state is not State.RUNNING:
+            say(f"image: {event.name} {event.state}, {event.text}")
+
+    image = options.image
+    request = request_for_this_machine(image.base, image.requirements, image.packages)
+    return JobImage(report=heard, given=image.given, request=request)
+
+
+def delays(options: LocalOptions) -> Delays:
+    """A demo that is looked at takes a moment in each state, as real jobs do; nothing else waits."""
+    from provisioner.local.options import Delays
+
+    if options.demo is None or not options.stay:
+        return Delays()
+    return Delays(submitted=0.5, runnable=1.0, starting=1.0)
+
+
+@contextmanager
+def started(cluster: LocalCluster) -> Iterator[None]:
+    """The cluster, from its start that is shown to its end that signals don't interrupt. Raises `EngineError`."""
+    with step("starting Scaler and a local AWS"):
+        cluster.__enter__()
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        cluster.__exit__(None, None, None)
+
+
+class LocalRun:
+    """Engine and client in a cluster that is up."""
+
+    def __init__(self, options: LocalOptions, cluster: LocalCluster, users: Mapping[str, str]) -> None:
+        self._options = options
+        self._cluster = cluster
+        self._users_environ = users
+
+    def run(self) -> int:
+        """The exit code: the script's own, or 0 when all went right."""
+        aws = self._cluster.aws
+        before = managers_calls(aws.calls())
+        end = asyncio.run(self._session().run())
+        code = exit_code(end)
+        if self._options.demo is None or code != 0:
+            return code
+        answer = msgspec.json.decode(end.client_output, type=DemoAnswer)
+        report = make_report(self._options.demo, answer, managers_calls(aws.calls()).since(before))
+        print_report(report, as_json=self._options.as_json)
+        return 0 if report.all_right else 1
+
+    def _session(self) -> LocalSession:
+        voice = Voice(say=say, started=self._announce)
+        return LocalSession(
+            self._engine(), self._client(), voice, capture=self._options.demo is not None, stay=self._options.stay
+        )
+
+    def _announce(self) -> None:
+        """A cluster that stays up says where it is; a client is told by its environment."""
+        address = self._cluster.scheduler_address
+        if self._options.has_client:
+            return
+        if self._options.as_json:
+            print(json.dumps({"scheduler_address": address}), flush=True)
+        else:
+            print(f'Scaler is at {address}: Client(address="{address}"). Ctrl-C drains and ends.', flush=True)
+
+    def _engine(self) -> Program:
+        environ = {**os.environ, **self._cluster.environment()}
+        return Program(engine_command(engine_settings(self._options, self._places())), environ)
+
+    def _client(self) -> Program | None:
+        if self._options.script is not None:
+            return self._python(str(self._options.script))
+        if self._options.demo is not None:
+            address, count = self._cluster.scheduler_address, str(self._options.demo)
+            return self._python("-P", "-m", "console.local.demo", address, count)
+        return None
+
+    def _python(self, *arguments: str) -> Program:
+        address = {"SCALER_ADDRESS": self._cluster.scheduler_address}
+        return Program((sys.executable, *arguments), {**self._users_environ, **address})
+
+    def _places(self) -> dict[str, object]:
+        resources = self._cluster.resources
+        return {
+            "scheduler_address": self._cluster.scheduler_address,
+            "object_storage_address": self._cluster.object_storage_address,
+            "job_queue": resources.job_queue,
+            "job_definition": resources.job_definition,
+            "s3_bucket": resources.bucket,
+            "aws_region": resources.region,
+        }
+
+
+def engine_settings(options: LocalOptions, places: Mapping[str, object]) -> EngineConfig:
+    """`places` are the parameters that the cluster decides. Raises `ConfigError` for a flag that can't be."""
+    level = QUIET_LEVEL if options.has_client else None
+    ours = {"logging_level": level, "logging_paths": ["/dev/stderr"]}
+    given = {name: value for name, value in options.flags.items() if value}
+    return resolve({**ours, **given, **places}, {})
+
+
+def exit_code(end: SessionEnd) -> int:
+    """A client's own code counts first; then whether the worker manager ended well."""
+    if end.client_code:
+        return end.client_code if end.client_code > 0 else 1
+    if end.engine_code > 0:
+        say(f"the worker manager ended with exit code {end.engine_code}; it says why above")
+    if end.engine_code < 0:
+        say(f"the worker manager was killed by {signal.Signals(-end.engine_code).name}")
+    if end.engine_code != 0:
+        return 1
+    return 1 if end.client_interrupted else 0
+
+
+def forget_aws() -> None:
+    """Takes AWS's variables out of this process and its children: a profile or a token has no business here."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]

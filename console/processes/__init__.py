@@ -1,0 +1,1 @@
+"""Child processes of the console: how an engine is started, followed and ended."""

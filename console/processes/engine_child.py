@@ -1,0 +1,119 @@
+"""An engine that this console started: its process, its log file, and what its end means in words.
+
+The engine of `run` has a session of its own, so that neither the console's end nor the terminal's reaches it. What
+`local` starts is tied to the console: a cluster of a laptop has no use without it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from engine.errors import EngineError
+from engine.telemetry.endpoints import Endpoint, EngineHere, engines_here
+
+START_SECONDS = 120.0
+BUILD_SECONDS = 1800.0
+"""Of an image that has to be pulled, built and pushed first."""
+
+_LOOK_SECONDS = 0.05
+_TAIL_BYTES = 4096
+_TAIL_LINES = 12
+
+
+class EngineChild:
+    """One started process and its log. `output`: where its standard output goes when that is another file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, output: Path | None = None) -> None:
+        self.process = process
+        self.log = log
+        self._output = output
+
+    def said(self) -> str:
+        """What it wrote to its standard output so far, where that is apart from the log."""
+        return "" if self._output is None else self._output.read_text(errors="replace")
+
+    def wait_for(
+        self,
+        is_ours: Callable[[EngineHere], bool],
+        seconds: float = START_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Endpoint:
+        """Where the engine can be reached, as soon as it says so. Raises `EngineError` when it ends before."""
+        deadline = clock() + seconds
+        while clock() < deadline:
+            found = [engine for engine in engines_here() if is_ours(engine)]
+            if found:
+                return found[0].endpoint
+            self._must_live()
+            time.sleep(_LOOK_SECONDS)
+        raise EngineError(f"the engine says nothing after {seconds:.0f} s: its log {self.log} may tell why")
+
+    def end_in_words(self) -> str:
+        """Empty while it runs."""
+        code = self.process.poll()
+        if code is None:
+            return ""
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"the engine {how}; its log: {self.log}"
+
+    def tail(self) -> str:
+        """The last lines of its log, to be shown when it could not start."""
+        with open(self.log, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+    def _must_live(self) -> None:
+        code = self.process.poll()
+        if code is None:
+            return
+        said = self.tail()
+        error = EngineError(f"the engine ended before it was up (exit code {code}); its log {self.log} ends:\n{said}")
+        error.exit_code = code if code > 0 else 1
+        raise error
+
+
+def start_detached(command: Sequence[str], log: Path) -> EngineChild:
+    """Start `command` so that it outlives this process and its terminal; what it writes goes to `log`."""
+    with _new_file(log) as file:
+        return EngineChild(_start(command, file, file, tie=None), log)
+
+
+def start_tied(command: Sequence[str], log: Path) -> EngineChild:
+    """Start `command` so that it ends with this process, however that ends."""
+    from provisioner.local.processes.process_tree import die_with_parent
+
+    output = log.with_suffix(".out")
+    with _new_file(log) as errors, _new_file(output) as file:
+        return EngineChild(_start(command, file, errors, tie=die_with_parent), log, output)
+
+
+def _start(
+    command: Sequence[str], output: IO[bytes], errors: IO[bytes], tie: Callable[[], None] | None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True, preexec_fn=tie
+    )
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def log_file(name: str) -> Path:
+    """A new file for one start in the user's state folder; those of earlier starts stay. Raises `EngineError`."""
+    import platformdirs
+
+    folder = platformdirs.user_state_path("scaler-batch")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"{folder} can't be made ({error.strerror}): set XDG_STATE_HOME to a folder of yours"
+        raise EngineError(why) from error
+    return folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"

@@ -1,0 +1,277 @@
+"""The console as a Textual app: one beat that polls the source, the places one can be, and what works everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from textual import events
+from textual.app import App
+from textual.worker import WorkType
+
+from console.tui import preferences
+from console.tui.actions import Scope
+from console.tui.drawing.theme import THEMES
+from console.tui.engine_actions import Control
+from console.tui.export import write
+from console.tui.keymap import bindings, checked
+from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
+from console.tui.screens.dashboard import Dashboard
+from console.tui.state import ConsoleState, Quit
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from console.tui.stack.run import Run
+
+BEAT_SECONDS = 0.1
+GREETING_SECONDS = 20.0
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+MOUSE_MODES = ("1000", "1003", "1015", "1006")
+
+
+class ConsoleApp(App[Quit], inherit_bindings=False):
+    """Runs over any source. Its result says how it was left; its return code is 128 + n after signal n."""
+
+    CSS_PATH = "console.tcss"
+    TITLE = "scaler-batch"
+    ENABLE_COMMAND_PALETTE = False  # opened by our own binding, with our own commands
+    BINDINGS: ClassVar = bindings(Scope.EVERYWHERE)
+
+    def __init__(
+        self, state: ConsoleState, greeting: str = "", first: Callable[[ConsoleState], Dashboard] = Dashboard
+    ) -> None:
+        super().__init__()
+        self._greeting = greeting
+        self.state = state
+        self.control = Control(self, state)
+        self.dashboard = first(state)
+        self.animation_level = "none"
+        self._behind: Callable[[], ConsoleScreen] | None = None
+        """The place that was left last."""
+        self._asked_to_end: Quit | None = None
+        self._mouse_is_ours = True
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = state.preferences.theme if state.preferences.theme in THEMES else "dark"
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._end_by, number)
+        self._use_keymap()
+        self.state.source.poll()
+        self.push_screen(self.dashboard)
+        self.set_interval(BEAT_SECONDS, self._beat)
+        if self._greeting:
+            self.notify(self._greeting, timeout=GREETING_SECONDS, markup=False)
+
+    def _end_by(self, number: signal.Signals) -> None:
+        self.exit(return_code=128 + number)
+
+    def _use_keymap(self) -> None:
+        try:
+            self.set_keymap(checked(self.state.preferences.keymap))
+        except ConfigError as error:
+            self.notify(f"{error}; the usual keys are used", severity="warning", markup=False)
+
+    def _beat(self) -> None:
+        changed = self.state.source.poll()
+        self.seen.beat(changed)
+        if self._asked_to_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
+            self.exit(self._asked_to_end)
+
+    @property
+    def seen(self) -> ConsoleScreen:
+        """The full screen on top, be there dialogs over it or not."""
+        screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
+        return next(screens, self.dashboard)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in NEEDS_WRITE and not self.state.may_write:
+            return None
+        return True
+
+    # ---- places
+
+    def home(self) -> None:
+        """To the dashboard."""
+        while self.seen is not self.dashboard:
+            self._leave()
+
+    def open_job(self, task_id: str) -> None:
+        from console.tui.screens.job import JobScreen
+
+        self._open(lambda: JobScreen(self.state, task_id))
+
+    def open_logs(self, task_ids: tuple[str, ...], pattern: str = "") -> None:
+        from console.tui.screens.logs import LogsScreen
+
+        self._open(lambda: LogsScreen(self.state, task_ids, pattern))
+
+    def open_why(self, task_id: str = "") -> None:
+        """Of the task whose id begins so; empty: of the queue."""
+        from console.tui.screens.why import WhyScreen
+
+        self._open(lambda: WhyScreen(self.state, task_id))
+
+    def action_resources(self) -> None:
+        from console.tui.screens.resources import ResourcesScreen
+
+        if not isinstance(self.seen, ResourcesScreen):
+            self._open(lambda: ResourcesScreen(self.state))
+
+    def _open(self, place: Callable[[], ConsoleScreen]) -> None:
+        screen = place()
+        screen.place = place
+        self._behind = None
+        self.push_screen(screen)
+
+    def _leave(self) -> None:
+        self._behind = self.seen.place
+        self.pop_screen()
+
+    async def action_back(self) -> None:
+        if not self.seen.step_back() and self.seen is not self.dashboard:
+            self._leave()
+
+    def action_previous(self) -> None:
+        if self._behind is not None:
+            self._open(self._behind)
+        elif self.seen is not self.dashboard:
+            self._leave()
+
+    # ---- what works everywhere
+
+    def action_help(self) -> None:
+        from console.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.seen))
+
+    def action_go(self) -> None:
+        from console.tui.go_to import go_to, words
+        from console.tui.widgets.prompt import Question
+
+        self.seen.ask_line(Question(":", lambda text: go_to(self, text), words=words(), placeholder="jobs, logs, …"))
+
+    def action_palette(self) -> None:
+        from textual.command import CommandPalette
+
+        from console.tui.palette import Commands
+
+        self.push_screen(CommandPalette([Commands], placeholder="what to do"))
+
+    def action_next_pane(self) -> None:
+        self.seen.focus_next()
+
+    def action_previous_pane(self) -> None:
+        self.seen.focus_previous()
+
+    def action_freeze(self) -> None:
+        if self.state.frozen_at is None:
+            self.state.freeze(self.state.time_of_day())
+        else:
+            self.state.thaw()
+        self.seen.show_all()
+
+    def action_read_now(self) -> None:
+        self.seen.read_now()
+        self.seen.show_all()
+
+    def action_theme(self) -> None:
+        names = list(THEMES)
+        self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
+
+    def use_theme(self, name: str) -> None:
+        self.theme = name
+        self.remember(theme=name)
+
+    async def action_quit(self) -> None:
+        from console.tui.screens.confirm_stack import confirm_quit_running
+        from console.tui.screens.quit import quit_dialog, quit_local_dialog
+
+        own = self.state.own
+        if (run := self.state.run_under_way) is not None:
+            self.push_screen(confirm_quit_running(run), lambda sure: self._stop_and_quit(run) if sure else None)
+        elif own is None or own.ended():
+            self.exit()
+        elif own.tied:
+            self.push_screen(quit_local_dialog(), self._quit_local)
+        else:
+            self.push_screen(quit_dialog(self.state.engine_name), self._quit)
+
+    def _stop_and_quit(self, run: Run) -> None:
+        async def stop() -> None:
+            await run.stop()
+            await self.action_quit()
+
+        self.notify(f"{run.name} is being stopped")
+        work: WorkType[None] = stop
+        self.run_worker(work, group="stop")
+
+    def _quit_local(self, choice: Quit | None) -> None:
+        if choice is not None:
+            self.exit(choice)
+
+    def _quit(self, choice: Quit | None) -> None:
+        if choice is Quit.LEAVE:
+            self.exit(choice)
+        elif choice is not None:
+            self._asked_to_end = choice
+            self.control.end(choice.value, lambda: self.exit(choice))
+
+    # ---- what changes the engine and has no key
+
+    def action_drain(self) -> None:
+        self.control.drain()
+
+    def action_concurrency(self) -> None:
+        from console.tui.widgets.prompt import Question
+
+        self.seen.ask_line(Question("jobs under way at most:", self.control.concurrency))
+
+    def action_log_level(self) -> None:
+        from console.tui.engine_actions import LEVELS
+        from console.tui.widgets.prompt import Question
+
+        self.seen.ask_line(Question("log level:", self.control.log_level, words=LEVELS))
+
+    # ---- the terminal
+
+    def action_mouse(self) -> None:
+        self._take_mouse(False)
+        self.notify("the mouse is the terminal's: select and copy; any key takes it back")
+
+    def _take_mouse(self, ours: bool) -> None:
+        changes, self._mouse_is_ours = ours != self._mouse_is_ours, ours
+        if changes and self._driver is not None:
+            self._driver.write("".join(f"\x1b[?{mode}{'h' if ours else 'l'}" for mode in MOUSE_MODES))
+            self._driver.flush()
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key):
+            self._take_mouse(True)
+            if event.is_forwarded and self.screen is self.seen and self.seen.takes_for_prompt(event):
+                return
+        await super().on_event(event)
+
+    # ---- keeping and taking away
+
+    def remember(self, **changes: object) -> None:
+        """A setting that holds from now on."""
+        self.state.preferences = msgspec.structs.replace(self.state.preferences, **changes)
+        if self.state.preferences_file is not None:
+            preferences.save(self.state.preferences_file, self.state.preferences)
+
+    def export(self, stem: str, texts: dict[str, str]) -> None:
+        """Files with a time in their names, in the folder that the console was started in."""
+        name = f"scaler-batch-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+        try:
+            files = write(self.state.export_folder, name, texts)
+        except OSError as error:
+            self.notify(f"nothing was written: {error}", severity="error", markup=False)
+        else:
+            self.notify("written: " + ", ".join(map(str, files)), markup=False)

@@ -1,0 +1,1 @@
+"""How anything is drawn: spans and their roles, themes, glyphs, charts, wrapping."""

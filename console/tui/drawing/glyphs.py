@@ -1,0 +1,139 @@
+"""Every sign that the console draws, in two sets: Unicode, and plain ASCII for terminals that can't be trusted.
+
+Meaning is carried by sign and word; colour (`console.tui.drawing.theme`) only repeats it. All signs are one cell wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from engine.telemetry.schema.messages import JobState, Result
+
+
+@dataclass(frozen=True, slots=True)
+class StateLook:
+    """How one state looks. `code` is for narrow screens; no two are alike."""
+
+    sign: str
+    ascii: str
+    code: str
+    role: str
+
+
+LOOKS: Final[dict[JobState, StateLook]] = {
+    JobState.QUEUED: StateLook("◇", "q", "QUE", "queued"),
+    JobState.SUBMITTED: StateLook("○", "o", "SUB", "submitted"),
+    JobState.PENDING: StateLook("◌", ".", "PEN", "pending"),
+    JobState.RUNNABLE: StateLook("◔", "r", "RBL", "runnable"),
+    JobState.STARTING: StateLook("◑", "s", "STA", "starting"),
+    JobState.RUNNING: StateLook("●", "R", "RUN", "running"),
+    JobState.SUCCEEDED: StateLook("✓", "+", "OK", "succeeded"),
+    JobState.FAILED: StateLook("✗", "x", "FAIL", "failed"),
+    JobState.CANCELLED: StateLook("⊘", "c", "CAN", "cancelled"),
+    JobState.UNKNOWN: StateLook("?", "?", "UNK", "unknown"),
+}
+"""In the order in which a job passes through them; strips and legends keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLook:
+    """How a check's result looks."""
+
+    sign: str
+    ascii: str
+    word: str
+    role: str
+
+
+CHECK_LOOKS: Final[dict[Result, CheckLook]] = {
+    Result.PASS: CheckLook("✓", "+", "pass", "ok"),
+    Result.WARN: CheckLook("!", "!", "warn", "warning"),
+    Result.FAIL: CheckLook("✗", "x", "FAIL", "error"),
+    Result.UNKNOWN: CheckLook("?", "?", "unknown", "unknown"),
+    Result.NOT_RUN: CheckLook("·", "-", "not run", "muted"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One set of signs."""
+
+    ascii: bool
+    cursor: str
+    mark: str
+    stuck: str
+    ellipsis: str
+    unknown: str
+    """What is shown for a value that nobody knows; never a 0."""
+    dot: str
+    times: str
+    total: str
+    up: str
+    down: str
+    arrow: str
+    live: str
+    spark: str
+    """From lowest to highest."""
+    bar_steps: str
+    """From just begun to full: the cell at a bar's end."""
+    bar_free: str
+    shades: str
+    """One per share of a stacked bar."""
+    frame: str
+    """Top left, top right, bottom left, bottom right, horizontal, vertical."""
+    thumb: str
+    """Where a scroll bar is."""
+
+    def of(self, state: JobState) -> str:
+        look = LOOKS[state]
+        return look.ascii if self.ascii else look.sign
+
+    def of_check(self, result: Result) -> str:
+        look = CHECK_LOOKS[result]
+        return look.ascii if self.ascii else look.sign
+
+
+UNICODE: Final = Glyphs(
+    ascii=False,
+    cursor="▶",
+    mark="▌",
+    stuck="▲",
+    ellipsis="…",
+    unknown="–",
+    dot="·",
+    times="×",
+    total="Σ",
+    up="↑",
+    down="↓",
+    arrow="→",
+    live="●",
+    spark="▁▂▃▄▅▆▇█",
+    bar_steps="▏▎▍▌▋▊▉█",
+    bar_free="░",
+    shades="█▓▒",
+    frame="╭╮╰╯─│",
+    thumb="┃",
+)
+
+ASCII: Final = Glyphs(
+    ascii=True,
+    cursor=">",
+    mark="*",
+    stuck="!",
+    ellipsis="~",
+    unknown="-",
+    dot="|",
+    times="x",
+    total="sum",
+    up="^",
+    down="v",
+    arrow="->",
+    live="*",
+    spark="_.-:=+*#",
+    bar_steps="#",
+    bar_free=".",
+    shades="#=:",
+    frame="++++-|",
+    thumb="#",
+)

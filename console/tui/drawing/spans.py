@@ -1,0 +1,148 @@
+"""Lines of text whose parts have a role each, measured in terminal cells; what is foreign in them is made harmless.
+
+A pane draws such lines; `console.tui.drawing.theme` says how a role looks. Plain data, so that a line can
+be compared with the one before it, tested without a terminal, and printed by `--once`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+from rich.cells import cell_len, set_cell_size
+
+Span = tuple[str, str]
+"""Text and role; roles separated by a blank are laid over each other, the last on top."""
+Line = tuple[Span, ...]
+
+EMPTY: Final[Line] = ()
+MAX_TEXT: Final = 8192
+"""Characters of foreign text that are looked at; the rest is cut before anything else is done with it."""
+
+_ESCAPES: Final = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)"  # OSC: title, link, clipboard
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\|$)"  # DCS, SOS, PM, APC
+    r"|[\x1b][\[][0-?]*[ -/]*[@-~]?|\x9b[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
+    r"|\x1b[ -/]*[0-~]?"  # two-character sequences
+)
+_DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_MARKS: Final = frozenset({"Mn", "Me", "Mc"})
+_MARKS_PER_LETTER: Final = 2
+_ASCII: Final = {"–": "-", "…": "~"}
+_VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
+
+
+def width(text: str) -> int:
+    """In terminal cells."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def line_width(line: Iterable[Span]) -> int:
+    return sum(width(text) for text, _ in line)
+
+
+def fit(text: str, cells: int, *, right: bool = False, ellipsis: str = "…") -> str:
+    """Exactly `cells` wide: padded, or cut with an ellipsis."""
+    missing = cells - width(text)
+    if missing >= 0:
+        return " " * missing + text if right else text + " " * missing
+    if cells <= 0:
+        return ""
+    return set_cell_size(text, cells - 1) + ellipsis
+
+
+def fit_line(line: Iterable[Span], cells: int, role: str = "", ellipsis: str = "") -> Line:
+    """Exactly `cells` wide: padded with `role`, or cut at the end, with an ellipsis when more than blanks go."""
+    fitted: list[Span] = []
+    left = cells
+    for text, of in line:
+        wide = width(text)
+        if wide > left:
+            fitted.append((_cut(text, left, ellipsis), of))
+            left = 0
+            break
+        fitted.append((text, of))
+        left -= wide
+    if left:
+        fitted.append((" " * left, role))
+    return merge(fitted)
+
+
+def _cut(text: str, cells: int, ellipsis: str) -> str:
+    return fit(text, cells, ellipsis=ellipsis) if ellipsis and text.strip() else set_cell_size(text, cells)
+
+
+def spread(left: Iterable[Span], right: Iterable[Span], cells: int, fill: Span = (" ", "")) -> Line:
+    """`left` and `right` at the two ends of a line; `right` gives way when there is no room for both."""
+    left, right = tuple(left), tuple(right)
+    gap = cells - line_width(left) - line_width(right)
+    if gap < (1 if right else 0):
+        return (
+            fit_line(left, cells)
+            if line_width(left) >= cells
+            else (*left, (fill[0] * (cells - line_width(left)), fill[1]))
+        )
+    return merge([*left, (fill[0] * gap, fill[1]), *right])
+
+
+def merge(spans: Iterable[Span]) -> Line:
+    """Neighbours of one role become one span: fewer colour changes go to the terminal."""
+    merged: list[Span] = []
+    for text, role in spans:
+        if not text:
+            continue
+        if merged and merged[-1][1] == role:
+            merged[-1] = (merged[-1][0] + text, role)
+        else:
+            merged.append((text, role))
+    return tuple(merged)
+
+
+def over(line: Iterable[Span], role: str) -> Line:
+    """The line with `role` laid over every part of it."""
+    return tuple((text, f"{of} {role}" if of else role) for text, of in line)
+
+
+def plain(line: Iterable[Span]) -> str:
+    return "".join(text for text, _ in line)
+
+
+def clean(text: str) -> str:
+    """Foreign text as one harmless line: no escape sequences, no control or direction characters, no stacks of marks.
+
+    A carriage return leaves what a terminal would: the text after it.
+    """
+    text = text[:MAX_TEXT]
+    if text.isascii() and text.isprintable():
+        return text
+    text = _ESCAPES.sub("", text)
+    text = next((part for part in reversed(text.split("\r")) if part), "").expandtabs(8).replace("\n", " ")
+    if text.isascii() and text.isprintable():
+        return text
+    return _without_traps(unicodedata.normalize("NFC", text))
+
+
+def ascii_only(text: str) -> str:
+    """As wide as before: a sign that has no ASCII form becomes a question mark per cell."""
+    if text.isascii():
+        return text
+    return "".join(char if char.isascii() else _ASCII.get(char, "?" * cell_len(char)) for char in text)
+
+
+def _without_traps(text: str) -> str:
+    kept: list[str] = []
+    marks = _MARKS_PER_LETTER  # a mark at the very start has nothing to stand on
+    for char in text:
+        category = unicodedata.category(char)
+        if category in _DROPPED or ord(char) in _VARIATION_SELECTORS:
+            continue
+        if category in _MARKS:
+            marks += 1
+            if marks > _MARKS_PER_LETTER:
+                continue
+        else:
+            marks = 0
+        kept.append(char)
+    return "".join(kept)

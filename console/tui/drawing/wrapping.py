@@ -1,0 +1,33 @@
+"""Folds a long line into lines of a given width in terminal cells, at blanks where there are some."""
+
+from __future__ import annotations
+
+from rich.cells import set_cell_size
+
+from console.tui.drawing.spans import width
+
+
+def folded(text: str, cells: int) -> list[str]:
+    """At least one line, none wider than `cells` (two at least: a wide character must fit)."""
+    cells = max(2, cells)
+    lines: list[str] = []
+    while width(text) > cells:
+        part = set_cell_size(text, cells).rstrip() if text.isascii() else _prefix(text, cells)
+        blank = part.rfind(" ")
+        if blank > cells // 2 and not text[len(part) :].startswith(" "):
+            part = part[: blank + 1]
+        lines.append(part.rstrip())
+        text = text[max(1, len(part)) :].lstrip()
+    return [*lines, text]
+
+
+def _prefix(text: str, cells: int) -> str:
+    """The longest beginning that is not wider than `cells`."""
+    low, high = 1, min(len(text), cells * 3)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if width(text[:middle]) <= cells:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low]

@@ -1,0 +1,102 @@
+"""What changes the engine: asked about first, sent exactly as it was shown, its answer told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from console.tui.drawing.spans import clean
+from engine.telemetry.schema.messages import (
+    ENDED,
+    Answer,
+    CancelJobs,
+    Done,
+    Drain,
+    JobRow,
+    Refusal,
+    Request,
+    SetConcurrency,
+    SetLogLevel,
+)
+
+if TYPE_CHECKING:
+    from console.tui.app import ConsoleApp
+    from console.tui.state import ConsoleState
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+REFUSED_SHOWN = 3
+
+
+class Control:
+    """Every request that is sent to the engine's control socket is sent here."""
+
+    def __init__(self, app: ConsoleApp, state: ConsoleState) -> None:
+        self._app, self._state = app, state
+
+    def cancel(self, rows: Sequence[JobRow]) -> None:
+        """End the jobs of `rows` that still live."""
+        from console.tui.screens.confirm import confirm_cancel
+
+        rows = [row for row in rows if row.state not in ENDED]
+        if not rows:
+            self._app.notify("no living job is selected or marked: j and k move, space marks")
+            return
+
+        def go_on(sure: bool | None) -> None:
+            if sure:
+                self._send(CancelJobs(tuple(row.task_id for row in rows)))
+
+        self._app.push_screen(confirm_cancel(rows, self._state), go_on)
+
+    def drain(self) -> None:
+        """Of the manager that is looked at, or of all."""
+        from console.tui.screens.confirm import confirm_drain
+
+        manager = self._state.view.manager
+
+        def go_on(sure: bool | None) -> None:
+            if sure:
+                self._send(Drain(manager, "drain"))
+
+        self._app.push_screen(confirm_drain(self._state), go_on)
+
+    def concurrency(self, text: str) -> str:
+        """Change the bound of the manager that is looked at to the number in `text`; what is wrong with it."""
+        managers = self._state.shown_managers
+        if len(managers) != 1:
+            return "several managers: choose one with m first"
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            return "a whole number from 1 on"
+        self._send(SetConcurrency(managers[0].manager, int(text)))
+        return ""
+
+    def log_level(self, text: str) -> str:
+        """Change the engine's log level; what is wrong with `text`."""
+        if text.upper() not in LEVELS:
+            return f"one of {', '.join(LEVELS)}"
+        self._send(SetLogLevel(text.upper()))
+        return ""
+
+    def end(self, mode: str, then: Callable[[], None]) -> None:
+        """End the whole engine by `drain` or `terminate`; `then` comes when it has heard, or said why not."""
+        self._send(Drain("", mode), then)
+
+    def _send(self, request: Request, then: Callable[[], None] | None = None) -> None:
+        def told(answer: Answer) -> None:
+            self._tell(answer)
+            if then is not None and isinstance(answer, Done):
+                then()
+
+        if not self._state.source.may_control:
+            self._app.notify("this console is read-only: attach with --allow-writes", severity="warning")
+            return
+        self._state.source.ask(request, told)
+
+    def _tell(self, answer: Answer) -> None:
+        if isinstance(answer, Refusal):
+            self._app.notify(clean(answer.text), severity="error", markup=False)
+        elif isinstance(answer, Done):
+            refused = [f"{id[:8]}: {why}" for id, why in answer.refused.items()]
+            more = f" and {len(refused) - REFUSED_SHOWN} more" if len(refused) > REFUSED_SHOWN else ""
+            text = clean("; ".join((answer.text, *refused[:REFUSED_SHOWN])) + more)
+            self._app.notify(text, severity="warning" if refused else "information", markup=False)

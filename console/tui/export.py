@@ -1,0 +1,80 @@
+"""Writes what is shown to files, as CSV and as JSON: job rows, one job, log lines. Nothing else is in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from engine.telemetry.schema.messages import JobRecord, JobRow
+
+COLUMNS: Final = JobRow.__struct_fields__
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rows_as_csv(rows: Sequence[JobRow]) -> str:
+    """One line a job under a head line."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_cell(getattr(row, name)) for name in COLUMNS])
+    return out.getvalue()
+
+
+def rows_as_json(rows: Sequence[JobRow]) -> str:
+    return _json([msgspec.structs.asdict(row) for row in rows])
+
+
+def record_as_json(record: JobRecord) -> str:
+    """A job by its fields' names; rows are arrays on the wire only."""
+    return _json(
+        {
+            name: msgspec.structs.asdict(value) if isinstance(value, JobRow) else value
+            for name, value in msgspec.structs.asdict(record).items()
+        }
+    )
+
+
+class Line(Protocol):
+    """A log line, as it came or as it is shown."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+def lines_as_text(lines: Iterable[Line]) -> str:
+    """Time, task and text, one line each."""
+    return "".join(f"{line.at:.3f} {line.task_id} {line.text}\n" for line in lines)
+
+
+def write(folder: Path, stem: str, texts: dict[str, str]) -> list[Path]:
+    """`texts` by suffix, each a new file readable by its owner only. Raises `OSError`."""
+    written = []
+    for suffix, text in texts.items():
+        path = folder / f"{stem}.{suffix}"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        written.append(path)
+    return written
+
+
+def _cell(value: object) -> object:
+    """A spreadsheet runs a cell that begins like a formula; the quote before it keeps it text."""
+    if value is None:
+        return ""
+    text = value.value if hasattr(value, "value") else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value)).decode() + "\n"

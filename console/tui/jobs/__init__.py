@@ -1,0 +1,1 @@
+"""The jobs that tables show: order, selection, cells, and the facts of one job."""

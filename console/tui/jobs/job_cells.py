@@ -1,0 +1,79 @@
+"""What each column of the job table shows of one row."""
+
+from __future__ import annotations
+
+from console import format
+from console.tui.drawing.glyphs import LOOKS, Glyphs
+from console.tui.drawing.spans import Span, clean
+from console.tui.widgets.line_table import Column
+from engine.telemetry.schema.messages import JobRow
+from engine.telemetry.schema.query import age, stuck
+
+ROUTE_WORDS = {"inline-gzip": "gzip"}
+
+
+class JobCells:
+    """Draws cells; `now` is the engine's clock, from which ages are counted."""
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        self.glyphs = glyphs
+        self.now = 0.0
+
+    def columns(self) -> list[Column[JobRow]]:
+        """From left to right; the least important have the highest rank."""
+        return [
+            Column("state", "STATE", 11, self.state, rank=0, sort="state"),
+            Column("function", "FUNCTION", 12, self.function, rank=1, grow=2, most=30, sort="function"),
+            Column("task", "TASK", 8, self.task, rank=4),
+            Column("array", "INDEX", 6, self.index, rank=9, right=True),
+            Column("manager", "MANAGER", 12, lambda row: (clean(row.manager), "muted"), rank=3),
+            Column("route", "ROUTE", 6, self.route, rank=6, sort="route"),
+            Column("size", "SIZE", 5, self.size, rank=8, right=True, sort="size"),
+            Column("attempt", "ATT", 3, self.attempt, rank=7, right=True, sort="attempt"),
+            Column("since", "FOR", 4, self.since, rank=2, right=True),
+            Column("age", "AGE", 4, self.total_age, rank=10, right=True, sort="age"),
+            Column("took", "TOOK", 6, self.took, rank=11, right=True),
+            Column("reason", "REASON", 20, self.reason, rank=5, grow=3, sort="reason"),
+        ]
+
+    def state(self, row: JobRow) -> Span:
+        if stuck(row, self.now):
+            return f"{self.glyphs.stuck} {row.state.value}", "stuck"
+        return f"{self.glyphs.of(row.state)} {row.state.value}", LOOKS[row.state].role
+
+    def function(self, row: JobRow) -> Span:
+        return clean(row.function), "text"
+
+    def task(self, row: JobRow) -> Span:
+        return format.short_id(row.task_id), "muted"
+
+    def index(self, row: JobRow) -> Span:
+        _, colon, index = row.job_id.rpartition(":")
+        return (f"[{index}]" if colon else "", "muted")
+
+    def route(self, row: JobRow) -> Span:
+        return ROUTE_WORDS.get(row.route, row.route) or self.glyphs.unknown, "text" if row.route else "muted"
+
+    def size(self, row: JobRow) -> Span:
+        return format.size(row.raw_bytes) if row.route else self.glyphs.unknown, "text" if row.route else "muted"
+
+    def attempt(self, row: JobRow) -> Span:
+        return (
+            (str(row.attempt), "warning" if row.attempt > 1 else "text")
+            if row.attempt
+            else (self.glyphs.unknown, "muted")
+        )
+
+    def since(self, row: JobRow) -> Span:
+        return format.age(self.now - row.since), "text"
+
+    def total_age(self, row: JobRow) -> Span:
+        return format.age(age(row, self.now)), "muted"
+
+    def took(self, row: JobRow) -> Span:
+        return (format.span(row.duration_s), "text") if row.duration_s is not None else ("", "")
+
+    def reason(self, row: JobRow) -> Span:
+        code = f"rc={row.exit_code} " if row.exit_code not in (None, 0, 1) else ""
+        role = "text" if LOOKS[row.state].role == "failed" else "muted"
+        return clean(code + row.reason), role

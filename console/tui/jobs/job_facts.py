@@ -1,0 +1,115 @@
+"""A job's record as lines of label and value: who it is, what became of its payload, its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from textwrap import wrap
+
+from console import format
+from console.tui.drawing.glyphs import Glyphs
+from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit
+from engine.telemetry.schema.messages import JobRecord, JobState
+
+LABEL = 12
+
+
+def identity(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    row = record.row
+    size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
+    index = glyphs.unknown if record.index is None else record.index
+    place = f"{index} of {format.count(row.array_size)}" if row.array_size else "a job of its own"
+    attempts = f"{row.attempt or glyphs.unknown} of {record.attempts_allowed or glyphs.unknown}"
+    return [
+        _fact("function", row.function),
+        _fact("task", row.task_id),
+        _fact("job id", row.job_id or "none yet: nothing was submitted"),
+        _fact("array", place if row.job_id else glyphs.unknown),
+        _fact("client", record.client or glyphs.unknown),
+        _fact("manager", row.manager),
+        _fact("queue", record.queue or glyphs.unknown),
+        _fact("definition", record.definition or glyphs.unknown),
+        _fact("vcpu / mem", size + (f" / {record.gpus} GPU" if record.gpus else "")),
+        _fact("attempt", attempts),
+        *_end(record, glyphs),
+        *([_fact("note", record.note, "muted")] if record.note else []),
+    ]
+
+
+def _end(record: JobRecord, glyphs: Glyphs) -> Iterable[Line]:
+    row = record.row
+    if record.status_reason or row.reason:
+        yield _fact("reason", record.status_reason or row.reason, "warning")
+    if record.error:
+        yield _fact("error", record.error, "failed")
+    if row.exit_code is not None:
+        yield _fact("exit code", str(row.exit_code), "failed" if row.exit_code else "text")
+    if record.peak_bytes is not None or record.cpu_s is not None:
+        used = f"{format.size(record.peak_bytes)} peak {glyphs.dot} {format.span(record.cpu_s)} CPU"
+        yield _fact("used", used)
+
+
+def payload(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    row, arrow = record.row, glyphs.arrow
+    lines = [
+        _fact("route", row.route or "not picked yet"),
+        _fact("this task", f"{format.size(row.raw_bytes)} {arrow} {format.size(row.wire_bytes)} on the wire"),
+    ]
+    if record.submission:
+        whole = f"{format.size(record.submission_raw_bytes)} {arrow} {format.size(record.submission_wire_bytes)}"
+        tasks = f"{format.count(record.submission_tasks)} task{'s' if record.submission_tasks != 1 else ''}"
+        lines += [_fact("submission", record.submission), _fact("all of it", f"{whole} for {tasks}")]
+    if record.why_route:
+        lines.append(_fact("why", record.why_route))
+    result = {JobState.SUCCEEDED: "delivered", JobState.FAILED: "the error was delivered"}
+    lines.append(_fact("result", result.get(row.state, "not yet")))
+    if record.log_stream or record.log_group:
+        lines += [_fact("log group", record.log_group), _fact("log stream", record.log_stream)]
+    return lines
+
+
+def attempts(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    head = (("  #  STARTED   STOPPED   TOOK     EXIT  REASON", "header"),)
+    if not record.attempts:
+        return [head, (("     no attempt has started", "muted"),)]
+    lines: list[Line] = [head]
+    for number, each in enumerate(record.attempts, 1):
+        took = each.stopped_at - each.started_at if each.started_at and each.stopped_at else None
+        code = glyphs.unknown if each.exit_code is None else str(each.exit_code)
+        lines.append(
+            (
+                (f" {number:>2}  ", "text"),
+                (f"{fit(format.clock(each.started_at), 10)}{fit(format.clock(each.stopped_at), 10)}", "text"),
+                (fit(format.span(took), 9), "text"),
+                (fit(code, 6), "failed" if each.exit_code else "text"),
+                (clean(each.reason), "text"),
+            )
+        )
+    return lines
+
+
+def description(record: JobRecord) -> list[Line]:
+    """Batch's own words, without payload and environment values."""
+    if not record.described:
+        return [EMPTY, ((f" {record.note or 'AWS Batch told nothing of this job yet'}", "muted"),)]
+    return [((f" {_kept_indent(line)}", "text"),) for line in record.described.splitlines()]
+
+
+def _kept_indent(line: str) -> str:
+    body = line.lstrip(" ")
+    return " " * (len(line) - len(body)) + clean(body)
+
+
+def wrapped(lines: Iterable[Line], cells: int) -> list[Line]:
+    """Values that are too long go on below themselves: an id that is cut helps nobody."""
+    room = max(8, cells - LABEL - 2)
+    folded: list[Line] = []
+    for (label, of), (value, role) in lines:
+        first, *rest = wrap(value, room) or [""]
+        folded.append(((label, of), (first, role)))
+        folded += [((" " * (LABEL + 1), of), (part, role)) for part in rest]
+    return folded
+
+
+def _fact(label: str, value: str, role: str = "text") -> Line:
+    name: Span = (f" {fit(label, LABEL)}", "muted")
+    return name, (clean(value), role)

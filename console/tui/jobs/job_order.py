@@ -1,0 +1,189 @@
+"""Lists of jobs in an order: one that follows the mirror job by job, and one that an engine sends in parts.
+
+A full sort of thousands of rows twice a second is too dear. So keys are kept: with every refresh only jobs that changed
+get a new key, and the sort finds the rest in order already. Where a key is an age, all keys are made with one time, or
+jobs would pass each other by when they were looked at.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, Final, Protocol
+
+from engine.telemetry.schema.messages import JobRow, JobState, Window
+from engine.telemetry.schema.query import parse_filter, sort_key, stuck
+
+REKEY_SECONDS: Final = 5.0
+"""Where ages decide, time alone moves any row: so often all get new keys."""
+
+_Entry = tuple[Any, str]
+"""Sort key and task id."""
+
+
+class JobList(Protocol):
+    """Jobs by place and by task id."""
+
+    @property
+    def total(self) -> int:
+        """Before the filter."""
+
+    @property
+    def matching(self) -> int:
+        """After it."""
+
+    def slice(self, start: int, count: int) -> Sequence[JobRow | None]:
+        """Those that exist of `count` rows from `start` on; None for one that isn't known."""
+
+    def index(self, task_id: str) -> int | None: ...
+
+    def row(self, task_id: str) -> JobRow | None:
+        """Whether it fits the filter or not."""
+
+
+class JobOrder:
+    """The mirror's jobs, filtered and sorted."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.stuck_count = 0
+        self.stuck_reason = ""
+        self._rows: Mapping[str, JobRow] = {}
+        self._entries: list[_Entry] = []
+        self._entry_of: dict[str, _Entry] = {}
+        self._waiting: set[str] = set()
+        """The RUNNABLE ones."""
+        self._stuck: set[str] = set()
+        self._members: set[str] = set()
+        """Of one manager; not kept for all of them."""
+        self._now = 0.0
+        self._keyed_at = float("-inf")
+        self._descending = False
+        self._manager = ""
+        self._fits = parse_filter("")
+        self._key = sort_key("urgency")
+        self._unfiltered = True
+        self._all_age = False
+
+    @property
+    def matching(self) -> int:
+        return len(self._entries)
+
+    def slice(self, start: int, count: int) -> Sequence[JobRow | None]:
+        if self._descending:
+            stop = len(self._entries) - start
+            entries = self._entries[max(0, stop - count) : max(0, stop)][::-1]
+        else:
+            entries = self._entries[start : start + count]
+        return [self._rows.get(task_id) for _, task_id in entries]  # the mirror may be ahead of this list
+
+    def index(self, task_id: str) -> int | None:
+        entry = self._entry_of.get(task_id)
+        if entry is None:
+            return None
+        at = bisect_left(self._entries, entry)
+        return len(self._entries) - 1 - at if self._descending else at
+
+    def row(self, task_id: str) -> JobRow | None:
+        return self._rows.get(task_id)
+
+    def arrange(self, filter: str, sort: str, descending: bool, manager: str) -> None:
+        """Another choice of jobs or another order. Raises `QueryError`."""
+        self._fits, self._key = parse_filter(filter), sort_key(sort)
+        self._descending, self._manager, self._unfiltered = descending, manager, not filter.split()
+        self._all_age = sort == "age" or "age" in filter
+        self._rebuild()
+
+    def update(self, rows: Mapping[str, JobRow], changed: Set[str], now: float) -> None:
+        """`rows` is everything; `changed` are the ids that came, changed or went since the last update."""
+        self._rows, self._now = rows, now
+        aged = self._all_age and abs(now - self._keyed_at) >= REKEY_SECONDS
+        if aged or len(changed) * 2 > len(rows):
+            self._rebuild()
+        elif changed:
+            self._change(changed)
+        self._look_for_stuck()
+
+    def clear(self) -> None:
+        self._rows = {}
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._keyed_at = self._now
+        self._entries.clear()
+        self._entry_of.clear()
+        self._members.clear()
+        self._waiting.clear()
+        for task_id in self._rows:
+            self._take_in(task_id)
+        self._sort()
+
+    def _change(self, changed: Set[str]) -> None:
+        if not self._all_age:
+            self._keyed_at = self._now
+        known = len(self._entry_of)
+        for task_id in changed:
+            self._entry_of.pop(task_id, None)
+        if len(self._entry_of) < known:
+            self._entries = [entry for entry in self._entries if entry[1] not in changed]
+        self._members -= changed
+        self._waiting -= changed
+        for task_id in changed:
+            if task_id in self._rows:
+                self._take_in(task_id)
+        self._sort()
+
+    def _take_in(self, task_id: str) -> None:
+        row = self._rows[task_id]
+        if self._manager and row.manager != self._manager:
+            return
+        if self._manager:
+            self._members.add(task_id)
+        if row.state is JobState.RUNNABLE:
+            self._waiting.add(task_id)
+        if self._unfiltered or self._fits(row, self._now):
+            entry = (self._key(row, self._keyed_at), task_id)
+            self._entry_of[task_id] = entry
+            self._entries.append(entry)
+
+    def _sort(self) -> None:
+        self._entries.sort()
+        self.total = len(self._members) if self._manager else len(self._rows)
+
+    def _look_for_stuck(self) -> None:
+        """A job becomes stuck by time alone: then it gets a new key, too."""
+        stuck_ids = {key for key in self._waiting if (row := self._rows.get(key)) and stuck(row, self._now)}
+        if new := stuck_ids - self._stuck:
+            self._change(new)
+        self._stuck, self.stuck_count = stuck_ids, len(stuck_ids)
+        told = [row for row in map(self._rows.get, stuck_ids) if row and row.reason]
+        self.stuck_reason = min(told, key=lambda row: row.since).reason if told else ""
+
+
+class JobWindow:
+    """A part of a sorted list that an engine answered with; its place in the whole is `offset`."""
+
+    def __init__(self, window: Window | None = None, offset: int = 0) -> None:
+        self.total = window.total if window else 0
+        self.matching = window.matching if window else 0
+        self._rows: Sequence[JobRow] = window.rows if window else ()
+        self._offset = offset
+        self._places = {row.task_id: place for place, row in enumerate(self._rows)}
+
+    def slice(self, start: int, count: int) -> Sequence[JobRow | None]:
+        stop = min(start + count, self.matching)
+        if self._offset <= start and stop <= self._offset + len(self._rows):
+            return self._rows[start - self._offset : stop - self._offset]
+        return [self._at(index) for index in range(start, stop)]
+
+    def _at(self, index: int) -> JobRow | None:
+        place = index - self._offset
+        return self._rows[place] if 0 <= place < len(self._rows) else None
+
+    def index(self, task_id: str) -> int | None:
+        place = self._places.get(task_id)
+        return None if place is None else self._offset + place
+
+    def row(self, task_id: str) -> JobRow | None:
+        place = self._places.get(task_id)
+        return None if place is None else self._rows[place]

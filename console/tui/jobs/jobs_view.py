@@ -1,0 +1,333 @@
+"""Which jobs a table shows, in which order, and what is selected and marked: by task id, never by position.
+
+Owns what an operator chose: filter, order, manager, selection, marks, the part of the list on screen. The list itself
+is a `JobOrder` that follows the mirror or, of an engine with too many jobs to mirror, a `JobWindow` that it answered.
+Knows nothing of a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from console.tui.jobs.job_order import JobList, JobOrder, JobWindow
+from engine.telemetry.client.replica import Mirror
+from engine.telemetry.schema.messages import GetWindow, JobRow, Window
+from engine.telemetry.schema.query import parse_filter, sort_key
+
+WINDOW_ROWS: Final = 1_000
+"""Asked of a windowed engine: several screens around what is shown."""
+WINDOW_STEP: Final = 250
+
+
+class JobsView:
+    """The jobs that are looked at.
+
+    `note` is a sentence for the operator when something happened to what he had selected or marked; whoever showed it
+    takes it by `take_note`. Setters raise `QueryError` and change nothing when the words can't be understood.
+    """
+
+    def __init__(self) -> None:
+        self.filter = ""
+        self.sort = "urgency"
+        self.descending = False
+        self.manager = ""
+        self.selected: str | None = None
+        """None until somebody moves: then the most urgent stay on top."""
+        self.marks: dict[str, JobRow] = {}
+        """By task id: the row as it was when it was marked."""
+        self.note = ""
+        self.top = 0
+        """Index of the first line on screen."""
+        self.height = 1
+        """Lines on screen; the table keeps it up to date."""
+        self.now = 0.0
+        """The engine's clock at the last refresh: ages are counted from it."""
+        self.windowed = False
+        self.connected = False
+        """Whether anything was ever heard."""
+        self._order = JobOrder()
+        self._window = JobWindow()
+        self._selected_at = 0
+        self._mirror_version = -1
+        self._anchor: str | None = None
+        self._awaited: int | None = None
+        """Where the cursor goes as soon as the engine has sent the job there."""
+
+    # ---- what is known
+
+    @property
+    def jobs(self) -> JobList:
+        return self._window if self.windowed else self._order
+
+    @property
+    def total(self) -> int:
+        """Jobs of the manager before the filter."""
+        return self.jobs.total
+
+    @property
+    def matching(self) -> int:
+        """Jobs after it."""
+        return self.jobs.matching
+
+    @property
+    def stuck_count(self) -> int | None:
+        """Of all jobs of the manager; None when nobody counted, because the engine sends windows."""
+        return None if self.windowed else self._order.stuck_count
+
+    @property
+    def stuck_reason(self) -> str:
+        """Of the stuck job that waits longest among those with a reason."""
+        return "" if self.windowed else self._order.stuck_reason
+
+    @property
+    def selected_index(self) -> int | None:
+        return None if self.selected is None else self.jobs.index(self.selected)
+
+    @property
+    def selected_row(self) -> JobRow | None:
+        """As it is now, or as it was last seen."""
+        return None if self.selected is None else self.jobs.row(self.selected)
+
+    def row(self, task_id: str) -> JobRow | None:
+        return self.jobs.row(task_id)
+
+    def visible(self) -> Sequence[JobRow | None]:
+        """The rows on screen from `top` on; None for one that the engine has yet to send."""
+        return self.jobs.slice(self.top, self.height)
+
+    # ---- what is chosen
+
+    def set_filter(self, text: str) -> None:
+        parse_filter(text)
+        self.filter = text
+        self._rearrange()
+
+    def set_sort(self, name: str, descending: bool = False) -> None:
+        sort_key(name)
+        self.sort, self.descending = name, descending
+        self._rearrange()
+
+    def set_manager(self, manager: str) -> None:
+        """Empty: all managers. Marks of others go, so that an action never touches what isn't shown."""
+        self.manager = manager
+        self.marks = {key: row for key, row in self.marks.items() if manager in ("", row.manager)}
+        self._rearrange()
+
+    def _rearrange(self) -> None:
+        self._order.arrange(self.filter, self.sort, self.descending, self.manager)
+        self._window, self._awaited = JobWindow(), None
+        if self.windowed:
+            self.top = 0
+        else:
+            self._follow(self._line_of_selection())
+
+    # ---- what comes
+
+    def refresh(self, mirror: Mirror) -> bool:
+        """Take in what changed; False when nothing did."""
+        if mirror.version == self._mirror_version or mirror.snapshot is None:
+            return False
+        line = self._line_of_selection()
+        self._mirror_version, self.now, self.connected = mirror.version, mirror.snapshot.at, True
+        changed = mirror.take_changed()
+        self.windowed = mirror.snapshot.windowed
+        if self.windowed:
+            self._order.clear()
+            return True
+        self._order.update(mirror.rows, changed, self.now)
+        self._drop_marks(key for key in tuple(self.marks) if key not in mirror.rows)
+        self._follow(line)
+        return True
+
+    def wanted_window(self) -> GetWindow | None:
+        """What to ask a windowed engine for; None of one that is mirrored."""
+        if not self.windowed:
+            return None
+        before = (WINDOW_ROWS - self.height) // 2
+        offset = max(0, self.top - before) // WINDOW_STEP * WINDOW_STEP
+        return GetWindow(self.filter, self.sort, self.descending, self.manager, offset, WINDOW_ROWS)
+
+    def show_window(self, asked: GetWindow, window: Window) -> None:
+        """Take in the answer to `asked`; one that somebody no longer wants is left aside."""
+        if (asked.filter, asked.sort, asked.descending, asked.manager) != (
+            self.filter,
+            self.sort,
+            self.descending,
+            self.manager,
+        ):
+            return
+        line = self._line_of_selection()
+        self._window = JobWindow(window, asked.offset)
+        self.now = max(self.now, window.at)
+        if self._awaited is not None:
+            self.move_to(self._awaited)
+        else:
+            self._follow(line)
+
+    def take_note(self) -> str:
+        note, self.note = self.note, ""
+        return note
+
+    def _line_of_selection(self) -> int:
+        return self._selected_at - self.top
+
+    def _follow(self, line: int) -> None:
+        """Keep the selected job on its line of the screen; select the next one when it is gone."""
+        if self.selected is None:
+            self._scroll_to(self.top)
+            return
+        index = self.jobs.index(self.selected)
+        if index is None and not self.windowed:
+            index = self._select_next()
+        if index is not None:
+            self._selected_at = index
+            self._scroll_to(index - line)
+        else:
+            self._scroll_to(self.top)
+
+    def _select_next(self) -> int | None:
+        gone = self.selected or ""
+        why = "no longer fits the filter" if self.jobs.row(gone) else "is gone"
+        if not self.matching:
+            self.selected, self.note = None, f"job {gone[:8]} {why}"
+            return None
+        index = min(self._selected_at, self.matching - 1)
+        self.note = f"job {gone[:8]} {why}: the next one is selected"
+        self.selected = self._id_at(index)
+        return index
+
+    def _drop_marks(self, gone: Iterable[str]) -> None:
+        lost = [self.marks.pop(key) for key in gone]
+        if lost:
+            self.note = f"{len(lost)} marked {'job is' if len(lost) == 1 else 'jobs are'} gone"
+
+    # ---- moving
+
+    def move(self, by: int) -> None:
+        """Select the job `by` lines further; the first move selects what is on top."""
+        at = self.selected_index
+        if at is None and self.selected is None:
+            self.move_to(self.top if by >= 0 else self.matching - 1)
+        else:
+            self.move_to((self._selected_at if at is None else at) + by)
+
+    def move_to(self, index: int) -> None:
+        """Select the job at `index`, the last one if there are fewer, and bring it on screen."""
+        if not self.matching:
+            return
+        index = min(max(0, index), self.matching - 1)
+        self._scroll_to(min(max(self.top, index - self.height + 1), index))
+        self._awaited = None
+        selected = self._id_at(index)
+        if selected is not None:
+            self.selected, self._selected_at = selected, index
+        else:
+            self._awaited = index
+
+    def select_line(self, line: int) -> bool:
+        """Select the job on that line of the screen; False when there is none."""
+        if not 0 <= line < self.height or self.top + line >= self.matching:
+            return False
+        self.move_to(self.top + line)
+        return True
+
+    def select_id(self, task_id: str) -> bool:
+        """Select that job; False when it isn't in the list."""
+        index = self.jobs.index(task_id)
+        if index is None:
+            return False
+        self.move_to(index)
+        return True
+
+    def scroll(self, by: int) -> None:
+        """Move the part on screen, as a mouse wheel does; the selection stays where it is."""
+        self._scroll_to(self.top + by)
+
+    def release(self) -> None:
+        """Select nothing and show the top of the list."""
+        self.selected, self.top, self._awaited = None, 0, None
+
+    def jump_state(self, step: int) -> None:
+        """To the first job of the next state (`step` 1), or of the one before (-1)."""
+        at, here = self.selected_index, self.selected_row
+        if at is None or here is None:
+            self.move(step)
+            return
+        first = self._while_state(at, -1)
+        goal = self._while_state(at, 1) + 1 if step > 0 else first - 1
+        if 0 <= goal < self.matching:
+            self.move_to(goal if step > 0 else self._while_state(goal, -1))
+
+    def _while_state(self, index: int, step: int) -> int:
+        """The last index in that direction with the state of the one at `index`."""
+        state = self._state_at(index)
+        while 0 <= index + step < self.matching and self._state_at(index + step) == state:
+            index += step
+        return index
+
+    def _state_at(self, index: int) -> object:
+        row = self.jobs.slice(index, 1)[0]
+        return row.state if row else None
+
+    def _id_at(self, index: int) -> str | None:
+        rows = self.jobs.slice(index, 1)
+        return rows[0].task_id if rows and rows[0] else None
+
+    def _scroll_to(self, top: int) -> None:
+        self.top = max(0, min(top, self.matching - self.height))
+
+    def resize(self, height: int) -> None:
+        """So many lines are on screen; the selected one stays among them."""
+        line = self._line_of_selection()
+        self.height = max(1, height)
+        if self.selected is None:
+            self._scroll_to(self.top)
+        else:
+            self._scroll_to(self._selected_at - min(max(0, line), self.height - 1))
+
+    # ---- marks
+
+    def toggle_mark(self) -> None:
+        row = self.selected_row
+        if row is None:
+            return
+        if self.marks.pop(row.task_id, None) is None:
+            self.marks[row.task_id] = row
+        self._anchor = row.task_id
+
+    def mark_range(self) -> None:
+        """From the job that was marked last to the selected one."""
+        end = self.selected_index
+        if end is None:
+            return
+        start = self.jobs.index(self._anchor) if self._anchor else None
+        low, high = sorted((end if start is None else start, end))
+        self._mark(self.jobs.slice(low, high - low + 1))
+
+    def mark_all(self) -> None:
+        """Every job that fits the filter (of those that the engine sent)."""
+        self._mark(self.jobs.slice(0, self.matching))
+
+    def clear_marks(self) -> None:
+        self.marks.clear()
+
+    def _mark(self, rows: Iterable[JobRow | None]) -> None:
+        self.marks.update((row.task_id, row) for row in rows if row)
+
+    def targets(self) -> tuple[str, ...]:
+        """What an action is about: the marked jobs or, without marks, the selected one."""
+        if self.marks:
+            return tuple(self.marks)
+        return (self.selected,) if self.selected is not None else ()
+
+    def target_rows(self) -> tuple[JobRow, ...]:
+        """The targets as they are now; of one that the engine has not sent, as it was when marked."""
+        found = ((self.jobs.row(key) or self.marks.get(key)) for key in self.targets())
+        return tuple(row for row in found if row)
+
+    def changed_marks(self) -> tuple[tuple[JobRow, JobRow], ...]:
+        """The marked jobs whose state is no longer what it was: then and now."""
+        now: Callable[[str], JobRow | None] = self.jobs.row
+        pairs = ((then, now(key)) for key, then in self.marks.items())
+        return tuple((then, row) for then, row in pairs if row and row.state is not then.state)

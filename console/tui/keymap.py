@@ -1,0 +1,79 @@
+"""Which key does what: the table's own keys, changed by a person's settings, checked, as Textual's bindings.
+
+A setting is `{action id: keys}`, keys as Textual names them, several separated by commas: `{"cancel": "X"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from textual.binding import Binding
+from textual.keys import format_key
+
+from console.tui.actions import ACTIONS, BY_ID, Action, Scope, in_scope
+from engine.errors import ConfigError
+
+FORBIDDEN: Final = frozenset(
+    {"ctrl+s", "ctrl+q", "ctrl+a", "ctrl+b", "ctrl+z", "ctrl+w", "ctrl+k", *(f"f{n}" for n in range(1, 25))}
+)
+"""Terminals, tmux and screen eat them, or they end something by a slip elsewhere. With alt: all keys."""
+
+
+def bindings(scope: Scope) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
+    """What the screen (or app) of this scope listens to; every binding has its action's id."""
+    return [
+        Binding(",".join(action.keys), action.method, action.title, id=action.id)
+        for action in in_scope(scope)
+        if action.keys
+    ]
+
+
+def checked(wanted: Mapping[str, str]) -> dict[str, str]:
+    """A person's keymap for `App.set_keymap`.
+
+    Raises `ConfigError` for an unknown action, a key that is not for use, and one key for two actions of a place.
+    """
+    for id, keys in wanted.items():
+        _check(id, keys)
+    for scope in Scope:
+        _check_scope(scope, wanted)
+    return dict(wanted)
+
+
+def _check(id: str, keys: str) -> None:
+    if id not in BY_ID or not BY_ID[id].keys:
+        known = ", ".join(action.id for action in ACTIONS if action.keys)
+        raise ConfigError(f"keymap: {id} is no action with a key; there are {known}")
+    for key in _split(keys):
+        if is_forbidden(key):
+            raise ConfigError(f"keymap: {key} for {id} never arrives in many terminals: choose another key")
+
+
+def _check_scope(scope: Scope, wanted: Mapping[str, str]) -> None:
+    taken: dict[str, str] = {}
+    for action in _heard_in(scope):
+        for key in _split(wanted[action.id]) if action.id in wanted else action.keys:
+            if taken.setdefault(key, action.id) != action.id:
+                raise ConfigError(
+                    f"keymap: {key} is {taken[key]} and {action.id} at once: give one of them another key"
+                )
+
+
+def _heard_in(scope: Scope) -> Iterable[Action]:
+    everywhere = () if scope is Scope.EVERYWHERE else in_scope(Scope.EVERYWHERE)
+    return (*in_scope(scope), *everywhere)
+
+
+def is_forbidden(key: str) -> bool:
+    return key in FORBIDDEN or key.startswith("alt+")
+
+
+def shown(key: str) -> str:
+    """A key as a person writes it: `?`, `K`, `enter`, `ctrl-p`."""
+    special = {"enter": "⏎", "space": "␣", "escape": "esc", "slash": "/", "backslash": "\\"}
+    return special.get(key) or format_key(key).replace("+", "-")
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    return tuple(key.strip() for key in keys.split(",") if key.strip())

@@ -1,0 +1,55 @@
+"""Opens the console on a source, and tells what is needed for that before anything is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from console.terminal import prefers_ascii, why_no_console
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from console.tui.screens.dashboard import Dashboard
+    from console.tui.state import ConsoleState, Ownership, Quit
+    from engine.telemetry.client.source import Source
+
+
+def require_console(instead: str) -> None:
+    """Raises `ConfigError` where the console can't be drawn; `instead` says what can be done there."""
+    if why := why_no_console():
+        raise ConfigError(f"The console needs a terminal, but {why}: {instead}.")
+
+
+def open_console(
+    source: Source,
+    name: str,
+    *,
+    own: Ownership | None = None,
+    only_ascii: bool = False,
+    greeting: str = "",
+    first: Callable[[ConsoleState], Dashboard] | None = None,
+    here: bool = False,
+) -> tuple[Quit | None, int]:
+    """Draws until it is left; closes the source. Returns how it was left, and the exit code.
+
+    `greeting` is shown for a while at the start; `first` makes another first screen; `here`: the engine lives on this
+    machine, and so do its AWS credentials and saved configuration. To import what draws takes time:
+    the source connects meanwhile.
+    """
+    from console.tui.app import ConsoleApp
+    from console.tui.drawing.glyphs import ASCII, UNICODE
+    from console.tui.preferences import load, preferences_file
+    from console.tui.screens.dashboard import Dashboard
+    from console.tui.stack.model import Provisioning
+    from console.tui.state import ConsoleState
+
+    file = preferences_file()
+    preferences, wrong = load(file)
+    glyphs = ASCII if only_ascii or prefers_ascii() else UNICODE
+    state = ConsoleState(source, name, preferences, file, glyphs, own, provisioning=Provisioning() if here else None)
+    app = ConsoleApp(state, wrong or greeting, first or Dashboard)
+    try:
+        return app.run(), app.return_code or 0
+    finally:
+        source.close()

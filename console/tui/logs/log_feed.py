@@ -1,0 +1,46 @@
+"""Feeds a log view: asks for the lines of one choice of jobs, page after page."""
+
+from __future__ import annotations
+
+from console.tui.polling import Repeated
+from console.tui.state import ConsoleState
+from console.tui.widgets.log_view import LogView
+from engine.telemetry.schema.messages import Answer, GetLogs, LogPage, Refusal
+
+PERIOD_SECONDS = 1.0
+PAGE_LINES = 500
+
+
+class LogFeed:
+    """`choose` says whose lines; the view keeps what came."""
+
+    def __init__(self, state: ConsoleState, view: LogView) -> None:
+        self._state, self._view = state, view
+        self._task_ids: tuple[str, ...] = ()
+        self.question = Repeated(state.source, self._request, self._take, PERIOD_SECONDS)
+
+    def choose(self, task_ids: tuple[str, ...], subject: str) -> None:
+        """Of those jobs; empty: of all that run."""
+        self._task_ids = task_ids
+        self._view.start_over(subject)
+        self.question.soon()
+
+    def name_of(self, task_id: str) -> str:
+        """What people call a job: the beginning of its id, which must not be cut off, and its function."""
+        row = self._state.view.row(task_id)
+        return f"{task_id[:4]} {row.function}" if row else task_id[:8]
+
+    def _request(self) -> GetLogs | None:
+        if not self._view.display:
+            return None
+        after = self._view.buffer.next
+        return GetLogs(self._task_ids, after=after, limit=PAGE_LINES, manager=self._state.view.manager)
+
+    def _take(self, answer: Answer) -> None:
+        if isinstance(answer, LogPage):
+            self._view.show(answer, name_of=self.name_of)
+            if len(answer.lines) >= PAGE_LINES:
+                self.question.soon()
+        elif isinstance(answer, Refusal):
+            self._view.buffer.status = answer.text
+            self._view.redraw()

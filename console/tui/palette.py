@@ -1,0 +1,53 @@
+"""The palette's commands: every action that is possible where one is, and the values of settings. Never jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from console.tui.actions import Scope, in_scope
+from console.tui.drawing.theme import THEMES
+from console.tui.go_to import go_to, run_action
+from console.tui.keymap import shown
+from console.tui.state import TREND_WINDOWS
+from engine.telemetry.schema.query import SORTS
+
+if TYPE_CHECKING:
+    from console.tui.app import ConsoleApp
+
+Entry = tuple[str, str, Callable[[], object]]
+"""Title, help, and what it does."""
+
+
+class Commands(Provider):
+    """A few dozen entries, so that a key takes no time."""
+
+    async def discover(self) -> Hits:
+        for title, help, command in self._entries():
+            yield DiscoveryHit(title, command, help=help)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for title, help, command in self._entries():
+            score = matcher.match(title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), command, help=help)
+
+    def _entries(self) -> Iterator[Entry]:
+        app: ConsoleApp = self.app  # type: ignore[assignment]
+        screen = app.seen
+        for action in (*in_scope(screen.scope), *in_scope(Scope.EVERYWHERE)):
+            if screen.check_action(action.method, ()) is True and action.id != "palette":
+                key = f"key {shown(action.keys[0])}" if action.keys else ""
+                yield action.title, key, partial(run_action, app, action.id)
+        for line in _settings():
+            yield line, f":{line}", partial(go_to, app, line)
+
+
+def _settings() -> Iterator[str]:
+    yield from (f"sort {name}" for name in SORTS)
+    yield from (f"trend {name}" for name in TREND_WINDOWS)
+    yield from (f"theme {name}" for name in THEMES)

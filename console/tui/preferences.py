@@ -1,0 +1,51 @@
+"""A person's settings: kept in one file of the user's configuration folder that nobody else may read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from console.tui.actions import PANES
+
+FILE = "console.json"
+
+
+class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is remembered. `keymap` is `{action id: keys}`; Panes and columns by their names."""
+
+    theme: str = "dark"
+    hidden_columns: tuple[str, ...] = ()
+    hidden_panes: tuple[str, ...] = ()
+    sort: str = "urgency"
+    trend: str = "5m"
+    keymap: dict[str, str] = {}
+
+
+def preferences_file() -> Path:
+    import platformdirs
+
+    return platformdirs.user_config_path("scaler-batch") / FILE
+
+
+def load(file: Path) -> tuple[Preferences, str]:
+    """What is kept, and what to tell: a file that can't be understood costs its settings, not the console."""
+    try:
+        found = msgspec.json.decode(file.read_bytes(), type=Preferences)
+    except FileNotFoundError:
+        return Preferences(), ""
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Preferences(), f"{file} can't be used ({error}): the console starts with its own settings"
+    return msgspec.structs.replace(found, hidden_panes=tuple(p for p in found.hidden_panes if p in PANES)), ""
+
+
+def save(file: Path, preferences: Preferences) -> None:
+    """All at once or not at all; where nothing can be written nothing is remembered."""
+    fresh = file.with_suffix(".new")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            opened.write(msgspec.json.format(msgspec.json.encode(preferences)) + b"\n")
+        fresh.replace(file)

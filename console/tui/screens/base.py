@@ -1,0 +1,217 @@
+"""What every full screen has: top bar, key bar, prompt, a message when the terminal is too small, and a beat.
+
+The app calls `beat` ten times a second on the screen that is seen, and on no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from console import format
+from console.tui.actions import ACTIONS, Action, Scope, in_scope
+from console.tui.keymap import shown
+from console.tui.polling import Repeated
+from console.tui.state import ConsoleState
+from console.tui.widgets.key_bar import Hint, KeyBar
+from console.tui.widgets.top_bar import BarState, TopBar
+from engine.telemetry.client.source import LinkView
+
+if TYPE_CHECKING:
+    from console.tui.app import ConsoleApp
+    from console.tui.widgets.prompt import Question
+
+PROMPT_HINTS = (Hint("enter", "take it", ""), Hint("right", "complete", ""), Hint("esc", "leave", ""))
+SMALLEST = (80, 24)
+NEEDS_WRITE = frozenset(action.method for action in ACTIONS if action.needs_write)
+NEEDS_ENGINE = frozenset(action.method for action in ACTIONS if action.needs_engine)
+
+
+class ConsoleScreen(Screen[None], inherit_bindings=False):
+    """A subclass composes its panes in `panes`, fills them in `show`, and moves in them in `move`."""
+
+    scope: ClassVar[Scope]
+    AUTO_FOCUS = ""
+    place: Callable[[], ConsoleScreen] | None = None
+    """Makes this place again, after it was left."""
+
+    def __init__(self, state: ConsoleState) -> None:
+        super().__init__()
+        self.state = state
+        self.top_bar = TopBar(glyphs=state.glyphs)
+        self.key_bar = KeyBar(glyphs=state.glyphs)
+        self._shown_link: LinkView | None = None
+        self._second = 0
+        self._may_write = False
+
+    @property
+    def console(self) -> ConsoleApp:
+        return self.app  # type: ignore[return-value]
+
+    # ---- for subclasses
+
+    def panes(self) -> ComposeResult:
+        raise NotImplementedError
+
+    def trail(self) -> tuple[str, ...]:
+        """Where this is, for the top bar."""
+        return ()
+
+    def own_actions(self) -> Sequence[Action]:
+        """In the key bar's order."""
+        return in_scope(self.scope)
+
+    def questions(self) -> Sequence[Repeated]:
+        """What is asked while this screen is seen."""
+        return ()
+
+    def read_now(self) -> None:
+        """Ask everything anew."""
+        for question in self.questions():
+            question.soon()
+
+    def show(self) -> None:
+        """Give the panes what is known now."""
+
+    def move(self, how: str) -> None:
+        """`down`, `up`, `page_down`, `page_up`, `top`, `bottom` in the pane that has the focus."""
+
+    def step_back(self) -> bool:
+        """Undo the innermost thing (zoom, filter); False when there is none and the screen itself is to be left."""
+        return False
+
+    # ---- Textual
+
+    def compose(self) -> ComposeResult:
+        yield self.top_bar
+        yield from self.panes()
+        yield Static(id="too-small", markup=False)
+        yield self.key_bar
+
+    def on_mount(self) -> None:
+        self.show_all()
+
+    def on_screen_resume(self) -> None:
+        self.show_all()
+
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
+        too_small = width < SMALLEST[0] or height < SMALLEST[1]
+        self.set_class(too_small, "-too-small")
+        self.set_class(width < 100, "-narrow")
+        self.set_class(height < 30, "-short")
+        if too_small:
+            text = f"Current {width}x{height}, needed {SMALLEST[0]}x{SMALLEST[1]}"
+            self.query_one("#too-small", Static).update(text)
+        self.call_after_refresh(self.show_all)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """None: shown as not allowed, and not carried out. False: there is no such thing here."""
+        if action in NEEDS_ENGINE and self.state.recorded:
+            return False
+        if action in NEEDS_WRITE and not self.state.may_write:
+            return None
+        return True
+
+    # ---- the beat
+
+    def beat(self, changed: bool) -> None:
+        """Ten times a second while this is seen; `changed`: the mirror or the link did."""
+        if self.state.frozen_at is None:
+            if changed:
+                self.show()
+            now = self.state.clock()
+            for question in self.questions():
+                question.look(now)
+        self._show_bars()
+
+    def show_all(self) -> None:
+        if not self.is_mounted:
+            return
+        self.show()
+        self._second = 0
+        self._show_bars()
+
+    def _show_bars(self) -> None:
+        now, link = self.state.time_of_day(), self.state.source.link
+        if int(now) == self._second and link == self._shown_link and self._may_write == self.state.may_write:
+            return
+        self._second, self._shown_link, self._may_write = int(now), link, self.state.may_write
+        self.top_bar.show(bar_state(self.state, self.trail(), now))
+        self.key_bar.show(tuple(self._hints()))
+
+    def _hints(self) -> Iterator[Hint]:
+        if isinstance(self.focused, Input):
+            yield from PROMPT_HINTS
+            return
+        keys = keys_of(self)
+        common = in_scope(Scope.EVERYWHERE)
+        for action in (*common[:1], *self.own_actions(), *common[1:]):
+            if action.hint and action.id in keys:
+                call = f"app.{action.method}" if action.scope is Scope.EVERYWHERE else action.method
+                yield Hint(keys[action.id][0], action.hint, call, self.check_action(action.method, ()) is True)
+
+    # ---- what all screens do
+
+    def ask_line(self, question: Question) -> None:
+        """Open the prompt, in the place of one that may be open."""
+        from console.tui.widgets.prompt import Prompt
+
+        for prompt in self.query(Prompt):
+            prompt.close()
+        self.mount(Prompt(question, back_to=self.focused), before=self.key_bar)
+
+    def takes_for_prompt(self, key: events.Key) -> bool:
+        """Whether a key that nothing else has used yet belongs to a prompt that has just been opened."""
+        from console.tui.widgets.prompt import Prompt
+
+        return any(prompt.takes(key) for prompt in self.query(Prompt))
+
+    def on_descendant_focus(self) -> None:
+        self._second = 0  # other keys are listened to now: the bar tells them at the next beat
+
+    def action_move(self, how: str) -> None:
+        self.move(how)
+        self.show()
+
+
+def keys_of(screen: Screen[None]) -> dict[str, list[str]]:
+    """The keys that are listened to at this moment, as they are shown, by action id."""
+    keys: dict[str, list[str]] = {}
+    for key, active in screen.active_bindings.items():
+        if active.binding.id:
+            keys.setdefault(active.binding.id, []).append(shown(key))
+    return keys
+
+
+def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarState:
+    """`now`: time of day."""
+    source = state.source
+    mode = "READ-WRITE" if source.may_control else "READ-ONLY"
+    heard = source.mirror.snapshot is not None
+    regions = sorted({manager.region for manager in state.managers})
+    managers = state.view.manager or (state.managers[0].name if len(state.managers) == 1 else "")
+    return BarState(
+        trail=trail,
+        where=" ".join(regions),
+        manager=managers or (f"{len(state.managers)} managers" if state.managers else ""),
+        engine=state.engine_name,
+        link=source.link,
+        age_s=state.clock() - source.mirror.received_at if heard else None,
+        mode=mode,
+        note=_note(state),
+        clock_at=now,
+    )
+
+
+def _note(state: ConsoleState) -> str:
+    if state.frozen_at is not None:
+        return f"FROZEN {format.clock(state.frozen_at)}"
+    if any(manager.draining for manager in state.shown_managers):
+        return "DRAINING"
+    return ""

@@ -1,0 +1,88 @@
+"""What is said before something dangerous is done: exactly what, with which effect, at what cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from console import format
+from console.tui.drawing.glyphs import LOOKS, Glyphs
+from console.tui.drawing.spans import clean
+from console.tui.screens.dialog import GLUE, Dialog, Option, facts
+from console.tui.state import ConsoleState
+from engine.telemetry.schema.messages import JobRow, JobState
+
+TYPED_ABOVE = 10
+NAMES = 8
+WAITING = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE})
+
+
+def confirm_cancel(rows: Sequence[JobRow], state: ConsoleState) -> Dialog[bool]:
+    """Ends exactly `rows`; above ten their number must be typed."""
+    number = len(rows)
+    jobs = f"{format.count(number)} job{'s' if number > 1 else ''}"
+    return Dialog(
+        f"end {jobs}?",
+        cancel_lines(rows, state),
+        [Option("y", f"End {jobs}", True, dangerous=True)],
+        typed=str(number) if number > TYPED_ABOVE else "",
+    )
+
+
+def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
+    states = Counter(row.state for row in rows)
+    managers = ", ".join(sorted({row.manager for row in rows}))
+    signs = "   ".join(
+        f"{state.glyphs.of(each)}{GLUE}{states[each]}{GLUE}{each.value}" for each in LOOKS if states[each]
+    )
+    told = {
+        "manager": clean(managers),
+        "states": signs,
+        "jobs": _names(rows, state.glyphs),
+        "effect": _effect(states),
+        "API": _calls(states, state.glyphs),
+        "changed": _moved(state),
+    }
+    return facts(told)
+
+
+def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
+    names = [f"{clean(row.function)}{GLUE}{format.short_id(row.task_id)}" for row in rows[:NAMES]]
+    rest = len(rows) - len(names)
+    return ", ".join(names) + (f" {glyphs.ellipsis} and {format.count(rest)} more" if rest else "")
+
+
+def _effect(states: Counter[JobState]) -> str:
+    at_work = states[JobState.RUNNING] + states[JobState.STARTING]
+    rest = sum(states.values()) - at_work
+    parts = (
+        f"the work of {format.count(at_work)} under way is lost" if at_work else "",
+        f"{format.count(rest)} will never start" if rest else "",
+        "clients see them as failed",
+    )
+    return "; ".join(filter(None, parts))
+
+
+def _calls(states: Counter[JobState], glyphs: Glyphs) -> str:
+    cancels = sum(states[state] for state in WAITING)
+    terminates = states[JobState.STARTING] + states[JobState.RUNNING] + states[JobState.UNKNOWN]
+    calls = [(name, n) for name, n in (("CancelJob", cancels), ("TerminateJob", terminates)) if n]
+    return " and ".join(f"{name} {glyphs.times} {format.count(n)} at most" for name, n in calls) or "no call"
+
+
+def _moved(state: ConsoleState) -> str:
+    changes = Counter(f"{then.state.value} to {now.state.value}" for then, now in state.view.changed_marks())
+    if not changes:
+        return ""
+    return "since they were marked: " + ", ".join(f"{n} from {what}" for what, n in changes.items())
+
+
+def confirm_drain(state: ConsoleState) -> Dialog[bool]:
+    used = sum(manager.slots_used for manager in state.shown_managers)
+    names = ", ".join(manager.manager for manager in state.shown_managers)
+    told = {
+        "managers": clean(names),
+        "effect": f"nothing more is started; {format.count(used)} under way may finish, then the engine ends",
+        "API": "none: tasks that wait go back to the scheduler",
+    }
+    return Dialog("drain?", facts(told), [Option("y", "Drain", True, dangerous=True)])

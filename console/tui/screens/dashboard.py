@@ -1,0 +1,227 @@
+"""The first screen: states, jobs, routing, quota and log lines at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from console.tui.actions import PANES, Scope
+from console.tui.keymap import bindings
+from console.tui.logs.log_feed import LogFeed
+from console.tui.polling import Repeated
+from console.tui.screens.base import ConsoleScreen
+from console.tui.screens.jobs_actions import JobsActions
+from console.tui.state import TREND_WINDOWS, ConsoleState
+from console.tui.widgets.alert_line import AlertLine
+from console.tui.widgets.job_table import JobTable
+from console.tui.widgets.line_table import LineTable
+from console.tui.widgets.log_view import LogView
+from console.tui.widgets.pane import Pane
+from console.tui.widgets.quota import QuotaPane
+from console.tui.widgets.routing import RoutingPane
+from console.tui.widgets.state_strip import StateStrip
+from engine.telemetry.schema.messages import TICK_SECONDS, Answer, GetTrends, GetWindow, Trends, Window
+
+TREND_PERIOD_SECONDS = 5.0
+
+
+class Dashboard(JobsActions, ConsoleScreen):
+    """Owns the layout of its panes; what can be done with jobs is `JobsActions`."""
+
+    scope = Scope.DASHBOARD
+    BINDINGS: ClassVar = bindings(Scope.DASHBOARD)
+    AUTO_FOCUS = "#jobs"
+
+    def __init__(self, state: ConsoleState) -> None:
+        super().__init__(state)
+        glyphs = state.glyphs
+        self.strip = StateStrip(glyphs=glyphs, id="states")
+        self.table = JobTable(state.view, glyphs=glyphs, id="jobs")
+        self.routing = RoutingPane(glyphs=glyphs, id="routing")
+        self.quota = QuotaPane(glyphs=glyphs, id="quota")
+        self.alert = AlertLine(glyphs=glyphs, id="alert")
+        self.logs = LogView(glyphs=glyphs, id="logs")
+        self.table.hidden = set(state.preferences.hidden_columns)
+        self.logs.subject = "of running jobs"
+        self.hidden_panes = set(state.preferences.hidden_panes)
+        self.zoomed: Pane | None = None
+        self.trend = state.preferences.trend if state.preferences.trend in TREND_WINDOWS else TREND_WINDOWS[0]
+        self._trends: Trends | None = None
+        self._asked_window: GetWindow | None = None
+        self._feed = LogFeed(state, self.logs)
+        source = state.source
+        self._ask_trends = Repeated(source, self._trends_request, self._take_trends, TREND_PERIOD_SECONDS)
+        self._ask_window = Repeated(source, self._window_request, self._take_window, TICK_SECONDS)
+        self._wanted_window: GetWindow | None = None
+
+    def panes(self) -> ComposeResult:
+        yield self.strip
+        with Horizontal(id="middle"):
+            yield self.table
+            with Vertical(id="side"):
+                yield self.routing
+                yield self.quota
+        yield self.alert
+        yield self.logs
+
+    def on_mount(self) -> None:
+        self._lay_out()
+
+    # ---- what is shown
+
+    def questions(self) -> Sequence[Repeated]:
+        return self._ask_trends, self._ask_window, self._feed.question
+
+    def show(self) -> None:
+        state, view = self.state, self.state.view
+        mirror = state.mirror
+        view.refresh(mirror)
+        snapshot, stale = mirror.snapshot, state.stale
+        common: dict[str, Any] = {"manager": view.manager, "stale": stale}
+        self.strip.show(snapshot, trends=self._trends, stuck=view.stuck_count, **common)
+        ever = sum(sum(manager.counts.values()) for manager in state.shown_managers)
+        self.table.show(counted=ever, several_managers=len(state.managers) > 1, stale=stale)
+        self.routing.show(snapshot, **common)
+        self.quota.show(snapshot, **common)
+        self.logs.show(stale=stale)
+        self._show_alert()
+        if self._wanted_window != (wanted := view.wanted_window()):
+            self._wanted_window = wanted
+            self._ask_window.soon()
+
+    def _show_alert(self) -> None:
+        view, own = self.state.view, self.state.own
+        note = view.take_note() or (own.ended() if own else "")
+        if note or self._note_is_old():
+            self._noted = (self.state.view.now, note)
+        snapshot = self.state.mirror.snapshot
+        self.alert.show(
+            snapshot, manager=view.manager, stuck=view.stuck_count, reason=view.stuck_reason, note=self._noted[1]
+        )
+
+    _noted = (0.0, "")
+
+    def _note_is_old(self) -> bool:
+        return self.state.view.now - self._noted[0] > 5.0
+
+    def _trends_request(self) -> GetTrends | None:
+        return GetTrends(self.trend, self.state.view.manager) if self.strip.display else None
+
+    def _take_trends(self, answer: Answer) -> None:
+        if isinstance(answer, Trends):
+            self._trends = answer
+            self.show()
+
+    def _window_request(self) -> GetWindow | None:
+        self._asked_window = self.state.view.wanted_window()
+        return self._asked_window
+
+    def _take_window(self, answer: Answer) -> None:
+        if isinstance(answer, Window) and self._asked_window is not None:
+            self.state.view.show_window(self._asked_window, answer)
+            self.show()
+
+    # ---- moving
+
+    def move(self, how: str) -> None:
+        focused = self.focused
+        if isinstance(focused, LogView):
+            move_log(focused, how)
+        else:
+            self._move_jobs(how)
+
+    def _move_jobs(self, how: str) -> None:
+        view = self.state.view
+        half = max(1, view.height // 2)
+        steps = {"down": 1, "up": -1, "page_down": half, "page_up": -half}
+        if how in steps:
+            view.move(steps[how])
+        else:
+            view.move_to(0 if how == "top" else view.matching - 1)
+
+    # ---- the layout
+
+    def _lay_out(self) -> None:
+        shown = {self.zoomed.id} if self.zoomed else set(PANES) - self.hidden_panes
+        for name in PANES:
+            self.query_one(f"#{name}").set_class(name not in shown, "-out")
+        self.query_one("#side").set_class(not {"routing", "quota"} & shown, "-out")
+        self.query_one("#middle").set_class(not {"jobs", "routing", "quota"} & shown, "-out")
+        self.alert.set_class(self.zoomed is not None, "-out")
+        self.set_class("jobs" not in shown, "-without-jobs")
+        self.set_class(self.zoomed is not None, "-zoomed")
+
+    def action_zoom(self) -> None:
+        focused = self.focused
+        target = focused if isinstance(focused, Pane) and focused.id in PANES else self.table
+        self.zoomed = None if self.zoomed else target
+        self._lay_out()
+
+    def action_pane(self, number: int) -> None:
+        name = PANES[number - 1]
+        self.hidden_panes ^= {name}
+        self.zoomed = None
+        self.console.remember(hidden_panes=tuple(sorted(self.hidden_panes)))
+        self._lay_out()
+
+    def step_back(self) -> bool:
+        view = self.state.view
+        if self.zoomed is not None:
+            self.action_zoom()
+        elif view.filter:
+            view.set_filter("")
+            self.show()
+        elif view.marks:
+            view.clear_marks()
+            self.show()
+        elif view.selected is not None:
+            view.release()
+            self.show()
+        else:
+            return False
+        return True
+
+    # ---- what is looked at
+
+    def action_trend(self) -> None:
+        self.set_trend(TREND_WINDOWS[(TREND_WINDOWS.index(self.trend) + 1) % len(TREND_WINDOWS)])
+
+    def set_trend(self, window: str) -> None:
+        self.trend, self._trends = window, None
+        self.console.remember(trend=window)
+        self._ask_trends.soon()
+        self.notify(f"trends of the last {window}")
+
+    def action_follow(self) -> None:
+        toggle_follow(self.logs)
+
+    def on_line_table_sort_requested(self, message: LineTable.SortRequested) -> None:
+        self.sort_by(message.sort)
+
+    def on_line_table_opened(self) -> None:
+        self.action_detail()
+
+
+def move_log(log: LogView, how: str) -> None:
+    """In a log, by lines and half pages; its last line means following."""
+    reader = log.reader
+    half = max(1, reader.height // 2)
+    steps = {"down": 1, "up": -1, "page_down": half, "page_up": -half}
+    if how in steps:
+        reader.scroll(steps[how])
+    elif how == "top":
+        reader.to_top()
+    else:
+        reader.resume()
+    log.redraw()
+
+
+def toggle_follow(log: LogView) -> None:
+    if log.reader.follow:
+        log.reader.pause()
+    else:
+        log.reader.resume()
+    log.redraw()

@@ -1,0 +1,87 @@
+"""Every key that is listened to on the screen below, read off that screen, so that it can't be out of date."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from console.tui.actions import BY_ID, Scope
+from console.tui.keymap import shown
+from console.tui.screens.base import ConsoleScreen
+
+KEY_CELLS = 13
+TEXT_CELLS = 68
+"""What it has room for on a terminal of 80 columns."""
+
+
+class HelpScreen(ModalScreen[None], inherit_bindings=False):
+    """Closed by any of its keys; scrolls with the movement keys."""
+
+    AUTO_FOCUS = "#box"
+    BINDINGS = [  # noqa: RUF012 - Textual's own way
+        ("escape,question_mark,q,ctrl+c", "app.pop_screen", "Close"),
+        ("j,down", "scroll('down')", "Down"),
+        ("k,up", "scroll('up')", "Up"),
+    ]
+
+    def __init__(self, below: ConsoleScreen) -> None:
+        super().__init__()
+        self._text = help_text(below)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="box") as box:
+            box.border_title = "keys"
+            box.border_subtitle = "esc closes, j k scroll"
+            yield Static(self._text, id="words", markup=False)
+
+    def action_scroll(self, way: str) -> None:
+        box = self.query_one("#box")
+        if way == "down":
+            box.scroll_down(animate=False)
+        else:
+            box.scroll_up(animate=False)
+
+
+def help_text(screen: ConsoleScreen) -> str:
+    """The keys of the screen's scope first, then those that work everywhere, then how filters are written."""
+    by_scope: dict[Scope, list[str]] = {screen.scope: [], Scope.EVERYWHERE: []}
+    for id, (keys, enabled) in _listened(screen).items():
+        action = BY_ID[id]
+        place = Scope.EVERYWHERE if action.scope is Scope.EVERYWHERE else screen.scope
+        note = "" if enabled else "  (not now: read-only, or the engine is out of reach)"
+        by_scope[place] += _folded("  ".join(keys), action.title + note)
+    parts = [f"{scope.value}\n" + "\n".join(lines) for scope, lines in by_scope.items() if lines]
+    return "\n\n".join((*parts, FILTERS))
+
+
+def _folded(keys: str, text: str) -> list[str]:
+    indent = " " * (KEY_CELLS + 3)
+    return wrap(f"  {keys:{KEY_CELLS}} {text}", TEXT_CELLS, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _listened(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
+    found: dict[str, tuple[list[str], bool]] = {}
+    for key, active in screen.active_bindings.items():
+        id = active.binding.id
+        if id is not None and id in BY_ID:
+            found.setdefault(id, ([], active.enabled))[0].append(shown(key))
+    return {id: found[id] for id in BY_ID if id in found}
+
+
+FILTERS = """\
+filters, behind /
+  price              the word is in function, task id, job id or reason
+  !price             it isn't
+  =FAILED =RBL =run  the state by name, code or beginning
+  route:s3 fn:price reason:memory manager:gpu
+  age>10m size>=4k attempt>1
+  several words must all fit
+
+behind :
+  jobs  logs [TEXT]  why [ID]  resources  help  filter TEXT
+  sort NAME  trend 5m|1h|24h  theme NAME  job ID
+  and every command of the palette (ctrl-p) by its name"""

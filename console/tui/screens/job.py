@@ -1,0 +1,153 @@
+"""Everything known of one job: who it is, its payload, its way through the states, its attempts, Batch's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from console import format
+from console.tui.actions import Scope
+from console.tui.clipboard import copy
+from console.tui.drawing.spans import EMPTY, Line
+from console.tui.export import record_as_json
+from console.tui.jobs.job_facts import attempts, description, identity, payload, wrapped
+from console.tui.keymap import bindings
+from console.tui.polling import Repeated
+from console.tui.screens.base import ConsoleScreen
+from console.tui.state import ConsoleState
+from console.tui.widgets.text_pane import TextPane
+from console.tui.widgets.timeline import Timeline
+from engine.telemetry.schema.messages import Answer, GetJob, Job, JobRecord, JobRow, Refusal
+
+PERIOD_SECONDS = 2.0
+DESCRIBED = "DescribeJobs, redacted"
+
+
+class JobScreen(ConsoleScreen):
+    """One job by its task id; asks the engine for its record while it is seen."""
+
+    scope = Scope.JOB
+    BINDINGS: ClassVar = bindings(Scope.JOB)
+    AUTO_FOCUS = "#timeline"
+
+    def __init__(self, state: ConsoleState, task_id: str) -> None:
+        super().__init__(state)
+        self.task_id = task_id
+        self.record: JobRecord | None = None
+        self.refusal = ""
+        glyphs = state.glyphs
+        self.identity = TextPane(glyphs=glyphs, id="identity")
+        self.payload = TextPane(glyphs=glyphs, id="payload")
+        self.timeline = Timeline(glyphs=glyphs, id="timeline")
+        self.attempts = TextPane(glyphs=glyphs, id="attempts")
+        self.described = TextPane(glyphs=glyphs, id="described")
+        self._question = Repeated(state.source, lambda: GetJob(self.task_id), self._take, PERIOD_SECONDS)
+
+    def panes(self) -> ComposeResult:
+        with Horizontal(id="about"):
+            yield self.identity
+            yield self.payload
+        with Vertical(id="course"):
+            yield self.timeline
+            yield self.attempts
+        yield self.described
+
+    def trail(self) -> tuple[str, ...]:
+        row = self._row()
+        return "jobs", f"{row.function} {format.short_id(self.task_id)}" if row else format.short_id(self.task_id)
+
+    def questions(self) -> Sequence[Repeated]:
+        return (self._question,)
+
+    def _row(self) -> JobRow | None:
+        """As it is now, or as its record last told."""
+        return self.state.view.row(self.task_id) or (self.record.row if self.record else None)
+
+    def _take(self, answer: Answer) -> None:
+        if isinstance(answer, Job):
+            self.record, self.refusal = answer.record, ""
+        elif isinstance(answer, Refusal):
+            self.refusal = answer.text
+        self.show()
+
+    def show(self) -> None:
+        self.state.view.refresh(self.state.mirror)
+        record, stale = self._known(), self.state.stale
+        if record is None:
+            self._show_nothing()
+            return
+        glyphs = self.state.glyphs
+        self.identity.show(wrapped(identity(record, glyphs), self.identity.inner_width), title="identity", stale=stale)
+        self.payload.show(wrapped(payload(record, glyphs), self.payload.inner_width), title="payload", stale=stale)
+        self.timeline.show_record(record, self.state.view.now, stale=stale)
+        self.attempts.show(attempts(record, glyphs), title="attempts", stale=stale)
+        self.described.show(description(record), title=DESCRIBED, status=self._read_when(record), stale=stale)
+
+    def _show_nothing(self) -> None:
+        why = self.refusal or f"reading{self.state.glyphs.ellipsis}"
+        self.identity.show([EMPTY, ((f" {why}", "muted"),)], title="identity")
+        self.timeline.show_record(None, 0.0)
+        for pane, title in ((self.payload, "payload"), (self.attempts, "attempts"), (self.described, DESCRIBED)):
+            pane.show([], title=title)
+
+    def _known(self) -> JobRecord | None:
+        """What was told, or at least the table's row."""
+        if self.record is not None:
+            return self.record
+        row = self._row()
+        return JobRecord(row, note=self.refusal) if row else None
+
+    def _read_when(self, record: JobRecord) -> Line:
+        if self.refusal:
+            return ((self.refusal, "warning"),)
+        if record.described_at is None:
+            return EMPTY
+        return ((f"{format.age(self.state.view.now - record.described_at)} ago", "muted"),)
+
+    def move(self, how: str) -> None:
+        focused = self.focused
+        if not isinstance(focused, TextPane):
+            return
+        half = max(1, focused.inner_height // 2)
+        steps = {"down": 1, "up": -1, "page_down": half, "page_up": -half}
+        focused.scroll_lines(steps.get(how, -100_000 if how == "top" else 100_000))
+
+    def step_back(self) -> bool:
+        if self.has_class("-json"):
+            self.action_json()
+            return True
+        return False
+
+    # ---- actions
+
+    def action_json(self) -> None:
+        self.toggle_class("-json")
+        (self.described if self.has_class("-json") else self.timeline).focus()
+
+    def action_logs(self) -> None:
+        self.console.open_logs((self.task_id,))
+
+    def action_all_logs(self) -> None:
+        self.console.open_logs(())
+
+    def action_why(self) -> None:
+        self.console.open_why(self.task_id)
+
+    def action_copy(self) -> None:
+        text = (self._row() and self._row().job_id) or self.task_id  # type: ignore[union-attr]
+        self.notify(f"{text} {copy(text, self.app.copy_to_clipboard)}", markup=False)
+
+    def action_copy_all(self) -> None:
+        if record := self._known():
+            self.notify(f"JSON {copy(record_as_json(record), self.app.copy_to_clipboard)}", markup=False)
+
+    def action_export(self) -> None:
+        if record := self._known():
+            self.console.export(f"job-{format.short_id(self.task_id)}", {"json": record_as_json(record)})
+
+    def action_cancel(self) -> None:
+        row = self._row()
+        self.console.control.cancel((row,) if row else ())

@@ -1,0 +1,186 @@
+"""What can be done with jobs where they are listed: narrow, order, mark, open, copy, export, end."""
+
+from __future__ import annotations
+
+from console.tui.actions import Scope
+from console.tui.clipboard import copy
+from console.tui.export import record_as_json, rows_as_csv, rows_as_json
+from console.tui.jobs.job_cells import JobCells
+from console.tui.screens.base import ConsoleScreen
+from console.tui.widgets.job_table import JobTable
+from engine.telemetry.schema.messages import Answer, GetJob, Job, JobRow, Refusal
+from engine.telemetry.schema.query import SORTS, QueryError
+
+
+class JobsActions(ConsoleScreen):
+    """For a screen with a `table` over `state.view`."""
+
+    scope = Scope.DASHBOARD
+    table: JobTable
+
+    # ---- narrowing and ordering
+
+    def action_filter(self) -> None:
+        from console.tui.widgets.prompt import Question
+
+        before = self.state.view.filter
+        self.ask_line(
+            Question(
+                "/",
+                self.filter_by,
+                text=before,
+                change=self.filter_by,
+                cancel=lambda: self._set_filter(before),
+                placeholder="word  =FAILED  !=RUN  route:s3  fn:price  age>10m  reason:memory",
+            )
+        )
+
+    def filter_by(self, text: str) -> str:
+        """What is wrong with `text`; empty when the jobs are narrowed to it."""
+        try:
+            self._set_filter(text)
+        except QueryError as error:
+            return str(error)
+        return ""
+
+    def _set_filter(self, text: str) -> None:
+        self.state.view.set_filter(text)
+        self.show()
+
+    def action_sort(self) -> None:
+        names = list(SORTS)
+        self.sort_by(names[(names.index(self.state.view.sort) + 1) % len(names)])
+
+    def action_reverse(self) -> None:
+        view = self.state.view
+        view.set_sort(view.sort, not view.descending)
+        self.show()
+
+    def sort_by(self, name: str) -> None:
+        """The same name again turns the order around. Raises `QueryError` for one that isn't."""
+        view = self.state.view
+        view.set_sort(name, name == view.sort and not view.descending)
+        self.console.remember(sort=name)
+        self.show()
+
+    def action_manager(self) -> None:
+        names = ["", *(manager.manager for manager in self.state.managers)]
+        here = self.state.view.manager
+        self.only_manager(names[(names.index(here) + 1) % len(names) if here in names else 0])
+
+    def only_manager(self, manager: str) -> None:
+        """Empty: all."""
+        self.state.view.set_manager(manager)
+        self.read_now()
+        self.show_all()
+
+    def action_columns(self) -> None:
+        from console.tui.screens.choose import ChooseScreen
+
+        names = [(column.key, column.head.title()) for column in JobCells(self.state.glyphs).columns()]
+        self.app.push_screen(ChooseScreen("columns", names, self.table.hidden), self._hide_columns)
+
+    def _hide_columns(self, hidden: set[str] | None) -> None:
+        if hidden is not None:
+            self.table.hidden = hidden
+            self.console.remember(hidden_columns=tuple(sorted(hidden)))
+            self.table.redraw()
+
+    # ---- marking
+
+    def action_mark(self) -> None:
+        view = self.state.view
+        if view.selected is None:
+            view.move(0)
+        view.toggle_mark()
+        view.move(1)
+        self.show()
+
+    def action_mark_range(self) -> None:
+        self.state.view.mark_range()
+        self.show()
+
+    def action_mark_all(self) -> None:
+        view = self.state.view
+        if view.marks:
+            view.clear_marks()
+        else:
+            view.mark_all()
+        self.show()
+
+    def action_next_state(self) -> None:
+        self.state.view.jump_state(1)
+        self.show()
+
+    def action_previous_state(self) -> None:
+        self.state.view.jump_state(-1)
+        self.show()
+
+    # ---- going on from a job
+
+    def action_detail(self) -> None:
+        view = self.state.view
+        if view.selected is None:
+            view.move(0)
+        if view.selected is None:
+            self.notify("there is no job to open")
+        else:
+            self.console.open_job(view.selected)
+
+    def action_logs(self) -> None:
+        view = self.state.view
+        if view.selected is None and not view.marks:
+            view.move(0)
+        self.console.open_logs(view.targets())
+
+    def action_all_logs(self) -> None:
+        self.console.open_logs(())
+
+    def action_why(self) -> None:
+        self.console.open_why(self.state.view.selected or "")
+
+    # ---- taking away
+
+    def action_copy(self) -> None:
+        ids = self.state.view.targets()
+        if not ids:
+            self.notify("select a job first: j and k move")
+            return
+        self.notify(f"{_count(ids, 'id')} {copy(chr(10).join(ids), self.app.copy_to_clipboard)}")
+
+    def action_copy_all(self) -> None:
+        ids = self.state.view.targets()
+        if not ids:
+            self.notify("select a job first: j and k move")
+            return
+        if len(ids) > 1:
+            self._copy_text(rows_as_json(self.state.view.target_rows()))
+            return
+        self.state.source.ask(GetJob(ids[0]), self._copy_record)
+
+    def _copy_record(self, answer: Answer) -> None:
+        if isinstance(answer, Job):
+            self._copy_text(record_as_json(answer.record))
+        elif isinstance(answer, Refusal):
+            self.notify(answer.text, severity="warning", markup=False)
+
+    def _copy_text(self, text: str) -> None:
+        self.notify(f"JSON {copy(text, self.app.copy_to_clipboard)}", markup=False)
+
+    def action_export(self) -> None:
+        rows = self.rows_for_export()
+        self.console.export(f"jobs-{len(rows)}", {"csv": rows_as_csv(rows), "json": rows_as_json(rows)})
+
+    def rows_for_export(self) -> tuple[JobRow, ...]:
+        """The marked jobs or, without marks, all that fit the filter (of a windowed engine: those it sent)."""
+        view = self.state.view
+        if view.marks:
+            return view.target_rows()
+        return tuple(row for row in view.jobs.slice(0, view.matching) if row is not None)
+
+    def action_cancel(self) -> None:
+        self.console.control.cancel(self.state.view.target_rows())
+
+
+def _count(items: tuple[str, ...], word: str) -> str:
+    return f"{len(items)} {word}s" if len(items) > 1 else word

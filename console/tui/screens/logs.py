@@ -1,0 +1,149 @@
+"""Log lines of one job, of several, or of all that run, on the whole screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+
+from console.tui.actions import Scope
+from console.tui.clipboard import copy
+from console.tui.export import lines_as_text
+from console.tui.keymap import bindings
+from console.tui.logs.log_buffer import Level
+from console.tui.logs.log_feed import LogFeed
+from console.tui.polling import Repeated
+from console.tui.screens.base import ConsoleScreen
+from console.tui.screens.dashboard import move_log, toggle_follow
+from console.tui.state import ConsoleState
+from console.tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from console.tui.logs.log_buffer import Entry
+
+
+class LogsScreen(ConsoleScreen):
+    """The lines of `task_ids`; empty: of all that run."""
+
+    scope = Scope.LOGS
+    BINDINGS: ClassVar = bindings(Scope.LOGS)
+    AUTO_FOCUS = "#lines"
+
+    def __init__(self, state: ConsoleState, task_ids: tuple[str, ...], pattern: str = "") -> None:
+        super().__init__(state)
+        self.task_ids = task_ids
+        self.log_view = LogView(glyphs=state.glyphs, id="lines")
+        self._feed = LogFeed(state, self.log_view)
+        self._feed.choose(task_ids, self._subject())
+        self.log_view.reader.set_pattern(pattern)
+        self._sought = ""
+
+    def _subject(self) -> str:
+        if not self.task_ids:
+            return "of running jobs"
+        if len(self.task_ids) > 1:
+            return f"of {len(self.task_ids)} jobs"
+        return f"of {self._feed.name_of(self.task_ids[0])}"
+
+    def panes(self) -> ComposeResult:
+        yield self.log_view
+
+    def trail(self) -> tuple[str, ...]:
+        return "logs", self._subject().removeprefix("of ")
+
+    def questions(self) -> Sequence[Repeated]:
+        return (self._feed.question,)
+
+    def show(self) -> None:
+        self.log_view.show(stale=self.state.stale)
+
+    def move(self, how: str) -> None:
+        move_log(self.log_view, how)
+
+    def step_back(self) -> bool:
+        reader = self.log_view.reader
+        if reader.pattern:
+            self._narrow("")
+            return True
+        if not reader.follow:
+            reader.resume()
+            self.show()
+            return True
+        return False
+
+    # ---- actions
+
+    def action_search(self) -> None:
+        from console.tui.widgets.prompt import Question
+
+        self.ask_line(Question("/", self._find, text=self._sought, placeholder="text to find; n and N go on"))
+
+    def _find(self, text: str) -> str:
+        self._sought = text
+        reader = self.log_view.reader
+        if not text or reader.find(text, -1) or reader.find(text, 1):
+            self.show()
+            return ""
+        return "no line has that"
+
+    def action_next_hit(self) -> None:
+        self._step_hit(1)
+
+    def action_previous_hit(self) -> None:
+        self._step_hit(-1)
+
+    def _step_hit(self, step: int) -> None:
+        if not self._sought:
+            self.notify("nothing was sought yet: / finds")
+        elif not self.log_view.reader.find(self._sought, step):
+            self.notify(f"no line {'below' if step > 0 else 'above'} has it")
+        self.show()
+
+    def action_log_filter(self) -> None:
+        from console.tui.widgets.prompt import Question
+
+        before = self.log_view.reader.pattern
+
+        def undo() -> None:
+            self._narrow(before)
+
+        self.ask_line(Question("\\", self._narrow, text=before, change=self._narrow, cancel=undo))
+
+    def _narrow(self, text: str) -> str:
+        self.log_view.reader.set_pattern(text)
+        self.show()
+        return ""
+
+    def action_follow(self) -> None:
+        toggle_follow(self.log_view)
+
+    def action_wrap(self) -> None:
+        self.log_view.wrap = not self.log_view.wrap
+        self.show()
+
+    def action_times(self) -> None:
+        self.log_view.clock = not self.log_view.clock
+        self.show()
+
+    def action_level(self, number: int) -> None:
+        self.log_view.reader.set_level(Level(number - 1))
+        self.show()
+
+    def action_copy_line(self) -> None:
+        self._copy(self.log_view.reader.visible())
+
+    def action_copy_lines(self) -> None:
+        self._copy(self.log_view.buffer)
+
+    def _copy(self, entries: Iterable[Entry]) -> None:
+        lines = [entry.text for entry in entries]
+        if not lines:
+            self.notify("there is no line to copy")
+            return
+        self.notify(f"{len(lines)} lines {copy(chr(10).join(lines), self.app.copy_to_clipboard)}", markup=False)
+
+    def action_export(self) -> None:
+        self.console.export("log", {"txt": lines_as_text(self.log_view.buffer)})

@@ -1,0 +1,35 @@
+"""What is to become of an engine that this console started, when the console is left."""
+
+from __future__ import annotations
+
+from console.tui.drawing.spans import clean
+from console.tui.screens.dialog import GLUE, Dialog, Option, facts
+from console.tui.state import Quit
+
+
+def quit_dialog(engine: str) -> Dialog[Quit]:
+    """For an engine that can live on."""
+    command = f"scaler-batch attach {clean(engine)} --allow-writes"
+    told = {
+        "leave": f"it runs on; come back with {command.replace(' ', GLUE)}",
+        "drain": "it starts nothing more, lets finish what runs, and ends",
+        "terminate": "its jobs are ended, their tasks go to other managers, and it ends",
+    }
+    lines = ["The engine is a process of its own and needs no console.", "", *facts(told)]
+    options = [
+        Option("l", "Leave it running", Quit.LEAVE),
+        Option("d", "Drain", Quit.DRAIN, dangerous=True),
+        Option("T", "Terminate jobs", Quit.TERMINATE, dangerous=True),
+    ]
+    return Dialog("quit", lines, options, harmless="Stay")
+
+
+def quit_local_dialog() -> Dialog[Quit]:
+    """For a cluster that ends with the console."""
+    told = {"drain": "what runs may finish first; ctrl-c then stops at once", "terminate": "everything stops at once"}
+    lines = ["Scaler, the local AWS and the worker manager end with this console.", "", *facts(told)]
+    options = [
+        Option("d", "Drain", Quit.DRAIN),
+        Option("T", "Stop at once", Quit.TERMINATE, dangerous=True),
+    ]
+    return Dialog("quit", lines, options, harmless="Stay")

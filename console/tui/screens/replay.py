@@ -1,0 +1,60 @@
+"""The dashboard on a recording: plays, stops, jumps, and says which moment it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from console import format
+from console.tui.actions import Action, Scope, in_scope
+from console.tui.keymap import bindings
+from console.tui.screens.dashboard import Dashboard
+from console.tui.state import ConsoleState
+from engine.telemetry.client.replay import ReplaySource
+
+JUMP_SECONDS = 60.0
+FASTEST, SLOWEST = 64.0, 0.125
+
+
+class ReplayDashboard(Dashboard):
+    """Everything that the dashboard can, and the keys of a player."""
+
+    BINDINGS: ClassVar = bindings(Scope.REPLAY)
+
+    def __init__(self, state: ConsoleState, source: ReplaySource) -> None:
+        state.recorded = True
+        super().__init__(state)
+        self._player = source
+
+    def own_actions(self) -> Sequence[Action]:
+        return *in_scope(Scope.REPLAY), *super().own_actions()
+
+    def trail(self) -> tuple[str, ...]:
+        player, recording = self._player, self._player.recording
+        how = f"x{player.speed:g}" if player.playing else "stopped"
+        return "replay", f"{format.clock(player.at)} of {format.clock(recording.end)} {how}"
+
+    def action_pause(self) -> None:
+        if self._player.playing:
+            self._player.pause()
+        else:
+            self._player.play()
+        self.show_all()
+
+    def action_faster(self) -> None:
+        self._player.set_speed(min(FASTEST, self._player.speed * 2))
+        self.show_all()
+
+    def action_slower(self) -> None:
+        self._player.set_speed(max(SLOWEST, self._player.speed / 2))
+        self.show_all()
+
+    def action_forward(self) -> None:
+        self._jump(JUMP_SECONDS)
+
+    def action_rewind(self) -> None:
+        self._jump(-JUMP_SECONDS)
+
+    def _jump(self, by: float) -> None:
+        self._player.seek(self._player.at + by)
+        self.show_all()

@@ -1,0 +1,227 @@
+"""Why a job, or a whole queue, waits: the verdict, every check with its evidence, what can be done, the hour before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+
+from console import format
+from console.tui.actions import BY_ID, Action, Scope
+from console.tui.clipboard import copy
+from console.tui.drawing.spans import Line, clean
+from console.tui.drawing.wrapping import folded
+from console.tui.keymap import bindings
+from console.tui.polling import Repeated
+from console.tui.screens.base import ConsoleScreen
+from console.tui.state import ConsoleState
+from console.tui.why.diagnosis_lines import checks, history, of_job, of_queue, verdict
+from console.tui.why.report import as_json, as_markdown
+from console.tui.widgets.pane import Pane
+from console.tui.widgets.remedies import RemediesPane
+from console.tui.widgets.text_pane import TextPane
+from engine.telemetry.schema.messages import (
+    Answer,
+    Diagnose,
+    Diagnosed,
+    Diagnosis,
+    GetTrends,
+    JobRow,
+    ManagerView,
+    Refusal,
+    Trends,
+)
+
+ASK_SECONDS: Final = 1.0
+"""Between two looks whether AWS has answered; each is answered at once."""
+TREND_SECONDS: Final = 5.0
+HISTORY: Final = "1h"
+HINTED: Final = (replace(BY_ID["export"], hint="export"), replace(BY_ID["read_now"], hint="read again"))
+"""Elsewhere there is no room for them on the key bar."""
+
+
+class WhyScreen(ConsoleScreen):
+    """Asks until the diagnosis is there, and anew when somebody wants it."""
+
+    scope = Scope.WHY
+    BINDINGS: ClassVar = bindings(Scope.WHY)
+    AUTO_FOCUS = "#checks"
+
+    def __init__(self, state: ConsoleState, task_id: str = "") -> None:
+        super().__init__(state)
+        self.task_id = task_id
+        self.manager = "" if task_id else _manager_that_waits(state)
+        self.diagnosis: Diagnosis | None = None
+        self.zoomed: Pane | None = None
+        glyphs = state.glyphs
+        self.verdict = TextPane(glyphs=glyphs, id="verdict")
+        self.checks = TextPane(glyphs=glyphs, id="checks")
+        self.remedies = RemediesPane(glyphs=glyphs, id="remedies")
+        self.history = TextPane(glyphs=glyphs, id="history")
+        self._trouble = ""
+        self._answered = False
+        self._begun = state.clock()
+        self._led = False
+        self._trends: Trends | None = None
+        self._question = Repeated(state.source, self._request, self._take, ASK_SECONDS)
+        self._ask_trends = Repeated(state.source, self._trends_request, self._take_trends, TREND_SECONDS)
+
+    def panes(self) -> ComposeResult:
+        yield self.verdict
+        yield self.checks
+        yield self.remedies
+        yield self.history
+
+    def trail(self) -> tuple[str, ...]:
+        if not self.task_id:
+            view = self._view()
+            return "why", f"queue {view.queue}" if view else "the queue"
+        row = self._row()
+        return "why", f"{row.function} {format.short_id(row.task_id)}" if row else format.short_id(self.task_id)
+
+    def own_actions(self) -> Sequence[Action]:
+        return (*super().own_actions(), *HINTED)
+
+    # ---- asking
+
+    def questions(self) -> Sequence[Repeated]:
+        return self._question, self._ask_trends
+
+    def read_now(self) -> None:
+        self._answered, self._begun = False, self.state.clock()
+        super().read_now()
+
+    def _request(self) -> Diagnose | None:
+        return None if self._answered else Diagnose(self.manager, self.task_id)
+
+    def _take(self, answer: Answer) -> None:
+        if isinstance(answer, Diagnosed):
+            self.diagnosis = answer.diagnosis or self.diagnosis
+            self._trouble, self._answered = answer.note, not answer.under_way
+        elif isinstance(answer, Refusal):
+            self._trouble, self._answered = answer.text, self.state.live  # a lost engine is asked when it is back
+        self.show()
+
+    def _trends_request(self) -> GetTrends:
+        row = self._row()
+        return GetTrends(HISTORY, row.manager if row else self.manager)
+
+    def _take_trends(self, answer: Answer) -> None:
+        if isinstance(answer, Trends):
+            self._trends = answer
+            self.show()
+
+    # ---- showing
+
+    def show(self) -> None:
+        state = self.state
+        state.view.refresh(state.mirror)
+        stale, found = state.stale, self.diagnosis
+        self.verdict.show(self._verdict(), title="verdict", status=self._status(), stale=stale)
+        self.history.show(
+            history(self._trends, state.glyphs, self.history.inner_width), title="our jobs, the last hour", stale=stale
+        )
+        self.remedies.show(found.remedies if found else (), note=self._no_remedy(), stale=stale)
+        self._show_checks(found, stale)
+
+    def _show_checks(self, found: Diagnosis | None, stale: bool) -> None:
+        if found is None:
+            self.checks.show([], title="checks", stale=stale)
+            return
+        lines, failed = checks(found.checks, self.state.view.now, self.state.glyphs, self.checks.inner_width)
+        self.checks.show(lines, title="checks, in the order in which they ran", stale=stale)
+        if failed and not self._led and self.checks.inner_height > 0:
+            self._led = True
+            self.checks.scroll_lines(max(0, failed + 2 - self.checks.inner_height))
+
+    def _verdict(self) -> list[Line]:
+        found, cells, glyphs = self.diagnosis, self.verdict.inner_width, self.state.glyphs
+        if found is not None:
+            return verdict(found, self._waiting(), glyphs, cells)
+        if self._trouble:
+            again = "; r asks again" if self._answered and not self.state.recorded else ""
+            return [((f" {part}", "error"),) for part in folded(clean(self._trouble) + again, cells - 2)]
+        seconds = format.age(self.state.clock() - self._begun)
+        asking = f" asking AWS since {seconds}: up to two dozen calls, two a second"
+        return [((asking, "muted"),)]
+
+    def _waiting(self) -> Line:
+        view = self.state.view
+        return of_job(self._row(), view.now) if self.task_id else of_queue(self._view(), view.stuck_count, view.now)
+
+    def _status(self) -> Line:
+        found = self.diagnosis
+        if found is None:
+            return ()
+        if self._trouble:
+            return ((clean(self._trouble), "warning"),)
+        if not self._answered:
+            return ((f"asking AWS again{self.state.glyphs.ellipsis}", "accent"),)
+        return ((f"read {format.age(self.state.view.now - found.at)} ago", "muted"),)
+
+    def _no_remedy(self) -> str:
+        return "nothing needs to be done" if self.diagnosis else ""
+
+    def _row(self) -> JobRow | None:
+        return self.state.view.row(self.task_id) if self.task_id else None
+
+    def _view(self) -> ManagerView | None:
+        managers = self.state.managers
+        return next((view for view in managers if self.manager in ("", view.manager)), None)
+
+    # ---- moving
+
+    def move(self, how: str) -> None:
+        focused = self.focused
+        if isinstance(focused, RemediesPane):
+            focused.move({"down": 1, "up": -1, "page_down": 3, "page_up": -3}.get(how, -99 if how == "top" else 99))
+        elif isinstance(focused, TextPane):
+            half = max(1, focused.inner_height // 2)
+            steps = {"down": 1, "up": -1, "page_down": half, "page_up": -half}
+            focused.scroll_lines(steps.get(how, -100_000 if how == "top" else 100_000))
+
+    def step_back(self) -> bool:
+        if self.zoomed is None:
+            return False
+        self.action_zoom()
+        return True
+
+    # ---- actions
+
+    def action_zoom(self) -> None:
+        focused = self.focused
+        target = focused if isinstance(focused, Pane) else self.checks
+        self.zoomed = None if self.zoomed else target
+        for pane in (self.verdict, self.checks, self.remedies, self.history):
+            pane.set_class(self.zoomed not in (None, pane), "-out")
+        self.set_class(self.zoomed is not None, "-zoomed")
+
+    def action_copy_command(self) -> None:
+        chosen = self.remedies.chosen
+        if chosen is None or not chosen.command:
+            self.notify("there is no command to copy: tab and j choose one of what can be done")
+            return
+        self.notify(f"command {copy(chosen.command, self.app.copy_to_clipboard)}", markup=False)
+
+    def action_copy_all(self) -> None:
+        if self.diagnosis is None:
+            self.notify("there is no diagnosis yet")
+            return
+        self.notify(f"JSON {copy(as_json(self.diagnosis), self.app.copy_to_clipboard)}", markup=False)
+
+    def action_export(self) -> None:
+        if self.diagnosis is None:
+            self.notify("there is no diagnosis yet")
+            return
+        texts = {"md": as_markdown(self.diagnosis), "json": as_json(self.diagnosis)}
+        self.console.export(f"why-{format.short_id(self.task_id) or 'queue'}", texts)
+
+
+def _manager_that_waits(state: ConsoleState) -> str:
+    """The one that is looked at; of several the one whose job waits longest in RUNNABLE."""
+    if state.view.manager or not state.managers:
+        return state.view.manager
+    oldest = min(state.managers, key=lambda view: view.oldest_runnable_at or float("inf"))
+    return oldest.manager

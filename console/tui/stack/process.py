@@ -1,0 +1,154 @@
+"""`scaler-batch` as another process of this machine: which words ask for what, how it is started, heard and ended.
+
+The console has no AWS library; what reads or changes AWS is a child that says JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from console.local.stack import LocalStack, find_local_stack
+from console.processes.children import ends_within, signal_group, start_child
+from console.tui.drawing.spans import clean
+from console.tui.stack.schema import Entry
+from engine.errors import EngineError
+
+PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
+WRITING: Final = frozenset({"provision", "cleanup"})
+"""What changes the files that keep what was provisioned."""
+LONGEST_LINE: Final = 1 << 20
+"""Bytes; a longer one is left out. The longest there is tells a whole plan."""
+LONGEST_ANSWER: Final = 4 << 20
+_CHUNK: Final = 1 << 16
+_TAIL: Final = 4096
+ENDING: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+"""Signals, and the seconds that each is given: an interrupted run saves how far it came."""
+
+
+def place_words(entry: Entry) -> tuple[str, ...]:
+    """Which stack is meant."""
+    return "--region", entry.region, "--prefix", entry.prefix
+
+
+def spec_words(entry: Entry, image: str = "") -> tuple[str, ...]:
+    """What asks for the stack as it was asked for before, on another `image` if one is given."""
+    asked: dict[str, object] = {
+        "--image": image or entry.image,
+        "--vcpus": entry.vcpus,
+        "--memory": entry.memory,
+        "--gpus": entry.gpus,
+        "--max-vcpus": entry.max_vcpus,
+        "--instance-types": ",".join(entry.instance_types),
+        "--job-timeout": entry.job_timeout_minutes,
+        "--vpc-id": entry.vpc_id,
+        "--subnet-ids": ",".join(entry.subnet_ids),
+        "--permissions-boundary": entry.permissions_boundary,
+        "--s3-prefix": entry.s3_prefix,
+        "--expiry-days": entry.expiry_days,
+        "--runnable-limit": entry.runnable_limit_minutes,
+    }
+    given = [word for flag, value in asked.items() if value not in (None, "") for word in (flag, str(value))]
+    return *place_words(entry), *given, *(("--spot",) if entry.spot else ())
+
+
+def image_words(entry: Entry) -> tuple[str, ...]:
+    """What asks for an image that runs on the stack's instances."""
+    from provisioner.resources.instance_types import architecture
+
+    processor = architecture(entry.instance_types) if entry.instance_types else None
+    return *place_words(entry), *(("--platform", f"linux/{processor}") if processor else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The AWS that a command works on, by its variables, and where what was provisioned there is saved."""
+
+    environ: Mapping[str, str]
+    stack: LocalStack | None = None
+    """None: in the current folder, as the commands have it by default."""
+
+    def words(self, command: str) -> tuple[str, ...]:
+        """The files that `command` reads and writes."""
+        if self.stack is None or command == "build-image":
+            return ()
+        config = ("--config", str(self.stack.config))
+        return (*config, "--env-file", str(self.stack.env_file)) if command in WRITING else config
+
+
+def place_at(endpoint: str) -> Place:
+    """Of an engine's AWS: a stand-in must not be taken for the real one, nor the other way round."""
+    if stack := find_local_stack(endpoint):
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return Place({**others, **stack.aws}, stack)
+    environ = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
+    return Place({**environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else environ)
+
+
+async def answer(program: Sequence[str], words: Sequence[str], place: Place) -> bytes:
+    """What a command that only reads prints. Raises `EngineError` with its last words when it fails."""
+    process = await start_child((*program, *words, *place.words(words[0])), place.environ, stdout=PIPE, stderr=PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        text, last = await asyncio.gather(_all_of(process.stdout), last_line(process.stderr))
+        code = await process.wait()
+    finally:
+        await end_now(process)
+    if code or not text.strip():
+        raise EngineError(last or f"scaler-batch {words[0]} ended with exit code {code} and said nothing")
+    return text
+
+
+async def lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """One after the other as they come, empty and endless ones left out."""
+    rest, endless = b"", False
+    while chunk := await stream.read(_CHUNK):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            if not endless and line.strip():
+                yield line
+            endless = False
+        if len(rest) > LONGEST_LINE:
+            rest, endless = b"", True
+    if rest.strip() and not endless:
+        yield rest
+
+
+async def last_line(stream: asyncio.StreamReader) -> str:
+    """Of what is said on standard error: by the house's rule one sentence that tells what is wrong."""
+    tail = b""
+    while chunk := await stream.read(_CHUNK):
+        tail = (tail + chunk)[-_TAIL:]
+    said = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
+    return clean(said[-1]).removeprefix("scaler-batch: ") if said else ""
+
+
+async def end_gently(process: Process) -> None:
+    """Ask, ask again, and then end it."""
+    for number, seconds in ENDING:
+        signal_group(process, number)
+        if await ends_within(process, seconds):
+            return
+
+
+async def end_now(process: Process) -> None:
+    """Nothing is left of it, and of what it started."""
+    if process.returncode is None:
+        signal_group(process, signal.SIGKILL)
+        await process.wait()
+
+
+async def _all_of(stream: asyncio.StreamReader) -> bytes:
+    text = b""
+    while chunk := await stream.read(_CHUNK):
+        text += chunk
+        if len(text) > LONGEST_ANSWER:
+            raise EngineError(f"scaler-batch answered more than {LONGEST_ANSWER >> 20} MiB: this console reads no more")
+    return text

@@ -1,0 +1,166 @@
+"""One run of `provision`, `cleanup` or `build-image`: its steps as they are told, its output, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from console.processes.children import signal_group, start_child
+from console.tui.stack.process import end_gently, end_now, last_line, lines
+from console.tui.stack.schema import (
+    DoneEvent,
+    Event,
+    FailedEvent,
+    LineEvent,
+    PlanReport,
+    StepEvent,
+    read_event,
+)
+from engine.errors import EngineError
+
+KEPT: Final = 1_000
+"""Steps and lines of output; the oldest go."""
+
+
+class Outcome(str, Enum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class Step:
+    """The newest that was told of a step, and when it began and was last heard of (time of day)."""
+
+    event: StepEvent
+    began: float
+    told: float
+
+    @property
+    def under_way(self) -> bool:
+        return self.event.state == "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A line of a program that a step runs."""
+
+    at: float
+    text: str
+
+
+class Run:
+    """Goes on whether or not somebody looks. `changed` is called whenever there is something new to be seen."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        clock: Callable[[], float],
+        changed: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.outcome = Outcome.RUNNING
+        self.began = clock()
+        self.ended: float | None = None
+        self.entries: deque[Step | Output] = deque(maxlen=KEPT)
+        self.plan: PlanReport | None = None
+        self.result: DoneEvent | None = None
+        self.error = ""
+        self.stopping = False
+        self._finished = asyncio.Event()
+        self._command, self._environ = command, environ
+        self._clock, self._changed = clock, changed
+        self._process: Process | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.outcome is Outcome.RUNNING
+
+    @property
+    def steps(self) -> list[Step]:
+        return [entry for entry in self.entries if isinstance(entry, Step)]
+
+    async def carry_out(self) -> None:
+        """Until it ends by itself or by `stop`; when this is cancelled it is ended at once."""
+        try:
+            code, last = await self._follow()
+            self._conclude(code, last)
+        finally:
+            self._finished.set()
+
+    async def _follow(self) -> tuple[int, str]:
+        """The exit code, and the last words on standard error."""
+        process = self._process = await start_child(self._command, self._environ, stdout=PIPE, stderr=PIPE)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        if self.stopping:  # it was stopped before it had begun
+            signal_group(process, signal.SIGINT)
+        try:
+            _, last = await asyncio.gather(self._listen(process.stdout), last_line(process.stderr))
+            return await process.wait(), last
+        finally:
+            await end_now(process)
+
+    async def stop(self) -> None:
+        """As Ctrl-C would: what is under way is left where it is, and a next run goes on from there."""
+        self.stopping = True
+        self._changed()
+        if self._process is not None:
+            await end_gently(self._process)
+        await self._finished.wait()
+
+    async def _listen(self, stream: asyncio.StreamReader) -> None:
+        async for line in lines(stream):
+            try:
+                self.take(read_event(line))
+            except EngineError as error:
+                self.error = str(error)
+
+    def take(self, event: Event) -> None:
+        """What was told."""
+        now = self._clock()
+        if isinstance(event, StepEvent):
+            self._take_step(event, now)
+        elif isinstance(event, LineEvent):
+            self.entries.append(Output(now, event.text))
+        elif isinstance(event, PlanReport):
+            self.plan = event
+        elif isinstance(event, DoneEvent):
+            self.result = event
+        elif isinstance(event, FailedEvent):
+            self.error = event.error
+        self._changed()
+
+    def _take_step(self, event: StepEvent, now: float) -> None:
+        for step in reversed(self.steps):
+            if step.under_way and (step.event.kind, step.event.name) == (event.kind, event.name):
+                step.event, step.told = event, now
+                return
+        self.entries.append(Step(event, now, now))
+
+    def _conclude(self, code: int, last: str) -> None:
+        """`code`: of the process; `last`: what it said last on standard error."""
+        self.ended = self._clock()
+        if self.result is not None and not self.result.remains and code == 0:
+            self.outcome = Outcome.DONE
+        else:
+            self.outcome = Outcome.STOPPED if self.stopping else Outcome.FAILED
+            self.error = self.error or self._why(code, last)
+        self._changed()
+
+    def _why(self, code: int, last: str) -> str:
+        if self.result is not None and self.result.remains:
+            number = len(self.result.remains)
+            return f"{number} resource{'s remain' if number > 1 else ' remains'}"
+        return last or f"scaler-batch {self.name} ended with exit code {code} and didn't say why"

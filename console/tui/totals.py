@@ -1,0 +1,105 @@
+"""One manager's figures, or those of all managers together, in the shape that panes draw.
+
+Counts and bytes add up. Percentiles can't be added: of several managers the worst one's are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from engine.telemetry.schema.messages import CallStats, JobState, ManagerView, Quota, RouteStats, Snapshot
+
+T = TypeVar("T")
+
+ROUTES = ("inline", "inline-gzip", "s3")
+"""In this order, whether used or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was counted, at `at` on the engine's clock."""
+
+    at: float
+    counts: dict[JobState, int]
+    rates: dict[JobState, float]
+    routes: tuple[RouteStats, ...]
+    calls: tuple[CallStats, ...]
+    quotas: tuple[tuple[str, Quota], ...]
+    """With the manager's id, which is empty when only one is shown."""
+    oldest_runnable_at: float | None
+    dedup_saved_bytes: int
+    inline_limit: int
+    paused: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def chosen(snapshot: Snapshot, manager: str) -> Sequence[ManagerView]:
+    """The manager of that id; all when it is empty."""
+    return [view for view in snapshot.managers if manager in ("", view.manager)]
+
+
+def totals(snapshot: Snapshot, manager: str = "") -> Totals:
+    views = chosen(snapshot, manager)
+    waiting = [view.oldest_runnable_at for view in views if view.oldest_runnable_at is not None]
+    several = len(views) > 1
+    return Totals(
+        at=snapshot.at,
+        counts={state: sum(view.counts.get(state, 0) for view in views) for state in JobState},
+        rates={state: sum(view.rates.get(state, 0.0) for view in views) for state in JobState},
+        routes=_merged_routes(views),
+        calls=_merged_calls(views),
+        quotas=tuple((view.manager if several else "", quota) for view in views for quota in view.quotas),
+        oldest_runnable_at=min(waiting, default=None),
+        dedup_saved_bytes=sum(view.dedup_saved_bytes for view in views),
+        inline_limit=min((view.inline_limit for view in views if view.inline_limit), default=0),
+        paused=tuple(f"{view.manager}: {view.paused}" if several else view.paused for view in views if view.paused),
+    )
+
+
+def _merged_routes(views: Iterable[ManagerView]) -> tuple[RouteStats, ...]:
+    groups = _grouped((route for view in views for route in view.routes), lambda route: route.route)
+    names = [*ROUTES, *(name for name in groups if name not in ROUTES)]
+    return tuple(_route(name, groups.get(name, [])) for name in names)
+
+
+def _route(name: str, parts: Sequence[RouteStats]) -> RouteStats:
+    return RouteStats(
+        route=name,
+        jobs=sum(part.jobs for part in parts),
+        recent_jobs=sum(part.recent_jobs for part in parts),
+        raw_bytes=sum(part.raw_bytes for part in parts),
+        wire_bytes=sum(part.wire_bytes for part in parts),
+        p50_bytes=max((part.p50_bytes for part in parts), default=0),
+        p95_bytes=max((part.p95_bytes for part in parts), default=0),
+    )
+
+
+def _merged_calls(views: Iterable[ManagerView]) -> tuple[CallStats, ...]:
+    groups = _grouped((call for view in views for call in view.calls), lambda call: call.api)
+    return tuple(_call(api, parts) for api, parts in groups.items())
+
+
+def _call(api: str, parts: Sequence[CallStats]) -> CallStats:
+    newest = max(parts, key=lambda part: part.last_error_at or 0.0)
+    return CallStats(
+        api=api,
+        calls=sum(part.calls for part in parts),
+        errors=sum(part.errors for part in parts),
+        throttles=sum(part.throttles for part in parts),
+        p50_ms=max(part.p50_ms for part in parts),
+        p99_ms=max(part.p99_ms for part in parts),
+        last_error=newest.last_error,
+        last_error_at=newest.last_error_at,
+    )
+
+
+def _grouped(parts: Iterable[T], name: Callable[[T], str]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = {}
+    for part in parts:
+        groups.setdefault(name(part), []).append(part)
+    return groups

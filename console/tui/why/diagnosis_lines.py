@@ -1,0 +1,142 @@
+"""A diagnosis as lines: the verdict, the checks in the order in which they ran, and what became of the waiting jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from console import format
+from console.tui.drawing.charts import spark
+from console.tui.drawing.glyphs import CHECK_LOOKS, Glyphs
+from console.tui.drawing.spans import EMPTY, Line, clean, fit, fit_line, line_width, width
+from console.tui.drawing.wrapping import folded
+from engine.telemetry.schema.messages import Check, Diagnosis, JobRow, JobState, ManagerView, Result, Trends
+
+T = TypeVar("T")
+
+CALM: Final = ("nothing is stuck", "not stuck", "it has ended")
+GRAVE: Final = ("blocked", "failed")
+"""How verdicts begin that need nobody, and those that need somebody."""
+RESULT, READ = 8, 5
+MIN_NAME, MAX_NAME = 16, 32
+SMALLEST_EVIDENCE = 32
+SOURCE_FROM: Final = 100
+"""Cells from which on it is told which API was read."""
+SPARK_LABEL, SPARK_CELLS = 10, 48
+
+
+# ---- the verdict
+
+
+def verdict(diagnosis: Diagnosis, waiting: Line, glyphs: Glyphs, cells: int) -> list[Line]:
+    """`waiting`: a few words about the jobs that it is about."""
+    worst = _worst(diagnosis)
+    role = CHECK_LOOKS[worst].role
+    head: Line = (
+        (f" {glyphs.of_check(worst)} ", role),
+        (clean(diagnosis.verdict), f"{role} strong" if worst is Result.PASS else role),
+        (f"  ({clean(diagnosis.certainty)})" if diagnosis.certainty else "", "muted"),
+        *(((f" {glyphs.dot} ", "muted"), *waiting) if waiting else ()),
+    )
+    lines = [head, *_folded(diagnosis.text, "text", cells)]
+    return [*lines, *_folded(f"AWS says: {diagnosis.reason}", "warning", cells)] if diagnosis.reason else lines
+
+
+def _worst(diagnosis: Diagnosis) -> Result:
+    """The verdict's sign."""
+    if diagnosis.verdict.startswith(CALM):
+        return Result.PASS
+    failed = any(check.result is Result.FAIL for check in diagnosis.checks)
+    return Result.FAIL if failed or diagnosis.verdict.startswith(GRAVE) else Result.WARN
+
+
+def of_queue(manager: ManagerView | None, stuck: int | None, now: float) -> Line:
+    """How long the oldest job of ours waits, and how many are stuck."""
+    if manager is None:
+        return EMPTY
+    if manager.oldest_runnable_at is None:
+        return (("none of our jobs is in RUNNABLE", "muted"),)
+    oldest = f"oldest in RUNNABLE {format.span(now - manager.oldest_runnable_at)}"
+    many = f", {format.count(stuck)} stuck" if stuck else ""
+    return ((oldest + many, "muted"),)
+
+
+def of_job(row: JobRow | None, now: float) -> Line:
+    return ((f"{row.state.value} for {format.span(now - row.since)}", "muted"),) if row else EMPTY
+
+
+# ---- the checks
+
+
+def checks(found: Sequence[Check], now: float, glyphs: Glyphs, cells: int) -> tuple[list[Line], int]:
+    """A head, then a check a line, evidence folded below itself; and the line of the first check that failed."""
+    name = min(MAX_NAME, max(MIN_NAME, *(width(check.name) for check in found), 0), _room_for_names(cells))
+    room = max(SMALLEST_EVIDENCE, cells - name - RESULT - READ - 6)
+    head = f"   {fit('CHECK', name)} {fit('RESULT', RESULT)}{fit('EVIDENCE', room)} {fit('READ', READ, right=True)}"
+    lines: list[Line] = [((head, "header"),)]
+    failed = 0
+    for check in found:
+        if check.result is Result.FAIL and not failed:
+            failed = len(lines)
+        lines += _check(check, name, room, now, glyphs, with_source=cells >= SOURCE_FROM)
+    return lines, failed
+
+
+def _room_for_names(cells: int) -> int:
+    return max(MIN_NAME, cells - RESULT - READ - 6 - SMALLEST_EVIDENCE)
+
+
+def _check(check: Check, name: int, room: int, now: float, glyphs: Glyphs, *, with_source: bool) -> list[Line]:
+    look = CHECK_LOOKS[check.result]
+    read = format.age(now - check.read_at) if check.read_at else glyphs.unknown
+    texts = _evidence(check, room, glyphs, with_source=with_source)
+    names = folded(clean(check.name), name)
+    high = max(len(names), len(texts))
+    first = glyphs.of_check(check.result), look.word, read
+    below = (" ", "", "")
+    lines: list[Line] = []
+    for label, text in zip(_filled(names, high, ""), _filled(texts, high, EMPTY), strict=True):
+        sign, word, age = below if lines else first
+        head: Line = ((f" {sign} ", look.role), (f"{fit(label, name)} ", "text"), (fit(word, RESULT), look.role))
+        lines.append((*head, *fit_line(text, room), (f" {fit(age, READ, right=True)}", "muted")))
+    return lines
+
+
+def _filled(items: Sequence[T], count: int, blank: T) -> list[T]:
+    return [*items, *[blank] * (count - len(items))]
+
+
+def _evidence(check: Check, room: int, glyphs: Glyphs, *, with_source: bool) -> list[Line]:
+    """What was seen, and where it was read: behind it, or below."""
+    told = clean(check.evidence).removeprefix(f"{check.result.value}: ") or glyphs.unknown
+    parts: list[Line] = [((part, "text"),) for part in folded(told, room)]
+    wanted = with_source and check.source and check.source not in told
+    source: Line = (("  " + clean(check.source), "muted"),) if wanted else EMPTY
+    if line_width(parts[-1]) + line_width(source) <= room:
+        return [*parts[:-1], (*parts[-1], *source)]
+    return [*parts, source]
+
+
+# ---- the hour before
+
+
+def history(trends: Trends | None, glyphs: Glyphs, cells: int) -> list[Line]:
+    """Our jobs that wait and that run, over time."""
+    if trends is None:
+        return [((f" nothing counted yet{glyphs.ellipsis}", "muted"),)]
+    room = max(8, min(SPARK_CELLS, cells - SPARK_LABEL - 14))
+    return [_spark(state, trends, room, glyphs) for state in (JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING)]
+
+
+def _spark(state: JobState, trends: Trends, room: int, glyphs: Glyphs) -> Line:
+    counts = trends.counts.get(state, ())  # none: no job was ever in it
+    now = counts[-1] if counts else 0
+    return (
+        (f" {fit(state.value, SPARK_LABEL)}", "muted"),
+        (spark(counts, room, glyphs), state.value.lower()),
+        (f"  now {format.count(now)}", "text"),
+    )
+
+
+def _folded(text: str, role: str, cells: int) -> list[Line]:
+    return [((f" {part}", role),) for part in folded(clean(text), cells - 2)] if text else []

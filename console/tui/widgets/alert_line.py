@@ -1,0 +1,49 @@
+"""One line that says what needs somebody: nothing can be submitted, or jobs are stuck. Blank while all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from console import format
+from console.tui.drawing.spans import EMPTY, Line, clean
+from console.tui.totals import totals
+from console.tui.widgets.pane import Pane
+from engine.telemetry.schema.messages import Snapshot
+from engine.telemetry.schema.query import STUCK_SECONDS
+
+
+class AlertLine(Pane):
+    """The worst first; give it one line."""
+
+    FRAMED = False
+
+    _line: Line = EMPTY
+
+    def show(
+        self,
+        snapshot: Snapshot | None,
+        *,
+        manager: str = "",
+        stuck: int | None = None,
+        reason: str = "",
+        note: str = "",
+    ) -> None:
+        """`stuck` jobs and a `reason` of one of them; `note` is what the view has to say about the selection."""
+        paused = totals(snapshot, manager).paused if snapshot else ()
+        if paused:
+            self._line = ((f" {self.glyphs.stuck} nothing can be submitted: {clean('; '.join(paused))}", "error"),)
+        elif note:
+            self._line = ((" " + clean(note), "warning"),)
+        elif stuck:
+            self._line = self._stuck(stuck, reason)
+        else:
+            self._line = EMPTY
+        self.redraw()
+
+    def _stuck(self, stuck: int, reason: str) -> Line:
+        jobs = f"{format.count(stuck)} {'job waits' if stuck == 1 else 'jobs wait'} in RUNNABLE"
+        why = f": {clean(reason)}" if reason else f" for more than {format.age(STUCK_SECONDS)}"
+        return (f" {self.glyphs.stuck} {jobs}", "stuck"), (why, "text")
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        return [self._line]

@@ -1,0 +1,123 @@
+"""The table of jobs: draws a `JobsView`, whose selection and marks are task ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from console import format
+from console.tui.drawing.glyphs import UNICODE, Glyphs
+from console.tui.drawing.spans import EMPTY, Line, Span, clean
+from console.tui.jobs.job_cells import JobCells
+from console.tui.jobs.jobs_view import JobsView
+from console.tui.widgets.line_table import Column, LineTable, thumb, without
+from engine.telemetry.schema.messages import JobRow
+
+
+class JobTable(LineTable[JobRow]):
+    """Give it the view once; after `view.refresh(…)` call `show`."""
+
+    def __init__(
+        self,
+        view: JobsView,
+        *,
+        glyphs: Glyphs = UNICODE,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(glyphs=glyphs, name=name, id=id, classes=classes)
+        self.view = view
+        self.hidden: set[str] = set()
+        """Keys of columns that nobody wants to see."""
+        self.several_managers = False
+        self._age: float | None = None
+        self._counted: int | None = None
+        self._cells = JobCells(glyphs)
+        self._columns = self._cells.columns()
+
+    def show(
+        self,
+        *,
+        age_s: float | None = None,
+        counted: int | None = None,
+        several_managers: bool = False,
+        stale: bool = False,
+    ) -> None:
+        """Draw the view as it is now.
+
+        `age_s`: of the data. `counted`: jobs that the engine ever had; old rows are fewer. `several_managers`: a column
+        tells them apart.
+        """
+        self._age, self._counted = age_s, counted
+        self.several_managers, self.stale = several_managers, stale
+        self.redraw()
+
+    # ---- the frame
+
+    def title(self) -> Line:
+        view = self.view
+        counts = f"{format.count(view.matching)}/{format.count(view.total)}" if view.connected else self.glyphs.unknown
+        parts: list[Span] = [("jobs ", "title"), (counts, "strong")]
+        if self._counted is not None and self._counted > view.total:
+            parts.append((f" of {format.count(self._counted)} ever", "muted"))
+        if view.manager:
+            parts.append((f" {self.glyphs.dot} {clean(view.manager)}", "accent"))
+        if view.filter:
+            parts += [(f" {self.glyphs.dot} /", "muted"), (clean(view.filter), "accent")]
+        turned = " turned" if view.descending else ""
+        parts.append((f" {self.glyphs.dot} by {view.sort}{turned}", "muted"))
+        return tuple(parts)
+
+    def status(self) -> Line:
+        if self.stale:
+            return (("STALE", "error"),)
+        return EMPTY if self._age is None else ((format.age(self._age), "muted"),)
+
+    def footer(self) -> Line:
+        view, parts = self.view, list[Span]()
+        if view.marks:
+            parts.append((f"{format.count(len(view.marks))} marked", "mark"))
+        if view.selected is not None and (at := view.selected_index) is not None:
+            place = f"{format.count(at + 1)} of {format.count(view.matching)}"
+            parts.append((f" {self.glyphs.dot} {place}" if parts else place, "muted"))
+        return tuple(parts)
+
+    def thumb(self, height: int) -> range:
+        lines = thumb(self.view.top, self.view.height, self.view.matching, height - 1)
+        return range(lines.start + 1, lines.stop + 1) if lines else lines
+
+    # ---- the rows
+
+    def on_resize(self) -> None:
+        self.view.resize(self.inner_height - 1)
+        super().on_resize()
+
+    def columns(self) -> Sequence[Column[JobRow]]:
+        hidden = self.hidden if self.several_managers else self.hidden | {"manager"}
+        return without(self._columns, hidden)
+
+    def rows(self, count: int) -> Sequence[JobRow | None]:
+        self._cells.now = self.view.now
+        return self.view.visible()
+
+    def empty(self) -> Line:
+        view = self.view
+        if not view.connected:
+            return (("   nothing heard from the engine yet", "muted"),)
+        if view.filter:
+            return (("   no jobs match ", "muted"), (f"/{clean(view.filter)}", "accent"), (" (esc clears)", "muted"))
+        return (("   no jobs yet: submit some with Scaler", "muted"),)
+
+    def signs(self, row: JobRow) -> tuple[Span, Span, bool]:
+        here = row.task_id == self.view.selected
+        mark = (self.glyphs.mark, "mark") if row.task_id in self.view.marks else (" ", "")
+        return mark, (self.glyphs.cursor, "accent") if here else (" ", ""), here
+
+    def sorted_by(self) -> tuple[str, bool]:
+        return self.view.sort, self.view.descending
+
+    def select_line(self, line: int) -> bool:
+        return self.view.select_line(line)
+
+    def scroll_lines(self, by: int) -> None:
+        self.view.scroll(by)

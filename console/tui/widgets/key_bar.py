@@ -1,0 +1,63 @@
+"""The last line of every screen: the keys that matter here, each can be clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+
+from console.tui.drawing.spans import Line, Span, line_width
+from console.tui.widgets.pane import Pane
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One key. `enabled` is False for what is not allowed at present."""
+
+    key: str
+    word: str
+    call: str
+    """What a click runs."""
+    enabled: bool = True
+
+
+class KeyBar(Pane):
+    """Takes as many hints as fit, in their order."""
+
+    DEFAULT_CSS = "KeyBar { height: 1; }"
+    FRAMED = False
+
+    hints: Sequence[Hint] = ()
+
+    def show(self, hints: Sequence[Hint]) -> None:
+        self.hints = hints
+        self.redraw()
+
+    def draw(self, width: int, height: int) -> list[Line]:
+        return [tuple(span for hint in self._fitting(width) for span in self._spans(hint))]
+
+    def _fitting(self, width: int) -> list[Hint]:
+        """The last hint, how to leave, is always there."""
+        *others, last = self.hints or (Hint("", "", ""),)
+        left = width - line_width(self._spans(last))
+        fitting: list[Hint] = []
+        for hint in others:
+            left -= line_width(self._spans(hint))
+            if left < 0:
+                break
+            fitting.append(hint)
+        return [*fitting, last]
+
+    def _spans(self, hint: Hint) -> list[Span]:
+        if not hint.enabled:
+            return [(f" {hint.key} {hint.word}(ro) ", "muted")]
+        return [(f" {hint.key}", "key"), (f" {hint.word} ", "text")]
+
+    def on_click(self, event: events.Click) -> None:
+        right = 0
+        for hint in self._fitting(self.size.width):
+            right += line_width(self._spans(hint))
+            if event.x < right and hint.call:
+                self.run_worker(self.screen.run_action(hint.call))
+                return

@@ -1,0 +1,182 @@
+"""A table drawn line by line: columns that give way on narrow screens, a cursor, marks, a scroll bar in the frame.
+
+It draws the rows on screen and no others; what they are, and which is selected, its subclass knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from textual import events
+from textual.message import Message
+
+from console.tui.drawing.spans import EMPTY, Line, Span, fit, over
+from console.tui.widgets.pane import Pane
+
+Row = TypeVar("Row")
+
+GUTTER = 2
+"""Cells at the left of every row: mark and cursor."""
+WHEEL_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """One column. The higher its `rank`, the sooner it goes when there is no room.
+
+    `grow`: its share of the room that is left over, up to `most` cells in all (0: any number). `sort` names the order
+    that a click on its head asks for.
+    """
+
+    key: str
+    head: str
+    cells: int
+    draw: Callable[[Row], Span]
+    rank: int = 0
+    grow: int = 0
+    most: int = 0
+    right: bool = False
+    sort: str = ""
+
+
+def lay_out(columns: Sequence[Column[Row]], cells: int) -> list[tuple[Column[Row], int]]:
+    """Which columns fit into `cells`, a blank between two, and how wide each is."""
+    kept = list(columns)
+    while len(kept) > 1 and _needed(kept) > cells:
+        kept.remove(max(kept, key=lambda column: column.rank))
+    return list(zip(kept, _grown(kept, max(0, cells - _needed(kept))), strict=True))
+
+
+def _grown(columns: Sequence[Column[Row]], left: int) -> list[int]:
+    """The bounded ones take their share first, so that nothing that they leave is lost."""
+    widths = [column.cells for column in columns]
+    shares = sum(column.grow for column in columns)
+    for index in sorted(range(len(columns)), key=lambda index: not columns[index].most):
+        column = columns[index]
+        extra = left * column.grow // shares if shares else 0
+        if column.most:
+            extra = min(extra, max(0, column.most - column.cells))
+        left, shares = left - extra, shares - column.grow
+        widths[index] += extra
+    return widths
+
+
+def _needed(columns: Sequence[Column[Row]]) -> int:
+    return sum(column.cells for column in columns) + len(columns) - 1
+
+
+class LineTable(Pane, Generic[Row]):
+    """A head line and rows. Subclasses answer `columns`, `rows`, `place` and what a click means."""
+
+    can_focus = True
+
+    class SortRequested(Message):
+        """The head of a column with an order was clicked."""
+
+        def __init__(self, sort: str) -> None:
+            super().__init__()
+            self.sort = sort
+
+    class Opened(Message):
+        """A row was double-clicked; it is the selected one."""
+
+    def columns(self) -> Sequence[Column[Row]]:
+        raise NotImplementedError
+
+    def rows(self, count: int) -> Sequence[Row | None]:
+        """The rows on screen; None for one that is still to come."""
+        raise NotImplementedError
+
+    def empty(self) -> Line:
+        """What is said when there is no row."""
+        return EMPTY
+
+    def signs(self, row: Row) -> tuple[Span, Span, bool]:
+        """Mark, cursor sign, and whether the cursor is here."""
+        return (" ", ""), (" ", ""), False
+
+    def sorted_by(self) -> tuple[str, bool]:
+        """The order's name, and whether it is turned around."""
+        return "", False
+
+    def select_line(self, line: int) -> bool:
+        return False
+
+    def scroll_lines(self, by: int) -> None:
+        """The mouse wheel was turned."""
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        layout = lay_out(self.columns(), width - GUTTER - 1)
+        rows = self.rows(height - 1)
+        if not rows:
+            return [self._head(layout), EMPTY, self.empty()]
+        return [self._head(layout), *(self._row(row, layout, width) for row in rows)]
+
+    def _head(self, layout: Sequence[tuple[Column[Row], int]]) -> Line:
+        sort, turned = self.sorted_by()
+        spans: list[Span] = [(" " * (GUTTER + 1), "header")]
+        for column, cells in layout:
+            here = bool(sort) and column.sort == sort
+            arrow = (self.glyphs.up if turned else self.glyphs.down) if here else ""
+            head = fit(column.head + arrow, cells, right=column.right, ellipsis=self.glyphs.ellipsis)
+            spans += [(head, "header strong" if here else "header"), (" ", "header")]
+        return tuple(spans[:-1])
+
+    def _row(self, row: Row | None, layout: Sequence[tuple[Column[Row], int]], width: int) -> Line:
+        if row is None:
+            return (("   " + self.glyphs.ellipsis, "muted"),)
+        mark, cursor, here = self.signs(row)
+        spans: list[Span] = [mark, cursor, (" ", "")]
+        for column, cells in layout:
+            text, role = column.draw(row)
+            spans += [(fit(text, cells, right=column.right, ellipsis=self.glyphs.ellipsis), role), (" ", "")]
+        spans[-1] = (" " * width, "")
+        return over(spans, "cursor") if here else tuple(spans)
+
+    def column_at(self, x: int) -> Column[Row] | None:
+        """Which column is drawn at that cell of the widget."""
+        left = GUTTER + 1 + (1 if self.framed else 0)
+        for column, cells in lay_out(self.columns(), self.inner_width - GUTTER - 1):
+            if left <= x < left + cells:
+                return column
+            left += cells + 1
+        return None
+
+    # ---- the mouse
+
+    def on_click(self, event: events.Click) -> None:
+        line = event.y - (2 if self.framed else 1)
+        if line == -1:
+            column = self.column_at(event.x)
+            if column and column.sort:
+                self.post_message(self.SortRequested(column.sort))
+        elif self.select_line(line):
+            self.redraw()
+            if event.chain >= 2:
+                self.post_message(self.Opened())
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._wheel(event, -WHEEL_LINES)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._wheel(event, WHEEL_LINES)
+
+    def _wheel(self, event: events.MouseEvent, by: int) -> None:
+        event.stop()
+        self.scroll_lines(by)
+        self.redraw()
+
+
+def thumb(top: int, shown: int, whole: int, height: int) -> range:
+    """Where a scroll bar of `height` lines has its thumb; nowhere when all is shown."""
+    if whole <= shown or height <= 0:
+        return range(0)
+    length = max(1, height * shown // whole)
+    start = round((height - length) * top / max(1, whole - shown))
+    return range(start, start + length)
+
+
+def without(columns: Sequence[Column[Row]], hidden: Collection[str]) -> list[Column[Row]]:
+    return [column for column in columns if column.key not in hidden]

@@ -1,0 +1,97 @@
+"""What can be done: a list with a cursor; of the chosen one the whole command is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+
+from console.tui.drawing.spans import Line, Span, clean
+from console.tui.drawing.wrapping import folded
+from console.tui.widgets.line_table import thumb
+from console.tui.widgets.pane import Pane
+from engine.telemetry.schema.messages import Remedy
+
+INDENT = 5
+
+
+class RemediesPane(Pane):
+    """`chosen` is what a copy takes."""
+
+    can_focus = True
+
+    _remedies: tuple[Remedy, ...] = ()
+    _at = 0
+    _top = 0
+    _note = ""
+
+    def show(self, remedies: tuple[Remedy, ...], *, note: str = "", stale: bool = False) -> None:
+        """`note`: what is said when there is nothing to be done."""
+        self._remedies, self._note, self.stale = remedies, note, stale
+        self.choose(self._at)
+
+    @property
+    def chosen(self) -> Remedy | None:
+        return self._remedies[self._at] if self._remedies else None
+
+    def choose(self, place: int) -> None:
+        """The first one, the last one, when `place` is beyond them."""
+        self._at = max(0, min(place, len(self._remedies) - 1))
+        self.redraw()
+
+    def move(self, by: int) -> None:
+        self.choose(self._at + by)
+
+    # ---- drawing
+
+    def title(self) -> Line:
+        return (("what can be done", "title"),)
+
+    def footer(self) -> Line:
+        chosen = self.chosen
+        if chosen is None:
+            return ()
+        place = f"{self._at + 1} of {len(self._remedies)}"
+        return ((f"{place} {self.glyphs.dot} y copies the command" if chosen.command else place, "muted"),)
+
+    def thumb(self, height: int) -> range:
+        return thumb(self._top, height, len(self._drawn(self.inner_width)), height)
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        if not self._remedies:
+            return [((f" {self._note}", "muted"),)] if self._note else []
+        drawn = self._drawn(width)
+        mine = [line for line, (place, _) in enumerate(drawn) if place == self._at]
+        self._top = min(max(self._top, mine[-1] - height + 1), mine[0])
+        self._top = max(0, min(self._top, len(drawn) - height))
+        return [line for _, line in drawn[self._top : self._top + height]]
+
+    def _drawn(self, width: int) -> list[tuple[int, Line]]:
+        return [(place, line) for place in range(len(self._remedies)) for line in self._entry(place, width)]
+
+    def _entry(self, place: int, width: int) -> list[Line]:
+        remedy, here = self._remedies[place], place == self._at
+        role = "strong" if here else "text"
+        first, *rest = folded(clean(remedy.text), width - INDENT - 1)
+        sign: Span = (f"{self.glyphs.cursor} " if here else "  ", "accent")
+        lines: list[Line] = [(sign, (f"{place + 1:<{INDENT - 2}}", "muted"), (first, role))]
+        lines += [((" " * INDENT + part, role),) for part in rest]
+        if here and remedy.command:
+            lines += [((" " * INDENT + part, "accent"),) for part in folded(clean(remedy.command), width - INDENT - 1)]
+        return lines
+
+    # ---- the mouse
+
+    def on_click(self, event: events.Click) -> None:
+        line = self._top + event.y - (1 if self.framed else 0)
+        drawn = self._drawn(self.inner_width)
+        if 0 <= line < len(drawn):
+            self.choose(drawn[line][0])
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.move(-1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.move(1)

@@ -1,0 +1,85 @@
+"""The first line of every screen: where one is, whose engine it is, what one may do, and how fresh all of it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from console import format
+from console.tui.drawing.spans import Line, Span, clean, line_width, spread
+from console.tui.widgets.pane import Pane
+from engine.telemetry.client.source import LinkState, LinkView
+
+AMBER_SECONDS = 3.0
+_OPEN_LINK = {LinkState.LIVE: "ok", LinkState.CONNECTING: "warning"}
+
+
+@dataclass(frozen=True, slots=True)
+class BarState:
+    """What the bar says. `age_s`: of the newest snapshot; `frozen_at` and `clock_at` are times of day."""
+
+    trail: tuple[str, ...] = ()
+    where: str = ""
+    manager: str = ""
+    engine: str = ""
+    link: LinkView = LinkView(LinkState.CONNECTING, 0.0)  # noqa: RUF009 - frozen
+    age_s: float | None = None
+    mode: str = "READ-ONLY"
+    note: str = ""
+    clock_at: float = 0.0
+
+
+class TopBar(Pane):
+    """One line; what doesn't fit goes from the left part first, never the link's state."""
+
+    DEFAULT_CSS = "TopBar { height: 1; }"
+    FRAMED = False
+
+    state = BarState()
+
+    def show(self, state: BarState) -> None:
+        self.state = state
+        self.redraw()
+
+    def draw(self, width: int, height: int) -> list[Line]:
+        right = self._right(narrow=width < 100)
+        for left in self._lefts():
+            if line_width(left) + line_width(right) < width:
+                return [spread(left, right, width)]
+        return [spread((), right, width)]
+
+    def _lefts(self) -> list[list[Span]]:
+        """From the longest to the shortest."""
+        state, dot = self.state, f" {self.glyphs.dot} "
+        head: list[Span] = [(" BATCH", "strong")]
+        sign: Span = (" > " if self.glyphs.ascii else " › ", "muted")
+        trail: list[Span] = [span for step in state.trail for span in (sign, (clean(step), "text"))]
+        manager: list[Span] = [(dot, "muted"), (clean(state.manager), "accent")] if state.manager else []
+        where: list[Span] = [(dot, "muted"), (clean(state.where), "text")] if state.where else []
+        trip = state.link.round_trip_s
+        engine: list[Span] = [(dot + "engine ", "muted"), (clean(state.engine), "text")] if state.engine else []
+        latency: list[Span] = [(f" {format.milliseconds(trip * 1000)}", "muted")] if engine and trip else []
+        return [
+            [*head, *trail, *manager, *where, *engine, *latency],
+            [*head, *trail, *manager, *where],
+            [*head, *trail, *manager],
+            [*head, *trail],
+            head,
+        ]
+
+    def _right(self, narrow: bool) -> list[Span]:
+        state = self.state
+        mode = {"READ-ONLY": "RO", "READ-WRITE": "RW"}.get(state.mode, state.mode) if narrow else state.mode
+        note: list[Span] = [(clean(state.note) + "  ", "warning")] if state.note else []
+        role = "strong" if state.mode == "READ-WRITE" else "muted"
+        return [*note, (mode + "  ", role), *self._link(narrow), (f"  {format.clock(state.clock_at)} ", "muted")]
+
+    def _link(self, narrow: bool) -> list[Span]:
+        link, age = self.state.link, self.state.age_s
+        if link.state is LinkState.REFUSED:
+            return [("REFUSED", "error")]
+        if link.state is not LinkState.LIVE:
+            words = link.detail or link.state.value
+            return [(clean(words if not narrow else words.split(",")[0]), _OPEN_LINK.get(link.state, "error"))]
+        late = age is not None and age > AMBER_SECONDS
+        shown = "" if age is None or age < 1.5 else f" {format.age(age)}"
+        return [(f"{self.glyphs.live} LIVE{shown}", "warning" if late else "ok")]

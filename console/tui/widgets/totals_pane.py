@@ -1,0 +1,34 @@
+"""A pane about the managers' totals: what it shows, how old that is, and whether it is stale."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from console import format
+from console.tui.drawing.spans import EMPTY, Line
+from console.tui.totals import Totals, totals
+from console.tui.widgets.pane import Pane
+from engine.telemetry.schema.messages import Snapshot
+
+
+class TotalsPane(Pane):
+    """Subclasses draw `_totals`, which is None until anything was heard."""
+
+    heading: ClassVar[str]
+    _totals: Totals | None = None
+    _age: float | None = None
+
+    def show(
+        self, snapshot: Snapshot | None, *, manager: str = "", age_s: float | None = None, stale: bool = False
+    ) -> None:
+        self._totals = totals(snapshot, manager) if snapshot else None
+        self._age, self.stale = age_s, stale
+        self.redraw()
+
+    def title(self) -> Line:
+        return ((self.heading, "title"),)
+
+    def status(self) -> Line:
+        if self.stale:
+            return (("STALE", "error"),)
+        return EMPTY if self._age is None else ((format.age(self._age), "muted"),)

@@ -1,0 +1,17 @@
+"""AWS Batch's job states, and the sets of them that have a meaning together."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class BatchState(str, Enum):
+    """AWS Batch's own job states, in the order in which a job passes them."""
+
+    SUBMITTED = "SUBMITTED"
+    PENDING = "PENDING"
+    RUNNABLE = "RUNNABLE"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"

@@ -1,0 +1,259 @@
+"""Every call to AWS goes through here: paid from a budget, in a bounded thread pool, sorted, repeated, counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from engine.aws import limits
+from engine.aws.budget import Clock, Sleep, TokenBucket
+from engine.aws.call_statistics import CallStatistics
+from engine.aws.credentials_gate import CredentialsGate
+from engine.aws.errors import AwsError, Remedy, never_answered, sort
+from engine.aws.session import AwsSession
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WORK_THREADS = 12
+URGENT_THREADS = 4
+CONNECTIONS = WORK_THREADS + URGENT_THREADS
+BACKOFF_BASE_S = 0.2
+BACKOFF_CAP_S = 5.0
+"""An outage is noticed to be over within this time, and costs each waiting call one try in half of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One API call: where it lives, how often it may be made, and what it does when it is sent twice."""
+
+    name: str
+    service: str
+    method: str
+    rate: float
+    burst: float
+    repeatable: bool = True
+    guarded: bool = False
+    """Changes something that only the owner of the lease may change."""
+    urgent: bool = False
+    """Has threads of its own, so that slow transfers never delay it."""
+
+
+SUBMIT_JOB = Api("SubmitJob", "batch", "submit_job", limits.SUBMIT_JOB_RATE * 0.9, 20, repeatable=False, guarded=True)
+TERMINATE_JOB = Api("TerminateJob", "batch", "terminate_job", 45, 20, guarded=True, urgent=True)
+DESCRIBE_JOBS = Api("DescribeJobs", "batch", "describe_jobs", 20, 20)
+LIST_JOBS = Api("ListJobs", "batch", "list_jobs", 10, 10)
+DESCRIBE_QUEUES = Api("DescribeJobQueues", "batch", "describe_job_queues", 5, 5)
+DESCRIBE_ENVIRONMENTS = Api("DescribeComputeEnvironments", "batch", "describe_compute_environments", 5, 5)
+DESCRIBE_DEFINITIONS = Api("DescribeJobDefinitions", "batch", "describe_job_definitions", 5, 5)
+GET_OBJECT = Api("GetObject", "s3", "get_object", limits.S3_READ_RATE / 2, 500)
+LIST_OBJECTS = Api("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
+PUT_OBJECT = Api("PutObject", "s3", "put_object", limits.S3_WRITE_RATE / 4, 100, guarded=True)
+DELETE_OBJECTS = Api("DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True)
+GET_LEASE = Api("GetLease", "s3", "get_object", 10, 10, urgent=True)
+PUT_LEASE = Api("PutLease", "s3", "put_object", 10, 10, urgent=True)
+DELETE_LEASE = Api("DeleteLease", "s3", "delete_object", 10, 10, urgent=True)
+GET_LOG_EVENTS = Api("GetLogEvents", "logs", "get_log_events", limits.LOG_EVENTS_RATE / 2, 5)
+GET_SERVICE_QUOTA = Api("GetServiceQuota", "service-quotas", "get_service_quota", 1, 5)
+
+
+class Ownership(Protocol):
+    """Whether this manager provably owns its lease; guarded calls wait for it."""
+
+    @property
+    def held(self) -> bool: ...
+
+    async def wait_held(self) -> None: ...
+
+
+class _Always:
+    held = True
+
+    async def wait_held(self) -> None:
+        return
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True, eq=False)
+class AwsCaller:
+    """Makes calls until they succeed or can't. Bounds: `CONNECTIONS` threads, one bucket an API."""
+
+    session: AwsSession
+    clock: Clock = time.monotonic
+    sleep: Sleep = asyncio.sleep
+    uniform: Callable[[float, float], float] = random.uniform
+    gate: CredentialsGate = field(init=False)
+    ownership: Ownership = field(default_factory=_Always)
+    statistics: CallStatistics = field(init=False)
+    _buckets: dict[str, TokenBucket] = field(default_factory=dict)
+    _work: ThreadPoolExecutor = field(init=False)
+    _urgent: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = CredentialsGate(self.clock)
+        self.statistics = CallStatistics(self.clock)
+        self._work = ThreadPoolExecutor(WORK_THREADS, "aws")
+        self._urgent = ThreadPoolExecutor(URGENT_THREADS, "aws-urgent")
+
+    async def call(
+        self, api: Api, *, tries: int | None = None, given_up: Callable[[], bool] = _never, **arguments: Any
+    ) -> Any:
+        """One boto3 call. Raises `AwsError`; what can be retried is, `tries` times at most (None: for ever).
+
+        Once `given_up` says so it is not repeated either.
+        """
+
+        def work() -> Any:
+            return getattr(self.session.client(api.service), api.method)(**arguments)
+
+        return await self.run(api, work, tries=tries, given_up=given_up)
+
+    async def run(
+        self,
+        api: Api,
+        work: Callable[[], T],
+        *,
+        cost: int = 1,
+        tries: int | None = None,
+        given_up: Callable[[], bool] = _never,
+    ) -> T:
+        """`work` in a thread, as `cost` calls of `api`. It raises botocore's errors or `AwsError`."""
+        tried = 0
+        refreshed = False
+        while True:
+            try:
+                return await self._once(api, work, cost)
+            except AwsError as error:
+                tried += 1
+                credentials = error.remedy is Remedy.REFRESH_CREDENTIALS
+                if tries is not None and (tried >= tries or (credentials and refreshed)):
+                    raise
+                await self._recover(error, tried, refreshed)
+                if given_up():
+                    raise
+                refreshed = refreshed or credentials
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Work without a call (packing a payload) off the event loop, within the same bound of threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._work, work)
+
+    def bucket(self, api: Api) -> TokenBucket:
+        """The budget of `api`: its present rate and how often AWS throttled it."""
+        if api.name not in self._buckets:
+            self._buckets[api.name] = TokenBucket(api.rate, api.burst, self.clock, self.sleep)
+        return self._buckets[api.name]
+
+    def pause(self, error: AwsError) -> None:
+        """AWS refused credentials that were just read anew: every call waits until one of them is accepted."""
+        self.gate.refused(f"AWS refuses our credentials ({error.code}: {error.detail})")
+
+    async def close(self) -> None:
+        """Ends the threads; calls that still wait for an answer are left to their own time-outs."""
+        self._work.shutdown(wait=False, cancel_futures=True)
+        self._urgent.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self.session.close)
+
+    async def _once(self, api: Api, work: Callable[[], T], cost: int) -> T:
+        await self.bucket(api).pay(cost)
+        await self._permission(api)
+        self.statistics.begun(api.name, cost)
+        pool = self._urgent if api.urgent else self._work
+        timed = _Timed(work, self.clock)
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(pool, timed)
+        except BaseException as raised:
+            error = _sorted(api, raised)
+            self._tell_gate(error)
+            if error is None:
+                raise
+            self.statistics.took(api.name, timed.seconds, cost)
+            self._count_failure(api, error, raised)
+            if error is raised:
+                raise
+            raise error from raised
+        self.statistics.took(api.name, timed.seconds, cost)
+        self.statistics.answered(api.service)
+        self.gate.accepted()
+        return result
+
+    def _count_failure(self, api: Api, error: AwsError, raised: BaseException) -> None:
+        silent = never_answered(raised)
+        if not silent:
+            self.statistics.answered(api.service)
+        self.statistics.failed(error, api.service, silent=silent)
+
+    async def _permission(self, api: Api) -> None:
+        """Waits for valid credentials and, before a guarded call, for the lease; never holds one while it waits."""
+        while True:
+            if api.guarded:
+                await self.ownership.wait_held()
+            await self.gate.passage()
+            if not api.guarded or self.ownership.held:
+                return
+            self.gate.undecided()
+
+    def _tell_gate(self, error: AwsError | None) -> None:
+        if error is not None and error.remedy not in (Remedy.RETRY_LATER, Remedy.REFRESH_CREDENTIALS):
+            self.gate.accepted()
+        else:
+            self.gate.undecided()
+
+    async def _recover(self, error: AwsError, tried: int, refreshed: bool) -> None:
+        """Waits until the call may be repeated; raises what repeating can't help."""
+        if error.remedy is Remedy.REFRESH_CREDENTIALS:
+            self.session.renew()
+            if refreshed or self.gate.reason is not None:
+                self.pause(error)
+        elif error.remedy is Remedy.RETRY_LATER:
+            await self._back_off(error, tried)
+        else:
+            raise error
+
+    async def _back_off(self, error: AwsError, tried: int) -> None:
+        if error.throttled:
+            self._throttle(error.api)
+        elif tried == 3:
+            logger.warning("%s: still failing, will go on trying", error)
+        # Full jitter: many calls that failed together must not come back together.
+        ceiling = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** min(tried, 10))
+        await self.sleep(self.uniform(BACKOFF_BASE_S / 4, ceiling))
+
+    def _throttle(self, name: str) -> None:
+        bucket = self._buckets[name]
+        bucket.throttled()
+        if bucket.throttles == 1:
+            logger.warning("AWS throttles %s; calling it less often from now on", name)
+
+
+@dataclass(slots=True, eq=False)
+class _Timed(Generic[T]):
+    """Measures the call itself, without the wait for a thread."""
+
+    work: Callable[[], T]
+    clock: Clock
+    seconds: float = 0.0
+
+    def __call__(self) -> T:
+        begin = self.clock()
+        try:
+            return self.work()
+        finally:
+            self.seconds = self.clock() - begin
+
+
+def _sorted(api: Api, raised: BaseException) -> AwsError | None:
+    if isinstance(raised, BotoCoreError | ClientError):
+        return sort(api.name, raised, repeatable=api.repeatable)
+    return raised if isinstance(raised, AwsError) else None

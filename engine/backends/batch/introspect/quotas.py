@@ -1,0 +1,231 @@
+"""Every limit that work may run into, how much of it is used, and who says so since when.
+
+What AWS must be asked for (compute environments, EC2's quotas) is read by `refresh`, which is called only while
+somebody looks; what could not be read is shown as unknown, with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from engine.aws import limits
+from engine.aws.batch_states import BatchState
+from engine.aws.budget import Clock
+from engine.aws.client import (
+    DELETE_OBJECTS,
+    DESCRIBE_ENVIRONMENTS,
+    DESCRIBE_JOBS,
+    GET_LOG_EVENTS,
+    GET_OBJECT,
+    GET_SERVICE_QUOTA,
+    LIST_JOBS,
+    LIST_OBJECTS,
+    PUT_OBJECT,
+    SUBMIT_JOB,
+    TERMINATE_JOB,
+    Api,
+    AwsCaller,
+)
+from engine.aws.error_text import in_words
+from engine.aws.errors import AwsError, Remedy
+from engine.backends.batch.ledger import Ledger
+from engine.model import Quota
+
+ENVIRONMENTS_EVERY_S: Final = 20.0
+ACCOUNT_EVERY_S: Final = 3600.0
+PATIENCE_S: Final = 10.0
+METERED: Final = (
+    SUBMIT_JOB,
+    TERMINATE_JOB,
+    DESCRIBE_JOBS,
+    LIST_JOBS,
+    GET_LOG_EVENTS,
+    PUT_OBJECT,
+    GET_OBJECT,
+    LIST_OBJECTS,
+    DELETE_OBJECTS,
+)
+UNDER_WAY: Final = (BatchState.STARTING, BatchState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountQuota:
+    """A quota of the account in EC2 or Fargate, by the code that Service Quotas knows it by."""
+
+    name: str
+    service: str
+    code: str
+
+
+# https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+ACCOUNT_QUOTAS: Final = {
+    "EC2": AccountQuota("EC2 On-Demand standard", "ec2", "L-1216C47A"),
+    "SPOT": AccountQuota("EC2 Spot standard", "ec2", "L-34B43A08"),
+    "FARGATE": AccountQuota("Fargate On-Demand", "fargate", "L-3032A538"),
+    "FARGATE_SPOT": AccountQuota("Fargate Spot", "fargate", "L-36FBB829"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value that AWS was asked for; `limit` None and a note when it could not be read."""
+
+    limit: float | None
+    read_at: float
+    note: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Quotas:
+    """`environments` are DescribeComputeEnvironments' answers, as found at start and then by `refresh`."""
+
+    caller: AwsCaller
+    ledger: Ledger
+    environments: Sequence[Mapping[str, Any]]
+    job_vcpus: float | None
+    """What the job definition gives a job that asks for nothing else."""
+    clock: Clock = time.monotonic
+    wall: Callable[[], float] = time.time
+    _read_at: float = field(init=False)
+    _trouble: str = ""
+    _account: dict[str, Reading] = field(default_factory=dict)
+    _environments_due: float = field(init=False)
+    _account_due: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._read_at = self.wall()
+        self._environments_due = self.clock() + ENVIRONMENTS_EVERY_S
+
+    def all(self) -> tuple[Quota, ...]:
+        """As known now."""
+        return (*self._vcpus(), *self._account_vcpus(), *self._rates())
+
+    async def refresh(self) -> None:
+        """Read what is due. Nothing is raised: what AWS refuses is told with the quota."""
+        now = self.clock()
+        if now >= self._environments_due:
+            self._environments_due = now + ENVIRONMENTS_EVERY_S
+            await self._read_environments()
+        if now >= self._account_due:
+            self._account_due = now + ACCOUNT_EVERY_S
+            for kind in sorted({_kind(one) for one in self.environments} & ACCOUNT_QUOTAS.keys()):
+                self._account[kind] = await self._read_account(ACCOUNT_QUOTAS[kind])
+
+    # ---- vCPUs
+
+    def _vcpus(self) -> Iterator[Quota]:
+        most = [_resources(one).get("maxvCpus") for one in self.environments]
+        limit = float(sum(one or 0 for one in most)) if most and None not in most else None
+        yield Quota("vCPU of our jobs", self._ours(), limit, "vCPU", "engine", self.wall())
+        for one in self.environments:
+            yield self._environment(one)
+
+    def _ours(self) -> float | None:
+        """vCPUs of jobs that were starting or running at the last look."""
+        total = 0.0
+        for submission in self.ledger.submissions.values():
+            under_way = sum(submission.summary.get(state, 0) for state in UNDER_WAY)
+            each = submission.shape.vcpus or self.job_vcpus
+            if under_way and each is None:
+                return None
+            total += under_way * (each or 0.0)
+        return total
+
+    def _environment(self, one: Mapping[str, Any]) -> Quota:
+        resources = _resources(one)
+        notes = [self._trouble]
+        if (one.get("state"), one.get("status")) != ("ENABLED", "VALID"):
+            notes.append(f"{one.get('state')}, {one.get('status')}: {one.get('statusReason') or 'no reason given'}")
+        if resources.get("desiredvCpus") is None:
+            notes.append("AWS doesn't tell what this environment uses")
+        return Quota(
+            name=f"vCPU {one['computeEnvironmentName']}",
+            used=resources.get("desiredvCpus"),
+            limit=resources.get("maxvCpus"),
+            unit="vCPU",
+            source="AWS Batch",
+            read_at=self._read_at,
+            note="; ".join(filter(None, notes)),
+        )
+
+    async def _read_environments(self) -> None:
+        arns = [one["computeEnvironmentArn"] for one in self.environments]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await self.caller.call(DESCRIBE_ENVIRONMENTS, tries=1, computeEnvironments=arns)
+        except TimeoutError:
+            self._trouble = f"AWS did not answer within {PATIENCE_S:.0f} s"
+        except AwsError as error:
+            self._trouble = in_words(error)
+        else:
+            self.environments, self._read_at, self._trouble = answer["computeEnvironments"], self.wall(), ""
+
+    # ---- the account
+
+    def _account_vcpus(self) -> Iterator[Quota]:
+        for kind, reading in self._account.items():
+            desired = [_resources(one).get("desiredvCpus") for one in self.environments if _kind(one) == kind]
+            used = float(sum(one or 0 for one in desired)) if None not in desired else None
+            yield Quota(
+                name=ACCOUNT_QUOTAS[kind].name,
+                used=used,
+                limit=reading.limit,
+                unit="vCPU",
+                source="Service Quotas",
+                read_at=reading.read_at,
+                note=reading.note or "used: by this queue alone; whatever else the account runs comes on top",
+            )
+
+    async def _read_account(self, quota: AccountQuota) -> Reading:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await self.caller.call(
+                    GET_SERVICE_QUOTA, tries=1, ServiceCode=quota.service, QuotaCode=quota.code
+                )
+        except TimeoutError:
+            return Reading(None, self.wall(), f"Service Quotas did not answer within {PATIENCE_S:.0f} s")
+        except AwsError as error:
+            unknown = error.remedy is Remedy.ABSENT or error.code == "NoSuchResourceException"
+            return Reading(None, self.wall(), f"this region has no quota {quota.code}" if unknown else in_words(error))
+        return Reading(float(answer["Quota"]["Value"]), self.wall())
+
+    # ---- calls
+
+    def _rates(self) -> Iterator[Quota]:
+        for api in METERED:
+            told = self._rate(api)
+            if told.used or told.throttles or api is SUBMIT_JOB:
+                yield told
+
+    def _rate(self, api: Api) -> Quota:
+        statistics, bucket = self.caller.statistics.of(api.name), self.caller.bucket(api)
+        fixed = api is SUBMIT_JOB
+        note = f"of the whole account; the manager keeps below {api.rate:.0f}" if fixed else ""
+        if bucket.current_rate < api.rate:
+            note = f"held at {bucket.current_rate:.1f}/s, since AWS throttles"
+        return Quota(
+            name=api.name,
+            used=statistics.per_second,
+            limit=limits.SUBMIT_JOB_RATE if fixed else api.rate,
+            unit="/s",
+            source="fixed by AWS" if fixed else "engine",
+            read_at=self.wall(),
+            throttles=statistics.throttles,
+            backoff_s=bucket.backoff_s,
+            note=note,
+        )
+
+
+def _resources(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    resources: Mapping[str, Any] = environment.get("computeResources") or {}
+    return resources
+
+
+def _kind(environment: Mapping[str, Any]) -> str:
+    kind: str = _resources(environment).get("type", "")
+    return kind

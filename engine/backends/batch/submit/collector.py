@@ -1,0 +1,104 @@
+"""The collection window: tasks of one resource shape that arrive together become one submission.
+
+A window starts with its first task. It closes when nothing more came for a moment, after half a second in any
+case, and at once at the size limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from engine.aws import limits
+from engine.aws.budget import Clock
+from engine.backends.batch.ledger import TaskRecord
+from engine.model import ResourceShape
+
+QUIET_S: Final = 0.025
+"""A lone task waits this long for company."""
+QUIET_MANY_S: Final = 0.1
+"""A window that has seen a crowd waits longer for stragglers: one submission fewer is worth it."""
+CROWD: Final = 20
+LONGEST_S: Final = 0.5
+LARGEST_BYTES: Final = 64 * limits.MIB
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+
+
+@dataclass(slots=True, eq=False)
+class _Window:
+    opened_at: float
+    last_at: float
+    tasks: list[TaskRecord] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    size: int = 0
+    timer: Timer | None = None
+
+    def added_bytes(self, record: TaskRecord) -> int:
+        """What the task adds; a blob that the window holds already adds nothing."""
+        assert record.work is not None
+        fresh = {blob.digest: len(blob.data) for blob in record.work.blobs if blob.digest not in self.seen}
+        return sum(fresh.values())
+
+    def closes_at(self) -> float:
+        quiet = QUIET_MANY_S if len(self.tasks) >= CROWD else QUIET_S
+        return min(self.last_at + quiet, self.opened_at + LONGEST_S)
+
+
+class Collector:
+    """Gathers records and gives them to `launch` in submissions. `call_later` is the event loop's."""
+
+    def __init__(self, launch: Callable[[list[TaskRecord]], None], clock: Clock, call_later: CallLater) -> None:
+        self._launch = launch
+        self._clock = clock
+        self._call_later = call_later
+        self._windows: dict[ResourceShape, _Window] = {}
+
+    def add(self, record: TaskRecord) -> None:
+        now = self._clock()
+        window = self._windows.get(record.shape)
+        if window is not None and window.tasks and window.size + window.added_bytes(record) > LARGEST_BYTES:
+            self._close(record.shape)
+            window = None
+        if window is None:
+            window = self._windows[record.shape] = _Window(now, now)
+            self._arm(record.shape, window, QUIET_S)
+        self._put(window, record, now)
+        if len(window.tasks) >= limits.ARRAY_SIZE_MAX or window.size >= LARGEST_BYTES:
+            self._close(record.shape)
+
+    def flush(self) -> None:
+        """Close every window now."""
+        for shape in list(self._windows):
+            self._close(shape)
+
+    def _put(self, window: _Window, record: TaskRecord, now: float) -> None:
+        assert record.work is not None
+        window.size += window.added_bytes(record)
+        window.seen.update(blob.digest for blob in record.work.blobs)
+        window.tasks.append(record)
+        window.last_at = now
+
+    def _arm(self, shape: ResourceShape, window: _Window, delay: float) -> None:
+        window.timer = self._call_later(delay, lambda: self._look(shape, window))
+
+    def _look(self, shape: ResourceShape, window: _Window) -> None:
+        remaining = window.closes_at() - self._clock()
+        if remaining > 0.001:
+            self._arm(shape, window, remaining)
+        else:
+            self._close(shape)
+
+    def _close(self, shape: ResourceShape) -> None:
+        window = self._windows.pop(shape)
+        if window.timer is not None:
+            window.timer.cancel()
+        waiting = [record for record in window.tasks if not record.cancelled]
+        if waiting:
+            self._launch(waiting)

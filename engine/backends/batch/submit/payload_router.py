@@ -1,0 +1,92 @@
+"""How a submission's payload travels: inline, inline-gzip or S3. Pure: frame in, route and text out.
+
+| condition                                  | route       |
+|--------------------------------------------|-------------|
+| raw <= 4 KiB (and it fits)                 | inline      |
+| raw > 4 KiB, fits inline after gzip        | inline-gzip |
+| else                                       | S3          |
+
+Raw is the whole submission's frame. "Fits" is counted on what AWS counts: the encoded text inside the request
+and inside the overrides that ECS gets.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from container.batch_job_frames import MAX_INLINE_FRAME, to_inline, to_inline_gzip
+from engine.model import Route
+
+RAW_INLINE_LIMIT: Final = 4 * 1024
+"""The seed's: raw bytes that travel uncompressed."""
+TEXT_LIMIT: Final = 28 * 1024
+"""The seed's: characters of an encoded payload inside SubmitJob."""
+S3_TEXT: Final = "s3"
+"""The payload parameter of a submission whose frame lies in S3."""
+_PROBE_FROM = 256 * 1024
+_PROBE_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Characters that an encoded payload may have in this submission."""
+
+    text: int
+
+    @classmethod
+    def within(cls, *limits: int) -> Room:
+        return cls(max(0, min(TEXT_LIMIT, *limits)))
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedPayload:
+    """`text` is the job's payload parameter; `wire_bytes` what travels, in the request or as the S3 object."""
+
+    route: Route
+    text: str
+    wire_bytes: int
+    why: str
+    """One sentence: which condition held, with its numbers."""
+
+
+def route_payload(frame: bytes, room: Room) -> RoutedPayload:
+    """The first route of the table that the frame fits."""
+    raw = len(frame)
+    if raw <= RAW_INLINE_LIMIT:
+        text = to_inline(frame)
+        if len(text) <= room.text:
+            why = f"{raw:,} bytes are not more than {RAW_INLINE_LIMIT:,}, and its text of {len(text):,} characters fits"
+            return RoutedPayload(Route.INLINE, text, len(text), why)
+    packed = _packed(frame, room)
+    if packed is not None:
+        why = f"{raw:,} bytes compressed to {len(packed):,} characters, of {room.text:,} that the job has room for"
+        return RoutedPayload(Route.GZIP, packed, len(packed), why)
+    return RoutedPayload(Route.S3, S3_TEXT, raw, _why_s3(raw, room))
+
+
+def _why_s3(raw: int, room: Room) -> str:
+    if room.text == 0:
+        return f"{raw:,} bytes through S3, because the job may carry no payload"
+    return f"{raw:,} bytes don't fit into {room.text:,} characters, compressed or not"
+
+
+def _packed(frame: bytes, room: Room) -> str | None:
+    if len(frame) > MAX_INLINE_FRAME or room.text == 0:
+        return None
+    if len(frame) > _PROBE_FROM and not _may_fit(frame, room):
+        return None
+    text = to_inline_gzip(frame)
+    return text if len(text) <= room.text else None
+
+
+def _may_fit(frame: bytes, room: Room) -> bool:
+    """Compresses until the room is used up: what doesn't compress costs milliseconds, however large it is."""
+    compressor = zlib.compressobj(9)
+    size = 0
+    for start in range(0, len(frame), _PROBE_CHUNK):
+        size += len(compressor.compress(memoryview(frame)[start : start + _PROBE_CHUNK]))
+        if size > room.text:
+            return False
+    return True

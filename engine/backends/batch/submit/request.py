@@ -1,0 +1,97 @@
+"""The SubmitJob request of a submission, and how much payload text it has room for. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.aws import limits
+from engine.aws.retry_rules import RETRY_STRATEGY
+from engine.backends.batch.ledger import Submission
+from engine.backends.batch.submit.payload_router import Room
+from engine.model import ResourceShape
+
+REQUEST_RESERVE: Final = 256
+"""Characters for what AWS may count besides the request's own JSON."""
+OVERRIDES_RESERVE: Final = 1_024
+"""Characters for what Batch adds to the overrides: its AWS_BATCH_* variables, names of queue and environment."""
+
+
+@dataclass(slots=True)
+class JobTemplate:
+    """What all jobs of this manager have in common. `overrides_limit` is lowered when a queue proves stricter."""
+
+    queue: str
+    definition: str
+    command: tuple[str, ...]
+    store_uri: str
+    options: str
+    timeout_s: int
+    tags: dict[str, str]
+    inline_limit: int
+    overrides_limit: int | None
+
+    def arguments(self, submission: Submission, text: str) -> dict[str, Any]:
+        """SubmitJob's arguments, with `text` as the payload parameter."""
+        arguments: dict[str, Any] = {
+            "jobName": submission.job_name,
+            "jobQueue": self.queue,
+            "jobDefinition": self.definition,
+            "parameters": self._parameters(submission, text),
+            "retryStrategy": RETRY_STRATEGY,
+            "timeout": {"attemptDurationSeconds": self.timeout_s},
+        }
+        requirements = _requirements(submission.shape)
+        if requirements:
+            arguments["containerOverrides"] = {"resourceRequirements": requirements}
+        if submission.is_array:
+            arguments["arrayProperties"] = {"size": len(submission.tasks)}
+        if self.tags:
+            arguments["tags"] = self.tags
+        return arguments
+
+    def room(self, submission: Submission) -> Room:
+        """Characters that the payload text may have."""
+        request = len(json.dumps(self.arguments(submission, "")))
+        bounds = [self.inline_limit, limits.SUBMIT_JOB_REQUEST_LIMIT - 1 - request - REQUEST_RESERVE]
+        if self.overrides_limit is not None:
+            bounds.append(self.overrides_limit - self._overrides_size(submission))
+        return Room.within(*bounds)
+
+    def lower_limit(self) -> None:
+        """A job failed for the length of its overrides: payloads as long as its own go through S3 from now on."""
+        if self.overrides_limit is None:
+            self.overrides_limit = limits.ECS_OVERRIDES_LIMIT
+        else:
+            self.overrides_limit = self.overrides_limit * 3 // 4
+
+    def _parameters(self, submission: Submission, text: str) -> dict[str, str]:
+        return {
+            "store": self.store_uri,
+            "submission": submission.submission_id,
+            "payload": text,
+            "options": self.options,
+        }
+
+    def _overrides_size(self, submission: Submission) -> int:
+        """Characters of the overrides without the payload text."""
+        values = {f"Ref::{name}": value for name, value in self._parameters(submission, "").items()}
+        overrides = {
+            "command": [values.get(word, word) for word in self.command],
+            "resourceRequirements": _requirements(submission.shape),
+        }
+        return len(json.dumps(overrides)) + OVERRIDES_RESERVE
+
+
+def runner_options(region: str, client_python: str | None) -> str:
+    """The runner's `options` parameter."""
+    options = [f"region={region}"]
+    if client_python is not None:
+        options.append(f"python={client_python}")
+    return ";".join(options)
+
+
+def _requirements(shape: ResourceShape) -> list[dict[str, str]]:
+    asked = (("VCPU", shape.vcpus), ("MEMORY", shape.memory_mib), ("GPU", shape.gpus))
+    return [{"type": kind, "value": str(value)} for kind, value in asked if value is not None]

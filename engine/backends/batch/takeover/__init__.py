@@ -1,0 +1,1 @@
+"""What a manager does about its predecessor: the lease, the scan, adoption, reconciliation."""

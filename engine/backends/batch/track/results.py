@@ -1,0 +1,174 @@
+"""Reads result frames from S3, checks them, and hands outcomes to the observer; bounded in calls and bytes.
+
+Results are fetched in batches, one thread hop a batch: the hop costs more than the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError
+
+from container.batch_job_frames import FrameError, ResultMeta, ResultStatus, decode_result
+from engine.aws import limits
+from engine.aws.budget import Sleep
+from engine.aws.client import GET_OBJECT, AwsCaller
+from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, Remedy
+from engine.aws.object_store import ObjectStore
+from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
+from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.track.failure import failed
+from engine.model import Outcome, Profile
+
+logger = logging.getLogger(__name__)
+
+BATCHES: Final = 6
+BATCH_COUNT: Final = 16
+BATCH_BYTES: Final = 8 * limits.MIB
+BYTES_IN_MEMORY: Final = 128 * limits.MIB
+"""Frames that are read and not yet in Scaler's object storage; one larger frame is read alone."""
+REREADS: Final = 3
+REREAD_PAUSE_S: Final = 0.5
+
+Read = tuple[ResultMeta, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A result that a listing showed. `size` in bytes."""
+
+    record: TaskRecord
+    submission: Submission
+    key: str
+    size: int
+
+
+@dataclass(slots=True, eq=False)
+class _Room:
+    """Bytes that may still be read."""
+
+    free: int
+    freed: asyncio.Event
+
+    async def take(self, size: int) -> int:
+        taken = min(size, BYTES_IN_MEMORY)
+        while self.free < taken:
+            self.freed.clear()
+            await self.freed.wait()
+        self.free -= taken
+        return taken
+
+    def give(self, size: int) -> None:
+        self.free += size
+        self.freed.set()
+
+
+class ResultReader:
+    """`want` what a listing showed; `deliver` is awaited once per outcome."""
+
+    def __init__(
+        self,
+        caller: AwsCaller,
+        store: ObjectStore,
+        layout: StoreLayout,
+        ledger: Ledger,
+        deliver: Callable[[TaskRecord, Outcome], Awaitable[None]],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._caller = caller
+        self._store = store
+        self._layout = layout
+        self._ledger = ledger
+        self._deliver = deliver
+        self._spawn = spawn
+        self._sleep = sleep
+        self._waiting: deque[Wanted] = deque()
+        self._batches = asyncio.Semaphore(BATCHES)
+        self._room = _Room(BYTES_IN_MEMORY, asyncio.Event())
+        self._more = asyncio.Event()
+
+    def want(self, wanted: Sequence[Wanted]) -> None:
+        for one in wanted:
+            one.record.stage = Stage.FETCHING
+        self._waiting.extend(wanted)
+        self._more.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._more.wait()
+            while self._waiting:
+                batch = self._next_batch()
+                await self._batches.acquire()
+                taken = await self._room.take(sum(one.size for one in batch))
+                self._spawn(self._read(batch, taken))
+            self._more.clear()
+
+    def _next_batch(self) -> list[Wanted]:
+        """Few results are spread over the threads for latency, many are packed for CPU."""
+        count = max(1, min(BATCH_COUNT, -(-len(self._waiting) // BATCHES)))
+        batch = [self._waiting.popleft()]
+        size = batch[0].size
+        while self._waiting and len(batch) < count and size + self._waiting[0].size <= BATCH_BYTES:
+            size += self._waiting[0].size
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _read(self, batch: list[Wanted], taken: int) -> None:
+        try:
+            try:
+                reads = await self._caller.run(GET_OBJECT, lambda: [self._try(one) for one in batch], cost=len(batch))
+            finally:
+                self._batches.release()
+            await asyncio.gather(*(self._finish(one, read) for one, read in zip(batch, reads, strict=True)))
+        finally:
+            self._room.give(taken)
+
+    def _try(self, wanted: Wanted) -> Read | None:
+        """None when it must be read again, on its own. Without credentials the whole batch waits instead."""
+        try:
+            return self._get(wanted)
+        except AwsError as error:
+            if error.remedy is Remedy.REFRESH_CREDENTIALS:
+                raise
+        except CREDENTIAL_ERRORS:
+            raise
+        except (BotoCoreError, FrameError):
+            pass
+        return None
+
+    def _get(self, wanted: Wanted) -> Read:
+        return decode_result(self._store.get(wanted.key), wanted.record.task_id)
+
+    async def _finish(self, wanted: Wanted, read: Read | None) -> None:
+        record = wanted.record
+        outcome = _outcome(record, read) if read is not None else await self._read_again(wanted)
+        if not record.cancelled:
+            await self._deliver(record, outcome)
+
+    async def _read_again(self, wanted: Wanted) -> Outcome:
+        """A frame that stays broken or out of reach is the task's failure: the function did run.
+
+        S3 says 403 instead of 404 to whoever may not list, and new permissions take a moment: neither is final at once.
+        """
+        for _ in range(REREADS):
+            await self._sleep(REREAD_PAUSE_S)
+            try:
+                read = await self._caller.run(GET_OBJECT, lambda: self._get(wanted))
+                return _outcome(wanted.record, read)
+            except (FrameError, AwsError) as error:
+                trouble: Exception = error
+        logger.error("the result of task %s can't be used: %s", wanted.record.task_id.hex(), trouble)
+        return failed(wanted.record.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
+
+
+def _outcome(record: TaskRecord, read: Read) -> Outcome:
+    meta, body = read
+    profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
+    return Outcome(record.task_id, meta.status is ResultStatus.SUCCESS, body, profile)

@@ -1,0 +1,120 @@
+"""The seam between the task manager and whatever runs the tasks elsewhere.
+
+`AWSHPCTaskManager` decides which task may go (priority, slots, bytes) and hands its *raw* bytes to an
+`HPCBackend`; the backend runs it and reports through a `BackendObserver`. Nothing on either side unpickles.
+`engine.backends.registry` holds the backends that `--backend` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from engine.aws.batch_states import BatchState
+from engine.diagnosis.model import Diagnosed
+from engine.model import CallStats, Description, Link, LogChunk, Outcome, Placement, Quota, Sighting, TaskWork
+
+
+class BackendObserver(Protocol):
+    """What a backend tells; called on the event loop, never from another thread."""
+
+    def on_submitted(self, placement: Placement) -> None: ...
+
+    def on_state(self, task_id: bytes, state: BatchState) -> None: ...
+
+    def on_sighting(self, task_id: bytes, sighting: Sighting) -> None:
+        """Something new was seen of the task's job; told when it changed, for people to read."""
+
+    async def on_outcome(self, outcome: Outcome) -> None:
+        """Exactly once a task. Returns when the outcome is in Scaler's hands, which bounds the bytes in memory."""
+
+    def on_paused(self, reason: str) -> None:
+        """AWS refuses our credentials: nothing fails, everything waits."""
+
+    def on_resumed(self) -> None: ...
+
+    def on_lost_ownership(self, reason: str) -> None:
+        """Another manager holds the lease or we can't renew it: stop at once, leave the jobs alone."""
+
+
+class Insight(Protocol):
+    """What people may ask a backend. Never on a task's way: whatever fails here is said in words, not raised."""
+
+    @property
+    def dedup_saved_bytes(self) -> int:
+        """Bytes that were not uploaded because an equal blob lay in S3 already."""
+
+    @property
+    def inline_limit(self) -> int:
+        """Characters that a payload may take inside SubmitJob at present."""
+
+    def calls(self) -> tuple[CallStats, ...]: ...
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """As far as they are known; what is read from AWS is only read while somebody looks."""
+
+    def aws_link(self) -> Link: ...
+
+    def looked_at(self) -> None:
+        """Somebody looks: for the next ten seconds reads that serve people only may be made."""
+
+    async def describe(self, task_id: bytes, job_id: str) -> Description:
+        """The task's job; read at most every two seconds a job."""
+
+    def diagnose(self, job_id: str) -> Diagnosed:
+        """Why the job waits, or with an empty id whatever waits in the queue: what is known at this moment.
+
+        Never waits: while AWS is asked the answer says so, and who wants to know asks again.
+        """
+
+    async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """The log streams of these jobs (a hundred at most); a job without one is left out."""
+
+    async def read_log(self, stream: str, token: str | None) -> LogChunk:
+        """Events behind `token`; None: the newest part of the stream."""
+
+
+class HPCBackend(Protocol):
+    """Runs tasks somewhere else. One instance a worker manager."""
+
+    @property
+    def insight(self) -> Insight:
+        """For people; usable before `start`, full of it after."""
+
+    async def start(self, observer: BackendObserver) -> None:
+        """Check queue, definition, bucket and credentials, and take the lease.
+
+        Raises `engine.errors.StartupError` with one sentence that says what is wrong and what to do.
+        """
+
+    @property
+    def capabilities(self) -> Mapping[str, int]:
+        """What the queue offers besides `vcpus` and `memory`, by name (`gpu`); known after `start`."""
+
+    @property
+    def orphans(self) -> int:
+        """Tasks with a job of a dead predecessor that nobody has claimed yet; known after `start`.
+
+        More than 0, too, for the few seconds in which such jobs may yet come to light.
+        """
+
+    def adopt(self, task_id: bytes) -> Placement | None:
+        """Claim an orphan: its outcome comes through the observer. None: no job of ours is known to have this task.
+
+        Given to `submit` it is still attached, not run, when its job comes to light then.
+        """
+
+    async def abandon_orphans(self) -> None:
+        """Nobody claims the rest: end their jobs and delete what is left of them. Only ever our own."""
+
+    def submit(self, work: TaskWork) -> None:
+        """Take a task over. Never blocks; its outcome comes through the observer."""
+
+    async def cancel(self, task_id: bytes) -> None:
+        """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone."""
+
+    async def forget(self, task_ids: Sequence[bytes]) -> None:
+        """These outcomes are delivered for good (behind the barrier): delete what S3 holds of them."""
+
+    async def stop(self, *, terminate: bool) -> None:
+        """Stop working. `terminate` ends the jobs; otherwise they are left for adoption. Releases the lease."""

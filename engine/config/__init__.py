@@ -1,0 +1,1 @@
+"""Configuration: the table of parameters, its sources, and the values that they resolve to."""

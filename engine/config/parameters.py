@@ -1,0 +1,379 @@
+"""The one table of all parameters of `run`: names, short forms, groups, help, and what each accepts.
+
+The command line's options, the keys of a `[[worker_manager]]` table and the environment are all read from it.
+Names, short forms and defaults are those of Scaler's AWS HPC worker manager and of its common worker-manager
+parameters; our own have no short form.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from engine.backends.registry import backend_names
+from engine.config.settings import EngineConfig, ManagerConfig
+from engine.config.values import (
+    Kind,
+    address,
+    capabilities,
+    choice,
+    decimal,
+    inline_limit,
+    integer,
+    path,
+    paths,
+    s3_prefix,
+    switch,
+    telemetry,
+    text,
+    unlimited_or_positive,
+)
+from engine.logs import LEVELS
+
+BATCH_MAX_TIMEOUT_MINUTES = (2**31 - 1) // 60
+"""attemptDurationSeconds of SubmitJob is a 32-bit number."""
+
+INLINE_LIMIT_MAXIMUM = 28 * 1024
+
+WORKER_MANAGER_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+
+
+class Scope(Enum):
+    """What a value belongs to: one manager, the whole engine, or (accepted, no effect here) nothing."""
+
+    MANAGER = "manager"
+    ENGINE = "engine"
+    NO_EFFECT = "no effect"
+
+
+class Group(str, Enum):
+    """Where `--help` shows it."""
+
+    AWS = "AWS HPC"
+    SCALER = "Scaler connection"
+    WORKER = "Worker"
+    EXIT = "Exit"
+    LOGGING = "Logging and event loop"
+    TELEMETRY = "Telemetry"
+    NO_EFFECT = "Accepted without effect (they shape local worker processes)"
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter. `name` with underscores is the TOML key and the flag's key in `resolve`."""
+
+    name: str
+    kind: Kind
+    help: str
+    group: Group
+    scope: Scope = Scope.MANAGER
+    short: str | None = None
+    field: str = ""
+    """Its field in ManagerConfig or EngineConfig, where that isn't `name`."""
+    environment: str | None = None
+    required: bool = False
+    positional: bool = False
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def target(self) -> str:
+        return self.field or self.name
+
+    @property
+    def default(self) -> object:
+        """What holds when nobody gives it; None when it is required, derived, or without effect."""
+        return _DEFAULTS[self.scope].get(self.target)
+
+
+def _defaults_of(struct: type[msgspec.Struct]) -> dict[str, object]:
+    fields = msgspec.structs.fields(struct)
+    plain = {f.name: f.default for f in fields if f.default is not msgspec.NODEFAULT}
+    made = {f.name: f.default_factory() for f in fields if callable(f.default_factory)}
+    return plain | made
+
+
+_DEFAULTS: dict[Scope, dict[str, object]] = {
+    Scope.MANAGER: _defaults_of(ManagerConfig),
+    Scope.ENGINE: _defaults_of(EngineConfig),
+    Scope.NO_EFFECT: {},
+}
+
+_BATCH_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
+_ANYTHING = text(r".+", "any text that isn't empty")
+
+
+_AWS = (
+    Parameter(
+        name="job_queue",
+        short="-q",
+        kind=text(
+            rf"{_BATCH_NAME}|arn:[^:]+:batch:[^:]+:\d+:job-queue/{_BATCH_NAME}",
+            "the name or ARN of an AWS Batch job queue",
+        ),
+        help="AWS Batch job queue, name or ARN.",
+        group=Group.AWS,
+        environment="SCALER_JOB_QUEUE",
+        required=True,
+    ),
+    Parameter(
+        name="job_definition",
+        short="-d",
+        kind=text(
+            rf"(?:arn:[^:]+:batch:[^:]+:\d+:job-definition/)?{_BATCH_NAME}(?::\d+)?",
+            "an AWS Batch job definition as name, name:revision or ARN",
+        ),
+        help="AWS Batch job definition: name, name:revision or ARN.",
+        group=Group.AWS,
+        environment="SCALER_JOB_DEFINITION",
+        required=True,
+    ),
+    Parameter(
+        name="s3_bucket",
+        kind=text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", 'the name of an S3 bucket, without "s3://"', "BUCKET"),
+        help="S3 bucket for payloads and results.",
+        group=Group.AWS,
+        environment="SCALER_S3_BUCKET",
+        required=True,
+    ),
+    Parameter(
+        name="aws_region",
+        kind=text(r"[a-z]{2,}(?:-[a-z]+)+-\d+", "an AWS region like us-east-1", "REGION"),
+        help="AWS region; else boto3's own (AWS_DEFAULT_REGION, profile), else us-east-1.",
+        group=Group.AWS,
+        environment="SCALER_AWS_REGION",
+    ),
+    Parameter(
+        name="s3_prefix",
+        kind=s3_prefix(),
+        help="Key prefix inside the bucket; the worker-manager id follows it.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="max_concurrent_jobs",
+        short="-mcj",
+        kind=integer(1),
+        help="Jobs (children of arrays counted singly) under way at once, over the whole manager.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="job_timeout_minutes",
+        kind=integer(1, BATCH_MAX_TIMEOUT_MINUTES),
+        help="How long one attempt of a job may run.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="backend",
+        short="-b",
+        kind=choice(*backend_names()),
+        help="HPC backend.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="name",
+        short="-n",
+        kind=_ANYTHING,
+        help="Name of this worker manager for people to read; identity is --worker-manager-id.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="inline_limit",
+        kind=inline_limit(INLINE_LIMIT_MAXIMUM),
+        help="Characters of payload that may travel inside SubmitJob, readable by whoever may call "
+        "DescribeJobs; auto looks at the queue, 0 sends everything through S3.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="client_python",
+        kind=text(r"3\.\d{1,2}", "a Python version X.Y like 3.12", "X.Y"),
+        help="Python of the clients; a container with another one refuses payloads before loading them.",
+        group=Group.AWS,
+    ),
+)
+
+_SCALER = (
+    Parameter(
+        name="scheduler_address",
+        kind=address(),
+        help="Scheduler that the worker manager connects to.",
+        group=Group.SCALER,
+        required=True,
+        positional=True,
+    ),
+    Parameter(
+        name="worker_manager_id",
+        short="-wmi",
+        kind=text(WORKER_MANAGER_ID_PATTERN, "up to 64 letters, digits, - and _, the first no - or _", "ID"),
+        help="Identity across restarts: job names, S3 keys, ownership (default: batch-<queue>). With "
+        "several tables in the file it says which one the flags are for.",
+        group=Group.SCALER,
+    ),
+    Parameter(
+        name="worker_scheduler_address",
+        short="-wsa",
+        kind=address(),
+        help="Scheduler address of the worker link, where it differs from the manager's.",
+        group=Group.SCALER,
+    ),
+    Parameter(
+        name="object_storage_address",
+        short="-osa",
+        kind=address(),
+        help="Object storage; else the scheduler tells it.",
+        group=Group.SCALER,
+    ),
+    Parameter(
+        name="max_task_concurrency",
+        short="-mtc",
+        kind=unlimited_or_positive(),
+        help="Caps what the manager advertises below --max-concurrent-jobs; -1 is no cap.",
+        group=Group.SCALER,
+    ),
+    Parameter(
+        name="scale_down_cooldown_seconds",
+        short="-sdc",
+        kind=decimal(0),
+        help="How long a scale-down must be asked for before it is followed; 0 follows at once.",
+        group=Group.SCALER,
+    ),
+)
+
+_WORKER = (
+    Parameter(
+        name="per_worker_capabilities",
+        short="-pwc",
+        field="capabilities",
+        kind=capabilities(),
+        help='Capabilities offered besides vcpus and memory, like "linux,gpu=1".',
+        group=Group.WORKER,
+    ),
+    Parameter(
+        name="per_worker_task_queue_size",
+        short="-wtqs",
+        field="task_queue_size",
+        kind=integer(1),
+        help="Tasks that the scheduler may send ahead (ids only, about 1 KiB of memory each); at "
+        "least twice --max-concurrent-jobs holds.",
+        group=Group.WORKER,
+    ),
+    Parameter(
+        name="heartbeat_interval_seconds",
+        short="-his",
+        kind=integer(1),
+        help="Seconds between heartbeats.",
+        group=Group.WORKER,
+    ),
+    Parameter(
+        name="death_timeout_seconds",
+        short="-dts",
+        kind=integer(1),
+        help="Seconds without a sign of the scheduler after which the engine exits with 1 and leaves "
+        "its jobs for adoption.",
+        group=Group.WORKER,
+    ),
+    Parameter(
+        name="io_threads",
+        short="-it",
+        kind=integer(1),
+        help="I/O threads of Scaler's transport.",
+        group=Group.WORKER,
+    ),
+)
+
+_ENGINE = (
+    Parameter(
+        name="on_exit",
+        scope=Scope.ENGINE,
+        kind=choice("drain", "detach", "terminate"),
+        help="What happens to jobs when the engine is asked to end: wait for them, leave them for "
+        "adoption by a successor, or terminate them.",
+        group=Group.EXIT,
+    ),
+    Parameter(
+        name="drain_timeout_seconds",
+        scope=Scope.ENGINE,
+        kind=integer(0),
+        help="How long a drain may take before jobs are left for adoption; 0 waits for ever.",
+        group=Group.EXIT,
+    ),
+    Parameter(
+        name="event_loop",
+        scope=Scope.ENGINE,
+        short="-el",
+        kind=choice("builtin", "uvloop"),
+        help="Event loop.",
+        group=Group.LOGGING,
+    ),
+    Parameter(
+        name="logging_level",
+        scope=Scope.ENGINE,
+        short="-ll",
+        kind=choice(*LEVELS),
+        help="Least severe level that is logged.",
+        group=Group.LOGGING,
+    ),
+    Parameter(
+        name="logging_paths",
+        scope=Scope.ENGINE,
+        short="-lp",
+        kind=paths(),
+        help="Where log lines go; may be repeated.",
+        group=Group.LOGGING,
+    ),
+    Parameter(
+        name="logging_config_file",
+        scope=Scope.ENGINE,
+        short="-lcf",
+        kind=_ANYTHING,
+        help="Logging configuration in Python's .conf format; takes the place of the other two.",
+        group=Group.LOGGING,
+    ),
+    Parameter(
+        name="telemetry",
+        scope=Scope.ENGINE,
+        kind=telemetry(),
+        help="Where consoles and commands reach the engine: auto is a private folder of this user on this machine, "
+        "tcp://host:port listens at that port and the next two and needs --telemetry-keys, off is nowhere.",
+        group=Group.TELEMETRY,
+    ),
+    Parameter(
+        name="telemetry_keys",
+        scope=Scope.ENGINE,
+        kind=path("DIRECTORY"),
+        help="The directory that `scaler-batch keys engine` made: the engine's keys and the clients that it lets in.",
+        group=Group.TELEMETRY,
+    ),
+    Parameter(
+        name="metrics_port",
+        scope=Scope.ENGINE,
+        kind=integer(1, 65535),
+        help="Serve Prometheus text at this port of 127.0.0.1.",
+        group=Group.TELEMETRY,
+    ),
+    Parameter(
+        name="record",
+        scope=Scope.ENGINE,
+        kind=path("FILE"),
+        help="Append what is published to this file, for `scaler-batch replay`; no payloads, no results.",
+        group=Group.TELEMETRY,
+    ),
+)
+
+
+def _without_effect(name: str, short: str | None, kind: Kind, what: str) -> Parameter:
+    return Parameter(name=name, short=short, kind=kind, help=what, group=Group.NO_EFFECT, scope=Scope.NO_EFFECT)
+
+
+_NO_EFFECT = (
+    _without_effect("task_timeout_seconds", "-tts", integer(0), "Jobs have --job-timeout-minutes instead."),
+    _without_effect("garbage_collect_interval_seconds", "-gc", integer(1), "Tasks don't run in this process."),
+    _without_effect("trim_memory_threshold_bytes", "-tm", integer(0), "Tasks don't run in this process."),
+    _without_effect("hard_processor_suspend", "-hps", switch(), "Jobs are never suspended."),
+    _without_effect("preload", None, _ANYTHING, "Preload in the container's image instead."),
+)
+
+PARAMETERS: tuple[Parameter, ...] = (*_AWS, *_SCALER, *_WORKER, *_ENGINE, *_NO_EFFECT)
+
+BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}

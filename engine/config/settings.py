@@ -1,0 +1,87 @@
+"""What a running engine is configured with: the resolved values and their defaults, nothing about sources.
+
+`engine.config.resolve.resolve` makes these from flags, environment and file; the console hands them to the engine
+process as msgspec JSON.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal
+
+import msgspec
+
+InlineLimit = int | Literal["auto"]
+OnExit = Literal["drain", "detach", "terminate"]
+EventLoop = Literal["builtin", "uvloop"]
+TELEMETRY_AUTO = "auto"
+TELEMETRY_OFF = "off"
+
+
+class StopMode(str, Enum):
+    """How to end, gentlest first."""
+
+    DRAIN = "drain"
+    DETACH = "detach"
+    TERMINATE = "terminate"
+
+
+class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker manager: one `[[worker_manager]]` table, or one command line without a file."""
+
+    scheduler_address: str
+    worker_scheduler_address: str | None = None
+    """Where the worker link connects when that differs from the manager link's address."""
+    object_storage_address: str | None = None
+    """None: the scheduler tells it in its first echo."""
+    worker_manager_id: str
+    """Ties restarts, job names, S3 keys and ownership together; `[A-Za-z0-9][A-Za-z0-9_-]{0,63}`."""
+    name: str | None = None
+    """For display only."""
+    job_queue: str
+    job_definition: str
+    s3_bucket: str
+    s3_prefix: str = "scaler-tasks"
+    """Without a slash at either end."""
+    aws_region: str = "us-east-1"
+    backend: str = "batch"
+    max_concurrent_jobs: int = 100
+    """Children under way at once, over the whole manager; also what it advertises."""
+    job_timeout_minutes: int = 60
+    """Of each attempt."""
+    max_task_concurrency: int | None = None
+    """An explicit cap of what is advertised; None: `max_concurrent_jobs` alone counts."""
+    capabilities: dict[str, int] = {}
+    task_queue_size: int = 1000
+    """Tasks that the scheduler may send ahead: ids only, so about a kilobyte of memory each."""
+    heartbeat_interval_seconds: int = 2
+    death_timeout_seconds: int = 300
+    scale_down_cooldown_seconds: float = 30.0
+    io_threads: int = 1
+    inline_limit: InlineLimit = "auto"
+    """Characters of a payload that may travel inside SubmitJob; 0 sends everything through S3."""
+    client_python: str | None = None
+    """`X.Y` that the clients run; a container with another one refuses the payload before loading it."""
+
+
+class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One engine process: its managers, and what they share."""
+
+    managers: tuple[ManagerConfig, ...]
+    event_loop: EventLoop = "builtin"
+    logging_level: str = "INFO"
+    logging_paths: tuple[str, ...] = ("/dev/stdout",)
+    logging_config_file: str | None = None
+    on_exit: OnExit = "drain"
+    drain_timeout_seconds: int = 3600
+    """How long a drain may take before the remaining jobs are left for adoption; 0 waits for ever."""
+    telemetry: str = TELEMETRY_AUTO
+    """`auto`: sockets in a private folder; `off`; or `tcp://host:port`, which takes two more ports and needs keys."""
+    telemetry_keys: str | None = None
+    """The folder that `scaler-batch keys engine` made."""
+    metrics_port: int | None = None
+    """Of Prometheus text, on loopback."""
+    record: str | None = None
+    """The file to which the published stream is appended."""
+    notes: tuple[str, ...] = ()
+    """What was accepted without effect or left alone: sentences for the log's first lines."""

@@ -1,0 +1,1 @@
+"""The jobs of one worker manager as telemetry and metrics show them."""

@@ -1,0 +1,142 @@
+"""One task in the job book: what is known of it, kept small, and made into rows and records when asked for."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from engine.model import Outcome, Placement, Profile, ResourceShape, Sighting
+from engine.pickles.error_names import error_name
+from engine.task_record import TaskRecord
+from engine.telemetry.schema.messages import JobRecord, JobRow, JobState, Transition
+
+TRANSITIONS_KEPT: Final = 50
+"""Of one task: a flapping link could make any number."""
+LONGEST_REASON: Final = 200
+
+_NO_SIGHTING: Final = Sighting()
+_NO_PROFILE: Final = Profile()
+_NO_SHAPE: Final = ResourceShape()
+
+
+class JobEntry:
+    """Mutable, owned by its `JobBook`; what it hands out is frozen."""
+
+    __slots__ = (
+        "_client",
+        "_created",
+        "_index",
+        "_manager",
+        "_placement",
+        "_profile",
+        "_row",
+        "_shape",
+        "_sighting",
+        "_transitions",
+        "function",
+        "hex_id",
+        "reason",
+        "since",
+        "state",
+        "task_id",
+    )
+
+    def __init__(self, manager: str, record: TaskRecord, now: float) -> None:
+        self._manager = manager
+        self._client = sys.intern(record.task.client_id.decode(errors="replace"))
+        self._shape = _NO_SHAPE if record.shape == _NO_SHAPE else record.shape
+        self._placement: Placement | None = None
+        self._index = 0
+        self._profile = _NO_PROFILE
+        self._sighting = _NO_SIGHTING
+        self._transitions = [Transition(JobState.QUEUED, now)]
+        self._row: JobRow | None = None
+        self._created = now
+        self.task_id = record.task_id
+        self.hex_id = record.task_id.hex()
+        self.function = record.function_name
+        self.state = JobState.QUEUED
+        self.since = now
+        self.reason = ""
+
+    # ---- what happens to it
+
+    def enter(self, state: JobState, now: float) -> None:
+        self._row = None
+        self.state = state
+        self.since = now
+        if len(self._transitions) == TRANSITIONS_KEPT:
+            del self._transitions[1]  # how it began stays
+        self._transitions.append(Transition(state, now, self.reason))
+
+    def name(self, function: str) -> None:
+        if function != self.function:
+            self._row = None
+            self.function = sys.intern(function)
+
+    def explain(self, reason: str) -> None:
+        self._row = None
+        self.reason = reason[:LONGEST_REASON]
+
+    def place(self, placement: Placement, index: int) -> None:
+        self._row = None
+        self._placement = placement
+        self._index = index
+
+    def see(self, sighting: Sighting) -> None:
+        self._row = None
+        self._sighting = sighting
+
+    def end(self, outcome: Outcome) -> None:
+        self._profile = outcome.profile
+        self.explain("" if outcome.succeeded else outcome.reason or error_name(outcome.body))
+
+    # ---- what people see of it
+
+    def row(self) -> JobRow:
+        if self._row is None:
+            self._row = self._make_row()
+        return self._row
+
+    def record(self) -> JobRecord:
+        """What the engine itself knows; how Batch describes the job comes on top."""
+        placed, profile = self._placement, self._profile
+        return JobRecord(
+            row=self.row(),
+            client=self._client,
+            index=self._index if placed is not None and placed.is_array else None,
+            transitions=tuple(self._transitions),
+            vcpus=self._shape.vcpus,
+            memory_mib=self._shape.memory_mib,
+            gpus=self._shape.gpus,
+            submission=placed.submission_id if placed else "",
+            submission_tasks=placed.tasks if placed else 0,
+            submission_raw_bytes=placed.raw_bytes if placed else 0,
+            submission_wire_bytes=placed.wire_bytes if placed else 0,
+            why_route=placed.why if placed else "",
+            peak_bytes=profile.peak_bytes or None,
+            cpu_s=profile.cpu_s if profile is not _NO_PROFILE else None,
+            log_stream=self._sighting.log_stream,
+            error=self.reason if self.state is JobState.FAILED else "",
+            status_reason=self._sighting.reason,
+        )
+
+    def _make_row(self) -> JobRow:
+        placed, seen = self._placement, self._sighting
+        return JobRow(
+            task_id=self.hex_id,
+            manager=self._manager,
+            state=self.state,
+            since=self.since,
+            created=self._created,
+            function=self.function,
+            route=placed.route.value if placed else "",
+            raw_bytes=placed.raw_bytes // placed.tasks if placed else 0,
+            wire_bytes=placed.wire_bytes // placed.tasks if placed else 0,
+            attempt=seen.attempt,
+            job_id=placed.job_of(self._index) if placed else "",
+            array_size=placed.tasks if placed and placed.is_array else 0,
+            reason=self.reason or seen.reason[:LONGEST_REASON],
+            exit_code=seen.exit_code,
+            duration_s=self._profile.duration_s if self._profile is not _NO_PROFILE else None,
+        )

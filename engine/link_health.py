@@ -1,0 +1,26 @@
+"""Whether a connection is up, since when, and what is wrong with it if not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from engine.model import Link
+
+
+class LinkHealth:
+    """Told by whoever keeps the connection. `clock` gives seconds since the epoch."""
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self.view = Link(name, up=False, since=clock(), detail="not connected yet")
+
+    def up(self, address: str) -> None:
+        self._tell(True, address)
+
+    def down(self, why: str) -> None:
+        self._tell(False, why)
+
+    def _tell(self, up: bool, detail: str) -> None:
+        since = self.view.since if up == self.view.up else self._clock()
+        self.view = Link(self.view.name, up, since, detail)

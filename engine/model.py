@@ -1,0 +1,205 @@
+"""Value types of the seam between the task manager, its backends and telemetry: plain data, below all three.
+
+Times are seconds since the epoch, sizes are bytes, unless a name or docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import msgspec
+
+from container.batch_job_frames import Blob
+
+
+class Route(str, Enum):
+    """How a submission's payload travels; the payload router picks it."""
+
+    INLINE = "inline"
+    GZIP = "inline-gzip"
+    S3 = "s3"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceShape:
+    """What one task asks for; `None` leaves the job definition's own value. Memory in MiB, as Batch counts."""
+
+    vcpus: int | None = None
+    memory_mib: int | None = None
+    gpus: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWork:
+    """One task, ready to run: raw bytes as they stood in Scaler's object storage."""
+
+    task_id: bytes
+    shape: ResourceShape
+    serializer: Blob
+    function: Blob
+    arguments: tuple[Blob, ...]
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        return (self.serializer, self.function, *self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a submission went. `index` of a task is its position in `task_ids`; 0 for a single job.
+
+    Of an adopted child `task_ids` is itself alone: `first_index` is its place in an array of `array_size`.
+    """
+
+    submission_id: str
+    job_id: str
+    """Empty when only the result of an adopted task is left, and AWS Batch may have forgotten its job."""
+    route: Route
+    task_ids: tuple[bytes, ...]
+    raw_bytes: int
+    wire_bytes: int
+    why: str = ""
+    """One sentence: why this route, with the numbers."""
+    array_size: int = 0
+    first_index: int = 0
+
+    @property
+    def tasks(self) -> int:
+        return self.array_size or len(self.task_ids)
+
+    @property
+    def is_array(self) -> bool:
+        return self.tasks > 1
+
+    def job_of(self, index: int) -> str:
+        """Batch's id of a child, `parent:index`; of a single job its own."""
+        return f"{self.job_id}:{index}" if self.is_array else self.job_id
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a run cost: wall seconds, peak resident bytes, CPU seconds."""
+
+    duration_s: float = 0.0
+    peak_bytes: int = 0
+    cpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one task: the raw serialized result, or the raw pickled exception."""
+
+    task_id: bytes
+    succeeded: bool
+    body: bytes
+    profile: Profile
+    reason: str = ""
+    """Of a failure that the manager itself found: why, in one line. What a function raised is in `body` alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What was seen of a task's job besides its state; what isn't known is 0, empty or None.
+
+    `reason` is Batch's own ("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY …", "Host EC2 … terminated.").
+    """
+
+    attempt: int = 0
+    """Attempts begun."""
+    reason: str = ""
+    exit_code: int | None = None
+    log_stream: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One job as the backend's own service describes it. Never holds a payload or a value of the environment."""
+
+    at: float = 0.0
+    """When it was read, seconds since the epoch."""
+    status: str = ""
+    status_reason: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    attempts_allowed: int = 0
+    vcpus: int | None = None
+    memory_mib: int | None = None
+    gpus: int | None = None
+    log_group: str = ""
+    log_stream: str = ""
+    text: str = ""
+    """The redacted description as JSON."""
+    note: str = ""
+    """Why there is no description, in words; empty when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One entry of a job's log. `at`: when the job wrote it, `taken_in_at`: when the log service had it (epoch)."""
+
+    at: float
+    text: str
+    taken_in_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """What was new in a log stream. `token` is what to ask with next; `status` is the `LogPage`'s."""
+
+    events: tuple[LogEvent, ...] = ()
+    token: str | None = None
+    status: str = "streaming"
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One attempt as Batch tells it."""
+
+    started_at: float | None = None
+    stopped_at: float | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    log_stream: str = ""
+
+
+class CallStats(msgspec.Struct, frozen=True):
+    """One AWS API since the engine started; percentiles over the last five minutes."""
+
+    api: str
+    calls: int = 0
+    errors: int = 0
+    throttles: int = 0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    last_error: str = ""
+    last_error_at: float | None = None
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """One limit and how much of it is used. `None` is unknown, never 0."""
+
+    name: str
+    used: float | None
+    limit: float | None
+    unit: str
+    """`slots`, `vCPU`, `/s`, …"""
+    source: str
+    """Who says so: `engine`, `AWS Batch`, `Service Quotas`, `fixed by AWS`."""
+    read_at: float
+    throttles: int = 0
+    backoff_s: float = 0.0
+    """How long calls wait at present because AWS throttled them."""
+    note: str = ""
+    """Which permission is missing, or what the limit means."""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One connection that the engine lives from."""
+
+    name: str
+    """`scheduler`, `object storage`, `AWS`."""
+    up: bool
+    since: float
+    detail: str = ""
+    """The address, or what is wrong."""
+    expires_at: float | None = None
+    """Of AWS credentials, when they say so."""

@@ -1,0 +1,1 @@
+"""Names out of pickles for people to read, without unpickling anything."""

@@ -1,0 +1,123 @@
+"""Scaler's object storage through its outages: connects, reconnects, and repeats what an outage cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from engine.link_health import LinkHealth
+from engine.messages import LinkDown
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class Channel(Protocol):
+    """One connection; `engine.scaler_link.StorageChannel`."""
+
+    async def get(self, object_id: bytes) -> bytes: ...
+
+    async def put(self, object_id: bytes, data: bytes) -> None: ...
+
+    async def run(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class StorageLink:
+    """Gets and puts that wait for a connection. `run` keeps one up."""
+
+    def __init__(self, connect: Callable[[str], Awaitable[Channel]], address: str | None) -> None:
+        self._connect = connect
+        self._address = address
+        self._address_known = asyncio.Event()
+        if address is not None:
+            self._address_known.set()
+        self._channel: Channel | None = None
+        self._up = asyncio.Event()
+        self._ended: asyncio.Future[None] | None = None
+        self.health = LinkHealth("object storage")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an address to connect to; without a task there may be none yet."""
+        return self._address is not None
+
+    def use_address(self, address: str) -> None:
+        """What the scheduler advertises; a configured address stays."""
+        if self._address is None:
+            self._address = address
+            self._address_known.set()
+
+    async def run(self) -> None:
+        """Keep a connection up until cancelled."""
+        await self._address_known.wait()
+        assert self._address is not None
+        reported = False
+        while True:
+            try:
+                channel = await self._connect(self._address)
+            except LinkDown as error:
+                if not reported:
+                    logger.warning("object storage: %s; retrying, tasks wait", error)
+                reported = True
+                self.health.down(str(error))
+            else:
+                logger.info("object storage: connected to %s", self._address)
+                self.health.up(self._address)
+                reported = False
+                await self._serve(channel)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def get(self, object_id: bytes) -> bytes:
+        """The object's bytes; waits for it, and for a connection."""
+        while True:
+            channel, ended = await self._connected()
+            reading = asyncio.ensure_future(channel.get(object_id))
+            either: list[asyncio.Future[Any]] = [reading, ended]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and reading.exception() is None:
+                return reading.result()
+            await self._abandon(reading)
+
+    async def put(self, object_id: bytes, data: bytes) -> None:
+        """Store an object; waits for a connection. Storage itself acknowledges nothing."""
+        while True:
+            channel, _ = await self._connected()
+            try:
+                await channel.put(object_id, data)
+            except LinkDown:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _connected(self) -> tuple[Channel, asyncio.Future[None]]:
+        await self._up.wait()
+        assert self._channel is not None
+        assert self._ended is not None
+        return self._channel, self._ended
+
+    async def _serve(self, channel: Channel) -> None:
+        self._channel = channel
+        self._ended = asyncio.get_running_loop().create_future()
+        self._up.set()
+        try:
+            await channel.run()
+        except LinkDown as error:
+            logger.warning("object storage: connection lost (%s); reconnecting", error)
+            self.health.down(str(error))
+        finally:
+            self._up.clear()
+            self._ended.set_result(None)
+            channel.close()
+
+    async def _abandon(self, reading: asyncio.Future[bytes]) -> None:
+        """The connection went: its answers will never come. A refused id is the caller's to know."""
+        reading.cancel()
+        outcome = (await asyncio.gather(reading, return_exceptions=True))[0]
+        if isinstance(outcome, Exception) and not isinstance(outcome, LinkDown):
+            raise outcome
+        await asyncio.sleep(0)

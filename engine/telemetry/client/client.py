@@ -1,0 +1,270 @@
+"""The live `Source`: keeps a mirror of one engine over its sockets, and carries questions to it.
+
+No thread and no event loop: everything happens inside `poll`, which the owner calls often.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.errors import ConfigError
+from engine.telemetry.client.connection import Connection, Event
+from engine.telemetry.client.link_watch import LinkWatch
+from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.source import LinkState, LinkView
+from engine.telemetry.endpoints import Endpoint
+from engine.telemetry.keys import ClientKeys
+from engine.telemetry.schema import wire
+from engine.telemetry.schema.messages import (
+    Answer,
+    Ask,
+    ControlRequest,
+    FullState,
+    GetFullState,
+    Hello,
+    Refusal,
+    Reply,
+    Request,
+    Welcome,
+)
+
+ANSWER_SECONDS = 5.0
+PING_SECONDS = 5.0
+PING_WAITS, PING_WAIT_SECONDS = 5, 0.001
+"""A ping's answer is waited for so long: else a near engine's round trip would be that of the owner's polling."""
+MOST_WAITING = 100
+_CALL_POLL_SECONDS = 0.02
+_AGAIN_SECONDS = 1.0
+"""Between two requests for everything when the first brought nothing."""
+
+DOWN = (LinkState.LOST, LinkState.REFUSED)
+
+READ_ONLY = "this looker is read-only: attach with --allow-writes to control the engine"
+NOT_ALLOWED = "this key may only view: the engine's owner can make one with scaler-batch keys client --role control"
+KEY_REFUSED = "the engine doesn't let this key in: have it made with scaler-batch keys client on the engine's machine"
+NO_KEYS = "a tcp:// endpoint needs keys: give the file that scaler-batch keys client made with --keys FILE"
+UNSAFE = "the other side isn't the engine whose key this key file holds: check the address and the file"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    frame: bytes
+    control: bool
+    on_answer: Callable[[Answer], None]
+    deadline: float
+    sent_at: float | None = None
+
+
+class TelemetryClient:
+    """Looks at one engine. Only with `allow_control` is the control socket connected at all.
+
+    Without `keep_mirror` it only asks what it is told to ask: a short command costs the engine no tick.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        keys: ClientKeys | None = None,
+        *,
+        allow_control: bool = False,
+        keep_mirror: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises `ConfigError` for a remote endpoint without keys."""
+        if endpoint.is_remote and keys is None:
+            raise ConfigError(NO_KEYS)
+        self.mirror = Mirror()
+        self.endpoint = endpoint
+        self._clock, self._wall_clock = clock, wall_clock
+        self._allow_control, self._keeps_mirror = allow_control, keep_mirror
+        self._welcome: Welcome | None = None
+        self._waiting: dict[int, _Waiting] = {}
+        self._refused: list[tuple[Callable[[Answer], None], str]] = []
+        self._was_down = False
+        self._next_id = self._ping_id = 0
+        self._asked_full_at = self._pinged_at = float("-inf")
+        self._watch = LinkWatch(endpoint.name, clock())
+        self._connection = Connection(endpoint, keys, control=allow_control, ticks=keep_mirror)
+
+    @property
+    def link(self) -> LinkView:
+        return self._watch.view
+
+    @property
+    def may_control(self) -> bool:
+        """Known after the engine's first answer."""
+        return self._allow_control and self._welcome is not None and self._welcome.may_control
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        """See `Source.poll`. A ping, once in 5 s, makes it wait for up to 5 ms."""
+        before = self.mirror.version, self._watch.view
+        began = self._clock()
+        if timeout_s > 0:
+            self._connection.wait(timeout_s)
+        self._take_in()
+        self._keep_link()
+        self._ask_on_our_own()
+        self._send_waiting()
+        for _ in range(PING_WAITS):
+            if not self._pinged_since(began):
+                break
+            self._connection.wait(PING_WAIT_SECONDS)
+            self._take_in()
+        self._give_up_on_late()
+        return before != (self.mirror.version, self._watch.view)
+
+    def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
+        """See `Source.ask`. Without an answer within 5 s it is a `Refusal`."""
+        self._ask(request, on_answer, ANSWER_SECONDS)
+
+    def call(self, request: Request, timeout_s: float = ANSWER_SECONDS) -> Answer:
+        """Ask and wait: for commands, which have nothing else to do."""
+        answers: list[Answer] = []
+        self._ask(request, answers.append, timeout_s)
+        while not answers:
+            self.poll(_CALL_POLL_SECONDS)
+        return answers[0]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # ---- asking
+
+    def _ask(self, request: Request, on_answer: Callable[[Answer], None], timeout_s: float) -> None:
+        control = isinstance(request, ControlRequest)
+        if (why_not := self._why_not(control)) is not None:
+            self._refused.append((on_answer, why_not))
+        else:
+            self._send(request, on_answer, timeout_s)
+
+    def _send(self, request: Request, on_answer: Callable[[Answer], None], timeout_s: float) -> None:
+        self._next_id += 1
+        frame = wire.encode(Ask(self._next_id, request))
+        control = isinstance(request, ControlRequest)
+        self._waiting[self._next_id] = _Waiting(frame, control, on_answer, self._clock() + timeout_s)
+        self._send_waiting()
+
+    def _why_not(self, control: bool) -> str | None:
+        if control and not self._allow_control:
+            return READ_ONLY
+        if control and self._welcome is not None and not self._welcome.may_control:
+            return NOT_ALLOWED
+        if len(self._waiting) >= MOST_WAITING:
+            return f"{MOST_WAITING} requests wait for an answer already: try again in a moment"
+        return self.link.detail if self.link.state in DOWN else None
+
+    def _send_waiting(self) -> None:
+        for waiting in self._waiting.values():
+            if waiting.sent_at is None and self._connection.send(waiting.frame, control=waiting.control):
+                waiting.sent_at = self._clock()
+
+    def _ask_on_our_own(self) -> None:
+        now = self._clock()
+        if self._needs_everything and now - self._asked_full_at >= _AGAIN_SECONDS:
+            self._asked_full_at = now
+            self._send(GetFullState(), lambda _: None, ANSWER_SECONDS)
+        if now - self._pinged_at >= PING_SECONDS:
+            self._pinged_at = now
+            self._send(Hello(), lambda _: None, ANSWER_SECONDS)
+            self._ping_id = self._next_id
+
+    def _pinged_since(self, began: float) -> bool:
+        ping = self._waiting.get(self._ping_id)
+        return ping is not None and ping.sent_at is not None and ping.sent_at >= began
+
+    @property
+    def _needs_everything(self) -> bool:
+        return self._keeps_mirror and (not self.mirror.complete or self.link.state in DOWN)
+
+    def _give_up_on_late(self) -> None:
+        now = self._clock()
+        late = [id for id, waiting in self._waiting.items() if waiting.deadline <= now]
+        for id in late:
+            what = "no answer from" if self._waiting[id].sent_at is not None else "no connection to"
+            self._answer(
+                id, Refusal(f"{what} the engine {self.endpoint.name} in time: is it running, and not blocked?")
+            )
+        refused, self._refused = self._refused, []
+        for on_answer, why in refused:
+            on_answer(Refusal(why))
+
+    def _answer(self, id: int, answer: Answer) -> None:
+        if (waiting := self._waiting.pop(id, None)) is None:
+            return
+        if isinstance(answer, Welcome) and waiting.sent_at is not None:
+            self._watch.timed(self._clock() - waiting.sent_at)
+        waiting.on_answer(answer)
+
+    # ---- taking in
+
+    def _take_in(self) -> None:
+        arrived = self._connection.receive()
+        for frame in arrived.ticks:
+            self._take_tick(frame)
+        for frame in arrived.replies:
+            self._take_reply(frame)
+        for event in arrived.events:
+            self._take_event(event)
+
+    def _take_tick(self, frame: bytes) -> None:
+        try:
+            tick = wire.decode_tick(frame)
+        except wire.OtherVersion as error:
+            self._refuse(str(error))
+        except wire.BadFrame:
+            return  # whoever sent it, the next tick shows what is missing
+        else:
+            if self.mirror.apply(tick, self._clock()):
+                self._watch.heard(self._clock())
+
+    def _take_reply(self, frame: bytes) -> None:
+        try:
+            reply = wire.decode_reply(frame)
+        except wire.OtherVersion as error:
+            self._refuse(str(error))
+            self._answer(error.id or 0, Refusal(str(error)))
+        except wire.BadFrame:
+            return  # it counts as no answer
+        else:
+            self._note(reply)
+            self._answer(reply.id, reply.answer)
+
+    def _note(self, reply: Reply) -> None:
+        if isinstance(reply.answer, Welcome):
+            self._welcome = reply.answer
+        elif isinstance(reply.answer, FullState):
+            self.mirror.replace(reply.answer, self._clock())
+        if isinstance(reply.answer, FullState) or not self._keeps_mirror:
+            self._watch.heard(self._clock())
+
+    def _take_event(self, event: Event) -> None:
+        if event is Event.DOWN:
+            self._watch.ended(self._clock(), self._wall_clock())
+        elif event is Event.KEY_REFUSED:
+            self._refuse(KEY_REFUSED)
+        elif event is Event.UNSAFE:
+            self._refuse(UNSAFE)
+
+    # ---- the link
+
+    def _refuse(self, why: str) -> None:
+        self._watch.refused(self._clock(), why)
+
+    def _keep_link(self) -> None:
+        now = self._clock()
+        self._watch.look(now, self._wall_clock())
+        if self.link.state in DOWN and not self._was_down:
+            self._fail(list(self._waiting))
+        self._was_down = self.link.state in DOWN
+        if self._watch.retry_is_due(now):
+            self._fail([id for id, waiting in self._waiting.items() if waiting.sent_at is not None])
+            self._connection.reopen()
+            self._asked_full_at = self._pinged_at = float("-inf")
+
+    def _fail(self, ids: list[int]) -> None:
+        """What was on its way to an engine that went is answered by no other."""
+        for id in ids:
+            self._answer(id, Refusal(self.link.detail))

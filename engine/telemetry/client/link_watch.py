@@ -1,0 +1,91 @@
+"""How fresh what is shown is: from what was heard and seen of the connection to one state in words.
+
+Pure: it is told what happens and when, and owns no socket and no clock.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+from engine.telemetry.client.source import LinkState, LinkView
+from engine.telemetry.schema.messages import IDLE_TICK_SECONDS
+
+STALE_AFTER = 3 * IDLE_TICK_SECONDS
+LOST_AFTER = 10.0
+FIRST_RETRY, SLOWEST_RETRY = 0.5, 4.0
+REFUSED_RETRY = SLOWEST_RETRY
+
+
+class LinkWatch:
+    """Times named `now` are monotonic, `wall` is the time of day for people."""
+
+    def __init__(self, address: str, now: float) -> None:
+        self._address = address
+        self._heard = self._tried = now
+        self._tries = 1
+        self._lost_at = ""
+        self._retry_after = FIRST_RETRY
+        self.view = LinkView(LinkState.CONNECTING, now, f"connecting to {address}")
+
+    def heard(self, now: float) -> None:
+        """The engine's state arrived."""
+        self._heard, self._retry_after, self._tries = now, FIRST_RETRY, 1
+        self._enter(LinkState.LIVE, now, "")
+
+    def timed(self, round_trip_s: float) -> None:
+        """An answer came so long after its question."""
+        self.view = replace(self.view, round_trip_s=round_trip_s)
+
+    def ended(self, now: float, wall: float) -> None:
+        """The connection was closed from the other side."""
+        if self.view.state in (LinkState.LIVE, LinkState.STALE):
+            self._lose(now, wall)
+
+    def refused(self, now: float, why: str) -> None:
+        """It won't work as it is."""
+        self._tried = now if self.view.state is not LinkState.REFUSED else self._tried
+        self._enter(LinkState.REFUSED, now, why)
+
+    def look(self, now: float, wall: float) -> None:
+        """Time has passed."""
+        silence = now - self._heard
+        state = self.view.state
+        if state in (LinkState.LIVE, LinkState.STALE) and silence > LOST_AFTER:
+            self._lose(now, wall)
+        elif state in (LinkState.LIVE, LinkState.STALE) and silence > STALE_AFTER:
+            self._enter(LinkState.STALE, now, f"STALE {silence:.0f} s")
+        elif state is LinkState.LOST:
+            self._show_lost(now)
+        elif state is LinkState.CONNECTING and self._tries > 1:
+            self._enter(LinkState.CONNECTING, now, f"connecting to {self._address}, try {self._tries}")
+
+    def retry_is_due(self, now: float) -> bool:
+        """Whether to connect anew; counts as done when it says so."""
+        waits = self.view.state in (LinkState.LOST, LinkState.CONNECTING, LinkState.REFUSED)
+        if not waits or self._until_retry(now) > 0:
+            return False
+        self._tried = now
+        self._tries += 1
+        self._retry_after = min(2 * self._retry_after, SLOWEST_RETRY)
+        return True
+
+    def _until_retry(self, now: float) -> float:
+        # connecting takes a few round trips: cutting it short at half a second would never let it finish
+        wait = self._retry_after if self.view.state is LinkState.LOST else SLOWEST_RETRY
+        return max(0.0, self._tried + wait - now)
+
+    def _lose(self, now: float, wall: float) -> None:
+        self._tried, self._retry_after = now, FIRST_RETRY
+        self._lost_at = time.strftime("%H:%M:%S", time.localtime(wall))
+        self._enter(LinkState.LOST, now, "")
+        self._show_lost(now)
+
+    def _show_lost(self, now: float) -> None:
+        seconds = math.ceil(self._until_retry(now))
+        self._enter(LinkState.LOST, now, f"ENGINE LOST {self._lost_at}, retry in {seconds} s")
+
+    def _enter(self, state: LinkState, now: float, detail: str) -> None:
+        since = self.view.since if self.view.state is state else now
+        self.view = LinkView(state, since, detail, self.view.round_trip_s)

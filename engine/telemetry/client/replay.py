@@ -1,0 +1,171 @@
+"""A recording as a `Source`: the same mirror and answers as of a living engine, with a clock that can be turned."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from engine.telemetry.client.recorded_trends import RecordedTrends
+from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.source import LinkState, LinkView
+from engine.telemetry.recording import Frame, Recording
+from engine.telemetry.schema.messages import (
+    Answer,
+    Diagnose,
+    FullState,
+    GetFullState,
+    GetJob,
+    GetLogs,
+    GetTrends,
+    GetWindow,
+    Hello,
+    Job,
+    JobRecord,
+    JobRow,
+    LogPage,
+    Refusal,
+    Request,
+    Snapshot,
+    Welcome,
+)
+from engine.telemetry.schema.query import QueryError, window
+
+NO_CONTROL = "this is a recording: what it shows is over and can't be changed"
+NO_LOGS = "empty: a recording holds no log lines, they are in CloudWatch under the job's log stream"
+NO_DIAGNOSIS = "a recording holds no diagnosis: AWS tells what is, not what was"
+ROW_ONLY = "From a recording: it holds what tables show, and nothing that was asked for job by job."
+
+
+class ReplaySource:
+    """Plays a recording from its beginning. All times here are the engine's, seconds since the epoch."""
+
+    def __init__(self, recording: Recording, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.mirror = Mirror()
+        self.recording = recording
+        self.speed = 1.0
+        self.playing = True
+        self._clock = clock
+        self._trends = RecordedTrends(recording)
+        self._answers: deque[tuple[Callable[[Answer], None], Request]] = deque()
+        self._opened = self._anchor = clock()
+        self._anchored_at = recording.start
+        self._frames: Iterator[Frame] = iter(())
+        self._shown = -1
+        """Position of the frame that the mirror shows."""
+
+    # ---- what a source has
+
+    @property
+    def link(self) -> LinkView:
+        return LinkView(LinkState.LIVE, self._opened)
+
+    @property
+    def may_control(self) -> bool:
+        return False
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        """See `Source.poll`; it never waits, because nothing arrives."""
+        before = self.mirror.version
+        self._show(self.at)
+        if self.at >= self.recording.end:
+            self.pause()
+        while self._answers:
+            on_answer, request = self._answers.popleft()
+            on_answer(self._answer(request))
+        return self.mirror.version != before
+
+    def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
+        self._answers.append((on_answer, request))
+
+    def close(self) -> None:
+        self.recording.close()
+
+    # ---- what only a recording has
+
+    @property
+    def at(self) -> float:
+        """The moment that is shown."""
+        passed = (self._clock() - self._anchor) * self.speed if self.playing else 0.0
+        return min(self._anchored_at + passed, self.recording.end)
+
+    def play(self) -> None:
+        """From the beginning again when it is at its end."""
+        self.seek(self.recording.start if self.at >= self.recording.end else self.at)
+        self.playing = True
+
+    def pause(self) -> None:
+        self.seek(self.at)
+        self.playing = False
+
+    def seek(self, at: float) -> None:
+        """Go to a moment; before the start is the start, behind the end the end."""
+        self._anchored_at = min(max(at, self.recording.start), self.recording.end)
+        self._anchor = self._clock()
+
+    def set_speed(self, speed: float) -> None:
+        """How many recorded seconds go by in one; above 0."""
+        if speed <= 0:
+            raise ValueError(f"a speed of {speed}: it must be above 0")
+        self.seek(self.at)
+        self.speed = speed
+
+    # ---- showing
+
+    def _show(self, at: float) -> None:
+        if not self.recording.keys:
+            return
+        position = self.recording.position_at(at)
+        key = self.recording.key_before(position)
+        if position < self._shown or key > self._shown:
+            self._frames = self.recording.frames_from(key)
+            self._shown = key - 1
+            self.mirror.forget()
+        while self._shown < position and (frame := next(self._frames, None)) is not None:
+            self._take(frame)
+            self._shown += 1
+
+    def _take(self, frame: Frame) -> None:
+        if isinstance(frame, FullState):
+            self.mirror.replace(frame, self._clock())
+        else:
+            self.mirror.apply(frame, self._clock())
+
+    # ---- answering
+
+    def _answer(self, request: Request) -> Answer:
+        snapshot = self.mirror.snapshot
+        if snapshot is None:
+            return Refusal("the recording is empty: nothing was published while it ran")
+        if isinstance(request, GetWindow):
+            return self._window(request, snapshot)
+        if isinstance(request, GetJob):
+            return self._job(request.task_id)
+        if isinstance(request, GetTrends):
+            return self._trends.until(self.at, request)
+        if isinstance(request, GetLogs):
+            return LogPage("recording", (), request.after, 0, None, 0, NO_LOGS)
+        if isinstance(request, GetFullState):
+            return FullState(self.mirror.engine, self.mirror.seq, snapshot, tuple(self.mirror.rows.values()))
+        if isinstance(request, Hello):
+            managers = tuple(manager.manager for manager in snapshot.managers)
+            return Welcome(self.mirror.engine, snapshot.vitals, managers, may_control=False)
+        return Refusal(NO_DIAGNOSIS if isinstance(request, Diagnose) else NO_CONTROL)
+
+    def _window(self, request: GetWindow, snapshot: Snapshot) -> Answer:
+        try:
+            return window(self.mirror.rows.values(), request, snapshot.at)
+        except QueryError as error:
+            return Refusal(str(error))
+
+    def _job(self, task_id: str) -> Answer:
+        found = self._matching(task_id)
+        if len(found) == 1:
+            return Job(JobRecord(found[0], note=ROW_ONLY))
+        how_many = "no task" if not found else f"{len(found)} tasks"
+        return Refusal(f"{how_many} of this moment begin with {task_id}: give the whole id, or seek to another time")
+
+    def _matching(self, task_id: str) -> list[JobRow]:
+        if (row := self.mirror.rows.get(task_id)) is not None:
+            return [row]
+        return [row for id, row in self.mirror.rows.items() if id.startswith(task_id)]

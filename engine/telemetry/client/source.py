@@ -1,0 +1,62 @@
+"""What a looker looks through: a `Source` of an engine's state, be it live, recorded or made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from engine.telemetry.client.replica import Mirror
+from engine.telemetry.schema.messages import Answer, Request
+
+
+class LinkState(str, Enum):
+    """How fresh the mirror is."""
+
+    CONNECTING = "CONNECTING"
+    """Nothing was heard yet."""
+    LIVE = "LIVE"
+    STALE = "STALE"
+    """Three ticks are missing."""
+    LOST = "LOST"
+    """The engine's end was seen, or it has been silent for long; it is tried again and again."""
+    REFUSED = "REFUSED"
+    """It can't work until somebody changes something: another version, a key that isn't allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """The link as it is to be shown."""
+
+    state: LinkState
+    since: float
+    """On the source's monotonic clock."""
+    detail: str = ""
+    """In words: `STALE 14 s`, `ENGINE LOST 10:48:31, retry in 4 s`; empty while live."""
+    round_trip_s: float | None = None
+
+
+class Source(Protocol):
+    """An engine's state and answers. Nothing of it blocks, and nothing happens outside of its methods."""
+
+    @property
+    def mirror(self) -> Mirror: ...
+
+    @property
+    def link(self) -> LinkView: ...
+
+    @property
+    def may_control(self) -> bool:
+        """Whether a control request would be heard."""
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        """Take in what arrived, wait so long at most for something; calls what waits for answers.
+
+        True when the mirror or the link changed.
+        """
+
+    def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
+        """Send a request; `on_answer` gets its answer, or a `Refusal`, inside a later `poll`."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The telemetry protocol: messages, requests, state, filters, and their bytes."""

@@ -1,0 +1,108 @@
+"""What can be asked of an engine, and on which socket. Read through `engine.telemetry.schema.messages`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+WINDOW_LIMIT: Final = 5_000
+"""Rows in one window at most."""
+
+
+# ---- requests to the view socket
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    """Who is there? Answered with `Welcome`."""
+
+
+class GetFullState(msgspec.Struct, frozen=True, tag=True):
+    """Everything, to start or to go on after a gap. Answered with `FullState`."""
+
+
+class GetWindow(msgspec.Struct, frozen=True, tag=True):
+    """Some rows of many. `filter` and `sort` are those of `engine.telemetry.schema.query`. Answered with `Window`."""
+
+    filter: str = ""
+    sort: str = "urgency"
+    descending: bool = False
+    manager: str = ""
+    """Empty: all managers."""
+    offset: int = 0
+    limit: int = WINDOW_LIMIT
+
+
+class GetJob(msgspec.Struct, frozen=True, tag=True):
+    """One job by its task id (or a prefix of it that fits one job only). Answered with `Job`."""
+
+    task_id: str
+
+
+class GetLogs(msgspec.Struct, frozen=True, tag=True):
+    """Log lines after `after`. A stream is followed while somebody keeps asking. Answered with `LogPage`.
+
+    Of the jobs in `task_ids`; empty: of all that run. `pattern`: text that a line must hold, upper or lower case.
+    """
+
+    task_ids: tuple[str, ...] = ()
+    pattern: str = ""
+    after: int = -1
+    limit: int = 500
+    manager: str = ""
+
+
+class GetTrends(msgspec.Struct, frozen=True, tag=True):
+    """Counts over time. `window` is `5m`, `1h` or `24h`. Answered with `Trends`."""
+
+    window: str = "5m"
+    manager: str = ""
+
+
+class Diagnose(msgspec.Struct, frozen=True, tag=True):
+    """Why does it wait? Of the task (or a prefix of its id that fits one task only), or of the manager's whole queue.
+
+    Answered with `Diagnosed`, at once: it takes AWS seconds to answer, so ask again while that says `under_way`.
+    """
+
+    manager: str = ""
+    """May be empty with a task, and when there is only one."""
+    task_id: str = ""
+    """Empty: the queue."""
+
+
+# ---- requests to the control socket
+
+
+class CancelJobs(msgspec.Struct, frozen=True, tag=True):
+    """End exactly these tasks; their clients see them as failed. Answered with `Done`."""
+
+    task_ids: tuple[str, ...]
+
+
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """Start nothing more, let finish what runs, then end the engine as SIGTERM does. Answered with `Done`.
+
+    `manager` empty: all. `mode` is `drain`, `detach` or `terminate`, as for `--on-exit`.
+    """
+
+    manager: str = ""
+    mode: str = "drain"
+
+
+class SetConcurrency(msgspec.Struct, frozen=True, tag=True):
+    """Change `max_concurrent_jobs` of one manager until it ends. Answered with `Done`."""
+
+    manager: str
+    max_concurrent_jobs: int
+
+
+class SetLogLevel(msgspec.Struct, frozen=True, tag=True):
+    """Answered with `Done`."""
+
+    level: str
+
+
+ViewRequest = Hello | GetFullState | GetWindow | GetJob | GetLogs | GetTrends | Diagnose
+ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel
+Request = ViewRequest | ControlRequest

@@ -1,0 +1,179 @@
+"""What is known of an engine and its jobs, as telemetry tells it: plain data, no messages.
+
+Read through `engine.telemetry.schema.messages`, which says how it travels: times are seconds
+since the epoch on the engine's own clock, sizes are bytes, ids are lower-case hex.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from engine.model import Attempt, CallStats, Link, Quota
+
+
+class JobState(str, Enum):
+    """AWS Batch's seven states, and what surrounds them."""
+
+    QUEUED = "QUEUED"
+    """With the manager: waits for a slot, is being read, or is being collected; no job exists yet."""
+    SUBMITTED = "SUBMITTED"
+    PENDING = "PENDING"
+    RUNNABLE = "RUNNABLE"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    """Taken back on somebody's wish, or terminated because nobody waits for it any more."""
+    UNKNOWN = "UNKNOWN"
+    """The engine lost sight of it: the scheduler's link is down, or Batch does not know the job at the moment."""
+
+
+ENDED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+"""States that nothing follows."""
+
+
+class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a table shows of one task and its job. An array on the wire: append new fields at the end only."""
+
+    task_id: str
+    manager: str
+    """The worker-manager id."""
+    state: JobState
+    since: float
+    """When it entered `state`."""
+    created: float
+    """When the manager got the task."""
+    function: str = "?"
+    route: str = ""
+    """`inline`, `inline-gzip` or `s3`; empty before it was picked."""
+    raw_bytes: int = 0
+    """Of this task's payload before compression (its share of the submission)."""
+    wire_bytes: int = 0
+    attempt: int = 0
+    """Attempts begun; 0: none yet."""
+    job_id: str = ""
+    """AWS Batch's id, `parent:index` for a child; empty before there is one."""
+    array_size: int = 0
+    """0: a job of its own."""
+    reason: str = ""
+    """Why it is where it is, a few words: Batch's status reason, or the class of the error."""
+    exit_code: int | None = None
+    duration_s: float | None = None
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """Entered `state` at `at`; `note` says what was seen with it."""
+
+    state: JobState
+    at: float
+    note: str = ""
+
+
+class JobRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything known of one job."""
+
+    row: JobRow
+    client: str = ""
+    queue: str = ""
+    definition: str = ""
+    index: int | None = None
+    transitions: tuple[Transition, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    attempts_allowed: int = 0
+    vcpus: int | None = None
+    memory_mib: int | None = None
+    gpus: int | None = None
+    submission: str = ""
+    submission_tasks: int = 0
+    submission_raw_bytes: int = 0
+    submission_wire_bytes: int = 0
+    why_route: str = ""
+    """One sentence: which condition of the routing table held, with its numbers."""
+    status_reason: str = ""
+    peak_bytes: int | None = None
+    cpu_s: float | None = None
+    log_group: str = ""
+    log_stream: str = ""
+    error: str = ""
+    """Of a failed job: the reason in one line, without the traceback (its log has that)."""
+    described: str = ""
+    """Batch's own description as JSON, with payload and environment values removed; empty when it can't be had."""
+    described_at: float | None = None
+    note: str = ""
+    """Why something is missing here, when it is."""
+
+
+class RouteStats(msgspec.Struct, frozen=True):
+    """One payload route. Counts and bytes since the engine started, percentiles over the last five minutes."""
+
+    route: str
+    jobs: int = 0
+    recent_jobs: int = 0
+    raw_bytes: int = 0
+    wire_bytes: int = 0
+    p50_bytes: int = 0
+    p95_bytes: int = 0
+
+
+class ManagerView(msgspec.Struct, frozen=True):
+    """One worker manager of the engine."""
+
+    manager: str
+    name: str
+    queue: str
+    definition: str
+    region: str
+    store: str
+    """`s3://bucket/prefix/id`."""
+    slots_used: int
+    slots: int
+    counts: dict[JobState, int]
+    """Of all tasks it ever had; a state that is missing has none. Ended jobs stay counted when their rows age out."""
+    rates: dict[JobState, float]
+    """Jobs that entered the state, a second, over the last ten seconds."""
+    routes: tuple[RouteStats, ...] = ()
+    calls: tuple[CallStats, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    links: tuple[Link, ...] = ()
+    oldest_runnable_at: float | None = None
+    dedup_saved_bytes: int = 0
+    inline_limit: int = 0
+    """Characters that a payload may take inside SubmitJob at present."""
+    paused: str = ""
+    """Why nothing can be submitted at present; empty while all is well."""
+    draining: bool = False
+    endpoint: str = ""
+    """What stands in for AWS, by the engine's AWS_ENDPOINT_URL; empty: AWS itself."""
+
+
+class EngineVitals(msgspec.Struct, frozen=True):
+    """The engine process itself."""
+
+    pid: int
+    host: str
+    version: str
+    started_at: float
+    cpu_share: float
+    """Of one core, over the last ten seconds."""
+    rss_bytes: int
+    loop_lag_s: float
+    """How late the event loop was at its worst in the last ten seconds."""
+    log_level: str
+    lookers: int = 0
+    """Requests' senders seen in the last minute."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All that can be counted, at `at`."""
+
+    at: float
+    managers: tuple[ManagerView, ...]
+    vitals: EngineVitals
+    jobs_kept: int
+    """Rows in the engine's memory: what `JobsWindow` or the mirror can show."""
+    windowed: bool = False
+    """More than `MIRROR_LIMIT` rows: ticks carry none, ask for windows."""

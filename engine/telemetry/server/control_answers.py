@@ -1,0 +1,117 @@
+"""What an operator may do to a running engine. Each request is logged, done, and answered in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import zmq
+
+from engine.config.settings import StopMode
+from engine.logs import LEVELS, set_level
+from engine.telemetry.schema.messages import (
+    Answer,
+    CancelJobs,
+    Done,
+    Drain,
+    Refusal,
+    Request,
+    SetConcurrency,
+    SetLogLevel,
+)
+from engine.telemetry.schema.query import QueryError
+from engine.telemetry.server.snapshot_builder import Manager, Overview
+
+logger = logging.getLogger(__name__)
+
+MOST_CONCURRENT_JOBS: Final = 1_000_000
+"""AWS Batch's own bound of jobs that wait in a queue."""
+CANCELS_AT_ONCE: Final = 200
+"""Begun before others get a turn on the event loop."""
+_MODES: Final = tuple(mode.value for mode in StopMode)
+
+
+class ControlAnswers:
+    """`may_control` tells of a request's frame whether its sender may do this (still)."""
+
+    def __init__(self, overview: Overview, may_control: Callable[[zmq.Frame], bool]) -> None:
+        self._overview = overview
+        self._may_control = may_control
+
+    async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
+        """Raises `QueryError`, whose text is the refusal."""
+        if not self._may_control(frame):
+            return Refusal("this key may only look: ask the engine's owner for one with the role control")
+        match request:
+            case CancelJobs():
+                return await self._cancel(request)
+            case Drain():
+                return self._drain(request)
+            case SetConcurrency():
+                return self._set_concurrency(request)
+            case SetLogLevel():
+                return _set_log_level(request)
+            case _:
+                return Refusal("this socket only takes changes: ask questions at the engine's view socket")
+
+    async def _cancel(self, request: CancelJobs) -> Done:
+        refused: dict[str, str] = {}
+        for number, task_id in enumerate(request.task_ids):
+            why_not = self._cancel_one(task_id)
+            if why_not:
+                refused[task_id] = why_not
+            if number % CANCELS_AT_ONCE == CANCELS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+        begun = len(request.task_ids) - len(refused)
+        logger.warning("the operator ends %d tasks (%d refused)", begun, len(refused))
+        return Done(
+            f"{begun} of {len(request.task_ids)} tasks are being ended; their clients see them as failed", refused
+        )
+
+    def _cancel_one(self, task_id: str) -> str:
+        """Why it can't be done; empty when it is."""
+        manager = self._overview.holder_of(task_id)
+        if manager is None:
+            return "no task of that id is known here"
+        why = f"cancelled by the operator of worker manager {manager.config.worker_manager_id}"
+        done = manager.tasks.cancel_by_operator(bytes.fromhex(task_id), why)
+        return "" if done else "it has ended or is about to"
+
+    def _drain(self, request: Drain) -> Done:
+        if request.mode not in _MODES:
+            raise QueryError(f"{request.mode} is no way to end: give one of {', '.join(_MODES)}")
+        managers = [self._manager(request.manager)] if request.manager else [*self._overview.managers.values()]
+        # a second drain would cut the first one short, as a second Ctrl-C does
+        asked = [one for one in managers if request.mode != "drain" or not one.is_stopping]
+        for manager in asked:
+            logger.warning("the operator ends worker manager %s (%s)", manager.config.worker_manager_id, request.mode)
+            manager.stop(StopMode(request.mode))
+        under_way = sum(manager.tasks.slots_used for manager in managers)
+        names = ", ".join(manager.config.worker_manager_id for manager in managers)
+        already = "" if asked else " already"
+        return Done(f"{names}: {request.mode}{already} under way, {under_way} tasks in flight")
+
+    def _set_concurrency(self, request: SetConcurrency) -> Done:
+        manager, wanted = self._manager(request.manager), request.max_concurrent_jobs
+        if not 1 <= wanted <= MOST_CONCURRENT_JOBS:
+            raise QueryError(f"max_concurrent_jobs can't be {wanted}: give 1 to {MOST_CONCURRENT_JOBS}")
+        before = manager.tasks.max_concurrent_jobs
+        manager.tasks.change_concurrency(wanted)
+        logger.warning("the operator changes max_concurrent_jobs of %s: %d to %d", request.manager, before, wanted)
+        return Done(f"max_concurrent_jobs of {request.manager} is {wanted} (was {before}) until the engine ends")
+
+    def _manager(self, name: str) -> Manager:
+        managers = self._overview.managers
+        if name not in managers:
+            raise QueryError(f"there is no worker manager {name or '(no name)'} here, but {', '.join(managers)}")
+        return managers[name]
+
+
+def _set_log_level(request: SetLogLevel) -> Done:
+    if request.level not in LEVELS:
+        raise QueryError(f"{request.level} is no log level: give one of {', '.join(LEVELS)}")
+    set_level(request.level)
+    logger.info("the operator sets the log level to %s", request.level)
+    return Done(f"the engine logs {request.level} and worse")

@@ -1,0 +1,78 @@
+"""The newest log lines of one watch: numbered without end, kept within two bounds, what is lost is counted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from engine.model import LogEvent
+from engine.telemetry.schema.messages import LogLine
+
+LINES: Final = 5_000
+CHARACTERS: Final = 8 * 1024 * 1024
+LONGEST_LINE: Final = 8 * 1024
+"""Characters of one line; the rest is cut off and told."""
+PAGE_CHARACTERS: Final = 4 * 1024 * 1024
+"""Of one page, far below what one message may hold, whatever the characters weigh."""
+
+
+@dataclass(slots=True, eq=False)
+class LogRing:
+    """`seq` of a line never changes; `dropped` lines are gone from the front."""
+
+    _lines: deque[LogLine] = field(default_factory=deque)
+    _characters: int = 0
+    _next: int = 0
+    behind_s: float | None = None
+    """How long the newest line took from the job to the log service."""
+
+    @property
+    def dropped(self) -> int:
+        return self._next - len(self._lines)
+
+    def add(self, task_id: str, events: Iterable[LogEvent]) -> None:
+        """Oldest first. An event may hold several lines."""
+        for event in events:
+            for text in event.text.splitlines() or [""]:
+                self._append(LogLine(self._next, event.at, task_id, _cut(text)))
+            self.behind_s = max(0.0, event.taken_in_at - event.at)
+        self._shrink()
+
+    def copy_of(self, other: LogRing, task_id: str) -> None:
+        """Take over what another ring has of this task."""
+        for line in other._lines:
+            if line.task_id == task_id:
+                self._append(LogLine(self._next, line.at, task_id, line.text))
+        self._shrink()
+
+    def page(self, after: int, limit: int, pattern: str) -> tuple[tuple[LogLine, ...], int]:
+        """Lines behind `after` that hold `pattern`, and the last number that was looked at."""
+        wanted = pattern.casefold()
+        found: list[LogLine] = []
+        room, last = PAGE_CHARACTERS, min(max(after, self.dropped - 1), self._next - 1)
+        for line in islice(self._lines, last + 1 - self.dropped, None):
+            if len(found) == limit or room <= 0:
+                break
+            last = line.seq
+            if wanted in line.text.casefold():
+                found.append(line)
+                room -= len(line.text)
+        return tuple(found), last
+
+    def _append(self, line: LogLine) -> None:
+        self._lines.append(line)
+        self._next += 1
+        self._characters += len(line.text)
+
+    def _shrink(self) -> None:
+        while len(self._lines) > LINES or self._characters > CHARACTERS:
+            self._characters -= len(self._lines.popleft().text)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST_LINE:
+        return text
+    return f"{text[:LONGEST_LINE]} ({len(text) - LONGEST_LINE:,} more characters)"

@@ -1,0 +1,172 @@
+"""`--metrics-port`: the newest snapshot as Prometheus text, on loopback.
+
+Owns the names of the metrics. The totals are those of the console; whatever is unknown has no sample, never a 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from engine.errors import ConfigError
+from engine.telemetry.schema.messages import JobState, ManagerView, Snapshot
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+class MetricsServer:
+    """Serves from a thread of its own until closed. `read` is called there: it returns the newest snapshot."""
+
+    def __init__(self, port: int, read: Callable[[], Snapshot | None]) -> None:
+        """Raises `ConfigError` when nothing can listen at `port`; 0 takes a free one."""
+        registry = CollectorRegistry()
+        registry.register(SnapshotCollector(read))
+        try:
+            self._server, self._thread = start_http_server(port, LOOPBACK, registry)
+        except OSError as error:
+            raise ConfigError(
+                f"--metrics-port {port} can't be listened at ({error.strerror}): give a free port above 1023"
+            ) from error
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_port)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class SnapshotCollector(Collector):
+    """Makes metrics of a snapshot when somebody scrapes."""
+
+    def __init__(self, read: Callable[[], Snapshot | None]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing is read before the first scrape."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        snapshot = self._read()
+        if snapshot is None:
+            return
+        yield from _engine(snapshot)
+        yield from _managers(snapshot)
+        for part in (_jobs, _routes, _calls, _quotas, _links):
+            yield from part(snapshot.managers)
+
+
+def _gauge(name: str, help: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"scaler_batch_{name}", help, labels=labels)
+
+
+def _counter(name: str, help: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"scaler_batch_{name}", help, labels=labels)
+
+
+def _engine(snapshot: Snapshot) -> Iterator[Metric]:
+    vitals = snapshot.vitals
+    single: tuple[tuple[str, str, float], ...] = (
+        ("snapshot_timestamp_seconds", "When these figures were taken.", snapshot.at),
+        ("engine_start_time_seconds", "When the engine started.", vitals.started_at),
+        ("engine_cpu_share", "Of one core, over the last ten seconds.", vitals.cpu_share),
+        ("engine_resident_memory_bytes", "Memory of the engine's process.", vitals.rss_bytes),
+        ("engine_loop_lag_seconds", "How late the event loop was at its worst in ten seconds.", vitals.loop_lag_s),
+        ("engine_lookers", "Who asked for something in the last minute.", vitals.lookers),
+        ("jobs_kept", "Jobs of which the engine still knows details.", snapshot.jobs_kept),
+    )
+    for name, help, value in single:
+        family = _gauge(name, help)
+        family.add_metric((), value)
+        yield family
+    info = _gauge("engine_info", "Always 1; the labels tell.", "version", "host")
+    info.add_metric((vitals.version, vitals.host), 1)
+    yield info
+
+
+def _managers(snapshot: Snapshot) -> Iterator[Metric]:
+    read: tuple[tuple[str, str, Callable[[ManagerView], float | None]], ...] = (
+        ("slots", "max_concurrent_jobs at present.", lambda manager: manager.slots),
+        ("slots_used", "Jobs under way.", lambda manager: manager.slots_used),
+        ("paused", "1 while nothing can be submitted.", lambda manager: bool(manager.paused)),
+        ("draining", "1 while it ends.", lambda manager: manager.draining),
+        ("dedup_saved_bytes", "Bytes that were not stored twice.", lambda manager: manager.dedup_saved_bytes),
+        ("oldest_runnable_seconds", "How long the oldest RUNNABLE job has waited.", _oldest_runnable(snapshot.at)),
+    )
+    for name, help, value_of in read:
+        family = _gauge(name, help, "manager")
+        for manager in snapshot.managers:
+            if (value := value_of(manager)) is not None:
+                family.add_metric((manager.manager,), value)
+        yield family
+
+
+def _oldest_runnable(now: float) -> Callable[[ManagerView], float | None]:
+    return lambda manager: None if manager.oldest_runnable_at is None else now - manager.oldest_runnable_at
+
+
+def _jobs(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
+    jobs = _gauge("jobs", "Jobs by state; those that ended stay counted.", "manager", "state")
+    for manager in managers:
+        for state in JobState:
+            jobs.add_metric((manager.manager, state.value), manager.counts.get(state, 0))
+    yield jobs
+
+
+def _routes(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
+    jobs = _counter("route_jobs", "Jobs by payload route.", "manager", "route")
+    raw = _counter("route_raw_bytes", "Payload before compression, by route.", "manager", "route")
+    wire = _counter("route_wire_bytes", "Payload as sent, by route.", "manager", "route")
+    for manager in managers:
+        for route in manager.routes:
+            labels = (manager.manager, route.route)
+            jobs.add_metric(labels, route.jobs)
+            raw.add_metric(labels, route.raw_bytes)
+            wire.add_metric(labels, route.wire_bytes)
+    yield from (jobs, raw, wire)
+
+
+def _calls(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
+    calls = _counter("aws_calls", "Calls to AWS.", "manager", "api")
+    errors = _counter("aws_call_errors", "Calls that AWS answered with an error.", "manager", "api")
+    throttles = _counter("aws_call_throttles", "Calls that AWS throttled.", "manager", "api")
+    seconds = _gauge("aws_call_seconds", "Latency over five minutes.", "manager", "api", "quantile")
+    for manager in managers:
+        for call in manager.calls:
+            labels = (manager.manager, call.api)
+            calls.add_metric(labels, call.calls)
+            errors.add_metric(labels, call.errors)
+            throttles.add_metric(labels, call.throttles)
+            seconds.add_metric((*labels, "0.5"), call.p50_ms / 1000)
+            seconds.add_metric((*labels, "0.99"), call.p99_ms / 1000)
+    yield from (calls, errors, throttles, seconds)
+
+
+def _quotas(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
+    used = _gauge("quota_used", "How much of a limit is used.", "manager", "quota", "unit")
+    limit = _gauge("quota_limit", "The limit.", "manager", "quota", "unit")
+    for manager in managers:
+        for quota in manager.quotas:
+            labels = (manager.manager, quota.name, quota.unit)
+            if quota.used is not None:
+                used.add_metric(labels, quota.used)
+            if quota.limit is not None:
+                limit.add_metric(labels, quota.limit)
+    yield from (used, limit)
+
+
+def _links(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
+    up = _gauge("link_up", "1 while the connection works.", "manager", "link")
+    expires = _gauge("credentials_expire_timestamp_seconds", "When the credentials expire.", "manager", "link")
+    for manager in managers:
+        for link in manager.links:
+            up.add_metric((manager.manager, link.name), link.up)
+            if link.expires_at is not None:
+                expires.add_metric((manager.manager, link.name), link.expires_at)
+    yield from (up, expires)

@@ -1,0 +1,87 @@
+"""What the engine itself adds to a diagnosis: whether it is the one that holds work back. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from engine.diagnosis.model import Check, Diagnosis, Remedy, Result
+from engine.model import Quota
+from engine.telemetry.schema.state import JobRow, JobState, ManagerView
+
+SUBMITTING: Final = "jobs can be submitted"
+SLOTS: Final = "our own concurrency limit"
+THROTTLING: Final = "SubmitJob throttling"
+SOURCE: Final = "engine"
+
+
+def own_checks(manager: ManagerView, at: float) -> tuple[Check, ...]:
+    """`at`: when the view was taken."""
+    return _submitting(manager, at), _slots(manager, at), _throttling(manager, at)
+
+
+def with_own_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> Diagnosis:
+    """What AWS was asked comes first: the engine's own checks say whether the engine is the limiter."""
+    return msgspec.structs.replace(diagnosis, checks=(*diagnosis.checks, *own_checks(manager, at)))
+
+
+def of_unsubmitted(row: JobRow, manager: ManagerView, at: float) -> Diagnosis:
+    """Of a task that has no job yet: AWS knows nothing of it, so the engine's own checks are all there is."""
+    checks = own_checks(manager, at)
+    verdict, text, remedies = _verdict(manager)
+    return Diagnosis(
+        subject=f"task {row.task_id[:8]} of {manager.queue}",
+        verdict=verdict,
+        certainty="by evidence",
+        text=f"It has no job yet. {text}",
+        reason="",
+        checks=checks,
+        remedies=remedies,
+        at=at,
+    )
+
+
+def _verdict(manager: ManagerView) -> tuple[str, str, tuple[Remedy, ...]]:
+    if manager.paused:
+        return "blocked by refused credentials", f"Nothing can be submitted: {manager.paused}.", ()
+    if manager.slots_used >= manager.slots:
+        text = f"All {manager.slots:,} slots of the worker manager are taken: it is submitted when one gets free."
+        more = "allow more jobs at once: in the console :concurrency N, at the next start --max-concurrent-jobs N"
+        return "waiting its turn", text, (Remedy(more),)
+    return "waiting its turn", "It is being read or collected with others, which takes about a second.", ()
+
+
+def _submitting(manager: ManagerView, at: float) -> Check:
+    down = [link for link in manager.links if not link.up]
+    if manager.paused:
+        return Check(SUBMITTING, Result.FAIL, manager.paused, SOURCE, at)
+    if manager.draining:
+        return Check(SUBMITTING, Result.WARN, "the worker manager drains: it takes no new tasks", SOURCE, at)
+    if down:
+        lost = "; ".join(f"{link.name} is down: {link.detail}" for link in down)
+        return Check(SUBMITTING, Result.WARN, lost, SOURCE, at)
+    return Check(SUBMITTING, Result.PASS, "credentials are valid, all links are up", SOURCE, at)
+
+
+def _slots(manager: ManagerView, at: float) -> Check:
+    used = f"{manager.slots_used:,} of {manager.slots:,} slots"
+    if manager.slots_used < manager.slots:
+        return Check(SLOTS, Result.PASS, f"{used}: we are not the limiter", SOURCE, at)
+    waiting = manager.counts.get(JobState.QUEUED, 0)
+    return Check(SLOTS, Result.WARN, f"{used}: {waiting:,} tasks wait with the manager", SOURCE, at)
+
+
+def _throttling(manager: ManagerView, at: float) -> Check:
+    quota = next((one for one in manager.quotas if one.name == "SubmitJob"), None)
+    if quota is None or quota.used is None or quota.limit is None:
+        return Check(THROTTLING, Result.UNKNOWN, "not counted yet: the worker manager is starting", SOURCE)
+    result = Result.WARN if quota.backoff_s > 0 else Result.PASS
+    return Check(THROTTLING, result, _rate(quota), SOURCE, at)
+
+
+def _rate(quota: Quota) -> str:
+    told = f"{quota.used:g} of {quota.limit:g} a second"
+    if quota.throttles:
+        told += f", throttled {quota.throttles:,} times since the start"
+    return f"{told}, backing off {quota.backoff_s:.1f} s" if quota.backoff_s else told

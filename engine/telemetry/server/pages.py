@@ -1,0 +1,71 @@
+"""Windows of many rows: filtered and sorted off the event loop, once for all who ask for the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from engine.telemetry.schema.messages import TICK_SECONDS, WINDOW_LIMIT, GetWindow, JobRow, Window
+from engine.telemetry.schema.query import ordered, select
+
+KEPT: Final = 8
+"""Different filters and orders at once; each keeps a list of rows that exist anyway."""
+TIMES_ITS_COST: Final = 10
+"""A window is reused for so many times what making it took, and for one tick at least: sorting a hundred thousand
+rows again and again would take the engine's processor."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    fitting: list[JobRow]
+    total: int
+    at: float
+    until: float
+
+
+class Windows:
+    """`rows` gives all rows, `clock` the seconds since the epoch."""
+
+    def __init__(
+        self,
+        rows: Callable[[], list[JobRow]],
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rows = rows
+        self._clock = clock
+        self._monotonic = monotonic
+        self._kept: OrderedDict[tuple[str, str, bool, str], _Kept] = OrderedDict()
+        self._turn = asyncio.Lock()
+
+    async def get(self, wanted: GetWindow) -> Window:
+        """Raises `QueryError`."""
+        async with self._turn:
+            kept = await self._current(wanted)
+        start = max(0, wanted.offset)
+        count = max(0, min(wanted.limit, WINDOW_LIMIT))
+        return Window(tuple(kept.fitting[start : start + count]), len(kept.fitting), kept.total, kept.at)
+
+    async def _current(self, wanted: GetWindow) -> _Kept:
+        key = (wanted.filter, wanted.sort, wanted.descending, wanted.manager)
+        kept = self._kept.get(key)
+        if kept is None or self._monotonic() >= kept.until:
+            kept = self._kept[key] = await self._make(wanted)
+            self._kept.move_to_end(key)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return kept
+
+    async def _make(self, wanted: GetWindow) -> _Kept:
+        started, at, rows = self._monotonic(), self._clock(), self._rows()
+        fitting = await asyncio.to_thread(_fitting, rows, wanted, at)
+        ended = self._monotonic()
+        return _Kept(fitting, len(rows), at, ended + max(TICK_SECONDS, TIMES_ITS_COST * (ended - started)))
+
+
+def _fitting(rows: list[JobRow], wanted: GetWindow, at: float) -> list[JobRow]:
+    return ordered(select(rows, wanted.filter, wanted.manager, at), wanted.sort, at, descending=wanted.descending)

@@ -1,0 +1,153 @@
+"""The telemetry of one engine process: it begins before the managers run and ends after them.
+
+Whatever goes wrong in here is logged once and costs nobody a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+from engine.aio import cancel_and_wait
+from engine.config.settings import TELEMETRY_AUTO, TELEMETRY_OFF, EngineConfig
+from engine.errors import ConfigError, EngineError
+from engine.telemetry.endpoints import ClaimedFolder, Endpoint, claim_folder
+from engine.telemetry.keys import Role
+from engine.telemetry.recording import Recorder
+from engine.telemetry.schema.messages import Snapshot
+from engine.telemetry.server.auth import Gatekeeper
+from engine.telemetry.server.control_answers import ControlAnswers
+from engine.telemetry.server.logs.streams import LogJobs
+from engine.telemetry.server.logs.watch import LogWatch
+from engine.telemetry.server.publisher import Publisher
+from engine.telemetry.server.rate_limit import Lookers, Pace
+from engine.telemetry.server.request_server import Desk
+from engine.telemetry.server.snapshot_builder import Manager, Overview
+from engine.telemetry.server.sockets import Sockets
+from engine.telemetry.server.view_answers import ViewAnswers
+from engine.telemetry.server.vitals import Vitals
+
+logger = logging.getLogger(__name__)
+
+RESTART_SECONDS: Final = 5.0
+SCRAPE_SECONDS: Final = 5.0
+
+Loop = Callable[[], Coroutine[None, None, None]]
+
+
+@contextlib.asynccontextmanager
+async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: str) -> AsyncIterator[None]:
+    """What `--telemetry`, `--record` and `--metrics-port` ask for, as long as the block lasts.
+
+    Raises `EngineError` for what was asked for and can't be had; sockets that nobody asked for are done without.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        overview = Overview(managers, Vitals(version))
+        recorder = _recorder(stack, config.record) if config.record is not None else None
+        sockets = await _sockets(stack, config, version)
+        publisher = Publisher(uuid.uuid4().hex, overview, sockets.publish if sockets else None, recorder)
+        if config.metrics_port is not None:
+            _serve_metrics(stack, config.metrics_port, overview)
+        loops: list[Loop] = [publisher.run]
+        if sockets is not None:
+            loops += _desks(sockets, overview, publisher)
+        keepers = [asyncio.create_task(_keep(loop)) for loop in loops]
+        stack.push_async_callback(cancel_and_wait, keepers)
+        yield
+
+
+def _recorder(stack: contextlib.AsyncExitStack, path: str) -> Recorder:
+    try:
+        return stack.enter_context(contextlib.closing(Recorder(Path(path))))
+    except OSError as error:
+        raise ConfigError(f"--record {path} can't be written ({error.strerror}): give another path") from error
+
+
+async def _sockets(stack: contextlib.AsyncExitStack, config: EngineConfig, version: str) -> Sockets | None:
+    if config.telemetry == TELEMETRY_OFF:
+        return None
+    managers = tuple(manager.worker_manager_id for manager in config.managers)
+    if config.telemetry != TELEMETRY_AUTO:
+        return await _remote_sockets(stack, config, managers, version)
+    try:
+        claimed = stack.enter_context(claim_folder(managers[0]))
+        sockets = Sockets(Endpoint.ipc(claimed.folder), None)
+        claimed.write_card(managers, version)
+    except (EngineError, OSError) as error:
+        logger.warning("nobody can look at this engine: %s", error)
+        return None
+    stack.push_async_callback(sockets.close)
+    return sockets
+
+
+async def _remote_sockets(
+    stack: contextlib.AsyncExitStack, config: EngineConfig, managers: tuple[str, ...], version: str
+) -> Sockets:
+    if config.telemetry_keys is None:
+        raise ConfigError("--telemetry tcp:// needs --telemetry-keys: make them with scaler-batch keys engine")
+    sockets = Sockets(Endpoint.tcp(config.telemetry), Gatekeeper(Path(config.telemetry_keys)))
+    stack.push_async_callback(sockets.close)
+    try:  # so that it is found on this machine
+        claimed: ClaimedFolder = stack.enter_context(claim_folder(managers[0]))
+        claimed.write_card(managers, version, config.telemetry)
+    except (EngineError, OSError) as error:
+        logger.warning("this engine is found by its address only: %s", error)
+    return sockets
+
+
+def _desks(sockets: Sockets, overview: Overview, publisher: Publisher) -> list[Loop]:
+    pace, lookers = Pace(), Lookers()
+    overview.lookers = lookers.count
+    gatekeeper = sockets.gatekeeper
+
+    def may_control(frame: zmq.Frame) -> bool:
+        return gatekeeper is None or gatekeeper.role_of(frame) is Role.CONTROL
+
+    logs = LogWatch(LogJobs(overview))
+    view = ViewAnswers(overview, publisher, logs, pace, may_control)
+    control = ControlAnswers(overview, may_control)
+    return [
+        logs.run,
+        Desk(sockets.view, view.answer, pace, lookers.saw).run,
+        Desk(sockets.control, control.answer, pace, lambda _: None).run,  # who controls looks, too
+    ]
+
+
+def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, overview: Overview) -> None:
+    # Imported here: it takes time and memory, and few ask for it.
+    from engine.telemetry.server.metrics import MetricsServer
+
+    loop = asyncio.get_running_loop()
+
+    async def snapshot() -> Snapshot:
+        return overview.snapshot()
+
+    def read() -> Snapshot | None:
+        """On a thread of the server's."""
+        return asyncio.run_coroutine_threadsafe(snapshot(), loop).result(SCRAPE_SECONDS)
+
+    server = MetricsServer(port, read)
+    stack.push_async_callback(asyncio.to_thread, server.close)
+
+
+async def _keep(run: Loop) -> None:
+    """Run it for ever: a defect of telemetry is told once, then it is tried again, and the managers don't notice."""
+    told: set[str] = set()
+    while True:
+        running = asyncio.create_task(run())
+        try:
+            await asyncio.wait({running})
+        finally:
+            await cancel_and_wait([running])
+        error = running.exception()
+        if type(error).__name__ not in told:
+            told.add(type(error).__name__)
+            logger.error("telemetry: a part of it broke and begins anew", exc_info=error)
+        await asyncio.sleep(RESTART_SECONDS)

@@ -1,0 +1,77 @@
+"""An engine's three sockets: bound, bounded, and behind the gatekeeper when they can be reached from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import zmq
+import zmq.asyncio
+
+from engine.errors import EngineError
+from engine.telemetry.endpoints import Endpoint
+from engine.telemetry.schema.messages import MAX_REQUEST_BYTES
+from engine.telemetry.server.auth import Domain, Gatekeeper
+
+TICKS_WAITING: Final = 4
+"""For one listener at most, beside what the kernel's own buffer takes; then it misses ticks."""
+ANSWERS_WAITING: Final = 16
+REQUESTS_WAITING: Final = 256
+LAST_ANSWERS_MS: Final = 100
+"""For what was answered just before the end: who asked for the drain wants to know that it began."""
+_HEARTBEAT_MS, _DEAD_AFTER_MS = 5_000, 20_000
+"""A looker whose machine went is forgotten; on this machine the kernel tells."""
+
+
+class Sockets:
+    """`publish` is a plain socket (it never waits), the two others are asyncio's."""
+
+    def __init__(self, endpoint: Endpoint, gatekeeper: Gatekeeper | None) -> None:
+        """Raises `EngineError` when an address can't be bound."""
+        self._endpoint = endpoint
+        self.gatekeeper = gatekeeper
+        self._context = zmq.asyncio.Context()
+        self._opened: list[zmq.Socket[Any]] = []
+        if gatekeeper is not None:
+            gatekeeper.start(self._context)
+        try:
+            self.publish: zmq.Socket[bytes] = zmq.Context.shadow(self._context.underlying).socket(zmq.XPUB)
+            self._open(self.publish, endpoint.publish, TICKS_WAITING, Domain.VIEW)
+            self.view = self._request_socket(endpoint.view, Domain.VIEW)
+            self.control = self._request_socket(endpoint.control, Domain.CONTROL)
+        except BaseException:
+            for socket in self._opened:
+                socket.close(0)
+            self._context.destroy(linger=0)
+            raise
+
+    async def close(self) -> None:
+        if self.gatekeeper is not None:
+            await self.gatekeeper.close()
+        self.publish.close(0)
+        for socket in (self.view, self.control):
+            socket.close(LAST_ANSWERS_MS)
+        self._context.term()
+
+    def _request_socket(self, address: str, domain: Domain) -> zmq.asyncio.Socket:
+        socket = self._context.socket(zmq.ROUTER)
+        socket.set(zmq.RCVHWM, REQUESTS_WAITING)
+        self._open(socket, address, ANSWERS_WAITING, domain)
+        return socket
+
+    def _open(self, socket: zmq.Socket[Any], address: str, waiting: int, domain: Domain) -> None:
+        self._opened.append(socket)  # an open socket would keep the context from ending, for ever
+        socket.set(zmq.LINGER, 0)
+        socket.set(zmq.SNDHWM, waiting)
+        socket.set(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
+        if self.gatekeeper is not None:
+            self.gatekeeper.secure(socket, domain)
+        if self._endpoint.is_remote:
+            socket.set(zmq.IPV6, 1)
+            socket.set(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+            socket.set(zmq.HEARTBEAT_TIMEOUT, _DEAD_AFTER_MS)
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            raise EngineError(
+                f"telemetry can't listen at {address} ({error.strerror}): give another --telemetry"
+            ) from error

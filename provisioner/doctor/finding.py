@@ -1,0 +1,28 @@
+"""One line of the doctor's table, with what to do about it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from engine.diagnosis.model import Check, Remedy, Result
+from provisioner.stack.naming import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    check: Check
+    fixes: tuple[Remedy, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return self.check.result is Result.FAIL
+
+
+def finding(name: str, result: Result, evidence: str, *fixes: Remedy, source: str = "", at: float = 0.0) -> Finding:
+    return Finding(Check(name, result, evidence, source, at), fixes)
+
+
+def command_for(stack: Stack, command: str, *words: str) -> str:
+    """One of ours, about this stack and no other."""
+    return shlex.join(("scaler-batch", command, "--region", stack.region, "--prefix", stack.prefix, *words))

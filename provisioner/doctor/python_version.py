@@ -1,0 +1,25 @@
+"""Whether the image's Python is the clients': functions that another minor version pickled may crash there."""
+
+from __future__ import annotations
+
+from engine.diagnosis.evidence import Image
+from engine.diagnosis.model import Remedy, Result
+from provisioner.doctor.finding import Finding, command_for, finding
+from provisioner.stack.naming import Stack
+
+NAME = "the image's Python"
+
+
+def look(image: Image | None, version: tuple[int, int], stack: Stack) -> Finding:
+    """`version` is this Python's, which stands for the clients'."""
+    ours = ".".join(map(str, version))
+    if image is None or not image.exists:
+        return finding(NAME, Result.NOT_RUN, "there is no image to look into")
+    if not image.python:
+        return finding(NAME, Result.UNKNOWN, "the image doesn't tell, in PYTHON_VERSION of its environment")
+    theirs = ".".join(image.python.split(".")[:2])
+    if theirs == ours:
+        return finding(NAME, Result.PASS, f"{image.python}, as here")
+    command = command_for(stack, "build-image", "--python", ours)
+    fix = Remedy(f"build it for Python {ours}, or use {theirs} for the clients", command)
+    return finding(NAME, Result.WARN, f"{image.python} in the image, {ours} here", fix)

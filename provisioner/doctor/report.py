@@ -1,0 +1,93 @@
+"""What the doctor found, and a diagnosis, for people and for programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from engine.diagnosis.model import Check, Diagnosis, Remedy, Result
+from provisioner.commands.printing import console
+from provisioner.doctor.finding import Finding
+
+SIGNS: Final = {
+    Result.PASS: ("✓", "green"),
+    Result.WARN: ("!", "yellow"),
+    Result.FAIL: ("✗", "bold red"),
+    Result.UNKNOWN: ("?", "magenta"),
+    Result.NOT_RUN: ("–", "dim"),
+}
+WORDS: Final = {Result.FAIL: "FAIL"}
+
+
+def findings_document(findings: Sequence[Finding]) -> dict[str, Any]:
+    """`ok` is what the exit code says."""
+    checks = [
+        {**msgspec.to_builtins(one.check), "remedies": [msgspec.to_builtins(fix) for fix in one.fixes]}
+        for one in findings
+    ]
+    return {"checks": checks, "ok": not any(one.failed for one in findings)}
+
+
+def diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(diagnosis)
+    return document
+
+
+def print_findings(findings: Sequence[Finding], clock: Callable[[], float] = time.time) -> None:
+    out = console()
+    _print_checks(out, [one.check for one in findings], clock())
+    for one in findings:
+        if one.fixes and one.check.result is not Result.PASS:
+            out.print(f"\n{one.check.name}:", style="bold", markup=False)
+            _print_remedies(out, one.fixes)
+    failed = sum(one.failed for one in findings)
+    out.print(f"\n{failed} of {len(findings)} checks failed." if failed else "\nNo check failed.", style="bold")
+
+
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    out = console()
+    _say(out, diagnosis.subject)
+    _say(out, f"{diagnosis.verdict} ({diagnosis.certainty})", style="bold")
+    _say(out, diagnosis.text)
+    if diagnosis.reason:
+        _say(out, f"statusReason: {diagnosis.reason}")
+    out.print()
+    _print_checks(out, diagnosis.checks, diagnosis.at)
+    if diagnosis.remedies:
+        out.print("\nWhat can be done:", style="bold")
+        _print_remedies(out, diagnosis.remedies)
+
+
+def _print_checks(out: Console, checks: Sequence[Check], now: float) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in ("CHECK", "RESULT", "EVIDENCE"):
+        table.add_column(name, overflow="fold")
+    for check in checks:
+        sign, style = SIGNS[check.result]
+        word = WORDS.get(check.result, check.result.value)
+        table.add_row(f"[{style}]{sign}[/]", check.name, f"[{style}]{word}[/]", escape(_evidence(check, now)))
+    out.print(table)
+
+
+def _evidence(check: Check, now: float) -> str:
+    age = now - check.read_at
+    return f"{check.evidence} ({age:.0f} s ago)" if check.read_at and age >= 10 else check.evidence
+
+
+def _print_remedies(out: Console, remedies: Sequence[Remedy]) -> None:
+    for number, remedy in enumerate(remedies, start=1):
+        _say(out, f"  {number} {remedy.text}")
+        if remedy.command:
+            _say(out, f"    {remedy.command}", style="dim")
+
+
+def _say(out: Console, line: str, style: str = "") -> None:
+    """Never wrapped by us: commands must stay copyable."""
+    out.print(line, style=style, markup=False, soft_wrap=True)

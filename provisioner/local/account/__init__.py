@@ -1,0 +1,1 @@
+"""The account around Batch: IAM, EC2 and quotas, by moto where moto has them."""

@@ -1,0 +1,38 @@
+"""The way out of the default VPC: AWS makes it with an internet gateway and a route there, moto without.
+
+https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
+"""
+
+from __future__ import annotations
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+
+from provisioner.local.account.moto_bridge import Moto
+
+ANYWHERE = "0.0.0.0/0"
+
+
+class DefaultRoute:
+    """Made when somebody asks for routes: moto takes a moment to make its EC2."""
+
+    def __init__(self, moto: Moto, region: str) -> None:
+        self._moto = moto
+        self._region = region
+        self._open = False
+
+    def open(self) -> None:
+        with self._moto.lock:
+            if not self._open:
+                self._open = True
+                self._make()
+
+    def _make(self) -> None:
+        backend = ec2_backends[DEFAULT_ACCOUNT_ID][self._region]
+        vpc = backend.get_default_vpc()
+        if vpc is None:
+            return
+        gateway = backend.create_internet_gateway()
+        backend.attach_internet_gateway(gateway.id, vpc.id)
+        (main,) = backend.describe_route_tables(filters={"vpc-id": [vpc.id], "association.main": ["true"]})
+        backend.create_route(main.id, ANYWHERE, gateway_id=gateway.id)

@@ -1,0 +1,53 @@
+"""Service Quotas of the account that jobs may run into; moto knows those of VPC only.
+
+https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from provisioner.local.batch.requests import ACCOUNT
+from provisioner.local.http.refusals import json_error
+from provisioner.local.http.server import Request, Response
+
+TARGET = "ServiceQuotasV20190624.GetServiceQuota"
+# What an account has that asked for more than the 5 or 6 that AWS begins with.
+VCPUS: Mapping[tuple[str, str], tuple[str, float]] = {
+    ("ec2", "L-1216C47A"): ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 1152.0),
+    ("ec2", "L-34B43A08"): ("All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", 640.0),
+    ("fargate", "L-3032A538"): ("Fargate On-Demand vCPU resource count", 500.0),
+    ("fargate", "L-36FBB829"): ("Fargate Spot vCPU resource count", 500.0),
+}
+
+
+class QuotasApi:
+    """`answer` gives None for what moto answers."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+
+    def answer(self, request: Request) -> Response | None:
+        asked = json.loads(request.body or b"{}")
+        service, code = asked.get("ServiceCode", ""), asked.get("QuotaCode", "")
+        if request.headers.get("x-amz-target") != TARGET or service == "vpc":
+            return None
+        found = VCPUS.get((service, code))
+        if found is None:
+            return json_error(400, "NoSuchResourceException", f"The request failed because {code} does not exist.")
+        body = {"Quota": self._quota(service, code, *found)}
+        return Response(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode())
+
+    def _quota(self, service: str, code: str, name: str, value: float) -> dict[str, Any]:
+        return {
+            "ServiceCode": service,
+            "QuotaArn": f"arn:aws:servicequotas:{self._region}:{ACCOUNT}:{service}/{code}",
+            "QuotaCode": code,
+            "QuotaName": name,
+            "Value": value,
+            "Unit": "None",
+            "Adjustable": True,
+            "GlobalQuota": False,
+        }

@@ -1,0 +1,1 @@
+"""Compute environments, job queues and job definitions: rules, states and health."""

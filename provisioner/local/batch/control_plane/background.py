@@ -1,0 +1,31 @@
+"""What Batch does after it has answered: the end of CREATING, UPDATING and DELETING."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from provisioner.local.batch.jobs.lifecycle import Lifecycle
+
+
+class Background:
+    """Runs actions later, under the lifecycle's lock; afterwards waiting jobs get another look."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+
+    def now_ms(self) -> int:
+        return self._lifecycle.clock.now_ms()
+
+    def later(self, delay: float, action: Callable[[], object]) -> None:
+        def locked() -> None:
+            with self._lifecycle.lock:
+                action()
+                self._lifecycle.schedule()
+
+        self._lifecycle.clock.after(delay, locked)
+
+    def end_jobs(self, ids: list[str], reason: str) -> None:
+        for job_id in ids:
+            job = self._lifecycle.find(job_id)
+            if job is not None:
+                self._lifecycle.terminate(job, reason)

@@ -1,0 +1,75 @@
+"""What RegisterJobDefinition refuses.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from provisioner.local.batch.errors import client_error, invalid
+from provisioner.local.batch.jobs.submit import attempts, checked_timeout, merge_resources, retry_rules
+from provisioner.local.batch.requests import Json
+
+MAX_BYTES = 24 * 1024
+MIN_MEMORY_MIB = 4
+RESERVED = "AWS_BATCH"
+ROLES = ("jobRoleArn", "executionRoleArn")
+ROLE_ARN = ":role/"
+RULE_ACTIONS = ("RETRY", "EXIT")
+
+
+def check_definition(request: Json, knows_role: Callable[[str], bool]) -> None:
+    check_size(request)
+    if request.get("type") != "container":
+        raise invalid(f"The local AWS plays job definitions of type container, got {request.get('type')}.")
+    container = request.get("containerProperties")
+    if not container:
+        raise invalid("containerProperties must not be empty.")
+    check_container(container)
+    check_roles(container, knows_role)
+    check_retries(request.get("retryStrategy", {}))
+    checked_timeout(request.get("timeout", {}))
+
+
+def check_size(request: Json) -> None:
+    size = len(msgspec.json.encode(request))
+    if size >= MAX_BYTES:
+        raise client_error(f"Job definition size must be less than 24 KiB, got {-(-size // 1024)} KiB")
+
+
+def check_container(container: Mapping[str, Any]) -> None:
+    if not container.get("image"):
+        raise invalid("image must not be empty.")
+    resources = merge_resources(container, {})
+    for kind, value in resources.items():
+        if not value.isdecimal() or int(value) < 1:
+            raise invalid(
+                f"Value {value} for type {kind} in resourceRequirement is not valid. Please provide a numeric value."
+            )
+    if int(resources["MEMORY"]) < MIN_MEMORY_MIB:
+        raise invalid(f"At least {MIN_MEMORY_MIB} MiB of memory must be specified, got {resources['MEMORY']}.")
+    for one in container.get("environment", ()):
+        if str(one.get("name")).startswith(RESERVED):
+            raise invalid(f"Environment variables must not start with {RESERVED}, got {one['name']}.")
+
+
+def check_roles(container: Mapping[str, Any], knows_role: Callable[[str], bool]) -> None:
+    for field in ROLES:
+        arn = container.get(field)
+        if arn is None:
+            continue
+        if ROLE_ARN not in arn:
+            raise invalid(f"{field} {arn} is not an iam role arn")
+        if not knows_role(arn):
+            raise invalid(f"{field} {arn} is not valid: the role does not exist or cannot be assumed")
+
+
+def check_retries(retry: Mapping[str, Any]) -> None:
+    attempts(retry)
+    for rule in retry_rules(retry):
+        if rule.action.upper() not in RULE_ACTIONS:
+            raise invalid(f"evaluateOnExit action must be one of {', '.join(RULE_ACTIONS)}, got {rule.action}.")

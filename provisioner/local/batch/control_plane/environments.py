@@ -1,0 +1,121 @@
+"""Compute environments: make, change, delete, find, in Batch's order and with its delays.
+
+https://docs.aws.amazon.com/batch/latest/userguide/compute_environment_parameters.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from provisioner.local.batch import views
+from provisioner.local.batch.account import Account
+from provisioner.local.batch.control_plane import environment_rules
+from provisioner.local.batch.control_plane.background import Background
+from provisioner.local.batch.control_plane.environment_health import Health
+from provisioner.local.batch.errors import client_error
+from provisioner.local.batch.records import Environment, Queue
+from provisioner.local.batch.requests import (
+    Json,
+    arn_of,
+    check_settled,
+    chosen,
+    new_name,
+    page,
+    required,
+    short_name,
+    state_of,
+)
+
+HEALTHY = "ComputeEnvironment Healthy"
+
+
+class Environments:
+    """Owns them. `delay` is in seconds; methods want the lifecycle's lock held."""
+
+    def __init__(
+        self,
+        region: str,
+        background: Background,
+        account: Account,
+        health: Health,
+        queues: Mapping[str, Queue],
+        delay: float,
+    ) -> None:
+        self.known: dict[str, Environment] = {}
+        self._region = region
+        self._background = background
+        self._account = account
+        self._health = health
+        self._queues = queues
+        self._delay = delay
+
+    def create(self, request: Json) -> Json:
+        name = new_name(request, "computeEnvironmentName", self.known)
+        state = state_of(request, "ENABLED")
+        environment_rules.check_new(request, self._account)
+        if not request.get("serviceRole"):
+            request["serviceRole"] = self._account.service_linked_role()
+        environment = Environment(name, arn_of(self._region, "compute-environment", name), request, state)
+        self.known[name] = environment
+        self._background.later(self._delay, lambda: self._settle(environment))
+        return answer(environment)
+
+    def update(self, request: Json) -> Json:
+        environment = self.find(required(request, "computeEnvironment"))
+        check_settled(environment.status, "update")
+        state = state_of(request, environment.state)
+        environment_rules.check_change(environment, request, self._account)
+        self._apply(environment, request)
+        environment.state, environment.status = state, "UPDATING"
+        self._background.later(self._delay, lambda: self._settle(environment))
+        return answer(environment)
+
+    def delete(self, request: Json) -> Json:
+        environment = self.find(required(request, "computeEnvironment"))
+        check_settled(environment.status, "delete")
+        if environment.state != "DISABLED":
+            raise client_error(f"Cannot delete, resource must be disabled first: {environment.name}")
+        if any(queue.uses(environment) for queue in self._queues.values()):
+            raise client_error("Cannot delete, found existing JobQueue relationship")
+        environment.status = "DELETING"
+        self._background.later(self._delay, lambda: self._remove(environment))
+        return {}
+
+    def describe(self, request: Json) -> Json:
+        found = chosen(request.get("computeEnvironments"), self.known)
+        return page(request, "computeEnvironments", [views.environment_detail(one) for one in found])
+
+    def find(self, name_or_arn: str) -> Environment:
+        found = self.known.get(short_name(name_or_arn))
+        if found is None:
+            raise client_error(f"{name_or_arn} does not exist")
+        return found
+
+    def has_group(self, group_id: str) -> bool:
+        """Whether an environment has that security group."""
+        return any(group_id in one.compute.get("securityGroupIds", ()) for one in list(self.known.values()))
+
+    def _apply(self, environment: Environment, request: Json) -> None:
+        if "computeResources" in request:
+            changed = environment_rules.merged(environment.compute, request["computeResources"])
+            environment.request["computeResources"] = changed
+        for field in ("serviceRole", "updatePolicy"):
+            if field in request:
+                environment.request[field] = request[field]
+
+    def _settle(self, environment: Environment) -> None:
+        problem = self._health.problem(environment, self._background.now_ms())
+        environment.status = "VALID" if problem is None else "INVALID"
+        environment.status_reason = problem or HEALTHY
+        environment.worked = environment.worked or problem is None
+
+    def _remove(self, environment: Environment) -> None:
+        stranded = self._health.stranded(environment, self._background.now_ms())
+        if stranded is None:
+            del self.known[environment.name]
+        else:
+            environment.status, environment.status_reason = "INVALID", stranded
+
+
+def answer(environment: Environment) -> Json:
+    return {"computeEnvironmentName": environment.name, "computeEnvironmentArn": environment.arn}

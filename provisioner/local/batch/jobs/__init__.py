@@ -1,0 +1,1 @@
+"""Jobs: accepted, placed, run over attempts, listed, ended."""

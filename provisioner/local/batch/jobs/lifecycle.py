@@ -1,0 +1,337 @@
+"""The life of jobs: from SUBMITTED to SUCCEEDED or FAILED, over attempts, capacity, timeouts and faults.
+
+`Lifecycle` is the only owner of a job's state. Its lock is the one lock of the Batch part: the calls hold it
+(`submit`, `find`, `cancel`, `terminate`, `forget_old` want it held), the clock's actions and the executor's
+callbacks take it.
+https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+from provisioner.local.batch.clock import Clock
+from provisioner.local.batch.jobs.deadlines import Deadlines
+from provisioner.local.batch.jobs.job_environ import job_environ
+from provisioner.local.batch.jobs.placement import Placement
+from provisioner.local.batch.jobs.retry import retries
+from provisioner.local.batch.records import NOT_STARTED, Attempt, Ending, Job, new_id
+from provisioner.local.options import LocalOptions
+from provisioner.local.processes.executor import Executor, Launch
+from provisioner.local.processes.framing import Exited
+
+MAX_OVERRIDE_CHARACTERS = 8192
+TOO_LONG = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"
+GRACE_SECONDS = 30.0
+CAPACITY_LOOK_SECONDS = 1.0
+DAY_SECONDS = 24 * 3600.0
+MIB = 1024**2
+TIMED_OUT = "Job attempt duration exceeded timeout"
+CONTAINER_ENDED = "Essential container in task exited"
+CHILD_FAILED = "Array Child Job failed"
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+NOT_STARTED_REASON = "Task failed to start"
+NOT_PULLED = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"
+NO_LOG_GROUP = (
+    "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: "
+    "ResourceNotFoundException: The specified log group does not exist."
+)
+
+
+class JobFaults(Protocol):
+    """Which of the faults that strike jobs strikes this one now."""
+
+    def strikes(self, kind: str, name: str) -> bool: ...
+
+
+class LogSink(Protocol):
+    """Where a job's output goes."""
+
+    def open(self, group: str, stream: str) -> Callable[[bytes], None]:
+        """Raises `LookupError` when the group does not exist."""
+
+
+class Lifecycle:
+    """Moves jobs through their states. `base_environ` is what every job's process finds."""
+
+    def __init__(
+        self,
+        options: LocalOptions,
+        clock: Clock,
+        executor: Executor,
+        faults: JobFaults,
+        logs: LogSink,
+        base_environ: Mapping[str, str],
+    ) -> None:
+        self.lock = threading.RLock()
+        self.jobs: dict[str, Job] = {}
+        self.running: dict[str, Job] = {}
+        self.peak_running = 0
+        self.clock = clock
+        self.placement = Placement(lambda job: faults.strikes("no-capacity", job.spec.name))
+        self._options = options
+        self._executor = executor
+        self._faults = faults
+        self._logs = logs
+        self._base_environ = base_environ
+        self._finished: deque[Job] = deque()
+        self._finished_members = 0
+        self._scheduling = self._look_again = self._hopes = False
+        self._deadlines = Deadlines(clock, self.lock, options.time_scale)
+
+    def submit(self, job: Job) -> None:
+        """Take in a new job, with its children when it is an array."""
+        self.jobs[job.id] = job
+        job.spec.queue.jobs[job.id] = job
+        if job.children is not None:
+            job.summary = Counter({"SUBMITTED": len(job.children)})
+        if self._faults.strikes("vanish", job.spec.name):
+            job.vanished = True
+            return
+        self.clock.after(self._options.delays.submitted, partial(self._accept, job))
+
+    def find(self, job_id: str) -> Job | None:
+        """A job or a child (`parent:index`) by id."""
+        parent_id, _, index = job_id.partition(":")
+        job = self.jobs.get(parent_id)
+        if job is None or job.vanished or not index:
+            return None if job is None or job.vanished else job
+        children = job.children or []
+        if not index.isdecimal() or int(index) >= len(children):
+            return None
+        return children[int(index)]
+
+    def cancel(self, job: Job, reason: str) -> None:
+        """CancelJob: only what has not started ends."""
+        for member in job.members:
+            if member.status in NOT_STARTED:
+                member.cancelled = True
+                self._finish(member, "FAILED", reason)
+
+    def terminate(self, job: Job, reason: str) -> None:
+        """TerminateJob: ends a job in any state; a running one gets SIGTERM, and SIGKILL 30 s later."""
+        for member in job.members:
+            if not member.finished:
+                member.terminated = True
+                self._terminate(member, reason)
+        self.schedule()
+
+    def strike_running(self) -> None:
+        """A fault was switched on: it strikes what runs already, too."""
+        with self.lock:
+            for job in list(self.running.values()):
+                self._strike(job)
+
+    def reset_peak(self) -> None:
+        with self.lock:
+            self.peak_running = len(self.running)
+
+    def schedule(self) -> None:
+        """Start what fits, in the order of the queues' priorities."""
+        self._look_again = True
+        if self._scheduling:  # called from below: the loop there goes on
+            return
+        self._scheduling = True
+        try:
+            while self._look_again:
+                self._look_again = False
+                for job in self.placement.take():
+                    self._set(job, "STARTING")
+                    job.current = Attempt()
+                    launch = partial(self._launch, job, job.current)
+                    self.clock.after(self._options.delays.starting, launch)
+        finally:
+            self._scheduling = False
+        if self.placement.starved and not self._hopes:
+            self._hopes = True
+            self.clock.after(CAPACITY_LOOK_SECONDS, self._look_for_capacity)
+
+    def _look_for_capacity(self) -> None:
+        with self.lock:
+            self._hopes = False
+            self.schedule()
+
+    def forget_old(self) -> None:
+        """Finished jobs are known for a day, and not more than so many of them."""
+        horizon = self.clock.now_ms() - DAY_SECONDS * self._options.time_scale * 1000
+        while self._finished and self._is_old(self._finished[0], horizon):
+            self._forget(self._finished.popleft())
+
+    def _is_old(self, job: Job, horizon: float) -> bool:
+        too_many = self._finished_members > self._options.max_finished_jobs
+        return too_many or (job.stopped_at or 0) < horizon
+
+    def _forget(self, job: Job) -> None:
+        self._finished_members -= len(job.members)
+        self.jobs.pop(job.id, None)
+        job.spec.queue.jobs.pop(job.id, None)
+
+    def _accept(self, job: Job) -> None:
+        with self.lock:
+            if job.children is not None and not job.finished:
+                job.status = "PENDING"
+            self._make_runnable([one for one in job.members if one.status == "SUBMITTED"])
+
+    def _make_runnable(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._set(job, "RUNNABLE")
+        self.clock.after(self._options.delays.runnable, partial(self._enqueue, jobs))
+
+    def _enqueue(self, jobs: Sequence[Job]) -> None:
+        with self.lock:
+            for job in jobs:
+                self.placement.wait(job)
+            self.schedule()
+
+    def _launch(self, job: Job, attempt: Attempt) -> None:
+        with self.lock:
+            if job.current is not attempt:  # terminated meanwhile
+                return
+            problem = self._start_problem(job)
+            if problem is not None:
+                attempt.reason, attempt.status_reason = problem, NOT_STARTED_REASON
+                self._attempt_over(job)
+            elif job.spec.queue.on_ecs and job.spec.override_characters > MAX_OVERRIDE_CHARACTERS:
+                self._leave(job)
+                self._finish(job, "FAILED", TOO_LONG)
+                self.schedule()
+            else:
+                self._run(job, attempt)
+
+    def _start_problem(self, job: Job) -> str | None:
+        return NOT_PULLED if self._faults.strikes("start-failure", job.spec.name) else None
+
+    def _run(self, job: Job, attempt: Attempt) -> None:
+        stream = f"{job.spec.log_prefix}/default/{new_id().replace('-', '')}"
+        try:
+            output = self._logs.open(job.spec.log_group, stream)
+        except LookupError:
+            attempt.reason, attempt.status_reason = NO_LOG_GROUP, NOT_STARTED_REASON
+            self._attempt_over(job)
+            return
+        attempt.log_stream = stream
+        attempt.started_at = job.started_at = self.clock.now_ms()
+        self._mark_running(job)
+        self._executor.start(
+            Launch(
+                key=run_key(job),
+                image=str(job.spec.definition.container.get("image", "")),
+                argv=job.spec.command,
+                environ=job_environ(job, self._base_environ),
+                memory_bytes=job.spec.memory_mib * MIB,
+                on_output=output,
+                on_exit=partial(self._exited, job, attempt),
+                on_not_started=partial(self._not_started, job, attempt),
+            )
+        )
+        if job.spec.timeout_s is not None:
+            self._deadlines.set(job.id, job.spec.timeout_s, partial(self._time_out, job))
+        self._strike(job)
+
+    def _mark_running(self, job: Job) -> None:
+        self._set(job, "RUNNING")
+        job.status_reason = None
+        self.running[job.id] = job
+        self.peak_running = max(self.peak_running, len(self.running))
+        if job.parent is not None and job.parent.started_at is None:
+            job.parent.started_at = job.started_at
+
+    def _strike(self, job: Job) -> None:
+        if self._faults.strikes("spot", job.spec.name):
+            instance = new_id().replace("-", "")[:17]
+            job.ending = Ending.HOST_LOST
+            job.ending_reason = f"Host EC2 (instance i-{instance}) terminated."
+        elif self._faults.strikes("oom", job.spec.name):
+            job.ending = Ending.OUT_OF_MEMORY
+        else:
+            return
+        self._executor.kill(run_key(job), signal.SIGKILL, whole=True)
+
+    def _time_out(self, job: Job) -> None:
+        self._end(job, Ending.TIMED_OUT, TIMED_OUT)
+
+    def _terminate(self, job: Job, reason: str) -> None:
+        if job.status == "RUNNING":
+            self._end(job, Ending.TERMINATED, reason)
+            return
+        self._leave(job)
+        self._finish(job, "FAILED", reason)
+
+    def _end(self, job: Job, ending: Ending, reason: str) -> None:
+        if job.ending is None:
+            job.ending, job.ending_reason = ending, reason
+            self._executor.kill(run_key(job), signal.SIGTERM, whole=False)
+            self._deadlines.set(job.id, GRACE_SECONDS, partial(self._kill, job))
+
+    def _kill(self, job: Job) -> None:
+        self._executor.kill(run_key(job), signal.SIGKILL, whole=True)
+
+    def _exited(self, job: Job, attempt: Attempt, exited: Exited) -> None:
+        with self.lock:
+            attempt.status_reason = job.ending_reason or CONTAINER_ENDED
+            if job.ending is not Ending.HOST_LOST:
+                attempt.exit_code = exited.code
+            if exited.out_of_memory or job.ending is Ending.OUT_OF_MEMORY:
+                attempt.reason = OUT_OF_MEMORY
+            self._attempt_over(job)
+
+    def _not_started(self, job: Job, attempt: Attempt, reason: str) -> None:
+        with self.lock:
+            attempt.reason, attempt.status_reason = reason, job.ending_reason or NOT_STARTED_REASON
+            attempt.started_at = attempt.log_stream = None
+            self._attempt_over(job)
+
+    def _attempt_over(self, job: Job) -> None:
+        attempt = self._leave(job)
+        ending, job.ending, job.ending_reason = job.ending, None, ""
+        final = ending in (Ending.TERMINATED, Ending.TIMED_OUT)
+        tries_left = len(job.attempts) < job.spec.attempts
+        if attempt.exit_code == 0 and ending is None:
+            self._finish(job, "SUCCEEDED", attempt.status_reason)
+        elif not final and tries_left and retries(job.spec.rules, attempt):
+            self._make_runnable([job])
+        else:
+            self._finish(job, "FAILED", attempt.status_reason)
+        self.schedule()
+
+    def _leave(self, job: Job) -> Attempt:
+        """Give the place back and close the attempt, if there is one."""
+        self.placement.release(job)
+        self._deadlines.clear(job.id)
+        self.running.pop(job.id, None)
+        attempt, job.current = job.current or Attempt(), None
+        attempt.stopped_at = self.clock.now_ms()
+        if attempt.status_reason is not None:
+            job.attempts.append(attempt)
+        return attempt
+
+    def _finish(self, job: Job, status: str, reason: str | None) -> None:
+        job.status_reason = reason
+        job.stopped_at = self.clock.now_ms()
+        self._set(job, status)
+        if job.parent is None:
+            self._finished.append(job)
+            self._finished_members += len(job.members)
+            job.vanished = self._faults.strikes("vanish-finished", job.spec.name)
+            self.forget_old()
+
+    def _set(self, job: Job, status: str) -> None:
+        parent, before = job.parent, job.status
+        job.status = status
+        if parent is None:
+            return
+        parent.summary[before] -= 1
+        parent.summary[status] += 1
+        if parent.summary["SUCCEEDED"] + parent.summary["FAILED"] == len(parent.members):
+            failed = parent.summary["FAILED"] > 0
+            self._finish(parent, "FAILED" if failed else "SUCCEEDED", CHILD_FAILED if failed else None)
+
+
+def run_key(job: Job) -> str:
+    """One for each attempt, so that a late message can't meet the next one."""
+    return f"{job.id}/{len(job.attempts) + 1}"

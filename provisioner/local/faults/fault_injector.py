@@ -1,0 +1,150 @@
+"""The faults that are switched on, and whether one strikes now. Safe for threads; time and chance are injected."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+import msgspec
+
+from provisioner.local.faults.faults import (
+    Ambiguous,
+    AnyFault,
+    CallFault,
+    ChanceFault,
+    ExpiredCredentials,
+    Lost,
+    ServerError,
+    Throttle,
+)
+from provisioner.local.http.calls import CALLERS
+
+RUNNER = CALLERS[1]
+F = TypeVar("F", bound=CallFault)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as faults see it. `subject` is the S3 key or the job's name, when there is one."""
+
+    service: str
+    api: str
+    caller: str
+    subject: str = ""
+
+
+@dataclass(slots=True)
+class Active:
+    """A fault that is switched on, how many calls it let pass, how often it struck, and a throttle's tokens."""
+
+    fault: AnyFault
+    since: float
+    passed: int = 0
+    struck: int = 0
+    tokens: float = 0.0
+    filled: float = 0.0
+
+
+class FaultDesk:
+    """Owns the active faults."""
+
+    def __init__(self, chance: random.Random, now: Callable[[], float] = time.monotonic) -> None:
+        self._chance = chance
+        self._now = now
+        self._lock = threading.Lock()
+        self._active: list[Active] = []
+
+    def add(self, fault: AnyFault) -> None:
+        now = self._now()
+        with self._lock:
+            self._active.append(Active(fault, now, tokens=1.0, filled=now))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._active.clear()
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is switched on: most calls need no look."""
+        return not self._active
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [{"struck": one.struck, **msgspec.to_builtins(one.fault)} for one in self._active]
+
+    def strikes(self, kind: str, name: str) -> bool:
+        """Whether a fault of jobs or results strikes the one of that name."""
+        return self.struck_by(kind, name) is not None
+
+    def struck_by(self, kind: str, name: str) -> ChanceFault | None:
+        with self._lock:
+            for active in self._active:
+                fault = active.fault
+                if isinstance(fault, ChanceFault) and kind_of(fault) == kind:
+                    hits = self._applies(active, name) and self._chance.random() < fault.probability
+                    if hits:
+                        active.struck += 1
+                        return fault
+        return None
+
+    def throttled(self, call: Call) -> bool:
+        return self._struck(call, Throttle, self._out_of_tokens) is not None
+
+    def failing(self, call: Call) -> ServerError | None:
+        return self._struck(call, ServerError)
+
+    def lost(self, call: Call) -> bool:
+        return self._struck(call, Lost) is not None
+
+    def ambiguous(self, call: Call) -> Ambiguous | None:
+        return self._struck(call, Ambiguous)
+
+    def expired(self, call: Call) -> bool:
+        return call.caller != RUNNER and self._struck(call, ExpiredCredentials) is not None
+
+    def _struck(self, call: Call, kind: type[F], condition: Callable[[Active], bool] = lambda _: True) -> F | None:
+        with self._lock:
+            for active in self._active:
+                fault = active.fault
+                if not isinstance(fault, kind) or not self._concerns(active, fault, call):
+                    continue
+                if active.passed < fault.after:
+                    active.passed += 1
+                elif condition(active):
+                    active.struck += 1
+                    return fault
+        return None
+
+    def _concerns(self, active: Active, fault: CallFault, call: Call) -> bool:
+        over = fault.seconds is not None and self._now() - active.since >= fault.seconds
+        api = call.api.lower()
+        named = fault.api.lower() in ("*", call.service, api, f"{call.service}.{api}")
+        return named and not over and self._applies(active, call.subject)
+
+    def _applies(self, active: Active, subject: str) -> bool:
+        used_up = active.fault.count is not None and active.struck >= active.fault.count
+        return not used_up and fnmatchcase(subject, active.fault.match)
+
+    def _out_of_tokens(self, active: Active) -> bool:
+        """A bucket that holds one second's worth, at least one call."""
+        fault, now = active.fault, self._now()
+        assert isinstance(fault, Throttle)
+        if fault.rate == 0:
+            return True
+        gained = (now - active.filled) * fault.rate
+        active.tokens = min(max(1.0, fault.rate), active.tokens + gained)
+        active.filled = now
+        if active.tokens < 1:
+            return True
+        active.tokens -= 1
+        return False
+
+
+def kind_of(fault: AnyFault) -> str:
+    kind: str = fault.__struct_config__.tag  # type: ignore[assignment]
+    return kind

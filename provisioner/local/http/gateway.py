@@ -1,0 +1,167 @@
+"""The front door: names each call, counts it, lets faults strike, and hands it to whoever answers.
+
+Batch and the hot S3 and Logs calls are ours, everything else is moto's. `/_local/…` is for tests and `local`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.local.account.default_route import DefaultRoute
+from provisioner.local.account.ec2_rules import Ec2Rules
+from provisioner.local.account.iam_rules import IamRules
+from provisioner.local.account.moto_bridge import Moto
+from provisioner.local.account.quotas_api import QuotasApi
+from provisioner.local.batch.api import BatchApi
+from provisioner.local.batch.jobs.lifecycle import Lifecycle
+from provisioner.local.batch.records import STATES
+from provisioner.local.faults.fault_injector import Call, FaultDesk
+from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
+from provisioner.local.http.calls import CallCounts, api_of, caller_of, service_of
+from provisioner.local.http.refusals import EXPIRED, THROTTLED, failure, refuse
+from provisioner.local.http.server import ConnectionCut, Request, Response
+from provisioner.local.logs.logs_api import LogsApi
+from provisioner.local.s3.s3 import S3
+
+CONTROL = "/_local/"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Who answers."""
+
+    batch: BatchApi
+    logs: LogsApi
+    quotas: QuotasApi
+    ec2: Ec2Rules
+    default_route: DefaultRoute
+    iam: IamRules
+    s3: S3
+    ecr: Callable[[Request], Response]
+    moto: Moto
+
+
+class Gateway:
+    """A request's way through the local AWS."""
+
+    def __init__(self, services: Services, lifecycle: Lifecycle, faults: FaultDesk) -> None:
+        self._services = services
+        self._lifecycle = lifecycle
+        self._faults = faults
+        self._counts = CallCounts()
+        self._control: dict[tuple[str, str], Callable[[Request], Any]] = {
+            ("GET", "calls"): lambda _: self._counts.snapshot(),
+            ("GET", "calls/log"): lambda _: self._counts.log(),
+            ("DELETE", "calls"): lambda _: self._counts.reset(),
+            ("GET", "jobs"): lambda _: jobs_snapshot(self._lifecycle),
+            ("DELETE", "jobs"): lambda _: self._lifecycle.reset_peak(),
+            ("GET", "faults"): lambda _: self._faults.snapshot(),
+            ("POST", "faults"): self._add_fault,
+            ("DELETE", "faults"): lambda _: self._faults.clear(),
+        }
+
+    def __call__(self, request: Request) -> Response:
+        if request.path.startswith(CONTROL):
+            return self._controlled(request)
+        call = self._name(request)
+        self._counts.count(call.caller, f"{call.service}.{call.api}", len(request.body))
+        response = self._answer(call, request)
+        self._counts.count_answer(call.caller, len(response.body))
+        return response
+
+    def _name(self, request: Request) -> Call:
+        service = service_of(request)
+        batch = self._services.batch
+        api = batch.name_of(request) if service == "batch" else api_of(request, service)
+        subject = "" if self._faults.quiet else subject_of(request, service)
+        return Call(service, api, caller_of(request), subject)
+
+    def _answer(self, call: Call, request: Request) -> Response:
+        if self._faults.quiet:
+            return self._serve(call, request)
+        refused = self._refused(call)
+        if refused is not None:
+            return refused
+        response = self._serve(call, request)
+        ambiguous = self._faults.ambiguous(call)
+        if ambiguous is None:
+            return response
+        if ambiguous.status is None:
+            raise ConnectionCut
+        return refuse(failure(ambiguous.status), call)
+
+    def _refused(self, call: Call) -> Response | None:
+        """Raises `ConnectionCut`, too."""
+        if self._faults.lost(call):
+            raise ConnectionCut
+        if self._faults.expired(call):
+            return refuse(EXPIRED, call)
+        if self._faults.throttled(call):
+            return refuse(THROTTLED, call)
+        error = self._faults.failing(call)
+        return None if error is None else refuse(failure(error.status), call)
+
+    def _serve(self, call: Call, request: Request) -> Response:
+        if call.service == "batch":
+            return self._services.batch(request)
+        if call.service == "s3":
+            return self._services.s3(request)
+        return self._own(call, request) or self._services.moto(request)
+
+    def _own(self, call: Call, request: Request) -> Response | None:
+        """An answer of ours where moto lacks one."""
+        if call.service == "logs":
+            return self._services.logs.answer(request)
+        if call.service == "ecr":
+            return self._services.ecr(request)
+        if call.service == "servicequotas":
+            return self._services.quotas.answer(request)
+        if call.api == "DescribeRouteTables":
+            self._services.default_route.open()
+        if call.service == "ec2":
+            return self._services.ec2.refusal(call.api, request)
+        if call.service == "iam":
+            return self._services.iam.refusal(call.api, request)
+        return None
+
+    def _controlled(self, request: Request) -> Response:
+        action = self._control.get((request.method, request.path.removeprefix(CONTROL)))
+        if action is None:
+            return Response(404, {}, b"There is no such control.")
+        try:
+            body = json.dumps(action(request)).encode()
+        except (ValueError, FaultSyntaxError) as error:
+            return Response(400, {}, str(error).encode())
+        return Response(200, {"Content-Type": "application/json"}, body)
+
+    def _add_fault(self, request: Request) -> None:
+        """A fault as JSON, or its short form as a JSON string."""
+        given = json.loads(request.body)
+        fault = parse_fault(given) if isinstance(given, str) else fault_from_json(given)
+        self._faults.add(fault)
+        if isinstance(fault, Spot | OutOfMemory):
+            self._lifecycle.strike_running()
+
+
+def subject_of(request: Request, service: str) -> str:
+    if service == "s3":
+        return request.path
+    if service == "batch" and request.path == "/v1/submitjob":
+        return str(json.loads(request.body or b"{}").get("jobName", ""))
+    return ""
+
+
+def jobs_snapshot(lifecycle: Lifecycle) -> dict[str, Any]:
+    with lifecycle.lock:
+        members = [one for job in lifecycle.jobs.values() for one in job.members]
+        states = [one.status for one in members]
+        return {
+            "running": len(lifecycle.running),
+            "peak_running": lifecycle.peak_running,
+            "submitted": len(lifecycle.jobs),
+            "attempts": sum(len(one.attempts) for one in members) + len(lifecycle.running),
+            "by_state": {state: states.count(state) for state in STATES},
+        }

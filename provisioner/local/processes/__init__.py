@@ -1,0 +1,1 @@
+"""Jobs as processes of this machine: the fork server, its executor, memory limits, the watch on a parent."""

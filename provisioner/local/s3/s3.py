@@ -1,0 +1,74 @@
+"""S3: the hot calls on our own, the rest through moto, and the faults that befall results."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from provisioner.local.account.moto_bridge import Moto
+from provisioner.local.faults.fault_injector import FaultDesk
+from provisioner.local.faults.faults import LateResult
+from provisioner.local.http.server import Request, Response
+from provisioner.local.s3 import objects
+from provisioner.local.s3.bucket_policies import BucketPolicies
+
+RESULTS = "/results/"
+Change: TypeAlias = Callable[[bytes], bytes]
+
+
+def truncated(body: bytes) -> bytes:
+    return body[: len(body) // 2]
+
+
+def corrupted(body: bytes) -> bytes:
+    """One byte in the middle is another."""
+    middle = len(body) // 2
+    return body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :] if body else b"\0"
+
+
+CHANGES: dict[str, Change] = {"truncate-result": truncated, "corrupt-result": corrupted}
+
+
+class S3:
+    """Answers S3 calls; one at a time, because moto's objects want it."""
+
+    def __init__(self, moto: Moto, faults: FaultDesk) -> None:
+        self._moto = moto
+        self._faults = faults
+        self._policies = BucketPolicies(moto)
+
+    def __call__(self, request: Request) -> Response:
+        if request.query.partition("&")[0] in ("policy", "policy="):
+            return self._policies(request)
+        if request.method == "PUT" and RESULTS in request.path and not self._faults.quiet:
+            return self._put_result(request)
+        return self._answer(request)
+
+    def _answer(self, request: Request) -> Response:
+        with self._moto.lock:
+            response = objects.answer(request)
+        return response or self._moto(request)
+
+    def _put_result(self, request: Request) -> Response:
+        if self._faults.strikes("drop-result", request.path):
+            return stored(request)
+        late = self._faults.struck_by("late-result", request.path)
+        if isinstance(late, LateResult):
+            timer = threading.Timer(late.seconds, self._answer, (request,))
+            timer.daemon = True
+            timer.start()
+            return stored(request)
+        for kind, change in CHANGES.items():
+            if self._faults.strikes(kind, request.path):
+                self._answer(replace(request, body=change(request.body)))
+                return stored(request)
+        return self._answer(request)
+
+
+def stored(request: Request) -> Response:
+    """What S3 says to a PUT that went well."""
+    etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
+    return Response(200, {"ETag": f'"{etag}"'})

@@ -1,0 +1,80 @@
+"""Which resources a stack is made of, in the order in which one needs the other."""
+
+from __future__ import annotations
+
+from provisioner.errors import ProvisionError
+from provisioner.plan.remote import RemoteState
+from provisioner.policies import execution_policy, instance_policy, job_policy, trust
+from provisioner.resources import Resource
+from provisioner.resources.bucket import Bucket
+from provisioner.resources.compute_environment import ComputeEnvironment
+from provisioner.resources.instance_profile import InstanceProfile
+from provisioner.resources.job_definition import JobDefinition
+from provisioner.resources.job_queue import JobQueue
+from provisioner.resources.launch_template import LaunchTemplate
+from provisioner.resources.log_group import LogGroup
+from provisioner.resources.repository import Repository
+from provisioner.resources.role import Role
+from provisioner.resources.security_group import ANY_VPC, SecurityGroup, groups_of
+from provisioner.resources.service_role import ServiceRole
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
+
+
+def wanted(spec: ProvisionSpec, stack: Stack, vpc_id: str) -> list[Resource]:
+    """What a spec asks for."""
+    return [
+        Bucket(stack),
+        LogGroup(stack),
+        *([Repository(stack)] if builds_image(spec, stack) else []),
+        *_roles(stack),
+        InstanceProfile(stack),
+        ServiceRole(stack),
+        SecurityGroup(stack, vpc_id),
+        LaunchTemplate(stack),
+        *([ComputeEnvironment(stack, spot=True)] if spec.spot else []),
+        ComputeEnvironment(stack),
+        JobQueue(stack),
+        JobDefinition(stack),
+    ]
+
+
+def possible(stack: Stack, remote: RemoteState) -> list[Resource]:
+    """Whatever provisioning can have made under these names, whether it is there or not, shared ones left out."""
+    return [
+        Bucket(stack),
+        LogGroup(stack),
+        Repository(stack),
+        *_roles(stack),
+        InstanceProfile(stack),
+        *_security_groups(stack, remote),
+        LaunchTemplate(stack),
+        ComputeEnvironment(stack, spot=True),
+        ComputeEnvironment(stack),
+        JobQueue(stack),
+        JobDefinition(stack),
+    ]
+
+
+def builds_image(spec: ProvisionSpec, stack: Stack) -> bool:
+    """Whether the image comes, or came, from the stack's own repository."""
+    return spec.image is None or f"/{stack.repository}@" in spec.image or f"/{stack.repository}:" in spec.image
+
+
+def _security_groups(stack: Stack, remote: RemoteState) -> list[SecurityGroup]:
+    """One in each VPC that has ours; where they can't be listed, one whose own reading will say why."""
+    try:
+        groups = groups_of(stack, remote)
+    except ProvisionError:
+        groups = []
+    return [SecurityGroup(stack, str(group["VpcId"])) for group in groups] or [SecurityGroup(stack, ANY_VPC)]
+
+
+def _roles(stack: Stack) -> list[Role]:
+    containers = trust("ecs-tasks.amazonaws.com", stack)
+    instances = trust(f"ec2.{stack.dns_suffix}")
+    return [
+        Role(stack, stack.job_role, containers, lambda spec: job_policy(stack, spec.s3_prefix)),
+        Role(stack, stack.execution_role, containers, lambda spec: execution_policy(stack, spec.image)),
+        Role(stack, stack.instance_role, instances, lambda spec: instance_policy(stack)),
+    ]

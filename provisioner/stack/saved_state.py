@@ -1,0 +1,207 @@
+"""What a provisioning leaves behind: its result, and the two files of the seed, written whole and 0600.
+
+The env file holds the four variables that `scaler-batch run` reads, of the last provisioning. The
+configuration file keeps an entry for each account, region and prefix.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import ConfigError
+from provisioner.errors import ProvisionError
+from provisioner.stack.naming import Stack
+from provisioner.stack.private_files import one_at_a_time, remove, write
+from provisioner.stack.spec import DEFAULT_S3_PREFIX, UNLIMITED, ProvisionSpec
+
+CONFIG_FILE = Path(".scaler_aws_batch_config.json")
+ENV_FILE = Path(".scaler_aws_hpc.env")
+
+
+class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was provisioned, by name; memory in MiB, `container_memory` being what a job gets.
+
+    `complete` is false while a provisioning is under way or after it failed; `begun` are the resources that it
+    began to make, by which a cleanup knows those that never got their tag.
+    """
+
+    account: str
+    region: str
+    prefix: str
+    bucket: str
+    job_queue: str
+    job_definition: str
+    compute_environment: str
+    log_group: str
+    job_role: str
+    execution_role: str
+    instance_role: str
+    image: str
+    vcpus: int
+    memory: int
+    container_memory: int
+    max_vcpus: int
+    instance_types: tuple[str, ...]
+    job_timeout_minutes: int
+    gpus: int = 0
+    spot: bool = False
+    vpc_id: str | None = None
+    subnet_ids: tuple[str, ...] = ()
+    permissions_boundary: str | None = None
+    s3_prefix: str = DEFAULT_S3_PREFIX
+    expiry_days: int = 1
+    runnable_limit_minutes: int = UNLIMITED
+    complete: bool = True
+    begun: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, spec: ProvisionSpec, stack: Stack) -> Provisioned:
+        return cls(
+            account=stack.account,
+            region=stack.region,
+            prefix=stack.prefix,
+            bucket=stack.bucket,
+            job_queue=stack.job_queue,
+            job_definition=stack.job_definition,
+            compute_environment=stack.compute_environment,
+            log_group=stack.log_group,
+            job_role=stack.job_role,
+            execution_role=stack.execution_role,
+            instance_role=stack.instance_role,
+            image=spec.image or "",
+            vcpus=spec.vcpus,
+            memory=spec.total_memory,
+            container_memory=spec.container_memory,
+            max_vcpus=spec.max_vcpus,
+            instance_types=spec.instance_types,
+            job_timeout_minutes=spec.job_timeout,
+            gpus=spec.gpus,
+            spot=spec.spot,
+            vpc_id=spec.vpc_id,
+            subnet_ids=spec.subnet_ids,
+            permissions_boundary=spec.permissions_boundary,
+            s3_prefix=spec.s3_prefix,
+            expiry_days=spec.expiry_days,
+            runnable_limit_minutes=spec.runnable_limit,
+        )
+
+    @property
+    def spec(self) -> ProvisionSpec:
+        """What was asked for. Raises `ProvisionError` when somebody wrote nonsense into the file."""
+        try:
+            return self._spec()
+        except ConfigError as error:
+            raise ProvisionError(
+                f"The saved entry {self.key} can't be: {error} Run provision to write it anew."
+            ) from error
+
+    @property
+    def key(self) -> str:
+        return entry_key(self.account, self.region, self.prefix)
+
+    def _spec(self) -> ProvisionSpec:
+        return ProvisionSpec(
+            image=self.image or None,
+            region=self.region,
+            prefix=self.prefix,
+            vcpus=self.vcpus,
+            memory=self.memory,
+            gpus=self.gpus,
+            max_vcpus=self.max_vcpus,
+            instance_types=self.instance_types,
+            job_timeout=self.job_timeout_minutes,
+            spot=self.spot,
+            vpc_id=self.vpc_id,
+            subnet_ids=self.subnet_ids,
+            permissions_boundary=self.permissions_boundary,
+            s3_prefix=self.s3_prefix,
+            expiry_days=self.expiry_days,
+            runnable_limit=self.runnable_limit_minutes,
+        )
+
+
+Entries = dict[str, Provisioned]
+
+
+def entry_key(account: str, region: str, prefix: str) -> str:
+    return f"{account}/{region}/{prefix}"
+
+
+def environment_text(provisioned: Provisioned) -> str:
+    """The env file's text, for a shell's `source`."""
+    variables = {
+        "SCALER_AWS_REGION": provisioned.region,
+        "SCALER_S3_BUCKET": provisioned.bucket,
+        "SCALER_JOB_QUEUE": provisioned.job_queue,
+        "SCALER_JOB_DEFINITION": provisioned.job_definition,
+    }
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def load(path: Path) -> Entries:
+    """The entries of a configuration file; none when there is no file. Raises `ProvisionError`."""
+    try:
+        entries = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        return {key: _entry(key, text) for key, text in entries.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ProvisionError(
+            f"The saved configuration {path} can't be read ({reason}): move it away, or name another file with "
+            "--config; provision writes a new one."
+        ) from error
+
+
+def save_entry(provisioned: Provisioned, config: Path) -> None:
+    """Puts the entry among the others of the configuration file."""
+    with one_at_a_time(config):
+        _write_entries(config, {**load(config), provisioned.key: provisioned})
+
+
+def save(provisioned: Provisioned, config: Path, env_file: Path) -> None:
+    """The entry, and the env file."""
+    save_entry(provisioned, config)
+    write(env_file, environment_text(provisioned))
+
+
+def forget(account: str, region: str, prefix: str, config: Path, env_file: Path) -> None:
+    """Takes the entry out, and deletes either file when nothing but it was in there."""
+    key = entry_key(account, region, prefix)
+    if key not in load(config):
+        return
+    with one_at_a_time(config):
+        entries = load(config)
+        gone = entries.pop(key)
+        _write_entries(config, entries)
+    if _text(env_file) == environment_text(gone):
+        remove(env_file)
+
+
+def _entry(key: str, text: msgspec.Raw) -> Provisioned:
+    """Raises `DecodeError`, which names the entry."""
+    try:
+        entry = msgspec.json.decode(text, type=Provisioned)
+    except msgspec.DecodeError as error:
+        raise msgspec.DecodeError(f"entry {key}: {error}") from error
+    if entry.key != key:
+        raise msgspec.DecodeError(f"entry {key} is about {entry.key}")
+    return entry
+
+
+def _text(path: Path) -> str:
+    """Nothing when it can't be read, because then it isn't ours."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _write_entries(path: Path, entries: Entries) -> None:
+    if entries:
+        write(path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+    else:
+        remove(path)

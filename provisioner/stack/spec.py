@@ -1,0 +1,129 @@
+"""What somebody asks for: the validated, frozen choices of `provision`, without names or accounts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from engine.errors import ConfigError
+from provisioner.resources.instance_types import architecture, has_gpus
+
+DEFAULT_S3_PREFIX: Final = "scaler-tasks"
+MEMORY_STEP_MIB: Final = 2048
+UNLIMITED: Final = 0
+RUNNABLE_LIMIT_MINUTES: Final = range(10, 1441)
+"""What jobStateTimeLimitActions allows: 600 to 86,400 seconds."""
+
+LONGEST_JOB_MINUTES: Final = 14 * 24 * 60
+"""Containers on EC2 have no limit of AWS's; two weeks is a typing error's."""
+
+_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+_INSTANCE_TYPE = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9!_.'()-]+(/[A-Za-z0-9!_.'()-]+)*")
+_VPC = re.compile(r"vpc-[0-9a-f]+")
+_SUBNET = re.compile(r"subnet-[0-9a-f]+")
+_BOUNDARY = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/\S+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionSpec:
+    """Names and defaults are the seed's flags. Raises `ConfigError` when a value can't work."""
+
+    image: str | None
+    """None: what `build-image` will push, known after apply."""
+    region: str = "us-east-1"
+    prefix: str = "scaler-batch"
+    vcpus: int = 1
+    memory: int = 2048
+    """MiB asked for a job; see `container_memory` for what it gets."""
+    gpus: int = 0
+    max_vcpus: int = 256
+    instance_types: tuple[str, ...] = ("optimal",)
+    job_timeout: int = 60
+    """Minutes of one attempt."""
+    spot: bool = False
+    """A Spot environment in front of the on-demand one."""
+    vpc_id: str | None = None
+    """None: the subnets' own, or the region's default VPC."""
+    subnet_ids: tuple[str, ...] = ()
+    """Empty: all of the VPC's."""
+    permissions_boundary: str | None = None
+    s3_prefix: str = DEFAULT_S3_PREFIX
+    expiry_days: int = 1
+    """After which S3 deletes what is below `s3_prefix`."""
+    runnable_limit: int = UNLIMITED
+    """Minutes after which AWS cancels a job at the head of the queue that can't start; 0 is never."""
+
+    def __post_init__(self) -> None:
+        check_place(self.region, self.prefix)
+        self._check_image()
+        self._check_numbers()
+        self._check_instances()
+        self._check_network()
+
+    @property
+    def total_memory(self) -> int:
+        """MiB asked for, rounded to the nearest multiple of 2,048 (half up, at least one)."""
+        return max(1, (2 * self.memory + MEMORY_STEP_MIB) // (2 * MEMORY_STEP_MIB)) * MEMORY_STEP_MIB
+
+    @property
+    def container_memory(self) -> int:
+        """MiB of the container: 90 % of the total, because the host and its agent live in the rest."""
+        return self.total_memory * 9 // 10
+
+    @property
+    def platform(self) -> str:
+        """Of the image, as container engines name it."""
+        return f"linux/{architecture(self.instance_types) or 'amd64'}"
+
+    @property
+    def has_gpu_instances(self) -> bool:
+        return has_gpus(self.instance_types)
+
+    def _check_image(self) -> None:
+        if self.image is not None:
+            check("--image", self.image, bool(re.fullmatch(r"\S+", self.image)), "an image's URI")
+
+    def _check_numbers(self) -> None:
+        for flag in ("vcpus", "memory", "max_vcpus", "job_timeout", "expiry_days"):
+            value = getattr(self, flag)
+            check(f"--{flag.replace('_', '-')}", value, value >= 1, "a whole number of at least 1")
+        check("--gpus", self.gpus, self.gpus >= 0, "a whole number, 0 for none")
+        check("--max-vcpus", self.max_vcpus, self.max_vcpus >= self.vcpus, "at least --vcpus")
+        check("--job-timeout", self.job_timeout, self.job_timeout <= LONGEST_JOB_MINUTES, "at most 20160 minutes")
+        limited = self.runnable_limit == UNLIMITED or self.runnable_limit in RUNNABLE_LIMIT_MINUTES
+        check("--runnable-limit", self.runnable_limit, limited, "10 to 1440 minutes, or 0 for never")
+
+    def _check_instances(self) -> None:
+        types = ",".join(self.instance_types)
+        known = bool(self.instance_types) and all(map(_INSTANCE_TYPE.fullmatch, self.instance_types))
+        check("--instance-types", types, known, "like optimal or c7i,m7i.large")
+        one = architecture(self.instance_types) is not None
+        check("--instance-types", types, one, "of one architecture: an image is for x86 or for Graviton")
+        fits = not self.gpus or self.has_gpu_instances
+        check("--instance-types", types, fits, f"GPU families, like g5 or g6e, for --gpus {self.gpus}")
+
+    def _check_network(self) -> None:
+        if self.vpc_id is not None:
+            check("--vpc-id", self.vpc_id, bool(_VPC.fullmatch(self.vpc_id)), "like vpc-0a1b2c3d")
+        subnets = ",".join(self.subnet_ids)
+        check("--subnet-ids", subnets, all(map(_SUBNET.fullmatch, self.subnet_ids)), "like subnet-0a1b,subnet-2c3d")
+        check(
+            "--s3-prefix", self.s3_prefix, bool(_KEY_PREFIX.fullmatch(self.s3_prefix)), "a key prefix like scaler-tasks"
+        )
+        if (boundary := self.permissions_boundary) is not None:
+            check("--permissions-boundary", boundary, bool(_BOUNDARY.fullmatch(boundary)), "an IAM policy's ARN")
+
+
+def check_place(region: str, prefix: str) -> None:
+    """Raises `ConfigError` unless both fit into the names of all resources (a bucket's is the narrowest)."""
+    check("--region", region, bool(_REGION.fullmatch(region)), "an AWS region like us-east-1")
+    allowed = "2 to 32 lower-case letters, digits and hyphens that start with a letter and end with no hyphen"
+    check("--prefix", prefix, bool(_PREFIX.fullmatch(prefix)), allowed)
+
+
+def check(flag: str, value: object, fits: bool, allowed: str) -> None:
+    if not fits:
+        raise ConfigError(f"{flag} is {value!r}, but must be {allowed}.")

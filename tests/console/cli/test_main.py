@@ -1,0 +1,93 @@
+"""The command line as a person meets it: as a process."""
+
+from __future__ import annotations
+
+import importlib
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_group
+from typer.testing import CliRunner
+
+from console.cli.main import ENTRIES, PROGRAM, Entry, app
+
+HELP_SECONDS = 0.35
+HEAVY = ("textual", "boto3", "botocore", "scaler", "moto", "provisioner")
+
+
+def run_program(*words: str) -> subprocess.CompletedProcess[str]:
+    program = f"import sys; sys.argv = {[PROGRAM, *words]!r}; from console.cli.main import main; main()"
+    command = [sys.executable, "-P", "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def modules_loaded_by(*words: str) -> set[str]:
+    program = (
+        f"import sys, atexit; sys.argv = {[PROGRAM, *words]!r}\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "from console.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("local", "--help")])
+def test_help_loads_no_heavy_library(words: tuple[str, ...]) -> None:
+    assert modules_loaded_by(*words).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("status", "--help")])
+def test_help_is_there_before_one_looks_away(words: tuple[str, ...]) -> None:
+    def seconds() -> float:
+        """Of CPU: what a busy machine makes it wait for is not ours."""
+        before = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+        run_program(*words)
+        return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
+
+    assert any(seconds() <= HELP_SECONDS for _ in range(20))  # caches that are shared with others cost CPU, too
+
+
+def test_help_names_every_command() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert all(entry.name in shown for entry in ENTRIES)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_command_of_the_table_exists(entry: Entry) -> None:
+    group = get_group(importlib.import_module(entry.module).app)
+    assert entry.name in group.commands
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert run_program("fly").returncode == 2
+
+
+def test_the_version_is_the_distributions() -> None:
+    from importlib.metadata import version
+
+    assert run_program("--version").stdout == f"{PROGRAM} {version(PROGRAM)}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("plan", "--help"), ("show", "--json")])
+def test_a_full_disk_is_one_sentence(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-P", "-c", "from console.cli.main import main; main()", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("run", "tcp://127.0.0.1:1", "-q", "q", "-d", "d", "--s3-bucket", "bucket"), ("local",)],
+    ids=lambda words: words[0],
+)
+def test_without_a_terminal_it_says_to_use_headless(words: tuple[str, ...]) -> None:
+    done = run_program(*words)
+    assert done.returncode == 2
+    assert "--headless" in done.stderr
+    assert done.stderr.count("\n") == 1

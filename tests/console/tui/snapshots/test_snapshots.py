@@ -1,0 +1,354 @@
+"""Every screen as a picture that somebody looked at: normal, empty, loading, stale, lost; both sizes; every theme.
+
+After a change that is meant: `pytest tests/console/snapshots --snapshot-update`, and look at the pictures that changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from console.tui.app import ConsoleApp
+from console.tui.drawing.glyphs import ASCII
+from console.tui.stack.model import Provisioning
+from console.tui.state import Quit
+from engine.telemetry.client.replica import Mirror
+from engine.telemetry.schema.messages import MIRROR_LIMIT, JobState
+from tests.support.console.frozen_console import (
+    Look,
+    connecting,
+    demo,
+    first_of,
+    lost,
+    own_engine,
+    paused,
+    recorded,
+    settle,
+    stale,
+    unanswered,
+)
+from tests.support.console.stack_lifecycle import denied, done, drifted, loading, nothing, remaining, running
+
+SMALL, LARGE = (80, 24), (120, 40)
+SIZES = [pytest.param(SMALL, id="80x24"), pytest.param(LARGE, id="120x40")]
+Size = tuple[int, int]
+Matches = Callable[..., bool]
+Then = Callable[[ConsoleApp], None]
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Times of day are the same wherever this runs."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        patch.delenv("NO_COLOR", raising=False)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture
+def same(snap_compare: Matches) -> Matches:
+    """Whether the picture of a look is the expected one, after `keys` were pressed and `then` was done."""
+
+    def compare(look: Look, size: Size, keys: Sequence[str] = (), then: Then = lambda app: None) -> bool:
+        return snap_compare(look.app(), terminal_size=size, run_before=prepare(keys, then))
+
+    return compare
+
+
+ANSWERED = ""
+"""Among keys: until what was asked for is there."""
+
+
+def prepare(keys: Sequence[str], then: Then) -> Callable[[Pilot[Quit]], Awaitable[None]]:
+    async def run(pilot: Pilot[Quit]) -> None:
+        await settle(pilot)
+        for key in keys:
+            await (settle(pilot) if key == ANSWERED else pilot.press(key))
+        assert isinstance(pilot.app, ConsoleApp)
+        then(pilot.app)
+        await settle(pilot)
+
+    return run
+
+
+# ---- the dashboard
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_dashboard(same: Matches, size: Size) -> None:
+    assert same(Look(demo(may_control=True)), size, ["j", "j", "space", "j"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_dashboard_without_jobs(same: Matches, size: Size) -> None:
+    assert same(Look(demo(0)), size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_dashboard_before_anything_was_heard(same: Matches, size: Size) -> None:
+    assert same(Look(connecting()), size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_dashboard_of_a_lost_engine(same: Matches, size: Size) -> None:
+    assert same(Look(lost()), size, ["j"])
+
+
+def test_dashboard_with_stale_figures(same: Matches) -> None:
+    assert same(Look(stale()), LARGE)
+
+
+def test_dashboard_while_nothing_can_be_submitted(same: Matches) -> None:
+    assert same(Look(paused()), LARGE)
+
+
+def test_dashboard_of_two_managers_with_more_jobs_than_a_console_keeps(same: Matches) -> None:
+    assert same(Look(demo(MIRROR_LIMIT + 1, managers=("pricing-spot", "risk-gpu"))), LARGE, ["j"])
+
+
+def test_dashboard_while_a_filter_is_typed(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["/", *"=RUN fn:price"])
+
+
+def test_a_filter_that_fits_nothing(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["/", *"nobody", "enter"])
+
+
+def test_a_filter_that_is_wrong(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["/", *"age>soon", "enter"])
+
+
+def test_log_pane_zoomed(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["tab", "z"])
+
+
+@pytest.mark.parametrize("theme", ["light", "ansi-dark", "ansi-light"])
+def test_dashboard_in_other_themes(same: Matches, theme: str) -> None:
+    assert same(Look(demo(), theme=theme), LARGE, ["j", "space", "j"])
+
+
+def test_dashboard_without_colours(same: Matches, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert same(Look(demo()), LARGE, ["j", "space", "j"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_dashboard_in_plain_ascii(same: Matches, size: Size) -> None:
+    assert same(Look(demo(), glyphs=ASCII), size, ["j", "space", "j"])
+
+
+def test_too_small_a_terminal(same: Matches) -> None:
+    assert same(Look(demo()), (79, 23))
+
+
+# ---- one job
+
+
+def open_first(state: JobState) -> Then:
+    def then(app: ConsoleApp) -> None:
+        app.open_job(first_of(app.state.source, state).task_id)  # type: ignore[arg-type]
+
+    return then
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_job_that_failed(same: Matches, size: Size) -> None:
+    assert same(Look(demo(may_control=True)), size, then=open_first(JobState.FAILED))
+
+
+def test_job_that_was_not_submitted_yet(same: Matches) -> None:
+    assert same(Look(demo()), LARGE, then=open_first(JobState.QUEUED))
+
+
+def test_job_that_nobody_knows_any_more(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, then=lambda app: app.open_job("f" * 32))
+
+
+def test_job_before_it_was_read(same: Matches) -> None:
+    assert same(Look(connecting()), LARGE, then=lambda app: app.open_job("f" * 32))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_job_of_a_lost_engine(same: Matches, size: Size) -> None:
+    assert same(Look(lost()), size, then=open_first(JobState.RUNNING))
+
+
+def test_job_as_batch_describes_it(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["/", *"=OK", "enter", "enter", "J"])
+
+
+# ---- log lines
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_logs_of_all_that_run(same: Matches, size: Size) -> None:
+    assert same(Look(demo()), size, then=lambda app: app.open_logs(()))
+
+
+def test_logs_of_one_job(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["enter", "l"])
+
+
+def test_logs_while_nothing_runs(same: Matches) -> None:
+    assert same(Look(demo(0)), SMALL, then=lambda app: app.open_logs(()))
+
+
+def test_logs_before_any_came(same: Matches) -> None:
+    assert same(Look(connecting()), LARGE, then=lambda app: app.open_logs(()))
+
+
+def test_logs_of_a_lost_engine_narrowed(same: Matches) -> None:
+    def lose(app: ConsoleApp) -> None:
+        app.state.source.link = lost().link  # type: ignore[misc]
+
+    assert same(Look(demo()), LARGE, ["L", "\\", *"payload", "enter"], lose)
+
+
+# ---- why something waits
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_a_queue_waits(same: Matches, size: Size) -> None:
+    assert same(Look(demo(may_control=True)), size, ["w"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_nothing_is_stuck(same: Matches, size: Size) -> None:
+    assert same(Look(demo(0)), size, ["w"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_before_aws_answered(same: Matches, size: Size) -> None:
+    assert same(Look(unanswered()), size, ["w"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_of_a_task_that_nobody_knows(same: Matches, size: Size) -> None:
+    assert same(Look(demo()), size, then=lambda app: app.open_why("f" * 32))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_why_in_plain_ascii(same: Matches, size: Size) -> None:
+    assert same(Look(demo(), glyphs=ASCII), size, ["j", "w", ANSWERED, "tab", "j"])
+
+
+def test_why_of_a_lost_engine(same: Matches) -> None:
+    def lose(app: ConsoleApp) -> None:
+        app.state.source.link = lost().link  # type: ignore[misc]
+
+    assert same(Look(demo()), LARGE, ["w", ANSWERED, "."], lose)
+
+
+def test_why_before_anything_was_heard(same: Matches) -> None:
+    assert same(Look(connecting()), SMALL, ["w"])
+
+
+def test_why_with_the_checks_alone(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["w", ANSWERED, "z"])
+
+
+def test_why_has_keys_that_help_tells(same: Matches) -> None:
+    assert same(Look(demo()), LARGE, ["w", ANSWERED, "?"])
+
+
+# ---- over a screen
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_help(same: Matches, size: Size) -> None:
+    assert same(Look(demo()), size, ["?"])
+
+
+def test_help_of_log_lines(same: Matches) -> None:
+    assert same(Look(demo()), LARGE, ["L", "?"])
+
+
+def test_ending_one_job(same: Matches) -> None:
+    assert same(Look(demo(may_control=True)), SMALL, ["/", *"=RUN", "enter", "j", "K"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_ending_many_jobs(same: Matches, size: Size) -> None:
+    assert same(Look(demo(may_control=True)), size, ["/", *"!=QUE", "enter", "*", "K"])
+
+
+def test_draining(same: Matches) -> None:
+    assert same(Look(demo(may_control=True)), SMALL, then=lambda app: app.control.drain())
+
+
+def test_leaving_an_engine_that_can_live_on(same: Matches) -> None:
+    assert same(Look(demo(may_control=True), own=own_engine()), SMALL, ["q"])
+
+
+def test_leaving_a_local_cluster(same: Matches) -> None:
+    assert same(Look(demo(may_control=True), own=own_engine(tied=True)), LARGE, ["q"])
+
+
+def test_choosing_columns(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["c", "j", "space"])
+
+
+def test_palette(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["ctrl+p"])
+
+
+# ---- a recording
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_replay(same: Matches, size: Size, tmp_path: Path) -> None:
+    assert same(recorded(tmp_path), size, ["j"])
+
+
+def test_replay_of_nothing(same: Matches) -> None:
+    source = demo(0)
+    source.mirror = Mirror()
+    assert same(Look(source), SMALL)
+
+
+# ---- AWS resources
+
+STACKS = {"list": drifted, "running": running, "done": done}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("size", SIZES)
+def test_resources(same: Matches, size: Size, stack: str) -> None:
+    look = Look(demo(may_control=True), provisioning=STACKS[stack]())
+    assert same(look, size, ["R", ANSWERED, "G", "k", "k", "k"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("stack", [nothing, loading, denied, remaining])
+def test_resources_with_nothing_to_list_or_something_wrong(
+    same: Matches, size: Size, stack: Callable[[], Provisioning]
+) -> None:
+    assert same(Look(demo(), provisioning=stack()), size, ["R"])
+
+
+def test_resources_elsewhere(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["R"])
+
+
+def test_resources_in_plain_ascii(same: Matches) -> None:
+    assert same(Look(demo(), glyphs=ASCII, provisioning=running()), LARGE, ["R"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_difference_of_a_resource(same: Matches, size: Size) -> None:
+    assert same(Look(demo(), provisioning=drifted()), size, ["R", ANSWERED, "G", "k", "k", "k", "d"])
+
+
+@pytest.mark.parametrize("key", ["P", "C", "B"])
+def test_before_resources_are_changed(same: Matches, key: str) -> None:
+    assert same(Look(demo(may_control=True), provisioning=drifted()), SMALL, ["R", ANSWERED, key])
+
+
+def test_leaving_while_resources_are_changed(same: Matches) -> None:
+    assert same(Look(demo(may_control=True), own=own_engine(), provisioning=running()), SMALL, ["R", ANSWERED, "q"])

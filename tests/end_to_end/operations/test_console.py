@@ -1,0 +1,268 @@
+"""The console on real processes, in a terminal of 120x40: what a person sees of work, of failures and of ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioner.local.cluster import LocalCluster
+from tests.support.cluster.clients import talking_client
+from tests.support.cluster.consoles import Desk, counts, desk, pictures, routes, total, used
+from tests.support.cluster.running_engine import await_condition, disabled_queue, running_engine
+from tests.support.console.terminal import Terminal
+
+TASKS = 500
+HEAL_SECONDS = 5.0
+FAILING = """
+def price(leg):
+    if leg == 7:
+        raise ValueError("no curve")
+    return leg
+with Client(address=ADDRESS) as client:
+    failed = [future.exception() for future in [client.submit(price, leg) for leg in range(12)]]
+    print([leg for leg, error in enumerate(failed) if error])
+"""
+WAITING = "with Client(address=ADDRESS) as client: print(client.submit(lambda: 7).result())"
+TRICKLE = """
+import time
+with Client(address=ADDRESS) as client:
+    futures = []
+    for number in range(12):
+        futures.append(client.submit(abs, -number))
+        time.sleep(0.2)  # each a submission of its own
+    print([future.result() for future in futures] == list(range(12)))
+"""
+UNTIL_TOLD = """
+import pathlib, time
+def until(mark):
+    while not pathlib.Path(mark).exists():
+        time.sleep(0.05)
+    return "finished"
+with Client(address=ADDRESS) as client:
+    print(client.submit(until, {mark!r}).result())
+"""
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Iterator[Desk]:
+    with desk(tmp_path) as here:
+        yield here
+
+
+@pytest.fixture(autouse=True)
+def no_fault_left(cluster: LocalCluster) -> Iterator[None]:
+    yield
+    cluster.aws.clear_faults()
+
+
+# ---- a demo
+
+
+class Watcher:
+    """Remembers what whole pictures said."""
+
+    def __init__(self) -> None:
+        self.states: set[str] = set()
+        self.slots: set[float] = set()
+        self.lines: set[str] = set()
+
+    def look(self, text: str) -> bool:
+        """Whether all is done; what can't be at any moment fails."""
+        now, all_jobs, ways = counts(text), total(text), routes(text)
+        if not now or not ways:
+            return False
+        assert sum(now.values()) == all_jobs, text
+        assert sum(jobs for jobs, _ in ways.values()) <= TASKS
+        assert sum(share for _, share in ways.values()) == 100, text
+        self.states |= {state for state, number in now.items() if number}
+        self.slots |= {slots for slots in [used(text, "concurrency")] if slots is not None}
+        self.lines |= set(re.findall(r"task ([0-9a-f]{32}): success", text))
+        return now["SUCCEEDED"] == TASKS
+
+
+@pytest.mark.long
+def test_a_demo_is_seen_through_every_state_adds_up_and_leaves_nothing(people: Desk) -> None:
+    seen = Watcher()
+    with people.terminal("local", "--demo", str(TASKS)) as terminal:
+        terminal.wait_for("LIVE", 90)
+        assert any(map(seen.look, pictures(terminal, 90))), terminal.text
+        assert sum(jobs for jobs, _ in routes(terminal.text).values()) == TASKS
+        terminal.wait_for(lambda text: used(text, "concurrency") == 0)
+        terminal.send("q")
+        terminal.wait_for("end with this console")
+        terminal.send("d")
+        assert terminal.wait_end(30) == 0, terminal.text
+        assert f"results right: {TASKS} of {TASKS}" in said_at_the_end(terminal)
+    assert seen.states >= {"QUEUED", "SUBMITTED", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"}
+    assert len(seen.slots) > 3
+    assert max(seen.slots) == 100
+    assert len(seen.lines) > 10
+    assert (people.processes(), people.engines(), list((people.folder / "tmp").iterdir())) == ([], [], [])
+
+
+# ---- what goes wrong
+
+
+def test_a_failed_jobs_traceback_is_three_keys_away(cluster: LocalCluster, people: Desk) -> None:
+    with people.run(cluster) as terminal, talking_client(cluster, FAILING) as client:
+        terminal.wait_for(lambda text: counts(text).get("FAILED") == 1, 30)
+        assert client.finish(30) == "[7]\n"
+        for key, place in (("j", "BATCH"), ("\r", "timeline"), ("l", "Traceback (most recent call last):")):
+            terminal.send(key)
+            text = terminal.wait_for(place)
+        text = terminal.wait_for("ValueError")
+        assert "in price" in text
+        assert "no curve" not in text
+        end(terminal, people)
+
+
+def test_why_a_job_waits_and_the_command_that_helps_are_one_key_away(cluster: LocalCluster, people: Desk) -> None:
+    cluster.aws.fault("no-capacity:1")
+    with people.run(cluster) as terminal, talking_client(cluster, WAITING) as client:
+        terminal.wait_for(lambda text: counts(text).get("RUNNABLE") == 1, 30)
+        with disabled_queue(cluster):
+            terminal.send("w")
+            for seen in ("the queue is disabled", "FAIL", "aws batch update-job-queue"):
+                terminal.wait_for(seen)
+        cluster.aws.clear_faults()
+        assert client.finish(60) == "7\n"
+        terminal.send("\x1b")
+        terminal.wait_for(lambda text: counts(text).get("SUCCEEDED") == 1)
+        end(terminal, people)
+
+
+def test_a_throttled_api_and_expired_credentials_are_seen_and_so_is_their_end(
+    cluster: LocalCluster, people: Desk
+) -> None:
+    with people.run(cluster) as terminal:
+        terminal.wait_for("LIVE", 60)
+        cluster.aws.fault("throttle:SubmitJob:0/s")
+        with talking_client(cluster, TRICKLE) as client:
+            terminal.wait_for(lambda text: re.search(r"throttled \d+ times.*backing off", text) is not None, 30)
+            terminal.wait_for(lambda text: re.search(r"SubmitJob .*THR", text) is not None)
+            cluster.aws.clear_faults()
+            cluster.aws.fault("expired-credentials")
+            terminal.wait_for("nothing can be submitted: AWS refuses our credentials", 30)
+            cluster.aws.clear_faults()
+            terminal.wait_for(lambda text: "nothing can be submitted" not in text, 60)
+            assert client.finish(60) == "True\n"
+        terminal.wait_for(lambda text: counts(text).get("SUCCEEDED") == 12)
+        end(terminal, people)
+
+
+def test_a_killed_engine_is_said_and_its_successor_is_seen_within_seconds(cluster: LocalCluster, people: Desk) -> None:
+    with people.run(cluster) as owner:
+        owner.wait_for("LIVE", 60)
+        with people.terminal("attach") as onlooker:
+            onlooker.wait_for("LIVE")
+            os.kill(engine_pid(people), signal.SIGKILL)
+            for terminal in (owner, onlooker):
+                text = terminal.wait_for("ENGINE LOST")
+                assert "retry in" in text
+            owner.wait_for("the engine was killed by SIGKILL")
+            with running_engine(cluster, people.folder / "successor", environ=people.environ) as engine:
+                await_condition(lambda: len(people.engines()) == 1 and told_pid(people) == engine.process.pid)
+                reachable = time.monotonic()
+                for terminal in (owner, onlooker):
+                    terminal.wait_for("LIVE", HEAL_SECONDS)
+                print(f"\nhealed {time.monotonic() - reachable:.1f} s after the successor could be reached")
+                onlooker.send("q")
+                assert onlooker.wait_end() == 0
+            owner.send("q")
+            assert owner.wait_end() == 1
+            assert "the engine was killed by SIGKILL" in said_at_the_end(owner)
+
+
+# ---- how it is left
+
+
+@pytest.mark.long
+def test_an_engine_left_running_is_come_back_to_with_the_words_that_were_printed(
+    cluster: LocalCluster, people: Desk
+) -> None:
+    go = people.folder / "go"
+    with talking_client(cluster, UNTIL_TOLD.format(mark=str(go))) as client:
+        with people.run(cluster) as terminal:
+            terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
+            choose(terminal, "l")
+            assert terminal.wait_end() == 0
+            words = re.search(r"come back with: scaler-batch (.+)", said_at_the_end(terminal))
+        assert words is not None
+        pid = engine_pid(people)
+        for last in (signal.SIGKILL, signal.SIGHUP):
+            with people.terminal(*words[1].split()) as terminal:
+                terminal.wait_for("READ-WRITE")
+                terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1)
+                terminal.process.send_signal(last)
+                assert terminal.wait_end() == {signal.SIGKILL: -9, signal.SIGHUP: 129}[last]
+        with people.terminal(*words[1].split()) as terminal:
+            terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1)
+            assert engine_pid(people) == pid
+            terminal.send(":drain\r")
+            terminal.wait_for("Drain (y)")
+            terminal.send("y")
+            terminal.wait_for("DRAINING")
+            go.touch()
+            assert client.finish(30) == "finished\n"
+            terminal.wait_for("ENGINE LOST", 30)
+        await_condition(lambda: people.engines() == [])
+
+
+@pytest.mark.long
+def test_a_killed_console_leaves_its_engine_at_work_and_terminate_ends_what_runs(
+    cluster: LocalCluster, people: Desk
+) -> None:
+    go = people.folder / "go"
+    with talking_client(cluster, UNTIL_TOLD.format(mark=str(go))) as client:
+        with people.run(cluster) as terminal:
+            terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
+            terminal.process.kill()
+            terminal.wait_end()
+        go.touch()
+        assert client.finish(30) == "finished\n"
+    os.kill(engine_pid(people), signal.SIGTERM)
+    await_condition(lambda: people.processes() == [], 30)
+    never = people.folder / "never"
+    with talking_client(cluster, UNTIL_TOLD.format(mark=str(never))), people.run(cluster) as terminal:
+        terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
+        end(terminal, people)
+        assert cluster.aws.jobs()["running"] == 0
+
+
+def said_at_the_end(terminal: Terminal) -> str:
+    """After the console gave the screen back."""
+    return bytes(terminal.output).rpartition(b"\x1b[?1049l")[2].decode().replace("\r\n", "\n")
+
+
+def engine_pid(people: Desk) -> int:
+    pid = told_pid(people)
+    assert pid is not None
+    return pid
+
+
+def told_pid(people: Desk) -> int | None:
+    """None before the engine has told about itself."""
+    [name] = people.engines()
+    card = people.runtime / "scaler-batch" / name / "engine.json"
+    found = re.search(r'"pid":(\d+)', card.read_text()) if card.exists() else None
+    return int(found[1]) if found else None
+
+
+def choose(terminal: Terminal, letter: str) -> None:
+    """Quit, and this button of the dialog."""
+    terminal.send("q")
+    terminal.wait_for("Leave it running (l)")
+    terminal.send(letter)
+
+
+def end(terminal: Terminal, people: Desk) -> None:
+    """Terminate: the console ends at once, its engine soon after."""
+    choose(terminal, "T")
+    assert terminal.wait_end() == 0, terminal.text
+    await_condition(lambda: people.processes() == [], 30)

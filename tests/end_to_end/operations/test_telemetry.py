@@ -1,0 +1,161 @@
+"""What an operator sees of a running engine over its sockets, and what he can do to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.telemetry.client.client import TelemetryClient
+from engine.telemetry.endpoints import engines_here
+from engine.telemetry.schema.messages import (
+    CancelJobs,
+    Done,
+    Drain,
+    GetJob,
+    Job,
+    JobRow,
+    JobState,
+    ManagerView,
+    SetConcurrency,
+    Snapshot,
+)
+from provisioner.local.cluster import LocalCluster
+from tests.support.cluster.running_engine import Engine, keys_left, running_client, running_engine
+
+SUCCEEDING = 12
+TASKS = f"""
+import time
+with Client(address=ADDRESS) as client:
+    done = [client.submit(lambda x: time.sleep(0.5) or x, number) for number in range({SUCCEEDING})]
+    endless = client.submit(lambda: time.sleep(600))
+    assert [future.result() for future in done] == list(range({SUCCEEDING}))
+    try:
+        endless.result()
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+
+
+class Operator:
+    """Looks at one engine with its own client."""
+
+    def __init__(self, engine: Engine) -> None:
+        [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
+        self.engine = engine
+        self.client = TelemetryClient(here.endpoint, allow_control=True)
+        self.states: dict[str, list[JobState]] = {}
+
+    def look(self, until: Callable[[], object], timeout: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not until():
+            assert time.monotonic() < deadline, f"not within {timeout} s: {self.rows}\n{self.engine.log}"
+            self.client.poll(0.1)
+            for row in self.rows:
+                seen = self.states.setdefault(row.task_id, [])
+                if row.state not in seen:
+                    seen.append(row.state)
+
+    @property
+    def rows(self) -> list[JobRow]:
+        return list(self.client.mirror.rows.values())
+
+    def in_state(self, state: JobState) -> list[JobRow]:
+        return [row for row in self.rows if row.state is state]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        assert self.client.mirror.snapshot is not None
+        return self.client.mirror.snapshot
+
+    @property
+    def manager(self) -> ManagerView:
+        [manager] = self.snapshot.managers
+        return manager
+
+
+@pytest.fixture
+def engine(cluster: LocalCluster, log: Path) -> Iterator[Engine]:
+    with running_engine(cluster, log, max_concurrent_jobs=4) as engine:
+        engine.wait_for_log("scheduler: connected")
+        yield engine
+
+
+def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
+    cluster: LocalCluster, engine: Engine
+) -> None:
+    operator = Operator(engine)
+    with closing(operator.client), running_client(cluster, TASKS) as script:
+        operator.look(lambda: operator.in_state(JobState.RUNNING))
+        raised = operator.client.call(SetConcurrency("wm-test", 50), timeout_s=5)
+        operator.look(lambda: len(operator.in_state(JobState.SUCCEEDED)) == SUCCEEDING)
+        _each_passed_the_states_in_order(operator)
+        _counts_add_up(operator)
+        _a_job_is_told_in_full(operator)
+
+        [endless] = operator.in_state(JobState.RUNNING)
+        ended = operator.client.call(CancelJobs((endless.task_id, "ff" * 16)), timeout_s=5)
+        output, _ = script.communicate(timeout=60)
+        operator.look(lambda: operator.client.mirror.rows[endless.task_id].state is JobState.CANCELLED)
+
+        drained = operator.client.call(Drain(), timeout_s=5)
+        assert engine.process.wait(30) == 0
+    assert isinstance(raised, Done)
+    assert isinstance(drained, Done)
+    assert isinstance(ended, Done)
+    assert list(ended.refused) == ["ff" * 16]
+    assert output.startswith("RuntimeError")
+    assert "cancelled by the operator of worker manager wm-test" in output
+    assert not [one for one in engines_here() if one.card.pid == engine.process.pid]
+
+
+def test_an_operator_who_is_tired_of_a_drain_terminates_what_runs(cluster: LocalCluster, engine: Engine) -> None:
+    operator = Operator(engine)
+    endless = "import time\nwith Client(address=ADDRESS) as client: client.submit(lambda: time.sleep(600)).result()"
+    with closing(operator.client), running_client(cluster, endless):
+        operator.look(lambda: operator.in_state(JobState.RUNNING))
+        operator.client.call(Drain(), timeout_s=5)
+        operator.look(lambda: operator.manager.draining)
+        operator.client.call(Drain(mode="terminate"), timeout_s=5)
+        assert engine.process.wait(30) == 0
+    assert keys_left(cluster, "wm-test") == []
+
+
+def _each_passed_the_states_in_order(operator: Operator) -> None:
+    order = list(JobState)
+    for seen in operator.states.values():
+        assert seen == sorted(seen, key=order.index)
+    assert {state for seen in operator.states.values() for state in seen} >= {
+        JobState.QUEUED,
+        JobState.RUNNING,
+        JobState.SUCCEEDED,
+    }
+
+
+def _counts_add_up(operator: Operator) -> None:
+    manager = operator.manager
+    assert sum(manager.counts.values()) == len(operator.rows) == operator.snapshot.jobs_kept == SUCCEEDING + 1
+    assert manager.counts[JobState.SUCCEEDED] == SUCCEEDING
+    assert (manager.slots_used, manager.slots) == (1, 50)
+    assert sum(route.jobs for route in manager.routes) == SUCCEEDING + 1
+    assert [link.up for link in manager.links] == [True, True, True]
+    assert next(call.calls for call in manager.calls if call.api == "SubmitJob") >= 1
+
+
+def _a_job_is_told_in_full(operator: Operator) -> None:
+    row = operator.in_state(JobState.SUCCEEDED)[0]
+    answer = operator.client.call(GetJob(row.task_id[:20]), timeout_s=5)
+    assert isinstance(answer, Job)
+    record = answer.record
+    assert [record.transitions[0].state, record.transitions[-1].state] == [JobState.QUEUED, JobState.SUCCEEDED]
+    assert [one.at for one in record.transitions] == sorted(one.at for one in record.transitions)
+    assert row.route == "inline"
+    assert "bytes" in record.why_route
+    assert row.job_id
+    assert row.duration_s is not None
+    assert 0.1 < row.duration_s < 30  # from where it was seen to run to where it was seen to have ended
+    assert record.peak_bytes
+    assert record.client.startswith("Client|")

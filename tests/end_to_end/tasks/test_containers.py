@@ -1,0 +1,71 @@
+"""`scaler-batch local --containers` with a real engine: an image is built, pushed, pulled by digest, jobs run in it.
+
+Nothing may be left of it but the engine's own cache of the build.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.console.local_program import LocalProgram, local_program
+from tests.support.docker.engine import ContainerEngine, mounts_below
+
+pytestmark = pytest.mark.long
+
+CLIENT = """
+import json, os
+from scaler import Client
+
+def tell(number):
+    import os
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    try:
+        open("/written", "w")
+        root = "writable"
+    except OSError as error:
+        root = error.strerror
+    facts = {"root": root, "runner": os.path.exists("/app/batch_job_runner.py"), "checkout": os.path.exists(here)}
+    return {"answer": number**2, "uid": os.getuid(), "CapEff": status["CapEff"].strip(), **facts}
+
+def hoard():
+    return len(bytearray(b"x") * 3 * 1024**3)
+
+here = os.getcwd()
+with Client(address=os.environ["SCALER_ADDRESS"]) as client:
+    several = [client.submit(tell, number) for number in (7, 8)]
+    failing = client.submit(hoard)
+    told = [future.result(timeout=60) for future in several]
+    print(json.dumps({"told": told, "error": str(failing.exception(timeout=60))}))
+"""
+FACTS = {"root": "Read-only file system", "uid": 65534, "CapEff": "0" * 16, "runner": True, "checkout": False}
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[LocalProgram]:
+    with local_program(tmp_path) as program:
+        yield program
+
+
+def test_functions_run_in_hardened_containers_and_nothing_is_left(
+    program: LocalProgram, container_engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in container_engine.environ.items():
+        monkeypatch.setenv(name, value)
+    (program.folder / "client.py").write_text(CLIENT)
+
+    done = program.run("--containers", "--script", "client.py")
+
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert printed["told"] == [{"answer": answer, **FACTS} for answer in (49, 64)]
+    assert "most likely it needed more memory than the job has" in printed["error"]
+    assert "image: push done, 127.0.0.1:" in done.stderr
+    assert container_engine.docker("ps", "--all", "--quiet") == ""
+    assert "127.0.0.1" not in container_engine.docker("images", "--digests")
+    assert mounts_below(container_engine.storage) == []
+    assert program.living() == []
+    assert [path.name for path in program.folder.iterdir()] == ["client.py"]

@@ -1,0 +1,45 @@
+"""Payloads of every size, compressible or not, alone and in arrays: the route of the table, and the right value."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.local.cluster import LocalCluster
+from tests.support.cluster.running_engine import Engine, run_client, submitted_routes
+
+SIZES = (0, 1, 1000, 3000, 4096, 5000, 8192, 20_000, 28 * 1024, 30 * 1024, 64 * 1024)
+
+
+@pytest.mark.parametrize("filler", ["bytes(size)", "os.urandom(size)"], ids=["compressible", "random"])
+def test_single_payloads_of_every_size_come_back_right(cluster: LocalCluster, engine: Engine, filler: str) -> None:
+    script = f"""
+    with Client(address=ADDRESS) as client:
+        for size in {SIZES}:
+            data = {filler}
+            assert client.submit(lambda d: d, data).result(timeout=60) == data, size
+    print("all right")
+    """
+    assert "all right" in run_client(cluster, script)
+
+
+@pytest.mark.parametrize("filler", ["bytes(size)", "os.urandom(size)"], ids=["compressible", "random"])
+def test_arrays_of_every_size_come_back_right(cluster: LocalCluster, engine: Engine, filler: str) -> None:
+    script = f"""
+    with Client(address=ADDRESS) as client:
+        for size in {SIZES}:
+            data = [{filler} for _ in range(5)]
+            assert client.map(lambda d: d, data) == data, size
+    print("all right")
+    """
+    assert "all right" in run_client(cluster, script)
+
+
+def test_each_payload_takes_the_route_of_the_table(cluster: LocalCluster, engine: Engine) -> None:
+    script = """
+    with Client(address=ADDRESS) as client:
+        for data in (b"", bytes(20_000), os.urandom(20_000)):
+            client.submit(lambda d: len(d), data).result(timeout=60)
+    """
+    before = len(submitted_routes(engine))
+    run_client(cluster, script)
+    assert submitted_routes(engine)[before:] == ["inline", "inline-gzip", "s3"]

@@ -1,0 +1,52 @@
+"""`max_concurrent_jobs` counts children; cancels free what they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.local.cluster import LocalCluster
+from tests.support.cluster.running_engine import await_condition, keys_left, run_client, running_engine
+
+
+@pytest.mark.parametrize("slots", [1, 5])
+def test_never_more_functions_at_once_than_slots(cluster: LocalCluster, log: Path, slots: int) -> None:
+    script = """
+    import time
+    def stay(_):
+        begin = time.monotonic()  # one clock for all processes of a machine
+        time.sleep(0.1)
+        return begin, time.monotonic()
+    with Client(address=ADDRESS) as client:
+        spans = client.map(stay, range(20))
+    print(max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans))
+    """
+    with running_engine(cluster, log, max_concurrent_jobs=slots):
+        at_once = int(run_client(cluster, script))
+    assert 0 < at_once <= slots
+
+
+def test_three_running_tasks_cancelled_with_force_make_room_for_a_fourth(cluster: LocalCluster, log: Path) -> None:
+    script = """
+    import time
+    def stay(path):
+        open(path, "w").close()
+        time.sleep(100)
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder, Client(address=ADDRESS) as client:
+        paths = [os.path.join(folder, str(n)) for n in range(3)]
+        running = [client.submit(stay, path) for path in paths]
+        deadline = time.monotonic() + 30
+        while not all(map(os.path.exists, paths)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for future in running:
+            future.cancel()
+        assert all(future.cancelled() for future in running)
+        print(client.submit(abs, -4).result(timeout=30))
+    """
+    with running_engine(cluster, log, max_concurrent_jobs=3, worker_manager_id="wm-cancel"):
+        assert run_client(cluster, script).strip() == "4"
+        await_condition(lambda: cluster.aws.jobs()["running"] == 0, 15, lambda: str(cluster.aws.jobs()))
+    assert keys_left(cluster, "wm-cancel") == []

@@ -1,0 +1,178 @@
+"""What people can ask about AWS Batch, on the local AWS: descriptions, logs, quotas, calls, health."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from engine.aws.batch_states import BatchState
+from engine.backends.protocol import Insight
+from engine.model import LogChunk, Quota
+from provisioner.local.aws import LocalAWS
+from tests.support.engine.batch_harness import Recorder, manager_calls, running, work, works
+
+SECRET = "the-argument-that-nobody-may-see"
+
+
+def says_and_waits(text: str, path: str) -> str:
+    print(text, flush=True)
+    while not Path(path).exists():
+        time.sleep(0.02)
+    return text
+
+
+def waits_if_even(given: tuple[int, str]) -> int:
+    while given[0] % 2 == 0 and not Path(given[1]).exists():
+        time.sleep(0.02)
+    return given[0]
+
+
+def stream_of(told: Recorder, task_id: bytes) -> str:
+    return told.sightings[task_id][-1].log_stream if told.sightings.get(task_id) else ""
+
+
+async def piece_with(text: str, insight: Insight, stream: str) -> LogChunk:
+    """The beginning of a stream, as soon as the text is in it."""
+    async with asyncio.timeout(20):
+        while text not in said(chunk := await insight.read_log(stream, None)):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        return chunk
+
+
+def said(chunk: LogChunk) -> str:
+    return "".join(event.text for event in chunk.events)
+
+
+async def quota(insight: Insight, name: str) -> Quota:
+    """As soon as it is known with its limit."""
+    async with asyncio.timeout(20):
+        while True:
+            insight.looked_at()
+            for one in insight.quotas():
+                if one.name == name:
+                    return one
+            await asyncio.sleep(0.05)
+
+
+async def test_a_running_job_is_described_without_its_payload_and_its_log_followed(
+    aws: LocalAWS, tmp_path: Path
+) -> None:
+    async with running(aws) as (backend, told):
+        task, insight = work(says_and_waits, SECRET, str(tmp_path / "go")), backend.insight
+        backend.submit(task)
+        await told.until(lambda seen: bool(stream_of(seen, task.task_id)))
+        stream, job_id = stream_of(told, task.task_id), told.placements[0].job_id
+        described = await insight.describe(task.task_id, job_id)
+        assert (described.status, described.log_stream, described.attempts_allowed) == ("RUNNING", stream, 3)
+        assert (described.vcpus, described.memory_mib, described.log_group) == (1, 1843, "/aws/batch/job")
+        assert described.attempts[-1].started_at is not None
+        assert "characters hidden" in described.text
+        assert await insight.log_streams([job_id]) == {job_id: stream}
+        begin = await piece_with(SECRET, insight, stream)
+        (tmp_path / "go").touch()
+        assert await told.value(task) == SECRET
+        more = await insight.read_log(stream, begin.token)
+        assert more.status == "streaming"
+        assert SECRET not in said(more)
+
+
+async def test_quotas_are_told_with_use_and_source(aws: LocalAWS, tmp_path: Path) -> None:
+    async with running(aws) as (backend, told):
+        task = work(says_and_waits, "", str(tmp_path / "go"))
+        backend.submit(task)
+        await told.until(lambda seen: BatchState.RUNNING in seen.states.get(task.task_id, ()))
+        ours = await quota(backend.insight, "vCPU of our jobs")
+        assert (ours.used, ours.limit, ours.unit) == (1.0, 2000.0, "vCPU")
+        environment = await quota(backend.insight, "vCPU backend-environment")
+        assert (environment.limit, environment.source) == (2000, "AWS Batch")
+        account = await quota(backend.insight, "EC2 On-Demand standard")
+        assert (account.limit, account.source) == (1152.0, "Service Quotas")
+        submits = await quota(backend.insight, "SubmitJob")
+        assert (submits.used, submits.limit, submits.source) == (0.1, 50.0, "fixed by AWS")
+        (tmp_path / "go").touch()
+        await told.value(task)
+
+
+async def test_what_is_not_permitted_is_named_and_nothing_else_suffers(aws: LocalAWS, tmp_path: Path) -> None:
+    for api in ("GetServiceQuota", "GetLogEvents"):
+        aws.fault(f"error:{api}:403")
+    async with running(aws) as (backend, told):
+        task = work(says_and_waits, "", str(tmp_path / "go"))
+        backend.submit(task)
+        account = await quota(backend.insight, "EC2 On-Demand standard")
+        assert account.limit is None
+        assert "grant servicequotas:GetServiceQuota" in account.note
+        await told.until(lambda seen: bool(stream_of(seen, task.task_id)))
+        chunk = await backend.insight.read_log(stream_of(told, task.task_id), None)
+        assert chunk.status.startswith("denied: grant logs:GetLogEvents")
+        aws.fault("error:DescribeJobs:403:x1")
+        described = await backend.insight.describe(task.task_id, told.placements[0].job_id)
+        assert described.note.startswith("denied: grant batch:DescribeJobs")
+        (tmp_path / "go").touch()
+        await told.value(task)
+
+
+async def test_a_stream_that_is_not_there_yet_is_waited_for_in_words(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        task = work(abs, -1)
+        backend.submit(task)
+        await told.value(task)
+        chunk = await backend.insight.read_log("none", None)
+        assert chunk.status == "waiting: the job's log stream does not exist yet"
+
+
+async def test_a_job_that_batch_does_not_know_is_described_in_words(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, _):
+        described = await backend.insight.describe(b"0" * 16, "00000000-0000-0000-0000-000000000000")
+        assert described.note.startswith("AWS Batch does not know the job")
+
+
+async def test_askers_share_one_call_and_a_description_is_kept_for_a_moment(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, _):
+        before = manager_calls(aws).get("batch.DescribeJobs", 0)
+        await asyncio.gather(*(backend.insight.describe(b"0" * 16, "unknown") for _ in range(20)))
+        assert manager_calls(aws)["batch.DescribeJobs"] == before + 1
+
+
+async def test_a_job_without_capacity_tells_why_it_waits(aws: LocalAWS) -> None:
+    aws.fault("no-capacity:1")
+    async with running(aws) as (backend, told):
+        single, pair = work(abs, -1), works(abs, [-2, -3])
+        for task in (single, *pair):
+            backend.submit(task)
+        await told.until(
+            lambda seen: any("CAPACITY:" in one.reason for seen_of in seen.sightings.values() for one in seen_of)
+        )
+        aws.clear_faults()
+        assert await told.value(single) == 1
+
+
+async def test_children_of_a_mixed_array_are_listed_while_somebody_looks(aws: LocalAWS, tmp_path: Path) -> None:
+    async with running(aws) as (backend, told):
+        tasks = works(waits_if_even, [(index, str(tmp_path / "go")) for index in range(6)])
+        for task in tasks:
+            backend.submit(task)
+        even = {task.task_id for task in tasks[::2]}
+
+        def the_right_ones_run(seen: Recorder) -> bool:
+            backend.insight.looked_at()
+            states = {task_id: heard[-1] for task_id, heard in seen.states.items() if task_id not in seen.outcomes}
+            return states == dict.fromkeys(even, BatchState.RUNNING)
+
+        await told.until(the_right_ones_run)
+        assert told.placements[0].is_array
+        (tmp_path / "go").touch()
+        for task in tasks:
+            await told.value(task)
+
+
+async def test_aws_that_does_not_answer_is_a_link_that_is_down(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, _):
+        assert backend.insight.aws_link().up
+        aws.fault("ambiguous:DescribeJobs")
+        described = await backend.insight.describe(b"0" * 16, "unknown")
+        assert described.note
+        link = backend.insight.aws_link()
+        assert (link.up, link.name) == (False, "AWS")
+        assert "can't be reached" in link.detail

@@ -1,0 +1,129 @@
+"""The collection window, on a clock of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from container.batch_job_frames import Blob
+from engine.aws import limits
+from engine.backends.batch.ledger import TaskRecord
+from engine.backends.batch.submit.collector import Collector
+from engine.model import ResourceShape, TaskWork
+
+TINY = Blob.of(b"x")
+
+
+@dataclass
+class Timer:
+    at: float
+    call: Callable[[], None]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@dataclass
+class Loop:
+    """Time that passes when told, and the timers due meanwhile."""
+
+    now: float = 0.0
+    timers: list[Timer] = field(default_factory=list)
+    launched: list[tuple[float, list[TaskRecord]]] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(self.now + delay, call))
+        return self.timers[-1]
+
+    def launch(self, records: list[TaskRecord]) -> None:
+        self.launched.append((self.now, records))
+
+    def pass_to(self, now: float) -> None:
+        while due := [one for one in self.timers if one.at <= now and not one.cancelled]:
+            first = min(due, key=lambda one: one.at)
+            self.timers.remove(first)
+            self.now = max(self.now, first.at)
+            first.call()
+        self.now = now
+
+
+def record(shape: ResourceShape | None = None, *blobs: Blob) -> TaskRecord:
+    task_id = uuid.uuid4().bytes
+    work = TaskWork(task_id, shape or ResourceShape(), TINY, TINY, blobs)
+    return TaskRecord(task_id, work.shape, work)
+
+
+def collector(loop: Loop) -> Collector:
+    return Collector(loop.launch, loop.clock, loop.call_later)
+
+
+def test_a_lone_task_waits_a_moment() -> None:
+    loop = Loop()
+    collector(loop).add(record())
+    loop.pass_to(1.0)
+    assert [(round(at, 3), len(records)) for at, records in loop.launched] == [(0.025, 1)]
+
+
+def test_tasks_that_keep_coming_are_one_submission_for_half_a_second_at_most() -> None:
+    loop = Loop()
+    window = collector(loop)
+    for step in range(70):
+        loop.pass_to(step * 0.01)
+        window.add(record())
+    loop.pass_to(2.0)
+    first_at, first = loop.launched[0]
+    assert 0.45 <= first_at <= 0.51
+    assert len(first) + sum(len(records) for _, records in loop.launched[1:]) == 70
+    assert len(loop.launched) == 2
+
+
+def test_shapes_are_kept_apart() -> None:
+    loop = Loop()
+    window = collector(loop)
+    window.add(record())
+    window.add(record(ResourceShape(vcpus=2)))
+    loop.pass_to(1.0)
+    assert [len(records) for _, records in loop.launched] == [1, 1]
+
+
+def test_ten_thousand_tasks_go_at_once() -> None:
+    loop = Loop()
+    window = collector(loop)
+    for _ in range(limits.ARRAY_SIZE_MAX + 1):
+        window.add(record())
+    assert [len(records) for _, records in loop.launched] == [limits.ARRAY_SIZE_MAX]
+
+
+def test_a_window_holds_64_mib_of_distinct_blobs_at_most() -> None:
+    loop = Loop()
+    window = collector(loop)
+    shared = Blob(bytes(30 * limits.MIB), "shared")
+    for number in range(5):
+        window.add(record(None, shared, Blob(bytes(16 * limits.MIB), f"own {number}")))
+    loop.pass_to(1.0)
+    assert [len(records) for _, records in loop.launched] == [2, 2, 1]
+
+
+def test_a_cancelled_task_is_not_sent() -> None:
+    loop = Loop()
+    window = collector(loop)
+    kept, dropped = record(), record()
+    window.add(kept)
+    window.add(dropped)
+    dropped.cancelled = True
+    loop.pass_to(1.0)
+    assert [records for _, records in loop.launched] == [[kept]]
+
+
+def test_a_window_of_cancelled_tasks_sends_nothing() -> None:
+    loop = Loop()
+    one = record()
+    collector(loop).add(one)
+    one.cancelled = True
+    loop.pass_to(1.0)
+    assert loop.launched == []

@@ -1,0 +1,74 @@
+"""Each payload takes the first route of the table that it fits."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.batch_job_frames import from_inline
+from engine.backends.batch.submit.payload_router import S3_TEXT, TEXT_LIMIT, Room, route_payload
+from engine.model import Route
+
+WIDE = Room.within(28 * 1024)
+
+
+def noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+def test_up_to_4_kib_travels_as_it_is() -> None:
+    assert route_payload(noise(4096), WIDE).route is Route.INLINE
+
+
+def test_past_4_kib_is_compressed_when_that_fits() -> None:
+    assert route_payload(noise(4097), WIDE).route is Route.GZIP
+    assert route_payload(bytes(5_000_000), WIDE).route is Route.GZIP
+
+
+def test_what_does_not_fit_goes_to_s3() -> None:
+    routed = route_payload(noise(30_000), WIDE)
+    assert (routed.route, routed.text, routed.wire_bytes) == (Route.S3, S3_TEXT, 30_000)
+    assert route_payload(noise(5_000_000), WIDE).route is Route.S3
+
+
+def test_the_encoded_text_is_what_counts() -> None:
+    assert route_payload(noise(6_000), Room.within(8_000)).route is Route.S3
+    assert route_payload(noise(5_900), Room.within(8_000)).route is Route.GZIP
+
+
+def test_no_room_means_s3_for_everything() -> None:
+    assert route_payload(b"x", Room(0)).route is Route.S3
+
+
+def test_small_but_too_long_for_its_queue_is_compressed() -> None:
+    assert route_payload(bytes(3_000), Room.within(1_000)).route is Route.GZIP
+
+
+def test_room_is_never_negative_and_never_past_28_kib() -> None:
+    assert Room.within(-5).text == 0
+    assert Room.within(10**9).text == TEXT_LIMIT
+
+
+@given(st.binary(max_size=20_000), st.integers(0, 30_000))
+def test_inline_text_fits_its_room_and_gives_the_frame_back(frame: bytes, limit: int) -> None:
+    room = Room.within(limit)
+    routed = route_payload(frame, room)
+    if routed.route is not Route.S3:
+        assert len(routed.text) == routed.wire_bytes <= room.text
+        assert from_inline(routed.text) == frame
+
+
+@pytest.mark.parametrize(
+    ("frame", "room", "says"),
+    [
+        (noise(4096), WIDE, "4,096 bytes are not more than 4,096"),
+        (bytes(5_000_000), WIDE, "of 28,672 that the job has room for"),
+        (noise(30_000), WIDE, "30,000 bytes don't fit into 28,672 characters"),
+        (b"x", Room(0), "may carry no payload"),
+    ],
+)
+def test_each_route_says_why_with_its_numbers(frame: bytes, room: Room, says: str) -> None:
+    assert says in route_payload(frame, room).why

@@ -1,0 +1,87 @@
+"""SubmitJob requests, and the room that AWS's limits leave for a payload."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from engine.aws import limits
+from engine.backends.batch.ledger import Submission, TaskRecord
+from engine.backends.batch.submit.request import JobTemplate, runner_options
+from engine.model import ResourceShape
+from tests.support.engine.batch_harness import COMMAND
+
+
+def template(**changes: Any) -> JobTemplate:
+    values: dict[str, Any] = {
+        "queue": "queue",
+        "definition": "definition",
+        "command": tuple(COMMAND),
+        "store_uri": "s3://bucket/scaler-tasks/wm",
+        "options": "region=us-east-1",
+        "timeout_s": 3600,
+        "tags": {},
+        "inline_limit": 28 * 1024,
+        "overrides_limit": limits.ECS_OVERRIDES_LIMIT,
+        **changes,
+    }
+    return JobTemplate(**values)
+
+
+def submission(count: int, shape: ResourceShape | None = None) -> Submission:
+    shape = shape or ResourceShape()
+    tasks = tuple(TaskRecord(bytes([number]) * 16, shape, None) for number in range(count))
+    return Submission("5" * 32, "wm_t" + "0" * 32, tasks, shape)
+
+
+def test_a_single_job_has_no_array_properties() -> None:
+    assert "arrayProperties" not in template().arguments(submission(1), "s3")
+
+
+def test_an_array_tells_its_size() -> None:
+    assert template().arguments(submission(3), "s3")["arrayProperties"] == {"size": 3}
+
+
+def test_the_shape_becomes_resource_requirements() -> None:
+    asked = template().arguments(submission(1, ResourceShape(vcpus=4, memory_mib=2048, gpus=1)), "s3")
+    assert asked["containerOverrides"]["resourceRequirements"] == [
+        {"type": "VCPU", "value": "4"},
+        {"type": "MEMORY", "value": "2048"},
+        {"type": "GPU", "value": "1"},
+    ]
+
+
+def test_retry_rules_and_timeout_travel_with_the_job() -> None:
+    arguments = template(timeout_s=60).arguments(submission(1), "s3")
+    assert arguments["timeout"] == {"attemptDurationSeconds": 60}
+    assert arguments["retryStrategy"]["attempts"] == 3
+    assert arguments["retryStrategy"]["evaluateOnExit"][-1] == {"action": "EXIT", "onReason": "*"}
+
+
+def test_on_ecs_the_substituted_command_stays_within_the_overrides() -> None:
+    made = template()
+    room = made.room(submission(1)).text
+    parameters = made.arguments(submission(1), "x" * room)["parameters"]
+    command = [parameters.get(word.removeprefix("Ref::"), word) for word in COMMAND]
+    assert room > 6_000
+    assert len(json.dumps({"command": command})) < limits.ECS_OVERRIDES_LIMIT - 800
+
+
+def test_a_limit_given_by_hand_still_fits_the_request() -> None:
+    made = template(overrides_limit=None)
+    room = made.room(submission(1)).text
+    assert len(json.dumps(made.arguments(submission(1), "x" * room))) < limits.SUBMIT_JOB_REQUEST_LIMIT
+
+
+def test_a_refused_length_lowers_the_limit() -> None:
+    made = template(overrides_limit=None)
+    made.lower_limit()
+    assert made.room(submission(1)).text < limits.ECS_OVERRIDES_LIMIT
+    lower = made.room(submission(1)).text
+    made.lower_limit()
+    assert made.room(submission(1)).text < lower
+
+
+def test_the_runners_options_hold_region_and_the_clients_python() -> None:
+    assert runner_options("eu-west-1", "3.11") == "region=eu-west-1;python=3.11"
+    assert runner_options("eu-west-1", None) == "region=eu-west-1"

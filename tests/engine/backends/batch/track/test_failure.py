@@ -1,0 +1,72 @@
+"""A job's end in Batch's words becomes a builtin exception that says why."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+
+from engine.backends.batch.track.failure import JobEnd, failed, job_failure, missing_result
+
+
+def end(**changes: Any) -> JobEnd:
+    return JobEnd(**{"job_id": "job-1", "status": "FAILED", **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"container_reason": "OutOfMemoryError: Container killed due to memory usage", "exit_code": 137}, MemoryError),
+        ({"status_reason": "Job attempt duration exceeded timeout", "exit_code": 137}, TimeoutError),
+        ({"status_reason": "Host EC2 (instance i-1) terminated."}, RuntimeError),
+        ({"container_reason": "CannotPullContainerError: no such image"}, RuntimeError),
+        ({"exit_code": 76}, RuntimeError),
+    ],
+)
+def test_the_exception_is_a_builtin_of_the_right_kind(changes: dict[str, Any], kind: type[Exception]) -> None:
+    assert type(job_failure(end(**changes), "")) is kind
+
+
+def test_the_text_holds_reason_exit_code_job_id_and_log() -> None:
+    error = job_failure(end(status_reason="because", container_reason="inside", exit_code=9), "last words")
+    for part in ("because", "inside", "exit code: 9", "job-1", "last words"):
+        assert part in str(error)
+
+
+def test_a_missing_result_says_how_long_it_was_waited_for() -> None:
+    assert "within 10 s" in str(missing_result(end(status="SUCCEEDED"), 10.0, ""))
+
+
+def test_any_client_can_load_the_failure() -> None:
+    outcome = failed(bytes(16), job_failure(end(exit_code=1), ""))
+    assert type(pickle.loads(outcome.body)) is RuntimeError
+    assert not outcome.succeeded
+
+
+@pytest.mark.parametrize(
+    ("changes", "promised"),
+    [
+        ({"status": "SUCCEEDED", "exit_code": 0}, True),
+        ({"exit_code": 1}, True),
+        ({"exit_code": 2}, True),
+        ({"exit_code": 75}, False),
+        ({"exit_code": 137}, False),
+        ({}, False),
+        ({"exit_code": 1, "container_reason": "OutOfMemoryError: x"}, False),
+    ],
+)
+def test_only_some_ends_promise_a_result(changes: dict[str, Any], promised: bool) -> None:
+    assert end(**changes).promises_result is promised
+
+
+def test_a_described_job_is_read_with_its_last_attempt() -> None:
+    job = {
+        "jobId": "job-1",
+        "status": "FAILED",
+        "statusReason": "Essential container in task exited",
+        "container": {"exitCode": None},
+        "attempts": [{"container": {"exitCode": 5}}, {"container": {"exitCode": 6, "logStreamName": "stream"}}],
+    }
+    read = JobEnd.of(job)
+    assert (read.exit_code, read.log_stream, read.attempts) == (6, "stream", 2)

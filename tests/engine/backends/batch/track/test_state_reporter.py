@@ -1,0 +1,88 @@
+"""What the observer hears of states and sightings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.aws.batch_states import BatchState
+from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
+from engine.backends.batch.track.state_reporter import Teller, sighting_of
+from engine.model import ResourceShape, Sighting
+from tests.support.engine.batch_harness import Recorder
+
+SPOT = "Host EC2 (instance i-1) terminated."
+NO_CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested"
+
+
+def submitted(tasks: int) -> Submission:
+    records = tuple(TaskRecord(bytes([index]) * 16, ResourceShape(), None) for index in range(tasks))
+    submission = Submission("5" * 32, "name", records, ResourceShape(), job_id="job")
+    Ledger().add_submission(submission)
+    for record in records:
+        record.stage = Stage.IN_BATCH
+    return submission
+
+
+def single(status: str, **more: Any) -> dict[str, Any]:
+    return {"jobId": "job", "status": status, **more}
+
+
+def array(**summary: int) -> dict[str, Any]:
+    return {"jobId": "job", "status": "PENDING", "arrayProperties": {"statusSummary": summary}}
+
+
+@pytest.fixture
+async def told() -> Recorder:
+    return Recorder()
+
+
+async def test_a_state_and_a_sighting_are_told_once(told: Recorder) -> None:
+    teller, submission = Teller(told), submitted(1)
+    for _ in range(3):
+        teller.tell(submission, single("RUNNABLE", statusReason=NO_CAPACITY))
+    task_id = submission.tasks[0].task_id
+    assert told.states[task_id] == [BatchState.RUNNABLE]
+    assert told.sightings[task_id] == [Sighting(reason=NO_CAPACITY)]
+
+
+async def test_children_of_a_mixed_array_have_states_that_add_up(told: Recorder) -> None:
+    teller, submission = Teller(told), submitted(4)
+    teller.tell(submission, array(RUNNING=1, RUNNABLE=3))
+    teller.tell(submission, array(SUCCEEDED=1, RUNNING=2, RUNNABLE=1))
+    heard = [told.states.get(record.task_id) for record in submission.tasks]
+    # an end is told by the outcome
+    assert heard == [
+        [BatchState.RUNNING],
+        [BatchState.RUNNABLE, BatchState.RUNNING],
+        [BatchState.RUNNABLE, BatchState.RUNNING],
+        [BatchState.RUNNABLE],
+    ]
+
+
+async def test_a_task_that_moved_to_another_submission_hears_nothing_of_the_old_one(told: Recorder) -> None:
+    teller, old = Teller(told), submitted(1)
+    Ledger().add_submission(Submission("6" * 32, "name", old.tasks, ResourceShape(), job_id="new"))
+    teller.tell(old, single("RUNNING"))
+    assert not told.states
+    assert not told.sightings
+
+
+def test_the_end_of_an_attempt_is_the_reason_of_the_next() -> None:
+    lost = {"statusReason": SPOT, "container": {"logStreamName": "first", "exitCode": 137}}
+    seen = sighting_of(single("RUNNING", attempts=[lost], container={"logStreamName": "second"}))
+    assert seen == Sighting(attempt=2, reason=SPOT, exit_code=None, log_stream="second")
+
+
+def test_a_failed_job_shows_both_reasons_and_its_exit_code() -> None:
+    ended = {"exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"}
+    seen = sighting_of(
+        single("FAILED", statusReason="Essential container in task exited", attempts=[{"container": ended}])
+    )
+    assert seen.exit_code == 137
+    assert seen.reason.startswith("Essential container in task exited; OutOfMemoryError")
+
+
+def test_a_success_needs_no_reason() -> None:
+    assert sighting_of(single("SUCCEEDED", statusReason="Essential container in task exited")).reason == ""

@@ -1,0 +1,97 @@
+"""How ticks become state, whatever order things arrive in."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.telemetry.client.replica import Mirror
+from engine.telemetry.schema.messages import FullState, JobRow, JobState, Tick
+from tests.support.engine.telemetry_samples import full, row, task_id, tick
+
+
+def begun(*rows: JobRow, seq: int = 0) -> Mirror:
+    mirror = Mirror()
+    mirror.replace(full(seq, *rows), 0.0)
+    mirror.take_changed()
+    return mirror
+
+
+def test_a_tick_changes_and_removes_rows() -> None:
+    mirror = begun(row(1), row(2))
+    assert mirror.apply(tick(1, row(1, JobState.SUCCEEDED), removed=(task_id(2),)), 5.0)
+    assert mirror.rows == {task_id(1): row(1, JobState.SUCCEEDED)}
+    assert mirror.take_changed() == {task_id(1), task_id(2)}
+    assert mirror.received_at == 5.0
+
+
+def test_old_and_repeated_ticks_are_ignored() -> None:
+    mirror = begun(row(1), seq=5)
+    before = mirror.version
+    assert not mirror.apply(tick(5, row(1, JobState.FAILED)), 1.0)
+    assert not mirror.apply(tick(3, row(1, JobState.FAILED)), 1.0)
+    assert (mirror.rows[task_id(1)].state, mirror.version) == (JobState.RUNNING, before)
+
+
+def test_a_gap_is_counted_and_asks_for_everything() -> None:
+    mirror = begun(row(1))
+    mirror.apply(tick(4, row(1, JobState.FAILED)), 1.0)
+    assert (mirror.skipped, mirror.complete) == (3, False)
+
+
+def test_ticks_that_overtook_the_full_state_are_not_lost() -> None:
+    mirror = begun(row(1))
+    mirror.apply(tick(4), 1.0)
+    mirror.apply(tick(5, row(1, JobState.SUCCEEDED)), 1.0)
+    mirror.replace(full(4, row(1), row(2)), 2.0)
+    assert mirror.complete
+    assert (mirror.seq, mirror.rows[task_id(1)].state) == (5, JobState.SUCCEEDED)
+
+
+def test_a_full_state_that_ticks_made_old_changes_nothing() -> None:
+    mirror = begun(row(1), seq=7)
+    mirror.replace(full(6), 1.0)
+    assert (mirror.seq, list(mirror.rows)) == (7, [task_id(1)])
+
+
+def test_another_engine_begins_anew_with_lower_numbers() -> None:
+    mirror = begun(row(1), seq=90)
+    mirror.apply(tick(2, engine="e2"), 1.0)
+    assert not mirror.complete
+    mirror.replace(full(2, row(3), engine="e2"), 1.0)
+    assert (mirror.engine, list(mirror.rows), mirror.skipped) == ("e2", [task_id(3)], 0)
+
+
+def test_a_windowed_snapshot_needs_no_rows() -> None:
+    mirror = begun(row(1))
+    mirror.apply(tick(1, windowed=True), 1.0)
+    assert (mirror.complete, mirror.rows) == (True, {})
+    mirror.apply(tick(2, row(1)), 1.0)
+    assert not mirror.complete, "rows are published again, and most of them are missing"
+
+
+@given(
+    st.lists(st.dictionaries(st.integers(0, 5), st.sampled_from(list(JobState)), max_size=3), min_size=1, max_size=30),
+    st.data(),
+)
+def test_whatever_is_lost_the_mirror_ends_like_the_engine(
+    changes: list[dict[int, JobState]], data: st.DataObject
+) -> None:
+    """Ticks get lost, and answers come late: once a full state has caught up nothing is wrong."""
+    engine: dict[str, JobRow] = {}
+    mirror, asked, answer = begun(), False, full(0)
+    for seq, change in enumerate(changes, 1):
+        rows = [row(number, state) for number, state in change.items()]
+        engine.update({each.task_id: each for each in rows})
+        message: Tick = tick(seq, *rows)
+        if data.draw(st.booleans(), label="arrives"):
+            mirror.apply(message, 0.0)
+        if asked and data.draw(st.booleans(), label="answered"):
+            mirror.replace(answer, 0.0)
+            asked = False
+        if not mirror.complete and not asked:
+            asked, answer = True, full(seq, *engine.values())
+    mirror.apply(tick(len(changes) + 1), 0.0)
+    if not mirror.complete:
+        mirror.replace(FullState("e1", len(changes) + 1, tick(0).snapshot, tuple(engine.values())), 0.0)
+    assert mirror.rows == engine

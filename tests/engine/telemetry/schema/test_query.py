@@ -1,0 +1,157 @@
+"""Filters and orders: what fits, what comes first, and what is said about a filter that makes no sense."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.telemetry.schema.messages import WINDOW_LIMIT, GetWindow, JobRow, JobState
+from engine.telemetry.schema.query import CODES, SORTS, QueryError, ordered, parse_filter, stuck, window
+from tests.support.engine.telemetry_samples import NOW, row
+
+ROW = row(
+    0x3F2A,
+    JobState.FAILED,
+    function="price_Leg",
+    manager="gpu-1",
+    route="inline-gzip",
+    raw_bytes=5000,
+    attempt=2,
+    job_id="0b5c1d-77:4",
+    reason="OutOfMemory: killed",
+    created=NOW - 900,
+    since=NOW - 100,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "PRICE",
+        "3f2a",
+        "77:4",
+        "outofmem",
+        "price memory",
+        "=FAILED",
+        "=fail",
+        "=F",
+        "state:failed",
+        "!=RUNNING",
+        "!!=FAILED",
+        "route:gzip",
+        "route:inline-gzip",
+        "fn:leg",
+        "function:leg",
+        "id:3f2a",
+        "job:0b5c",
+        "reason:killed",
+        "manager:GPU",
+        "age>10m",
+        "age<=800s",
+        "age<0.5h",
+        "size>=4k",
+        "attempt>1",
+        "attempt<=2",
+    ],
+)
+def test_a_row_fits(text: str) -> None:
+    assert parse_filter(text)(ROW, NOW)
+    if text and " " not in text:
+        assert not parse_filter(f"!{text}")(ROW, NOW)
+
+
+@pytest.mark.parametrize(
+    "text", ["value", "price value", "=RUN", "route:s3", "age>1h", "size<1k", "attempt>2", "fn:ask"]
+)
+def test_a_row_does_not_fit(text: str) -> None:
+    assert not parse_filter(text)(ROW, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("!", "!"), ("=", "RUNNABLE"), ("=FLYING", "FLYING"), ("route:ftp", "s3"), ("age>soon", "10m"), ("fn:", "value"),
+     ("age>5k", "10m"), ("attempt>", "number")],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_in_one_sentence(text: str, names: str) -> None:
+    with pytest.raises(QueryError, match=names) as refused:
+        parse_filter(text)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_unknown_order_is_refused() -> None:
+    with pytest.raises(QueryError, match="urgency"):
+        ordered([ROW], "beauty", NOW)
+
+
+def test_every_state_has_a_code_of_its_own_that_finds_it_alone() -> None:
+    assert set(CODES.values()) == set(JobState)
+    for code, state in CODES.items():
+        fits = parse_filter(f"={code}")
+        assert [each for each in JobState if fits(row(1, each), NOW)] == [state]
+
+
+def test_stuck_is_waiting_too_long_or_waiting_with_a_reason() -> None:
+    assert stuck(row(1, JobState.RUNNABLE, since=NOW - 601), NOW)
+    assert stuck(row(1, JobState.RUNNABLE, since=NOW - 1, reason="MISCONFIGURATION:…"), NOW)
+    assert not stuck(row(1, JobState.RUNNABLE, since=NOW - 599), NOW)
+    assert not stuck(row(1, JobState.RUNNING, since=NOW - 9999, reason="x"), NOW)
+
+
+def test_the_most_urgent_are_the_stuck_then_the_failed_then_the_longest_waiting() -> None:
+    rows = [
+        row(1, JobState.SUCCEEDED),
+        row(2, JobState.RUNNING, since=NOW - 5),
+        row(3, JobState.RUNNING, since=NOW - 50),
+        row(4, JobState.FAILED),
+        row(5, JobState.RUNNABLE, since=NOW - 5),
+        row(6, JobState.RUNNABLE, since=NOW - 5000),
+    ]
+    assert [int(each.task_id, 16) for each in ordered(rows, "urgency", NOW)] == [6, 4, 5, 3, 2, 1]
+
+
+states = st.sampled_from(list(JobState))
+rows_of_all_kinds = st.lists(
+    st.builds(
+        row,
+        st.integers(0, 10**6),
+        states,
+        since=st.floats(NOW - 5000, NOW),
+        manager=st.sampled_from(["a", "b"]),
+        reason=st.sampled_from(["", "x", "y"]),
+        raw_bytes=st.integers(0, 10**6),
+    ),
+    max_size=40,
+    unique_by=lambda each: each.task_id,
+)
+
+
+@given(rows_of_all_kinds, st.sampled_from(sorted(SORTS)), st.booleans(), st.integers(0, 20), st.integers(0, 20))
+def test_a_window_is_a_part_of_the_whole_order(
+    rows: list[JobRow], sort: str, descending: bool, offset: int, limit: int
+) -> None:
+    whole = window(rows, GetWindow(sort=sort, descending=descending), NOW)
+    part = window(rows, GetWindow(sort=sort, descending=descending, offset=offset, limit=limit), NOW)
+    assert part.rows == whole.rows[offset : offset + limit]
+    assert (part.matching, part.total) == (len(rows), len(rows))
+    assert sorted(each.task_id for each in whole.rows) == sorted(each.task_id for each in rows)
+
+
+@given(rows_of_all_kinds, st.sampled_from(["=RUN", "!=RUN", "reason:x", "age>1h", "size>4k"]))
+def test_a_filter_and_its_opposite_share_out_all_rows(rows: list[JobRow], text: str) -> None:
+    fitting = window(rows, GetWindow(filter=text), NOW)
+    others = window(rows, GetWindow(filter=f"!{text}"), NOW)
+    assert fitting.matching + others.matching == len(rows)
+
+
+def test_a_window_is_bounded_and_of_one_manager() -> None:
+    rows = [row(number, manager="a" if number % 2 else "b") for number in range(2 * WINDOW_LIMIT + 20)]
+    found = window(rows, GetWindow(manager="a", limit=10**9), NOW)
+    assert (len(found.rows), found.matching, found.total) == (WINDOW_LIMIT, WINDOW_LIMIT + 10, len(rows))
+    assert window(rows, GetWindow(offset=-5, limit=-5), NOW).rows == ()
+
+
+def test_ended_rows_age_no_more() -> None:
+    took = row(1, JobState.SUCCEEDED, created=NOW - 900, since=NOW - 890)
+    assert parse_filter("age<11s")(took, NOW)

@@ -1,0 +1,193 @@
+"""Keys: who is let in to look, who to control, and who not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import zmq
+import zmq.asyncio
+
+from engine.errors import ConfigError
+from engine.telemetry.client.client import TelemetryClient
+from engine.telemetry.client.source import LinkState
+from engine.telemetry.endpoints import Endpoint
+from engine.telemetry.keys import ClientKeys, EngineKeys, Role, make_client_keys, make_engine_keys
+from engine.telemetry.schema import wire
+from engine.telemetry.schema.messages import Ask, CancelJobs, FullState, GetFullState, Reply, Welcome
+from engine.telemetry.server.auth import Domain, Gatekeeper
+from tests.support.engine.socket_places import free_endpoint
+from tests.support.engine.telemetry_samples import VITALS, snapshot
+
+DEADLINE = 10.0
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    make_engine_keys(tmp_path / "engine")
+    for role in Role:
+        make_client_keys(role.value, role, tmp_path / "engine", tmp_path / f"{role.value}.json")
+    return tmp_path
+
+
+class Door:
+    """The two request sockets of an engine behind keys."""
+
+    def __init__(self, folder: Path, endpoint: Endpoint) -> None:
+        self.context = zmq.asyncio.Context()
+        self.keeper = Gatekeeper(folder)
+        self.keeper.start(self.context)
+        self.endpoint = endpoint
+        self.heard: list[tuple[Domain, Ask, Role | None]] = []
+        self.publisher = self._bound(zmq.XPUB, endpoint.publish, Domain.VIEW)
+        self.answering = [
+            asyncio.create_task(self._answer(self._bound(zmq.ROUTER, endpoint.view, Domain.VIEW), Domain.VIEW)),
+            asyncio.create_task(
+                self._answer(self._bound(zmq.ROUTER, endpoint.control, Domain.CONTROL), Domain.CONTROL)
+            ),
+        ]
+
+    def _bound(self, kind: int, address: str, domain: Domain) -> zmq.asyncio.Socket:
+        bound = self.context.socket(kind)
+        bound.set(zmq.LINGER, 0)
+        self.keeper.secure(bound, domain)
+        bound.bind(address)
+        return bound
+
+    async def _answer(self, bound: zmq.asyncio.Socket, domain: Domain) -> None:
+        while True:
+            sender, frame = await bound.recv_multipart(copy=False)
+            ask, role = wire.decode_ask(frame.bytes), self.keeper.role_of(frame)
+            self.heard.append((domain, ask, role))
+            welcome = Welcome("e1", VITALS, (), may_control=role is Role.CONTROL)
+            answer = FullState("e1", 1, snapshot()) if isinstance(ask.request, GetFullState) else welcome
+            await bound.send_multipart([sender.bytes, wire.encode(Reply(ask.id, answer))])
+
+    async def close(self) -> None:
+        for each in self.answering:
+            each.cancel()
+        await asyncio.gather(*self.answering, return_exceptions=True)
+        await self.keeper.close()
+        self.context.destroy(linger=0)
+
+
+@contextmanager
+def client_of(endpoint: Endpoint, keys: ClientKeys, control: bool = False) -> Iterator[TelemetryClient]:
+    client = TelemetryClient(endpoint, keys, allow_control=control)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+async def settled(client: TelemetryClient, state: LinkState) -> TelemetryClient:
+    async with asyncio.timeout(DEADLINE):
+        while client.link.state is not state:
+            client.poll()
+            await asyncio.sleep(0.01)
+    return client
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_client_that_is_let_in_sees_and_is_told_its_role(keys: Path, role: Role) -> None:
+    door = Door(keys / "engine", free_endpoint())
+    with client_of(door.endpoint, ClientKeys.load(keys / f"{role.value}.json"), control=True) as client:
+        await settled(client, LinkState.LIVE)
+        async with asyncio.timeout(DEADLINE):
+            while client.may_control is not (role is Role.CONTROL) or client.link.round_trip_s is None:
+                client.poll()
+                await asyncio.sleep(0.01)
+    await door.close()
+
+
+async def test_a_stranger_is_refused_in_words(keys: Path) -> None:
+    door = Door(keys / "engine", free_endpoint())
+    public, secret = (key.decode() for key in zmq.curve_keypair())
+    stranger = ClientKeys("eve", Role.CONTROL, public, secret, EngineKeys.load(keys / "engine").public)
+    with client_of(door.endpoint, stranger) as client:
+        await settled(client, LinkState.REFUSED)
+        assert "doesn't let this key in" in client.link.detail
+    assert door.heard == []
+    await door.close()
+
+
+async def test_an_engine_with_another_key_is_not_talked_to(keys: Path) -> None:
+    door = Door(keys / "engine", free_endpoint())
+    mine = ClientKeys.load(keys / "view.json")
+    impostor = ClientKeys(mine.name, mine.role, mine.public, mine.secret, zmq.curve_keypair()[0].decode())
+    with client_of(door.endpoint, impostor) as client:
+        await settled(client, LinkState.REFUSED)
+        assert "isn't the engine whose key" in client.link.detail
+    assert door.heard == []
+    await door.close()
+
+
+async def test_a_view_key_is_not_let_into_the_control_socket(keys: Path) -> None:
+    """Sent past the client's own rules, as somebody with ill intent would."""
+    door = Door(keys / "engine", free_endpoint())
+    with client_of(door.endpoint, ClientKeys.load(keys / "view.json"), control=True) as client:
+        await settled(client, LinkState.LIVE)
+        for _ in range(50):
+            assert not client._connection.send(wire.encode(Ask(1, CancelJobs(("aa",)))), control=True)
+            await asyncio.sleep(0.01)
+    assert all(domain is Domain.VIEW for domain, _, _ in door.heard)
+    await door.close()
+
+
+async def test_a_client_that_is_taken_off_the_list_has_no_role_any_more(keys: Path) -> None:
+    now = 0.0
+    keeper = Gatekeeper(keys / "engine", clock=lambda: now)
+    (keys / "engine" / "allowed" / "view.json").unlink()
+    public = ClientKeys.load(keys / "view.json").public
+    assert keeper._allowed_now()[public] is Role.VIEW
+    now = 2.0
+    assert public not in keeper._allowed_now()
+
+
+@pytest.mark.parametrize(
+    "question", [[], [b"1.0"], [b"1.0", b"1", b"view", b"", b"", b"NULL"], [b"x"] * 7, [b"1.0"] * 9]
+)
+def test_a_question_that_makes_no_sense_is_a_no(keys: Path, question: list[bytes]) -> None:
+    assert Gatekeeper(keys / "engine")._decide(question)[2] == b"400"
+
+
+def test_key_files_are_their_owners_alone(keys: Path) -> None:
+    files = [path for path in keys.rglob("*") if path.is_file()]
+    assert len(files) == 5
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert (keys / "engine").stat().st_mode & 0o777 == 0o700
+
+
+def test_keys_that_others_can_read_are_not_used(keys: Path) -> None:
+    (keys / "view.json").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        ClientKeys.load(keys / "view.json")
+
+
+def test_keys_are_never_overwritten(keys: Path) -> None:
+    with pytest.raises(ConfigError, match="exists"):
+        make_engine_keys(keys / "engine")
+    with pytest.raises(ConfigError, match="exists"):
+        make_client_keys("view", Role.VIEW, keys / "engine", keys / "other.json")
+
+
+@pytest.mark.parametrize("name", ["", "../evil", "a/b", ".hidden", "x" * 65])
+def test_a_clients_name_is_no_path(keys: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="no name"):
+        make_client_keys(name, Role.VIEW, keys / "engine", keys / "out.json")
+
+
+def test_what_is_no_key_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("{}")
+    (tmp_path / "keys.json").chmod(0o600)
+    for file in (tmp_path / "keys.json", tmp_path / "none.json"):
+        with pytest.raises(ConfigError, match="scaler-batch keys client"):
+            ClientKeys.load(file)
+
+
+def test_an_address_without_keys_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--keys"):
+        TelemetryClient(Endpoint.tcp("tcp://127.0.0.1:1"))

@@ -1,0 +1,64 @@
+"""Lines are numbered for ever and kept within bounds."""
+
+from __future__ import annotations
+
+from engine.model import LogEvent
+from engine.telemetry.server.logs.ring import CHARACTERS, LINES, LONGEST_LINE, LogRing
+
+
+def events(*texts: str, at: float = 1.0) -> list[LogEvent]:
+    return [LogEvent(at, text, at + 2.0) for text in texts]
+
+
+def texts(ring: LogRing, after: int = -1, limit: int = 500, pattern: str = "") -> list[str]:
+    return [line.text for line in ring.page(after, limit, pattern)[0]]
+
+
+def test_pages_follow_one_another_without_gap_or_repetition() -> None:
+    ring, after, seen = LogRing(), -1, []
+    ring.add("task", events(*map(str, range(10))))
+    for _ in range(4):
+        lines, after = ring.page(after, 3, "")
+        seen += [line.text for line in lines]
+    assert seen == list(map(str, range(10)))
+    assert ring.page(after, 3, "") == ((), 9)
+
+
+def test_what_does_not_fit_goes_from_the_front_and_is_counted() -> None:
+    ring = LogRing()
+    ring.add("task", events(*map(str, range(LINES + 7))))
+    assert ring.dropped == 7
+    assert ring.page(-1, 1, "")[0][0].seq == 7
+    ring.add("task", events(*["x" * 8000] * 2000))
+    kept = LINES + 7 + 2000 - ring.dropped
+    assert kept * 8000 <= CHARACTERS
+
+
+def test_a_pattern_holds_for_upper_and_lower_case_and_moves_past_what_it_skips() -> None:
+    ring = LogRing()
+    ring.add("task", events("Error: one", "fine", "another ERROR", "fine"))
+    assert texts(ring, pattern="error") == ["Error: one", "another ERROR"]
+    assert ring.page(-1, 500, "error")[1] == 3
+
+
+def test_a_long_line_is_cut_and_says_so_and_an_event_of_many_lines_is_many() -> None:
+    ring = LogRing()
+    ring.add("task", events("a\nb\n", "y" * (LONGEST_LINE + 5), ""))
+    assert texts(ring)[:2] == ["a", "b"]
+    assert texts(ring)[2].endswith("y (5 more characters)")
+    assert texts(ring)[3] == ""
+
+
+def test_how_late_the_newest_line_was_is_told() -> None:
+    ring = LogRing()
+    assert ring.behind_s is None
+    ring.add("task", events("late"))
+    assert ring.behind_s == 2.0
+
+
+def test_another_watch_takes_over_what_is_known_of_a_task() -> None:
+    ring, other = LogRing(), LogRing()
+    other.add("mine", events("1", "2"))
+    other.add("theirs", events("3"))
+    ring.copy_of(other, "mine")
+    assert texts(ring) == ["1", "2"]

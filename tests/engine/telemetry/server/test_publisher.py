@@ -1,0 +1,118 @@
+"""What is published when, and that nothing is made for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import zmq
+
+from engine.telemetry.endpoints import Endpoint
+from engine.telemetry.schema.messages import MIRROR_LIMIT, Tick
+from engine.telemetry.schema.wire import decode_tick
+from engine.telemetry.server.publisher import Publisher
+from engine.telemetry.server.snapshot_builder import MIRRORED_AGAIN, Overview
+from engine.telemetry.server.sockets import Sockets
+from engine.telemetry.server.vitals import Vitals
+from tests.support.engine.managed_tasks import Managed
+from tests.support.engine.socket_places import short_folder
+
+
+class Listening:
+    """A publisher and one who listens, or doesn't."""
+
+    def __init__(self, ended_kept: int = MIRROR_LIMIT) -> None:
+        self.context = zmq.Context()
+        self.managed = Managed(ended_kept=ended_kept)
+        self.socket = self.context.socket(zmq.XPUB)
+        self.socket.bind("inproc://ticks")
+        self.publisher = Publisher("e1", Overview([self.managed], Vitals("0.1")), self.socket)
+        self.listener = self.context.socket(zmq.SUB)
+        self.listener.connect("inproc://ticks")
+
+    def listen(self) -> None:
+        self.listener.subscribe(b"")
+        assert self.socket.poll(5000)
+
+    def beat(self) -> Tick | None:
+        self.publisher.beat()
+        return decode_tick(self.listener.recv()) if self.listener.poll(0) else None
+
+
+@pytest.fixture
+def listening() -> Iterator[Listening]:
+    listening = Listening()
+    yield listening
+    listening.context.destroy(linger=0)
+
+
+def test_for_nobody_numbers_go_up_and_nothing_is_looked_at(listening: Listening) -> None:
+    for number in range(5):
+        listening.managed.tasks.arrive(number)
+        listening.publisher.beat()
+    assert (listening.publisher.seq, listening.managed.insight.looks) == (5, 0)
+    assert not listening.managed.book.has_changes
+
+
+def test_every_beat_brings_a_tick_while_something_changes_and_every_other_one_while_not(listening: Listening) -> None:
+    listening.listen()
+    assert listening.beat() is not None
+    quiet = [listening.beat() is not None for _ in range(4)]
+    listening.managed.tasks.arrive(1)
+    busy = listening.beat()
+    assert quiet == [False, True, False, True]
+    assert busy is not None
+    assert len(busy.changed) == 1
+
+
+def test_who_comes_back_to_whole_rows_sees_a_gap_and_fetches_them(listening: Listening) -> None:
+    listening.listen()
+    for number in range(MIRROR_LIMIT + 1):
+        listening.managed.tasks.arrive(number)
+    windowed = listening.beat()
+    for number in range(MIRROR_LIMIT + 1 - MIRRORED_AGAIN):
+        listening.managed.tasks.leave(number)
+    mirrored = listening.beat()
+    listening.managed.tasks.arrive(MIRROR_LIMIT + 2)
+    after = listening.beat()
+    assert windowed is not None
+    assert mirrored is not None
+    assert after is not None
+    assert (windowed.snapshot.windowed, mirrored.snapshot.windowed) == (True, False)
+    assert (mirrored.seq - windowed.seq, after.seq - mirrored.seq) == (2, 1)
+
+
+def test_just_below_the_limit_it_stays_windowed(listening: Listening) -> None:
+    listening.listen()
+    for number in range(MIRROR_LIMIT + 1):
+        listening.managed.tasks.arrive(number)
+    listening.beat()
+    for number in range(100):
+        listening.managed.tasks.leave(number)
+    tick = listening.beat()
+    assert tick is not None
+    assert tick.snapshot.windowed
+
+
+async def test_a_listener_that_stands_still_misses_ticks_instead_of_piling_them_up() -> None:
+    managed = Managed()
+    with short_folder() as folder:
+        sockets = Sockets(Endpoint.ipc(folder), None)
+        publisher = Publisher("e1", Overview([managed], Vitals("0.1")), sockets.publish)
+        context = zmq.Context()
+        listener = context.socket(zmq.SUB)
+        listener.set(zmq.RCVHWM, 1)
+        listener.connect(Endpoint.ipc(folder).publish)
+        listener.subscribe(b"")
+        assert sockets.publish.poll(5000)
+        for beat in range(200):
+            for number in range(300):
+                managed.tasks.arrive(1000 * beat + number)
+            publisher.beat()
+        heard = 0
+        while listener.poll(200):
+            listener.recv()
+            heard += 1
+        context.destroy(linger=0)
+        await sockets.close()
+    assert 0 < heard < 100

@@ -1,0 +1,53 @@
+"""Those who ask never take more than their share."""
+
+from __future__ import annotations
+
+from engine.telemetry.server.rate_limit import ANSWERS_PER_SECOND, REMEMBERED_SECONDS, SHARE_OF_A_CORE, Lookers, Pace
+from tests.support.engine.managed_tasks import Clock
+
+
+class Sleeper:
+    def __init__(self) -> None:
+        self.clock = Clock(0.0)
+
+    async def sleep(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+
+async def test_requests_are_taken_at_a_bounded_rate() -> None:
+    sleeper = Sleeper()
+    pace = Pace(sleeper.clock, sleeper.sleep)
+    for _ in range(10 * ANSWERS_PER_SECOND + 1):
+        await pace.turn()
+    assert round(sleeper.clock.now, 6) == 10.0
+
+
+async def test_an_expensive_answer_is_waited_for_several_times_over() -> None:
+    sleeper = Sleeper()
+    pace = Pace(sleeper.clock, sleeper.sleep)
+    await pace.turn()
+    with pace.charged():
+        sleeper.clock.now += 1.0
+    await pace.turn()
+    assert sleeper.clock.now >= 1.0 / SHARE_OF_A_CORE
+
+
+async def test_after_a_pause_the_next_request_is_taken_at_once() -> None:
+    sleeper = Sleeper()
+    pace = Pace(sleeper.clock, sleeper.sleep)
+    await pace.turn()
+    sleeper.clock.now += 100
+    await pace.turn()
+    assert sleeper.clock.now == 100
+
+
+def test_lookers_are_those_of_the_last_minute() -> None:
+    clock = Clock(0.0)
+    lookers = Lookers(clock)
+    lookers.saw(b"one")
+    clock.now += REMEMBERED_SECONDS - 1
+    lookers.saw(b"two")
+    lookers.saw(b"two")
+    both = lookers.count()
+    clock.now += 2
+    assert (both, lookers.count()) == (2, 1)

@@ -1,0 +1,364 @@
+"""The engine's side over real sockets: ticks, answers, and what an operator may do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import stat
+import tempfile
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import zmq
+import zmq.asyncio
+
+from engine.config.settings import EngineConfig, StopMode
+from engine.errors import ConfigError, EngineError
+from engine.telemetry.endpoints import Endpoint, engines_here
+from engine.telemetry.schema.messages import (
+    MIRROR_LIMIT,
+    VERSION,
+    Answer,
+    Ask,
+    CancelJobs,
+    Done,
+    Drain,
+    FullState,
+    GetFullState,
+    GetJob,
+    GetLogs,
+    GetTrends,
+    GetWindow,
+    Hello,
+    Job,
+    JobState,
+    LogPage,
+    Refusal,
+    Reply,
+    Request,
+    SetConcurrency,
+    SetLogLevel,
+    Tick,
+    Trends,
+    Welcome,
+    Window,
+)
+from engine.telemetry.schema.wire import decode_reply, decode_tick, encode
+from engine.telemetry.server.service import telemetry
+from engine.telemetry.server.sockets import Sockets
+from tests.support.engine.managed_tasks import Managed, id_of
+
+SECONDS = 10.0
+
+
+class Looker:
+    """Asks one engine over sockets of its own."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.context = zmq.asyncio.Context()
+        self.ticks = self._connected(zmq.SUB, endpoint.publish)
+        self.ticks.subscribe(b"")
+        self.view = self._connected(zmq.DEALER, endpoint.view)
+        self.control = self._connected(zmq.DEALER, endpoint.control)
+
+    async def ask(self, request: Request) -> Answer:
+        return await self._asked(self.view, request)
+
+    async def do(self, request: Request) -> Answer:
+        return await self._asked(self.control, request)
+
+    async def send(self, frame: bytes) -> Reply:
+        await self.view.send(frame)
+        return decode_reply(await self._received(self.view))
+
+    async def tick(self) -> Tick:
+        return decode_tick(await self._received(self.ticks))
+
+    async def close(self) -> None:
+        self.context.destroy(linger=0)
+
+    def _connected(self, kind: int, address: str) -> zmq.asyncio.Socket:
+        socket = self.context.socket(kind)
+        socket.connect(address)
+        return socket
+
+    async def _asked(self, socket: zmq.asyncio.Socket, request: Request) -> Answer:
+        await socket.send(encode(Ask(1, request)))
+        return decode_reply(await self._received(socket)).answer
+
+    async def _received(self, socket: zmq.asyncio.Socket) -> bytes:
+        async with asyncio.timeout(SECONDS):
+            frame: bytes = await socket.recv()
+            return frame
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder of this test's own; a socket's path has little room, so it isn't pytest's."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def managers() -> list[Managed]:
+    return [Managed("wm-1"), Managed("wm-2")]
+
+
+@pytest.fixture
+async def looker(runtime: Path, managers: list[Managed]) -> AsyncIterator[Looker]:
+    async with telemetry(config_of(managers), managers, "0.1"):
+        [here] = engines_here()
+        looker = Looker(here.endpoint)
+        yield looker
+        await looker.close()
+
+
+def config_of(managers: list[Managed]) -> EngineConfig:
+    return EngineConfig(managers=tuple(manager.config for manager in managers))
+
+
+# ---- who looks
+
+
+async def test_ticks_bring_what_changed_and_the_totals(looker: Looker, managers: list[Managed]) -> None:
+    first = await looker.tick()
+    managers[0].tasks.submit(1, 2)
+    managers[1].tasks.submit(3)
+    second = await looker.tick()
+    assert second.seq == first.seq + 1
+    assert {row.task_id for row in second.changed} == {id_of(number).hex() for number in (1, 2, 3)}
+    assert [view.counts for view in second.snapshot.managers] == [{JobState.SUBMITTED: 2}, {JobState.SUBMITTED: 1}]
+    assert managers[0].insight.looks > 0
+
+
+async def test_what_stands_in_for_aws_is_told(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    state = await looker.ask(GetFullState())
+    assert isinstance(state, FullState)
+    assert {view.endpoint for view in state.snapshot.managers} == {"http://127.0.0.1:1"}
+
+
+async def test_the_full_state_and_the_next_tick_make_one_story(looker: Looker, managers: list[Managed]) -> None:
+    await looker.tick()
+    managers[0].tasks.submit(1)
+    state = await looker.ask(GetFullState())
+    assert isinstance(state, FullState)
+    assert [row.state for row in state.rows] == [JobState.SUBMITTED]
+    tick = await looker.tick()
+    while tick.seq <= state.seq:
+        tick = await looker.tick()
+    assert tick.seq == state.seq + 1
+
+
+async def test_above_the_limit_no_rows_are_published_and_windows_take_their_place(
+    looker: Looker, managers: list[Managed]
+) -> None:
+    for number in range(MIRROR_LIMIT + 1):
+        managers[0].tasks.arrive(number)
+    tick = await looker.tick()
+    while not tick.snapshot.windowed:
+        tick = await looker.tick()
+    assert tick.changed == ()
+    window = await looker.ask(GetWindow(sort="age", limit=10, offset=5))
+    assert isinstance(window, Window)
+    assert (len(window.rows), window.matching, window.total) == (10, MIRROR_LIMIT + 1, MIRROR_LIMIT + 1)
+
+
+async def test_a_job_is_described_by_the_engine_and_by_batch(looker: Looker, managers: list[Managed]) -> None:
+    managers[1].tasks.submit(0xAB)
+    answer = await looker.ask(GetJob(id_of(0xAB).hex()))
+    assert isinstance(answer, Job)
+    record = answer.record
+    assert (record.row.manager, record.queue, record.why_route) == ("wm-2", "queue", "it fits")
+    assert (record.attempts_allowed, record.log_group, record.described) == (3, "/aws/batch/job", "{}")
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (GetJob("ff"), "no task ff"),
+        (GetJob("00"), "several tasks"),
+        (GetWindow(sort="colour"), "colour"),
+        (GetWindow(manager="wm-9"), "wm-9"),
+        (GetTrends(window="2y"), "5m, 1h, 24h"),
+        (CancelJobs(()), "only shows"),
+    ],
+)
+async def test_what_cannot_be_shown_is_refused_in_words(
+    looker: Looker, managers: list[Managed], request_: Request, says: str
+) -> None:
+    managers[0].tasks.arrive(1)
+    managers[1].tasks.arrive(2)
+    answer = await looker.ask(request_)
+    assert isinstance(answer, Refusal)
+    assert says in answer.text
+
+
+async def test_trends_are_those_of_one_manager_or_of_all(looker: Looker, managers: list[Managed]) -> None:
+    for manager in managers:
+        manager.tasks.submit(1)
+        manager.book.trends.sample(manager.clock(), manager.book.counts)
+    both, one = await looker.ask(GetTrends()), await looker.ask(GetTrends(manager="wm-2"))
+    assert isinstance(both, Trends)
+    assert isinstance(one, Trends)
+    assert (both.counts[JobState.SUBMITTED][0], one.counts[JobState.SUBMITTED][0]) == (2, 1)
+
+
+async def test_logs_come_page_by_page_with_words_where_there_are_none(looker: Looker, managers: list[Managed]) -> None:
+    managers[0].tasks.submit(1)
+    page = await looker.ask(GetLogs(task_ids=(id_of(1).hex(),)))
+    assert isinstance(page, LogPage)
+    assert (page.lines, page.status.split(":")[0]) == ((), "waiting")
+
+
+async def test_hello_says_who_is_there(looker: Looker) -> None:
+    welcome = await looker.ask(Hello())
+    assert isinstance(welcome, Welcome)
+    assert (welcome.managers, welcome.may_control, welcome.vitals.lookers) == (("wm-1", "wm-2"), True, 1)
+
+
+async def test_another_version_is_refused_with_both_numbers(looker: Looker) -> None:
+    ask = {"id": 9, "version": VERSION + 1, "request": {"type": "Unheard"}}
+    reply = await looker.send(msgspec.msgpack.encode(ask))
+    assert isinstance(reply.answer, Refusal)
+    assert (reply.id, f"version {VERSION + 1}" in reply.answer.text, f"version {VERSION}" in reply.answer.text) == (
+        9,
+        True,
+        True,
+    )
+
+
+async def test_a_request_of_a_younger_release_is_refused_in_words(looker: Looker) -> None:
+    ask = {"id": 9, "version": VERSION, "request": {"type": "Unheard"}}
+    reply = await looker.send(msgspec.msgpack.encode(ask))
+    assert isinstance(reply.answer, Refusal)
+    assert (reply.id, "doesn't know such a request" in reply.answer.text) == (9, True)
+
+
+async def test_garbage_is_dropped_and_the_next_request_answered(looker: Looker) -> None:
+    await looker.view.send(b"\xff garbage")
+    await looker.view.send_multipart([b"too", b"many", b"frames"])
+    assert isinstance(await looker.ask(Hello()), Welcome)
+
+
+async def test_an_answer_that_breaks_costs_nobody_else_an_answer(
+    looker: Looker, managers: list[Managed], caplog: pytest.LogCaptureFixture
+) -> None:
+    managers[0].tasks.submit(1)
+    managers[0].insight.description = None  # type: ignore[assignment]
+    await looker.view.send(encode(Ask(1, GetJob(id_of(1).hex()))))
+    assert isinstance(await looker.ask(Hello()), Welcome)
+    assert "could not be answered" in caplog.text
+
+
+# ---- who operates
+
+
+async def test_the_operator_ends_exactly_the_tasks_that_he_names(looker: Looker, managers: list[Managed]) -> None:
+    managers[0].tasks.arrive(1)
+    managers[1].tasks.arrive(2)
+    done = await looker.do(CancelJobs((id_of(2).hex(), id_of(3).hex(), "no id")))
+    assert isinstance(done, Done)
+    assert set(done.refused) == {id_of(3).hex(), "no id"}
+    assert managers[0].tasks.cancelled == []
+    assert managers[1].tasks.cancelled == [(id_of(2), "cancelled by the operator of worker manager wm-2")]
+
+
+async def test_a_second_drain_does_not_cut_the_first_one_short(looker: Looker, managers: list[Managed]) -> None:
+    await looker.do(Drain(manager="wm-1"))
+    await looker.do(Drain())
+    await looker.do(Drain(manager="wm-1", mode="terminate"))
+    assert [manager.stopped for manager in managers] == [[StopMode.DRAIN, StopMode.TERMINATE], [StopMode.DRAIN]]
+
+
+async def test_concurrency_is_changed_for_one_manager(looker: Looker, managers: list[Managed]) -> None:
+    done = await looker.do(SetConcurrency("wm-2", 50))
+    assert isinstance(done, Done)
+    assert "50 (was 4)" in done.text
+    assert [manager.tasks.max_concurrent_jobs for manager in managers] == [4, 50]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        SetConcurrency("wm-1", 0),
+        SetConcurrency("", 5),
+        SetLogLevel("LOUD"),
+        Drain(mode="explode"),
+        Drain(manager="wm-9"),
+        Hello(),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_and_changes_nothing(
+    looker: Looker, managers: list[Managed], request_: Request
+) -> None:
+    assert isinstance(await looker.do(request_), Refusal)
+    assert [(manager.stopped, manager.tasks.max_concurrent_jobs) for manager in managers] == [([], 4), ([], 4)]
+
+
+# ---- its life
+
+
+async def test_the_sockets_lie_in_a_private_folder_that_goes_with_the_engine(
+    runtime: Path, managers: list[Managed]
+) -> None:
+    async with telemetry(config_of(managers), managers, "0.1"):
+        [here] = engines_here()
+        assert here.card.managers == ("wm-1", "wm-2")
+        assert stat.S_IMODE(here.folder.stat().st_mode) == 0o700
+    assert engines_here() == []
+
+
+async def test_off_means_no_sockets(runtime: Path, managers: list[Managed]) -> None:
+    async with telemetry(msgspec.structs.replace(config_of(managers), telemetry="off"), managers, "0.1"):
+        assert engines_here() == []
+
+
+async def test_an_unusable_folder_is_said_and_the_engine_goes_on(
+    runtime: Path, managers: list[Managed], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (runtime / "file").touch()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(runtime / "file"))
+    async with telemetry(config_of(managers), managers, "0.1"):
+        pass
+    assert "nobody can look at this engine" in caplog.text
+
+
+async def test_an_address_that_cannot_be_had_is_refused_at_once(runtime: Path) -> None:
+    with pytest.raises(EngineError, match="can't listen"):
+        Sockets(Endpoint.ipc(runtime / ("d" * 120)), None)
+
+
+async def test_metrics_are_those_of_the_moment_of_the_scrape(runtime: Path, managers: list[Managed]) -> None:
+    port = free_port()
+    config = msgspec.structs.replace(config_of(managers), telemetry="off", metrics_port=port)
+    async with telemetry(config, managers, "0.1"):
+        managers[0].tasks.submit(1)
+        text = await asyncio.to_thread(scraped, port)
+    assert 'scaler_batch_jobs{manager="wm-1",state="SUBMITTED"} 1.0' in text
+
+
+async def test_a_recording_that_cannot_be_written_ends_the_start(
+    runtime: Path, managers: list[Managed], tmp_path: Path
+) -> None:
+    config = msgspec.structs.replace(config_of(managers), record=str(tmp_path / "none" / "file"))
+    with pytest.raises(ConfigError, match="--record"):
+        async with telemetry(config, managers, "0.1"):
+            pass
+    assert engines_here() == []
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def scraped(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
+        return str(answer.read(), "utf-8")

@@ -1,0 +1,48 @@
+"""What people read at the end of a plan, and while it is done."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from provisioner.commands.printing import print_remains, summary
+from provisioner.commands.progress_table import ProgressTable
+from provisioner.plan.executor import Progress, StepState
+from provisioner.plan.model import Action, Change, Plan
+
+LONG_NAME = "a-rather-long-prefix-of-a-team-compute"
+
+
+def plan_of(*actions: Action) -> Plan:
+    return Plan(tuple(Change(action, "compute environment", LONG_NAME) for action in actions))
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        (plan_of(), "Nothing to delete: there is nothing of this stack."),
+        (plan_of(Action.KEEP), "Nothing to change: everything is as it was asked for."),
+        (plan_of(Action.CREATE, Action.UPDATE, Action.KEEP), "1 to create, 1 to update; 1 unchanged."),
+        (plan_of(Action.DELETE, Action.DELETE), "2 to delete."),
+    ],
+)
+def test_the_summary_counts_what_there_is(plan: Plan, says: str) -> None:
+    assert summary(plan) == says
+
+
+def test_data_that_is_kept_is_not_denied(capsys: pytest.CaptureFixture[str]) -> None:
+    print_remains([], keep_data=True)
+    assert capsys.readouterr().out == "Nothing of this stack remains but what --keep-data keeps.\n"
+
+
+def test_a_narrow_terminal_gets_a_line_a_resource() -> None:
+    out = Console(file=io.StringIO(), width=80)
+    plan = plan_of(Action.CREATE)
+    table = ProgressTable(plan, out, clock=lambda: 0.0)
+    table.heard(Progress(plan.changes[0], StepState.RUNNING, f"wait until {LONG_NAME} is VALID, however long"))
+    with out.capture() as shown:
+        out.print(table._table())
+    assert shown.get().startswith(f"▸  create compute environment {LONG_NAME}  0 s  wait")
+    assert shown.get().count("\n") == 1

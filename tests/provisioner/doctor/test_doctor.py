@@ -1,0 +1,258 @@
+"""The doctor on an account: what it finds before and after provisioning, and what it says to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import socket
+from pathlib import Path
+
+import boto3
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from engine.diagnosis.evidence import Image
+from engine.diagnosis.model import Result
+from engine.diagnosis.reads import Reader
+from engine.errors import ConfigError
+from provisioner.clients import Clients
+from provisioner.commands.doctor import doctor
+from provisioner.doctor import permissions, python_version, scheduler
+from provisioner.doctor.doctor import Doctor, Request
+from provisioner.doctor.finding import Finding
+from provisioner.doctor.identity import Identity
+from provisioner.doctor.permissions import Need
+from provisioner.doctor.reads import ClientReads
+from provisioner.export.policies import Principal
+from provisioner.policies import manager_policy
+from provisioner.stack.naming import Stack
+from provisioner.stack.saved_state import Provisioned, save_entry
+from provisioner.stack.spec import ProvisionSpec
+from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.engine.diagnosed_account import Account, Clock, denied, refused
+from tests.support.provisioner.stacks import apply, stack_for
+
+REPOSITORY = "images"
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{REPOSITORY}:1"
+PRICING = Stack("eu-west-1", "pricing", ACCOUNT, "aws")
+SPEC = ProvisionSpec(image=IMAGE)
+INDEX = {
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.oci.image.index.v1+json",
+    "manifests": [{"digest": "sha256:" + "a" * 64, "platform": {"architecture": "amd64"}}],
+}
+
+
+@pytest.fixture
+def account(clients: Clients) -> Clients:
+    """With the way out that AWS's default VPC has, and an image."""
+    vpc = clients.call("ec2", "describe_vpcs", {})["Vpcs"][0]["VpcId"]
+    gateway = clients.call("ec2", "create_internet_gateway", {})["InternetGateway"]["InternetGatewayId"]
+    clients.call("ec2", "attach_internet_gateway", {"InternetGatewayId": gateway, "VpcId": vpc})
+    table = clients.call("ec2", "describe_route_tables", {})["RouteTables"][0]["RouteTableId"]
+    route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway}
+    clients.call("ec2", "create_route", route)
+    clients.call("ecr", "create_repository", {"repositoryName": REPOSITORY})
+    image = {"repositoryName": REPOSITORY, "imageTag": "1", "imageManifest": json.dumps(INDEX)}
+    clients.call("ecr", "put_image", image)
+    return clients
+
+
+def request(folder: Path) -> Request:
+    return Request(region=REGION, prefix="scaler-batch", config=folder / "config.json")
+
+
+def examine(clients: Clients, asked: Request) -> dict[str, Finding]:
+    findings = Doctor(clients=clients, request=asked, sleep=lambda seconds: None).examine()
+    return {one.check.name: one for one in findings}
+
+
+def results(found: dict[str, Finding], result: Result) -> list[str]:
+    return [name for name, one in found.items() if one.check.result is result]
+
+
+def test_before_provisioning_nothing_fails_and_what_would_be_made_is_looked_at(
+    account: Clients, tmp_path: Path
+) -> None:
+    found = examine(account, request(tmp_path))
+    assert results(found, Result.FAIL) == []
+    queue = found["the queue takes jobs"]
+    assert queue.check.result is Result.WARN
+    assert queue.fixes[0].command == "scaler-batch provision --region us-east-1 --prefix scaler-batch"
+    assert found["the subnets' way to AWS"].check.result is Result.PASS
+    assert found["the job fits an instance type"].check.result is Result.PASS
+
+
+def test_after_provisioning_all_that_can_be_read_is_well(account: Clients, tmp_path: Path) -> None:
+    apply(SPEC, account)
+    found = examine(account, request(tmp_path))
+    assert (results(found, Result.FAIL), results(found, Result.WARN)) == ([], [])
+    assert f"{IMAGE} for amd64" in found["the image is there"].check.evidence
+    assert "may join a cluster" in found["the instances' role"].check.evidence
+
+
+def test_what_was_provisioned_and_is_gone_is_a_failure(account: Clients, tmp_path: Path) -> None:
+    asked = request(tmp_path)
+    save_entry(Provisioned.of(SPEC, stack_for(SPEC, account)), asked.config)
+    found = examine(account, asked)
+    assert results(found, Result.FAIL) == ["the queue takes jobs", "the job definition is there"]
+
+
+def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_path: Path) -> None:
+    apply(dataclasses.replace(SPEC, image=f"{IMAGE}2"), account)
+    image = examine(account, request(tmp_path))["the image is there"]
+    assert image.check.result is Result.FAIL
+    assert image.fixes[0].command == "scaler-batch build-image --region us-east-1"
+
+
+def test_every_fix_is_a_command_that_a_shell_takes_apart(clients: Clients, tmp_path: Path) -> None:
+    """An account without a way out of its VPC."""
+    found = examine(clients, request(tmp_path))
+    assert found["the subnets' way to AWS"].failed
+    commands = [shlex.split(fix.command) for one in found.values() for fix in one.fixes if fix.command]
+    assert {words[0] for words in commands} == {"aws", "scaler-batch"}
+
+
+def test_without_credentials_only_they_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    clients = Clients(REGION, session=boto3.Session(region_name=REGION), endpoint_url="http://127.0.0.1:9")
+    found = examine(clients, request(tmp_path))
+    assert results(found, Result.FAIL) == ["credentials and account"]
+    assert "NoCredentialsError" in found["credentials and account"].check.evidence
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("image", "result"),
+    [
+        (None, Result.NOT_RUN),
+        (Image(uri=IMAGE, in_ecr=True, exists=True), Result.UNKNOWN),
+        (Image(uri=IMAGE, in_ecr=True, exists=True, python="3.11.9"), Result.PASS),
+        (Image(uri=IMAGE, in_ecr=True, exists=True, python="3.12.1"), Result.WARN),
+    ],
+)
+def test_the_image_s_python_is_held_against_this_one(image: Image | None, result: Result) -> None:
+    assert python_version.look(image, (3, 11), PRICING).check.result is result
+
+
+def test_an_image_of_another_python_is_built_again_for_its_own_stack() -> None:
+    image = Image(uri=IMAGE, in_ecr=True, exists=True, python="3.12.1")
+    [fix] = python_version.look(image, (3, 11), PRICING).fixes
+    assert fix.command == "scaler-batch build-image --region eu-west-1 --prefix pricing --python 3.11"
+
+
+def test_a_scheduler_is_reached_or_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert scheduler.look(address, scheduler.connect).check.result is Result.PASS
+    assert scheduler.look(address, scheduler.connect).failed
+
+
+def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--scheduler is 'somewhere'"):
+        Request(region=REGION, prefix="scaler-batch", config=tmp_path, scheduler="somewhere")
+
+
+def permission(account: Account, missing: Result, arn: str = f"arn:aws:iam::{ACCOUNT}:user/me") -> Finding:
+    """Of the manager's policy, in an account whose IAM answers as told."""
+    stack = Stack(REGION, "scaler-batch", ACCOUNT, "aws")
+    reads = ClientReads(Clients(REGION), allowed={"batch:DescribeJobQueues"})
+    clock = Clock()
+    reader = Reader(account, clock, clock.sleep)
+    need = Need("may run", manager_policy(stack), Principal.MANAGER, missing)
+    return permissions.look(reader, reads, Identity(ACCOUNT, arn), stack, need)
+
+
+def decided(**decisions: str) -> Account:
+    def simulate(ActionNames: list[str], **_: object) -> dict[str, object]:
+        names = [(name, decisions.get(name.partition(":")[2], "allowed")) for name in ActionNames]
+        return {"EvaluationResults": [{"EvalActionName": name, "EvalDecision": how} for name, how in names]}
+
+    return Account({"simulate_principal_policy": simulate})
+
+
+def test_permissions_are_asked_of_iam_by_what_the_exported_policies_allow() -> None:
+    assert permission(decided(), Result.FAIL).check.result is Result.PASS
+
+
+def test_a_denied_action_is_named_with_the_policy_that_allows_it() -> None:
+    found = permission(decided(SubmitJob="implicitDeny"), Result.FAIL)
+    assert (found.failed, found.check.evidence) == (True, "denied: batch:SubmitJob")
+    place = f"--region {REGION} --prefix scaler-batch"
+    assert found.fixes[0].command == f"scaler-batch export {place} --format policy --only manager"
+
+
+def test_where_iam_may_not_be_asked_the_doctor_s_own_reads_tell() -> None:
+    found = permission(Account({"simulate_principal_policy": denied("AccessDenied")}), Result.FAIL)
+    assert found.check.result is Result.UNKNOWN
+    assert found.check.evidence.startswith("1 reads of this doctor were allowed")
+
+
+@pytest.mark.parametrize("folder", ["", "people/"])
+def test_a_session_s_role_is_asked_about_in_whatever_folder(folder: str) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/{folder}ops"
+
+    def simulate(PolicySourceArn: str, ActionNames: list[str], **_: object) -> dict[str, object]:
+        if PolicySourceArn != role:
+            raise refused("NoSuchEntity")
+        return {"EvaluationResults": [{"EvalActionName": name, "EvalDecision": "allowed"} for name in ActionNames]}
+
+    account = Account({"simulate_principal_policy": simulate, "get_role": {"Role": {"Arn": role}}})
+    found = permission(account, Result.FAIL, arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/me")
+    assert found.check.result is Result.PASS
+    assert ("get_role" in account.asked) == bool(folder)
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, account_url: str, tmp_path: Path) -> typer.Typer:
+    """The command on an empty account, in a folder of its own."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": account_url,
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    found = typer.Typer()
+    found.command()(doctor)
+    return found
+
+
+def test_a_failed_check_is_exit_code_1_and_the_json_tells_which(app: typer.Typer) -> None:
+    """moto's default VPC has no way out."""
+    ended = CliRunner().invoke(app, ["--json"])
+    told = json.loads(ended.stdout)
+    assert (ended.exit_code, told["ok"]) == (1, False)
+    assert [one["name"] for one in told["checks"] if one["result"] == "fail"] == ["the subnets' way to AWS"]
+
+
+def test_people_get_a_table_and_the_fixes(app: typer.Typer) -> None:
+    told = CliRunner().invoke(app, []).stdout
+    assert "the queue takes jobs" in told
+    assert "scaler-batch provision --region us-east-1 --prefix scaler-batch" in told
+    assert "1 of 15 checks failed." in told
+
+
+def test_an_unknown_queue_is_diagnosed_and_fails(app: typer.Typer) -> None:
+    ended = CliRunner().invoke(app, ["--queue", "nowhere", "--json"])
+    assert (ended.exit_code, json.loads(ended.stdout)["verdict"]) == (1, "the queue does not exist")
+
+
+def test_a_diagnosis_that_could_read_nothing_fails(app: typer.Typer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+    ended = CliRunner().invoke(app, ["--job", "815c9cbd", "--json"])
+    assert (ended.exit_code, json.loads(ended.stdout)["verdict"]) == (1, "no verdict")
+
+
+def test_what_only_the_table_needs_is_refused_with_a_diagnosis(app: typer.Typer) -> None:
+    ended = CliRunner().invoke(app, ["--queue", "nowhere", "--max-vcpus", "5"])
+    assert isinstance(ended.exception, ConfigError)

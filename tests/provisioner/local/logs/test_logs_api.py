@@ -1,0 +1,93 @@
+"""Jobs' output as CloudWatch shows it, and the bounds of what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from provisioner.local.logs.log_store import LogStore
+from tests.provisioner.local.conftest import Account
+
+GROUP = "/aws/batch/job"
+
+
+def store(max_stream: int = 10_000, max_total: int = 100_000) -> LogStore:
+    return LogStore(max_stream, max_total, lambda group: group == GROUP, lambda: 7)
+
+
+def messages(logs: LogStore, name: str) -> list[str]:
+    stream = logs.find(GROUP, name)
+    return [] if stream is None else [event.message for event in logs.events(stream)]
+
+
+def test_lines_are_put_together_from_pieces() -> None:
+    logs = store()
+    write = logs.open(GROUP, "s")
+    for piece in (b"on", b"e\ntwo\n\nthr", b"ee"):
+        write(piece)
+    assert messages(logs, "s") == ["one", "two", "", "three"]
+
+
+def test_the_oldest_lines_go_first_and_only_whole_ones_stay() -> None:
+    logs = store(max_stream=1_000)
+    write = logs.open(GROUP, "s")
+    for number in range(1000):
+        write(b"line %d\nrest " % number)
+    kept = messages(logs, "s")
+    assert len(kept) < 10
+    assert kept[-2:] == ["rest line 999", "rest "]
+
+
+def test_all_streams_together_are_bounded() -> None:
+    logs = store(max_total=20_000)
+    writers: list[Callable[[bytes], None]] = [logs.open(GROUP, f"s{number}") for number in range(10)]
+    for write in writers:
+        write(b"x" * 5_000 + b"\n")
+    alive = [number for number in range(10) if messages(logs, f"s{number}")]
+    assert alive == [8, 9] or alive == [7, 8, 9]
+
+
+def test_an_unknown_group_is_refused() -> None:
+    with pytest.raises(LookupError):
+        store().open("/none", "s")
+
+
+def test_events_can_be_paged_forward_to_the_end(account: Account) -> None:
+    job = account.run("print(*range(10), sep='\\n')")
+    request = {"logGroupName": GROUP, "logStreamName": job["container"]["logStreamName"], "limit": 4}
+    seen: list[str] = []
+    answer = account.logs.get_log_events(startFromHead=True, **request)
+    while answer["events"]:
+        seen.extend(event["message"] for event in answer["events"])
+        token = answer["nextForwardToken"]
+        answer = account.logs.get_log_events(startFromHead=True, nextToken=token, **request)
+    assert seen == [str(number) for number in range(10)]
+    assert answer["nextForwardToken"] == token
+
+
+def test_the_tail_comes_without_a_token(account: Account) -> None:
+    job = account.run("print(*range(10), sep='\\n')")
+    stream = job["container"]["logStreamName"]
+    answer = account.logs.get_log_events(logGroupName=GROUP, logStreamName=stream, limit=2)
+    assert [event["message"] for event in answer["events"]] == ["8", "9"]
+    before = account.logs.get_log_events(
+        logGroupName=GROUP, logStreamName=stream, limit=2, nextToken=answer["nextBackwardToken"]
+    )
+    assert [event["message"] for event in before["events"]] == ["6", "7"]
+
+
+def test_streams_can_be_found_and_filtered(account: Account) -> None:
+    job = account.run("print('needle here')\nprint('hay')")
+    stream = job["container"]["logStreamName"]
+    named = account.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=stream)["logStreams"]
+    found = account.logs.filter_log_events(logGroupName=GROUP, logStreamNames=[stream], filterPattern="needle")
+    assert [one["logStreamName"] for one in named] == [stream]
+    assert [event["message"] for event in found["events"]] == ["needle here"]
+
+
+def test_a_stream_that_does_not_exist_is_told_from_a_missing_group(account: Account) -> None:
+    account.run("print('makes the group')")
+    for group, missing in ((GROUP, "stream"), ("/none", "group")):
+        with pytest.raises(account.logs.exceptions.ResourceNotFoundException, match=missing):
+            account.logs.get_log_events(logGroupName=group, logStreamName="none")

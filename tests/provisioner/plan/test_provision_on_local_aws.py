@@ -1,0 +1,58 @@
+"""The provisioner on the local AWS, which makes things in the background and refuses a wrong order, as AWS does."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+from provisioner.clients import Clients
+from provisioner.local.aws import LocalAWS
+from provisioner.local.options import Delays
+from provisioner.plan.executor import Executor, provision
+from provisioner.plan.waiting import Pacing
+from provisioner.stack.spec import ProvisionSpec
+from tests.provisioner.conftest import REGION
+from tests.support.provisioner.stacks import account, apply, changes, clean, plan_for
+
+SPEC = ProvisionSpec(image="worker:1")
+SLOW = Delays(environment=0.2, queue=0.2)
+
+
+@pytest.fixture
+def local_clients(session: boto3.Session) -> Iterator[Clients]:
+    with LocalAWS(delays=SLOW) as aws:
+        yield Clients(REGION, session=session, endpoint_url=aws.endpoint)
+
+
+def test_each_resource_is_ready_before_the_next_one_needs_it(local_clients: Clients) -> None:
+    provision(SPEC, local_clients)
+    assert changes(plan_for(SPEC, local_clients)) == []
+
+
+def test_changes_arrive_and_are_waited_for(local_clients: Clients) -> None:
+    provision(SPEC, local_clients)
+    changed = dataclasses.replace(SPEC, max_vcpus=8, image="worker:2", spot=True, instance_types=("c7i", "m7i"))
+    provision(changed, local_clients)
+    assert changes(plan_for(changed, local_clients)) == []
+    provision(SPEC, local_clients)
+    assert changes(plan_for(SPEC, local_clients)) == []
+
+
+def test_cleanup_goes_in_the_order_that_aws_accepts(local_clients: Clients) -> None:
+    before = account(local_clients)
+    apply(SPEC, local_clients)
+    assert clean(SPEC, local_clients)[1] == []
+    assert account(local_clients) == before
+
+
+def test_an_environment_that_was_made_before_batch_had_heard_of_its_role_is_made_again(session: boto3.Session) -> None:
+    hasty = Pacing(sleep=lambda seconds: time.sleep(min(seconds, 1.2)))
+    with LocalAWS(delays=Delays(propagation=1.0)) as aws:
+        clients = Clients(REGION, session=session, endpoint_url=aws.endpoint)
+        Executor(clients, lambda progress: None, hasty).run(plan_for(SPEC, clients))
+        assert changes(plan_for(SPEC, clients)) == []
+        assert aws.calls()["by_caller"]["scaler-batch-provisioner"]["batch.CreateComputeEnvironment"] == 2

@@ -1,0 +1,95 @@
+"""What the made-up engine says when asked why something waits: a queue without capacity, or one where all is well."""
+
+from __future__ import annotations
+
+from engine.telemetry.schema.messages import Check, Diagnosis, Remedy, Result
+
+REASON = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance type "
+    "[c6i.large]"
+)
+NOT_RUN = "not run: no job waits"
+
+
+def without_capacity(now: float, subject: str) -> Diagnosis:
+    """Every result that a check can have."""
+    return Diagnosis(
+        subject=subject,
+        verdict="blocked by capacity",
+        certainty="AWS says so",
+        text="The job at the head waits for c6i.large in eu-west-1b, and AWS has none at the moment.",
+        reason=REASON,
+        checks=_checks(now),
+        remedies=(
+            Remedy(
+                "let ce-spot-c6i use more instance types",
+                "aws batch update-compute-environment --compute-environment ce-spot-c6i --compute-resources "
+                "instanceTypes=c6i.large,c6a.large,m6i.large --region eu-west-1",
+            ),
+            Remedy(
+                "let AWS cancel a job that blocks the queue for 15 minutes",
+                "aws batch update-job-queue --job-queue pricing-spot-queue --job-state-time-limit-actions "
+                "'reason=CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY,state=RUNNABLE,maxTimeSeconds=900,action=CANCEL' "
+                "--region eu-west-1",
+            ),
+            Remedy("ask for less: in the job definition, or as `vcpus` and `memory` of the task's capabilities"),
+        ),
+        at=now - 2,
+    )
+
+
+def nothing_stuck(now: float, subject: str) -> Diagnosis:
+    names = [check.name for check in _checks(now)]
+    checks = (
+        Check(names[0], Result.PASS, "ENABLED, VALID", "batch:DescribeJobQueues", now),
+        Check(names[1], Result.PASS, "ce-spot-c6i VALID", "batch:DescribeComputeEnvironments", now),
+        *(Check(name, Result.NOT_RUN, NOT_RUN) for name in names[2:10]),
+        *_checks(now)[10:],
+    )
+    text = "No job of queue pricing-spot-queue waits for a place."
+    return Diagnosis(subject, "nothing is stuck", "by evidence", text, "", checks, (), now)
+
+
+def _checks(now: float) -> tuple[Check, ...]:
+    ecs, ec2 = "ecs:DescribeClusters", "ec2:DescribeInstanceTypes"
+    return (
+        Check("the queue takes jobs", Result.PASS, "ENABLED, VALID", "batch:DescribeJobQueues", now - 2),
+        Check(
+            "compute environments are valid",
+            Result.PASS,
+            "ce-spot-c6i VALID, ce-od-c6i VALID",
+            "batch:DescribeComputeEnvironments",
+            now - 2,
+        ),
+        Check("what AWS says of the job", Result.FAIL, REASON, "batch:DescribeJobs", now - 2),
+        Check("maxvCpus leaves room", Result.PASS, "1,068 of 4,096 vCPUs are in use", "batch:DescribeJobs", now - 2),
+        Check("the job fits an instance type", Result.PASS, "2 vCPUs and 4,096 MiB fit c6i.large", ec2, now - 9),
+        Check(
+            "instances can be launched",
+            Result.FAIL,
+            "31 launches failed, the last one: InsufficientInstanceCapacity",
+            "autoscaling:DescribeScalingActivities",
+            now - 9,
+        ),
+        Check(
+            "the account's vCPU quota",
+            Result.WARN,
+            "1,914 of 2,000 Spot vCPUs are in use",
+            "servicequotas:GetServiceQuota",
+            now - 12,
+        ),
+        Check("instances join the cluster", Result.PASS, "267 of 267 agents are connected", ecs, now - 9),
+        Check(
+            "the instances' role",
+            Result.UNKNOWN,
+            "AccessDenied iam:GetInstanceProfile: grant it or skip",
+            "iam:GetInstanceProfile",
+            now - 9,
+        ),
+        Check("the image is there", Result.NOT_RUN, "not run: the cause is certain without it"),
+        Check("jobs can be submitted", Result.PASS, "credentials are valid, all links are up", "engine", now),
+        Check("our own concurrency limit", Result.PASS, "534 of 1,000 slots: we are not the limiter", "engine", now),
+        Check(
+            "SubmitJob throttling", Result.WARN, "46 of 50 a second, throttled 14 times since the start", "engine", now
+        ),
+    )

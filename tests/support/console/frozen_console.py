@@ -1,0 +1,139 @@
+"""Consoles that stand still: the made-up engine, a clock that never moves, and what may be wrong with either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from textual.pilot import Pilot
+
+from console.tui.app import ConsoleApp
+from console.tui.drawing.glyphs import UNICODE, Glyphs
+from console.tui.preferences import Preferences
+from console.tui.screens.dashboard import Dashboard
+from console.tui.screens.replay import ReplayDashboard
+from console.tui.stack.model import Provisioning
+from console.tui.state import ConsoleState, Ownership, Quit
+from engine.telemetry.client.replay import ReplaySource
+from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.source import LinkState, LinkView, Source
+from engine.telemetry.recording import Recorder, Recording
+from engine.telemetry.schema.messages import FullState, JobRow, JobState
+from tests.support.console.demo.source import MANAGER, STARTED_AT, DemoSource
+from tests.support.console.widget_app import Clock
+
+JOBS = 1_000
+BEATS = 2
+"""Until everything that is asked at the start was answered and shown."""
+RECORDED_SECONDS = 90
+Step = Callable[[ConsoleApp, Pilot[Quit]], None]
+
+
+@dataclass(slots=True)
+class Look:
+    """How a console is set up for a picture."""
+
+    source: Source
+    glyphs: Glyphs = UNICODE
+    theme: str = "dark"
+    own: Ownership | None = None
+    provisioning: Provisioning | None = None
+    first: Callable[[ConsoleState], Dashboard] = Dashboard
+    name: str = MANAGER
+    clock: Callable[[], float] = field(default_factory=Clock)
+
+    def app(self) -> ConsoleApp:
+        state = ConsoleState(self.source, self.name, Preferences(theme=self.theme), glyphs=self.glyphs, own=self.own)
+        state.provisioning = self.provisioning
+        state.time_of_day, state.clock = lambda: STARTED_AT, self.clock
+        return ConsoleApp(state, first=self.first)
+
+
+def demo(jobs: int = JOBS, *, may_control: bool = False, managers: tuple[str, ...] = (MANAGER,)) -> DemoSource:
+    return DemoSource(jobs, 0, clock=Clock(), may_control=may_control, managers=managers)
+
+
+def stale() -> DemoSource:
+    return _with_link(LinkState.STALE, "STALE 14 s")
+
+
+def lost() -> DemoSource:
+    return _with_link(LinkState.LOST, "ENGINE LOST 10:48:31, retry in 4 s")
+
+
+def _with_link(state: LinkState, detail: str) -> DemoSource:
+    source = demo()
+    source.link = LinkView(state, 0.0, detail)
+    return source
+
+
+def unanswered() -> DemoSource:
+    """Everything is heard, and nothing is answered."""
+    source = demo()
+    source.take_answers = list  # type: ignore[method-assign]
+    return source
+
+
+def connecting() -> DemoSource:
+    """Nothing was heard so far, and nothing is answered."""
+    source = demo()
+    source.mirror, source.link = Mirror(), LinkView(LinkState.CONNECTING, 0.0, "CONNECTING, try 3")
+    source.take_answers = list  # type: ignore[method-assign]
+    return source
+
+
+def paused() -> DemoSource:
+    """AWS lets nothing in."""
+    source = demo()
+    snapshot = source.mirror.snapshot
+    assert snapshot is not None
+    [manager] = snapshot.managers
+    why = "ExpiredTokenException: the credentials expired at 10:41:07"
+    snapshot = msgspec.structs.replace(snapshot, managers=(msgspec.structs.replace(manager, paused=why),))
+    source.mirror.replace(FullState("demo", 0, snapshot, tuple(source.rows.values())), source.mirror.received_at)
+    return source
+
+
+def recorded(folder: Path) -> Look:
+    """A minute and a half of a made-up engine, stopped in its middle."""
+    clock, recorder = Clock(), Recorder(folder / "night.rec")
+    source = DemoSource(300, 40, clock=clock)
+    for _ in range(RECORDED_SECONDS):
+        clock.now += 1
+        source.poll()
+        _record(recorder, source)
+    recorder.close()
+    player = ReplaySource(Recording(folder / "night.rec"), clock=Clock())
+    player.pause()
+    player.seek(player.recording.start + RECORDED_SECONDS / 2)
+    return Look(player, first=lambda state: ReplayDashboard(state, player), name="night.rec")
+
+
+def _record(recorder: Recorder, source: DemoSource) -> None:
+    from engine.telemetry.schema.messages import Tick
+
+    mirror = source.mirror
+    assert mirror.snapshot is not None
+    rows = tuple(mirror.rows.values())
+    tick = Tick("demo", mirror.seq, mirror.snapshot, rows)
+    recorder.record(tick, lambda: FullState("demo", mirror.seq, tick.snapshot, rows))
+
+
+def first_of(source: DemoSource, state: JobState) -> JobRow:
+    return next(row for row in source.rows.values() if row.state is state)
+
+
+def own_engine(*, tied: bool = False) -> Ownership:
+    return Ownership(lambda: "", tied)
+
+
+async def settle(pilot: Pilot[Quit]) -> None:
+    """Until what was asked is answered and drawn."""
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    await pilot.pause()
+    for _ in range(BEATS):
+        app.seen.beat(app.state.source.poll() or True)
+        await pilot.pause()

@@ -1,0 +1,151 @@
+"""`python -m tests.support.console.synthetic_engine --jobs N --rate R`: an engine's telemetry without an engine.
+
+Publishes a `World` twice a second and answers what a console asks, so that the console can be watched, measured and
+photographed at any size. Runs until it is ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+import zmq
+
+from engine.telemetry.endpoints import Endpoint, claim_folder
+from engine.telemetry.schema.messages import (
+    IDLE_TICK_SECONDS,
+    MIRROR_LIMIT,
+    TICK_SECONDS,
+    Answer,
+    Ask,
+    Diagnose,
+    Diagnosed,
+    Done,
+    FullState,
+    GetFullState,
+    GetJob,
+    GetLogs,
+    GetTrends,
+    GetWindow,
+    Hello,
+    Job,
+    JobRecord,
+    JobState,
+    LogLine,
+    LogPage,
+    Refusal,
+    Reply,
+    Tick,
+    Transition,
+    Trends,
+    Welcome,
+)
+from engine.telemetry.schema.query import window
+from engine.telemetry.schema.wire import decode_ask, encode
+from tests.support.console.demo.diagnosis import without_capacity
+from tests.support.console.synthetic_world import MANAGER, World
+
+
+class SyntheticEngine:
+    """One `World` behind the three sockets."""
+
+    def __init__(self, world: World, folder: Path, rate: float) -> None:
+        self._world = world
+        self._rate = rate
+        self._seq = 0
+        self._lines = 0
+        self._windowed = len(world.rows) > MIRROR_LIMIT
+        endpoint = Endpoint.ipc(folder)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        self._publish = context.socket(zmq.PUB)
+        self._publish.bind(endpoint.publish)
+        self._sockets = [context.socket(zmq.ROUTER), context.socket(zmq.ROUTER)]
+        for socket, address in zip(self._sockets, (endpoint.view, endpoint.control), strict=True):
+            socket.bind(address)
+
+    def serve(self) -> None:
+        """For ever."""
+        poller = zmq.Poller()
+        for socket in self._sockets:
+            poller.register(socket, zmq.POLLIN)
+        next_tick = time.monotonic()
+        while True:
+            for socket, _ in poller.poll(max(0, int((next_tick - time.monotonic()) * 1000))):
+                self._answer(socket)
+            if time.monotonic() >= next_tick:
+                period = TICK_SECONDS if self._rate else IDLE_TICK_SECONDS
+                next_tick += period
+                self._tick(period)
+
+    def _tick(self, period: float) -> None:
+        changed, removed = self._world.advance(period, int(self._rate * period))
+        self._seq += 1
+        snapshot = self._world.snapshot(windowed=self._windowed)
+        if self._windowed:
+            changed, removed = (), ()
+        self._publish.send(encode(Tick("synthetic", self._seq, snapshot, changed, removed)))
+
+    def _answer(self, socket: zmq.Socket[bytes]) -> None:
+        identity, frame = socket.recv_multipart()
+        ask = decode_ask(frame)
+        socket.send_multipart([identity, encode(Reply(ask.id, self._reply(ask)))])
+
+    def _reply(self, ask: Ask) -> Answer:
+        world = self._world
+        match ask.request:
+            case Hello():
+                return Welcome("synthetic", world.snapshot().vitals, (MANAGER,), True)
+            case GetFullState():
+                rows = () if self._windowed else tuple(world.rows.values())
+                return FullState("synthetic", self._seq, world.snapshot(windowed=self._windowed), rows)
+            case GetWindow() as wanted:
+                return window(list(world.rows.values()), wanted, world.now)
+            case GetJob(task_id=task_id) if task_id in world.rows:
+                row = world.rows[task_id]
+                steps = (Transition(JobState.QUEUED, row.created), Transition(row.state, row.since))
+                return Job(
+                    JobRecord(row, client="quant-07", queue="pricing-spot", definition="w:41", transitions=steps)
+                )
+            case GetLogs(after=after):
+                return self._log_page(after)
+            case GetTrends(window=name):
+                counts = {state: tuple(count + i for i in range(60)) for state, count in world.counts.items()}
+                return Trends(name, world.now - 300, 5.0, counts)
+            case Diagnose(manager=manager, task_id=task_id):
+                return Diagnosed(without_capacity(world.now, task_id or f"queue {manager}"))
+            case GetJob(task_id=task_id):
+                return Refusal(f"no job {task_id}")
+            case _:
+                return Done("done")
+
+    def _log_page(self, after: int) -> LogPage:
+        first = max(after + 1, self._lines)
+        rows = list(self._world.rows.values())[:20] if self._rate else []  # jobs that stand still write nothing
+        texts = [f"INFO task {row.task_id[:8]} rc=0 wall=1.03s" for row in rows]
+        lines = tuple(
+            LogLine(first + i, self._world.now, row.task_id, text)
+            for i, (row, text) in enumerate(zip(rows, texts, strict=True))
+        )
+        self._lines = first + len(lines)
+        return LogPage("w", lines, self._lines - 1, 0, 1.1, 20, "streaming")
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--name", default=MANAGER)
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--rate", type=float, default=1_000.0)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with claim_folder(options.name) as claimed:
+        engine = SyntheticEngine(World(options.jobs, now=time.time()), claimed.folder, options.rate)
+        claimed.write_card((MANAGER,), "0.1.0")
+        print("ready", flush=True)
+        engine.serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

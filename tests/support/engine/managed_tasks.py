@@ -1,0 +1,152 @@
+"""A worker manager as telemetry sees it, whose tasks do what a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engine.config.settings import ManagerConfig, StopMode
+from engine.jobs.registry import JobBook
+from engine.messages import TaskArrived
+from engine.model import (
+    CallStats,
+    Description,
+    Link,
+    LogChunk,
+    Outcome,
+    Placement,
+    Profile,
+    Quota,
+    ResourceShape,
+    Route,
+)
+from engine.task_record import TaskRecord, TaskState
+from engine.telemetry.schema.messages import Diagnosed
+
+
+class Clock:
+    """Goes on when it is told to."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def id_of(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+class Tasks:
+    """Stands for the task manager: moves records on and tells the book, as that does."""
+
+    def __init__(self, book: JobBook) -> None:
+        self.book = book
+        self.records: dict[int, TaskRecord] = {}
+        self.slots_used, self.max_concurrent_jobs, self.paused = 0, 4, ""
+        self.cancelled: list[tuple[bytes, str]] = []
+
+    def cancel_by_operator(self, task_id: bytes, why: str) -> bool:
+        self.cancelled.append((task_id, why))
+        return True
+
+    def change_concurrency(self, max_concurrent_jobs: int) -> None:
+        self.max_concurrent_jobs = max_concurrent_jobs
+
+    def arrive(self, number: int) -> TaskRecord:
+        task = TaskArrived(id_of(number), b"Client|quant", bytes(32), bytes(32), ())
+        record = self.records[number] = TaskRecord(task, ResourceShape())
+        self.book.arrived(record)
+        return record
+
+    def move(self, number: int, *states: TaskState) -> None:
+        for state in states:
+            self.records[number].move(state)
+            self.book.changed(self.records[number])
+
+    def submit(self, *numbers: int, raw_bytes: int = 1000, route: Route = Route.INLINE) -> None:
+        for number in numbers:
+            if number not in self.records:
+                self.arrive(number)
+            self.move(number, TaskState.LOADING, TaskState.COLLECTING)
+        ids = tuple(map(id_of, numbers))
+        self.book.placed(Placement("5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits"))
+        for number in numbers:
+            self.move(number, TaskState.SUBMITTED)
+
+    def end(self, number: int, *, succeeded: bool = True, body: bytes = b"", reason: str = "") -> None:
+        self.move(number, TaskState.DELIVERING)
+        self.book.ended(Outcome(id_of(number), succeeded, body, Profile(2.0, 4096, 1.5), reason))
+
+    def leave(self, number: int) -> None:
+        record = self.records.pop(number)
+        self.book.left(record)
+
+
+class Insight:
+    """Knows one thing about every job."""
+
+    dedup_saved_bytes, inline_limit = 7, 8192
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.diagnoses: dict[str, Diagnosed] = {}
+        """By job id; of others nothing is known yet."""
+        self.description = Description(at=5.0, attempts_allowed=3, log_group="/aws/batch/job", text="{}")
+
+    def calls(self) -> tuple[CallStats, ...]:
+        return (CallStats("SubmitJob", calls=3),)
+
+    def quotas(self) -> tuple[Quota, ...]:
+        return ()
+
+    def aws_link(self) -> Link:
+        return Link("AWS", True, 0.0)
+
+    def looked_at(self) -> None:
+        self.looks += 1
+
+    async def describe(self, task_id: bytes, job_id: str) -> Description:
+        return self.description
+
+    def diagnose(self, job_id: str) -> Diagnosed:
+        return self.diagnoses.get(job_id, Diagnosed(under_way=True))
+
+    async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
+        return {}
+
+    async def read_log(self, stream: str, token: str | None) -> LogChunk:
+        return LogChunk()
+
+
+@dataclass
+class Managed:
+    """`engine.telemetry.server.snapshot_builder.Manager`."""
+
+    name: str = "wm-1"
+    clock: Clock = field(default_factory=Clock)
+    ended_kept: int = 10
+
+    def __post_init__(self) -> None:
+        self.config = ManagerConfig(
+            scheduler_address="tcp://127.0.0.1:1",
+            worker_manager_id=self.name,
+            job_queue="queue",
+            job_definition="definition:1",
+            s3_bucket="bucket",
+        )
+        self.book = JobBook(self.name, self.ended_kept, self.clock)
+        self.tasks = Tasks(self.book)
+        self.insight = Insight()
+        self.stopped: list[StopMode] = []
+
+    @property
+    def is_stopping(self) -> bool:
+        return bool(self.stopped)
+
+    def links(self) -> tuple[Link, ...]:
+        return (self.insight.aws_link(),)
+
+    def stop(self, mode: StopMode) -> None:
+        self.stopped.append(mode)

@@ -1,0 +1,154 @@
+"""A task manager between a backend, object storage and a scheduler that only record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from engine.backends.protocol import BackendObserver, Insight
+from engine.jobs.registry import JobBook
+from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
+from engine.model import Outcome, Placement, Profile, Route, TaskWork
+from engine.task_manager import AWSHPCTaskManager
+
+CLIENT = b"Client|quant|0"
+
+
+@dataclass
+class Backend:
+    """Takes tasks and remembers what was asked of it."""
+
+    submitted: list[TaskWork] = field(default_factory=list)
+    cancelled: list[bytes] = field(default_factory=list)
+    forgotten: list[bytes] = field(default_factory=list)
+    capabilities: dict[str, int] = field(default_factory=dict)
+    left_behind: set[bytes] = field(default_factory=set)
+    abandoned: bool = False
+
+    @property
+    def orphans(self) -> int:
+        return len(self.left_behind)
+
+    def adopt(self, task_id: bytes) -> Placement | None:
+        if task_id not in self.left_behind:
+            return None
+        self.left_behind.remove(task_id)
+        return Placement("0" * 32, "job", Route.INLINE, (task_id,), 0, 1)
+
+    async def abandon_orphans(self) -> None:
+        self.left_behind.clear()
+        self.abandoned = True
+
+    @property
+    def insight(self) -> Insight:
+        raise NotImplementedError
+
+    async def start(self, observer: BackendObserver) -> None: ...
+
+    def submit(self, work: TaskWork) -> None:
+        self.submitted.append(work)
+
+    async def cancel(self, task_id: bytes) -> None:
+        self.cancelled.append(task_id)
+
+    async def forget(self, task_ids: Sequence[bytes]) -> None:
+        self.forgotten.extend(task_ids)
+
+    async def stop(self, *, terminate: bool) -> None: ...
+
+    @property
+    def names(self) -> list[str]:
+        return [work.task_id.decode().strip("_") for work in self.submitted]
+
+
+@dataclass
+class Shelf:
+    """Object storage in memory."""
+
+    objects: dict[bytes, bytes] = field(default_factory=dict)
+
+    async def get(self, object_id: bytes) -> bytes:
+        if len(object_id) != 32:
+            raise ValueError("an object id has 32 bytes")
+        return self.objects.get(object_id, object_id)
+
+    async def put(self, object_id: bytes, data: bytes) -> None:
+        self.objects[object_id] = data
+
+
+@dataclass
+class Scheduler:
+    """Hears what the task manager says; `up` is whether there is a connection."""
+
+    up: bool = True
+    answers: list[tuple[bytes, CancelAnswer]] = field(default_factory=list)
+    results: list[ResultNotice] = field(default_factory=list)
+
+    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
+        self._check()
+        self.answers.append((task_id, answer))
+
+    async def announce_result(self, notice: ResultNotice) -> None:
+        self._check()
+        self.results.append(notice)
+
+    def _check(self) -> None:
+        if not self.up:
+            raise LinkDown("test")
+
+
+class Bench:
+    """A task manager between the three."""
+
+    def __init__(self, slots: int = 2) -> None:
+        self.backend, self.shelf, self.scheduler = Backend(), Shelf(), Scheduler()
+        self.book = JobBook("wm")
+        self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None, self.book)
+        self.tasks.connect(self.scheduler)
+
+    async def arrive(self, *names: str, priority: int = 0) -> None:
+        for name in names:
+            self.tasks.on_task(task(name, priority))
+        await settle()
+
+    async def submitted(self, *names: str) -> None:
+        for name in names:
+            ids = (task_id(name),)
+            self.tasks.on_submitted(Placement("0" * 32, f"job-{name}", Route.INLINE, ids, 1, 1))
+        await settle()
+
+    async def finish(self, name: str, body: bytes = b"result") -> None:
+        await self.tasks.on_outcome(Outcome(task_id(name), True, body, Profile(1.0, 2, 0.5)))
+        await settle()
+
+    async def cancel(self, name: str, *, force: bool) -> list[CancelAnswer]:
+        self.scheduler.answers.clear()
+        self.tasks.on_cancel(CancelRequested(task_id(name), force))
+        await settle()
+        return [answer for answered, answer in self.scheduler.answers if answered == task_id(name)]
+
+    async def confirm(self) -> None:
+        async def barrier() -> None: ...
+
+        settling = asyncio.create_task(self.tasks.settle(barrier))
+        await asyncio.wait_for(until(lambda: self.tasks.is_idle or self.backend.forgotten), 5)
+        settling.cancel()
+
+
+def task_id(name: str) -> bytes:
+    return name.encode().ljust(16, b"_")
+
+
+def task(name: str, priority: int = 0) -> TaskArrived:
+    return TaskArrived(task_id(name), CLIENT, b"s" * 32, b"f" * 32, (name.encode().ljust(32, b"a"),), priority)
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 - the condition is the code under test, which sets no event
+        await asyncio.sleep(0)
