@@ -17,7 +17,7 @@ from batch_job_frames import ResultStatus
 _LEAD = struct.Struct("<cQ")
 
 
-class Kind(bytes, Enum):
+class MessageKind(bytes, Enum):
     """The first byte of a message."""
 
     PHASE = b"p"  # task to runner: the phase that starts
@@ -35,7 +35,7 @@ class Phase(str, Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChildOutcome:
     """How the task's process says that it ended. `label` is a type's name, for the log."""
 
     status: ResultStatus
@@ -46,12 +46,12 @@ class Outcome:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def decode(cls, data: bytes | bytearray) -> Outcome:
+    def decode(cls, data: bytes | bytearray) -> ChildOutcome:
         values = json.loads(data)
         return cls(ResultStatus(values["status"]), Phase(values["phase"]), values["label"])
 
 
-def send(control: socket.socket, kind: Kind, data: bytes) -> None:
+def send(control: socket.socket, kind: MessageKind, data: bytes) -> None:
     control.sendall(_LEAD.pack(kind.value, len(data)))
     control.sendall(data)
 
@@ -68,7 +68,7 @@ class MessageBuffer:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[tuple[Kind, bytearray]]:
+    def feed(self, data: bytes) -> Iterator[tuple[MessageKind, bytearray]]:
         self._buffer += data
         while len(self._buffer) >= _LEAD.size:
             kind, length = _LEAD.unpack_from(self._buffer)
@@ -77,7 +77,7 @@ class MessageBuffer:
                 return
             message = self._buffer[_LEAD.size : end]
             del self._buffer[:end]
-            yield Kind(kind), message
+            yield MessageKind(kind), message
 
 
 def _exactly(control: socket.socket, length: int) -> bytes:

@@ -10,7 +10,7 @@ _TAIL_BYTES = 8 * 1024
 _PIPE_CHUNKS = 16  # a pipe holds one chunk, or 16 when somebody enlarged it; more is new output
 
 
-class Output:
+class TaskOutput:
     """Copies from the task's pipes to the job's own streams and remembers the last lines of both."""
 
     def __init__(self) -> None:

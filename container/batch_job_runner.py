@@ -25,8 +25,8 @@ from typing import Any
 import batch_job_store
 from batch_job_child import Payload
 from batch_job_control import Outcome, Phase
-from batch_job_death import describe_death
 from batch_job_errors import builtin_error
+from batch_job_exit_report import describe_death
 from batch_job_frames import (
     BlobRef,
     FrameError,

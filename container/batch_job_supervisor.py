@@ -32,7 +32,7 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class Ending:
+class ProcessEnding:
     """How the task's process ended. `outcome` is None when the process couldn't say."""
 
     outcome: Outcome | None
@@ -78,7 +78,7 @@ class Supervisor:
         self._body: bytes | bytearray = b""
         self._exit: Exit | None = None
 
-    def run(self, payload: Payload) -> Ending:
+    def run(self, payload: Payload) -> ProcessEnding:
         """Returns when the task's process has ended, however it did."""
         started_at = time.time()
         with contextlib.ExitStack() as stack:
@@ -89,7 +89,9 @@ class Supervisor:
             end = self._wait()
             self._output.drain()
             self._listen_to_the_end()
-        return Ending(self._outcome, self._body, self._phase, self._output.tail(), end, started_at, self._watch.seconds)
+        return ProcessEnding(
+            self._outcome, self._body, self._phase, self._output.tail(), end, started_at, self._watch.seconds
+        )
 
     def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
         self._control, theirs = socket.socketpair()

@@ -19,7 +19,7 @@ import msgspec
 
 from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
-from engine.jobs.registry import ENDED_KEPT, JobBook
+from engine.jobs.registry import ENDED_KEPT, JobRegistry
 from engine.logs import configure_logging
 from engine.telemetry.server.service import telemetry
 from engine.worker_manager import AWSHPCWorkerManager
@@ -63,7 +63,7 @@ async def _run_managers(config: EngineConfig) -> int:
     drain_timeout = config.drain_timeout_seconds or None
     ended_kept = ENDED_KEPT // len(config.managers)
     managers = [
-        AWSHPCWorkerManager(each, drain_timeout, JobBook(each.worker_manager_id, ended_kept))
+        AWSHPCWorkerManager(each, drain_timeout, JobRegistry(each.worker_manager_id, ended_kept))
         for each in config.managers
     ]
     _stop_on_signals(managers, StopMode(config.on_exit))

@@ -99,7 +99,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class JobObservation:
     """What was seen of a task's job besides its state; what isn't known is 0, empty or None.
 
     `reason` is Batch's own ("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY …", "Host EC2 … terminated.").

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from engine.model import Outcome, Placement, Sighting
+from engine.model import JobObservation, Outcome, Placement
 from engine.task_record import TaskRecord
 
 
@@ -23,7 +23,7 @@ class TaskEvents(Protocol):
     def adopted(self, placement: Placement) -> None:
         """A predecessor had submitted this task."""
 
-    def seen(self, task_id: bytes, sighting: Sighting) -> None:
+    def seen(self, task_id: bytes, sighting: JobObservation) -> None:
         """Something about its job was seen on the way."""
 
     def ended(self, outcome: Outcome) -> None:

@@ -18,7 +18,7 @@ from engine.aws.batch_states import BatchState
 from engine.backends.protocol import HPCBackend
 from engine.deliveries import Deliveries, Replies, Storage
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
-from engine.model import Outcome, Placement, Profile, ResourceShape, Sighting, TaskWork
+from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape, TaskWork
 from engine.pickles.function_names import function_name
 from engine.storage.byte_budget import ByteBudget
 from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
@@ -174,7 +174,7 @@ class AWSHPCTaskManager:
             record.batch_state = state
             self._events.changed(record)
 
-    def on_sighting(self, task_id: bytes, sighting: Sighting) -> None:
+    def on_sighting(self, task_id: bytes, sighting: JobObservation) -> None:
         """For people to read; nothing here follows from it."""
         self._events.seen(task_id, sighting)
 

@@ -34,7 +34,7 @@ RETRY_SECONDS = 1.0
 FAREWELL_SECONDS = 5.0
 
 
-class Channel(Protocol):
+class SchedulerChannel(Protocol):
     """One connection as a worker; `engine.scaler_link.WorkerChannel`."""
 
     async def heartbeat(self, vitals: WorkerVitals) -> None: ...
@@ -57,7 +57,7 @@ class AWSBatchWorker:
 
     def __init__(
         self,
-        connect: Callable[[str], Awaitable[Channel]],
+        connect: Callable[[str], Awaitable[SchedulerChannel]],
         config: ManagerConfig,
         capabilities: Mapping[str, int],
         tasks: AWSHPCTaskManager,
@@ -68,7 +68,7 @@ class AWSBatchWorker:
         self._capabilities = capabilities
         self._tasks = tasks
         self._storage = storage
-        self._channel: Channel | None = None
+        self._channel: SchedulerChannel | None = None
         self._last_contact = time.monotonic()
         self._outage_reported = False
         self.health = LinkHealth("scheduler")
@@ -103,7 +103,7 @@ class AWSBatchWorker:
     async def announce_result(self, notice: ResultNotice) -> None:
         await self._open_channel().announce_result(notice)
 
-    def _open_channel(self) -> Channel:
+    def _open_channel(self) -> SchedulerChannel:
         if self._channel is None:
             raise LinkDown("no connection to the scheduler")
         return self._channel
@@ -131,7 +131,7 @@ class AWSBatchWorker:
             channel.close()
             self._tasks.on_link_lost()
 
-    async def _receive(self, channel: Channel, heartbeat: HeartbeatManager) -> None:
+    async def _receive(self, channel: SchedulerChannel, heartbeat: HeartbeatManager) -> None:
         early: list[WorkerMessage] = []
         while True:
             message = await channel.receive()

@@ -12,11 +12,11 @@ import time
 from typing import Any
 
 from engine.aio import cancel_and_wait
-from engine.backends.protocol import Insight
+from engine.backends.protocol import Introspection
 from engine.backends.registry import create_backend
 from engine.config.settings import ManagerConfig, StopMode
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
-from engine.jobs.registry import JobBook
+from engine.jobs.registry import JobRegistry
 from engine.link_health import LinkHealth
 from engine.messages import CapacityWanted, LinkDown
 from engine.model import Link
@@ -35,7 +35,7 @@ IDLE_HEARTBEAT_SECONDS = 0.5
 class AWSHPCWorkerManager:
     """One worker manager of the engine; `run` it once."""
 
-    def __init__(self, config: ManagerConfig, drain_timeout: float | None, book: JobBook) -> None:
+    def __init__(self, config: ManagerConfig, drain_timeout: float | None, book: JobRegistry) -> None:
         self.config = config
         self.book = book
         self._drain_timeout = drain_timeout
@@ -68,7 +68,7 @@ class AWSHPCWorkerManager:
     # ---- what telemetry asks
 
     @property
-    def insight(self) -> Insight:
+    def insight(self) -> Introspection:
         return self._backend.insight
 
     @property

@@ -23,7 +23,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CommandEntry:
     """One command: `module` holds a Typer application `app` with a command of this name."""
 
     name: str
@@ -33,43 +33,53 @@ class Entry:
 
 
 ENTRIES = (
-    Entry(
+    CommandEntry(
         "run",
         "console.cli.commands.run",
         "Worker manager",
         "Connect to a Scaler scheduler and run its tasks as AWS Batch jobs.",
     ),
-    Entry(
+    CommandEntry(
         "local",
         "console.cli.commands.local",
         "Worker manager",
         "Everything on this machine: Scaler, a stand-in for AWS, worker manager, demo.",
     ),
-    Entry("attach", "console.cli.commands.attach", "Running engine", "The console on an engine that runs already."),
-    Entry("replay", "console.cli.commands.replay", "Running engine", "The console on a recording."),
-    Entry(
+    CommandEntry(
+        "attach", "console.cli.commands.attach", "Running engine", "The console on an engine that runs already."
+    ),
+    CommandEntry("replay", "console.cli.commands.replay", "Running engine", "The console on a recording."),
+    CommandEntry(
         "status",
         "console.cli.commands.status",
         "Running engine",
         "What an engine is doing: states, routes, quotas, links.",
     ),
-    Entry("jobs", "console.cli.commands.jobs", "Running engine", "List jobs, filtered and ordered."),
-    Entry("logs", "console.cli.commands.logs", "Running engine", "Print what jobs write, once or as it comes."),
-    Entry("cancel", "console.cli.commands.cancel", "Running engine", "End some jobs."),
-    Entry("drain", "console.cli.commands.drain", "Running engine", "End an engine in good order."),
-    Entry("keys", "console.cli.commands.keys", "Running engine", "Make the keys for looking from another machine."),
-    Entry("build-image", "provisioner.cli", "AWS resources", "Build the image of the jobs, and push it to ECR."),
-    Entry("plan", "provisioner.cli", "AWS resources", "What provision would create, change and delete."),
-    Entry(
+    CommandEntry("jobs", "console.cli.commands.jobs", "Running engine", "List jobs, filtered and ordered."),
+    CommandEntry("logs", "console.cli.commands.logs", "Running engine", "Print what jobs write, once or as it comes."),
+    CommandEntry("cancel", "console.cli.commands.cancel", "Running engine", "End some jobs."),
+    CommandEntry("drain", "console.cli.commands.drain", "Running engine", "End an engine in good order."),
+    CommandEntry(
+        "keys", "console.cli.commands.keys", "Running engine", "Make the keys for looking from another machine."
+    ),
+    CommandEntry("build-image", "provisioner.cli", "AWS resources", "Build the image of the jobs, and push it to ECR."),
+    CommandEntry("plan", "provisioner.cli", "AWS resources", "What provision would create, change and delete."),
+    CommandEntry(
         "provision",
         "provisioner.cli",
         "AWS resources",
         "Make bucket, roles, compute environment, job queue and job definition as asked for.",
     ),
-    Entry("show", "provisioner.cli", "AWS resources", "What was provisioned; with --live what lives and differs."),
-    Entry("cleanup", "provisioner.cli", "AWS resources", "Delete it all, and say what remains."),
-    Entry("doctor", "provisioner.cli", "AWS resources", "What jobs need, checked; why a job or a queue is stuck."),
-    Entry("export", "provisioner.cli", "AWS resources", "The same as a CloudFormation template, or the IAM policies."),
+    CommandEntry(
+        "show", "provisioner.cli", "AWS resources", "What was provisioned; with --live what lives and differs."
+    ),
+    CommandEntry("cleanup", "provisioner.cli", "AWS resources", "Delete it all, and say what remains."),
+    CommandEntry(
+        "doctor", "provisioner.cli", "AWS resources", "What jobs need, checked; why a job or a queue is stuck."
+    ),
+    CommandEntry(
+        "export", "provisioner.cli", "AWS resources", "The same as a CloudFormation template, or the IAM policies."
+    ),
 )
 
 # A forwarded command leaves every word, `--help` included, to the application that it forwards to.
@@ -119,7 +129,7 @@ def leave_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def run_entry(entry: Entry, words: list[str]) -> None:
+def run_entry(entry: CommandEntry, words: list[str]) -> None:
     """Load the command's module and hand it the rest of the command line."""
     target: typer.Typer = importlib.import_module(entry.module).app
     if words == ["--help"]:
@@ -154,7 +164,7 @@ def root(
     """Options of the program as a whole."""
 
 
-def _mount(entry: Entry) -> None:
+def _mount(entry: CommandEntry) -> None:
     def forward(ctx: typer.Context) -> None:
         run_entry(entry, ctx.args)
 

@@ -19,7 +19,7 @@ from console.cli.progress import say, step
 from console.local.api_calls import managers_calls
 from console.local.demo import DemoAnswer
 from console.local.demo_report import make_report, print_report
-from console.local.session import LocalSession, Program, SessionEnd, Voice
+from console.local.session import ChildProgram, LocalSession, SessionEnd, Voice
 from console.local.stack import saved_local_stack
 from console.processes.engine_program import engine_command
 from engine.config.resolve import resolve
@@ -46,7 +46,7 @@ class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[Path, ...] = ()
 
 
-class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
+class LocalRunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for; `flags` are parameters of the engine that the cluster doesn't decide."""
 
     demo: int | None
@@ -64,7 +64,7 @@ class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
         return self.demo is not None or self.script is not None
 
 
-def run_locally(options: LocalOptions) -> int:
+def run_locally(options: LocalRunOptions) -> int:
     """Starts everything, runs, ends everything, removes the state folder. Returns the exit code."""
     from provisioner.local.cluster import LocalCluster
 
@@ -83,15 +83,15 @@ def run_locally(options: LocalOptions) -> int:
             return LocalRun(options, cluster, users).run()
 
 
-def job_image(options: LocalOptions) -> JobImage | None:
+def job_image(options: LocalRunOptions) -> JobImage | None:
     """None where jobs run as processes of this Python. Raises `ConfigError` for options that can't be."""
     if not options.containers:
         return None
-    from provisioner.image.events import Event, State, Step
+    from provisioner.image.events import Event, ImageStep, State
     from provisioner.local.containers.job_image import JobImage, request_for_this_machine
 
     def heard(event: Event) -> None:
-        if isinstance(event, Step) and event.state is not State.RUNNING:
+        if isinstance(event, ImageStep) and event.state is not State.RUNNING:
             say(f"image: {event.name} {event.state}, {event.text}")
 
     image = options.image
@@ -99,7 +99,7 @@ def job_image(options: LocalOptions) -> JobImage | None:
     return JobImage(report=heard, given=image.given, request=request)
 
 
-def delays(options: LocalOptions) -> Delays:
+def delays(options: LocalRunOptions) -> Delays:
     """A demo that is looked at takes a moment in each state, as real jobs do; nothing else waits."""
     from provisioner.local.options import Delays
 
@@ -124,7 +124,7 @@ def started(cluster: LocalCluster) -> Iterator[None]:
 class LocalRun:
     """Engine and client in a cluster that is up."""
 
-    def __init__(self, options: LocalOptions, cluster: LocalCluster, users: Mapping[str, str]) -> None:
+    def __init__(self, options: LocalRunOptions, cluster: LocalCluster, users: Mapping[str, str]) -> None:
         self._options = options
         self._cluster = cluster
         self._users_environ = users
@@ -158,11 +158,11 @@ class LocalRun:
         else:
             print(f'Scaler is at {address}: Client(address="{address}"). Ctrl-C drains and ends.', flush=True)
 
-    def _engine(self) -> Program:
+    def _engine(self) -> ChildProgram:
         environ = {**os.environ, **self._cluster.environment()}
-        return Program(engine_command(engine_settings(self._options, self._places())), environ)
+        return ChildProgram(engine_command(engine_settings(self._options, self._places())), environ)
 
-    def _client(self) -> Program | None:
+    def _client(self) -> ChildProgram | None:
         if self._options.script is not None:
             return self._python(str(self._options.script))
         if self._options.demo is not None:
@@ -170,9 +170,9 @@ class LocalRun:
             return self._python("-P", "-m", "console.local.demo", address, count)
         return None
 
-    def _python(self, *arguments: str) -> Program:
+    def _python(self, *arguments: str) -> ChildProgram:
         address = {"SCALER_ADDRESS": self._cluster.scheduler_address}
-        return Program((sys.executable, *arguments), {**self._users_environ, **address})
+        return ChildProgram((sys.executable, *arguments), {**self._users_environ, **address})
 
     def _places(self) -> dict[str, object]:
         resources = self._cluster.resources
@@ -186,7 +186,7 @@ class LocalRun:
         }
 
 
-def engine_settings(options: LocalOptions, places: Mapping[str, object]) -> EngineConfig:
+def engine_settings(options: LocalRunOptions, places: Mapping[str, object]) -> EngineConfig:
     """`places` are the parameters that the cluster decides. Raises `ConfigError` for a flag that can't be."""
     level = QUIET_LEVEL if options.has_client else None
     ours = {"logging_level": level, "logging_paths": ["/dev/stderr"]}

@@ -20,7 +20,7 @@ _DRAINING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class ChildProgram:
     """A command and its environment."""
 
     command: Sequence[str]
@@ -53,8 +53,8 @@ class LocalSession:
 
     def __init__(
         self,
-        engine: Program,
-        client: Program | None,
+        engine: ChildProgram,
+        client: ChildProgram | None,
         voice: Voice,
         *,
         capture: bool = False,
@@ -83,7 +83,7 @@ class LocalSession:
         finally:
             self._kill()
 
-    async def _run_with_client(self, engine: Process, program: Program) -> SessionEnd:
+    async def _run_with_client(self, engine: Process, program: ChildProgram) -> SessionEnd:
         client = self._client = await start_child(program.command, program.environ, stdout=self._stdout)
         engine_end = asyncio.create_task(self._engine_end(engine))
         client_end = asyncio.create_task(client.communicate())

@@ -65,10 +65,10 @@ def ended_on_failure(child: EngineChild) -> Iterator[None]:
 
 def _show(child: EngineChild, endpoint: Endpoint, *, tied: bool, only_ascii: bool) -> tuple[Quit | None, int]:
     from console.tui.launch import open_console
-    from console.tui.state import Ownership
+    from console.tui.state import EngineOwnership
 
     client = TelemetryClient(endpoint, allow_control=True)
-    own = Ownership(child.end_in_words, tied)
+    own = EngineOwnership(child.end_in_words, tied)
     return open_console(client, endpoint.name, own=own, only_ascii=only_ascii, greeting=child.said(), here=True)
 
 

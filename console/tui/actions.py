@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 
-class Scope(str, Enum):
+class ActionScope(str, Enum):
     """Where an action's keys are listened to."""
 
     EVERYWHERE = "everywhere"
@@ -45,22 +45,28 @@ class Action:
     keys: tuple[str, ...]
     method: str
     title: str
-    scope: Scope
+    scope: ActionScope
     hint: str = ""
     danger: Danger = Danger.NONE
     needs_write: bool = False
     needs_engine: bool = False
     """A recording can't do it."""
-    places: tuple[Scope, ...] = ()
+    places: tuple[ActionScope, ...] = ()
 
     @property
-    def scopes(self) -> tuple[Scope, ...]:
+    def scopes(self) -> tuple[ActionScope, ...]:
         return (self.scope, *self.places)
 
 
-_ALL, _DASH, _JOB, _LOGS, _REPLAY = Scope.EVERYWHERE, Scope.DASHBOARD, Scope.JOB, Scope.LOGS, Scope.REPLAY
-_WHY = Scope.WHY
-_RES = Scope.RESOURCES
+_ALL, _DASH, _JOB, _LOGS, _REPLAY = (
+    ActionScope.EVERYWHERE,
+    ActionScope.DASHBOARD,
+    ActionScope.JOB,
+    ActionScope.LOGS,
+    ActionScope.REPLAY,
+)
+_WHY = ActionScope.WHY
+_RES = ActionScope.RESOURCES
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
 """Of the dashboard; a pane's digit is its place here, from 1."""
@@ -176,7 +182,7 @@ ACTIONS: Final = (
 BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
 
 
-def in_scope(scope: Scope) -> tuple[Action, ...]:
+def in_scope(scope: ActionScope) -> tuple[Action, ...]:
     """In the table's order."""
     return tuple(action for action in ACTIONS if scope in action.scopes)
 

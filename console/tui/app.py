@@ -14,9 +14,9 @@ from textual.app import App
 from textual.worker import WorkType
 
 from console.tui import preferences
-from console.tui.actions import Scope
+from console.tui.actions import ActionScope
 from console.tui.drawing.theme import THEMES
-from console.tui.engine_actions import Control
+from console.tui.engine_actions import EngineActions
 from console.tui.export import write
 from console.tui.keymap import bindings, checked
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
@@ -39,7 +39,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     CSS_PATH = "console.tcss"
     TITLE = "scaler-batch"
     ENABLE_COMMAND_PALETTE = False  # opened by our own binding, with our own commands
-    BINDINGS: ClassVar = bindings(Scope.EVERYWHERE)
+    BINDINGS: ClassVar = bindings(ActionScope.EVERYWHERE)
 
     def __init__(
         self, state: ConsoleState, greeting: str = "", first: Callable[[ConsoleState], Dashboard] = Dashboard
@@ -47,7 +47,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         super().__init__()
         self._greeting = greeting
         self.state = state
-        self.control = Control(self, state)
+        self.control = EngineActions(self, state)
         self.dashboard = first(state)
         self.animation_level = "none"
         self._behind: Callable[[], ConsoleScreen] | None = None

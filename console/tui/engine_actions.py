@@ -27,7 +27,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 REFUSED_SHOWN = 3
 
 
-class Control:
+class EngineActions:
     """Every request that is sent to the engine's control socket is sent here."""
 
     def __init__(self, app: ConsoleApp, state: ConsoleState) -> None:

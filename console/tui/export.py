@@ -41,7 +41,7 @@ def record_as_json(record: JobRecord) -> str:
     )
 
 
-class Line(Protocol):
+class ExportLine(Protocol):
     """A log line, as it came or as it is shown."""
 
     @property
@@ -52,7 +52,7 @@ class Line(Protocol):
     def text(self) -> str: ...
 
 
-def lines_as_text(lines: Iterable[Line]) -> str:
+def lines_as_text(lines: Iterable[ExportLine]) -> str:
     """Time, task and text, one line each."""
     return "".join(f"{line.at:.3f} {line.task_id} {line.text}\n" for line in lines)
 

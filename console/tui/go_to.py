@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from console.tui.actions import ACTIONS, BY_ID, Scope
+from console.tui.actions import ACTIONS, BY_ID, ActionScope
 from console.tui.drawing.theme import THEMES
 from console.tui.state import TREND_WINDOWS
 from engine.telemetry.client.replay import NO_DIAGNOSIS
@@ -38,11 +38,11 @@ def run_action(app: ConsoleApp, id: str) -> str:
     """Where the action's scope is not the screen's, the dashboard is gone to first."""
     action = BY_ID[id]
     screen = app.seen
-    if Scope.EVERYWHERE not in action.scopes and screen.scope not in action.scopes:
+    if ActionScope.EVERYWHERE not in action.scopes and screen.scope not in action.scopes:
         return f"{id} works on the screen {action.scope.value}"
     if screen.check_action(action.method, ()) is not True:
         return f"{id} is not possible now: the console is read-only or the engine is out of reach"
-    prefix = "app." if Scope.EVERYWHERE in action.scopes else "screen."
+    prefix = "app." if ActionScope.EVERYWHERE in action.scopes else "screen."
     app.call_later(app.run_action, prefix + action.method)
     return ""
 

@@ -11,7 +11,7 @@ from typing import Final
 from textual.binding import Binding
 from textual.keys import format_key
 
-from console.tui.actions import ACTIONS, BY_ID, Action, Scope, in_scope
+from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, in_scope
 from engine.errors import ConfigError
 
 FORBIDDEN: Final = frozenset(
@@ -20,7 +20,7 @@ FORBIDDEN: Final = frozenset(
 """Terminals, tmux and screen eat them, or they end something by a slip elsewhere. With alt: all keys."""
 
 
-def bindings(scope: Scope) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
+def bindings(scope: ActionScope) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """What the screen (or app) of this scope listens to; every binding has its action's id."""
     return [
         Binding(",".join(action.keys), action.method, action.title, id=action.id)
@@ -36,7 +36,7 @@ def checked(wanted: Mapping[str, str]) -> dict[str, str]:
     """
     for id, keys in wanted.items():
         _check(id, keys)
-    for scope in Scope:
+    for scope in ActionScope:
         _check_scope(scope, wanted)
     return dict(wanted)
 
@@ -50,7 +50,7 @@ def _check(id: str, keys: str) -> None:
             raise ConfigError(f"keymap: {key} for {id} never arrives in many terminals: choose another key")
 
 
-def _check_scope(scope: Scope, wanted: Mapping[str, str]) -> None:
+def _check_scope(scope: ActionScope, wanted: Mapping[str, str]) -> None:
     taken: dict[str, str] = {}
     for action in _heard_in(scope):
         for key in _split(wanted[action.id]) if action.id in wanted else action.keys:
@@ -60,8 +60,8 @@ def _check_scope(scope: Scope, wanted: Mapping[str, str]) -> None:
                 )
 
 
-def _heard_in(scope: Scope) -> Iterable[Action]:
-    everywhere = () if scope is Scope.EVERYWHERE else in_scope(Scope.EVERYWHERE)
+def _heard_in(scope: ActionScope) -> Iterable[Action]:
+    everywhere = () if scope is ActionScope.EVERYWHERE else in_scope(ActionScope.EVERYWHERE)
     return (*in_scope(scope), *everywhere)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from console.tui.screens.dashboard import Dashboard
-    from console.tui.state import ConsoleState, Ownership, Quit
+    from console.tui.state import ConsoleState, EngineOwnership, Quit
     from engine.telemetry.client.source import Source
 
 
@@ -25,7 +25,7 @@ def open_console(
     source: Source,
     name: str,
     *,
-    own: Ownership | None = None,
+    own: EngineOwnership | None = None,
     only_ascii: bool = False,
     greeting: str = "",
     first: Callable[[ConsoleState], Dashboard] | None = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from console.tui.actions import Scope, in_scope
+from console.tui.actions import ActionScope, in_scope
 from console.tui.drawing.theme import THEMES
 from console.tui.go_to import go_to, run_action
 from console.tui.keymap import shown
@@ -39,7 +39,7 @@ class Commands(Provider):
     def _entries(self) -> Iterator[Entry]:
         app: ConsoleApp = self.app  # type: ignore[assignment]
         screen = app.seen
-        for action in (*in_scope(screen.scope), *in_scope(Scope.EVERYWHERE)):
+        for action in (*in_scope(screen.scope), *in_scope(ActionScope.EVERYWHERE)):
             if screen.check_action(action.method, ()) is True and action.id != "palette":
                 key = f"key {shown(action.keys[0])}" if action.keys else ""
                 yield action.title, key, partial(run_action, app, action.id)

@@ -8,7 +8,7 @@ from engine.telemetry.client.source import Source
 from engine.telemetry.schema.messages import Answer, Request
 
 
-class Repeated:
+class PolledRequest:
     """Asks what `request` says (None: nothing at present), every `period_s`; `on_answer` gets both.
 
     An answer is only handed on when the question is still the same.

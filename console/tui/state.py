@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.preferences import Preferences
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, Source
 from engine.telemetry.schema.messages import ManagerView
 
@@ -35,7 +35,7 @@ class Quit(str, Enum):
 
 
 @dataclass(slots=True)
-class Ownership:
+class EngineOwnership:
     """The engine is this console's own child. `ended` tells its end in words, empty while it runs."""
 
     ended: Callable[[], str]
@@ -54,7 +54,7 @@ class ConsoleState:
     preferences_file: Path | None = None
     """None: nothing is remembered."""
     glyphs: Glyphs = UNICODE
-    own: Ownership | None = None
+    own: EngineOwnership | None = None
     recorded: bool = False
     """Nobody is there who could be asked: what is shown was recorded."""
     provisioning: Provisioning | None = None
@@ -62,7 +62,7 @@ class ConsoleState:
     view: JobsView = field(default_factory=JobsView)
     frozen_at: float | None = None
     """Time of day."""
-    held: Mirror | None = None
+    held: Replica | None = None
     """While frozen: the mirror as it was."""
     export_folder: Path = field(default_factory=Path.cwd)
     time_of_day: Callable[[], float] = time.time
@@ -70,7 +70,7 @@ class ConsoleState:
     """The source's clock: ages of what was heard are told by it."""
 
     @property
-    def mirror(self) -> Mirror:
+    def mirror(self) -> Replica:
         """What is to be shown."""
         return self.held or self.source.mirror
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.aws.budget import Clock
-from engine.aws.errors import AwsError, Remedy
+from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.histogram import RecentHistogram
 
 RATE_WINDOW_S: Final = 10.0
@@ -75,7 +75,7 @@ class CallStatistics:
 
     def failed(self, error: AwsError, service: str, *, silent: bool) -> None:
         """A call failed; `silent`: no answer came at all. That something doesn't exist is no failure."""
-        if error.remedy in (Remedy.ABSENT, Remedy.CONFLICT):
+        if error.remedy in (ErrorAction.ABSENT, ErrorAction.CONFLICT):
             return
         one = self.of(error.api)
         one.errors += 1

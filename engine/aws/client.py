@@ -17,7 +17,7 @@ from engine.aws import limits
 from engine.aws.budget import Clock, Sleep, TokenBucket
 from engine.aws.call_statistics import CallStatistics
 from engine.aws.credentials_gate import CredentialsGate
-from engine.aws.errors import AwsError, Remedy, never_answered, sort
+from engine.aws.errors import AwsError, ErrorAction, never_answered, sort
 from engine.aws.session import AwsSession
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ BACKOFF_CAP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
+class Operation:
     """One API call: where it lives, how often it may be made, and what it does when it is sent twice."""
 
     name: str
@@ -48,22 +48,24 @@ class Api:
     """Has threads of its own, so that slow transfers never delay it."""
 
 
-SUBMIT_JOB = Api("SubmitJob", "batch", "submit_job", limits.SUBMIT_JOB_RATE * 0.9, 20, repeatable=False, guarded=True)
-TERMINATE_JOB = Api("TerminateJob", "batch", "terminate_job", 45, 20, guarded=True, urgent=True)
-DESCRIBE_JOBS = Api("DescribeJobs", "batch", "describe_jobs", 20, 20)
-LIST_JOBS = Api("ListJobs", "batch", "list_jobs", 10, 10)
-DESCRIBE_QUEUES = Api("DescribeJobQueues", "batch", "describe_job_queues", 5, 5)
-DESCRIBE_ENVIRONMENTS = Api("DescribeComputeEnvironments", "batch", "describe_compute_environments", 5, 5)
-DESCRIBE_DEFINITIONS = Api("DescribeJobDefinitions", "batch", "describe_job_definitions", 5, 5)
-GET_OBJECT = Api("GetObject", "s3", "get_object", limits.S3_READ_RATE / 2, 500)
-LIST_OBJECTS = Api("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
-PUT_OBJECT = Api("PutObject", "s3", "put_object", limits.S3_WRITE_RATE / 4, 100, guarded=True)
-DELETE_OBJECTS = Api("DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True)
-GET_LEASE = Api("GetLease", "s3", "get_object", 10, 10, urgent=True)
-PUT_LEASE = Api("PutLease", "s3", "put_object", 10, 10, urgent=True)
-DELETE_LEASE = Api("DeleteLease", "s3", "delete_object", 10, 10, urgent=True)
-GET_LOG_EVENTS = Api("GetLogEvents", "logs", "get_log_events", limits.LOG_EVENTS_RATE / 2, 5)
-GET_SERVICE_QUOTA = Api("GetServiceQuota", "service-quotas", "get_service_quota", 1, 5)
+SUBMIT_JOB = Operation(
+    "SubmitJob", "batch", "submit_job", limits.SUBMIT_JOB_RATE * 0.9, 20, repeatable=False, guarded=True
+)
+TERMINATE_JOB = Operation("TerminateJob", "batch", "terminate_job", 45, 20, guarded=True, urgent=True)
+DESCRIBE_JOBS = Operation("DescribeJobs", "batch", "describe_jobs", 20, 20)
+LIST_JOBS = Operation("ListJobs", "batch", "list_jobs", 10, 10)
+DESCRIBE_QUEUES = Operation("DescribeJobQueues", "batch", "describe_job_queues", 5, 5)
+DESCRIBE_ENVIRONMENTS = Operation("DescribeComputeEnvironments", "batch", "describe_compute_environments", 5, 5)
+DESCRIBE_DEFINITIONS = Operation("DescribeJobDefinitions", "batch", "describe_job_definitions", 5, 5)
+GET_OBJECT = Operation("GetObject", "s3", "get_object", limits.S3_READ_RATE / 2, 500)
+LIST_OBJECTS = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
+PUT_OBJECT = Operation("PutObject", "s3", "put_object", limits.S3_WRITE_RATE / 4, 100, guarded=True)
+DELETE_OBJECTS = Operation("DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True)
+GET_LEASE = Operation("GetLease", "s3", "get_object", 10, 10, urgent=True)
+PUT_LEASE = Operation("PutLease", "s3", "put_object", 10, 10, urgent=True)
+DELETE_LEASE = Operation("DeleteLease", "s3", "delete_object", 10, 10, urgent=True)
+GET_LOG_EVENTS = Operation("GetLogEvents", "logs", "get_log_events", limits.LOG_EVENTS_RATE / 2, 5)
+GET_SERVICE_QUOTA = Operation("GetServiceQuota", "service-quotas", "get_service_quota", 1, 5)
 
 
 class Ownership(Protocol):
@@ -87,7 +89,7 @@ def _never() -> bool:
 
 
 @dataclass(slots=True, eq=False)
-class AwsCaller:
+class AwsClient:
     """Makes calls until they succeed or can't. Bounds: `CONNECTIONS` threads, one bucket an API."""
 
     session: AwsSession
@@ -108,7 +110,7 @@ class AwsCaller:
         self._urgent = ThreadPoolExecutor(URGENT_THREADS, "aws-urgent")
 
     async def call(
-        self, api: Api, *, tries: int | None = None, given_up: Callable[[], bool] = _never, **arguments: Any
+        self, api: Operation, *, tries: int | None = None, given_up: Callable[[], bool] = _never, **arguments: Any
     ) -> Any:
         """One boto3 call. Raises `AwsError`; what can be retried is, `tries` times at most (None: for ever).
 
@@ -122,7 +124,7 @@ class AwsCaller:
 
     async def run(
         self,
-        api: Api,
+        api: Operation,
         work: Callable[[], T],
         *,
         cost: int = 1,
@@ -137,7 +139,7 @@ class AwsCaller:
                 return await self._once(api, work, cost)
             except AwsError as error:
                 tried += 1
-                credentials = error.remedy is Remedy.REFRESH_CREDENTIALS
+                credentials = error.remedy is ErrorAction.REFRESH_CREDENTIALS
                 if tries is not None and (tried >= tries or (credentials and refreshed)):
                     raise
                 await self._recover(error, tried, refreshed)
@@ -149,7 +151,7 @@ class AwsCaller:
         """Work without a call (packing a payload) off the event loop, within the same bound of threads."""
         return await asyncio.get_running_loop().run_in_executor(self._work, work)
 
-    def bucket(self, api: Api) -> TokenBucket:
+    def bucket(self, api: Operation) -> TokenBucket:
         """The budget of `api`: its present rate and how often AWS throttled it."""
         if api.name not in self._buckets:
             self._buckets[api.name] = TokenBucket(api.rate, api.burst, self.clock, self.sleep)
@@ -165,7 +167,7 @@ class AwsCaller:
         self._urgent.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.session.close)
 
-    async def _once(self, api: Api, work: Callable[[], T], cost: int) -> T:
+    async def _once(self, api: Operation, work: Callable[[], T], cost: int) -> T:
         await self.bucket(api).pay(cost)
         await self._permission(api)
         self.statistics.begun(api.name, cost)
@@ -188,13 +190,13 @@ class AwsCaller:
         self.gate.accepted()
         return result
 
-    def _count_failure(self, api: Api, error: AwsError, raised: BaseException) -> None:
+    def _count_failure(self, api: Operation, error: AwsError, raised: BaseException) -> None:
         silent = never_answered(raised)
         if not silent:
             self.statistics.answered(api.service)
         self.statistics.failed(error, api.service, silent=silent)
 
-    async def _permission(self, api: Api) -> None:
+    async def _permission(self, api: Operation) -> None:
         """Waits for valid credentials and, before a guarded call, for the lease; never holds one while it waits."""
         while True:
             if api.guarded:
@@ -205,18 +207,18 @@ class AwsCaller:
             self.gate.undecided()
 
     def _tell_gate(self, error: AwsError | None) -> None:
-        if error is not None and error.remedy not in (Remedy.RETRY_LATER, Remedy.REFRESH_CREDENTIALS):
+        if error is not None and error.remedy not in (ErrorAction.RETRY_LATER, ErrorAction.REFRESH_CREDENTIALS):
             self.gate.accepted()
         else:
             self.gate.undecided()
 
     async def _recover(self, error: AwsError, tried: int, refreshed: bool) -> None:
         """Waits until the call may be repeated; raises what repeating can't help."""
-        if error.remedy is Remedy.REFRESH_CREDENTIALS:
+        if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
             self.session.renew()
             if refreshed or self.gate.reason is not None:
                 self.pause(error)
-        elif error.remedy is Remedy.RETRY_LATER:
+        elif error.remedy is ErrorAction.RETRY_LATER:
             await self._back_off(error, tried)
         else:
             raise error
@@ -253,7 +255,7 @@ class _Timed(Generic[T]):
             self.seconds = self.clock() - begin
 
 
-def _sorted(api: Api, raised: BaseException) -> AwsError | None:
+def _sorted(api: Operation, raised: BaseException) -> AwsError | None:
     if isinstance(raised, BotoCoreError | ClientError):
         return sort(api.name, raised, repeatable=api.repeatable)
     return raised if isinstance(raised, AwsError) else None

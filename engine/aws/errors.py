@@ -7,7 +7,7 @@ from enum import Enum
 from botocore import exceptions as sdk
 
 
-class Remedy(Enum):
+class ErrorAction(Enum):
     """What the caller does about a failed call."""
 
     RETRY_LATER = "retry later"
@@ -30,7 +30,7 @@ class AwsError(Exception):
     `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name.
     """
 
-    def __init__(self, api: str, remedy: Remedy, code: str, detail: str) -> None:
+    def __init__(self, api: str, remedy: ErrorAction, code: str, detail: str) -> None:
         super().__init__(f"{api} failed with {code}: {detail}")
         self.api = api
         self.remedy = remedy
@@ -115,35 +115,35 @@ def _sort_answer(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError
     return from_answer(api, status, code, described.get("Message", ""), repeatable=repeatable)
 
 
-def _sort_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> Remedy:
+def _sort_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorAction:
     if isinstance(error, CREDENTIAL_ERRORS):
-        return Remedy.REFRESH_CREDENTIALS
+        return ErrorAction.REFRESH_CREDENTIALS
     if isinstance(error, UNSENT_ERRORS):
-        return Remedy.RETRY_LATER
+        return ErrorAction.RETRY_LATER
     if isinstance(error, LOST_ERRORS):
-        return Remedy.RETRY_LATER if repeatable else Remedy.AMBIGUOUS
-    return Remedy.REFUSED
+        return ErrorAction.RETRY_LATER if repeatable else ErrorAction.AMBIGUOUS
+    return ErrorAction.REFUSED
 
 
-def _by_code(code: str) -> Remedy | None:
+def _by_code(code: str) -> ErrorAction | None:
     for codes, remedy in (
-        (CREDENTIAL_CODES, Remedy.REFRESH_CREDENTIALS),
-        (THROTTLING_CODES, Remedy.RETRY_LATER),
-        (ABSENT_CODES, Remedy.ABSENT),
-        (CONFLICT_CODES, Remedy.CONFLICT),
-        (TRANSIENT_CODES, Remedy.RETRY_LATER),
+        (CREDENTIAL_CODES, ErrorAction.REFRESH_CREDENTIALS),
+        (THROTTLING_CODES, ErrorAction.RETRY_LATER),
+        (ABSENT_CODES, ErrorAction.ABSENT),
+        (CONFLICT_CODES, ErrorAction.CONFLICT),
+        (TRANSIENT_CODES, ErrorAction.RETRY_LATER),
     ):
         if code in codes:
             return remedy
     return None
 
 
-def _by_status(status: int, repeatable: bool) -> Remedy:
+def _by_status(status: int, repeatable: bool) -> ErrorAction:
     if status == 429:
-        return Remedy.RETRY_LATER
+        return ErrorAction.RETRY_LATER
     if status >= 500:
-        return Remedy.RETRY_LATER if repeatable else Remedy.AMBIGUOUS
-    return Remedy.REFUSED
+        return ErrorAction.RETRY_LATER if repeatable else ErrorAction.AMBIGUOUS
+    return ErrorAction.REFUSED
 
 
 def _one_line(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from engine.aws.batch_states import BatchState
 from engine.diagnosis.model import Diagnosed
-from engine.model import CallStats, Description, Link, LogChunk, Outcome, Placement, Quota, Sighting, TaskWork
+from engine.model import CallStats, Description, JobObservation, Link, LogChunk, Outcome, Placement, Quota, TaskWork
 
 
 class BackendObserver(Protocol):
@@ -22,7 +22,7 @@ class BackendObserver(Protocol):
 
     def on_state(self, task_id: bytes, state: BatchState) -> None: ...
 
-    def on_sighting(self, task_id: bytes, sighting: Sighting) -> None:
+    def on_sighting(self, task_id: bytes, sighting: JobObservation) -> None:
         """Something new was seen of the task's job; told when it changed, for people to read."""
 
     async def on_outcome(self, outcome: Outcome) -> None:
@@ -37,7 +37,7 @@ class BackendObserver(Protocol):
         """Another manager holds the lease or we can't renew it: stop at once, leave the jobs alone."""
 
 
-class Insight(Protocol):
+class Introspection(Protocol):
     """What people may ask a backend. Never on a task's way: whatever fails here is said in words, not raised."""
 
     @property
@@ -78,7 +78,7 @@ class HPCBackend(Protocol):
     """Runs tasks somewhere else. One instance a worker manager."""
 
     @property
-    def insight(self) -> Insight:
+    def insight(self) -> Introspection:
         """For people; usable before `start`, full of it after."""
 
     async def start(self, observer: BackendObserver) -> None:

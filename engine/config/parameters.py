@@ -14,7 +14,7 @@ import msgspec
 from engine.backends.registry import backend_names
 from engine.config.settings import EngineConfig, ManagerConfig
 from engine.config.values import (
-    Kind,
+    ValueKind,
     address,
     capabilities,
     choice,
@@ -39,7 +39,7 @@ INLINE_LIMIT_MAXIMUM = 28 * 1024
 WORKER_MANAGER_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
-class Scope(Enum):
+class ParameterScope(Enum):
     """What a value belongs to: one manager, the whole engine, or (accepted, no effect here) nothing."""
 
     MANAGER = "manager"
@@ -63,10 +63,10 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter. `name` with underscores is the TOML key and the flag's key in `resolve`."""
 
     name: str
-    kind: Kind
+    kind: ValueKind
     help: str
     group: Group
-    scope: Scope = Scope.MANAGER
+    scope: ParameterScope = ParameterScope.MANAGER
     short: str | None = None
     field: str = ""
     """Its field in ManagerConfig or EngineConfig, where that isn't `name`."""
@@ -95,10 +95,10 @@ def _defaults_of(struct: type[msgspec.Struct]) -> dict[str, object]:
     return plain | made
 
 
-_DEFAULTS: dict[Scope, dict[str, object]] = {
-    Scope.MANAGER: _defaults_of(ManagerConfig),
-    Scope.ENGINE: _defaults_of(EngineConfig),
-    Scope.NO_EFFECT: {},
+_DEFAULTS: dict[ParameterScope, dict[str, object]] = {
+    ParameterScope.MANAGER: _defaults_of(ManagerConfig),
+    ParameterScope.ENGINE: _defaults_of(EngineConfig),
+    ParameterScope.NO_EFFECT: {},
 }
 
 _BATCH_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
@@ -285,7 +285,7 @@ _WORKER = (
 _ENGINE = (
     Parameter(
         name="on_exit",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         kind=choice("drain", "detach", "terminate"),
         help="What happens to jobs when the engine is asked to end: wait for them, leave them for "
         "adoption by a successor, or terminate them.",
@@ -293,14 +293,14 @@ _ENGINE = (
     ),
     Parameter(
         name="drain_timeout_seconds",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         kind=integer(0),
         help="How long a drain may take before jobs are left for adoption; 0 waits for ever.",
         group=Group.EXIT,
     ),
     Parameter(
         name="event_loop",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         short="-el",
         kind=choice("builtin", "uvloop"),
         help="Event loop.",
@@ -308,7 +308,7 @@ _ENGINE = (
     ),
     Parameter(
         name="logging_level",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         short="-ll",
         kind=choice(*LEVELS),
         help="Least severe level that is logged.",
@@ -316,7 +316,7 @@ _ENGINE = (
     ),
     Parameter(
         name="logging_paths",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         short="-lp",
         kind=paths(),
         help="Where log lines go; may be repeated.",
@@ -324,7 +324,7 @@ _ENGINE = (
     ),
     Parameter(
         name="logging_config_file",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         short="-lcf",
         kind=_ANYTHING,
         help="Logging configuration in Python's .conf format; takes the place of the other two.",
@@ -332,7 +332,7 @@ _ENGINE = (
     ),
     Parameter(
         name="telemetry",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         kind=telemetry(),
         help="Where consoles and commands reach the engine: auto is a private folder of this user on this machine, "
         "tcp://host:port listens at that port and the next two and needs --telemetry-keys, off is nowhere.",
@@ -340,21 +340,21 @@ _ENGINE = (
     ),
     Parameter(
         name="telemetry_keys",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         kind=path("DIRECTORY"),
         help="The directory that `scaler-batch keys engine` made: the engine's keys and the clients that it lets in.",
         group=Group.TELEMETRY,
     ),
     Parameter(
         name="metrics_port",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         kind=integer(1, 65535),
         help="Serve Prometheus text at this port of 127.0.0.1.",
         group=Group.TELEMETRY,
     ),
     Parameter(
         name="record",
-        scope=Scope.ENGINE,
+        scope=ParameterScope.ENGINE,
         kind=path("FILE"),
         help="Append what is published to this file, for `scaler-batch replay`; no payloads, no results.",
         group=Group.TELEMETRY,
@@ -362,8 +362,10 @@ _ENGINE = (
 )
 
 
-def _without_effect(name: str, short: str | None, kind: Kind, what: str) -> Parameter:
-    return Parameter(name=name, short=short, kind=kind, help=what, group=Group.NO_EFFECT, scope=Scope.NO_EFFECT)
+def _without_effect(name: str, short: str | None, kind: ValueKind, what: str) -> Parameter:
+    return Parameter(
+        name=name, short=short, kind=kind, help=what, group=Group.NO_EFFECT, scope=ParameterScope.NO_EFFECT
+    )
 
 
 _NO_EFFECT = (

@@ -18,7 +18,7 @@ from engine.config.parameters import (
     PARAMETERS,
     WORKER_MANAGER_ID_PATTERN,
     Parameter,
-    Scope,
+    ParameterScope,
 )
 from engine.config.settings import TELEMETRY_AUTO, TELEMETRY_OFF, EngineConfig, ManagerConfig
 from engine.config.sources import Document, Layer, from_environment, from_file, from_flags
@@ -72,13 +72,13 @@ def _lay(tables: Sequence[Layer], environment: Layer, flags: Layer) -> tuple[Lay
     if len(tables) == 1:
         return ({**tables[0], **environment, **flags},)
     filled = [{**environment, **table} for table in tables]
-    for_all = {name: given for name, given in flags.items() if _scope(name) is not Scope.MANAGER}
+    for_all = {name: given for name, given in flags.items() if _scope(name) is not ParameterScope.MANAGER}
     for_one = {name: given for name, given in flags.items() if name not in for_all}
     at = _addressed(filled, for_one)
     return tuple({**layer, **for_all, **(for_one if position == at else {})} for position, layer in enumerate(filled))
 
 
-def _scope(name: str) -> Scope:
+def _scope(name: str) -> ParameterScope:
     return BY_NAME[name].scope
 
 
@@ -99,7 +99,7 @@ def _addressed(layers: Sequence[Layer], flags: Layer) -> int | None:
 
 def _manager(layer: Layer, default_region: Callable[[], str | None]) -> ManagerConfig:
     _check_complete(layer)
-    values = _parsed(layer, Scope.MANAGER)
+    values = _parsed(layer, ParameterScope.MANAGER)
     values["worker_manager_id"] = _manager_id(layer)
     if "aws_region" not in values:
         values["aws_region"] = default_region() or BY_NAME["aws_region"].default
@@ -124,7 +124,7 @@ def _ways(parameter: Parameter) -> str:
     return f"{parameter.flag} (or {parameter.environment})"
 
 
-def _parsed(layer: Layer, scope: Scope) -> dict[str, object]:
+def _parsed(layer: Layer, scope: ParameterScope) -> dict[str, object]:
     """The values of a scope by their field's name."""
     parameters = (BY_NAME[name] for name in layer if _scope(name) is scope)
     return {parameter.target: _parse(parameter, layer) for parameter in parameters}
@@ -163,7 +163,7 @@ def _shared(layers: Sequence[Layer]) -> dict[str, object]:
     """What the whole engine shares; several tables must agree on it, because one process has one of each."""
     shared: dict[str, object] = {}
     for layer in layers:
-        for target, value in _parsed(layer, Scope.ENGINE).items():
+        for target, value in _parsed(layer, ParameterScope.ENGINE).items():
             if shared.setdefault(target, value) != value:
                 raise ConfigError(
                     f"{target} is {shared[target]!r} in one table of the file and {value!r} in another, but "
@@ -184,7 +184,7 @@ def _check_telemetry(shared: Mapping[str, object]) -> None:
 def _notes(layers: Sequence[Layer], managers: Sequence[ManagerConfig]) -> list[str]:
     notes: list[str] = []
     for layer, manager in zip(layers, managers, strict=True):
-        ignored = _parsed(layer, Scope.NO_EFFECT)
+        ignored = _parsed(layer, ParameterScope.NO_EFFECT)
         notes += [f"{layer[name].where} is without effect: {BY_NAME[name].help}" for name in ignored]
         notes += _queue_note(layer, manager)
     return notes

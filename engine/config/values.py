@@ -14,7 +14,7 @@ Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueKind:
     """`parse` takes text or a TOML value, and raises ValueError for what isn't `allowed`."""
 
     allowed: str
@@ -25,7 +25,7 @@ class Kind:
     repeatable: bool = False
 
 
-def integer(minimum: int, maximum: int | None = None, *, allowed: str | None = None) -> Kind:
+def integer(minimum: int, maximum: int | None = None, *, allowed: str | None = None) -> ValueKind:
     """A whole number in the closed range."""
 
     def parse(value: object) -> object:
@@ -36,10 +36,10 @@ def integer(minimum: int, maximum: int | None = None, *, allowed: str | None = N
 
     upper = "" if maximum is None else f" to {maximum}"
     lower = f"from {minimum}" if maximum is not None else f"of at least {minimum}"
-    return Kind(allowed or f"a whole number {lower}{upper}", "INTEGER", parse)
+    return ValueKind(allowed or f"a whole number {lower}{upper}", "INTEGER", parse)
 
 
-def decimal(minimum: float) -> Kind:
+def decimal(minimum: float) -> ValueKind:
     """A finite number, `minimum` or more."""
 
     def parse(value: object) -> object:
@@ -50,20 +50,20 @@ def decimal(minimum: float) -> Kind:
             raise ValueError
         return _in_range(number, minimum, None)
 
-    return Kind(f"a number of at least {minimum:g}", "NUMBER", parse)
+    return ValueKind(f"a number of at least {minimum:g}", "NUMBER", parse)
 
 
-def text(pattern: str, allowed: str, metavar: str = "TEXT") -> Kind:
+def text(pattern: str, allowed: str, metavar: str = "TEXT") -> ValueKind:
     """Text that the pattern matches as a whole."""
     compiled = re.compile(pattern)
 
     def parse(value: object) -> object:
         return _matching(compiled, value)
 
-    return Kind(allowed, metavar, parse)
+    return ValueKind(allowed, metavar, parse)
 
 
-def choice(*names: str) -> Kind:
+def choice(*names: str) -> ValueKind:
     """One of these names."""
 
     def parse(value: object) -> object:
@@ -71,10 +71,10 @@ def choice(*names: str) -> Kind:
             raise ValueError
         return value
 
-    return Kind("one of " + ", ".join(names) if len(names) > 1 else names[0], "NAME", parse, names)
+    return ValueKind("one of " + ", ".join(names) if len(names) > 1 else names[0], "NAME", parse, names)
 
 
-def switch() -> Kind:
+def switch() -> ValueKind:
     """On or off; on the command line the flag alone turns it on."""
 
     def parse(value: object) -> object:
@@ -84,10 +84,10 @@ def switch() -> Kind:
             raise ValueError
         return value.lower() == "true"
 
-    return Kind("true or false", "BOOLEAN", parse, is_switch=True)
+    return ValueKind("true or false", "BOOLEAN", parse, is_switch=True)
 
 
-def paths() -> Kind:
+def paths() -> ValueKind:
     """One path or several."""
 
     def parse(value: object) -> object:
@@ -98,10 +98,10 @@ def paths() -> Kind:
             raise ValueError
         return tuple(given)
 
-    return Kind("a path or a list of paths", "PATH", parse, repeatable=True)
+    return ValueKind("a path or a list of paths", "PATH", parse, repeatable=True)
 
 
-def path(metavar: str) -> Kind:
+def path(metavar: str) -> ValueKind:
     """One path."""
 
     def parse(value: object) -> object:
@@ -109,10 +109,10 @@ def path(metavar: str) -> Kind:
             raise ValueError
         return value
 
-    return Kind("a path", metavar, parse)
+    return ValueKind("a path", metavar, parse)
 
 
-def telemetry() -> Kind:
+def telemetry() -> ValueKind:
     """`auto`, `off`, or an address with room for two more ports."""
     pattern = re.compile(r"tcp://[^/\s]+:(?P<port>\d+)")
 
@@ -125,10 +125,10 @@ def telemetry() -> Kind:
         _in_range(int(matched["port"]), 1, 65533)
         return value
 
-    return Kind("auto, off, or an address like tcp://0.0.0.0:27500", "auto|off|ADDRESS", parse)
+    return ValueKind("auto, off, or an address like tcp://0.0.0.0:27500", "auto|off|ADDRESS", parse)
 
 
-def address() -> Kind:
+def address() -> ValueKind:
     """A Scaler address."""
     schemes = "|".join(ADDRESS_SCHEMES_WITH_PORT)
     pattern = re.compile(rf"(?:{schemes})://(?P<host>[^/\s]+):(?P<port>\d+)(?:/\S*)?|ipc://\S+")
@@ -141,10 +141,10 @@ def address() -> Kind:
             _in_range(int(matched["port"]), 1, 65535)
         return value
 
-    return Kind("an address like tcp://10.0.0.5:8516 (tcp, tls, ws, wss or ipc)", "ADDRESS", parse)
+    return ValueKind("an address like tcp://10.0.0.5:8516 (tcp, tls, ws, wss or ipc)", "ADDRESS", parse)
 
 
-def capabilities() -> Kind:
+def capabilities() -> ValueKind:
     """Scaler's own notation, `linux,gpu=1`; a bare name counts -1, which is Scaler's "any number"."""
     pattern = re.compile(r"\s*(?P<name>[^\s=,]+)\s*(?:=\s*(?P<count>-?\d+)\s*)?")
 
@@ -159,10 +159,10 @@ def capabilities() -> Kind:
             counts[matched["name"]] = int(matched["count"] or -1)
         return counts
 
-    return Kind('names with optional counts, like "linux,gpu=1"', "LIST", parse)
+    return ValueKind('names with optional counts, like "linux,gpu=1"', "LIST", parse)
 
 
-def s3_prefix() -> Kind:
+def s3_prefix() -> ValueKind:
     """A key prefix; slashes at its ends are dropped, because keys are joined with one."""
     pattern = re.compile(r"[A-Za-z0-9!_.*'()/-]{1,256}")
 
@@ -172,20 +172,20 @@ def s3_prefix() -> Kind:
             raise ValueError
         return prefix
 
-    return Kind("a key prefix of letters, digits and !_.*'()/- (256 at most)", "PREFIX", parse)
+    return ValueKind("a key prefix of letters, digits and !_.*'()/- (256 at most)", "PREFIX", parse)
 
 
-def inline_limit(maximum: int) -> Kind:
+def inline_limit(maximum: int) -> ValueKind:
     """`auto`, or a number of characters."""
     number = integer(0, maximum)
 
     def parse(value: object) -> object:
         return value if value == "auto" else number.parse(value)
 
-    return Kind(f"auto, or a whole number of characters from 0 to {maximum}", "auto|INTEGER", parse)
+    return ValueKind(f"auto, or a whole number of characters from 0 to {maximum}", "auto|INTEGER", parse)
 
 
-def unlimited_or_positive() -> Kind:
+def unlimited_or_positive() -> ValueKind:
     """Scaler's -1 for "no limit" becomes None."""
     number = integer(-1)
 
@@ -195,7 +195,7 @@ def unlimited_or_positive() -> Kind:
             raise ValueError
         return None if parsed == -1 else parsed
 
-    return Kind("-1 (no limit) or a whole number of at least 1", "INTEGER", parse)
+    return ValueKind("-1 (no limit) or a whole number of at least 1", "INTEGER", parse)
 
 
 def _in_range(number: Number, minimum: Number, maximum: Number | None) -> Number:

@@ -71,7 +71,7 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class DiagnosedJob:
     id: str
     name: str
     status: str
@@ -99,7 +99,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class QueuePosition:
     """Where the job stands among the first hundred of its queue that wait."""
 
     position: int | None
@@ -134,7 +134,7 @@ class Subnet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Egress:
     """How a subnet's instances reach AWS."""
 
     subnet: str
@@ -211,15 +211,15 @@ class Evidence:
     """What to name in commands while the queue, which knows its own, is not known."""
     queue: Fact[Queue] | None = None
     environments: Fact[tuple[Environment, ...]] | None = None
-    job: Fact[Job] | None = None
-    place: Fact[Place] | None = None
+    job: Fact[DiagnosedJob] | None = None
+    place: Fact[QueuePosition] | None = None
     types: Fact[tuple[InstanceType, ...]] | None = None
     launches: Fact[Launches] | None = None
     quotas: Fact[tuple[VcpuQuota, ...]] | None = None
     instances: Fact[Instances] | None = None
     role: Fact[InstanceRole] | None = None
     subnets: Fact[tuple[Subnet, ...]] | None = None
-    ways: Fact[tuple[Way, ...]] | None = None
+    ways: Fact[tuple[Egress, ...]] | None = None
     image: Fact[Image] | None = None
 
     @property
@@ -227,7 +227,7 @@ class Evidence:
         return self.queue.value if self.queue is not None else None
 
     @property
-    def known_job(self) -> Job | None:
+    def known_job(self) -> DiagnosedJob | None:
         return self.job.value if self.job is not None else None
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.diagnosis.model import Remedy, Result
+from engine.diagnosis.model import CheckStatus, Remedy
 
 LASTING_S: Final = 600.0
 """AWS's reasons come and go while an environment scales; what lasts this long is final."""
@@ -38,28 +38,28 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Assessment:
     """How one rung looks."""
 
-    result: Result
+    result: CheckStatus
     evidence: str
     cause: Cause | None = None
 
 
-def passed(evidence: str, cause: Cause | None = None) -> Seen:
-    return Seen(Result.PASS, evidence, cause)
+def passed(evidence: str, cause: Cause | None = None) -> Assessment:
+    return Assessment(CheckStatus.PASS, evidence, cause)
 
 
-def warned(evidence: str, cause: Cause | None = None) -> Seen:
-    return Seen(Result.WARN, evidence, cause)
+def warned(evidence: str, cause: Cause | None = None) -> Assessment:
+    return Assessment(CheckStatus.WARN, evidence, cause)
 
 
-def failed(evidence: str, cause: Cause | None = None) -> Seen:
-    return Seen(Result.FAIL, evidence, cause)
+def failed(evidence: str, cause: Cause | None = None) -> Assessment:
+    return Assessment(CheckStatus.FAIL, evidence, cause)
 
 
-def unknown(evidence: str) -> Seen:
-    return Seen(Result.UNKNOWN, evidence)
+def unknown(evidence: str) -> Assessment:
+    return Assessment(CheckStatus.UNKNOWN, evidence)
 
 
 def duration(seconds: float) -> str:

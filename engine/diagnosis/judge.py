@@ -13,9 +13,9 @@ from typing import Final
 
 from engine.diagnosis import reasons, remedies, states
 from engine.diagnosis.checks.table import LADDER
-from engine.diagnosis.evidence import Evidence, Job
-from engine.diagnosis.findings import LASTING_S, Cause, Certainty, Seen, duration
-from engine.diagnosis.model import NO_VERDICT, Check, Diagnosis, Result
+from engine.diagnosis.evidence import DiagnosedJob, Evidence
+from engine.diagnosis.findings import LASTING_S, Assessment, Cause, Certainty, duration
+from engine.diagnosis.model import NO_VERDICT, CheckResult, CheckStatus, Diagnosis
 
 CERTAIN: Final = "the cause is certain without it"
 NOTHING_WAITS: Final = "no job waits"
@@ -53,7 +53,7 @@ def _settled(evidence: Evidence) -> Cause | None:
     return next((one for one in causes if one.settles or _is_said(job, one)), None)
 
 
-def _is_said(job: Job | None, cause: Cause) -> bool:
+def _is_said(job: DiagnosedJob | None, cause: Cause) -> bool:
     """AWS names the cause, so what else is found further down the ladder is not it."""
     return job is not None and cause.certainty is Certainty.AWS and not reasons.is_symptom(job.reason)
 
@@ -80,10 +80,10 @@ def _suspected(evidence: Evidence) -> Cause:
     if (by_state := states.cause_of(evidence, job)) is not None:
         return by_state
     said = reasons.cause_of(evidence, job.reason) if job.reason else None
-    return _found(evidence, Result.FAIL) or _scaling(evidence, said) or said or _weak(evidence, job)
+    return _found(evidence, CheckStatus.FAIL) or _scaling(evidence, said) or said or _weak(evidence, job)
 
 
-def _found(evidence: Evidence, result: Result) -> Cause | None:
+def _found(evidence: Evidence, result: CheckStatus) -> Cause | None:
     """The first cause of a check that ended so, symptoms last; what AWS says is not among them."""
     causes = [seen.cause for seen in _all_seen(evidence) if seen.result is result and seen.cause is not None]
     found = [one for one in causes if one.verdict and one.certainty is not Certainty.AWS]
@@ -105,12 +105,12 @@ def _scaling(evidence: Evidence, said: Cause | None) -> Cause | None:
     return Cause(verdict="instances are starting", text=text, passes=True)
 
 
-def _weak(evidence: Evidence, job: Job) -> Cause:
-    return _found(evidence, Result.PASS) or _found(evidence, Result.WARN) or _no_cause(evidence, job)
+def _weak(evidence: Evidence, job: DiagnosedJob) -> Cause:
+    return _found(evidence, CheckStatus.PASS) or _found(evidence, CheckStatus.WARN) or _no_cause(evidence, job)
 
 
-def _no_cause(evidence: Evidence, job: Job) -> Cause:
-    unread = [check.name for check in _checks(evidence) if check.result is Result.UNKNOWN]
+def _no_cause(evidence: Evidence, job: DiagnosedJob) -> Cause:
+    unread = [check.name for check in _checks(evidence) if check.result is CheckStatus.UNKNOWN]
     blind = f" These could not be read: {', '.join(unread)}." if unread else ""
     text = f"It has waited for {duration(evidence.waited_s)}, and nothing that was read tells why.{blind}"
     return Cause(verdict="no cause found", text=text, passes=True)
@@ -122,7 +122,7 @@ def _nothing_waits(evidence: Evidence) -> Cause:
 
 
 def _unreadable(evidence: Evidence) -> Cause:
-    troubles = list(dict.fromkeys(check.evidence for check in _checks(evidence) if check.result is Result.UNKNOWN))
+    troubles = list(dict.fromkeys(check.evidence for check in _checks(evidence) if check.result is CheckStatus.UNKNOWN))
     text = f"What is needed for a verdict could not be read: {'; '.join(troubles[:2]) or 'nothing was read'}."
     return Cause(verdict=NO_VERDICT, text=text, remedies=(remedies.look_around(evidence),))
 
@@ -148,14 +148,14 @@ def _why_not(evidence: Evidence, cause: Cause) -> str:
     return CERTAIN if cause.settles and is_settled(evidence) else NOT_READ
 
 
-def _all_seen(evidence: Evidence) -> list[Seen]:
+def _all_seen(evidence: Evidence) -> list[Assessment]:
     found = [rung.seen(evidence) for rung in LADDER]
     return [seen for seen in found if seen is not None]
 
 
-def _checks(evidence: Evidence) -> Sequence[Check]:
+def _checks(evidence: Evidence) -> Sequence[CheckResult]:
     return [rung.check(evidence, NOT_READ) for rung in LADDER]
 
 
-def _check(evidence: Evidence, name: str, why_not: str) -> Check:
+def _check(evidence: Evidence, name: str, why_not: str) -> CheckResult:
     return next(rung.check(evidence, why_not) for rung in LADDER if rung.name == name)

@@ -11,7 +11,7 @@ NO_VERDICT: Final = "no verdict"
 """The verdict when what it needs could not be read."""
 
 
-class Result(StrEnum):
+class CheckStatus(StrEnum):
     """How one check ended."""
 
     PASS = "pass"
@@ -21,11 +21,11 @@ class Result(StrEnum):
     NOT_RUN = "not run"  # the cause was certain before it
 
 
-class Check(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True):
     """One rung of the ladder: what was looked at, what was found, and where."""
 
     name: str
-    result: Result
+    result: CheckStatus
     evidence: str
     source: str = ""  # the API that was read, as in "batch:DescribeJobQueues"
     read_at: float = 0.0  # unix seconds, 0 when nothing was read
@@ -46,7 +46,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     certainty: str  # "AWS says so" | "by evidence" | "may pass: less than ten minutes"
     text: str  # the verdict as a sentence or two for a person
     reason: str  # AWS's own statusReason, verbatim; empty when it gave none
-    checks: tuple[Check, ...]
+    checks: tuple[CheckResult, ...]
     remedies: tuple[Remedy, ...]
     at: float  # unix seconds
 

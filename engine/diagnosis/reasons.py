@@ -11,13 +11,13 @@ from typing import Final
 
 from engine.diagnosis import remedies
 from engine.diagnosis.checks.launches import choice, for_capacity
-from engine.diagnosis.evidence import Evidence, Job
-from engine.diagnosis.findings import LASTING_S, Cause, Certainty, Seen, duration, failed, passed, warned
+from engine.diagnosis.evidence import DiagnosedJob, Evidence
+from engine.diagnosis.findings import LASTING_S, Assessment, Cause, Certainty, duration, failed, passed, warned
 from engine.diagnosis.model import Remedy
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ReasonKind:
     """A `statusReason` that starts with `start`."""
 
     start: str
@@ -56,20 +56,20 @@ def _own(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
 
 
 KINDS: Final = (
-    Kind(
+    ReasonKind(
         "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
         "blocked by capacity",
         "EC2 has no capacity for the instances that the environments may start",
         _capacity,
         scales=True,
     ),
-    Kind(
+    ReasonKind(
         "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
         "larger than its environments allow",
         "The job needs more vCPUs than maxvCpus of the queue's environments allows",
         _more_vcpus,
     ),
-    Kind(
+    ReasonKind(
         "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
         "larger than its environments offer",
         "No instance of the queue's environments has what the job asks for in vCPUs, memory or GPUs; "
@@ -78,25 +78,25 @@ KINDS: Final = (
         scales=True,
         symptom=True,
     ),
-    Kind(
+    ReasonKind(
         "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED",
         "blocked by an unsupported configuration",
         "EC2 can't start instances as the environments describe them (instance type, AMI, zone or launch template)",
         _environments,
     ),
-    Kind(
+    ReasonKind(
         "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS",
         "blocked by permissions",
         "AWS Batch's service role lacks permissions, so it can't start instances",
         _own,
     ),
-    Kind(
+    ReasonKind(
         "ACTION_REQUIRED",
         "blocked by its compute environments",
         "The queue's compute environments are not valid",
         _own,
     ),
-    Kind(
+    ReasonKind(
         "UNDETERMINED",
         "blocked, and AWS does not know why",
         "AWS Batch sees that the job is blocked and could not find out why",
@@ -107,7 +107,7 @@ KINDS: Final = (
 )
 
 
-def look(evidence: Evidence, job: Job | None) -> Seen:
+def look(evidence: Evidence, job: DiagnosedJob | None) -> Assessment:
     """Only the head of a queue has a reason."""
     if job is None or not job.reason:
         return passed("AWS gives no reason")
@@ -136,7 +136,7 @@ def cause_of(evidence: Evidence, reason: str) -> Cause:
     return replace(cause, settles=_is_final(evidence, kind))
 
 
-def kind_of(reason: str) -> Kind | None:
+def kind_of(reason: str) -> ReasonKind | None:
     return next((kind for kind in KINDS if reason.startswith(kind.start)), None)
 
 
@@ -145,7 +145,7 @@ def is_symptom(reason: str) -> bool:
     return kind is None or kind.symptom
 
 
-def _is_final(evidence: Evidence, kind: Kind) -> bool:
+def _is_final(evidence: Evidence, kind: ReasonKind) -> bool:
     """Nothing more needs to be read: it lasts, and is no sign of an environment that is just scaling."""
     if kind.symptom or evidence.place is None or evidence.waited_s < LASTING_S:
         return False

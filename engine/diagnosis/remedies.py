@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from engine.diagnosis.evidence import Environment, Evidence, Job, VcpuQuota, Way
+from engine.diagnosis.evidence import DiagnosedJob, Egress, Environment, Evidence, VcpuQuota
 from engine.diagnosis.model import Remedy
 
 INSTANCE_POLICY: Final = "AmazonEC2ContainerServiceforEC2Role"
@@ -79,7 +79,7 @@ def diagnose_head(evidence: Evidence, head: str) -> Remedy:
     return Remedy("see why the head of the queue waits", _ours(evidence, "doctor", "--job", head))
 
 
-def terminate(evidence: Evidence, job: Job) -> Remedy:
+def terminate(evidence: Evidence, job: DiagnosedJob) -> Remedy:
     words = ("batch", "terminate-job", "--job-id", job.id, "--reason", "stuck in RUNNABLE")
     return Remedy("give the job up; keep AWS's reason first, terminating erases it", aws(evidence, *words))
 
@@ -105,12 +105,12 @@ def attach_instance_policy(role: str, partition: str) -> Remedy:
     return Remedy(f"let the instances' role {role} join ECS clusters", shlex.join(("aws", *words)))
 
 
-def public_addresses(evidence: Evidence, way: Way) -> Remedy:
+def public_addresses(evidence: Evidence, way: Egress) -> Remedy:
     words = ("ec2", "modify-subnet-attribute", "--subnet-id", way.subnet, "--map-public-ip-on-launch")
     return Remedy(f"give instances in {way.subnet} public addresses, or use a NAT gateway", aws(evidence, *words))
 
 
-def endpoint(evidence: Evidence, way: Way, service: str) -> Remedy:
+def endpoint(evidence: Evidence, way: Egress, service: str) -> Remedy:
     text = f"make an endpoint for {service} (or route {way.subnet} to a NAT gateway)"
     if evidence.region.startswith("cn-"):  # the names of services differ there, one from another
         return Remedy(text)
@@ -123,7 +123,7 @@ def endpoint(evidence: Evidence, way: Way, service: str) -> Remedy:
     return Remedy(text, aws(evidence, *words))
 
 
-def read_log(evidence: Evidence, job: Job) -> Remedy:
+def read_log(evidence: Evidence, job: DiagnosedJob) -> Remedy:
     group = job.log_group or "/aws/batch/job"
     words = ("logs", "get-log-events", "--log-group-name", group, "--log-stream-name", job.log_stream)
     return Remedy("read what it printed", aws(evidence, *words))

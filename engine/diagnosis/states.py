@@ -6,9 +6,9 @@ from typing import Final
 
 from engine.diagnosis import remedies
 from engine.diagnosis.checks import image
-from engine.diagnosis.evidence import Evidence, Job
+from engine.diagnosis.evidence import DiagnosedJob, Evidence
 from engine.diagnosis.findings import Cause, Certainty
-from engine.diagnosis.model import Remedy, Result
+from engine.diagnosis.model import CheckStatus, Remedy
 
 CHILD_STATES: Final = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 # What AWS's reasons of failed jobs mean, by a part of them.
@@ -24,7 +24,7 @@ ENDS: Final = (
 )
 
 
-def cause_of(evidence: Evidence, job: Job) -> Cause | None:
+def cause_of(evidence: Evidence, job: DiagnosedJob) -> Cause | None:
     """None for RUNNABLE jobs."""
     by_state = {
         "SUBMITTED": _submitted,
@@ -48,11 +48,11 @@ def unknown_job(evidence: Evidence, job_id: str) -> Cause:
     )
 
 
-def _submitted(evidence: Evidence, job: Job) -> Cause:
+def _submitted(evidence: Evidence, job: DiagnosedJob) -> Cause:
     return _says("not stuck: just submitted", "AWS Batch is still looking at its dependencies: a matter of seconds.")
 
 
-def _pending(evidence: Evidence, job: Job) -> Cause:
+def _pending(evidence: Evidence, job: DiagnosedJob) -> Cause:
     if job.children:
         told = ", ".join(f"{job.children_in(state)} {state}" for state in CHILD_STATES if job.children_in(state))
         return _says("not stuck: its children go on", f"An array shows PENDING while its children live: {told}.")
@@ -64,10 +64,10 @@ def _pending(evidence: Evidence, job: Job) -> Cause:
     return _says("waiting for a dependency", text, remedies.look_at_job(evidence, first))
 
 
-def _starting(evidence: Evidence, job: Job) -> Cause:
+def _starting(evidence: Evidence, job: DiagnosedJob) -> Cause:
     fact = evidence.image
     seen = image.look(evidence, fact.value) if fact is not None and not fact.trouble else None
-    if seen is not None and seen.result is Result.FAIL and seen.cause is not None:
+    if seen is not None and seen.result is CheckStatus.FAIL and seen.cause is not None:
         return seen.cause
     text = (
         "It has a place, and its container is being started: the image is pulled and the network set up. A large "
@@ -76,16 +76,16 @@ def _starting(evidence: Evidence, job: Job) -> Cause:
     return _says("starting: its image is being pulled", text, remedies.look_at_job(evidence, job.id))
 
 
-def _running(evidence: Evidence, job: Job) -> Cause:
+def _running(evidence: Evidence, job: DiagnosedJob) -> Cause:
     log = (remedies.read_log(evidence, job),) if job.log_stream else ()
     return _says("not stuck: it runs", "Its container runs: what it prints tells what it does.", *log)
 
 
-def _succeeded(evidence: Evidence, job: Job) -> Cause:
+def _succeeded(evidence: Evidence, job: DiagnosedJob) -> Cause:
     return _says("it has ended", "It has succeeded.")
 
 
-def _failed(evidence: Evidence, job: Job) -> Cause:
+def _failed(evidence: Evidence, job: DiagnosedJob) -> Cause:
     said = " · ".join(filter(None, (job.reason, job.container_reason)))
     meaning = next((text for part, text in ENDS if part in said), "")
     code = "" if job.exit_code is None else f" Its exit code was {job.exit_code}."

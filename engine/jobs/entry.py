@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from engine.model import Outcome, Placement, Profile, ResourceShape, Sighting
+from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape
 from engine.pickles.error_names import error_name
 from engine.task_record import TaskRecord
 from engine.telemetry.schema.messages import JobRecord, JobRow, JobState, Transition
@@ -14,7 +14,7 @@ TRANSITIONS_KEPT: Final = 50
 """Of one task: a flapping link could make any number."""
 LONGEST_REASON: Final = 200
 
-_NO_SIGHTING: Final = Sighting()
+_NO_SIGHTING: Final = JobObservation()
 _NO_PROFILE: Final = Profile()
 _NO_SHAPE: Final = ResourceShape()
 
@@ -83,7 +83,7 @@ class JobEntry:
         self._placement = placement
         self._index = index
 
-    def see(self, sighting: Sighting) -> None:
+    def see(self, sighting: JobObservation) -> None:
         self._row = None
         self._sighting = sighting
 

@@ -1,4 +1,4 @@
-"""`JobBook`: what one worker manager's tasks are doing and have done, as people ask for it.
+"""`JobRegistry`: what one worker manager's tasks are doing and have done, as people ask for it.
 
 The task manager tells it of every step (`TaskEvents`); telemetry reads it. Kept are all living tasks (about 1 KiB
 each) and the ended ones that fit into the bound; counts go on for ever.
@@ -13,9 +13,9 @@ from typing import Final
 
 from engine.aws.batch_states import BatchState
 from engine.jobs.entry import JobEntry
-from engine.jobs.routes import RouteBook
+from engine.jobs.routes import RouteTotals
 from engine.jobs.trends import Rates, TrendRings
-from engine.model import Outcome, Placement, Sighting
+from engine.model import JobObservation, Outcome, Placement
 from engine.task_record import TaskRecord, TaskState
 from engine.telemetry.schema.messages import ENDED, JobRecord, JobRow, JobState
 
@@ -39,7 +39,7 @@ def shown_state(record: TaskRecord) -> JobState | None:
     return None
 
 
-class JobBook:
+class JobRegistry:
     """The record of one manager's tasks. `clock` gives seconds since the epoch."""
 
     def __init__(self, manager: str, ended_kept: int = ENDED_KEPT, clock: Callable[[], float] = time.time) -> None:
@@ -54,7 +54,7 @@ class JobBook:
         self._rates = Rates()
         self.counts: Counter[JobState] = Counter()
         """Of all tasks ever; a task that went back unbegun is none."""
-        self.routes = RouteBook()
+        self.routes = RouteTotals()
         self.trends = TrendRings()
 
     # ---- from the task manager
@@ -87,7 +87,7 @@ class JobBook:
     def adopted(self, placement: Placement) -> None:
         self._place(placement.task_ids[0], placement, placement.first_index)
 
-    def seen(self, task_id: bytes, sighting: Sighting) -> None:
+    def seen(self, task_id: bytes, sighting: JobObservation) -> None:
         entry = self._living(task_id)
         if entry is not None:
             entry.see(sighting)

@@ -23,7 +23,7 @@ class _RouteCount:
         return RouteStats(route.value, self.jobs, recent, self.raw_bytes, self.wire_bytes, int(p50), int(p95))
 
 
-class RouteBook:
+class RouteTotals:
     """Counts and bytes since the start, sizes (of one task's share before compression) over the last minutes."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

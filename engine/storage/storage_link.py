@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 
 
-class Channel(Protocol):
+class ObjectChannel(Protocol):
     """One connection; `engine.scaler_link.StorageChannel`."""
 
     async def get(self, object_id: bytes) -> bytes: ...
@@ -30,13 +30,13 @@ class Channel(Protocol):
 class StorageLink:
     """Gets and puts that wait for a connection. `run` keeps one up."""
 
-    def __init__(self, connect: Callable[[str], Awaitable[Channel]], address: str | None) -> None:
+    def __init__(self, connect: Callable[[str], Awaitable[ObjectChannel]], address: str | None) -> None:
         self._connect = connect
         self._address = address
         self._address_known = asyncio.Event()
         if address is not None:
             self._address_known.set()
-        self._channel: Channel | None = None
+        self._channel: ObjectChannel | None = None
         self._up = asyncio.Event()
         self._ended: asyncio.Future[None] | None = None
         self.health = LinkHealth("object storage")
@@ -94,13 +94,13 @@ class StorageLink:
             else:
                 return
 
-    async def _connected(self) -> tuple[Channel, asyncio.Future[None]]:
+    async def _connected(self) -> tuple[ObjectChannel, asyncio.Future[None]]:
         await self._up.wait()
         assert self._channel is not None
         assert self._ended is not None
         return self._channel, self._ended
 
-    async def _serve(self, channel: Channel) -> None:
+    async def _serve(self, channel: ObjectChannel) -> None:
         self._channel = channel
         self._ended = asyncio.get_running_loop().create_future()
         self._up.set()

@@ -21,7 +21,7 @@ ENGINE_FILE, ALLOWED = "engine.json", "allowed"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Role(str, Enum):
+class KeyRole(str, Enum):
     """What a client may do."""
 
     VIEW = "view"
@@ -36,14 +36,14 @@ class _Pair(msgspec.Struct, frozen=True):
 
 class _AllowedClient(msgspec.Struct, frozen=True):
     public: str
-    role: Role
+    role: KeyRole
 
 
 class ClientKeys(msgspec.Struct, frozen=True):
     """What a looker needs for an engine behind `tcp://`. Keys are in ZMQ's own text form (Z85, 40 characters)."""
 
     name: str
-    role: Role
+    role: KeyRole
     public: str
     secret: str
     server_key: str
@@ -60,7 +60,7 @@ class EngineKeys(msgspec.Struct, frozen=True):
 
     public: str
     secret: str
-    allowed: dict[str, Role]
+    allowed: dict[str, KeyRole]
 
     @classmethod
     def load(cls, folder: Path) -> EngineKeys:
@@ -69,7 +69,7 @@ class EngineKeys(msgspec.Struct, frozen=True):
         return cls(pair.public, pair.secret, read_allowed(folder))
 
 
-def read_allowed(folder: Path) -> dict[str, Role]:
+def read_allowed(folder: Path) -> dict[str, KeyRole]:
     """Who is let in at this moment: role by public key. Raises `ConfigError`."""
     files = sorted((folder / ALLOWED).glob("*.json"))
     clients = (_read(file, _AllowedClient, "made by scaler-batch keys client") for file in files)
@@ -89,7 +89,7 @@ def make_engine_keys(folder: Path) -> str:
     return public
 
 
-def make_client_keys(name: str, role: Role, engine: Path, out: Path) -> ClientKeys:
+def make_client_keys(name: str, role: KeyRole, engine: Path, out: Path) -> ClientKeys:
     """A new pair in `out` for a client whom the engine of the folder `engine` lets in. Raises `ConfigError`."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} is no name of a client: use up to 64 letters, digits, dots, dashes, underscores")

@@ -12,7 +12,7 @@ from provisioner.commands.json_output import plan_document, remains_document, re
 from provisioner.commands.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
 from provisioner.commands.printing import console, print_plan, print_remains, print_removal
 from provisioner.commands.signals import interruptible
-from provisioner.plan.cleanup import Candidate, Cleaner, Remains, Removal, candidates, plan_cleanup
+from provisioner.plan.cleanup import Candidate, Remains, Removal, StackCleaner, candidates, plan_cleanup
 from provisioner.plan.planner import Claims, stack_of
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import Stack
@@ -75,7 +75,7 @@ def _clean(
             print_removal(out, removal)
 
     with out.status("cleaning up") as status:
-        return Cleaner(stack, clients, heard, claims=claims, keep_data=keep_data).run(found)
+        return StackCleaner(stack, clients, heard, claims=claims, keep_data=keep_data).run(found)
 
 
 def _tell(remains: list[Remains], *, keep_data: bool, as_json: bool) -> None:

@@ -58,7 +58,7 @@ def doctor(
 
 def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> bool:
     from engine.diagnosis.diagnose import Diagnoser
-    from engine.diagnosis.model import NO_VERDICT, Result
+    from engine.diagnosis.model import NO_VERDICT, CheckStatus
     from provisioner.doctor.doctor import CALLS_PER_S
     from provisioner.doctor.reads import ClientReads
     from provisioner.doctor.report import diagnosis_document, print_diagnosis
@@ -70,16 +70,16 @@ def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> boo
         print_line(diagnosis_document(found))
     else:
         print_diagnosis(found)
-    return found.verdict == NO_VERDICT or any(check.result is Result.FAIL for check in found.checks)
+    return found.verdict == NO_VERDICT or any(check.result is CheckStatus.FAIL for check in found.checks)
 
 
 def _examine(
     region: str, prefix: str, config: Path, max_vcpus: int | None, scheduler: str | None, *, as_json: bool
 ) -> bool:
-    from provisioner.doctor.doctor import Doctor, Request
+    from provisioner.doctor.doctor import Doctor, DoctorRequest
     from provisioner.doctor.report import findings_document, print_findings
 
-    request = Request(region=region, prefix=prefix, config=config, max_vcpus=max_vcpus, scheduler=scheduler)
+    request = DoctorRequest(region=region, prefix=prefix, config=config, max_vcpus=max_vcpus, scheduler=scheduler)
     with console().status("looking"):
         findings = Doctor(clients=Clients(request.region), request=request).examine()
     if as_json:

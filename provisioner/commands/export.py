@@ -12,7 +12,7 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.options import Adopt, Asked, with_asked
+from provisioner.commands.options import Adopt, CommandOptions, with_asked
 from provisioner.errors import ProvisionError
 from provisioner.export.cloudformation import template
 from provisioner.export.policies import Principal, policies
@@ -26,15 +26,15 @@ MANAGED_POLICY_CHARACTERS = 6144
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     CLOUDFORMATION = "cloudformation"
     POLICY = "policy"
 
 
 @with_asked
 def export(
-    asked: Asked,
-    form: Annotated[Format, typer.Option("--format", help="What to print, as JSON.")],
+    asked: CommandOptions,
+    form: Annotated[ExportFormat, typer.Option("--format", help="What to print, as JSON.")],
     only: Annotated[Principal | None, typer.Option(help="With --format policy: this one.")] = None,
     account: Annotated[
         str | None, typer.Option(metavar="ID", help="With --format policy: for this account, without asking AWS.")
@@ -47,7 +47,7 @@ def export(
     The template fits any account, region and partition; deploy it with --capabilities CAPABILITY_NAMED_IAM. The
     policies are of one account: the caller's, or --account.
     """
-    if form is Format.CLOUDFORMATION:
+    if form is ExportFormat.CLOUDFORMATION:
         _refuse("--only", only)
         _refuse("--account", account)
         _write(template(asked.spec), out)

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line
-from provisioner.commands.options import Asked
+from provisioner.commands.options import CommandOptions
 from provisioner.image.build import build_and_push, tag_of
-from provisioner.image.events import Event, Line, Report, State
+from provisioner.image.events import Event, OutputLine, Report, State
 from provisioner.image.registry import find_built
-from provisioner.plan.executor import Executor, Progress, unheard
+from provisioner.plan.executor import PlanExecutor, Progress, unheard
 from provisioner.plan.model import Plan
 from provisioner.plan.planner import Claims, plan_repository
 from provisioner.plan.remote import RemoteState
@@ -23,13 +23,13 @@ from provisioner.stack.spec import ProvisionSpec
 SIGNS: Final = {State.RUNNING: "→", State.DONE: "✓", State.FAILED: "✗", State.SKIPPED: "–"}
 
 
-def known_image(asked: Asked, clients: Clients, stack: Stack) -> str | None:
+def known_image(asked: CommandOptions, clients: Clients, stack: Stack) -> str | None:
     """None when it is known only after it was built."""
     return asked.spec.image or find_built(clients, stack, tag_of(asked.request))
 
 
 def built_image(
-    asked: Asked,
+    asked: CommandOptions,
     clients: Clients,
     stack: Stack,
     claims: Claims,
@@ -56,7 +56,7 @@ def repository_of(
         return Plan((plan_repository(spec, stack, RemoteState(clients), claims),))
 
     def ensure() -> None:
-        Executor(clients, heard).run(planned(), planned)
+        PlanExecutor(clients, heard).run(planned(), planned)
 
     return ensure
 
@@ -67,7 +67,7 @@ def teller(out: Console, *, as_json: bool) -> Report:
     def tell(event: Event) -> None:
         if as_json:
             print_line(event.document())
-        elif isinstance(event, Line):
+        elif isinstance(event, OutputLine):
             out.print(f"  {event.text}", style="dim", markup=False, soft_wrap=True)
         else:
             out.print(f"{SIGNS[event.state]} {event.name}: {event.text}", markup=False, soft_wrap=True)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from provisioner.plan.cleanup import Remains, Removal
-from provisioner.plan.drift import Seen
+from provisioner.plan.drift import LiveResource
 from provisioner.plan.executor import Progress
-from provisioner.plan.model import KNOWN_AFTER_APPLY, Action, FieldChange, Plan, Variable
+from provisioner.plan.model import KNOWN_AFTER_APPLY, FieldChange, Plan, PlanAction, Variable
 from provisioner.stack.naming import Stack
 
 Document = dict[str, object]
@@ -35,7 +35,7 @@ def plan_document(plan: Plan, stack: Stack) -> Document:
         "prefix": stack.prefix,
         "changes": changes,
         "notes": list(plan.notes),
-        "summary": {action.value: plan.count(action) for action in Action},
+        "summary": {action.value: plan.count(action) for action in PlanAction},
     }
 
 
@@ -56,7 +56,7 @@ def removal_document(removal: Removal) -> Document:
         "event": "step",
         "kind": removal.kind,
         "name": removal.name,
-        "action": Action.DELETE.value,
+        "action": PlanAction.DELETE.value,
         "state": removal.outcome.value if removal.outcome else "running",
         "text": removal.text,
     }
@@ -69,7 +69,7 @@ def remains_document(remains: Sequence[Remains]) -> Document:
     return {"event": "done", "remains": left}
 
 
-def seen_documents(seen: Sequence[Seen]) -> list[Document]:
+def seen_documents(seen: Sequence[LiveResource]) -> list[Document]:
     return [
         {
             "kind": one.kind,

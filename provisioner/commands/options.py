@@ -57,7 +57,7 @@ Command = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandOptions:
     """The flags of `plan` and `provision`, checked. The spec's image is None where one is to be built."""
 
     spec: ProvisionSpec
@@ -124,7 +124,7 @@ def asked(
     ] = None,
     python: PythonVersion = OWN_PYTHON,
     engine: EngineName = None,
-) -> Asked:
+) -> CommandOptions:
     """Raises `ConfigError` for values that can't work."""
     spec = ProvisionSpec(
         image=image,
@@ -153,7 +153,7 @@ def asked(
         engine=engine,
     )
     check_platform(spec, request)
-    return Asked(spec, request)
+    return CommandOptions(spec, request)
 
 
 def check_platform(spec: ProvisionSpec, request: ImageRequest) -> None:
@@ -182,4 +182,4 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for part in text.split(",") if (word := part.strip()))
 
 
-__all__ = ["CONFIG_FILE", "ENV_FILE", "Asked", "asked", "with_asked"]
+__all__ = ["CONFIG_FILE", "ENV_FILE", "CommandOptions", "asked", "with_asked"]

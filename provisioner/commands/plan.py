@@ -13,7 +13,7 @@ from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line
 from provisioner.commands.image import known_image
 from provisioner.commands.json_output import plan_document
-from provisioner.commands.options import CONFIG_FILE, Adopt, Asked, ConfigFile, Json, with_asked
+from provisioner.commands.options import CONFIG_FILE, Adopt, CommandOptions, ConfigFile, Json, with_asked
 from provisioner.commands.printing import print_plan
 from provisioner.errors import ProvisionError
 from provisioner.plan.cleanup import candidates, plan_cleanup
@@ -44,7 +44,7 @@ def _told_apart(command: Callable[..., None]) -> Callable[..., None]:
 @_told_apart
 @with_asked
 def plan(
-    asked: Asked,
+    asked: CommandOptions,
     destroy: Annotated[bool, typer.Option("--destroy", help="What `cleanup` would delete.")] = False,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="With --destroy: keep bucket and logs.")] = False,
     detailed_exitcode: Annotated[
@@ -71,7 +71,7 @@ def plan(
         raise typer.Exit(CHANGES)
 
 
-def _plan(asked: Asked, stack: Stack, clients: Clients, claims: Claims) -> Plan:
+def _plan(asked: CommandOptions, stack: Stack, clients: Clients, claims: Claims) -> Plan:
     spec = asked.with_image(known_image(asked, clients, stack))
     return plan_provision(spec, stack, RemoteState(clients), claims)
 

@@ -11,24 +11,24 @@ from rich.markup import escape
 from rich.table import Table
 
 from provisioner.commands.json_output import plain
-from provisioner.plan.cleanup import Outcome, Remains, Removal
-from provisioner.plan.drift import MISSING, UNKNOWN, Seen
-from provisioner.plan.model import Action, Change, FieldChange, Plan
+from provisioner.plan.cleanup import Remains, Removal, RemovalOutcome
+from provisioner.plan.drift import MISSING, UNKNOWN, LiveResource
+from provisioner.plan.model import Change, FieldChange, Plan, PlanAction
 from provisioner.stack.naming import Stack
 
 SIGNS: Final = {
-    Action.CREATE: ("+", "green"),
-    Action.UPDATE: ("~", "yellow"),
-    Action.REPLACE: ("±", "magenta"),
-    Action.DELETE: ("-", "red"),
-    Action.KEEP: (" ", "dim"),
+    PlanAction.CREATE: ("+", "green"),
+    PlanAction.UPDATE: ("~", "yellow"),
+    PlanAction.REPLACE: ("±", "magenta"),
+    PlanAction.DELETE: ("-", "red"),
+    PlanAction.KEEP: (" ", "dim"),
 }
 OUTCOMES: Final = {
-    Outcome.DONE: ("✓", "green"),
-    Outcome.GONE: ("·", "dim"),
-    Outcome.FAILED: ("✗", "red"),
-    Outcome.SKIPPED: ("–", "yellow"),
-    Outcome.KEPT: ("=", "dim"),
+    RemovalOutcome.DONE: ("✓", "green"),
+    RemovalOutcome.GONE: ("·", "dim"),
+    RemovalOutcome.FAILED: ("✗", "red"),
+    RemovalOutcome.SKIPPED: ("–", "yellow"),
+    RemovalOutcome.KEPT: ("=", "dim"),
 }
 PIPE_WIDTH: Final = 400
 LONGEST_VALUE: Final = 300
@@ -44,7 +44,7 @@ def print_plan(plan: Plan, stack: Stack) -> None:
     out = console()
     out.print(f"Account {stack.account}, region {stack.region}, prefix {stack.prefix}:", markup=False, soft_wrap=True)
     for change in plan.changes:
-        if change.action is not Action.KEEP:
+        if change.action is not PlanAction.KEEP:
             _print_change(out, change)
     for note in plan.notes:
         out.print(f"  note: {note}", markup=False, soft_wrap=True)
@@ -56,8 +56,8 @@ def summary(plan: Plan) -> str:
         return "Nothing to delete: there is nothing of this stack."
     if not plan:
         return "Nothing to change: everything is as it was asked for."
-    counts = {action: plan.count(action) for action in Action}
-    kept = counts.pop(Action.KEEP)
+    counts = {action: plan.count(action) for action in PlanAction}
+    kept = counts.pop(PlanAction.KEEP)
     changes = ", ".join(f"{count} to {action.value}" for action, count in counts.items() if count)
     return f"{changes}; {kept} unchanged." if kept else f"{changes}."
 
@@ -83,7 +83,7 @@ def print_remains(remains: Sequence[Remains], *, keep_data: bool) -> None:
         out.print(f"    {one.command}", markup=False, style="dim", soft_wrap=True)
 
 
-def print_seen(seen: Sequence[Seen]) -> None:
+def print_seen(seen: Sequence[LiveResource]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("", "KIND", "NAME", "STATE", "DETAIL"):
         table.add_column(column, overflow="fold")
@@ -98,7 +98,7 @@ def change_of(field: FieldChange) -> str:
     return f"{_short(field.before)} → {_short(field.after)}"
 
 
-def _sign(one: Seen) -> str:
+def _sign(one: LiveResource) -> str:
     if one.state == MISSING:
         return "[red]✗[/]"
     if one.state == UNKNOWN:
@@ -112,7 +112,7 @@ def _print_change(out: Console, change: Change) -> None:
     out.print(
         f"{sign} {change.action.value} {change.kind} {change.name}{note}", style=style, markup=False, soft_wrap=True
     )
-    if change.action in (Action.UPDATE, Action.REPLACE):
+    if change.action in (PlanAction.UPDATE, PlanAction.REPLACE):
         for field in change.fields:
             out.print(f"    {field.path}: {change_of(field)}", markup=False, soft_wrap=True)
 

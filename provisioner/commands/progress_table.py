@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from provisioner.plan.executor import Progress, StepState
-from provisioner.plan.model import Action, Plan
+from provisioner.plan.model import Plan, PlanAction
 
 SIGNS: Final = {
     StepState.RUNNING: ("▸", "cyan"),
@@ -26,7 +26,7 @@ class ProgressTable:
     """On a terminal it is drawn in place; elsewhere each end is a line of its own."""
 
     def __init__(self, plan: Plan, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._names = [str(change) for change in plan.changes if change.action is not Action.KEEP]
+        self._names = [str(change) for change in plan.changes if change.action is not PlanAction.KEEP]
         self._latest: dict[str, Progress] = {}
         self._began: dict[str, float] = {}
         self._took: dict[str, float] = {}

@@ -14,15 +14,25 @@ from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
 from provisioner.commands.image import built_image, known_image, teller
 from provisioner.commands.json_output import plan_document, progress_document
-from provisioner.commands.options import CONFIG_FILE, ENV_FILE, Adopt, Asked, ConfigFile, EnvFile, Json, Yes, with_asked
+from provisioner.commands.options import (
+    CONFIG_FILE,
+    ENV_FILE,
+    Adopt,
+    CommandOptions,
+    ConfigFile,
+    EnvFile,
+    Json,
+    Yes,
+    with_asked,
+)
 from provisioner.commands.printing import console, print_plan
 from provisioner.commands.progress_table import ProgressTable
 from provisioner.commands.signals import interruptible
-from provisioner.plan.executor import Executor, Progress
+from provisioner.plan.executor import PlanExecutor, Progress
 from provisioner.plan.model import Plan
 from provisioner.plan.planner import Claims, plan_provision, stack_of
 from provisioner.plan.remote import RemoteState
-from provisioner.stack.checkpoint import Journal
+from provisioner.stack.checkpoint import Checkpoint
 from provisioner.stack.naming import Stack
 from provisioner.stack.private_files import require_writable
 from provisioner.stack.saved_state import Provisioned, entry_key, load
@@ -33,7 +43,7 @@ WHAT_NOW = "what was made so far is noted. Run this again to go on, or cleanup t
 
 @with_asked
 def provision(
-    asked: Asked,
+    asked: CommandOptions,
     yes: Yes = False,
     adopt: Adopt = False,
     as_json: Json = False,
@@ -69,14 +79,16 @@ class _Files:
 
 
 def _provision(
-    asked: Asked, clients: Clients, stack: Stack, claims: Claims, files: _Files, *, yes: bool, as_json: bool
+    asked: CommandOptions, clients: Clients, stack: Stack, claims: Claims, files: _Files, *, yes: bool, as_json: bool
 ) -> None:
     image = known_image(asked, clients, stack)
     plan = _planned(asked.with_image(image), clients, stack, claims)
     _show(plan, stack, as_json=as_json)
     if plan:
         require_consent("Do this?", yes=yes)
-    journal = Journal(Provisioned.of(asked.with_image(image), stack), files.config, files.env_file, files.begun(stack))
+    journal = Checkpoint(
+        Provisioned.of(asked.with_image(image), stack), files.config, files.env_file, files.begun(stack)
+    )
     if image is None:
         image = built_image(asked, clients, stack, claims, teller(console(), as_json=as_json), journal.heard)
         journal.built(image)
@@ -101,7 +113,7 @@ def _show(plan: Plan, stack: Stack, *, as_json: bool) -> None:
         print_plan(plan, stack)
 
 
-def _apply(plan: Plan, look_again: Callable[[], Plan], clients: Clients, journal: Journal, *, as_json: bool) -> None:
+def _apply(plan: Plan, look_again: Callable[[], Plan], clients: Clients, journal: Checkpoint, *, as_json: bool) -> None:
     table = ProgressTable(plan, console())
 
     def heard(progress: Progress) -> None:
@@ -112,7 +124,7 @@ def _apply(plan: Plan, look_again: Callable[[], Plan], clients: Clients, journal
             table.heard(progress)
 
     with nullcontext() if as_json else table:
-        Executor(clients, heard).run(plan, look_again)
+        PlanExecutor(clients, heard).run(plan, look_again)
 
 
 def _tell(provisioned: Provisioned, files: _Files, *, as_json: bool) -> None:

@@ -24,7 +24,7 @@ from provisioner.stack.saved_state import Provisioned, environment_text, load
 from provisioner.stack.toml_table import worker_manager_table
 
 
-class Format(StrEnum):
+class ShowFormat(StrEnum):
     ENV = "env"
     TOML = "toml"
     JSON = "json"
@@ -36,7 +36,8 @@ def show(
     live: Annotated[bool, typer.Option("--live", help="Look what of it lives, and what differs.")] = False,
     as_json: Json = False,
     format: Annotated[
-        Format | None, typer.Option(help="env: a shell's variables; toml: a worker_manager table for `run`; json: all.")
+        ShowFormat | None,
+        typer.Option(help="env: a shell's variables; toml: a worker_manager table for `run`; json: all."),
     ] = None,
     config: ConfigFile = CONFIG_FILE,
 ) -> None:
@@ -51,16 +52,16 @@ def show(
     _warn_of_unfinished(entries)
     if live:
         _show_live(_only(entries), as_json=as_json)
-    elif format is Format.ENV:
+    elif format is ShowFormat.ENV:
         typer.echo(environment_text(_only(entries)), nl=False)
-    elif format is Format.TOML:
+    elif format is ShowFormat.TOML:
         typer.echo(worker_manager_table(_only(entries)), nl=False)
     else:
         by_key = {f"{entry.account}/{entry.region}/{entry.prefix}": entry for entry in entries}
         typer.echo(msgspec.json.format(msgspec.json.encode(by_key)).decode())
 
 
-def _check_one_form(*, live: bool, as_json: bool, format: Format | None) -> None:
+def _check_one_form(*, live: bool, as_json: bool, format: ShowFormat | None) -> None:
     """Raises `ConfigError` for flags of which one would go unheard."""
     if format is not None and (live or as_json):
         other = "--live" if live else "--json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.diagnosis.model import Result
+from engine.diagnosis.model import CheckStatus
 from engine.diagnosis.probes.image import Fetch, fetch
 from engine.diagnosis.reads import Reader
 from provisioner.clients import Clients
@@ -17,7 +17,7 @@ from provisioner.doctor import identity, permissions, python_version, scheduler,
 from provisioner.doctor.finding import Finding
 from provisioner.doctor.permissions import Need
 from provisioner.doctor.reads import ClientReads
-from provisioner.doctor.stack_health import Wanted
+from provisioner.doctor.stack_health import StackExpectation
 from provisioner.export.policies import Principal, policies
 from provisioner.plan.planner import stack_of
 from provisioner.stack.saved_state import entry_key, load
@@ -28,7 +28,7 @@ CALLS_PER_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class DoctorRequest:
     """What is looked at. `scheduler` as tcp://host:port."""
 
     region: str
@@ -50,7 +50,7 @@ class Doctor:
     """Looks without changing anything."""
 
     clients: Clients
-    request: Request
+    request: DoctorRequest
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     connect: scheduler.Connect = scheduler.connect
@@ -73,19 +73,19 @@ class Doctor:
         allowed = [permissions.look(reader, reads, who, wanted.stack, need) for need in _needs(wanted)]
         return [credentials, region, *allowed, *health, python, reached]
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> StackExpectation:
         request = self.request
         stack = stack_of(request.region, request.prefix, self.clients)
         saved = load(request.config).get(entry_key(stack.account, request.region, request.prefix))
         spec = saved.spec if saved else ProvisionSpec(image=None, region=request.region, prefix=request.prefix)
         provisioned = saved is not None and saved.complete
-        return Wanted(stack=stack, spec=spec, provisioned=provisioned, max_vcpus=request.max_vcpus)
+        return StackExpectation(stack=stack, spec=spec, provisioned=provisioned, max_vcpus=request.max_vcpus)
 
 
-def _needs(wanted: Wanted) -> tuple[Need, ...]:
+def _needs(wanted: StackExpectation) -> tuple[Need, ...]:
     """Whoever runs a manager need not be able to provision."""
     known = policies(wanted.spec, wanted.stack)
     return (
-        Need("may run a worker manager", known[Principal.MANAGER], Principal.MANAGER, Result.FAIL),
-        Need("may provision", known[Principal.PROVISIONER], Principal.PROVISIONER, Result.WARN),
+        Need("may run a worker manager", known[Principal.MANAGER], Principal.MANAGER, CheckStatus.FAIL),
+        Need("may provision", known[Principal.PROVISIONER], Principal.PROVISIONER, CheckStatus.WARN),
     )

@@ -5,22 +5,24 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from engine.diagnosis.model import Check, Remedy, Result
+from engine.diagnosis.model import CheckResult, CheckStatus, Remedy
 from provisioner.stack.naming import Stack
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    check: Check
+    check: CheckResult
     fixes: tuple[Remedy, ...] = ()
 
     @property
     def failed(self) -> bool:
-        return self.check.result is Result.FAIL
+        return self.check.result is CheckStatus.FAIL
 
 
-def finding(name: str, result: Result, evidence: str, *fixes: Remedy, source: str = "", at: float = 0.0) -> Finding:
-    return Finding(Check(name, result, evidence, source, at), fixes)
+def finding(
+    name: str, result: CheckStatus, evidence: str, *fixes: Remedy, source: str = "", at: float = 0.0
+) -> Finding:
+    return Finding(CheckResult(name, result, evidence, source, at), fixes)
 
 
 def command_for(stack: Stack, command: str, *words: str) -> str:

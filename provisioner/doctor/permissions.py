@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.diagnosis.model import Remedy, Result
+from engine.diagnosis.model import CheckStatus, Remedy
 from engine.diagnosis.reads import Document, Reader, Reading
 from provisioner.doctor.finding import Finding, command_for, finding
 from provisioner.doctor.identity import Identity
@@ -33,7 +33,7 @@ class Need:
     name: str
     policy: Policy
     principal: Principal
-    missing: Result
+    missing: CheckStatus
 
 
 def look(reader: Reader, reads: ClientReads, who: Identity, stack: Stack, need: Need) -> Finding:
@@ -53,7 +53,7 @@ def look(reader: Reader, reads: ClientReads, who: Identity, stack: Stack, need: 
         fix = _policy_of(stack, need.principal)
         return finding(need.name, need.missing, f"denied: {_some(denied)}", fix, source=SOURCE, at=reader.clock())
     told = f"all {len(asked)} actions are allowed"
-    return finding(need.name, Result.PASS, told, source=SOURCE, at=reader.clock())
+    return finding(need.name, CheckStatus.PASS, told, source=SOURCE, at=reader.clock())
 
 
 def caller(who: Identity) -> str:
@@ -104,9 +104,9 @@ def _tried(reads: ClientReads, stack: Stack, need: Need, reading: Reading) -> Fi
     if reads.denied:
         told = f"denied: {_some(reads.denied)}; the rest could not be asked for"
         fix = _policy_of(stack, need.principal)
-        return finding(need.name, Result.WARN, told, fix, source=reading.source, at=reading.at)
+        return finding(need.name, CheckStatus.WARN, told, fix, source=reading.source, at=reading.at)
     told = f"{len(reads.allowed)} reads of this doctor were allowed; changes could not be asked for ({reading.trouble})"
-    return finding(need.name, Result.UNKNOWN, told, source=reading.source, at=reading.at)
+    return finding(need.name, CheckStatus.UNKNOWN, told, source=reading.source, at=reading.at)
 
 
 def _policy_of(stack: Stack, principal: Principal) -> Remedy:

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from engine.aws.errors import AwsError, Remedy, sort
+from engine.aws.errors import AwsError, ErrorAction, sort
 from engine.diagnosis.reads import DENIED_CODES, action
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError
@@ -36,7 +36,7 @@ class ClientReads:
     def _noted(self, name: str, error: ProvisionError) -> AwsError:
         cause = error.__cause__
         if isinstance(cause, ResponseParserError):  # a page of something that stands between us and AWS
-            return AwsError(name, Remedy.RETRY_LATER, type(cause).__name__, "the answer is not AWS's")
+            return AwsError(name, ErrorAction.RETRY_LATER, type(cause).__name__, "the answer is not AWS's")
         if not isinstance(cause, ClientError | BotoCoreError):
             raise error
         found = sort(name.partition(":")[2], cause, repeatable=True)

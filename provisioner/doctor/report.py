@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engine.diagnosis.model import Check, Diagnosis, Remedy, Result
+from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, Remedy
 from provisioner.commands.printing import console
 from provisioner.doctor.finding import Finding
 
 SIGNS: Final = {
-    Result.PASS: ("✓", "green"),
-    Result.WARN: ("!", "yellow"),
-    Result.FAIL: ("✗", "bold red"),
-    Result.UNKNOWN: ("?", "magenta"),
-    Result.NOT_RUN: ("–", "dim"),
+    CheckStatus.PASS: ("✓", "green"),
+    CheckStatus.WARN: ("!", "yellow"),
+    CheckStatus.FAIL: ("✗", "bold red"),
+    CheckStatus.UNKNOWN: ("?", "magenta"),
+    CheckStatus.NOT_RUN: ("–", "dim"),
 }
-WORDS: Final = {Result.FAIL: "FAIL"}
+WORDS: Final = {CheckStatus.FAIL: "FAIL"}
 
 
 def findings_document(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def print_findings(findings: Sequence[Finding], clock: Callable[[], float] = tim
     out = console()
     _print_checks(out, [one.check for one in findings], clock())
     for one in findings:
-        if one.fixes and one.check.result is not Result.PASS:
+        if one.fixes and one.check.result is not CheckStatus.PASS:
             out.print(f"\n{one.check.name}:", style="bold", markup=False)
             _print_remedies(out, one.fixes)
     failed = sum(one.failed for one in findings)
@@ -64,7 +64,7 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
         _print_remedies(out, diagnosis.remedies)
 
 
-def _print_checks(out: Console, checks: Sequence[Check], now: float) -> None:
+def _print_checks(out: Console, checks: Sequence[CheckResult], now: float) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("", no_wrap=True)
     for name in ("CHECK", "RESULT", "EVIDENCE"):
@@ -76,7 +76,7 @@ def _print_checks(out: Console, checks: Sequence[Check], now: float) -> None:
     out.print(table)
 
 
-def _evidence(check: Check, now: float) -> str:
+def _evidence(check: CheckResult, now: float) -> str:
     age = now - check.read_at
     return f"{check.evidence} ({age:.0f} s ago)" if check.read_at and age >= 10 else check.evidence
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from engine.diagnosis.model import Remedy, Result
+from engine.diagnosis.model import CheckStatus, Remedy
 from engine.errors import ConfigError
 from provisioner.doctor.finding import Finding, finding
 
@@ -33,10 +33,10 @@ def parse(address: str) -> tuple[str, int]:
 
 def look(address: str | None, connect: Connect) -> Finding:
     if address is None:
-        return finding(NAME, Result.NOT_RUN, "no --scheduler was given")
+        return finding(NAME, CheckStatus.NOT_RUN, "no --scheduler was given")
     try:
         connect(*parse(address))
     except OSError as error:
         fix = Remedy("start it, or open the way to its port; object storage has a port of its own")
-        return finding(NAME, Result.FAIL, f"{address}: {error.strerror or error}", fix)
-    return finding(NAME, Result.PASS, f"{address} takes connections")
+        return finding(NAME, CheckStatus.FAIL, f"{address}: {error.strerror or error}", fix)
+    return finding(NAME, CheckStatus.PASS, f"{address} takes connections")

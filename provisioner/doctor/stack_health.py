@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.diagnosis.checks.table import LADDER, Rung
-from engine.diagnosis.evidence import Environment, Evidence, Fact, Image, Job
-from engine.diagnosis.model import Remedy, Result
+from engine.diagnosis.checks.table import LADDER, Check
+from engine.diagnosis.evidence import DiagnosedJob, Environment, Evidence, Fact, Image
+from engine.diagnosis.model import CheckStatus, Remedy
 from engine.diagnosis.probes import environments, instance_types, queue, quotas, role, subnets, ways
 from engine.diagnosis.probes.image import Fetch, ImageProbe
 from engine.diagnosis.probes.job import job_of
@@ -42,7 +42,7 @@ AFTER_JOB: Final = (instance_types.probe, quotas.probe, role.probe, subnets.prob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class StackExpectation:
     """What there should be; `provisioned` when it was once made completely, so that a lack is a fault."""
 
     stack: Stack
@@ -52,7 +52,7 @@ class Wanted:
     """To hold the quota against, instead of what lives."""
 
 
-def gather(reader: Reader, clients: Clients, wanted: Wanted, fetch: Fetch) -> Evidence:
+def gather(reader: Reader, clients: Clients, wanted: StackExpectation, fetch: Fetch) -> Evidence:
     """Everything that the checks need, each thing read once."""
     stack = wanted.stack
     evidence = Evidence(
@@ -70,13 +70,13 @@ def image_of(evidence: Evidence) -> Image | None:
     return evidence.image.value if evidence.image is not None else None
 
 
-def look(evidence: Evidence, wanted: Wanted) -> list[Finding]:
+def look(evidence: Evidence, wanted: StackExpectation) -> list[Finding]:
     found = [_queue(evidence, wanted), _environments(evidence), _definition(evidence, wanted)]
     found.append(_of(RUNGS[QUOTA], _with_max_vcpus(evidence, wanted.max_vcpus)))
     return found + [_of(RUNGS[name], evidence) for name in OTHERS]
 
 
-def _job(reader: Reader, stack: Stack) -> Fact[Job]:
+def _job(reader: Reader, stack: Stack) -> Fact[DiagnosedJob]:
     """A job of the definition as it is, that waits for a place."""
     asked = {"jobDefinitionName": stack.job_definition, "status": "ACTIVE"}
     found, reading = reader.pages("batch", "describe_job_definitions", "jobDefinitions", **asked)
@@ -89,7 +89,7 @@ def _job(reader: Reader, stack: Stack) -> Fact[Job]:
     return Fact(reading.source, reading.at, job_of(document))
 
 
-def _planned(clients: Clients, wanted: Wanted) -> Environment:
+def _planned(clients: Clients, wanted: StackExpectation) -> Environment:
     spec = wanted.spec
     return Environment(
         name=wanted.stack.compute_environment,
@@ -128,7 +128,7 @@ def _is_planned(evidence: Evidence) -> bool:
     return all(not one.arn for one in evidence.known_environments)
 
 
-def _queue(evidence: Evidence, wanted: Wanted) -> Finding:
+def _queue(evidence: Evidence, wanted: StackExpectation) -> Finding:
     if evidence.queue is not None and evidence.queue.absent:
         return _lacking(QUEUE, wanted, f"job queue {evidence.queue_name}", evidence.queue.source, evidence.queue.at)
     return _of(RUNGS[QUEUE], evidence)
@@ -136,29 +136,29 @@ def _queue(evidence: Evidence, wanted: Wanted) -> Finding:
 
 def _environments(evidence: Evidence) -> Finding:
     if _is_planned(evidence):
-        return finding(ENVIRONMENTS, Result.NOT_RUN, f"{NOT_YET}; what would be made is looked at below")
+        return finding(ENVIRONMENTS, CheckStatus.NOT_RUN, f"{NOT_YET}; what would be made is looked at below")
     return _of(RUNGS[ENVIRONMENTS], evidence)
 
 
-def _definition(evidence: Evidence, wanted: Wanted) -> Finding:
+def _definition(evidence: Evidence, wanted: StackExpectation) -> Finding:
     fact = evidence.job or Fact("", 0.0)
     if fact.absent:
         return _lacking(DEFINITION, wanted, f"job definition {wanted.stack.job_definition}", fact.source, fact.at)
     if fact.value is None:
-        return finding(DEFINITION, Result.UNKNOWN, fact.trouble, source=fact.source, at=fact.at)
+        return finding(DEFINITION, CheckStatus.UNKNOWN, fact.trouble, source=fact.source, at=fact.at)
     job = fact.value
     told = f"{job.definition}: {job.vcpus or 0:g} vCPU, {job.memory_mib} MiB, image {job.image}"
-    return finding(DEFINITION, Result.PASS, told, source=fact.source, at=fact.at)
+    return finding(DEFINITION, CheckStatus.PASS, told, source=fact.source, at=fact.at)
 
 
-def _lacking(name: str, wanted: Wanted, what: str, source: str, at: float) -> Finding:
+def _lacking(name: str, wanted: StackExpectation, what: str, source: str, at: float) -> Finding:
     fix = Remedy("make it", command_for(wanted.stack, "provision"))
     if wanted.provisioned:
-        return finding(name, Result.FAIL, f"{what} was provisioned and is gone", fix, source=source, at=at)
-    return finding(name, Result.WARN, f"{what} does not exist: {NOT_YET}", fix, source=source, at=at)
+        return finding(name, CheckStatus.FAIL, f"{what} was provisioned and is gone", fix, source=source, at=at)
+    return finding(name, CheckStatus.WARN, f"{what} does not exist: {NOT_YET}", fix, source=source, at=at)
 
 
-def _of(rung: Rung, evidence: Evidence) -> Finding:
+def _of(rung: Check, evidence: Evidence) -> Finding:
     seen = rung.seen(evidence)
     fixes = seen.cause.remedies if seen is not None and seen.cause is not None else ()
     if _is_planned(evidence):  # what does not exist can't be updated

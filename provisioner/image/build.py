@@ -9,9 +9,9 @@ from typing import Final
 
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError
-from provisioner.image.builder import Engine, find_engine
+from provisioner.image.builder import ImageBuilder, find_engine
 from provisioner.image.context import Context, prepared
-from provisioner.image.events import Line, Report, State, Step, told
+from provisioner.image.events import ImageStep, OutputLine, Report, State, told
 from provisioner.image.login import logged_in
 from provisioner.image.programs import ProgramFailed, stream
 from provisioner.image.registry import credentials, find_built, repository_uri
@@ -51,7 +51,7 @@ def build_and_push(
     say = _teller(report)
     with prepared(request, say) as context:
         if known := find_built(clients, stack, context.tag):
-            report(Step("build", State.DONE, f"unchanged: {context.tag} is in ECR"))
+            report(ImageStep("build", State.DONE, f"unchanged: {context.tag} is in ECR"))
             return BuiltImage(known, context.tag, built=False)
         engine = find_engine(request.engine, os.environ, say)
         ensure_repository()
@@ -62,7 +62,7 @@ def build_and_push(
         return BuiltImage(_pushed(engine, image, context.tag, clients, stack, say), context.tag, built=True)
 
 
-def _build(engine: Engine, request: ImageRequest, context: Context, image: str, report: Report) -> None:
+def _build(engine: ImageBuilder, request: ImageRequest, context: Context, image: str, report: Report) -> None:
     arguments = {"PYTHON_VERSION": request.python}
     if request.base_image is not None:
         arguments["BASE_IMAGE"] = request.base_image
@@ -84,10 +84,10 @@ def _explained(error: ProgramFailed, platform: str) -> ProvisionError:
     )
 
 
-def _check(engine: Engine, request: ImageRequest, image: str, report: Report) -> None:
+def _check(engine: ImageBuilder, request: ImageRequest, image: str, report: Report) -> None:
     """What would otherwise show only in the first job: the runner starts, on the Python that was asked for."""
     if not engine.runs_containers:
-        report(Step("check", State.SKIPPED, f"{engine.name} doesn't run containers"))
+        report(ImageStep("check", State.SKIPPED, f"{engine.name} doesn't run containers"))
         return
     with told(report, "check", f"the runner on Python {request.python}"):
         command = engine.run_python(image, request.platform, CHECK)
@@ -99,7 +99,9 @@ def _check(engine: Engine, request: ImageRequest, image: str, report: Report) ->
             )
 
 
-def _pushed(engine: Engine, image: str, tag: str, clients: Clients, stack: Stack, say: Callable[[str], None]) -> str:
+def _pushed(
+    engine: ImageBuilder, image: str, tag: str, clients: Clients, stack: Stack, say: Callable[[str], None]
+) -> str:
     registry = image.partition("/")[0]
     with logged_in(engine, registry, credentials(clients), os.environ) as environment:
         try:
@@ -115,4 +117,4 @@ def _pushed(engine: Engine, image: str, tag: str, clients: Clients, stack: Stack
 
 
 def _teller(report: Report) -> Callable[[str], None]:
-    return lambda line: report(Line(line))
+    return lambda line: report(OutputLine(line))

@@ -21,7 +21,7 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class ImageBuilder:
     """Argument lists only; nothing is run here."""
 
     name: str
@@ -67,13 +67,15 @@ class Engine:
         return ["--tls-verify=false"] if local and self.name in ("podman", "buildah") else []
 
 
-def find_engine(asked: str | None, environment: Mapping[str, str], say: Callable[[str], None]) -> Engine:
+def find_engine(asked: str | None, environment: Mapping[str, str], say: Callable[[str], None]) -> ImageBuilder:
     """The engine of that name, or of the environment's `SCALER_BATCH_ENGINE`, else the first one that answers.
 
     Raises `ProvisionError` when there is none, `ConfigError` for an unknown name.
     """
     names = _names(asked or environment.get(ENGINE_VARIABLE))
-    installed = [Engine(name, path) for name in names if (path := shutil.which(name, path=environment.get("PATH")))]
+    installed = [
+        ImageBuilder(name, path) for name in names if (path := shutil.which(name, path=environment.get("PATH")))
+    ]
     if not installed:
         looked_for = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
         raise ProvisionError(f"No container engine: looked for {looked_for} in PATH. Install one, {WAY_OUT}.")
@@ -95,7 +97,7 @@ def _names(asked: str | None) -> tuple[str, ...]:
     return (asked,)
 
 
-def _refusal(engine: Engine, environment: Mapping[str, str]) -> str | None:
+def _refusal(engine: ImageBuilder, environment: Mapping[str, str]) -> str | None:
     """Why it can't work now; None when it can."""
     try:
         ask(f"{engine.name} {PINGS[engine.name]}", engine.ping(), environment)

@@ -18,7 +18,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ImageStep:
     """`name` is build, check or push."""
 
     name: str
@@ -32,7 +32,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OutputLine:
     """One line of output of pip or of the container engine."""
 
     text: str
@@ -42,17 +42,17 @@ class Line:
         return {"event": "line", "text": self.text}
 
 
-Event = Step | Line
+Event = ImageStep | OutputLine
 Report = Callable[[Event], None]
 
 
 @contextmanager
 def told(report: Report, name: str, text: str) -> Iterator[None]:
     """A step from its beginning to how it ended."""
-    report(Step(name, State.RUNNING, text))
+    report(ImageStep(name, State.RUNNING, text))
     try:
         yield
     except ProvisionError as error:
-        report(Step(name, State.FAILED, str(error)))
+        report(ImageStep(name, State.FAILED, str(error)))
         raise
-    report(Step(name, State.DONE, text))
+    report(ImageStep(name, State.DONE, text))

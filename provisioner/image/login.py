@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from provisioner.image.builder import Engine
+from provisioner.image.builder import ImageBuilder
 from provisioner.image.programs import ask
 from provisioner.image.registry import Credentials
 
@@ -19,7 +19,7 @@ ABOUT_LOGINS: Final = frozenset({"auths", "credsStore", "credHelpers"})
 
 @contextmanager
 def logged_in(
-    engine: Engine, registry: str, credentials: Credentials, environment: Mapping[str, str]
+    engine: ImageBuilder, registry: str, credentials: Credentials, environment: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
     """The environment in which the engine may push to the registry. Raises `ProvisionError` when it is refused.
 

@@ -1,4 +1,4 @@
-"""`python -P -m provisioner.local`: the local AWS as a process. Its options are those of `LocalOptions`."""
+"""`python -P -m provisioner.local`: the local AWS as a process. Its options are those of `LocalAWSOptions`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 import msgspec
 
 from engine.errors import EngineError
-from provisioner.local.options import LocalOptions
+from provisioner.local.options import LocalAWSOptions
 from provisioner.local.server import serve
 
 
-def parse(argv: list[str]) -> LocalOptions:
+def parse(argv: list[str]) -> LocalAWSOptions:
     parser = argparse.ArgumentParser(prog="python -m provisioner.local", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state-dir", required=True, help="the only folder that is written to")
@@ -21,7 +21,7 @@ def parse(argv: list[str]) -> LocalOptions:
     given = parser.parse_args(argv)
     more = msgspec.json.decode(given.options, type=dict)
     known = {"port": given.port, "state_dir": given.state_dir, "faults": given.fault}
-    return msgspec.convert({**known, **more}, LocalOptions)
+    return msgspec.convert({**known, **more}, LocalAWSOptions)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import msgspec
 
 from engine.errors import EngineError
 from provisioner.local.faults.faults import AnyFault, parse_fault
-from provisioner.local.options import Delays, LocalOptions
+from provisioner.local.options import Delays, LocalAWSOptions
 
 READY = "READY "
 STOP_SECONDS = 10.0
@@ -29,7 +29,7 @@ class LocalAWSError(EngineError):
 
 
 class LocalAWS:
-    """One local AWS process. `options` are the fields of `LocalOptions` besides state_dir.
+    """One local AWS process. `options` are the fields of `LocalAWSOptions` besides state_dir.
 
     Without a state_dir a temporary one is made and removed again. The process ends with this one, however
     this one ends. Raises `FaultSyntaxError` when one of the faults can't be read.
@@ -38,7 +38,9 @@ class LocalAWS:
     def __init__(self, state_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="local-aws-") if state_dir is None else None
         self.state_dir = Path(state_dir or self._temporary.name)  # type: ignore[union-attr]
-        self.options = msgspec.convert({"state_dir": str(self.state_dir), **msgspec.to_builtins(options)}, LocalOptions)
+        self.options = msgspec.convert(
+            {"state_dir": str(self.state_dir), **msgspec.to_builtins(options)}, LocalAWSOptions
+        )
         for fault in self.options.faults:
             parse_fault(fault)
         self._process: subprocess.Popen[bytes] | None = None

@@ -21,7 +21,7 @@ class Delays(msgspec.Struct, frozen=True, kw_only=True):
     starting: float = 0.0
 
 
-class LocalOptions(msgspec.Struct, frozen=True, kw_only=True):
+class LocalAWSOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the local AWS process.
 
     time_scale multiplies AWS's own times (job timeouts, the 30 s from SIGTERM to SIGKILL, the day for which a

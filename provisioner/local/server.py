@@ -32,13 +32,13 @@ from provisioner.local.batch.clock import ThreadClock
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.batch.jobs.submit import DEFAULT_LOG_GROUP
-from provisioner.local.faults.fault_injector import FaultDesk
+from provisioner.local.faults.fault_injector import FaultInjector
 from provisioner.local.faults.faults import parse_fault
 from provisioner.local.http.gateway import Gateway, Services
-from provisioner.local.http.server import HttpServer, Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse, HttpServer
 from provisioner.local.logs.log_store import LogStore
 from provisioner.local.logs.logs_api import LogsApi
-from provisioner.local.options import LocalOptions
+from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import ForkServerExecutor
 from provisioner.local.processes.framing import ProgramSettings
 from provisioner.local.s3.s3 import S3
@@ -55,7 +55,7 @@ KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH")
 class LocalServer:
     """Everything that lives in the process."""
 
-    def __init__(self, options: LocalOptions) -> None:
+    def __init__(self, options: LocalAWSOptions) -> None:
         self._options = options
         self._http = HttpServer(self._answer, options.port)
         self._registry = make_registry(options)
@@ -75,7 +75,7 @@ class LocalServer:
         self._http.close()
         self._executor.close()
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         return self._gateway(request)
 
     @property
@@ -98,7 +98,7 @@ class LocalServer:
         settings = ProgramSettings(self._options.program, self._options.region, str(self._work_dir))
         return ForkServerExecutor(settings, self._environ, executor_lost)
 
-    def _ecr(self, moto: Moto) -> Callable[[Request], Response]:
+    def _ecr(self, moto: Moto) -> Callable[[HttpRequest], HttpResponse]:
         if self._registry is None:
             return moto
         from provisioner.local.containers.ecr_api import EcrApi
@@ -106,7 +106,7 @@ class LocalServer:
         return EcrApi(self._registry, self._options.region, moto).answer
 
     def _make_gateway(self, chance: random.Random) -> Gateway:
-        options, faults, moto = self._options, FaultDesk(chance), Moto()
+        options, faults, moto = self._options, FaultInjector(chance), Moto()
         for fault in options.faults:
             faults.add(parse_fault(fault))
         logs = LogStore(
@@ -149,7 +149,7 @@ def aws_environ(endpoint: str) -> Mapping[str, str]:
     }
 
 
-def make_registry(options: LocalOptions) -> Registry | None:
+def make_registry(options: LocalAWSOptions) -> Registry | None:
     """One where jobs run in containers. What needs the engine's library is imported just there."""
     if not options.containers:
         return None
@@ -174,7 +174,7 @@ def end_on_defect(arguments: threading.ExceptHookArgs) -> None:
     os._exit(1)
 
 
-def serve(options: LocalOptions) -> None:
+def serve(options: LocalAWSOptions) -> None:
     """Runs until SIGTERM, SIGINT or the end of standard input."""
     threading.excepthook = end_on_defect
     stopped_reader, stopped_writer = os.pipe()

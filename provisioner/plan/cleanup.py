@@ -12,12 +12,12 @@ from enum import StrEnum
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError, StepFailed
 from provisioner.plan.catalog import possible
-from provisioner.plan.executor import Executor, Progress, StepState
-from provisioner.plan.model import Action, Change, Plan
+from provisioner.plan.executor import PlanExecutor, Progress, StepState
+from provisioner.plan.model import Change, Plan, PlanAction
 from provisioner.plan.planner import NO_CLAIMS, Claims
 from provisioner.plan.queued_jobs import living_jobs
 from provisioner.plan.remote import RemoteState
-from provisioner.plan.waiting import Pacing
+from provisioner.plan.waiting import WaitPolicy
 from provisioner.resources import Found, Resource
 from provisioner.stack.naming import TAG, Stack
 
@@ -25,7 +25,7 @@ DATA = ("S3 bucket", "log group")
 """Kinds that --keep-data keeps."""
 
 
-class Outcome(StrEnum):
+class RemovalOutcome(StrEnum):
     DONE = "done"
     GONE = "already gone"
     FAILED = "failed"
@@ -39,7 +39,7 @@ class Removal:
 
     kind: str
     name: str
-    outcome: Outcome | None
+    outcome: RemovalOutcome | None
     text: str = ""
 
 
@@ -71,14 +71,14 @@ def candidates(stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS) ->
 def plan_cleanup(found: Sequence[Candidate], stack: Stack, clients: Clients, *, keep_data: bool) -> Plan:
     """For people to look at, without the steps: each resource is read again when its turn comes."""
     changes = [
-        Change(Action.DELETE, one.resource.kind, one.resource.name)
+        Change(PlanAction.DELETE, one.resource.kind, one.resource.name)
         for one in found
         if one.found and not one.foreign and not (keep_data and one.resource.kind in DATA)
     ]
     return Plan(tuple(changes), tuple(_notes(found, stack, clients, keep_data=keep_data)))
 
 
-class Cleaner:
+class StackCleaner:
     """Removes candidates. `report` hears of every step and outcome."""
 
     def __init__(
@@ -89,14 +89,14 @@ class Cleaner:
         *,
         claims: Claims = NO_CLAIMS,
         keep_data: bool = False,
-        pacing: Pacing | None = None,
+        pacing: WaitPolicy | None = None,
     ) -> None:
         self._stack = stack
         self._clients = clients
         self._report = report
         self._claims = claims
         self._keep_data = keep_data
-        self._executor = Executor(clients, self._heard, pacing)
+        self._executor = PlanExecutor(clients, self._heard, pacing)
         self._held: dict[str, str] = {}  # kinds that something stands on which is still there, and what that is
         self._why: dict[str, str] = {}
 
@@ -106,22 +106,26 @@ class Cleaner:
             removal = self._remove(candidate)
             self._report(removal)
             self._why[candidate.resource.key] = removal.text
-            if removal.outcome in (Outcome.FAILED, Outcome.SKIPPED):
+            if removal.outcome in (RemovalOutcome.FAILED, RemovalOutcome.SKIPPED):
                 self._hold(candidate.resource)
         return self._remains()
 
     def _remove(self, candidate: Candidate) -> Removal:
         resource = candidate.resource
         if candidate.unread:
-            return self._as(resource, Outcome.FAILED, candidate.unread)
+            return self._as(resource, RemovalOutcome.FAILED, candidate.unread)
         if candidate.found is None:
-            return self._as(resource, Outcome.GONE)
+            return self._as(resource, RemovalOutcome.GONE)
         if candidate.foreign:
-            return self._as(resource, Outcome.SKIPPED, f"somebody else's: it lacks the tag {TAG}={self._stack.prefix}")
+            return self._as(
+                resource, RemovalOutcome.SKIPPED, f"somebody else's: it lacks the tag {TAG}={self._stack.prefix}"
+            )
         if self._keep_data and resource.kind in DATA:
-            return self._as(resource, Outcome.KEPT, "--keep-data")
+            return self._as(resource, RemovalOutcome.KEPT, "--keep-data")
         if resource.kind in self._held:
-            return self._as(resource, Outcome.SKIPPED, f"{self._held[resource.kind]} is still there and needs it")
+            return self._as(
+                resource, RemovalOutcome.SKIPPED, f"{self._held[resource.kind]} is still there and needs it"
+            )
         return self._try(resource)
 
     def _try(self, resource: Resource) -> Removal:
@@ -130,9 +134,13 @@ class Cleaner:
             return self._as(resource, self._delete_surely(resource))
         except ProvisionError as error:
             gone = self._is_gone(resource)
-            return self._as(resource, Outcome.GONE) if gone else self._as(resource, Outcome.FAILED, str(error))
+            return (
+                self._as(resource, RemovalOutcome.GONE)
+                if gone
+                else self._as(resource, RemovalOutcome.FAILED, str(error))
+            )
 
-    def _delete_surely(self, resource: Resource) -> Outcome:
+    def _delete_surely(self, resource: Resource) -> RemovalOutcome:
         """Looks again, once, when a step may have been done although AWS refused it."""
         try:
             return self._delete(resource)
@@ -141,14 +149,14 @@ class Cleaner:
                 raise
             return self._delete(resource)
 
-    def _delete(self, resource: Resource) -> Outcome:
+    def _delete(self, resource: Resource) -> RemovalOutcome:
         remote = RemoteState(self._clients)
         found = resource.read(remote)
         if found is None:
-            return Outcome.GONE
+            return RemovalOutcome.GONE
         steps = tuple(resource.delete(found, remote))
-        self._executor.apply(Change(Action.DELETE, resource.kind, resource.name, steps=steps))
-        return Outcome.DONE
+        self._executor.apply(Change(PlanAction.DELETE, resource.kind, resource.name, steps=steps))
+        return RemovalOutcome.DONE
 
     def _is_gone(self, resource: Resource) -> bool:
         """Somebody else may have removed it at the same time."""
@@ -179,7 +187,7 @@ class Cleaner:
         if progress.state is StepState.RUNNING:
             self._report(Removal(progress.change.kind, progress.change.name, None, progress.text))
 
-    def _as(self, resource: Resource, outcome: Outcome, text: str = "") -> Removal:
+    def _as(self, resource: Resource, outcome: RemovalOutcome, text: str = "") -> Removal:
         return Removal(resource.kind, resource.name, outcome, text)
 
 

@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LiveResource:
     """A resource as it lives. `drift` has what lives as `before`; `error` is why it could not be read."""
 
     kind: str
@@ -33,7 +33,7 @@ class Seen:
     error: str = ""
 
 
-def look(spec: ProvisionSpec, stack: Stack, remote: RemoteState) -> list[Seen]:
+def look(spec: ProvisionSpec, stack: Stack, remote: RemoteState) -> list[LiveResource]:
     """Never raises for what can't be read: the rest is worth seeing."""
     return [_seen(resource, spec, remote) for resource in wanted(spec, stack, _vpc(spec, remote))]
 
@@ -45,13 +45,13 @@ def _vpc(spec: ProvisionSpec, remote: RemoteState) -> str:
         return ANY_VPC
 
 
-def _seen(resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> Seen:
-    seen = Seen(resource.kind, resource.name, resource.arn, UNKNOWN)
+def _seen(resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> LiveResource:
+    seen = LiveResource(resource.kind, resource.name, resource.arn, UNKNOWN)
     try:
         found = resource.read(remote)
         if found is None:
-            return Seen(seen.kind, seen.name, seen.arn, MISSING)
+            return LiveResource(seen.kind, seen.name, seen.arn, MISSING)
         drift = differences(found.properties, resource.desired(spec, remote))
     except (ProvisionError, ConfigError) as error:
-        return Seen(seen.kind, seen.name, seen.arn, UNKNOWN, error=str(error))
-    return Seen(seen.kind, seen.name, seen.arn, found.state, drift, found.detail)
+        return LiveResource(seen.kind, seen.name, seen.arn, UNKNOWN, error=str(error))
+    return LiveResource(seen.kind, seen.name, seen.arn, found.state, drift, found.detail)

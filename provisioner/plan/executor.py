@@ -10,21 +10,21 @@ from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError, StepFailed
 from provisioner.plan.bucket_emptying import empty_bucket
 from provisioner.plan.model import (
-    Action,
     ApiCall,
     Change,
     EmptyBucket,
     EndJobs,
     Instruction,
-    Output,
     Plan,
+    PlanAction,
+    StackOutput,
     Variable,
     WaitUntil,
 )
 from provisioner.plan.planner import plan_provision, stack_of
 from provisioner.plan.queued_jobs import end_jobs
 from provisioner.plan.remote import RemoteState
-from provisioner.plan.waiting import Pacing
+from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.saved_state import Provisioned
 from provisioner.stack.spec import ProvisionSpec
 
@@ -73,17 +73,17 @@ def provision(spec: ProvisionSpec, clients: Clients, report: Report = unheard) -
     def planned() -> Plan:
         return plan_provision(spec, stack, RemoteState(clients))
 
-    Executor(clients, report).run(planned(), planned)
+    PlanExecutor(clients, report).run(planned(), planned)
     return Provisioned.of(spec, stack)
 
 
-class Executor:
+class PlanExecutor:
     """Does what a plan says, in its order, and stops at the first failure. `report` hears of each step first."""
 
-    def __init__(self, clients: Clients, report: Report, pacing: Pacing | None = None) -> None:
+    def __init__(self, clients: Clients, report: Report, pacing: WaitPolicy | None = None) -> None:
         self._clients = clients
         self._report = report
-        self._pacing = pacing or Pacing()
+        self._pacing = pacing or WaitPolicy()
         self._variables: dict[str, object] = {}
 
     def run(self, plan: Plan, look_again: Callable[[], Plan] | None = None) -> None:
@@ -104,7 +104,7 @@ class Executor:
 
     def _run(self, plan: Plan) -> None:
         for change in plan.changes:
-            if change.action is not Action.KEEP:
+            if change.action is not PlanAction.KEEP:
                 self.apply(change)
 
     def apply(self, change: Change) -> None:
@@ -192,7 +192,7 @@ def _fill(value: object, variables: dict[str, object]) -> object:
     return value
 
 
-def _found(response: Document, output: Output) -> str:
+def _found(response: Document, output: StackOutput) -> str:
     """As text, which is how AWS takes ids and versions back."""
     value: object = response
     for key in output.path:

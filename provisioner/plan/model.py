@@ -26,7 +26,7 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class StackOutput:
     """Keeps a part of a call's response, found along `path`, as the variable `name`."""
 
     name: str
@@ -46,7 +46,7 @@ class ApiCall:
     service: str
     operation: str
     parameters: Mapping[str, object]
-    output: Output | None = None
+    output: StackOutput | None = None
     passing: tuple[str, ...] = ()
 
 
@@ -87,7 +87,7 @@ class EndJobs:
 Instruction = ApiCall | WaitUntil | EmptyBucket | EndJobs
 
 
-class Action(StrEnum):
+class PlanAction(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
@@ -108,7 +108,7 @@ class FieldChange:
 class Change:
     """What a plan does about one resource; KEEP has no fields and no steps."""
 
-    action: Action
+    action: PlanAction
     kind: str
     name: str
     fields: tuple[FieldChange, ...] = ()
@@ -127,11 +127,11 @@ class Plan:
     notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return any(change.action is not Action.KEEP for change in self.changes)
+        return any(change.action is not PlanAction.KEEP for change in self.changes)
 
     @property
     def instructions(self) -> Iterator[Instruction]:
         return (step for change in self.changes for step in change.steps)
 
-    def count(self, action: Action) -> int:
+    def count(self, action: PlanAction) -> int:
         return sum(change.action is action for change in self.changes)

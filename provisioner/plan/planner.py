@@ -9,7 +9,7 @@ from provisioner.clients import Clients, Document
 from provisioner.errors import ProvisionError
 from provisioner.plan.catalog import possible, wanted
 from provisioner.plan.field_changes import differences, first_level
-from provisioner.plan.model import Action, Change, FieldChange, Instruction, Plan
+from provisioner.plan.model import Change, FieldChange, Instruction, Plan, PlanAction
 from provisioner.plan.remote import RemoteState
 from provisioner.resources import Found, Resource
 from provisioner.resources.network import Network, network_of
@@ -95,21 +95,21 @@ class _View:
     def change(self) -> Change:
         resource, found = self.resource, self.found
         if found is None:
-            return self._as(Action.CREATE, resource.create(self.desired))
+            return self._as(PlanAction.CREATE, resource.create(self.desired))
         if self.replaced:
             note = f"it is {found.state}" if not self.fields else ""
-            return self._as(Action.REPLACE, resource.create(self.desired), note)
+            return self._as(PlanAction.REPLACE, resource.create(self.desired), note)
         if self.fields or resource.must_settle(found):
             steps = resource.update(found, self.desired, first_level(self.fields))
-            return self._as(Action.UPDATE, steps, self._update_note(found))
-        return self._as(Action.KEEP, [])
+            return self._as(PlanAction.UPDATE, steps, self._update_note(found))
+        return self._as(PlanAction.KEEP, [])
 
     def _update_note(self, found: Found) -> str:
         if not self.resource.shared and not found.is_of(self.resource.stack):
             return f"taken over: it lacked the tag {TAG}={self.resource.stack.prefix}"
         return "" if self.fields else f"wait: it is {found.state}"
 
-    def _as(self, action: Action, steps: Sequence[Instruction], note: str = "") -> Change:
+    def _as(self, action: PlanAction, steps: Sequence[Instruction], note: str = "") -> Change:
         return Change(action, self.resource.kind, self.resource.name, self.fields, tuple(steps), note)
 
 
@@ -156,5 +156,5 @@ def _strays(stack: Stack, resources: Sequence[Resource], remote: RemoteState, cl
         if found and claims.covers(resource, found):
             steps = tuple(resource.delete(found, remote))
             note = "no longer asked for"
-            strays.append(Change(Action.DELETE, resource.kind, resource.name, steps=steps, note=note))
+            strays.append(Change(PlanAction.DELETE, resource.kind, resource.name, steps=steps, note=note))
     return strays

@@ -7,7 +7,7 @@ from typing import Final
 from provisioner.clients import Clients, Document
 from provisioner.errors import ProvisionError
 from provisioner.plan.model import LIVING_STATES
-from provisioner.plan.waiting import Pacing
+from provisioner.plan.waiting import WaitPolicy
 
 REASON: Final = "cleanup of the stack"
 
@@ -21,7 +21,7 @@ def living_jobs(clients: Clients, queue: str) -> list[Document]:
     ]
 
 
-def end_jobs(clients: Clients, queue: str, pacing: Pacing, seconds: float) -> None:
+def end_jobs(clients: Clients, queue: str, pacing: WaitPolicy, seconds: float) -> None:
     """Returns when none is left. Raises `ProvisionError` when that takes longer, `CallFailed`."""
     told: set[str] = set()
     left: list[Document] = []

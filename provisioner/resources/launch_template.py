@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provisioner.clients import Document
 from provisioner.plan.field_changes import differences
-from provisioner.plan.model import ApiCall, Instruction, Output, Variable
+from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
 from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
@@ -83,7 +83,7 @@ class LaunchTemplate(Resource):
             "ec2",
             "create_launch_template_version",
             {"LaunchTemplateName": self.name, "LaunchTemplateData": data},
-            Output(VERSION.name, ("LaunchTemplateVersion", "VersionNumber")),
+            StackOutput(VERSION.name, ("LaunchTemplateVersion", "VersionNumber")),
         )
         return [made, self._call("use it as the default of", "modify_launch_template", DefaultVersion=VERSION)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provisioner.clients import Document
-from provisioner.plan.model import ApiCall, Instruction, Output, Variable
+from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
 from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
@@ -56,7 +56,7 @@ class SecurityGroup(Resource):
             "VpcId": self._vpc_id,
             "TagSpecifications": [{"ResourceType": "security-group", "Tags": self.stack.tag_list}],
         }
-        output = Output(ID.name, ("GroupId",))
+        output = StackOutput(ID.name, ("GroupId",))
         return [ApiCall(f"create security group {self.name}", "ec2", "create_security_group", parameters, output)]
 
     def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provisioner.clients import Document
-from provisioner.plan.model import ApiCall, Instruction, Output, Variable
+from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
 from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack
@@ -42,7 +42,7 @@ class ServiceRole(Resource):
                 "iam",
                 "create_service_linked_role",
                 {"AWSServiceName": SERVICE},
-                Output(ARN.name, ("Role", "Arn")),
+                StackOutput(ARN.name, ("Role", "Arn")),
             )
         ]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from provisioner.plan.executor import Progress, StepState
-from provisioner.plan.model import Action
+from provisioner.plan.model import PlanAction
 from provisioner.stack.saved_state import Provisioned, save, save_entry
 
 
-class Journal:
+class Checkpoint:
     """Owns the entry until `complete`. `before` are the resources that an earlier run began."""
 
     def __init__(self, provisioned: Provisioned, config: Path, env_file: Path, before: tuple[str, ...] = ()) -> None:
@@ -28,7 +28,7 @@ class Journal:
         change = progress.change
         name = f"{change.kind} {change.name}"
         begun = self._entry.begun
-        if progress.state is StepState.RUNNING and change.action is Action.CREATE and name not in begun:
+        if progress.state is StepState.RUNNING and change.action is PlanAction.CREATE and name not in begun:
             begun = (*begun, name)
         self._entry = msgspec.structs.replace(self._entry, begun=begun)
         save_entry(self._entry, self._config)

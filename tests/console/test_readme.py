@@ -14,9 +14,10 @@ from typer.main import get_group
 
 from console.cli.main import ENTRIES
 from engine.config.resolve import resolve
+from tests.support import paths
 from tests.support.docs import config_reference, key_reference
 
-README = config_reference.README.read_text()
+README = paths.README.read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [
     shlex.split(line)

@@ -58,9 +58,9 @@ def client(
 ) -> None:
     """Make the keys of a client and let it in; delete DIR/allowed/NAME.json to shut it out."""
     from console.cli.printing import print_json
-    from engine.telemetry.keys import Role, make_client_keys
+    from engine.telemetry.keys import KeyRole, make_client_keys
 
-    made = make_client_keys(name, Role(role.value), engine, out)
+    made = make_client_keys(name, KeyRole(role.value), engine, out)
     if json:
         print_json({"name": name, "role": made.role.value, "file": str(out), "public": made.public})
     else:

@@ -15,7 +15,7 @@ import typer
 from console.cli.commands.attach import ASCII_HELP
 from console.cli.options import with_options
 from console.cli.progress import say
-from console.local.run import ImageOptions, LocalOptions, engine_settings, job_image, run_locally
+from console.local.run import ImageOptions, LocalRunOptions, engine_settings, job_image, run_locally
 from engine.config.parameters import PARAMETERS
 from engine.errors import ConfigError
 
@@ -80,7 +80,7 @@ def local(
     Without --demo and --script it stays up and prints the address to connect to. On a terminal the console opens
     on it, and everything ends with the console. Headless, Ctrl-C drains, a second one stops.
     """
-    options = LocalOptions(
+    options = LocalRunOptions(
         demo=demo,
         script=script,
         faults=tuple(fault or ()),
@@ -97,7 +97,7 @@ def local(
         raise typer.Exit(run_locally(options))
 
 
-def watched(options: LocalOptions, only_ascii: bool) -> int:
+def watched(options: LocalRunOptions, only_ascii: bool) -> int:
     """The same command without a console, and a console on it."""
     from console.processes.engine_child import BUILD_SECONDS, START_SECONDS
     from console.processes.own_engine import run_local_watched
@@ -111,7 +111,7 @@ def watched(options: LocalOptions, only_ascii: bool) -> int:
     return run_local_watched(words, name, start_seconds=start_seconds, only_ascii=only_ascii)
 
 
-def check(options: LocalOptions) -> None:
+def check(options: LocalRunOptions) -> None:
     """Everything that can be wrong is said before anything starts. Raises `ConfigError`."""
     from provisioner.local.faults.faults import parse_fault
 
@@ -127,7 +127,7 @@ def check(options: LocalOptions) -> None:
         raise ConfigError(f"--script is {options.script}, which is no file: give the path of a Python script.")
 
 
-def check_containers(options: LocalOptions) -> None:
+def check_containers(options: LocalRunOptions) -> None:
     """Raises `ConfigError`, and `EngineError` when there is no container engine."""
     if not options.containers:
         if options.image != ImageOptions():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.telemetry.schema.messages import JobState, Result
+from engine.telemetry.schema.messages import CheckStatus, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class CheckLook:
     role: str
 
 
-CHECK_LOOKS: Final[dict[Result, CheckLook]] = {
-    Result.PASS: CheckLook("✓", "+", "pass", "ok"),
-    Result.WARN: CheckLook("!", "!", "warn", "warning"),
-    Result.FAIL: CheckLook("✗", "x", "FAIL", "error"),
-    Result.UNKNOWN: CheckLook("?", "?", "unknown", "unknown"),
-    Result.NOT_RUN: CheckLook("·", "-", "not run", "muted"),
+CHECK_LOOKS: Final[dict[CheckStatus, CheckLook]] = {
+    CheckStatus.PASS: CheckLook("✓", "+", "pass", "ok"),
+    CheckStatus.WARN: CheckLook("!", "!", "warn", "warning"),
+    CheckStatus.FAIL: CheckLook("✗", "x", "FAIL", "error"),
+    CheckStatus.UNKNOWN: CheckLook("?", "?", "unknown", "unknown"),
+    CheckStatus.NOT_RUN: CheckLook("·", "-", "not run", "muted"),
 }
 
 
@@ -89,7 +89,7 @@ class Glyphs:
         look = LOOKS[state]
         return look.ascii if self.ascii else look.sign
 
-    def of_check(self, result: Result) -> str:
+    def of_check(self, result: CheckStatus) -> str:
         look = CHECK_LOOKS[result]
         return look.ascii if self.ascii else look.sign
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from console.tui.jobs.job_order import JobList, JobOrder, JobWindow
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import GetWindow, JobRow, Window
 from engine.telemetry.schema.query import parse_filter, sort_key
 
@@ -124,7 +124,7 @@ class JobsView:
 
     # ---- what comes
 
-    def refresh(self, mirror: Mirror) -> bool:
+    def refresh(self, mirror: Replica) -> bool:
         """Take in what changed; False when nothing did."""
         if mirror.version == self._mirror_version or mirror.snapshot is None:
             return False

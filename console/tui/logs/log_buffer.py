@@ -35,7 +35,7 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """One line as it is shown: harmless, bounded."""
 
     seq: int
@@ -62,7 +62,7 @@ class LogBuffer:
         """What to give as `after` in the next request."""
         self.generation = 0
         """Goes up when the counting of lines began anew."""
-        self._entries: deque[Entry] = deque(maxlen=capacity)
+        self._entries: deque[LogEntry] = deque(maxlen=capacity)
         self._in_traceback: set[str] = set()
 
     @property
@@ -80,16 +80,16 @@ class LogBuffer:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[LogEntry]:
         return iter(self._entries)
 
-    def after(self, seq: int) -> list[Entry]:
+    def after(self, seq: int) -> list[LogEntry]:
         """What came behind line `seq`, oldest first."""
         if seq >= self.last_seq:
             return []
         if seq < self.first_seq:
             return list(self._entries)
-        newer: list[Entry] = []
+        newer: list[LogEntry] = []
         for entry in reversed(self._entries):
             if entry.seq <= seq:
                 break
@@ -120,11 +120,11 @@ class LogBuffer:
         self.behind_s = None
         self.generation += 1
 
-    def _entry(self, line: LogLine) -> Entry:
+    def _entry(self, line: LogLine) -> LogEntry:
         text = clean(line.text)
         if len(line.text) > MAX_TEXT:
             text += f" … {len(line.text) - MAX_TEXT:,} more characters"
-        return Entry(line.seq, line.at, line.task_id, self._level(line.task_id, text), text)
+        return LogEntry(line.seq, line.at, line.task_id, self._level(line.task_id, text), text)
 
     def _level(self, task_id: str, text: str) -> Level:
         """The lines of a traceback are errors up to the one that names the exception, job by job."""

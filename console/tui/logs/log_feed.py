@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.tui.polling import Repeated
+from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.log_view import LogView
 from engine.telemetry.schema.messages import Answer, GetLogs, LogPage, Refusal
@@ -17,7 +17,7 @@ class LogFeed:
     def __init__(self, state: ConsoleState, view: LogView) -> None:
         self._state, self._view = state, view
         self._task_ids: tuple[str, ...] = ()
-        self.question = Repeated(state.source, self._request, self._take, PERIOD_SECONDS)
+        self.question = PolledRequest(state.source, self._request, self._take, PERIOD_SECONDS)
 
     def choose(self, task_ids: tuple[str, ...], subject: str) -> None:
         """Of those jobs; empty: of all that run."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from console.tui.logs.log_buffer import Entry, Level, LogBuffer
+from console.tui.logs.log_buffer import Level, LogBuffer, LogEntry
 
 
-class LogReader:
+class LogCursor:
     """One view on a `LogBuffer`. `pattern` and `level` choose lines; both leave the reader where he is."""
 
     def __init__(self, buffer: LogBuffer) -> None:
@@ -25,7 +25,7 @@ class LogReader:
         """Entries that fit on screen."""
         self.paused_at: float | None = None
         """When the newest line was written that was there when following ended."""
-        self._shown: list[Entry] = []
+        self._shown: list[LogEntry] = []
         self._top = 0
         self._seen = -1
         """The newest line that was looked at, whether it fits or not."""
@@ -54,7 +54,7 @@ class LogReader:
         elif self.follow:
             self._catch_up()
 
-    def visible(self) -> Sequence[Entry]:
+    def visible(self) -> Sequence[LogEntry]:
         return self._shown[self._top : self._top + self.height]
 
     def set_pattern(self, text: str) -> None:
@@ -106,7 +106,7 @@ class LogReader:
             index += step
         return False
 
-    def _fits(self, entry: Entry) -> bool:
+    def _fits(self, entry: LogEntry) -> bool:
         return entry.level >= self.level and (not self.pattern or self.pattern.lower() in entry.text.lower())
 
     def _catch_up(self, keep: bool = False) -> None:

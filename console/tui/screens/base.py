@@ -14,9 +14,9 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from console import format
-from console.tui.actions import ACTIONS, Action, Scope, in_scope
+from console.tui.actions import ACTIONS, Action, ActionScope, in_scope
 from console.tui.keymap import shown
-from console.tui.polling import Repeated
+from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.key_bar import Hint, KeyBar
 from console.tui.widgets.top_bar import BarState, TopBar
@@ -35,7 +35,7 @@ NEEDS_ENGINE = frozenset(action.method for action in ACTIONS if action.needs_eng
 class ConsoleScreen(Screen[None], inherit_bindings=False):
     """A subclass composes its panes in `panes`, fills them in `show`, and moves in them in `move`."""
 
-    scope: ClassVar[Scope]
+    scope: ClassVar[ActionScope]
     AUTO_FOCUS = ""
     place: Callable[[], ConsoleScreen] | None = None
     """Makes this place again, after it was left."""
@@ -66,7 +66,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """In the key bar's order."""
         return in_scope(self.scope)
 
-    def questions(self) -> Sequence[Repeated]:
+    def questions(self) -> Sequence[PolledRequest]:
         """What is asked while this screen is seen."""
         return ()
 
@@ -150,10 +150,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             yield from PROMPT_HINTS
             return
         keys = keys_of(self)
-        common = in_scope(Scope.EVERYWHERE)
+        common = in_scope(ActionScope.EVERYWHERE)
         for action in (*common[:1], *self.own_actions(), *common[1:]):
             if action.hint and action.id in keys:
-                call = f"app.{action.method}" if action.scope is Scope.EVERYWHERE else action.method
+                call = f"app.{action.method}" if action.scope is ActionScope.EVERYWHERE else action.method
                 yield Hint(keys[action.id][0], action.hint, call, self.check_action(action.method, ()) is True)
 
     # ---- what all screens do

@@ -9,7 +9,7 @@ from console import format
 from console.tui.drawing.spans import clean
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.stack.run import Run
-from console.tui.stack.schema import Entry, PlanReport
+from console.tui.stack.schema import PlanReport, StackEntry
 from engine.telemetry.schema.messages import ENDED, JobState, ManagerView
 
 ACTIONS = ("create", "update", "replace", "delete", "keep")
@@ -18,7 +18,7 @@ NAMES = 6
 DIGEST = len("sha256:") + 12
 
 
-def confirm_provision(entry: Entry, plan: PlanReport, image: str) -> Dialog[bool]:
+def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog[bool]:
     told = {
         "stack": _place(entry),
         "changes": _counts(plan),
@@ -30,7 +30,7 @@ def confirm_provision(entry: Entry, plan: PlanReport, image: str) -> Dialog[bool
     return Dialog("provision?", facts(told), [Option("y", "Provision", True, dangerous=True)])
 
 
-def confirm_cleanup(entry: Entry, plan: PlanReport, living: int) -> Dialog[bool]:
+def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[bool]:
     """The prefix must be typed. `living`: jobs that have not ended."""
     many = f"{format.count(living)} jobs that live are ended" if living > 1 else "one job that lives is ended"
     told = {
@@ -44,7 +44,7 @@ def confirm_cleanup(entry: Entry, plan: PlanReport, living: int) -> Dialog[bool]
     return Dialog("clean up the stack?", facts(told), [button], typed=entry.prefix)
 
 
-def confirm_build(entry: Entry) -> Dialog[bool]:
+def confirm_build(entry: StackEntry) -> Dialog[bool]:
     told = {
         "stack": _place(entry),
         "effect": "an image with the job runner is built by this machine's container engine and pushed to the stack's "
@@ -64,7 +64,7 @@ def confirm_quit_running(run: Run) -> Dialog[bool]:
     return Dialog("quit?", facts(told), [Option("y", "Stop it and quit", True, dangerous=True)], harmless="Stay")
 
 
-def living_jobs(managers: Iterable[ManagerView], entry: Entry) -> int:
+def living_jobs(managers: Iterable[ManagerView], entry: StackEntry) -> int:
     """At AWS, of the managers that use the stack."""
     ours = (each for each in managers if each.region == entry.region and each.queue.endswith(entry.job_queue))
     over = ENDED | {JobState.QUEUED}
@@ -77,7 +77,7 @@ def _short_image(image: str) -> str:
     return f"{name}{at}{digest[:DIGEST]}"
 
 
-def _place(entry: Entry) -> str:
+def _place(entry: StackEntry) -> str:
     return clean(f"{entry.prefix} (account {entry.account}, {entry.region})")
 
 

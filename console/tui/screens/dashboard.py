@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from console.tui.actions import PANES, Scope
+from console.tui.actions import PANES, ActionScope
 from console.tui.keymap import bindings
 from console.tui.logs.log_feed import LogFeed
-from console.tui.polling import Repeated
+from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
 from console.tui.screens.jobs_actions import JobsActions
 from console.tui.state import TREND_WINDOWS, ConsoleState
@@ -31,8 +31,8 @@ TREND_PERIOD_SECONDS = 5.0
 class Dashboard(JobsActions, ConsoleScreen):
     """Owns the layout of its panes; what can be done with jobs is `JobsActions`."""
 
-    scope = Scope.DASHBOARD
-    BINDINGS: ClassVar = bindings(Scope.DASHBOARD)
+    scope = ActionScope.DASHBOARD
+    BINDINGS: ClassVar = bindings(ActionScope.DASHBOARD)
     AUTO_FOCUS = "#jobs"
 
     def __init__(self, state: ConsoleState) -> None:
@@ -53,8 +53,8 @@ class Dashboard(JobsActions, ConsoleScreen):
         self._asked_window: GetWindow | None = None
         self._feed = LogFeed(state, self.logs)
         source = state.source
-        self._ask_trends = Repeated(source, self._trends_request, self._take_trends, TREND_PERIOD_SECONDS)
-        self._ask_window = Repeated(source, self._window_request, self._take_window, TICK_SECONDS)
+        self._ask_trends = PolledRequest(source, self._trends_request, self._take_trends, TREND_PERIOD_SECONDS)
+        self._ask_window = PolledRequest(source, self._window_request, self._take_window, TICK_SECONDS)
         self._wanted_window: GetWindow | None = None
 
     def panes(self) -> ComposeResult:
@@ -72,7 +72,7 @@ class Dashboard(JobsActions, ConsoleScreen):
 
     # ---- what is shown
 
-    def questions(self) -> Sequence[Repeated]:
+    def questions(self) -> Sequence[PolledRequest]:
         return self._ask_trends, self._ask_window, self._feed.question
 
     def show(self) -> None:

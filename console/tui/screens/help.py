@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from console.tui.actions import BY_ID, Scope
+from console.tui.actions import BY_ID, ActionScope
 from console.tui.keymap import shown
 from console.tui.screens.base import ConsoleScreen
 
@@ -48,10 +48,10 @@ class HelpScreen(ModalScreen[None], inherit_bindings=False):
 
 def help_text(screen: ConsoleScreen) -> str:
     """The keys of the screen's scope first, then those that work everywhere, then how filters are written."""
-    by_scope: dict[Scope, list[str]] = {screen.scope: [], Scope.EVERYWHERE: []}
+    by_scope: dict[ActionScope, list[str]] = {screen.scope: [], ActionScope.EVERYWHERE: []}
     for id, (keys, enabled) in _listened(screen).items():
         action = BY_ID[id]
-        place = Scope.EVERYWHERE if action.scope is Scope.EVERYWHERE else screen.scope
+        place = ActionScope.EVERYWHERE if action.scope is ActionScope.EVERYWHERE else screen.scope
         note = "" if enabled else "  (not now: read-only, or the engine is out of reach)"
         by_scope[place] += _folded("  ".join(keys), action.title + note)
     parts = [f"{scope.value}\n" + "\n".join(lines) for scope, lines in by_scope.items() if lines]

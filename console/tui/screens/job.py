@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console import format
-from console.tui.actions import Scope
+from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.drawing.spans import EMPTY, Line
 from console.tui.export import record_as_json
 from console.tui.jobs.job_facts import attempts, description, identity, payload, wrapped
 from console.tui.keymap import bindings
-from console.tui.polling import Repeated
+from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
 from console.tui.state import ConsoleState
 from console.tui.widgets.text_pane import TextPane
@@ -29,8 +29,8 @@ DESCRIBED = "DescribeJobs, redacted"
 class JobScreen(ConsoleScreen):
     """One job by its task id; asks the engine for its record while it is seen."""
 
-    scope = Scope.JOB
-    BINDINGS: ClassVar = bindings(Scope.JOB)
+    scope = ActionScope.JOB
+    BINDINGS: ClassVar = bindings(ActionScope.JOB)
     AUTO_FOCUS = "#timeline"
 
     def __init__(self, state: ConsoleState, task_id: str) -> None:
@@ -44,7 +44,7 @@ class JobScreen(ConsoleScreen):
         self.timeline = Timeline(glyphs=glyphs, id="timeline")
         self.attempts = TextPane(glyphs=glyphs, id="attempts")
         self.described = TextPane(glyphs=glyphs, id="described")
-        self._question = Repeated(state.source, lambda: GetJob(self.task_id), self._take, PERIOD_SECONDS)
+        self._question = PolledRequest(state.source, lambda: GetJob(self.task_id), self._take, PERIOD_SECONDS)
 
     def panes(self) -> ComposeResult:
         with Horizontal(id="about"):
@@ -59,7 +59,7 @@ class JobScreen(ConsoleScreen):
         row = self._row()
         return "jobs", f"{row.function} {format.short_id(self.task_id)}" if row else format.short_id(self.task_id)
 
-    def questions(self) -> Sequence[Repeated]:
+    def questions(self) -> Sequence[PolledRequest]:
         return (self._question,)
 
     def _row(self) -> JobRow | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.tui.actions import Scope
+from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.export import record_as_json, rows_as_csv, rows_as_json
 from console.tui.jobs.job_cells import JobCells
@@ -15,7 +15,7 @@ from engine.telemetry.schema.query import SORTS, QueryError
 class JobsActions(ConsoleScreen):
     """For a screen with a `table` over `state.view`."""
 
-    scope = Scope.DASHBOARD
+    scope = ActionScope.DASHBOARD
     table: JobTable
 
     # ---- narrowing and ordering

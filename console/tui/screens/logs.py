@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 
-from console.tui.actions import Scope
+from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.export import lines_as_text
 from console.tui.keymap import bindings
 from console.tui.logs.log_buffer import Level
 from console.tui.logs.log_feed import LogFeed
-from console.tui.polling import Repeated
+from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
 from console.tui.screens.dashboard import move_log, toggle_follow
 from console.tui.state import ConsoleState
@@ -22,14 +22,14 @@ from console.tui.widgets.log_view import LogView
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from console.tui.logs.log_buffer import Entry
+    from console.tui.logs.log_buffer import LogEntry
 
 
 class LogsScreen(ConsoleScreen):
     """The lines of `task_ids`; empty: of all that run."""
 
-    scope = Scope.LOGS
-    BINDINGS: ClassVar = bindings(Scope.LOGS)
+    scope = ActionScope.LOGS
+    BINDINGS: ClassVar = bindings(ActionScope.LOGS)
     AUTO_FOCUS = "#lines"
 
     def __init__(self, state: ConsoleState, task_ids: tuple[str, ...], pattern: str = "") -> None:
@@ -54,7 +54,7 @@ class LogsScreen(ConsoleScreen):
     def trail(self) -> tuple[str, ...]:
         return "logs", self._subject().removeprefix("of ")
 
-    def questions(self) -> Sequence[Repeated]:
+    def questions(self) -> Sequence[PolledRequest]:
         return (self._feed.question,)
 
     def show(self) -> None:
@@ -138,7 +138,7 @@ class LogsScreen(ConsoleScreen):
     def action_copy_lines(self) -> None:
         self._copy(self.log_view.buffer)
 
-    def _copy(self, entries: Iterable[Entry]) -> None:
+    def _copy(self, entries: Iterable[LogEntry]) -> None:
         lines = [entry.text for entry in entries]
         if not lines:
             self.notify("there is no line to copy")

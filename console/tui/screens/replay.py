@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from console import format
-from console.tui.actions import Action, Scope, in_scope
+from console.tui.actions import Action, ActionScope, in_scope
 from console.tui.keymap import bindings
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState
@@ -19,7 +19,7 @@ FASTEST, SLOWEST = 64.0, 0.125
 class ReplayDashboard(Dashboard):
     """Everything that the dashboard can, and the keys of a player."""
 
-    BINDINGS: ClassVar = bindings(Scope.REPLAY)
+    BINDINGS: ClassVar = bindings(ActionScope.REPLAY)
 
     def __init__(self, state: ConsoleState, source: ReplaySource) -> None:
         state.recorded = True
@@ -27,7 +27,7 @@ class ReplayDashboard(Dashboard):
         self._player = source
 
     def own_actions(self) -> Sequence[Action]:
-        return *in_scope(Scope.REPLAY), *super().own_actions()
+        return *in_scope(ActionScope.REPLAY), *super().own_actions()
 
     def trail(self) -> tuple[str, ...]:
         player, recording = self._player, self._player.recording

@@ -13,16 +13,16 @@ from textual.containers import Horizontal
 from textual.worker import WorkType
 
 from console import format
-from console.tui.actions import Scope
+from console.tui.actions import ActionScope
 from console.tui.drawing.spans import EMPTY, Line, clean, plain
 from console.tui.keymap import bindings
 from console.tui.screens.stack_actions import ELSEWHERE, StackActions
 from console.tui.stack.model import NOTHING, Part, Provisioning
 from console.tui.stack.resource_lines import OUTCOMES, diff_lines, folded, plan_lines, run_lines
-from console.tui.stack.run import Outcome, Run
-from console.tui.stack.schema import Change, PlanReport, Resource
+from console.tui.stack.run import Run, RunOutcome
+from console.tui.stack.schema import ChangeReport, PlanReport, ResourceReport
 from console.tui.state import ConsoleState
-from console.tui.widgets.resource_table import Health, ResourceTable, health
+from console.tui.widgets.resource_table import ResourceHealth, ResourceTable, health
 from console.tui.widgets.text_pane import TextPane
 
 
@@ -35,8 +35,8 @@ class RunPane(TextPane):
 class ResourcesScreen(StackActions):
     """Starts a reading when it is opened and after a run; a run belongs to the app, and goes on without it."""
 
-    scope = Scope.RESOURCES
-    BINDINGS: ClassVar = bindings(Scope.RESOURCES)
+    scope = ActionScope.RESOURCES
+    BINDINGS: ClassVar = bindings(ActionScope.RESOURCES)
     AUTO_FOCUS = "#resources"
 
     def __init__(self, state: ConsoleState) -> None:
@@ -124,7 +124,7 @@ class ResourcesScreen(StackActions):
             return ((f"reading {known.reading.value}{self.state.glyphs.ellipsis}", "accent"),)
         if (why := known.errors.get(Part.LIVE)) and known.live:
             return ((clean(why), "error"),)
-        unread = sum(health(each) is Health.UNKNOWN for each in known.resources)
+        unread = sum(health(each) is ResourceHealth.UNKNOWN for each in known.resources)
         missed: Line = ((f"{unread} could not be read  ", "warning"),) if unread else EMPTY
         at = known.live.read_at if known.live else known.read_at
         age = ((f"read {format.age(self.state.time_of_day() - at)} ago", "muted"),) if at is not None else EMPTY
@@ -203,7 +203,7 @@ def _steps(half: int) -> dict[str, int]:
     return {"down": 1, "up": -1, "page_down": half, "page_up": -half, "top": -100_000, "bottom": 100_000}
 
 
-def _planned(plan: PlanReport | None, resource: Resource) -> Change | None:
+def _planned(plan: PlanReport | None, resource: ResourceReport) -> ChangeReport | None:
     changes = plan.changes if plan else ()
     return next((each for each in changes if (each.kind, each.name) == (resource.kind, resource.name)), None)
 
@@ -214,6 +214,6 @@ def _run_status(run: Run, now: float) -> Line:
     of = f" of {len(run.plan.to_do)}" if run.plan else ""
     steps = f"{done}{of} step{'s' if of or done != 1 else ''}  " if run.steps or of else ""
     word = "stopping" if run.stopping and run.running else run.outcome.value
-    role = OUTCOMES[Outcome.STOPPED if run.stopping and run.running else run.outcome]
+    role = OUTCOMES[RunOutcome.STOPPED if run.stopping and run.running else run.outcome]
     when = "" if run.running else f" at {format.clock(run.ended)}"
     return (steps, "muted"), (f"{word}{when}", role), (f"  {format.span(ended - run.began)}", "muted")

@@ -18,7 +18,7 @@ from console.tui.screens.confirm_stack import (
 from console.tui.screens.dialog import Dialog
 from console.tui.stack.aws_commands import telling_command
 from console.tui.stack.model import Provisioning
-from console.tui.stack.run import Outcome, Run
+from console.tui.stack.run import Run, RunOutcome
 from console.tui.widgets.resource_table import ResourceTable
 
 if TYPE_CHECKING:
@@ -107,5 +107,5 @@ async def _carry_out(app: ConsoleApp, known: Provisioning, run: Run) -> None:
     """Its end is told wherever one is by then."""
     await known.carry_out(run)
     text = f"{run.name} {run.outcome.value}" + (f": {clean(run.error)}" if run.error else "")
-    severities = {Outcome.FAILED: "error", Outcome.STOPPED: "warning"}
+    severities = {RunOutcome.FAILED: "error", RunOutcome.STOPPED: "warning"}
     app.notify(text, severity=severities.get(run.outcome, "information"), markup=False)  # type: ignore[arg-type]

@@ -9,12 +9,12 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 
 from console import format
-from console.tui.actions import BY_ID, Action, Scope
+from console.tui.actions import BY_ID, Action, ActionScope
 from console.tui.clipboard import copy
 from console.tui.drawing.spans import Line, clean
 from console.tui.drawing.wrapping import folded
 from console.tui.keymap import bindings
-from console.tui.polling import Repeated
+from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
 from console.tui.state import ConsoleState
 from console.tui.why.diagnosis_lines import checks, history, of_job, of_queue, verdict
@@ -45,8 +45,8 @@ HINTED: Final = (replace(BY_ID["export"], hint="export"), replace(BY_ID["read_no
 class WhyScreen(ConsoleScreen):
     """Asks until the diagnosis is there, and anew when somebody wants it."""
 
-    scope = Scope.WHY
-    BINDINGS: ClassVar = bindings(Scope.WHY)
+    scope = ActionScope.WHY
+    BINDINGS: ClassVar = bindings(ActionScope.WHY)
     AUTO_FOCUS = "#checks"
 
     def __init__(self, state: ConsoleState, task_id: str = "") -> None:
@@ -65,8 +65,8 @@ class WhyScreen(ConsoleScreen):
         self._begun = state.clock()
         self._led = False
         self._trends: Trends | None = None
-        self._question = Repeated(state.source, self._request, self._take, ASK_SECONDS)
-        self._ask_trends = Repeated(state.source, self._trends_request, self._take_trends, TREND_SECONDS)
+        self._question = PolledRequest(state.source, self._request, self._take, ASK_SECONDS)
+        self._ask_trends = PolledRequest(state.source, self._trends_request, self._take_trends, TREND_SECONDS)
 
     def panes(self) -> ComposeResult:
         yield self.verdict
@@ -86,7 +86,7 @@ class WhyScreen(ConsoleScreen):
 
     # ---- asking
 
-    def questions(self) -> Sequence[Repeated]:
+    def questions(self) -> Sequence[PolledRequest]:
         return self._question, self._ask_trends
 
     def read_now(self) -> None:

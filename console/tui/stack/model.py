@@ -12,8 +12,17 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from console.tui.stack.process import PROGRAM, answer, image_words, place_at, place_words, spec_words
-from console.tui.stack.run import Outcome, Run
-from console.tui.stack.schema import Entry, LiveReport, PlanReport, Resource, Saved, entry_of, read_plan, read_report
+from console.tui.stack.run import Run, RunOutcome
+from console.tui.stack.schema import (
+    LiveReport,
+    PlanReport,
+    ResourceReport,
+    Saved,
+    StackEntry,
+    entry_of,
+    read_plan,
+    read_report,
+)
 from engine.errors import EngineError
 from engine.telemetry.schema.messages import ManagerView
 
@@ -32,7 +41,7 @@ NOTHING: Final = "nothing provisioned: `scaler-batch plan` shows what would be"
 Report = TypeVar("Report")
 
 
-def place_of(entry: Entry) -> tuple[str, str, str]:
+def place_of(entry: StackEntry) -> tuple[str, str, str]:
     return entry.account, entry.region, entry.prefix
 
 
@@ -42,7 +51,7 @@ class Provisioning:
     def __init__(self, program: Sequence[str] = PROGRAM, clock: Callable[[], float] = time.time) -> None:
         self._program, self._clock = tuple(program), clock
         self.version = 0
-        self.entry: Entry | None = None
+        self.entry: StackEntry | None = None
         self.live: LiveReport | None = None
         self.provision: PlanReport | None = None
         self.cleanup: PlanReport | None = None
@@ -82,7 +91,7 @@ class Provisioning:
         return ""
 
     @property
-    def resources(self) -> Sequence[Resource]:
+    def resources(self) -> Sequence[ResourceReport]:
         return self.live.resources if self.live else ()
 
     # ---- reading
@@ -116,13 +125,13 @@ class Provisioning:
                 return
         self._choose(None)
 
-    def _choose(self, entry: Entry | None) -> None:
+    def _choose(self, entry: StackEntry | None) -> None:
         if entry is None or self.entry is None or place_of(entry) != place_of(self.entry):
             self.live = self.provision = self.cleanup = None
             self.image = ""
         self.entry = entry
 
-    async def _read_stack(self, entry: Entry) -> None:
+    async def _read_stack(self, entry: StackEntry) -> None:
         place = place_words(entry)
         live = await self._ask(Part.LIVE, lambda text: read_report(text, LiveReport), "show", "--live", JSON, *place)
         self.live = live or self.live
@@ -157,7 +166,7 @@ class Provisioning:
     async def carry_out(self, run: Run) -> None:
         """Until it has ended."""
         await run.carry_out()
-        if run.outcome is Outcome.DONE and run.result is not None and run.result.image:
+        if run.outcome is RunOutcome.DONE and run.result is not None and run.result.image:
             self.image = run.result.image
         self.outdated = True
         self._changed()

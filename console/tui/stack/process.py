@@ -17,7 +17,7 @@ from typing import Final
 from console.local.stack import LocalStack, find_local_stack
 from console.processes.children import ends_within, signal_group, start_child
 from console.tui.drawing.spans import clean
-from console.tui.stack.schema import Entry
+from console.tui.stack.schema import StackEntry
 from engine.errors import EngineError
 
 PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
@@ -32,12 +32,12 @@ ENDING: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 
 """Signals, and the seconds that each is given: an interrupted run saves how far it came."""
 
 
-def place_words(entry: Entry) -> tuple[str, ...]:
+def place_words(entry: StackEntry) -> tuple[str, ...]:
     """Which stack is meant."""
     return "--region", entry.region, "--prefix", entry.prefix
 
 
-def spec_words(entry: Entry, image: str = "") -> tuple[str, ...]:
+def spec_words(entry: StackEntry, image: str = "") -> tuple[str, ...]:
     """What asks for the stack as it was asked for before, on another `image` if one is given."""
     asked: dict[str, object] = {
         "--image": image or entry.image,
@@ -58,7 +58,7 @@ def spec_words(entry: Entry, image: str = "") -> tuple[str, ...]:
     return *place_words(entry), *given, *(("--spot",) if entry.spot else ())
 
 
-def image_words(entry: Entry) -> tuple[str, ...]:
+def image_words(entry: StackEntry) -> tuple[str, ...]:
     """What asks for an image that runs on the stack's instances."""
     from provisioner.resources.instance_types import architecture
 
@@ -67,7 +67,7 @@ def image_words(entry: Entry) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StackLocation:
     """The AWS that a command works on, by its variables, and where what was provisioned there is saved."""
 
     environ: Mapping[str, str]
@@ -82,16 +82,16 @@ class Place:
         return (*config, "--env-file", str(self.stack.env_file)) if command in WRITING else config
 
 
-def place_at(endpoint: str) -> Place:
+def place_at(endpoint: str) -> StackLocation:
     """Of an engine's AWS: a stand-in must not be taken for the real one, nor the other way round."""
     if stack := find_local_stack(endpoint):
         others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return Place({**others, **stack.aws}, stack)
+        return StackLocation({**others, **stack.aws}, stack)
     environ = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
-    return Place({**environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else environ)
+    return StackLocation({**environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else environ)
 
 
-async def answer(program: Sequence[str], words: Sequence[str], place: Place) -> bytes:
+async def answer(program: Sequence[str], words: Sequence[str], place: StackLocation) -> bytes:
     """What a command that only reads prints. Raises `EngineError` with its last words when it fails."""
     process = await start_child((*program, *words, *place.words(words[0])), place.environ, stdout=PIPE, stderr=PIPE)
     assert process.stdout is not None

@@ -12,9 +12,9 @@ import msgspec
 from console import format
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, clean, fit
-from console.tui.stack.run import Outcome, Run, Step
-from console.tui.stack.schema import Change, FieldChange, PlanReport, Remains, Resource
-from console.tui.widgets.resource_table import Health, health
+from console.tui.stack.run import Run, RunOutcome, RunStep
+from console.tui.stack.schema import ChangeReport, FieldChangeReport, PlanReport, RemainsReport, ResourceReport
+from console.tui.widgets.resource_table import ResourceHealth, health
 
 SIGNS: Final = {
     "create": ("+", "ok"),
@@ -24,10 +24,10 @@ SIGNS: Final = {
 }
 STATES: Final = {"done": "ok", "already gone": "muted", "kept": "muted", "failed": "error", "skipped": "warning"}
 OUTCOMES: Final = {
-    Outcome.RUNNING: "accent",
-    Outcome.DONE: "ok",
-    Outcome.FAILED: "error",
-    Outcome.STOPPED: "warning",
+    RunOutcome.RUNNING: "accent",
+    RunOutcome.DONE: "ok",
+    RunOutcome.FAILED: "error",
+    RunOutcome.STOPPED: "warning",
 }
 VALUE_CELLS: Final = 400
 """Of a property's value that is shown; a policy can be long."""
@@ -48,7 +48,7 @@ def plan_lines(plan: PlanReport, cells: int, glyphs: Glyphs) -> list[Line]:
     return [*notes, *lines] if counts["delete"] else [*lines, *notes]
 
 
-def _change(change: Change, cells: int, glyphs: Glyphs) -> Iterator[Line]:
+def _change(change: ChangeReport, cells: int, glyphs: Glyphs) -> Iterator[Line]:
     sign, role = SIGNS.get(change.action, ("?", "unknown"))
     sign = "x" if glyphs.ascii and not sign.isascii() else sign
     fields = _names([field.path for field in change.fields], glyphs) if change.action != "create" else ""
@@ -65,7 +65,7 @@ def _names(paths: Sequence[str], glyphs: Glyphs) -> str:
     return f"{shown} {glyphs.ellipsis} {len(paths) - 3} more" if len(paths) > 3 else shown
 
 
-def diff_lines(resource: Resource, planned: Change | None, cells: int) -> list[Line]:
+def diff_lines(resource: ResourceReport, planned: ChangeReport | None, cells: int) -> list[Line]:
     """Where `resource` differs from what was provisioned, and what a provisioning would change about it."""
     lines = list(_facts(resource))
     if resource.drift:
@@ -74,19 +74,19 @@ def diff_lines(resource: Resource, planned: Change | None, cells: int) -> list[L
     if planned is not None and planned.action != "keep":
         lines += [EMPTY, ((f" provision would {planned.action} it", "header"),)]
         lines += _fields(planned.fields, cells)
-    elif health(resource) is Health.WELL:
+    elif health(resource) is ResourceHealth.WELL:
         lines += [EMPTY, ((" it is as it was provisioned", "ok"),)]
     return lines
 
 
-def _facts(resource: Resource) -> Iterator[Line]:
+def _facts(resource: ResourceReport) -> Iterator[Line]:
     facts = {"state": resource.state, "ARN": resource.arn, "detail": resource.detail, "error": resource.error}
     for label, value in facts.items():
         if value:
             yield (f" {label:8}", "muted"), (clean(value), "error" if label == "error" else "text")
 
 
-def _fields(fields: Iterable[FieldChange], cells: int) -> Iterator[Line]:
+def _fields(fields: Iterable[FieldChangeReport], cells: int) -> Iterator[Line]:
     for field in fields:
         yield ((f"   {clean(field.path)}", "strong"),)
         yield from folded(f"- {value(field.before)}", cells - len(INDENT), "error", "  ", INDENT)
@@ -106,7 +106,7 @@ def run_lines(run: Run, now: float, cells: int, glyphs: Glyphs) -> list[Line]:
     """Everything that a run told, in its order; a step stands where it began. `now`: time of day."""
     lines: list[Line] = []
     for entry in run.entries:
-        if isinstance(entry, Step):
+        if isinstance(entry, RunStep):
             lines += _step(entry, now, cells, run.running)
         else:
             lines.append(((f" {format.clock(entry.at)}   {clean(entry.text)}", "muted"),))
@@ -123,7 +123,7 @@ def _nothing(run: Run) -> list[Line]:
     return [] if run.running else [(("  nothing had to be done", "muted"),)]
 
 
-def _step(step: Step, now: float, cells: int, running: bool) -> Iterator[Line]:
+def _step(step: RunStep, now: float, cells: int, running: bool) -> Iterator[Line]:
     event = step.event
     took = (now if running and step.under_way else step.told) - step.began
     role = "accent" if step.under_way else STATES.get(event.state, "text")
@@ -134,7 +134,7 @@ def _step(step: Step, now: float, cells: int, running: bool) -> Iterator[Line]:
     yield (head, "muted"), (what, "text"), (" " + how, role), (clean(event.text), "muted")
 
 
-def _left(left: Remains, cells: int) -> Iterator[Line]:
+def _left(left: RemainsReport, cells: int) -> Iterator[Line]:
     yield from folded(f"REMAINS {left.kind} {left.name}: {left.why}", cells - 2, "error", "  ", " ")
     if left.command:
         yield from folded(left.command, cells - 4, "text", "  ", "   ")

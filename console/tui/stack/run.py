@@ -28,7 +28,7 @@ KEPT: Final = 1_000
 """Steps and lines of output; the oldest go."""
 
 
-class Outcome(str, Enum):
+class RunOutcome(str, Enum):
     """How a run stands."""
 
     RUNNING = "running"
@@ -38,7 +38,7 @@ class Outcome(str, Enum):
 
 
 @dataclass(slots=True)
-class Step:
+class RunStep:
     """The newest that was told of a step, and when it began and was last heard of (time of day)."""
 
     event: StepEvent
@@ -51,7 +51,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class RunOutput:
     """A line of a program that a step runs."""
 
     at: float
@@ -70,10 +70,10 @@ class Run:
         changed: Callable[[], None],
     ) -> None:
         self.name = name
-        self.outcome = Outcome.RUNNING
+        self.outcome = RunOutcome.RUNNING
         self.began = clock()
         self.ended: float | None = None
-        self.entries: deque[Step | Output] = deque(maxlen=KEPT)
+        self.entries: deque[RunStep | RunOutput] = deque(maxlen=KEPT)
         self.plan: PlanReport | None = None
         self.result: DoneEvent | None = None
         self.error = ""
@@ -85,11 +85,11 @@ class Run:
 
     @property
     def running(self) -> bool:
-        return self.outcome is Outcome.RUNNING
+        return self.outcome is RunOutcome.RUNNING
 
     @property
-    def steps(self) -> list[Step]:
-        return [entry for entry in self.entries if isinstance(entry, Step)]
+    def steps(self) -> list[RunStep]:
+        return [entry for entry in self.entries if isinstance(entry, RunStep)]
 
     async def carry_out(self) -> None:
         """Until it ends by itself or by `stop`; when this is cancelled it is ended at once."""
@@ -133,7 +133,7 @@ class Run:
         if isinstance(event, StepEvent):
             self._take_step(event, now)
         elif isinstance(event, LineEvent):
-            self.entries.append(Output(now, event.text))
+            self.entries.append(RunOutput(now, event.text))
         elif isinstance(event, PlanReport):
             self.plan = event
         elif isinstance(event, DoneEvent):
@@ -147,15 +147,15 @@ class Run:
             if step.under_way and (step.event.kind, step.event.name) == (event.kind, event.name):
                 step.event, step.told = event, now
                 return
-        self.entries.append(Step(event, now, now))
+        self.entries.append(RunStep(event, now, now))
 
     def _conclude(self, code: int, last: str) -> None:
         """`code`: of the process; `last`: what it said last on standard error."""
         self.ended = self._clock()
         if self.result is not None and not self.result.remains and code == 0:
-            self.outcome = Outcome.DONE
+            self.outcome = RunOutcome.DONE
         else:
-            self.outcome = Outcome.STOPPED if self.stopping else Outcome.FAILED
+            self.outcome = RunOutcome.STOPPED if self.stopping else RunOutcome.FAILED
             self.error = self.error or self._why(code, last)
         self._changed()
 

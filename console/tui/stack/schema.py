@@ -16,7 +16,7 @@ from engine.errors import EngineError
 Report = TypeVar("Report")
 
 
-class Entry(msgspec.Struct, frozen=True):
+class StackEntry(msgspec.Struct, frozen=True):
     """A stack as it was saved: where it is, its names, and what was asked for."""
 
     account: str
@@ -44,10 +44,10 @@ class Entry(msgspec.Struct, frozen=True):
 class Saved(msgspec.Struct, frozen=True):
     """Of `show`."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[StackEntry, ...] = ()
 
 
-class FieldChange(msgspec.Struct, frozen=True):
+class FieldChangeReport(msgspec.Struct, frozen=True):
     """One property, its path in dots. None: it isn't there."""
 
     path: str
@@ -55,7 +55,7 @@ class FieldChange(msgspec.Struct, frozen=True):
     after: object = None
 
 
-class Resource(msgspec.Struct, frozen=True):
+class ResourceReport(msgspec.Struct, frozen=True):
     """A resource as it lives. `state`: AWS's own word, "present", "MISSING" or "unknown", then `error` says why.
 
     In `drift` a field's `before` is what lives, its `after` what was provisioned.
@@ -65,7 +65,7 @@ class Resource(msgspec.Struct, frozen=True):
     name: str
     arn: str = ""
     state: str = "unknown"
-    drift: tuple[FieldChange, ...] = ()
+    drift: tuple[FieldChangeReport, ...] = ()
     detail: str = ""
     error: str = ""
 
@@ -73,18 +73,18 @@ class Resource(msgspec.Struct, frozen=True):
 class LiveReport(msgspec.Struct, frozen=True):
     """Of `show --live`. `read_at`: unix seconds."""
 
-    entry: Entry
+    entry: StackEntry
     read_at: float
-    resources: tuple[Resource, ...] = ()
+    resources: tuple[ResourceReport, ...] = ()
 
 
-class Change(msgspec.Struct, frozen=True):
+class ChangeReport(msgspec.Struct, frozen=True):
     """`action`: create, update, replace, delete or keep."""
 
     action: str
     kind: str
     name: str
-    fields: tuple[FieldChange, ...] = ()
+    fields: tuple[FieldChangeReport, ...] = ()
     note: str = ""
 
 
@@ -94,11 +94,11 @@ class PlanReport(msgspec.Struct, frozen=True, tag_field="event", tag="plan"):
     account: str = ""
     region: str = ""
     prefix: str = ""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ChangeReport, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
-    def to_do(self) -> tuple[Change, ...]:
+    def to_do(self) -> tuple[ChangeReport, ...]:
         return tuple(change for change in self.changes if change.action != "keep")
 
 
@@ -118,7 +118,7 @@ class LineEvent(msgspec.Struct, frozen=True, tag_field="event", tag="line"):
     text: str
 
 
-class Remains(msgspec.Struct, frozen=True):
+class RemainsReport(msgspec.Struct, frozen=True):
     """What a cleanup left, why, and what a person types to remove it."""
 
     kind: str
@@ -130,8 +130,8 @@ class Remains(msgspec.Struct, frozen=True):
 class DoneEvent(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
     """The last one of a run that came to its end. `image`: pinned by its digest."""
 
-    provisioned: Entry | None = None
-    remains: tuple[Remains, ...] = ()
+    provisioned: StackEntry | None = None
+    remains: tuple[RemainsReport, ...] = ()
     image: str = ""
     tag: str = ""
     built: bool = False
@@ -167,7 +167,7 @@ def read_event(line: bytes) -> Event:
     return read_report(line, Event)  # type: ignore[arg-type]
 
 
-def entry_of(entries: Sequence[Entry], region: str, queue: str) -> Entry | None:
+def entry_of(entries: Sequence[StackEntry], region: str, queue: str) -> StackEntry | None:
     """The stack of a worker manager's `queue`, which may be a name or an ARN."""
     name = queue.rpartition("/")[2]
     account = queue.split(":")[4] if queue.startswith("arn:") else None

@@ -10,7 +10,7 @@ from console.tui.drawing.charts import spark
 from console.tui.drawing.glyphs import CHECK_LOOKS, Glyphs
 from console.tui.drawing.spans import EMPTY, Line, clean, fit, fit_line, line_width, width
 from console.tui.drawing.wrapping import folded
-from engine.telemetry.schema.messages import Check, Diagnosis, JobRow, JobState, ManagerView, Result, Trends
+from engine.telemetry.schema.messages import CheckResult, CheckStatus, Diagnosis, JobRow, JobState, ManagerView, Trends
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def verdict(diagnosis: Diagnosis, waiting: Line, glyphs: Glyphs, cells: int) -> 
     role = CHECK_LOOKS[worst].role
     head: Line = (
         (f" {glyphs.of_check(worst)} ", role),
-        (clean(diagnosis.verdict), f"{role} strong" if worst is Result.PASS else role),
+        (clean(diagnosis.verdict), f"{role} strong" if worst is CheckStatus.PASS else role),
         (f"  ({clean(diagnosis.certainty)})" if diagnosis.certainty else "", "muted"),
         *(((f" {glyphs.dot} ", "muted"), *waiting) if waiting else ()),
     )
@@ -42,12 +42,12 @@ def verdict(diagnosis: Diagnosis, waiting: Line, glyphs: Glyphs, cells: int) -> 
     return [*lines, *_folded(f"AWS says: {diagnosis.reason}", "warning", cells)] if diagnosis.reason else lines
 
 
-def _worst(diagnosis: Diagnosis) -> Result:
+def _worst(diagnosis: Diagnosis) -> CheckStatus:
     """The verdict's sign."""
     if diagnosis.verdict.startswith(CALM):
-        return Result.PASS
-    failed = any(check.result is Result.FAIL for check in diagnosis.checks)
-    return Result.FAIL if failed or diagnosis.verdict.startswith(GRAVE) else Result.WARN
+        return CheckStatus.PASS
+    failed = any(check.result is CheckStatus.FAIL for check in diagnosis.checks)
+    return CheckStatus.FAIL if failed or diagnosis.verdict.startswith(GRAVE) else CheckStatus.WARN
 
 
 def of_queue(manager: ManagerView | None, stuck: int | None, now: float) -> Line:
@@ -68,7 +68,7 @@ def of_job(row: JobRow | None, now: float) -> Line:
 # ---- the checks
 
 
-def checks(found: Sequence[Check], now: float, glyphs: Glyphs, cells: int) -> tuple[list[Line], int]:
+def checks(found: Sequence[CheckResult], now: float, glyphs: Glyphs, cells: int) -> tuple[list[Line], int]:
     """A head, then a check a line, evidence folded below itself; and the line of the first check that failed."""
     name = min(MAX_NAME, max(MIN_NAME, *(width(check.name) for check in found), 0), _room_for_names(cells))
     room = max(SMALLEST_EVIDENCE, cells - name - RESULT - READ - 6)
@@ -76,7 +76,7 @@ def checks(found: Sequence[Check], now: float, glyphs: Glyphs, cells: int) -> tu
     lines: list[Line] = [((head, "header"),)]
     failed = 0
     for check in found:
-        if check.result is Result.FAIL and not failed:
+        if check.result is CheckStatus.FAIL and not failed:
             failed = len(lines)
         lines += _check(check, name, room, now, glyphs, with_source=cells >= SOURCE_FROM)
     return lines, failed
@@ -86,7 +86,7 @@ def _room_for_names(cells: int) -> int:
     return max(MIN_NAME, cells - RESULT - READ - 6 - SMALLEST_EVIDENCE)
 
 
-def _check(check: Check, name: int, room: int, now: float, glyphs: Glyphs, *, with_source: bool) -> list[Line]:
+def _check(check: CheckResult, name: int, room: int, now: float, glyphs: Glyphs, *, with_source: bool) -> list[Line]:
     look = CHECK_LOOKS[check.result]
     read = format.age(now - check.read_at) if check.read_at else glyphs.unknown
     texts = _evidence(check, room, glyphs, with_source=with_source)
@@ -106,7 +106,7 @@ def _filled(items: Sequence[T], count: int, blank: T) -> list[T]:
     return [*items, *[blank] * (count - len(items))]
 
 
-def _evidence(check: Check, room: int, glyphs: Glyphs, *, with_source: bool) -> list[Line]:
+def _evidence(check: CheckResult, room: int, glyphs: Glyphs, *, with_source: bool) -> list[Line]:
     """What was seen, and where it was read: behind it, or below."""
     told = clean(check.evidence).removeprefix(f"{check.result.value}: ") or glyphs.unknown
     parts: list[Line] = [((part, "text"),) for part in folded(told, room)]

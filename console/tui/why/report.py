@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from console.tui.drawing.spans import clean
-from engine.telemetry.schema.messages import Check, Diagnosis
+from engine.telemetry.schema.messages import CheckResult, Diagnosis
 
 
 def as_json(diagnosis: Diagnosis) -> str:
@@ -36,7 +36,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
             yield from ("", "   ```sh", f"   {clean(remedy.command)}", "   ```", "")
 
 
-def _row(check: Check) -> str:
+def _row(check: CheckResult) -> str:
     read = _time(check.read_at) if check.read_at else "–"
     cells = (check.name, check.result.value, check.evidence, check.source)
     return f"| {' | '.join(_cell(text) for text in cells)} | {read} |"

@@ -10,8 +10,8 @@ from console import format
 from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit, width
 from console.tui.drawing.wrapping import folded
-from console.tui.logs.log_buffer import Entry, Level, LogBuffer
-from console.tui.logs.log_reader import LogReader
+from console.tui.logs.log_buffer import Level, LogBuffer, LogEntry
+from console.tui.logs.log_reader import LogCursor
 from console.tui.widgets.line_table import WHEEL_LINES, thumb
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import LogPage
@@ -41,7 +41,7 @@ class LogView(Pane):
     ) -> None:
         super().__init__(glyphs=glyphs, name=name, id=id, classes=classes)
         self.buffer = LogBuffer()
-        self.reader = LogReader(self.buffer)
+        self.reader = LogCursor(self.buffer)
         self.subject = ""
         """Whose lines these are, for the title."""
         self.wrap = False
@@ -132,7 +132,7 @@ class LogView(Pane):
         lines = [line for entry in entries for line in self._folded(entry, width)]
         return lines[-height:] if self.reader.follow else lines[:height]
 
-    def _make_room(self, entries: Sequence[Entry], cells: int) -> None:
+    def _make_room(self, entries: Sequence[LogEntry], cells: int) -> None:
         """The names' column grows with the longest name and never shrinks again: lines don't jump to and fro."""
         self._several = self._several or len({entry.task_id for entry in entries}) > 1
         if not self._several:
@@ -145,20 +145,20 @@ class LogView(Pane):
             return "no line fits the filter"
         return clean(self.buffer.status) or "no lines yet"
 
-    def _head(self, entry: Entry) -> list[Span]:
+    def _head(self, entry: LogEntry) -> list[Span]:
         head: list[Span] = [(format.clock(entry.at) + " ", "muted")] if self.clock else []
         if self._name_cells:
             name = fit(clean(self._name_of(entry.task_id)), self._name_cells, ellipsis=self.glyphs.ellipsis)
             head.append((name + " ", "accent"))
         return head
 
-    def _line(self, entry: Entry, cells: int) -> Line:
+    def _line(self, entry: LogEntry, cells: int) -> Line:
         head = self._head(entry)
         room = cells - sum(width(text) for text, _ in head)
         text = entry.text if width(entry.text) <= room else fit(entry.text, room, ellipsis=self.glyphs.ellipsis)
         return (*head, *self._marked(text, ROLES[entry.level]))
 
-    def _folded(self, entry: Entry, cells: int) -> list[Line]:
+    def _folded(self, entry: LogEntry, cells: int) -> list[Line]:
         head = self._head(entry)
         indent = sum(width(text) for text, _ in head)
         first, *rest = folded(entry.text, max(8, cells - indent))

@@ -7,13 +7,13 @@ from enum import Enum
 
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, Span, clean
-from console.tui.stack.schema import Resource
+from console.tui.stack.schema import ResourceReport
 from console.tui.widgets.line_table import Column, LineTable, thumb
 
 GONE = frozenset({"MISSING", "INVALID", "DELETING", "DELETED"})
 
 
-class Health(Enum):
+class ResourceHealth(Enum):
     """Sign, ASCII sign and role."""
 
     WELL = ("✓", "+", "ok")
@@ -26,33 +26,33 @@ class Health(Enum):
         return (plain if glyphs.ascii else sign), role
 
 
-def health(resource: Resource) -> Health:
+def health(resource: ResourceReport) -> ResourceHealth:
     if resource.error or resource.state == "unknown":
-        return Health.UNKNOWN
+        return ResourceHealth.UNKNOWN
     if resource.state in GONE:
-        return Health.BROKEN
-    return Health.DIFFERS if resource.drift else Health.WELL
+        return ResourceHealth.BROKEN
+    return ResourceHealth.DIFFERS if resource.drift else ResourceHealth.WELL
 
 
-class ResourceTable(LineTable[Resource]):
+class ResourceTable(LineTable[ResourceReport]):
     """The selection stays with its resource, whatever is read anew."""
 
     selected: tuple[str, str] | None = None
-    _resources: Sequence[Resource] = ()
+    _resources: Sequence[ResourceReport] = ()
     _title: Line = EMPTY
     _status: Line = EMPTY
     _words: Sequence[Line] = ()
     _top = 0
 
     def show(
-        self, resources: Sequence[Resource], *, title: Line, status: Line, empty: Sequence[Line], stale: bool
+        self, resources: Sequence[ResourceReport], *, title: Line, status: Line, empty: Sequence[Line], stale: bool
     ) -> None:
         self._resources, self._title, self._status, self._words = resources, title, status, empty
         self.stale = stale
         self.redraw()
 
     @property
-    def chosen(self) -> Resource | None:
+    def chosen(self) -> ResourceReport | None:
         return self._resources[self._index] if self._resources else None
 
     @property
@@ -83,12 +83,12 @@ class ResourceTable(LineTable[Resource]):
     def thumb(self, height: int) -> range:
         return thumb(self._top, height - 1, len(self._resources), height)
 
-    def rows(self, count: int) -> Sequence[Resource]:
+    def rows(self, count: int) -> Sequence[ResourceReport]:
         index, last = self._index, max(0, len(self._resources) - count)
         self._top = max(0, min(last, max(index - count + 1, min(self._top, index))))
         return self._resources[self._top : self._top + count]
 
-    def columns(self) -> Sequence[Column[Resource]]:
+    def columns(self) -> Sequence[Column[ResourceReport]]:
         return (
             Column("sign", " ", 1, lambda row: health(row).sign(self.glyphs)),
             Column("kind", "KIND", 19, lambda row: (clean(row.kind), "text")),
@@ -98,17 +98,17 @@ class ResourceTable(LineTable[Resource]):
             Column("detail", "DETAIL", 14, self._detail, rank=2, grow=3),
         )
 
-    def _drift(self, row: Resource) -> Span:
+    def _drift(self, row: ResourceReport) -> Span:
         if not row.drift:
             return self.glyphs.unknown, "muted"
         first = clean(row.drift[0].path)
         more = len(row.drift) - 1
         return (f"{first} and {more} more" if more else first), "warning"
 
-    def _detail(self, row: Resource) -> Span:
+    def _detail(self, row: ResourceReport) -> Span:
         return (clean(row.error), "unknown") if row.error else (clean(row.detail), "muted")
 
-    def signs(self, row: Resource) -> tuple[Span, Span, bool]:
+    def signs(self, row: ResourceReport) -> tuple[Span, Span, bool]:
         here = row is self.chosen
         return (" ", ""), ((self.glyphs.cursor, "accent") if here else (" ", "")), here
 

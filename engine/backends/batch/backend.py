@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine.aio import cancel_and_wait
 from engine.aws import limits
-from engine.aws.client import CONNECTIONS, AwsCaller
+from engine.aws.client import CONNECTIONS, AwsClient
 from engine.aws.errors import AwsError
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession
-from engine.backends.batch.introspect.introspection import BatchInsight
-from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
+from engine.backends.batch.introspect.introspection import BatchIntrospection
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.own_jobs import JobLists
 from engine.backends.batch.preflight import Surroundings, examine
-from engine.backends.batch.submit.ambiguous_submits import Settlement
-from engine.backends.batch.submit.blob_store import BlobDepot
+from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
+from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.collector import Collector
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.payload_router import TEXT_LIMIT
 from engine.backends.batch.submit.request import JobTemplate, runner_options
 from engine.backends.batch.takeover.adoption import Adoption
 from engine.backends.batch.takeover.lease import Lease
-from engine.backends.batch.takeover.reconcile import SecondLook
-from engine.backends.batch.takeover.scan import Inventory
+from engine.backends.batch.takeover.reconcile import Reconciler
+from engine.backends.batch.takeover.scan import PredecessorScan
 from engine.backends.batch.track.canceller import Canceller
-from engine.backends.batch.track.cleaner import Cleaner
-from engine.backends.batch.track.failure_handler import Endings
-from engine.backends.batch.track.job_poller import BatchWatch
+from engine.backends.batch.track.cleaner import ObjectCleaner
+from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.job_poller import JobPoller
 from engine.backends.batch.track.log_tail import LogTail
-from engine.backends.batch.track.payload_reader import Recall
+from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.backends.batch.track.results import ResultReader
 from engine.backends.batch.track.tracker import Tracker
 from engine.backends.protocol import BackendObserver
@@ -57,20 +57,20 @@ TERMINATE_S: Final = 120.0
 
 
 class BatchBackend:
-    """Runs tasks as AWS Batch jobs. All of it lives on one event loop; AWS is called in `AwsCaller`'s threads."""
+    """Runs tasks as AWS Batch jobs. All of it lives on one event loop; AWS is called in `AwsClient`'s threads."""
 
     def __init__(self, config: ManagerConfig) -> None:
         self._config = config
         self._layout = StoreLayout(config.s3_bucket, config.s3_prefix, config.worker_manager_id)
-        self._caller = AwsCaller(AwsSession(config.aws_region, CONNECTIONS))
+        self._caller = AwsClient(AwsSession(config.aws_region, CONNECTIONS))
         self._store = ObjectStore(self._caller.session, config.s3_bucket)
         self._ledger = Ledger()
-        self._depot = BlobDepot(self._caller, self._layout, time.monotonic)
-        self.insight = BatchInsight(self._caller, self._ledger, self._depot, config.job_queue)
-        self._cleaner = Cleaner(self._caller, self._ledger, self._layout, self._depot)
+        self._depot = BlobStore(self._caller, self._layout, time.monotonic)
+        self.insight = BatchIntrospection(self._caller, self._ledger, self._depot, config.job_queue)
+        self._cleaner = ObjectCleaner(self._caller, self._ledger, self._layout, self._depot)
         self._canceller = Canceller(self._caller, self._ledger, self._cleaner, self._spawn)
         jobs = JobLists(self._caller, config.worker_manager_id, config.job_queue)
-        self._inventory = Inventory(self._caller, self._store, self._layout, jobs)
+        self._inventory = PredecessorScan(self._caller, self._store, self._layout, jobs)
         self._adoption = Adoption(
             self._inventory, self._ledger, self._layout, self._canceller, self._cleaner, self._depot
         )
@@ -120,14 +120,14 @@ class BatchBackend:
 
     async def cancel(self, task_id: bytes) -> None:
         record = self._ledger.tasks.get(task_id)
-        if record is not None and record.stage is not Stage.DELIVERED:
+        if record is not None and record.stage is not BatchStage.DELIVERED:
             await self._canceller.cancel(record)
 
     async def forget(self, task_ids: Sequence[bytes]) -> None:
         for task_id in task_ids:
             record = self._ledger.tasks.get(task_id)
             if record is not None:
-                self._ledger.close(record, Stage.FORGOTTEN)
+                self._ledger.close(record, BatchStage.FORGOTTEN)
         self._cleaner.wake()
         self._ledger.wake()
 
@@ -172,9 +172,9 @@ class BatchBackend:
         caller, layout, ledger, clock = self._caller, self._layout, self._ledger, time.monotonic
         template = self._make_template(found)
         self.insight.begin(template, found)
-        settlement = Settlement(caller, ledger, layout, self._config.job_queue, self._spawn)
-        recall, logs = Recall(caller, self._store, layout), LogTail(caller, found.log_group)
-        endings = Endings(template, settlement, recall, logs, self._launch, self._deliver, self._spawn, clock)
+        settlement = AmbiguousSubmits(caller, ledger, layout, self._config.job_queue, self._spawn)
+        recall, logs = SubmittedPayloadReader(caller, self._store, layout), LogTail(caller, found.log_group)
+        endings = FailureHandler(template, settlement, recall, logs, self._launch, self._deliver, self._spawn, clock)
         self._launcher = Launcher(
             caller,
             ledger,
@@ -188,7 +188,7 @@ class BatchBackend:
             random.SystemRandom().getrandbits,
         )
         self._collector = Collector(self._launcher.launch, clock, asyncio.get_running_loop().call_later)
-        self._second_look = SecondLook(
+        self._second_look = Reconciler(
             self._inventory,
             self._adoption,
             settlement,
@@ -201,22 +201,22 @@ class BatchBackend:
             self._spawn,
         )
         reader = ResultReader(caller, self._store, layout, ledger, self._deliver, self._spawn)
-        watch = BatchWatch(caller, ledger, endings, self._observer, clock)
+        watch = JobPoller(caller, ledger, endings, self._observer, clock)
         tracker = Tracker(
             caller, self._store, layout, ledger, watch, reader, endings, self._canceller, self._cleaner, clock
         )
         for loop in (self._lease.keep(), reader.run(), tracker.run(), self._cleaner.run()):
             self._spawn(loop)
 
-    def _launch(self, records: Sequence[TaskRecord], *, through_s3: bool = False) -> None:
+    def _launch(self, records: Sequence[BatchTask], *, through_s3: bool = False) -> None:
         self._launcher.launch(records, through_s3=through_s3)
 
-    async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
+    async def _deliver(self, record: BatchTask, outcome: Outcome) -> None:
         """Once a task; and only while the lease is ours, since a successor would deliver it, too."""
         await self._lease.wait_held()
-        if record.cancelled or record.stage is Stage.DELIVERED:
+        if record.cancelled or record.stage is BatchStage.DELIVERED:
             return
-        record.stage = Stage.DELIVERED
+        record.stage = BatchStage.DELIVERED
         record.work = None
         await self._observer.on_outcome(outcome)
 

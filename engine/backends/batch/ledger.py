@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from engine.aws.batch_states import BatchState
-from engine.model import ResourceShape, Route, Sighting, TaskWork
+from engine.model import JobObservation, ResourceShape, Route, TaskWork
 
 
-class Stage(Enum):
+class BatchStage(Enum):
     """Where a task is."""
 
     COLLECTING = 1
@@ -32,17 +32,17 @@ class Stage(Enum):
     """A predecessor's: it has a job, but nobody has claimed it yet."""
 
 
-CLOSED = (Stage.FORGOTTEN, Stage.CANCELLED)
+CLOSED = (BatchStage.FORGOTTEN, BatchStage.CANCELLED)
 
 
 @dataclass(slots=True, eq=False)
-class TaskRecord:
+class BatchTask:
     """One task. `work` is held until AWS accepted its submission; `index` is its place in it."""
 
     task_id: bytes
     shape: ResourceShape
     work: TaskWork | None
-    stage: Stage = Stage.COLLECTING
+    stage: BatchStage = BatchStage.COLLECTING
     submission: Submission | None = None
     index: int = 0
     lineage: set[str] = field(default_factory=set)
@@ -55,7 +55,7 @@ class TaskRecord:
     """Set when its job is known to have ended; only a cancel waits for it."""
     told: BatchState = BatchState.SUBMITTED
     """The state that the observer heard of last."""
-    sighting: Sighting = field(default_factory=Sighting)
+    sighting: JobObservation = field(default_factory=JobObservation)
     """What the observer heard of last besides the state."""
 
     def mark_gone(self) -> None:
@@ -65,7 +65,7 @@ class TaskRecord:
     @property
     def is_open(self) -> bool:
         """No outcome yet, and one is expected."""
-        return self.stage is Stage.IN_BATCH and not self.cancelled
+        return self.stage is BatchStage.IN_BATCH and not self.cancelled
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +74,7 @@ class Submission:
 
     submission_id: str
     job_name: str
-    tasks: tuple[TaskRecord, ...]
+    tasks: tuple[BatchTask, ...]
     shape: ResourceShape
     route: Route = Route.INLINE
     text: str = ""
@@ -111,13 +111,13 @@ class Submission:
     def is_array(self) -> bool:
         return len(self.tasks) > 1
 
-    def open_tasks(self) -> list[TaskRecord]:
+    def open_tasks(self) -> list[BatchTask]:
         return [record for record in self.tasks if record.submission is self and record.is_open]
 
     @property
     def is_needed(self) -> bool:
         """Some task of it is expected to deliver, or may yet be claimed."""
-        claimable = any(record.stage is Stage.ORPHANED and not record.cancelled for record in self.tasks)
+        claimable = any(record.stage is BatchStage.ORPHANED and not record.cancelled for record in self.tasks)
         return claimable or bool(self.open_tasks())
 
     @property
@@ -125,7 +125,7 @@ class Submission:
         """Nobody needs anything of it any more."""
         return all(record.stage in CLOSED or record.submission is not self for record in self.tasks)
 
-    def complete(self, whole: Submission) -> list[TaskRecord]:
+    def complete(self, whole: Submission) -> list[BatchTask]:
         """So far known by some results alone; more results, or its job, came to light. Gives the records it lacked."""
         mine = {record.task_id: record for record in self.tasks}
         added = [record for record in whole.tasks if record.task_id not in mine]
@@ -143,7 +143,7 @@ class Submission:
         self.ended, self.started = whole.ended, whole.started
         return added
 
-    def child_id(self, record: TaskRecord) -> str:
+    def child_id(self, record: BatchTask) -> str:
         """The Batch id of the task's job."""
         assert self.job_id is not None
         return f"{self.job_id}:{record.index}" if self.is_array else self.job_id
@@ -153,27 +153,27 @@ class Ledger:
     """Tasks by id, submissions by id. Bounded by what the task manager gives: its slots and undelivered outcomes."""
 
     def __init__(self) -> None:
-        self.tasks: dict[bytes, TaskRecord] = {}
+        self.tasks: dict[bytes, BatchTask] = {}
         self.submissions: dict[str, Submission] = {}
-        self.watched: dict[str, TaskRecord] = {}
+        self.watched: dict[str, BatchTask] = {}
         """Job ids of children whose end somebody waits for, beside the followed submissions."""
-        self._claimed: list[TaskRecord] = []
+        self._claimed: list[BatchTask] = []
         self.changed = asyncio.Event()
         """Set when something happened after which the tracker should look soon."""
 
-    def add_task(self, work: TaskWork) -> TaskRecord:
-        record = TaskRecord(work.task_id, work.shape, work)
+    def add_task(self, work: TaskWork) -> BatchTask:
+        record = BatchTask(work.task_id, work.shape, work)
         self.tasks[work.task_id] = record
         return record
 
     def add_submission(self, submission: Submission) -> None:
         self.submissions[submission.submission_id] = submission
         for index, record in enumerate(submission.tasks):
-            record.submission, record.index, record.stage = submission, index, Stage.LAUNCHING
+            record.submission, record.index, record.stage = submission, index, BatchStage.LAUNCHING
             record.told = BatchState.SUBMITTED
             record.lineage.add(submission.submission_id)
 
-    def claim(self, record: TaskRecord) -> None:
+    def claim(self, record: BatchTask) -> None:
         """An orphan is wanted; it is followed from the tracker's next look on, never from the middle of one."""
         self.tasks[record.task_id] = record
         self._claimed.append(record)
@@ -182,8 +182,8 @@ class Ledger:
     def open_claimed(self) -> None:
         """Claimed orphans become open tasks: a result, or an end without one, is looked for anew."""
         for record in self._claimed:
-            if record.stage is Stage.ORPHANED and record.submission is not None:
-                record.stage = Stage.IN_BATCH
+            if record.stage is BatchStage.ORPHANED and record.submission is not None:
+                record.stage = BatchStage.IN_BATCH
                 record.submission.ended = record.submission.job_id is None
                 record.submission.silent.discard(record.index)
                 self.submissions[record.submission.submission_id] = record.submission
@@ -191,7 +191,7 @@ class Ledger:
                     self.submissions[submission_id].found.discard(record.task_id)
         self._claimed.clear()
 
-    def close(self, record: TaskRecord, stage: Stage) -> None:
+    def close(self, record: BatchTask, stage: BatchStage) -> None:
         """The task is done with: `stage` is FORGOTTEN or CANCELLED."""
         record.stage = stage
         record.work = None

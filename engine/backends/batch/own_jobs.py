@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.aws import limits
-from engine.aws.client import DESCRIBE_JOBS, LIST_JOBS, AwsCaller
+from engine.aws.client import DESCRIBE_JOBS, LIST_JOBS, AwsClient
 from engine.backends.batch.names import ParsedName, parse_job_name
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class OwnJob:
 class JobLists:
     """Each method raises `AwsError`."""
 
-    caller: AwsCaller
+    caller: AwsClient
     manager_id: str
     queue: str
 

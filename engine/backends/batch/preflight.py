@@ -12,9 +12,9 @@ from engine.aws.client import (
     DESCRIBE_ENVIRONMENTS,
     DESCRIBE_QUEUES,
     LIST_OBJECTS,
-    AwsCaller,
+    AwsClient,
 )
-from engine.aws.errors import AwsError, Remedy
+from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.names import StoreLayout
 from engine.errors import StartupError
@@ -43,7 +43,7 @@ class Surroundings:
 
 
 async def examine(
-    caller: AwsCaller, store: ObjectStore, layout: StoreLayout, queue: str, definition: str
+    caller: AwsClient, store: ObjectStore, layout: StoreLayout, queue: str, definition: str
 ) -> Surroundings:
     """Raises `StartupError`, one sentence with what to do."""
     await _check_bucket(caller, store, layout)
@@ -67,7 +67,7 @@ async def examine(
     )
 
 
-async def _check_bucket(caller: AwsCaller, store: ObjectStore, layout: StoreLayout) -> None:
+async def _check_bucket(caller: AwsClient, store: ObjectStore, layout: StoreLayout) -> None:
     try:
         await caller.run(LIST_OBJECTS, lambda: store.list_page(layout.results), tries=TRIES)
     except AwsError as error:
@@ -87,7 +87,7 @@ def _bucket_sentence(layout: StoreLayout, error: AwsError) -> str:
     return f"S3 bucket {layout.bucket!r} can't be read, {_why(error)}"
 
 
-async def _find_queue(caller: AwsCaller, queue: str) -> dict[str, Any]:
+async def _find_queue(caller: AwsClient, queue: str) -> dict[str, Any]:
     answer = await _describe(caller, DESCRIBE_QUEUES, "job queue", queue, jobQueues=[queue])
     if not answer["jobQueues"]:
         raise StartupError(
@@ -102,7 +102,7 @@ async def _find_queue(caller: AwsCaller, queue: str) -> dict[str, Any]:
     return found
 
 
-async def _find_container(caller: AwsCaller, definition: str) -> dict[str, Any]:
+async def _find_container(caller: AwsClient, definition: str) -> dict[str, Any]:
     given: dict[str, Any] = (
         {"jobDefinitions": [definition]} if ":" in definition else {"jobDefinitionName": definition, "status": "ACTIVE"}
     )
@@ -123,7 +123,7 @@ async def _find_container(caller: AwsCaller, definition: str) -> dict[str, Any]:
     return container
 
 
-async def _environments(caller: AwsCaller, queue: dict[str, Any]) -> list[dict[str, Any]]:
+async def _environments(caller: AwsClient, queue: dict[str, Any]) -> list[dict[str, Any]]:
     arns = [one["computeEnvironment"] for one in queue.get("computeEnvironmentOrder", ())]
     if not arns:
         raise StartupError(f"job queue {queue['jobQueueName']!r} has no compute environment: add one to it")
@@ -134,7 +134,7 @@ async def _environments(caller: AwsCaller, queue: dict[str, Any]) -> list[dict[s
     return environments
 
 
-async def _describe(caller: AwsCaller, api: Any, what: str, name: str, **arguments: Any) -> dict[str, Any]:
+async def _describe(caller: AwsClient, api: Any, what: str, name: str, **arguments: Any) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = await caller.call(api, tries=TRIES, **arguments)
     except AwsError as error:
@@ -145,7 +145,7 @@ async def _describe(caller: AwsCaller, api: Any, what: str, name: str, **argumen
 def _why(error: AwsError) -> str:
     if error.code in ("NoCredentialsError", "PartialCredentialsError"):
         return "no AWS credentials were found: run `aws configure`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
-    if error.remedy is Remedy.REFRESH_CREDENTIALS:
+    if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
         return f"AWS refuses the credentials ({error.code}: {error.detail}): renew them and start again"
     if error.code in ("AccessDenied", "AccessDeniedException"):
         return f"AWS denies {error.api} ({error.detail}): allow it in the manager's policy"

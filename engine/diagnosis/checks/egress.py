@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from engine.diagnosis import remedies
-from engine.diagnosis.evidence import Evidence, Way
-from engine.diagnosis.findings import Cause, Seen, failed, passed, warned
+from engine.diagnosis.evidence import Egress, Evidence
+from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
 from engine.diagnosis.model import Remedy
 
 
-def look(evidence: Evidence, ways: tuple[Way, ...] | None) -> Seen:
+def look(evidence: Evidence, ways: tuple[Egress, ...] | None) -> Assessment:
     known = ways or ()
     told = _told(known)
     closed = [one for one in known if is_closed(one)]
@@ -19,7 +19,7 @@ def look(evidence: Evidence, ways: tuple[Way, ...] | None) -> Seen:
     return warned(told, _silent(evidence, silent)) if silent else passed(told)
 
 
-def _told(ways: tuple[Way, ...]) -> str:
+def _told(ways: tuple[Egress, ...]) -> str:
     """Subnets that are alike stand together."""
     alike: dict[str, list[str]] = {}
     for one in ways:
@@ -27,16 +27,16 @@ def _told(ways: tuple[Way, ...]) -> str:
     return " · ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
-def is_closed(way: Way) -> bool:
+def is_closed(way: Egress) -> bool:
     return bool(way.missing_endpoints) and (way.blackhole or not way.gateway)
 
 
-def needs_public_addresses(way: Way) -> bool:
+def needs_public_addresses(way: Egress) -> bool:
     """An internet gateway serves instances with public addresses only."""
     return way.gateway.startswith("igw-") and not way.public_addresses and bool(way.missing_endpoints)
 
 
-def describe(way: Way) -> str:
+def describe(way: Egress) -> str:
     if not way.missing_endpoints:
         return "has endpoints for all"
     if is_closed(way):
@@ -45,7 +45,7 @@ def describe(way: Way) -> str:
     return f"→ {way.gateway}" + (", gives no public addresses" if needs_public_addresses(way) else "")
 
 
-def _closed(evidence: Evidence, closed: list[Way], *, everywhere: bool) -> Cause:
+def _closed(evidence: Evidence, closed: list[Egress], *, everywhere: bool) -> Cause:
     names = ", ".join(one.subnet for one in closed)
     missing = ", ".join(closed[0].missing_endpoints)
     text = (
@@ -56,11 +56,11 @@ def _closed(evidence: Evidence, closed: list[Way], *, everywhere: bool) -> Cause
     return Cause(verdict="no way from the subnets to AWS", text=text, remedies=todo, settles=everywhere)
 
 
-def _endpoints(evidence: Evidence, way: Way) -> list[Remedy]:
+def _endpoints(evidence: Evidence, way: Egress) -> list[Remedy]:
     return [remedies.endpoint(evidence, way, service) for service in way.missing_endpoints]
 
 
-def _silent(evidence: Evidence, silent: list[Way]) -> Cause:
+def _silent(evidence: Evidence, silent: list[Egress]) -> Cause:
     names = ", ".join(one.subnet for one in silent)
     text = f"{names} lead to an internet gateway, which serves public addresses only, and give instances none."
     todo = tuple(remedies.public_addresses(evidence, one) for one in silent)

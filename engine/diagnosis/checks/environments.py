@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Environment, Evidence
-from engine.diagnosis.findings import Cause, Seen, failed, passed, warned
+from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
 from engine.diagnosis.model import Remedy
 
 
-def look(evidence: Evidence, environments: tuple[Environment, ...] | None) -> Seen:
+def look(evidence: Evidence, environments: tuple[Environment, ...] | None) -> Assessment:
     known = environments or ()
     told = " · ".join(map(_told, known)) or "the queue has none"
     usable = [one for one in known if _takes_jobs(one)]

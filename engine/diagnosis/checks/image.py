@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, Image
-from engine.diagnosis.findings import Cause, Seen, duration, failed, passed, unknown
+from engine.diagnosis.findings import Assessment, Cause, duration, failed, passed, unknown
 
 
-def look(evidence: Evidence, image: Image | None) -> Seen:
+def look(evidence: Evidence, image: Image | None) -> Assessment:
     if image is None or not image.in_ecr:
         return unknown(f"{image.uri if image else 'the image'} is not in ECR: only images there can be looked at")
     if not image.exists:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from engine.diagnosis import remedies
-from engine.diagnosis.evidence import Evidence, InstanceType, Job
-from engine.diagnosis.findings import Cause, Seen, failed, passed, warned
+from engine.diagnosis.evidence import DiagnosedJob, Evidence, InstanceType
+from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
 from engine.diagnosis.model import Remedy
 
 AGENT_MIB: Final = 32
@@ -20,7 +20,7 @@ LARGER: Final = (("r7i", "g6"), ("r7g", "g5g"))
 """Families with much memory, and with GPUs: for x86 and for Graviton."""
 
 
-def look(evidence: Evidence, types: tuple[InstanceType, ...] | None) -> Seen:
+def look(evidence: Evidence, types: tuple[InstanceType, ...] | None) -> Assessment:
     found = types or ()
     if not found:
         return failed("EC2 knows none of the instance types", _no_types(evidence))
@@ -36,7 +36,7 @@ def usable_mib(one: InstanceType) -> int:
     return int(one.memory_mib * (1 - KERNEL_SHARE)) - AGENT_MIB
 
 
-def _against(evidence: Evidence, job: Job, offered: list[InstanceType]) -> Seen:
+def _against(evidence: Evidence, job: DiagnosedJob, offered: list[InstanceType]) -> Assessment:
     asked = f"{job.vcpus:g} vCPU, {job.memory_mib} MiB" + (f", {job.gpus} GPU" if job.gpus else "")
     if fitting := smallest(one for one in offered if _fits(one, job, usable_mib(one))):
         return passed(f"{asked} fits {fitting.name}, {fitting.vcpus} vCPU and {usable_mib(fitting)} MiB for jobs")
@@ -54,11 +54,11 @@ def smallest(types: Iterable[InstanceType]) -> InstanceType | None:
     return min(types, key=lambda one: (one.gpus, one.memory_mib, one.vcpus, one.name), default=None)
 
 
-def _fits(one: InstanceType, job: Job, memory_mib: int) -> bool:
+def _fits(one: InstanceType, job: DiagnosedJob, memory_mib: int) -> bool:
     return one.vcpus >= (job.vcpus or 0) and one.gpus >= job.gpus and memory_mib >= (job.memory_mib or 0)
 
 
-def _too_large(evidence: Evidence, job: Job, largest: InstanceType) -> Cause:
+def _too_large(evidence: Evidence, job: DiagnosedJob, largest: InstanceType) -> Cause:
     text = (
         f"The job asks for {job.vcpus:g} vCPUs, {job.memory_mib} MiB and {job.gpus} GPUs. No instance type of its "
         f"environments has that at once: the largest, {largest.name}, offers {largest.vcpus} vCPUs and "
@@ -67,7 +67,7 @@ def _too_large(evidence: Evidence, job: Job, largest: InstanceType) -> Cause:
     return Cause(verdict="larger than any instance", text=text, remedies=_remedies(evidence, job, largest))
 
 
-def _remedies(evidence: Evidence, job: Job, largest: InstanceType) -> tuple[Remedy, ...]:
+def _remedies(evidence: Evidence, job: DiagnosedJob, largest: InstanceType) -> tuple[Remedy, ...]:
     with_memory, with_gpus = LARGER["arm64" in largest.architectures]
     family = with_gpus if job.gpus > largest.gpus else with_memory
     environment = evidence.launching[0]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, Instances
-from engine.diagnosis.findings import LASTING_S, Cause, Seen, duration, failed, passed, warned
+from engine.diagnosis.findings import LASTING_S, Assessment, Cause, duration, failed, passed, warned
 
 
-def look(evidence: Evidence, instances: Instances | None) -> Seen:
+def look(evidence: Evidence, instances: Instances | None) -> Assessment:
     found = instances or Instances(0, 0)
     told = f"{found.connected} of {found.registered} agents connected"
     desired = sum(one.desired_vcpus or 0 for one in evidence.launching)
@@ -18,7 +18,7 @@ def look(evidence: Evidence, instances: Instances | None) -> Seen:
     return warned(told) if found.connected < found.registered else passed(told)
 
 
-def _none_joined(evidence: Evidence, desired: int) -> Seen:
+def _none_joined(evidence: Evidence, desired: int) -> Assessment:
     told = f"{desired} vCPU are asked for, and no instance is registered"
     waited = evidence.waited_s
     text = (

@@ -6,7 +6,7 @@ import math
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, Launches
-from engine.diagnosis.findings import Cause, Seen, duration, failed, passed, unknown, warned
+from engine.diagnosis.findings import Assessment, Cause, duration, failed, passed, unknown, warned
 from engine.diagnosis.model import Remedy
 
 # Parts of what EC2 says; https://docs.aws.amazon.com/autoscaling/ec2/userguide/CHAP_Troubleshooting.html
@@ -16,7 +16,7 @@ OTHER_FAMILIES = (("m6i", "m6a", "c6a", "r6i"), ("m6g", "m7g", "c7g", "r7g"))
 """For x86 and for Graviton."""
 
 
-def look(evidence: Evidence, launches: Launches | None) -> Seen:
+def look(evidence: Evidence, launches: Launches | None) -> Assessment:
     if launches is None:
         return unknown("no autoscaling group of the environments was found")
     desired = sum(one.desired_vcpus or 0 for one in evidence.launching)

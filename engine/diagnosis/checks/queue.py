@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, Queue
-from engine.diagnosis.findings import Cause, Seen, failed, passed, warned
+from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
 
 
-def look(evidence: Evidence, queue: Queue | None) -> Seen:
+def look(evidence: Evidence, queue: Queue | None) -> Assessment:
     if queue is None:
         return _missing(evidence)
     told = f"state={queue.state} status={queue.status}"
@@ -20,7 +20,7 @@ def look(evidence: Evidence, queue: Queue | None) -> Seen:
     return passed(told)
 
 
-def _missing(evidence: Evidence) -> Seen:
+def _missing(evidence: Evidence) -> Assessment:
     name = evidence.queue_name
     text = f"There is no job queue {name} in this account and region: check the name, the region and the account."
     return failed("AWS Batch does not know it", Cause(verdict="the queue does not exist", text=text))

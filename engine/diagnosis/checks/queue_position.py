@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from engine.diagnosis import remedies
-from engine.diagnosis.evidence import Evidence, Place
-from engine.diagnosis.findings import Cause, Seen, duration, passed, warned
+from engine.diagnosis.evidence import Evidence, QueuePosition
+from engine.diagnosis.findings import Assessment, Cause, duration, passed, warned
 
 SNAPSHOT_JOBS = 100
 
 
-def look(evidence: Evidence, place: Place | None) -> Seen:
+def look(evidence: Evidence, place: QueuePosition | None) -> Assessment:
     if place is None or (place.position is None and place.waiting < SNAPSHOT_JOBS):
         return warned("not in the queue's snapshot, which AWS renews every few seconds")
     if place.position == 1:
@@ -19,7 +19,7 @@ def look(evidence: Evidence, place: Place | None) -> Seen:
     return passed(f"{position}, {before}", _behind(evidence, place, position))
 
 
-def _behind(evidence: Evidence, place: Place, position: str) -> Cause:
+def _behind(evidence: Evidence, place: QueuePosition, position: str) -> Cause:
     head = f"the job at the head, {place.head}"
     reason = (
         f"{head}, is blocked: {place.head_reason}" if place.head_reason else f"{head}, has no reason against its name"

@@ -6,10 +6,10 @@ import math
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, VcpuQuota
-from engine.diagnosis.findings import Cause, Seen, failed, passed, warned
+from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
 
 
-def look(evidence: Evidence, quotas: tuple[VcpuQuota, ...] | None) -> Seen:
+def look(evidence: Evidence, quotas: tuple[VcpuQuota, ...] | None) -> Assessment:
     """The rest of the account counts against the quotas too, and is not known here."""
     known = quotas or ()
     told = " · ".join(f"{one.name}: {_used(evidence, one)} of {one.limit:g} vCPU by this queue" for one in known)

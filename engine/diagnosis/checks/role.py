@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, InstanceRole
-from engine.diagnosis.findings import Cause, Seen, failed, passed, unknown
+from engine.diagnosis.findings import Assessment, Cause, failed, passed, unknown
 
 
-def look(evidence: Evidence, role: InstanceRole | None) -> Seen:
+def look(evidence: Evidence, role: InstanceRole | None) -> Assessment:
     if role is None or not role.role:
         name = role.profile if role is not None else "?"
         return failed(f"instance profile {name} has no role", _no_role(evidence, name))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, Subnet
-from engine.diagnosis.findings import Cause, Seen, failed, passed, warned
+from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
 from engine.diagnosis.model import Remedy
 
 
-def look(evidence: Evidence, subnets: tuple[Subnet, ...] | None) -> Seen:
+def look(evidence: Evidence, subnets: tuple[Subnet, ...] | None) -> Assessment:
     known = subnets or ()
     told = " · ".join(f"{one.id} ({one.zone}) {one.free_addresses} free" for one in known)
     full = [one for one in known if not one.free_addresses]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from engine.diagnosis import remedies
-from engine.diagnosis.evidence import Environment, Evidence, Job
-from engine.diagnosis.findings import Cause, Seen, failed, passed, unknown, warned
+from engine.diagnosis.evidence import DiagnosedJob, Environment, Evidence
+from engine.diagnosis.findings import Assessment, Cause, failed, passed, unknown, warned
 
 
-def look(evidence: Evidence, job: Job | None) -> Seen:
+def look(evidence: Evidence, job: DiagnosedJob | None) -> Assessment:
     usable = [one for one in evidence.known_environments if one.usable]
     told = " · ".join(map(_told, usable))
     if not usable or all(one.max_vcpus is None for one in usable):
@@ -29,7 +29,7 @@ def _told(environment: Environment) -> str:
     return f"{environment.name} {used} of {environment.max_vcpus or '?'} vCPU"
 
 
-def _too_large(evidence: Evidence, job: Job, most: Environment) -> Cause:
+def _too_large(evidence: Evidence, job: DiagnosedJob, most: Environment) -> Cause:
     text = (
         f"The job needs {job.vcpus:g} vCPUs, and {most.name}, the largest environment of the queue, "
         f"may use {most.max_vcpus} altogether: it can never start there."
@@ -38,12 +38,12 @@ def _too_large(evidence: Evidence, job: Job, most: Environment) -> Cause:
     return Cause(verdict="larger than its environments allow", text=text, remedies=todo)
 
 
-def _full(evidence: Evidence, job: Job, most: Environment) -> Cause:
+def _full(evidence: Evidence, job: DiagnosedJob, most: Environment) -> Cause:
     text = "All vCPUs that the environments may use are asked for by jobs that run: it starts when one of them ends."
     vcpus = 2 * (most.max_vcpus or _at_least(job))
     todo = (remedies.more_vcpus(evidence, most, vcpus),)
     return Cause(verdict="waiting for room", text=text, remedies=todo, settles=False)
 
 
-def _at_least(job: Job) -> int:
+def _at_least(job: DiagnosedJob) -> int:
     return math.ceil(job.vcpus or 1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.diagnosis.evidence import Evidence, Fact, Job
+from engine.diagnosis.evidence import DiagnosedJob, Evidence, Fact
 from engine.diagnosis.reads import Document, Reader, Reading
 
 
@@ -21,18 +21,18 @@ def probe(reader: Reader, evidence: Evidence) -> Evidence:
     return replace(evidence, job=_with_waiting_child(reader, describe(reader, job_id)))
 
 
-def describe(reader: Reader, job_id: str) -> Fact[Job]:
+def describe(reader: Reader, job_id: str) -> Fact[DiagnosedJob]:
     reading = reader.read("batch", "describe_jobs", jobs=[job_id])
     found = reading.answer.get("jobs", [])
     return Fact(reading.source, reading.at, job_of(found[0]) if found else None, reading.trouble)
 
 
-def job_of(document: Document) -> Job:
+def job_of(document: Document) -> DiagnosedJob:
     container = document.get("container") or {}
     array = document.get("arrayProperties") or {}
     logs = container.get("logConfiguration") or {}
     last = (document.get("attempts") or [{}])[-1].get("container", {})
-    return Job(
+    return DiagnosedJob(
         id=document["jobId"],
         name=document.get("jobName", ""),
         status=document["status"],
@@ -87,7 +87,7 @@ def _waiting_children(summary: Mapping[str, Any]) -> int:
     return counts.get("RUNNABLE", 0)
 
 
-def _with_waiting_child(reader: Reader, parent: Fact[Job]) -> Fact[Job]:
+def _with_waiting_child(reader: Reader, parent: Fact[DiagnosedJob]) -> Fact[DiagnosedJob]:
     job = parent.value
     if job is None or job.status != "PENDING" or not job.children_in("RUNNABLE"):
         return parent

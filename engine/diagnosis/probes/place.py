@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.diagnosis.evidence import Evidence, Fact, Place
+from engine.diagnosis.evidence import Evidence, Fact, QueuePosition
 from engine.diagnosis.probes.job import describe, id_of
 from engine.diagnosis.reads import Reader
 
@@ -24,7 +24,7 @@ def probe(reader: Reader, evidence: Evidence) -> Evidence:
     head = ids[0] if ids and ids[0] != job.id else ""
     blocking = describe(reader, head).value if head else None
     position = ids.index(job.id) + 1 if job.id in ids else None
-    place = Place(
+    place = QueuePosition(
         position=position,
         waiting=len(ids),
         since=front[position - 1].get("earliestTimeAtPosition", 0) / 1000 if position else None,

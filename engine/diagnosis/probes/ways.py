@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from engine.diagnosis.evidence import Evidence, Fact, Subnet, Way
+from engine.diagnosis.evidence import Egress, Evidence, Fact, Subnet
 from engine.diagnosis.probes.subnets import read_subnets, subnet_ids
 from engine.diagnosis.reads import Document, Reader, Reading
 
@@ -61,10 +61,10 @@ def _needed_trouble(gates: Reading, tables: Sequence[Document]) -> str:
     return gates.trouble if not all(_default_route(one) for one in tables) else ""
 
 
-def _way(subnet: Subnet, tables: Sequence[Document], endpoints: Sequence[Document], services: Iterable[str]) -> Way:
+def _way(subnet: Subnet, tables: Sequence[Document], endpoints: Sequence[Document], services: Iterable[str]) -> Egress:
     table = _table_of(subnet, tables)
     route = _default_route(table)
-    return Way(
+    return Egress(
         subnet=subnet.id,
         vpc=subnet.vpc,
         route_table=table.get("RouteTableId", ""),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from engine.errors import ConfigError
 from engine.telemetry.client.connection import Connection, Event
 from engine.telemetry.client.link_watch import LinkWatch
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView
 from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.keys import ClientKeys
@@ -76,7 +76,7 @@ class TelemetryClient:
         """Raises `ConfigError` for a remote endpoint without keys."""
         if endpoint.is_remote and keys is None:
             raise ConfigError(NO_KEYS)
-        self.mirror = Mirror()
+        self.mirror = Replica()
         self.endpoint = endpoint
         self._clock, self._wall_clock = clock, wall_clock
         self._allow_control, self._keeps_mirror = allow_control, keep_mirror

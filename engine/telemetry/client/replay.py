@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from engine.telemetry.client.recorded_trends import RecordedTrends
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView
 from engine.telemetry.recording import Frame, Recording
 from engine.telemetry.schema.messages import (
@@ -41,7 +41,7 @@ class ReplaySource:
     """Plays a recording from its beginning. All times here are the engine's, seconds since the epoch."""
 
     def __init__(self, recording: Recording, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.mirror = Mirror()
+        self.mirror = Replica()
         self.recording = recording
         self.speed = 1.0
         self.playing = True

@@ -14,7 +14,7 @@ _KEPT_TICKS = 64
 """While a full state is awaited; with more the next gap asks again."""
 
 
-class Mirror:
+class Replica:
     """Read freely, written by its source only.
 
     `version` goes up with every change; `received_at` is on the source's monotonic clock.

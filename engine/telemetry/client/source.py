@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import Answer, Request
 
 
@@ -41,7 +41,7 @@ class Source(Protocol):
     """An engine's state and answers. Nothing of it blocks, and nothing happens outside of its methods."""
 
     @property
-    def mirror(self) -> Mirror: ...
+    def mirror(self) -> Replica: ...
 
     @property
     def link(self) -> LinkView: ...

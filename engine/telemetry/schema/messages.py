@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from engine.diagnosis.model import Check, Diagnosed, Diagnosis, Remedy, Result
+from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy
 from engine.model import Attempt, CallStats, Link, Quota
 from engine.telemetry.schema.requests import (
     WINDOW_LIMIT,
@@ -61,7 +61,8 @@ __all__ = [
     "Attempt",
     "CallStats",
     "CancelJobs",
-    "Check",
+    "CheckResult",
+    "CheckStatus",
     "ControlRequest",
     "Diagnose",
     "Diagnosed",
@@ -89,7 +90,6 @@ __all__ = [
     "Remedy",
     "Reply",
     "Request",
-    "Result",
     "RouteStats",
     "SetConcurrency",
     "SetLogLevel",

@@ -21,7 +21,7 @@ from zmq.utils import z85
 
 from engine.aio import cancel_and_wait
 from engine.errors import ConfigError
-from engine.telemetry.keys import EngineKeys, Role, read_allowed
+from engine.telemetry.keys import EngineKeys, KeyRole, read_allowed
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Domain(str, Enum):
     """Clients with the role of that name only."""
 
 
-class Gatekeeper:
+class CurveAuthenticator:
     """Decides over the connections of one context. Start it before a socket of it is bound."""
 
     def __init__(self, keys: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -70,7 +70,7 @@ class Gatekeeper:
         socket.curve_secretkey = self._secret
         socket.set(zmq.ZAP_DOMAIN, domain.value.encode())
 
-    def role_of(self, frame: zmq.Frame) -> Role | None:
+    def role_of(self, frame: zmq.Frame) -> KeyRole | None:
         """The role of a message's sender (a frame received with `copy=False`); None: not let in any more."""
         return self._allowed_now().get(str(frame.get("User-Id")))
 
@@ -84,11 +84,11 @@ class Gatekeeper:
         who = _key_of(question)
         role = self._allowed_now().get(who)
         domain = question[2] if len(question) > 2 else b""
-        if role is Role.CONTROL or (role is Role.VIEW and domain == Domain.VIEW.value.encode()):
+        if role is KeyRole.CONTROL or (role is KeyRole.VIEW and domain == Domain.VIEW.value.encode()):
             return [_ZAP_VERSION, request_id, b"200", b"OK", who.encode(), b""]
         return [_ZAP_VERSION, request_id, b"400", b"not let in", b"", b""]
 
-    def _allowed_now(self) -> dict[str, Role]:
+    def _allowed_now(self) -> dict[str, KeyRole]:
         if self._clock() - self._read_at >= _LOOK_AGAIN_SECONDS:
             self._read_at = self._clock()
             try:

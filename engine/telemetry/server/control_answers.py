@@ -22,7 +22,7 @@ from engine.telemetry.schema.messages import (
     SetLogLevel,
 )
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.snapshot_builder import Manager, Overview
+from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _MODES: Final = tuple(mode.value for mode in StopMode)
 class ControlAnswers:
     """`may_control` tells of a request's frame whether its sender may do this (still)."""
 
-    def __init__(self, overview: Overview, may_control: Callable[[zmq.Frame], bool]) -> None:
+    def __init__(self, overview: SnapshotBuilder, may_control: Callable[[zmq.Frame], bool]) -> None:
         self._overview = overview
         self._may_control = may_control
 

@@ -8,10 +8,10 @@ from engine.diagnosis.model import Diagnosed
 from engine.telemetry.schema.messages import Diagnose
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.own_checks import of_unsubmitted, with_own_checks
-from engine.telemetry.server.snapshot_builder import Manager, Overview, view_of
+from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder, view_of
 
 
-def diagnosed(request: Diagnose, overview: Overview) -> Diagnosed:
+def diagnosed(request: Diagnose, overview: SnapshotBuilder) -> Diagnosed:
     """At once, with what is there. Raises `QueryError` for a task or manager that isn't known."""
     if request.task_id:
         return _task(*overview.the_one(request.task_id), overview.clock())
@@ -33,7 +33,7 @@ def _with_own(told: Diagnosed, manager: Manager, now: float) -> Diagnosed:
     return msgspec.structs.replace(told, diagnosis=with_own_checks(told.diagnosis, view_of(manager, now), now))
 
 
-def _manager(name: str, overview: Overview) -> Manager:
+def _manager(name: str, overview: SnapshotBuilder) -> Manager:
     managers = overview.managers
     if not name and len(managers) == 1:
         return next(iter(managers.values()))

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from engine.diagnosis.model import Check, Diagnosis, Remedy, Result
+from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, Remedy
 from engine.model import Quota
 from engine.telemetry.schema.state import JobRow, JobState, ManagerView
 
@@ -16,7 +16,7 @@ THROTTLING: Final = "SubmitJob throttling"
 SOURCE: Final = "engine"
 
 
-def own_checks(manager: ManagerView, at: float) -> tuple[Check, ...]:
+def own_checks(manager: ManagerView, at: float) -> tuple[CheckResult, ...]:
     """`at`: when the view was taken."""
     return _submitting(manager, at), _slots(manager, at), _throttling(manager, at)
 
@@ -52,32 +52,32 @@ def _verdict(manager: ManagerView) -> tuple[str, str, tuple[Remedy, ...]]:
     return "waiting its turn", "It is being read or collected with others, which takes about a second.", ()
 
 
-def _submitting(manager: ManagerView, at: float) -> Check:
+def _submitting(manager: ManagerView, at: float) -> CheckResult:
     down = [link for link in manager.links if not link.up]
     if manager.paused:
-        return Check(SUBMITTING, Result.FAIL, manager.paused, SOURCE, at)
+        return CheckResult(SUBMITTING, CheckStatus.FAIL, manager.paused, SOURCE, at)
     if manager.draining:
-        return Check(SUBMITTING, Result.WARN, "the worker manager drains: it takes no new tasks", SOURCE, at)
+        return CheckResult(SUBMITTING, CheckStatus.WARN, "the worker manager drains: it takes no new tasks", SOURCE, at)
     if down:
         lost = "; ".join(f"{link.name} is down: {link.detail}" for link in down)
-        return Check(SUBMITTING, Result.WARN, lost, SOURCE, at)
-    return Check(SUBMITTING, Result.PASS, "credentials are valid, all links are up", SOURCE, at)
+        return CheckResult(SUBMITTING, CheckStatus.WARN, lost, SOURCE, at)
+    return CheckResult(SUBMITTING, CheckStatus.PASS, "credentials are valid, all links are up", SOURCE, at)
 
 
-def _slots(manager: ManagerView, at: float) -> Check:
+def _slots(manager: ManagerView, at: float) -> CheckResult:
     used = f"{manager.slots_used:,} of {manager.slots:,} slots"
     if manager.slots_used < manager.slots:
-        return Check(SLOTS, Result.PASS, f"{used}: we are not the limiter", SOURCE, at)
+        return CheckResult(SLOTS, CheckStatus.PASS, f"{used}: we are not the limiter", SOURCE, at)
     waiting = manager.counts.get(JobState.QUEUED, 0)
-    return Check(SLOTS, Result.WARN, f"{used}: {waiting:,} tasks wait with the manager", SOURCE, at)
+    return CheckResult(SLOTS, CheckStatus.WARN, f"{used}: {waiting:,} tasks wait with the manager", SOURCE, at)
 
 
-def _throttling(manager: ManagerView, at: float) -> Check:
+def _throttling(manager: ManagerView, at: float) -> CheckResult:
     quota = next((one for one in manager.quotas if one.name == "SubmitJob"), None)
     if quota is None or quota.used is None or quota.limit is None:
-        return Check(THROTTLING, Result.UNKNOWN, "not counted yet: the worker manager is starting", SOURCE)
-    result = Result.WARN if quota.backoff_s > 0 else Result.PASS
-    return Check(THROTTLING, result, _rate(quota), SOURCE, at)
+        return CheckResult(THROTTLING, CheckStatus.UNKNOWN, "not counted yet: the worker manager is starting", SOURCE)
+    result = CheckStatus.WARN if quota.backoff_s > 0 else CheckStatus.PASS
+    return CheckResult(THROTTLING, result, _rate(quota), SOURCE, at)
 
 
 def _rate(quota: Quota) -> str:

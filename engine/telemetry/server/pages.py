@@ -20,14 +20,14 @@ rows again and again would take the engine's processor."""
 
 
 @dataclass(slots=True)
-class _Kept:
+class _KeptPage:
     fitting: list[JobRow]
     total: int
     at: float
     until: float
 
 
-class Windows:
+class Pages:
     """`rows` gives all rows, `clock` the seconds since the epoch."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Windows:
         self._rows = rows
         self._clock = clock
         self._monotonic = monotonic
-        self._kept: OrderedDict[tuple[str, str, bool, str], _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, bool, str], _KeptPage] = OrderedDict()
         self._turn = asyncio.Lock()
 
     async def get(self, wanted: GetWindow) -> Window:
@@ -50,7 +50,7 @@ class Windows:
         count = max(0, min(wanted.limit, WINDOW_LIMIT))
         return Window(tuple(kept.fitting[start : start + count]), len(kept.fitting), kept.total, kept.at)
 
-    async def _current(self, wanted: GetWindow) -> _Kept:
+    async def _current(self, wanted: GetWindow) -> _KeptPage:
         key = (wanted.filter, wanted.sort, wanted.descending, wanted.manager)
         kept = self._kept.get(key)
         if kept is None or self._monotonic() >= kept.until:
@@ -60,11 +60,11 @@ class Windows:
                 self._kept.popitem(last=False)
         return kept
 
-    async def _make(self, wanted: GetWindow) -> _Kept:
+    async def _make(self, wanted: GetWindow) -> _KeptPage:
         started, at, rows = self._monotonic(), self._clock(), self._rows()
         fitting = await asyncio.to_thread(_fitting, rows, wanted, at)
         ended = self._monotonic()
-        return _Kept(fitting, len(rows), at, ended + max(TICK_SECONDS, TIMES_ITS_COST * (ended - started)))
+        return _KeptPage(fitting, len(rows), at, ended + max(TICK_SECONDS, TIMES_ITS_COST * (ended - started)))
 
 
 def _fitting(rows: list[JobRow], wanted: GetWindow, at: float) -> list[JobRow]:

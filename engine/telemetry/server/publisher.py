@@ -16,7 +16,7 @@ import zmq
 
 from engine.telemetry.schema.messages import IDLE_TICK_SECONDS, TICK_SECONDS, FullState, Snapshot, Tick
 from engine.telemetry.schema.wire import encode
-from engine.telemetry.server.snapshot_builder import Overview
+from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Publisher:
     def __init__(
         self,
         engine: str,
-        overview: Overview,
+        overview: SnapshotBuilder,
         socket: zmq.Socket[bytes] | None,
         recorder: Keeper | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

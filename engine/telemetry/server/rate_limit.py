@@ -16,7 +16,7 @@ REMEMBERED_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
-class Pace:
+class RateLimiter:
     """When the next request may be taken. One for all request sockets of an engine."""
 
     clock: Callable[[], float] = time.monotonic
@@ -39,7 +39,7 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Lookers:
+class Viewers:
     """Who asked within the last minute."""
 
     clock: Callable[[], float] = time.monotonic

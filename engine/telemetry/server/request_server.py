@@ -14,7 +14,7 @@ from engine.aio import cancel_and_wait
 from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES, Answer, Ask, Refusal, Reply, Request
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.schema.wire import BadFrame, OtherVersion, decode_ask, encode
-from engine.telemetry.server.rate_limit import Pace
+from engine.telemetry.server.rate_limit import RateLimiter
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,12 @@ UNKNOWN: Final = "this engine doesn't know such a request: use the same release 
 Answering = Callable[[Request, zmq.Frame], Awaitable[Answer]]
 
 
-class Desk:
+class RequestServer:
     """`run` it. `answer` may raise `QueryError`, whose text is the refusal; `saw` is told of every sender."""
 
-    def __init__(self, socket: zmq.asyncio.Socket, answer: Answering, pace: Pace, saw: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, socket: zmq.asyncio.Socket, answer: Answering, pace: RateLimiter, saw: Callable[[bytes], None]
+    ) -> None:
         self._socket = socket
         self._answer = answer
         self._pace = pace

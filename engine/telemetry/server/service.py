@@ -19,17 +19,17 @@ from engine.aio import cancel_and_wait
 from engine.config.settings import TELEMETRY_AUTO, TELEMETRY_OFF, EngineConfig
 from engine.errors import ConfigError, EngineError
 from engine.telemetry.endpoints import ClaimedFolder, Endpoint, claim_folder
-from engine.telemetry.keys import Role
+from engine.telemetry.keys import KeyRole
 from engine.telemetry.recording import Recorder
 from engine.telemetry.schema.messages import Snapshot
-from engine.telemetry.server.auth import Gatekeeper
+from engine.telemetry.server.auth import CurveAuthenticator
 from engine.telemetry.server.control_answers import ControlAnswers
 from engine.telemetry.server.logs.streams import LogJobs
 from engine.telemetry.server.logs.watch import LogWatch
 from engine.telemetry.server.publisher import Publisher
-from engine.telemetry.server.rate_limit import Lookers, Pace
-from engine.telemetry.server.request_server import Desk
-from engine.telemetry.server.snapshot_builder import Manager, Overview
+from engine.telemetry.server.rate_limit import RateLimiter, Viewers
+from engine.telemetry.server.request_server import RequestServer
+from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 from engine.telemetry.server.sockets import Sockets
 from engine.telemetry.server.view_answers import ViewAnswers
 from engine.telemetry.server.vitals import Vitals
@@ -49,7 +49,7 @@ async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: 
     Raises `EngineError` for what was asked for and can't be had; sockets that nobody asked for are done without.
     """
     async with contextlib.AsyncExitStack() as stack:
-        overview = Overview(managers, Vitals(version))
+        overview = SnapshotBuilder(managers, Vitals(version))
         recorder = _recorder(stack, config.record) if config.record is not None else None
         sockets = await _sockets(stack, config, version)
         publisher = Publisher(uuid.uuid4().hex, overview, sockets.publish if sockets else None, recorder)
@@ -92,7 +92,7 @@ async def _remote_sockets(
 ) -> Sockets:
     if config.telemetry_keys is None:
         raise ConfigError("--telemetry tcp:// needs --telemetry-keys: make them with scaler-batch keys engine")
-    sockets = Sockets(Endpoint.tcp(config.telemetry), Gatekeeper(Path(config.telemetry_keys)))
+    sockets = Sockets(Endpoint.tcp(config.telemetry), CurveAuthenticator(Path(config.telemetry_keys)))
     stack.push_async_callback(sockets.close)
     try:  # so that it is found on this machine
         claimed: ClaimedFolder = stack.enter_context(claim_folder(managers[0]))
@@ -102,25 +102,25 @@ async def _remote_sockets(
     return sockets
 
 
-def _desks(sockets: Sockets, overview: Overview, publisher: Publisher) -> list[Loop]:
-    pace, lookers = Pace(), Lookers()
+def _desks(sockets: Sockets, overview: SnapshotBuilder, publisher: Publisher) -> list[Loop]:
+    pace, lookers = RateLimiter(), Viewers()
     overview.lookers = lookers.count
     gatekeeper = sockets.gatekeeper
 
     def may_control(frame: zmq.Frame) -> bool:
-        return gatekeeper is None or gatekeeper.role_of(frame) is Role.CONTROL
+        return gatekeeper is None or gatekeeper.role_of(frame) is KeyRole.CONTROL
 
     logs = LogWatch(LogJobs(overview))
     view = ViewAnswers(overview, publisher, logs, pace, may_control)
     control = ControlAnswers(overview, may_control)
     return [
         logs.run,
-        Desk(sockets.view, view.answer, pace, lookers.saw).run,
-        Desk(sockets.control, control.answer, pace, lambda _: None).run,  # who controls looks, too
+        RequestServer(sockets.view, view.answer, pace, lookers.saw).run,
+        RequestServer(sockets.control, control.answer, pace, lambda _: None).run,  # who controls looks, too
     ]
 
 
-def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, overview: Overview) -> None:
+def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, overview: SnapshotBuilder) -> None:
     # Imported here: it takes time and memory, and few ask for it.
     from engine.telemetry.server.metrics import MetricsServer
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Protocol
 
-from engine.backends.protocol import Insight
+from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
-from engine.jobs.registry import JobBook
+from engine.jobs.registry import JobRegistry
 from engine.model import Link, Quota
 from engine.telemetry.schema.messages import MIRROR_LIMIT, JobRow, ManagerView, Snapshot
 from engine.telemetry.schema.query import QueryError
@@ -44,10 +44,10 @@ class Manager(Protocol):
     def config(self) -> ManagerConfig: ...
 
     @property
-    def book(self) -> JobBook: ...
+    def book(self) -> JobRegistry: ...
 
     @property
-    def insight(self) -> Insight: ...
+    def insight(self) -> Introspection: ...
 
     @property
     def tasks(self) -> ManagedTasks: ...
@@ -60,7 +60,7 @@ class Manager(Protocol):
     def stop(self, mode: StopMode) -> None: ...
 
 
-class Overview:
+class SnapshotBuilder:
     """Reads only. `clock` gives seconds since the epoch."""
 
     def __init__(self, managers: Sequence[Manager], vitals: Vitals, clock: Callable[[], float] = time.time) -> None:
@@ -71,7 +71,7 @@ class Overview:
         self._windowed = False
 
     @property
-    def books(self) -> list[JobBook]:
+    def books(self) -> list[JobRegistry]:
         return [manager.book for manager in self.managers.values()]
 
     @property

@@ -10,7 +10,7 @@ import zmq.asyncio
 from engine.errors import EngineError
 from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.schema.messages import MAX_REQUEST_BYTES
-from engine.telemetry.server.auth import Domain, Gatekeeper
+from engine.telemetry.server.auth import CurveAuthenticator, Domain
 
 TICKS_WAITING: Final = 4
 """For one listener at most, beside what the kernel's own buffer takes; then it misses ticks."""
@@ -25,7 +25,7 @@ _HEARTBEAT_MS, _DEAD_AFTER_MS = 5_000, 20_000
 class Sockets:
     """`publish` is a plain socket (it never waits), the two others are asyncio's."""
 
-    def __init__(self, endpoint: Endpoint, gatekeeper: Gatekeeper | None) -> None:
+    def __init__(self, endpoint: Endpoint, gatekeeper: CurveAuthenticator | None) -> None:
         """Raises `EngineError` when an address can't be bound."""
         self._endpoint = endpoint
         self.gatekeeper = gatekeeper

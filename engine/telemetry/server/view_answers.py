@@ -33,10 +33,10 @@ from engine.telemetry.schema.messages import (
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.diagnosis_answers import diagnosed
 from engine.telemetry.server.logs.watch import LogWatch
-from engine.telemetry.server.pages import Windows
+from engine.telemetry.server.pages import Pages
 from engine.telemetry.server.publisher import Publisher
-from engine.telemetry.server.rate_limit import Pace
-from engine.telemetry.server.snapshot_builder import Manager, Overview
+from engine.telemetry.server.rate_limit import RateLimiter
+from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 
 DESCRIBE_SECONDS: Final = 3.0
 """AWS may take so long to describe a job; then the answer goes without."""
@@ -47,10 +47,10 @@ class ViewAnswers:
 
     def __init__(
         self,
-        overview: Overview,
+        overview: SnapshotBuilder,
         publisher: Publisher,
         logs: LogWatch,
-        pace: Pace,
+        pace: RateLimiter,
         may_control: Callable[[zmq.Frame], bool],
     ) -> None:
         self._overview = overview
@@ -58,7 +58,7 @@ class ViewAnswers:
         self._logs = logs
         self._pace = pace
         self._may_control = may_control
-        self._windows = Windows(self._rows, overview.clock)
+        self._windows = Pages(self._rows, overview.clock)
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
         """Raises `QueryError`, whose text is the refusal."""

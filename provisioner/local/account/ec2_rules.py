@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from provisioner.local.http.refusals import xml_body, xml_error
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 
 class Ec2Rules:
@@ -19,7 +19,7 @@ class Ec2Rules:
     def __init__(self, in_use: Callable[[str], bool]) -> None:
         self._in_use = in_use
 
-    def refusal(self, api: str, request: Request) -> Response | None:
+    def refusal(self, api: str, request: HttpRequest) -> HttpResponse | None:
         if api != "DeleteSecurityGroup":
             return None
         group = parse_qs(request.body.decode()).get("GroupId", [""])[0]

@@ -16,7 +16,7 @@ from moto.iam import models
 
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.http.refusals import xml_body, xml_error
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 AWS_MANAGED = "arn:aws:iam::aws:policy/"
 # moto makes the names of service-linked roles from those of the services, but for those that it lists here.
@@ -36,7 +36,7 @@ class IamRules:
             "RemoveRoleFromInstanceProfile": self._role_of_profile,
         }
 
-    def refusal(self, api: str, request: Request) -> Response | None:
+    def refusal(self, api: str, request: HttpRequest) -> HttpResponse | None:
         rule = self._rules.get(api)
         found = None if rule is None else rule(parse_qs(request.body.decode()))
         if found is None:

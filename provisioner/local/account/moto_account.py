@@ -10,7 +10,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 
 from provisioner.local.account.moto_bridge import Moto
-from provisioner.local.batch.account import Profile
+from provisioner.local.batch.account import LocalInstanceProfile
 
 LATEST, DEFAULT = "$Latest", "$Default"
 BATCH = "batch.amazonaws.com"
@@ -29,13 +29,13 @@ class MotoAccount:
             role = first(role for role in self._iam.get_roles() if role.arn == arn)
             return None if role is None else in_ms(role.create_date)
 
-    def profile(self, name_or_arn: str) -> Profile | None:
+    def profile(self, name_or_arn: str) -> LocalInstanceProfile | None:
         with self._moto.lock:
             found = first(one for one in self._iam.get_instance_profiles() if name_or_arn in (one.name, one.arn))
             if found is None:
                 return None
             made = [in_ms(one.create_date) for one in (found, *found.roles)]
-            return Profile(bool(found.roles), max(made))
+            return LocalInstanceProfile(bool(found.roles), max(made))
 
     def vpc_of_subnet(self, subnet_id: str) -> str | None:
         with self._moto.lock:

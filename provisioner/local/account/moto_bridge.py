@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 PLAIN_NAMES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
@@ -29,8 +29,8 @@ class Moto:
         # it looks through moto's folders for every request, which is a third of the time of most
         self._application.get_backend_for_host = cache(self._application.get_backend_for_host)
 
-    def __call__(self, request: Request) -> Response:
-        response = Response()
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = HttpResponse()
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
             response.status = int(status.partition(" ")[0])
@@ -56,7 +56,7 @@ def without_framing(headers: list[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in headers if name.lower() != "connection"}
 
 
-def keep_length_of_head(request: Request, response: Response) -> None:
+def keep_length_of_head(request: HttpRequest, response: HttpResponse) -> None:
     """Only a HEAD's answer may name a length that its body doesn't have."""
     if request.method == "HEAD":
         return
@@ -64,7 +64,7 @@ def keep_length_of_head(request: Request, response: Response) -> None:
         del response.headers[name]
 
 
-def environ_of(request: Request) -> dict[str, Any]:
+def environ_of(request: HttpRequest) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",

@@ -11,7 +11,7 @@ from typing import Any
 
 from provisioner.local.batch.requests import ACCOUNT
 from provisioner.local.http.refusals import json_error
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 TARGET = "ServiceQuotasV20190624.GetServiceQuota"
 # What an account has that asked for more than the 5 or 6 that AWS begins with.
@@ -29,7 +29,7 @@ class QuotasApi:
     def __init__(self, region: str) -> None:
         self._region = region
 
-    def answer(self, request: Request) -> Response | None:
+    def answer(self, request: HttpRequest) -> HttpResponse | None:
         asked = json.loads(request.body or b"{}")
         service, code = asked.get("ServiceCode", ""), asked.get("QuotaCode", "")
         if request.headers.get("x-amz-target") != TARGET or service == "vpc":
@@ -38,7 +38,7 @@ class QuotasApi:
         if found is None:
             return json_error(400, "NoSuchResourceException", f"The request failed because {code} does not exist.")
         body = {"Quota": self._quota(service, code, *found)}
-        return Response(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode())
+        return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode())
 
     def _quota(self, service: str, code: str, name: str, value: float) -> dict[str, Any]:
         return {

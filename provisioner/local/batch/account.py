@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class LocalInstanceProfile:
     """An instance profile. It is what it is since `since_ms`."""
 
     has_role: bool
@@ -21,7 +21,7 @@ class Account(Protocol):
     def role_since(self, arn: str) -> int | None:
         """When the role was made, in ms since the epoch."""
 
-    def profile(self, name_or_arn: str) -> Profile | None: ...
+    def profile(self, name_or_arn: str) -> LocalInstanceProfile | None: ...
 
     def vpc_of_subnet(self, subnet_id: str) -> str | None: ...
 

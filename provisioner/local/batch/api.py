@@ -16,9 +16,9 @@ from provisioner.local.batch.errors import BatchError, client_error
 from provisioner.local.batch.jobs import submit
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.batch.jobs.listing import list_jobs
-from provisioner.local.batch.records import Job, JobSpec, new_id
+from provisioner.local.batch.records import JobSpec, LocalJob, new_id
 from provisioner.local.batch.requests import MAX_RESULTS, Json, arn_of, required, short_name
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 TAGS = "/v1/tags/"
 TAG_CALLS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
@@ -52,20 +52,20 @@ class BatchApi:
         }
         self._calls = {f"/v1/{name.lower()}": (name, call) for name, call in calls.items()}
 
-    def name_of(self, request: Request) -> str:
+    def name_of(self, request: HttpRequest) -> str:
         """The call's name as AWS writes it; the path when there is no such call."""
         if request.path.startswith(TAGS):
             return TAG_CALLS.get(request.method, request.method)
         found = self._calls.get(request.path)
         return found[0] if found else request.path
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
             return answer(200, self._dispatch(request))
         except BatchError as error:
             return answer(error.status, {"message": str(error)}, error.code)
 
-    def _dispatch(self, request: Request) -> Json:
+    def _dispatch(self, request: HttpRequest) -> Json:
         if request.path.startswith(TAGS):
             with self._lifecycle.lock:
                 return self._tags(request)
@@ -90,13 +90,14 @@ class BatchApi:
         self._lifecycle.submit(job)
         return {"jobArn": job.arn, "jobName": spec.name, "jobId": job.id}
 
-    def _new_job(self, spec: JobSpec, size: int | None) -> Job:
+    def _new_job(self, spec: JobSpec, size: int | None) -> LocalJob:
         job_id, now = new_id(), self._lifecycle.clock.now_ms()
         arn = arn_of(self._region, "job", job_id)
-        job = Job(spec, job_id, arn, now)
+        job = LocalJob(spec, job_id, arn, now)
         if size is not None:
             job.children = [
-                Job(spec, f"{job_id}:{index}", f"{arn}:{index}", now, parent=job, index=index) for index in range(size)
+                LocalJob(spec, f"{job_id}:{index}", f"{arn}:{index}", now, parent=job, index=index)
+                for index in range(size)
             ]
         return job
 
@@ -119,11 +120,11 @@ class BatchApi:
             self._lifecycle.cancel(job, reason)
         return {}
 
-    def _ending(self, request: Json) -> tuple[Job | None, str]:
+    def _ending(self, request: Json) -> tuple[LocalJob | None, str]:
         job = self._lifecycle.find(short_name(required(request, "jobId")))
         return job, required(request, "reason")
 
-    def _tags(self, request: Request) -> Json:
+    def _tags(self, request: HttpRequest) -> Json:
         arn = unquote(request.path.removeprefix(TAGS))
         if request.method == "GET":
             return {"tags": self._resources.tags(arn)}
@@ -134,8 +135,8 @@ class BatchApi:
         return {}
 
 
-def answer(status: int, body: Json, error: str | None = None) -> Response:
+def answer(status: int, body: Json, error: str | None = None) -> HttpResponse:
     headers = {"Content-Type": "application/json", "x-amzn-RequestId": new_id()}
     if error is not None:
         headers["x-amzn-ErrorType"] = error
-    return Response(status, headers, msgspec.json.encode(body))
+    return HttpResponse(status, headers, msgspec.json.encode(body))

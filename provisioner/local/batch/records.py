@@ -18,7 +18,7 @@ _sequence = itertools.count(1)
 
 
 @dataclass(slots=True, eq=False)
-class Environment:
+class LocalEnvironment:
     """A compute environment. `used_vcpus` belongs to the lifecycle; `worked` once it has been VALID."""
 
     name: str
@@ -65,7 +65,7 @@ class Environment:
 
 
 @dataclass(slots=True, eq=False)
-class Queue:
+class LocalQueue:
     """A job queue; `waiting` are its RUNNABLE jobs in order, `jobs` all top-level ones, oldest first.
 
     `leaving` are environments that an update took away and that it holds until the update is through.
@@ -75,14 +75,14 @@ class Queue:
     arn: str
     request: dict[str, Any]
     state: str
-    environments: list[Environment]
+    environments: list[LocalEnvironment]
     status: str = "CREATING"
     status_reason: str = ""
-    leaving: list[Environment] = field(default_factory=list)
-    waiting: deque[Job] = field(default_factory=deque)
-    jobs: dict[str, Job] = field(default_factory=dict)
+    leaving: list[LocalEnvironment] = field(default_factory=list)
+    waiting: deque[LocalJob] = field(default_factory=deque)
+    jobs: dict[str, LocalJob] = field(default_factory=dict)
 
-    def uses(self, environment: Environment) -> bool:
+    def uses(self, environment: LocalEnvironment) -> bool:
         return environment in self.environments or environment in self.leaving
 
     @property
@@ -95,7 +95,7 @@ class Queue:
 
 
 @dataclass(slots=True, eq=False)
-class Definition:
+class LocalDefinition:
     """One revision of a job definition."""
 
     name: str
@@ -125,8 +125,8 @@ class JobSpec:
     """What a SubmitJob came to, after the definition's defaults and `Ref::` substitution."""
 
     name: str
-    queue: Queue
-    definition: Definition
+    queue: LocalQueue
+    definition: LocalDefinition
     parameters: Mapping[str, str]
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -142,7 +142,7 @@ class JobSpec:
     override_characters: int
 
 
-class Ending(Enum):
+class LocalEnding(Enum):
     """Why we end a running attempt ourselves."""
 
     TERMINATED = "terminated"
@@ -152,7 +152,7 @@ class Ending(Enum):
 
 
 @dataclass(slots=True)
-class Attempt:
+class LocalAttempt:
     """One try; `exit_code` None means that no container ended by itself."""
 
     started_at: int | None = None
@@ -164,29 +164,29 @@ class Attempt:
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class LocalJob:
     """A single job, an array's parent (`children` set) or a child (`parent` set)."""
 
     spec: JobSpec
     id: str
     arn: str
     created_at: int
-    parent: Job | None = None
+    parent: LocalJob | None = None
     index: int | None = None
-    children: list[Job] | None = None
+    children: list[LocalJob] | None = None
     sequence: int = field(default_factory=lambda: next(_sequence))
     status: str = "SUBMITTED"
     status_reason: str | None = None
     started_at: int | None = None
     stopped_at: int | None = None
-    attempts: list[Attempt] = field(default_factory=list)
-    current: Attempt | None = None
-    ending: Ending | None = None
+    attempts: list[LocalAttempt] = field(default_factory=list)
+    current: LocalAttempt | None = None
+    ending: LocalEnding | None = None
     ending_reason: str = ""
     cancelled: bool = False
     terminated: bool = False
     vanished: bool = False
-    placed_on: Environment | None = None
+    placed_on: LocalEnvironment | None = None
     summary: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -194,11 +194,11 @@ class Job:
         return self.status in FINISHED
 
     @property
-    def last(self) -> Attempt | None:
+    def last(self) -> LocalAttempt | None:
         return self.current or (self.attempts[-1] if self.attempts else None)
 
     @property
-    def members(self) -> list[Job]:
+    def members(self) -> list[LocalJob]:
         """The jobs that run: an array's children, or the job itself."""
         return [self] if self.children is None else self.children
 

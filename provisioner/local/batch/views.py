@@ -6,12 +6,12 @@ from typing import Any
 
 from provisioner.local.batch.records import (
     STATES,
-    Attempt,
-    Definition,
-    Environment,
-    Job,
     JobSpec,
-    Queue,
+    LocalAttempt,
+    LocalDefinition,
+    LocalEnvironment,
+    LocalJob,
+    LocalQueue,
     RetryRule,
 )
 
@@ -26,7 +26,7 @@ def present(values: Json) -> Json:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def job_summary(job: Job) -> Json:
+def job_summary(job: LocalJob) -> Json:
     last = job.last
     container = None
     if last is not None:
@@ -41,7 +41,7 @@ def job_summary(job: Job) -> Json:
     )
 
 
-def identity(job: Job) -> Json:
+def identity(job: LocalJob) -> Json:
     return {
         "jobArn": job.arn,
         "jobId": job.id,
@@ -54,13 +54,13 @@ def identity(job: Job) -> Json:
     }
 
 
-def array_summary(job: Job) -> Json | None:
+def array_summary(job: LocalJob) -> Json | None:
     if job.children is not None:
         return {"size": len(job.children)}
     return None if job.index is None else {"index": job.index}
 
 
-def job_detail(job: Job) -> Json:
+def job_detail(job: LocalJob) -> Json:
     spec = job.spec
     return present(
         {
@@ -82,14 +82,14 @@ def job_detail(job: Job) -> Json:
     )
 
 
-def array_detail(job: Job) -> Json | None:
+def array_detail(job: LocalJob) -> Json | None:
     if job.children is None:
         return array_summary(job)
     counts = {state: job.summary[state] for state in STATES}
     return {"size": len(job.children), "statusSummary": counts}
 
 
-def attempt_detail(attempt: Attempt) -> Json:
+def attempt_detail(attempt: LocalAttempt) -> Json:
     container = present(
         {
             "exitCode": attempt.exit_code,
@@ -108,9 +108,9 @@ def attempt_detail(attempt: Attempt) -> Json:
     )
 
 
-def container_detail(spec: JobSpec, last: Attempt | None) -> Json:
+def container_detail(spec: JobSpec, last: LocalAttempt | None) -> Json:
     properties = spec.definition.container
-    shown = last or Attempt()
+    shown = last or LocalAttempt()
     environment = [{"name": name, "value": value} for name, value in spec.environment.items()]
     return present(
         {
@@ -148,7 +148,7 @@ def rule_detail(rule: RetryRule) -> Json:
     )
 
 
-def environment_detail(environment: Environment) -> Json:
+def environment_detail(environment: LocalEnvironment) -> Json:
     compute = {"desiredvCpus": 0, "tags": {}, **environment.compute}
     compute["desiredvCpus"] = int(environment.used_vcpus) or compute["desiredvCpus"]
     return {
@@ -168,7 +168,7 @@ def environment_detail(environment: Environment) -> Json:
     }
 
 
-def queue_detail(queue: Queue) -> Json:
+def queue_detail(queue: LocalQueue) -> Json:
     return {
         "jobStateTimeLimitActions": [],
         **queue.request,
@@ -186,7 +186,7 @@ def queue_detail(queue: Queue) -> Json:
     }
 
 
-def definition_detail(definition: Definition) -> Json:
+def definition_detail(definition: LocalDefinition) -> Json:
     request = definition.request
     retry = request.get("retryStrategy", {})
     rules = [{**rule, "action": str(rule["action"]).lower()} for rule in retry.get("evaluateOnExit", ())]

@@ -20,7 +20,7 @@ AT_ONCE = 8
 SWEEP_SECONDS = 60.0
 
 
-class Sweeper:
+class ContainerReaper:
     """The process, from the side of the local AWS."""
 
     def __init__(self, registry: str) -> None:

@@ -18,7 +18,7 @@ from moto.ecr.models import ecr_backends
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.containers.pushed_images import PushedImages
 from provisioner.local.containers.registry import Registry
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 TARGET = "AmazonEC2ContainerRegistry_V20150921."
 DELETING = ("DeleteRepository", "BatchDeleteImage")
@@ -35,7 +35,7 @@ class EcrApi:
         self._moto = moto
         self._host = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{region}.amazonaws.com".encode()
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: HttpRequest) -> HttpResponse:
         operation = request.headers.get("x-amz-target", "").removeprefix(TARGET)
         if operation == "GetAuthorizationToken":
             return self._token()
@@ -47,7 +47,7 @@ class EcrApi:
         response.body = response.body.replace(self._host, self._registry.host.encode())
         return response
 
-    def _token(self) -> Response:
+    def _token(self) -> HttpResponse:
         login = self._registry.login
         entry = {
             "authorizationToken": base64.b64encode(f"{login.user}:{login.password}".encode()).decode(),
@@ -55,7 +55,7 @@ class EcrApi:
             "proxyEndpoint": f"http://{self._registry.host}",
         }
         body = json.dumps({"authorizationData": [entry]}).encode()
-        return Response(200, {"Content-Type": "application/x-amz-json-1.1"}, body)
+        return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, body)
 
     def _tell_moto(self, name: str) -> None:
         with self._moto.lock:

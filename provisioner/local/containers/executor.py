@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from provisioner.local.containers import owner
-from provisioner.local.containers.container_reaper import Sweeper, remove, sweep_dead
+from provisioner.local.containers.container_reaper import ContainerReaper, remove, sweep_dead
 from provisioner.local.containers.docker_engine import DockerEngine, EngineRefusal, NoEngine, Spec, is_gone
 from provisioner.local.containers.registry import Registry
-from provisioner.local.processes.executor import Launch
+from provisioner.local.processes.executor import JobLaunch
 from provisioner.local.processes.framing import Exited
 
 NOT_PULLED = "CannotPullContainerError"
@@ -35,7 +35,7 @@ class Closing(Exception):
     """The executor makes no containers any more."""
 
 
-class Running:
+class RunningContainer:
     """One attempt. Signals that come before its container runs wait for it."""
 
     def __init__(self, engine: DockerEngine) -> None:
@@ -75,11 +75,11 @@ class ContainerExecutor:
         self._engine = DockerEngine()
         self._owner = owner.this_process()
         self._on_lost = on_lost
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, RunningContainer] = {}
         self._pulling, self._creating = threading.Lock(), threading.Lock()
         self._closing = False
         self._signals: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
-        self._sweeper = Sweeper(registry.host)
+        self._sweeper = ContainerReaper(registry.host)
         sweep_dead(self._engine)
         threading.Thread(target=self._send_signals, name="signals", daemon=True).start()
 
@@ -87,8 +87,8 @@ class ContainerExecutor:
         """Raises `LocalAWSError`."""
         self._registry.start()
 
-    def start(self, launch: Launch) -> None:
-        self._running[launch.key] = Running(self._engine)
+    def start(self, launch: JobLaunch) -> None:
+        self._running[launch.key] = RunningContainer(self._engine)
         threading.Thread(target=self._run, args=(launch,), name=launch.key, daemon=True).start()
 
     def kill(self, key: str, signum: int, *, whole: bool) -> None:
@@ -101,7 +101,7 @@ class ContainerExecutor:
         self._sweeper.sweep()
         self._registry.stop()
 
-    def _run(self, launch: Launch) -> None:
+    def _run(self, launch: JobLaunch) -> None:
         try:
             report = self._attempt(launch)
         except Closing:
@@ -115,7 +115,7 @@ class ContainerExecutor:
         if not self._closing:
             report()
 
-    def _attempt(self, launch: Launch) -> Callable[[], None]:
+    def _attempt(self, launch: JobLaunch) -> Callable[[], None]:
         """From the pull to the removal; answers with what is to be said about its end."""
         self._have(launch.image)
         container = self._create(launch)
@@ -138,7 +138,7 @@ class ContainerExecutor:
         except EngineRefusal as refusal:
             raise NotStarted(NOT_PULLED, refusal) from refusal
 
-    def _create(self, launch: Launch) -> str:
+    def _create(self, launch: JobLaunch) -> str:
         """None is made any more when the sweeper looks for them: hence the lock."""
         spec = Spec(launch.image, launch.argv, launch.environ, launch.memory_bytes, self._owner)
         with self._creating:

@@ -9,7 +9,7 @@ from typing import Final
 
 from provisioner.clients import Clients
 from provisioner.commands.image import built_image
-from provisioner.commands.options import Asked
+from provisioner.commands.options import CommandOptions
 from provisioner.image.events import Report
 from provisioner.image.request import ImageRequest
 from provisioner.plan.planner import NO_CLAIMS, stack_of
@@ -29,7 +29,7 @@ class JobImage:
     def provide(self, spec: ProvisionSpec, clients: Clients) -> str:
         """Pushed to the registry and pinned by its digest, if it was built. Raises `ProvisionError`, `ConfigError`."""
         stack = stack_of(spec.region, spec.prefix, clients)
-        return self.given or built_image(Asked(spec, self.request), clients, stack, NO_CLAIMS, self.report)
+        return self.given or built_image(CommandOptions(spec, self.request), clients, stack, NO_CLAIMS, self.report)
 
 
 def request_for_this_machine(

@@ -50,7 +50,7 @@ class Active:
     filled: float = 0.0
 
 
-class FaultDesk:
+class FaultInjector:
     """Owns the active faults."""
 
     def __init__(self, chance: random.Random, now: Callable[[], float] = time.monotonic) -> None:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 from typing import Any
 from urllib.parse import parse_qs
 
-from provisioner.local.http.server import Request
+from provisioner.local.http.server import HttpRequest
 
 CALLERS = ("scaler-batch-manager", "scaler-batch-runner", "scaler-batch-provisioner")
 MAX_LOGGED = 10_000
@@ -31,18 +31,18 @@ OBJECT_CALLS = {
 }
 
 
-def caller_of(request: Request) -> str:
+def caller_of(request: HttpRequest) -> str:
     agent = request.headers.get("user-agent", "")
     return next((caller for caller in CALLERS if caller in agent), OTHER)
 
 
-def service_of(request: Request) -> str:
+def service_of(request: HttpRequest) -> str:
     """From the signature's scope; what is not signed is S3's, as with moto."""
     found = SERVICE.search(request.headers.get("authorization", ""))
     return found[1] if found else "s3"
 
 
-def api_of(request: Request, service: str) -> str:
+def api_of(request: HttpRequest, service: str) -> str:
     """The API's name as AWS writes it, for services other than Batch."""
     target = request.headers.get("x-amz-target")
     if target:
@@ -54,7 +54,7 @@ def api_of(request: Request, service: str) -> str:
     return f"{request.method} {request.path}"
 
 
-def s3_api(request: Request) -> str:
+def s3_api(request: HttpRequest) -> str:
     bucket, _, key = request.path.lstrip("/").partition("/")
     if not bucket:
         return "ListBuckets"

@@ -18,11 +18,11 @@ from provisioner.local.account.quotas_api import QuotasApi
 from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.batch.records import STATES
-from provisioner.local.faults.fault_injector import Call, FaultDesk
+from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http.calls import CallCounts, api_of, caller_of, service_of
 from provisioner.local.http.refusals import EXPIRED, THROTTLED, failure, refuse
-from provisioner.local.http.server import ConnectionCut, Request, Response
+from provisioner.local.http.server import ConnectionCut, HttpRequest, HttpResponse
 from provisioner.local.logs.logs_api import LogsApi
 from provisioner.local.s3.s3 import S3
 
@@ -40,19 +40,19 @@ class Services:
     default_route: DefaultRoute
     iam: IamRules
     s3: S3
-    ecr: Callable[[Request], Response]
+    ecr: Callable[[HttpRequest], HttpResponse]
     moto: Moto
 
 
 class Gateway:
     """A request's way through the local AWS."""
 
-    def __init__(self, services: Services, lifecycle: Lifecycle, faults: FaultDesk) -> None:
+    def __init__(self, services: Services, lifecycle: Lifecycle, faults: FaultInjector) -> None:
         self._services = services
         self._lifecycle = lifecycle
         self._faults = faults
         self._counts = CallCounts()
-        self._control: dict[tuple[str, str], Callable[[Request], Any]] = {
+        self._control: dict[tuple[str, str], Callable[[HttpRequest], Any]] = {
             ("GET", "calls"): lambda _: self._counts.snapshot(),
             ("GET", "calls/log"): lambda _: self._counts.log(),
             ("DELETE", "calls"): lambda _: self._counts.reset(),
@@ -63,7 +63,7 @@ class Gateway:
             ("DELETE", "faults"): lambda _: self._faults.clear(),
         }
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(CONTROL):
             return self._controlled(request)
         call = self._name(request)
@@ -72,14 +72,14 @@ class Gateway:
         self._counts.count_answer(call.caller, len(response.body))
         return response
 
-    def _name(self, request: Request) -> Call:
+    def _name(self, request: HttpRequest) -> Call:
         service = service_of(request)
         batch = self._services.batch
         api = batch.name_of(request) if service == "batch" else api_of(request, service)
         subject = "" if self._faults.quiet else subject_of(request, service)
         return Call(service, api, caller_of(request), subject)
 
-    def _answer(self, call: Call, request: Request) -> Response:
+    def _answer(self, call: Call, request: HttpRequest) -> HttpResponse:
         if self._faults.quiet:
             return self._serve(call, request)
         refused = self._refused(call)
@@ -93,7 +93,7 @@ class Gateway:
             raise ConnectionCut
         return refuse(failure(ambiguous.status), call)
 
-    def _refused(self, call: Call) -> Response | None:
+    def _refused(self, call: Call) -> HttpResponse | None:
         """Raises `ConnectionCut`, too."""
         if self._faults.lost(call):
             raise ConnectionCut
@@ -104,14 +104,14 @@ class Gateway:
         error = self._faults.failing(call)
         return None if error is None else refuse(failure(error.status), call)
 
-    def _serve(self, call: Call, request: Request) -> Response:
+    def _serve(self, call: Call, request: HttpRequest) -> HttpResponse:
         if call.service == "batch":
             return self._services.batch(request)
         if call.service == "s3":
             return self._services.s3(request)
         return self._own(call, request) or self._services.moto(request)
 
-    def _own(self, call: Call, request: Request) -> Response | None:
+    def _own(self, call: Call, request: HttpRequest) -> HttpResponse | None:
         """An answer of ours where moto lacks one."""
         if call.service == "logs":
             return self._services.logs.answer(request)
@@ -127,17 +127,17 @@ class Gateway:
             return self._services.iam.refusal(call.api, request)
         return None
 
-    def _controlled(self, request: Request) -> Response:
+    def _controlled(self, request: HttpRequest) -> HttpResponse:
         action = self._control.get((request.method, request.path.removeprefix(CONTROL)))
         if action is None:
-            return Response(404, {}, b"There is no such control.")
+            return HttpResponse(404, {}, b"There is no such control.")
         try:
             body = json.dumps(action(request)).encode()
         except (ValueError, FaultSyntaxError) as error:
-            return Response(400, {}, str(error).encode())
-        return Response(200, {"Content-Type": "application/json"}, body)
+            return HttpResponse(400, {}, str(error).encode())
+        return HttpResponse(200, {"Content-Type": "application/json"}, body)
 
-    def _add_fault(self, request: Request) -> None:
+    def _add_fault(self, request: HttpRequest) -> None:
         """A fault as JSON, or its short form as a JSON string."""
         given = json.loads(request.body)
         fault = parse_fault(given) if isinstance(given, str) else fault_from_json(given)
@@ -146,7 +146,7 @@ class Gateway:
             self._lifecycle.strike_running()
 
 
-def subject_of(request: Request, service: str) -> str:
+def subject_of(request: HttpRequest, service: str) -> str:
     if service == "s3":
         return request.path
     if service == "batch" and request.path == "/v1/submitjob":

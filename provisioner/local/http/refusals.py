@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from provisioner.local.faults.fault_injector import Call
-from provisioner.local.http.server import Response
+from provisioner.local.http.server import HttpResponse
 
 JSON_SERVICES = ("logs", "ecr", "ecs", "servicequotas", "events", "sqs")
 OWN_CODES = ("batch", "s3", "ec2")
@@ -20,7 +20,7 @@ Answer = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class AwsRefusal:
     """An error by what it means; HTTP status and code are each service's own."""
 
     text: str
@@ -36,7 +36,7 @@ class Refusal:
         return answer
 
 
-THROTTLED = Refusal(
+THROTTLED = AwsRefusal(
     "Too Many Requests: the local AWS throttles this call.",
     batch=(429, "TooManyRequestsException"),
     s3=(503, "SlowDown"),
@@ -44,7 +44,7 @@ THROTTLED = Refusal(
     query=(400, "Throttling"),
     json=(400, "ThrottlingException"),
 )
-EXPIRED = Refusal(
+EXPIRED = AwsRefusal(
     "The security token included in the request is expired",
     batch=(403, "ExpiredTokenException"),
     s3=(400, "ExpiredToken"),
@@ -71,13 +71,13 @@ UNAVAILABLE_CODES = (
 CODES: Mapping[int, tuple[str, ...]] = {403: DENIED_CODES, 503: UNAVAILABLE_CODES}
 
 
-def failure(status: int) -> Refusal:
+def failure(status: int) -> AwsRefusal:
     """A refusal with this HTTP status, and the code that goes with it."""
     codes = CODES.get(status, BROKEN_CODES)
-    return Refusal(f"The local AWS fails this call with {status}.", *((status, code) for code in codes))
+    return AwsRefusal(f"The local AWS fails this call with {status}.", *((status, code) for code in codes))
 
 
-def refuse(refusal: Refusal, call: Call) -> Response:
+def refuse(refusal: AwsRefusal, call: Call) -> HttpResponse:
     status, code = refusal.answer_of(call.service)
     if call.service == "batch" or call.service in JSON_SERVICES:
         return json_error(status, code, refusal.text)
@@ -95,10 +95,10 @@ def xml_body(service: str, code: str, text: str) -> str:
     return f"<ErrorResponse>{error}<RequestId>local</RequestId></ErrorResponse>"
 
 
-def json_error(status: int, code: str, text: str) -> Response:
+def json_error(status: int, code: str, text: str) -> HttpResponse:
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
-    return Response(status, headers, json.dumps({"__type": code, "message": text}).encode())
+    return HttpResponse(status, headers, json.dumps({"__type": code, "message": text}).encode())
 
 
-def xml_error(status: int, body: str) -> Response:
-    return Response(status, {"Content-Type": "application/xml"}, body.encode())
+def xml_error(status: int, body: str) -> HttpResponse:
+    return HttpResponse(status, {"Content-Type": "application/xml"}, body.encode())

@@ -1,7 +1,7 @@
 """A lean threaded HTTP/1.1 server on loopback: keep-alive, no delay, one thread a connection.
 
 It owns sockets and framing, nothing else. Werkzeug's development server costs more per request than most
-of the calls that it would carry here; this one hands over plain `Request`s and sends plain `Response`s.
+of the calls that it would carry here; this one hands over plain `HttpRequest`s and sends plain `HttpResponse`s.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(slots=True)
-class Request:
+class HttpRequest:
     """One request. `path` is as sent (still quoted); header names are lower case."""
 
     method: str
@@ -35,7 +35,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Response:
+class HttpResponse:
     """One answer. `Content-Length` is added unless it is there (a HEAD's answer names a body it lacks)."""
 
     status: int = 200
@@ -51,7 +51,7 @@ class BadRequest(ValueError):
     """What came is not HTTP/1.1 as we speak it."""
 
 
-Handler = Callable[[Request], Response]
+Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class HttpServer:
@@ -80,11 +80,11 @@ class HttpServer:
             except OSError:  # closed
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            serve = Connection(connection, self._handler).serve
+            serve = HttpConnection(connection, self._handler).serve
             threading.Thread(target=serve, name="http", daemon=True).start()
 
 
-class Connection:
+class HttpConnection:
     """One client's connection, served until either side closes it."""
 
     def __init__(self, connection: socket.socket, handler: Handler) -> None:
@@ -97,7 +97,7 @@ class Connection:
                 while self._serve_one(reader):
                     pass
             except ValueError as error:
-                self._send(Response(400, {}, str(error).encode()), close=True)
+                self._send(HttpResponse(400, {}, str(error).encode()), close=True)
             except (ConnectionCut, OSError):
                 return
 
@@ -110,7 +110,7 @@ class Connection:
         self._send(self._answer(request), close=close)
         return not close
 
-    def _read(self, line: bytes, reader: BufferedReader) -> Request:
+    def _read(self, line: bytes, reader: BufferedReader) -> HttpRequest:
         try:
             method, target, _ = line.decode("latin-1").split()
         except ValueError as error:
@@ -119,18 +119,18 @@ class Connection:
         if headers.get("expect", "").lower() == "100-continue":
             self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         path, _, query = target.partition("?")
-        return Request(method, path, query, headers, read_body(reader, headers))
+        return HttpRequest(method, path, query, headers, read_body(reader, headers))
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
             return self._handler(request)
         except ConnectionCut:
             raise
         except Exception:  # the server outlives a defect of one answer; its log says which
             traceback.print_exc(file=sys.stderr)
-            return Response(500, {}, b"The local AWS failed; see its log.")
+            return HttpResponse(500, {}, b"The local AWS failed; see its log.")
 
-    def _send(self, response: Response, close: bool) -> None:
+    def _send(self, response: HttpResponse, close: bool) -> None:
         headers = response.headers
         headers.setdefault("Content-Length", str(len(response.body)))
         headers.setdefault("Date", formatdate(usegmt=True))

@@ -18,7 +18,7 @@ MAX_EVENT_BYTES = 256 * 1024  # CloudWatch's own bound for one event
 
 
 @dataclass(frozen=True, slots=True)
-class LogEvent:
+class StoredLogEvent:
     """One line. `position` counts the stream's bytes up to it, and never changes."""
 
     position: int
@@ -81,7 +81,7 @@ class LogStore:
         with self._lock:
             return [stream for (of, _), stream in self._streams.items() if of == group]
 
-    def events(self, stream: LogStream) -> list[LogEvent]:
+    def events(self, stream: LogStream) -> list[StoredLogEvent]:
         """The lines that are still there; the last one may be unfinished."""
         with self._lock:
             pieces, start = list(stream.pieces), stream.dropped
@@ -109,7 +109,7 @@ class LogStore:
         del self._streams[key]
 
 
-def split(pieces: list[tuple[int, bytes]], start: int, cut: bool) -> Iterator[LogEvent]:
+def split(pieces: list[tuple[int, bytes]], start: int, cut: bool) -> Iterator[StoredLogEvent]:
     """Lines with the time at which their end came; the rest of a line whose begin was dropped goes, too."""
     position, rest = start, b""
     for time_ms, piece in pieces:
@@ -122,7 +122,7 @@ def split(pieces: list[tuple[int, bytes]], start: int, cut: bool) -> Iterator[Lo
         yield from line_events(position, pieces[-1][0], rest)
 
 
-def line_events(position: int, time_ms: int, line: bytes) -> Iterator[LogEvent]:
+def line_events(position: int, time_ms: int, line: bytes) -> Iterator[StoredLogEvent]:
     for begin in range(0, max(len(line), 1), MAX_EVENT_BYTES):
         text = line[begin : begin + MAX_EVENT_BYTES].decode("utf-8", "replace")
-        yield LogEvent(position + begin, time_ms, text)
+        yield StoredLogEvent(position + begin, time_ms, text)

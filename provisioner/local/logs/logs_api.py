@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from provisioner.local.http.refusals import json_error
-from provisioner.local.http.server import Request, Response
-from provisioner.local.logs.log_store import LogEvent, LogStore, LogStream
+from provisioner.local.http.server import HttpRequest, HttpResponse
+from provisioner.local.logs.log_store import LogStore, LogStream, StoredLogEvent
 
 TARGET = "Logs_20140328."
 MAX_EVENTS = 10_000
@@ -37,7 +37,7 @@ class LogsApi:
             "DescribeLogStreams": self._describe_streams,
         }
 
-    def answer(self, request: Request) -> Response | None:
+    def answer(self, request: HttpRequest) -> HttpResponse | None:
         call = self._calls.get(request.headers.get("x-amz-target", "").removeprefix(TARGET))
         try:
             body = None if call is None else call(json.loads(request.body or b"{}"))
@@ -46,7 +46,7 @@ class LogsApi:
         if body is None:
             return None
         headers = {"Content-Type": "application/x-amz-json-1.1"}
-        return Response(200, headers, json.dumps(body).encode())
+        return HttpResponse(200, headers, json.dumps(body).encode())
 
     def _get(self, request: Json) -> Json | None:
         group, name = group_of(request), request.get("logStreamName", "")
@@ -113,7 +113,7 @@ def group_of(request: Mapping[str, Any]) -> str:
     return group.rpartition("log-group:")[2].removesuffix(":*")
 
 
-def in_time(events: list[LogEvent], request: Mapping[str, Any]) -> list[LogEvent]:
+def in_time(events: list[StoredLogEvent], request: Mapping[str, Any]) -> list[StoredLogEvent]:
     start, end = request.get("startTime"), request.get("endTime")
     if start is None and end is None:
         return events
@@ -122,7 +122,7 @@ def in_time(events: list[LogEvent], request: Mapping[str, Any]) -> list[LogEvent
     ]
 
 
-def get_page(events: list[LogEvent], request: Mapping[str, Any]) -> list[LogEvent]:
+def get_page(events: list[StoredLogEvent], request: Mapping[str, Any]) -> list[StoredLogEvent]:
     """Forward from a token, backward from one, or an end of the stream: its tail unless `startFromHead`."""
     limit = min(int(request.get("limit") or MAX_EVENTS), MAX_EVENTS)
     token = request.get("nextToken") or ""
@@ -136,10 +136,10 @@ def get_page(events: list[LogEvent], request: Mapping[str, Any]) -> list[LogEven
     return bounded(events[-limit:][::-1])[::-1]
 
 
-def bounded(events: list[LogEvent]) -> list[LogEvent]:
+def bounded(events: list[StoredLogEvent]) -> list[StoredLogEvent]:
     """As many as fit CloudWatch's 1 MB an answer, at least one."""
     size = 0
-    kept: list[LogEvent] = []
+    kept: list[StoredLogEvent] = []
     for event in events:
         size += len(event.message) + EVENT_OVERHEAD
         if kept and size > MAX_ANSWER_BYTES:
@@ -148,7 +148,7 @@ def bounded(events: list[LogEvent]) -> list[LogEvent]:
     return kept
 
 
-def read_token(request: Mapping[str, Any], events: list[LogEvent]) -> int:
+def read_token(request: Mapping[str, Any], events: list[StoredLogEvent]) -> int:
     """Where an empty page stands: where its token said, or at the end."""
     token = request.get("nextToken")
     if token:
@@ -162,11 +162,11 @@ def order_of(request: Mapping[str, Any]) -> Callable[[LogStream], Any]:
     return lambda stream: stream.name
 
 
-def event_json(event: LogEvent) -> Json:
+def event_json(event: StoredLogEvent) -> Json:
     return {"timestamp": event.time_ms, "message": event.message, "ingestionTime": event.time_ms}
 
 
-def found_json(event: LogEvent, stream: LogStream) -> Json:
+def found_json(event: StoredLogEvent, stream: LogStream) -> Json:
     name = f"{stream.name}/{event.position}"
     return {**event_json(event), "logStreamName": stream.name, "eventId": name}
 

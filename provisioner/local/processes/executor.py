@@ -39,7 +39,7 @@ READY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class JobLaunch:
     """What one attempt of a job runs. One of `on_exit` and `on_not_started` (with the reason) comes, once."""
 
     key: str
@@ -52,17 +52,17 @@ class Launch:
     on_not_started: Callable[[str], None]
 
 
-class Executor(Protocol):
+class JobExecutor(Protocol):
     """Starts and ends jobs. Neither call blocks."""
 
-    def start(self, launch: Launch) -> None: ...
+    def start(self, launch: JobLaunch) -> None: ...
 
     def kill(self, key: str, signum: int, *, whole: bool) -> None: ...
 
 
 @dataclass(slots=True)
-class Running:
-    launch: Launch
+class RunningProcess:
+    launch: JobLaunch
     pipe: int
     pid: int | None = None
 
@@ -75,8 +75,8 @@ class ForkServerExecutor:
         self._process = spawn(theirs, settings, environ)
         self._socket = ours
         self._on_lost = on_lost
-        self._outbox: deque[tuple[bytes, Launch | None]] = deque()
-        self._running: dict[str, Running] = {}
+        self._outbox: deque[tuple[bytes, JobLaunch | None]] = deque()
+        self._running: dict[str, RunningProcess] = {}
         self._reader = MessageReader()
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -90,7 +90,7 @@ class ForkServerExecutor:
         if not self._ready.wait(READY_SECONDS):
             raise TimeoutError(f"The fork server was not ready within {READY_SECONDS} s; see the log.")
 
-    def start(self, launch: Launch) -> None:
+    def start(self, launch: JobLaunch) -> None:
         start = Start(launch.key, launch.argv, launch.environ, launch.memory_bytes)
         self._outbox.append((encode(start), launch))
         self._wake()
@@ -154,7 +154,7 @@ class ForkServerExecutor:
         self._close_pipe(running)
         running.launch.on_exit(exited)
 
-    def _read_output(self, running: Running) -> None:
+    def _read_output(self, running: RunningProcess) -> None:
         if running.pipe < 0:
             return
         try:
@@ -166,7 +166,7 @@ class ForkServerExecutor:
         else:
             self._close_pipe(running)
 
-    def _close_pipe(self, running: Running) -> None:
+    def _close_pipe(self, running: RunningProcess) -> None:
         if running.pipe >= 0:
             self._selector.unregister(running.pipe)
             os.close(running.pipe)
@@ -186,7 +186,7 @@ class ForkServerExecutor:
         mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outbox else 0)
         self._selector.modify(self._socket, mask)
 
-    def _send_one(self, data: bytes, launch: Launch | None) -> int:
+    def _send_one(self, data: bytes, launch: JobLaunch | None) -> int:
         if launch is None:
             return self._socket.send(data)
         reader, writer = os.pipe()
@@ -198,7 +198,7 @@ class ForkServerExecutor:
         finally:
             os.close(writer)
         os.set_blocking(reader, False)
-        running = Running(launch, reader)
+        running = RunningProcess(launch, reader)
         self._running[launch.key] = running
         self._selector.register(reader, selectors.EVENT_READ, running)
         return sent

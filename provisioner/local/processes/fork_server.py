@@ -40,7 +40,7 @@ MAX_DESCRIPTORS = 250
 class ForkServer:
     """Serves one socket until it ends."""
 
-    def __init__(self, control: socket.socket, program: job_process.Program) -> None:
+    def __init__(self, control: socket.socket, program: job_process.JobProgram) -> None:
         self._control = control
         self._program = program
         self._jobs: dict[int, str] = {}

@@ -31,7 +31,7 @@ MakeClient = Callable[[str | None], Any]
 Main = Callable[[Sequence[str], Mapping[str, str], MakeClient], int]
 
 
-class Program:
+class JobProgram:
     """The function to run, with a client for its region that is ready for a fork."""
 
     def __init__(self, main: Main, settings: ProgramSettings) -> None:
@@ -45,14 +45,14 @@ class Program:
         return self._clients.get(wanted) or s3_client(wanted)
 
 
-def load(settings: ProgramSettings) -> Program:
+def load(settings: ProgramSettings) -> JobProgram:
     file, _, function = settings.program.rpartition(":")
     path = Path(file)
     sys.path[:0] = [str(path.parent), str(CONTAINER)]
     for name in PRELOADED:
         importlib.import_module(name)
     module = importlib.import_module(path.stem)
-    return Program(getattr(module, function), settings)
+    return JobProgram(getattr(module, function), settings)
 
 
 def s3_client(region: str) -> Any:
@@ -89,7 +89,7 @@ def swallow(call: Callable[..., Any], **arguments: Any) -> None:
         return
 
 
-def run(program: Program, start: Start, output: int) -> NoReturn:
+def run(program: JobProgram, start: Start, output: int) -> NoReturn:
     """The whole life of a job's first process; never returns to the fork server's code."""
     code = 1
     try:

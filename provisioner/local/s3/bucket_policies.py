@@ -18,7 +18,7 @@ from moto.s3.models import s3_backends
 
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.http.refusals import xml_body, xml_error
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 OF_TLS = {"aws:securetransport", "s3:tlsversion"}
 
@@ -30,18 +30,18 @@ class BucketPolicies:
         self._moto = moto
         self._texts: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         name = unquote(request.path).strip("/")
         if request.method == "PUT":
             return self._put(name, request)
         bucket = self._bucket(name)
         if bucket is not None and bucket in self._texts:
             if request.method == "GET":
-                return Response(200, {"Content-Type": "application/json"}, self._texts[bucket])
+                return HttpResponse(200, {"Content-Type": "application/json"}, self._texts[bucket])
             del self._texts[bucket]
         return self._moto(request)
 
-    def _put(self, name: str, request: Request) -> Response:
+    def _put(self, name: str, request: HttpRequest) -> HttpResponse:
         try:
             policy = json.loads(request.body)
             statements = as_list(policy["Statement"])
@@ -62,7 +62,7 @@ class BucketPolicies:
             return s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(name)
 
 
-def malformed(text: str) -> Response:
+def malformed(text: str) -> HttpResponse:
     return xml_error(400, xml_body("s3", "MalformedPolicy", text))
 
 

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import FakeKey, s3_backends
 
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 XML = {"Content-Type": "application/xml"}
 MAX_KEYS = 1000
@@ -46,15 +46,15 @@ class S3Error(Exception):
         self.code = code
 
 
-def error_response(request: Request, error: S3Error) -> Response:
+def error_response(request: HttpRequest, error: S3Error) -> HttpResponse:
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"
     )
-    return Response(error.status, dict(XML), b"" if request.method == "HEAD" else body.encode())
+    return HttpResponse(error.status, dict(XML), b"" if request.method == "HEAD" else body.encode())
 
 
-def answer(request: Request) -> Response | None:
+def answer(request: HttpRequest) -> HttpResponse | None:
     """The answer, or None when the call is not one of the plain hot ones."""
     bucket_name, _, key = unquote(request.path).lstrip("/").partition("/")
     query = parse_qs(request.query, keep_blank_values=True)
@@ -81,13 +81,13 @@ def is_plain_bucket(bucket: Any) -> bool:
     return not any(special)
 
 
-def is_plain(request: Request) -> bool:
+def is_plain(request: HttpRequest) -> bool:
     special = any(name.startswith("x-amz-") and name not in PLAIN_HEADERS for name in request.headers)
     streamed = request.headers.get("x-amz-content-sha256", "").startswith("STREAMING-")
     return not special and not streamed
 
 
-def on_object(request: Request, bucket: Any, key: str) -> Response | None:
+def on_object(request: HttpRequest, bucket: Any, key: str) -> HttpResponse | None:
     if request.method == "PUT":
         return put(request, bucket, key)
     conditional = "if-match" in request.headers or "if-none-match" in request.headers
@@ -103,14 +103,14 @@ def found(bucket: Any, key: str) -> FakeKey:
     return existing
 
 
-def put(request: Request, bucket: Any, key: str) -> Response:
+def put(request: HttpRequest, bucket: Any, key: str) -> HttpResponse:
     check_conditions(request.headers, bucket.keys.get(key))
     etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
     backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
     stored = backend.put_object(bucket.name, key, request.body, etag=etag, disable_notification=True)
     if "content-type" in request.headers:
         stored.metadata["Content-Type"] = request.headers["content-type"]
-    return Response(200, object_headers(stored))
+    return HttpResponse(200, object_headers(stored))
 
 
 def check_conditions(headers: Mapping[str, str], existing: FakeKey | None) -> None:
@@ -131,7 +131,7 @@ def object_headers(key: FakeKey) -> dict[str, str]:
     return headers
 
 
-def get(request: Request, key: FakeKey) -> Response:
+def get(request: HttpRequest, key: FakeKey) -> HttpResponse:
     headers = object_headers(key) | dict(key.metadata)
     headers["Last-Modified"] = key.last_modified_RFC1123
     headers["Accept-Ranges"] = "bytes"
@@ -141,7 +141,7 @@ def get(request: Request, key: FakeKey) -> Response:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{key.size}"
     headers["Content-Length"] = str(end - start)
     body = b"" if request.method == "HEAD" else read(key, start, end)
-    return Response(status, headers, body)
+    return HttpResponse(status, headers, body)
 
 
 def byte_range(given: str | None, size: int) -> tuple[int, int]:
@@ -167,7 +167,7 @@ def read(key: FakeKey, start: int, end: int) -> bytes:
     return data
 
 
-def list_objects(bucket: Any, query: Mapping[str, list[str]]) -> Response:
+def list_objects(bucket: Any, query: Mapping[str, list[str]]) -> HttpResponse:
     prefix = query.get("prefix", [""])[0]
     token = query.get("continuation-token", [""])[0]
     after = decode_token(token) if token else query.get("start-after", [""])[0]
@@ -188,7 +188,7 @@ def list_objects(bucket: Any, query: Mapping[str, list[str]]) -> Response:
         parts.append(f"<NextContinuationToken>{encode_token(page[-1])}</NextContinuationToken>")
     parts.extend(listed(encode(name), bucket.keys[name]) for name in page)
     parts.append("</ListBucketResult>")
-    return Response(200, dict(XML), "".join(parts).encode())
+    return HttpResponse(200, dict(XML), "".join(parts).encode())
 
 
 def listed(name: str, key: FakeKey) -> str:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from provisioner.local.account.moto_bridge import Moto
-from provisioner.local.faults.fault_injector import FaultDesk
+from provisioner.local.faults.fault_injector import FaultInjector
 from provisioner.local.faults.faults import LateResult
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.s3 import objects
 from provisioner.local.s3.bucket_policies import BucketPolicies
 
@@ -35,24 +35,24 @@ CHANGES: dict[str, Change] = {"truncate-result": truncated, "corrupt-result": co
 class S3:
     """Answers S3 calls; one at a time, because moto's objects want it."""
 
-    def __init__(self, moto: Moto, faults: FaultDesk) -> None:
+    def __init__(self, moto: Moto, faults: FaultInjector) -> None:
         self._moto = moto
         self._faults = faults
         self._policies = BucketPolicies(moto)
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.query.partition("&")[0] in ("policy", "policy="):
             return self._policies(request)
         if request.method == "PUT" and RESULTS in request.path and not self._faults.quiet:
             return self._put_result(request)
         return self._answer(request)
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         with self._moto.lock:
             response = objects.answer(request)
         return response or self._moto(request)
 
-    def _put_result(self, request: Request) -> Response:
+    def _put_result(self, request: HttpRequest) -> HttpResponse:
         if self._faults.strikes("drop-result", request.path):
             return stored(request)
         late = self._faults.struck_by("late-result", request.path)
@@ -68,7 +68,7 @@ class S3:
         return self._answer(request)
 
 
-def stored(request: Request) -> Response:
+def stored(request: HttpRequest) -> HttpResponse:
     """What S3 says to a PUT that went well."""
     etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
-    return Response(200, {"ETag": f'"{etag}"'})
+    return HttpResponse(200, {"ETag": f'"{etag}"'})

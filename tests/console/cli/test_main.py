@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_group
 from typer.testing import CliRunner
 
-from console.cli.main import ENTRIES, PROGRAM, Entry, app
+from console.cli.main import ENTRIES, PROGRAM, CommandEntry, app
 
 HELP_SECONDS = 0.35
 HEAVY = ("textual", "boto3", "botocore", "scaler", "moto", "provisioner")
@@ -56,7 +56,7 @@ def test_help_names_every_command() -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_every_command_of_the_table_exists(entry: Entry) -> None:
+def test_every_command_of_the_table_exists(entry: CommandEntry) -> None:
     group = get_group(importlib.import_module(entry.module).app)
     assert entry.name in group.commands
 

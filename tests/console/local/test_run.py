@@ -9,15 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from console.cli.commands.local import ANY_PLACES, check
-from console.local.run import ImageOptions, LocalOptions, engine_settings, exit_code, forget_aws
+from console.local.run import ImageOptions, LocalRunOptions, engine_settings, exit_code, forget_aws
 from console.local.session import SessionEnd
 from engine.errors import ConfigError
 
 
 def options(
     demo: int | None = None, script: Path | None = None, faults: tuple[str, ...] = (), **flags: object
-) -> LocalOptions:
-    return LocalOptions(demo=demo, script=script, faults=faults, as_json=False, flags=flags)
+) -> LocalRunOptions:
+    return LocalRunOptions(demo=demo, script=script, faults=faults, as_json=False, flags=flags)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def options(
         (options(max_concurrent_jobs="0"), "--max-concurrent-jobs is '0'"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_starts(wrong: LocalOptions, said: str) -> None:
+def test_what_is_wrong_is_said_before_anything_starts(wrong: LocalRunOptions, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         check(wrong)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from console.local.session import LocalSession, Program, SessionEnd, Voice
+from console.local.session import ChildProgram, LocalSession, SessionEnd, Voice
 
 # Opening the pipe `ready` blocks until the other side opens it too, so that no test sleeps.
 # Its exit code tells that it was asked to drain.
@@ -52,8 +52,8 @@ def _pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo("ready")
 
 
-def program(source: str) -> Program:
-    return Program((sys.executable, "-c", source), os.environ)
+def program(source: str) -> ChildProgram:
+    return ChildProgram((sys.executable, "-c", source), os.environ)
 
 
 async def run(engine: str, client: str | None = None) -> tuple[SessionEnd, list[str]]:

@@ -11,7 +11,16 @@ import pytest
 
 from engine.telemetry.client.client import TelemetryClient
 from engine.telemetry.endpoints import engines_here
-from engine.telemetry.schema.messages import Diagnose, Diagnosed, Diagnosis, Hello, JobRow, JobState, Result, Welcome
+from engine.telemetry.schema.messages import (
+    CheckStatus,
+    Diagnose,
+    Diagnosed,
+    Diagnosis,
+    Hello,
+    JobRow,
+    JobState,
+    Welcome,
+)
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import talking_client
 from tests.support.cluster.running_engine import Engine, disabled_queue, running_engine
@@ -76,7 +85,7 @@ def test_a_job_in_a_disabled_queue_is_told_so_and_runs_when_the_queue_is_enabled
             found = diagnosis(client, Diagnose(task_id=waiting()[0].task_id))
         cluster.aws.clear_faults()
         printed = script.finish(SECONDS)
-    assert (found.verdict, found.checks[0].result) == ("the queue is disabled", Result.FAIL)
+    assert (found.verdict, found.checks[0].result) == ("the queue is disabled", CheckStatus.FAIL)
     assert f"--job-queue {cluster.resources.job_queue} --state ENABLED" in found.remedies[0].command
     assert [check.source for check in found.checks[-3:]] == ["engine"] * 3
     assert printed == "7\n"

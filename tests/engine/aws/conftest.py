@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.aws.client import AwsCaller
+from engine.aws.client import AwsClient
 from engine.aws.session import AwsSession
 from tests.support.engine.fake_clock import FakeClock
 
@@ -17,7 +17,7 @@ async def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def caller(clock: FakeClock) -> AsyncIterator[AwsCaller]:
-    made = AwsCaller(AwsSession("us-east-1", 4), clock=clock, sleep=clock.sleep, uniform=lambda _, high: high)
+async def caller(clock: FakeClock) -> AsyncIterator[AwsClient]:
+    made = AwsClient(AwsSession("us-east-1", 4), clock=clock, sleep=clock.sleep, uniform=lambda _, high: high)
     yield made
     await made.close()

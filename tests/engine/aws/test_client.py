@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore import exceptions as sdk
 
-from engine.aws.client import DESCRIBE_JOBS, SUBMIT_JOB, AwsCaller
-from engine.aws.errors import AwsError, Remedy
+from engine.aws.client import DESCRIBE_JOBS, SUBMIT_JOB, AwsClient
+from engine.aws.errors import AwsError, ErrorAction
 from tests.engine.aws.test_errors import answered
 from tests.support.engine.fake_clock import FakeClock
 
@@ -34,46 +34,46 @@ EXPIRED = answered(403, "ExpiredTokenException")
 THROTTLED = answered(429, "TooManyRequestsException")
 
 
-async def test_a_throttled_call_is_repeated_and_slows_its_own_api_down(caller: AwsCaller) -> None:
+async def test_a_throttled_call_is_repeated_and_slows_its_own_api_down(caller: AwsClient) -> None:
     assert await caller.run(DESCRIBE_JOBS, script(THROTTLED, THROTTLED, "fine")) == "fine"
     assert caller.bucket(DESCRIBE_JOBS).current_rate < DESCRIBE_JOBS.rate
     assert caller.bucket(SUBMIT_JOB).current_rate == SUBMIT_JOB.rate
     assert caller.statistics.of("DescribeJobs").calls == 3
 
 
-async def test_back_off_grows_to_a_bound(caller: AwsCaller, clock: FakeClock) -> None:
+async def test_back_off_grows_to_a_bound(caller: AwsClient, clock: FakeClock) -> None:
     outage = [sdk.EndpointConnectionError(endpoint_url="x")] * 8
     await caller.run(DESCRIBE_JOBS, script(*outage, "fine"))
     assert clock.slept == [0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
 
 
-async def test_a_refusal_is_raised_at_once(caller: AwsCaller) -> None:
+async def test_a_refusal_is_raised_at_once(caller: AwsClient) -> None:
     with pytest.raises(AwsError, match="AccessDenied"):
         await caller.run(DESCRIBE_JOBS, script(answered(403, "AccessDenied")))
     assert caller.statistics.of("DescribeJobs").calls == 1
 
 
-async def test_a_submit_whose_answer_was_lost_is_not_repeated(caller: AwsCaller) -> None:
+async def test_a_submit_whose_answer_was_lost_is_not_repeated(caller: AwsClient) -> None:
     with pytest.raises(AwsError) as caught:
         await caller.run(SUBMIT_JOB, script(sdk.ReadTimeoutError(endpoint_url="x"), "never"))
-    assert caught.value.remedy is Remedy.AMBIGUOUS
+    assert caught.value.remedy is ErrorAction.AMBIGUOUS
     assert caller.statistics.of("SubmitJob").calls == 1
 
 
-async def test_a_call_that_is_given_up_meanwhile_is_not_repeated(caller: AwsCaller) -> None:
+async def test_a_call_that_is_given_up_meanwhile_is_not_repeated(caller: AwsClient) -> None:
     with pytest.raises(AwsError, match="TooManyRequests"):
         await caller.run(SUBMIT_JOB, script(THROTTLED, "never"), given_up=lambda: True)
     assert caller.statistics.of("SubmitJob").calls == 1
 
 
-async def test_refreshed_credentials_go_unnoticed(caller: AwsCaller) -> None:
+async def test_refreshed_credentials_go_unnoticed(caller: AwsClient) -> None:
     pauses: list[str] = []
     caller.gate.on_closed = pauses.append
     assert await caller.run(DESCRIBE_JOBS, script(EXPIRED, "fine")) == "fine"
     assert pauses == []
 
 
-async def test_credentials_that_stay_expired_pause_until_they_are_valid(caller: AwsCaller, clock: FakeClock) -> None:
+async def test_credentials_that_stay_expired_pause_until_they_are_valid(caller: AwsClient, clock: FakeClock) -> None:
     told: list[str] = []
     caller.gate.on_closed, caller.gate.on_opened = told.append, lambda: told.append("resumed")
     caller.gate._wait = clock_wait(clock)  # type: ignore[method-assign, assignment]
@@ -83,14 +83,14 @@ async def test_credentials_that_stay_expired_pause_until_they_are_valid(caller: 
     assert told[1] == "resumed"
 
 
-async def test_at_start_credentials_are_not_waited_for(caller: AwsCaller) -> None:
+async def test_at_start_credentials_are_not_waited_for(caller: AwsClient) -> None:
     with pytest.raises(AwsError) as caught:
         await caller.run(DESCRIBE_JOBS, script(EXPIRED, EXPIRED, "never"), tries=5)
-    assert caught.value.remedy is Remedy.REFRESH_CREDENTIALS
+    assert caught.value.remedy is ErrorAction.REFRESH_CREDENTIALS
     assert caller.gate.reason is None
 
 
-async def test_a_guarded_call_waits_for_the_lease(caller: AwsCaller) -> None:
+async def test_a_guarded_call_waits_for_the_lease(caller: AwsClient) -> None:
     class Ownership:
         held = False
         event = asyncio.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from engine.diagnosis.diagnose import Diagnoser
-from engine.diagnosis.model import Check, Result
+from engine.diagnosis.model import CheckResult, CheckStatus
 from tests.support.engine.diagnosed_account import JOB, NOW, Account, Clock, denied, healthy, job, queue, snapshot
 
 
@@ -13,7 +13,7 @@ def diagnoser(account: Account, clock: Clock) -> Diagnoser:
     return Diagnoser(account, clock, clock.sleep)
 
 
-def checks(account: Account) -> dict[str, Check]:
+def checks(account: Account) -> dict[str, CheckResult]:
     return {check.name: check for check in diagnoser(account, Clock()).diagnose("jobs", JOB).checks}
 
 
@@ -22,7 +22,7 @@ def test_nothing_more_is_read_once_the_cause_is_certain_and_the_rest_says_so() -
     account.answers["describe_job_queues"] = {"jobQueues": [queue(state="DISABLED")]}
     found = checks(account)
     assert account.asked == ["describe_jobs", "describe_job_queues"]
-    assert found["the image is there"].result is Result.NOT_RUN
+    assert found["the image is there"].result is CheckStatus.NOT_RUN
     assert "certain" in found["the image is there"].evidence
 
 
@@ -31,9 +31,9 @@ def test_a_denied_read_names_what_to_grant_and_the_others_go_on() -> None:
     account.answers["describe_auto_scaling_groups"] = denied("UnauthorizedOperation")
     found = checks(account)
     launches = found["instances can be launched"]
-    assert launches.result is Result.UNKNOWN
+    assert launches.result is CheckStatus.UNKNOWN
     assert launches.evidence == "AccessDenied autoscaling:DescribeAutoScalingGroups: grant it or skip"
-    assert found["the image is there"].result is Result.PASS
+    assert found["the image is there"].result is CheckStatus.PASS
 
 
 def test_everything_denied_is_no_verdict_and_no_failure() -> None:
@@ -41,7 +41,7 @@ def test_everything_denied_is_no_verdict_and_no_failure() -> None:
     assert found.verdict == "no verdict"
     assert found.text.count("AccessDenied batch:DescribeJobs") == 1
     assert [remedy.command for remedy in found.remedies] == ["scaler-batch doctor --region eu-west-1"]
-    assert {check.result for check in found.checks} <= {Result.UNKNOWN, Result.NOT_RUN}
+    assert {check.result for check in found.checks} <= {CheckStatus.UNKNOWN, CheckStatus.NOT_RUN}
 
 
 def test_at_most_two_calls_a_second() -> None:
@@ -83,7 +83,7 @@ def test_environments_on_fargate_need_no_instances() -> None:
     (found,) = account.answers["describe_compute_environments"]["computeEnvironments"]  # type: ignore[index]
     found["computeResources"] |= {"type": "FARGATE", "instanceTypes": []}
     instances = checks(account)["instances join the cluster"]
-    assert (instances.result, "not needed" in instances.evidence) == (Result.NOT_RUN, True)
+    assert (instances.result, "not needed" in instances.evidence) == (CheckStatus.NOT_RUN, True)
 
 
 def test_a_single_image_tells_its_processor_in_its_configuration() -> None:

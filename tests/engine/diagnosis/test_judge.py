@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.diagnosis.model import Result
+from engine.diagnosis.model import CheckStatus
 from tests.support.engine.diagnosed_account import (
     CAPACITY,
     JOB,
@@ -40,7 +40,7 @@ def test_what_aws_names_beats_what_else_is_found_further_down() -> None:
     account.answers["describe_route_tables"] = {"RouteTables": [route_table(None)]}
     found = diagnosis(account)
     assert found.verdict == "blocked by capacity"
-    assert {check.name: check.result for check in found.checks}["the subnets' way to AWS"] is Result.FAIL
+    assert {check.name: check.result for check in found.checks}["the subnets' way to AWS"] is CheckStatus.FAIL
 
 
 def test_a_mismatch_while_instances_are_being_started_passes() -> None:
@@ -59,11 +59,11 @@ def test_capacity_is_not_final_while_instances_are_being_started() -> None:
 def test_what_the_job_fits_only_without_the_system_s_share_is_a_warning() -> None:
     account = with_answers(describe_instance_types={"InstanceTypes": [instance_type("m6i.tight", 1, 3686 + 32)]})
     checks = {check.name: check for check in diagnosis(account).checks}
-    assert checks["the job fits an instance type"].result is Result.WARN
+    assert checks["the job fits an instance type"].result is CheckStatus.WARN
 
 
-@pytest.mark.parametrize(("action", "result"), [("ecs:Register*", Result.PASS), ("s3:*", Result.FAIL)])
-def test_an_inline_policy_may_let_instances_join(action: str, result: Result) -> None:
+@pytest.mark.parametrize(("action", "result"), [("ecs:Register*", CheckStatus.PASS), ("s3:*", CheckStatus.FAIL)])
+def test_an_inline_policy_may_let_instances_join(action: str, result: CheckStatus) -> None:
     statement = {"Effect": "Allow", "Action": [action], "Resource": "*"}
     account = with_answers(
         list_attached_role_policies={"AttachedPolicies": []},
@@ -84,7 +84,7 @@ def test_a_subnet_with_all_endpoints_needs_no_gateway() -> None:
         describe_route_tables={"RouteTables": [route_table(None)]}, describe_vpc_endpoints={"VpcEndpoints": endpoints}
     )
     checks = {check.name: check for check in diagnosis(account).checks}
-    assert checks["the subnets' way to AWS"].result is Result.PASS
+    assert checks["the subnets' way to AWS"].result is CheckStatus.PASS
 
 
 def test_an_internet_gateway_without_public_addresses_is_a_warning_with_its_remedy() -> None:
@@ -93,7 +93,7 @@ def test_an_internet_gateway_without_public_addresses_is_a_warning_with_its_reme
         describe_subnets={"Subnets": [subnet(public=False)]},
     )
     found = diagnosis(account)
-    assert {check.name: check.result for check in found.checks}["the subnets' way to AWS"] is Result.WARN
+    assert {check.name: check.result for check in found.checks}["the subnets' way to AWS"] is CheckStatus.WARN
     assert any("modify-subnet-attribute" in remedy.command for remedy in found.remedies)
 
 
@@ -138,4 +138,4 @@ def test_the_job_at_the_head_tells_why_those_behind_it_wait() -> None:
 
 def test_all_is_told_with_its_age() -> None:
     found = diagnosis(healthy())
-    assert all(NOW <= check.read_at <= found.at for check in found.checks if check.result is Result.PASS)
+    assert all(NOW <= check.read_at <= found.at for check in found.checks if check.result is CheckStatus.PASS)

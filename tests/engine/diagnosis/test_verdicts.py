@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from engine.diagnosis.model import Result
+from engine.diagnosis.model import CheckStatus
 from tests.support.engine.diagnosed_account import (
     AWS,
     CAPACITY,
@@ -304,7 +304,7 @@ CASES = (
 def test_the_verdict_follows_from_the_evidence(case: Case) -> None:
     found = diagnosis(case.account())
     assert (found.verdict, found.certainty) == (case.verdict, case.certainty)
-    failed = [check.name for check in found.checks if check.result is Result.FAIL]
+    failed = [check.name for check in found.checks if check.result is CheckStatus.FAIL]
     assert not case.failed or case.failed in failed
     assert not case.remedy or any(case.remedy in remedy.command for remedy in found.remedies)
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.aws.batch_states import BatchState
 from engine.jobs.registry import shown_state
-from engine.model import Placement, Route, Sighting
+from engine.model import JobObservation, Placement, Route
 from engine.task_record import TaskState
 from engine.telemetry.schema.messages import JobState
 from tests.support.engine.managed_tasks import Clock, Managed, Tasks, id_of
@@ -121,7 +121,7 @@ def test_a_failure_that_the_manager_found_is_told_in_its_words(managed: Managed,
 def test_what_is_seen_of_a_job_on_the_way_is_shown(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     managed.book.take_changes()
-    managed.book.seen(id_of(1), Sighting(attempt=2, reason="Host EC2 terminated", exit_code=75, log_stream="s/1"))
+    managed.book.seen(id_of(1), JobObservation(attempt=2, reason="Host EC2 terminated", exit_code=75, log_stream="s/1"))
     [[row], _] = managed.book.take_changes()
     assert (row.attempt, row.reason, row.exit_code) == (2, "Host EC2 terminated", 75)
 

@@ -16,7 +16,7 @@ from engine.telemetry.client.client import NOT_ALLOWED, TelemetryClient
 from engine.telemetry.client.replay import ReplaySource
 from engine.telemetry.client.source import LinkState
 from engine.telemetry.endpoints import Endpoint, find_endpoint
-from engine.telemetry.keys import ClientKeys, Role, make_client_keys, make_engine_keys
+from engine.telemetry.keys import ClientKeys, KeyRole, make_client_keys, make_engine_keys
 from engine.telemetry.recording import Recording
 from engine.telemetry.schema.messages import (
     MAX_REQUEST_BYTES,
@@ -147,7 +147,7 @@ async def test_nonsense_and_excess_from_a_looker_cost_the_others_nothing(manager
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     make_engine_keys(tmp_path / "engine")
-    for role in Role:
+    for role in KeyRole:
         make_client_keys(role.value, role, tmp_path / "engine", tmp_path / f"{role.value}.json")
     return tmp_path
 
@@ -155,7 +155,7 @@ def keys(tmp_path: Path) -> Path:
 async def test_over_tcp_a_key_decides_what_one_may(managers: list[Managed], keys: Path) -> None:
     managers[0].tasks.submit(1)
     port = free_endpoint().publish
-    viewer, controller = (ClientKeys.load(keys / f"{role.value}.json") for role in Role)
+    viewer, controller = (ClientKeys.load(keys / f"{role.value}.json") for role in KeyRole)
     async with engine_of(managers, telemetry=port, telemetry_keys=str(keys / "engine")):
         async with client_of(find_endpoint("wm-1"), viewer) as client:
             await until(client, lambda: bool(client.mirror.rows) and client.link.round_trip_s is not None)
@@ -164,7 +164,7 @@ async def test_over_tcp_a_key_decides_what_one_may(managers: list[Managed], keys
             await until(client, lambda: client.may_control)
             assert isinstance(await answer_of(client, CancelJobs((id_of(1).hex(),))), Done)
         public, secret = (key.decode() for key in zmq.curve_keypair())
-        stranger = ClientKeys("eve", Role.CONTROL, public, secret, viewer.server_key)
+        stranger = ClientKeys("eve", KeyRole.CONTROL, public, secret, viewer.server_key)
         async with client_of(Endpoint.tcp(port), stranger) as client:
             await until(client, lambda: client.link.state is LinkState.REFUSED)
             assert client.mirror.snapshot is None

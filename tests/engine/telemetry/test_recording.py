@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import EngineError
 from engine.telemetry.client.replay import NO_CONTROL, ReplaySource
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.recording import Recorder, Recording
 from engine.telemetry.schema.messages import (
     Answer,
@@ -41,7 +41,7 @@ class Night:
 
     def __init__(self, path: Path, engine: str = "e1", began: float = NOW) -> None:
         self.recorder = Recorder(path)
-        self.live = Mirror()
+        self.live = Replica()
         self.frames: dict[float, dict[str, JobState]] = {}
         self.engine, self.seq, self.began = engine, 0, began
         self.live.replace(FullState(engine, 0, snapshot(began), ()), 0.0)

@@ -10,12 +10,12 @@ from rich.console import Console
 from provisioner.commands.printing import print_remains, summary
 from provisioner.commands.progress_table import ProgressTable
 from provisioner.plan.executor import Progress, StepState
-from provisioner.plan.model import Action, Change, Plan
+from provisioner.plan.model import Change, Plan, PlanAction
 
 LONG_NAME = "a-rather-long-prefix-of-a-team-compute"
 
 
-def plan_of(*actions: Action) -> Plan:
+def plan_of(*actions: PlanAction) -> Plan:
     return Plan(tuple(Change(action, "compute environment", LONG_NAME) for action in actions))
 
 
@@ -23,9 +23,9 @@ def plan_of(*actions: Action) -> Plan:
     ("plan", "says"),
     [
         (plan_of(), "Nothing to delete: there is nothing of this stack."),
-        (plan_of(Action.KEEP), "Nothing to change: everything is as it was asked for."),
-        (plan_of(Action.CREATE, Action.UPDATE, Action.KEEP), "1 to create, 1 to update; 1 unchanged."),
-        (plan_of(Action.DELETE, Action.DELETE), "2 to delete."),
+        (plan_of(PlanAction.KEEP), "Nothing to change: everything is as it was asked for."),
+        (plan_of(PlanAction.CREATE, PlanAction.UPDATE, PlanAction.KEEP), "1 to create, 1 to update; 1 unchanged."),
+        (plan_of(PlanAction.DELETE, PlanAction.DELETE), "2 to delete."),
     ],
 )
 def test_the_summary_counts_what_there_is(plan: Plan, says: str) -> None:
@@ -39,7 +39,7 @@ def test_data_that_is_kept_is_not_denied(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_narrow_terminal_gets_a_line_a_resource() -> None:
     out = Console(file=io.StringIO(), width=80)
-    plan = plan_of(Action.CREATE)
+    plan = plan_of(PlanAction.CREATE)
     table = ProgressTable(plan, out, clock=lambda: 0.0)
     table.heard(Progress(plan.changes[0], StepState.RUNNING, f"wait until {LONG_NAME} is VALID, however long"))
     with out.capture() as shown:

@@ -14,13 +14,13 @@ import typer
 from typer.testing import CliRunner
 
 from engine.diagnosis.evidence import Image
-from engine.diagnosis.model import Result
+from engine.diagnosis.model import CheckStatus
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.doctor import doctor
 from provisioner.doctor import permissions, python_version, scheduler
-from provisioner.doctor.doctor import Doctor, Request
+from provisioner.doctor.doctor import Doctor, DoctorRequest
 from provisioner.doctor.finding import Finding
 from provisioner.doctor.identity import Identity
 from provisioner.doctor.permissions import Need
@@ -60,16 +60,16 @@ def account(clients: Clients) -> Clients:
     return clients
 
 
-def request(folder: Path) -> Request:
-    return Request(region=REGION, prefix="scaler-batch", config=folder / "config.json")
+def request(folder: Path) -> DoctorRequest:
+    return DoctorRequest(region=REGION, prefix="scaler-batch", config=folder / "config.json")
 
 
-def examine(clients: Clients, asked: Request) -> dict[str, Finding]:
+def examine(clients: Clients, asked: DoctorRequest) -> dict[str, Finding]:
     findings = Doctor(clients=clients, request=asked, sleep=lambda seconds: None).examine()
     return {one.check.name: one for one in findings}
 
 
-def results(found: dict[str, Finding], result: Result) -> list[str]:
+def results(found: dict[str, Finding], result: CheckStatus) -> list[str]:
     return [name for name, one in found.items() if one.check.result is result]
 
 
@@ -77,18 +77,18 @@ def test_before_provisioning_nothing_fails_and_what_would_be_made_is_looked_at(
     account: Clients, tmp_path: Path
 ) -> None:
     found = examine(account, request(tmp_path))
-    assert results(found, Result.FAIL) == []
+    assert results(found, CheckStatus.FAIL) == []
     queue = found["the queue takes jobs"]
-    assert queue.check.result is Result.WARN
+    assert queue.check.result is CheckStatus.WARN
     assert queue.fixes[0].command == "scaler-batch provision --region us-east-1 --prefix scaler-batch"
-    assert found["the subnets' way to AWS"].check.result is Result.PASS
-    assert found["the job fits an instance type"].check.result is Result.PASS
+    assert found["the subnets' way to AWS"].check.result is CheckStatus.PASS
+    assert found["the job fits an instance type"].check.result is CheckStatus.PASS
 
 
 def test_after_provisioning_all_that_can_be_read_is_well(account: Clients, tmp_path: Path) -> None:
     apply(SPEC, account)
     found = examine(account, request(tmp_path))
-    assert (results(found, Result.FAIL), results(found, Result.WARN)) == ([], [])
+    assert (results(found, CheckStatus.FAIL), results(found, CheckStatus.WARN)) == ([], [])
     assert f"{IMAGE} for amd64" in found["the image is there"].check.evidence
     assert "may join a cluster" in found["the instances' role"].check.evidence
 
@@ -97,13 +97,13 @@ def test_what_was_provisioned_and_is_gone_is_a_failure(account: Clients, tmp_pat
     asked = request(tmp_path)
     save_entry(Provisioned.of(SPEC, stack_for(SPEC, account)), asked.config)
     found = examine(account, asked)
-    assert results(found, Result.FAIL) == ["the queue takes jobs", "the job definition is there"]
+    assert results(found, CheckStatus.FAIL) == ["the queue takes jobs", "the job definition is there"]
 
 
 def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_path: Path) -> None:
     apply(dataclasses.replace(SPEC, image=f"{IMAGE}2"), account)
     image = examine(account, request(tmp_path))["the image is there"]
-    assert image.check.result is Result.FAIL
+    assert image.check.result is CheckStatus.FAIL
     assert image.fixes[0].command == "scaler-batch build-image --region us-east-1"
 
 
@@ -123,7 +123,7 @@ def test_without_credentials_only_they_are_told(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     clients = Clients(REGION, session=boto3.Session(region_name=REGION), endpoint_url="http://127.0.0.1:9")
     found = examine(clients, request(tmp_path))
-    assert results(found, Result.FAIL) == ["credentials and account"]
+    assert results(found, CheckStatus.FAIL) == ["credentials and account"]
     assert "NoCredentialsError" in found["credentials and account"].check.evidence
     assert len(found) == 3
 
@@ -131,13 +131,13 @@ def test_without_credentials_only_they_are_told(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(
     ("image", "result"),
     [
-        (None, Result.NOT_RUN),
-        (Image(uri=IMAGE, in_ecr=True, exists=True), Result.UNKNOWN),
-        (Image(uri=IMAGE, in_ecr=True, exists=True, python="3.11.9"), Result.PASS),
-        (Image(uri=IMAGE, in_ecr=True, exists=True, python="3.12.1"), Result.WARN),
+        (None, CheckStatus.NOT_RUN),
+        (Image(uri=IMAGE, in_ecr=True, exists=True), CheckStatus.UNKNOWN),
+        (Image(uri=IMAGE, in_ecr=True, exists=True, python="3.11.9"), CheckStatus.PASS),
+        (Image(uri=IMAGE, in_ecr=True, exists=True, python="3.12.1"), CheckStatus.WARN),
     ],
 )
-def test_the_image_s_python_is_held_against_this_one(image: Image | None, result: Result) -> None:
+def test_the_image_s_python_is_held_against_this_one(image: Image | None, result: CheckStatus) -> None:
     assert python_version.look(image, (3, 11), PRICING).check.result is result
 
 
@@ -150,16 +150,16 @@ def test_an_image_of_another_python_is_built_again_for_its_own_stack() -> None:
 def test_a_scheduler_is_reached_or_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        assert scheduler.look(address, scheduler.connect).check.result is Result.PASS
+        assert scheduler.look(address, scheduler.connect).check.result is CheckStatus.PASS
     assert scheduler.look(address, scheduler.connect).failed
 
 
 def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--scheduler is 'somewhere'"):
-        Request(region=REGION, prefix="scaler-batch", config=tmp_path, scheduler="somewhere")
+        DoctorRequest(region=REGION, prefix="scaler-batch", config=tmp_path, scheduler="somewhere")
 
 
-def permission(account: Account, missing: Result, arn: str = f"arn:aws:iam::{ACCOUNT}:user/me") -> Finding:
+def permission(account: Account, missing: CheckStatus, arn: str = f"arn:aws:iam::{ACCOUNT}:user/me") -> Finding:
     """Of the manager's policy, in an account whose IAM answers as told."""
     stack = Stack(REGION, "scaler-batch", ACCOUNT, "aws")
     reads = ClientReads(Clients(REGION), allowed={"batch:DescribeJobQueues"})
@@ -178,19 +178,19 @@ def decided(**decisions: str) -> Account:
 
 
 def test_permissions_are_asked_of_iam_by_what_the_exported_policies_allow() -> None:
-    assert permission(decided(), Result.FAIL).check.result is Result.PASS
+    assert permission(decided(), CheckStatus.FAIL).check.result is CheckStatus.PASS
 
 
 def test_a_denied_action_is_named_with_the_policy_that_allows_it() -> None:
-    found = permission(decided(SubmitJob="implicitDeny"), Result.FAIL)
+    found = permission(decided(SubmitJob="implicitDeny"), CheckStatus.FAIL)
     assert (found.failed, found.check.evidence) == (True, "denied: batch:SubmitJob")
     place = f"--region {REGION} --prefix scaler-batch"
     assert found.fixes[0].command == f"scaler-batch export {place} --format policy --only manager"
 
 
 def test_where_iam_may_not_be_asked_the_doctor_s_own_reads_tell() -> None:
-    found = permission(Account({"simulate_principal_policy": denied("AccessDenied")}), Result.FAIL)
-    assert found.check.result is Result.UNKNOWN
+    found = permission(Account({"simulate_principal_policy": denied("AccessDenied")}), CheckStatus.FAIL)
+    assert found.check.result is CheckStatus.UNKNOWN
     assert found.check.evidence.startswith("1 reads of this doctor were allowed")
 
 
@@ -204,8 +204,8 @@ def test_a_session_s_role_is_asked_about_in_whatever_folder(folder: str) -> None
         return {"EvaluationResults": [{"EvalActionName": name, "EvalDecision": "allowed"} for name in ActionNames]}
 
     account = Account({"simulate_principal_policy": simulate, "get_role": {"Role": {"Arn": role}}})
-    found = permission(account, Result.FAIL, arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/me")
-    assert found.check.result is Result.PASS
+    found = permission(account, CheckStatus.FAIL, arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/me")
+    assert found.check.result is CheckStatus.PASS
     assert ("get_role" in account.asked) == bool(folder)
 
 

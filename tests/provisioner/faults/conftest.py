@@ -15,7 +15,7 @@ from botocore.retries.standard import ExponentialBackoff
 import provisioner.plan.executor
 from provisioner.clients import Clients
 from provisioner.local.aws import LocalAWS
-from provisioner.plan.waiting import Pacing
+from provisioner.plan.waiting import WaitPolicy
 from tests.support.provisioner.faults.commands import REGION, Commands
 from tests.support.provisioner.faults.shared_session import SharedSession
 from tests.support.provisioner.faults.world import Others, World
@@ -32,8 +32,8 @@ class Hurry:
     def sleep(self, seconds: float) -> None:
         self._now += seconds
 
-    def pacing(self) -> Pacing:
-        return Pacing(clock=lambda: self._now, sleep=self.sleep)
+    def pacing(self) -> WaitPolicy:
+        return WaitPolicy(clock=lambda: self._now, sleep=self.sleep)
 
 
 @pytest.fixture(autouse=True)

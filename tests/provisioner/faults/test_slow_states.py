@@ -9,7 +9,7 @@ import pytest
 import provisioner.plan.executor
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
-from provisioner.plan.waiting import Pacing
+from provisioner.plan.waiting import WaitPolicy
 from tests.support.provisioner.faults.commands import AFTER_CALL, REGION
 from tests.support.provisioner.faults.expected import (
     assert_cleans_up,
@@ -35,7 +35,7 @@ def aws() -> Iterator[LocalAWS]:
 
 @pytest.fixture(autouse=True)
 def real_pauses(no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provisioner.plan.executor, "Pacing", Pacing)
+    monkeypatch.setattr(provisioner.plan.executor, "Pacing", WaitPolicy)
 
 
 @pytest.fixture

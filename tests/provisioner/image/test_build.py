@@ -11,7 +11,7 @@ import pytest
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError
 from provisioner.image.build import BuiltImage, build_and_push, tag_of
-from provisioner.image.events import Event, Line, State, Step
+from provisioner.image.events import Event, ImageStep, OutputLine, State
 from provisioner.image.registry import find_built
 from provisioner.image.request import OWN_PYTHON, ImageRequest
 from provisioner.stack.naming import Stack
@@ -44,7 +44,7 @@ class Making:
 
     @property
     def steps(self) -> list[tuple[str, str]]:
-        return [(event.name, str(event.state)) for event in self.events if isinstance(event, Step)]
+        return [(event.name, str(event.state)) for event in self.events if isinstance(event, ImageStep)]
 
     @property
     def images(self) -> list[Any]:
@@ -69,7 +69,7 @@ def test_each_step_is_told_from_beginning_to_end(make: Making) -> None:
     make()
     running_and_done = [(name, state) for name in ("build", "check", "push") for state in ("running", "done")]
     assert make.steps == running_and_done
-    assert Line("build works") in make.events
+    assert OutputLine("build works") in make.events
 
 
 def test_unchanged_content_builds_nothing_and_needs_no_engine(make: Making, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,6 +189,9 @@ def test_an_image_is_looked_up_before_there_is_a_repository(clients: Clients) ->
 
 
 def test_events_are_told_to_programs_as_json() -> None:
-    told = [json.loads(json.dumps(event.document())) for event in (Step("push", State.RUNNING, "it"), Line("1/5"))]
+    told = [
+        json.loads(json.dumps(event.document()))
+        for event in (ImageStep("push", State.RUNNING, "it"), OutputLine("1/5"))
+    ]
     about = {"event": "step", "kind": "image", "name": "push", "action": "create"}
     assert told == [{**about, "state": "running", "text": "it"}, {"event": "line", "text": "1/5"}]

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
-from provisioner.image.builder import Engine, find_engine
+from provisioner.image.builder import ImageBuilder, find_engine
 from provisioner.image.request import ENGINES
 from tests.support.provisioner.fake_builder import FakeEngines
 
@@ -81,7 +81,7 @@ def test_an_unknown_name_in_the_environment_is_refused(engines: FakeEngines, mon
 
 def test_a_build_names_platform_arguments_tag_and_context() -> None:
     arguments = {"PYTHON_VERSION": "3.12", "BASE_IMAGE": "python:3.12"}
-    command = Engine("docker", "/bin/docker").build("/context", "uri:tag", "linux/arm64", arguments)
+    command = ImageBuilder("docker", "/bin/docker").build("/context", "uri:tag", "linux/arm64", arguments)
     assert command[:4] == ["/bin/docker", "build", "--platform", "linux/arm64"]
     assert command[4:8] == ["--build-arg", "PYTHON_VERSION=3.12", "--build-arg", "BASE_IMAGE=python:3.12"]
     assert command[8:] == ["--tag", "uri:tag", "/context"]
@@ -97,6 +97,6 @@ def test_a_build_names_platform_arguments_tag_and_context() -> None:
     ],
 )
 def test_only_a_registry_of_this_machine_may_lack_a_certificate(name: str, place: str, plain: bool) -> None:
-    engine = Engine(name, f"/bin/{name}")
+    engine = ImageBuilder(name, f"/bin/{name}")
     asked = ["--tls-verify=false" in command for command in (engine.login(place, "AWS"), engine.push(f"{place}/x:1"))]
     assert asked == [plain, plain]

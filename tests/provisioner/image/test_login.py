@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import ProvisionError
-from provisioner.image.builder import Engine
+from provisioner.image.builder import ImageBuilder
 from provisioner.image.login import logged_in
 from provisioner.image.registry import Credentials
 from provisioner.image.request import ENGINES
@@ -20,12 +20,12 @@ SECRET = "correct-horse-battery"
 CREDENTIALS = Credentials("AWS", SECRET)
 
 
-def engine_of(engines: FakeEngines, name: str) -> Engine:
+def engine_of(engines: FakeEngines, name: str) -> ImageBuilder:
     engines.install(name)
-    return Engine(name, str(engines.folder / name))
+    return ImageBuilder(name, str(engines.folder / name))
 
 
-def log_in(engine: Engine) -> Path:
+def log_in(engine: ImageBuilder) -> Path:
     """Where the login was kept, until this returns."""
     with logged_in(engine, REGISTRY, CREDENTIALS, os.environ) as environment:
         folder = Path(environment["DOCKER_CONFIG"])

@@ -11,7 +11,7 @@ import pytest
 
 from provisioner.clients import Clients
 from provisioner.image.build import BuiltImage, build_and_push
-from provisioner.image.events import Event, Step
+from provisioner.image.events import Event, ImageStep
 from provisioner.image.request import ImageRequest
 from provisioner.local.aws import LocalAWS
 from provisioner.stack.naming import Stack
@@ -56,7 +56,7 @@ def test_requirements_and_packages_are_in_the_image_and_no_login_is_left(
 
     built = make(request, clients, events)
 
-    steps = [(event.name, str(event.state)) for event in events if isinstance(event, Step)]
+    steps = [(event.name, str(event.state)) for event in events if isinstance(event, ImageStep)]
     assert steps == [(name, state) for name in ("build", "check", "push") for state in ("running", "done")]
     repository, _, digest = built.image.partition("@")
     pushed = container_engine.docker("images", "--digests", "--format", "{{.Digest}}", repository)

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from provisioner.local.faults.fault_injector import Call, FaultDesk
+from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import (
     Ambiguous,
     AnyFault,
@@ -59,7 +59,7 @@ class Desk:
 
     def __init__(self, *faults: str) -> None:
         self.now = 0.0
-        self.desk = FaultDesk(random.Random(1), lambda: self.now)
+        self.desk = FaultInjector(random.Random(1), lambda: self.now)
         for fault in faults:
             self.desk.add(parse_fault(fault))
 

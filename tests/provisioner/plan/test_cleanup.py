@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from provisioner.clients import Clients
-from provisioner.plan.cleanup import Outcome, Removal
+from provisioner.plan.cleanup import Removal, RemovalOutcome
 from provisioner.plan.planner import Claims
 from provisioner.stack.spec import ProvisionSpec
 from tests.provisioner.conftest import ACCOUNT, REGION
@@ -18,7 +18,7 @@ SPEC = ProvisionSpec(image="worker:1")
 BUCKET = f"scaler-batch-{ACCOUNT}-{REGION}"
 
 
-def outcome(removals: list[Removal], kind: str) -> tuple[Outcome | None, str]:
+def outcome(removals: list[Removal], kind: str) -> tuple[RemovalOutcome | None, str]:
     (found,) = (removal for removal in removals if removal.kind == kind)
     return found.outcome, found.text
 
@@ -36,7 +36,7 @@ def test_nothing_of_ours_is_left(clients: Clients) -> None:
     removals, remains = clean(SPEC, clients)
     assert account(clients) == before
     assert remains == []
-    assert outcome(removals, "job queue") == (Outcome.DONE, "")
+    assert outcome(removals, "job queue") == (RemovalOutcome.DONE, "")
 
 
 def test_versions_delete_markers_and_unfinished_uploads_go_with_the_bucket(clients: Clients) -> None:
@@ -51,15 +51,15 @@ def test_versions_delete_markers_and_unfinished_uploads_go_with_the_bucket(clien
 
 def test_where_nothing_is_everything_is_already_gone(clients: Clients) -> None:
     removals, remains = clean(SPEC, clients)
-    assert {removal.outcome for removal in removals} == {Outcome.GONE}
+    assert {removal.outcome for removal in removals} == {RemovalOutcome.GONE}
     assert remains == []
 
 
 def test_data_is_kept_when_asked_and_is_not_told_to_remain(clients: Clients) -> None:
     apply(SPEC, clients)
     removals, remains = clean(SPEC, clients, keep_data=True)
-    assert outcome(removals, "S3 bucket")[0] is Outcome.KEPT
-    assert outcome(removals, "log group")[0] is Outcome.KEPT
+    assert outcome(removals, "S3 bucket")[0] is RemovalOutcome.KEPT
+    assert outcome(removals, "log group")[0] is RemovalOutcome.KEPT
     assert remains == []
     assert clients.call("s3", "head_bucket", {"Bucket": BUCKET})
 
@@ -68,7 +68,7 @@ def test_what_somebody_else_made_is_skipped_and_said(clients: Clients) -> None:
     clients.call("s3", "create_bucket", {"Bucket": BUCKET})
     removals, remains = clean(SPEC, clients)
     fate, text = outcome(removals, "S3 bucket")
-    assert fate is Outcome.SKIPPED
+    assert fate is RemovalOutcome.SKIPPED
     assert "lacks the tag opengris:stack=scaler-batch" in text
     assert remains == []
 
@@ -77,7 +77,7 @@ def test_a_bucket_that_an_interrupted_run_began_is_ours(clients: Clients) -> Non
     clients.call("s3", "create_bucket", {"Bucket": BUCKET})
     claims = Claims(begun=frozenset({f"S3 bucket {BUCKET}"}))
     removals, _ = clean(SPEC, clients, claims=claims)
-    assert outcome(removals, "S3 bucket")[0] is Outcome.DONE
+    assert outcome(removals, "S3 bucket")[0] is RemovalOutcome.DONE
 
 
 def test_another_prefix_is_not_touched(clients: Clients) -> None:
@@ -106,7 +106,7 @@ def test_roles_stay_under_an_environment_that_could_not_be_deleted(refusing: Ref
     refusing.refused = "delete_compute_environment"
     removals, remains = clean(SPEC, refusing)
     assert outcome(removals, "instance profile") == (
-        Outcome.SKIPPED,
+        RemovalOutcome.SKIPPED,
         "compute environment scaler-batch-compute is still there and needs it",
     )
     kinds = {one.kind for one in remains}
@@ -125,11 +125,11 @@ def test_what_remains_comes_with_the_reason_and_the_command(refusing: Refusing) 
 def test_an_environment_that_cannot_be_read_keeps_its_roles(refusing: Refusing) -> None:
     refusing.refused = "describe_compute_environments"
     removals, remains = clean(SPEC, refusing)
-    assert {removal.outcome for removal in removals if removal.kind == "IAM role"} == {Outcome.SKIPPED}
+    assert {removal.outcome for removal in removals if removal.kind == "IAM role"} == {RemovalOutcome.SKIPPED}
     assert any("could not be read" in one.why for one in remains)
 
 
 def test_groups_that_cannot_be_listed_do_not_stop_the_rest(refusing: Refusing) -> None:
     refusing.refused = "describe_security_groups"
     removals, _ = clean(SPEC, refusing)
-    assert outcome(removals, "S3 bucket")[0] is Outcome.DONE
+    assert outcome(removals, "S3 bucket")[0] is RemovalOutcome.DONE

@@ -11,8 +11,8 @@ import pytest
 from engine.errors import ConfigError
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError, StepFailed
-from provisioner.plan.executor import Executor, provision
-from provisioner.plan.model import Action, Change, Plan
+from provisioner.plan.executor import PlanExecutor, provision
+from provisioner.plan.model import Change, Plan, PlanAction
 from provisioner.plan.planner import Claims
 from provisioner.resources.bucket import EXPIRY_RULE
 from provisioner.stack.spec import ProvisionSpec
@@ -233,7 +233,7 @@ def test_a_run_that_is_cut_short_after_any_step_is_finished_by_the_next(clients:
             break
         first = next(change for change in plan.changes if change.steps)
         cut = Change(first.action, first.kind, first.name, steps=first.steps[:1])
-        Executor(clients, lambda progress: None).run(Plan((cut,)))
+        PlanExecutor(clients, lambda progress: None).run(Plan((cut,)))
     assert changes(plan_for(SPEC, clients)) == []
 
 
@@ -250,7 +250,7 @@ def test_adopting_takes_it_over(clients: Clients) -> None:
     clients.call("s3", "create_bucket", {"Bucket": BUCKET})
     adopt = Claims(adopt=True)
     change = change_of(plan_for(SPEC, clients, adopt), "S3 bucket")
-    assert change.action is Action.UPDATE
+    assert change.action is PlanAction.UPDATE
     assert "taken over" in change.note
     apply(SPEC, clients, adopt)
     assert changes(plan_for(SPEC, clients)) == []

@@ -12,8 +12,8 @@ import pytest
 from provisioner.clients import Clients
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
-from provisioner.plan.executor import Executor, provision
-from provisioner.plan.waiting import Pacing
+from provisioner.plan.executor import PlanExecutor, provision
+from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.spec import ProvisionSpec
 from tests.provisioner.conftest import REGION
 from tests.support.provisioner.stacks import account, apply, changes, clean, plan_for
@@ -50,9 +50,9 @@ def test_cleanup_goes_in_the_order_that_aws_accepts(local_clients: Clients) -> N
 
 
 def test_an_environment_that_was_made_before_batch_had_heard_of_its_role_is_made_again(session: boto3.Session) -> None:
-    hasty = Pacing(sleep=lambda seconds: time.sleep(min(seconds, 1.2)))
+    hasty = WaitPolicy(sleep=lambda seconds: time.sleep(min(seconds, 1.2)))
     with LocalAWS(delays=Delays(propagation=1.0)) as aws:
         clients = Clients(REGION, session=session, endpoint_url=aws.endpoint)
-        Executor(clients, lambda progress: None, hasty).run(plan_for(SPEC, clients))
+        PlanExecutor(clients, lambda progress: None, hasty).run(plan_for(SPEC, clients))
         assert changes(plan_for(SPEC, clients)) == []
         assert aws.calls()["by_caller"]["scaler-batch-provisioner"]["batch.CreateComputeEnvironment"] == 2

@@ -9,9 +9,9 @@ import pytest
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, StepFailed
-from provisioner.plan.executor import Executor
-from provisioner.plan.model import Action, ApiCall, Change, Instruction, Output, Plan, Variable, WaitUntil
-from provisioner.plan.waiting import Pacing
+from provisioner.plan.executor import PlanExecutor
+from provisioner.plan.model import ApiCall, Change, Instruction, Plan, PlanAction, StackOutput, Variable, WaitUntil
+from provisioner.plan.waiting import WaitPolicy
 from tests.provisioner.conftest import REGION
 
 
@@ -54,13 +54,13 @@ class Time:
         self.slept.append(seconds)
         self.now += seconds
 
-    def pacing(self) -> Pacing:
-        return Pacing(clock=lambda: self.now, sleep=self.sleep, jitter=lambda low, high: high)
+    def pacing(self) -> WaitPolicy:
+        return WaitPolicy(clock=lambda: self.now, sleep=self.sleep, jitter=lambda low, high: high)
 
 
 def run(clients: Clients, time: Time, *steps: Instruction) -> None:
-    change = Change(Action.CREATE, "job queue", "q", steps=steps)
-    Executor(clients, lambda progress: None, time.pacing()).run(Plan((change,)))
+    change = Change(PlanAction.CREATE, "job queue", "q", steps=steps)
+    PlanExecutor(clients, lambda progress: None, time.pacing()).run(Plan((change,)))
 
 
 def wait(*statuses: str, passing: tuple[str, ...] = (), again: tuple[Instruction, ...] = ()) -> WaitUntil:
@@ -131,19 +131,19 @@ def test_a_permission_that_is_missing_is_told_at_once() -> None:
 
 
 def refused_plan() -> Plan:
-    return Plan((Change(Action.CREATE, "job queue", "q", steps=(call("create_job_queue"),)),))
+    return Plan((Change(PlanAction.CREATE, "job queue", "q", steps=(call("create_job_queue"),)),))
 
 
 def test_a_step_that_may_have_been_done_is_looked_for() -> None:
     clients = Scripted(refusals=1, repeated=True)
-    Executor(clients, lambda progress: None, Time().pacing()).run(refused_plan(), lambda: Plan(()))
+    PlanExecutor(clients, lambda progress: None, Time().pacing()).run(refused_plan(), lambda: Plan(()))
     assert len(clients.made) == 1
 
 
 def test_a_step_that_may_have_been_done_and_was_not_is_a_failure_the_second_time() -> None:
     clients = Scripted(refusals=2, repeated=True)
     with pytest.raises(StepFailed, match="can't be assumed"):
-        Executor(clients, lambda progress: None, Time().pacing()).run(refused_plan(), refused_plan)
+        PlanExecutor(clients, lambda progress: None, Time().pacing()).run(refused_plan(), refused_plan)
     assert len(clients.made) == 2
 
 
@@ -156,6 +156,6 @@ def test_a_refusal_that_stays_is_told_after_two_minutes() -> None:
 
 def test_what_a_call_answered_goes_into_later_ones_at_any_depth() -> None:
     clients = Scripted()
-    made = call("create_job_queue", output=Output("id", ("id",)))
+    made = call("create_job_queue", output=StackOutput("id", ("id",)))
     run(clients, Time(), made, call("update_job_queue", parameters={"order": [{"environment": Variable("id")}]}))
     assert clients.made[1][1] == {"order": [{"environment": "7"}]}

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.aws.client import DELETE_OBJECTS, TERMINATE_JOB, Api, AwsCaller
+from engine.aws.client import DELETE_OBJECTS, TERMINATE_JOB, AwsClient, Operation
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.takeover.adoption import Adoption
 from engine.backends.batch.takeover.lease import Lease
@@ -31,8 +31,8 @@ def _any(_: tuple[Any, ...]) -> bool:
     return True
 
 
-def _calls(api: Api) -> Counts:
-    """Calls of `AwsCaller.call` for this API."""
+def _calls(api: Operation) -> Counts:
+    """Calls of `AwsClient.call` for this API."""
     return lambda arguments: arguments[1] is api
 
 
@@ -58,10 +58,10 @@ POINTS = {
     "result-stored": Point("after", Deliveries, "store", 4),
     "result-announced": Point("after", WorkerChannel, "announce_result", 4),
     "barrier-passed": Point("after", HeartbeatManager, "barrier"),
-    "deleting": Point("before", AwsCaller, "call", counts=_calls(DELETE_OBJECTS)),
-    "deleted": Point("after", AwsCaller, "call", counts=_calls(DELETE_OBJECTS)),
-    "terminating": Point("before", AwsCaller, "call", counts=_calls(TERMINATE_JOB)),
-    "terminated": Point("after", AwsCaller, "call", counts=_calls(TERMINATE_JOB)),
+    "deleting": Point("before", AwsClient, "call", counts=_calls(DELETE_OBJECTS)),
+    "deleted": Point("after", AwsClient, "call", counts=_calls(DELETE_OBJECTS)),
+    "terminating": Point("before", AwsClient, "call", counts=_calls(TERMINATE_JOB)),
+    "terminated": Point("after", AwsClient, "call", counts=_calls(TERMINATE_JOB)),
     "job-gone": Point("before", WorkerChannel, "answer_cancel"),
 }
 

@@ -15,9 +15,9 @@ from console.tui.preferences import Preferences
 from console.tui.screens.dashboard import Dashboard
 from console.tui.screens.replay import ReplayDashboard
 from console.tui.stack.model import Provisioning
-from console.tui.state import ConsoleState, Ownership, Quit
+from console.tui.state import ConsoleState, EngineOwnership, Quit
 from engine.telemetry.client.replay import ReplaySource
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView, Source
 from engine.telemetry.recording import Recorder, Recording
 from engine.telemetry.schema.messages import FullState, JobRow, JobState
@@ -38,7 +38,7 @@ class Look:
     source: Source
     glyphs: Glyphs = UNICODE
     theme: str = "dark"
-    own: Ownership | None = None
+    own: EngineOwnership | None = None
     provisioning: Provisioning | None = None
     first: Callable[[ConsoleState], Dashboard] = Dashboard
     name: str = MANAGER
@@ -79,7 +79,7 @@ def unanswered() -> DemoSource:
 def connecting() -> DemoSource:
     """Nothing was heard so far, and nothing is answered."""
     source = demo()
-    source.mirror, source.link = Mirror(), LinkView(LinkState.CONNECTING, 0.0, "CONNECTING, try 3")
+    source.mirror, source.link = Replica(), LinkView(LinkState.CONNECTING, 0.0, "CONNECTING, try 3")
     source.take_answers = list  # type: ignore[method-assign]
     return source
 
@@ -125,8 +125,8 @@ def first_of(source: DemoSource, state: JobState) -> JobRow:
     return next(row for row in source.rows.values() if row.state is state)
 
 
-def own_engine(*, tied: bool = False) -> Ownership:
-    return Ownership(lambda: "", tied)
+def own_engine(*, tied: bool = False) -> EngineOwnership:
+    return EngineOwnership(lambda: "", tied)
 
 
 async def settle(pilot: Pilot[Quit]) -> None:

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from console.tui.app import ConsoleApp
 from console.tui.preferences import Preferences
 from console.tui.stack.model import Provisioning
-from console.tui.state import ConsoleState, Ownership, Quit
+from console.tui.state import ConsoleState, EngineOwnership, Quit
 from engine.telemetry.client.source import LinkState, LinkView
 from engine.telemetry.schema.messages import Answer, ControlRequest, Done, Request
 from tests.support.console.demo.source import DemoSource
@@ -44,7 +44,7 @@ async def running(
     source: WatchedSource,
     size: tuple[int, int] = (120, 40),
     *,
-    own: Ownership | None = None,
+    own: EngineOwnership | None = None,
     preferences: Preferences | None = None,
     folder: Path | None = None,
     provisioning: Provisioning | None = None,

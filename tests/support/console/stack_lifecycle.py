@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from console.tui.stack.model import Part, Provisioning
-from console.tui.stack.run import Outcome, Run
-from console.tui.stack.schema import DoneEvent, Entry, LiveReport, PlanReport, read_event, read_plan
+from console.tui.stack.run import Run, RunOutcome
+from console.tui.stack.schema import DoneEvent, LiveReport, PlanReport, StackEntry, read_event, read_plan
 from tests.support.console import stack_samples as samples
 from tests.support.console.demo.source import STARTED_AT
 
-ENTRY = msgspec.convert(samples.ENTRY, Entry)
+ENTRY = msgspec.convert(samples.ENTRY, StackEntry)
 
 
 class Still(Provisioning):
@@ -63,7 +63,7 @@ def running() -> Still:
 def done() -> Still:
     known = drifted()
     known.run = _run("build-image", samples.BUILDING)
-    _end(known.run, Outcome.DONE)
+    _end(known.run, RunOutcome.DONE)
     return known
 
 
@@ -71,7 +71,7 @@ def remaining() -> Still:
     known = drifted()
     known.run = _run("cleanup", samples.CLEANING)
     known.run.error = "1 resource remains"
-    _end(known.run, Outcome.FAILED)
+    _end(known.run, RunOutcome.FAILED)
     return known
 
 
@@ -88,6 +88,6 @@ def _run(name: str, events: Sequence[dict[str, Any]]) -> Run:
     return run
 
 
-def _end(run: Run, outcome: Outcome) -> None:
+def _end(run: Run, outcome: RunOutcome) -> None:
     run.outcome, run.ended = outcome, STARTED_AT - 2
     assert isinstance(run.result, DoneEvent)

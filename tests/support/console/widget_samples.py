@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import (
     EngineVitals,
     FullState,
@@ -44,14 +44,14 @@ def snapshot(rows: Iterable[JobRow], *, at: float = NOW, windowed: bool = False)
     return Snapshot(at, tuple(manager(rows, name) for name in names), VITALS, len(rows), windowed)
 
 
-def mirror_of(rows: Iterable[JobRow]) -> Mirror:
-    mirror = Mirror()
+def mirror_of(rows: Iterable[JobRow]) -> Replica:
+    mirror = Replica()
     rows = tuple(rows)
     mirror.replace(FullState("engine", 0, snapshot(rows), rows), 0.0)
     return mirror
 
 
-def tick(mirror: Mirror, changed: Iterable[JobRow] = (), removed: Iterable[str] = (), *, at: float = NOW + 1) -> None:
+def tick(mirror: Replica, changed: Iterable[JobRow] = (), removed: Iterable[str] = (), *, at: float = NOW + 1) -> None:
     """The next tick of that mirror's engine."""
     after = {**mirror.rows, **{row.task_id: row for row in changed}}
     for gone in removed:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from textual.keys import format_key
 
-from console.tui.actions import ACTIONS, Action, Scope
+from console.tui.actions import ACTIONS, Action, ActionScope
 from tests.support.paths import README
 
 BEGIN = "<!-- keys: begin -->\n"
@@ -18,7 +18,7 @@ END = "<!-- keys: end -->\n"
 
 def reference() -> str:
     """One row an action that has a key, place by place."""
-    rows = [row for scope in Scope for row in _rows(scope)]
+    rows = [row for scope in ActionScope for row in _rows(scope)]
     return "\n".join(["| where | key | what it does |", "|---|---|---|", *rows]) + "\n"
 
 
@@ -32,7 +32,7 @@ def write() -> None:
     README.write_text(before + BEGIN + reference() + END + rest.partition(END)[2])
 
 
-def _rows(scope: Scope) -> Iterator[str]:
+def _rows(scope: ActionScope) -> Iterator[str]:
     for action in ACTIONS:
         if action.scope is scope and action.keys:
             yield f"| {_places(action)} | {_keys(action)} | {action.title} |"

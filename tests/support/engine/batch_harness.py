@@ -20,7 +20,7 @@ from container.batch_job_frames import Blob
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.backend import BatchBackend
 from engine.config.settings import ManagerConfig
-from engine.model import Outcome, Placement, ResourceShape, Sighting, TaskWork
+from engine.model import JobObservation, Outcome, Placement, ResourceShape, TaskWork
 from provisioner.local.aws import LocalAWS
 from tests.support.local_aws.prerequisites import compute_resources
 
@@ -80,7 +80,7 @@ class Recorder:
 
     placements: list[Placement] = field(default_factory=list)
     states: dict[bytes, list[BatchState]] = field(default_factory=dict)
-    sightings: dict[bytes, list[Sighting]] = field(default_factory=dict)
+    sightings: dict[bytes, list[JobObservation]] = field(default_factory=dict)
     outcomes: dict[bytes, Outcome] = field(default_factory=dict)
     twice: list[bytes] = field(default_factory=list)
     pauses: list[str] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Recorder:
         self.states.setdefault(task_id, []).append(state)
         self._news.set()
 
-    def on_sighting(self, task_id: bytes, sighting: Sighting) -> None:
+    def on_sighting(self, task_id: bytes, sighting: JobObservation) -> None:
         self.sightings.setdefault(task_id, []).append(sighting)
         self._news.set()
 

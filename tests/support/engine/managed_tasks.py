@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.config.settings import ManagerConfig, StopMode
-from engine.jobs.registry import JobBook
+from engine.jobs.registry import JobRegistry
 from engine.messages import TaskArrived
 from engine.model import (
     CallStats,
@@ -41,7 +41,7 @@ def id_of(number: int) -> bytes:
 class Tasks:
     """Stands for the task manager: moves records on and tells the book, as that does."""
 
-    def __init__(self, book: JobBook) -> None:
+    def __init__(self, book: JobRegistry) -> None:
         self.book = book
         self.records: dict[int, TaskRecord] = {}
         self.slots_used, self.max_concurrent_jobs, self.paused = 0, 4, ""
@@ -136,7 +136,7 @@ class Managed:
             job_definition="definition:1",
             s3_bucket="bucket",
         )
-        self.book = JobBook(self.name, self.ended_kept, self.clock)
+        self.book = JobRegistry(self.name, self.ended_kept, self.clock)
         self.tasks = Tasks(self.book)
         self.insight = Insight()
         self.stopped: list[StopMode] = []

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from engine.backends.protocol import BackendObserver, Insight
-from engine.jobs.registry import JobBook
+from engine.backends.protocol import BackendObserver, Introspection
+from engine.jobs.registry import JobRegistry
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
 from engine.model import Outcome, Placement, Profile, Route, TaskWork
 from engine.task_manager import AWSHPCTaskManager
@@ -41,7 +41,7 @@ class Backend:
         self.abandoned = True
 
     @property
-    def insight(self) -> Insight:
+    def insight(self) -> Introspection:
         raise NotImplementedError
 
     async def start(self, observer: BackendObserver) -> None: ...
@@ -103,7 +103,7 @@ class Bench:
 
     def __init__(self, slots: int = 2) -> None:
         self.backend, self.shelf, self.scheduler = Backend(), Shelf(), Scheduler()
-        self.book = JobBook("wm")
+        self.book = JobRegistry("wm")
         self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None, self.book)
         self.tasks.connect(self.scheduler)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local.batch.account import Profile
+from provisioner.local.batch.account import LocalInstanceProfile
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.errors import BatchError
 from provisioner.local.options import Delays
@@ -27,7 +27,9 @@ class FakeAccount:
 
     def restore(self) -> None:
         self.roles: dict[str, int] = {LINKED_ROLE: 0, f"{ROLE}/job": 0}
-        self.profiles: dict[str, Profile | None] = {"instances": Profile(has_role=True, since_ms=0)}
+        self.profiles: dict[str, LocalInstanceProfile | None] = {
+            "instances": LocalInstanceProfile(has_role=True, since_ms=0)
+        }
         self.networks = {
             "subnet-1": "vpc-1",
             "subnet-2": "vpc-1",
@@ -40,7 +42,7 @@ class FakeAccount:
     def role_since(self, arn: str) -> int | None:
         return self.roles.get(arn)
 
-    def profile(self, name_or_arn: str) -> Profile | None:
+    def profile(self, name_or_arn: str) -> LocalInstanceProfile | None:
         return self.profiles.get(name_or_arn)
 
     def vpc_of_subnet(self, subnet_id: str) -> str | None:

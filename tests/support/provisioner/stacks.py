@@ -10,16 +10,16 @@ import boto3
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed
-from provisioner.plan.cleanup import Cleaner, Remains, Removal, candidates
-from provisioner.plan.executor import Executor
-from provisioner.plan.model import Action, Change, Plan
+from provisioner.plan.cleanup import Remains, Removal, StackCleaner, candidates
+from provisioner.plan.executor import PlanExecutor
+from provisioner.plan.model import Change, Plan, PlanAction
 from provisioner.plan.planner import NO_CLAIMS, Claims, plan_provision, stack_of
 from provisioner.plan.remote import RemoteState
-from provisioner.plan.waiting import Pacing
+from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
-PROMPT = Pacing(sleep=lambda seconds: None)
+PROMPT = WaitPolicy(sleep=lambda seconds: None)
 """Waits for nothing; what has to be waited for is asked for again at once."""
 
 EVERYTHING: Sequence[tuple[str, str, str, dict[str, Any]]] = (
@@ -74,16 +74,16 @@ def plan_for(spec: ProvisionSpec, clients: Clients, claims: Claims = NO_CLAIMS) 
 
 def changes(plan: Plan) -> list[str]:
     """In words, without what stays."""
-    return [str(change) for change in plan.changes if change.action is not Action.KEEP]
+    return [str(change) for change in plan.changes if change.action is not PlanAction.KEEP]
 
 
 def change_of(plan: Plan, kind: str) -> Change:
-    (found,) = (change for change in plan.changes if change.kind == kind and change.action is not Action.KEEP)
+    (found,) = (change for change in plan.changes if change.kind == kind and change.action is not PlanAction.KEEP)
     return found
 
 
 def apply(spec: ProvisionSpec, clients: Clients, claims: Claims = NO_CLAIMS) -> None:
-    Executor(clients, lambda progress: None, PROMPT).run(plan_for(spec, clients, claims))
+    PlanExecutor(clients, lambda progress: None, PROMPT).run(plan_for(spec, clients, claims))
 
 
 def clean(
@@ -92,7 +92,7 @@ def clean(
     """The outcomes, without the steps on the way, and what remains."""
     heard: list[Removal] = []
     stack = stack_for(spec, clients)
-    cleaner = Cleaner(stack, clients, heard.append, claims=claims, keep_data=keep_data, pacing=PROMPT)
+    cleaner = StackCleaner(stack, clients, heard.append, claims=claims, keep_data=keep_data, pacing=PROMPT)
     remains = cleaner.run(candidates(stack, RemoteState(clients), claims))
     return [removal for removal in heard if removal.outcome is not None], remains
 

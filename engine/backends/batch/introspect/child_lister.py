@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.aws import limits
 from engine.aws.batch_states import BatchState
-from engine.aws.client import LIST_JOBS, AwsCaller
+from engine.aws.client import LIST_JOBS, AwsClient
 from engine.backends.batch.ledger import Ledger, Submission
 
 LISTED: Final = (BatchState.RUNNING, BatchState.STARTING)
@@ -18,7 +18,7 @@ LISTED: Final = (BatchState.RUNNING, BatchState.STARTING)
 class ChildLister:
     """Arrays take turns, whatever their number: the calls are bounded by who calls `list_next`."""
 
-    caller: AwsCaller
+    caller: AwsClient
     ledger: Ledger
     _turn: dict[tuple[str, BatchState], int] = field(default_factory=dict)
     _turns: int = 0

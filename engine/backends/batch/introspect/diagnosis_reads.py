@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from engine.aws.budget import Clock
-from engine.aws.errors import AwsError, Remedy, sort
+from engine.aws.errors import AwsError, ErrorAction, sort
 from engine.aws.session import AwsSession
 
 READ_TIMEOUT_S: Final = 10
@@ -52,17 +52,19 @@ class DiagnosisReads:
             raise Stopped
         if self.clock() >= self._deadline:
             why = f"the diagnosis took more than {PATIENCE_S:.0f} s: AWS answers slowly or not at all"
-            raise AwsError(operation, Remedy.RETRY_LATER, "TimedOut", why)
+            raise AwsError(operation, ErrorAction.RETRY_LATER, "TimedOut", why)
         try:
             answer: Mapping[str, Any] = getattr(self.session.client(service), operation)(**parameters)
         except (BotoCoreError, ClientError) as error:
             raise self._sorted(operation, error) from error
         except ResponseParserError as error:  # a page of something that stands between us and AWS
-            raise AwsError(operation, Remedy.RETRY_LATER, "ResponseParserError", "the answer is not AWS's") from error
+            raise AwsError(
+                operation, ErrorAction.RETRY_LATER, "ResponseParserError", "the answer is not AWS's"
+            ) from error
         return answer
 
     def _sorted(self, operation: str, error: BotoCoreError | ClientError) -> AwsError:
         known = sort(operation, error, repeatable=True)
-        if known.remedy is Remedy.REFRESH_CREDENTIALS:
+        if known.remedy is ErrorAction.REFRESH_CREDENTIALS:
             self.session.renew()
         return known

@@ -1,4 +1,4 @@
-"""`BatchInsight`: what people may ask about AWS Batch, answered without ever holding up a task.
+"""`BatchIntrospection`: what people may ask about AWS Batch, answered without ever holding up a task.
 
 Reads that serve people only are made while somebody looks, few at a time and each with an end: a failure of theirs
 is said in words where the answer would stand.
@@ -16,18 +16,18 @@ from typing import Final
 from engine.aio import cancel_and_wait
 from engine.aws.budget import Clock, Sleep
 from engine.aws.call_statistics import ApiStatistics
-from engine.aws.client import AwsCaller
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.aws.session import AwsSession
 from engine.backends.batch.introspect.child_lister import ChildLister
 from engine.backends.batch.introspect.diagnosis_reads import READ_TIMEOUT_S, DiagnosisReads
-from engine.backends.batch.introspect.job_details import Describer
-from engine.backends.batch.introspect.log_stream import LogReader
+from engine.backends.batch.introspect.job_details import JobDetails
+from engine.backends.batch.introspect.log_stream import LogStreamReader
 from engine.backends.batch.introspect.quotas import Quotas
 from engine.backends.batch.introspect.shared_diagnoses import SharedDiagnoses
 from engine.backends.batch.ledger import Ledger, Submission
 from engine.backends.batch.preflight import Surroundings
-from engine.backends.batch.submit.blob_store import BlobDepot
+from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.payload_router import TEXT_LIMIT
 from engine.backends.batch.submit.request import JobTemplate
 from engine.diagnosis.diagnose import Diagnoser
@@ -45,12 +45,12 @@ ORDINARY: Final = Submission("0" * 32, "0" * 64, (), ResourceShape())
 
 
 @dataclass(slots=True, eq=False)
-class BatchInsight:
+class BatchIntrospection:
     """Speaks the protocol of `engine.backends.protocol`. Full from `begin` on, until `close`."""
 
-    caller: AwsCaller
+    caller: AwsClient
     ledger: Ledger
-    depot: BlobDepot
+    depot: BlobStore
     queue: str
     """By name or ARN."""
     clock: Clock = time.monotonic
@@ -58,8 +58,8 @@ class BatchInsight:
     sleep: Sleep = asyncio.sleep
     _template: JobTemplate | None = None
     _quotas: Quotas | None = None
-    _logs: LogReader | None = None
-    _describer: Describer = field(init=False)
+    _logs: LogStreamReader | None = None
+    _describer: JobDetails = field(init=False)
     _lister: ChildLister = field(init=False)
     _reads: DiagnosisReads = field(init=False)
     _diagnoser: Diagnoser = field(init=False)
@@ -69,7 +69,7 @@ class BatchInsight:
     _looked_at: float = float("-inf")
 
     def __post_init__(self) -> None:
-        self._describer = Describer(self.caller, self.clock, self.wall)
+        self._describer = JobDetails(self.caller, self.clock, self.wall)
         self._lister = ChildLister(self.caller, self.ledger)
         region = self.caller.session.region
         self._reads = DiagnosisReads(AwsSession(region, 1, READ_TIMEOUT_S), self.clock)
@@ -80,7 +80,7 @@ class BatchInsight:
         """The manager started with this; from now on it is read for people while somebody looks."""
         self._template = template
         self._quotas = Quotas(self.caller, self.ledger, found.environments, found.vcpus, self.clock, self.wall)
-        self._logs = LogReader(self.caller, found.log_group)
+        self._logs = LogStreamReader(self.caller, found.log_group)
         self._reading = asyncio.create_task(self._keep_fresh())
         self._reading.add_done_callback(_broke)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from engine.aio import cancel_and_wait
 from engine.aws import limits
 from engine.aws.budget import Clock
-from engine.aws.client import DESCRIBE_JOBS, AwsCaller
+from engine.aws.client import DESCRIBE_JOBS, AwsClient
 from engine.aws.error_text import in_words
 from engine.aws.errors import AwsError
 from engine.backends.batch.introspect.job_description import description_of
@@ -27,26 +27,26 @@ TRIES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _KeptDetails:
     since: float
     reading: asyncio.Task[Description]
 
 
 @dataclass(slots=True, eq=False)
-class Describer:
+class JobDetails:
     """`wall` gives seconds since the epoch."""
 
-    caller: AwsCaller
+    caller: AwsClient
     clock: Clock
     wall: Callable[[], float]
-    _kept: OrderedDict[str, _Kept] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[str, _KeptDetails] = field(default_factory=OrderedDict)
 
     async def describe(self, job_id: str) -> Description:
         """Askers at the same time share one call; one that is cancelled takes it from nobody."""
         kept = self._kept.get(job_id)
         if kept is None or (kept.reading.done() and self.clock() - kept.since >= FRESH_S):
             before = kept.reading.result() if kept is not None else Description()
-            kept = _Kept(self.clock(), asyncio.create_task(self._read(job_id, before)))
+            kept = _KeptDetails(self.clock(), asyncio.create_task(self._read(job_id, before)))
             self._kept[job_id] = kept
             self._drop_old()
         return await asyncio.shield(kept.reading)

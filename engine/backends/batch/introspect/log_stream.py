@@ -9,9 +9,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.aws.client import GET_LOG_EVENTS, AwsCaller
+from engine.aws.client import GET_LOG_EVENTS, AwsClient
 from engine.aws.error_text import in_words, is_denied
-from engine.aws.errors import AwsError, Remedy
+from engine.aws.errors import AwsError, ErrorAction
 from engine.model import LogChunk, LogEvent
 
 EVENTS: Final = 5_000
@@ -21,10 +21,10 @@ TRIES: Final = 2
 
 
 @dataclass(slots=True, eq=False)
-class LogReader:
+class LogStreamReader:
     """`group` is empty when the jobs log elsewhere."""
 
-    caller: AwsCaller
+    caller: AwsClient
     group: str
 
     async def read(self, stream: str, token: str | None) -> LogChunk:
@@ -52,7 +52,7 @@ class LogReader:
     def _status(self, error: AwsError) -> str:
         if is_denied(error):
             return f"{in_words(error)} for log group {self.group}"
-        if error.remedy is not Remedy.ABSENT:
+        if error.remedy is not ErrorAction.ABSENT:
             return f"waiting: {in_words(error)}"
         if "group" in error.detail:
             return f"missing: log group {self.group} does not exist"

@@ -27,11 +27,11 @@ from engine.aws.client import (
     PUT_OBJECT,
     SUBMIT_JOB,
     TERMINATE_JOB,
-    Api,
-    AwsCaller,
+    AwsClient,
+    Operation,
 )
 from engine.aws.error_text import in_words
-from engine.aws.errors import AwsError, Remedy
+from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.ledger import Ledger
 from engine.model import Quota
 
@@ -72,7 +72,7 @@ ACCOUNT_QUOTAS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class QuotaReading:
     """One value that AWS was asked for; `limit` None and a note when it could not be read."""
 
     limit: float | None
@@ -84,7 +84,7 @@ class Reading:
 class Quotas:
     """`environments` are DescribeComputeEnvironments' answers, as found at start and then by `refresh`."""
 
-    caller: AwsCaller
+    caller: AwsClient
     ledger: Ledger
     environments: Sequence[Mapping[str, Any]]
     job_vcpus: float | None
@@ -93,7 +93,7 @@ class Quotas:
     wall: Callable[[], float] = time.time
     _read_at: float = field(init=False)
     _trouble: str = ""
-    _account: dict[str, Reading] = field(default_factory=dict)
+    _account: dict[str, QuotaReading] = field(default_factory=dict)
     _environments_due: float = field(init=False)
     _account_due: float = float("-inf")
 
@@ -181,18 +181,20 @@ class Quotas:
                 note=reading.note or "used: by this queue alone; whatever else the account runs comes on top",
             )
 
-    async def _read_account(self, quota: AccountQuota) -> Reading:
+    async def _read_account(self, quota: AccountQuota) -> QuotaReading:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 answer = await self.caller.call(
                     GET_SERVICE_QUOTA, tries=1, ServiceCode=quota.service, QuotaCode=quota.code
                 )
         except TimeoutError:
-            return Reading(None, self.wall(), f"Service Quotas did not answer within {PATIENCE_S:.0f} s")
+            return QuotaReading(None, self.wall(), f"Service Quotas did not answer within {PATIENCE_S:.0f} s")
         except AwsError as error:
-            unknown = error.remedy is Remedy.ABSENT or error.code == "NoSuchResourceException"
-            return Reading(None, self.wall(), f"this region has no quota {quota.code}" if unknown else in_words(error))
-        return Reading(float(answer["Quota"]["Value"]), self.wall())
+            unknown = error.remedy is ErrorAction.ABSENT or error.code == "NoSuchResourceException"
+            return QuotaReading(
+                None, self.wall(), f"this region has no quota {quota.code}" if unknown else in_words(error)
+            )
+        return QuotaReading(float(answer["Quota"]["Value"]), self.wall())
 
     # ---- calls
 
@@ -202,7 +204,7 @@ class Quotas:
             if told.used or told.throttles or api is SUBMIT_JOB:
                 yield told
 
-    def _rate(self, api: Api) -> Quota:
+    def _rate(self, api: Operation) -> Quota:
         statistics, bucket = self.caller.statistics.of(api.name), self.caller.bucket(api)
         fixed = api is SUBMIT_JOB
         note = f"of the whole account; the manager keeps below {api.rate:.0f}" if fixed else ""

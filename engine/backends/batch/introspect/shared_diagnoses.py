@@ -28,7 +28,7 @@ BROKEN: Final = "the diagnosis broke: the engine's log says where"
 
 
 @dataclass(slots=True)
-class _Kept:
+class _KeptDiagnosis:
     before: Diagnosis | None
     looking: Future[Diagnosis] = field(init=False)
     ended_at: float = float("-inf")
@@ -53,7 +53,7 @@ class SharedDiagnoses:
 
     look: Callable[[str], Diagnosis]
     clock: Clock
-    _kept: OrderedDict[str, _Kept] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[str, _KeptDiagnosis] = field(default_factory=OrderedDict)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "diagnosis"))
 
     def diagnose(self, job_id: str) -> Diagnosed:
@@ -70,15 +70,15 @@ class SharedDiagnoses:
         """Nothing new is begun; what is under way is left to end by itself."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self, job_id: str, before: Diagnosis | None) -> _Kept:
+    def _begin(self, job_id: str, before: Diagnosis | None) -> _KeptDiagnosis:
         self._drop_old()
-        kept = self._kept[job_id] = _Kept(before)
+        kept = self._kept[job_id] = _KeptDiagnosis(before)
         self._kept.move_to_end(job_id)
         kept.looking = self._thread.submit(self._look, job_id, kept)
         kept.looking.add_done_callback(_tell_defect)
         return kept
 
-    def _look(self, job_id: str, kept: _Kept) -> Diagnosis:
+    def _look(self, job_id: str, kept: _KeptDiagnosis) -> Diagnosis:
         try:
             return self.look(job_id)
         finally:

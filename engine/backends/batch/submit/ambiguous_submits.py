@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from engine.aws import limits
 from engine.aws.budget import Sleep
-from engine.aws.client import DELETE_OBJECTS, DESCRIBE_JOBS, LIST_JOBS, PUT_OBJECT, TERMINATE_JOB, AwsCaller
+from engine.aws.client import DELETE_OBJECTS, DESCRIBE_JOBS, LIST_JOBS, PUT_OBJECT, TERMINATE_JOB, AwsClient
 from engine.aws.errors import AwsError
 from engine.backends.batch.ledger import Ledger, Submission
 from engine.backends.batch.names import StoreLayout
@@ -30,10 +30,10 @@ SURFACED: Final = "given up by its manager because the answer to its submission 
 
 
 @dataclass(slots=True, eq=False)
-class Settlement:
+class AmbiguousSubmits:
     """Answers with the job's id, or None when the request can't have any effect any more."""
 
-    caller: AwsCaller
+    caller: AwsClient
     ledger: Ledger
     layout: StoreLayout
     queue: str

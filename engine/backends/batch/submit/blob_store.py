@@ -10,7 +10,7 @@ from typing import Final
 from container.batch_job_frames import Blob
 from engine.aws import limits
 from engine.aws.budget import Clock
-from engine.aws.client import PUT_OBJECT, AwsCaller
+from engine.aws.client import PUT_OBJECT, AwsClient
 from engine.backends.batch.names import StoreLayout
 
 SHARED_FROM: Final = 256 * limits.KIB
@@ -32,10 +32,10 @@ class _Stored:
 
 
 @dataclass(slots=True, eq=False)
-class BlobDepot:
+class BlobStore:
     """Uploads what is missing, counts who needs what, and deletes what nobody needed for a while."""
 
-    caller: AwsCaller
+    caller: AwsClient
     layout: StoreLayout
     clock: Clock
     saved_bytes: int = 0

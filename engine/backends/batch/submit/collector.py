@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from engine.aws import limits
 from engine.aws.budget import Clock
-from engine.backends.batch.ledger import TaskRecord
+from engine.backends.batch.ledger import BatchTask
 from engine.model import ResourceShape
 
 QUIET_S: Final = 0.025
@@ -35,12 +35,12 @@ CallLater = Callable[[float, Callable[[], None]], Timer]
 class _Window:
     opened_at: float
     last_at: float
-    tasks: list[TaskRecord] = field(default_factory=list)
+    tasks: list[BatchTask] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     size: int = 0
     timer: Timer | None = None
 
-    def added_bytes(self, record: TaskRecord) -> int:
+    def added_bytes(self, record: BatchTask) -> int:
         """What the task adds; a blob that the window holds already adds nothing."""
         assert record.work is not None
         fresh = {blob.digest: len(blob.data) for blob in record.work.blobs if blob.digest not in self.seen}
@@ -54,13 +54,13 @@ class _Window:
 class Collector:
     """Gathers records and gives them to `launch` in submissions. `call_later` is the event loop's."""
 
-    def __init__(self, launch: Callable[[list[TaskRecord]], None], clock: Clock, call_later: CallLater) -> None:
+    def __init__(self, launch: Callable[[list[BatchTask]], None], clock: Clock, call_later: CallLater) -> None:
         self._launch = launch
         self._clock = clock
         self._call_later = call_later
         self._windows: dict[ResourceShape, _Window] = {}
 
-    def add(self, record: TaskRecord) -> None:
+    def add(self, record: BatchTask) -> None:
         now = self._clock()
         window = self._windows.get(record.shape)
         if window is not None and window.tasks and window.size + window.added_bytes(record) > LARGEST_BYTES:
@@ -78,7 +78,7 @@ class Collector:
         for shape in list(self._windows):
             self._close(shape)
 
-    def _put(self, window: _Window, record: TaskRecord, now: float) -> None:
+    def _put(self, window: _Window, record: BatchTask, now: float) -> None:
         assert record.work is not None
         window.size += window.added_bytes(record)
         window.seen.update(blob.digest for blob in record.work.blobs)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from container.batch_job_frames import Blob, encode_payload
-from engine.aws.client import PUT_OBJECT, SUBMIT_JOB, AwsCaller
-from engine.aws.errors import AwsError, Remedy
-from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
+from engine.aws.client import PUT_OBJECT, SUBMIT_JOB, AwsClient
+from engine.aws.errors import AwsError, ErrorAction
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id
-from engine.backends.batch.submit.ambiguous_submits import Settlement
-from engine.backends.batch.submit.blob_store import BlobDepot, shared_blobs
+from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
+from engine.backends.batch.submit.blob_store import BlobStore, shared_blobs
 from engine.backends.batch.submit.payload_router import Room, RoutedPayload, route_payload
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.protocol import BackendObserver
@@ -27,7 +27,7 @@ CONCURRENT: Final = 6
 """Submissions packed and sent at once; each holds its frame (64 MiB at most) in memory meanwhile."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
-Refuse = Callable[[Sequence[TaskRecord], str], Coroutine[Any, Any, None]]
+Refuse = Callable[[Sequence[BatchTask], str], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ class Launcher:
 
     def __init__(
         self,
-        caller: AwsCaller,
+        caller: AwsClient,
         ledger: Ledger,
         layout: StoreLayout,
         template: JobTemplate,
-        depot: BlobDepot,
-        settlement: Settlement,
+        depot: BlobStore,
+        settlement: AmbiguousSubmits,
         observer: BackendObserver,
         spawn: Spawn,
         refuse: Refuse,
@@ -78,7 +78,7 @@ class Launcher:
         self._random_bits = random_bits
         self._room = asyncio.Semaphore(CONCURRENT)
 
-    def launch(self, records: Sequence[TaskRecord], *, through_s3: bool = False) -> None:
+    def launch(self, records: Sequence[BatchTask], *, through_s3: bool = False) -> None:
         """Make one submission of these tasks, all of one shape and with their work at hand, and send it."""
         submission_id = new_submission_id(time.time(), self._random_bits)
         kind, hex_id = JobKind.ARRAY, submission_id
@@ -139,7 +139,7 @@ class Launcher:
         try:
             answer = await self._caller.call(SUBMIT_JOB, given_up=lambda: _is_withdrawn(submission), **arguments)
         except AwsError as error:
-            if error.remedy is not Remedy.AMBIGUOUS:
+            if error.remedy is not ErrorAction.AMBIGUOUS:
                 raise
             logger.warning("%s of %s; looking whether it was accepted", error, submission.job_name)
             return await self._settlement.settle(submission)
@@ -150,7 +150,7 @@ class Launcher:
         submission.job_id = placement.job_id
         for record in submission.tasks:
             record.work = None
-            record.stage = Stage.IN_BATCH
+            record.stage = BatchStage.IN_BATCH
         logger.info(
             "submitted %s (%d tasks, %s, %d bytes) as job %s",
             submission.job_name,
@@ -186,7 +186,7 @@ class Launcher:
     def _close_cancelled(self, submission: Submission) -> None:
         for record in submission.tasks:
             if record.cancelled:
-                self._ledger.close(record, Stage.CANCELLED)
+                self._ledger.close(record, BatchStage.CANCELLED)
 
 
 def _is_withdrawn(submission: Submission) -> bool:

@@ -11,12 +11,12 @@ from typing import Final
 
 from engine.aws.budget import Clock, Sleep
 from engine.aws.errors import AwsError
-from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout, submitted_at
-from engine.backends.batch.submit.blob_store import BlobDepot
-from engine.backends.batch.takeover.scan import Inventory
+from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.takeover.scan import PredecessorScan
 from engine.backends.batch.track.canceller import Canceller
-from engine.backends.batch.track.cleaner import Cleaner
+from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.model import Placement
 
 logger = logging.getLogger(__name__)
@@ -30,15 +30,15 @@ FENCE_KEPT_S: Final = 3600.0
 class Adoption:
     """Owns the orphans: tasks that have a job of ours, and nobody yet who wants their outcome."""
 
-    inventory: Inventory
+    inventory: PredecessorScan
     ledger: Ledger
     layout: StoreLayout
     canceller: Canceller
-    cleaner: Cleaner
-    depot: BlobDepot
+    cleaner: ObjectCleaner
+    depot: BlobStore
     sleep: Sleep = asyncio.sleep
     wall_clock: Clock = time.time
-    _orphans: dict[bytes, TaskRecord] = field(default_factory=dict)
+    _orphans: dict[bytes, BatchTask] = field(default_factory=dict)
     _adopted: list[Submission] = field(default_factory=list)
     _cleared: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -95,7 +95,7 @@ class Adoption:
             logger.warning("terminating the jobs of %d tasks of a predecessor that nobody claimed", len(living))
         await asyncio.gather(*map(self.canceller.cancel, living))
         for record in unclaimed:
-            self.ledger.close(record, Stage.FORGOTTEN)
+            self.ledger.close(record, BatchStage.FORGOTTEN)
         self.cleaner.wake()
         await self._cleared.wait()
 
@@ -122,12 +122,12 @@ class Adoption:
         await self.cleaner.delete([key for key in keys if key.removeprefix(prefix).split("/")[1] not in ours])
         await self.depot.delete_unknown(blobs, self.cleaner.delete)
 
-    def _add(self, record: TaskRecord) -> None:
+    def _add(self, record: BatchTask) -> None:
         """A task that was sent again has an earlier job, too: a result of that counts, its end does not."""
         other = self._orphans.get(record.task_id)
         if other is not None:
             earlier, record = sorted((other, record), key=lambda one: max(one.lineage))
-            earlier.stage = Stage.FORGOTTEN
+            earlier.stage = BatchStage.FORGOTTEN
             record.lineage |= earlier.lineage
         self._orphans[record.task_id] = record
 

@@ -19,9 +19,9 @@ from typing import Any, Final
 import msgspec
 
 from engine.aws.budget import Clock, Sleep
-from engine.aws.client import DELETE_LEASE, GET_LEASE, PUT_LEASE, AwsCaller
-from engine.aws.errors import AwsError, Remedy
-from engine.backends.batch.takeover.lease_record import Holder, is_gone, this_process
+from engine.aws.client import DELETE_LEASE, GET_LEASE, PUT_LEASE, AwsClient
+from engine.aws.errors import AwsError, ErrorAction
+from engine.backends.batch.takeover.lease_record import LeaseRecord, is_gone, this_process
 from engine.errors import StartupError
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ SAFETY_S: Final = 1.5
 class _Seen:
     """The lease as S3 shows it; `age_s` by S3's clock. An unreadable holder is None."""
 
-    holder: Holder | None
+    holder: LeaseRecord | None
     etag: str
     age_s: float
 
@@ -49,7 +49,7 @@ class _Seen:
 class Lease:
     """Take it with `acquire`, keep it with `keep` (a task), give it back with `release`."""
 
-    caller: AwsCaller
+    caller: AwsClient
     bucket: str
     key: str
     token: str
@@ -57,8 +57,8 @@ class Lease:
     clock: Clock
     """Must go on while the machine sleeps."""
     sleep: Sleep = asyncio.sleep
-    gone: Callable[[Holder], bool] = is_gone
-    _me: Holder = field(init=False)
+    gone: Callable[[LeaseRecord], bool] = is_gone
+    _me: LeaseRecord = field(init=False)
     _etag: str = ""
     _valid_until: float = float("-inf")
     _lost: bool = False
@@ -143,9 +143,9 @@ class Lease:
             if not await self._write(IfMatch=self._etag):
                 await self._recognize()
         except AwsError as error:
-            if error.remedy is Remedy.REFRESH_CREDENTIALS:
+            if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
                 self.caller.pause(error)  # often the only call of an idle manager
-            elif error.remedy is not Remedy.RETRY_LATER:
+            elif error.remedy is not ErrorAction.RETRY_LATER:
                 self._lose(f"the lease can't be renewed ({error})")
             if not (self.held or self._lost or self._outage_reported):
                 self._outage_reported = True
@@ -175,7 +175,7 @@ class Lease:
                 **condition,
             )
         except AwsError as error:
-            if error.remedy in (Remedy.CONFLICT, Remedy.ABSENT):
+            if error.remedy in (ErrorAction.CONFLICT, ErrorAction.ABSENT):
                 return False
             raise
         self._etag = answer["ETag"]
@@ -190,7 +190,7 @@ class Lease:
         try:
             return await self.caller.run(GET_LEASE, self._get, tries=2)
         except AwsError as error:
-            if error.remedy is Remedy.ABSENT:
+            if error.remedy is ErrorAction.ABSENT:
                 return None
             raise
 
@@ -205,7 +205,7 @@ class Lease:
         self._lost = True
         self.on_lost(reason)
 
-    def _refusal(self, holder: Holder | None) -> str:
+    def _refusal(self, holder: LeaseRecord | None) -> str:
         name = holder.describe() if holder is not None else "another program"
         return (
             f"worker-manager id {self.key.split('/')[-2]!r} is in use by {name}; "
@@ -213,12 +213,12 @@ class Lease:
         )
 
 
-def _next_beat(holder: Holder) -> Holder:
+def _next_beat(holder: LeaseRecord) -> LeaseRecord:
     return msgspec.structs.replace(holder, beat=holder.beat + 1)
 
 
-def _decode(body: bytes) -> Holder | None:
+def _decode(body: bytes) -> LeaseRecord | None:
     try:
-        return msgspec.json.decode(body, type=Holder)
+        return msgspec.json.decode(body, type=LeaseRecord)
     except msgspec.DecodeError:
         return None

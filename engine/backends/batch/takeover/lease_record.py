@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
+class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The lease object's JSON. `beat` makes each write different, so that its ETag proves whose it is."""
 
     token: str
@@ -24,12 +24,12 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         return f"process {self.pid} on host {self.host}"
 
 
-def this_process(token: str) -> Holder:
+def this_process(token: str) -> LeaseRecord:
     pid = os.getpid()
-    return Holder(token=token, host=socket.gethostname(), pid=pid, boot_id=_boot_id(), process=_process_mark(pid))
+    return LeaseRecord(token=token, host=socket.gethostname(), pid=pid, boot_id=_boot_id(), process=_process_mark(pid))
 
 
-def is_gone(holder: Holder) -> bool:
+def is_gone(holder: LeaseRecord) -> bool:
     """True only when the holder ran on this very host and its process certainly ended."""
     here = this_process("")
     if (holder.host, holder.boot_id) != (here.host, here.boot_id) or not here.process:

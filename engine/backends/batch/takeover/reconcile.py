@@ -17,14 +17,14 @@ from typing import Any, Final
 from container.batch_job_frames import FrameError
 from engine.aws.budget import Sleep
 from engine.aws.errors import AwsError
-from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import JobKind, StoreLayout, job_name
-from engine.backends.batch.submit.ambiguous_submits import Settlement
+from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.takeover.adoption import Adoption
-from engine.backends.batch.takeover.scan import OUR_DOING, Inventory, ended_submission
-from engine.backends.batch.track.cleaner import Cleaner
+from engine.backends.batch.takeover.scan import OUR_DOING, PredecessorScan, ended_submission
+from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failure import JobEnd
-from engine.backends.batch.track.failure_handler import Endings
+from engine.backends.batch.track.failure_handler import FailureHandler
 from engine.backends.protocol import BackendObserver
 from engine.model import ResourceShape
 
@@ -36,18 +36,18 @@ LISTED_AFTER_S: Final = 3.0
 
 
 @dataclass(slots=True, eq=False)
-class SecondLook:
+class Reconciler:
     """Owns the tasks that wait; `submit` sends those that prove to be new."""
 
-    inventory: Inventory
+    inventory: PredecessorScan
     adoption: Adoption
-    settlement: Settlement
-    endings: Endings
-    cleaner: Cleaner
+    settlement: AmbiguousSubmits
+    endings: FailureHandler
+    cleaner: ObjectCleaner
     ledger: Ledger
     layout: StoreLayout
     observer: BackendObserver
-    submit: Callable[[TaskRecord], None]
+    submit: Callable[[BatchTask], None]
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     sleep: Sleep = asyncio.sleep
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -56,10 +56,10 @@ class SecondLook:
     _pause_s: float | None = None
     _bundles: Sequence[str] = ()
     _is_certain: bool = False
-    _held: list[TaskRecord] = field(default_factory=list)
+    _held: list[BatchTask] = field(default_factory=list)
     _doubted: set[bytes] = field(default_factory=set)
     _failures: dict[bytes, str] = field(default_factory=dict)
-    _asked: list[TaskRecord] = field(default_factory=list)
+    _asked: list[BatchTask] = field(default_factory=list)
 
     def prepare(self, bundles: Sequence[str], last_act_s: float | None) -> None:
         """`bundles` without a known job; `last_act_s` is how long ago a dead predecessor may have submitted."""
@@ -77,7 +77,7 @@ class SecondLook:
         self.finished.set()
         await self.adoption.clear_up()
 
-    def admit(self, record: TaskRecord) -> None:
+    def admit(self, record: BatchTask) -> None:
         """A task that is wanted, and of which no job was known when it came."""
         if not self._is_certain or record.task_id in self._doubted:
             self._held.append(record)
@@ -104,15 +104,15 @@ class SecondLook:
     def _release(self) -> None:
         held, self._held = self._held, []
         for record in held:
-            if record.stage is Stage.COLLECTING:  # otherwise it was cancelled
+            if record.stage is BatchStage.COLLECTING:  # otherwise it was cancelled
                 self.admit(record)
 
-    def _attach(self, record: TaskRecord) -> bool:
+    def _attach(self, record: BatchTask) -> bool:
         """Its job surfaced after the task had come."""
         placement = self.adoption.claim(record.task_id)
         if placement is None:
             return False
-        record.stage = Stage.FORGOTTEN
+        record.stage = BatchStage.FORGOTTEN
         self.observer.on_submitted(placement)
         return True
 
@@ -126,7 +126,7 @@ class SecondLook:
             self.questions -= 1
             return None
         kind, hex_id = (JobKind.SINGLE, ids[0].hex()) if len(ids) == 1 else (JobKind.ARRAY, submission_id)
-        records = tuple(TaskRecord(one, _NO_SHAPE, None, Stage.FORGOTTEN, index=i) for i, one in enumerate(ids))
+        records = tuple(BatchTask(one, _NO_SHAPE, None, BatchStage.FORGOTTEN, index=i) for i, one in enumerate(ids))
         return Submission(submission_id, job_name(self.layout.manager_id, kind, hex_id), records, _NO_SHAPE)
 
     async def _settle(self, doubt: Submission) -> None:
@@ -164,10 +164,10 @@ class SecondLook:
         ids = [self._failures.pop(record.task_id) for record in asked]
         jobs = {job["jobId"]: job for job in await self.inventory.jobs.describe(ids)}
         for record, job_id in zip(asked, ids, strict=True):
-            if record.stage is Stage.COLLECTING and not self._tell_failure(record, jobs.get(job_id)):
+            if record.stage is BatchStage.COLLECTING and not self._tell_failure(record, jobs.get(job_id)):
                 self.admit(record)
 
-    def _tell_failure(self, record: TaskRecord, job: dict[str, Any] | None) -> bool:
+    def _tell_failure(self, record: BatchTask, job: dict[str, Any] | None) -> bool:
         parameters = (job or {}).get("parameters") or {}
         if job is None or parameters.get("store") != self.layout.uri or job.get("statusReason") in OUR_DOING:
             return False

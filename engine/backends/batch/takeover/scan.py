@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from container.batch_job_frames import FIRST_READ, FrameError, from_inline, manifest_length, task_ids
 from engine.aws import limits
-from engine.aws.client import GET_OBJECT, LIST_OBJECTS, AwsCaller
-from engine.aws.errors import AwsError, Remedy
+from engine.aws.client import GET_OBJECT, LIST_OBJECTS, AwsClient
+from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
-from engine.backends.batch.ledger import Stage, Submission, TaskRecord
+from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.names import JobKind, StoreLayout
 from engine.backends.batch.own_jobs import JobLists, OwnJob
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
@@ -36,7 +36,7 @@ REMEMBERED: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class ScanFindings:
     """`submissions` have tasks that can be claimed. Of `bundles` nobody knows whether a job will come for them."""
 
     submissions: list[Submission] = field(default_factory=list)
@@ -44,15 +44,15 @@ class Stock:
 
 
 @dataclass(slots=True, eq=False)
-class Inventory:
+class PredecessorScan:
     """Only jobs whose names parse as this manager's are looked at, and only keys below its own prefix."""
 
-    caller: AwsCaller
+    caller: AwsClient
     store: ObjectStore
     layout: StoreLayout
     jobs: JobLists
 
-    async def take(self) -> Stock:
+    async def take(self) -> ScanFindings:
         """What lives, and what ended with results that nobody fetched. Raises `AwsError`.
 
         Jobs first, then results: a job that ends in between has written its result by then.
@@ -62,7 +62,7 @@ class Inventory:
         results = await self.results()
         bundles = {key.rpartition("/")[2] for key in await self.keys("payloads")} - known
         ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in known]
-        return Stock([*living, *ended], sorted(bundles - results.keys()))
+        return ScanFindings([*living, *ended], sorted(bundles - results.keys()))
 
     async def take_newest(self, known_jobs: Container[str | None]) -> list[Submission]:
         """What the first listing of the jobs didn't show yet, and all results. Raises `AwsError`."""
@@ -128,7 +128,7 @@ class Inventory:
         try:
             ids = await self.manifest(submission_id) if text == BUNDLE_TEXT else task_ids(from_inline(text))
         except (AwsError, FrameError) as error:
-            cleaned = isinstance(error, AwsError) and error.remedy is Remedy.ABSENT and job["status"] in TERMINAL
+            cleaned = isinstance(error, AwsError) and error.remedy is ErrorAction.ABSENT and job["status"] in TERMINAL
             level = logging.DEBUG if cleaned else logging.WARNING
             logger.log(level, "job %s (%s) can't be picked up: %s", job["jobName"], job["jobId"], error)
             return None
@@ -144,8 +144,8 @@ class Inventory:
         return await self.caller.run(GET_OBJECT, read)
 
 
-def _orphans(ids: Iterable[bytes], shape: ResourceShape) -> tuple[TaskRecord, ...]:
-    return tuple(TaskRecord(task_id, shape, None, Stage.ORPHANED, index=i) for i, task_id in enumerate(ids))
+def _orphans(ids: Iterable[bytes], shape: ResourceShape) -> tuple[BatchTask, ...]:
+    return tuple(BatchTask(task_id, shape, None, BatchStage.ORPHANED, index=i) for i, task_id in enumerate(ids))
 
 
 def _may_tell(job: OwnJob) -> bool:

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from engine.aws import limits
 from engine.aws.budget import Sleep
-from engine.aws.client import TERMINATE_JOB, AwsCaller
+from engine.aws.client import TERMINATE_JOB, AwsClient
 from engine.aws.errors import AwsError
-from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
-from engine.backends.batch.track.cleaner import Cleaner
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.track.cleaner import ObjectCleaner
 
 logger = logging.getLogger(__name__)
 
@@ -29,40 +29,40 @@ REASON: Final = "cancelled by the Scaler client or scheduler"
 class Canceller:
     """Several cancels of one task wait for the same end."""
 
-    caller: AwsCaller
+    caller: AwsClient
     ledger: Ledger
-    cleaner: Cleaner
+    cleaner: ObjectCleaner
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     sleep: Sleep = asyncio.sleep
-    _gathering: list[TaskRecord] = field(default_factory=list)
+    _gathering: list[BatchTask] = field(default_factory=list)
 
-    async def cancel(self, record: TaskRecord) -> None:
+    async def cancel(self, record: BatchTask) -> None:
         """When this returns no outcome of the task will come, its job ended and its objects are gone."""
         record.cancelled = True
-        if record.stage is Stage.COLLECTING:
-            self.ledger.close(record, Stage.CANCELLED)
+        if record.stage is BatchStage.COLLECTING:
+            self.ledger.close(record, BatchStage.CANCELLED)
             return
         await self._wait_launched(record)
-        if record.stage in (Stage.IN_BATCH, Stage.FETCHING, Stage.ORPHANED):
+        if record.stage in (BatchStage.IN_BATCH, BatchStage.FETCHING, BatchStage.ORPHANED):
             await self._end_job(record)
         await self.cleaner.remove_result(record)
-        if record.stage is not Stage.DELIVERED:
-            self.ledger.close(record, Stage.CANCELLED)
+        if record.stage is not BatchStage.DELIVERED:
+            self.ledger.close(record, BatchStage.CANCELLED)
         self.cleaner.wake()
 
-    async def terminate_copy(self, submission: Submission, record: TaskRecord) -> None:
+    async def terminate_copy(self, submission: Submission, record: BatchTask) -> None:
         """The task's result came from an earlier submission: its second job must not call the function."""
         if submission.job_id is not None:
             await self._terminate(submission.child_id(record))
 
-    async def _wait_launched(self, record: TaskRecord) -> None:
-        while record.stage is Stage.LAUNCHING:
+    async def _wait_launched(self, record: BatchTask) -> None:
+        while record.stage is BatchStage.LAUNCHING:
             if record.submission is not None and not record.submission.settled.is_set():
                 await record.submission.settled.wait()
             else:  # on its way from one submission to the next
                 await self.sleep(LOOK_S)
 
-    async def _end_job(self, record: TaskRecord) -> None:
+    async def _end_job(self, record: BatchTask) -> None:
         if record.gone is None:
             record.gone = asyncio.Event()
             if not self._gathering:
@@ -76,13 +76,13 @@ class Canceller:
     async def _flush(self) -> None:
         await self.sleep(GATHER_S)
         gathered, self._gathering = self._gathering, []
-        by_submission: dict[str, list[TaskRecord]] = {}
+        by_submission: dict[str, list[BatchTask]] = {}
         for record in gathered:
             assert record.submission is not None
             by_submission.setdefault(record.submission.submission_id, []).append(record)
         await asyncio.gather(*(self._end_jobs(records) for records in by_submission.values()))
 
-    async def _end_jobs(self, records: list[TaskRecord]) -> None:
+    async def _end_jobs(self, records: list[BatchTask]) -> None:
         submission = records[0].submission
         assert submission is not None
         if submission.ended:

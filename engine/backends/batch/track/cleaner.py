@@ -14,11 +14,11 @@ from typing import Final
 
 from engine.aws import limits
 from engine.aws.budget import Sleep
-from engine.aws.client import DELETE_OBJECTS, AwsCaller
+from engine.aws.client import DELETE_OBJECTS, AwsClient
 from engine.aws.errors import AwsError
-from engine.backends.batch.ledger import CLOSED, Ledger, Submission, TaskRecord
+from engine.backends.batch.ledger import CLOSED, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
-from engine.backends.batch.submit.blob_store import BlobDepot
+from engine.backends.batch.submit.blob_store import BlobStore
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +28,13 @@ IDLE_LOOK_S: Final = 30.0
 
 
 @dataclass(slots=True, eq=False)
-class Cleaner:
+class ObjectCleaner:
     """Wake it with `wake` whenever a task was closed or a job ended."""
 
-    caller: AwsCaller
+    caller: AwsClient
     ledger: Ledger
     layout: StoreLayout
-    depot: BlobDepot
+    depot: BlobStore
     sleep: Sleep = asyncio.sleep
     _due: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -71,7 +71,7 @@ class Cleaner:
         """At the end: nothing stays for a next call."""
         await self.depot.delete_idle(self.delete, idle_s=0.0)
 
-    async def remove_result(self, record: TaskRecord) -> None:
+    async def remove_result(self, record: BatchTask) -> None:
         """The result of a cancelled task whose job ended, if it was written."""
         submission = record.submission
         if submission is None or record.task_id in submission.removed:
@@ -94,7 +94,7 @@ class Cleaner:
         submission.removed.update(record.task_id for record in going)
         return [self.layout.result(submission.submission_id, record.task_id) for record in going]
 
-    def _may_go(self, submission: Submission, record: TaskRecord) -> bool:
+    def _may_go(self, submission: Submission, record: BatchTask) -> bool:
         if record.task_id not in submission.found or record.task_id in submission.removed:
             return False
         is_over = submission.ended or record.index in submission.terminal

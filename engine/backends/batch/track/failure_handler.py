@@ -17,12 +17,12 @@ from container.batch_job_frames import FrameError
 from engine.aws import limits
 from engine.aws.budget import Clock
 from engine.aws.errors import AwsError
-from engine.backends.batch.ledger import Stage, Submission, TaskRecord
-from engine.backends.batch.submit.ambiguous_submits import Settlement
+from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
+from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.failure import JobEnd, failed, job_failure, missing_result
 from engine.backends.batch.track.log_tail import LogTail
-from engine.backends.batch.track.payload_reader import Recall
+from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.model import Outcome
 
 logger = logging.getLogger(__name__)
@@ -36,13 +36,13 @@ UNREACHABLE_RESENDS: Final = 5
 """S3 answers us by then, since the results were listed; a job that still can't reach it never will."""
 
 
-class Launch(Protocol):
-    def __call__(self, records: Sequence[TaskRecord], *, through_s3: bool = False) -> None: ...
+class Resubmit(Protocol):
+    def __call__(self, records: Sequence[BatchTask], *, through_s3: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
-    record: TaskRecord
+    record: BatchTask
     submission: Submission
     end: JobEnd
     since: float
@@ -53,26 +53,26 @@ class _Missing:
 
 
 @dataclass(slots=True, eq=False)
-class Endings:
+class FailureHandler:
     """`ended` and `vanished` are told by the tracker; `review` after each listing of the results."""
 
     template: JobTemplate
-    settlement: Settlement
-    recall: Recall
+    settlement: AmbiguousSubmits
+    recall: SubmittedPayloadReader
     logs: LogTail
-    launch: Launch
-    deliver: Callable[[TaskRecord, Outcome], Awaitable[None]]
+    launch: Resubmit
+    deliver: Callable[[BatchTask, Outcome], Awaitable[None]]
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     clock: Clock
     _missing: dict[bytes, _Missing] = field(default_factory=dict)
 
-    def is_known(self, record: TaskRecord) -> bool:
+    def is_known(self, record: BatchTask) -> bool:
         return record.task_id in self._missing
 
-    async def ended(self, submission: Submission, ends: Sequence[tuple[TaskRecord, JobEnd]]) -> None:
+    async def ended(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> None:
         """These children ended in Batch, and a listing made since shows no result of them."""
-        too_long: list[TaskRecord] = []
-        not_called: list[TaskRecord] = []
+        too_long: list[BatchTask] = []
+        not_called: list[BatchTask] = []
         for record, end in ends:
             if not record.is_open or record.submission is not submission or self.is_known(record):
                 continue
@@ -91,7 +91,7 @@ class Endings:
     async def vanished(self, submission: Submission) -> None:
         """Batch doesn't know the job any more, for longer than a new job may take to show up."""
         end = JobEnd(job_id=submission.job_id or "", status="unknown to AWS Batch")
-        retry: list[TaskRecord] = []
+        retry: list[BatchTask] = []
         for record in submission.open_tasks():
             if submission.started or record.resent >= VANISHED_RESENDS:
                 self._fail(record, end, partial(_vanished, submission, end))
@@ -103,7 +103,7 @@ class Endings:
             await self.settlement.fence(submission)
             await self._send_again(submission, [record for record in retry if record.is_open])
 
-    def failed_before(self, record: TaskRecord, end: JobEnd) -> bool:
+    def failed_before(self, record: BatchTask, end: JobEnd) -> bool:
         """A predecessor's job of this task ended so. False: the function was not called, or its outcome is known."""
         if end.status != "FAILED" or end.promises_result or end.exit_code == UNREACHABLE or _was_too_long(end):
             return False
@@ -120,7 +120,7 @@ class Endings:
                 del self._missing[task_id]
                 self._fail(missing.record, missing.end, partial(missing_result, missing.end, RESULT_PATIENCE_S))
 
-    async def _send_shorter(self, submission: Submission, records: list[TaskRecord]) -> None:
+    async def _send_shorter(self, submission: Submission, records: list[BatchTask]) -> None:
         if records:
             self.template.lower_limit()
             logger.warning(
@@ -131,12 +131,12 @@ class Endings:
             await self._send_again(submission, records, through_s3=True)
 
     async def _send_again(
-        self, submission: Submission, records: Sequence[TaskRecord], *, through_s3: bool = False
+        self, submission: Submission, records: Sequence[BatchTask], *, through_s3: bool = False
     ) -> None:
         if not records:
             return
         for record in records:
-            record.stage = Stage.LAUNCHING
+            record.stage = BatchStage.LAUNCHING
         try:
             await self.recall.restore(submission, records)
         except (AwsError, FrameError) as error:
@@ -145,18 +145,18 @@ class Endings:
             return
         self.launch(records, through_s3=through_s3)
 
-    async def refuse(self, records: Sequence[TaskRecord], text: str) -> None:
+    async def refuse(self, records: Sequence[BatchTask], text: str) -> None:
         """These tasks fail with a RuntimeError of this text."""
         for record in records:
             await self.deliver(record, failed(record.task_id, RuntimeError(text)))
 
-    def _fail(self, record: TaskRecord, end: JobEnd, explain: Callable[[str], Exception]) -> None:
+    def _fail(self, record: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         """In the background, since it reads the log: a thousand failures must not hold up the tracker."""
-        record.stage = Stage.FETCHING
+        record.stage = BatchStage.FETCHING
         logger.warning("task %s failed: %s", record.task_id.hex(), end.describe())
         self.spawn(self._deliver_failure(record, end, explain))
 
-    async def _deliver_failure(self, record: TaskRecord, end: JobEnd, explain: Callable[[str], Exception]) -> None:
+    async def _deliver_failure(self, record: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         tail = await self.logs.read(end.log_stream)
         await self.deliver(record, failed(record.task_id, explain(tail)))
 
@@ -165,7 +165,7 @@ def _was_too_long(end: JobEnd) -> bool:
     return limits.ECS_OVERRIDES_REASON in end.status_reason + end.container_reason
 
 
-def _was_not_called(submission: Submission, record: TaskRecord, end: JobEnd) -> bool:
+def _was_not_called(submission: Submission, record: BatchTask, end: JobEnd) -> bool:
     if submission.fenced and end.status == "SUCCEEDED":
         return True
     return end.exit_code == UNREACHABLE and record.resent < UNREACHABLE_RESENDS

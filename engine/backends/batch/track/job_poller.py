@@ -11,11 +11,11 @@ from typing import Any, Final
 from engine.aws import limits
 from engine.aws.batch_states import BatchState
 from engine.aws.budget import Clock
-from engine.aws.client import DESCRIBE_JOBS, LIST_JOBS, AwsCaller
-from engine.backends.batch.ledger import Ledger, Submission, TaskRecord
+from engine.aws.client import DESCRIBE_JOBS, LIST_JOBS, AwsClient
+from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.track.failure import JobEnd
-from engine.backends.batch.track.failure_handler import Endings
-from engine.backends.batch.track.state_reporter import Teller
+from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.protocol import BackendObserver
 
 logger = logging.getLogger(__name__)
@@ -40,16 +40,16 @@ class Observation:
     job: dict[str, Any] | None
 
 
-class BatchWatch:
+class JobPoller:
     """`look`, then list the results, then `judge` each observation."""
 
     def __init__(
-        self, caller: AwsCaller, ledger: Ledger, endings: Endings, observer: BackendObserver, clock: Clock
+        self, caller: AwsClient, ledger: Ledger, endings: FailureHandler, observer: BackendObserver, clock: Clock
     ) -> None:
         self._caller = caller
         self._ledger = ledger
         self._endings = endings
-        self._teller = Teller(observer)
+        self._teller = StateReporter(observer)
         self._clock = clock
 
     async def look(self) -> list[Observation]:
@@ -101,7 +101,7 @@ class BatchWatch:
         if not await self._report(submission, ends):
             await self._report(submission, await self._child_ends(submission, ("SUCCEEDED",)))
 
-    async def _report(self, submission: Submission, ends: Sequence[tuple[TaskRecord, JobEnd]]) -> bool:
+    async def _report(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> bool:
         silent = _without_result(submission, ends)
         fresh = [(record, end) for record, end in silent if record.index not in submission.silent]
         for record, _ in fresh:
@@ -126,7 +126,7 @@ class BatchWatch:
             submission.swept_at = self._clock()  # the wait starts when there is enough to sweep
         return self._clock() - submission.swept_at >= SWEEP_EVERY_S
 
-    async def _child_ends(self, submission: Submission, states: Iterable[str]) -> list[tuple[TaskRecord, JobEnd]]:
+    async def _child_ends(self, submission: Submission, states: Iterable[str]) -> list[tuple[BatchTask, JobEnd]]:
         ends = []
         for state in states:
             token: dict[str, Any] = {}
@@ -184,12 +184,12 @@ def job_states(job: dict[str, Any]) -> set[str]:
     return {job["status"]}
 
 
-def _heads(followed: Sequence[Submission], room: int) -> dict[str, TaskRecord]:
+def _heads(followed: Sequence[Submission], room: int) -> dict[str, BatchTask]:
     """Of arrays in which nothing runs the child that is next: only that one's reason says why it waits.
 
     `room` is how many can be asked about without one more call.
     """
-    heads: dict[str, TaskRecord] = {}
+    heads: dict[str, BatchTask] = {}
     for submission in followed:
         if len(heads) == room:
             break
@@ -199,9 +199,7 @@ def _heads(followed: Sequence[Submission], room: int) -> dict[str, TaskRecord]:
     return heads
 
 
-def _without_result(
-    submission: Submission, ends: Sequence[tuple[TaskRecord, JobEnd]]
-) -> list[tuple[TaskRecord, JobEnd]]:
+def _without_result(submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> list[tuple[BatchTask, JobEnd]]:
     return [(record, end) for record, end in ends if record.task_id not in submission.found]
 
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.aws.client import GET_LOG_EVENTS, AwsCaller
+from engine.aws.client import GET_LOG_EVENTS, AwsClient
 from engine.aws.errors import AwsError
 
 LINES: Final = 20
@@ -19,7 +19,7 @@ CONCURRENT: Final = 4
 class LogTail:
     """Reads the end of a job's log stream, for a few jobs at once."""
 
-    caller: AwsCaller
+    caller: AwsClient
     group: str
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT))
 

@@ -6,28 +6,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from container.batch_job_frames import Blob, BlobRef, PayloadReader, from_inline
-from engine.aws.client import GET_OBJECT, AwsCaller
+from engine.aws.client import GET_OBJECT, AwsClient
 from engine.aws.object_store import ObjectStore
-from engine.backends.batch.ledger import Submission, TaskRecord
+from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.model import TaskWork
 
 
 @dataclass(slots=True, eq=False)
-class Recall:
+class SubmittedPayloadReader:
     """Reads the frame back from the job's own text or from its bundle, and the shared blobs from S3."""
 
-    caller: AwsCaller
+    caller: AwsClient
     store: ObjectStore
     layout: StoreLayout
 
-    async def restore(self, submission: Submission, records: Sequence[TaskRecord]) -> None:
+    async def restore(self, submission: Submission, records: Sequence[BatchTask]) -> None:
         """Each record gets its `work` again. Raises `AwsError`, `FrameError`."""
         works = await self.caller.run(GET_OBJECT, lambda: self._works(submission, records))
         for record, work in zip(records, works, strict=True):
             record.work = work
 
-    def _works(self, submission: Submission, records: Sequence[TaskRecord]) -> list[TaskWork]:
+    def _works(self, submission: Submission, records: Sequence[BatchTask]) -> list[TaskWork]:
         if submission.has_bundle:
             frame = self.store.get(self.layout.payload(submission.submission_id))
         else:
@@ -37,7 +37,7 @@ class Recall:
         return [self._work(reader, record, known) for record in records]
 
     def _work(
-        self, reader: PayloadReader, record: TaskRecord, known: dict[tuple[int | None, str | None], Blob]
+        self, reader: PayloadReader, record: BatchTask, known: dict[tuple[int | None, str | None], Blob]
     ) -> TaskWork:
         def blob(ref: BlobRef) -> Blob:
             place = (ref.offset, ref.digest)

@@ -17,10 +17,10 @@ from botocore.exceptions import BotoCoreError
 from container.batch_job_frames import FrameError, ResultMeta, ResultStatus, decode_result
 from engine.aws import limits
 from engine.aws.budget import Sleep
-from engine.aws.client import GET_OBJECT, AwsCaller
-from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, Remedy
+from engine.aws.client import GET_OBJECT, AwsClient
+from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
-from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.track.failure import failed
 from engine.model import Outcome, Profile
@@ -39,10 +39,10 @@ Read = tuple[ResultMeta, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ResultRequest:
     """A result that a listing showed. `size` in bytes."""
 
-    record: TaskRecord
+    record: BatchTask
     submission: Submission
     key: str
     size: int
@@ -73,11 +73,11 @@ class ResultReader:
 
     def __init__(
         self,
-        caller: AwsCaller,
+        caller: AwsClient,
         store: ObjectStore,
         layout: StoreLayout,
         ledger: Ledger,
-        deliver: Callable[[TaskRecord, Outcome], Awaitable[None]],
+        deliver: Callable[[BatchTask, Outcome], Awaitable[None]],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -88,14 +88,14 @@ class ResultReader:
         self._deliver = deliver
         self._spawn = spawn
         self._sleep = sleep
-        self._waiting: deque[Wanted] = deque()
+        self._waiting: deque[ResultRequest] = deque()
         self._batches = asyncio.Semaphore(BATCHES)
         self._room = _Room(BYTES_IN_MEMORY, asyncio.Event())
         self._more = asyncio.Event()
 
-    def want(self, wanted: Sequence[Wanted]) -> None:
+    def want(self, wanted: Sequence[ResultRequest]) -> None:
         for one in wanted:
-            one.record.stage = Stage.FETCHING
+            one.record.stage = BatchStage.FETCHING
         self._waiting.extend(wanted)
         self._more.set()
 
@@ -110,7 +110,7 @@ class ResultReader:
                 self._spawn(self._read(batch, taken))
             self._more.clear()
 
-    def _next_batch(self) -> list[Wanted]:
+    def _next_batch(self) -> list[ResultRequest]:
         """Few results are spread over the threads for latency, many are packed for CPU."""
         count = max(1, min(BATCH_COUNT, -(-len(self._waiting) // BATCHES)))
         batch = [self._waiting.popleft()]
@@ -120,7 +120,7 @@ class ResultReader:
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _read(self, batch: list[Wanted], taken: int) -> None:
+    async def _read(self, batch: list[ResultRequest], taken: int) -> None:
         try:
             try:
                 reads = await self._caller.run(GET_OBJECT, lambda: [self._try(one) for one in batch], cost=len(batch))
@@ -130,12 +130,12 @@ class ResultReader:
         finally:
             self._room.give(taken)
 
-    def _try(self, wanted: Wanted) -> Read | None:
+    def _try(self, wanted: ResultRequest) -> Read | None:
         """None when it must be read again, on its own. Without credentials the whole batch waits instead."""
         try:
             return self._get(wanted)
         except AwsError as error:
-            if error.remedy is Remedy.REFRESH_CREDENTIALS:
+            if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
                 raise
         except CREDENTIAL_ERRORS:
             raise
@@ -143,16 +143,16 @@ class ResultReader:
             pass
         return None
 
-    def _get(self, wanted: Wanted) -> Read:
+    def _get(self, wanted: ResultRequest) -> Read:
         return decode_result(self._store.get(wanted.key), wanted.record.task_id)
 
-    async def _finish(self, wanted: Wanted, read: Read | None) -> None:
+    async def _finish(self, wanted: ResultRequest, read: Read | None) -> None:
         record = wanted.record
         outcome = _outcome(record, read) if read is not None else await self._read_again(wanted)
         if not record.cancelled:
             await self._deliver(record, outcome)
 
-    async def _read_again(self, wanted: Wanted) -> Outcome:
+    async def _read_again(self, wanted: ResultRequest) -> Outcome:
         """A frame that stays broken or out of reach is the task's failure: the function did run.
 
         S3 says 403 instead of 404 to whoever may not list, and new permissions take a moment: neither is final at once.
@@ -168,7 +168,7 @@ class ResultReader:
         return failed(wanted.record.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
 
 
-def _outcome(record: TaskRecord, read: Read) -> Outcome:
+def _outcome(record: BatchTask, read: Read) -> Outcome:
     meta, body = read
     profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
     return Outcome(record.task_id, meta.status is ResultStatus.SUCCESS, body, profile)

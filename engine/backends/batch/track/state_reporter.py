@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.aws.batch_states import BatchState
-from engine.backends.batch.ledger import Submission, TaskRecord
+from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.track.child_states import child_states, summary_of
 from engine.backends.batch.track.failure import JobEnd
 from engine.backends.protocol import BackendObserver
-from engine.model import Sighting
+from engine.model import JobObservation
 
 _UNDER_WAY = (BatchState.STARTING, BatchState.RUNNING)
 _OVER = (BatchState.SUCCEEDED, BatchState.FAILED)
 
 
 @dataclass(slots=True, eq=False)
-class Teller:
+class StateReporter:
     """An end is never told as a state: the outcome does that."""
 
     observer: BackendObserver
@@ -29,7 +29,7 @@ class Teller:
         else:
             self.tell_task(submission, submission.tasks[0], job)
 
-    def tell_task(self, submission: Submission, record: TaskRecord, job: dict[str, Any]) -> None:
+    def tell_task(self, submission: Submission, record: BatchTask, job: dict[str, Any]) -> None:
         """`job` is DescribeJobs' answer for the task's own job."""
         if record.submission is not submission:
             return
@@ -53,21 +53,21 @@ class Teller:
             if record.submission is submission:
                 self._tell_state(record, state)
 
-    def _tell_state(self, record: TaskRecord, state: BatchState) -> None:
+    def _tell_state(self, record: BatchTask, state: BatchState) -> None:
         if state is record.told or state in _OVER or not record.is_open:
             return
         record.told = state
         self.observer.on_state(record.task_id, state)
 
 
-def sighting_of(job: dict[str, Any]) -> Sighting:
+def sighting_of(job: dict[str, Any]) -> JobObservation:
     """What a DescribeJobs detail shows besides the state. The end of an earlier attempt is the reason for a new one."""
     end, state = JobEnd.of(job), BatchState(job["status"])
     earlier = job.get("attempts") or [{}]
     reason = end.status_reason or earlier[-1].get("statusReason") or ""
     if state is BatchState.FAILED and end.container_reason:
         reason = f"{reason}; {end.container_reason}" if reason else end.container_reason
-    return Sighting(
+    return JobObservation(
         attempt=end.attempts + (state in _UNDER_WAY),
         reason="" if state is BatchState.SUCCEEDED else reason,
         exit_code=end.exit_code if state in _OVER else None,

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.aws.budget import Clock
-from engine.aws.client import LIST_OBJECTS, AwsCaller
+from engine.aws.client import LIST_OBJECTS, AwsClient
 from engine.aws.object_store import ListPage, ObjectStore
-from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.track.canceller import Canceller
-from engine.backends.batch.track.cleaner import Cleaner
-from engine.backends.batch.track.failure_handler import Endings
-from engine.backends.batch.track.job_poller import BatchWatch, Observation
-from engine.backends.batch.track.results import ResultReader, Wanted
+from engine.backends.batch.track.cleaner import ObjectCleaner
+from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.job_poller import JobPoller, Observation
+from engine.backends.batch.track.results import ResultReader, ResultRequest
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +67,15 @@ class Tracker:
 
     def __init__(
         self,
-        caller: AwsCaller,
+        caller: AwsClient,
         store: ObjectStore,
         layout: StoreLayout,
         ledger: Ledger,
-        watch: BatchWatch,
+        watch: JobPoller,
         reader: ResultReader,
-        endings: Endings,
+        endings: FailureHandler,
         canceller: Canceller,
-        cleaner: Cleaner,
+        cleaner: ObjectCleaner,
         clock: Clock,
     ) -> None:
         self._caller = caller
@@ -163,21 +163,21 @@ class Tracker:
             record = self._ledger.tasks.get(parsed[1])
             if record is not None and parsed[0] not in record.lineage:
                 record = None  # the same task came again after a cancel: this is its former life's
-            if record is not None and record.stage is Stage.LAUNCHING:
+            if record is not None and record.stage is BatchStage.LAUNCHING:
                 continue  # it is being sent again; once it is, this earlier result counts
             submission.found.add(parsed[1])
             if record is not None and record.is_open:
                 self._overtake(submission, record)
-                wanted.append(Wanted(record, submission, listed.key, listed.size))
+                wanted.append(ResultRequest(record, submission, listed.key, listed.size))
         self._reader.want(wanted)
         self._hurry_for_ends(wanted)
         return len(wanted)
 
-    def _overtake(self, found_in: Submission, record: TaskRecord) -> None:
+    def _overtake(self, found_in: Submission, record: BatchTask) -> None:
         if record.submission is not None and record.submission is not found_in:
             self._canceller.spawn(self._canceller.terminate_copy(record.submission, record))
 
-    def _hurry_for_ends(self, wanted: list[Wanted]) -> None:
+    def _hurry_for_ends(self, wanted: list[ResultRequest]) -> None:
         """All results of a job are there: Batch will say soon that it ended, and its objects may go."""
         if any(len(one.submission.found) >= len(one.submission.tasks) for one in wanted):
             self._batch.hurry(self._clock())

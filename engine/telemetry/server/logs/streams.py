@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.backends.protocol import Insight
+from engine.backends.protocol import Introspection
 from engine.telemetry.schema.messages import ENDED, JobRow, JobState
-from engine.telemetry.server.snapshot_builder import Overview
+from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 
 RESOLVED_FOR_S: Final = 15.0
 """A child's stream is asked for anew after this time: another attempt writes into another one."""
@@ -36,11 +36,11 @@ class LoggingJob:
 class LogJobs:
     """Looks into the books; streams that they don't know (children, ended jobs) are asked for, many at once."""
 
-    overview: Overview
+    overview: SnapshotBuilder
     clock: Callable[[], float] = time.monotonic
     _resolved: dict[str, tuple[float, str]] = field(default_factory=dict)
 
-    def insight(self, manager: str) -> Insight:
+    def insight(self, manager: str) -> Introspection:
         return self.overview.managers[manager].insight
 
     def of(self, task_ids: Sequence[str], manager: str, limit: int) -> tuple[list[LoggingJob], int]:

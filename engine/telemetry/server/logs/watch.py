@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.aio import cancel_and_wait
-from engine.backends.protocol import Insight
+from engine.backends.protocol import Introspection
 from engine.telemetry.schema.messages import GetLogs, LogPage
 from engine.telemetry.server.logs.ring import LINES, LogRing
 from engine.telemetry.server.logs.streams import LoggingJob, LogJobs
@@ -43,7 +43,7 @@ Stream = tuple[str, str]
 
 @dataclass(slots=True, eq=False)
 class _Follower:
-    insight: Insight
+    insight: Introspection
     stream: str
     task_id: str
     due: float

@@ -8,17 +8,17 @@ from __future__ import annotations
 from provisioner.local.batch import views
 from provisioner.local.batch.control_plane import definition_rules
 from provisioner.local.batch.control_plane.background import Background
-from provisioner.local.batch.control_plane.environment_health import Health
+from provisioner.local.batch.control_plane.environment_health import EnvironmentHealth
 from provisioner.local.batch.errors import client_error
-from provisioner.local.batch.records import Definition
+from provisioner.local.batch.records import LocalDefinition
 from provisioner.local.batch.requests import Json, arn_of, new_name, page, required, short_name
 
 
 class Definitions:
     """Owns them. Methods want the lifecycle's lock held."""
 
-    def __init__(self, region: str, background: Background, health: Health) -> None:
-        self._known: dict[str, list[Definition]] = {}
+    def __init__(self, region: str, background: Background, health: EnvironmentHealth) -> None:
+        self._known: dict[str, list[LocalDefinition]] = {}
         self._region = region
         self._background = background
         self._health = health
@@ -30,7 +30,7 @@ class Definitions:
         revisions = self._known.setdefault(name, [])
         revision = len(revisions) + 1
         arn = arn_of(self._region, "job-definition", f"{name}:{revision}")
-        revisions.append(Definition(name, revision, arn, request))
+        revisions.append(LocalDefinition(name, revision, arn, request))
         return {"jobDefinitionName": name, "jobDefinitionArn": arn, "revision": revision}
 
     def deregister(self, request: Json) -> Json:
@@ -54,7 +54,7 @@ class Definitions:
         ]
         return page(request, "jobDefinitions", [views.definition_detail(one) for one in reversed(found)])
 
-    def find(self, name_or_arn: str) -> Definition:
+    def find(self, name_or_arn: str) -> LocalDefinition:
         """`name:revision`, or the newest active revision of `name`."""
         name, _, revision = short_name(name_or_arn).partition(":")
         revisions = self._known.get(name, [])

@@ -7,17 +7,17 @@ services after a while, so a role or an instance profile that has just been made
 from __future__ import annotations
 
 from provisioner.local.batch.account import Account
-from provisioner.local.batch.records import Environment
+from provisioner.local.batch.records import LocalEnvironment
 
 
-class Health:
+class EnvironmentHealth:
     """`propagation` is how many seconds IAM's news need."""
 
     def __init__(self, account: Account, propagation: float) -> None:
         self._account = account
         self._propagation_ms = propagation * 1000
 
-    def problem(self, environment: Environment, now_ms: int) -> str | None:
+    def problem(self, environment: LocalEnvironment, now_ms: int) -> str | None:
         """The status reason of an environment that can't work."""
         if not environment.managed:
             return None
@@ -28,7 +28,7 @@ class Health:
             or self._template_problem(environment)
         )
 
-    def stranded(self, environment: Environment, now_ms: int) -> str | None:
+    def stranded(self, environment: LocalEnvironment, now_ms: int) -> str | None:
         """The status reason of one that can't even be deleted: Batch acts by roles that are gone.
 
         An environment that never worked has nothing that its instance profile would be needed for.
@@ -45,7 +45,7 @@ class Health:
     def _is_known(self, since_ms: int, now_ms: int) -> bool:
         return now_ms - since_ms >= self._propagation_ms
 
-    def _role_problem(self, environment: Environment, now_ms: int) -> str | None:
+    def _role_problem(self, environment: LocalEnvironment, now_ms: int) -> str | None:
         if self._account.role_since(environment.service_role) is not None and (
             environment.has_linked_role or self.knows_role(environment.service_role, now_ms)
         ):
@@ -56,7 +56,7 @@ class Health:
             "Error Code: AccessDenied; Proxy: null)"
         )
 
-    def _profile_problem(self, environment: Environment, now_ms: int) -> str | None:
+    def _profile_problem(self, environment: LocalEnvironment, now_ms: int) -> str | None:
         name = environment.compute.get("instanceRole")
         if name is None:
             return None
@@ -65,7 +65,7 @@ class Health:
             return None
         return f"CLIENT_ERROR - Invalid IamInstanceProfile: {name}"
 
-    def _network_problem(self, environment: Environment) -> str | None:
+    def _network_problem(self, environment: LocalEnvironment) -> str | None:
         for subnet in environment.compute.get("subnets", ()):
             if self._account.vpc_of_subnet(subnet) is None:
                 return f"CLIENT_ERROR - The subnet ID '{subnet}' does not exist"
@@ -74,7 +74,7 @@ class Health:
                 return f"CLIENT_ERROR - The security group '{group}' does not exist"
         return None
 
-    def _template_problem(self, environment: Environment) -> str | None:
+    def _template_problem(self, environment: LocalEnvironment) -> str | None:
         template = environment.compute.get("launchTemplate")
         if not template or self._account.has_launch_template(template):
             return None

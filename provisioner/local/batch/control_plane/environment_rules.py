@@ -13,7 +13,7 @@ from typing import Any
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane.instance_types import check_types
 from provisioner.local.batch.errors import invalid
-from provisioner.local.batch.records import Environment
+from provisioner.local.batch.records import LocalEnvironment
 from provisioner.local.batch.requests import Json
 
 BEST_FIT = "BEST_FIT"
@@ -42,7 +42,7 @@ def check_new(request: Json, account: Account) -> None:
         check_compute(compute, account)
 
 
-def check_change(environment: Environment, request: Json, account: Account) -> None:
+def check_change(environment: LocalEnvironment, request: Json, account: Account) -> None:
     """`request` asks for something that fits what the environment is."""
     role = request.get("serviceRole", environment.service_role)
     if environment.has_linked_role and role != environment.service_role:
@@ -53,7 +53,7 @@ def check_change(environment: Environment, request: Json, account: Account) -> N
         check_compute(merged(environment.compute, changes), account)
 
 
-def check_updatable(environment: Environment, changes: Mapping[str, Any]) -> None:
+def check_updatable(environment: LocalEnvironment, changes: Mapping[str, Any]) -> None:
     if changes.get("allocationStrategy") == BEST_FIT:
         raise invalid("BEST_FIT isn't supported when updating a compute environment.")
     fields = ", ".join(sorted(set(changes) - set(SCALING)))

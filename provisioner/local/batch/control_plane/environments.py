@@ -11,9 +11,9 @@ from provisioner.local.batch import views
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane import environment_rules
 from provisioner.local.batch.control_plane.background import Background
-from provisioner.local.batch.control_plane.environment_health import Health
+from provisioner.local.batch.control_plane.environment_health import EnvironmentHealth
 from provisioner.local.batch.errors import client_error
-from provisioner.local.batch.records import Environment, Queue
+from provisioner.local.batch.records import LocalEnvironment, LocalQueue
 from provisioner.local.batch.requests import (
     Json,
     arn_of,
@@ -37,11 +37,11 @@ class Environments:
         region: str,
         background: Background,
         account: Account,
-        health: Health,
-        queues: Mapping[str, Queue],
+        health: EnvironmentHealth,
+        queues: Mapping[str, LocalQueue],
         delay: float,
     ) -> None:
-        self.known: dict[str, Environment] = {}
+        self.known: dict[str, LocalEnvironment] = {}
         self._region = region
         self._background = background
         self._account = account
@@ -55,7 +55,7 @@ class Environments:
         environment_rules.check_new(request, self._account)
         if not request.get("serviceRole"):
             request["serviceRole"] = self._account.service_linked_role()
-        environment = Environment(name, arn_of(self._region, "compute-environment", name), request, state)
+        environment = LocalEnvironment(name, arn_of(self._region, "compute-environment", name), request, state)
         self.known[name] = environment
         self._background.later(self._delay, lambda: self._settle(environment))
         return answer(environment)
@@ -85,7 +85,7 @@ class Environments:
         found = chosen(request.get("computeEnvironments"), self.known)
         return page(request, "computeEnvironments", [views.environment_detail(one) for one in found])
 
-    def find(self, name_or_arn: str) -> Environment:
+    def find(self, name_or_arn: str) -> LocalEnvironment:
         found = self.known.get(short_name(name_or_arn))
         if found is None:
             raise client_error(f"{name_or_arn} does not exist")
@@ -95,7 +95,7 @@ class Environments:
         """Whether an environment has that security group."""
         return any(group_id in one.compute.get("securityGroupIds", ()) for one in list(self.known.values()))
 
-    def _apply(self, environment: Environment, request: Json) -> None:
+    def _apply(self, environment: LocalEnvironment, request: Json) -> None:
         if "computeResources" in request:
             changed = environment_rules.merged(environment.compute, request["computeResources"])
             environment.request["computeResources"] = changed
@@ -103,13 +103,13 @@ class Environments:
             if field in request:
                 environment.request[field] = request[field]
 
-    def _settle(self, environment: Environment) -> None:
+    def _settle(self, environment: LocalEnvironment) -> None:
         problem = self._health.problem(environment, self._background.now_ms())
         environment.status = "VALID" if problem is None else "INVALID"
         environment.status_reason = problem or HEALTHY
         environment.worked = environment.worked or problem is None
 
-    def _remove(self, environment: Environment) -> None:
+    def _remove(self, environment: LocalEnvironment) -> None:
         stranded = self._health.stranded(environment, self._background.now_ms())
         if stranded is None:
             del self.known[environment.name]
@@ -117,5 +117,5 @@ class Environments:
             environment.status, environment.status_reason = "INVALID", stranded
 
 
-def answer(environment: Environment) -> Json:
+def answer(environment: LocalEnvironment) -> Json:
     return {"computeEnvironmentName": environment.name, "computeEnvironmentArn": environment.arn}

@@ -12,7 +12,7 @@ from typing import Any
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane.instance_types import shared
 from provisioner.local.batch.errors import client_error, invalid
-from provisioner.local.batch.records import Environment
+from provisioner.local.batch.records import LocalEnvironment
 from provisioner.local.batch.requests import Json
 
 MAX_ENVIRONMENTS = 3
@@ -30,7 +30,7 @@ def check_priority(request: Json) -> None:
         raise invalid(f"priority must be from 0 to 1000, got {priority}.")
 
 
-def check_environments(environments: Sequence[Environment], account: Account) -> None:
+def check_environments(environments: Sequence[LocalEnvironment], account: Account) -> None:
     if not environments:
         raise client_error("At least one compute environment must be given.")
     if len(environments) > MAX_ENVIRONMENTS or len(set(environments)) < len(environments):

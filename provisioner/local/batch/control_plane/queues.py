@@ -11,7 +11,7 @@ from provisioner.local.batch.control_plane import queue_rules
 from provisioner.local.batch.control_plane.background import Background
 from provisioner.local.batch.control_plane.environments import Environments
 from provisioner.local.batch.errors import client_error
-from provisioner.local.batch.records import Environment, Queue
+from provisioner.local.batch.records import LocalEnvironment, LocalQueue
 from provisioner.local.batch.requests import (
     MAX_RESULTS,
     Json,
@@ -38,7 +38,7 @@ class Queues:
         background: Background,
         account: Account,
         environments: Environments,
-        known: dict[str, Queue],
+        known: dict[str, LocalQueue],
         delay: float,
     ) -> None:
         self.known = known
@@ -52,7 +52,7 @@ class Queues:
         name = new_name(request, "jobQueueName", self.known)
         state = state_of(request, "ENABLED")
         self._check(request)
-        queue = Queue(name, arn_of(self._region, "job-queue", name), request, state, self._ordered(request))
+        queue = LocalQueue(name, arn_of(self._region, "job-queue", name), request, state, self._ordered(request))
         self.known[name] = queue
         self._background.later(self._delay, lambda: self._settle(queue))
         return answer(queue)
@@ -92,7 +92,7 @@ class Queues:
         jobs = [{"jobArn": job.arn, "earliestTimeAtPosition": job.created_at} for job in runnable[:MAX_RESULTS]]
         return {"frontOfQueue": {"jobs": jobs, "lastUpdatedAt": self._background.now_ms()}}
 
-    def find(self, name_or_arn: str) -> Queue:
+    def find(self, name_or_arn: str) -> LocalQueue:
         found = self.known.get(short_name(name_or_arn))
         if found is None:
             raise client_error(f"JobQueue {name_or_arn} not found.")
@@ -102,15 +102,15 @@ class Queues:
         queue_rules.check_priority(request)
         queue_rules.check_limits(request.get("jobStateTimeLimitActions", ()))
 
-    def _ordered(self, request: Json) -> list[Environment]:
+    def _ordered(self, request: Json) -> list[LocalEnvironment]:
         order = sorted(request.get("computeEnvironmentOrder", ()), key=lambda one: int(one["order"]))
         environments = [self._environments.find(one["computeEnvironment"]) for one in order]
         queue_rules.check_environments(environments, self._account)
         return environments
 
-    def _settle(self, queue: Queue) -> None:
+    def _settle(self, queue: LocalQueue) -> None:
         queue.status, queue.status_reason, queue.leaving = "VALID", HEALTHY, []
 
 
-def answer(queue: Queue) -> Json:
+def answer(queue: LocalQueue) -> Json:
     return {"jobQueueName": queue.name, "jobQueueArn": queue.arn}

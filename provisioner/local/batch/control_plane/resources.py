@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane.background import Background
 from provisioner.local.batch.control_plane.definitions import Definitions
-from provisioner.local.batch.control_plane.environment_health import Health
+from provisioner.local.batch.control_plane.environment_health import EnvironmentHealth
 from provisioner.local.batch.control_plane.environments import Environments
 from provisioner.local.batch.control_plane.queues import Queues
 from provisioner.local.batch.errors import invalid
@@ -20,7 +20,7 @@ class Resources:
 
     def __init__(self, lifecycle: Lifecycle, account: Account, delays: Delays, region: str) -> None:
         background, queues = Background(lifecycle), lifecycle.placement.queues
-        health = Health(account, delays.propagation)
+        health = EnvironmentHealth(account, delays.propagation)
         self.environments = Environments(region, background, account, health, queues, delays.environment)
         self.queues = Queues(region, background, account, self.environments, queues, delays.queue)
         self.definitions = Definitions(region, background, health)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from provisioner.local.batch.records import Job
+from provisioner.local.batch.records import LocalJob
 
 
-def job_environ(job: Job, base: Mapping[str, str]) -> dict[str, str]:
+def job_environ(job: LocalJob, base: Mapping[str, str]) -> dict[str, str]:
     environ = {**base, **job.spec.environment}
     environ["AWS_BATCH_JOB_ID"] = job.id
     environ["AWS_BATCH_JOB_ATTEMPT"] = str(len(job.attempts) + 1)

@@ -18,11 +18,11 @@ from typing import Protocol
 from provisioner.local.batch.clock import Clock
 from provisioner.local.batch.jobs.deadlines import Deadlines
 from provisioner.local.batch.jobs.job_environ import job_environ
-from provisioner.local.batch.jobs.placement import Placement
+from provisioner.local.batch.jobs.placement import JobPlacement
 from provisioner.local.batch.jobs.retry import retries
-from provisioner.local.batch.records import NOT_STARTED, Attempt, Ending, Job, new_id
-from provisioner.local.options import LocalOptions
-from provisioner.local.processes.executor import Executor, Launch
+from provisioner.local.batch.records import NOT_STARTED, LocalAttempt, LocalEnding, LocalJob, new_id
+from provisioner.local.options import LocalAWSOptions
+from provisioner.local.processes.executor import JobExecutor, JobLaunch
 from provisioner.local.processes.framing import Exited
 
 MAX_OVERRIDE_CHARACTERS = 8192
@@ -61,30 +61,30 @@ class Lifecycle:
 
     def __init__(
         self,
-        options: LocalOptions,
+        options: LocalAWSOptions,
         clock: Clock,
-        executor: Executor,
+        executor: JobExecutor,
         faults: JobFaults,
         logs: LogSink,
         base_environ: Mapping[str, str],
     ) -> None:
         self.lock = threading.RLock()
-        self.jobs: dict[str, Job] = {}
-        self.running: dict[str, Job] = {}
+        self.jobs: dict[str, LocalJob] = {}
+        self.running: dict[str, LocalJob] = {}
         self.peak_running = 0
         self.clock = clock
-        self.placement = Placement(lambda job: faults.strikes("no-capacity", job.spec.name))
+        self.placement = JobPlacement(lambda job: faults.strikes("no-capacity", job.spec.name))
         self._options = options
         self._executor = executor
         self._faults = faults
         self._logs = logs
         self._base_environ = base_environ
-        self._finished: deque[Job] = deque()
+        self._finished: deque[LocalJob] = deque()
         self._finished_members = 0
         self._scheduling = self._look_again = self._hopes = False
         self._deadlines = Deadlines(clock, self.lock, options.time_scale)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: LocalJob) -> None:
         """Take in a new job, with its children when it is an array."""
         self.jobs[job.id] = job
         job.spec.queue.jobs[job.id] = job
@@ -95,7 +95,7 @@ class Lifecycle:
             return
         self.clock.after(self._options.delays.submitted, partial(self._accept, job))
 
-    def find(self, job_id: str) -> Job | None:
+    def find(self, job_id: str) -> LocalJob | None:
         """A job or a child (`parent:index`) by id."""
         parent_id, _, index = job_id.partition(":")
         job = self.jobs.get(parent_id)
@@ -106,14 +106,14 @@ class Lifecycle:
             return None
         return children[int(index)]
 
-    def cancel(self, job: Job, reason: str) -> None:
+    def cancel(self, job: LocalJob, reason: str) -> None:
         """CancelJob: only what has not started ends."""
         for member in job.members:
             if member.status in NOT_STARTED:
                 member.cancelled = True
                 self._finish(member, "FAILED", reason)
 
-    def terminate(self, job: Job, reason: str) -> None:
+    def terminate(self, job: LocalJob, reason: str) -> None:
         """TerminateJob: ends a job in any state; a running one gets SIGTERM, and SIGKILL 30 s later."""
         for member in job.members:
             if not member.finished:
@@ -142,7 +142,7 @@ class Lifecycle:
                 self._look_again = False
                 for job in self.placement.take():
                     self._set(job, "STARTING")
-                    job.current = Attempt()
+                    job.current = LocalAttempt()
                     launch = partial(self._launch, job, job.current)
                     self.clock.after(self._options.delays.starting, launch)
         finally:
@@ -162,33 +162,33 @@ class Lifecycle:
         while self._finished and self._is_old(self._finished[0], horizon):
             self._forget(self._finished.popleft())
 
-    def _is_old(self, job: Job, horizon: float) -> bool:
+    def _is_old(self, job: LocalJob, horizon: float) -> bool:
         too_many = self._finished_members > self._options.max_finished_jobs
         return too_many or (job.stopped_at or 0) < horizon
 
-    def _forget(self, job: Job) -> None:
+    def _forget(self, job: LocalJob) -> None:
         self._finished_members -= len(job.members)
         self.jobs.pop(job.id, None)
         job.spec.queue.jobs.pop(job.id, None)
 
-    def _accept(self, job: Job) -> None:
+    def _accept(self, job: LocalJob) -> None:
         with self.lock:
             if job.children is not None and not job.finished:
                 job.status = "PENDING"
             self._make_runnable([one for one in job.members if one.status == "SUBMITTED"])
 
-    def _make_runnable(self, jobs: Sequence[Job]) -> None:
+    def _make_runnable(self, jobs: Sequence[LocalJob]) -> None:
         for job in jobs:
             self._set(job, "RUNNABLE")
         self.clock.after(self._options.delays.runnable, partial(self._enqueue, jobs))
 
-    def _enqueue(self, jobs: Sequence[Job]) -> None:
+    def _enqueue(self, jobs: Sequence[LocalJob]) -> None:
         with self.lock:
             for job in jobs:
                 self.placement.wait(job)
             self.schedule()
 
-    def _launch(self, job: Job, attempt: Attempt) -> None:
+    def _launch(self, job: LocalJob, attempt: LocalAttempt) -> None:
         with self.lock:
             if job.current is not attempt:  # terminated meanwhile
                 return
@@ -203,10 +203,10 @@ class Lifecycle:
             else:
                 self._run(job, attempt)
 
-    def _start_problem(self, job: Job) -> str | None:
+    def _start_problem(self, job: LocalJob) -> str | None:
         return NOT_PULLED if self._faults.strikes("start-failure", job.spec.name) else None
 
-    def _run(self, job: Job, attempt: Attempt) -> None:
+    def _run(self, job: LocalJob, attempt: LocalAttempt) -> None:
         stream = f"{job.spec.log_prefix}/default/{new_id().replace('-', '')}"
         try:
             output = self._logs.open(job.spec.log_group, stream)
@@ -218,7 +218,7 @@ class Lifecycle:
         attempt.started_at = job.started_at = self.clock.now_ms()
         self._mark_running(job)
         self._executor.start(
-            Launch(
+            JobLaunch(
                 key=run_key(job),
                 image=str(job.spec.definition.container.get("image", "")),
                 argv=job.spec.command,
@@ -233,7 +233,7 @@ class Lifecycle:
             self._deadlines.set(job.id, job.spec.timeout_s, partial(self._time_out, job))
         self._strike(job)
 
-    def _mark_running(self, job: Job) -> None:
+    def _mark_running(self, job: LocalJob) -> None:
         self._set(job, "RUNNING")
         job.status_reason = None
         self.running[job.id] = job
@@ -241,55 +241,55 @@ class Lifecycle:
         if job.parent is not None and job.parent.started_at is None:
             job.parent.started_at = job.started_at
 
-    def _strike(self, job: Job) -> None:
+    def _strike(self, job: LocalJob) -> None:
         if self._faults.strikes("spot", job.spec.name):
             instance = new_id().replace("-", "")[:17]
-            job.ending = Ending.HOST_LOST
+            job.ending = LocalEnding.HOST_LOST
             job.ending_reason = f"Host EC2 (instance i-{instance}) terminated."
         elif self._faults.strikes("oom", job.spec.name):
-            job.ending = Ending.OUT_OF_MEMORY
+            job.ending = LocalEnding.OUT_OF_MEMORY
         else:
             return
         self._executor.kill(run_key(job), signal.SIGKILL, whole=True)
 
-    def _time_out(self, job: Job) -> None:
-        self._end(job, Ending.TIMED_OUT, TIMED_OUT)
+    def _time_out(self, job: LocalJob) -> None:
+        self._end(job, LocalEnding.TIMED_OUT, TIMED_OUT)
 
-    def _terminate(self, job: Job, reason: str) -> None:
+    def _terminate(self, job: LocalJob, reason: str) -> None:
         if job.status == "RUNNING":
-            self._end(job, Ending.TERMINATED, reason)
+            self._end(job, LocalEnding.TERMINATED, reason)
             return
         self._leave(job)
         self._finish(job, "FAILED", reason)
 
-    def _end(self, job: Job, ending: Ending, reason: str) -> None:
+    def _end(self, job: LocalJob, ending: LocalEnding, reason: str) -> None:
         if job.ending is None:
             job.ending, job.ending_reason = ending, reason
             self._executor.kill(run_key(job), signal.SIGTERM, whole=False)
             self._deadlines.set(job.id, GRACE_SECONDS, partial(self._kill, job))
 
-    def _kill(self, job: Job) -> None:
+    def _kill(self, job: LocalJob) -> None:
         self._executor.kill(run_key(job), signal.SIGKILL, whole=True)
 
-    def _exited(self, job: Job, attempt: Attempt, exited: Exited) -> None:
+    def _exited(self, job: LocalJob, attempt: LocalAttempt, exited: Exited) -> None:
         with self.lock:
             attempt.status_reason = job.ending_reason or CONTAINER_ENDED
-            if job.ending is not Ending.HOST_LOST:
+            if job.ending is not LocalEnding.HOST_LOST:
                 attempt.exit_code = exited.code
-            if exited.out_of_memory or job.ending is Ending.OUT_OF_MEMORY:
+            if exited.out_of_memory or job.ending is LocalEnding.OUT_OF_MEMORY:
                 attempt.reason = OUT_OF_MEMORY
             self._attempt_over(job)
 
-    def _not_started(self, job: Job, attempt: Attempt, reason: str) -> None:
+    def _not_started(self, job: LocalJob, attempt: LocalAttempt, reason: str) -> None:
         with self.lock:
             attempt.reason, attempt.status_reason = reason, job.ending_reason or NOT_STARTED_REASON
             attempt.started_at = attempt.log_stream = None
             self._attempt_over(job)
 
-    def _attempt_over(self, job: Job) -> None:
+    def _attempt_over(self, job: LocalJob) -> None:
         attempt = self._leave(job)
         ending, job.ending, job.ending_reason = job.ending, None, ""
-        final = ending in (Ending.TERMINATED, Ending.TIMED_OUT)
+        final = ending in (LocalEnding.TERMINATED, LocalEnding.TIMED_OUT)
         tries_left = len(job.attempts) < job.spec.attempts
         if attempt.exit_code == 0 and ending is None:
             self._finish(job, "SUCCEEDED", attempt.status_reason)
@@ -299,18 +299,18 @@ class Lifecycle:
             self._finish(job, "FAILED", attempt.status_reason)
         self.schedule()
 
-    def _leave(self, job: Job) -> Attempt:
+    def _leave(self, job: LocalJob) -> LocalAttempt:
         """Give the place back and close the attempt, if there is one."""
         self.placement.release(job)
         self._deadlines.clear(job.id)
         self.running.pop(job.id, None)
-        attempt, job.current = job.current or Attempt(), None
+        attempt, job.current = job.current or LocalAttempt(), None
         attempt.stopped_at = self.clock.now_ms()
         if attempt.status_reason is not None:
             job.attempts.append(attempt)
         return attempt
 
-    def _finish(self, job: Job, status: str, reason: str | None) -> None:
+    def _finish(self, job: LocalJob, status: str, reason: str | None) -> None:
         job.status_reason = reason
         job.stopped_at = self.clock.now_ms()
         self._set(job, status)
@@ -320,7 +320,7 @@ class Lifecycle:
             job.vanished = self._faults.strikes("vanish-finished", job.spec.name)
             self.forget_old()
 
-    def _set(self, job: Job, status: str) -> None:
+    def _set(self, job: LocalJob, status: str) -> None:
         parent, before = job.parent, job.status
         job.status = status
         if parent is None:
@@ -332,6 +332,6 @@ class Lifecycle:
             self._finish(parent, "FAILED" if failed else "SUCCEEDED", CHILD_FAILED if failed else None)
 
 
-def run_key(job: Job) -> str:
+def run_key(job: LocalJob) -> str:
     """One for each attempt, so that a late message can't meet the next one."""
     return f"{job.id}/{len(job.attempts) + 1}"

@@ -11,13 +11,13 @@ from typing import Any
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
-from provisioner.local.batch.records import STATES, Job
+from provisioner.local.batch.records import STATES, LocalJob
 from provisioner.local.batch.requests import required
 from provisioner.local.batch.views import job_summary
 
 PAGE = 1000
 FILTERED_PAGE = 100
-Test = Callable[[Job], bool]
+Test = Callable[[LocalJob], bool]
 
 
 def list_jobs(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def list_jobs(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, 
     return answer
 
 
-def jobs_of(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, Any]) -> Iterable[Job]:
+def jobs_of(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, Any]) -> Iterable[LocalJob]:
     array_id = request.get("arrayJobId")
     if array_id is None:
         return reversed(resources.queues.find(required(request, "jobQueue")).jobs.values())
@@ -75,7 +75,7 @@ def filter_test(given: Mapping[str, Any]) -> Test:
     raise client_error(f"Unknown filter {name}.")
 
 
-def definition_name(job: Job) -> str:
+def definition_name(job: LocalJob) -> str:
     return f"{job.spec.definition.name}:{job.spec.definition.revision}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from provisioner.local.batch.records import Environment, Job, Queue
+from provisioner.local.batch.records import LocalEnvironment, LocalJob, LocalQueue
 
 TOO_LARGE = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot "
@@ -17,19 +17,19 @@ NO_CAPACITY = (
 ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 
 
-class Placement:
+class JobPlacement:
     """Owns the queues' waiting lines and the environments' used vCPUs. `is_starved`: no instance for this job now."""
 
-    def __init__(self, is_starved: Callable[[Job], bool]) -> None:
-        self.queues: dict[str, Queue] = {}
+    def __init__(self, is_starved: Callable[[LocalJob], bool]) -> None:
+        self.queues: dict[str, LocalQueue] = {}
         self.starved = False
         """Some line was held up for lack of capacity when it was looked at last."""
         self._is_starved = is_starved
 
-    def wait(self, job: Job) -> None:
+    def wait(self, job: LocalJob) -> None:
         job.spec.queue.waiting.append(job)
 
-    def take(self) -> Iterator[Job]:
+    def take(self) -> Iterator[LocalJob]:
         """Every job that can start now, placed. The head of a line that doesn't fit holds it up."""
         self.starved = False
         for queue in sorted(self.queues.values(), key=lambda queue: -queue.priority):
@@ -41,12 +41,12 @@ class Placement:
                 if job.placed_on is not None:
                     yield job
 
-    def release(self, job: Job) -> None:
+    def release(self, job: LocalJob) -> None:
         if job.placed_on is not None:
             job.placed_on.used_vcpus -= job.spec.vcpus
             job.placed_on = None
 
-    def _place(self, job: Job) -> bool:
+    def _place(self, job: LocalJob) -> bool:
         if self._is_starved(job):
             self.starved, job.status_reason = True, NO_CAPACITY
             return False
@@ -59,11 +59,11 @@ class Placement:
         job.status_reason = self._waits_for(job, environments)
         return False
 
-    def _waits_for(self, job: Job, environments: list[Environment]) -> str | None:
+    def _waits_for(self, job: LocalJob, environments: list[LocalEnvironment]) -> str | None:
         if all(one.status == "INVALID" for one in job.spec.queue.environments):
             return ALL_INVALID
         return TOO_LARGE if too_large(job, environments) else None
 
 
-def too_large(job: Job, environments: list[Environment]) -> bool:
+def too_large(job: LocalJob, environments: list[LocalEnvironment]) -> bool:
     return bool(environments) and all(job.spec.vcpus > one.max_vcpus for one in environments)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from provisioner.local.batch.records import Attempt, RetryRule
+from provisioner.local.batch.records import LocalAttempt, RetryRule
 
 
-def retries(rules: Sequence[RetryRule], attempt: Attempt) -> bool:
+def retries(rules: Sequence[RetryRule], attempt: LocalAttempt) -> bool:
     for rule in rules:
         if matches(rule, attempt):
             return rule.action.upper() == "RETRY"
     return True
 
 
-def matches(rule: RetryRule, attempt: Attempt) -> bool:
+def matches(rule: RetryRule, attempt: LocalAttempt) -> bool:
     exit_code = None if attempt.exit_code is None else str(attempt.exit_code)
     return (
         fits(rule.on_status_reason, attempt.status_reason)

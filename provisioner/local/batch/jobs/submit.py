@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.local.batch.errors import client_error
-from provisioner.local.batch.records import Definition, JobSpec, Queue, RetryRule
+from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalQueue, RetryRule
 
 MAX_REQUEST_BYTES = 30 * 1024
 MIN_ARRAY, MAX_ARRAY = 2, 10_000
@@ -38,7 +38,7 @@ def array_size(request: Mapping[str, Any]) -> int | None:
     return int(size)
 
 
-def make_spec(request: Mapping[str, Any], queue: Queue, definition: Definition) -> JobSpec:
+def make_spec(request: Mapping[str, Any], queue: LocalQueue, definition: LocalDefinition) -> JobSpec:
     check_known(request)
     container, overrides = definition.container, request.get("containerOverrides", {})
     parameters = definition.request.get("parameters", {}) | request.get("parameters", {})
@@ -126,7 +126,7 @@ def retry_rules(retry: Mapping[str, Any]) -> tuple[RetryRule, ...]:
     )
 
 
-def timeout(request: Mapping[str, Any], definition: Definition) -> float | None:
+def timeout(request: Mapping[str, Any], definition: LocalDefinition) -> float | None:
     given = request.get("timeout") or definition.request.get("timeout") or {}
     return checked_timeout(given)
 
@@ -140,7 +140,7 @@ def checked_timeout(given: Mapping[str, Any]) -> float | None:
     return float(seconds)
 
 
-def log_names(definition: Definition) -> tuple[str, str]:
+def log_names(definition: LocalDefinition) -> tuple[str, str]:
     options = definition.container.get("logConfiguration", {}).get("options", {})
     group = options.get("awslogs-group", DEFAULT_LOG_GROUP)
     return group, options.get("awslogs-stream-prefix", definition.name)

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from console.tui.actions import ACTIONS, BY_ID, Scope, in_scope
+from console.tui.actions import ACTIONS, BY_ID, ActionScope, in_scope
 from console.tui.app import ConsoleApp
 from console.tui.go_to import go_to, run_action
 from console.tui.keymap import checked, is_forbidden
@@ -18,7 +18,13 @@ from engine.errors import ConfigError
 from engine.telemetry.client.source import LinkState
 from tests.support.console.running_app import WatchedSource, beats, running
 
-PLACES = {Scope.DASHBOARD: "", Scope.JOB: "enter", Scope.LOGS: "l", Scope.WHY: "w", Scope.RESOURCES: "R"}
+PLACES = {
+    ActionScope.DASHBOARD: "",
+    ActionScope.JOB: "enter",
+    ActionScope.LOGS: "l",
+    ActionScope.WHY: "w",
+    ActionScope.RESOURCES: "R",
+}
 STAYS = ("quit", "mouse", "palette", "help")
 """Not pressed in walks: they would end them or cover the screen."""
 
@@ -29,8 +35,8 @@ async def close_everything(app: ConsoleApp) -> None:
 
 
 def test_no_key_means_two_things_in_one_place() -> None:
-    for scope in Scope:
-        heard = in_scope(scope) + (() if scope is Scope.EVERYWHERE else in_scope(Scope.EVERYWHERE))
+    for scope in ActionScope:
+        heard = in_scope(scope) + (() if scope is ActionScope.EVERYWHERE else in_scope(ActionScope.EVERYWHERE))
         keys = Counter(key for action in heard for key in action.keys)
         assert max(keys.values()) == 1, (scope, keys.most_common(3))
 
@@ -45,11 +51,11 @@ def test_ids_are_unique_and_what_destroys_has_no_small_letter() -> None:
 
 
 @pytest.mark.parametrize("scope", PLACES)
-async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: Scope) -> None:
+async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: ActionScope) -> None:
     source = WatchedSource()
     async with running(source) as (app, pilot):
         await pilot.press("j", *filter(None, [PLACES[scope]]))
-        for action in (*in_scope(scope), *in_scope(Scope.EVERYWHERE)):
+        for action in (*in_scope(scope), *in_scope(ActionScope.EVERYWHERE)):
             if action.needs_write:
                 for key in action.keys:
                     await pilot.press(key)
@@ -63,10 +69,10 @@ async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: Sc
 
 
 @pytest.mark.parametrize("scope", PLACES)
-async def test_every_key_of_a_place_does_something_harmless_or_asks(scope: Scope) -> None:
+async def test_every_key_of_a_place_does_something_harmless_or_asks(scope: ActionScope) -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
-        for action in (*in_scope(scope), *in_scope(Scope.EVERYWHERE)):
+        for action in (*in_scope(scope), *in_scope(ActionScope.EVERYWHERE)):
             app.home()
             await pilot.press("j", *filter(None, [PLACES[scope]]))
             if action.id not in STAYS and action.id != "export":
@@ -77,7 +83,7 @@ async def test_every_key_of_a_place_does_something_harmless_or_asks(scope: Scope
 
 
 @pytest.mark.parametrize("scope", PLACES)
-async def test_help_lists_every_key_that_is_listened_to(scope: Scope) -> None:
+async def test_help_lists_every_key_that_is_listened_to(scope: ActionScope) -> None:
     async with running(WatchedSource()) as (app, pilot):
         await pilot.press("j", *filter(None, [PLACES[scope]]))
         text = " ".join(help_text(app.seen).split())

@@ -9,7 +9,7 @@ import pytest
 
 from console.tui.app import BEAT_SECONDS
 from console.tui.export import COLUMNS
-from console.tui.state import Ownership, Quit
+from console.tui.state import EngineOwnership, Quit
 from engine.telemetry.schema.messages import ENDED, Answer, CancelJobs, Drain, Request, SetConcurrency, SetLogLevel
 from tests.support.console.running_app import WatchedSource, running
 
@@ -74,7 +74,7 @@ async def test_ended_jobs_are_not_ended_again() -> None:
 )
 async def test_an_engine_of_our_own_is_left_as_was_chosen(key: str, choice: Quit | None) -> None:
     source = WatchedSource(may_control=True)
-    async with running(source, own=Ownership(lambda: "")) as (app, pilot):
+    async with running(source, own=EngineOwnership(lambda: "")) as (app, pilot):
         await pilot.press("q", key)
         await pilot.pause()
         assert app.return_value is choice
@@ -85,7 +85,7 @@ async def test_an_engine_of_our_own_is_left_as_was_chosen(key: str, choice: Quit
 
 async def test_an_engine_that_ends_before_it_can_answer_ends_its_console() -> None:
     source, ended = SilentSource(may_control=True), ""
-    async with running(source, own=Ownership(lambda: ended)) as (app, pilot):
+    async with running(source, own=EngineOwnership(lambda: ended)) as (app, pilot):
         await pilot.press("q", "T")
         await pilot.pause()
         assert not app._exit
@@ -94,8 +94,8 @@ async def test_an_engine_that_ends_before_it_can_answer_ends_its_console() -> No
         assert app.return_value is Quit.TERMINATE
 
 
-@pytest.mark.parametrize("own", [None, Ownership(lambda: "the engine ended with exit code 1")])
-async def test_without_an_engine_to_care_for_quit_is_quit(own: Ownership | None) -> None:
+@pytest.mark.parametrize("own", [None, EngineOwnership(lambda: "the engine ended with exit code 1")])
+async def test_without_an_engine_to_care_for_quit_is_quit(own: EngineOwnership | None) -> None:
     async with running(WatchedSource(), own=own) as (app, pilot):
         await pilot.press("q")
         assert app._exit

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from console.tui.app import ConsoleApp
 from console.tui.screens.resources import ResourcesScreen
 from console.tui.stack.model import Provisioning
-from console.tui.stack.run import Outcome
+from console.tui.stack.run import RunOutcome
 from console.tui.state import Quit
 from tests.support.console import fake_scaler_batch
 from tests.support.console import stack_samples as samples
@@ -229,7 +229,7 @@ async def test_a_cleanup_needs_the_prefix_and_tells_what_remains(stand: Stand) -
         await pilot.press("shift+tab", *samples.PREFIX, "tab", "tab", "enter")
         await until(app, pilot, lambda: known.run is not None and not known.run.running)
         assert known.run is not None
-        assert known.run.outcome is Outcome.FAILED
+        assert known.run.outcome is RunOutcome.FAILED
         assert isinstance(app.seen, ResourcesScreen)
         assert "REMAINS S3 bucket" in app.seen.run_pane.text
         assert "aws s3 rb" in app.seen.run_pane.text
@@ -275,7 +275,7 @@ async def test_a_run_is_stopped_when_somebody_says_so_and_before_the_console_is_
         run = known.run
         assert run is not None
         await in_time(lambda: not run.running)
-        assert run.outcome is Outcome.STOPPED
+        assert run.outcome is RunOutcome.STOPPED
         assert not is_alive(call["pid"])
         if way == "quit":
             await pilot.pause()
@@ -311,6 +311,6 @@ async def test_output_without_end_and_lines_that_are_no_events_do_no_harm(stand:
         await pilot.press("B", "y")
         await until(app, pilot, lambda: known.run is not None and not known.run.running)
         assert known.run is not None
-        assert known.run.outcome is Outcome.DONE
+        assert known.run.outcome is RunOutcome.DONE
         assert len(known.run.entries) == 1_000
         assert known.image == samples.NEW_IMAGE

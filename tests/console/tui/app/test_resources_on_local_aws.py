@@ -11,7 +11,7 @@ import pytest
 
 from console.tui.stack.model import Provisioning
 from console.tui.stack.process import PROGRAM
-from console.tui.stack.run import Outcome
+from console.tui.stack.run import RunOutcome
 from engine.telemetry.schema.messages import FullState
 from provisioner.local.aws import LocalAWS
 from tests.support.console.running_app import WatchedSource
@@ -67,14 +67,14 @@ async def test_drift_is_seen_and_mended_and_everything_is_deleted(aws: LocalAWS,
         await pilot.press("P", "y")
         await until(app, pilot, lambda: known.run is not None and not known.run.running)
         assert known.run is not None
-        assert (known.run.outcome, known.run.error) == (Outcome.DONE, "")
+        assert (known.run.outcome, known.run.error) == (RunOutcome.DONE, "")
         await read(app, pilot, known)
         assert not known.provision.to_do
         assert not any(each.drift for each in known.resources)
 
         await pilot.press("C", "shift+tab", *PREFIX, "tab", "tab", "enter")
         await until(app, pilot, lambda: known.run is not None and known.run.name == "cleanup" and not known.run.running)
-        assert (known.run.outcome, known.run.error) == (Outcome.DONE, "")
+        assert (known.run.outcome, known.run.error) == (RunOutcome.DONE, "")
         screen = await read(app, pilot, known)
         assert "nothing provisioned" in screen.table.text
         assert aws.client("s3").list_buckets()["Buckets"] == []

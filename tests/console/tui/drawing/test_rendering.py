@@ -18,7 +18,7 @@ from console.tui.drawing.glyphs import ASCII, CHECK_LOOKS, LOOKS, UNICODE, Glyph
 from console.tui.drawing.spans import clean, fit, fit_line, line_width, plain, spread, width
 from console.tui.drawing.theme import DARK_BACKGROUND, LIGHT_BACKGROUND, PALETTES, THEMES, styles_of
 from console.tui.drawing.wrapping import folded
-from engine.telemetry.schema.messages import JobState, Result
+from engine.telemetry.schema.messages import CheckStatus, JobState
 from engine.telemetry.schema.query import CODES
 
 READABLE = 4.5
@@ -30,7 +30,7 @@ DECORATION = {"frame", "free"}
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_every_sign_is_one_cell_wide(glyphs: Glyphs) -> None:
-    signs = [glyphs.of(state) for state in JobState] + [glyphs.of_check(result) for result in Result]
+    signs = [glyphs.of(state) for state in JobState] + [glyphs.of_check(result) for result in CheckStatus]
     signs += [*glyphs.spark, *glyphs.bar_steps, *glyphs.frame, *glyphs.shades, glyphs.cursor, glyphs.mark, glyphs.stuck]
     assert [sign for sign in signs if cell_len(sign) != 1] == []
 
@@ -38,7 +38,7 @@ def test_every_sign_is_one_cell_wide(glyphs: Glyphs) -> None:
 def test_the_ascii_set_is_ascii() -> None:
     assert all(str(getattr(ASCII, name)).isascii() for name in Glyphs.__slots__)
     assert all(ASCII.of(state).isascii() for state in JobState)
-    assert all(ASCII.of_check(result).isascii() for result in Result)
+    assert all(ASCII.of_check(result).isascii() for result in CheckStatus)
 
 
 def test_states_can_be_told_apart_without_colour() -> None:
@@ -49,7 +49,9 @@ def test_states_can_be_told_apart_without_colour() -> None:
 
 def test_results_of_checks_can_be_told_apart_without_colour() -> None:
     looks = CHECK_LOOKS.values()
-    assert [len({getattr(look, name) for look in looks}) for name in ("sign", "ascii", "word")] == [len(Result)] * 3
+    assert [len({getattr(look, name) for look in looks}) for name in ("sign", "ascii", "word")] == [
+        len(CheckStatus)
+    ] * 3
 
 
 def colours(style: Style, ansi: TerminalTheme, background: str) -> tuple[float, float]:

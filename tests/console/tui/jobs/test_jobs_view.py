@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from console.tui.jobs.job_order import REKEY_SECONDS
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.totals import totals
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import GetWindow, JobRow, JobState, Window
 from engine.telemetry.schema.query import SORTS, QueryError, ordered
 from tests.support.console.widget_samples import NOW, mirror_of, row, snapshot, task_id, tick
@@ -20,7 +20,7 @@ STATES = list(JobState)
 jobs = st.lists(st.tuples(st.sampled_from(STATES), st.floats(0, 5_000)), max_size=40)
 
 
-def looking_at(rows: list[JobRow], height: int = 10) -> tuple[JobsView, Mirror]:
+def looking_at(rows: list[JobRow], height: int = 10) -> tuple[JobsView, Replica]:
     view, mirror = JobsView(), mirror_of(rows)
     view.resize(height)
     view.refresh(mirror)
@@ -219,9 +219,9 @@ def test_the_next_state_is_one_step_away() -> None:
     assert view.selected_index == 4
 
 
-def windowed(total: int) -> tuple[JobsView, Mirror, list[JobRow]]:
+def windowed(total: int) -> tuple[JobsView, Replica, list[JobRow]]:
     rows = [row(number, since=1000 - number / 10) for number in range(total)]
-    view, mirror = JobsView(), Mirror()
+    view, mirror = JobsView(), Replica()
     mirror.snapshot, mirror.version = snapshot(rows[:1], windowed=True), 1
     view.resize(10)
     view.refresh(mirror)

@@ -7,24 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.tui.logs.log_buffer import Level, LogBuffer, level_of
-from console.tui.logs.log_reader import LogReader
+from console.tui.logs.log_reader import LogCursor
 from tests.support.console.widget_samples import page
 
 
-def reading(lines: int, height: int = 10, capacity: int = 100) -> LogReader:
-    reader = LogReader(LogBuffer(capacity))
+def reading(lines: int, height: int = 10, capacity: int = 100) -> LogCursor:
+    reader = LogCursor(LogBuffer(capacity))
     reader.resize(height)
     add(reader, lines)
     return reader
 
 
-def add(reader: LogReader, lines: int, text: str = "INFO line {}", dropped: int = 0) -> None:
+def add(reader: LogCursor, lines: int, text: str = "INFO line {}", dropped: int = 0) -> None:
     start = reader.buffer.next + 1
     reader.buffer.extend(page([text.format(start + n) for n in range(lines)], start=start, dropped=dropped))
     reader.update()
 
 
-def seqs(reader: LogReader) -> list[int]:
+def seqs(reader: LogCursor) -> list[int]:
     return [entry.seq for entry in reader.visible()]
 
 

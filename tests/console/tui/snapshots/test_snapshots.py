@@ -16,7 +16,7 @@ from console.tui.app import ConsoleApp
 from console.tui.drawing.glyphs import ASCII
 from console.tui.stack.model import Provisioning
 from console.tui.state import Quit
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import MIRROR_LIMIT, JobState
 from tests.support.console.frozen_console import (
     Look,
@@ -308,7 +308,7 @@ def test_replay(same: Matches, size: Size, tmp_path: Path) -> None:
 
 def test_replay_of_nothing(same: Matches) -> None:
     source = demo(0)
-    source.mirror = Mirror()
+    source.mirror = Replica()
     assert same(Look(source), SMALL)
 
 

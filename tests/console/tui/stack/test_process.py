@@ -12,7 +12,7 @@ from typer.main import get_group
 
 from console.tui.stack.aws_commands import telling_command
 from console.tui.stack.process import PROGRAM, image_words, place_at, spec_words
-from console.tui.stack.schema import Entry, Saved, entry_of, read_report
+from console.tui.stack.schema import Saved, StackEntry, entry_of, read_report
 from provisioner.cli import app
 from provisioner.commands.options import asked
 from provisioner.stack.naming import Stack
@@ -20,7 +20,7 @@ from provisioner.stack.saved_state import Provisioned
 from provisioner.stack.spec import ProvisionSpec
 from tests.support.console import stack_samples as samples
 
-ENTRY = msgspec.convert(samples.ENTRY, Entry)
+ENTRY = msgspec.convert(samples.ENTRY, StackEntry)
 OTHER_ACCOUNT = msgspec.structs.replace(ENTRY, account="999999999999")
 
 
@@ -33,7 +33,7 @@ OTHER_ACCOUNT = msgspec.structs.replace(ENTRY, account="999999999999")
         ("another", None),
     ],
 )
-def test_a_managers_queue_tells_its_stack(queue: str, found: Entry | None) -> None:
+def test_a_managers_queue_tells_its_stack(queue: str, found: StackEntry | None) -> None:
     assert entry_of([OTHER_ACCOUNT, ENTRY], samples.REGION, queue) is found
     assert entry_of([OTHER_ACCOUNT, ENTRY], "us-east-2", queue) is None
 
@@ -85,6 +85,6 @@ def test_every_choice_of_a_stack_comes_back_as_the_same_choice() -> None:
         expiry_days=3, runnable_limit=45,
     )  # fmt: skip
     saved = Provisioned.of(spec, Stack(spec.region, spec.prefix, samples.ACCOUNT, "aws"))
-    words = spec_words(read_report(msgspec.json.encode(saved), Entry))
+    words = spec_words(read_report(msgspec.json.encode(saved), StackEntry))
     given = get_group(app).commands["plan"].make_context("plan", list(words)).params
     assert asked(**{name: given[name] for name in inspect.signature(asked).parameters}).spec == spec

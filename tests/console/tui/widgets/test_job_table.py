@@ -12,7 +12,7 @@ from console.tui.drawing.spans import line_width
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.widgets.job_table import JobTable
 from console.tui.widgets.line_table import LineTable
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import FullState, JobRow, JobState
 from tests.support.console.widget_samples import mirror_of, row, snapshot, task_id, tick
 
@@ -20,7 +20,7 @@ from tests.support.console.widget_samples import mirror_of, row, snapshot, task_
 class Alone(App[None]):
     """A table and nothing else."""
 
-    def __init__(self, mirror: Mirror, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(self, mirror: Replica, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
         self.view, self.mirror = JobsView(), mirror
         self.table = JobTable(self.view, glyphs=glyphs)
@@ -187,7 +187,7 @@ async def test_a_manager_has_a_column_only_when_there_are_several() -> None:
 
 
 async def test_an_empty_table_says_why_it_is_empty() -> None:
-    app = Alone(Mirror())
+    app = Alone(Replica())
     async with app.run_test(size=(80, 10)):
         assert "nothing heard" in app.table.text
         assert "jobs – " in app.table.text

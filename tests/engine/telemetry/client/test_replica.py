@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import FullState, JobRow, JobState, Tick
 from tests.support.engine.telemetry_samples import full, row, task_id, tick
 
 
-def begun(*rows: JobRow, seq: int = 0) -> Mirror:
-    mirror = Mirror()
+def begun(*rows: JobRow, seq: int = 0) -> Replica:
+    mirror = Replica()
     mirror.replace(full(seq, *rows), 0.0)
     mirror.take_changed()
     return mirror

@@ -15,10 +15,10 @@ from engine.errors import ConfigError
 from engine.telemetry.client.client import TelemetryClient
 from engine.telemetry.client.source import LinkState
 from engine.telemetry.endpoints import Endpoint
-from engine.telemetry.keys import ClientKeys, EngineKeys, Role, make_client_keys, make_engine_keys
+from engine.telemetry.keys import ClientKeys, EngineKeys, KeyRole, make_client_keys, make_engine_keys
 from engine.telemetry.schema import wire
 from engine.telemetry.schema.messages import Ask, CancelJobs, FullState, GetFullState, Reply, Welcome
-from engine.telemetry.server.auth import Domain, Gatekeeper
+from engine.telemetry.server.auth import CurveAuthenticator, Domain
 from tests.support.engine.socket_places import free_endpoint
 from tests.support.engine.telemetry_samples import VITALS, snapshot
 
@@ -28,7 +28,7 @@ DEADLINE = 10.0
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     make_engine_keys(tmp_path / "engine")
-    for role in Role:
+    for role in KeyRole:
         make_client_keys(role.value, role, tmp_path / "engine", tmp_path / f"{role.value}.json")
     return tmp_path
 
@@ -38,10 +38,10 @@ class Door:
 
     def __init__(self, folder: Path, endpoint: Endpoint) -> None:
         self.context = zmq.asyncio.Context()
-        self.keeper = Gatekeeper(folder)
+        self.keeper = CurveAuthenticator(folder)
         self.keeper.start(self.context)
         self.endpoint = endpoint
-        self.heard: list[tuple[Domain, Ask, Role | None]] = []
+        self.heard: list[tuple[Domain, Ask, KeyRole | None]] = []
         self.publisher = self._bound(zmq.XPUB, endpoint.publish, Domain.VIEW)
         self.answering = [
             asyncio.create_task(self._answer(self._bound(zmq.ROUTER, endpoint.view, Domain.VIEW), Domain.VIEW)),
@@ -62,7 +62,7 @@ class Door:
             sender, frame = await bound.recv_multipart(copy=False)
             ask, role = wire.decode_ask(frame.bytes), self.keeper.role_of(frame)
             self.heard.append((domain, ask, role))
-            welcome = Welcome("e1", VITALS, (), may_control=role is Role.CONTROL)
+            welcome = Welcome("e1", VITALS, (), may_control=role is KeyRole.CONTROL)
             answer = FullState("e1", 1, snapshot()) if isinstance(ask.request, GetFullState) else welcome
             await bound.send_multipart([sender.bytes, wire.encode(Reply(ask.id, answer))])
 
@@ -91,13 +91,13 @@ async def settled(client: TelemetryClient, state: LinkState) -> TelemetryClient:
     return client
 
 
-@pytest.mark.parametrize("role", list(Role))
-async def test_a_client_that_is_let_in_sees_and_is_told_its_role(keys: Path, role: Role) -> None:
+@pytest.mark.parametrize("role", list(KeyRole))
+async def test_a_client_that_is_let_in_sees_and_is_told_its_role(keys: Path, role: KeyRole) -> None:
     door = Door(keys / "engine", free_endpoint())
     with client_of(door.endpoint, ClientKeys.load(keys / f"{role.value}.json"), control=True) as client:
         await settled(client, LinkState.LIVE)
         async with asyncio.timeout(DEADLINE):
-            while client.may_control is not (role is Role.CONTROL) or client.link.round_trip_s is None:
+            while client.may_control is not (role is KeyRole.CONTROL) or client.link.round_trip_s is None:
                 client.poll()
                 await asyncio.sleep(0.01)
     await door.close()
@@ -106,7 +106,7 @@ async def test_a_client_that_is_let_in_sees_and_is_told_its_role(keys: Path, rol
 async def test_a_stranger_is_refused_in_words(keys: Path) -> None:
     door = Door(keys / "engine", free_endpoint())
     public, secret = (key.decode() for key in zmq.curve_keypair())
-    stranger = ClientKeys("eve", Role.CONTROL, public, secret, EngineKeys.load(keys / "engine").public)
+    stranger = ClientKeys("eve", KeyRole.CONTROL, public, secret, EngineKeys.load(keys / "engine").public)
     with client_of(door.endpoint, stranger) as client:
         await settled(client, LinkState.REFUSED)
         assert "doesn't let this key in" in client.link.detail
@@ -139,10 +139,10 @@ async def test_a_view_key_is_not_let_into_the_control_socket(keys: Path) -> None
 
 async def test_a_client_that_is_taken_off_the_list_has_no_role_any_more(keys: Path) -> None:
     now = 0.0
-    keeper = Gatekeeper(keys / "engine", clock=lambda: now)
+    keeper = CurveAuthenticator(keys / "engine", clock=lambda: now)
     (keys / "engine" / "allowed" / "view.json").unlink()
     public = ClientKeys.load(keys / "view.json").public
-    assert keeper._allowed_now()[public] is Role.VIEW
+    assert keeper._allowed_now()[public] is KeyRole.VIEW
     now = 2.0
     assert public not in keeper._allowed_now()
 
@@ -151,7 +151,7 @@ async def test_a_client_that_is_taken_off_the_list_has_no_role_any_more(keys: Pa
     "question", [[], [b"1.0"], [b"1.0", b"1", b"view", b"", b"", b"NULL"], [b"x"] * 7, [b"1.0"] * 9]
 )
 def test_a_question_that_makes_no_sense_is_a_no(keys: Path, question: list[bytes]) -> None:
-    assert Gatekeeper(keys / "engine")._decide(question)[2] == b"400"
+    assert CurveAuthenticator(keys / "engine")._decide(question)[2] == b"400"
 
 
 def test_key_files_are_their_owners_alone(keys: Path) -> None:
@@ -171,13 +171,13 @@ def test_keys_are_never_overwritten(keys: Path) -> None:
     with pytest.raises(ConfigError, match="exists"):
         make_engine_keys(keys / "engine")
     with pytest.raises(ConfigError, match="exists"):
-        make_client_keys("view", Role.VIEW, keys / "engine", keys / "other.json")
+        make_client_keys("view", KeyRole.VIEW, keys / "engine", keys / "other.json")
 
 
 @pytest.mark.parametrize("name", ["", "../evil", "a/b", ".hidden", "x" * 65])
 def test_a_clients_name_is_no_path(keys: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="no name"):
-        make_client_keys(name, Role.VIEW, keys / "engine", keys / "out.json")
+        make_client_keys(name, KeyRole.VIEW, keys / "engine", keys / "out.json")
 
 
 def test_what_is_no_key_file_is_refused(tmp_path: Path) -> None:

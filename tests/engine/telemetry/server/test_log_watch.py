@@ -10,11 +10,11 @@ import pytest
 
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
-from engine.model import LogChunk, LogEvent, Sighting
+from engine.model import JobObservation, LogChunk, LogEvent
 from engine.telemetry.schema.messages import GetLogs, LogPage
 from engine.telemetry.server.logs.streams import LogJobs
 from engine.telemetry.server.logs.watch import ASKED_FOR_S, GAP_S, STREAMS, LogWatch
-from engine.telemetry.server.snapshot_builder import Overview
+from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.fake_clock import FakeClock
 from tests.support.engine.managed_tasks import Insight, Managed, id_of
@@ -49,7 +49,7 @@ class Place:
     def __init__(self) -> None:
         self.manager, self.logs, self.clock = Managed(), Logs(), FakeClock()
         self.manager.insight = self.logs
-        jobs = LogJobs(Overview([self.manager], Vitals("1")), self.clock)
+        jobs = LogJobs(SnapshotBuilder([self.manager], Vitals("1")), self.clock)
         self.watch = LogWatch(jobs, self.clock, self.clock.sleep)
 
     def job(self, number: int, *lines: str, stream: str | None = None) -> str:
@@ -58,7 +58,7 @@ class Place:
         self.manager.tasks.records[number].batch_state = BatchState.RUNNING
         self.manager.book.changed(self.manager.tasks.records[number])
         stream = f"s{number}" if stream is None else stream
-        self.manager.book.seen(id_of(number), Sighting(attempt=1, log_stream=stream))
+        self.manager.book.seen(id_of(number), JobObservation(attempt=1, log_stream=stream))
         self.logs.written[stream] = list(lines)
         return id_of(number).hex()
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.telemetry.schema.messages import GetWindow, JobRow, JobState
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.pages import KEPT, Windows
+from engine.telemetry.server.pages import KEPT, Pages
 from tests.support.engine.managed_tasks import Clock
 from tests.support.engine.telemetry_samples import row
 
@@ -16,7 +16,7 @@ class Rows:
         self.asked = 0
         self.clock = Clock(0.0)
         self.seconds_each = 0.0
-        self.windows = Windows(self._rows, self.clock, self.clock)
+        self.windows = Pages(self._rows, self.clock, self.clock)
 
     def _rows(self) -> list[JobRow]:
         self.asked += 1

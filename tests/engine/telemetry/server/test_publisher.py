@@ -11,7 +11,7 @@ from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.schema.messages import MIRROR_LIMIT, Tick
 from engine.telemetry.schema.wire import decode_tick
 from engine.telemetry.server.publisher import Publisher
-from engine.telemetry.server.snapshot_builder import MIRRORED_AGAIN, Overview
+from engine.telemetry.server.snapshot_builder import MIRRORED_AGAIN, SnapshotBuilder
 from engine.telemetry.server.sockets import Sockets
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.managed_tasks import Managed
@@ -26,7 +26,7 @@ class Listening:
         self.managed = Managed(ended_kept=ended_kept)
         self.socket = self.context.socket(zmq.XPUB)
         self.socket.bind("inproc://ticks")
-        self.publisher = Publisher("e1", Overview([self.managed], Vitals("0.1")), self.socket)
+        self.publisher = Publisher("e1", SnapshotBuilder([self.managed], Vitals("0.1")), self.socket)
         self.listener = self.context.socket(zmq.SUB)
         self.listener.connect("inproc://ticks")
 
@@ -98,7 +98,7 @@ async def test_a_listener_that_stands_still_misses_ticks_instead_of_piling_them_
     managed = Managed()
     with short_folder() as folder:
         sockets = Sockets(Endpoint.ipc(folder), None)
-        publisher = Publisher("e1", Overview([managed], Vitals("0.1")), sockets.publish)
+        publisher = Publisher("e1", SnapshotBuilder([managed], Vitals("0.1")), sockets.publish)
         context = zmq.Context()
         listener = context.socket(zmq.SUB)
         listener.set(zmq.RCVHWM, 1)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from engine.telemetry.server.rate_limit import ANSWERS_PER_SECOND, REMEMBERED_SECONDS, SHARE_OF_A_CORE, Lookers, Pace
+from engine.telemetry.server.rate_limit import (
+    ANSWERS_PER_SECOND,
+    REMEMBERED_SECONDS,
+    SHARE_OF_A_CORE,
+    RateLimiter,
+    Viewers,
+)
 from tests.support.engine.managed_tasks import Clock
 
 
@@ -16,7 +22,7 @@ class Sleeper:
 
 async def test_requests_are_taken_at_a_bounded_rate() -> None:
     sleeper = Sleeper()
-    pace = Pace(sleeper.clock, sleeper.sleep)
+    pace = RateLimiter(sleeper.clock, sleeper.sleep)
     for _ in range(10 * ANSWERS_PER_SECOND + 1):
         await pace.turn()
     assert round(sleeper.clock.now, 6) == 10.0
@@ -24,7 +30,7 @@ async def test_requests_are_taken_at_a_bounded_rate() -> None:
 
 async def test_an_expensive_answer_is_waited_for_several_times_over() -> None:
     sleeper = Sleeper()
-    pace = Pace(sleeper.clock, sleeper.sleep)
+    pace = RateLimiter(sleeper.clock, sleeper.sleep)
     await pace.turn()
     with pace.charged():
         sleeper.clock.now += 1.0
@@ -34,7 +40,7 @@ async def test_an_expensive_answer_is_waited_for_several_times_over() -> None:
 
 async def test_after_a_pause_the_next_request_is_taken_at_once() -> None:
     sleeper = Sleeper()
-    pace = Pace(sleeper.clock, sleeper.sleep)
+    pace = RateLimiter(sleeper.clock, sleeper.sleep)
     await pace.turn()
     sleeper.clock.now += 100
     await pace.turn()
@@ -43,7 +49,7 @@ async def test_after_a_pause_the_next_request_is_taken_at_once() -> None:
 
 def test_lookers_are_those_of_the_last_minute() -> None:
     clock = Clock(0.0)
-    lookers = Lookers(clock)
+    lookers = Viewers(clock)
     lookers.saw(b"one")
     clock.now += REMEMBERED_SECONDS - 1
     lookers.saw(b"two")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local.batch.account import Profile
+from provisioner.local.batch.account import LocalInstanceProfile
 from tests.support.local_aws.control_plane import LINKED_ROLE, FakeAccount, Plane, environment, refusal
 
 COMPUTE = environment()["computeResources"]
@@ -159,9 +159,11 @@ def test_only_what_is_disabled_and_in_no_queue_is_deleted(plane: Plane) -> None:
 
 
 @pytest.mark.parametrize(
-    "profile", [None, Profile(has_role=False, since_ms=0)], ids=["no profile", "a profile without a role"]
+    "profile", [None, LocalInstanceProfile(has_role=False, since_ms=0)], ids=["no profile", "a profile without a role"]
 )
-def test_without_its_instance_profile_it_is_invalid_and_can_be_deleted(plane: Plane, profile: Profile | None) -> None:
+def test_without_its_instance_profile_it_is_invalid_and_can_be_deleted(
+    plane: Plane, profile: LocalInstanceProfile | None
+) -> None:
     plane.account.profiles["instances"] = profile
     plane.make_environment()
     assert plane.environment["status"] == "INVALID"
@@ -174,7 +176,7 @@ def test_without_its_instance_profile_it_is_invalid_and_can_be_deleted(plane: Pl
 
 def test_an_instance_profile_is_known_after_iams_propagation() -> None:
     plane = Plane(propagation=30)
-    plane.account.profiles["instances"] = Profile(has_role=True, since_ms=plane.clock.now_ms())
+    plane.account.profiles["instances"] = LocalInstanceProfile(has_role=True, since_ms=plane.clock.now_ms())
     plane.make_environment()
     assert "Invalid IamInstanceProfile" in plane.environment["statusReason"]
     plane.clock.advance(30)

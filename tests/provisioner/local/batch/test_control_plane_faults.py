@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from provisioner.local.faults.fault_injector import Call, FaultDesk
+from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import Lost, ServerError, parse_fault
 from tests.provisioner.local.conftest import Account
 
@@ -83,7 +83,7 @@ def test_a_connection_is_lost_before_or_after_the_work(account: Account) -> None
 
 
 def test_just_the_third_call_is_struck() -> None:
-    desk = FaultDesk(random.Random(1))
+    desk = FaultInjector(random.Random(1))
     desk.add(parse_fault("lost:iam.CreateRole:after=2:x1"))
     create, other = Call("iam", "CreateRole", "other"), Call("iam", "GetRole", "other")
     assert [desk.lost(one) for one in (create, other, create, create, create)] == [False, False, False, True, False]

@@ -12,9 +12,9 @@ import pytest
 
 from provisioner.local.batch.clock import Action
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
-from provisioner.local.batch.records import Definition, Environment, Job, JobSpec, Queue, RetryRule
-from provisioner.local.options import Delays, LocalOptions
-from provisioner.local.processes.executor import Launch
+from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalEnvironment, LocalJob, LocalQueue, RetryRule
+from provisioner.local.options import Delays, LocalAWSOptions
+from provisioner.local.processes.executor import JobLaunch
 from provisioner.local.processes.framing import Exited
 
 
@@ -47,10 +47,10 @@ class ManualExecutor:
     """Processes that end when a test says so."""
 
     def __init__(self) -> None:
-        self.launches: list[Launch] = []
+        self.launches: list[JobLaunch] = []
         self.signals: list[tuple[str, int]] = []
 
-    def start(self, launch: Launch) -> None:
+    def start(self, launch: JobLaunch) -> None:
         self.launches.append(launch)
 
     def kill(self, key: str, signum: int, *, whole: bool) -> None:
@@ -83,31 +83,31 @@ class World:
         self.clock = ManualClock()
         self.executor = ManualExecutor()
         self.faults = ChosenFaults()
-        settings = LocalOptions(state_dir="unused", **options)
+        settings = LocalAWSOptions(state_dir="unused", **options)
         self.lifecycle = Lifecycle(settings, self.clock, self.executor, self.faults, NoLogs(), {"BASE": "1"})
         resources = {"computeResources": {"maxvCpus": vcpus}}
-        self.environment = Environment("environment", "arn", resources, "ENABLED", "VALID")
+        self.environment = LocalEnvironment("environment", "arn", resources, "ENABLED", "VALID")
         self.queue = self.add_queue("queue", 1)
 
-    def add_queue(self, name: str, priority: int) -> Queue:
-        queue = Queue(name, "arn", {"priority": priority}, "ENABLED", [self.environment], "VALID")
+    def add_queue(self, name: str, priority: int) -> LocalQueue:
+        queue = LocalQueue(name, "arn", {"priority": priority}, "ENABLED", [self.environment], "VALID")
         self.lifecycle.placement.queues[name] = queue
         return queue
 
-    def job(self, name: str = "job", size: int | None = None, **spec: Any) -> Job:
-        job = Job(make_spec(name, spec.pop("queue", self.queue), **spec), name, "arn", self.clock.now_ms())
+    def job(self, name: str = "job", size: int | None = None, **spec: Any) -> LocalJob:
+        job = LocalJob(make_spec(name, spec.pop("queue", self.queue), **spec), name, "arn", self.clock.now_ms())
         if size is not None:
             children = range(size)
-            job.children = [Job(job.spec, f"{name}:{i}", "arn", 0, parent=job, index=i) for i in children]
+            job.children = [LocalJob(job.spec, f"{name}:{i}", "arn", 0, parent=job, index=i) for i in children]
         return job
 
-    def submit(self, name: str = "job", size: int | None = None, **spec: Any) -> Job:
+    def submit(self, name: str = "job", size: int | None = None, **spec: Any) -> LocalJob:
         job = self.job(name, size, **spec)
         self.lifecycle.submit(job)
         return job
 
 
-def make_spec(name: str, queue: Queue, **changes: Any) -> JobSpec:
+def make_spec(name: str, queue: LocalQueue, **changes: Any) -> JobSpec:
     values: dict[str, Any] = {
         "parameters": {},
         "command": ("run",),
@@ -123,7 +123,7 @@ def make_spec(name: str, queue: Queue, **changes: Any) -> JobSpec:
         "log_prefix": "definition",
         "override_characters": 100,
     }
-    definition = Definition("definition", 1, "arn", {})
+    definition = LocalDefinition("definition", 1, "arn", {})
     return JobSpec(name=name, queue=queue, definition=definition, **{**values, **changes})
 
 
@@ -132,7 +132,7 @@ def world() -> World:
     return World()
 
 
-def states(jobs: list[Job]) -> list[str]:
+def states(jobs: list[LocalJob]) -> list[str]:
     return [job.status for job in jobs]
 
 

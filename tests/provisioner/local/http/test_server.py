@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from provisioner.local.http.server import ConnectionCut, HttpServer, Request, Response
+from provisioner.local.http.server import ConnectionCut, HttpRequest, HttpResponse, HttpServer
 
 
-def echo(request: Request) -> Response:
+def echo(request: HttpRequest) -> HttpResponse:
     if request.path == "/cut":
         raise ConnectionCut
     if request.path == "/broken":
         raise RuntimeError("a defect")
     headers = {"X-Path": f"{request.path}|{request.query}", "X-Method": request.method}
     if request.method == "HEAD":
-        return Response(200, {**headers, "Content-Length": "99"})
-    return Response(200, headers, request.body)
+        return HttpResponse(200, {**headers, "Content-Length": "99"})
+    return HttpResponse(200, headers, request.body)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.telemetry.schema.messages import Check, Diagnosis, Remedy, Result
+from engine.telemetry.schema.messages import CheckResult, CheckStatus, Diagnosis, Remedy
 
 REASON = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance type "
@@ -41,55 +41,67 @@ def without_capacity(now: float, subject: str) -> Diagnosis:
 def nothing_stuck(now: float, subject: str) -> Diagnosis:
     names = [check.name for check in _checks(now)]
     checks = (
-        Check(names[0], Result.PASS, "ENABLED, VALID", "batch:DescribeJobQueues", now),
-        Check(names[1], Result.PASS, "ce-spot-c6i VALID", "batch:DescribeComputeEnvironments", now),
-        *(Check(name, Result.NOT_RUN, NOT_RUN) for name in names[2:10]),
+        CheckResult(names[0], CheckStatus.PASS, "ENABLED, VALID", "batch:DescribeJobQueues", now),
+        CheckResult(names[1], CheckStatus.PASS, "ce-spot-c6i VALID", "batch:DescribeComputeEnvironments", now),
+        *(CheckResult(name, CheckStatus.NOT_RUN, NOT_RUN) for name in names[2:10]),
         *_checks(now)[10:],
     )
     text = "No job of queue pricing-spot-queue waits for a place."
     return Diagnosis(subject, "nothing is stuck", "by evidence", text, "", checks, (), now)
 
 
-def _checks(now: float) -> tuple[Check, ...]:
+def _checks(now: float) -> tuple[CheckResult, ...]:
     ecs, ec2 = "ecs:DescribeClusters", "ec2:DescribeInstanceTypes"
     return (
-        Check("the queue takes jobs", Result.PASS, "ENABLED, VALID", "batch:DescribeJobQueues", now - 2),
-        Check(
+        CheckResult("the queue takes jobs", CheckStatus.PASS, "ENABLED, VALID", "batch:DescribeJobQueues", now - 2),
+        CheckResult(
             "compute environments are valid",
-            Result.PASS,
+            CheckStatus.PASS,
             "ce-spot-c6i VALID, ce-od-c6i VALID",
             "batch:DescribeComputeEnvironments",
             now - 2,
         ),
-        Check("what AWS says of the job", Result.FAIL, REASON, "batch:DescribeJobs", now - 2),
-        Check("maxvCpus leaves room", Result.PASS, "1,068 of 4,096 vCPUs are in use", "batch:DescribeJobs", now - 2),
-        Check("the job fits an instance type", Result.PASS, "2 vCPUs and 4,096 MiB fit c6i.large", ec2, now - 9),
-        Check(
+        CheckResult("what AWS says of the job", CheckStatus.FAIL, REASON, "batch:DescribeJobs", now - 2),
+        CheckResult(
+            "maxvCpus leaves room", CheckStatus.PASS, "1,068 of 4,096 vCPUs are in use", "batch:DescribeJobs", now - 2
+        ),
+        CheckResult(
+            "the job fits an instance type", CheckStatus.PASS, "2 vCPUs and 4,096 MiB fit c6i.large", ec2, now - 9
+        ),
+        CheckResult(
             "instances can be launched",
-            Result.FAIL,
+            CheckStatus.FAIL,
             "31 launches failed, the last one: InsufficientInstanceCapacity",
             "autoscaling:DescribeScalingActivities",
             now - 9,
         ),
-        Check(
+        CheckResult(
             "the account's vCPU quota",
-            Result.WARN,
+            CheckStatus.WARN,
             "1,914 of 2,000 Spot vCPUs are in use",
             "servicequotas:GetServiceQuota",
             now - 12,
         ),
-        Check("instances join the cluster", Result.PASS, "267 of 267 agents are connected", ecs, now - 9),
-        Check(
+        CheckResult("instances join the cluster", CheckStatus.PASS, "267 of 267 agents are connected", ecs, now - 9),
+        CheckResult(
             "the instances' role",
-            Result.UNKNOWN,
+            CheckStatus.UNKNOWN,
             "AccessDenied iam:GetInstanceProfile: grant it or skip",
             "iam:GetInstanceProfile",
             now - 9,
         ),
-        Check("the image is there", Result.NOT_RUN, "not run: the cause is certain without it"),
-        Check("jobs can be submitted", Result.PASS, "credentials are valid, all links are up", "engine", now),
-        Check("our own concurrency limit", Result.PASS, "534 of 1,000 slots: we are not the limiter", "engine", now),
-        Check(
-            "SubmitJob throttling", Result.WARN, "46 of 50 a second, throttled 14 times since the start", "engine", now
+        CheckResult("the image is there", CheckStatus.NOT_RUN, "not run: the cause is certain without it"),
+        CheckResult(
+            "jobs can be submitted", CheckStatus.PASS, "credentials are valid, all links are up", "engine", now
+        ),
+        CheckResult(
+            "our own concurrency limit", CheckStatus.PASS, "534 of 1,000 slots: we are not the limiter", "engine", now
+        ),
+        CheckResult(
+            "SubmitJob throttling",
+            CheckStatus.WARN,
+            "46 of 50 a second, throttled 14 times since the start",
+            "engine",
+            now,
         ),
     )

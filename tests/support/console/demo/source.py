@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from engine.telemetry.client.replica import Mirror
+from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView
 from engine.telemetry.schema.messages import (
     ENDED,
@@ -63,7 +63,7 @@ class DemoSource:
         clock: Callable[[], float] = time.monotonic,
         may_control: bool = False,
     ) -> None:
-        self.mirror = Mirror()
+        self.mirror = Replica()
         self.may_control = may_control
         self.link = LinkView(LinkState.LIVE, clock(), round_trip_s=0.003)
         self.rows: dict[str, JobRow] = {}

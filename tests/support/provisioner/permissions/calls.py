@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import botocore.session
 
 from provisioner.local.http.calls import s3_api, service_of
-from provisioner.local.http.server import Request, Response
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 PROGRAMS = {
     "scaler-batch-provisioner": "provisioner",
@@ -43,7 +43,7 @@ class Call:
         return [str(value) for name, value in self.parameters.items() if name.startswith(prefix)]
 
 
-def call_of(request: Request, response: Response) -> Call | None:
+def call_of(request: HttpRequest, response: HttpResponse) -> Call | None:
     """None for a caller that isn't one of our programs."""
     agent = request.headers.get("user-agent", "")
     program = next((name for mark, name in PROGRAMS.items() if mark in agent), None)
@@ -54,7 +54,7 @@ def call_of(request: Request, response: Response) -> Call | None:
     return Call(program, service, operation, parameters, response.status, response.body.decode(errors="replace"))
 
 
-def _of_s3(request: Request) -> tuple[str, dict[str, Any]]:
+def _of_s3(request: HttpRequest) -> tuple[str, dict[str, Any]]:
     bucket, _, key = unquote(request.path).lstrip("/").partition("/")
     query = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
     headers = {name: value for name, value in request.headers.items() if name.startswith(("x-amz-", "if-"))}
@@ -76,7 +76,7 @@ def _child(element: ElementTree.Element, name: str) -> str:
     return next((child.text or "" for child in element if child.tag.endswith(name)), "")
 
 
-def _of_batch(request: Request) -> tuple[str, dict[str, Any]]:
+def _of_batch(request: HttpRequest) -> tuple[str, dict[str, Any]]:
     parameters = json.loads(request.body or b"{}")
     if request.path.startswith(TAGS):
         arn = unquote(request.path.removeprefix(TAGS))
@@ -90,11 +90,11 @@ def _batch_operations() -> dict[str, str]:
     return {model.operation_model(name).http["requestUri"]: name for name in model.operation_names}
 
 
-def _of_json(request: Request) -> tuple[str, dict[str, Any]]:
+def _of_json(request: HttpRequest) -> tuple[str, dict[str, Any]]:
     return request.headers["x-amz-target"].rpartition(".")[2], json.loads(request.body or b"{}")
 
 
-def _of_query(request: Request) -> tuple[str, dict[str, Any]]:
+def _of_query(request: HttpRequest) -> tuple[str, dict[str, Any]]:
     form = {name: values[0] for name, values in parse_qs(request.body.decode(), keep_blank_values=True).items()}
     return form.pop("Action"), form
 

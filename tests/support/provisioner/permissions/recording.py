@@ -5,8 +5,8 @@ from __future__ import annotations
 from moto.moto_api._internal.models import moto_api_backend
 
 from provisioner.local.aws import LocalAWS
-from provisioner.local.http.server import Request, Response
-from provisioner.local.options import LocalOptions
+from provisioner.local.http.server import HttpRequest, HttpResponse
+from provisioner.local.options import LocalAWSOptions
 from provisioner.local.server import LocalServer
 from tests.support.provisioner.permissions.calls import Call, call_of
 from tests.support.provisioner.permissions.matching import Need
@@ -18,16 +18,16 @@ NOT_IMPLEMENTED = 501
 class RecordingServer(LocalServer):
     """Calls in the order in which they were answered; what moto doesn't have counts, and isn't tried again for long."""
 
-    def __init__(self, options: LocalOptions) -> None:
+    def __init__(self, options: LocalAWSOptions) -> None:
         moto_api_backend.reset()  # its account is this process's, and other tests use it
         self.calls: list[Call] = []
         super().__init__(options)
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
             response = super()._answer(request)
         except NotImplementedError:
-            response = Response(NOT_IMPLEMENTED)
+            response = HttpResponse(NOT_IMPLEMENTED)
         call = call_of(request, response)
         if call is not None:
             self.calls.append(call)

@@ -9,15 +9,15 @@ import pytest
 from engine.aws.errors import AwsError
 from engine.aws.session import AwsSession
 from engine.backends.batch.introspect.diagnosis_reads import DiagnosisReads
-from engine.backends.protocol import Insight
-from engine.telemetry.schema.messages import Check, Diagnosis, Result
+from engine.backends.protocol import Introspection
+from engine.telemetry.schema.messages import CheckResult, CheckStatus, Diagnosis
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import manager_calls, running, work
 
 FIRST, SAID, QUOTA = "the queue takes jobs", "what AWS says of the job", "the account's vCPU quota"
 
 
-async def diagnosis(insight: Insight, job_id: str = "") -> Diagnosis:
+async def diagnosis(insight: Introspection, job_id: str = "") -> Diagnosis:
     """As soon as it is there."""
     async with asyncio.timeout(60):
         while (answer := insight.diagnose(job_id)).under_way:  # noqa: ASYNC110
@@ -26,7 +26,7 @@ async def diagnosis(insight: Insight, job_id: str = "") -> Diagnosis:
     return answer.diagnosis
 
 
-def check(found: Diagnosis, name: str) -> Check:
+def check(found: Diagnosis, name: str) -> CheckResult:
     return next(one for one in found.checks if one.name == name)
 
 
@@ -41,9 +41,9 @@ async def test_a_job_that_waits_is_diagnosed_and_what_is_denied_is_one_check_of_
         found = await diagnosis(backend.insight, told.placements[0].job_id)
         assert told.placements[0].job_id in found.subject
         assert found.reason.startswith("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
-        assert (check(found, FIRST).result, check(found, SAID).result) == (Result.PASS, Result.WARN)
+        assert (check(found, FIRST).result, check(found, SAID).result) == (CheckStatus.PASS, CheckStatus.WARN)
         denied = check(found, QUOTA)
-        assert (denied.result, denied.source) == (Result.UNKNOWN, "servicequotas:GetServiceQuota")
+        assert (denied.result, denied.source) == (CheckStatus.UNKNOWN, "servicequotas:GetServiceQuota")
         assert "AccessDenied" in denied.evidence
         aws.clear_faults()
         assert await told.value(stuck) == 1
@@ -61,7 +61,7 @@ async def test_aws_that_does_not_answer_is_told_and_holds_up_nothing(aws: LocalA
     async with running(aws) as (backend, _):
         aws.fault("ambiguous:DescribeJobQueues")
         found = await diagnosis(backend.insight)
-        assert check(found, FIRST).result is Result.UNKNOWN
+        assert check(found, FIRST).result is CheckStatus.UNKNOWN
 
 
 def test_an_answer_that_is_not_aws_s_is_an_error_like_any_other(aws: LocalAWS, monkeypatch: pytest.MonkeyPatch) -> None:

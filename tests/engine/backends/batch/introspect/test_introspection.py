@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from engine.aws.batch_states import BatchState
-from engine.backends.protocol import Insight
+from engine.backends.protocol import Introspection
 from engine.model import LogChunk, Quota
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import Recorder, manager_calls, running, work, works
@@ -32,7 +32,7 @@ def stream_of(told: Recorder, task_id: bytes) -> str:
     return told.sightings[task_id][-1].log_stream if told.sightings.get(task_id) else ""
 
 
-async def piece_with(text: str, insight: Insight, stream: str) -> LogChunk:
+async def piece_with(text: str, insight: Introspection, stream: str) -> LogChunk:
     """The beginning of a stream, as soon as the text is in it."""
     async with asyncio.timeout(20):
         while text not in said(chunk := await insight.read_log(stream, None)):  # noqa: ASYNC110
@@ -44,7 +44,7 @@ def said(chunk: LogChunk) -> str:
     return "".join(event.text for event in chunk.events)
 
 
-async def quota(insight: Insight, name: str) -> Quota:
+async def quota(insight: Introspection, name: str) -> Quota:
     """As soon as it is known with its limit."""
     async with asyncio.timeout(20):
         while True:

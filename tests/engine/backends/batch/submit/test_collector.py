@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from container.batch_job_frames import Blob
 from engine.aws import limits
-from engine.backends.batch.ledger import TaskRecord
+from engine.backends.batch.ledger import BatchTask
 from engine.backends.batch.submit.collector import Collector
 from engine.model import ResourceShape, TaskWork
 
@@ -31,7 +31,7 @@ class Loop:
 
     now: float = 0.0
     timers: list[Timer] = field(default_factory=list)
-    launched: list[tuple[float, list[TaskRecord]]] = field(default_factory=list)
+    launched: list[tuple[float, list[BatchTask]]] = field(default_factory=list)
 
     def clock(self) -> float:
         return self.now
@@ -40,7 +40,7 @@ class Loop:
         self.timers.append(Timer(self.now + delay, call))
         return self.timers[-1]
 
-    def launch(self, records: list[TaskRecord]) -> None:
+    def launch(self, records: list[BatchTask]) -> None:
         self.launched.append((self.now, records))
 
     def pass_to(self, now: float) -> None:
@@ -52,10 +52,10 @@ class Loop:
         self.now = now
 
 
-def record(shape: ResourceShape | None = None, *blobs: Blob) -> TaskRecord:
+def record(shape: ResourceShape | None = None, *blobs: Blob) -> BatchTask:
     task_id = uuid.uuid4().bytes
     work = TaskWork(task_id, shape or ResourceShape(), TINY, TINY, blobs)
-    return TaskRecord(task_id, work.shape, work)
+    return BatchTask(task_id, work.shape, work)
 
 
 def collector(loop: Loop) -> Collector:

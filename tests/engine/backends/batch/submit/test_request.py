@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from engine.aws import limits
-from engine.backends.batch.ledger import Submission, TaskRecord
+from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.submit.request import JobTemplate, runner_options
 from engine.model import ResourceShape
 from tests.support.engine.batch_harness import COMMAND
@@ -30,7 +30,7 @@ def template(**changes: Any) -> JobTemplate:
 
 def submission(count: int, shape: ResourceShape | None = None) -> Submission:
     shape = shape or ResourceShape()
-    tasks = tuple(TaskRecord(bytes([number]) * 16, shape, None) for number in range(count))
+    tasks = tuple(BatchTask(bytes([number]) * 16, shape, None) for number in range(count))
     return Submission("5" * 32, "wm_t" + "0" * 32, tasks, shape)
 
 

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from engine.aws.client import CONNECTIONS, AwsCaller
+from engine.aws.client import CONNECTIONS, AwsClient
 from engine.aws.session import AwsSession
 from engine.backends.batch.takeover.lease import TTL_S, Lease
-from engine.backends.batch.takeover.lease_record import Holder, is_gone, this_process
+from engine.backends.batch.takeover.lease_record import LeaseRecord, is_gone, this_process
 from engine.errors import StartupError
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import BUCKET, _s3, environment, running
@@ -28,7 +28,7 @@ KEY = "scaler-tasks/wm-lease/lease"
 class Managers:
     """Makes leases that share a bucket; each has its own clock."""
 
-    def __init__(self, caller: AwsCaller) -> None:
+    def __init__(self, caller: AwsClient) -> None:
         self.caller = caller
         self.lost: list[str] = []
         self.clock = FakeClock()
@@ -49,7 +49,7 @@ class Managers:
 @pytest.fixture
 async def managers(aws: LocalAWS) -> AsyncIterator[Managers]:
     with environment(aws.environment()):
-        caller = AwsCaller(AwsSession("us-east-1", CONNECTIONS))
+        caller = AwsClient(AwsSession("us-east-1", CONNECTIONS))
         yield Managers(caller)
         await caller.close()
 
@@ -174,13 +174,13 @@ def test_a_process_that_ended_here_is_gone() -> None:
         "sys.stdout.buffer.write(msgspec.json.encode(this_process('t')))"
     )
     told = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True).stdout
-    assert is_gone(msgspec.json.decode(told, type=Holder))
+    assert is_gone(msgspec.json.decode(told, type=LeaseRecord))
 
 
 @pytest.mark.parametrize("change", [{"host": "elsewhere"}, {"boot_id": "another"}, {"process": "1@another namespace"}])
 def test_a_process_elsewhere_is_never_called_gone(change: dict[str, str]) -> None:
     values = {**msgspec.to_builtins(this_process("token")), "pid": 2**22 + 1, **change}
-    assert not is_gone(msgspec.convert(values, Holder))
+    assert not is_gone(msgspec.convert(values, LeaseRecord))
 
 
 def test_the_lease_object_is_json() -> None:

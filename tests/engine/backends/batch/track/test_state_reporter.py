@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from engine.aws.batch_states import BatchState
-from engine.backends.batch.ledger import Ledger, Stage, Submission, TaskRecord
-from engine.backends.batch.track.state_reporter import Teller, sighting_of
-from engine.model import ResourceShape, Sighting
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.track.state_reporter import StateReporter, sighting_of
+from engine.model import JobObservation, ResourceShape
 from tests.support.engine.batch_harness import Recorder
 
 SPOT = "Host EC2 (instance i-1) terminated."
@@ -17,11 +17,11 @@ NO_CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill 
 
 
 def submitted(tasks: int) -> Submission:
-    records = tuple(TaskRecord(bytes([index]) * 16, ResourceShape(), None) for index in range(tasks))
+    records = tuple(BatchTask(bytes([index]) * 16, ResourceShape(), None) for index in range(tasks))
     submission = Submission("5" * 32, "name", records, ResourceShape(), job_id="job")
     Ledger().add_submission(submission)
     for record in records:
-        record.stage = Stage.IN_BATCH
+        record.stage = BatchStage.IN_BATCH
     return submission
 
 
@@ -39,16 +39,16 @@ async def told() -> Recorder:
 
 
 async def test_a_state_and_a_sighting_are_told_once(told: Recorder) -> None:
-    teller, submission = Teller(told), submitted(1)
+    teller, submission = StateReporter(told), submitted(1)
     for _ in range(3):
         teller.tell(submission, single("RUNNABLE", statusReason=NO_CAPACITY))
     task_id = submission.tasks[0].task_id
     assert told.states[task_id] == [BatchState.RUNNABLE]
-    assert told.sightings[task_id] == [Sighting(reason=NO_CAPACITY)]
+    assert told.sightings[task_id] == [JobObservation(reason=NO_CAPACITY)]
 
 
 async def test_children_of_a_mixed_array_have_states_that_add_up(told: Recorder) -> None:
-    teller, submission = Teller(told), submitted(4)
+    teller, submission = StateReporter(told), submitted(4)
     teller.tell(submission, array(RUNNING=1, RUNNABLE=3))
     teller.tell(submission, array(SUCCEEDED=1, RUNNING=2, RUNNABLE=1))
     heard = [told.states.get(record.task_id) for record in submission.tasks]
@@ -62,7 +62,7 @@ async def test_children_of_a_mixed_array_have_states_that_add_up(told: Recorder)
 
 
 async def test_a_task_that_moved_to_another_submission_hears_nothing_of_the_old_one(told: Recorder) -> None:
-    teller, old = Teller(told), submitted(1)
+    teller, old = StateReporter(told), submitted(1)
     Ledger().add_submission(Submission("6" * 32, "name", old.tasks, ResourceShape(), job_id="new"))
     teller.tell(old, single("RUNNING"))
     assert not told.states
@@ -72,7 +72,7 @@ async def test_a_task_that_moved_to_another_submission_hears_nothing_of_the_old_
 def test_the_end_of_an_attempt_is_the_reason_of_the_next() -> None:
     lost = {"statusReason": SPOT, "container": {"logStreamName": "first", "exitCode": 137}}
     seen = sighting_of(single("RUNNING", attempts=[lost], container={"logStreamName": "second"}))
-    assert seen == Sighting(attempt=2, reason=SPOT, exit_code=None, log_stream="second")
+    assert seen == JobObservation(attempt=2, reason=SPOT, exit_code=None, log_stream="second")
 
 
 def test_a_failed_job_shows_both_reasons_and_its_exit_code() -> None:
