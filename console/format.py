@@ -12,8 +12,8 @@ from typing import Final
 
 UNKNOWN: Final = "–"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_SIZE_UNITS = "BKMGTPE"
-_COUNT_UNITS = ("", "k", "M", "G", "T")
+_SIZE_UNITS: Final = "BKMGTPE"
+_COUNT_UNITS: Final = ("", "k", "M", "G", "T")
 
 
 def count(number: float | None) -> str:

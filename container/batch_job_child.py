@@ -14,10 +14,10 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import cloudpickle
-from batch_job_control import Kind, Outcome, Phase, receive, send
+from batch_job_control import ChildOutcome, MessageKind, Phase, receive, send
 from batch_job_errors import (
     ExceptionPacker,
     describe,
@@ -27,9 +27,9 @@ from batch_job_errors import (
 )
 from batch_job_frames import ResultStatus
 
-MAX_RESULT_BYTES = 500_000_000  # Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes
+MAX_RESULT_BYTES: Final = 500_000_000  # Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes
 
-_Answer = tuple[Outcome, bytes]
+_Answer = tuple[ChildOutcome, bytes]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
         _take_over_process(stdout, stderr)
         outcome, body = _answer(payload, control)
         _flush()
-        send(control, Kind.OUTCOME, outcome.encode())
-        send(control, Kind.BODY, body)
+        send(control, MessageKind.OUTCOME, outcome.encode())
+        send(control, MessageKind.BODY, body)
         os._exit(0)
     finally:
         os._exit(1)  # the runner is gone, or user code closed our socket
@@ -96,17 +96,17 @@ def _answer(payload: Payload, control: socket.socket) -> _Answer:
 
 def _call(task: _Task, control: socket.socket) -> _Answer:
     packer = ExceptionPacker(task.client_classes)
-    send(control, Kind.PHASE, Phase.RUNNING.value.encode())
+    send(control, MessageKind.PHASE, Phase.RUNNING.value.encode())
     try:
         result = task.function(*task.arguments)
     except BaseException as error:
         return _failed(error, Phase.RUNNING, packer, control)
-    send(control, Kind.PHASE, Phase.RETURNING.value.encode())
+    send(control, MessageKind.PHASE, Phase.RETURNING.value.encode())
     try:
         body = _serialized(task, result)
     except BaseException as error:
         return _failed(error, Phase.RETURNING, packer, control)
-    return Outcome(ResultStatus.SUCCESS, Phase.RETURNING, type(result).__name__), body
+    return ChildOutcome(ResultStatus.SUCCESS, Phase.RETURNING, type(result).__name__), body
 
 
 def _serialized(task: _Task, result: object) -> bytes:
@@ -125,7 +125,7 @@ def _serialized(task: _Task, result: object) -> bytes:
 
 
 def _failed(error: BaseException, phase: Phase, packer: ExceptionPacker, control: socket.socket) -> _Answer:
-    outcome = Outcome(ResultStatus.EXCEPTION, phase, type(error).__name__)
+    outcome = ChildOutcome(ResultStatus.EXCEPTION, phase, type(error).__name__)
     return outcome, packer.pack(error, _notes(error, control))
 
 
@@ -133,7 +133,7 @@ def _unloadable(error: BaseException, control: socket.socket) -> _Answer:
     text = f"the task can't be loaded in the container: {describe(error)}; {_hint(error)}"
     wrapper = RuntimeError(text)
     wrapper.__cause__ = error
-    outcome = Outcome(ResultStatus.UNLOADABLE, Phase.LOADING, type(error).__name__)
+    outcome = ChildOutcome(ResultStatus.UNLOADABLE, Phase.LOADING, type(error).__name__)
     return outcome, ExceptionPacker(()).pack(wrapper, _notes(error, control))
 
 
@@ -148,7 +148,7 @@ def _notes(error: BaseException, control: socket.socket) -> list[str]:
     """The traceback, and the last lines that the task printed."""
     story = remote_traceback(error)
     _flush()
-    send(control, Kind.TAIL, b"")
+    send(control, MessageKind.TAIL, b"")
     tail = receive(control).decode(errors="replace")
     _log_where(error)
     return [story, tail] if tail else [story]

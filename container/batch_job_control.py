@@ -11,10 +11,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
+from typing import Final
 
 from batch_job_frames import ResultStatus
 
-_LEAD = struct.Struct("<cQ")
+_LEAD: Final = struct.Struct("<cQ")
 
 
 class MessageKind(bytes, Enum):

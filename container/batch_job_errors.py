@@ -13,14 +13,14 @@ import pickle
 import sys
 import traceback
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 import cloudpickle
 
-_CHAIN_LIMIT = 16
-_TRACEBACK_LIMIT = 32 * 1024
-_MESSAGE_LIMIT = 8 * 1024
-_FRAMES_LIMIT = 50
+_CHAIN_LIMIT: Final = 16
+_TRACEBACK_LIMIT: Final = 32 * 1024
+_MESSAGE_LIMIT: Final = 8 * 1024
+_FRAMES_LIMIT: Final = 50
 
 
 def builtin_error(text: str, notes: Sequence[str] = ()) -> bytes:

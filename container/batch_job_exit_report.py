@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import platform
 import signal
+from typing import Final
 
 from batch_job_control import Phase
-from batch_job_supervisor import Ending, Exit
+from batch_job_supervisor import Exit, ProcessEnding
 
-_DOING = {
+_DOING: Final = {
     Phase.LOADING: "while the function and its arguments were loaded",
     Phase.RUNNING: "while the function ran",
     Phase.RETURNING: "while the result was serialized",
 }
-_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE)
+_CRASHES: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE)
 
 
-def describe_death(ending: Ending) -> str:
+def describe_death(ending: ProcessEnding) -> str:
     """One sentence for the client: what happened, in which phase, after how long, with how much memory."""
     facts = f"{_DOING[ending.phase]} (it had run for {ending.duration_s:.1f} s"
     memory = f"peak memory {ending.exit.peak_bytes / 2**20:.0f} MiB)"

@@ -20,22 +20,23 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from itertools import accumulate
+from typing import Final
 
-VERSION = 1
-FIRST_READ = 64 * 1024
-MAX_INLINE_FRAME = 64 * 1024 * 1024
+VERSION: Final = 1
+FIRST_READ: Final = 64 * 1024
+MAX_INLINE_FRAME: Final = 64 * 1024 * 1024
 
 _PAYLOAD_MAGIC, _RESULT_MAGIC = b"SBPF", b"SBRF"
-_LEAD = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
-_HEADER = struct.Struct("<IIQI")  # tasks, directory offset, total length, crc32 of the directory
-_CRC = struct.Struct("<I")
-_ROW = struct.Struct("<16sQQ")  # task id, record offset, length of the record with its own blobs
-_RECORD = struct.Struct("<II")  # crc32 of task id and references, number of references
-_REF = struct.Struct("<?QQI")  # is external, length, offset (0 when external), crc32
-_RESULT_HEADER = struct.Struct("<IQ32s")  # meta length, body length, sha256 of both
-_DIGEST_BYTES = 32
-_HEADER_END = _LEAD.size + _HEADER.size + _CRC.size
-_EARLY_BLOBS = 32 * 1024  # of shared blobs before the directory, so that FIRST_READ reaches into it
+_LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
+_HEADER: Final = struct.Struct("<IIQI")  # tasks, directory offset, total length, crc32 of the directory
+_CRC: Final = struct.Struct("<I")
+_ROW: Final = struct.Struct("<16sQQ")  # task id, record offset, length of the record with its own blobs
+_RECORD: Final = struct.Struct("<II")  # crc32 of task id and references, number of references
+_REF: Final = struct.Struct("<?QQI")  # is external, length, offset (0 when external), crc32
+_RESULT_HEADER: Final = struct.Struct("<IQ32s")  # meta length, body length, sha256 of both
+_DIGEST_BYTES: Final = 32
+_HEADER_END: Final = _LEAD.size + _HEADER.size + _CRC.size
+_EARLY_BLOBS: Final = 32 * 1024  # of shared blobs before the directory, so that FIRST_READ reaches into it
 
 Tasks = Sequence[tuple[bytes, Sequence["Blob"]]]
 

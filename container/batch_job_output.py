@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Final
 
-_CHUNK = 64 * 1024
-_TAIL_BYTES = 8 * 1024
-_PIPE_CHUNKS = 16  # a pipe holds one chunk, or 16 when somebody enlarged it; more is new output
+_CHUNK: Final = 64 * 1024
+_TAIL_BYTES: Final = 8 * 1024
+_PIPE_CHUNKS: Final = 16  # a pipe holds one chunk, or 16 when somebody enlarged it; more is new output
 
 
 class TaskOutput:

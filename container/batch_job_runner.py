@@ -20,11 +20,11 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import batch_job_store
 from batch_job_child import Payload
-from batch_job_control import Outcome, Phase
+from batch_job_control import ChildOutcome, Phase
 from batch_job_errors import builtin_error
 from batch_job_exit_report import describe_death
 from batch_job_frames import (
@@ -41,18 +41,18 @@ from batch_job_log import log
 from batch_job_settings import Settings, UsageError
 from batch_job_sigterm import SigtermGuard, Terminated
 from batch_job_store import MissingObject, Store, StoreError
-from batch_job_supervisor import Ending, Exit, Supervisor
+from batch_job_supervisor import Exit, ProcessEnding, Supervisor
 
-RUNNER_VERSION = "0.1.0"
+RUNNER_VERSION: Final = "0.1.0"
 
-DONE = 0
-FUNCTION_FAILED = 1
-UNLOADABLE = 2
-TRY_AGAIN = 75
-REFUSED = 76
-TERMINATED = 143
+DONE: Final = 0
+FUNCTION_FAILED: Final = 1
+UNLOADABLE: Final = 2
+TRY_AGAIN: Final = 75
+REFUSED: Final = 76
+TERMINATED: Final = 143
 
-_EXIT_CODES = {ResultStatus.SUCCESS: DONE, ResultStatus.UNLOADABLE: UNLOADABLE}
+_EXIT_CODES: Final = {ResultStatus.SUCCESS: DONE, ResultStatus.UNLOADABLE: UNLOADABLE}
 
 MakeClient = Callable[[str | None], Any]
 
@@ -115,7 +115,7 @@ class _Job:
         frame = from_inline(settings.payload)
         return lambda offset, length: frame[offset : offset + length]
 
-    def _ending(self, reader: PayloadReader, entry: TaskEntry) -> Ending:
+    def _ending(self, reader: PayloadReader, entry: TaskEntry) -> ProcessEnding:
         try:
             self._check_python()
             payload = self._payload(reader, entry)
@@ -142,12 +142,12 @@ class _Job:
             raise _Unusable(f"the shared object {ref.digest} was altered in S3 ({len(data)} bytes)")
         return data
 
-    def _terminated(self, ending: Ending) -> int:
+    def _terminated(self, ending: ProcessEnding) -> int:
         called = ending.phase is not Phase.LOADING
         log(f"ended by SIGTERM, the function was {'interrupted' if called else 'not called'}, no result is written")
         return TERMINATED if called else TRY_AGAIN
 
-    def _write(self, key: str, entry: TaskEntry, ending: Ending) -> int:
+    def _write(self, key: str, entry: TaskEntry, ending: ProcessEnding) -> int:
         outcome, body = (ending.outcome, ending.body) if ending.outcome else _dead(ending)
         frame = encode_result(self._meta(entry, outcome, ending), body)
         start = time.monotonic()
@@ -159,7 +159,7 @@ class _Job:
         )
         return code
 
-    def _meta(self, entry: TaskEntry, outcome: Outcome, ending: Ending) -> ResultMeta:
+    def _meta(self, entry: TaskEntry, outcome: ChildOutcome, ending: ProcessEnding) -> ResultMeta:
         return ResultMeta(
             task_id=entry.task_id.hex(),
             status=outcome.status,
@@ -176,20 +176,20 @@ class _Job:
         )
 
 
-def _refused(text: str) -> Ending:
+def _refused(text: str) -> ProcessEnding:
     """The ending of a task that was never started."""
-    outcome = Outcome(ResultStatus.UNLOADABLE, Phase.LOADING, "refused")
+    outcome = ChildOutcome(ResultStatus.UNLOADABLE, Phase.LOADING, "refused")
     nothing = Exit(code=None, signal=None, cpu_s=0.0, peak_bytes=0)
-    return Ending(outcome, builtin_error(text), Phase.LOADING, "", nothing, time.time(), 0.0)
+    return ProcessEnding(outcome, builtin_error(text), Phase.LOADING, "", nothing, time.time(), 0.0)
 
 
-def _dead(ending: Ending) -> tuple[Outcome, bytes]:
+def _dead(ending: ProcessEnding) -> tuple[ChildOutcome, bytes]:
     """Outcome and exception of a process that ended without a word."""
     loading = ending.phase is Phase.LOADING
     status = ResultStatus.UNLOADABLE if loading else ResultStatus.DIED
     label = f"signal {ending.exit.signal}" if ending.exit.signal else f"exit code {ending.exit.code}"
     notes = [ending.tail] if ending.tail else []
-    return Outcome(status, ending.phase, label), builtin_error(describe_death(ending), notes)
+    return ChildOutcome(status, ending.phase, label), builtin_error(describe_death(ending), notes)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-READ_PATIENCE_S = 60  # an outage this long costs none of the three attempts
-_ARGUMENTS = ("--store", "--submission", "--payload", "--options")
-_NOT_GIVEN = "none"  # the parameters' default in the job definition
+READ_PATIENCE_S: Final = 60  # an outage this long costs none of the three attempts
+_ARGUMENTS: Final = ("--store", "--submission", "--payload", "--options")
+_NOT_GIVEN: Final = "none"  # the parameters' default in the job definition
 
 
 class UsageError(ValueError):

@@ -6,10 +6,11 @@ import os
 import signal
 import time
 from types import FrameType
+from typing import Final
 
 from batch_job_log import log
 
-_GRACE_S = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
+_GRACE_S: Final = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
 
 
 class Terminated(BaseException):

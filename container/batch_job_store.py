@@ -6,13 +6,13 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from batch_job_log import log
 from botocore.exceptions import BotoCoreError, ClientError
 
-_MISSING = ("404", "NoSuchKey", "NotFound")
-_REFUSED = (
+_MISSING: Final = ("404", "NoSuchKey", "NotFound")
+_REFUSED: Final = (
     "403",
     "AccessDenied",
     "AccountProblem",
@@ -21,9 +21,9 @@ _REFUSED = (
     "InvalidRange",
     "NoSuchBucket",
 )
-_PATIENCE_S = 120.0  # for a refusal after the function was called: new permissions take effect within this
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 20.0
+_PATIENCE_S: Final = 120.0  # for a refusal after the function was called: new permissions take effect within this
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 20.0
 
 
 class StoreError(Exception):

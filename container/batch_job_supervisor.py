@@ -11,14 +11,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from batch_job_child import Payload, run_child
-from batch_job_control import Kind, MessageBuffer, Outcome, Phase, send
-from batch_job_output import Output
+from batch_job_control import ChildOutcome, MessageBuffer, MessageKind, Phase, send
+from batch_job_output import TaskOutput
 from batch_job_sigterm import SigtermGuard
 
-_CHUNK = 256 * 1024
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_CHUNK: Final = 256 * 1024
+_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Exit:
 class ProcessEnding:
     """How the task's process ended. `outcome` is None when the process couldn't say."""
 
-    outcome: Outcome | None
+    outcome: ChildOutcome | None
     body: bytes | bytearray
     phase: Phase
     tail: str
@@ -70,11 +71,11 @@ class Supervisor:
     def __init__(self, guard: SigtermGuard) -> None:
         self._guard = guard
         self._selector = selectors.DefaultSelector()
-        self._output = Output()
+        self._output = TaskOutput()
         self._messages = MessageBuffer()
         self._watch = _Stopwatch()
         self._phase = Phase.LOADING
-        self._outcome: Outcome | None = None
+        self._outcome: ChildOutcome | None = None
         self._body: bytes | bytearray = b""
         self._exit: Exit | None = None
 
@@ -137,13 +138,13 @@ class Supervisor:
             self._handle(kind, message)
         return bool(data)
 
-    def _handle(self, kind: Kind, message: bytearray) -> None:
-        if kind is Kind.PHASE:
+    def _handle(self, kind: MessageKind, message: bytearray) -> None:
+        if kind is MessageKind.PHASE:
             self._enter(Phase(message.decode()))
-        elif kind is Kind.TAIL:
+        elif kind is MessageKind.TAIL:
             self._answer_tail()
-        elif kind is Kind.OUTCOME:
-            self._outcome = Outcome.decode(message)
+        elif kind is MessageKind.OUTCOME:
+            self._outcome = ChildOutcome.decode(message)
         else:
             self._body = message
 
@@ -159,7 +160,7 @@ class Supervisor:
         self._output.drain()
         self._control.setblocking(True)
         with contextlib.suppress(OSError):  # the task may have died meanwhile
-            send(self._control, Kind.TAIL, self._output.tail().encode())
+            send(self._control, MessageKind.TAIL, self._output.tail().encode())
         self._control.setblocking(False)
 
     def _reap(self) -> bool:

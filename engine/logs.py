@@ -8,13 +8,14 @@ import logging.config
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-FORMAT_VARIABLE = "SCALER_BATCH_LOG_FORMAT"
+FORMAT_VARIABLE: Final = "SCALER_BATCH_LOG_FORMAT"
 """`plain` or `json`, for what is not a terminal."""
-LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+LEVELS: Final = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 
-_STREAMS = {"/dev/stdout": lambda: sys.stdout, "/dev/stderr": lambda: sys.stderr}
-_PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_STREAMS: Final = {"/dev/stdout": lambda: sys.stdout, "/dev/stderr": lambda: sys.stderr}
+_PLAIN: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
 def configure_logging(level: str, paths: Sequence[str], config_file: str | None, environ: Mapping[str, str]) -> None:

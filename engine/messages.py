@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ WorkerMessage = TaskArrived | CancelRequested | ObjectsDeleted | ShutdownRequest
 ManagerMessage = ManagerEcho | CapacityWanted
 
 
-class CancelAnswer(str, Enum):
+class CancelAnswer(StrEnum):
     """What a worker may say to a cancel; Scaler's own names."""
 
     CANCELED = "canceled"

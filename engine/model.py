@@ -6,14 +6,14 @@ Times are seconds since the epoch, sizes are bytes, unless a name or docstring s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
 from container.batch_job_frames import Blob
 
 
-class Route(str, Enum):
+class Route(StrEnum):
     """How a submission's payload travels; the payload router picks it."""
 
     INLINE = "inline"

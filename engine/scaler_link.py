@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import zmq
 from scaler.config.types.address import AddressConfig, SocketType
@@ -63,8 +63,8 @@ from engine.messages import (
     WorkerVitals,
 )
 
-CONNECT_TIMEOUT_SECONDS = 5.0
-_BROKEN = (YMQException, ObjectStorageException, OSError)
+CONNECT_TIMEOUT_S: Final = 5.0
+_BROKEN: Final = (YMQException, ObjectStorageException, OSError)
 
 
 class SchedulerLink:
@@ -289,7 +289,7 @@ async def _probe(address: str) -> None:
         return
     try:
         opening = asyncio.open_connection(where.host, where.port)
-        _, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_SECONDS)
+        _, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
     except (TimeoutError, OSError) as error:
         raise LinkDown(f"nobody answers at {address}") from error
     writer.close()
@@ -297,7 +297,7 @@ async def _probe(address: str) -> None:
 
 async def _connecting(attempt: Awaitable[None], address: str) -> None:
     try:
-        await asyncio.wait_for(attempt, CONNECT_TIMEOUT_SECONDS)
+        await asyncio.wait_for(attempt, CONNECT_TIMEOUT_S)
     except (TimeoutError, *_BROKEN) as error:
         raise LinkDown(f"nobody answers at {address}") from error
 

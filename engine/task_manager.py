@@ -11,6 +11,7 @@ import asyncio
 import logging
 import pickle
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Final
 
 from container.batch_job_frames import Blob
 from engine.aio import cancel_and_wait
@@ -28,7 +29,7 @@ from engine.task_record import ENDING, TaskRecord, TaskState, shape_wanted
 
 logger = logging.getLogger(__name__)
 
-CLAIM_GRACE_SECONDS = 20.0
+CLAIM_GRACE_S: Final = 20.0
 """After a new connection: how long a job whose task did not come back is kept before it is terminated."""
 
 
@@ -140,7 +141,7 @@ class AWSHPCTaskManager:
         self._deliveries.on_joined()
         if self._backend.orphans or any(each.state is TaskState.ADOPTING for each in self._records.values()):
             loop = asyncio.get_running_loop()
-            self._claim_deadline = loop.call_later(CLAIM_GRACE_SECONDS, self._withdraw_unclaimed)
+            self._claim_deadline = loop.call_later(CLAIM_GRACE_S, self._withdraw_unclaimed)
 
     def on_link_lost(self) -> None:
         """What we held, the scheduler hands out anew when we come back: only jobs are kept, for their tasks."""

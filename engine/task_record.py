@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
+from typing import Final
 
 from engine.aws.batch_states import BatchState
 from engine.messages import TaskArrived
 from engine.model import Placement, ResourceShape
 
 
-class TaskState(str, Enum):
+class TaskState(StrEnum):
     """Where a task is between the scheduler and AWS Batch."""
 
     QUEUED = "queued"
@@ -41,8 +42,8 @@ class TaskState(str, Enum):
     """Nothing is left of it here."""
 
 
-_LIVE = frozenset({TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED, TaskState.ADOPTING})
-_MAY_FOLLOW: dict[TaskState, frozenset[TaskState]] = {
+_LIVE: Final = frozenset({TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED, TaskState.ADOPTING})
+_MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
     TaskState.QUEUED: frozenset({TaskState.LOADING, TaskState.ADOPTING, TaskState.TERMINATING, TaskState.ENDED}),
     TaskState.LOADING: frozenset(
         {
@@ -62,13 +63,13 @@ _MAY_FOLLOW: dict[TaskState, frozenset[TaskState]] = {
     TaskState.ENDED: frozenset(),
 }
 
-HOLDS_SLOT = frozenset(
+HOLDS_SLOT: Final = frozenset(
     {TaskState.LOADING, *_LIVE, TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING},
 )
 """The states that count against `max_concurrent_jobs`."""
 
 
-ENDING = frozenset({TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING, TaskState.DELIVERED})
+ENDING: Final = frozenset({TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING, TaskState.DELIVERED})
 """How it ends is settled: whatever else is heard of it changes nothing."""
 
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.config.settings import ManagerConfig
 from engine.errors import ClusterShutdown, SchedulerLost
@@ -30,8 +30,8 @@ from engine.task_manager import AWSHPCTaskManager
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0
-FAREWELL_SECONDS = 5.0
+RETRY_S: Final = 1.0
+FAREWELL_S: Final = 5.0
 
 
 class SchedulerChannel(Protocol):
@@ -89,13 +89,13 @@ class AWSBatchWorker:
                 self.health.down(f"worker link: {error}")
                 self._outage_reported = True
             self._check_death()
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RETRY_S)
 
     async def leave(self) -> None:
         """Tell the scheduler, which hands on at once what it thinks we hold."""
         if self._channel is not None:
             with contextlib.suppress(LinkDown, TimeoutError):
-                await asyncio.wait_for(self._channel.farewell(), FAREWELL_SECONDS)
+                await asyncio.wait_for(self._channel.farewell(), FAREWELL_S)
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
         await self._open_channel().answer_cancel(task_id, answer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import Any, Final
 
 from engine.aio import cancel_and_wait
 from engine.backends.protocol import Introspection
@@ -27,8 +27,8 @@ from engine.worker import AWSBatchWorker
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0
-IDLE_HEARTBEAT_SECONDS = 0.5
+RETRY_S: Final = 1.0
+IDLE_HEARTBEAT_S: Final = 0.5
 """Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
 
 
@@ -152,7 +152,7 @@ class AWSHPCWorkerManager:
                 self._health.down(str(error))
             if self._last_contact_age() > self.config.death_timeout_seconds:
                 raise SchedulerLost(self.config.scheduler_address, self._last_contact_age())
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RETRY_S)
 
     async def _serve_manager_link(self) -> None:
         channel = await self._link.open_manager(self.config.scheduler_address)
@@ -173,7 +173,7 @@ class AWSHPCWorkerManager:
         while True:
             await channel.heartbeat(self._advertised(), self._capabilities())
             interval = self.config.heartbeat_interval_seconds
-            await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_SECONDS))
+            await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_S))
             silence = time.monotonic() - max(opened, self._last_contact)
             if silence > max(15.0, 3 * interval):
                 raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")

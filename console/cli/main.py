@@ -11,15 +11,15 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from typer.main import get_group
 
 from engine.errors import EngineError
 
-PROGRAM = "scaler-batch"
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+PROGRAM: Final = "scaler-batch"
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class CommandEntry:
     summary: str
 
 
-ENTRIES = (
+ENTRIES: Final = (
     CommandEntry(
         "run",
         "console.cli.commands.run",
@@ -83,7 +83,7 @@ ENTRIES = (
 )
 
 # A forwarded command leaves every word, `--help` included, to the application that it forwards to.
-_FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_FORWARD: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app = typer.Typer(
     add_completion=False,

@@ -9,11 +9,11 @@ import os
 import sys
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-STYLES = {
+STYLES: Final = {
     "SUBMITTED": "bright_black",
     "PENDING": "bright_black",
     "RUNNABLE": "yellow",
@@ -25,7 +25,7 @@ STYLES = {
     "down": "bold red",
 }
 """By the whole text of a cell; what it says is in the text, colour only repeats it."""
-LAST_COLUMN = 20
+LAST_COLUMN: Final = 20
 """Sentences stand there: it may be wrapped, but not to less than this."""
 
 

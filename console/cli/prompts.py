@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import typer
 
 from engine.errors import ConfigError, EngineError
 
-MANY = 10
+MANY: Final = 10
 """For more than so many the number itself must be typed."""
 
 

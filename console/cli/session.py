@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
@@ -39,7 +39,7 @@ FilterOption = Annotated[
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 
-_TASK_ID = re.compile(r"[0-9a-f]{1,64}")
+_TASK_ID: Final = re.compile(r"[0-9a-f]{1,64}")
 
 T = TypeVar("T")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from console.cli.commands.jobs import print_jobs
 from console.cli.commands.status import print_status
 from console.cli.session import answer, looking
 from engine.telemetry.schema.messages import FullState, GetFullState, GetWindow, Window
 
-MOST_URGENT = 20
+MOST_URGENT: Final = 20
 
 
 def print_once(engine: str | None, keys: Path | None) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 # How the manager's clients name themselves in their User-Agent.
-MANAGER = "scaler-batch-manager"
+MANAGER: Final = "scaler-batch-manager"
 
 
 @dataclass(frozen=True, slots=True)

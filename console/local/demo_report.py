@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import msgspec
 
 from console.local.api_calls import ApiCalls
 from console.local.demo import DemoAnswer, expected_results
 
-SHOWN_RESULTS = 50
+SHOWN_RESULTS: Final = 50
 
 # SubmitJob, one DescribeJobs at the very least, and GetObject and DeleteObject of the result.
-POLLED_CALLS_PER_TASK = 4
+POLLED_CALLS_PER_TASK: Final = 4
 
 
 class DemoReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from provisioner.local.containers.job_image import JobImage
     from provisioner.local.options import Delays
 
-PROCESSES_AT_ONCE = 256
+PROCESSES_AT_ONCE: Final = 256
 """Jobs of one vCPU; in containers there are as many as this machine has cores."""
 
 # With a client the interesting output is the client's; a cluster that stays up tells what it does.
-QUIET_LEVEL = "WARNING"
+QUIET_LEVEL: Final = "WARNING"
 
 
 class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,11 +12,12 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from console.processes.children import end_child, ends_within, signal_child, signal_group, start_child
 
-CLIENT_GRACE_SECONDS = 5.0
-_DRAINING = (signal.SIGINT, signal.SIGTERM)
+CLIENT_GRACE_S: Final = 5.0
+_DRAINING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class LocalSession:
         *,
         capture: bool = False,
         stay: bool = False,
-        client_grace_seconds: float = CLIENT_GRACE_SECONDS,
+        client_grace_seconds: float = CLIENT_GRACE_S,
     ) -> None:
         self._engine_program = engine
         self._client_program = client

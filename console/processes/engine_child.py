@@ -12,18 +12,18 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from engine.errors import EngineError
 from engine.telemetry.endpoints import Endpoint, EngineHere, engines_here
 
-START_SECONDS = 120.0
-BUILD_SECONDS = 1800.0
+START_S: Final = 120.0
+BUILD_S: Final = 1800.0
 """Of an image that has to be pulled, built and pushed first."""
 
-_LOOK_SECONDS = 0.05
-_TAIL_BYTES = 4096
-_TAIL_LINES = 12
+_LOOK_S: Final = 0.05
+_TAIL_BYTES: Final = 4096
+_TAIL_LINES: Final = 12
 
 
 class EngineChild:
@@ -41,7 +41,7 @@ class EngineChild:
     def wait_for(
         self,
         is_ours: Callable[[EngineHere], bool],
-        seconds: float = START_SECONDS,
+        seconds: float = START_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> Endpoint:
         """Where the engine can be reached, as soon as it says so. Raises `EngineError` when it ends before."""
@@ -51,7 +51,7 @@ class EngineChild:
             if found:
                 return found[0].endpoint
             self._must_live()
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_LOOK_S)
         raise EngineError(f"the engine says nothing after {seconds:.0f} s: its log {self.log} may tell why")
 
     def end_in_words(self) -> str:

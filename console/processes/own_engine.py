@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from console.cli.progress import say, step
-from console.processes.engine_child import START_SECONDS, EngineChild, log_file, start_detached, start_tied
+from console.processes.engine_child import START_S, EngineChild, log_file, start_detached, start_tied
 from console.processes.engine_program import engine_command
 from engine.errors import ConfigError
 from engine.telemetry.client.client import TelemetryClient
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from engine.config.settings import EngineConfig
     from engine.telemetry.endpoints import Endpoint
 
-LOCAL = (sys.executable, "-P", "-c", "from console.cli.main import main; main()", "local", "--headless", "--stay")
+LOCAL: Final = (
+    sys.executable,
+    "-P",
+    "-c",
+    "from console.cli.main import main; main()",
+    "local",
+    "--headless",
+    "--stay",
+)
 
 
 def run_watched(settings: EngineConfig, *, only_ascii: bool = False) -> int:
@@ -39,7 +47,7 @@ def run_watched(settings: EngineConfig, *, only_ascii: bool = False) -> int:
 
 
 def run_local_watched(
-    words: Sequence[str], manager: str | None, *, start_seconds: float = START_SECONDS, only_ascii: bool = False
+    words: Sequence[str], manager: str | None, *, start_seconds: float = START_S, only_ascii: bool = False
 ) -> int:
     """`local` with the same words, as a process that ends with this one. Returns the exit code."""
     name = manager or f"local-{os.getpid()}"

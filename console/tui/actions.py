@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Final
 
 
-class ActionScope(str, Enum):
+class ActionScope(StrEnum):
     """Where an action's keys are listened to."""
 
     EVERYWHERE = "everywhere"
@@ -65,8 +65,8 @@ _ALL, _DASH, _JOB, _LOGS, _REPLAY = (
     ActionScope.LOGS,
     ActionScope.REPLAY,
 )
-_WHY = ActionScope.WHY
-_RES = ActionScope.RESOURCES
+_WHY: Final = ActionScope.WHY
+_RES: Final = ActionScope.RESOURCES
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
 """Of the dashboard; a pane's digit is its place here, from 1."""

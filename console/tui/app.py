@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 from textual import events
@@ -27,10 +27,10 @@ from engine.errors import ConfigError
 if TYPE_CHECKING:
     from console.tui.stack.run import Run
 
-BEAT_SECONDS = 0.1
-GREETING_SECONDS = 20.0
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-MOUSE_MODES = ("1000", "1003", "1015", "1006")
+BEAT_S: Final = 0.1
+GREETING_S: Final = 20.0
+SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
 
 
 class ConsoleApp(App[Quit], inherit_bindings=False):
@@ -65,9 +65,9 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self._use_keymap()
         self.state.source.poll()
         self.push_screen(self.dashboard)
-        self.set_interval(BEAT_SECONDS, self._beat)
+        self.set_interval(BEAT_S, self._beat)
         if self._greeting:
-            self.notify(self._greeting, timeout=GREETING_SECONDS, markup=False)
+            self.notify(self._greeting, timeout=GREETING_S, markup=False)
 
     def _end_by(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)

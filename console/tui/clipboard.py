@@ -16,7 +16,7 @@ from typing import Final
 
 MOST_BY_TERMINAL: Final = 74_000
 """Characters; terminals cut an OSC 52 at about 100,000 bytes of base64."""
-_SECONDS = 1.0
+_SECONDS: Final = 1.0
 
 
 def copy(text: str, to_terminal: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> str:

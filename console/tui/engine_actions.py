@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from console.tui.drawing.spans import clean
 from engine.telemetry.schema.messages import (
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from console.tui.app import ConsoleApp
     from console.tui.state import ConsoleState
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-REFUSED_SHOWN = 3
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+REFUSED_SHOWN: Final = 3
 
 
 class EngineActions:

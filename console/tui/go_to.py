@@ -125,7 +125,7 @@ def _log_level(app: ConsoleApp, rest: str) -> str:
     return app.control.log_level(rest) if app.state.may_write else _NOT_NOW
 
 
-_NOT_NOW = "not possible now: the console is read-only or the engine is out of reach"
+_NOT_NOW: Final = "not possible now: the console is read-only or the engine is out of reach"
 
 VERBS: Final[Mapping[str, Verb]] = {
     "jobs": _jobs,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from console.tui.actions import PANES
 
-FILE = "console.json"
+FILE: Final = "console.json"
 
 
 class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):

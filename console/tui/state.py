@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.jobs.jobs_view import JobsView
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from console.tui.stack.model import Provisioning
     from console.tui.stack.run import Run
 
-HELD_VERSION = -2
+HELD_VERSION: Final = -2
 """Of a held mirror: no other has it."""
-TREND_WINDOWS = ("5m", "1h", "24h")
+TREND_WINDOWS: Final = ("5m", "1h", "24h")
 
 
-class Quit(str, Enum):
+class Quit(StrEnum):
     """How a console is left."""
 
     LEAVE = "leave"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from engine.telemetry.schema.messages import CallStats, JobState, ManagerView, Quota, RouteStats, Snapshot
 
 T = TypeVar("T")
 
-ROUTES = ("inline", "inline-gzip", "s3")
+ROUTES: Final = ("inline", "inline-gzip", "s3")
 """In this order, whether used or not."""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class BatchState(str, Enum):
+class BatchState(StrEnum):
     """AWS Batch's own job states, in the order in which a job passes them."""
 
     SUBMITTED = "SUBMITTED"

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
-SLOWEST_SHARE = 0.01
+SLOWEST_SHARE: Final = 0.01
 """A rate never falls below this share of its nominal one: recovery must be noticed."""
-RECOVERY_SHARE_PER_S = 0.02
+RECOVERY_SHARE_PER_S: Final = 0.02
 """From half back to full in 25 seconds."""
-HALVING_PAUSE_S = 1.0
+HALVING_PAUSE_S: Final = 1.0
 """Calls that were under way together are throttled together: they count as one throttle."""
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-WORK_THREADS = 12
-URGENT_THREADS = 4
-CONNECTIONS = WORK_THREADS + URGENT_THREADS
-BACKOFF_BASE_S = 0.2
-BACKOFF_CAP_S = 5.0
+WORK_THREADS: Final = 12
+URGENT_THREADS: Final = 4
+CONNECTIONS: Final = WORK_THREADS + URGENT_THREADS
+BACKOFF_BASE_S: Final = 0.2
+BACKOFF_CAP_S: Final = 5.0
 """An outage is noticed to be over within this time, and costs each waiting call one try in half of it."""
 
 
@@ -48,24 +48,24 @@ class Operation:
     """Has threads of its own, so that slow transfers never delay it."""
 
 
-SUBMIT_JOB = Operation(
+SUBMIT_JOB: Final = Operation(
     "SubmitJob", "batch", "submit_job", limits.SUBMIT_JOB_RATE * 0.9, 20, repeatable=False, guarded=True
 )
-TERMINATE_JOB = Operation("TerminateJob", "batch", "terminate_job", 45, 20, guarded=True, urgent=True)
-DESCRIBE_JOBS = Operation("DescribeJobs", "batch", "describe_jobs", 20, 20)
-LIST_JOBS = Operation("ListJobs", "batch", "list_jobs", 10, 10)
-DESCRIBE_QUEUES = Operation("DescribeJobQueues", "batch", "describe_job_queues", 5, 5)
-DESCRIBE_ENVIRONMENTS = Operation("DescribeComputeEnvironments", "batch", "describe_compute_environments", 5, 5)
-DESCRIBE_DEFINITIONS = Operation("DescribeJobDefinitions", "batch", "describe_job_definitions", 5, 5)
-GET_OBJECT = Operation("GetObject", "s3", "get_object", limits.S3_READ_RATE / 2, 500)
-LIST_OBJECTS = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
-PUT_OBJECT = Operation("PutObject", "s3", "put_object", limits.S3_WRITE_RATE / 4, 100, guarded=True)
-DELETE_OBJECTS = Operation("DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True)
-GET_LEASE = Operation("GetLease", "s3", "get_object", 10, 10, urgent=True)
-PUT_LEASE = Operation("PutLease", "s3", "put_object", 10, 10, urgent=True)
-DELETE_LEASE = Operation("DeleteLease", "s3", "delete_object", 10, 10, urgent=True)
-GET_LOG_EVENTS = Operation("GetLogEvents", "logs", "get_log_events", limits.LOG_EVENTS_RATE / 2, 5)
-GET_SERVICE_QUOTA = Operation("GetServiceQuota", "service-quotas", "get_service_quota", 1, 5)
+TERMINATE_JOB: Final = Operation("TerminateJob", "batch", "terminate_job", 45, 20, guarded=True, urgent=True)
+DESCRIBE_JOBS: Final = Operation("DescribeJobs", "batch", "describe_jobs", 20, 20)
+LIST_JOBS: Final = Operation("ListJobs", "batch", "list_jobs", 10, 10)
+DESCRIBE_QUEUES: Final = Operation("DescribeJobQueues", "batch", "describe_job_queues", 5, 5)
+DESCRIBE_ENVIRONMENTS: Final = Operation("DescribeComputeEnvironments", "batch", "describe_compute_environments", 5, 5)
+DESCRIBE_DEFINITIONS: Final = Operation("DescribeJobDefinitions", "batch", "describe_job_definitions", 5, 5)
+GET_OBJECT: Final = Operation("GetObject", "s3", "get_object", limits.S3_READ_RATE / 2, 500)
+LIST_OBJECTS: Final = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
+PUT_OBJECT: Final = Operation("PutObject", "s3", "put_object", limits.S3_WRITE_RATE / 4, 100, guarded=True)
+DELETE_OBJECTS: Final = Operation("DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True)
+GET_LEASE: Final = Operation("GetLease", "s3", "get_object", 10, 10, urgent=True)
+PUT_LEASE: Final = Operation("PutLease", "s3", "put_object", 10, 10, urgent=True)
+DELETE_LEASE: Final = Operation("DeleteLease", "s3", "delete_object", 10, 10, urgent=True)
+GET_LOG_EVENTS: Final = Operation("GetLogEvents", "logs", "get_log_events", limits.LOG_EVENTS_RATE / 2, 5)
+GET_SERVICE_QUOTA: Final = Operation("GetServiceQuota", "service-quotas", "get_service_quota", 1, 5)
 
 
 class Ownership(Protocol):

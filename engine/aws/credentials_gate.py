@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from engine.aws.budget import Clock
 
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 15.0
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 15.0
 
 
 class CredentialsGate:

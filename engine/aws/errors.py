@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from botocore import exceptions as sdk
 
@@ -43,7 +44,7 @@ class AwsError(Exception):
 
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and the common errors of each service
-THROTTLING_CODES = frozenset(
+THROTTLING_CODES: Final = frozenset(
     (
         "TooManyRequestsException",
         "TooManyRequests",
@@ -58,7 +59,7 @@ THROTTLING_CODES = frozenset(
         "429",
     )
 )
-CREDENTIAL_CODES = frozenset(
+CREDENTIAL_CODES: Final = frozenset(
     (
         "ExpiredToken",
         "ExpiredTokenException",
@@ -74,19 +75,19 @@ CREDENTIAL_CODES = frozenset(
         "RequestTimeTooSkewed",
     )
 )
-ABSENT_CODES = frozenset(("NoSuchKey", "404", "NotFound", "ResourceNotFoundException"))
-CONFLICT_CODES = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "409"))
-TRANSIENT_CODES = frozenset(("RequestTimeout", "RequestTimeoutException", "OperationAborted"))
+ABSENT_CODES: Final = frozenset(("NoSuchKey", "404", "NotFound", "ResourceNotFoundException"))
+CONFLICT_CODES: Final = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "409"))
+TRANSIENT_CODES: Final = frozenset(("RequestTimeout", "RequestTimeoutException", "OperationAborted"))
 
-CREDENTIAL_ERRORS = (
+CREDENTIAL_ERRORS: Final = (
     sdk.NoCredentialsError,
     sdk.PartialCredentialsError,
     sdk.CredentialRetrievalError,
     sdk.TokenRetrievalError,
     sdk.SSOError,
 )
-UNSENT_ERRORS = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
-LOST_ERRORS = (sdk.HTTPClientError, sdk.IncompleteReadError, sdk.ResponseStreamingError)
+UNSENT_ERRORS: Final = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
+LOST_ERRORS: Final = (sdk.HTTPClientError, sdk.IncompleteReadError, sdk.ResponseStreamingError)
 
 
 def sort(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bool) -> AwsError:

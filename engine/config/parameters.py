@@ -7,7 +7,8 @@ parameters; our own have no short form.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
+from typing import Final
 
 import msgspec
 
@@ -31,12 +32,12 @@ from engine.config.values import (
 )
 from engine.logs import LEVELS
 
-BATCH_MAX_TIMEOUT_MINUTES = (2**31 - 1) // 60
+BATCH_MAX_TIMEOUT_MINUTES: Final = (2**31 - 1) // 60
 """attemptDurationSeconds of SubmitJob is a 32-bit number."""
 
-INLINE_LIMIT_MAXIMUM = 28 * 1024
+INLINE_LIMIT_MAXIMUM: Final = 28 * 1024
 
-WORKER_MANAGER_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+WORKER_MANAGER_ID_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
 class ParameterScope(Enum):
@@ -47,7 +48,7 @@ class ParameterScope(Enum):
     NO_EFFECT = "no effect"
 
 
-class Group(str, Enum):
+class Group(StrEnum):
     """Where `--help` shows it."""
 
     AWS = "AWS HPC"
@@ -95,17 +96,17 @@ def _defaults_of(struct: type[msgspec.Struct]) -> dict[str, object]:
     return plain | made
 
 
-_DEFAULTS: dict[ParameterScope, dict[str, object]] = {
+_DEFAULTS: Final[dict[ParameterScope, dict[str, object]]] = {
     ParameterScope.MANAGER: _defaults_of(ManagerConfig),
     ParameterScope.ENGINE: _defaults_of(EngineConfig),
     ParameterScope.NO_EFFECT: {},
 }
 
-_BATCH_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
-_ANYTHING = text(r".+", "any text that isn't empty")
+_BATCH_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
+_ANYTHING: Final = text(r".+", "any text that isn't empty")
 
 
-_AWS = (
+_AWS: Final = (
     Parameter(
         name="job_queue",
         short="-q",
@@ -193,7 +194,7 @@ _AWS = (
     ),
 )
 
-_SCALER = (
+_SCALER: Final = (
     Parameter(
         name="scheduler_address",
         kind=address(),
@@ -240,7 +241,7 @@ _SCALER = (
     ),
 )
 
-_WORKER = (
+_WORKER: Final = (
     Parameter(
         name="per_worker_capabilities",
         short="-pwc",
@@ -282,7 +283,7 @@ _WORKER = (
     ),
 )
 
-_ENGINE = (
+_ENGINE: Final = (
     Parameter(
         name="on_exit",
         scope=ParameterScope.ENGINE,
@@ -368,7 +369,7 @@ def _without_effect(name: str, short: str | None, kind: ValueKind, what: str) ->
     )
 
 
-_NO_EFFECT = (
+_NO_EFFECT: Final = (
     _without_effect("task_timeout_seconds", "-tts", integer(0), "Jobs have --job-timeout-minutes instead."),
     _without_effect("garbage_collect_interval_seconds", "-gc", integer(1), "Tasks don't run in this process."),
     _without_effect("trim_memory_threshold_bytes", "-tm", integer(0), "Tasks don't run in this process."),
@@ -376,6 +377,6 @@ _NO_EFFECT = (
     _without_effect("preload", None, _ANYTHING, "Preload in the container's image instead."),
 )
 
-PARAMETERS: tuple[Parameter, ...] = (*_AWS, *_SCALER, *_WORKER, *_ENGINE, *_NO_EFFECT)
+PARAMETERS: Final[tuple[Parameter, ...]] = (*_AWS, *_SCALER, *_WORKER, *_ENGINE, *_NO_EFFECT)
 
-BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
+BY_NAME: Final[dict[str, Parameter]] = {parameter.name: parameter for parameter in PARAMETERS}

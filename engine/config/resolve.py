@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -26,7 +27,7 @@ from engine.errors import ConfigError
 
 __all__ = ["PARAMETERS", "EngineConfig", "ManagerConfig", "Parameter", "resolve"]
 
-_NO_FILE = Document(tables=({},), notes=())
+_NO_FILE: Final = Document(tables=({},), notes=())
 
 
 def boto3_region() -> str | None:

@@ -6,19 +6,19 @@ process as msgspec JSON.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Literal
+from enum import StrEnum
+from typing import Final, Literal
 
 import msgspec
 
 InlineLimit = int | Literal["auto"]
 OnExit = Literal["drain", "detach", "terminate"]
 EventLoop = Literal["builtin", "uvloop"]
-TELEMETRY_AUTO = "auto"
-TELEMETRY_OFF = "off"
+TELEMETRY_AUTO: Final = "auto"
+TELEMETRY_OFF: Final = "off"
 
 
-class StopMode(str, Enum):
+class StopMode(StrEnum):
     """How to end, gentlest first."""
 
     DRAIN = "drain"

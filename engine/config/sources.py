@@ -11,11 +11,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from engine.config.parameters import BY_NAME, PARAMETERS
 from engine.errors import ConfigError
 
-TABLE_TYPE = "aws_hpc"
+TABLE_TYPE: Final = "aws_hpc"
 
 
 @dataclass(frozen=True, slots=True)

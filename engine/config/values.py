@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
-ADDRESS_SCHEMES_WITH_PORT = ("tcp", "tls", "ws", "wss")
+ADDRESS_SCHEMES_WITH_PORT: Final = ("tcp", "tls", "ws", "wss")
 
 Number = TypeVar("Number", int, float)
 

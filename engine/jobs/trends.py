@@ -13,7 +13,7 @@ from engine.telemetry.schema.messages import JobState, Trends
 WINDOWS: Final = {"5m": (5.0, 60), "1h": (60.0, 60), "24h": (600.0, 144)}
 """Seconds between two samples, and how many are kept."""
 WINDOWS_KEEP_AT_MOST: Final = max(kept for _, kept in WINDOWS.values())
-RATE_SECONDS: Final = 10
+RATE_S: Final = 10
 STATES: Final = tuple(JobState)
 
 
@@ -70,9 +70,9 @@ def added(windows: Iterable[Trends]) -> Trends:
 
 @dataclass(slots=True)
 class Rates:
-    """How often each state was entered, a second, over the last `RATE_SECONDS`."""
+    """How often each state was entered, a second, over the last `RATE_S`."""
 
-    _seconds: deque[tuple[int, Counter[JobState]]] = field(default_factory=lambda: deque(maxlen=RATE_SECONDS + 1))
+    _seconds: deque[tuple[int, Counter[JobState]]] = field(default_factory=lambda: deque(maxlen=RATE_S + 1))
 
     def entered(self, state: JobState, now: float) -> None:
         second = int(now)
@@ -84,6 +84,6 @@ class Rates:
         """Of whole seconds only, so that a rate doesn't fall with the fraction of the running one."""
         total: Counter[JobState] = Counter()
         for second, entered in self._seconds:
-            if int(now) - RATE_SECONDS <= second < int(now):
+            if int(now) - RATE_S <= second < int(now):
                 total.update(entered)
-        return {state: count / RATE_SECONDS for state, count in total.items()}
+        return {state: count / RATE_S for state, count in total.items()}

@@ -6,11 +6,12 @@ Only the class: what an exception says may hold values of its task.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from engine.pickles.function_names import opcodes
 
-_LONGEST_NAME = 80
-_LOOKED_AT_BYTES = 64 * 1024
+_LONGEST_NAME: Final = 80
+_LOOKED_AT_BYTES: Final = 64 * 1024
 
 
 def error_name(pickled: bytes) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import pickletools
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
-UNKNOWN = "?"
-_LONGEST_NAME = 80
-_MOST_OPCODES = 20_000
+UNKNOWN: Final = "?"
+_LONGEST_NAME: Final = 80
+_MOST_OPCODES: Final = 20_000
 
 
 def function_name(pickled: bytes) -> str:

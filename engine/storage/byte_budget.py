@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from container.batch_job_frames import Blob
 
-BUDGET_BYTES = 256 * 1024 * 1024
+BUDGET_BYTES: Final = 256 * 1024 * 1024
 """Payload that waits for its submission. Past it no further task is loaded until something was submitted."""
 
 

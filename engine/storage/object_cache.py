@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from container.batch_job_frames import Blob
 
-CACHE_BYTES = 64 * 1024 * 1024
+CACHE_BYTES: Final = 64 * 1024 * 1024
 """Kept after use, so that a function shared by thousands of tasks is read once. The most that the cache adds."""
-CONCURRENT_READS = 32
+CONCURRENT_READS: Final = 32
 """Reads under way at once; with arguments of 5 MiB that is 160 MiB before the byte budget sees them."""
 
 Read = Callable[[bytes], Awaitable[bytes]]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from engine.link_health import LinkHealth
 from engine.messages import LinkDown
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0
+RETRY_S: Final = 1.0
 
 
 class ObjectChannel(Protocol):
@@ -70,7 +70,7 @@ class StorageLink:
                 self.health.up(self._address)
                 reported = False
                 await self._serve(channel)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RETRY_S)
 
     async def get(self, object_id: bytes) -> bytes:
         """The object's bytes; waits for it, and for a connection."""
@@ -90,7 +90,7 @@ class StorageLink:
             try:
                 await channel.put(object_id, data)
             except LinkDown:
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(RETRY_S)
             else:
                 return
 

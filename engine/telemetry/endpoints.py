@@ -18,21 +18,22 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from engine.errors import ConfigError, EngineError
 from engine.telemetry.schema.messages import VERSION
 
-PROGRAM = "scaler-batch"
+PROGRAM: Final = "scaler-batch"
 LOCK, CARD = "lock", "engine.json"
-LONGEST_NAME = 40
-LONGEST_SOCKET_PATH = 103
+LONGEST_NAME: Final = 40
+LONGEST_SOCKET_PATH: Final = 103
 """Bytes; Linux allows 107, macOS 103."""
-SHORT_TEMPORARY = Path("/tmp")
+SHORT_TEMPORARY: Final = Path("/tmp")
 """Where there is room for a socket's path when TMPDIR is too long."""
 _TRIES, _BETWEEN_TRIES = 5, 0.02
-_ROOM_FOR_ENGINE = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name-pid/publish
+_ROOM_FOR_ENGINE: Final = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name-pid/publish
 
 
 class EngineCard(msgspec.Struct, frozen=True):

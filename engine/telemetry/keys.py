@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import zmq
@@ -18,10 +18,10 @@ import zmq
 from engine.errors import ConfigError
 
 ENGINE_FILE, ALLOWED = "engine.json", "allowed"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class KeyRole(str, Enum):
+class KeyRole(StrEnum):
     """What a client may do."""
 
     VIEW = "view"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,7 +18,7 @@ from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import forget
 
-WHAT_NOW = "what was deleted so far is gone. Run this again to go on."
+WHAT_NOW: Final = "what was deleted so far is gone. Run this again to go on."
 
 
 def cleanup(

@@ -6,7 +6,7 @@ What reads AWS is loaded when it runs: whoever asks for `--help` shouldn't wait 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,7 +16,7 @@ from provisioner.commands.common import print_line, told_as_json
 from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json, Prefix, Region
 from provisioner.commands.printing import console
 
-STUCK = "Why nothing runs"
+STUCK: Final = "Why nothing runs"
 
 
 def doctor(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -20,8 +20,8 @@ from provisioner.policies import Policy
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec, check
 
-ACCOUNT_DIGITS = 12
-MANAGED_POLICY_CHARACTERS = 6144
+ACCOUNT_DIGITS: Final = 12
+MANAGED_POLICY_CHARACTERS: Final = 6144
 """Without white space; a role's inline policies may have 10,240 together.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 

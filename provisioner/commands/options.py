@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,10 +15,10 @@ from provisioner.image.request import OWN_PYTHON, ImageRequest
 from provisioner.stack.saved_state import CONFIG_FILE, ENV_FILE
 from provisioner.stack.spec import DEFAULT_S3_PREFIX, UNLIMITED, ProvisionSpec, check
 
-JOBS = "Jobs"
-INSTANCES = "Instances"
-DATA = "Data"
-IMAGE = "Image that is built"
+JOBS: Final = "Jobs"
+INSTANCES: Final = "Instances"
+DATA: Final = "Data"
+IMAGE: Final = "Image that is built"
 
 Region = Annotated[str, typer.Option(help="AWS region.")]
 Prefix = Annotated[str, typer.Option(help="What the names of all resources start with.")]

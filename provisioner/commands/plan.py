@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -22,7 +22,7 @@ from provisioner.plan.planner import Claims, plan_provision, stack_of
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import Stack
 
-CHANGES = 2
+CHANGES: Final = 2
 """Terraform's exit code for a plan that isn't empty."""
 
 

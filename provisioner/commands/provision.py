@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import typer
@@ -38,7 +39,7 @@ from provisioner.stack.private_files import require_writable
 from provisioner.stack.saved_state import Provisioned, entry_key, load
 from provisioner.stack.spec import ProvisionSpec
 
-WHAT_NOW = "what was made so far is noted. Run this again to go on, or cleanup to take it back."
+WHAT_NOW: Final = "what was made so far is noted. Run this again to go on, or cleanup to take it back."
 
 
 @with_asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from engine.diagnosis.model import CheckStatus, Remedy
 from engine.diagnosis.reads import Reader
@@ -10,8 +11,8 @@ from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.doctor.finding import Finding, finding
 
-CREDENTIALS = "credentials and account"
-REGION = "region"
+CREDENTIALS: Final = "credentials and account"
+REGION: Final = "region"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.diagnosis.evidence import Image
 from engine.diagnosis.model import CheckStatus, Remedy
 from provisioner.doctor.finding import Finding, command_for, finding
 from provisioner.stack.naming import Stack
 
-NAME = "the image's Python"
+NAME: Final = "the image's Python"
 
 
 def look(image: Image | None, version: tuple[int, int], stack: Stack) -> Finding:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from provisioner.errors import ProvisionError
 
-REMEMBERED_LINES = 50
-ANSWER_SECONDS = 60
+REMEMBERED_LINES: Final = 50
+ANSWER_S: Final = 60
 """How long a program may take over something that is quick, like a login."""
 
-ENDING_SECONDS = 10
+ENDING_S: Final = 10
 
 
 class ProgramFailed(ProvisionError):
@@ -53,13 +54,13 @@ def ask(title: str, command: Sequence[str], environment: Mapping[str, str], *, s
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            timeout=ANSWER_SECONDS,
+            timeout=ANSWER_S,
             check=False,
         )
     except OSError as error:
         raise ProvisionError(f"{title} could not be started: {error.strerror}.") from error
     except subprocess.TimeoutExpired as error:
-        raise ProvisionError(f"{title} gave no answer within {ANSWER_SECONDS} s.") from error
+        raise ProvisionError(f"{title} gave no answer within {ANSWER_S} s.") from error
     if done.returncode:
         raise ProgramFailed(title, done.returncode, done.stdout.splitlines())
     return done.stdout
@@ -90,7 +91,7 @@ def _output_of(process: subprocess.Popen[str]) -> Iterator[str]:
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:
-        process.wait(ENDING_SECONDS)
+        process.wait(ENDING_S)
     except subprocess.TimeoutExpired:
         process.kill()
 

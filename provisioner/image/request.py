@@ -18,12 +18,12 @@ ENGINES: Final = ("docker", "podman", "buildah", "finch")
 
 OWN_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _OLDEST_MINOR: Final = 10
-_PYTHON = re.compile(r"3\.(\d{1,2})")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
-_FILE_OF_THIS_MACHINE = re.compile(
+_PYTHON: Final = re.compile(r"3\.(\d{1,2})")
+_IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+_FILE_OF_THIS_MACHINE: Final = re.compile(
     r"\s*((-e|--editable)\b|(-r|-c|--requirement|--constraint)[\s=]*(?!\s*https?://)|\.{0,2}/|.*@\s*file:|file:)"
 )
-_PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_PASSWORD_IN_URL: Final = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

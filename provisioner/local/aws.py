@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -19,9 +19,9 @@ from engine.errors import EngineError
 from provisioner.local.faults.faults import AnyFault, parse_fault
 from provisioner.local.options import Delays, LocalAWSOptions
 
-READY = "READY "
-STOP_SECONDS = 10.0
-SAID_CHARACTERS = 2000
+READY: Final = "READY "
+STOP_S: Final = 10.0
+SAID_CHARACTERS: Final = 2000
 
 
 class LocalAWSError(EngineError):
@@ -176,7 +176,7 @@ class LocalAWS:
 def end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(STOP_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

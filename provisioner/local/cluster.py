@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import boto3
 
@@ -27,7 +27,7 @@ from provisioner.stack.spec import ProvisionSpec
 if TYPE_CHECKING:
     from provisioner.local.containers.job_image import JobImage
 
-IMAGE = "scaler-batch-runner:local"  # never pulled: jobs run in processes of this Python
+IMAGE: Final = "scaler-batch-runner:local"  # never pulled: jobs run in processes of this Python
 
 
 class LocalCluster:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-CONTAINER = Path(__file__).resolve().parents[2] / "container"
-RUNNER = f"{CONTAINER / 'batch_job_runner.py'}:main"
+CONTAINER: Final = Path(__file__).resolve().parents[2] / "container"
+RUNNER: Final = f"{CONTAINER / 'batch_job_runner.py'}:main"
 
 
 class Delays(msgspec.Struct, frozen=True, kw_only=True):

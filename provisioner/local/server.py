@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.logs.models import logs_backends
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from provisioner.local.containers.executor import ContainerExecutor
     from provisioner.local.containers.registry import Registry
 
-READY = "READY "
-PARENT_CHECK_SECONDS = 1.0
-KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH")
+READY: Final = "READY "
+PARENT_CHECK_S: Final = 1.0
+KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH")
 
 
 class LocalServer:
@@ -195,6 +195,6 @@ def serve(options: LocalAWSOptions) -> None:
 def wait_for_end(stopped: int, parent: int) -> None:
     """Looks at the parent now and then, too: a forked sibling may hold our standard input open."""
     while os.getppid() == parent:
-        readable, _, _ = select.select([0, stopped], [], [], PARENT_CHECK_SECONDS)
+        readable, _, _ = select.select([0, stopped], [], [], PARENT_CHECK_S)
         if stopped in readable or (readable and not os.read(0, 4096)):
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError, StepFailed
@@ -21,7 +22,7 @@ from provisioner.plan.waiting import WaitPolicy
 from provisioner.resources import Found, Resource
 from provisioner.stack.naming import TAG, Stack
 
-DATA = ("S3 bucket", "log group")
+DATA: Final = ("S3 bucket", "log group")
 """Kinds that --keep-data keeps."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
@@ -16,8 +17,8 @@ from provisioner.resources.security_group import ANY_VPC
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
-MISSING = "MISSING"
-UNKNOWN = "unknown"
+MISSING: Final = "MISSING"
+UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError, StepFailed
@@ -28,17 +29,17 @@ from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.saved_state import Provisioned
 from provisioner.stack.spec import ProvisionSpec
 
-WAIT_DEADLINE_S = 900.0
+WAIT_DEADLINE_S: Final = 900.0
 """Longer than AWS takes to end a queue's jobs (16 a second) for up to some ten thousand of them."""
 
-NEWS_PAUSE_S = 15.0
+NEWS_PAUSE_S: Final = 15.0
 """Before something is made again that came too early for IAM's news: this once it shall be there."""
 
-NEWS_DEADLINE_S = 120.0
+NEWS_DEADLINE_S: Final = 120.0
 """IAM's news is everywhere within seconds; network interfaces of instances are gone within two minutes."""
 
 
-DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+DENIED: Final = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
 class StepState(StrEnum):

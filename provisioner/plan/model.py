@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-LIVING_STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+LIVING_STATES: Final = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 """Of AWS Batch's jobs that have not ended."""
 
-KNOWN_AFTER_APPLY = "(known after apply)"
+KNOWN_AFTER_APPLY: Final = "(known after apply)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import ProvisionError
@@ -30,7 +31,7 @@ class Claims:
         return ours or self.adopt or resource.key in self.begun
 
 
-NO_CLAIMS = Claims()
+NO_CLAIMS: Final = Claims()
 
 
 def stack_of(region: str, prefix: str, clients: Clients) -> Stack:

@@ -5,16 +5,18 @@ Whoever may not read one of these sees that check as unknown, and the rest as be
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.policies.execution import PULL
 from provisioner.policies.instance import cluster_of
 from provisioner.policies.statements import Statement, allow, of_service
 from provisioner.stack.naming import Stack
 
-IMAGE = ("ecr:DescribeImages", *PULL[1:])
+IMAGE: Final = ("ecr:DescribeImages", *PULL[1:])
 """The image's platform stands in its configuration, which is fetched like a layer."""
 
-ROLE = ("iam:GetInstanceProfile", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies")
-UNSCOPED = (
+ROLE: Final = ("iam:GetInstanceProfile", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies")
+UNSCOPED: Final = (
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
     "ec2:DescribeInstanceTypeOfferings",

@@ -6,11 +6,13 @@ the agent does these with the jobs' execution role.
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.policies.statements import Policy, allow, document, of_service
 from provisioner.stack.naming import Stack
 
-CREATIONS = ("CreateCluster", "RegisterContainerInstance")
-ON_CLUSTERS = (
+CREATIONS: Final = ("CreateCluster", "RegisterContainerInstance")
+ON_CLUSTERS: Final = (
     "CreateCluster",
     "DeregisterContainerInstance",
     "RegisterContainerInstance",
@@ -18,7 +20,7 @@ ON_CLUSTERS = (
     "SubmitContainerStateChange",
     "SubmitTaskStateChange",
 )
-ON_INSTANCES = ("Poll", "StartTelemetrySession", "UpdateContainerInstancesState")
+ON_INSTANCES: Final = ("Poll", "StartTelemetrySession", "UpdateContainerInstancesState")
 
 
 def cluster_of(stack: Stack) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.policies.statements import Policy, allow, document, missing_is_404
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
-READABLE = ("objects", "payloads", "results", "fence")
+READABLE: Final = ("objects", "payloads", "results", "fence")
 """The folders that the runner reads: results too, because it looks whether its own exists."""
 
 

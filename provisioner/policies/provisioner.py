@@ -7,13 +7,14 @@ with one, roles can be made and written with this boundary on them only.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from provisioner.policies.diagnosis import UNSCOPED, queue_and_cluster
 from provisioner.policies.execution import PULL
 from provisioner.policies.statements import Policy, Statement, allow, document, of_service
 from provisioner.stack.naming import TAG, Stack
 
-BATCH_ROLE = "aws-service-role/batch.amazonaws.com/*"
+BATCH_ROLE: Final = "aws-service-role/batch.amazonaws.com/*"
 
 
 def provisioner_policy(stack: Stack, boundary: str | None = None, *, adopt: bool = False) -> Policy:

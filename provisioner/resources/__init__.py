@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from provisioner.clients import Document
 from provisioner.plan.model import Instruction
@@ -16,9 +16,9 @@ from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import TAG, Stack
 from provisioner.stack.spec import ProvisionSpec
 
-READY = frozenset({"VALID"})
-SETTLED = frozenset({"VALID", "INVALID"})
-GONE: frozenset[str] = frozenset()
+READY: Final = frozenset({"VALID"})
+SETTLED: Final = frozenset({"VALID", "INVALID"})
+GONE: Final[frozenset[str]] = frozenset()
 """What AWS Batch's environments and queues are waited for: usable, changeable again, deleted."""
 
 

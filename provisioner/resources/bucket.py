@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, EmptyBucket, Instruction
@@ -11,17 +12,17 @@ from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
-EXPIRY_RULE = "scaler-batch-expiry"
-TLS_ONLY = "TLSOnly"
+EXPIRY_RULE: Final = "scaler-batch-expiry"
+TLS_ONLY: Final = "TLSOnly"
 
-PUBLIC_ACCESS_BLOCK = {
+PUBLIC_ACCESS_BLOCK: Final = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
-OWNERSHIP = "BucketOwnerEnforced"
-ENCRYPTION = "AES256"
+OWNERSHIP: Final = "BucketOwnerEnforced"
+ENCRYPTION: Final = "AES256"
 
 
 class Bucket(Resource):

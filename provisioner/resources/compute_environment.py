@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction, WaitUntil
 from provisioner.plan.remote import RemoteState
@@ -17,12 +19,19 @@ from provisioner.resources.service_role import service_role_arn
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
-ON_DEMAND = ("EC2", "BEST_FIT_PROGRESSIVE")
-SPOT = ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")
-NEWS_OF_IAM = ("instanceRole", "InstanceProfile", "instance profile", "not authorized", "Access denied", "AccessDenied")
+ON_DEMAND: Final = ("EC2", "BEST_FIT_PROGRESSIVE")
+SPOT: Final = ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")
+NEWS_OF_IAM: Final = (
+    "instanceRole",
+    "InstanceProfile",
+    "instance profile",
+    "not authorized",
+    "Access denied",
+    "AccessDenied",
+)
 """In the reasons of an environment that was made before Batch had heard of its roles."""
 
-MANAGED = (
+MANAGED: Final = (
     "type",
     "allocationStrategy",
     "minvCpus",

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
-AMD64 = "amd64"
-ARM64 = "arm64"
+AMD64: Final = "amd64"
+ARM64: Final = "arm64"
 
-_FAMILY = re.compile(r"(?P<series>[a-z]+)(?P<generation>\d+)(?P<options>[a-z]*)")
-_GPU_SERIES = frozenset({"g", "gr", "p"})
-_OLD_GRAVITON = "a1"
-_BATCH_WORDS = {"optimal": AMD64, "default_x86_64": AMD64, "default_arm64": ARM64}
+_FAMILY: Final = re.compile(r"(?P<series>[a-z]+)(?P<generation>\d+)(?P<options>[a-z]*)")
+_GPU_SERIES: Final = frozenset({"g", "gr", "p"})
+_OLD_GRAVITON: Final = "a1"
+_BATCH_WORDS: Final = {"optimal": AMD64, "default_x86_64": AMD64, "default_arm64": ARM64}
 
 
 def architecture(types: Sequence[str]) -> str | None:

@@ -5,6 +5,8 @@ The image's entry point is the runner, so that image and definition can be swapp
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
 from provisioner.plan.model import LIVING_STATES, ApiCall, Instruction, Variable
@@ -13,16 +15,16 @@ from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
-RUNNER_PARAMETERS = ("store", "submission", "payload", "options")
+RUNNER_PARAMETERS: Final = ("store", "submission", "payload", "options")
 """What the engine fills in at each SubmitJob; the runner reads "none" as not given."""
 
-IMAGE = Variable("image with its digest")
-NOBODY = "65534:65534"
-NEWS_OF_IAM = ("role", "Role")
+IMAGE: Final = Variable("image with its digest")
+NOBODY: Final = "65534:65534"
+NEWS_OF_IAM: Final = ("role", "Role")
 """In the errors of a registration that came before Batch had heard of the roles."""
 
-MANAGED = ("type", "platformCapabilities", "parameters", "retryStrategy", "timeout", "propagateTags")
-CONTAINER = (
+MANAGED: Final[tuple[str, ...]] = ("type", "platformCapabilities", "parameters", "retryStrategy", "timeout", "propagateTags")
+CONTAINER: Final = (
     "image",
     "command",
     "jobRoleArn",

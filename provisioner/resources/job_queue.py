@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, EndJobs, Instruction, WaitUntil
 from provisioner.plan.remote import RemoteState
@@ -9,7 +11,7 @@ from provisioner.resources import GONE, READY, SETTLED, Found, Resource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import UNLIMITED, ProvisionSpec
 
-LIMITED_REASONS = (
+LIMITED_REASONS: Final = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.clients import Document
 from provisioner.plan.field_changes import differences
 from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
@@ -10,10 +12,10 @@ from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
-VERSION = Variable("launch template version")
-FIRST_VERSION = "1"
-MISSING = "InvalidLaunchTemplateName.NotFoundException"
-DISK_GIB = 50
+VERSION: Final = Variable("launch template version")
+FIRST_VERSION: Final = "1"
+MISSING: Final = "InvalidLaunchTemplateName.NotFoundException"
+DISK_GIB: Final = 50
 """The ECS-optimized image wants 30; images with a scientific stack take the rest."""
 
 

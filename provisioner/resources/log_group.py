@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction
 from provisioner.plan.remote import RemoteState
@@ -9,7 +11,7 @@ from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
-RETENTION_DAYS = 14
+RETENTION_DAYS: Final = 14
 
 
 class LogGroup(Resource):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction
@@ -11,10 +12,10 @@ from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
-UNTAGGED_DAYS = 7
-MISSING = "RepositoryNotFoundException"
+UNTAGGED_DAYS: Final = 7
+MISSING: Final = "RepositoryNotFoundException"
 
-LIFECYCLE_POLICY: Document = {
+LIFECYCLE_POLICY: Final[Document] = {
     "rules": [
         {
             "rulePriority": 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction
@@ -12,8 +13,8 @@ from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
-POLICY_NAME = "scaler-batch"
-NO_SUCH = "NoSuchEntity"
+POLICY_NAME: Final = "scaler-batch"
+NO_SUCH: Final = "NoSuchEntity"
 
 
 class Role(Resource):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
@@ -9,9 +11,9 @@ from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
-ID = Variable("security group id")
-ANY_VPC = ""
-DESCRIPTION = "Instances of scaler-batch jobs: no way in"
+ID: Final = Variable("security group id")
+ANY_VPC: Final = ""
+DESCRIPTION: Final = "Instances of scaler-batch jobs: no way in"
 
 
 class SecurityGroup(Resource):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
@@ -9,9 +11,9 @@ from provisioner.resources import Found, Resource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
-SERVICE = "batch.amazonaws.com"
-NAME = "AWSServiceRoleForBatch"
-ARN = Variable("batch service role ARN")
+SERVICE: Final = "batch.amazonaws.com"
+NAME: Final = "AWSServiceRoleForBatch"
+ARN: Final = Variable("batch service role ARN")
 
 
 class ServiceRole(Resource):

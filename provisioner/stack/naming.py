@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-TAG = "opengris:stack"
+TAG: Final = "opengris:stack"
 """Ownership and cost allocation: its value is the prefix."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,8 +18,8 @@ from provisioner.stack.naming import Stack
 from provisioner.stack.private_files import one_at_a_time, remove, write
 from provisioner.stack.spec import DEFAULT_S3_PREFIX, UNLIMITED, ProvisionSpec
 
-CONFIG_FILE = Path(".scaler_aws_batch_config.json")
-ENV_FILE = Path(".scaler_aws_hpc.env")
+CONFIG_FILE: Final = Path(".scaler_aws_batch_config.json")
+ENV_FILE: Final = Path(".scaler_aws_hpc.env")
 
 
 class Provisioned(msgspec.Struct, frozen=True, kw_only=True):

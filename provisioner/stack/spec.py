@@ -18,13 +18,13 @@ RUNNABLE_LIMIT_MINUTES: Final = range(10, 1441)
 LONGEST_JOB_MINUTES: Final = 14 * 24 * 60
 """Containers on EC2 have no limit of AWS's; two weeks is a typing error's."""
 
-_PREFIX = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
-_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
-_INSTANCE_TYPE = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_KEY_PREFIX = re.compile(r"[A-Za-z0-9!_.'()-]+(/[A-Za-z0-9!_.'()-]+)*")
-_VPC = re.compile(r"vpc-[0-9a-f]+")
-_SUBNET = re.compile(r"subnet-[0-9a-f]+")
-_BOUNDARY = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/\S+")
+_PREFIX: Final = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
+_REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+_INSTANCE_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_KEY_PREFIX: Final = re.compile(r"[A-Za-z0-9!_.'()-]+(/[A-Za-z0-9!_.'()-]+)*")
+_VPC: Final = re.compile(r"vpc-[0-9a-f]+")
+_SUBNET: Final = re.compile(r"subnet-[0-9a-f]+")
+_BOUNDARY: Final = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/\S+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

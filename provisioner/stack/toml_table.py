@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from provisioner.stack.saved_state import Provisioned
 
-SCHEDULER = "tcp://127.0.0.1:8516"
-OBJECT_STORAGE = "tcp://127.0.0.1:8517"
+SCHEDULER: Final = "tcp://127.0.0.1:8516"
+OBJECT_STORAGE: Final = "tcp://127.0.0.1:8517"
 
 
 def worker_manager_table(entry: Provisioned) -> str:

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.benchmark
 
 CONSOLE = Path(sys.executable).with_name("scaler-batch")
 KEYS = "j" * 60
-MEASURED_SECONDS = 20.0
-LINE_SECONDS = 0.15
+MEASURED_S = 20.0
+LINE_S = 0.15
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def test_quit() -> None:
 
 def test_keys_over_a_slow_line() -> None:
     """What a key costs beyond the line's own time, there and back."""
-    relay = (sys.executable, "-m", "tests.support.console.slow_line", str(LINE_SECONDS))
+    relay = (sys.executable, "-m", "tests.support.console.slow_line", str(LINE_S))
     with (
         synthetic_engine(10_000, 0) as environ,
         Terminal((*relay, str(CONSOLE), "attach"), environ=environ) as terminal,
@@ -104,17 +104,15 @@ def test_keys_over_a_slow_line() -> None:
             begin = time.monotonic()
             terminal.send("j")
             terminal.wait_for(f" {place} of ")
-            beyond.append((time.monotonic() - begin - 2 * LINE_SECONDS) * 1000)
+            beyond.append((time.monotonic() - begin - 2 * LINE_S) * 1000)
         terminal.send("\r")
         terminal.wait_for("timeline")
         begin = time.monotonic()
         terminal.send("\x1b")
         terminal.wait_for(lambda text: "timeline" not in text)
-        escape = (time.monotonic() - begin - 2 * LINE_SECONDS) * 1000
+        escape = (time.monotonic() - begin - 2 * LINE_S) * 1000
     p95 = statistics.quantiles(beyond, n=20)[18]
-    print(
-        f"\nline of {LINE_SECONDS * 1000:.0f} ms each way: key p50 {statistics.median(beyond):.0f} ms p95 {p95:.0f} ms"
-    )
+    print(f"\nline of {LINE_S * 1000:.0f} ms each way: key p50 {statistics.median(beyond):.0f} ms p95 {p95:.0f} ms")
     print(f"more than that; escape, to the other screen, {escape:.0f} ms more; bar for its delay: 150 ms")
 
 
@@ -133,4 +131,4 @@ def test_cost_and_latency(title: str, jobs: int, rate: float) -> None:
     ):
         terminal.wait_for("RUNNING")
         print()
-        report(title, terminal, MEASURED_SECONDS)
+        report(title, terminal, MEASURED_S)

@@ -23,7 +23,7 @@ from tests.support.cluster.running_engine import Engine, client_process, running
 
 pytestmark = pytest.mark.benchmark
 
-SECONDS = float(os.environ.get("LOOKERS_SECONDS", "20"))
+SECONDS = float(os.environ.get("LOOKERS_S", "20"))
 LOOKER = """
 import sys
 from engine.telemetry.client.client import TelemetryClient

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from engine.heartbeat import FIRST_ECHO_SECONDS, SILENCE_SECONDS, HeartbeatManager
+from engine.heartbeat import FIRST_ECHO_S, SILENCE_S, HeartbeatManager
 from engine.messages import LinkDown, WorkerVitals
 
 
@@ -57,7 +57,7 @@ async def test_the_next_heartbeat_reports_half_the_round_trip_as_latency() -> No
     assert scheduler.sent[-1].latency_microseconds == 250_000
 
 
-@pytest.mark.parametrize(("echoes", "limit"), [(0, FIRST_ECHO_SECONDS), (1, SILENCE_SECONDS)])
+@pytest.mark.parametrize(("echoes", "limit"), [(0, FIRST_ECHO_S), (1, SILENCE_S)])
 async def test_a_silent_scheduler_ends_the_connection(echoes: int, limit: float) -> None:
     scheduler = Scheduler()
     running = asyncio.create_task(scheduler.heartbeat.run())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from console.cli.session import KeysOption
 
-ENDPOINT_HELP = "Which engine; not needed when one runs on this machine."
-WRITES_HELP = "Let the console cancel jobs and drain the engine; without it nothing can be changed."
-ONCE_HELP = "Print one picture as plain text instead."
-ASCII_HELP = "Draw with plain ASCII signs."
+ENDPOINT_HELP: Final = "Which engine; not needed when one runs on this machine."
+WRITES_HELP: Final = "Let the console cancel jobs and drain the engine; without it nothing can be changed."
+ONCE_HELP: Final = "Print one picture as plain text instead."
+ASCII_HELP: Final = "Draw with plain ASCII signs."
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

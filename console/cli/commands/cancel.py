@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from engine.telemetry.client.client import TelemetryClient
     from engine.telemetry.schema.messages import Done, JobRow
 
-TASKS_HELP = "Task ids, or how they begin."
-AT_ONCE = 10_000
+TASKS_HELP: Final = "Task ids, or how they begin."
+AT_ONCE: Final = 10_000
 """Ids in one request: about a third of what a request may hold."""
-SHOWN = 10
+SHOWN: Final = 10
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Final
 
 import typer
 
@@ -11,7 +11,7 @@ from console.cli.prompts import confirm
 from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, YesOption, answer, looking
 
 
-class Mode(str, Enum):
+class Mode(StrEnum):
     """As for `--on-exit`."""
 
     DRAIN = "drain"
@@ -19,12 +19,12 @@ class Mode(str, Enum):
     TERMINATE = "terminate"
 
 
-EFFECTS = {
+EFFECTS: Final = {
     Mode.DRAIN: "starts nothing more, lets running jobs finish, and ends",
     Mode.DETACH: "ends at once and leaves its jobs for adoption by a successor",
     Mode.TERMINATE: "terminates its jobs and ends",
 }
-MODE_HELP = "drain: let jobs finish; detach: leave them to a successor; terminate: end them."
+MODE_HELP: Final = "drain: let jobs finish; detach: leave them to a successor; terminate: end them."
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,12 +21,12 @@ from console.cli.session import (
 if TYPE_CHECKING:
     from engine.telemetry.schema.messages import JobRow, Window
 
-SORT_HELP = "urgency, state, age, function, route, size, attempt or reason."
-TITLES = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
-NUMBERS = ("for", "age", "size", "attempt", "exit")
-WIDTHS = {"task": 12, "function": 20, "manager": 12, "reason": 20}
+SORT_HELP: Final = "urgency, state, age, function, route, size, attempt or reason."
+TITLES: Final = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
+NUMBERS: Final = ("for", "age", "size", "attempt", "exit")
+WIDTHS: Final = {"task": 12, "function": 20, "manager": 12, "reason": 20}
 """On a terminal, where a beginning of an id is enough for the other commands; a reason is wrapped."""
-EXPENDABLE = ("attempt", "route", "age", "size", "function")
+EXPENDABLE: Final = ("attempt", "route", "age", "size", "function")
 """What goes first where there is no room."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,7 @@ import typer
 from console.cli.session import JsonOption
 
 
-class ClientRole(str, Enum):
+class ClientRole(StrEnum):
     """What a client may do."""
 
     VIEW = "view"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,7 +21,7 @@ from engine.errors import ConfigError
 
 # What the cluster decides; everything else of `run` can be given here too. These values stand in for the real ones
 # while the rest is checked.
-ANY_PLACES = {
+ANY_PLACES: Final = {
     "scheduler_address": "tcp://127.0.0.1:8516",
     "worker_scheduler_address": "tcp://127.0.0.1:8516",
     "object_storage_address": "tcp://127.0.0.1:8517",
@@ -31,19 +31,19 @@ ANY_PLACES = {
     "aws_region": "us-east-1",
 }
 
-DEMO_HELP = "Run x ** 2 over range(N) and say what it cost."
-SCRIPT_HELP = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
-STAY_HELP = "As with the console: stay up after the demo or the script; a demo's jobs take a moment in each state."
-CONTAINERS_HELP = "Jobs run in real containers of an image that is built, instead of processes of this Python."
-IMAGE = "Image of the jobs, with --containers"
-IMAGE_HELP = "This image, with the runner inside, instead of building one."
-BASE_IMAGE_HELP = "Build it on this one, instead of python:X.Y-slim."
-IMAGE_FLAGS = "--image, --base-image, --requirements and --package"
-REQUIREMENTS_HELP = "Requirements file to install."
-PACKAGE_HELP = "Your own Python project; may be repeated."
-FAULT_HELP = "Let the local AWS fail, like spot:0.1; may be repeated."
+DEMO_HELP: Final = "Run x ** 2 over range(N) and say what it cost."
+SCRIPT_HELP: Final = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
+STAY_HELP: Final = "As with the console: stay up after the demo or the script; a demo's jobs rest in each state."
+CONTAINERS_HELP: Final = "Jobs run in real containers of an image that is built, instead of processes of this Python."
+IMAGE: Final = "Image of the jobs, with --containers"
+IMAGE_HELP: Final = "This image, with the runner inside, instead of building one."
+BASE_IMAGE_HELP: Final = "Build it on this one, instead of python:X.Y-slim."
+IMAGE_FLAGS: Final = "--image, --base-image, --requirements and --package"
+REQUIREMENTS_HELP: Final = "Requirements file to install."
+PACKAGE_HELP: Final = "Your own Python project; may be repeated."
+FAULT_HELP: Final = "Let the local AWS fail, like spot:0.1; may be repeated."
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -99,13 +99,13 @@ def local(
 
 def watched(options: LocalRunOptions, only_ascii: bool) -> int:
     """The same command without a console, and a console on it."""
-    from console.processes.engine_child import BUILD_SECONDS, START_SECONDS
+    from console.processes.engine_child import BUILD_S, START_S
     from console.processes.own_engine import run_local_watched
     from console.tui.launch import require_console
 
     require_console("add --headless")
     manager = options.flags.get("worker_manager_id")
-    start_seconds = BUILD_SECONDS if options.containers else START_SECONDS
+    start_seconds = BUILD_S if options.containers else START_S
     words = [word for word in sys.argv[2:] if word != "--ascii"]
     name = str(manager) if manager else None
     return run_local_watched(words, name, start_seconds=start_seconds, only_ascii=only_ascii)

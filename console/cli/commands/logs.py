@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from engine.telemetry.client.client import TelemetryClient
     from engine.telemetry.schema.messages import GetLogs, LogLine, LogPage
 
-TASKS_HELP = "Task ids, or how they begin; none: all jobs that run."
-GREP_HELP = "Only lines that hold this text, upper or lower case."
-ASK_AGAIN_SECONDS = 0.5
-ONCE_SECONDS = 10.0
+TASKS_HELP: Final = "Task ids, or how they begin; none: all jobs that run."
+GREP_HELP: Final = "Only lines that hold this text, upper or lower case."
+ASK_AGAIN_S: Final = 0.5
+ONCE_S: Final = 10.0
 """How long it takes at most unless followed: the engine begins to read a stream when somebody asks for it."""
-QUIET_SECONDS = 3.0
+QUIET_S: Final = 3.0
 """So long without a new line is the end before that."""
 
-_FINAL = re.compile(r"(empty|denied|missing)")
+_FINAL: Final = re.compile(r"(empty|denied|missing)")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -92,21 +92,21 @@ def _until_interrupted(client: TelemetryClient, request: GetLogs) -> Iterator[Lo
         for page in _pages(client, request):
             yield page
             if len(page.lines) < request.limit:
-                time.sleep(ASK_AGAIN_SECONDS)
+                time.sleep(ASK_AGAIN_S)
 
 
 def _until_quiet(client: TelemetryClient, request: GetLogs) -> Iterator[LogPage]:
-    last_line_at, deadline = None, time.monotonic() + ONCE_SECONDS
+    last_line_at, deadline = None, time.monotonic() + ONCE_S
     for page in _pages(client, request):
         yield page
         if len(page.lines) >= request.limit:
             continue  # there is more already
         now = time.monotonic()
         last_line_at = now if page.lines else last_line_at
-        is_quiet = last_line_at is not None and now - last_line_at > QUIET_SECONDS
+        is_quiet = last_line_at is not None and now - last_line_at > QUIET_S
         if now > deadline or is_quiet or (not page.lines and _FINAL.match(page.status)):
             return
-        time.sleep(ASK_AGAIN_SECONDS)
+        time.sleep(ASK_AGAIN_S)
 
 
 def _say_why_nothing(last: LogPage | None) -> None:

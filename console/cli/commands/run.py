@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,9 +17,9 @@ from engine.config.resolve import resolve
 from engine.config.settings import EngineConfig
 from engine.errors import ConfigError
 
-TARGET_HELP = "The scheduler, or Scaler's own TOML file."
-CONFIG_HELP = "The TOML file, where the address is given too."
-HEADLESS_HELP = "Without the console: log lines only."
+TARGET_HELP: Final = "The scheduler, or Scaler's own TOML file."
+CONFIG_HELP: Final = "The TOML file, where the address is given too."
+HEADLESS_HELP: Final = "Without the console: log lines only."
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from textwrap import wrap
+from typing import Final
 
 from console import format
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit
 from engine.telemetry.schema.messages import JobRecord, JobState
 
-LABEL = 12
+LABEL: Final = 12
 
 
 def identity(record: JobRecord, glyphs: Glyphs) -> list[Line]:

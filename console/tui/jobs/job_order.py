@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from engine.telemetry.schema.messages import JobRow, JobState, Window
 from engine.telemetry.schema.query import parse_filter, sort_key, stuck
 
-REKEY_SECONDS: Final = 5.0
+REKEY_S: Final = 5.0
 """Where ages decide, time alone moves any row: so often all get new keys."""
 
 _Entry = tuple[Any, str]
@@ -97,7 +97,7 @@ class JobOrder:
     def update(self, rows: Mapping[str, JobRow], changed: Set[str], now: float) -> None:
         """`rows` is everything; `changed` are the ids that came, changed or went since the last update."""
         self._rows, self._now = rows, now
-        aged = self._all_age and abs(now - self._keyed_at) >= REKEY_SECONDS
+        aged = self._all_age and abs(now - self._keyed_at) >= REKEY_S
         if aged or len(changed) * 2 > len(rows):
             self._rebuild()
         elif changed:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.log_view import LogView
 from engine.telemetry.schema.messages import Answer, GetLogs, LogPage, Refusal
 
-PERIOD_SECONDS = 1.0
-PAGE_LINES = 500
+PERIOD_S: Final = 1.0
+PAGE_LINES: Final = 500
 
 
 class LogFeed:
@@ -17,7 +19,7 @@ class LogFeed:
     def __init__(self, state: ConsoleState, view: LogView) -> None:
         self._state, self._view = state, view
         self._task_ids: tuple[str, ...] = ()
-        self.question = PolledRequest(state.source, self._request, self._take, PERIOD_SECONDS)
+        self.question = PolledRequest(state.source, self._request, self._take, PERIOD_S)
 
     def choose(self, task_ids: tuple[str, ...], subject: str) -> None:
         """Of those jobs; empty: of all that run."""

@@ -6,7 +6,7 @@ The app calls `beat` ten times a second on the screen that is seen, and on no ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from console.tui.app import ConsoleApp
     from console.tui.widgets.prompt import Question
 
-PROMPT_HINTS = (Hint("enter", "take it", ""), Hint("right", "complete", ""), Hint("esc", "leave", ""))
-SMALLEST = (80, 24)
-NEEDS_WRITE = frozenset(action.method for action in ACTIONS if action.needs_write)
-NEEDS_ENGINE = frozenset(action.method for action in ACTIONS if action.needs_engine)
+PROMPT_HINTS: Final = (Hint("enter", "take it", ""), Hint("right", "complete", ""), Hint("esc", "leave", ""))
+SMALLEST: Final = (80, 24)
+NEEDS_WRITE: Final = frozenset(action.method for action in ACTIONS if action.needs_write)
+NEEDS_ENGINE: Final = frozenset(action.method for action in ACTIONS if action.needs_engine)
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):

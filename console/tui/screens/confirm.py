@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from console import format
 from console.tui.drawing.glyphs import LOOKS, Glyphs
@@ -12,9 +13,9 @@ from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.state import ConsoleState
 from engine.telemetry.schema.messages import JobRow, JobState
 
-TYPED_ABOVE = 10
-NAMES = 8
-WAITING = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE})
+TYPED_ABOVE: Final = 10
+NAMES: Final = 8
+WAITING: Final = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE})
 
 
 def confirm_cancel(rows: Sequence[JobRow], state: ConsoleState) -> Dialog[bool]:

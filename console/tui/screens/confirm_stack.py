@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from console import format
 from console.tui.drawing.spans import clean
@@ -12,10 +13,10 @@ from console.tui.stack.run import Run
 from console.tui.stack.schema import PlanReport, StackEntry
 from engine.telemetry.schema.messages import ENDED, JobState, ManagerView
 
-ACTIONS = ("create", "update", "replace", "delete", "keep")
-NOTES = 3
-NAMES = 6
-DIGEST = len("sha256:") + 12
+ACTIONS: Final = ("create", "update", "replace", "delete", "keep")
+NOTES: Final = 3
+NAMES: Final = 6
+DIGEST: Final = len("sha256:") + 12
 
 
 def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog[bool]:

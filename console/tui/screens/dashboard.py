@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -23,9 +23,9 @@ from console.tui.widgets.pane import Pane
 from console.tui.widgets.quota import QuotaPane
 from console.tui.widgets.routing import RoutingPane
 from console.tui.widgets.state_strip import StateStrip
-from engine.telemetry.schema.messages import TICK_SECONDS, Answer, GetTrends, GetWindow, Trends, Window
+from engine.telemetry.schema.messages import TICK_S, Answer, GetTrends, GetWindow, Trends, Window
 
-TREND_PERIOD_SECONDS = 5.0
+TREND_PERIOD_S: Final = 5.0
 
 
 class Dashboard(JobsActions, ConsoleScreen):
@@ -53,8 +53,8 @@ class Dashboard(JobsActions, ConsoleScreen):
         self._asked_window: GetWindow | None = None
         self._feed = LogFeed(state, self.logs)
         source = state.source
-        self._ask_trends = PolledRequest(source, self._trends_request, self._take_trends, TREND_PERIOD_SECONDS)
-        self._ask_window = PolledRequest(source, self._window_request, self._take_window, TICK_SECONDS)
+        self._ask_trends = PolledRequest(source, self._trends_request, self._take_trends, TREND_PERIOD_S)
+        self._ask_window = PolledRequest(source, self._window_request, self._take_window, TICK_S)
         self._wanted_window: GetWindow | None = None
 
     def panes(self) -> ComposeResult:

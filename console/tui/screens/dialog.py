@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -14,10 +14,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 Choice = TypeVar("Choice")
-LABEL = 11
-TEXT_CELLS = 70
+LABEL: Final = 11
+TEXT_CELLS: Final = 70
 """What a dialog has room for on a terminal of 80 columns."""
-GLUE = "\u00a0"
+GLUE: Final = "\u00a0"
 """A space that no line is broken at."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import wrap
+from typing import Final
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -13,8 +14,8 @@ from console.tui.actions import BY_ID, ActionScope
 from console.tui.keymap import shown
 from console.tui.screens.base import ConsoleScreen
 
-KEY_CELLS = 13
-TEXT_CELLS = 68
+KEY_CELLS: Final = 13
+TEXT_CELLS: Final = 68
 """What it has room for on a terminal of 80 columns."""
 
 
@@ -72,7 +73,7 @@ def _listened(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
     return {id: found[id] for id in BY_ID if id in found}
 
 
-FILTERS = """\
+FILTERS: Final = """\
 filters, behind /
   price              the word is in function, task id, job id or reason
   !price             it isn't

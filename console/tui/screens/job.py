@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -22,8 +22,8 @@ from console.tui.widgets.text_pane import TextPane
 from console.tui.widgets.timeline import Timeline
 from engine.telemetry.schema.messages import Answer, GetJob, Job, JobRecord, JobRow, Refusal
 
-PERIOD_SECONDS = 2.0
-DESCRIBED = "DescribeJobs, redacted"
+PERIOD_S: Final = 2.0
+DESCRIBED: Final = "DescribeJobs, redacted"
 
 
 class JobScreen(ConsoleScreen):
@@ -44,7 +44,7 @@ class JobScreen(ConsoleScreen):
         self.timeline = Timeline(glyphs=glyphs, id="timeline")
         self.attempts = TextPane(glyphs=glyphs, id="attempts")
         self.described = TextPane(glyphs=glyphs, id="described")
-        self._question = PolledRequest(state.source, lambda: GetJob(self.task_id), self._take, PERIOD_SECONDS)
+        self._question = PolledRequest(state.source, lambda: GetJob(self.task_id), self._take, PERIOD_S)
 
     def panes(self) -> ComposeResult:
         with Horizontal(id="about"):

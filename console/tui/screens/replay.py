@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from console import format
 from console.tui.actions import Action, ActionScope, in_scope
@@ -12,7 +12,7 @@ from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState
 from engine.telemetry.client.replay import ReplaySource
 
-JUMP_SECONDS = 60.0
+JUMP_S: Final = 60.0
 FASTEST, SLOWEST = 64.0, 0.125
 
 
@@ -50,10 +50,10 @@ class ReplayDashboard(Dashboard):
         self.show_all()
 
     def action_forward(self) -> None:
-        self._jump(JUMP_SECONDS)
+        self._jump(JUMP_S)
 
     def action_rewind(self) -> None:
-        self._jump(-JUMP_SECONDS)
+        self._jump(-JUMP_S)
 
     def _jump(self, by: float) -> None:
         self._player.seek(self._player.at + by)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from console.tui.clipboard import copy
 from console.tui.drawing.spans import clean
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from console.tui.app import ConsoleApp
 
-ELSEWHERE = "resources are read and changed on the engine's own machine only: open a console there"
+ELSEWHERE: Final = "resources are read and changed on the engine's own machine only: open a console there"
 
 
 class StackActions(ConsoleScreen):

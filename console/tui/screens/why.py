@@ -34,9 +34,9 @@ from engine.telemetry.schema.messages import (
     Trends,
 )
 
-ASK_SECONDS: Final = 1.0
+ASK_S: Final = 1.0
 """Between two looks whether AWS has answered; each is answered at once."""
-TREND_SECONDS: Final = 5.0
+TREND_S: Final = 5.0
 HISTORY: Final = "1h"
 HINTED: Final = (replace(BY_ID["export"], hint="export"), replace(BY_ID["read_now"], hint="read again"))
 """Elsewhere there is no room for them on the key bar."""
@@ -65,8 +65,8 @@ class WhyScreen(ConsoleScreen):
         self._begun = state.clock()
         self._led = False
         self._trends: Trends | None = None
-        self._question = PolledRequest(state.source, self._request, self._take, ASK_SECONDS)
-        self._ask_trends = PolledRequest(state.source, self._trends_request, self._take_trends, TREND_SECONDS)
+        self._question = PolledRequest(state.source, self._request, self._take, ASK_S)
+        self._ask_trends = PolledRequest(state.source, self._trends_request, self._take_trends, TREND_S)
 
     def panes(self) -> ComposeResult:
         yield self.verdict

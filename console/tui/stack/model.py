@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Final, TypeVar
 
 from console.tui.stack.process import PROGRAM, answer, image_words, place_at, place_words, spec_words
@@ -27,7 +27,7 @@ from engine.errors import EngineError
 from engine.telemetry.schema.messages import ManagerView
 
 
-class Part(str, Enum):
+class Part(StrEnum):
     """What is read, one after the other."""
 
     SAVED = "which stack this is"

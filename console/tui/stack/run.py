@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from console.processes.children import signal_group, start_child
@@ -28,7 +28,7 @@ KEPT: Final = 1_000
 """Steps and lines of output; the oldest go."""
 
 
-class RunOutcome(str, Enum):
+class RunOutcome(StrEnum):
     """How a run stands."""
 
     RUNNING = "running"

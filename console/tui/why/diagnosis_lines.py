@@ -19,7 +19,7 @@ GRAVE: Final = ("blocked", "failed")
 """How verdicts begin that need nobody, and those that need somebody."""
 RESULT, READ = 8, 5
 MIN_NAME, MAX_NAME = 16, 32
-SMALLEST_EVIDENCE = 32
+SMALLEST_EVIDENCE: Final = 32
 SOURCE_FROM: Final = 100
 """Cells from which on it is told which API was read."""
 SPARK_LABEL, SPARK_CELLS = 10, 48

@@ -9,7 +9,7 @@ from console.tui.drawing.spans import EMPTY, Line, clean
 from console.tui.totals import totals
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import Snapshot
-from engine.telemetry.schema.query import STUCK_SECONDS
+from engine.telemetry.schema.query import STUCK_S
 
 
 class AlertLine(Pane):
@@ -42,7 +42,7 @@ class AlertLine(Pane):
 
     def _stuck(self, stuck: int, reason: str) -> Line:
         jobs = f"{format.count(stuck)} {'job waits' if stuck == 1 else 'jobs wait'} in RUNNABLE"
-        why = f": {clean(reason)}" if reason else f" for more than {format.age(STUCK_SECONDS)}"
+        why = f": {clean(reason)}" if reason else f" for more than {format.age(STUCK_S)}"
         return (f" {self.glyphs.stuck} {jobs}", "stuck"), (why, "text")
 
     def draw(self, width: int, height: int) -> Sequence[Line]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from textual import events
 from textual.message import Message
@@ -17,9 +17,9 @@ from console.tui.widgets.pane import Pane
 
 Row = TypeVar("Row")
 
-GUTTER = 2
+GUTTER: Final = 2
 """Cells at the left of every row: mark and cursor."""
-WHEEL_LINES = 3
+WHEEL_LINES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

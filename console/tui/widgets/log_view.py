@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from textual import events
 
@@ -16,13 +17,13 @@ from console.tui.widgets.line_table import WHEEL_LINES, thumb
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import LogPage
 
-ROLES = {
+ROLES: Final = {
     Level.ERROR: "log-error",
     Level.WARNING: "log-warning",
     Level.INFO: "log-info",
     Level.DEBUG: "log-debug",
 }
-MAX_NAME = 20
+MAX_NAME: Final = 20
 
 
 class LogView(Pane):

@@ -7,7 +7,7 @@ A subclass says what it shows by `draw`; this class owns the frame, the diff and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,8 +20,8 @@ from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.drawing.spans import EMPTY, Line, Span, ascii_only, fit_line, line_width, merge, plain, spread, width
 from console.tui.drawing.theme import Styles, styles_of
 
-SELECTED = Style(reverse=True)
-SMALLEST_FRAME = 3
+SELECTED: Final = Style(reverse=True)
+SMALLEST_FRAME: Final = 3
 """Lines below which there is no room for a frame around anything."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from textual import events
 from textual.app import ComposeResult
@@ -30,7 +31,7 @@ class Question:
     placeholder: str = ""
 
 
-GIVE_UP = ("escape", "ctrl+c")
+GIVE_UP: Final = ("escape", "ctrl+c")
 
 
 class Prompt(Horizontal):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from console import format
 from console.tui.drawing.charts import bar
@@ -13,9 +14,9 @@ from engine.telemetry.schema.messages import Quota
 WARNING_SHARE, ERROR_SHARE = 0.80, 0.95
 MIN_NAME, MAX_NAME = 9, 20
 MIN_BAR, MAX_BAR = 6, 24
-FIGURES = 12
-SOURCE = 42
-SOURCE_FROM = 78
+FIGURES: Final = 12
+SOURCE: Final = 42
+SOURCE_FROM: Final = 78
 """Cells from which on it is said who told a limit, and how long ago."""
 
 

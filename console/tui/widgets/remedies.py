@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from textual import events
 
@@ -12,7 +13,7 @@ from console.tui.widgets.line_table import thumb
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import Remedy
 
-INDENT = 5
+INDENT: Final = 5
 
 
 class RemediesPane(Pane):

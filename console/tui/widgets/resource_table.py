@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import Final
 
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, Span, clean
 from console.tui.stack.schema import ResourceReport
 from console.tui.widgets.line_table import Column, LineTable, thumb
 
-GONE = frozenset({"MISSING", "INVALID", "DELETING", "DELETED"})
+GONE: Final = frozenset({"MISSING", "INVALID", "DELETING", "DELETED"})
 
 
 class ResourceHealth(Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from console import format
 from console.tui.drawing.charts import stacked
@@ -11,8 +12,8 @@ from console.tui.totals import Totals
 from console.tui.widgets.totals_pane import TotalsPane
 from engine.telemetry.schema.messages import CallStats, RouteStats
 
-WORDS = {"inline-gzip": "gzip"}
-COLUMNS = (("route", 7), ("jobs", 8), ("share", 6), ("bytes", 7), ("p95", 6), ("wire", 6))
+WORDS: Final = {"inline-gzip": "gzip"}
+COLUMNS: Final = (("route", 7), ("jobs", 8), ("share", 6), ("bytes", 7), ("p95", 6), ("wire", 6))
 """The last go first when there is no room."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import Final
 
 from console import format
 from console.tui.drawing.charts import spark
@@ -17,10 +18,10 @@ from console.tui.totals import Totals, totals
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import ENDED, JobState, Snapshot, Trends
 
-RARE = (JobState.UNKNOWN, JobState.CANCELLED, JobState.PENDING, JobState.QUEUED)
+RARE: Final = (JobState.UNKNOWN, JobState.CANCELLED, JobState.PENDING, JobState.QUEUED)
 """What a line without room leaves out while it is nothing."""
-DONE_TREND = 16
-DONE = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+DONE_TREND: Final = 16
+DONE: Final = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 class StateStrip(Pane):

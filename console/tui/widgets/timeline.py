@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from console import format
 from console.tui.drawing.glyphs import LOOKS, UNICODE, Glyphs
@@ -10,8 +11,8 @@ from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit
 from console.tui.widgets.text_pane import TextPane
 from engine.telemetry.schema.messages import ENDED, JobRecord, Transition
 
-WORD = 11
-BAR = 32
+WORD: Final = 11
+BAR: Final = 32
 
 
 def timeline(record: JobRecord, now: float, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from console import format
 from console.tui.drawing.spans import Line, Span, clean, line_width, spread
 from console.tui.widgets.pane import Pane
 from engine.telemetry.client.source import LinkState, LinkView
 
-AMBER_SECONDS = 3.0
-_OPEN_LINK = {LinkState.LIVE: "ok", LinkState.CONNECTING: "warning"}
+AMBER_S: Final = 3.0
+_OPEN_LINK: Final = {LinkState.LIVE: "ok", LinkState.CONNECTING: "warning"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,6 @@ class TopBar(Pane):
         if link.state is not LinkState.LIVE:
             words = link.detail or link.state.value
             return [(clean(words if not narrow else words.split(",")[0]), _OPEN_LINK.get(link.state, "error"))]
-        late = age is not None and age > AMBER_SECONDS
+        late = age is not None and age > AMBER_S
         shown = "" if age is None or age < 1.5 else f" {format.age(age)}"
         return [(f"{self.glyphs.live} LIVE{shown}", "warning" if late else "ok")]

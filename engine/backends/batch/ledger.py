@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from engine.aws.batch_states import BatchState
 from engine.model import JobObservation, ResourceShape, Route, TaskWork
@@ -32,7 +33,7 @@ class BatchStage(Enum):
     """A predecessor's: it has a job, but nobody has claimed it yet."""
 
 
-CLOSED = (BatchStage.FORGOTTEN, BatchStage.CANCELLED)
+CLOSED: Final = (BatchStage.FORGOTTEN, BatchStage.CANCELLED)
 
 
 @dataclass(slots=True, eq=False)

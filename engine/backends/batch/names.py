@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
-_HEX32 = "[0-9a-f]{32}"
+_HEX32: Final = "[0-9a-f]{32}"
 
 
 class JobKind(Enum):

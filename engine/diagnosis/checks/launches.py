@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, Launches
@@ -10,9 +11,14 @@ from engine.diagnosis.findings import Assessment, Cause, duration, failed, passe
 from engine.diagnosis.model import Remedy
 
 # Parts of what EC2 says; https://docs.aws.amazon.com/autoscaling/ec2/userguide/CHAP_Troubleshooting.html
-NO_CAPACITY = ("InsufficientInstanceCapacity", "do not have sufficient", "no Spot capacity", "UnfulfillableCapacity")
-NO_QUOTA = ("VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "vCPU capacity than")
-OTHER_FAMILIES = (("m6i", "m6a", "c6a", "r6i"), ("m6g", "m7g", "c7g", "r7g"))
+NO_CAPACITY: Final = (
+    "InsufficientInstanceCapacity",
+    "do not have sufficient",
+    "no Spot capacity",
+    "UnfulfillableCapacity",
+)
+NO_QUOTA: Final = ("VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "vCPU capacity than")
+OTHER_FAMILIES: Final = (("m6i", "m6a", "c6a", "r6i"), ("m6g", "m7g", "c7g", "r7g"))
 """For x86 and for Graviton."""
 
 

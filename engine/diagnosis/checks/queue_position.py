@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.diagnosis import remedies
 from engine.diagnosis.evidence import Evidence, QueuePosition
 from engine.diagnosis.findings import Assessment, Cause, duration, passed, warned
 
-SNAPSHOT_JOBS = 100
+SNAPSHOT_JOBS: Final = 100
 
 
 def look(evidence: Evidence, place: QueuePosition | None) -> Assessment:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from engine.errors import ConfigError
 from engine.telemetry.client.connection import Connection, Event
@@ -30,22 +31,26 @@ from engine.telemetry.schema.messages import (
     Welcome,
 )
 
-ANSWER_SECONDS = 5.0
-PING_SECONDS = 5.0
-PING_WAITS, PING_WAIT_SECONDS = 5, 0.001
+ANSWER_S: Final = 5.0
+PING_S: Final = 5.0
+PING_WAITS, PING_WAIT_S = 5, 0.001
 """A ping's answer is waited for so long: else a near engine's round trip would be that of the owner's polling."""
-MOST_WAITING = 100
-_CALL_POLL_SECONDS = 0.02
-_AGAIN_SECONDS = 1.0
+MOST_WAITING: Final = 100
+_CALL_POLL_S: Final = 0.02
+_AGAIN_S: Final = 1.0
 """Between two requests for everything when the first brought nothing."""
 
-DOWN = (LinkState.LOST, LinkState.REFUSED)
+DOWN: Final = (LinkState.LOST, LinkState.REFUSED)
 
-READ_ONLY = "this looker is read-only: attach with --allow-writes to control the engine"
-NOT_ALLOWED = "this key may only view: the engine's owner can make one with scaler-batch keys client --role control"
-KEY_REFUSED = "the engine doesn't let this key in: have it made with scaler-batch keys client on the engine's machine"
-NO_KEYS = "a tcp:// endpoint needs keys: give the file that scaler-batch keys client made with --keys FILE"
-UNSAFE = "the other side isn't the engine whose key this key file holds: check the address and the file"
+READ_ONLY: Final = "this looker is read-only: attach with --allow-writes to control the engine"
+NOT_ALLOWED: Final = (
+    "this key may only view: the engine's owner can make one with scaler-batch keys client --role control"
+)
+KEY_REFUSED: Final = (
+    "the engine doesn't let this key in: have it made with scaler-batch keys client on the engine's machine"
+)
+NO_KEYS: Final = "a tcp:// endpoint needs keys: give the file that scaler-batch keys client made with --keys FILE"
+UNSAFE: Final = "the other side isn't the engine whose key this key file holds: check the address and the file"
 
 
 @dataclass(slots=True)
@@ -111,21 +116,21 @@ class TelemetryClient:
         for _ in range(PING_WAITS):
             if not self._pinged_since(began):
                 break
-            self._connection.wait(PING_WAIT_SECONDS)
+            self._connection.wait(PING_WAIT_S)
             self._take_in()
         self._give_up_on_late()
         return before != (self.mirror.version, self._watch.view)
 
     def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
         """See `Source.ask`. Without an answer within 5 s it is a `Refusal`."""
-        self._ask(request, on_answer, ANSWER_SECONDS)
+        self._ask(request, on_answer, ANSWER_S)
 
-    def call(self, request: Request, timeout_s: float = ANSWER_SECONDS) -> Answer:
+    def call(self, request: Request, timeout_s: float = ANSWER_S) -> Answer:
         """Ask and wait: for commands, which have nothing else to do."""
         answers: list[Answer] = []
         self._ask(request, answers.append, timeout_s)
         while not answers:
-            self.poll(_CALL_POLL_SECONDS)
+            self.poll(_CALL_POLL_S)
         return answers[0]
 
     def close(self) -> None:
@@ -163,12 +168,12 @@ class TelemetryClient:
 
     def _ask_on_our_own(self) -> None:
         now = self._clock()
-        if self._needs_everything and now - self._asked_full_at >= _AGAIN_SECONDS:
+        if self._needs_everything and now - self._asked_full_at >= _AGAIN_S:
             self._asked_full_at = now
-            self._send(GetFullState(), lambda _: None, ANSWER_SECONDS)
-        if now - self._pinged_at >= PING_SECONDS:
+            self._send(GetFullState(), lambda _: None, ANSWER_S)
+        if now - self._pinged_at >= PING_S:
             self._pinged_at = now
-            self._send(Hello(), lambda _: None, ANSWER_SECONDS)
+            self._send(Hello(), lambda _: None, ANSWER_S)
             self._ping_id = self._next_id
 
     def _pinged_since(self, began: float) -> bool:

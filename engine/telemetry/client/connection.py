@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 import zmq
@@ -17,14 +17,14 @@ from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.keys import ClientKeys
 from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES
 
-_TICKS_QUEUED = 64
-_REQUESTS_QUEUED = 100
-_AT_ONCE = 200
+_TICKS_QUEUED: Final = 64
+_REQUESTS_QUEUED: Final = 100
+_AT_ONCE: Final = 200
 """Frames taken in one look, so that an engine that floods can't hold its looker."""
 _RECONNECT_MS, _SLOWEST_RECONNECT_MS = 100, 2000
 
 
-class Event(str, Enum):
+class Event(StrEnum):
     """What happened to the published stream's connection."""
 
     UP = "up"

@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from typing import Final
 
 from engine.telemetry.client.source import LinkState, LinkView
-from engine.telemetry.schema.messages import IDLE_TICK_SECONDS
+from engine.telemetry.schema.messages import IDLE_TICK_S
 
-STALE_AFTER = 3 * IDLE_TICK_SECONDS
-LOST_AFTER = 10.0
+STALE_AFTER: Final = 3 * IDLE_TICK_S
+LOST_AFTER: Final = 10.0
 FIRST_RETRY, SLOWEST_RETRY = 0.5, 4.0
-REFUSED_RETRY = SLOWEST_RETRY
+REFUSED_RETRY: Final = SLOWEST_RETRY
 
 
 class LinkWatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from engine.telemetry.client.recorded_trends import RecordedTrends
 from engine.telemetry.client.replica import Replica
@@ -31,10 +32,10 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.schema.query import QueryError, window
 
-NO_CONTROL = "this is a recording: what it shows is over and can't be changed"
-NO_LOGS = "empty: a recording holds no log lines, they are in CloudWatch under the job's log stream"
-NO_DIAGNOSIS = "a recording holds no diagnosis: AWS tells what is, not what was"
-ROW_ONLY = "From a recording: it holds what tables show, and nothing that was asked for job by job."
+NO_CONTROL: Final = "this is a recording: what it shows is over and can't be changed"
+NO_LOGS: Final = "empty: a recording holds no log lines, they are in CloudWatch under the job's log stream"
+NO_DIAGNOSIS: Final = "a recording holds no diagnosis: AWS tells what is, not what was"
+ROW_ONLY: Final = "From a recording: it holds what tables show, and nothing that was asked for job by job."
 
 
 class ReplaySource:

@@ -7,10 +7,11 @@ ticks overtook it.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from engine.telemetry.schema.messages import FullState, JobRow, Snapshot, Tick
 
-_KEPT_TICKS = 64
+_KEPT_TICKS: Final = 64
 """While a full state is awaited; with more the next gap asks again."""
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Protocol
 
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import Answer, Request
 
 
-class LinkState(str, Enum):
+class LinkState(StrEnum):
     """How fresh the mirror is."""
 
     CONNECTING = "CONNECTING"

@@ -49,11 +49,11 @@ from engine.telemetry.schema.state import (
 
 __all__ = [
     "ENDED",
-    "IDLE_TICK_SECONDS",
+    "IDLE_TICK_S",
     "MAX_MESSAGE_BYTES",
     "MAX_REQUEST_BYTES",
     "MIRROR_LIMIT",
-    "TICK_SECONDS",
+    "TICK_S",
     "VERSION",
     "WINDOW_LIMIT",
     "Answer",
@@ -108,9 +108,9 @@ MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 MAX_REQUEST_BYTES: Final = 1024 * 1024
 MIRROR_LIMIT: Final = 20_000
 """Up to so many jobs every row is published; above, a looker asks for windows."""
-TICK_SECONDS: Final = 0.5
-"""Between two ticks while something changes; `IDLE_TICK_SECONDS` while nothing does."""
-IDLE_TICK_SECONDS: Final = 1.0
+TICK_S: Final = 0.5
+"""Between two ticks while something changes; `IDLE_TICK_S` while nothing does."""
+IDLE_TICK_S: Final = 1.0
 
 
 class Tick(msgspec.Struct, frozen=True, tag=True):

@@ -16,7 +16,7 @@ from engine.telemetry.schema.messages import ENDED, WINDOW_LIMIT, GetWindow, Job
 Predicate = Callable[[JobRow, float], bool]
 SortKey = Callable[[JobRow, float], Any]
 
-STUCK_SECONDS: Final = 600.0
+STUCK_S: Final = 600.0
 """RUNNABLE for longer than this needs a look, unless a rule says otherwise."""
 
 CODES: Final[Mapping[str, JobState]] = {
@@ -33,9 +33,9 @@ CODES: Final[Mapping[str, JobState]] = {
 }
 """The short names of the states that narrow columns show."""
 
-_COMPARISON = re.compile(r"(age|size|attempt)(<=|>=|<|>)(.*)", re.DOTALL)
+_COMPARISON: Final = re.compile(r"(age|size|attempt)(<=|>=|<|>)(.*)", re.DOTALL)
 _OPERATORS: Final = {"<": lt, "<=": le, ">": gt, ">=": ge}
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
+_NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
 _ROUTES: Final = {"inline": "inline", "inline-gzip": "inline-gzip", "gzip": "inline-gzip", "s3": "s3"}
@@ -141,7 +141,7 @@ def age(row: JobRow, now: float) -> float:
     return (row.since if row.state in ENDED else now) - row.created
 
 
-def stuck(row: JobRow, now: float, rule: float = STUCK_SECONDS) -> bool:
+def stuck(row: JobRow, now: float, rule: float = STUCK_S) -> bool:
     """Whether it waits in RUNNABLE for longer than `rule` seconds, or Batch says why it can't go on."""
     return row.state is JobState.RUNNABLE and (now - row.since > rule or bool(row.reason))
 

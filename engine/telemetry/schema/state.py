@@ -6,7 +6,7 @@ since the epoch on the engine's own clock, sizes are bytes, ids are lower-case h
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from engine.model import Attempt, CallStats, Link, Quota
 
 
-class JobState(str, Enum):
+class JobState(StrEnum):
     """AWS Batch's seven states, and what surrounds them."""
 
     QUEUED = "QUEUED"

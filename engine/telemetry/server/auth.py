@@ -11,9 +11,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import zmq
 import zmq.asyncio
@@ -25,12 +25,12 @@ from engine.telemetry.keys import EngineKeys, KeyRole, read_allowed
 
 logger = logging.getLogger(__name__)
 
-_ZAP_ADDRESS = "inproc://zeromq.zap.01"
-_ZAP_VERSION = b"1.0"
-_LOOK_AGAIN_SECONDS = 1.0
+_ZAP_ADDRESS: Final = "inproc://zeromq.zap.01"
+_ZAP_VERSION: Final = b"1.0"
+_LOOK_AGAIN_S: Final = 1.0
 
 
-class Domain(str, Enum):
+class Domain(StrEnum):
     """What a socket is for."""
 
     VIEW = "view"
@@ -89,7 +89,7 @@ class CurveAuthenticator:
         return [_ZAP_VERSION, request_id, b"400", b"not let in", b"", b""]
 
     def _allowed_now(self) -> dict[str, KeyRole]:
-        if self._clock() - self._read_at >= _LOOK_AGAIN_SECONDS:
+        if self._clock() - self._read_at >= _LOOK_AGAIN_S:
             self._read_at = self._clock()
             try:
                 self._allowed = read_allowed(self._folder)

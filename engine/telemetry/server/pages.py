@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.telemetry.schema.messages import TICK_SECONDS, WINDOW_LIMIT, GetWindow, JobRow, Window
+from engine.telemetry.schema.messages import TICK_S, WINDOW_LIMIT, GetWindow, JobRow, Window
 from engine.telemetry.schema.query import ordered, select
 
 KEPT: Final = 8
@@ -64,7 +64,7 @@ class Pages:
         started, at, rows = self._monotonic(), self._clock(), self._rows()
         fitting = await asyncio.to_thread(_fitting, rows, wanted, at)
         ended = self._monotonic()
-        return _KeptPage(fitting, len(rows), at, ended + max(TICK_SECONDS, TIMES_ITS_COST * (ended - started)))
+        return _KeptPage(fitting, len(rows), at, ended + max(TICK_S, TIMES_ITS_COST * (ended - started)))
 
 
 def _fitting(rows: list[JobRow], wanted: GetWindow, at: float) -> list[JobRow]:

@@ -14,13 +14,13 @@ from typing import Final, Protocol
 
 import zmq
 
-from engine.telemetry.schema.messages import IDLE_TICK_SECONDS, TICK_SECONDS, FullState, Snapshot, Tick
+from engine.telemetry.schema.messages import IDLE_TICK_S, TICK_S, FullState, Snapshot, Tick
 from engine.telemetry.schema.wire import encode
 from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 
 logger = logging.getLogger(__name__)
 
-_IDLE_TICKS: Final = round(IDLE_TICK_SECONDS / TICK_SECONDS)
+_IDLE_TICKS: Final = round(IDLE_TICK_S / TICK_S)
 _SUBSCRIBED: Final = b"\x01"
 
 
@@ -56,14 +56,14 @@ class Publisher:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            due = self._monotonic() + TICK_SECONDS
-            await self._sleep(TICK_SECONDS)
+            due = self._monotonic() + TICK_S
+            await self._sleep(TICK_S)
             self._overview.vitals.sample(max(0.0, self._monotonic() - due))
             self._overview.sample_trends()
             self.beat()
 
     def beat(self) -> None:
-        """Every `TICK_SECONDS`: a tick when something changed, or when the last one is long ago."""
+        """Every `TICK_S`: a tick when something changed, or when the last one is long ago."""
         self._take_subscriptions()
         self._quiet += 1
         if self._quiet >= _IDLE_TICKS or self._overview.has_changes:

@@ -12,7 +12,7 @@ from typing import Final
 ANSWERS_PER_SECOND: Final = 100
 SHARE_OF_A_CORE: Final = 0.2
 """What answering may take of the event loop; who asks for more waits."""
-REMEMBERED_SECONDS: Final = 60.0
+REMEMBERED_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -50,6 +50,6 @@ class Viewers:
         self._seen[sender] = self.clock()
 
     def count(self) -> int:
-        oldest = self.clock() - REMEMBERED_SECONDS
+        oldest = self.clock() - REMEMBERED_S
         self._seen = {sender: at for sender, at in self._seen.items() if at >= oldest}
         return len(self._seen)

@@ -36,8 +36,8 @@ from engine.telemetry.server.vitals import Vitals
 
 logger = logging.getLogger(__name__)
 
-RESTART_SECONDS: Final = 5.0
-SCRAPE_SECONDS: Final = 5.0
+RESTART_S: Final = 5.0
+SCRAPE_S: Final = 5.0
 
 Loop = Callable[[], Coroutine[None, None, None]]
 
@@ -131,7 +131,7 @@ def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, overview: Snapsh
 
     def read() -> Snapshot | None:
         """On a thread of the server's."""
-        return asyncio.run_coroutine_threadsafe(snapshot(), loop).result(SCRAPE_SECONDS)
+        return asyncio.run_coroutine_threadsafe(snapshot(), loop).result(SCRAPE_S)
 
     server = MetricsServer(port, read)
     stack.push_async_callback(asyncio.to_thread, server.close)
@@ -150,4 +150,4 @@ async def _keep(run: Loop) -> None:
         if type(error).__name__ not in told:
             told.add(type(error).__name__)
             logger.error("telemetry: a part of it broke and begins anew", exc_info=error)
-        await asyncio.sleep(RESTART_SECONDS)
+        await asyncio.sleep(RESTART_S)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
@@ -16,7 +16,7 @@ from engine.telemetry.schema.messages import MIRROR_LIMIT, JobRow, ManagerView, 
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.vitals import Vitals
 
-MIRRORED_AGAIN = MIRROR_LIMIT * 9 // 10
+MIRRORED_AGAIN: Final = MIRROR_LIMIT * 9 // 10
 """Below the limit by some way, or an engine at the limit would change its mind at every tick."""
 
 

@@ -38,7 +38,7 @@ from engine.telemetry.server.publisher import Publisher
 from engine.telemetry.server.rate_limit import RateLimiter
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 
-DESCRIBE_SECONDS: Final = 3.0
+DESCRIBE_S: Final = 3.0
 """AWS may take so long to describe a job; then the answer goes without."""
 
 
@@ -125,10 +125,10 @@ class ViewAnswers:
     async def _description(self, manager: Manager, record: JobRecord) -> Description:
         row = record.row
         try:
-            async with asyncio.timeout(DESCRIBE_SECONDS):
+            async with asyncio.timeout(DESCRIBE_S):
                 return await manager.insight.describe(bytes.fromhex(row.task_id), row.job_id)
         except TimeoutError:
-            return Description(note=f"AWS Batch did not describe the job within {DESCRIBE_SECONDS:.0f} s")
+            return Description(note=f"AWS Batch did not describe the job within {DESCRIBE_S:.0f} s")
 
 
 def _described(record: JobRecord, found: Description) -> JobRecord:

@@ -15,14 +15,14 @@ from typing import Final
 
 from engine.telemetry.schema.messages import EngineVitals
 
-SAMPLE_SECONDS: Final = 0.5
-WINDOW_SECONDS: Final = 10.0
-_SAMPLES: Final = int(WINDOW_SECONDS / SAMPLE_SECONDS)
+SAMPLE_S: Final = 0.5
+WINDOW_S: Final = 10.0
+_SAMPLES: Final = int(WINDOW_S / SAMPLE_S)
 _STATM: Final = Path("/proc/self/statm")
 
 
 class Vitals:
-    """`sample` is called every `SAMPLE_SECONDS` with how late that call came; `read` says what it all means."""
+    """`sample` is called every `SAMPLE_S` with how late that call came; `read` says what it all means."""
 
     def __init__(
         self,

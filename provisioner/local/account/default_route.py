@@ -5,12 +5,14 @@ https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
 
 from __future__ import annotations
 
+from typing import Final
+
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
 from provisioner.local.account.moto_bridge import Moto
 
-ANYWHERE = "0.0.0.0/0"
+ANYWHERE: Final = "0.0.0.0/0"
 
 
 class DefaultRoute:

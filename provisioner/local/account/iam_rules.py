@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -18,7 +18,7 @@ from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.http.refusals import xml_body, xml_error
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
-AWS_MANAGED = "arn:aws:iam::aws:policy/"
+AWS_MANAGED: Final = "arn:aws:iam::aws:policy/"
 # moto makes the names of service-linked roles from those of the services, but for those that it lists here.
 models.SERVICE_NAME_CONVERSION["batch"] = "Batch"
 Refusal = tuple[int, str, str]

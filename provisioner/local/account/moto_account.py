@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
@@ -13,8 +13,8 @@ from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.batch.account import LocalInstanceProfile
 
 LATEST, DEFAULT = "$Latest", "$Default"
-BATCH = "batch.amazonaws.com"
-SERVICE_LINKED = f"/aws-service-role/{BATCH}/"
+BATCH: Final = "batch.amazonaws.com"
+SERVICE_LINKED: Final = f"/aws-service-role/{BATCH}/"
 
 
 class MotoAccount:

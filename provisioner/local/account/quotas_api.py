@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.batch.requests import ACCOUNT
 from provisioner.local.http.refusals import json_error
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
-TARGET = "ServiceQuotasV20190624.GetServiceQuota"
+TARGET: Final = "ServiceQuotasV20190624.GetServiceQuota"
 # What an account has that asked for more than the 5 or 6 that AWS begins with.
-VCPUS: Mapping[tuple[str, str], tuple[str, float]] = {
+VCPUS: Final[Mapping[tuple[str, str], tuple[str, float]]] = {
     ("ec2", "L-1216C47A"): ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 1152.0),
     ("ec2", "L-34B43A08"): ("All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", 640.0),
     ("fargate", "L-3032A538"): ("Fargate On-Demand vCPU resource count", 500.0),

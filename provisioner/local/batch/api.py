@@ -6,6 +6,7 @@ Every call is `POST /v1/<name in lower case>` with JSON both ways; tags are `/v1
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 from urllib.parse import parse_qs, unquote
 
 import msgspec
@@ -20,8 +21,8 @@ from provisioner.local.batch.records import JobSpec, LocalJob, new_id
 from provisioner.local.batch.requests import MAX_RESULTS, Json, arn_of, required, short_name
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
-TAGS = "/v1/tags/"
-TAG_CALLS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
+TAGS: Final = "/v1/tags/"
+TAG_CALLS: Final = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
 
 
 class BatchApi:

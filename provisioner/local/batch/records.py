@@ -8,12 +8,12 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
-STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
-FINISHED = ("SUCCEEDED", "FAILED")
-NOT_STARTED = ("SUBMITTED", "PENDING", "RUNNABLE")
-SERVICE_LINKED = ":role/aws-service-role/"
+STATES: Final = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+FINISHED: Final = ("SUCCEEDED", "FAILED")
+NOT_STARTED: Final = ("SUBMITTED", "PENDING", "RUNNABLE")
+SERVICE_LINKED: Final = ":role/aws-service-role/"
 _sequence = itertools.count(1)
 
 

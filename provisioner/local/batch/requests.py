@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.batch.errors import client_error, invalid
 
-ACCOUNT = "123456789012"
-MAX_RESULTS = 100
-STATES = ("ENABLED", "DISABLED")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+ACCOUNT: Final = "123456789012"
+MAX_RESULTS: Final = 100
+STATES: Final = ("ENABLED", "DISABLED")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 Json = dict[str, Any]
 
 

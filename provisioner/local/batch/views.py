@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.batch.records import (
     STATES,
@@ -17,8 +17,16 @@ from provisioner.local.batch.records import (
 
 Json = dict[str, Any]
 # AWS shows these lists of a container, empty or not, and a retry rule's action in lower case however it was given.
-CONTAINER_LISTS = ("command", "volumes", "environment", "mountPoints", "ulimits", "resourceRequirements", "secrets")
-UPDATE_POLICY = {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
+CONTAINER_LISTS: Final = (
+    "command",
+    "volumes",
+    "environment",
+    "mountPoints",
+    "ulimits",
+    "resourceRequirements",
+    "secrets",
+)
+UPDATE_POLICY: Final = {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
 
 
 def present(values: Json) -> Json:

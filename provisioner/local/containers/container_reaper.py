@@ -12,12 +12,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Final
 
 from provisioner.local.containers import owner
 from provisioner.local.containers.docker_engine import DockerEngine, EngineRefusal, NoEngine
 
-AT_ONCE = 8
-SWEEP_SECONDS = 60.0
+AT_ONCE: Final = 8
+SWEEP_S: Final = 60.0
 
 
 class ContainerReaper:
@@ -31,7 +32,7 @@ class ContainerReaper:
         """Returns when everything is gone."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self._process.wait(SWEEP_SECONDS)
+        self._process.wait(SWEEP_S)
 
 
 def sweep_dead(engine: DockerEngine) -> None:

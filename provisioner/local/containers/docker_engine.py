@@ -9,21 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from engine.errors import ConfigError, EngineError
 
-LABEL = "opengris.scaler-batch.local-aws"
+LABEL: Final = "opengris.scaler-batch.local-aws"
 """On every container of ours; its value says whose, see `owner.py`."""
 
-NOBODY = "65534:65534"
-KILLED = 128 + 9
-TIMEOUT_SECONDS = 120
-SOCKET = "unix://"
-START_ONE = "start one (on Debian: apt-get install docker.io iptables) or point DOCKER_HOST to its socket"
+NOBODY: Final = "65534:65534"
+KILLED: Final = 128 + 9
+TIMEOUT_S: Final = 120
+SOCKET: Final = "unix://"
+START_ONE: Final = "start one (on Debian: apt-get install docker.io iptables) or point DOCKER_HOST to its socket"
 
 
 class NoEngine(EngineError):
@@ -73,7 +73,7 @@ class DockerEngine:
                 f"{SOCKET} address of an engine that runs here."
             )
         try:
-            self._api: Any = docker.APIClient(base_url=address, version="auto", timeout=TIMEOUT_SECONDS)
+            self._api: Any = docker.APIClient(base_url=address, version="auto", timeout=TIMEOUT_S)
         except DockerException as error:
             raise NoEngine(f"No Docker engine answers at {address}: {START_ONE}.") from error
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from typing import Any
+from typing import Any, Final
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ecr.models import ecr_backends
@@ -20,9 +20,9 @@ from provisioner.local.containers.pushed_images import PushedImages
 from provisioner.local.containers.registry import Registry
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
-TARGET = "AmazonEC2ContainerRegistry_V20150921."
-DELETING = ("DeleteRepository", "BatchDeleteImage")
-TOKEN_SECONDS = 12 * 3600
+TARGET: Final = "AmazonEC2ContainerRegistry_V20150921."
+DELETING: Final = ("DeleteRepository", "BatchDeleteImage")
+TOKEN_S: Final = 12 * 3600
 
 
 class EcrApi:
@@ -51,7 +51,7 @@ class EcrApi:
         login = self._registry.login
         entry = {
             "authorizationToken": base64.b64encode(f"{login.user}:{login.password}".encode()).decode(),
-            "expiresAt": time.time() + TOKEN_SECONDS,
+            "expiresAt": time.time() + TOKEN_S,
             "proxyEndpoint": f"http://{self._registry.host}",
         }
         body = json.dumps({"authorizationData": [entry]}).encode()

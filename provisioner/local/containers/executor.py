@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Final
 
 from provisioner.local.containers import owner
 from provisioner.local.containers.container_reaper import ContainerReaper, remove, sweep_dead
@@ -18,9 +19,9 @@ from provisioner.local.containers.registry import Registry
 from provisioner.local.processes.executor import JobLaunch
 from provisioner.local.processes.framing import Exited
 
-NOT_PULLED = "CannotPullContainerError"
-NOT_CREATED = "CannotCreateContainerError"
-NOT_STARTED = "CannotStartContainerError"
+NOT_PULLED: Final = "CannotPullContainerError"
+NOT_CREATED: Final = "CannotCreateContainerError"
+NOT_STARTED: Final = "CannotStartContainerError"
 """As the ECS agent names them: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html"""
 
 

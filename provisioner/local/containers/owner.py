@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
-START_TIME = 19  # of what follows the name in /proc/<pid>/stat; the name may hold spaces
+START_TIME: Final = 19  # of what follows the name in /proc/<pid>/stat; the name may hold spaces
 
 
 def this_process() -> str:

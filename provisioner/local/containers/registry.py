@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 from pathlib import Path
+from typing import Final
 
 import bcrypt
 
@@ -18,11 +19,11 @@ from engine.errors import ConfigError
 from provisioner.local.containers.docker_engine import Login
 from provisioner.local.processes.scaler_processes import GuardedProcess, free_ports
 
-PROGRAMS = ("docker-registry", "registry")
+PROGRAMS: Final = ("docker-registry", "registry")
 """Debian's name for it and its own."""
 
-USER = "AWS"
-ROUNDS = 4  # the least there is: the password is random, and it is checked at every request
+USER: Final = "AWS"
+ROUNDS: Final = 4  # the least there is: the password is random, and it is checked at every request
 
 
 class Registry:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -24,7 +24,7 @@ from provisioner.local.faults.faults import (
 )
 from provisioner.local.http.calls import CALLERS
 
-RUNNER = CALLERS[1]
+RUNNER: Final = CALLERS[1]
 F = TypeVar("F", bound=CallFault)
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -138,8 +138,8 @@ AnyFault = (
 )
 
 # The words that stand between the kind and the options, in order, by the field that each fills.
-CHANCE = ("probability",)
-WORDS: Mapping[str, Sequence[str]] = {
+CHANCE: Final = ("probability",)
+WORDS: Final[Mapping[str, Sequence[str]]] = {
     "throttle": ("api", "rate", "seconds"),
     "error": ("api", "status", "seconds"),
     "lost": ("api", "seconds"),
@@ -156,7 +156,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     "corrupt-result": CHANCE,
     "late-result": ("probability", "seconds"),
 }
-COUNT = re.compile(r"x(\d+)")
+COUNT: Final = re.compile(r"x(\d+)")
 
 
 def seconds(word: str) -> float:
@@ -167,7 +167,7 @@ def rate(word: str) -> float:
     return float(word.removesuffix("/s"))
 
 
-READ: Mapping[str, Callable[[str], Any]] = {
+READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "api": str,
     "rate": rate,
     "status": int,

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter, defaultdict, deque
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from provisioner.local.http.server import HttpRequest
 
-CALLERS = ("scaler-batch-manager", "scaler-batch-runner", "scaler-batch-provisioner")
-MAX_LOGGED = 10_000
+CALLERS: Final = ("scaler-batch-manager", "scaler-batch-runner", "scaler-batch-provisioner")
+MAX_LOGGED: Final = 10_000
 """Calls that are remembered one by one: about 1.5 MiB."""
 
-OTHER = "other"
-SERVICE = re.compile(r"Credential=[^/,]+/\d+/[^/]+/([a-z0-9-]+)/")
-BUCKET_CALLS = {
+OTHER: Final = "other"
+SERVICE: Final = re.compile(r"Credential=[^/,]+/\d+/[^/]+/([a-z0-9-]+)/")
+BUCKET_CALLS: Final = {
     "GET": "ListObjects",
     "PUT": "CreateBucket",
     "HEAD": "HeadBucket",
     "DELETE": "DeleteBucket",
 }
-OBJECT_CALLS = {
+OBJECT_CALLS: Final = {
     "GET": "GetObject",
     "PUT": "PutObject",
     "HEAD": "HeadObject",
@@ -68,7 +68,7 @@ def s3_api(request: HttpRequest) -> str:
     return BUCKET_CALLS.get(request.method, request.method)
 
 
-S3_SUBRESOURCES: dict[str, dict[str, str]] = {
+S3_SUBRESOURCES: Final[dict[str, dict[str, str]]] = {
     "list-type": {"GET": "ListObjectsV2"},
     "delete": {"POST": "DeleteObjects"},
     "uploadId": {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.account.default_route import DefaultRoute
 from provisioner.local.account.ec2_rules import Ec2Rules
@@ -26,7 +26,7 @@ from provisioner.local.http.server import ConnectionCut, HttpRequest, HttpRespon
 from provisioner.local.logs.logs_api import LogsApi
 from provisioner.local.s3.s3 import S3
 
-CONTROL = "/_local/"
+CONTROL: Final = "/_local/"
 
 
 @dataclass(frozen=True, slots=True)

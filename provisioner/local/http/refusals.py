@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from xml.sax.saxutils import escape
 
 from provisioner.local.faults.fault_injector import Call
 from provisioner.local.http.server import HttpResponse
 
-JSON_SERVICES = ("logs", "ecr", "ecs", "servicequotas", "events", "sqs")
-OWN_CODES = ("batch", "s3", "ec2")
+JSON_SERVICES: Final = ("logs", "ecr", "ecs", "servicequotas", "events", "sqs")
+OWN_CODES: Final = ("batch", "s3", "ec2")
 Answer = tuple[int, str]
 
 
@@ -36,7 +37,7 @@ class AwsRefusal:
         return answer
 
 
-THROTTLED = AwsRefusal(
+THROTTLED: Final = AwsRefusal(
     "Too Many Requests: the local AWS throttles this call.",
     batch=(429, "TooManyRequestsException"),
     s3=(503, "SlowDown"),
@@ -44,7 +45,7 @@ THROTTLED = AwsRefusal(
     query=(400, "Throttling"),
     json=(400, "ThrottlingException"),
 )
-EXPIRED = AwsRefusal(
+EXPIRED: Final = AwsRefusal(
     "The security token included in the request is expired",
     batch=(403, "ExpiredTokenException"),
     s3=(400, "ExpiredToken"),
@@ -53,22 +54,22 @@ EXPIRED = AwsRefusal(
     json=(400, "ExpiredTokenException"),
 )
 # In the order of the fields: batch, s3, ec2, query, json.
-DENIED_CODES = (
+DENIED_CODES: Final = (
     "AccessDeniedException",
     "AccessDenied",
     "UnauthorizedOperation",
     "AccessDenied",
     "AccessDeniedException",
 )
-BROKEN_CODES = ("ServerException", "InternalError", "InternalError", "InternalFailure", "InternalFailure")
-UNAVAILABLE_CODES = (
+BROKEN_CODES: Final = ("ServerException", "InternalError", "InternalError", "InternalFailure", "InternalFailure")
+UNAVAILABLE_CODES: Final = (
     "ServiceUnavailable",
     "ServiceUnavailable",
     "Unavailable",
     "ServiceUnavailable",
     "ServiceUnavailableException",
 )
-CODES: Mapping[int, tuple[str, ...]] = {403: DENIED_CODES, 503: UNAVAILABLE_CODES}
+CODES: Final[Mapping[int, tuple[str, ...]]] = {403: DENIED_CODES, 503: UNAVAILABLE_CODES}
 
 
 def failure(status: int) -> AwsRefusal:

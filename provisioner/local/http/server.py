@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from io import BufferedReader
+from typing import Final
 
-MAX_LINE = 64 * 1024
-MAX_HEADERS = 200
-MAX_BODY = 2 * 1024**3
-BACKLOG = 1024
-REASONS = {status.value: status.phrase for status in HTTPStatus}
+MAX_LINE: Final = 64 * 1024
+MAX_HEADERS: Final = 200
+MAX_BODY: Final = 2 * 1024**3
+BACKLOG: Final = 1024
+REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
-PIECE_OVERHEAD = 128  # what keeping a piece costs besides its bytes
-STREAM_OVERHEAD = 1024
-MAX_EVENT_BYTES = 256 * 1024  # CloudWatch's own bound for one event
+PIECE_OVERHEAD: Final = 128  # what keeping a piece costs besides its bytes
+STREAM_OVERHEAD: Final = 1024
+MAX_EVENT_BYTES: Final = 256 * 1024  # CloudWatch's own bound for one event
 
 
 @dataclass(frozen=True, slots=True)

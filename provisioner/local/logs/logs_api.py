@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.http.refusals import json_error
 from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.logs.log_store import LogStore, LogStream, StoredLogEvent
 
-TARGET = "Logs_20140328."
-MAX_EVENTS = 10_000
-MAX_ANSWER_BYTES = 1024**2
-EVENT_OVERHEAD = 26
+TARGET: Final = "Logs_20140328."
+MAX_EVENTS: Final = 10_000
+MAX_ANSWER_BYTES: Final = 1024**2
+EVENT_OVERHEAD: Final = 26
 Json = dict[str, Any]
 
 

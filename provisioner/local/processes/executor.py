@@ -18,7 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -34,8 +34,8 @@ from provisioner.local.processes.framing import (
     encode,
 )
 
-READ_BYTES = 256 * 1024
-READY_SECONDS = 60
+READ_BYTES: Final = 256 * 1024
+READY_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ class ForkServerExecutor:
         self._thread.start()
 
     def wait_ready(self) -> None:
-        if not self._ready.wait(READY_SECONDS):
-            raise TimeoutError(f"The fork server was not ready within {READY_SECONDS} s; see the log.")
+        if not self._ready.wait(READY_S):
+            raise TimeoutError(f"The fork server was not ready within {READY_S} s; see the log.")
 
     def start(self, launch: JobLaunch) -> None:
         start = Start(launch.key, launch.argv, launch.environ, launch.memory_bytes)

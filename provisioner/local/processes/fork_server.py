@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections import deque
+from typing import Final
 
 import msgspec
 
@@ -33,8 +34,8 @@ from provisioner.local.processes.framing import (
 )
 from provisioner.local.processes.memory_watch import MemoryWatch
 
-READ_BYTES = 256 * 1024
-MAX_DESCRIPTORS = 250
+READ_BYTES: Final = 256 * 1024
+MAX_DESCRIPTORS: Final = 250
 
 
 class ForkServer:

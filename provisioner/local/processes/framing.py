@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 
-LENGTH = struct.Struct("!I")
+LENGTH: Final = struct.Struct("!I")
 
 
 class ProgramSettings(msgspec.Struct, frozen=True):
@@ -57,8 +58,8 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 Message = Start | Kill | Started | Exited | Ready
-_DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
-_ENCODER = msgspec.json.Encoder()
+_DECODER: Final[msgspec.json.Decoder[Message]] = msgspec.json.Decoder(Message)
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 def encode(message: Message) -> bytes:

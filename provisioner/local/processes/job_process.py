@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import botocore.exceptions
 from botocore.awsrequest import AWSResponse
@@ -22,10 +22,10 @@ from provisioner.local.processes import process_tree
 from provisioner.local.processes.framing import ProgramSettings, Start
 
 # What the first connection or the first task would import in every job.
-PRELOADED = ("cloudpickle", "encodings.idna", "stringprep", "unicodedata", "socket", "traceback", "faulthandler")
-HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-NICENESS = 10  # on AWS jobs don't share cores with scheduler and manager: here they get what those leave
-MAX_DESCRIPTOR = 4096  # beyond what the fork server ever has open
+PRELOADED: Final = ("cloudpickle", "encodings.idna", "stringprep", "unicodedata", "socket", "traceback", "faulthandler")
+HELD_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+NICENESS: Final = 10  # on AWS jobs don't share cores with scheduler and manager: here they get what those leave
+MAX_DESCRIPTOR: Final = 4096  # beyond what the fork server ever has open
 
 MakeClient = Callable[[str | None], Any]
 Main = Callable[[Sequence[str], Mapping[str, str], MakeClient], int]

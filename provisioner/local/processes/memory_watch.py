@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import Final
 
 from provisioner.local.processes import process_tree
 
-CADENCE_SECONDS = 0.05
-MAX_SHARE = 0.04  # of one core: with many jobs we look less often
+CADENCE_S: Final = 0.05
+MAX_SHARE: Final = 0.04  # of one core: with many jobs we look less often
 
 
 class MemoryWatch:
@@ -44,7 +45,7 @@ class MemoryWatch:
         for pid, limit in self._limits.items():
             self._check(pid, limit)
         ended = self._now()
-        self._next = ended + max(CADENCE_SECONDS, (ended - began) / MAX_SHARE)
+        self._next = ended + max(CADENCE_S, (ended - began) / MAX_SHARE)
 
     def _check(self, pid: int, limit: int) -> None:
         used = {one: max(0, process_tree.private_bytes(one) - self._shared) for one in process_tree.tree(pid)}

@@ -13,11 +13,12 @@ import signal
 import subprocess
 import sys
 from types import FrameType
+from typing import Final
 
 from provisioner.local.processes import process_tree
 
-GRACE_SECONDS = 5.0
-PARENT_CHECK_SECONDS = 1.0
+GRACE_S: Final = 5.0
+PARENT_CHECK_S: Final = 1.0
 
 
 def main(command: list[str]) -> int:
@@ -47,7 +48,7 @@ def catch_signals() -> int:
 
 def wait_for_change(changed: int, parent: int) -> bool:
     """False when the command shall end."""
-    readable, _, _ = select.select([0, changed], [], [], PARENT_CHECK_SECONDS)
+    readable, _, _ = select.select([0, changed], [], [], PARENT_CHECK_S)
     if changed in readable and b"T" in os.read(changed, 4096):
         return False
     closed = 0 in readable and not os.read(0, 4096)
@@ -58,7 +59,7 @@ def wait_for_change(changed: int, parent: int) -> bool:
 def end(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
     try:
-        child.wait(GRACE_SECONDS)
+        child.wait(GRACE_S)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()

@@ -11,11 +11,12 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Final
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
-PAGE = os.sysconf("SC_PAGE_SIZE")
-LINUX = sys.platform == "linux"
+PR_SET_PDEATHSIG: Final = 1
+PR_SET_CHILD_SUBREAPER: Final = 36
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+LINUX: Final = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 

@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from provisioner.local.aws import LocalAWSError, end
 
-READY_SECONDS = 30.0
-LOOK_SECONDS = 0.02
-SAID_CHARACTERS = 2000
+READY_S: Final = 30.0
+LOOK_S: Final = 0.02
+SAID_CHARACTERS: Final = 2000
 
 
 class GuardedProcess:
@@ -45,13 +46,13 @@ class GuardedProcess:
 
     def wait_ready(self) -> None:
         """Returns when it listens. Raises `LocalAWSError` with the end of its log."""
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_S
         while not listens(self._port):
             ended = self._process is None or self._process.poll() is not None
             if ended or time.monotonic() > deadline:
                 said = self._log.read_text(errors="replace")[-SAID_CHARACTERS:]
                 raise LocalAWSError(f"{self._command[0]} did not start to listen on {self.address}; it said: {said}")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(LOOK_S)
 
     def stop(self) -> None:
         process, self._process = self._process, None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
@@ -20,7 +20,7 @@ from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.http.refusals import xml_body, xml_error
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
-OF_TLS = {"aws:securetransport", "s3:tlsversion"}
+OF_TLS: Final = {"aws:securetransport", "s3:tlsversion"}
 
 
 class BucketPolicies:

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote
 from xml.sax.saxutils import escape
 
@@ -20,11 +20,11 @@ from moto.s3.models import FakeKey, s3_backends
 
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
-XML = {"Content-Type": "application/xml"}
-MAX_KEYS = 1000
-PLAIN_QUERY = {"x-id"}
-LIST_QUERY = {"list-type", "prefix", "max-keys", "continuation-token", "start-after", "encoding-type"}
-PLAIN_HEADERS = {
+XML: Final = {"Content-Type": "application/xml"}
+MAX_KEYS: Final = 1000
+PLAIN_QUERY: Final = {"x-id"}
+LIST_QUERY: Final = {"list-type", "prefix", "max-keys", "continuation-token", "start-after", "encoding-type"}
+PLAIN_HEADERS: Final = {
     "x-amz-date",
     "x-amz-content-sha256",
     "x-amz-security-token",
@@ -34,7 +34,7 @@ PLAIN_HEADERS = {
     "x-amz-checksum-crc64nvme",
     "x-amz-user-agent",
 }
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class S3Error(Exception):

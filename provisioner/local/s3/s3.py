@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.faults.fault_injector import FaultInjector
@@ -15,7 +15,7 @@ from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.s3 import objects
 from provisioner.local.s3.bucket_policies import BucketPolicies
 
-RESULTS = "/results/"
+RESULTS: Final = "/results/"
 Change: TypeAlias = Callable[[bytes], bytes]
 
 
@@ -29,7 +29,7 @@ def corrupted(body: bytes) -> bytes:
     return body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :] if body else b"\0"
 
 
-CHANGES: dict[str, Change] = {"truncate-result": truncated, "corrupt-result": corrupted}
+CHANGES: Final[dict[str, Change]] = {"truncate-result": truncated, "corrupt-result": corrupted}
 
 
 class S3:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from console.cli.main import ENTRIES, PROGRAM, CommandEntry, app
 
-HELP_SECONDS = 0.35
+HELP_S = 0.35
 HEAVY = ("textual", "boto3", "botocore", "scaler", "moto", "provisioner")
 
 
@@ -47,7 +47,7 @@ def test_help_is_there_before_one_looks_away(words: tuple[str, ...]) -> None:
         run_program(*words)
         return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
 
-    assert any(seconds() <= HELP_SECONDS for _ in range(20))  # caches that are shared with others cost CPU, too
+    assert any(seconds() <= HELP_S for _ in range(20))  # caches that are shared with others cost CPU, too
 
 
 def test_help_names_every_command() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.console.local_program import LIMIT_SECONDS, LocalProgram, local_program
+from tests.support.console.local_program import LIMIT_S, LocalProgram, local_program
 
 SCRIPT = """
 import os, sys
@@ -89,7 +89,7 @@ def start_and_await_address(program: LocalProgram) -> subprocess.Popen[str]:
 def test_an_interrupt_ends_it_well_and_leaves_nothing(program: LocalProgram) -> None:
     process = start_and_await_address(program)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=LIMIT_SECONDS)
+    _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert program.living() == []
@@ -103,7 +103,7 @@ def test_ctrl_c_at_a_terminal_lets_finish_what_runs(program: LocalProgram) -> No
     assert process.stdout.readline() == "running\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to every process of the group
     (program.folder / "go").touch()
-    out, err = process.communicate(timeout=LIMIT_SECONDS)
+    out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, out) == (0, "finished\n"), err
     assert "draining" in err
     assert program.living() == []
@@ -113,6 +113,6 @@ def test_killed_it_takes_every_process_along(program: LocalProgram) -> None:
     process = start_and_await_address(program)
     living = program.living()
     process.kill()
-    process.communicate(timeout=LIMIT_SECONDS)
+    process.communicate(timeout=LIMIT_S)
     program.await_end_of_all(living)
     assert program.living() == []

@@ -15,7 +15,7 @@ from console.local.session import ChildProgram, LocalSession, SessionEnd, Voice
 # Opening the pipe `ready` blocks until the other side opens it too, so that no test sleeps.
 # Its exit code tells that it was asked to drain.
 DRAINED = 5
-GRACE_SECONDS = 5.0
+GRACE_S = 5.0
 ENGINE = f"""
 import signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit({DRAINED}))
@@ -60,7 +60,7 @@ async def run(engine: str, client: str | None = None) -> tuple[SessionEnd, list[
     said: list[str] = []
     voice = Voice(say=said.append, started=lambda: None)
     programs = (program(engine), program(client) if client else None)
-    session = LocalSession(*programs, voice, capture=True, client_grace_seconds=GRACE_SECONDS)
+    session = LocalSession(*programs, voice, capture=True, client_grace_seconds=GRACE_S)
     return await session.run(), said
 
 

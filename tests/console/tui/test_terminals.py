@@ -20,7 +20,7 @@ from tests.support.engine.socket_places import short_folder
 PROGRAM = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
 RESTORED = (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[?25h")
 ADDRESSES = ("--job-queue", "q", "--job-definition", "d", "--s3-bucket", "bucket", "--aws-region", "us-east-1")
-LATENCY_SECONDS = 0.15
+LATENCY_S = 0.15
 
 BROKEN = """
 from tests.support.console.demo.source import DemoSource
@@ -174,7 +174,7 @@ class Tmux:
 
 @pytest.mark.usefixtures("engine")
 def test_over_a_slow_line_no_key_is_lost_and_each_is_answered_by_one_step(environ: dict[str, str]) -> None:
-    relay = (sys.executable, "-m", "tests.support.console.slow_line", str(LATENCY_SECONDS))
+    relay = (sys.executable, "-m", "tests.support.console.slow_line", str(LATENCY_S))
     with Terminal((*relay, *PROGRAM, "attach"), environ=environ) as terminal:
         terminal.wait_for("streaming", 30)
         terminal.send("jjj")  # typed ahead

@@ -18,7 +18,7 @@ from tests.support.cluster.running_engine import await_condition, disabled_queue
 from tests.support.console.terminal import Terminal
 
 TASKS = 500
-HEAL_SECONDS = 5.0
+HEAL_S = 5.0
 FAILING = """
 def price(leg):
     if leg == 7:
@@ -170,7 +170,7 @@ def test_a_killed_engine_is_said_and_its_successor_is_seen_within_seconds(cluste
                 await_condition(lambda: len(people.engines()) == 1 and told_pid(people) == engine.process.pid)
                 reachable = time.monotonic()
                 for terminal in (owner, onlooker):
-                    terminal.wait_for("LIVE", HEAL_SECONDS)
+                    terminal.wait_for("LIVE", HEAL_S)
                 print(f"\nhealed {time.monotonic() - reachable:.1f} s after the successor could be reached")
                 onlooker.send("q")
                 assert onlooker.wait_end() == 0

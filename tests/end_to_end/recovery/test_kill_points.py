@@ -18,7 +18,7 @@ from tests.support.cluster.engine_restarts import Afterlife, Succession, printed
 
 pytestmark = pytest.mark.long
 
-BOUND_SECONDS = 15
+BOUND_S = 15
 TASKS = 12
 PREAMBLE = """
 import json, time
@@ -116,7 +116,7 @@ def check(case: Case, cluster: LocalCluster, afterlife: Afterlife, folder: Path)
         with succession.client(PREAMBLE + case.script) as client:
             for point in case.kills:
                 succession.kill_at(point)
-            deadline = time.monotonic() + BOUND_SECONDS
+            deadline = time.monotonic() + BOUND_S
             successor = stack.enter_context(succession.successor())
             assert printed(client, deadline, successor) == case.expected
         assert succession.call_counts() == [1] * TASKS

@@ -18,7 +18,7 @@ from tests.support.cluster.running_engine import (
     sleeping_client,
 )
 
-AT_ONCE_SECONDS = 20.0
+AT_ONCE_S = 20.0
 """Well before the scheduler would miss a worker by itself, which takes it a minute."""
 
 
@@ -54,7 +54,7 @@ def test_jobs_are_left_or_ended_as_asked_and_another_manager_gets_their_tasks_at
         code = engine.stop()
         assert (code, cluster.aws.jobs()["running"]) == (0, still_running)
         with running_engine(cluster, tmp_path / "second.log", worker_manager_id="wm-second") as second:
-            await_condition(lambda: mark.read_text().count("called") == 2, AT_ONCE_SECONDS, lambda: second.log)
+            await_condition(lambda: mark.read_text().count("called") == 2, AT_ONCE_S, lambda: second.log)
 
 
 def test_a_second_signal_leaves_the_jobs_and_tells_the_scheduler(
@@ -66,7 +66,7 @@ def test_a_second_signal_leaves_the_jobs_and_tells_the_scheduler(
         code = engine.stop(signal.SIGINT, timeout=15)
         assert (code, "adoption" in engine.log) == (1, True)
         with running_engine(cluster, tmp_path / "second.log"):
-            output, errors = client.communicate(timeout=AT_ONCE_SECONDS)
+            output, errors = client.communicate(timeout=AT_ONCE_S)
     assert (output.strip(), mark.read_text()) == ("finished", "called\n"), errors
 
 

@@ -18,7 +18,7 @@ from tests.support.cluster.tcp_proxy import Relay
 
 pytestmark = pytest.mark.long
 
-OUTAGE_SECONDS = 30.0
+OUTAGE_S = 30.0
 CALLS_AT_MOST = 300
 NAME = "local-aws"
 
@@ -95,7 +95,7 @@ def test_half_a_minute_without_a_way_to_aws_fails_no_task_and_runs_none_twice(
         way.fail(how)
         client.send_second_half()
         with pytest.raises(subprocess.TimeoutExpired):
-            client.process.wait(OUTAGE_SECONDS)
+            client.process.wait(OUTAGE_S)
         connects = way.connects - connects
         way.recover(how)
         client.finish(60)

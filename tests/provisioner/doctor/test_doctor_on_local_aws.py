@@ -20,7 +20,7 @@ from provisioner.stack.spec import ProvisionSpec
 from tests.provisioner.conftest import REGION
 from tests.support.provisioner.stacks import apply
 
-PATIENCE_SECONDS = 30
+PATIENCE_S = 30
 SPEC = ProvisionSpec(image="worker:1")
 
 
@@ -48,7 +48,7 @@ def starved() -> Iterator[Starved]:
 
 
 def await_reason(clients: Clients, job: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_S
     while not clients.call("batch", "describe_jobs", {"jobs": [job]})["jobs"][0].get("statusReason"):
         assert time.monotonic() < deadline, "the job got no reason"
         time.sleep(0.05)

@@ -72,6 +72,6 @@ def test_a_secret_is_the_programs_input() -> None:
 
 
 def test_a_program_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.image.programs.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("provisioner.image.programs.ANSWER_S", 0.1)
     with pytest.raises(ProvisionError, match="gave no answer within"):
         ask("it", python(SLOW), os.environ)

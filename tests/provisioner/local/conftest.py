@@ -17,7 +17,7 @@ PROGRAM = f"{programs.__file__}:main"
 TIME_SCALE = 0.02  # AWS's minute is 1.2 s
 FINISHED = ("SUCCEEDED", "FAILED")
 BUCKET = "bucket"
-PATIENCE_SECONDS = 60
+PATIENCE_S = 60
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Account:
         return found
 
     def until(self, job_id: str, *states: str) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_S
         while (job := self.job(job_id))["status"] not in states:
             assert time.monotonic() < deadline, f"the job stays {job['status']}"
             time.sleep(0.01)

@@ -26,9 +26,9 @@ from tests.support.cluster.running_engine import (
     manager_config,
 )
 
-GRACE_SECONDS = 20
+GRACE_S = 20
 """After it joined, a successor ends what nobody claimed."""
-PATIENCE_SECONDS = GRACE_SECONDS + 25
+PATIENCE_S = GRACE_S + 25
 
 
 @contextmanager
@@ -152,7 +152,7 @@ class Afterlife:
         def describe() -> str:
             return f"{succession.manager_id} left {succession.leftovers()}\n{successor.log}"
 
-        await_condition(lambda: succession.is_clean, PATIENCE_SECONDS, describe)
+        await_condition(lambda: succession.is_clean, PATIENCE_S, describe)
 
     def _end(self, succession: Succession, successor: Engine, owned: ExitStack) -> None:
         with owned:

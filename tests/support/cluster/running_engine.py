@@ -19,7 +19,7 @@ import msgspec
 from engine.config.settings import EngineConfig, ManagerConfig, OnExit
 from provisioner.local.cluster import LocalCluster
 
-CLIENT_TIMEOUT_SECONDS = 120
+CLIENT_TIMEOUT_S = 120
 PROGRAM = ("-m", "engine")
 
 
@@ -109,7 +109,7 @@ def disabled_queue(cluster: LocalCluster) -> Iterator[None]:
         batch.update_job_queue(jobQueue=cluster.resources.job_queue, state="ENABLED")
 
 
-def run_client(cluster: LocalCluster, script: str, *arguments: str, timeout: float = CLIENT_TIMEOUT_SECONDS) -> str:
+def run_client(cluster: LocalCluster, script: str, *arguments: str, timeout: float = CLIENT_TIMEOUT_S) -> str:
     """Run a client as a script of its own (so that its classes are `__main__`'s) and give what it printed."""
     client = client_process(cluster, script, *arguments)
     try:

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-LOOK_SECONDS = 0.01
+LOOK_S = 0.01
 STOPPED = 130
 
 
@@ -51,7 +51,7 @@ def _tell(place: Path, name: str) -> int:
 
 def _hold(place: Path, name: str) -> None:
     while (place / f"hold.{name}").exists():
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LOOK_S)
 
 
 def _stopped(number: int, frame: object) -> None:

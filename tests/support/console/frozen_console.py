@@ -27,7 +27,7 @@ from tests.support.console.widget_app import Clock
 JOBS = 1_000
 BEATS = 2
 """Until everything that is asked at the start was answered and shown."""
-RECORDED_SECONDS = 90
+RECORDED_S = 90
 Step = Callable[[ConsoleApp, Pilot[Quit]], None]
 
 
@@ -100,14 +100,14 @@ def recorded(folder: Path) -> Look:
     """A minute and a half of a made-up engine, stopped in its middle."""
     clock, recorder = Clock(), Recorder(folder / "night.rec")
     source = DemoSource(300, 40, clock=clock)
-    for _ in range(RECORDED_SECONDS):
+    for _ in range(RECORDED_S):
         clock.now += 1
         source.poll()
         _record(recorder, source)
     recorder.close()
     player = ReplaySource(Recording(folder / "night.rec"), clock=Clock())
     player.pause()
-    player.seek(player.recording.start + RECORDED_SECONDS / 2)
+    player.seek(player.recording.start + RECORDED_S / 2)
     return Look(player, first=lambda state: ReplayDashboard(state, player), name="night.rec")
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MARK = "SCALER_BATCH_TEST_RUN"
-LIMIT_SECONDS = 90
+LIMIT_S = 90
 COMMAND = [sys.executable, "-P", "-c", "from console.cli.main import main; main()", "local", "--headless"]
 
 
@@ -41,7 +41,7 @@ class LocalProgram:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*words)
-        out, err = process.communicate(timeout=LIMIT_SECONDS)
+        out, err = process.communicate(timeout=LIMIT_S)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def living(self) -> list[int]:

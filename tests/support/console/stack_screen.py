@@ -14,8 +14,8 @@ from console.tui.stack.model import Provisioning
 from console.tui.state import Quit
 from tests.support.console.running_app import WatchedSource, beats, running
 
-DEADLINE_SECONDS = 60.0
-LOOK_SECONDS = 0.01
+DEADLINE_S = 60.0
+LOOK_S = 0.01
 
 
 @asynccontextmanager
@@ -31,19 +31,19 @@ async def on_screen(
 
 async def until(app: ConsoleApp, pilot: Pilot[Quit], true: Callable[[], object]) -> None:
     """Beats until it is so."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
+    async with asyncio.timeout(DEADLINE_S):
         while not true():
             await beats(app, pilot)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(LOOK_S)
     await beats(app, pilot)
 
 
 async def in_time(true: Callable[[], object]) -> None:
     """The same, where no screen needs to be kept going."""
-    for _ in range(int(DEADLINE_SECONDS / LOOK_SECONDS)):
+    for _ in range(int(DEADLINE_S / LOOK_S)):
         if true():
             return
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_S)
     raise TimeoutError
 
 

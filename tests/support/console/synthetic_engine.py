@@ -16,9 +16,9 @@ import zmq
 
 from engine.telemetry.endpoints import Endpoint, claim_folder
 from engine.telemetry.schema.messages import (
-    IDLE_TICK_SECONDS,
+    IDLE_TICK_S,
     MIRROR_LIMIT,
-    TICK_SECONDS,
+    TICK_S,
     Answer,
     Ask,
     Diagnose,
@@ -76,7 +76,7 @@ class SyntheticEngine:
             for socket, _ in poller.poll(max(0, int((next_tick - time.monotonic()) * 1000))):
                 self._answer(socket)
             if time.monotonic() >= next_tick:
-                period = TICK_SECONDS if self._rate else IDLE_TICK_SECONDS
+                period = TICK_S if self._rate else IDLE_TICK_S
                 next_tick += period
                 self._tick(period)
 

@@ -26,9 +26,9 @@ from tests.support.docker.base_image import CHANGES, TAG, write_base_image
 PROGRAMS = ("dockerd", "docker", "docker-registry")
 INSTALL = "apt-get install --no-install-recommends docker.io iptables docker-registry"
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
-READY_SECONDS = 60.0
-LOOK_SECONDS = 0.05
-ENDING_SECONDS = 30.0
+READY_S = 60.0
+LOOK_S = 0.05
+ENDING_S = 30.0
 COUNT = "deselected container tests"
 DESELECTED = pytest.StashKey[int]()
 
@@ -115,12 +115,12 @@ def daemon(engine: ContainerEngine) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=ENDING_SECONDS)
+        process.communicate(timeout=ENDING_S)
         unmount_below(folder)
 
 
 def wait_until_it_answers(engine: ContainerEngine, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + READY_S
     while True:
         try:
             engine.docker("version")
@@ -129,7 +129,7 @@ def wait_until_it_answers(engine: ContainerEngine, process: subprocess.Popen[byt
             if process.poll() is not None or time.monotonic() > deadline:
                 said = (engine.folder / "dockerd.log").read_text()[-2000:]
                 raise RuntimeError(f"dockerd doesn't answer: {error.stderr} It said: {said}") from error
-            time.sleep(LOOK_SECONDS)
+            time.sleep(LOOK_S)
 
 
 def unmount_below(folder: Path) -> None:

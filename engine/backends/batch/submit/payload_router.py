@@ -25,8 +25,8 @@ TEXT_LIMIT: Final = 28 * 1024
 """The seed's: characters of an encoded payload inside SubmitJob."""
 S3_TEXT: Final = "s3"
 """The payload parameter of a submission whose frame lies in S3."""
-_PROBE_FROM = 256 * 1024
-_PROBE_CHUNK = 64 * 1024
+_PROBE_FROM: Final = 256 * 1024
+_PROBE_CHUNK: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from engine.model import Outcome, Profile
 
-OUT_OF_MEMORY = "OutOfMemory"
-TIMED_OUT = "Job attempt duration exceeded timeout"
+OUT_OF_MEMORY: Final = "OutOfMemory"
+TIMED_OUT: Final = "Job attempt duration exceeded timeout"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchTask, Submission
@@ -12,8 +12,8 @@ from engine.backends.batch.track.failure import JobEnd
 from engine.backends.protocol import BackendObserver
 from engine.model import JobObservation
 
-_UNDER_WAY = (BatchState.STARTING, BatchState.RUNNING)
-_OVER = (BatchState.SUCCEEDED, BatchState.FAILED)
+_UNDER_WAY: Final = (BatchState.STARTING, BatchState.RUNNING)
+_OVER: Final = (BatchState.SUCCEEDED, BatchState.FAILED)
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,12 +14,12 @@ from provisioner.local.batch.errors import client_error, invalid
 from provisioner.local.batch.jobs.submit import attempts, checked_timeout, merge_resources, retry_rules
 from provisioner.local.batch.requests import Json
 
-MAX_BYTES = 24 * 1024
-MIN_MEMORY_MIB = 4
-RESERVED = "AWS_BATCH"
-ROLES = ("jobRoleArn", "executionRoleArn")
-ROLE_ARN = ":role/"
-RULE_ACTIONS = ("RETRY", "EXIT")
+MAX_BYTES: Final = 24 * 1024
+MIN_MEMORY_MIB: Final = 4
+RESERVED: Final = "AWS_BATCH"
+ROLES: Final = ("jobRoleArn", "executionRoleArn")
+ROLE_ARN: Final = ":role/"
+RULE_ACTIONS: Final = ("RETRY", "EXIT")
 
 
 def check_definition(request: Json, knows_role: Callable[[str], bool]) -> None:

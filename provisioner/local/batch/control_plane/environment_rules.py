@@ -8,7 +8,7 @@ known they are these.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane.instance_types import check_types
@@ -16,19 +16,19 @@ from provisioner.local.batch.errors import invalid
 from provisioner.local.batch.records import LocalEnvironment
 from provisioner.local.batch.requests import Json
 
-BEST_FIT = "BEST_FIT"
-ON_DEMAND = (BEST_FIT, "BEST_FIT_PROGRESSIVE", "BEST_FIT_PROGRESSIVE_ORDERED")
-SPOT = ("SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED_PRIORITIZED")
-STRATEGIES: Mapping[str, Sequence[str]] = {
+BEST_FIT: Final = "BEST_FIT"
+ON_DEMAND: Final = (BEST_FIT, "BEST_FIT_PROGRESSIVE", "BEST_FIT_PROGRESSIVE_ORDERED")
+SPOT: Final = ("SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED_PRIORITIZED")
+STRATEGIES: Final[Mapping[str, Sequence[str]]] = {
     "EC2": ON_DEMAND,
     "SPOT": (*ON_DEMAND, *SPOT),
     "FARGATE": (),
     "FARGATE_SPOT": (),
 }
-SCALING = ("minvCpus", "maxvCpus", "desiredvCpus")
-IMAGE_TYPES = ("ECS_AL2023", "ECS_AL2023_NVIDIA")  # Amazon Linux 2 is refused since June 30, 2026
-PROFILE_ARN = ":instance-profile/"
-TEMPLATE_NAMES = ("launchTemplateId", "launchTemplateName")
+SCALING: Final = ("minvCpus", "maxvCpus", "desiredvCpus")
+IMAGE_TYPES: Final = ("ECS_AL2023", "ECS_AL2023_NVIDIA")  # Amazon Linux 2 is refused since June 30, 2026
+PROFILE_ARN: Final = ":instance-profile/"
+TEMPLATE_NAMES: Final = ("launchTemplateId", "launchTemplateName")
 
 
 def check_new(request: Json, account: Account) -> None:

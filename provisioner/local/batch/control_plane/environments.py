@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/batch/latest/userguide/compute_environment_parameter
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from provisioner.local.batch import views
 from provisioner.local.batch.account import Account
@@ -26,7 +27,7 @@ from provisioner.local.batch.requests import (
     state_of,
 )
 
-HEALTHY = "ComputeEnvironment Healthy"
+HEALTHY: Final = "ComputeEnvironment Healthy"
 
 
 class Environments:

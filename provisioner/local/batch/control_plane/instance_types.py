@@ -6,12 +6,13 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.errors import invalid
 
 X86, ARM = "x86_64", "arm64"
-WORDS: Mapping[str, str] = {"optimal": X86, "default_x86_64": X86, "default_arm64": ARM}
+WORDS: Final[Mapping[str, str]] = {"optimal": X86, "default_x86_64": X86, "default_arm64": ARM}
 
 
 def check_types(types: Sequence[str], account: Account) -> None:

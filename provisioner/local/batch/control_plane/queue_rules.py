@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_JobStateTimeLimitActio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane.instance_types import shared
@@ -15,9 +15,9 @@ from provisioner.local.batch.errors import client_error, invalid
 from provisioner.local.batch.records import LocalEnvironment
 from provisioner.local.batch.requests import Json
 
-MAX_ENVIRONMENTS = 3
-LIMIT_SECONDS = range(600, 86_401)
-LIMIT_REASONS = (
+MAX_ENVIRONMENTS: Final = 3
+LIMIT_S: Final = range(600, 86_401)
+LIMIT_REASONS: Final = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
@@ -50,13 +50,13 @@ def check_limits(limits: Sequence[dict[str, Any]]) -> None:
         wrong = (
             limit.get("state") != "RUNNABLE"
             or limit.get("action") != "CANCEL"
-            or limit.get("maxTimeSeconds") not in LIMIT_SECONDS
+            or limit.get("maxTimeSeconds") not in LIMIT_S
             or limit.get("reason") not in LIMIT_REASONS
         )
         if wrong:
             raise invalid(
                 "jobStateTimeLimitActions must have state RUNNABLE, action CANCEL, maxTimeSeconds from "
-                f"{LIMIT_SECONDS[0]} to {LIMIT_SECONDS[-1]} and a reason of [{', '.join(LIMIT_REASONS)}]."
+                f"{LIMIT_S[0]} to {LIMIT_S[-1]} and a reason of [{', '.join(LIMIT_REASONS)}]."
             )
     if len({limit["reason"] for limit in limits}) < len(limits):
         raise invalid("jobStateTimeLimitActions takes each reason once.")

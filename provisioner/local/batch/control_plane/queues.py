@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/batch/latest/userguide/job_queue_parameters.html
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.local.batch import views
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane import queue_rules
@@ -25,8 +27,8 @@ from provisioner.local.batch.requests import (
     state_of,
 )
 
-HEALTHY = "JobQueue Healthy"
-CHANGEABLE = ("priority", "jobStateTimeLimitActions", "schedulingPolicyArn", "computeEnvironmentOrder")
+HEALTHY: Final = "JobQueue Healthy"
+CHANGEABLE: Final = ("priority", "jobStateTimeLimitActions", "schedulingPolicyArn", "computeEnvironmentOrder")
 
 
 class Queues:

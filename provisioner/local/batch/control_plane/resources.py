@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane.background import Background
 from provisioner.local.batch.control_plane.definitions import Definitions
@@ -12,7 +14,7 @@ from provisioner.local.batch.errors import invalid
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.options import Delays
 
-MAX_TAGS = 50
+MAX_TAGS: Final = 50
 
 
 class Resources:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from provisioner.local.batch.clock import Clock
 
-SWEEP_SECONDS = 0.5
+SWEEP_S: Final = 0.5
 
 
 class Deadlines:
@@ -33,7 +34,7 @@ class Deadlines:
         self._due.pop(key, None)
 
     def _again(self) -> None:
-        self._clock.after(max(0.02, SWEEP_SECONDS * self._scale), self._sweep)
+        self._clock.after(max(0.02, SWEEP_S * self._scale), self._sweep)
 
     def _sweep(self) -> None:
         with self._lock:

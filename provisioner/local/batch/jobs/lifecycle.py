@@ -13,7 +13,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from provisioner.local.batch.clock import Clock
 from provisioner.local.batch.jobs.deadlines import Deadlines
@@ -25,19 +25,19 @@ from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
 from provisioner.local.processes.framing import Exited
 
-MAX_OVERRIDE_CHARACTERS = 8192
-TOO_LONG = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"
-GRACE_SECONDS = 30.0
-CAPACITY_LOOK_SECONDS = 1.0
-DAY_SECONDS = 24 * 3600.0
-MIB = 1024**2
-TIMED_OUT = "Job attempt duration exceeded timeout"
-CONTAINER_ENDED = "Essential container in task exited"
-CHILD_FAILED = "Array Child Job failed"
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-NOT_STARTED_REASON = "Task failed to start"
-NOT_PULLED = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"
-NO_LOG_GROUP = (
+MAX_OVERRIDE_CHARACTERS: Final = 8192
+TOO_LONG: Final = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"
+GRACE_S: Final = 30.0
+CAPACITY_LOOK_S: Final = 1.0
+DAY_S: Final = 24 * 3600.0
+MIB: Final = 1024**2
+TIMED_OUT: Final = "Job attempt duration exceeded timeout"
+CONTAINER_ENDED: Final = "Essential container in task exited"
+CHILD_FAILED: Final = "Array Child Job failed"
+OUT_OF_MEMORY: Final = "OutOfMemoryError: Container killed due to memory usage"
+NOT_STARTED_REASON: Final = "Task failed to start"
+NOT_PULLED: Final = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"
+NO_LOG_GROUP: Final = (
     "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: "
     "ResourceNotFoundException: The specified log group does not exist."
 )
@@ -149,7 +149,7 @@ class Lifecycle:
             self._scheduling = False
         if self.placement.starved and not self._hopes:
             self._hopes = True
-            self.clock.after(CAPACITY_LOOK_SECONDS, self._look_for_capacity)
+            self.clock.after(CAPACITY_LOOK_S, self._look_for_capacity)
 
     def _look_for_capacity(self) -> None:
         with self.lock:
@@ -158,7 +158,7 @@ class Lifecycle:
 
     def forget_old(self) -> None:
         """Finished jobs are known for a day, and not more than so many of them."""
-        horizon = self.clock.now_ms() - DAY_SECONDS * self._options.time_scale * 1000
+        horizon = self.clock.now_ms() - DAY_S * self._options.time_scale * 1000
         while self._finished and self._is_old(self._finished[0], horizon):
             self._forget(self._finished.popleft())
 
@@ -266,7 +266,7 @@ class Lifecycle:
         if job.ending is None:
             job.ending, job.ending_reason = ending, reason
             self._executor.kill(run_key(job), signal.SIGTERM, whole=False)
-            self._deadlines.set(job.id, GRACE_SECONDS, partial(self._kill, job))
+            self._deadlines.set(job.id, GRACE_S, partial(self._kill, job))
 
     def _kill(self, job: LocalJob) -> None:
         self._executor.kill(run_key(job), signal.SIGKILL, whole=True)

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.errors import client_error
@@ -15,8 +15,8 @@ from provisioner.local.batch.records import STATES, LocalJob
 from provisioner.local.batch.requests import required
 from provisioner.local.batch.views import job_summary
 
-PAGE = 1000
-FILTERED_PAGE = 100
+PAGE: Final = 1000
+FILTERED_PAGE: Final = 100
 Test = Callable[[LocalJob], bool]
 
 

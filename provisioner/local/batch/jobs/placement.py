@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from provisioner.local.batch.records import LocalEnvironment, LocalJob, LocalQueue
 
-TOO_LARGE = (
+TOO_LARGE: Final = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot "
     "provide the vCPUs that the job asks for; raise maxvCpus or ask for less."
 )
-NO_CAPACITY = (
+NO_CAPACITY: Final = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - "
     "Service cannot fulfill the capacity requested for instance type [optimal]"
 )
-ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
+ALL_INVALID: Final = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 
 
 class JobPlacement:

@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalQueue, RetryRule
 
-MAX_REQUEST_BYTES = 30 * 1024
+MAX_REQUEST_BYTES: Final = 30 * 1024
 MIN_ARRAY, MAX_ARRAY = 2, 10_000
-MIN_TIMEOUT_SECONDS = 60
-MAX_ATTEMPTS = 10
-MAX_RULES = 5
-JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-DEFAULT_LOG_GROUP = "/aws/batch/job"
-UNSUPPORTED = ("dependsOn", "nodeOverrides", "eksPropertiesOverride", "ecsPropertiesOverride")
+MIN_TIMEOUT_S: Final = 60
+MAX_ATTEMPTS: Final = 10
+MAX_RULES: Final = 5
+JOB_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+DEFAULT_LOG_GROUP: Final = "/aws/batch/job"
+UNSUPPORTED: Final = ("dependsOn", "nodeOverrides", "eksPropertiesOverride", "ecsPropertiesOverride")
 
 
 def check_size(body: bytes) -> None:
@@ -135,8 +135,8 @@ def checked_timeout(given: Mapping[str, Any]) -> float | None:
     seconds = given.get("attemptDurationSeconds")
     if seconds is None:
         return None
-    if seconds < MIN_TIMEOUT_SECONDS:
-        raise client_error(f"The minimum value for the timeout is {MIN_TIMEOUT_SECONDS} seconds, got {seconds}.")
+    if seconds < MIN_TIMEOUT_S:
+        raise client_error(f"The minimum value for the timeout is {MIN_TIMEOUT_S} seconds, got {seconds}.")
     return float(seconds)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.tui.app import BEAT_SECONDS
+from console.tui.app import BEAT_S
 from console.tui.export import COLUMNS
 from console.tui.state import EngineOwnership, Quit
 from engine.telemetry.schema.messages import ENDED, Answer, CancelJobs, Drain, Request, SetConcurrency, SetLogLevel
@@ -90,7 +90,7 @@ async def test_an_engine_that_ends_before_it_can_answer_ends_its_console() -> No
         await pilot.pause()
         assert not app._exit
         ended = "the engine ended with exit code 0"
-        await pilot.pause(BEAT_SECONDS * 2)
+        await pilot.pause(BEAT_S * 2)
         assert app.return_value is Quit.TERMINATE
 
 

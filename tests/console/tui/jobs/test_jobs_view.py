@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.tui.jobs.job_order import REKEY_SECONDS
+from console.tui.jobs.job_order import REKEY_S
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.totals import totals
 from engine.telemetry.client.replica import Replica
@@ -59,13 +59,13 @@ def test_following_changes_gives_the_list_that_sorting_everything_would(
     for changes in later:
         tick(mirror, [row(number * 3, state, since=since) for number, (state, since) in enumerate(changes)])
         view.refresh(mirror)
-    tick(mirror, at=NOW + 2 * REKEY_SECONDS)
+    tick(mirror, at=NOW + 2 * REKEY_S)
     view.refresh(mirror)
     other = JobsView()
     other.set_sort(sort, descending)
     other.set_filter(words)
     fresh = mirror_of(mirror.rows.values())
-    tick(fresh, at=NOW + 2 * REKEY_SECONDS)
+    tick(fresh, at=NOW + 2 * REKEY_S)
     other.refresh(fresh)
     assert ids(view) == ids(other)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.telemetry.server.rate_limit import (
     ANSWERS_PER_SECOND,
-    REMEMBERED_SECONDS,
+    REMEMBERED_S,
     SHARE_OF_A_CORE,
     RateLimiter,
     Viewers,
@@ -51,7 +51,7 @@ def test_lookers_are_those_of_the_last_minute() -> None:
     clock = Clock(0.0)
     lookers = Viewers(clock)
     lookers.saw(b"one")
-    clock.now += REMEMBERED_SECONDS - 1
+    clock.now += REMEMBERED_S - 1
     lookers.saw(b"two")
     lookers.saw(b"two")
     both = lookers.count()

@@ -24,7 +24,7 @@ from tests.support.docker.engine import ContainerEngine
 pytestmark = pytest.mark.long
 
 TIME_SCALE = 0.05  # of AWS's 30 s from SIGTERM to SIGKILL, 1.5 s
-PATIENCE_SECONDS = 30.0
+PATIENCE_S = 30.0
 LISTENING = "import sys, time; print('listening', flush=True); time.sleep(60)"
 OBEDIENT = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); {LISTENING}"
 WHO = """
@@ -64,7 +64,7 @@ def define(account: Account, name: str, image: str, memory: int = 64) -> None:
 
 
 def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_S
     while not true():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)

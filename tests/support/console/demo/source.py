@@ -19,7 +19,7 @@ from engine.telemetry.client.source import LinkState, LinkView
 from engine.telemetry.schema.messages import (
     ENDED,
     MIRROR_LIMIT,
-    TICK_SECONDS,
+    TICK_S,
     Answer,
     FullState,
     JobRow,
@@ -89,7 +89,7 @@ class DemoSource:
         for tell in answers:
             tell()
         elapsed = self._clock() - self._last
-        if elapsed < TICK_SECONDS or not self._rate:
+        if elapsed < TICK_S or not self._rate:
             return bool(answers)
         self._last += elapsed
         self.tick(round(elapsed * self._rate))

@@ -27,7 +27,7 @@ ROLE = f"{PREFIX}-instance-{REGION}"
 OTHERS = f"arn:aws:iam::{ACCOUNT}:policy/others"
 IMAGE_TAG = "made-by-us"
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
-REASON_SECONDS = 30
+REASON_S = 30
 
 app = typer.Typer()
 for command in (plan, provision, show, cleanup, doctor):
@@ -175,7 +175,7 @@ class StackLife:
         """One that AWS says about why it does not run."""
         names = {"jobQueue": f"{PREFIX}-queue", "jobDefinition": f"{PREFIX}-job"}
         job: str = self._call("batch", "submit_job", jobName="waits", **names)["jobId"]
-        deadline = time.monotonic() + REASON_SECONDS
+        deadline = time.monotonic() + REASON_S
         while not self._call("batch", "describe_jobs", jobs=[job])["jobs"][0].get("statusReason"):
             assert time.monotonic() < deadline, "the job got no reason"
             time.sleep(0.05)
