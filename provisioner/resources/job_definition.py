@@ -23,7 +23,14 @@ NOBODY: Final = "65534:65534"
 NEWS_OF_IAM: Final = ("role", "Role")
 """In the errors of a registration that came before Batch had heard of the roles."""
 
-MANAGED: Final[tuple[str, ...]] = ("type", "platformCapabilities", "parameters", "retryStrategy", "timeout", "propagateTags")
+MANAGED: Final[tuple[str, ...]] = (
+    "type",
+    "platformCapabilities",
+    "parameters",
+    "retryStrategy",
+    "timeout",
+    "propagateTags",
+)
 CONTAINER: Final = (
     "image",
     "command",
