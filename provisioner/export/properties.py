@@ -11,7 +11,7 @@ from typing import Final
 
 from provisioner.clients import Document
 from provisioner.export.intrinsics import capitalized, get_att, ref
-from provisioner.resources import Resource
+from provisioner.resources.resource import Resource
 from provisioner.resources.role import POLICY_NAME
 from provisioner.resources.security_group import DESCRIPTION
 from provisioner.stack.naming import as_tag_list

@@ -5,7 +5,6 @@ from __future__ import annotations
 from provisioner.errors import ProvisionError
 from provisioner.plan.remote import RemoteState
 from provisioner.policies import execution_policy, instance_policy, job_policy, trust
-from provisioner.resources import Resource
 from provisioner.resources.bucket import Bucket
 from provisioner.resources.compute_environment import ComputeEnvironment
 from provisioner.resources.instance_profile import InstanceProfile
@@ -14,6 +13,7 @@ from provisioner.resources.job_queue import JobQueue
 from provisioner.resources.launch_template import LaunchTemplate
 from provisioner.resources.log_group import LogGroup
 from provisioner.resources.repository import Repository
+from provisioner.resources.resource import Resource
 from provisioner.resources.role import Role
 from provisioner.resources.security_group import ANY_VPC, SecurityGroup, groups_of
 from provisioner.resources.service_role import ServiceRole

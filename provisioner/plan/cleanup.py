@@ -19,7 +19,7 @@ from provisioner.plan.planner import NO_CLAIMS, Claims
 from provisioner.plan.queued_jobs import living_jobs
 from provisioner.plan.remote import RemoteState
 from provisioner.plan.waiting import WaitPolicy
-from provisioner.resources import Found, Resource
+from provisioner.resources.resource import Found, Resource
 from provisioner.stack.naming import TAG, Stack
 
 DATA: Final = ("S3 bucket", "log group")

@@ -11,8 +11,8 @@ from provisioner.plan.catalog import wanted
 from provisioner.plan.field_changes import differences
 from provisioner.plan.model import FieldChange
 from provisioner.plan.remote import RemoteState
-from provisioner.resources import Resource
 from provisioner.resources.network import network_of
+from provisioner.resources.resource import Resource
 from provisioner.resources.security_group import ANY_VPC
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec

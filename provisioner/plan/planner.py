@@ -12,9 +12,9 @@ from provisioner.plan.catalog import possible, wanted
 from provisioner.plan.field_changes import differences, first_level
 from provisioner.plan.model import Change, FieldChange, Instruction, Plan, PlanAction
 from provisioner.plan.remote import RemoteState
-from provisioner.resources import Found, Resource
 from provisioner.resources.network import Network, network_of
 from provisioner.resources.repository import Repository
+from provisioner.resources.resource import Found, Resource
 from provisioner.stack.naming import TAG, Stack
 from provisioner.stack.spec import ProvisionSpec, check_place
 

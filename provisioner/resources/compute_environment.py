@@ -11,9 +11,9 @@ from typing import Final
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction, WaitUntil
 from provisioner.plan.remote import RemoteState
-from provisioner.resources import GONE, READY, SETTLED, Found, Resource
 from provisioner.resources.launch_template import LaunchTemplate
 from provisioner.resources.network import network_of
+from provisioner.resources.resource import GONE, READY, SETTLED, Found, Resource
 from provisioner.resources.security_group import SecurityGroup
 from provisioner.resources.service_role import service_role_arn
 from provisioner.stack.naming import Stack

@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction
 from provisioner.plan.remote import RemoteState
-from provisioner.resources import Found, Resource
+from provisioner.resources.resource import Found, Resource
 from provisioner.resources.role import NO_SUCH
 from provisioner.stack.naming import Stack, from_tag_list
 from provisioner.stack.spec import ProvisionSpec

@@ -11,7 +11,7 @@ from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
 from provisioner.plan.model import LIVING_STATES, ApiCall, Instruction, Variable
 from provisioner.plan.remote import RemoteState
-from provisioner.resources import Found, Resource
+from provisioner.resources.resource import Found, Resource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 

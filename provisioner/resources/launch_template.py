@@ -8,7 +8,7 @@ from provisioner.clients import Document
 from provisioner.plan.field_changes import differences
 from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
-from provisioner.resources import Found, Resource
+from provisioner.resources.resource import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 

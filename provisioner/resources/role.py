@@ -9,7 +9,7 @@ from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction
 from provisioner.plan.remote import RemoteState
 from provisioner.policies import Policy, as_json
-from provisioner.resources import Found, Resource
+from provisioner.resources.resource import Found, Resource
 from provisioner.stack.naming import Stack, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 

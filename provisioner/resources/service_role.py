@@ -7,7 +7,7 @@ from typing import Final
 from provisioner.clients import Document
 from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
-from provisioner.resources import Found, Resource
+from provisioner.resources.resource import Found, Resource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import ConfigError
-from provisioner.resources.instance_types import architecture, has_gpus
+from provisioner.stack.instance_types import architecture, has_gpus
 
 DEFAULT_S3_PREFIX: Final = "scaler-tasks"
 MEMORY_STEP_MIB: Final = 2048

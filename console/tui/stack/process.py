@@ -60,7 +60,7 @@ def spec_words(entry: StackEntry, image: str = "") -> tuple[str, ...]:
 
 def image_words(entry: StackEntry) -> tuple[str, ...]:
     """What asks for an image that runs on the stack's instances."""
-    from provisioner.resources.instance_types import architecture
+    from provisioner.stack.instance_types import architecture
 
     processor = architecture(entry.instance_types) if entry.instance_types else None
     return *place_words(entry), *(("--platform", f"linux/{processor}") if processor else ())
