@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from container.batch_job_protocol import RESULTS
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.faults.fault_injector import FaultInjector
 from provisioner.local.faults.faults import LateResult
@@ -15,7 +16,6 @@ from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.s3 import objects
 from provisioner.local.s3.bucket_policies import BucketPolicies
 
-RESULTS: Final = "/results/"
 Change: TypeAlias = Callable[[bytes], bytes]
 
 
@@ -43,7 +43,7 @@ class S3:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.query.partition("&")[0] in ("policy", "policy="):
             return self._policies(request)
-        if request.method == "PUT" and RESULTS in request.path and not self._faults.quiet:
+        if request.method == "PUT" and f"/{RESULTS}/" in request.path and not self._faults.quiet:
             return self._put_result(request)
         return self._answer(request)
 

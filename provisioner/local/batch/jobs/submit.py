@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from container.batch_job_protocol import REFERENCE
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalQueue, RetryRule
 
@@ -82,7 +83,7 @@ def job_name(request: Mapping[str, Any]) -> str:
 def substitute(command: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
     """A word that is exactly `Ref::name` becomes that parameter; one without a value stays as it is."""
     return tuple(
-        parameters.get(word.removeprefix("Ref::"), word) if word.startswith("Ref::") else word for word in command
+        parameters.get(word.removeprefix(REFERENCE), word) if word.startswith(REFERENCE) else word for word in command
     )
 
 
