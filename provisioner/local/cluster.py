@@ -25,7 +25,7 @@ from provisioner.stack.saved_state import Provisioned
 from provisioner.stack.spec import ProvisionSpec
 
 if TYPE_CHECKING:
-    from provisioner.local.containers.job_image import JobImage
+    from provisioner.local.docker.job_image import JobImage
 
 IMAGE: Final = "scaler-batch-runner:local"  # never pulled: jobs run in processes of this Python
 

@@ -44,8 +44,8 @@ from provisioner.local.processes.framing import ProgramSettings
 from provisioner.local.s3.s3 import S3
 
 if TYPE_CHECKING:
-    from provisioner.local.containers.executor import ContainerExecutor
-    from provisioner.local.containers.registry import Registry
+    from provisioner.local.docker.container_executor import ContainerExecutor
+    from provisioner.local.docker.registry import Registry
 
 READY: Final = "READY "
 PARENT_CHECK_S: Final = 1.0
@@ -91,7 +91,7 @@ class LocalServer:
 
     def _make_executor(self) -> ForkServerExecutor | ContainerExecutor:
         if self._registry is not None:
-            from provisioner.local.containers.executor import ContainerExecutor
+            from provisioner.local.docker.container_executor import ContainerExecutor
 
             return ContainerExecutor(self._registry, engine_lost)
         self._work_dir.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class LocalServer:
     def _ecr(self, moto: Moto) -> Callable[[HttpRequest], HttpResponse]:
         if self._registry is None:
             return moto
-        from provisioner.local.containers.ecr_api import EcrApi
+        from provisioner.local.docker.ecr_api import EcrApi
 
         return EcrApi(self._registry, self._options.region, moto).answer
 
@@ -153,7 +153,7 @@ def make_registry(options: LocalAWSOptions) -> Registry | None:
     """One where jobs run in containers. What needs the engine's library is imported just there."""
     if not options.containers:
         return None
-    from provisioner.local.containers.registry import Registry
+    from provisioner.local.docker.registry import Registry
 
     return Registry(Path(options.state_dir) / "registry")
 

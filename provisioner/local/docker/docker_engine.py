@@ -35,7 +35,7 @@ class EngineRefusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class RegistryLogin:
     """The password of a registry."""
 
     user: str
@@ -43,7 +43,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class ContainerSpec:
     """What a container is made from."""
 
     image: str
@@ -54,7 +54,7 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ContainerEnd:
     """How a container ended. The kernel may have ended any process of it for its memory."""
 
     code: int
@@ -86,14 +86,14 @@ class DockerEngine:
             raise
         return True
 
-    def pull(self, image: str, login: Login | None) -> None:
+    def pull(self, image: str, login: RegistryLogin | None) -> None:
         given = None if login is None else {"username": login.user, "password": login.password}
         answer = self._do(self._api.pull, image, auth_config=given, stream=True, decode=True)
         for line in self._parts(answer):
             if "error" in line:
                 raise EngineRefusal(str(line["error"]))
 
-    def create(self, spec: Spec) -> str:
+    def create(self, spec: ContainerSpec) -> str:
         """A container that can change nothing and reach nothing but the network; returns its id.
 
         Stricter than AWS is by default, so that what runs here runs there. Its log is not kept: `follow` hears all.
@@ -130,16 +130,16 @@ class DockerEngine:
         """To its first process; SIGKILL ends them all."""
         self._do(self._api.kill, container, int(signum))
 
-    def wait(self, container: str) -> End:
+    def wait(self, container: str) -> ContainerEnd:
         """Returns when it has ended, however long that takes: output that ended may just have been closed."""
         try:
             self._do(self._api.wait, container, timeout=None)
             state = self._do(self._api.inspect_container, container)["State"]
         except EngineRefusal as refusal:
             if is_gone(refusal):  # somebody removed it
-                return End(KILLED, out_of_memory=False)
+                return ContainerEnd(KILLED, out_of_memory=False)
             raise
-        return End(int(state["ExitCode"]), bool(state["OOMKilled"]))
+        return ContainerEnd(int(state["ExitCode"]), bool(state["OOMKilled"]))
 
     def remove(self, container: str) -> None:
         """Whatever it does; one that is gone already is no error."""

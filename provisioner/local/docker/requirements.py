@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from provisioner.local.containers import registry
-from provisioner.local.containers.docker_engine import DockerEngine
+from provisioner.local.docker import registry
+from provisioner.local.docker.docker_engine import DockerEngine
 
 
-def check_needs() -> None:
+def check_requirements() -> None:
     """Raises `ConfigError` or `NoEngine` with what is missing and how to get it."""
-    registry.program()
+    registry.registry_program()
     DockerEngine().close()

@@ -16,7 +16,7 @@ from typing import Final
 import bcrypt
 
 from engine.errors import ConfigError
-from provisioner.local.containers.docker_engine import Login
+from provisioner.local.docker.docker_engine import RegistryLogin
 from provisioner.local.processes.scaler_processes import GuardedProcess, free_ports
 
 PROGRAMS: Final = ("docker-registry", "registry")
@@ -33,10 +33,10 @@ class Registry:
         """Raises `ConfigError` when it is not installed."""
         (port,) = free_ports(1)
         self.host = f"127.0.0.1:{port}"
-        self.login = Login(USER, secrets.token_urlsafe(32))
+        self.login = RegistryLogin(USER, secrets.token_urlsafe(32))
         self.storage = folder / "images"
         self._folder = folder
-        command = (program(), "serve", str(folder / "config.yml"))
+        command = (registry_program(), "serve", str(folder / "config.yml"))
         environ = {"PATH": os.environ.get("PATH", os.defpath)}  # it takes settings from REGISTRY_… variables
         self._process = GuardedProcess(command, environ, port, folder / "registry.log")
 
@@ -52,7 +52,7 @@ class Registry:
     def stop(self) -> None:
         self._process.stop()
 
-    def login_for(self, image: str) -> Login | None:
+    def login_for(self, image: str) -> RegistryLogin | None:
         """None for an image of another registry: the engine may know the way there itself."""
         return self.login if image.startswith(f"{self.host}/") else None
 
@@ -66,7 +66,7 @@ class Registry:
         }
 
 
-def program() -> str:
+def registry_program() -> str:
     """Raises `ConfigError`."""
     found = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:

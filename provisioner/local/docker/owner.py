@@ -13,20 +13,20 @@ START_TIME: Final = 19  # of what follows the name in /proc/<pid>/stat; the name
 
 
 def this_process() -> str:
-    return name(os.getpid())
+    return owner_of(os.getpid())
 
 
-def name(pid: int) -> str:
+def owner_of(pid: int) -> str:
     """`<pid>-<start>`; the start is in clock ticks since boot, and empty when there is no such process."""
-    return f"{pid}-{started(pid)}"
+    return f"{pid}-{start_time(pid)}"
 
 
-def lives(owner: str) -> bool:
+def is_alive(owner: str) -> bool:
     pid, _, start = owner.partition("-")
-    return pid.isdecimal() and bool(start) and started(int(pid)) == start
+    return pid.isdecimal() and bool(start) and start_time(int(pid)) == start
 
 
-def started(pid: int) -> str:
+def start_time(pid: int) -> str:
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

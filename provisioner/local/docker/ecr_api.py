@@ -16,8 +16,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ecr.models import ecr_backends
 
 from provisioner.local.account.moto_bridge import Moto
-from provisioner.local.containers.pushed_images import PushedImages
-from provisioner.local.containers.registry import Registry
+from provisioner.local.docker.pushed_images import PushedImages
+from provisioner.local.docker.registry import Registry
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
 TARGET: Final = "AmazonEC2ContainerRegistry_V20150921."

@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from provisioner.local.aws import LocalAWS
-from provisioner.local.containers.docker_engine import LABEL
+from provisioner.local.docker.docker_engine import LABEL
 from tests.provisioner.local.conftest import Account, definition_request, open_account
 from tests.support.docker.base_image import TAG
 from tests.support.docker.engine import ContainerEngine

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from provisioner.local.containers import owner
-from provisioner.local.containers.container_reaper import ContainerReaper, remove, sweep_dead
-from provisioner.local.containers.docker_engine import DockerEngine, EngineRefusal, NoEngine, Spec, is_gone
-from provisioner.local.containers.registry import Registry
+from provisioner.local.docker import owner
+from provisioner.local.docker.container_reaper import ContainerReaper, reap_orphans, remove_container
+from provisioner.local.docker.docker_engine import ContainerSpec, DockerEngine, EngineRefusal, NoEngine, is_gone
+from provisioner.local.docker.registry import Registry
 from provisioner.local.processes.executor import JobLaunch
 from provisioner.local.processes.framing import Exited
 
@@ -32,7 +32,7 @@ class NotStarted(Exception):
         super().__init__(f"{code}: Error response from daemon: {refusal}")
 
 
-class Closing(Exception):
+class ExecutorClosed(Exception):
     """The executor makes no containers any more."""
 
 
@@ -80,8 +80,8 @@ class ContainerExecutor:
         self._pulling, self._creating = threading.Lock(), threading.Lock()
         self._closing = False
         self._signals: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
-        self._sweeper = ContainerReaper(registry.host)
-        sweep_dead(self._engine)
+        self._reaper = ContainerReaper(registry.host)
+        reap_orphans(self._engine)
         threading.Thread(target=self._send_signals, name="signals", daemon=True).start()
 
     def wait_ready(self) -> None:
@@ -99,13 +99,13 @@ class ContainerExecutor:
     def close(self) -> None:
         with self._creating:
             self._closing = True
-        self._sweeper.sweep()
+        self._reaper.reap()
         self._registry.stop()
 
     def _run(self, launch: JobLaunch) -> None:
         try:
             report = self._attempt(launch)
-        except Closing:
+        except ExecutorClosed:
             return
         except NotStarted as problem:
             report = partial(launch.on_not_started, str(problem))
@@ -127,7 +127,7 @@ class ContainerExecutor:
                 launch.on_output(part)
             end = self._engine.wait(container)
         finally:
-            remove(self._engine, container)
+            remove_container(self._engine, container)
         return partial(launch.on_exit, Exited(launch.key, end.code, end.out_of_memory))
 
     def _have(self, image: str) -> None:
@@ -140,11 +140,11 @@ class ContainerExecutor:
             raise NotStarted(NOT_PULLED, refusal) from refusal
 
     def _create(self, launch: JobLaunch) -> str:
-        """None is made any more when the sweeper looks for them: hence the lock."""
-        spec = Spec(launch.image, launch.argv, launch.environ, launch.memory_bytes, self._owner)
+        """None is made any more when the reaper lists them: hence the lock."""
+        spec = ContainerSpec(launch.image, launch.argv, launch.environ, launch.memory_bytes, self._owner)
         with self._creating:
             if self._closing:
-                raise Closing
+                raise ExecutorClosed
             try:
                 return self._engine.create(spec)
             except EngineRefusal as refusal:

@@ -1,6 +1,6 @@
 """Removes the containers of a local AWS when that ends, however it ends.
 
-`python -P -m provisioner.local.containers.container_reaper OWNER REGISTRY`: containers belong to the engine and
+`python -P -m provisioner.local.docker.container_reaper OWNER REGISTRY`: containers belong to the engine and
 outlive whoever asked for them. So this process waits for the end of its standard input, whose other end the local AWS
 holds, and then removes what carries the owner's label, and the names of the images that came from the owner's
 registry.
@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-from provisioner.local.containers import owner
-from provisioner.local.containers.docker_engine import DockerEngine, EngineRefusal, NoEngine
+from provisioner.local.docker import owner
+from provisioner.local.docker.docker_engine import DockerEngine, EngineRefusal, NoEngine
 
-AT_ONCE: Final = 8
-SWEEP_S: Final = 60.0
+REMOVALS_AT_ONCE: Final = 8
+REAP_S: Final = 60.0
 
 
 class ContainerReaper:
@@ -28,31 +28,31 @@ class ContainerReaper:
         command = [sys.executable, "-P", "-m", __name__, owner.this_process(), registry]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
-    def sweep(self) -> None:
+    def reap(self) -> None:
         """Returns when everything is gone."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self._process.wait(SWEEP_S)
+        self._process.wait(REAP_S)
 
 
-def sweep_dead(engine: DockerEngine) -> None:
-    """What earlier ones left whose sweeper was killed, too."""
-    remove_all(engine, [one for one, whose in engine.containers().items() if not owner.lives(whose)])
+def reap_orphans(engine: DockerEngine) -> None:
+    """Remove the containers of local AWS processes that are gone, and whose reaper was killed, too."""
+    remove_containers(engine, [one for one, whose in engine.containers().items() if not owner.is_alive(whose)])
 
 
-def sweep(engine: DockerEngine, whose: str, registry: str) -> None:
-    remove_all(engine, [one for one, its in engine.containers().items() if its == whose])
+def reap(engine: DockerEngine, whose: str, registry: str) -> None:
+    remove_containers(engine, [one for one, its in engine.containers().items() if its == whose])
     for name in engine.images_of(registry):
         engine.forget_image(name)
 
 
-def remove_all(engine: DockerEngine, containers: list[str]) -> None:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(partial(remove, engine), containers))  # raises what a removal raised
+def remove_containers(engine: DockerEngine, containers: list[str]) -> None:
+    with ThreadPoolExecutor(REMOVALS_AT_ONCE) as pool:
+        list(pool.map(partial(remove_container, engine), containers))  # raises what a removal raised
 
 
-def remove(engine: DockerEngine, container: str) -> None:
-    """One that can not be removed now, because it is busy, say, is left to the next sweep."""
+def remove_container(engine: DockerEngine, container: str) -> None:
+    """One that can not be removed now, because it is busy, say, is left to the next local AWS."""
     try:
         engine.remove(container)
     except EngineRefusal as refusal:
@@ -63,7 +63,7 @@ def main(whose: str, registry: str) -> None:
     """Raises `NoEngine` when the engine was gone first."""
     sys.stdin.read()
     engine = DockerEngine()
-    sweep(engine, whose, registry)
+    reap(engine, whose, registry)
     engine.close()
 
 
