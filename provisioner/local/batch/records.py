@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
-STATES: Final = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
-FINISHED: Final = ("SUCCEEDED", "FAILED")
-NOT_STARTED: Final = ("SUBMITTED", "PENDING", "RUNNABLE")
+from engine.aws.batch_states import ENDED, BatchState
+
 SERVICE_LINKED: Final = ":role/aws-service-role/"
 _sequence = itertools.count(1)
 
@@ -175,7 +174,7 @@ class LocalJob:
     index: int | None = None
     children: list[LocalJob] | None = None
     sequence: int = field(default_factory=lambda: next(_sequence))
-    status: str = "SUBMITTED"
+    status: BatchState = BatchState.SUBMITTED
     status_reason: str | None = None
     started_at: int | None = None
     stopped_at: int | None = None
@@ -187,11 +186,11 @@ class LocalJob:
     terminated: bool = False
     vanished: bool = False
     placed_on: LocalEnvironment | None = None
-    summary: Counter[str] = field(default_factory=Counter)
+    summary: Counter[BatchState] = field(default_factory=Counter)
 
     @property
     def finished(self) -> bool:
-        return self.status in FINISHED
+        return self.status in ENDED
 
     @property
     def last(self) -> LocalAttempt | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.records import (
-    STATES,
     JobSpec,
     LocalAttempt,
     LocalDefinition,
@@ -93,7 +93,7 @@ def job_detail(job: LocalJob) -> Json:
 def array_detail(job: LocalJob) -> Json | None:
     if job.children is None:
         return array_summary(job)
-    counts = {state: job.summary[state] for state in STATES}
+    counts = {state: job.summary[state] for state in BatchState}
     return {"size": len(job.children), "statusSummary": counts}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.account.default_route import DefaultRoute
 from provisioner.local.account.ec2_rules import Ec2Rules
 from provisioner.local.account.iam_rules import IamRules
@@ -17,7 +18,6 @@ from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.account.quotas_api import QuotasApi
 from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
-from provisioner.local.batch.records import STATES
 from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http.calls import CallCounts, api_of, caller_of, service_of
@@ -163,5 +163,5 @@ def jobs_snapshot(lifecycle: Lifecycle) -> dict[str, Any]:
             "peak_running": lifecycle.peak_running,
             "submitted": len(lifecycle.jobs),
             "attempts": sum(len(one.attempts) for one in members) + len(lifecycle.running),
-            "by_state": {state: states.count(state) for state in STATES},
+            "by_state": {state: states.count(state) for state in BatchState},
         }

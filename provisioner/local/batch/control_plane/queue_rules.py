@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane.instance_types import shared
 from provisioner.local.batch.errors import client_error, invalid
@@ -48,7 +49,7 @@ def check_environments(environments: Sequence[LocalEnvironment], account: Accoun
 def check_limits(limits: Sequence[dict[str, Any]]) -> None:
     for limit in limits:
         wrong = (
-            limit.get("state") != "RUNNABLE"
+            limit.get("state") != BatchState.RUNNABLE
             or limit.get("action") != "CANCEL"
             or limit.get("maxTimeSeconds") not in LIMIT_S
             or limit.get("reason") not in LIMIT_REASONS

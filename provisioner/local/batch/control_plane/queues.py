@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch import views
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane import queue_rules
@@ -90,7 +91,7 @@ class Queues:
     def snapshot(self, request: Json) -> Json:
         """The first 100 RUNNABLE jobs of a queue that goes first in, first out."""
         queue = self.find(required(request, "jobQueue"))
-        runnable = [job for job in queue.waiting if job.status == "RUNNABLE"]
+        runnable = [job for job in queue.waiting if job.status is BatchState.RUNNABLE]
         jobs = [{"jobArn": job.arn, "earliestTimeAtPosition": job.created_at} for job in runnable[:MAX_RESULTS]]
         return {"frontOfQueue": {"jobs": jobs, "lastUpdatedAt": self._background.now_ms()}}
 

@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from engine.aws.batch_states import ENDED, WAITING, BatchState
 from provisioner.local.batch.clock import Clock
 from provisioner.local.batch.jobs.deadlines import Deadlines
 from provisioner.local.batch.jobs.job_environ import job_environ
 from provisioner.local.batch.jobs.placement import JobPlacement
 from provisioner.local.batch.jobs.retry import retries
-from provisioner.local.batch.records import NOT_STARTED, LocalAttempt, LocalEnding, LocalJob, new_id
+from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalJob, new_id
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
 from provisioner.local.processes.framing import Exited
@@ -89,7 +90,7 @@ class Lifecycle:
         self.jobs[job.id] = job
         job.spec.queue.jobs[job.id] = job
         if job.children is not None:
-            job.summary = Counter({"SUBMITTED": len(job.children)})
+            job.summary = Counter({BatchState.SUBMITTED: len(job.children)})
         if self._faults.strikes("vanish", job.spec.name):
             job.vanished = True
             return
@@ -109,9 +110,9 @@ class Lifecycle:
     def cancel(self, job: LocalJob, reason: str) -> None:
         """CancelJob: only what has not started ends."""
         for member in job.members:
-            if member.status in NOT_STARTED:
+            if member.status in WAITING:
                 member.cancelled = True
-                self._finish(member, "FAILED", reason)
+                self._finish(member, BatchState.FAILED, reason)
 
     def terminate(self, job: LocalJob, reason: str) -> None:
         """TerminateJob: ends a job in any state; a running one gets SIGTERM, and SIGKILL 30 s later."""
@@ -141,7 +142,7 @@ class Lifecycle:
             while self._look_again:
                 self._look_again = False
                 for job in self.placement.take():
-                    self._set(job, "STARTING")
+                    self._set(job, BatchState.STARTING)
                     job.current = LocalAttempt()
                     launch = partial(self._launch, job, job.current)
                     self.clock.after(self._options.delays.starting, launch)
@@ -174,12 +175,12 @@ class Lifecycle:
     def _accept(self, job: LocalJob) -> None:
         with self.lock:
             if job.children is not None and not job.finished:
-                job.status = "PENDING"
-            self._make_runnable([one for one in job.members if one.status == "SUBMITTED"])
+                job.status = BatchState.PENDING
+            self._make_runnable([one for one in job.members if one.status is BatchState.SUBMITTED])
 
     def _make_runnable(self, jobs: Sequence[LocalJob]) -> None:
         for job in jobs:
-            self._set(job, "RUNNABLE")
+            self._set(job, BatchState.RUNNABLE)
         self.clock.after(self._options.delays.runnable, partial(self._enqueue, jobs))
 
     def _enqueue(self, jobs: Sequence[LocalJob]) -> None:
@@ -198,7 +199,7 @@ class Lifecycle:
                 self._attempt_over(job)
             elif job.spec.queue.on_ecs and job.spec.override_characters > MAX_OVERRIDE_CHARACTERS:
                 self._leave(job)
-                self._finish(job, "FAILED", TOO_LONG)
+                self._finish(job, BatchState.FAILED, TOO_LONG)
                 self.schedule()
             else:
                 self._run(job, attempt)
@@ -234,7 +235,7 @@ class Lifecycle:
         self._strike(job)
 
     def _mark_running(self, job: LocalJob) -> None:
-        self._set(job, "RUNNING")
+        self._set(job, BatchState.RUNNING)
         job.status_reason = None
         self.running[job.id] = job
         self.peak_running = max(self.peak_running, len(self.running))
@@ -256,11 +257,11 @@ class Lifecycle:
         self._end(job, LocalEnding.TIMED_OUT, TIMED_OUT)
 
     def _terminate(self, job: LocalJob, reason: str) -> None:
-        if job.status == "RUNNING":
+        if job.status is BatchState.RUNNING:
             self._end(job, LocalEnding.TERMINATED, reason)
             return
         self._leave(job)
-        self._finish(job, "FAILED", reason)
+        self._finish(job, BatchState.FAILED, reason)
 
     def _end(self, job: LocalJob, ending: LocalEnding, reason: str) -> None:
         if job.ending is None:
@@ -292,11 +293,11 @@ class Lifecycle:
         final = ending in (LocalEnding.TERMINATED, LocalEnding.TIMED_OUT)
         tries_left = len(job.attempts) < job.spec.attempts
         if attempt.exit_code == 0 and ending is None:
-            self._finish(job, "SUCCEEDED", attempt.status_reason)
+            self._finish(job, BatchState.SUCCEEDED, attempt.status_reason)
         elif not final and tries_left and retries(job.spec.rules, attempt):
             self._make_runnable([job])
         else:
-            self._finish(job, "FAILED", attempt.status_reason)
+            self._finish(job, BatchState.FAILED, attempt.status_reason)
         self.schedule()
 
     def _leave(self, job: LocalJob) -> LocalAttempt:
@@ -310,7 +311,7 @@ class Lifecycle:
             job.attempts.append(attempt)
         return attempt
 
-    def _finish(self, job: LocalJob, status: str, reason: str | None) -> None:
+    def _finish(self, job: LocalJob, status: BatchState, reason: str | None) -> None:
         job.status_reason = reason
         job.stopped_at = self.clock.now_ms()
         self._set(job, status)
@@ -320,16 +321,22 @@ class Lifecycle:
             job.vanished = self._faults.strikes("vanish-finished", job.spec.name)
             self.forget_old()
 
-    def _set(self, job: LocalJob, status: str) -> None:
+    def _set(self, job: LocalJob, status: BatchState) -> None:
         parent, before = job.parent, job.status
         job.status = status
         if parent is None:
             return
         parent.summary[before] -= 1
         parent.summary[status] += 1
-        if parent.summary["SUCCEEDED"] + parent.summary["FAILED"] == len(parent.members):
-            failed = parent.summary["FAILED"] > 0
-            self._finish(parent, "FAILED" if failed else "SUCCEEDED", CHILD_FAILED if failed else None)
+        if sum(parent.summary[state] for state in ENDED) == len(parent.members):
+            self._finish_array(parent)
+
+    def _finish_array(self, parent: LocalJob) -> None:
+        """One child that failed is enough: https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html"""
+        if parent.summary[BatchState.FAILED]:
+            self._finish(parent, BatchState.FAILED, CHILD_FAILED)
+        else:
+            self._finish(parent, BatchState.SUCCEEDED, None)
 
 
 def run_key(job: LocalJob) -> str:

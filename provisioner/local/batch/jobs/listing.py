@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
-from provisioner.local.batch.records import STATES, LocalJob
+from provisioner.local.batch.records import LocalJob
 from provisioner.local.batch.requests import required
 from provisioner.local.batch.views import job_summary
 
@@ -56,9 +57,9 @@ def position(token: str | None) -> float:
 
 def status_test(request: Mapping[str, Any]) -> Test:
     """Without a state AWS lists what is RUNNING."""
-    status = request.get("jobStatus") or "RUNNING"
-    if status not in STATES:
-        raise client_error(f"jobStatus must be one of {', '.join(STATES)}, got {status}.")
+    status = request.get("jobStatus") or BatchState.RUNNING
+    if status not in tuple(BatchState):
+        raise client_error(f"jobStatus must be one of {', '.join(BatchState)}, got {status}.")
     return lambda job: job.status == status
 
 

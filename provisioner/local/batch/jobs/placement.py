@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.records import LocalEnvironment, LocalJob, LocalQueue
 
 TOO_LARGE: Final = (
@@ -36,7 +37,7 @@ class JobPlacement:
         for queue in sorted(self.queues.values(), key=lambda queue: -queue.priority):
             while queue.waiting:
                 job = queue.waiting[0]
-                if job.status == "RUNNABLE" and not self._place(job):
+                if job.status is BatchState.RUNNABLE and not self._place(job):
                     break
                 queue.waiting.popleft()
                 if job.placed_on is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.clock import Action
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalEnvironment, LocalJob, LocalQueue, RetryRule
@@ -206,7 +207,7 @@ def test_a_start_failure_runs_nothing(world: World) -> None:
 def test_ten_thousand_start_failures_do_not_pile_up(world: World) -> None:
     world.faults.kinds.add("start-failure")
     job = world.submit(size=10_000, attempts=3)
-    assert (job.status, job.summary["FAILED"]) == ("FAILED", 10_000)
+    assert (job.status, job.summary[BatchState.FAILED]) == ("FAILED", 10_000)
 
 
 def test_a_timeout_is_per_attempt_with_a_kill_half_a_minute_later(world: World) -> None:
@@ -250,7 +251,7 @@ def test_an_array_is_pending_until_its_last_child_ends(world: World) -> None:
     parent = world.submit(size=3)
     world.executor.exit(0)
     world.executor.exit(1, code=1)
-    assert (parent.status, dict(parent.summary)["RUNNING"]) == ("PENDING", 1)
+    assert (parent.status, dict(parent.summary)[BatchState.RUNNING]) == ("PENDING", 1)
     world.executor.exit(2)
     assert (parent.status, parent.status_reason) == ("FAILED", "Array Child Job failed")
 
@@ -267,7 +268,7 @@ def test_terminating_an_array_ends_all_children(world: World) -> None:
     world.lifecycle.terminate(parent, "unwanted")
     for position in range(4):
         world.executor.exit(position, code=143)
-    assert (parent.status, parent.summary["FAILED"], len(world.executor.launches)) == ("FAILED", 6, 4)
+    assert (parent.status, parent.summary[BatchState.FAILED], len(world.executor.launches)) == ("FAILED", 6, 4)
 
 
 def test_overrides_that_ecs_refuses_fail_without_an_attempt(world: World) -> None:
