@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from engine.errors import EngineError
-from provisioner.local.faults.faults import AnyFault, parse_fault
+from provisioner.local.faults.faults import Fault, parse_fault
 from provisioner.local.options import Delays, LocalAWSOptions
 
 READY: Final = "READY "
@@ -125,7 +125,7 @@ class LocalAWS:
             aws_secret_access_key="local",
         )
 
-    def fault(self, fault: str | AnyFault) -> None:
+    def fault(self, fault: str | Fault) -> None:
         """Switch a fault on: a struct of `faults.py`, or its short form."""
         checked = parse_fault(fault) if isinstance(fault, str) else fault
         self._control("POST", "faults", msgspec.to_builtins(checked))

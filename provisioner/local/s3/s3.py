@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from container.batch_job_protocol import RESULTS
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.faults.fault_injector import FaultInjector
-from provisioner.local.faults.faults import LateResult
+from provisioner.local.faults.faults import ChanceFault, CorruptResult, DropResult, LateResult, TruncateResult
 from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.s3 import objects
 from provisioner.local.s3.bucket_policies import BucketPolicies
@@ -29,7 +29,7 @@ def corrupted(body: bytes) -> bytes:
     return body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :] if body else b"\0"
 
 
-CHANGES: Final[dict[str, Change]] = {"truncate-result": truncated, "corrupt-result": corrupted}
+CHANGES: Final[dict[type[ChanceFault], Change]] = {TruncateResult: truncated, CorruptResult: corrupted}
 
 
 class S3:
@@ -53,10 +53,10 @@ class S3:
         return response or self._moto(request)
 
     def _put_result(self, request: HttpRequest) -> HttpResponse:
-        if self._faults.strikes("drop-result", request.path):
+        if self._faults.strikes(DropResult, request.path):
             return stored(request)
-        late = self._faults.struck_by("late-result", request.path)
-        if isinstance(late, LateResult):
+        late = self._faults.struck_by(LateResult, request.path)
+        if late is not None:
             timer = threading.Timer(late.seconds, self._answer, (request,))
             timer.daemon = True
             timer.start()

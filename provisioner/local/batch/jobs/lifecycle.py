@@ -22,6 +22,15 @@ from provisioner.local.batch.jobs.job_environ import job_environ
 from provisioner.local.batch.jobs.placement import JobPlacement
 from provisioner.local.batch.jobs.retry import retries
 from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalJob, new_id
+from provisioner.local.faults.faults import (
+    ChanceFault,
+    NoCapacity,
+    OutOfMemory,
+    Spot,
+    StartFailure,
+    Vanish,
+    VanishFinished,
+)
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
 from provisioner.local.processes.framing import Exited
@@ -47,7 +56,7 @@ NO_LOG_GROUP: Final = (
 class JobFaults(Protocol):
     """Which of the faults that strike jobs strikes this one now."""
 
-    def strikes(self, kind: str, name: str) -> bool: ...
+    def strikes(self, kind: type[ChanceFault], name: str) -> bool: ...
 
 
 class LogSink(Protocol):
@@ -74,7 +83,7 @@ class Lifecycle:
         self.running: dict[str, LocalJob] = {}
         self.peak_running = 0
         self.clock = clock
-        self.placement = JobPlacement(lambda job: faults.strikes("no-capacity", job.spec.name))
+        self.placement = JobPlacement(lambda job: faults.strikes(NoCapacity, job.spec.name))
         self._options = options
         self._executor = executor
         self._faults = faults
@@ -91,7 +100,7 @@ class Lifecycle:
         job.spec.queue.jobs[job.id] = job
         if job.children is not None:
             job.summary = Counter({BatchState.SUBMITTED: len(job.children)})
-        if self._faults.strikes("vanish", job.spec.name):
+        if self._faults.strikes(Vanish, job.spec.name):
             job.vanished = True
             return
         self.clock.after(self._options.delays.submitted, partial(self._accept, job))
@@ -205,7 +214,7 @@ class Lifecycle:
                 self._run(job, attempt)
 
     def _start_problem(self, job: LocalJob) -> str | None:
-        return NOT_PULLED if self._faults.strikes("start-failure", job.spec.name) else None
+        return NOT_PULLED if self._faults.strikes(StartFailure, job.spec.name) else None
 
     def _run(self, job: LocalJob, attempt: LocalAttempt) -> None:
         stream = f"{job.spec.log_prefix}/default/{new_id().replace('-', '')}"
@@ -243,11 +252,11 @@ class Lifecycle:
             job.parent.started_at = job.started_at
 
     def _strike(self, job: LocalJob) -> None:
-        if self._faults.strikes("spot", job.spec.name):
+        if self._faults.strikes(Spot, job.spec.name):
             instance = new_id().replace("-", "")[:17]
             job.ending = LocalEnding.HOST_LOST
             job.ending_reason = f"Host EC2 (instance i-{instance}) terminated."
-        elif self._faults.strikes("oom", job.spec.name):
+        elif self._faults.strikes(OutOfMemory, job.spec.name):
             job.ending = LocalEnding.OUT_OF_MEMORY
         else:
             return
@@ -318,7 +327,7 @@ class Lifecycle:
         if job.parent is None:
             self._finished.append(job)
             self._finished_members += len(job.members)
-            job.vanished = self._faults.strikes("vanish-finished", job.spec.name)
+            job.vanished = self._faults.strikes(VanishFinished, job.spec.name)
             self.forget_old()
 
     def _set(self, job: LocalJob, status: BatchState) -> None:
