@@ -44,15 +44,18 @@ class ChildOutcome:
     label: str
 
     def encode(self) -> bytes:
+        """The outcome as the data of an OUTCOME message."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def decode(cls, data: bytes | bytearray) -> ChildOutcome:
+        """The outcome out of the data of an OUTCOME message."""
         values = json.loads(data)
         return cls(ResultStatus(values["status"]), Phase(values["phase"]), values["label"])
 
 
 def send(control: socket.socket, kind: MessageKind, data: bytes) -> None:
+    """Send one message; blocks until the other side has taken it."""
     control.sendall(_LEAD.pack(kind.value, len(data)))
     control.sendall(data)
 
@@ -70,6 +73,7 @@ class MessageBuffer:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[MessageKind, bytearray]]:
+        """Take in bytes; gives the messages that are complete with them."""
         self._buffer += data
         while len(self._buffer) >= _LEAD.size:
             kind, length = _LEAD.unpack_from(self._buffer)

@@ -51,6 +51,7 @@ class Blob:
 
     @classmethod
     def of(cls, data: bytes) -> Blob:
+        """The blob of these bytes."""
         return cls(data, hashlib.sha256(data).hexdigest())
 
 

@@ -34,6 +34,7 @@ class SigtermGuard:
 
     @property
     def received(self) -> bool:
+        """Whether SIGTERM came."""
         return self._received_at is not None
 
     def fork(self) -> int:

@@ -13,6 +13,7 @@ from provisioner.local.server import serve
 
 
 def parse(argv: list[str]) -> LocalAWSOptions:
+    """Options of the command line; those of `--options` win."""
     parser = argparse.ArgumentParser(prog="python -m provisioner.local", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state-dir", required=True, help="the only folder that is written to")

@@ -80,14 +80,17 @@ class LocalCluster:
 
     @property
     def scheduler_address(self) -> str:
+        """Address of Scaler's scheduler, `tcp://127.0.0.1:PORT`."""
         return self._scheduler.address
 
     @property
     def object_storage_address(self) -> str:
+        """Address of Scaler's object storage, `tcp://127.0.0.1:PORT`."""
         return self._storage.address
 
     @property
     def resources(self) -> Provisioned:
+        """Names of what was provisioned. Raises `RuntimeError` before the cluster is entered."""
         if self._resources is None:
             raise RuntimeError("The cluster is not up; enter it first.")
         return self._resources

@@ -65,13 +65,16 @@ class LocalServer:
 
     @property
     def endpoint(self) -> str:
+        """URL by which clients reach every service."""
         return f"http://127.0.0.1:{self._http.port}"
 
     def start(self) -> None:
+        """Serve, once jobs can be started. Raises `LocalAWSError` when they can't."""
         self._executor.wait_ready()
         self._http.start()
 
     def close(self) -> None:
+        """Take no calls any more, then end every job."""
         self._http.close()
         self._executor.close()
 
@@ -159,11 +162,13 @@ def make_registry(options: LocalAWSOptions) -> Registry | None:
 
 
 def engine_lost(reason: Exception) -> None:
+    """End the process when the Docker engine is gone: running jobs could never end."""
     print(f"{reason}; the local AWS can't run jobs and ends, too.", file=sys.stderr)
     os._exit(1)
 
 
 def executor_lost() -> None:
+    """End the process when the fork server is gone: running jobs could never end."""
     print("The fork server ended; the local AWS can't run jobs and ends, too.", file=sys.stderr)
     os._exit(1)
 

@@ -24,6 +24,7 @@ class DefaultRoute:
         self._open = False
 
     def open(self) -> None:
+        """Give the default VPC its internet gateway and route, once."""
         with self._moto.lock:
             if not self._open:
                 self._open = True

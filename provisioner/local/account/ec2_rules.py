@@ -20,6 +20,7 @@ class Ec2Rules:
         self._in_use = in_use
 
     def refusal(self, api: str, request: HttpRequest) -> HttpResponse | None:
+        """The error that EC2 answers with, or None for what moto may answer."""
         if api != "DeleteSecurityGroup":
             return None
         group = parse_qs(request.body.decode()).get("GroupId", [""])[0]

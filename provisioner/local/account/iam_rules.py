@@ -37,6 +37,7 @@ class IamRules:
         }
 
     def refusal(self, api: str, request: HttpRequest) -> HttpResponse | None:
+        """The error that IAM answers with, or None for what moto may answer."""
         rule = self._rules.get(api)
         found = None if rule is None else rule(parse_qs(request.body.decode()))
         if found is None:

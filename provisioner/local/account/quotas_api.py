@@ -30,6 +30,7 @@ class QuotasApi:
         self._region = region
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
+        """Answer GetServiceQuota of EC2 and Fargate; None for every other call."""
         asked = json.loads(request.body or b"{}")
         service, code = asked.get("ServiceCode", ""), asked.get("QuotaCode", "")
         if request.headers.get("x-amz-target") != TARGET or service == "vpc":

@@ -21,11 +21,14 @@ class Account(Protocol):
     def role_since(self, arn: str) -> int | None:
         """When the role was made, in ms since the epoch."""
 
-    def profile(self, name_or_arn: str) -> LocalInstanceProfile | None: ...
+    def profile(self, name_or_arn: str) -> LocalInstanceProfile | None:
+        """The instance profile of that name or ARN."""
 
-    def vpc_of_subnet(self, subnet_id: str) -> str | None: ...
+    def vpc_of_subnet(self, subnet_id: str) -> str | None:
+        """Id of the subnet's VPC."""
 
-    def vpc_of_group(self, group_id: str) -> str | None: ...
+    def vpc_of_group(self, group_id: str) -> str | None:
+        """Id of the security group's VPC."""
 
     def has_launch_template(self, template: Mapping[str, Any]) -> bool:
         """`template` names it by launchTemplateId or launchTemplateName, and may name a version."""

@@ -137,6 +137,7 @@ class BatchApi:
 
 
 def answer(status: int, body: Json, error: str | None = None) -> HttpResponse:
+    """A JSON answer; `error` is the code of an error."""
     headers = {"Content-Type": "application/json", "x-amzn-RequestId": new_id()}
     if error is not None:
         headers["x-amzn-ErrorType"] = error

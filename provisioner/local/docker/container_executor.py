@@ -46,6 +46,7 @@ class RunningContainer:
         self._waiting: list[int] = []
 
     def signal(self, signum: int) -> None:
+        """Signal the container, now or as soon as it runs."""
         with self._lock:
             if not self._container:
                 self._waiting.append(signum)
@@ -53,6 +54,7 @@ class RunningContainer:
         self._deliver(signum)
 
     def started(self, container: str) -> None:
+        """Send the signals that came before the container ran."""
         with self._lock:
             self._container = container
             waiting, self._waiting = self._waiting, []
@@ -89,6 +91,7 @@ class ContainerExecutor:
         self._registry.start()
 
     def start(self, launch: JobLaunch) -> None:
+        """Run an attempt on a thread of its own; its callbacks come on that thread."""
         self._running[launch.key] = RunningContainer(self._engine)
         threading.Thread(target=self._run, args=(launch,), name=launch.key, daemon=True).start()
 
@@ -97,6 +100,7 @@ class ContainerExecutor:
         self._signals.put((key, signum))
 
     def close(self) -> None:
+        """Make no container any more, remove all of them, end the registry."""
         with self._creating:
             self._closing = True
         self._reaper.reap()

@@ -41,12 +41,14 @@ def reap_orphans(engine: DockerEngine) -> None:
 
 
 def reap(engine: DockerEngine, whose: str, registry: str) -> None:
+    """Remove the containers of one owner and the names of the images of its registry."""
     remove_containers(engine, [one for one, its in engine.containers().items() if its == whose])
     for name in engine.images_of(registry):
         engine.forget_image(name)
 
 
 def remove_containers(engine: DockerEngine, containers: list[str]) -> None:
+    """Remove containers, several at a time."""
     with ThreadPoolExecutor(REMOVALS_AT_ONCE) as pool:
         list(pool.map(partial(remove_container, engine), containers))  # raises what a removal raised
 

@@ -78,6 +78,7 @@ class DockerEngine:
             raise NoEngine(f"No Docker engine answers at {address}: {START_ONE}.") from error
 
     def has(self, image: str) -> bool:
+        """Whether the image is in the engine's own store."""
         try:
             self._do(self._api.inspect_image, image)
         except EngineRefusal as refusal:
@@ -87,6 +88,7 @@ class DockerEngine:
         return True
 
     def pull(self, image: str, login: RegistryLogin | None) -> None:
+        """Pull an image, with the password of its registry if one is given."""
         given = None if login is None else {"username": login.user, "password": login.password}
         answer = self._do(self._api.pull, image, auth_config=given, stream=True, decode=True)
         for line in self._parts(answer):
@@ -124,6 +126,7 @@ class DockerEngine:
         return self._parts(self._do(self._api.attach, container, stdout=True, stderr=True, stream=True))
 
     def start(self, container: str) -> None:
+        """Start a container that was created."""
         self._do(self._api.start, container)
 
     def signal(self, container: str, signum: int) -> None:
@@ -169,6 +172,7 @@ class DockerEngine:
                 raise
 
     def close(self) -> None:
+        """Close the connections to the engine."""
         self._api.close()
 
     def _do(self, call: Any, *arguments: Any, **options: Any) -> Any:

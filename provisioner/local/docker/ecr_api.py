@@ -36,6 +36,7 @@ class EcrApi:
         self._host = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{region}.amazonaws.com".encode()
 
     def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer a call of ECR, with the registry's address in place of ECR's."""
         operation = request.headers.get("x-amz-target", "").removeprefix(TARGET)
         if operation == "GetAuthorizationToken":
             return self._token()
@@ -84,4 +85,5 @@ class EcrApi:
 
 
 def tags_of(repository: Any) -> set[str]:
+    """Tags of all images that moto knows in a repository."""
     return {tag for image in repository.images for tag in image.image_tags}

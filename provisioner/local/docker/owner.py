@@ -13,6 +13,7 @@ START_TIME: Final = 19  # of what follows the name in /proc/<pid>/stat; the name
 
 
 def this_process() -> str:
+    """The label's value for what this process makes."""
     return owner_of(os.getpid())
 
 
@@ -22,11 +23,13 @@ def owner_of(pid: int) -> str:
 
 
 def is_alive(owner: str) -> bool:
+    """Whether the process that a label's value stands for still runs."""
     pid, _, start = owner.partition("-")
     return pid.isdecimal() and bool(start) and start_time(int(pid)) == start
 
 
 def start_time(pid: int) -> str:
+    """When the process began, in clock ticks since boot as text; empty when there is no such process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -23,6 +23,7 @@ class PushedImage:
 
     @property
     def media_type(self) -> str:
+        """Media type of the manifest."""
         return str(json.loads(self.manifest).get("mediaType", "application/vnd.oci.image.manifest.v1+json"))
 
 
@@ -41,9 +42,11 @@ class PushedImages:
             yield PushedImage(link.parent.parent.name, digest, manifest.read_text())
 
     def forget_tag(self, repository: str, tag: str) -> None:
+        """Delete one tag; its blobs stay, as in a registry without garbage collection."""
         shutil.rmtree(self._tags(repository) / tag)
 
     def forget(self, repository: str) -> None:
+        """Delete a repository with all of its tags."""
         shutil.rmtree(self._home / "repositories" / repository, ignore_errors=True)
 
     def _tags(self, repository: str) -> Path:

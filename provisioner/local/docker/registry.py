@@ -50,6 +50,7 @@ class Registry:
         self._process.wait_ready()
 
     def stop(self) -> None:
+        """End the registry's process."""
         self._process.stop()
 
     def login_for(self, image: str) -> RegistryLogin | None:
@@ -78,5 +79,6 @@ def registry_program() -> str:
 
 
 def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
     path.touch(mode=0o600)
     path.write_text(text)

@@ -61,11 +61,13 @@ class FaultInjector:
         self._active: list[Active] = []
 
     def add(self, fault: Fault) -> None:
+        """Switch a fault on, as of now."""
         now = self._now()
         with self._lock:
             self._active.append(Active(fault, now, tokens=1.0, filled=now))
 
     def clear(self) -> None:
+        """Switch all faults off."""
         with self._lock:
             self._active.clear()
 
@@ -75,6 +77,7 @@ class FaultInjector:
         return not self._active
 
     def snapshot(self) -> list[dict[str, Any]]:
+        """The faults that are on as JSON objects, each with how often it `struck`."""
         with self._lock:
             return [{"struck": one.struck, **msgspec.to_builtins(one.fault)} for one in self._active]
 
@@ -95,18 +98,23 @@ class FaultInjector:
         return None
 
     def throttled(self, call: Call) -> bool:
+        """Whether a `Throttle` refuses this call; takes a token when it passes."""
         return self._struck(call, Throttle, self._out_of_tokens) is not None
 
     def failing(self, call: Call) -> ServerError | None:
+        """The fault that refuses this call with an HTTP status."""
         return self._struck(call, ServerError)
 
     def lost(self, call: Call) -> bool:
+        """Whether the connection of this call is cut before anything is done."""
         return self._struck(call, Lost) is not None
 
     def ambiguous(self, call: Call) -> Ambiguous | None:
+        """The fault that spoils the answer of this call after it was carried out."""
         return self._struck(call, Ambiguous)
 
     def expired(self, call: Call) -> bool:
+        """Whether the caller's credentials count as expired; the runner's never do."""
         return call.caller != RUNNER and self._struck(call, ExpiredCredentials) is not None
 
     def _struck(self, call: Call, kind: type[C], condition: Callable[[Active], bool] = lambda _: True) -> C | None:

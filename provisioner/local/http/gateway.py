@@ -147,6 +147,7 @@ class Gateway:
 
 
 def subject_of(request: HttpRequest, service: str) -> str:
+    """The S3 path, or the name of the job to submit, by which a fault's `match` chooses calls."""
     if service == "s3":
         return request.path
     if service == "batch" and request.path == "/v1/submitjob":
@@ -155,6 +156,7 @@ def subject_of(request: HttpRequest, service: str) -> str:
 
 
 def jobs_snapshot(lifecycle: Lifecycle) -> dict[str, Any]:
+    """Counts of jobs for the control API; array children count one by one."""
     with lifecycle.lock:
         members = [one for job in lifecycle.jobs.values() for one in job.members]
         states = [one.status for one in members]

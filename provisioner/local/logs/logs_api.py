@@ -38,6 +38,7 @@ class LogsApi:
         }
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
+        """Answer a call about jobs' streams; None for every other call, which is moto's."""
         call = self._calls.get(request.headers.get("x-amz-target", "").removeprefix(TARGET))
         try:
             body = None if call is None else call(json.loads(request.body or b"{}"))
@@ -109,11 +110,13 @@ class LogsApi:
 
 
 def group_of(request: Mapping[str, Any]) -> str:
+    """The log group's name, from a name or an ARN."""
     group = str(request.get("logGroupName") or request.get("logGroupIdentifier") or "")
     return group.rpartition("log-group:")[2].removesuffix(":*")
 
 
 def in_time(events: list[StoredLogEvent], request: Mapping[str, Any]) -> list[StoredLogEvent]:
+    """Events within `startTime` (inclusive) and `endTime` (exclusive), in ms since the epoch."""
     start, end = request.get("startTime"), request.get("endTime")
     if start is None and end is None:
         return events
@@ -157,21 +160,25 @@ def read_token(request: Mapping[str, Any], events: list[StoredLogEvent]) -> int:
 
 
 def order_of(request: Mapping[str, Any]) -> Callable[[LogStream], Any]:
+    """Sort key for the `orderBy` that DescribeLogStreams was given."""
     if request.get("orderBy") == "LastEventTime":
         return lambda stream: stream.last_ms
     return lambda stream: stream.name
 
 
 def event_json(event: StoredLogEvent) -> Json:
+    """An event of GetLogEvents."""
     return {"timestamp": event.time_ms, "message": event.message, "ingestionTime": event.time_ms}
 
 
 def found_json(event: StoredLogEvent, stream: LogStream) -> Json:
+    """An event of FilterLogEvents."""
     name = f"{stream.name}/{event.position}"
     return {**event_json(event), "logStreamName": stream.name, "eventId": name}
 
 
 def stream_json(stream: LogStream) -> Json:
+    """A stream of DescribeLogStreams; like CloudWatch since 2019 it says 0 stored bytes."""
     first = stream.pieces[0][0] if stream.pieces else None
     times = {} if first is None else {"firstEventTimestamp": first, "lastEventTimestamp": stream.last_ms}
     return {

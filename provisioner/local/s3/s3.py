@@ -20,6 +20,7 @@ Change: TypeAlias = Callable[[bytes], bytes]
 
 
 def truncated(body: bytes) -> bytes:
+    """The first half."""
     return body[: len(body) // 2]
 
 

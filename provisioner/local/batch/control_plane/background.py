@@ -14,9 +14,12 @@ class Background:
         self._lifecycle = lifecycle
 
     def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
         return self._lifecycle.clock.now_ms()
 
     def later(self, delay: float, action: Callable[[], object]) -> None:
+        """Run `action` in so many seconds."""
+
         def locked() -> None:
             with self._lifecycle.lock:
                 action()
@@ -25,6 +28,7 @@ class Background:
         self._lifecycle.clock.after(delay, locked)
 
     def end_jobs(self, ids: list[str], reason: str) -> None:
+        """Terminate the jobs of these ids."""
         for job_id in ids:
             job = self._lifecycle.find(job_id)
             if job is not None:

@@ -39,6 +39,7 @@ class EnvironmentHealth:
         return self._role_problem(environment, now_ms) or profile
 
     def knows_role(self, arn: str, now_ms: int) -> bool:
+        """Whether the role exists, and Batch has heard of it."""
         since = self._account.role_since(arn)
         return since is not None and self._is_known(since, now_ms)
 

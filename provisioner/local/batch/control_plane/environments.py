@@ -51,6 +51,7 @@ class Environments:
         self._delay = delay
 
     def create(self, request: Json) -> Json:
+        """Answer CreateComputeEnvironment. Raises `BatchError`."""
         name = new_name(request, "computeEnvironmentName", self.known)
         state = state_of(request, "ENABLED")
         environment_rules.check_new(request, self._account)
@@ -62,6 +63,7 @@ class Environments:
         return answer(environment)
 
     def update(self, request: Json) -> Json:
+        """Answer UpdateComputeEnvironment. Raises `BatchError`."""
         environment = self.find(required(request, "computeEnvironment"))
         check_settled(environment.status, "update")
         state = state_of(request, environment.state)
@@ -72,6 +74,7 @@ class Environments:
         return answer(environment)
 
     def delete(self, request: Json) -> Json:
+        """Answer DeleteComputeEnvironment. Raises `BatchError` unless it is DISABLED and in no queue."""
         environment = self.find(required(request, "computeEnvironment"))
         check_settled(environment.status, "delete")
         if environment.state != "DISABLED":
@@ -83,10 +86,12 @@ class Environments:
         return {}
 
     def describe(self, request: Json) -> Json:
+        """Answer DescribeComputeEnvironments."""
         found = chosen(request.get("computeEnvironments"), self.known)
         return page(request, "computeEnvironments", [views.environment_detail(one) for one in found])
 
     def find(self, name_or_arn: str) -> LocalEnvironment:
+        """The environment of that name or ARN. Raises `BatchError` when there is none."""
         found = self.known.get(short_name(name_or_arn))
         if found is None:
             raise client_error(f"{name_or_arn} does not exist")
@@ -119,4 +124,5 @@ class Environments:
 
 
 def answer(environment: LocalEnvironment) -> Json:
+    """The answer to a call that makes or changes an environment."""
     return {"computeEnvironmentName": environment.name, "computeEnvironmentArn": environment.arn}

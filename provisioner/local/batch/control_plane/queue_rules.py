@@ -26,12 +26,14 @@ LIMIT_REASONS: Final = (
 
 
 def check_priority(request: Json) -> None:
+    """Raises `BatchError` outside of 0 to 1000."""
     priority = request.get("priority", 0)
     if not isinstance(priority, int) or not 0 <= priority <= 1000:
         raise invalid(f"priority must be from 0 to 1000, got {priority}.")
 
 
 def check_environments(environments: Sequence[LocalEnvironment], account: Account) -> None:
+    """Raises `BatchError` unless these environments can serve one queue."""
     if not environments:
         raise client_error("At least one compute environment must be given.")
     if len(environments) > MAX_ENVIRONMENTS or len(set(environments)) < len(environments):
@@ -47,6 +49,7 @@ def check_environments(environments: Sequence[LocalEnvironment], account: Accoun
 
 
 def check_limits(limits: Sequence[dict[str, Any]]) -> None:
+    """Raises `BatchError` for a `jobStateTimeLimitActions` that Batch would not take."""
     for limit in limits:
         wrong = (
             limit.get("state") != BatchState.RUNNABLE

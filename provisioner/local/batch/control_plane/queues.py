@@ -52,6 +52,7 @@ class Queues:
         self._delay = delay
 
     def create(self, request: Json) -> Json:
+        """Answer CreateJobQueue. Raises `BatchError`."""
         name = new_name(request, "jobQueueName", self.known)
         state = state_of(request, "ENABLED")
         self._check(request)
@@ -61,6 +62,7 @@ class Queues:
         return answer(queue)
 
     def update(self, request: Json) -> Json:
+        """Answer UpdateJobQueue. Raises `BatchError`."""
         queue = self.find(required(request, "jobQueue"))
         check_settled(queue.status, "update")
         state = state_of(request, queue.state)
@@ -85,6 +87,7 @@ class Queues:
         return {}
 
     def describe(self, request: Json) -> Json:
+        """Answer DescribeJobQueues."""
         found = chosen(request.get("jobQueues"), self.known)
         return page(request, "jobQueues", [views.queue_detail(one) for one in found])
 
@@ -96,6 +99,7 @@ class Queues:
         return {"frontOfQueue": {"jobs": jobs, "lastUpdatedAt": self._background.now_ms()}}
 
     def find(self, name_or_arn: str) -> LocalQueue:
+        """The queue of that name or ARN. Raises `BatchError` when there is none."""
         found = self.known.get(short_name(name_or_arn))
         if found is None:
             raise client_error(f"JobQueue {name_or_arn} not found.")
@@ -116,4 +120,5 @@ class Queues:
 
 
 def answer(queue: LocalQueue) -> Json:
+    """The answer to a call that makes or changes a queue."""
     return {"jobQueueName": queue.name, "jobQueueArn": queue.arn}

@@ -41,6 +41,7 @@ class Resources:
         return found
 
     def add_tags(self, arn: str, more: dict[str, str]) -> None:
+        """Tag what has this ARN. Raises `BatchError` above 50 tags, or when nothing has it."""
         tags = self.tags(arn)
         if len(tags | more) > MAX_TAGS:
             raise invalid(f"A resource has at most {MAX_TAGS} tags, got {len(tags | more)}.")

@@ -56,7 +56,8 @@ NO_LOG_GROUP: Final = (
 class JobFaults(Protocol):
     """Which of the faults that strike jobs strikes this one now."""
 
-    def strikes(self, kind: type[ChanceFault], name: str) -> bool: ...
+    def strikes(self, kind: type[ChanceFault], name: str) -> bool:
+        """Whether a fault of this kind strikes the job of that name."""
 
 
 class LogSink(Protocol):
@@ -138,6 +139,7 @@ class Lifecycle:
                 self._strike(job)
 
     def reset_peak(self) -> None:
+        """Count `peak_running` from now."""
         with self.lock:
             self.peak_running = len(self.running)
 

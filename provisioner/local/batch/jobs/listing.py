@@ -22,6 +22,7 @@ Test = Callable[[LocalJob], bool]
 
 
 def list_jobs(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer ListJobs. Raises `BatchError`."""
     filters = request.get("filters", ())
     limit = min(int(request.get("maxResults") or PAGE), FILTERED_PAGE if filters else PAGE)
     tests = [filter_test(one) for one in filters] or [status_test(request)]
@@ -38,6 +39,7 @@ def list_jobs(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, 
 
 
 def jobs_of(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, Any]) -> Iterable[LocalJob]:
+    """Candidates, newest first: an array's children, or a queue's top-level jobs."""
     array_id = request.get("arrayJobId")
     if array_id is None:
         return reversed(resources.queues.find(required(request, "jobQueue")).jobs.values())
@@ -48,6 +50,7 @@ def jobs_of(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, An
 
 
 def position(token: str | None) -> float:
+    """Sequence number before which a page goes on; infinite for the first one."""
     if token is None:
         return float("inf")
     if not token.isdecimal():
@@ -64,6 +67,7 @@ def status_test(request: Mapping[str, Any]) -> Test:
 
 
 def filter_test(given: Mapping[str, Any]) -> Test:
+    """Test for one filter of the request. Raises `BatchError` for one that Batch doesn't have."""
     name, values = given.get("name"), [str(value) for value in given.get("values", ())]
     if name == "JOB_NAME":
         return lambda job: any(name_fits(value, job.spec.name) for value in values)
@@ -77,6 +81,7 @@ def filter_test(given: Mapping[str, Any]) -> Test:
 
 
 def definition_name(job: LocalJob) -> str:
+    """Name and revision of the job's definition."""
     return f"{job.spec.definition.name}:{job.spec.definition.revision}"
 
 

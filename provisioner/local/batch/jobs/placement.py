@@ -29,6 +29,7 @@ class JobPlacement:
         self._is_starved = is_starved
 
     def wait(self, job: LocalJob) -> None:
+        """Put the job at the end of its queue's line."""
         job.spec.queue.waiting.append(job)
 
     def take(self) -> Iterator[LocalJob]:
@@ -44,6 +45,7 @@ class JobPlacement:
                     yield job
 
     def release(self, job: LocalJob) -> None:
+        """Give back the vCPUs of a job that was placed."""
         if job.placed_on is not None:
             job.placed_on.used_vcpus -= job.spec.vcpus
             job.placed_on = None
@@ -68,4 +70,5 @@ class JobPlacement:
 
 
 def too_large(job: LocalJob, environments: list[LocalEnvironment]) -> bool:
+    """Whether the job fits no environment, however empty that is."""
     return bool(environments) and all(job.spec.vcpus > one.max_vcpus for one in environments)
