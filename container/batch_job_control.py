@@ -1,4 +1,4 @@
-"""What the task's process and the runner's process tell each other, over one socket pair.
+"""Messages between the task's process and the runner's process, over one socket pair.
 
 The task announces its phases, may ask for the last lines of its output, and ends with an outcome and a body.
 """
@@ -28,7 +28,7 @@ class MessageKind(bytes, Enum):
 
 
 class Phase(str, Enum):
-    """How far a task has come; an exception says in which one it happened."""
+    """Stage of a task; an exception says in which one it happened."""
 
     LOADING = "loading"
     RUNNING = "running"
@@ -37,7 +37,7 @@ class Phase(str, Enum):
 
 @dataclass(frozen=True)
 class ChildOutcome:
-    """How the task's process says that it ended. `label` is a type's name, for the log."""
+    """Ending of the task, as its own process says it. `label` is a type's name, for the log."""
 
     status: ResultStatus
     phase: Phase

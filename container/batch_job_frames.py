@@ -57,7 +57,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Where a blob lies: in the bundle (`offset`) or outside of it, as the object of `batch_job_protocol.blob_key`."""
+    """Place of a blob: in the bundle (`offset`) or outside of it, as the object of `batch_job_protocol.blob_key`."""
 
     length: int
     offset: int | None
@@ -67,7 +67,7 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class TaskEntry:
-    """What one child runs: `deserialize(function)(*map(deserialize, arguments))`."""
+    """Serialized objects of one child, which runs `deserialize(function)(*map(deserialize, arguments))`."""
 
     task_id: bytes
     serializer: BlobRef
@@ -190,7 +190,7 @@ class _Head:
 
 
 def manifest_length(frame_head: bytes) -> int:
-    """How many bytes from the frame's start `task_ids` needs; `FIRST_READ` bytes are enough to tell."""
+    """Bytes from the frame's start that `task_ids` needs; the first `FIRST_READ` of them are enough to tell."""
     return _read_head(frame_head).records
 
 
@@ -304,7 +304,7 @@ def _check_lead(data: bytes, magic: bytes, kind: str, header_end: int) -> None:
 
 
 class ResultStatus(str, Enum):
-    """How a task ended."""
+    """Ending of a task."""
 
     SUCCESS = "success"
     EXCEPTION = "exception"  # the function raised, or its result couldn't be serialized
@@ -314,7 +314,7 @@ class ResultStatus(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ResultMeta:
-    """What the runner measured. Times in seconds (`started_at` since the epoch), memory in bytes."""
+    """Measurements of the runner. Times in seconds (`started_at` since the epoch), memory in bytes."""
 
     task_id: str
     status: ResultStatus

@@ -1,4 +1,4 @@
-"""The contract between the runner and who starts it: exit codes, S3 keys, job parameters, forms of a payload.
+"""Contract between the runner and who starts it: exit codes, S3 keys, job parameters, forms of a payload.
 
 The only home of these facts: the runner, the engine, the provisioner and the local AWS import them from here. Pure
 functions and constants, stdlib only, Python 3.10+. Images and engines of different releases meet, so that a name, a
@@ -17,7 +17,7 @@ from typing import Final
 
 
 class RunnerExit(IntEnum):
-    """How the runner's process ends. AWS Batch's retry rules and the manager read these."""
+    """Exit codes of the runner, which AWS Batch's retry rules and the manager read."""
 
     DONE = 0  # the result is written (or the submission was fenced: another one does the work)
     FUNCTION_FAILED = 1  # the function failed: its exception, or how its process ended, is written
@@ -69,7 +69,7 @@ def result_key(submission_id: str, task_id: bytes) -> str:
 # ---- parameters of a job
 
 REFERENCE: Final = "Ref::"
-"""By which a job definition's command takes the value of a parameter.
+"""Prefix of the words by which a job definition's command takes the values of parameters.
 
 https://docs.aws.amazon.com/batch/latest/userguide/job_definition_parameters.html#parameters
 """
@@ -112,7 +112,7 @@ class PayloadFormError(ValueError):
 
 
 class PayloadForm(str, Enum):
-    """How the payload parameter holds the payload frame."""
+    """Encoding of the payload frame in the payload parameter, by its first characters."""
 
     PLAIN = "b"  # `b:` and URL-safe base64 of the frame
     GZIP = "z"  # `z:` and URL-safe base64 of the frame's gzip

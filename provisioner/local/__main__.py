@@ -1,4 +1,4 @@
-"""`python -P -m provisioner.local`: the local AWS as a process. Its options are those of `LocalAWSOptions`."""
+"""Command line of the local AWS process; its options are those of `LocalAWSOptions`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local AWS from outside: start it, talk to its controls, stop it. Needs none of moto here."""
+"""Handle of a local AWS process: start, control and stop it. Needs none of moto here."""
 
 from __future__ import annotations
 

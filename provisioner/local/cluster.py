@@ -1,4 +1,4 @@
-"""Everything that a worker manager needs, on this machine: a provisioned local AWS, and Scaler's own processes.
+"""Local cluster for a worker manager: a provisioned local AWS, and Scaler's own processes.
 
 with LocalCluster(state_dir=folder, transport="zmq") as cluster:
     client = scaler.Client(address=cluster.scheduler_address)
@@ -34,7 +34,7 @@ class LocalCluster:
     """Scheduler, object storage and local AWS; `resources` names what was provisioned. All end with this process.
 
     vcpus bounds the jobs that run at once; memory is MiB asked for a job (see `ProvisionSpec`); `options` are more
-    fields of `provisioner.local.options.LocalOptions`. With a `job_image` jobs run in containers of it.
+    fields of `provisioner.local.options.LocalAWSOptions`. With a `job_image` jobs run in containers of it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The local AWS process: puts the parts together, says where it listens, and ends everything with itself.
+"""Server process of the local AWS: puts the parts together, says where it listens, and ends everything with itself.
 
 The parent holds the other end of our standard input: when that ends, however the parent ended, so do we, and
 with us the fork server and every job.
@@ -86,7 +86,7 @@ class LocalServer:
         return Path(self._options.state_dir) / "work"
 
     def _make_environ(self) -> Mapping[str, str]:
-        """What a job finds besides its own variables: none of ours, but for what a process needs to be one."""
+        """Variables of every job: none of ours, but for what a process needs to be one."""
         if self._registry is not None:
             return aws_environ(self.endpoint)
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
@@ -136,14 +136,14 @@ def has_group(moto: Moto, region: str, group: str) -> bool:
 
 
 def has_stream(moto: Moto, region: str, group: str, stream: str) -> bool:
-    """Somebody made it by calling CloudWatch Logs."""
+    """Whether the stream was made by calls of CloudWatch Logs, and not by a job."""
     with moto.lock:
         found = logs_backends[DEFAULT_ACCOUNT_ID][region].groups.get(group)
         return found is not None and stream in found.streams
 
 
 def aws_environ(endpoint: str) -> Mapping[str, str]:
-    """By which a job finds us."""
+    """Variables by which boto3 in a job finds the local AWS."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "local",
@@ -153,7 +153,7 @@ def aws_environ(endpoint: str) -> Mapping[str, str]:
 
 
 def make_registry(options: LocalAWSOptions) -> Registry | None:
-    """One where jobs run in containers. What needs the engine's library is imported just there."""
+    """The registry, where jobs run in containers. What needs Docker's library is imported only then."""
     if not options.containers:
         return None
     from provisioner.local.docker.registry import Registry
@@ -198,7 +198,10 @@ def serve(options: LocalAWSOptions) -> None:
 
 
 def wait_for_end(stopped: int, parent: int) -> None:
-    """Looks at the parent now and then, too: a forked sibling may hold our standard input open."""
+    """Return when `stopped` is readable, or standard input ended, or the parent is gone.
+
+    The parent is looked up every `PARENT_CHECK_S`, because a forked sibling may hold our standard input open.
+    """
     while os.getppid() == parent:
         readable, _, _ = select.select([0, stopped], [], [], PARENT_CHECK_S)
         if stopped in readable or (readable and not os.read(0, 4096)):

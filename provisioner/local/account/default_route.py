@@ -1,4 +1,4 @@
-"""The way out of the default VPC: AWS makes it with an internet gateway and a route there, moto without.
+"""Internet route of the default VPC: AWS makes that VPC with an internet gateway and a route to it, moto without.
 
 https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
 """

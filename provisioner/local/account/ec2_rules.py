@@ -1,4 +1,4 @@
-"""What EC2 refuses and moto lets pass: deleting security groups that somebody uses.
+"""Rules of EC2 that moto lacks: a security group in use can't be deleted.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html. A launch template may go at any time, on
 AWS too: the environment that names it becomes INVALID when it is changed next.

@@ -1,5 +1,7 @@
-"""What IAM refuses and moto lets pass: permissions boundaries that don't exist, a service-linked role made twice, a
-role that is taken out of an instance profile without it.
+"""Rules of IAM that moto lacks.
+
+A permissions boundary must exist, a service-linked role is made once, and a role can't be taken out of an instance
+profile that doesn't hold it.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html and
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html

@@ -1,4 +1,4 @@
-"""moto's IAM and EC2 as Batch looks things up in them."""
+"""Lookups of Batch in moto's IAM and EC2."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERVICE_LINKED: Final = f"/aws-service-role/{BATCH}/"
 
 
 class MotoAccount:
-    """See `provisioner.local.batch.account.Account`. EC2's backend is loaded when it is first needed: it is heavy."""
+    """The `Account` of the local Batch. moto's EC2 is loaded when it is first needed: it is heavy."""
 
     def __init__(self, moto: Moto, region: str) -> None:
         self._moto = moto

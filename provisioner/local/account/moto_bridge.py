@@ -1,4 +1,4 @@
-"""Hands a request to moto's WSGI application: everything that we don't answer ourselves.
+"""Bridge to moto's WSGI application, which answers everything that we don't answer ourselves.
 
 One lock around all of moto: its backends are plain dictionaries that were written for one thread.
 """

@@ -1,4 +1,4 @@
-"""Service Quotas of the account that jobs may run into; moto knows those of VPC only.
+"""GetServiceQuota of EC2's and Fargate's vCPUs; moto knows the quotas of VPC only.
 
 https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
 """
@@ -14,7 +14,8 @@ from provisioner.local.http.refusals import json_error
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
 TARGET: Final = "ServiceQuotasV20190624.GetServiceQuota"
-# What an account has that asked for more than the 5 or 6 that AWS begins with.
+# Values of an account that asked for more than the 5 or 6 that AWS begins with. They are only told: jobs here are
+# bounded by their environments' maxvCpus.
 VCPUS: Final[Mapping[tuple[str, str], tuple[str, float]]] = {
     ("ec2", "L-1216C47A"): ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 1152.0),
     ("ec2", "L-34B43A08"): ("All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", 640.0),

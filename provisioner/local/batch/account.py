@@ -1,4 +1,4 @@
-"""What Batch looks up elsewhere in the account: IAM's roles, EC2's networks, launch templates and instance types."""
+"""Protocol of Batch's lookups in the account: IAM's roles, EC2's networks, launch templates and instance types."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Account(Protocol):
         """`template` names it by launchTemplateId or launchTemplateName, and may name a version."""
 
     def architectures(self, name: str) -> frozenset[str]:
-        """Of an instance type or of all types of a family."""
+        """Architectures of an instance type or of all types of a family."""
 
     def service_linked_role(self) -> str:
         """The ARN of Batch's own role, which is made when it is missing."""

@@ -1,4 +1,4 @@
-"""The calls of AWS Batch: which exist, what each takes, and their answers and errors as HTTP.
+"""HTTP API of AWS Batch: routes a call to the part that answers it.
 
 Every call is `POST /v1/<name in lower case>` with JSON both ways; tags are `/v1/tags/<arn>`.
 """

@@ -1,4 +1,4 @@
-"""Time for the Batch part: now, and calls to come. One thread in the real one, none in tests."""
+"""Clock and timer of the Batch part: one thread in the real one, none in tests."""
 
 from __future__ import annotations
 

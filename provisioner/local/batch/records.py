@@ -1,4 +1,4 @@
-"""What Batch remembers: environments, queues, definitions, jobs. Plain data; times in ms since the epoch."""
+"""Records of the local Batch: environments, queues, definitions, jobs. Plain data; times in ms since the epoch."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class RetryRule:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """What a SubmitJob came to, after the definition's defaults and `Ref::` substitution."""
+    """A submitted job's settings, after the definition's defaults and `Ref::` substitution."""
 
     name: str
     queue: LocalQueue
@@ -154,7 +154,7 @@ class JobSpec:
 
 
 class LocalEnding(Enum):
-    """Why we end a running attempt ourselves."""
+    """Reason for which Batch itself ends a running attempt."""
 
     TERMINATED = "terminated"
     TIMED_OUT = "timed out"

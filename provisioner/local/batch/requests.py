@@ -1,4 +1,4 @@
-"""What every call of Batch's control plane does with its request: names, ARNs, fields that must be there, pages."""
+"""Request helpers of Batch's control plane: names, ARNs, required fields, pages."""
 
 from __future__ import annotations
 

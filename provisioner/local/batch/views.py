@@ -1,4 +1,7 @@
-"""How Batch shows what it remembers: the JSON of DescribeJobs, ListJobs and the other Describe calls."""
+"""JSON of Batch's answers: DescribeJobs, ListJobs and the other Describe calls.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html and its neighbours. Of a job only what a
+container job has is shown; there is no `ecsProperties`, no `nodeProperties`, no `consumableResourceProperties`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Runs each attempt of a job as a container of the job definition's image.
+"""Executor that runs each attempt of a job as a container of the job definition's image.
+
+Stricter than AWS is by default (see `DockerEngine.create`), so that what runs here runs there; unlike there,
+containers share this machine's network, and one image is pulled once.
 
 A thread an attempt, as many as the compute environment's vCPUs let run at once; callbacks come on it. Signals have a
 thread of their own, because the engine may take its time for one.
@@ -96,7 +99,7 @@ class ContainerExecutor:
         threading.Thread(target=self._run, args=(launch,), name=launch.key, daemon=True).start()
 
     def kill(self, key: str, signum: int, *, whole: bool) -> None:
-        """To the first process; with it a container's other processes end, so that `whole` makes no difference."""
+        """Signal the first process; with it a container's other processes end, so that `whole` makes no difference."""
         self._signals.put((key, signum))
 
     def close(self) -> None:
@@ -144,7 +147,7 @@ class ContainerExecutor:
             raise NotStarted(NOT_PULLED, refusal) from refusal
 
     def _create(self, launch: JobLaunch) -> str:
-        """None is made any more when the reaper lists them: hence the lock."""
+        """Create the container, unless the executor is closed: none may come up once the reaper has listed them."""
         spec = ContainerSpec(launch.image, launch.argv, launch.environ, launch.memory_bytes, self._owner)
         with self._creating:
             if self._closing:

@@ -1,4 +1,4 @@
-"""Removes the containers of a local AWS when that ends, however it ends.
+"""Reaper process: removes the containers of a local AWS when that ends, however it ends.
 
 `python -P -m provisioner.local.docker.container_reaper OWNER REGISTRY`: containers belong to the engine and
 outlive whoever asked for them. So this process waits for the end of its standard input, whose other end the local AWS
@@ -54,7 +54,7 @@ def remove_containers(engine: DockerEngine, containers: list[str]) -> None:
 
 
 def remove_container(engine: DockerEngine, container: str) -> None:
-    """One that can not be removed now, because it is busy, say, is left to the next local AWS."""
+    """Remove a container; one that is busy, say, is left to the next local AWS."""
     try:
         engine.remove(container)
     except EngineRefusal as refusal:

@@ -1,4 +1,4 @@
-"""The Docker engine of this machine, as few calls: pull, create, follow, signal, remove.
+"""Client of this machine's Docker engine: pull, create, follow, signal, remove.
 
 Through the engine's HTTP API: https://docs.docker.com/reference/api/engine/. A program for each job, as the command
 line would be, costs more than most jobs do, and an image's password would have to lie in a file.
@@ -44,7 +44,7 @@ class RegistryLogin:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """What a container is made from."""
+    """Settings of a container to create."""
 
     image: str
     argv: tuple[str, ...]
@@ -55,7 +55,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ContainerEnd:
-    """How a container ended. The kernel may have ended any process of it for its memory."""
+    """Exit of a container. The kernel may have ended any process of it for its memory."""
 
     code: int
     out_of_memory: bool
@@ -130,7 +130,7 @@ class DockerEngine:
         self._do(self._api.start, container)
 
     def signal(self, container: str, signum: int) -> None:
-        """To its first process; SIGKILL ends them all."""
+        """Signal the first process; SIGKILL ends them all."""
         self._do(self._api.kill, container, int(signum))
 
     def wait(self, container: str) -> ContainerEnd:

@@ -1,6 +1,6 @@
-"""Whose containers are whose: each carries the id of the local AWS that made it, and when that process began.
+"""Ownership label of containers: the id of the local AWS that made them, and when that process began.
 
-Without the second a process id that was given to somebody else would keep a dead process's containers alive.
+Without the second a process id that was given to another process would keep a dead process's containers alive.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What has been pushed to the registry, read from where it keeps its images.
+"""Images that were pushed to the registry, read from where it keeps them.
 
 The folders are those of the registry's filesystem driver:
 https://github.com/distribution/distribution/blob/v2.8.2/registry/storage/paths.go
@@ -34,7 +34,7 @@ class PushedImages:
         self._home = root / "docker" / "registry" / "v2"
 
     def of(self, repository: str) -> Iterator[PushedImage]:
-        """None when nothing was pushed."""
+        """The images of a repository by tag; nothing when none was pushed."""
         for link in sorted(self._tags(repository).glob("*/current/link")):
             digest = link.read_text().strip()
             algorithm, _, value = digest.partition(":")

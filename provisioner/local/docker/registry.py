@@ -54,7 +54,7 @@ class Registry:
         self._process.stop()
 
     def login_for(self, image: str) -> RegistryLogin | None:
-        """None for an image of another registry: the engine may know the way there itself."""
+        """Password for an image; None when it is another registry's: the engine may know the way there itself."""
         return self.login if image.startswith(f"{self.host}/") else None
 
     def _config(self) -> dict[str, object]:

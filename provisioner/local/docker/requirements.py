@@ -1,4 +1,4 @@
-"""What this machine must have for jobs in containers, looked for before anything starts."""
+"""Requirements of jobs in containers, checked before anything starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faults that are switched on, and whether one strikes now. Safe for threads; time and chance are injected."""
+"""Injector of faults: which are on, and whether one strikes now. Safe for threads; time and chance are injected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of calls and callers, which calls were made, and how often and how much each calls."""
+"""Names of calls and callers, and counters of calls and bytes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ OBJECT_CALLS: Final = {
 
 
 def caller_of(request: HttpRequest) -> str:
-    """Which of our programs calls, by its part of the user agent; `OTHER` for any other."""
+    """The program of ours that calls, by its part of the user agent; `OTHER` for any other."""
     agent = request.headers.get("user-agent", "")
     return next((caller for caller in CALLERS if caller in agent), OTHER)
 
 
 def service_of(request: HttpRequest) -> str:
-    """From the signature's scope; what is not signed is S3's, as with moto."""
+    """The service that is called, by the signature's scope; what is not signed is S3's, as with moto."""
     found = SERVICE.search(request.headers.get("authorization", ""))
     return found[1] if found else "s3"
 

@@ -1,4 +1,4 @@
-"""The front door: names each call, counts it, lets faults strike, and hands it to whoever answers.
+"""Gateway of all requests: names each call, counts it, lets faults strike, and hands it to the service that answers.
 
 Batch and the hot S3 and Logs calls are ours, everything else is moto's. `/_local/…` is for tests and `local`.
 """
@@ -31,7 +31,7 @@ CONTROL: Final = "/_local/"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Who answers."""
+    """The services that answer calls."""
 
     batch: BatchApi
     logs: LogsApi

@@ -49,7 +49,7 @@ class ConnectionCut(Exception):
 
 
 class BadRequest(ValueError):
-    """What came is not HTTP/1.1 as we speak it."""
+    """Request that is not HTTP/1.1 as this server speaks it."""
 
 
 Handler = Callable[[HttpRequest], HttpResponse]

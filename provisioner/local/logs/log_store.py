@@ -1,6 +1,6 @@
-"""The output of jobs, as CloudWatch would keep it, but bounded: per stream and in all, the oldest goes first.
+"""Store of jobs' output, as CloudWatch would keep it, but bounded: per stream and in all, the oldest goes first.
 
-Output is kept in the pieces in which it came, each with its time, and made into lines only when somebody reads:
+Output is kept in the pieces in which it came, each with its time, and made into lines only when they are read:
 a job that prints 300 MiB costs the reading of a pipe and little else.
 """
 

@@ -1,7 +1,8 @@
-"""The CloudWatch Logs calls that read jobs' streams; all others, and other streams, are moto's.
+"""CloudWatch Logs API for jobs' streams: the calls that read them; all others, and other streams, are moto's.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html: a token that comes
-back unchanged says that there is nothing more in that direction.
+back unchanged says that there is nothing more in that direction. Unlike in CloudWatch lines can be read the moment
+they were written, and of `filterPattern` a single term is understood.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def get_page(events: list[StoredLogEvent], request: Mapping[str, Any]) -> list[S
 
 
 def bounded(events: list[StoredLogEvent]) -> list[StoredLogEvent]:
-    """As many as fit CloudWatch's 1 MB an answer, at least one."""
+    """Events from the first on, as many as fit CloudWatch's 1 MB an answer, at least one."""
     size = 0
     kept: list[StoredLogEvent] = []
     for event in events:
@@ -152,7 +153,7 @@ def bounded(events: list[StoredLogEvent]) -> list[StoredLogEvent]:
 
 
 def read_token(request: Mapping[str, Any], events: list[StoredLogEvent]) -> int:
-    """Where an empty page stands: where its token said, or at the end."""
+    """Position of an empty page: where its token said, or at the end."""
     token = request.get("nextToken")
     if token:
         return int(token[2:])

@@ -24,7 +24,7 @@ OF_TLS: Final = {"aws:securetransport", "s3:tlsversion"}
 
 
 class BucketPolicies:
-    """Owns the policies' texts, by bucket; a bucket's goes with it."""
+    """Store of the policies' texts, by bucket; a bucket's goes with it."""
 
     def __init__(self, moto: Moto) -> None:
         self._moto = moto

@@ -1,4 +1,4 @@
-"""The hot S3 calls, answered on moto's own bucket objects: PUT, GET, HEAD of an object, ListObjectsV2.
+"""S3's hot calls on moto's own bucket objects: PUT, GET, HEAD of an object, ListObjectsV2.
 
 moto takes 4 to 5 ms for each; this takes a tenth. Whatever is not plain (versions, locks, policies, copies, tags,
 multi-part, delimiters) stays moto's: `answer` then gives None. Caller holds moto's lock.

@@ -1,4 +1,6 @@
-"""S3: the hot calls on our own, the rest through moto, and the faults that befall results."""
+"""S3 API: the hot calls on our own, the rest through moto, and the faults that befall results.
+
+Like S3 since 2020 it is strongly consistent: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ def truncated(body: bytes) -> bytes:
 
 
 def corrupted(body: bytes) -> bytes:
-    """One byte in the middle is another."""
+    """The same with another byte in the middle."""
     middle = len(body) // 2
     return body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :] if body else b"\0"
 
@@ -70,6 +72,6 @@ class S3:
 
 
 def stored(request: HttpRequest) -> HttpResponse:
-    """What S3 says to a PUT that went well."""
+    """Answer to a PUT that went well."""
     etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
     return HttpResponse(200, {"ETag": f'"{etag}"'})

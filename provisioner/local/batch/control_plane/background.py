@@ -1,4 +1,4 @@
-"""What Batch does after it has answered: the end of CREATING, UPDATING and DELETING."""
+"""Background work of Batch's control plane: the end of CREATING, UPDATING and DELETING."""
 
 from __future__ import annotations
 

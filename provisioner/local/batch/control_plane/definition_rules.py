@@ -1,4 +1,6 @@
-"""What RegisterJobDefinition refuses.
+"""Validation of RegisterJobDefinition.
+
+Stricter than AWS in one point: only definitions of type container are played.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html
 """

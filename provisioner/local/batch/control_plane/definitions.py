@@ -15,7 +15,7 @@ from provisioner.local.batch.requests import Json, arn_of, new_name, page, requi
 
 
 class Definitions:
-    """Owns them. Methods want the lifecycle's lock held."""
+    """Registry of job definitions. Methods want the lifecycle's lock held."""
 
     def __init__(self, region: str, background: Background, health: EnvironmentHealth) -> None:
         self._known: dict[str, list[LocalDefinition]] = {}

@@ -1,4 +1,4 @@
-"""Why a compute environment is INVALID: what it names and the account lacks.
+"""Health of compute environments: one is INVALID for what it names and the account lacks.
 
 https://docs.aws.amazon.com/batch/latest/userguide/invalid_compute_environment.html. IAM tells its news to the other
 services after a while, so a role or an instance profile that has just been made isn't there for them yet.

@@ -1,4 +1,4 @@
-"""What CreateComputeEnvironment and UpdateComputeEnvironment refuse at once.
+"""Validation of CreateComputeEnvironment and UpdateComputeEnvironment: what AWS refuses at once.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateComputeEnvironment.html and
 https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html. Where the texts of AWS are

@@ -31,7 +31,7 @@ HEALTHY: Final = "ComputeEnvironment Healthy"
 
 
 class Environments:
-    """Owns them. `delay` is in seconds; methods want the lifecycle's lock held."""
+    """Registry of compute environments. `delay` is in seconds; methods want the lifecycle's lock held."""
 
     def __init__(
         self,

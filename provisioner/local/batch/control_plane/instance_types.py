@@ -1,4 +1,4 @@
-"""Which instance types a compute environment may have: names that EC2 knows, of one architecture.
+"""Validation of a compute environment's instance types: names that EC2 knows, of one architecture.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html, instanceTypes.
 """

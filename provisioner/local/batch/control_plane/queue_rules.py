@@ -1,4 +1,6 @@
-"""What CreateJobQueue and UpdateJobQueue refuse.
+"""Validation of CreateJobQueue and UpdateJobQueue.
+
+Time limits of states are checked and shown, but no job is ever cancelled by one.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateJobQueue.html and
 https://docs.aws.amazon.com/batch/latest/APIReference/API_JobStateTimeLimitAction.html

@@ -33,7 +33,7 @@ CHANGEABLE: Final = ("priority", "jobStateTimeLimitActions", "schedulingPolicyAr
 
 
 class Queues:
-    """Owns them. `known` is the lifecycle's; `delay` is in seconds; methods want the lifecycle's lock held."""
+    """Registry of job queues. `known` is the lifecycle's; `delay` is in seconds; methods want its lock held."""
 
     def __init__(
         self,

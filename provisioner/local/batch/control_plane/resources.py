@@ -1,4 +1,4 @@
-"""What jobs need and somebody provisions: compute environments, job queues, job definitions, and their tags."""
+"""The provisioned resources of one region: compute environments, job queues, job definitions, and their tags."""
 
 from __future__ import annotations
 

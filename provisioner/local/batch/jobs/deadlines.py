@@ -1,4 +1,4 @@
-"""At most one deadline a job: its timeout, then the moment of the SIGKILL. Swept while there are any.
+"""Deadlines of running jobs, one each: its timeout, then the moment of the SIGKILL. Swept while there are any.
 
 A timer each would outlive its job by up to the timeout, and there are many jobs.
 """

@@ -1,4 +1,4 @@
-"""The environment variables that a job's process finds.
+"""Environment variables of a job's process.
 
 https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html. As on EC2, AWS_REGION is not among them.
 """

@@ -1,4 +1,4 @@
-"""The life of jobs: from SUBMITTED to SUCCEEDED or FAILED, over attempts, capacity, timeouts and faults.
+"""State machine of jobs: from SUBMITTED to SUCCEEDED or FAILED, over attempts, capacity, timeouts and faults.
 
 `Lifecycle` is the only owner of a job's state. Its lock is the one lock of the Batch part: the calls hold it
 (`submit`, `find`, `cancel`, `terminate`, `forget_old` want it held), the clock's actions and the executor's
@@ -54,14 +54,14 @@ NO_LOG_GROUP: Final = (
 
 
 class JobFaults(Protocol):
-    """Which of the faults that strike jobs strikes this one now."""
+    """Source of the faults that strike jobs."""
 
     def strikes(self, kind: type[ChanceFault], name: str) -> bool:
         """Whether a fault of this kind strikes the job of that name."""
 
 
 class LogSink(Protocol):
-    """Where a job's output goes."""
+    """Receiver of jobs' output."""
 
     def open(self, group: str, stream: str) -> Callable[[bytes], None]:
         """Raises `LookupError` when the group does not exist."""
@@ -351,5 +351,5 @@ class Lifecycle:
 
 
 def run_key(job: LocalJob) -> str:
-    """One for each attempt, so that a late message can't meet the next one."""
+    """Key of an attempt for the executor: one for each, so that a late message can't meet the next one."""
     return f"{job.id}/{len(job.attempts) + 1}"

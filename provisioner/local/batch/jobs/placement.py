@@ -1,4 +1,7 @@
-"""Which waiting job gets a place: queues by priority, first come first served, vCPUs of the environments."""
+"""Scheduler of waiting jobs: queues by priority, first come first served, vCPUs of the environments.
+
+By vCPUs alone: memory, GPUs and the sizes of instances don't bound what runs, and no instance has to start first.
+https://docs.aws.amazon.com/batch/latest/userguide/job_scheduling.html"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ ALL_INVALID: Final = "ACTION_REQUIRED - CE(s) associated with the job queue are 
 
 
 class JobPlacement:
-    """Owns the queues' waiting lines and the environments' used vCPUs. `is_starved`: no instance for this job now."""
+    """Scheduler over the queues' waiting lines and the environments' used vCPUs.
+
+    `is_starved` says that no instance can be had for this job now.
+    """
 
     def __init__(self, is_starved: Callable[[LocalJob], bool]) -> None:
         self.queues: dict[str, LocalQueue] = {}

@@ -1,4 +1,4 @@
-"""Whether a failed attempt is tried again: AWS's rules for `retryStrategy`.
+"""Retry rules of failed attempts: AWS's `retryStrategy` and `evaluateOnExit`.
 
 https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html: up to `attempts` in all; of the
 `evaluateOnExit` rules the first whose given conditions all match decides; with no match the job is retried.

@@ -1,4 +1,4 @@
-"""From a SubmitJob request to a `JobSpec`: AWS's limits, the definition's defaults, `Ref::` substitution.
+"""Validation of SubmitJob, and the `JobSpec` it comes to: limits, the definition's defaults, `Ref::` substitution.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html
 """
@@ -113,7 +113,7 @@ def pairs(container: Mapping[str, Any]) -> dict[str, str]:
 
 
 def attempts(retry: Mapping[str, Any]) -> int:
-    """How often a job may be tried. Raises `BatchError` outside of 1 to 10."""
+    """Number of attempts that a job may have. Raises `BatchError` outside of 1 to 10."""
     wanted = int(retry.get("attempts", 1))
     if not 1 <= wanted <= MAX_ATTEMPTS:
         raise client_error(f"Retry attempts must be between 1 and {MAX_ATTEMPTS}, got {wanted}.")
@@ -160,7 +160,7 @@ def log_names(definition: LocalDefinition) -> tuple[str, str]:
 
 
 def override_characters(command: Sequence[str], overrides: Mapping[str, Any]) -> int:
-    """What ECS counts of the RunTask that Batch sends: the overrides as JSON, the final command in them."""
+    """Length that ECS counts of the RunTask that Batch sends: the overrides as JSON, the final command in them."""
     container = {
         "name": "default",
         "command": list(command),
