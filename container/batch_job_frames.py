@@ -358,7 +358,7 @@ def decode_result(frame: bytes, expected_task_id: bytes) -> tuple[ResultMeta, by
 def _parse_meta(text: bytes) -> ResultMeta:
     try:
         values = json.loads(text)
-        values = {known.name: values[known.name] for known in fields(ResultMeta)}
+        values = {entry.name: values[entry.name] for entry in fields(ResultMeta)}
         return ResultMeta(**{**values, "status": ResultStatus(values["status"])})
     except (ValueError, TypeError, KeyError) as error:
         raise FrameError(f"the result frame's meta data can't be read: {error!r}") from None

@@ -18,11 +18,11 @@ def parse(argv: list[str]) -> LocalAWSOptions:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state-dir", required=True, help="the only folder that is written to")
     parser.add_argument("--fault", action="append", default=[], help="see provisioner/local/faults/faults.py")
-    parser.add_argument("--options", default="{}", help="more of LocalOptions, as JSON")
+    parser.add_argument("--options", default="{}", help="more of LocalAWSOptions, as JSON")
     given = parser.parse_args(argv)
     more = msgspec.json.decode(given.options, type=dict)
-    known = {"port": given.port, "state_dir": given.state_dir, "faults": given.fault}
-    return msgspec.convert({**known, **more}, LocalAWSOptions)
+    flags = {"port": given.port, "state_dir": given.state_dir, "faults": given.fault}
+    return msgspec.convert({**flags, **more}, LocalAWSOptions)
 
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ class LocalCluster:
         self._memory = memory
         self._job_image = job_image
         self._stack = ExitStack()
-        known = {"faults": tuple(faults), "delays": delays, "containers": job_image is not None}
-        self.aws = LocalAWS(self._state_dir / "aws", **known, **options)
+        own = {"faults": tuple(faults), "delays": delays, "containers": job_image is not None}
+        self.aws = LocalAWS(self._state_dir / "aws", **own, **options)
         storage_port, scheduler_port, monitor_port = free_ports(3)
         environ = {**os.environ, "SCALER_NETWORK_BACKEND": transport}
         self._storage = object_storage(environ, storage_port, self._state_dir / "object-storage.log")

@@ -16,7 +16,7 @@ ANYWHERE: Final = "0.0.0.0/0"
 
 
 class DefaultRoute:
-    """Made when somebody asks for routes: moto takes a moment to make its EC2."""
+    """The default VPC's way out, made when routes are first asked for: moto takes a moment to make its EC2."""
 
     def __init__(self, moto: Moto, region: str) -> None:
         self._moto = moto

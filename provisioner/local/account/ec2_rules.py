@@ -14,7 +14,7 @@ from provisioner.local.http.server import HttpRequest, HttpResponse
 
 
 class Ec2Rules:
-    """`in_use` says whether a compute environment has that security group."""
+    """Checks of EC2 calls before moto answers them. `in_use`: a compute environment has that security group."""
 
     def __init__(self, in_use: Callable[[str], bool]) -> None:
         self._in_use = in_use

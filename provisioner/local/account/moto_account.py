@@ -56,8 +56,8 @@ class MotoAccount:
         """Whether EC2 has the template in the version that is asked for."""
         name, template_id = template.get("launchTemplateName"), template.get("launchTemplateId")
         with self._moto.lock:
-            known = self._ec2.launch_templates.values()
-            found = first(one for one in known if one.id == template_id or one.name == name)
+            templates = self._ec2.launch_templates.values()
+            found = first(one for one in templates if one.id == template_id or one.name == name)
             return found is not None and has_version(found, str(template.get("version") or LATEST))
 
     def architectures(self, name: str) -> frozenset[str]:

@@ -25,22 +25,22 @@ VCPUS: Final[Mapping[tuple[str, str], tuple[str, float]]] = {
 
 
 class QuotasApi:
-    """`answer` gives None for what moto answers."""
+    """Service Quotas of one region; `answer` gives None for what moto answers."""
 
     def __init__(self, region: str) -> None:
         self._region = region
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
         """Answer GetServiceQuota of EC2 and Fargate; None for every other call."""
-        asked = json.loads(request.body or b"{}")
-        service, code = asked.get("ServiceCode", ""), asked.get("QuotaCode", "")
+        body = json.loads(request.body or b"{}")
+        service, code = body.get("ServiceCode", ""), body.get("QuotaCode", "")
         if request.headers.get("x-amz-target") != TARGET or service == "vpc":
             return None
         found = VCPUS.get((service, code))
         if found is None:
             return json_error(400, "NoSuchResourceException", f"The request failed because {code} does not exist.")
-        body = {"Quota": self._quota(service, code, *found)}
-        return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode())
+        answer = {"Quota": self._quota(service, code, *found)}
+        return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode())
 
     def _quota(self, service: str, code: str, name: str, value: float) -> dict[str, Any]:
         return {

@@ -37,12 +37,12 @@ class ContainerReaper:
 
 def reap_orphans(engine: DockerEngine) -> None:
     """Remove the containers of local AWS processes that are gone, and whose reaper was killed, too."""
-    remove_containers(engine, [one for one, whose in engine.containers().items() if not owner.is_alive(whose)])
+    remove_containers(engine, [one for one, label in engine.containers().items() if not owner.is_alive(label)])
 
 
-def reap(engine: DockerEngine, whose: str, registry: str) -> None:
+def reap(engine: DockerEngine, owner_label: str, registry: str) -> None:
     """Remove the containers of one owner and the names of the images of its registry."""
-    remove_containers(engine, [one for one, its in engine.containers().items() if its == whose])
+    remove_containers(engine, [one for one, label in engine.containers().items() if label == owner_label])
     for name in engine.images_of(registry):
         engine.forget_image(name)
 
@@ -61,11 +61,11 @@ def remove_container(engine: DockerEngine, container: str) -> None:
         print(f"Container {container[:12]} is not removed yet: {refusal}", file=sys.stderr)
 
 
-def main(whose: str, registry: str) -> None:
+def main(owner_label: str, registry: str) -> None:
     """Raises `NoEngine` when the engine was gone first."""
     sys.stdin.read()
     engine = DockerEngine()
-    reap(engine, whose, registry)
+    reap(engine, owner_label, registry)
     engine.close()
 
 

@@ -17,7 +17,7 @@ class Background:
         """Milliseconds since the epoch."""
         return self._lifecycle.clock.now_ms()
 
-    def later(self, delay: float, action: Callable[[], object]) -> None:
+    def later(self, delay_s: float, action: Callable[[], object]) -> None:
         """Run `action` in so many seconds."""
 
         def locked() -> None:
@@ -25,7 +25,7 @@ class Background:
                 action()
                 self._lifecycle.schedule()
 
-        self._lifecycle.clock.after(delay, locked)
+        self._lifecycle.clock.after(delay_s, locked)
 
     def end_jobs(self, ids: list[str], reason: str) -> None:
         """Terminate the jobs of these ids."""

@@ -11,11 +11,11 @@ from provisioner.local.batch.records import LocalEnvironment
 
 
 class EnvironmentHealth:
-    """`propagation` is how many seconds IAM's news need."""
+    """Checks of environments against the account. `propagation_s` is how long news of IAM travel to Batch."""
 
-    def __init__(self, account: Account, propagation: float) -> None:
+    def __init__(self, account: Account, propagation_s: float) -> None:
         self._account = account
-        self._propagation_ms = propagation * 1000
+        self._propagation_ms = propagation_s * 1000
 
     def problem(self, environment: LocalEnvironment, now_ms: int) -> str | None:
         """The status reason of an environment that can't work."""

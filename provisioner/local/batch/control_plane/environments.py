@@ -31,7 +31,7 @@ HEALTHY: Final = "ComputeEnvironment Healthy"
 
 
 class Environments:
-    """Registry of compute environments. `delay` is in seconds; methods want the lifecycle's lock held."""
+    """Registry of compute environments. methods want the lifecycle's lock held."""
 
     def __init__(
         self,
@@ -40,26 +40,26 @@ class Environments:
         account: Account,
         health: EnvironmentHealth,
         queues: Mapping[str, LocalQueue],
-        delay: float,
+        delay_s: float,
     ) -> None:
-        self.known: dict[str, LocalEnvironment] = {}
+        self.by_name: dict[str, LocalEnvironment] = {}
         self._region = region
         self._background = background
         self._account = account
         self._health = health
         self._queues = queues
-        self._delay = delay
+        self._delay_s = delay_s
 
     def create(self, request: Json) -> Json:
         """Answer CreateComputeEnvironment. Raises `BatchError`."""
-        name = new_name(request, "computeEnvironmentName", self.known)
+        name = new_name(request, "computeEnvironmentName", self.by_name)
         state = state_of(request, "ENABLED")
         environment_rules.check_new(request, self._account)
         if not request.get("serviceRole"):
             request["serviceRole"] = self._account.service_linked_role()
         environment = LocalEnvironment(name, arn_of(self._region, "compute-environment", name), request, state)
-        self.known[name] = environment
-        self._background.later(self._delay, lambda: self._settle(environment))
+        self.by_name[name] = environment
+        self._background.later(self._delay_s, lambda: self._settle(environment))
         return answer(environment)
 
     def update(self, request: Json) -> Json:
@@ -70,7 +70,7 @@ class Environments:
         environment_rules.check_change(environment, request, self._account)
         self._apply(environment, request)
         environment.state, environment.status = state, "UPDATING"
-        self._background.later(self._delay, lambda: self._settle(environment))
+        self._background.later(self._delay_s, lambda: self._settle(environment))
         return answer(environment)
 
     def delete(self, request: Json) -> Json:
@@ -82,24 +82,24 @@ class Environments:
         if any(queue.uses(environment) for queue in self._queues.values()):
             raise client_error("Cannot delete, found existing JobQueue relationship")
         environment.status = "DELETING"
-        self._background.later(self._delay, lambda: self._remove(environment))
+        self._background.later(self._delay_s, lambda: self._remove(environment))
         return {}
 
     def describe(self, request: Json) -> Json:
         """Answer DescribeComputeEnvironments."""
-        found = chosen(request.get("computeEnvironments"), self.known)
+        found = chosen(request.get("computeEnvironments"), self.by_name)
         return page(request, "computeEnvironments", [views.environment_detail(one) for one in found])
 
     def find(self, name_or_arn: str) -> LocalEnvironment:
         """The environment of that name or ARN. Raises `BatchError` when there is none."""
-        found = self.known.get(short_name(name_or_arn))
+        found = self.by_name.get(short_name(name_or_arn))
         if found is None:
             raise client_error(f"{name_or_arn} does not exist")
         return found
 
     def has_group(self, group_id: str) -> bool:
         """Whether an environment has that security group."""
-        return any(group_id in one.compute.get("securityGroupIds", ()) for one in list(self.known.values()))
+        return any(group_id in one.compute.get("securityGroupIds", ()) for one in list(self.by_name.values()))
 
     def _apply(self, environment: LocalEnvironment, request: Json) -> None:
         if "computeResources" in request:
@@ -118,7 +118,7 @@ class Environments:
     def _remove(self, environment: LocalEnvironment) -> None:
         stranded = self._health.stranded(environment, self._background.now_ms())
         if stranded is None:
-            del self.known[environment.name]
+            del self.by_name[environment.name]
         else:
             environment.status, environment.status_reason = "INVALID", stranded
 

@@ -14,7 +14,7 @@ from provisioner.local.batch.errors import invalid
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.options import Delays
 
-MAX_TAGS: Final = 50
+MAX_TAGS: Final = 50  # https://docs.aws.amazon.com/batch/latest/userguide/using-tags.html
 
 
 class Resources:

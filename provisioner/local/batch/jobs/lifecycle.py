@@ -35,10 +35,10 @@ from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
 from provisioner.local.processes.framing import Exited
 
-MAX_OVERRIDE_CHARACTERS: Final = 8192
+MAX_OVERRIDE_CHARACTERS: Final = 8192  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 TOO_LONG: Final = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"
-GRACE_S: Final = 30.0
-CAPACITY_LOOK_S: Final = 1.0
+GRACE_S: Final = 30.0  # SIGTERM to SIGKILL: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
+CAPACITY_RETRY_S: Final = 1.0
 DAY_S: Final = 24 * 3600.0
 MIB: Final = 1024**2
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
@@ -92,7 +92,7 @@ class Lifecycle:
         self._base_environ = base_environ
         self._finished: deque[LocalJob] = deque()
         self._finished_members = 0
-        self._scheduling = self._look_again = self._hopes = False
+        self._scheduling = self._schedule_again = self._retry_is_set = False
         self._deadlines = Deadlines(clock, self.lock, options.time_scale)
 
     def submit(self, job: LocalJob) -> None:
@@ -145,13 +145,13 @@ class Lifecycle:
 
     def schedule(self) -> None:
         """Start what fits, in the order of the queues' priorities."""
-        self._look_again = True
+        self._schedule_again = True
         if self._scheduling:  # called from below: the loop there goes on
             return
         self._scheduling = True
         try:
-            while self._look_again:
-                self._look_again = False
+            while self._schedule_again:
+                self._schedule_again = False
                 for job in self.placement.take():
                     self._set(job, BatchState.STARTING)
                     job.current = LocalAttempt()
@@ -159,13 +159,13 @@ class Lifecycle:
                     self.clock.after(self._options.delays.starting, launch)
         finally:
             self._scheduling = False
-        if self.placement.starved and not self._hopes:
-            self._hopes = True
-            self.clock.after(CAPACITY_LOOK_S, self._look_for_capacity)
+        if self.placement.starved and not self._retry_is_set:
+            self._retry_is_set = True
+            self.clock.after(CAPACITY_RETRY_S, self._retry_placement)
 
-    def _look_for_capacity(self) -> None:
+    def _retry_placement(self) -> None:
         with self.lock:
-            self._hopes = False
+            self._retry_is_set = False
             self.schedule()
 
     def forget_old(self) -> None:
