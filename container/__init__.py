@@ -1,1 +1,1 @@
-"""What runs inside the job: the runner script, the frame format, the Dockerfile. Imports nothing of ours."""
+"""The job's side: runner, contract with the manager, frame format, Dockerfile. Imports nothing of ours."""

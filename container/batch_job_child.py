@@ -167,11 +167,11 @@ def _flush() -> None:
 
 
 def _load(payload: Payload) -> _Task:
-    known = exception_classes()
+    before = exception_classes()
     serializer = _SerializerUnpickler(io.BytesIO(payload.serializer)).load()
     function = serializer.deserialize(payload.function)
     arguments = tuple(map(serializer.deserialize, payload.arguments))
-    return _Task(serializer.serialize, function, arguments, frozenset(exception_classes() - known))
+    return _Task(serializer.serialize, function, arguments, frozenset(exception_classes() - before))
 
 
 class _Serializer:

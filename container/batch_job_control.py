@@ -1,4 +1,4 @@
-"""What the task's process and the runner's process tell each other, over one socket pair.
+"""Messages between the task's process and the runner's process, over one socket pair.
 
 The task announces its phases, may ask for the last lines of its output, and ends with an outcome and a body.
 """
@@ -28,7 +28,7 @@ class MessageKind(bytes, Enum):
 
 
 class Phase(str, Enum):
-    """How far a task has come; an exception says in which one it happened."""
+    """Stage of a task; an exception says in which one it happened."""
 
     LOADING = "loading"
     RUNNING = "running"
@@ -37,22 +37,25 @@ class Phase(str, Enum):
 
 @dataclass(frozen=True)
 class ChildOutcome:
-    """How the task's process says that it ended. `label` is a type's name, for the log."""
+    """Ending of the task, as its own process says it. `label` is a type's name, for the log."""
 
     status: ResultStatus
     phase: Phase
     label: str
 
     def encode(self) -> bytes:
+        """The outcome as the data of an OUTCOME message."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def decode(cls, data: bytes | bytearray) -> ChildOutcome:
+        """The outcome out of the data of an OUTCOME message."""
         values = json.loads(data)
         return cls(ResultStatus(values["status"]), Phase(values["phase"]), values["label"])
 
 
 def send(control: socket.socket, kind: MessageKind, data: bytes) -> None:
+    """Send one message; blocks until the other side has taken it."""
     control.sendall(_LEAD.pack(kind.value, len(data)))
     control.sendall(data)
 
@@ -70,6 +73,7 @@ class MessageBuffer:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[MessageKind, bytearray]]:
+        """Take in bytes; gives the messages that are complete with them."""
         self._buffer += data
         while len(self._buffer) >= _LEAD.size:
             kind, length = _LEAD.unpack_from(self._buffer)

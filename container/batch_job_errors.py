@@ -65,7 +65,7 @@ def remote_traceback(error: BaseException) -> str:
 
 
 def traceback_without_values(error: BaseException) -> str:
-    """Which lines it came through, and of which types it and its causes are: a log holds no texts of exceptions.
+    """Traceback and types of an exception and its causes, without texts: a log holds no values.
 
     In the order of Python's own, the last one being `error`.
     """

@@ -1,4 +1,4 @@
-"""In words: how the task's process ended when it couldn't say so itself, and the likely cause."""
+"""Sentences about a task's process that couldn't say how it ended: what happened, and the likely cause."""
 
 from __future__ import annotations
 

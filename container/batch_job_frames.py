@@ -1,4 +1,4 @@
-"""The wire format between manager and runner: payload frames, result frames, and their inline text form.
+"""The wire format between manager and runner: payload frames and result frames.
 
 Pure functions over little-endian bytes, stdlib only, Python 3.10+; blobs are opaque, nothing here unpickles. Whatever
 is wrong with a frame is a `FrameError` of one sentence. A payload frame is written once per submission and read by
@@ -9,8 +9,6 @@ ranges, so that a child of an array never fetches what belongs to its siblings:
 
 from __future__ import annotations
 
-import base64
-import gzip
 import hashlib
 import json
 import struct
@@ -24,7 +22,6 @@ from typing import Final
 
 VERSION: Final = 1
 FIRST_READ: Final = 64 * 1024
-MAX_INLINE_FRAME: Final = 64 * 1024 * 1024
 
 _PAYLOAD_MAGIC, _RESULT_MAGIC = b"SBPF", b"SBRF"
 _LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
@@ -54,12 +51,13 @@ class Blob:
 
     @classmethod
     def of(cls, data: bytes) -> Blob:
+        """The blob of these bytes."""
         return cls(data, hashlib.sha256(data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Where a blob lies: in the bundle (`offset`) or outside of it, as object `objects/<digest>`."""
+    """Place of a blob: in the bundle (`offset`) or outside of it, as the object of `batch_job_protocol.blob_key`."""
 
     length: int
     offset: int | None
@@ -69,7 +67,7 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class TaskEntry:
-    """What one child runs: `deserialize(function)(*map(deserialize, arguments))`."""
+    """Serialized objects of one child, which runs `deserialize(function)(*map(deserialize, arguments))`."""
 
     task_id: bytes
     serializer: BlobRef
@@ -192,7 +190,7 @@ class _Head:
 
 
 def manifest_length(frame_head: bytes) -> int:
-    """How many bytes from the frame's start `task_ids` needs; `FIRST_READ` bytes are enough to tell."""
+    """Bytes from the frame's start that `task_ids` needs; the first `FIRST_READ` of them are enough to tell."""
     return _read_head(frame_head).records
 
 
@@ -306,7 +304,7 @@ def _check_lead(data: bytes, magic: bytes, kind: str, header_end: int) -> None:
 
 
 class ResultStatus(str, Enum):
-    """How a task ended."""
+    """Ending of a task."""
 
     SUCCESS = "success"
     EXCEPTION = "exception"  # the function raised, or its result couldn't be serialized
@@ -316,7 +314,7 @@ class ResultStatus(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ResultMeta:
-    """What the runner measured. Times in seconds (`started_at` since the epoch), memory in bytes."""
+    """Measurements of the runner. Times in seconds (`started_at` since the epoch), memory in bytes."""
 
     task_id: str
     status: ResultStatus
@@ -360,42 +358,7 @@ def decode_result(frame: bytes, expected_task_id: bytes) -> tuple[ResultMeta, by
 def _parse_meta(text: bytes) -> ResultMeta:
     try:
         values = json.loads(text)
-        values = {known.name: values[known.name] for known in fields(ResultMeta)}
+        values = {entry.name: values[entry.name] for entry in fields(ResultMeta)}
         return ResultMeta(**{**values, "status": ResultStatus(values["status"])})
     except (ValueError, TypeError, KeyError) as error:
         raise FrameError(f"the result frame's meta data can't be read: {error!r}") from None
-
-
-def to_inline(frame: bytes) -> str:
-    """The frame as job parameter text: `b:` and URL-safe base64."""
-    return "b:" + base64.urlsafe_b64encode(frame).decode("ascii")
-
-
-def to_inline_gzip(frame: bytes) -> str:
-    """The frame as job parameter text: `z:` and URL-safe base64 of its gzip (the same bytes each time)."""
-    return "z:" + base64.urlsafe_b64encode(gzip.compress(frame, mtime=0)).decode("ascii")
-
-
-def from_inline(text: str) -> bytes:
-    """The frame of an inline text; at most `MAX_INLINE_FRAME` bytes come out. Raises `FrameError`."""
-    form, _, encoded = text.partition(":")
-    if form not in ("b", "z"):
-        raise FrameError(f"the inline payload has the form {form[:8]!r}, expected 'b:' or 'z:'")
-    try:
-        data = base64.b64decode(encoded, altchars=b"-_", validate=True)
-    except ValueError:
-        raise FrameError(f"the inline payload ({len(text)} characters) is no base64") from None
-    return _gunzip(data) if form == "z" else data
-
-
-def _gunzip(data: bytes) -> bytes:
-    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        frame = decompressor.decompress(data, MAX_INLINE_FRAME + 1)
-    except zlib.error:
-        raise FrameError(f"the inline payload ({len(data)} bytes) is no gzip") from None
-    if len(frame) > MAX_INLINE_FRAME:
-        raise FrameError(f"the inline payload unpacks to more than {MAX_INLINE_FRAME} bytes")
-    if not decompressor.eof:
-        raise FrameError(f"the inline payload ({len(data)} bytes of gzip) ends too early")
-    return frame

@@ -7,5 +7,6 @@ import os
 
 
 def log(text: str) -> None:
+    """Write one line to standard error."""
     with contextlib.suppress(OSError):  # nobody reads our log any more: the result matters still
         os.write(2, f"scaler-batch-runner: {text}\n".encode(errors="backslashreplace"))

@@ -20,6 +20,7 @@ class TaskOutput:
         self._is_cut = False
 
     def add(self, source: int, sink: int) -> None:
+        """Copy from the pipe `source` to the descriptor `sink` from now on."""
         os.set_blocking(source, False)
         self._sinks[source] = sink
 

@@ -2,14 +2,7 @@
 
 A standalone script (its siblings `batch_job_*.py`, boto3 and cloudpickle beside it; Python 3.10+), for single jobs and
 array children. The client's code is loaded and called in a forked process only, so that however it ends (exit, signal,
-out of memory), this process can report it, and no exit code of it can look like one of ours:
-
-     0  the result is written
-     1  the function failed: its exception, or how its process ended, is written
-     2  the task can't be loaded here; that is written, too, if the task is known
-    75  the function was not called, another attempt may fare better: S3 unreachable, throttled; SIGTERM
-    76  S3 refuses for good: access denied, no such bucket
-   143  SIGTERM ended the function; nothing is written, because AWS Batch knows why, and may start it again
+out of memory), this process can report it, and no exit code of it can look like one of ours (`RunnerExit`).
 """
 
 from __future__ import annotations
@@ -35,9 +28,19 @@ from batch_job_frames import (
     ResultStatus,
     TaskEntry,
     encode_result,
-    from_inline,
 )
 from batch_job_log import log
+from batch_job_protocol import (
+    PayloadForm,
+    PayloadFormError,
+    RunnerExit,
+    blob_key,
+    fence_key,
+    from_inline,
+    payload_form,
+    payload_key,
+    result_key,
+)
 from batch_job_settings import Settings, UsageError
 from batch_job_sigterm import SigtermGuard, Terminated
 from batch_job_store import MissingObject, Store, StoreError
@@ -45,14 +48,7 @@ from batch_job_supervisor import Exit, ProcessEnding, Supervisor
 
 RUNNER_VERSION: Final = "0.1.0"
 
-DONE: Final = 0
-FUNCTION_FAILED: Final = 1
-UNLOADABLE: Final = 2
-TRY_AGAIN: Final = 75
-REFUSED: Final = 76
-TERMINATED: Final = 143
-
-_EXIT_CODES: Final = {ResultStatus.SUCCESS: DONE, ResultStatus.UNLOADABLE: UNLOADABLE}
+_EXIT_CODES: Final = {ResultStatus.SUCCESS: RunnerExit.DONE, ResultStatus.UNLOADABLE: RunnerExit.UNLOADABLE}
 
 MakeClient = Callable[[str | None], Any]
 
@@ -73,15 +69,15 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
             store = Store(client, settings.bucket, settings.prefix, settings.patience_s)
             return _Job(settings, store, guard).run()
     except Terminated:
-        log(f"ended by SIGTERM, the function was not called: exit {TRY_AGAIN}")
-        return TRY_AGAIN
+        log(f"ended by SIGTERM, the function was not called: exit {RunnerExit.TRY_AGAIN:d}")
+        return RunnerExit.TRY_AGAIN
     except StoreError as error:
-        code = TRY_AGAIN if error.recoverable else REFUSED
-        log(f"{error}: exit {code}")
+        code = RunnerExit.TRY_AGAIN if error.recoverable else RunnerExit.REFUSED
+        log(f"{error}: exit {code:d}")
         return code
-    except (UsageError, FrameError) as error:
-        log(f"can't tell which task to run: {error}: exit {UNLOADABLE}")
-        return UNLOADABLE
+    except (UsageError, FrameError, PayloadFormError) as error:
+        log(f"can't tell which task to run: {error}: exit {RunnerExit.UNLOADABLE:d}")
+        return RunnerExit.UNLOADABLE
 
 
 class _Job:
@@ -94,15 +90,15 @@ class _Job:
 
     def run(self) -> int:
         settings = self._settings
-        if self._store.exists(f"fence/{settings.submission}"):
+        if self._store.exists(fence_key(settings.submission)):
             log(f"submission {settings.submission} was replaced by another, nothing to do")
-            return DONE
+            return RunnerExit.DONE
         reader = PayloadReader(self._fetch())
         entry = reader.entry(settings.index)
-        key = f"results/{settings.submission}/{entry.task_id.hex()}"
+        key = result_key(settings.submission, entry.task_id)
         if settings.attempt > 1 and self._store.exists(key):
             log(f"task {entry.task_id.hex()}: an earlier attempt has written the result, nothing to do")
-            return DONE
+            return RunnerExit.DONE
         ending = self._ending(reader, entry)
         if self._guard.received and (ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS):
             return self._terminated(ending)
@@ -110,8 +106,9 @@ class _Job:
 
     def _fetch(self) -> Callable[[int, int], bytes]:
         settings = self._settings
-        if settings.payload == "s3":
-            return lambda offset, length: self._store.get_range(f"payloads/{settings.submission}", offset, length)
+        if payload_form(settings.payload) is PayloadForm.BUNDLE:
+            key = payload_key(settings.submission)
+            return lambda offset, length: self._store.get_range(key, offset, length)
         frame = from_inline(settings.payload)
         return lambda offset, length: frame[offset : offset + length]
 
@@ -137,7 +134,7 @@ class _Job:
         return Payload(read(entry.serializer), read(entry.function), tuple(map(read, entry.arguments)))
 
     def _shared(self, ref: BlobRef) -> bytes:
-        data = self._store.get(f"objects/{ref.digest}")
+        data = self._store.get(blob_key(ref.digest))
         if hashlib.sha256(data).hexdigest() != ref.digest:
             raise _Unusable(f"the shared object {ref.digest} was altered in S3 ({len(data)} bytes)")
         return data
@@ -145,17 +142,17 @@ class _Job:
     def _terminated(self, ending: ProcessEnding) -> int:
         called = ending.phase is not Phase.LOADING
         log(f"ended by SIGTERM, the function was {'interrupted' if called else 'not called'}, no result is written")
-        return TERMINATED if called else TRY_AGAIN
+        return RunnerExit.TERMINATED if called else RunnerExit.TRY_AGAIN
 
     def _write(self, key: str, entry: TaskEntry, ending: ProcessEnding) -> int:
         outcome, body = (ending.outcome, ending.body) if ending.outcome else _dead(ending)
         frame = encode_result(self._meta(entry, outcome, ending), body)
         start = time.monotonic()
         self._store.put(key, frame)
-        code = _EXIT_CODES.get(outcome.status, FUNCTION_FAILED)
+        code = _EXIT_CODES.get(outcome.status, RunnerExit.FUNCTION_FAILED)
         log(
             f"task {entry.task_id.hex()}: {outcome.status.value} ({outcome.label}) while {outcome.phase.value}, ran "
-            f"{ending.duration_s:.3f} s, {len(frame)} bytes written in {time.monotonic() - start:.3f} s: exit {code}"
+            f"{ending.duration_s:.3f} s, {len(frame)} bytes written in {time.monotonic() - start:.3f} s: exit {code:d}"
         )
         return code
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from batch_job_protocol import NOT_GIVEN, JobParameter
+
 READ_PATIENCE_S: Final = 60  # an outage this long costs none of the three attempts
-_ARGUMENTS: Final = ("--store", "--submission", "--payload", "--options")
-_NOT_GIVEN: Final = "none"  # the parameters' default in the job definition
+_REQUIRED: Final = (JobParameter.STORE, JobParameter.SUBMISSION, JobParameter.PAYLOAD)
 
 
 class UsageError(ValueError):
@@ -17,7 +18,7 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """`payload` is an inline text, or `s3` for the submission's bundle; `index` is the position in the frame.
+    """`payload` is in one of the forms of `PayloadForm`; `index` is the position in the frame.
 
     `patience_s` is how long S3 may fail before the call, until another attempt is asked for.
     """
@@ -36,13 +37,13 @@ class Settings:
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         """Raises `UsageError`. Options that this release doesn't know are left alone: the manager may be newer."""
         values = _arguments(argv)
-        bucket, prefix = _location(values["--store"])
-        options = dict(_option(text) for text in values["--options"].split(";") if "=" in text)
+        bucket, prefix = _location(values[JobParameter.STORE])
+        options = dict(_option(text) for text in values[JobParameter.OPTIONS].split(";") if "=" in text)
         return cls(
             bucket=bucket,
             prefix=prefix,
-            submission=values["--submission"],
-            payload=values["--payload"],
+            submission=values[JobParameter.SUBMISSION],
+            payload=values[JobParameter.PAYLOAD],
             region=options.get("region"),
             python=options.get("python"),
             attempt=_number(environ, "AWS_BATCH_JOB_ATTEMPT", 1),
@@ -51,12 +52,15 @@ class Settings:
         )
 
 
-def _arguments(argv: Sequence[str]) -> dict[str, str]:
-    values = dict(zip(argv[::2], argv[1::2], strict=False))
-    for name in _ARGUMENTS[:3]:
-        if values.get(name, _NOT_GIVEN) == _NOT_GIVEN:
-            raise UsageError(f"{name} is missing: the job definition's command must hold it with its Ref:: parameter")
-    return {"--options": "", **values}
+def _arguments(argv: Sequence[str]) -> dict[JobParameter, str]:
+    given = dict(zip(argv[::2], argv[1::2], strict=False))
+    values = {parameter: given.get(parameter.flag, NOT_GIVEN) for parameter in JobParameter}
+    for parameter in _REQUIRED:
+        if values[parameter] == NOT_GIVEN:
+            raise UsageError(
+                f"{parameter.flag} is missing: the job definition's command must hold it with its Ref:: parameter"
+            )
+    return values
 
 
 def _location(url: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What SIGTERM means to the runner at each moment: AWS Batch sends it 30 s before it kills the job."""
+"""Handler of SIGTERM, which AWS Batch sends 30 s before it kills the job."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class SigtermGuard:
 
     @property
     def received(self) -> bool:
+        """Whether SIGTERM came."""
         return self._received_at is not None
 
     def fork(self) -> int:

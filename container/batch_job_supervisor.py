@@ -24,7 +24,7 @@ _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True)
 class Exit:
-    """What the kernel says about the end of a process: one of code and signal, CPU seconds, peak resident bytes."""
+    """Exit status of a process: one of code and signal, CPU seconds, peak resident bytes."""
 
     code: int | None
     signal: int | None
@@ -34,7 +34,7 @@ class Exit:
 
 @dataclass(frozen=True)
 class ProcessEnding:
-    """How the task's process ended. `outcome` is None when the process couldn't say."""
+    """Ending of the task's process. `outcome` is None when the process couldn't say."""
 
     outcome: ChildOutcome | None
     body: bytes | bytearray

@@ -17,11 +17,12 @@ OURS = ("console", "engine", "provisioner", "container")
 
 # The errors that end a program are vocabulary that all parts but the container share.
 VOCABULARY = "engine.errors"
+SHARED_WITH_THE_RUNNER = ("container.batch_job_frames", "container.batch_job_protocol")
 ALLOWED = {
     "console": ("console", "engine.telemetry", "engine.config", VOCABULARY),
     "provisioner": ("provisioner", "engine.aws", "engine.diagnosis", "container", VOCABULARY),
-    "engine": ("engine", "container.batch_job_frames"),
-    "engine.aws": ("engine.aws", VOCABULARY),
+    "engine": ("engine", *SHARED_WITH_THE_RUNNER),
+    "engine.aws": ("engine.aws", "container.batch_job_protocol", VOCABULARY),
     "container": (),
 }
 SCALER_DOORS = ("engine/scaler_link.py", "console/local/demo.py")
@@ -150,8 +151,9 @@ def test_the_container_needs_nothing_that_its_image_lacks() -> None:
     assert not offenders, lines(offenders)
 
 
-def test_the_frame_format_needs_the_standard_library_only() -> None:
-    path = ROOT / "container" / "batch_job_frames.py"
+@pytest.mark.parametrize("module", SHARED_WITH_THE_RUNNER)
+def test_what_engine_and_runner_share_needs_the_standard_library_only(module: str) -> None:
+    path = ROOT / f"{module.replace('.', '/')}.py"
     offenders = [found for found in walk(ast.parse(path.read_text()), path) if found.top not in sys.stdlib_module_names]
     assert not offenders, lines(offenders)
 

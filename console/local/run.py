@@ -27,7 +27,7 @@ from engine.config.settings import EngineConfig
 
 if TYPE_CHECKING:
     from provisioner.local.cluster import LocalCluster
-    from provisioner.local.containers.job_image import JobImage
+    from provisioner.local.docker.job_image import JobImage
     from provisioner.local.options import Delays
 
 PROCESSES_AT_ONCE: Final = 256
@@ -88,7 +88,7 @@ def job_image(options: LocalRunOptions) -> JobImage | None:
     if not options.containers:
         return None
     from provisioner.image.events import Event, ImageStep, State
-    from provisioner.local.containers.job_image import JobImage, request_for_this_machine
+    from provisioner.local.docker.job_image import JobImage, request_for_this_machine
 
     def heard(event: Event) -> None:
         if isinstance(event, ImageStep) and event.state is not State.RUNNING:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from engine.telemetry.schema.messages import CallStats, JobState, ManagerView, Quota, RouteStats, Snapshot
+from engine.telemetry.schema.messages import CallStats, JobState, ManagerView, Quota, Route, RouteStats, Snapshot
 
 T = TypeVar("T")
 
-ROUTES: Final = ("inline", "inline-gzip", "s3")
+ROUTES: Final = tuple(route.value for route in Route)
 """In this order, whether used or not."""
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from container.batch_job_protocol import RunnerExit
+
 RETRY_STRATEGY: Final[dict[str, Any]] = {
     "attempts": 3,
     "evaluateOnExit": [
         {"onStatusReason": "Host EC2*", "action": "RETRY"},
         {"onReason": "CannotPullContainerError:*", "action": "RETRY"},
-        {"onExitCode": "75", "action": "RETRY"},
+        {"onExitCode": f"{RunnerExit.TRY_AGAIN:d}", "action": "RETRY"},
         # no match would mean: try again
         {"onReason": "*", "action": "EXIT"},
     ],

@@ -1,4 +1,4 @@
-"""`python -P -m provisioner.local`: the local AWS as a process. Its options are those of `LocalAWSOptions`."""
+"""Command line of the local AWS process; its options are those of `LocalAWSOptions`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from provisioner.local.server import serve
 
 
 def parse(argv: list[str]) -> LocalAWSOptions:
+    """Options of the command line; those of `--options` win."""
     parser = argparse.ArgumentParser(prog="python -m provisioner.local", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--state-dir", required=True, help="the only folder that is written to")
     parser.add_argument("--fault", action="append", default=[], help="see provisioner/local/faults/faults.py")
-    parser.add_argument("--options", default="{}", help="more of LocalOptions, as JSON")
+    parser.add_argument("--options", default="{}", help="more of LocalAWSOptions, as JSON")
     given = parser.parse_args(argv)
     more = msgspec.json.decode(given.options, type=dict)
-    known = {"port": given.port, "state_dir": given.state_dir, "faults": given.fault}
-    return msgspec.convert({**known, **more}, LocalAWSOptions)
+    flags = {"port": given.port, "state_dir": given.state_dir, "faults": given.fault}
+    return msgspec.convert({**flags, **more}, LocalAWSOptions)
 
 
 if __name__ == "__main__":

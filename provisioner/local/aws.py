@@ -1,4 +1,4 @@
-"""The local AWS from outside: start it, talk to its controls, stop it. Needs none of moto here."""
+"""Handle of a local AWS process: start, control and stop it. Needs none of moto here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from engine.errors import EngineError
-from provisioner.local.faults.faults import AnyFault, parse_fault
+from provisioner.local.faults.faults import Fault, parse_fault
 from provisioner.local.options import Delays, LocalAWSOptions
 
 READY: Final = "READY "
@@ -60,10 +60,12 @@ class LocalAWS:
 
     @property
     def log_path(self) -> Path:
+        """File that holds what the process writes to standard error."""
         return self.state_dir / "local-aws.log"
 
     @property
     def pid(self) -> int:
+        """Process id. Raises `LocalAWSError` when it isn't running."""
         return self._running().pid
 
     def start(self) -> None:
@@ -72,6 +74,7 @@ class LocalAWS:
         self.wait_ready()
 
     def launch(self) -> None:
+        """Start the process without waiting for it: `wait_ready` has to follow."""
         self.state_dir.mkdir(parents=True, exist_ok=True)
         options = msgspec.json.encode(self.options).decode()
         command = [sys.executable, "-P", "-m", "provisioner.local", "--state-dir", str(self.state_dir)]
@@ -125,12 +128,13 @@ class LocalAWS:
             aws_secret_access_key="local",
         )
 
-    def fault(self, fault: str | AnyFault) -> None:
+    def fault(self, fault: str | Fault) -> None:
         """Switch a fault on: a struct of `faults.py`, or its short form."""
         checked = parse_fault(fault) if isinstance(fault, str) else fault
         self._control("POST", "faults", msgspec.to_builtins(checked))
 
     def clear_faults(self) -> None:
+        """Switch all faults off."""
         self._control("DELETE", "faults")
 
     def faults(self) -> Sequence[Mapping[str, Any]]:
@@ -148,6 +152,7 @@ class LocalAWS:
         return [(caller, call) for caller, call in self._control("GET", "calls/log")]
 
     def reset_calls(self) -> None:
+        """Forget which calls were made and counted."""
         self._control("DELETE", "calls")
 
     def jobs(self) -> Mapping[str, Any]:
@@ -174,6 +179,7 @@ class LocalAWS:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
+    """Terminate a process, kill it after `STOP_S` seconds, and close our ends of its pipes."""
     process.terminate()
     try:
         process.wait(STOP_S)

@@ -1,4 +1,4 @@
-"""Everything that a worker manager needs, on this machine: a provisioned local AWS, and Scaler's own processes.
+"""Local cluster for a worker manager: a provisioned local AWS, and Scaler's own processes.
 
 with LocalCluster(state_dir=folder, transport="zmq") as cluster:
     client = scaler.Client(address=cluster.scheduler_address)
@@ -25,7 +25,7 @@ from provisioner.stack.saved_state import Provisioned
 from provisioner.stack.spec import ProvisionSpec
 
 if TYPE_CHECKING:
-    from provisioner.local.containers.job_image import JobImage
+    from provisioner.local.docker.job_image import JobImage
 
 IMAGE: Final = "scaler-batch-runner:local"  # never pulled: jobs run in processes of this Python
 
@@ -34,7 +34,7 @@ class LocalCluster:
     """Scheduler, object storage and local AWS; `resources` names what was provisioned. All end with this process.
 
     vcpus bounds the jobs that run at once; memory is MiB asked for a job (see `ProvisionSpec`); `options` are more
-    fields of `provisioner.local.options.LocalOptions`. With a `job_image` jobs run in containers of it.
+    fields of `provisioner.local.options.LocalAWSOptions`. With a `job_image` jobs run in containers of it.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class LocalCluster:
         self._memory = memory
         self._job_image = job_image
         self._stack = ExitStack()
-        known = {"faults": tuple(faults), "delays": delays, "containers": job_image is not None}
-        self.aws = LocalAWS(self._state_dir / "aws", **known, **options)
+        own = {"faults": tuple(faults), "delays": delays, "containers": job_image is not None}
+        self.aws = LocalAWS(self._state_dir / "aws", **own, **options)
         storage_port, scheduler_port, monitor_port = free_ports(3)
         environ = {**os.environ, "SCALER_NETWORK_BACKEND": transport}
         self._storage = object_storage(environ, storage_port, self._state_dir / "object-storage.log")
@@ -80,14 +80,17 @@ class LocalCluster:
 
     @property
     def scheduler_address(self) -> str:
+        """Address of Scaler's scheduler, `tcp://127.0.0.1:PORT`."""
         return self._scheduler.address
 
     @property
     def object_storage_address(self) -> str:
+        """Address of Scaler's object storage, `tcp://127.0.0.1:PORT`."""
         return self._storage.address
 
     @property
     def resources(self) -> Provisioned:
+        """Names of what was provisioned. Raises `RuntimeError` before the cluster is entered."""
         if self._resources is None:
             raise RuntimeError("The cluster is not up; enter it first.")
         return self._resources

@@ -1,4 +1,4 @@
-"""What the local AWS can be told at its start. Plain data; `LocalAWS` passes it on as JSON."""
+"""Options of the local AWS. Plain data; `LocalAWS` passes it on as JSON."""
 
 from __future__ import annotations
 

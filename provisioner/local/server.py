@@ -1,4 +1,4 @@
-"""The local AWS process: puts the parts together, says where it listens, and ends everything with itself.
+"""Server process of the local AWS: puts the parts together, says where it listens, and ends everything with itself.
 
 The parent holds the other end of our standard input: when that ends, however the parent ended, so do we, and
 with us the fork server and every job.
@@ -44,8 +44,8 @@ from provisioner.local.processes.framing import ProgramSettings
 from provisioner.local.s3.s3 import S3
 
 if TYPE_CHECKING:
-    from provisioner.local.containers.executor import ContainerExecutor
-    from provisioner.local.containers.registry import Registry
+    from provisioner.local.docker.container_executor import ContainerExecutor
+    from provisioner.local.docker.registry import Registry
 
 READY: Final = "READY "
 PARENT_CHECK_S: Final = 1.0
@@ -65,13 +65,16 @@ class LocalServer:
 
     @property
     def endpoint(self) -> str:
+        """URL by which clients reach every service."""
         return f"http://127.0.0.1:{self._http.port}"
 
     def start(self) -> None:
+        """Serve, once jobs can be started. Raises `LocalAWSError` when they can't."""
         self._executor.wait_ready()
         self._http.start()
 
     def close(self) -> None:
+        """Take no calls any more, then end every job."""
         self._http.close()
         self._executor.close()
 
@@ -83,7 +86,7 @@ class LocalServer:
         return Path(self._options.state_dir) / "work"
 
     def _make_environ(self) -> Mapping[str, str]:
-        """What a job finds besides its own variables: none of ours, but for what a process needs to be one."""
+        """Variables of every job: none of ours, but for what a process needs to be one."""
         if self._registry is not None:
             return aws_environ(self.endpoint)
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
@@ -91,7 +94,7 @@ class LocalServer:
 
     def _make_executor(self) -> ForkServerExecutor | ContainerExecutor:
         if self._registry is not None:
-            from provisioner.local.containers.executor import ContainerExecutor
+            from provisioner.local.docker.container_executor import ContainerExecutor
 
             return ContainerExecutor(self._registry, engine_lost)
         self._work_dir.mkdir(parents=True, exist_ok=True)
@@ -101,7 +104,7 @@ class LocalServer:
     def _ecr(self, moto: Moto) -> Callable[[HttpRequest], HttpResponse]:
         if self._registry is None:
             return moto
-        from provisioner.local.containers.ecr_api import EcrApi
+        from provisioner.local.docker.ecr_api import EcrApi
 
         return EcrApi(self._registry, self._options.region, moto).answer
 
@@ -133,14 +136,14 @@ def has_group(moto: Moto, region: str, group: str) -> bool:
 
 
 def has_stream(moto: Moto, region: str, group: str, stream: str) -> bool:
-    """Somebody made it by calling CloudWatch Logs."""
+    """Whether the stream was made by calls of CloudWatch Logs, and not by a job."""
     with moto.lock:
         found = logs_backends[DEFAULT_ACCOUNT_ID][region].groups.get(group)
         return found is not None and stream in found.streams
 
 
 def aws_environ(endpoint: str) -> Mapping[str, str]:
-    """By which a job finds us."""
+    """Variables by which boto3 in a job finds the local AWS."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "local",
@@ -150,20 +153,22 @@ def aws_environ(endpoint: str) -> Mapping[str, str]:
 
 
 def make_registry(options: LocalAWSOptions) -> Registry | None:
-    """One where jobs run in containers. What needs the engine's library is imported just there."""
+    """The registry, where jobs run in containers. What needs Docker's library is imported only then."""
     if not options.containers:
         return None
-    from provisioner.local.containers.registry import Registry
+    from provisioner.local.docker.registry import Registry
 
     return Registry(Path(options.state_dir) / "registry")
 
 
 def engine_lost(reason: Exception) -> None:
+    """End the process when the Docker engine is gone: running jobs could never end."""
     print(f"{reason}; the local AWS can't run jobs and ends, too.", file=sys.stderr)
     os._exit(1)
 
 
 def executor_lost() -> None:
+    """End the process when the fork server is gone: running jobs could never end."""
     print("The fork server ended; the local AWS can't run jobs and ends, too.", file=sys.stderr)
     os._exit(1)
 
@@ -193,7 +198,10 @@ def serve(options: LocalAWSOptions) -> None:
 
 
 def wait_for_end(stopped: int, parent: int) -> None:
-    """Looks at the parent now and then, too: a forked sibling may hold our standard input open."""
+    """Return when `stopped` is readable, or standard input ended, or the parent is gone.
+
+    The parent is looked up every `PARENT_CHECK_S`, because a forked sibling may hold our standard input open.
+    """
     while os.getppid() == parent:
         readable, _, _ = select.select([0, stopped], [], [], PARENT_CHECK_S)
         if stopped in readable or (readable and not os.read(0, 4096)):

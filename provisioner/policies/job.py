@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from container.batch_job_protocol import RESULTS, RUNNER_FOLDERS
 from provisioner.policies.statements import Policy, allow, document, missing_is_404
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import DEFAULT_S3_PREFIX
-
-READABLE: Final = ("objects", "payloads", "results", "fence")
-"""The folders that the runner reads: results too, because it looks whether its own exists."""
 
 
 def job_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
@@ -17,8 +13,8 @@ def job_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
     keys = f"{stack.bucket_arn}/{s3_prefix}/*"
     return document(
         [
-            allow("Read", ["s3:GetObject"], [f"{keys}/{folder}/*" for folder in READABLE]),
-            allow("WriteResults", ["s3:PutObject"], [f"{keys}/results/*"]),
+            allow("Read", ["s3:GetObject"], [f"{keys}/{folder}/*" for folder in RUNNER_FOLDERS]),
+            allow("WriteResults", ["s3:PutObject"], [f"{keys}/{RESULTS}/*"]),
             missing_is_404(stack.bucket_arn, s3_prefix),
         ]
     )

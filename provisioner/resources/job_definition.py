@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
 from provisioner.plan.model import LIVING_STATES, ApiCall, Instruction, Variable
@@ -14,9 +15,6 @@ from provisioner.plan.remote import RemoteState
 from provisioner.resources.resource import Found, Resource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
-
-RUNNER_PARAMETERS: Final = ("store", "submission", "payload", "options")
-"""What the engine fills in at each SubmitJob; the runner reads "none" as not given."""
 
 IMAGE: Final = Variable("image with its digest")
 NOBODY: Final = "65534:65534"
@@ -108,7 +106,7 @@ def definition(stack: Stack, spec: ProvisionSpec) -> Document:
     return {
         "type": "container",
         "platformCapabilities": ["EC2"],
-        "parameters": dict.fromkeys(RUNNER_PARAMETERS, "none"),
+        "parameters": PARAMETER_DEFAULTS,
         "containerProperties": _container(stack, spec),
         "retryStrategy": RETRY_STRATEGY,
         "timeout": {"attemptDurationSeconds": spec.job_timeout * 60},
@@ -120,7 +118,7 @@ def definition(stack: Stack, spec: ProvisionSpec) -> Document:
 def _container(stack: Stack, spec: ProvisionSpec) -> Document:
     return {
         "image": spec.image or IMAGE,
-        "command": [part for name in RUNNER_PARAMETERS for part in (f"--{name}", f"Ref::{name}")],
+        "command": list(COMMAND),
         "jobRoleArn": stack.iam_arn("role", stack.job_role),
         "executionRoleArn": stack.iam_arn("role", stack.execution_role),
         "resourceRequirements": _requirements(spec),

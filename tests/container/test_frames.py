@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import zlib
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from container.batch_job_frames import (
     FIRST_READ,
-    MAX_INLINE_FRAME,
     Blob,
     FrameError,
     PayloadReader,
@@ -24,13 +22,11 @@ from container.batch_job_frames import (
     decode_result,
     encode_payload,
     encode_result,
-    from_inline,
     manifest_length,
     payload_size,
     task_ids,
-    to_inline,
-    to_inline_gzip,
 )
+from container.batch_job_protocol import to_inline_gzip
 
 Task = tuple[bytes, Sequence[Blob]]
 
@@ -194,24 +190,6 @@ def test_a_damaged_result_is_a_frame_error(data: st.DataObject) -> None:
 def test_the_result_of_another_task_is_refused() -> None:
     with pytest.raises(FrameError, match="is of task"):
         decode_result(encode_result(META, b""), b"another task's id")
-
-
-@given(frame=st.binary(max_size=5_000))
-def test_inline_texts_read_back(frame: bytes) -> None:
-    assert from_inline(to_inline(frame)) == frame
-    assert from_inline(to_inline_gzip(frame)) == frame == from_inline(to_inline_gzip(frame))
-
-
-@pytest.mark.parametrize("text", ["", "none", "b:!!!!", "b:abc", "z:AAAA", "q:AAAA", to_inline_gzip(b"x" * 99)[:-8]])
-def test_a_wrong_inline_text_is_a_frame_error(text: str) -> None:
-    with pytest.raises(FrameError):
-        from_inline(text)
-
-
-def test_a_bomb_is_not_unpacked() -> None:
-    bomb = gzip.compress(bytes(MAX_INLINE_FRAME + 1))
-    with pytest.raises(FrameError, match="unpacks to more than"):
-        from_inline("z:" + to_inline(bomb)[2:])
 
 
 def test_the_header_is_checked_before_its_numbers_are_believed() -> None:

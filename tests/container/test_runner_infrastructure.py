@@ -14,7 +14,8 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from container.batch_job_frames import Blob, ResultMeta, ResultStatus, decode_result, encode_payload, to_inline
+from container.batch_job_frames import Blob, ResultMeta, ResultStatus, decode_result, encode_payload
+from container.batch_job_protocol import to_inline
 from tests.support.paths import ROOT
 from tests.support.runner.client import STORE, dumps, payload, start_runner
 from tests.support.runner.s3_stand_in import Refusal, S3StandIn
@@ -152,7 +153,7 @@ def test_a_role_without_list_bucket_still_works(s3: S3StandIn) -> None:
     assert (exit_code, result(s3)[1], "grant s3:ListBucket" in log) == (0, 3, True)
 
 
-@pytest.mark.parametrize("text", ["b:AAAA", "none", "z:!"])
+@pytest.mark.parametrize("text", ["b:AAAA", "none", "z:!", "q:AAAA"])
 def test_a_payload_that_is_no_frame_exits_2_in_one_line(s3: S3StandIn, text: str) -> None:
     exit_code, log = run(s3, text)
     assert (exit_code, len(log.splitlines())) == (2, 1)

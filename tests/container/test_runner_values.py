@@ -110,7 +110,8 @@ def test_output_passes_through_and_values_are_never_logged(client: Client) -> No
     client("""
         import os, subprocess
         from tests.support.runner.client import STORE, payload, start_runner
-        from container.batch_job_frames import encode_payload, to_inline
+        from container.batch_job_frames import encode_payload
+        from container.batch_job_protocol import to_inline
 
         def talk(secret):
             print("hello out")
@@ -129,7 +130,8 @@ def test_300_mebibytes_of_output_flow_in_bounded_memory(client: Client) -> None:
     client("""
         import os, subprocess
         from tests.support.runner.client import payload, start_runner
-        from container.batch_job_frames import encode_payload, to_inline
+        from container.batch_job_frames import encode_payload
+        from container.batch_job_protocol import to_inline
 
         def talk():
             for _ in range(300):

@@ -133,10 +133,10 @@ def check_containers(options: LocalRunOptions) -> None:
         if options.image != ImageOptions():
             raise ConfigError(f"{IMAGE_FLAGS} are about the image of jobs in containers: add --containers.")
         return
-    from provisioner.local.containers.requirements import check_needs
+    from provisioner.local.docker.requirements import check_requirements
 
     job_image(options)
-    check_needs()
+    check_requirements()
 
 
 @contextmanager

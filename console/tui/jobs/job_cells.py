@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from console import format
 from console.tui.drawing.glyphs import LOOKS, Glyphs
 from console.tui.drawing.spans import Span, clean
 from console.tui.widgets.line_table import Column
 from engine.telemetry.schema.messages import JobRow
-from engine.telemetry.schema.query import age, stuck
-
-ROUTE_WORDS: Final = {"inline-gzip": "gzip"}
+from engine.telemetry.schema.query import ROUTE_WORDS, age, stuck
 
 
 class JobCells:

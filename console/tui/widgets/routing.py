@@ -11,8 +11,8 @@ from console.tui.drawing.spans import EMPTY, Line, Span, fit
 from console.tui.totals import Totals
 from console.tui.widgets.totals_pane import TotalsPane
 from engine.telemetry.schema.messages import CallStats, RouteStats
+from engine.telemetry.schema.query import ROUTE_WORDS
 
-WORDS: Final = {"inline-gzip": "gzip"}
 COLUMNS: Final = (("route", 7), ("jobs", 8), ("share", 6), ("bytes", 7), ("p95", 6), ("wire", 6))
 """The last go first when there is no room."""
 
@@ -46,7 +46,7 @@ class RoutingPane(TotalsPane):
     def _row(self, index: int, route: RouteStats, shares: list[int] | None, columns: Sequence[tuple[str, int]]) -> Line:
         unknown = self.glyphs.unknown
         values = {
-            "route": WORDS.get(route.route, route.route),
+            "route": ROUTE_WORDS.get(route.route, route.route),
             "jobs": format.count(route.jobs),
             "share": f"{shares[index]}%" if shares else unknown,
             "bytes": format.size(route.raw_bytes),
@@ -102,7 +102,7 @@ class RoutingPane(TotalsPane):
             share = f"{shares[index]}%" if shares else self.glyphs.unknown
             spans += [
                 (f" {self.glyphs.dot}" if index else "", "muted"),
-                (f" {WORDS.get(route.route, route.route)}", _share_role(index)),
+                (f" {ROUTE_WORDS.get(route.route, route.route)}", _share_role(index)),
             ]
             spans += [
                 (f" {share}", "strong"),

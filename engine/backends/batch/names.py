@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from container import batch_job_protocol as protocol
+
 _HEX32: Final = "[0-9a-f]{32}"
 
 
@@ -66,23 +68,23 @@ class StoreLayout:
 
     @property
     def lease(self) -> str:
-        return f"{self.root}/lease"
+        return f"{self.root}/{protocol.LEASE}"
 
     @property
     def results(self) -> str:
-        return f"{self.root}/results/"
+        return f"{self.root}/{protocol.RESULTS}/"
 
     def blob(self, digest: str) -> str:
-        return f"{self.root}/objects/{digest}"
+        return f"{self.root}/{protocol.blob_key(digest)}"
 
     def payload(self, submission_id: str) -> str:
-        return f"{self.root}/payloads/{submission_id}"
+        return f"{self.root}/{protocol.payload_key(submission_id)}"
 
     def fence(self, submission_id: str) -> str:
-        return f"{self.root}/fence/{submission_id}"
+        return f"{self.root}/{protocol.fence_key(submission_id)}"
 
     def result(self, submission_id: str, task_id: bytes) -> str:
-        return f"{self.root}/results/{submission_id}/{task_id.hex()}"
+        return f"{self.root}/{protocol.result_key(submission_id, task_id)}"
 
     def parse_result(self, key: str) -> tuple[str, bytes] | None:
         """Submission id and task id of a result's key; None for what isn't one."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from container.batch_job_protocol import COMMAND, JobParameter
 from engine.aws import limits
 from engine.aws.client import (
     DESCRIBE_DEFINITIONS,
@@ -20,12 +22,10 @@ from engine.backends.batch.names import StoreLayout
 from engine.errors import StartupError
 
 TRIES: Final = 4
-PARAMETERS: Final = ("store", "submission", "payload", "options")
-"""The `Ref::` parameters that the definition's command must hold."""
 STACK_TAG: Final = "opengris:stack"
 """Copied from the queue to its jobs: the manager's policy allows it to terminate jobs of its own stack only."""
 GPU_INSTANCE_TYPES: Final = r"(p|g|gr)\d"
-EXPECTED_COMMAND: Final = "[" + ", ".join(f'"--{name}", "Ref::{name}"' for name in PARAMETERS) + "]"
+EXPECTED_COMMAND: Final = json.dumps(COMMAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _is_ecs(environment: dict[str, Any]) -> bool:
 
 
 def _check_command(definition: str, command: tuple[str, ...]) -> None:
-    missing = [f"Ref::{name}" for name in PARAMETERS if f"Ref::{name}" not in command]
+    missing = [parameter.reference for parameter in JobParameter if parameter.reference not in command]
     if missing:
         raise StartupError(
             f"job definition {definition!r} lacks {', '.join(missing)} in its command, "

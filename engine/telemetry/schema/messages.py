@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy
-from engine.model import Attempt, CallStats, Link, Quota
+from engine.model import Attempt, CallStats, Link, Quota, Route
 from engine.telemetry.schema.requests import (
     WINDOW_LIMIT,
     CancelJobs,
@@ -90,6 +90,7 @@ __all__ = [
     "Remedy",
     "Reply",
     "Request",
+    "Route",
     "RouteStats",
     "SetConcurrency",
     "SetLogLevel",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter, ge, gt, le, lt
 from typing import Any, Final
 
+from engine.model import Route
 from engine.telemetry.schema.messages import ENDED, WINDOW_LIMIT, GetWindow, JobRow, JobState, Window
 
 Predicate = Callable[[JobRow, float], bool]
@@ -32,13 +33,15 @@ CODES: Final[Mapping[str, JobState]] = {
     "UNK": JobState.UNKNOWN,
 }
 """The short names of the states that narrow columns show."""
+ROUTE_WORDS: Final[Mapping[str, str]] = {Route.GZIP: "gzip"}
+"""The short names of the routes that narrow columns show; a filter takes them, too."""
 
 _COMPARISON: Final = re.compile(r"(age|size|attempt)(<=|>=|<|>)(.*)", re.DOTALL)
 _OPERATORS: Final = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
-_ROUTES: Final = {"inline": "inline", "inline-gzip": "inline-gzip", "gzip": "inline-gzip", "s3": "s3"}
+_ROUTES: Final = {**{route.value: route for route in Route}, **{word: route for route, word in ROUTE_WORDS.items()}}
 _FIELDS: Final = ("fn", "function", "id", "job", "manager", "reason", "route", "state")
 
 
@@ -100,7 +103,7 @@ def _field(field: str, value: str) -> Predicate:
 
 def _route(value: str) -> Predicate:
     if value not in _ROUTES:
-        raise QueryError(f"route:{value} is no route: one of inline, inline-gzip (gzip), s3")
+        raise QueryError(f"route:{value} is no route: one of {', '.join(_ROUTES)}")
     route = _ROUTES[value]
     return lambda row, now: row.route == route
 

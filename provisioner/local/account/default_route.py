@@ -1,4 +1,4 @@
-"""The way out of the default VPC: AWS makes it with an internet gateway and a route there, moto without.
+"""Internet route of the default VPC: AWS makes that VPC with an internet gateway and a route to it, moto without.
 
 https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
 """
@@ -16,7 +16,7 @@ ANYWHERE: Final = "0.0.0.0/0"
 
 
 class DefaultRoute:
-    """Made when somebody asks for routes: moto takes a moment to make its EC2."""
+    """The default VPC's way out, made when routes are first asked for: moto takes a moment to make its EC2."""
 
     def __init__(self, moto: Moto, region: str) -> None:
         self._moto = moto
@@ -24,6 +24,7 @@ class DefaultRoute:
         self._open = False
 
     def open(self) -> None:
+        """Give the default VPC its internet gateway and route, once."""
         with self._moto.lock:
             if not self._open:
                 self._open = True

@@ -1,5 +1,7 @@
-"""What IAM refuses and moto lets pass: permissions boundaries that don't exist, a service-linked role made twice, a
-role that is taken out of an instance profile without it.
+"""Rules of IAM that moto lacks.
+
+A permissions boundary must exist, a service-linked role is made once, and a role can't be taken out of an instance
+profile that doesn't hold it.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html and
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html
@@ -25,7 +27,7 @@ Refusal = tuple[int, str, str]
 
 
 class IamRules:
-    """`refusal` is None for what moto answers."""
+    """Checks of IAM calls before moto answers them."""
 
     def __init__(self, moto: Moto) -> None:
         self._moto = moto
@@ -37,6 +39,7 @@ class IamRules:
         }
 
     def refusal(self, api: str, request: HttpRequest) -> HttpResponse | None:
+        """The error that IAM answers with, or None for what moto may answer."""
         rule = self._rules.get(api)
         found = None if rule is None else rule(parse_qs(request.body.decode()))
         if found is None:
@@ -44,14 +47,14 @@ class IamRules:
         status, code, text = found
         return xml_error(status, xml_body("iam", code, text))
 
-    def _boundary(self, asked: dict[str, list[str]]) -> Refusal | None:
-        arn = asked.get("PermissionsBoundary", [""])[0]
+    def _boundary(self, parameters: dict[str, list[str]]) -> Refusal | None:
+        arn = parameters.get("PermissionsBoundary", [""])[0]
         with self._moto.lock:
-            known = not arn or arn.startswith(AWS_MANAGED) or arn in self._backend.managed_policies
-        return None if known else (404, "NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.")
+            exists = not arn or arn.startswith(AWS_MANAGED) or arn in self._backend.managed_policies
+        return None if exists else (404, "NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.")
 
-    def _linked_role(self, asked: dict[str, list[str]]) -> Refusal | None:
-        path = f"/aws-service-role/{asked.get('AWSServiceName', [''])[0]}/"
+    def _linked_role(self, parameters: dict[str, list[str]]) -> Refusal | None:
+        path = f"/aws-service-role/{parameters.get('AWSServiceName', [''])[0]}/"
         with self._moto.lock:
             taken = next((role.name for role in self._backend.get_roles() if role.path == path), None)
         if taken is None:
@@ -59,8 +62,8 @@ class IamRules:
         text = f"Service role name {taken} has been taken in this account, please try a different suffix."
         return 400, "InvalidInput", text
 
-    def _role_of_profile(self, asked: dict[str, list[str]]) -> Refusal | None:
-        name, role = asked["InstanceProfileName"][0], asked["RoleName"][0]
+    def _role_of_profile(self, parameters: dict[str, list[str]]) -> Refusal | None:
+        name, role = parameters["InstanceProfileName"][0], parameters["RoleName"][0]
         with self._moto.lock:
             profile = next((one for one in self._backend.get_instance_profiles() if one.name == name), None)
             holds = profile is None or any(one.name == role for one in profile.roles)

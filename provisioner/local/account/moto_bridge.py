@@ -1,4 +1,4 @@
-"""Hands a request to moto's WSGI application: everything that we don't answer ourselves.
+"""Bridge to moto's WSGI application, which answers everything that we don't answer ourselves.
 
 One lock around all of moto: its backends are plain dictionaries that were written for one thread.
 """
@@ -44,6 +44,7 @@ class Moto:
 
 
 def join(parts: Iterable[bytes]) -> bytes:
+    """Body of a WSGI answer; closes it."""
     try:
         return b"".join(parts)
     finally:
@@ -53,6 +54,7 @@ def join(parts: Iterable[bytes]) -> bytes:
 
 
 def without_framing(headers: list[tuple[str, str]]) -> dict[str, str]:
+    """Headers without those that belong to the connection: the server adds its own."""
     return {name: value for name, value in headers if name.lower() != "connection"}
 
 
@@ -65,6 +67,7 @@ def keep_length_of_head(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def environ_of(request: HttpRequest) -> dict[str, Any]:
+    """WSGI environment of a request (PEP 3333)."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",

@@ -1,4 +1,4 @@
-"""Service Quotas of the account that jobs may run into; moto knows those of VPC only.
+"""GetServiceQuota of EC2's and Fargate's vCPUs; moto knows the quotas of VPC only.
 
 https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
 """
@@ -14,7 +14,8 @@ from provisioner.local.http.refusals import json_error
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
 TARGET: Final = "ServiceQuotasV20190624.GetServiceQuota"
-# What an account has that asked for more than the 5 or 6 that AWS begins with.
+# Values of an account that asked for more than the 5 or 6 that AWS begins with. They are only told: jobs here are
+# bounded by their environments' maxvCpus.
 VCPUS: Final[Mapping[tuple[str, str], tuple[str, float]]] = {
     ("ec2", "L-1216C47A"): ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 1152.0),
     ("ec2", "L-34B43A08"): ("All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", 640.0),
@@ -24,21 +25,22 @@ VCPUS: Final[Mapping[tuple[str, str], tuple[str, float]]] = {
 
 
 class QuotasApi:
-    """`answer` gives None for what moto answers."""
+    """Service Quotas of one region; `answer` gives None for what moto answers."""
 
     def __init__(self, region: str) -> None:
         self._region = region
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
-        asked = json.loads(request.body or b"{}")
-        service, code = asked.get("ServiceCode", ""), asked.get("QuotaCode", "")
+        """Answer GetServiceQuota of EC2 and Fargate; None for every other call."""
+        body = json.loads(request.body or b"{}")
+        service, code = body.get("ServiceCode", ""), body.get("QuotaCode", "")
         if request.headers.get("x-amz-target") != TARGET or service == "vpc":
             return None
         found = VCPUS.get((service, code))
         if found is None:
             return json_error(400, "NoSuchResourceException", f"The request failed because {code} does not exist.")
-        body = {"Quota": self._quota(service, code, *found)}
-        return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode())
+        answer = {"Quota": self._quota(service, code, *found)}
+        return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode())
 
     def _quota(self, service: str, code: str, name: str, value: float) -> dict[str, Any]:
         return {

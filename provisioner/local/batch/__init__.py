@@ -1,1 +1,1 @@
-"""AWS Batch as we play it: resources, the life of jobs, and the calls that show and change both."""
+"""The local AWS Batch: resources, the life of jobs, and the calls that show and change both."""

@@ -1,4 +1,4 @@
-"""The calls of AWS Batch: which exist, what each takes, and their answers and errors as HTTP.
+"""HTTP API of AWS Batch: routes a call to the part that answers it.
 
 Every call is `POST /v1/<name in lower case>` with JSON both ways; tags are `/v1/tags/<arn>`.
 """
@@ -137,6 +137,7 @@ class BatchApi:
 
 
 def answer(status: int, body: Json, error: str | None = None) -> HttpResponse:
+    """A JSON answer; `error` is the code of an error."""
     headers = {"Content-Type": "application/json", "x-amzn-RequestId": new_id()}
     if error is not None:
         headers["x-amzn-ErrorType"] = error

@@ -1,4 +1,4 @@
-"""Time for the Batch part: now, and calls to come. One thread in the real one, none in tests."""
+"""Clock and timer of the Batch part: one thread in the real one, none in tests."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ Action = Callable[[], None]
 class Clock(Protocol):
     """`after` calls with the given delay in seconds, at once (before it returns) when it is 0."""
 
-    def now_ms(self) -> int: ...
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
 
-    def after(self, seconds: float, action: Action) -> None: ...
+    def after(self, seconds: float, action: Action) -> None:
+        """Call `action` in so many seconds."""
 
 
 class ThreadClock:
@@ -30,9 +32,11 @@ class ThreadClock:
         threading.Thread(target=self._run, name="clock", daemon=True).start()
 
     def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
         return int(time.time() * 1000)
 
     def after(self, seconds: float, action: Action) -> None:
+        """Call `action` on the clock's thread in so many seconds; at once, on the caller's, when it is 0."""
         if seconds <= 0:
             action()
             return

@@ -1,4 +1,6 @@
-"""The errors that Batch answers with."""
+"""Error answers of AWS Batch.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/CommonErrors.html"""
 
 from __future__ import annotations
 

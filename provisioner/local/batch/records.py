@@ -1,4 +1,4 @@
-"""What Batch remembers: environments, queues, definitions, jobs. Plain data; times in ms since the epoch."""
+"""Records of the local Batch: environments, queues, definitions, jobs. Plain data; times in ms since the epoch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
-STATES: Final = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
-FINISHED: Final = ("SUCCEEDED", "FAILED")
-NOT_STARTED: Final = ("SUBMITTED", "PENDING", "RUNNABLE")
+from engine.aws.batch_states import ENDED, BatchState
+
 SERVICE_LINKED: Final = ":role/aws-service-role/"
 _sequence = itertools.count(1)
 
@@ -32,35 +31,43 @@ class LocalEnvironment:
 
     @property
     def compute(self) -> dict[str, Any]:
+        """The request's `computeResources`; empty for an unmanaged environment."""
         resources: dict[str, Any] = self.request.get("computeResources", {})
         return resources
 
     @property
     def managed(self) -> bool:
+        """Whether Batch manages the instances."""
         return self.request.get("type") == "MANAGED"
 
     @property
     def service_role(self) -> str:
+        """ARN of the role by which Batch acts."""
         return str(self.request["serviceRole"])
 
     @property
     def has_linked_role(self) -> bool:
+        """Whether Batch acts by its service-linked role, which makes more fields updatable."""
         return SERVICE_LINKED in self.service_role
 
     @property
     def on_fargate(self) -> bool:
+        """Whether jobs run on Fargate."""
         return str(self.compute.get("type")).startswith("FARGATE")
 
     @property
     def max_vcpus(self) -> float:
+        """vCPUs that jobs may use at once."""
         return float(self.compute.get("maxvCpus", 256))
 
     @property
     def on_ecs(self) -> bool:
+        """Whether ECS runs the containers, and its limit of overrides holds; EKS has none."""
         return "eksConfiguration" not in self.request
 
     @property
     def takes_jobs(self) -> bool:
+        """Whether jobs may be placed here."""
         return self.status == "VALID" and self.state == "ENABLED"
 
 
@@ -83,14 +90,17 @@ class LocalQueue:
     jobs: dict[str, LocalJob] = field(default_factory=dict)
 
     def uses(self, environment: LocalEnvironment) -> bool:
+        """Whether the environment can't be deleted because of this queue."""
         return environment in self.environments or environment in self.leaving
 
     @property
     def priority(self) -> int:
+        """Queues of a higher priority are served first."""
         return int(self.request.get("priority", 1))
 
     @property
     def on_ecs(self) -> bool:
+        """Whether a job of this queue may run on ECS."""
         return any(environment.on_ecs for environment in self.environments)
 
 
@@ -106,6 +116,7 @@ class LocalDefinition:
 
     @property
     def container(self) -> dict[str, Any]:
+        """The request's `containerProperties`."""
         properties: dict[str, Any] = self.request.get("containerProperties", {})
         return properties
 
@@ -122,7 +133,7 @@ class RetryRule:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """What a SubmitJob came to, after the definition's defaults and `Ref::` substitution."""
+    """A submitted job's settings, after the definition's defaults and `Ref::` substitution."""
 
     name: str
     queue: LocalQueue
@@ -143,7 +154,7 @@ class JobSpec:
 
 
 class LocalEnding(Enum):
-    """Why we end a running attempt ourselves."""
+    """Reason for which Batch itself ends a running attempt."""
 
     TERMINATED = "terminated"
     TIMED_OUT = "timed out"
@@ -175,7 +186,7 @@ class LocalJob:
     index: int | None = None
     children: list[LocalJob] | None = None
     sequence: int = field(default_factory=lambda: next(_sequence))
-    status: str = "SUBMITTED"
+    status: BatchState = BatchState.SUBMITTED
     status_reason: str | None = None
     started_at: int | None = None
     stopped_at: int | None = None
@@ -187,14 +198,16 @@ class LocalJob:
     terminated: bool = False
     vanished: bool = False
     placed_on: LocalEnvironment | None = None
-    summary: Counter[str] = field(default_factory=Counter)
+    summary: Counter[BatchState] = field(default_factory=Counter)
 
     @property
     def finished(self) -> bool:
-        return self.status in FINISHED
+        """Whether the job is SUCCEEDED or FAILED."""
+        return self.status in ENDED
 
     @property
     def last(self) -> LocalAttempt | None:
+        """The attempt under way, or else the last one."""
         return self.current or (self.attempts[-1] if self.attempts else None)
 
     @property
@@ -204,4 +217,5 @@ class LocalJob:
 
 
 def new_id() -> str:
+    """A job id, a UUID as AWS's are."""
     return str(uuid.uuid4())

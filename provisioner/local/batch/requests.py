@@ -1,4 +1,4 @@
-"""What every call of Batch's control plane does with its request: names, ARNs, fields that must be there, pages."""
+"""Request helpers of Batch's control plane: names, ARNs, required fields, pages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ Json = dict[str, Any]
 
 
 def arn_of(region: str, kind: str, name: str) -> str:
+    """ARN of a Batch resource or job."""
     return f"arn:aws:batch:{region}:{ACCOUNT}:{kind}/{name}"
 
 
 def short_name(name_or_arn: str) -> str:
+    """The name at the end of an ARN; a name stays as it is."""
     return name_or_arn.rpartition("/")[2]
 
 
 def required(request: Mapping[str, Any], field: str) -> str:
+    """A field's text. Raises `BatchError` when it is missing or empty."""
     value = request.get(field)
     if not value:
         raise invalid(f"{field} must not be empty.")
@@ -41,6 +44,7 @@ def new_name(request: Mapping[str, Any], field: str, taken: Collection[str] = ()
 
 
 def state_of(request: Mapping[str, Any], otherwise: str) -> str:
+    """ENABLED or DISABLED, as given or as it was. Raises `BatchError` for anything else."""
     state = str(request.get("state") or otherwise)
     if state not in STATES:
         raise invalid(f"state must be one of {', '.join(STATES)}, got {state}.")

@@ -1,11 +1,14 @@
-"""How Batch shows what it remembers: the JSON of DescribeJobs, ListJobs and the other Describe calls."""
+"""JSON of Batch's answers: DescribeJobs, ListJobs and the other Describe calls.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html and its neighbours. Of a job only what a
+container job has is shown; there is no `ecsProperties`, no `nodeProperties`, no `consumableResourceProperties`."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.records import (
-    STATES,
     JobSpec,
     LocalAttempt,
     LocalDefinition,
@@ -35,6 +38,7 @@ def present(values: Json) -> Json:
 
 
 def job_summary(job: LocalJob) -> Json:
+    """A job of ListJobs."""
     last = job.last
     container = None
     if last is not None:
@@ -50,6 +54,7 @@ def job_summary(job: LocalJob) -> Json:
 
 
 def identity(job: LocalJob) -> Json:
+    """The fields that ListJobs and DescribeJobs both show."""
     return {
         "jobArn": job.arn,
         "jobId": job.id,
@@ -63,12 +68,14 @@ def identity(job: LocalJob) -> Json:
 
 
 def array_summary(job: LocalJob) -> Json | None:
+    """An array's size, or a child's index; None for a single job."""
     if job.children is not None:
         return {"size": len(job.children)}
     return None if job.index is None else {"index": job.index}
 
 
 def job_detail(job: LocalJob) -> Json:
+    """A job of DescribeJobs."""
     spec = job.spec
     return present(
         {
@@ -91,13 +98,15 @@ def job_detail(job: LocalJob) -> Json:
 
 
 def array_detail(job: LocalJob) -> Json | None:
+    """An array's size and the states of its children, or a child's index."""
     if job.children is None:
         return array_summary(job)
-    counts = {state: job.summary[state] for state in STATES}
+    counts = {state: job.summary[state] for state in BatchState}
     return {"size": len(job.children), "statusSummary": counts}
 
 
 def attempt_detail(attempt: LocalAttempt) -> Json:
+    """An attempt of DescribeJobs; only those that are over are listed."""
     container = present(
         {
             "exitCode": attempt.exit_code,
@@ -117,6 +126,7 @@ def attempt_detail(attempt: LocalAttempt) -> Json:
 
 
 def container_detail(spec: JobSpec, last: LocalAttempt | None) -> Json:
+    """The container of a job: what it was made from, and how its last attempt went."""
     properties = spec.definition.container
     shown = last or LocalAttempt()
     environment = [{"name": name, "value": value} for name, value in spec.environment.items()]
@@ -142,10 +152,12 @@ def container_detail(spec: JobSpec, last: LocalAttempt | None) -> Json:
 
 
 def retry_detail(spec: JobSpec) -> Json:
+    """The retry strategy of a job."""
     return {"attempts": spec.attempts, "evaluateOnExit": [rule_detail(rule) for rule in spec.rules]}
 
 
 def rule_detail(rule: RetryRule) -> Json:
+    """An `evaluateOnExit` rule of a job."""
     return present(
         {
             "action": rule.action,
@@ -157,6 +169,7 @@ def rule_detail(rule: RetryRule) -> Json:
 
 
 def environment_detail(environment: LocalEnvironment) -> Json:
+    """A compute environment of DescribeComputeEnvironments."""
     compute = {"desiredvCpus": 0, "tags": {}, **environment.compute}
     compute["desiredvCpus"] = int(environment.used_vcpus) or compute["desiredvCpus"]
     return {
@@ -177,6 +190,7 @@ def environment_detail(environment: LocalEnvironment) -> Json:
 
 
 def queue_detail(queue: LocalQueue) -> Json:
+    """A queue of DescribeJobQueues."""
     return {
         "jobStateTimeLimitActions": [],
         **queue.request,
@@ -195,6 +209,7 @@ def queue_detail(queue: LocalQueue) -> Json:
 
 
 def definition_detail(definition: LocalDefinition) -> Json:
+    """A revision of DescribeJobDefinitions."""
     request = definition.request
     retry = request.get("retryStrategy", {})
     rules = [{**rule, "action": str(rule["action"]).lower()} for rule in retry.get("evaluateOnExit", ())]

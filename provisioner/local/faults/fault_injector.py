@@ -1,4 +1,4 @@
-"""The faults that are switched on, and whether one strikes now. Safe for threads; time and chance are injected."""
+"""Injector of faults: which are on, and whether one strikes now. Safe for threads; time and chance are injected."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import msgspec
 
 from provisioner.local.faults.faults import (
     Ambiguous,
-    AnyFault,
     CallFault,
     ChanceFault,
     ExpiredCredentials,
+    Fault,
     Lost,
     ServerError,
     Throttle,
@@ -25,7 +25,8 @@ from provisioner.local.faults.faults import (
 from provisioner.local.http.calls import CALLERS
 
 RUNNER: Final = CALLERS[1]
-F = TypeVar("F", bound=CallFault)
+C = TypeVar("C", bound=CallFault)
+J = TypeVar("J", bound=ChanceFault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Call:
 class Active:
     """A fault that is switched on, how many calls it let pass, how often it struck, and a throttle's tokens."""
 
-    fault: AnyFault
+    fault: Fault
     since: float
     passed: int = 0
     struck: int = 0
@@ -59,12 +60,14 @@ class FaultInjector:
         self._lock = threading.Lock()
         self._active: list[Active] = []
 
-    def add(self, fault: AnyFault) -> None:
+    def add(self, fault: Fault) -> None:
+        """Switch a fault on, as of now."""
         now = self._now()
         with self._lock:
             self._active.append(Active(fault, now, tokens=1.0, filled=now))
 
     def clear(self) -> None:
+        """Switch all faults off."""
         with self._lock:
             self._active.clear()
 
@@ -74,18 +77,20 @@ class FaultInjector:
         return not self._active
 
     def snapshot(self) -> list[dict[str, Any]]:
+        """The faults that are on as JSON objects, each with how often it `struck`."""
         with self._lock:
             return [{"struck": one.struck, **msgspec.to_builtins(one.fault)} for one in self._active]
 
-    def strikes(self, kind: str, name: str) -> bool:
-        """Whether a fault of jobs or results strikes the one of that name."""
+    def strikes(self, kind: type[ChanceFault], name: str) -> bool:
+        """Whether a fault of this kind strikes the job of that name, or the result of that key."""
         return self.struck_by(kind, name) is not None
 
-    def struck_by(self, kind: str, name: str) -> ChanceFault | None:
+    def struck_by(self, kind: type[J], name: str) -> J | None:
+        """The fault of this kind that strikes the job of that name, or the result of that key."""
         with self._lock:
             for active in self._active:
                 fault = active.fault
-                if isinstance(fault, ChanceFault) and kind_of(fault) == kind:
+                if isinstance(fault, kind):
                     hits = self._applies(active, name) and self._chance.random() < fault.probability
                     if hits:
                         active.struck += 1
@@ -93,21 +98,26 @@ class FaultInjector:
         return None
 
     def throttled(self, call: Call) -> bool:
+        """Whether a `Throttle` refuses this call; takes a token when it passes."""
         return self._struck(call, Throttle, self._out_of_tokens) is not None
 
     def failing(self, call: Call) -> ServerError | None:
+        """The fault that refuses this call with an HTTP status."""
         return self._struck(call, ServerError)
 
     def lost(self, call: Call) -> bool:
+        """Whether the connection of this call is cut before anything is done."""
         return self._struck(call, Lost) is not None
 
     def ambiguous(self, call: Call) -> Ambiguous | None:
+        """The fault that spoils the answer of this call after it was carried out."""
         return self._struck(call, Ambiguous)
 
     def expired(self, call: Call) -> bool:
+        """Whether the caller's credentials count as expired; the runner's never do."""
         return call.caller != RUNNER and self._struck(call, ExpiredCredentials) is not None
 
-    def _struck(self, call: Call, kind: type[F], condition: Callable[[Active], bool] = lambda _: True) -> F | None:
+    def _struck(self, call: Call, kind: type[C], condition: Callable[[Active], bool] = lambda _: True) -> C | None:
         with self._lock:
             for active in self._active:
                 fault = active.fault
@@ -143,8 +153,3 @@ class FaultInjector:
             return True
         active.tokens -= 1
         return False
-
-
-def kind_of(fault: AnyFault) -> str:
-    kind: str = fault.__struct_config__.tag  # type: ignore[assignment]
-    return kind

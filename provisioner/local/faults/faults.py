@@ -1,32 +1,21 @@
-"""The faults that can be switched on: what each is, and its short form for `--fault`.
+"""The faults that can be switched on: one class each, with its short form for `--fault`.
 
-| string | what happens |
-|---|---|
-| throttle:API:RATE/s[:30s] | calls beyond RATE a second are refused: 429 TooManyRequestsException, S3 503 SlowDown |
-| error:API:STATUS[:30s] | refused before it is accepted, with that HTTP status |
-| lost:API[:30s] | the connection is cut before anything is done |
-| ambiguous:API[:STATUS] | carried out, then answered with STATUS; without one the connection is cut |
-| expired-credentials[:30s] | ExpiredToken for everybody but the jobs themselves |
-| spot:P | the host is reclaimed under the running job |
-| oom:P | the container is killed for its memory |
-| no-capacity:P | no instance can be had: the head of the queue stays RUNNABLE and says so; tried again each second |
-| start-failure:P | the image can't be pulled; the job never starts |
-| vanish:P | Batch forgets the job at once; it never runs |
-| vanish-finished:P | Batch forgets the job the moment it ends |
-| drop-result:P | the PUT of a result is answered, and the object is not there |
-| truncate-result:P, corrupt-result:P | half of the result is stored; a byte of it is altered |
-| late-result:P:2s | the result is visible only after that time |
+A string is `KIND:WORD:WORD…`: the kind is the class's tag, and the words fill the fields that `words` names, in their
+order. `throttle:SubmitJob:2/s:30s` is `Throttle(api="SubmitJob", rate=2, seconds=30)`.
 
-API is an operation (SubmitJob), a service (s3, batch, iam), both (iam.CreateRole) or `*`. P is a probability from 0
-to 1. Each may end in `:xN` (at most N times) and `:match=GLOB` (job name, or S3 key); those of calls also in `:after=N`
-(the first N calls pass), so that `lost:iam.CreateRole:after=2:x1` strikes just the third.
+- API is an operation (SubmitJob), a service (s3, batch, iam), both (iam.CreateRole) or `*`; PROBABILITY is from 0 to 1.
+- Each string may end in `:xN` (strikes at most N times) and `:match=GLOB` (job name, or S3 key); those of calls also in
+  `:after=N` (the first N calls pass), so that `lost:iam.CreateRole:after=2:x1` strikes just the third.
+
+A new fault is a class here (`KINDS` finds it) and the place where it strikes: of calls `fault_injector.py` and
+`http/gateway.py`, of jobs `batch/jobs/lifecycle.py`, of results `s3/s3.py`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final, Union
 
 import msgspec
 
@@ -38,16 +27,17 @@ Status = Annotated[int, msgspec.Meta(ge=400, le=599)]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
-    """count bounds how often it strikes; match is a glob on the job's name or the S3 key."""
+    """A fault. `count` bounds how often it strikes; `match` is a glob on the job's name or the S3 key."""
 
+    words: ClassVar[Sequence[str]] = ()
     count: Annotated[int, msgspec.Meta(ge=1)] | None = None
     match: str = "*"
 
 
 class CallFault(Fault, frozen=True, kw_only=True):
-    """A fault of calls. seconds is how long it stays; None for as long as it is not switched off.
+    """A fault of calls. `seconds` is how long it stays; None for as long as it is not switched off.
 
-    after is how many of the calls that it concerns pass before it strikes.
+    `after` is how many of the calls that it concerns pass before it strikes.
     """
 
     api: str = "*"
@@ -56,114 +46,102 @@ class CallFault(Fault, frozen=True, kw_only=True):
 
 
 class Throttle(CallFault, frozen=True, kw_only=True, tag="throttle"):
+    """Calls beyond `rate` a second are refused: 429 TooManyRequestsException, S3 503 SlowDown."""
+
+    words = ("api", "rate", "seconds")
     rate: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
 class ServerError(CallFault, frozen=True, kw_only=True, tag="error"):
+    """The call is refused before it is accepted, with the HTTP status `status`."""
+
+    words = ("api", "status", "seconds")
     status: Status = 503
 
 
 class Lost(CallFault, frozen=True, kw_only=True, tag="lost"):
-    pass
+    """The connection is cut before anything is done."""
+
+    words = ("api", "seconds")
 
 
 class Ambiguous(CallFault, frozen=True, kw_only=True, tag="ambiguous"):
+    """The call is carried out, then answered with the HTTP status `status`; without one the connection is cut."""
+
+    words = ("api", "status", "seconds")
     status: Status | None = None
 
 
 class ExpiredCredentials(CallFault, frozen=True, kw_only=True, tag="expired-credentials"):
-    pass
+    """ExpiredToken for every caller but the jobs themselves."""
+
+    words = ("seconds",)
 
 
 class ChanceFault(Fault, frozen=True, kw_only=True):
+    """A fault of jobs or results, each of which it strikes with `probability`."""
+
+    words: ClassVar[Sequence[str]] = ("probability",)
     probability: Probability = 1.0
 
 
 class Spot(ChanceFault, frozen=True, kw_only=True, tag="spot"):
-    pass
+    """The host is reclaimed under the running job."""
 
 
 class OutOfMemory(ChanceFault, frozen=True, kw_only=True, tag="oom"):
-    pass
+    """The container is killed for its memory."""
 
 
 class NoCapacity(ChanceFault, frozen=True, kw_only=True, tag="no-capacity"):
-    pass
+    """No instance can be had: the head of the queue stays RUNNABLE and says so; tried again each second."""
 
 
 class StartFailure(ChanceFault, frozen=True, kw_only=True, tag="start-failure"):
-    pass
+    """The image can't be pulled; the job never starts."""
 
 
 class Vanish(ChanceFault, frozen=True, kw_only=True, tag="vanish"):
-    pass
+    """Batch forgets the job at once; it never runs."""
 
 
 class VanishFinished(ChanceFault, frozen=True, kw_only=True, tag="vanish-finished"):
-    pass
+    """Batch forgets the job the moment it ends."""
 
 
 class DropResult(ChanceFault, frozen=True, kw_only=True, tag="drop-result"):
-    pass
+    """The PUT of a result is answered, and the object is not there."""
 
 
 class TruncateResult(ChanceFault, frozen=True, kw_only=True, tag="truncate-result"):
-    pass
+    """Half of the result is stored."""
 
 
 class CorruptResult(ChanceFault, frozen=True, kw_only=True, tag="corrupt-result"):
-    pass
+    """A byte of the result is altered."""
 
 
 class LateResult(ChanceFault, frozen=True, kw_only=True, tag="late-result"):
+    """The result is visible only after `seconds`."""
+
+    words = ("probability", "seconds")
     seconds: Seconds = 2.0
 
 
-AnyFault = (
-    Throttle
-    | ServerError
-    | Lost
-    | Ambiguous
-    | ExpiredCredentials
-    | Spot
-    | OutOfMemory
-    | NoCapacity
-    | StartFailure
-    | Vanish
-    | VanishFinished
-    | DropResult
-    | TruncateResult
-    | CorruptResult
-    | LateResult
-)
-
-# The words that stand between the kind and the options, in order, by the field that each fills.
-CHANCE: Final = ("probability",)
-WORDS: Final[Mapping[str, Sequence[str]]] = {
-    "throttle": ("api", "rate", "seconds"),
-    "error": ("api", "status", "seconds"),
-    "lost": ("api", "seconds"),
-    "ambiguous": ("api", "status", "seconds"),
-    "expired-credentials": ("seconds",),
-    "spot": CHANCE,
-    "oom": CHANCE,
-    "no-capacity": CHANCE,
-    "start-failure": CHANCE,
-    "vanish": CHANCE,
-    "vanish-finished": CHANCE,
-    "drop-result": CHANCE,
-    "truncate-result": CHANCE,
-    "corrupt-result": CHANCE,
-    "late-result": ("probability", "seconds"),
+KINDS: Final[Mapping[str, type[Fault]]] = {
+    str(kind.__struct_config__.tag): kind for base in (CallFault, ChanceFault) for kind in base.__subclasses__()
 }
+"""The classes above by the word with which their strings begin."""
 COUNT: Final = re.compile(r"x(\d+)")
 
 
 def seconds(word: str) -> float:
+    """Read `30s` or `30`."""
     return float(word.removesuffix("s"))
 
 
 def rate(word: str) -> float:
+    """Read `2/s` or `2`, in calls a second."""
     return float(word.removesuffix("/s"))
 
 
@@ -180,25 +158,27 @@ class FaultSyntaxError(ConfigError):
     """A fault's string can't be read; the text says what was expected."""
 
 
-def parse_fault(text: str) -> AnyFault:
+def parse_fault(text: str) -> Fault:
     """The fault that the string names. Raises `FaultSyntaxError`."""
-    kind, *words = text.split(":")
-    if kind not in WORDS:
-        raise FaultSyntaxError(f"fault {text!r}: the kind must be one of {', '.join(WORDS)}.")
+    name, *words = text.split(":")
+    kind = KINDS.get(name)
+    if kind is None:
+        raise FaultSyntaxError(f"fault {text!r}: the kind must be one of {', '.join(KINDS)}.")
     try:
-        return fault_from_json({"kind": kind, **options_of(words, WORDS[kind])})
+        return fault_from_json({"kind": name, **options_of(words, kind.words)})
     except ValueError as error:
-        form = ":".join((kind, *(name.upper() for name in WORDS[kind])))
+        form = ":".join((name, *(word.upper() for word in kind.words)))
         raise FaultSyntaxError(f"fault {text!r}: expected {form}[:xN][:match=GLOB][:after=N] ({error}).") from error
 
 
-def fault_from_json(value: Mapping[str, Any]) -> AnyFault:
-    """Raises `ValueError` (msgspec's) saying which field is wrong."""
-    fault: AnyFault = msgspec.convert(value, AnyFault)
+def fault_from_json(value: Mapping[str, Any]) -> Fault:
+    """The fault of a JSON object with its `kind`. Raises `ValueError` (msgspec's) saying which field is wrong."""
+    fault: Fault = msgspec.convert(value, Union[tuple(KINDS.values())])  # noqa: UP007  # made of a table
     return fault
 
 
 def options_of(words: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+    """The fields that the words of a string give; `names` are those without a prefix. Raises `ValueError`."""
     found: dict[str, Any] = {}
     rest = list(names)
     for word in words:

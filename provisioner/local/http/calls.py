@@ -1,4 +1,4 @@
-"""Names of calls and callers, which calls were made, and how often and how much each calls."""
+"""Names of calls and callers, and counters of calls and bytes."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ OBJECT_CALLS: Final = {
 
 
 def caller_of(request: HttpRequest) -> str:
+    """The program of ours that calls, by its part of the user agent; `OTHER` for any other."""
     agent = request.headers.get("user-agent", "")
     return next((caller for caller in CALLERS if caller in agent), OTHER)
 
 
 def service_of(request: HttpRequest) -> str:
-    """From the signature's scope; what is not signed is S3's, as with moto."""
+    """The service that is called, by the signature's scope; what is not signed is S3's, as with moto."""
     found = SERVICE.search(request.headers.get("authorization", ""))
     return found[1] if found else "s3"
 
@@ -55,6 +56,7 @@ def api_of(request: HttpRequest, service: str) -> str:
 
 
 def s3_api(request: HttpRequest) -> str:
+    """Operation of S3's REST API, told by method, path and subresource."""
     bucket, _, key = request.path.lstrip("/").partition("/")
     if not bucket:
         return "ListBuckets"
@@ -110,6 +112,7 @@ class CallCounts:
         self.reset()
 
     def reset(self) -> None:
+        """Forget everything that was counted."""
         with self._lock:
             self._calls: defaultdict[str, Counter[str]] = defaultdict(Counter)
             self._bytes_in: Counter[str] = Counter()
@@ -117,12 +120,14 @@ class CallCounts:
             self._log: deque[tuple[str, str]] = deque(maxlen=MAX_LOGGED)
 
     def count(self, caller: str, name: str, bytes_in: int) -> None:
+        """Count a call and the bytes of its body."""
         with self._lock:
             self._calls[caller][name] += 1
             self._log.append((caller, name))
             self._bytes_in[caller] += bytes_in
 
     def count_answer(self, caller: str, bytes_out: int) -> None:
+        """Count the bytes of an answer's body."""
         with self._lock:
             self._bytes_out[caller] += bytes_out
 
@@ -132,6 +137,7 @@ class CallCounts:
             return list(self._log)
 
     def snapshot(self) -> dict[str, Any]:
+        """The counts as a JSON object: `by_caller`, `bytes_in`, `bytes_out`."""
         with self._lock:
             return {
                 "by_caller": {caller: dict(calls) for caller, calls in self._calls.items()},

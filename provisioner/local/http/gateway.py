@@ -1,4 +1,4 @@
-"""The front door: names each call, counts it, lets faults strike, and hands it to whoever answers.
+"""Gateway of all requests: names each call, counts it, lets faults strike, and hands it to the service that answers.
 
 Batch and the hot S3 and Logs calls are ours, everything else is moto's. `/_local/…` is for tests and `local`.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.account.default_route import DefaultRoute
 from provisioner.local.account.ec2_rules import Ec2Rules
 from provisioner.local.account.iam_rules import IamRules
@@ -17,7 +18,6 @@ from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.account.quotas_api import QuotasApi
 from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
-from provisioner.local.batch.records import STATES
 from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http.calls import CallCounts, api_of, caller_of, service_of
@@ -31,7 +31,7 @@ CONTROL: Final = "/_local/"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Who answers."""
+    """The services that answer calls."""
 
     batch: BatchApi
     logs: LogsApi
@@ -147,6 +147,7 @@ class Gateway:
 
 
 def subject_of(request: HttpRequest, service: str) -> str:
+    """The S3 path, or the name of the job to submit, by which a fault's `match` chooses calls."""
     if service == "s3":
         return request.path
     if service == "batch" and request.path == "/v1/submitjob":
@@ -155,6 +156,7 @@ def subject_of(request: HttpRequest, service: str) -> str:
 
 
 def jobs_snapshot(lifecycle: Lifecycle) -> dict[str, Any]:
+    """Counts of jobs for the control API; array children count one by one."""
     with lifecycle.lock:
         members = [one for job in lifecycle.jobs.values() for one in job.members]
         states = [one.status for one in members]
@@ -163,5 +165,5 @@ def jobs_snapshot(lifecycle: Lifecycle) -> dict[str, Any]:
             "peak_running": lifecycle.peak_running,
             "submitted": len(lifecycle.jobs),
             "attempts": sum(len(one.attempts) for one in members) + len(lifecycle.running),
-            "by_state": {state: states.count(state) for state in STATES},
+            "by_state": {state: states.count(state) for state in BatchState},
         }

@@ -32,6 +32,7 @@ class AwsRefusal:
     json: Answer
 
     def answer_of(self, service: str) -> Answer:
+        """HTTP status and error code in the words of the service."""
         kind = "json" if service in JSON_SERVICES else service if service in OWN_CODES else "query"
         answer: Answer = getattr(self, kind)
         return answer
@@ -79,6 +80,7 @@ def failure(status: int) -> AwsRefusal:
 
 
 def refuse(refusal: AwsRefusal, call: Call) -> HttpResponse:
+    """Error answer to a call in the format of its service: JSON, or one of two XML forms."""
     status, code = refusal.answer_of(call.service)
     if call.service == "batch" or call.service in JSON_SERVICES:
         return json_error(status, code, refusal.text)
@@ -88,6 +90,7 @@ def refuse(refusal: AwsRefusal, call: Call) -> HttpResponse:
 
 
 def xml_body(service: str, code: str, text: str) -> str:
+    """XML error document in the form that the service uses."""
     error = f"<Error><Code>{code}</Code><Message>{escape(text)}</Message></Error>"
     if service == "s3":
         return error
@@ -97,9 +100,11 @@ def xml_body(service: str, code: str, text: str) -> str:
 
 
 def json_error(status: int, code: str, text: str) -> HttpResponse:
+    """Error answer of a JSON service; the code stands in the body and in `x-amzn-ErrorType`."""
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
     return HttpResponse(status, headers, json.dumps({"__type": code, "message": text}).encode())
 
 
 def xml_error(status: int, body: str) -> HttpResponse:
+    """Error answer of an XML service."""
     return HttpResponse(status, {"Content-Type": "application/xml"}, body.encode())

@@ -49,7 +49,7 @@ class ConnectionCut(Exception):
 
 
 class BadRequest(ValueError):
-    """What came is not HTTP/1.1 as we speak it."""
+    """Request that is not HTTP/1.1 as this server speaks it."""
 
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -65,13 +65,16 @@ class HttpServer:
 
     @property
     def port(self) -> int:
+        """TCP port, also when 0 was asked for."""
         port: int = self._socket.getsockname()[1]
         return port
 
     def start(self) -> None:
+        """Accept connections, on a thread of its own."""
         self._thread.start()
 
     def close(self) -> None:
+        """Accept no connection any more; open ones end with the process."""
         self._socket.close()
 
     def _accept(self) -> None:
@@ -93,6 +96,7 @@ class HttpConnection:
         self._handler = handler
 
     def serve(self) -> None:
+        """Answer one request after another until either side closes."""
         with self._socket, self._socket.makefile("rb") as reader:
             try:
                 while self._serve_one(reader):
@@ -146,6 +150,7 @@ class HttpConnection:
 
 
 def read_headers(reader: BufferedReader) -> dict[str, str]:
+    """Header lines up to the empty one. Raises `BadRequest` for too many."""
     headers: dict[str, str] = {}
     for _ in range(MAX_HEADERS):
         line = reader.readline(MAX_LINE)
@@ -157,12 +162,14 @@ def read_headers(reader: BufferedReader) -> dict[str, str]:
 
 
 def read_body(reader: BufferedReader, headers: Mapping[str, str]) -> bytes:
+    """Body by its length or in chunks. Raises `BadRequest` when it is too large."""
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return b"".join(iter(lambda: read_chunk(reader), b""))
     return read_exactly(reader, int(headers.get("content-length") or 0))
 
 
 def read_chunk(reader: BufferedReader) -> bytes:
+    """One chunk of a chunked body; empty at its end."""
     size = int(reader.readline(MAX_LINE).partition(b";")[0], 16)
     chunk = read_exactly(reader, size)
     reader.readline(MAX_LINE)
@@ -170,6 +177,7 @@ def read_chunk(reader: BufferedReader) -> bytes:
 
 
 def read_exactly(reader: BufferedReader, size: int) -> bytes:
+    """So many bytes. Raises `BadRequest` for too many, `ConnectionResetError` when the client went away."""
     if not 0 <= size <= MAX_BODY:
         raise BadRequest(f"The body has {size} bytes; at most {MAX_BODY} are taken.")
     body = reader.read(size)

@@ -1,6 +1,6 @@
-"""The output of jobs, as CloudWatch would keep it, but bounded: per stream and in all, the oldest goes first.
+"""Store of jobs' output, as CloudWatch would keep it, but bounded: per stream and in all, the oldest goes first.
 
-Output is kept in the pieces in which it came, each with its time, and made into lines only when somebody reads:
+Output is kept in the pieces in which it came, each with its time, and made into lines only when they are read:
 a job that prints 300 MiB costs the reading of a pipe and little else.
 """
 
@@ -40,6 +40,7 @@ class LogStream:
     last_ms: int = 0
 
     def drop_oldest(self) -> int:
+        """Drop the first piece; returns the bytes that this frees."""
         _, piece = self.pieces.popleft()
         self.size -= len(piece) + PIECE_OVERHEAD
         self.dropped += len(piece)
@@ -75,10 +76,12 @@ class LogStore:
         return lambda data: self._write(stream, data)
 
     def find(self, group: str, name: str) -> LogStream | None:
+        """The stream of that name, or None."""
         with self._lock:
             return self._streams.get((group, name))
 
     def streams(self, group: str) -> list[LogStream]:
+        """The streams of a group, oldest first."""
         with self._lock:
             return [stream for (of, _), stream in self._streams.items() if of == group]
 
@@ -124,6 +127,7 @@ def split(pieces: list[tuple[int, bytes]], start: int, cut: bool) -> Iterator[St
 
 
 def line_events(position: int, time_ms: int, line: bytes) -> Iterator[StoredLogEvent]:
+    """A line as events of at most `MAX_EVENT_BYTES` each."""
     for begin in range(0, max(len(line), 1), MAX_EVENT_BYTES):
         text = line[begin : begin + MAX_EVENT_BYTES].decode("utf-8", "replace")
         yield StoredLogEvent(position + begin, time_ms, text)

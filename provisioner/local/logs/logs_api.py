@@ -1,7 +1,8 @@
-"""The CloudWatch Logs calls that read jobs' streams; all others, and other streams, are moto's.
+"""CloudWatch Logs API for jobs' streams: the calls that read them; all others, and other streams, are moto's.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html: a token that comes
-back unchanged says that there is nothing more in that direction.
+back unchanged says that there is nothing more in that direction. Unlike in CloudWatch lines can be read the moment
+they were written, and of `filterPattern` a single term is understood.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class LogsApi:
         }
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
+        """Answer a call about jobs' streams; None for every other call, which is moto's."""
         call = self._calls.get(request.headers.get("x-amz-target", "").removeprefix(TARGET))
         try:
             body = None if call is None else call(json.loads(request.body or b"{}"))
@@ -109,11 +111,13 @@ class LogsApi:
 
 
 def group_of(request: Mapping[str, Any]) -> str:
+    """The log group's name, from a name or an ARN."""
     group = str(request.get("logGroupName") or request.get("logGroupIdentifier") or "")
     return group.rpartition("log-group:")[2].removesuffix(":*")
 
 
 def in_time(events: list[StoredLogEvent], request: Mapping[str, Any]) -> list[StoredLogEvent]:
+    """Events within `startTime` (inclusive) and `endTime` (exclusive), in ms since the epoch."""
     start, end = request.get("startTime"), request.get("endTime")
     if start is None and end is None:
         return events
@@ -137,7 +141,7 @@ def get_page(events: list[StoredLogEvent], request: Mapping[str, Any]) -> list[S
 
 
 def bounded(events: list[StoredLogEvent]) -> list[StoredLogEvent]:
-    """As many as fit CloudWatch's 1 MB an answer, at least one."""
+    """Events from the first on, as many as fit CloudWatch's 1 MB an answer, at least one."""
     size = 0
     kept: list[StoredLogEvent] = []
     for event in events:
@@ -149,7 +153,7 @@ def bounded(events: list[StoredLogEvent]) -> list[StoredLogEvent]:
 
 
 def read_token(request: Mapping[str, Any], events: list[StoredLogEvent]) -> int:
-    """Where an empty page stands: where its token said, or at the end."""
+    """Position of an empty page: where its token said, or at the end."""
     token = request.get("nextToken")
     if token:
         return int(token[2:])
@@ -157,21 +161,25 @@ def read_token(request: Mapping[str, Any], events: list[StoredLogEvent]) -> int:
 
 
 def order_of(request: Mapping[str, Any]) -> Callable[[LogStream], Any]:
+    """Sort key for the `orderBy` that DescribeLogStreams was given."""
     if request.get("orderBy") == "LastEventTime":
         return lambda stream: stream.last_ms
     return lambda stream: stream.name
 
 
 def event_json(event: StoredLogEvent) -> Json:
+    """An event of GetLogEvents."""
     return {"timestamp": event.time_ms, "message": event.message, "ingestionTime": event.time_ms}
 
 
 def found_json(event: StoredLogEvent, stream: LogStream) -> Json:
+    """An event of FilterLogEvents."""
     name = f"{stream.name}/{event.position}"
     return {**event_json(event), "logStreamName": stream.name, "eventId": name}
 
 
 def stream_json(stream: LogStream) -> Json:
+    """A stream of DescribeLogStreams; like CloudWatch since 2019 it says 0 stored bytes."""
     first = stream.pieces[0][0] if stream.pieces else None
     times = {} if first is None else {"firstEventTimestamp": first, "lastEventTimestamp": stream.last_ms}
     return {

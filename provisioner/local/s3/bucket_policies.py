@@ -24,7 +24,7 @@ OF_TLS: Final = {"aws:securetransport", "s3:tlsversion"}
 
 
 class BucketPolicies:
-    """Owns the policies' texts, by bucket; a bucket's goes with it."""
+    """Store of the policies' texts, by bucket; a bucket's goes with it."""
 
     def __init__(self, moto: Moto) -> None:
         self._moto = moto
@@ -63,18 +63,22 @@ class BucketPolicies:
 
 
 def malformed(text: str) -> HttpResponse:
+    """The answer to a policy that S3 would not take."""
     return xml_error(400, xml_body("s3", "MalformedPolicy", text))
 
 
 def as_list(value: Any) -> Sequence[Any]:
+    """A policy's value as a list: JSON policies may leave out the brackets around a single one."""
     return value if isinstance(value, list) else [value]
 
 
 def is_about(bucket: str, statement: Mapping[str, Any]) -> bool:
+    """Whether a statement names this bucket or keys in it, and nothing else."""
     arns = [str(arn).rpartition(":::")[2] for arn in as_list(statement.get("Resource", ()))]
     return all(arn == bucket or arn.startswith(f"{bucket}/") for arn in arns)
 
 
 def is_about_tls(statement: Mapping[str, Any]) -> bool:
+    """Whether a statement denies requests without TLS."""
     conditions = statement.get("Condition", {}).values()
     return statement.get("Effect") == "Deny" and any(key.lower() in OF_TLS for keys in conditions for key in keys)

@@ -1,4 +1,4 @@
-"""The hot S3 calls, answered on moto's own bucket objects: PUT, GET, HEAD of an object, ListObjectsV2.
+"""S3's hot calls on moto's own bucket objects: PUT, GET, HEAD of an object, ListObjectsV2.
 
 moto takes 4 to 5 ms for each; this takes a tenth. Whatever is not plain (versions, locks, policies, copies, tags,
 multi-part, delimiters) stays moto's: `answer` then gives None. Caller holds moto's lock.
@@ -47,6 +47,7 @@ class S3Error(Exception):
 
 
 def error_response(request: HttpRequest, error: S3Error) -> HttpResponse:
+    """An S3 error as HTTP; without a body where the request was a HEAD."""
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"
@@ -71,6 +72,7 @@ def answer(request: HttpRequest) -> HttpResponse | None:
 
 
 def is_plain_bucket(bucket: Any) -> bool:
+    """Whether the bucket has nothing that would make its objects special: versions, locks, policy, logging."""
     special = (
         bucket.versioning_status,
         bucket.policy,
@@ -82,12 +84,14 @@ def is_plain_bucket(bucket: Any) -> bool:
 
 
 def is_plain(request: HttpRequest) -> bool:
+    """Whether the request asks for nothing special by its headers."""
     special = any(name.startswith("x-amz-") and name not in PLAIN_HEADERS for name in request.headers)
     streamed = request.headers.get("x-amz-content-sha256", "").startswith("STREAMING-")
     return not special and not streamed
 
 
 def on_object(request: HttpRequest, bucket: Any, key: str) -> HttpResponse | None:
+    """Answer PUT, GET or HEAD of an object; None for what is moto's. Raises `S3Error`."""
     if request.method == "PUT":
         return put(request, bucket, key)
     conditional = "if-match" in request.headers or "if-none-match" in request.headers
@@ -97,6 +101,7 @@ def on_object(request: HttpRequest, bucket: Any, key: str) -> HttpResponse | Non
 
 
 def found(bucket: Any, key: str) -> FakeKey:
+    """The object of that key. Raises `S3Error` when there is none."""
     existing = bucket.keys.get(key)
     if existing is None:
         raise S3Error(404, "NoSuchKey", "The specified key does not exist.")
@@ -104,6 +109,7 @@ def found(bucket: Any, key: str) -> FakeKey:
 
 
 def put(request: HttpRequest, bucket: Any, key: str) -> HttpResponse:
+    """PutObject with conditional writes. Raises `S3Error`."""
     check_conditions(request.headers, bucket.keys.get(key))
     etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
     backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
@@ -125,6 +131,7 @@ def check_conditions(headers: Mapping[str, str], existing: FakeKey | None) -> No
 
 
 def object_headers(key: FakeKey) -> dict[str, str]:
+    """Headers that PUT, GET and HEAD of an object have in common."""
     headers = {"ETag": key.etag, "x-amz-request-id": "LOCAL"}
     if key.encryption is not None:
         headers["x-amz-server-side-encryption"] = key.encryption
@@ -132,6 +139,7 @@ def object_headers(key: FakeKey) -> dict[str, str]:
 
 
 def get(request: HttpRequest, key: FakeKey) -> HttpResponse:
+    """GetObject or HeadObject, in whole or by range. Raises `S3Error`."""
     headers = object_headers(key) | dict(key.metadata)
     headers["Last-Modified"] = key.last_modified_RFC1123
     headers["Accept-Ranges"] = "bytes"
@@ -168,6 +176,7 @@ def read(key: FakeKey, start: int, end: int) -> bytes:
 
 
 def list_objects(bucket: Any, query: Mapping[str, list[str]]) -> HttpResponse:
+    """A page of ListObjectsV2, in the order of the keys' UTF-8 bytes."""
     prefix = query.get("prefix", [""])[0]
     token = query.get("continuation-token", [""])[0]
     after = decode_token(token) if token else query.get("start-after", [""])[0]
@@ -192,6 +201,7 @@ def list_objects(bucket: Any, query: Mapping[str, list[str]]) -> HttpResponse:
 
 
 def listed(name: str, key: FakeKey) -> str:
+    """A key as ListObjectsV2 shows it."""
     return (
         f"<Contents><Key>{name}</Key><LastModified>{key.last_modified_ISO8601}</LastModified>"
         f"<ETag>{escape(key.etag)}</ETag><Size>{key.size}</Size>"
@@ -200,8 +210,10 @@ def listed(name: str, key: FakeKey) -> str:
 
 
 def encode_token(name: str) -> str:
+    """Continuation token that stands for the last key of a page."""
     return base64.urlsafe_b64encode(name.encode()).decode()
 
 
 def decode_token(token: str) -> str:
+    """The key that a continuation token stands for."""
     return base64.urlsafe_b64decode(token).decode()

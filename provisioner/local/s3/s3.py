@@ -1,4 +1,6 @@
-"""S3: the hot calls on our own, the rest through moto, and the faults that befall results."""
+"""S3 API: the hot calls on our own, the rest through moto, and the faults that befall results.
+
+Like S3 since 2020 it is strongly consistent: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html"""
 
 from __future__ import annotations
 
@@ -8,28 +10,29 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from container.batch_job_protocol import RESULTS
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.faults.fault_injector import FaultInjector
-from provisioner.local.faults.faults import LateResult
+from provisioner.local.faults.faults import ChanceFault, CorruptResult, DropResult, LateResult, TruncateResult
 from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.s3 import objects
 from provisioner.local.s3.bucket_policies import BucketPolicies
 
-RESULTS: Final = "/results/"
 Change: TypeAlias = Callable[[bytes], bytes]
 
 
 def truncated(body: bytes) -> bytes:
+    """The first half."""
     return body[: len(body) // 2]
 
 
 def corrupted(body: bytes) -> bytes:
-    """One byte in the middle is another."""
+    """The same with another byte in the middle."""
     middle = len(body) // 2
     return body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :] if body else b"\0"
 
 
-CHANGES: Final[dict[str, Change]] = {"truncate-result": truncated, "corrupt-result": corrupted}
+CHANGES: Final[dict[type[ChanceFault], Change]] = {TruncateResult: truncated, CorruptResult: corrupted}
 
 
 class S3:
@@ -43,7 +46,7 @@ class S3:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.query.partition("&")[0] in ("policy", "policy="):
             return self._policies(request)
-        if request.method == "PUT" and RESULTS in request.path and not self._faults.quiet:
+        if request.method == "PUT" and f"/{RESULTS}/" in request.path and not self._faults.quiet:
             return self._put_result(request)
         return self._answer(request)
 
@@ -53,10 +56,10 @@ class S3:
         return response or self._moto(request)
 
     def _put_result(self, request: HttpRequest) -> HttpResponse:
-        if self._faults.strikes("drop-result", request.path):
+        if self._faults.strikes(DropResult, request.path):
             return stored(request)
-        late = self._faults.struck_by("late-result", request.path)
-        if isinstance(late, LateResult):
+        late = self._faults.struck_by(LateResult, request.path)
+        if late is not None:
             timer = threading.Timer(late.seconds, self._answer, (request,))
             timer.daemon = True
             timer.start()
@@ -69,6 +72,6 @@ class S3:
 
 
 def stored(request: HttpRequest) -> HttpResponse:
-    """What S3 says to a PUT that went well."""
+    """Answer to a PUT that went well."""
     etag = hashlib.md5(request.body, usedforsecurity=False).hexdigest()
     return HttpResponse(200, {"ETag": f'"{etag}"'})

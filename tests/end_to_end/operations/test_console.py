@@ -13,7 +13,7 @@ import pytest
 
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import talking_client
-from tests.support.cluster.consoles import Desk, counts, desk, pictures, routes, total, used
+from tests.support.cluster.consoles import UserFolders, counts, pictures, routes, total, used, user_folders
 from tests.support.cluster.running_engine import await_condition, disabled_queue, running_engine
 from tests.support.console.terminal import Terminal
 
@@ -50,8 +50,8 @@ with Client(address=ADDRESS) as client:
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> Iterator[Desk]:
-    with desk(tmp_path) as here:
+def user(tmp_path: Path) -> Iterator[UserFolders]:
+    with user_folders(tmp_path) as here:
         yield here
 
 
@@ -87,9 +87,9 @@ class Watcher:
 
 
 @pytest.mark.long
-def test_a_demo_is_seen_through_every_state_adds_up_and_leaves_nothing(people: Desk) -> None:
+def test_a_demo_is_seen_through_every_state_adds_up_and_leaves_nothing(user: UserFolders) -> None:
     seen = Watcher()
-    with people.terminal("local", "--demo", str(TASKS)) as terminal:
+    with user.terminal("local", "--demo", str(TASKS)) as terminal:
         terminal.wait_for("LIVE", 90)
         assert any(map(seen.look, pictures(terminal, 90))), terminal.text
         assert sum(jobs for jobs, _ in routes(terminal.text).values()) == TASKS
@@ -103,14 +103,14 @@ def test_a_demo_is_seen_through_every_state_adds_up_and_leaves_nothing(people: D
     assert len(seen.slots) > 3
     assert max(seen.slots) == 100
     assert len(seen.lines) > 10
-    assert (people.processes(), people.engines(), list((people.folder / "tmp").iterdir())) == ([], [], [])
+    assert (user.processes(), user.engines(), list((user.folder / "tmp").iterdir())) == ([], [], [])
 
 
 # ---- what goes wrong
 
 
-def test_a_failed_jobs_traceback_is_three_keys_away(cluster: LocalCluster, people: Desk) -> None:
-    with people.run(cluster) as terminal, talking_client(cluster, FAILING) as client:
+def test_a_failed_jobs_traceback_is_three_keys_away(cluster: LocalCluster, user: UserFolders) -> None:
+    with user.run(cluster) as terminal, talking_client(cluster, FAILING) as client:
         terminal.wait_for(lambda text: counts(text).get("FAILED") == 1, 30)
         assert client.finish(30) == "[7]\n"
         for key, place in (("j", "BATCH"), ("\r", "timeline"), ("l", "Traceback (most recent call last):")):
@@ -119,12 +119,12 @@ def test_a_failed_jobs_traceback_is_three_keys_away(cluster: LocalCluster, peopl
         text = terminal.wait_for("ValueError")
         assert "in price" in text
         assert "no curve" not in text
-        end(terminal, people)
+        end(terminal, user)
 
 
-def test_why_a_job_waits_and_the_command_that_helps_are_one_key_away(cluster: LocalCluster, people: Desk) -> None:
+def test_why_a_job_waits_and_the_command_that_helps_are_one_key_away(cluster: LocalCluster, user: UserFolders) -> None:
     cluster.aws.fault("no-capacity:1")
-    with people.run(cluster) as terminal, talking_client(cluster, WAITING) as client:
+    with user.run(cluster) as terminal, talking_client(cluster, WAITING) as client:
         terminal.wait_for(lambda text: counts(text).get("RUNNABLE") == 1, 30)
         with disabled_queue(cluster):
             terminal.send("w")
@@ -134,13 +134,13 @@ def test_why_a_job_waits_and_the_command_that_helps_are_one_key_away(cluster: Lo
         assert client.finish(60) == "7\n"
         terminal.send("\x1b")
         terminal.wait_for(lambda text: counts(text).get("SUCCEEDED") == 1)
-        end(terminal, people)
+        end(terminal, user)
 
 
 def test_a_throttled_api_and_expired_credentials_are_seen_and_so_is_their_end(
-    cluster: LocalCluster, people: Desk
+    cluster: LocalCluster, user: UserFolders
 ) -> None:
-    with people.run(cluster) as terminal:
+    with user.run(cluster) as terminal:
         terminal.wait_for("LIVE", 60)
         cluster.aws.fault("throttle:SubmitJob:0/s")
         with talking_client(cluster, TRICKLE) as client:
@@ -153,21 +153,23 @@ def test_a_throttled_api_and_expired_credentials_are_seen_and_so_is_their_end(
             terminal.wait_for(lambda text: "nothing can be submitted" not in text, 60)
             assert client.finish(60) == "True\n"
         terminal.wait_for(lambda text: counts(text).get("SUCCEEDED") == 12)
-        end(terminal, people)
+        end(terminal, user)
 
 
-def test_a_killed_engine_is_said_and_its_successor_is_seen_within_seconds(cluster: LocalCluster, people: Desk) -> None:
-    with people.run(cluster) as owner:
+def test_a_killed_engine_is_said_and_its_successor_is_seen_within_seconds(
+    cluster: LocalCluster, user: UserFolders
+) -> None:
+    with user.run(cluster) as owner:
         owner.wait_for("LIVE", 60)
-        with people.terminal("attach") as onlooker:
+        with user.terminal("attach") as onlooker:
             onlooker.wait_for("LIVE")
-            os.kill(engine_pid(people), signal.SIGKILL)
+            os.kill(engine_pid(user), signal.SIGKILL)
             for terminal in (owner, onlooker):
                 text = terminal.wait_for("ENGINE LOST")
                 assert "retry in" in text
             owner.wait_for("the engine was killed by SIGKILL")
-            with running_engine(cluster, people.folder / "successor", environ=people.environ) as engine:
-                await_condition(lambda: len(people.engines()) == 1 and told_pid(people) == engine.process.pid)
+            with running_engine(cluster, user.folder / "successor", environ=user.environ) as engine:
+                await_condition(lambda: len(user.engines()) == 1 and shown_pid(user) == engine.process.pid)
                 reachable = time.monotonic()
                 for terminal in (owner, onlooker):
                     terminal.wait_for("LIVE", HEAL_S)
@@ -184,26 +186,26 @@ def test_a_killed_engine_is_said_and_its_successor_is_seen_within_seconds(cluste
 
 @pytest.mark.long
 def test_an_engine_left_running_is_come_back_to_with_the_words_that_were_printed(
-    cluster: LocalCluster, people: Desk
+    cluster: LocalCluster, user: UserFolders
 ) -> None:
-    go = people.folder / "go"
+    go = user.folder / "go"
     with talking_client(cluster, UNTIL_TOLD.format(mark=str(go))) as client:
-        with people.run(cluster) as terminal:
+        with user.run(cluster) as terminal:
             terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
             choose(terminal, "l")
             assert terminal.wait_end() == 0
             words = re.search(r"come back with: scaler-batch (.+)", said_at_the_end(terminal))
         assert words is not None
-        pid = engine_pid(people)
+        pid = engine_pid(user)
         for last in (signal.SIGKILL, signal.SIGHUP):
-            with people.terminal(*words[1].split()) as terminal:
+            with user.terminal(*words[1].split()) as terminal:
                 terminal.wait_for("READ-WRITE")
                 terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1)
                 terminal.process.send_signal(last)
                 assert terminal.wait_end() == {signal.SIGKILL: -9, signal.SIGHUP: 129}[last]
-        with people.terminal(*words[1].split()) as terminal:
+        with user.terminal(*words[1].split()) as terminal:
             terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1)
-            assert engine_pid(people) == pid
+            assert engine_pid(user) == pid
             terminal.send(":drain\r")
             terminal.wait_for("Drain (y)")
             terminal.send("y")
@@ -211,27 +213,27 @@ def test_an_engine_left_running_is_come_back_to_with_the_words_that_were_printed
             go.touch()
             assert client.finish(30) == "finished\n"
             terminal.wait_for("ENGINE LOST", 30)
-        await_condition(lambda: people.engines() == [])
+        await_condition(lambda: user.engines() == [])
 
 
 @pytest.mark.long
 def test_a_killed_console_leaves_its_engine_at_work_and_terminate_ends_what_runs(
-    cluster: LocalCluster, people: Desk
+    cluster: LocalCluster, user: UserFolders
 ) -> None:
-    go = people.folder / "go"
+    go = user.folder / "go"
     with talking_client(cluster, UNTIL_TOLD.format(mark=str(go))) as client:
-        with people.run(cluster) as terminal:
+        with user.run(cluster) as terminal:
             terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
             terminal.process.kill()
             terminal.wait_end()
         go.touch()
         assert client.finish(30) == "finished\n"
-    os.kill(engine_pid(people), signal.SIGTERM)
-    await_condition(lambda: people.processes() == [], 30)
-    never = people.folder / "never"
-    with talking_client(cluster, UNTIL_TOLD.format(mark=str(never))), people.run(cluster) as terminal:
+    os.kill(engine_pid(user), signal.SIGTERM)
+    await_condition(lambda: user.processes() == [], 30)
+    never = user.folder / "never"
+    with talking_client(cluster, UNTIL_TOLD.format(mark=str(never))), user.run(cluster) as terminal:
         terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
-        end(terminal, people)
+        end(terminal, user)
         assert cluster.aws.jobs()["running"] == 0
 
 
@@ -240,16 +242,16 @@ def said_at_the_end(terminal: Terminal) -> str:
     return bytes(terminal.output).rpartition(b"\x1b[?1049l")[2].decode().replace("\r\n", "\n")
 
 
-def engine_pid(people: Desk) -> int:
-    pid = told_pid(people)
+def engine_pid(user: UserFolders) -> int:
+    pid = shown_pid(user)
     assert pid is not None
     return pid
 
 
-def told_pid(people: Desk) -> int | None:
+def shown_pid(user: UserFolders) -> int | None:
     """None before the engine has told about itself."""
-    [name] = people.engines()
-    card = people.runtime / "scaler-batch" / name / "engine.json"
+    [name] = user.engines()
+    card = user.runtime / "scaler-batch" / name / "engine.json"
     found = re.search(r'"pid":(\d+)', card.read_text()) if card.exists() else None
     return int(found[1]) if found else None
 
@@ -261,8 +263,8 @@ def choose(terminal: Terminal, letter: str) -> None:
     terminal.send(letter)
 
 
-def end(terminal: Terminal, people: Desk) -> None:
+def end(terminal: Terminal, user: UserFolders) -> None:
     """Terminate: the console ends at once, its engine soon after."""
     choose(terminal, "T")
     assert terminal.wait_end() == 0, terminal.text
-    await_condition(lambda: people.processes() == [], 30)
+    await_condition(lambda: user.processes() == [], 30)

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster.consoles import Desk, desk
+from tests.support.cluster.consoles import UserFolders, user_folders
 from tests.support.console.terminal import Terminal
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> Iterator[Desk]:
-    with desk(tmp_path) as here:
+def user(tmp_path: Path) -> Iterator[UserFolders]:
+    with user_folders(tmp_path) as here:
         yield here
 
 
 @pytest.mark.long
-def test_its_stack_is_seen_clean_and_provisioned_from_either_and_leaves_nothing(people: Desk) -> None:
-    with people.terminal("local") as terminal, ending(terminal):
+def test_its_stack_is_seen_clean_and_provisioned_from_either_and_leaves_nothing(user: UserFolders) -> None:
+    with user.terminal("local") as terminal, ending(terminal):
         terminal.wait_for("LIVE", 90)
         terminal.send("R")
         terminal.wait_for(is_clean, 60)
-        with people.terminal("attach", "--allow-writes") as later:
+        with user.terminal("attach", "--allow-writes") as later:
             later.wait_for("LIVE", 30)
             later.send("R")
             later.wait_for(is_clean, 60)
@@ -32,7 +32,7 @@ def test_its_stack_is_seen_clean_and_provisioned_from_either_and_leaves_nothing(
             later.wait_for("Provision (y)")
             later.send("y")
             later.wait_for("nothing had to be done", 60)
-    assert (people.processes(), people.engines(), list(people.folder.glob(".scaler*"))) == ([], [], [])
+    assert (user.processes(), user.engines(), list(user.folder.glob(".scaler*"))) == ([], [], [])
 
 
 def is_clean(text: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.provisioner.local.test_process_ends import await_none, mentioning
+from tests.support.local_aws.processes import await_none, mentioning
 from tests.support.paths import ROOT
 
 STARTER = """

@@ -6,20 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from provisioner.local.aws import LocalAWS, LocalAWSError
-from tests.provisioner.local.conftest import PROGRAM, open_account
+from tests.support.local_aws.account import PROGRAM, open_account
+from tests.support.local_aws.processes import await_none, mentioning
 from tests.support.paths import ROOT
 
 STARTER = """
 import sys, time
 from provisioner.local.aws import LocalAWS
-from tests.provisioner.local.conftest import PROGRAM, open_account
+from tests.support.local_aws.account import PROGRAM, open_account
 aws = LocalAWS(state_dir=sys.argv[1], program=PROGRAM)
 aws.start()
 account = open_account(aws)
@@ -40,31 +40,6 @@ def starter(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         yield process
         process.kill()
-
-
-def mentioning(text: str | Path) -> list[int]:
-    """Processes whose command line names it, but for the starter itself."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            line = command_line(entry)
-            if str(text) in line and "open_account" not in line:
-                found.append(int(entry.name))
-    return found
-
-
-def command_line(entry: Path) -> str:
-    try:
-        return (entry / "cmdline").read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-def await_none(find: Callable[[], list[int]]) -> None:
-    deadline = time.monotonic() + 20
-    while find():
-        assert time.monotonic() < deadline, f"still there: {find()}"
-        time.sleep(0.02)
 
 
 def fork_server_of(pid: int) -> int:

@@ -20,7 +20,7 @@ STATES = ("QUEUED", "SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "
 ROUTES = ("inline", "gzip", "s3")
 
 
-class Desk:
+class UserFolders:
     """One person's folders and variables, so that what is started here finds nothing else, and can be found."""
 
     def __init__(self, folder: Path, runtime: Path) -> None:
@@ -57,10 +57,10 @@ class Desk:
 
 
 @contextmanager
-def desk(folder: Path) -> Iterator[Desk]:
+def user_folders(folder: Path) -> Iterator[UserFolders]:
     """Its sockets have a folder with a short name, as sockets need. At the end nothing that was started goes on."""
     with short_folder() as runtime:
-        here = Desk(folder, runtime)
+        here = UserFolders(folder, runtime)
         try:
             yield here
         finally:

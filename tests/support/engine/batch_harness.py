@@ -17,6 +17,7 @@ import boto3
 import cloudpickle
 
 from container.batch_job_frames import Blob
+from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.backend import BatchBackend
 from engine.config.settings import ManagerConfig
@@ -27,7 +28,6 @@ from tests.support.local_aws.prerequisites import compute_resources
 BUCKET = "backend-test"
 QUEUE = "backend-queue"
 DEFINITION = "backend-job"
-COMMAND = [word for name in ("store", "submission", "payload", "options") for word in (f"--{name}", f"Ref::{name}")]
 
 
 class Serializer:
@@ -179,14 +179,14 @@ def provision(aws: LocalAWS) -> None:
             tags={"opengris:stack": "backend-test"},
             computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "backend-environment"}],
         )
-        register(batch, DEFINITION, COMMAND)
+        register(batch, DEFINITION, list(COMMAND))
 
 
 def register(batch: Any, name: str, command: list[str]) -> None:
     batch.register_job_definition(
         jobDefinitionName=name,
         type="container",
-        parameters=dict.fromkeys(("store", "submission", "payload", "options"), "none"),
+        parameters=PARAMETER_DEFAULTS,
         containerProperties={
             "image": "example/runner:1",
             "command": command,

@@ -11,7 +11,7 @@ from provisioner.local.batch.account import LocalInstanceProfile
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.errors import BatchError
 from provisioner.local.options import Delays
-from tests.provisioner.local.batch.test_lifecycle import World
+from tests.support.local_aws.manual_batch import ManualBatch
 
 DELAY = 10.0
 ROLE = "arn:aws:iam::123456789012:role"
@@ -65,7 +65,7 @@ class Plane:
     """Environments, queues and definitions in an account; each change takes ten seconds."""
 
     def __init__(self, propagation: float = 0.0, delay: float = DELAY) -> None:
-        self.world = World()
+        self.world = ManualBatch()
         self.world.lifecycle.placement.queues.clear()
         self.clock = self.world.clock
         self.account = FakeAccount()

@@ -22,9 +22,8 @@ from container.batch_job_frames import (
     ResultStatus,
     decode_result,
     encode_payload,
-    to_inline,
-    to_inline_gzip,
 )
+from container.batch_job_protocol import BUNDLE_TEXT, JobParameter, payload_key, result_key, to_inline, to_inline_gzip
 from tests.support.paths import CONTAINER
 
 RUNNER = CONTAINER / "batch_job_runner.py"
@@ -59,7 +58,8 @@ def start_runner(
     endpoint: str, submission: str, text: str, *, options: str = "region=us-east-1", **environ: str
 ) -> subprocess.Popen[bytes]:
     command = [os.environ.get("RUNNER_PYTHON", sys.executable), str(RUNNER)]
-    command += ["--store", f"s3://{STORE}", "--submission", submission, "--payload", text, "--options", options]
+    values = (f"s3://{STORE}", submission, text, options)
+    command += [word for flag, value in zip(JobParameter, values, strict=True) for word in (flag.flag, value)]
     credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": endpoint}
     batch = {"AWS_BATCH_JOB_ID": "job", "AWS_BATCH_JOB_ATTEMPT": "1"}
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -75,11 +75,11 @@ def round_trip(
     endpoint, task_id, submission = os.environ["S3"], uuid.uuid4().bytes, uuid.uuid4().hex
     frame = encode_payload([(task_id, payload(function, arguments, serializer))])
     if route == "s3":
-        urlopen(Request(f"{endpoint}/{STORE}/payloads/{submission}", data=frame, method="PUT")).close()
-    texts = {"inline": to_inline(frame), "gzip": to_inline_gzip(frame), "s3": "s3"}
+        urlopen(Request(f"{endpoint}/{STORE}/{payload_key(submission)}", data=frame, method="PUT")).close()
+    texts = {"inline": to_inline(frame), "gzip": to_inline_gzip(frame), "s3": BUNDLE_TEXT}
     process = start_runner(endpoint, submission, texts[route])
     _, log = process.communicate(timeout=60)
-    with urlopen(f"{endpoint}/{STORE}/results/{submission}/{task_id.hex()}") as answer:
+    with urlopen(f"{endpoint}/{STORE}/{result_key(submission, task_id)}") as answer:
         meta, body = decode_result(answer.read(), task_id)
     return Returned(process.returncode, log.decode(), meta, pickle.loads(body))
 

@@ -9,15 +9,16 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from container.batch_job_protocol import BUNDLE_TEXT, NOT_GIVEN, JobParameter
 from engine.aws import limits
 from engine.backends.batch.track.failure import JobEnd
 from engine.model import Attempt, Description
 
-SHOWN_PARAMETERS: Final = ("store", "submission", "options")
+SHOWN_PARAMETERS: Final = tuple(one.value for one in JobParameter if one is not JobParameter.PAYLOAD)
 """The runner's own; a definition of somebody else's may have more, and those may hold anything."""
 ENVIRONMENTS: Final = ("environment", "env")
 """Under these names Batch lists variables, for containers, nodes, tasks and pods alike."""
-HARMLESS: Final = ("s3", "none", "")
+HARMLESS: Final = (BUNDLE_TEXT, NOT_GIVEN, "")
 """The runner's words for a payload that is not in the parameter."""
 SHORTEST_SOUGHT: Final = 8
 """A hidden parameter is also looked for in all other texts; a shorter value occurs there by chance."""

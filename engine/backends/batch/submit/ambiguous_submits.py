@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
+from container.batch_job_protocol import JobParameter
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.client import DELETE_OBJECTS, DESCRIBE_JOBS, LIST_JOBS, PUT_OBJECT, TERMINATE_JOB, AwsClient
@@ -82,7 +83,7 @@ class AmbiguousSubmits:
             asked = job_ids[start : start + limits.DESCRIBE_JOBS_IDS]
             answer = await self.caller.call(DESCRIBE_JOBS, jobs=asked)
             for job in answer["jobs"]:
-                if job.get("parameters", {}).get("submission") == submission.submission_id:
+                if job.get("parameters", {}).get(JobParameter.SUBMISSION.value) == submission.submission_id:
                     job_id: str = job["jobId"]
                     return job_id
         return None

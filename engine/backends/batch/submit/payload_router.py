@@ -13,18 +13,30 @@ and inside the overrides that ECS gets.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from container.batch_job_frames import MAX_INLINE_FRAME, to_inline, to_inline_gzip
+from container.batch_job_protocol import (
+    BUNDLE_TEXT,
+    MAX_INLINE_FRAME,
+    PayloadForm,
+    payload_form,
+    to_inline,
+    to_inline_gzip,
+)
 from engine.model import Route
 
 RAW_INLINE_LIMIT: Final = 4 * 1024
 """The seed's: raw bytes that travel uncompressed."""
 TEXT_LIMIT: Final = 28 * 1024
 """The seed's: characters of an encoded payload inside SubmitJob."""
-S3_TEXT: Final = "s3"
-"""The payload parameter of a submission whose frame lies in S3."""
+ROUTES: Final[Mapping[PayloadForm, Route]] = {
+    PayloadForm.PLAIN: Route.INLINE,
+    PayloadForm.GZIP: Route.GZIP,
+    PayloadForm.BUNDLE: Route.S3,
+}
+"""By the form in which a payload travels, the route that it took."""
 _PROBE_FROM: Final = 256 * 1024
 _PROBE_CHUNK: Final = 64 * 1024
 
@@ -63,7 +75,12 @@ def route_payload(frame: bytes, room: Room) -> RoutedPayload:
     if packed is not None:
         why = f"{raw:,} bytes compressed to {len(packed):,} characters, of {room.text:,} that the job has room for"
         return RoutedPayload(Route.GZIP, packed, len(packed), why)
-    return RoutedPayload(Route.S3, S3_TEXT, raw, _why_s3(raw, room))
+    return RoutedPayload(Route.S3, BUNDLE_TEXT, raw, _why_s3(raw, room))
+
+
+def route_of(text: str) -> Route:
+    """The route of a payload parameter that was sent once. Raises `PayloadFormError` for an unknown form."""
+    return ROUTES[payload_form(text)]
 
 
 def _why_s3(raw: int, room: Room) -> str:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from container.batch_job_protocol import REFERENCE, JobParameter
 from engine.aws import limits
 from engine.aws.retry_rules import RETRY_STRATEGY
 from engine.backends.batch.ledger import Submission
@@ -68,15 +69,15 @@ class JobTemplate:
 
     def _parameters(self, submission: Submission, text: str) -> dict[str, str]:
         return {
-            "store": self.store_uri,
-            "submission": submission.submission_id,
-            "payload": text,
-            "options": self.options,
+            JobParameter.STORE.value: self.store_uri,
+            JobParameter.SUBMISSION.value: submission.submission_id,
+            JobParameter.PAYLOAD.value: text,
+            JobParameter.OPTIONS.value: self.options,
         }
 
     def _overrides_size(self, submission: Submission) -> int:
         """Characters of the overrides without the payload text."""
-        values = {f"Ref::{name}": value for name, value in self._parameters(submission, "").items()}
+        values = {f"{REFERENCE}{name}": value for name, value in self._parameters(submission, "").items()}
         overrides = {
             "command": [values.get(word, word) for word in self.command],
             "resourceRequirements": _requirements(submission.shape),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from container.batch_job_protocol import FENCE, OBJECTS, PAYLOADS, RESULTS
 from engine.aws.budget import Clock, Sleep
 from engine.aws.errors import AwsError
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
@@ -114,9 +115,9 @@ class Adoption:
         self._cleared.set()
 
     async def _delete_leftovers(self) -> None:
-        blobs = [_name(key) for key in await self.inventory.keys("objects")]
-        keys = [*await self.inventory.keys("payloads"), *await self.inventory.keys("results")]
-        keys += [key for key in await self.inventory.keys("fence") if self._is_old(key)]
+        blobs = [_name(key) for key in await self.inventory.keys(OBJECTS)]
+        keys = [*await self.inventory.keys(PAYLOADS), *await self.inventory.keys(RESULTS)]
+        keys += [key for key in await self.inventory.keys(FENCE) if self._is_old(key)]
         prefix = f"{self.layout.root}/"
         ours = self.ledger.submissions
         await self.cleaner.delete([key for key in keys if key.removeprefix(prefix).split("/")[1] not in ours])

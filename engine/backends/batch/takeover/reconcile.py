@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from container.batch_job_frames import FrameError
+from container.batch_job_protocol import JobParameter
 from engine.aws.budget import Sleep
 from engine.aws.errors import AwsError
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
@@ -169,9 +170,13 @@ class Reconciler:
 
     def _tell_failure(self, record: BatchTask, job: dict[str, Any] | None) -> bool:
         parameters = (job or {}).get("parameters") or {}
-        if job is None or parameters.get("store") != self.layout.uri or job.get("statusReason") in OUR_DOING:
+        if (
+            job is None
+            or parameters.get(JobParameter.STORE.value) != self.layout.uri
+            or job.get("statusReason") in OUR_DOING
+        ):
             return False
-        submission_id = parameters["submission"]
+        submission_id = parameters[JobParameter.SUBMISSION.value]
         record.submission = Submission(
             submission_id, job["jobName"], (record,), record.shape, job_id=job["jobId"], ended=True
         )

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from container.batch_job_frames import FIRST_READ, FrameError, from_inline, manifest_length, task_ids
+from container.batch_job_frames import FIRST_READ, FrameError, manifest_length, task_ids
+from container.batch_job_protocol import (
+    BUNDLE_TEXT,
+    PAYLOADS,
+    RESULTS,
+    JobParameter,
+    PayloadFormError,
+    from_inline,
+)
 from engine.aws import limits
 from engine.aws.client import GET_OBJECT, LIST_OBJECTS, AwsClient
 from engine.aws.errors import AwsError, ErrorAction
@@ -22,14 +30,14 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.names import JobKind, StoreLayout
 from engine.backends.batch.own_jobs import JobLists, OwnJob
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
+from engine.backends.batch.submit.payload_router import route_of
 from engine.backends.batch.track.canceller import REASON as CANCELLED_BY_US
 from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.job_poller import STARTED, TERMINAL, job_states
-from engine.model import ResourceShape, Route
+from engine.model import ResourceShape
 
 logger = logging.getLogger(__name__)
 
-BUNDLE_TEXT: Final = "s3"
 OUR_DOING: Final = (CANCELLED_BY_US, SURFACED)
 REMEMBERED: Final = 200_000
 """Tasks of failed jobs that are kept in mind, some 40 MB."""
@@ -60,7 +68,7 @@ class PredecessorScan:
         living = await self.restore([job.job_id for job in await self.jobs.living()])
         known = {one.submission_id for one in living}
         results = await self.results()
-        bundles = {key.rpartition("/")[2] for key in await self.keys("payloads")} - known
+        bundles = {key.rpartition("/")[2] for key in await self.keys(PAYLOADS)} - known
         ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in known]
         return ScanFindings([*living, *ended], sorted(bundles - results.keys()))
 
@@ -101,7 +109,7 @@ class PredecessorScan:
 
     async def results(self, submission_id: str | None = None) -> dict[str, list[bytes]]:
         """The tasks of which results lie in S3, by submission."""
-        folder = "results" if submission_id is None else f"results/{submission_id}"
+        folder = RESULTS if submission_id is None else f"{RESULTS}/{submission_id}"
         found: dict[str, list[bytes]] = {}
         for parsed in map(self.layout.parse_result, await self.keys(folder)):
             if parsed is not None:
@@ -122,12 +130,13 @@ class PredecessorScan:
     async def _submission(self, job: dict[str, Any]) -> Submission | None:
         """None for a job of the same id that works on another bucket or prefix, or whose tasks can't be told."""
         parameters = job.get("parameters") or {}
-        if parameters.get("store") != self.layout.uri:
+        if parameters.get(JobParameter.STORE.value) != self.layout.uri:
             return None
-        submission_id, text = parameters.get("submission", ""), parameters.get("payload", "")
+        submission_id = parameters.get(JobParameter.SUBMISSION.value, "")
+        text = parameters.get(JobParameter.PAYLOAD.value, "")
         try:
             ids = await self.manifest(submission_id) if text == BUNDLE_TEXT else task_ids(from_inline(text))
-        except (AwsError, FrameError) as error:
+        except (AwsError, FrameError, PayloadFormError) as error:
             cleaned = isinstance(error, AwsError) and error.remedy is ErrorAction.ABSENT and job["status"] in TERMINAL
             level = logging.DEBUG if cleaned else logging.WARNING
             logger.log(level, "job %s (%s) can't be picked up: %s", job["jobName"], job["jobId"], error)
@@ -163,13 +172,12 @@ def ended_submission(submission_id: str, ids: Sequence[bytes]) -> Submission:
 
 def _restored(job: dict[str, Any], submission_id: str, text: str, ids: Sequence[bytes]) -> Submission:
     shape = _shape(job)
-    routes = {"b": Route.INLINE, "z": Route.GZIP}
     submission = Submission(
         submission_id=submission_id,
         job_name=job["jobName"],
         tasks=_orphans(ids, shape),
         shape=shape,
-        route=routes.get(text[:1], Route.S3),
+        route=route_of(text),
         text=text,
         has_bundle=text == BUNDLE_TEXT,
         job_id=job["jobId"],

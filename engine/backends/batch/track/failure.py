@@ -6,6 +6,7 @@ import pickle
 from dataclasses import dataclass
 from typing import Any, Final
 
+from container.batch_job_protocol import RESULT_WRITTEN, RunnerExit
 from engine.model import Outcome, Profile
 
 OUT_OF_MEMORY: Final = "OutOfMemory"
@@ -43,10 +44,10 @@ class JobEnd:
 
     @property
     def promises_result(self) -> bool:
-        """The runner ends with 0, 1 or 2 only after the result was written."""
+        """Whether the job ended in a way that the runner ends only after the result was written."""
         if self.status == "SUCCEEDED":
             return True
-        return self.exit_code in (0, 1, 2) and not self.container_reason and not self.was_timed_out
+        return self.exit_code in RESULT_WRITTEN and not self.container_reason and not self.was_timed_out
 
     @property
     def was_timed_out(self) -> bool:
@@ -91,9 +92,9 @@ def _kind(end: JobEnd) -> tuple[type[Exception], str]:
         return MemoryError, "the job ran out of memory"
     if end.was_timed_out:
         return TimeoutError, "the job ran into its time-out"
-    if end.exit_code == 75:
+    if end.exit_code == RunnerExit.TRY_AGAIN:
         return RuntimeError, "the job could not reach S3, and its attempts are used up"
-    if end.exit_code == 76:
+    if end.exit_code == RunnerExit.REFUSED:
         return RuntimeError, "the job may not use S3: check the job role's policy and the bucket"
     if end.status_reason.startswith("Host EC2"):
         return RuntimeError, "the job lost its host in each attempt"

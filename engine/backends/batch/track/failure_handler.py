@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from container.batch_job_frames import FrameError
+from container.batch_job_protocol import PayloadFormError, RunnerExit
 from engine.aws import limits
 from engine.aws.budget import Clock
 from engine.aws.errors import AwsError
@@ -27,8 +28,6 @@ from engine.model import Outcome
 
 logger = logging.getLogger(__name__)
 
-UNREACHABLE: Final = 75
-"""The runner's exit code when it did not call the function because S3 could not be reached."""
 RESULT_PATIENCE_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
 VANISHED_RESENDS: Final = 1
@@ -105,7 +104,7 @@ class FailureHandler:
 
     def failed_before(self, record: BatchTask, end: JobEnd) -> bool:
         """A predecessor's job of this task ended so. False: the function was not called, or its outcome is known."""
-        if end.status != "FAILED" or end.promises_result or end.exit_code == UNREACHABLE or _was_too_long(end):
+        if end.status != "FAILED" or end.promises_result or end.exit_code == RunnerExit.TRY_AGAIN or _was_too_long(end):
             return False
         self._fail(record, end, partial(job_failure, end))
         return True
@@ -139,7 +138,7 @@ class FailureHandler:
             record.stage = BatchStage.LAUNCHING
         try:
             await self.recall.restore(submission, records)
-        except (AwsError, FrameError) as error:
+        except (AwsError, FrameError, PayloadFormError) as error:
             for record in records:
                 await self.refuse([record], f"the task can't be sent again, its payload can't be read back: {error}")
             return
@@ -168,7 +167,7 @@ def _was_too_long(end: JobEnd) -> bool:
 def _was_not_called(submission: Submission, record: BatchTask, end: JobEnd) -> bool:
     if submission.fenced and end.status == "SUCCEEDED":
         return True
-    return end.exit_code == UNREACHABLE and record.resent < UNREACHABLE_RESENDS
+    return end.exit_code == RunnerExit.TRY_AGAIN and record.resent < UNREACHABLE_RESENDS
 
 
 def _vanished(submission: Submission, end: JobEnd, _: str) -> Exception:

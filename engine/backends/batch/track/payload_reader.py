@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from container.batch_job_frames import Blob, BlobRef, PayloadReader, from_inline
+from container.batch_job_frames import Blob, BlobRef, PayloadReader
+from container.batch_job_protocol import from_inline
 from engine.aws.client import GET_OBJECT, AwsClient
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.ledger import BatchTask, Submission
@@ -22,7 +23,7 @@ class SubmittedPayloadReader:
     layout: StoreLayout
 
     async def restore(self, submission: Submission, records: Sequence[BatchTask]) -> None:
-        """Each record gets its `work` again. Raises `AwsError`, `FrameError`."""
+        """Each record gets its `work` again. Raises `AwsError`, `FrameError`, `PayloadFormError`."""
         works = await self.caller.run(GET_OBJECT, lambda: self._works(submission, records))
         for record, work in zip(records, works, strict=True):
             record.work = work

@@ -1,4 +1,4 @@
-"""What Batch does after it has answered: the end of CREATING, UPDATING and DELETING."""
+"""Background work of Batch's control plane: the end of CREATING, UPDATING and DELETING."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ class Background:
         self._lifecycle = lifecycle
 
     def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
         return self._lifecycle.clock.now_ms()
 
-    def later(self, delay: float, action: Callable[[], object]) -> None:
+    def later(self, delay_s: float, action: Callable[[], object]) -> None:
+        """Run `action` in so many seconds."""
+
         def locked() -> None:
             with self._lifecycle.lock:
                 action()
                 self._lifecycle.schedule()
 
-        self._lifecycle.clock.after(delay, locked)
+        self._lifecycle.clock.after(delay_s, locked)
 
     def end_jobs(self, ids: list[str], reason: str) -> None:
+        """Terminate the jobs of these ids."""
         for job_id in ids:
             job = self._lifecycle.find(job_id)
             if job is not None:

@@ -1,4 +1,6 @@
-"""What RegisterJobDefinition refuses.
+"""Validation of RegisterJobDefinition.
+
+Stricter than AWS in one point: only definitions of type container are played.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_RegisterJobDefinition.html
 """
@@ -23,6 +25,7 @@ RULE_ACTIONS: Final = ("RETRY", "EXIT")
 
 
 def check_definition(request: Json, knows_role: Callable[[str], bool]) -> None:
+    """Raises `BatchError` for a definition that Batch would not register."""
     check_size(request)
     if request.get("type") != "container":
         raise invalid(f"The local AWS plays job definitions of type container, got {request.get('type')}.")
@@ -36,12 +39,14 @@ def check_definition(request: Json, knows_role: Callable[[str], bool]) -> None:
 
 
 def check_size(request: Json) -> None:
+    """Raises `BatchError` for a definition of 24 KiB or more."""
     size = len(msgspec.json.encode(request))
     if size >= MAX_BYTES:
         raise client_error(f"Job definition size must be less than 24 KiB, got {-(-size // 1024)} KiB")
 
 
 def check_container(container: Mapping[str, Any]) -> None:
+    """Raises `BatchError` without an image, for resources that are no numbers, for reserved variables."""
     if not container.get("image"):
         raise invalid("image must not be empty.")
     resources = merge_resources(container, {})
@@ -58,6 +63,7 @@ def check_container(container: Mapping[str, Any]) -> None:
 
 
 def check_roles(container: Mapping[str, Any], knows_role: Callable[[str], bool]) -> None:
+    """Raises `BatchError` for roles that are none, or that Batch doesn't know (yet)."""
     for field in ROLES:
         arn = container.get(field)
         if arn is None:
@@ -69,6 +75,7 @@ def check_roles(container: Mapping[str, Any], knows_role: Callable[[str], bool])
 
 
 def check_retries(retry: Mapping[str, Any]) -> None:
+    """Raises `BatchError` for attempts or rules that Batch would not take."""
     attempts(retry)
     for rule in retry_rules(retry):
         if rule.action.upper() not in RULE_ACTIONS:

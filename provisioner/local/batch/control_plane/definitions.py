@@ -15,7 +15,7 @@ from provisioner.local.batch.requests import Json, arn_of, new_name, page, requi
 
 
 class Definitions:
-    """Owns them. Methods want the lifecycle's lock held."""
+    """Registry of job definitions. Methods want the lifecycle's lock held."""
 
     def __init__(self, region: str, background: Background, health: EnvironmentHealth) -> None:
         self._known: dict[str, list[LocalDefinition]] = {}
@@ -24,6 +24,7 @@ class Definitions:
         self._health = health
 
     def register(self, request: Json) -> Json:
+        """Answer RegisterJobDefinition with a new revision. Raises `BatchError`."""
         name = new_name(request, "jobDefinitionName")
         now = self._background.now_ms()
         definition_rules.check_definition(request, lambda arn: self._health.knows_role(arn, now))
@@ -34,6 +35,7 @@ class Definitions:
         return {"jobDefinitionName": name, "jobDefinitionArn": arn, "revision": revision}
 
     def deregister(self, request: Json) -> Json:
+        """Answer DeregisterJobDefinition: the revision is INACTIVE, and jobs of it go on. Raises `BatchError`."""
         name = required(request, "jobDefinition")
         if ":" not in short_name(name):
             raise client_error(f"Job definition {name} lacks its revision; give it as name:revision.")

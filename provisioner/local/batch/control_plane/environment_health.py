@@ -1,4 +1,4 @@
-"""Why a compute environment is INVALID: what it names and the account lacks.
+"""Health of compute environments: one is INVALID for what it names and the account lacks.
 
 https://docs.aws.amazon.com/batch/latest/userguide/invalid_compute_environment.html. IAM tells its news to the other
 services after a while, so a role or an instance profile that has just been made isn't there for them yet.
@@ -11,11 +11,11 @@ from provisioner.local.batch.records import LocalEnvironment
 
 
 class EnvironmentHealth:
-    """`propagation` is how many seconds IAM's news need."""
+    """Checks of environments against the account. `propagation_s` is how long news of IAM travel to Batch."""
 
-    def __init__(self, account: Account, propagation: float) -> None:
+    def __init__(self, account: Account, propagation_s: float) -> None:
         self._account = account
-        self._propagation_ms = propagation * 1000
+        self._propagation_ms = propagation_s * 1000
 
     def problem(self, environment: LocalEnvironment, now_ms: int) -> str | None:
         """The status reason of an environment that can't work."""
@@ -39,6 +39,7 @@ class EnvironmentHealth:
         return self._role_problem(environment, now_ms) or profile
 
     def knows_role(self, arn: str, now_ms: int) -> bool:
+        """Whether the role exists, and Batch has heard of it."""
         since = self._account.role_since(arn)
         return since is not None and self._is_known(since, now_ms)
 

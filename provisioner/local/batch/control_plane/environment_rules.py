@@ -1,4 +1,4 @@
-"""What CreateComputeEnvironment and UpdateComputeEnvironment refuse at once.
+"""Validation of CreateComputeEnvironment and UpdateComputeEnvironment: what AWS refuses at once.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateComputeEnvironment.html and
 https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html. Where the texts of AWS are
@@ -32,6 +32,7 @@ TEMPLATE_NAMES: Final = ("launchTemplateId", "launchTemplateName")
 
 
 def check_new(request: Json, account: Account) -> None:
+    """Raises `BatchError` for an environment that Batch would not make."""
     kind = request.get("type")
     if kind not in ("MANAGED", "UNMANAGED"):
         raise invalid(f"type must be one of MANAGED, UNMANAGED, got {kind}.")
@@ -54,6 +55,7 @@ def check_change(environment: LocalEnvironment, request: Json, account: Account)
 
 
 def check_updatable(environment: LocalEnvironment, changes: Mapping[str, Any]) -> None:
+    """Raises `BatchError` for fields that can't be changed in this environment."""
     if changes.get("allocationStrategy") == BEST_FIT:
         raise invalid("BEST_FIT isn't supported when updating a compute environment.")
     fields = ", ".join(sorted(set(changes) - set(SCALING)))
@@ -76,6 +78,7 @@ def merged(before: Mapping[str, Any], changes: Mapping[str, Any]) -> Json:
 
 
 def check_compute(compute: Mapping[str, Any], account: Account) -> None:
+    """Raises `BatchError` for compute resources that Batch would not take."""
     check_strategy(compute)
     check_sizes(compute)
     check_network(compute, account)
@@ -88,10 +91,12 @@ def check_compute(compute: Mapping[str, Any], account: Account) -> None:
 
 
 def strategy_of(compute: Mapping[str, Any]) -> str:
+    """The allocation strategy; BEST_FIT is the default."""
     return str(compute.get("allocationStrategy") or BEST_FIT)
 
 
 def check_strategy(compute: Mapping[str, Any]) -> None:
+    """Raises `BatchError` for a type, or a strategy that doesn't fit it."""
     kind, strategy = str(compute.get("type")), strategy_of(compute)
     if kind not in STRATEGIES:
         raise invalid(f"Compute resource type can only be one of [{', '.join(STRATEGIES)}], got {kind}.")
@@ -103,6 +108,7 @@ def check_strategy(compute: Mapping[str, Any]) -> None:
 
 
 def check_sizes(compute: Mapping[str, Any]) -> None:
+    """Raises `BatchError` unless 0 <= minvCpus <= desiredvCpus <= maxvCpus."""
     least, most = int(compute.get("minvCpus", 0)), compute.get("maxvCpus")
     if most is None or int(most) < 1:
         raise invalid("maxvCpus must be provided and be at least 1.")
@@ -114,6 +120,7 @@ def check_sizes(compute: Mapping[str, Any]) -> None:
 
 
 def check_network(compute: Mapping[str, Any], account: Account) -> None:
+    """Raises `BatchError` for subnets and security groups that are missing, unknown or of several VPCs."""
     subnets, groups = compute.get("subnets", ()), compute.get("securityGroupIds", ())
     if not subnets:
         raise invalid("subnets must not be empty.")
@@ -129,6 +136,7 @@ def check_network(compute: Mapping[str, Any], account: Account) -> None:
 
 
 def check_profile(compute: Mapping[str, Any]) -> None:
+    """Raises `BatchError` without an instance profile, or for the ARN of something else."""
     profile = compute.get("instanceRole")
     if not profile:
         raise invalid("instanceRole must not be empty.")
@@ -137,6 +145,7 @@ def check_profile(compute: Mapping[str, Any]) -> None:
 
 
 def check_template(compute: Mapping[str, Any], account: Account) -> None:
+    """Raises `BatchError` for a launch template that is ambiguous or doesn't exist."""
     template = compute.get("launchTemplate")
     if template is None:
         return
@@ -147,6 +156,7 @@ def check_template(compute: Mapping[str, Any], account: Account) -> None:
 
 
 def check_images(compute: Mapping[str, Any]) -> None:
+    """Raises `BatchError` for image types that Batch doesn't have."""
     configurations = compute.get("ec2Configuration", ())
     if len(configurations) > 2:
         raise invalid(f"ec2Configuration takes at most 2 entries, got {len(configurations)}.")

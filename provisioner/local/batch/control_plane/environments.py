@@ -31,7 +31,7 @@ HEALTHY: Final = "ComputeEnvironment Healthy"
 
 
 class Environments:
-    """Owns them. `delay` is in seconds; methods want the lifecycle's lock held."""
+    """Registry of compute environments. methods want the lifecycle's lock held."""
 
     def __init__(
         self,
@@ -40,38 +40,41 @@ class Environments:
         account: Account,
         health: EnvironmentHealth,
         queues: Mapping[str, LocalQueue],
-        delay: float,
+        delay_s: float,
     ) -> None:
-        self.known: dict[str, LocalEnvironment] = {}
+        self.by_name: dict[str, LocalEnvironment] = {}
         self._region = region
         self._background = background
         self._account = account
         self._health = health
         self._queues = queues
-        self._delay = delay
+        self._delay_s = delay_s
 
     def create(self, request: Json) -> Json:
-        name = new_name(request, "computeEnvironmentName", self.known)
+        """Answer CreateComputeEnvironment. Raises `BatchError`."""
+        name = new_name(request, "computeEnvironmentName", self.by_name)
         state = state_of(request, "ENABLED")
         environment_rules.check_new(request, self._account)
         if not request.get("serviceRole"):
             request["serviceRole"] = self._account.service_linked_role()
         environment = LocalEnvironment(name, arn_of(self._region, "compute-environment", name), request, state)
-        self.known[name] = environment
-        self._background.later(self._delay, lambda: self._settle(environment))
+        self.by_name[name] = environment
+        self._background.later(self._delay_s, lambda: self._settle(environment))
         return answer(environment)
 
     def update(self, request: Json) -> Json:
+        """Answer UpdateComputeEnvironment. Raises `BatchError`."""
         environment = self.find(required(request, "computeEnvironment"))
         check_settled(environment.status, "update")
         state = state_of(request, environment.state)
         environment_rules.check_change(environment, request, self._account)
         self._apply(environment, request)
         environment.state, environment.status = state, "UPDATING"
-        self._background.later(self._delay, lambda: self._settle(environment))
+        self._background.later(self._delay_s, lambda: self._settle(environment))
         return answer(environment)
 
     def delete(self, request: Json) -> Json:
+        """Answer DeleteComputeEnvironment. Raises `BatchError` unless it is DISABLED and in no queue."""
         environment = self.find(required(request, "computeEnvironment"))
         check_settled(environment.status, "delete")
         if environment.state != "DISABLED":
@@ -79,22 +82,24 @@ class Environments:
         if any(queue.uses(environment) for queue in self._queues.values()):
             raise client_error("Cannot delete, found existing JobQueue relationship")
         environment.status = "DELETING"
-        self._background.later(self._delay, lambda: self._remove(environment))
+        self._background.later(self._delay_s, lambda: self._remove(environment))
         return {}
 
     def describe(self, request: Json) -> Json:
-        found = chosen(request.get("computeEnvironments"), self.known)
+        """Answer DescribeComputeEnvironments."""
+        found = chosen(request.get("computeEnvironments"), self.by_name)
         return page(request, "computeEnvironments", [views.environment_detail(one) for one in found])
 
     def find(self, name_or_arn: str) -> LocalEnvironment:
-        found = self.known.get(short_name(name_or_arn))
+        """The environment of that name or ARN. Raises `BatchError` when there is none."""
+        found = self.by_name.get(short_name(name_or_arn))
         if found is None:
             raise client_error(f"{name_or_arn} does not exist")
         return found
 
     def has_group(self, group_id: str) -> bool:
         """Whether an environment has that security group."""
-        return any(group_id in one.compute.get("securityGroupIds", ()) for one in list(self.known.values()))
+        return any(group_id in one.compute.get("securityGroupIds", ()) for one in list(self.by_name.values()))
 
     def _apply(self, environment: LocalEnvironment, request: Json) -> None:
         if "computeResources" in request:
@@ -113,10 +118,11 @@ class Environments:
     def _remove(self, environment: LocalEnvironment) -> None:
         stranded = self._health.stranded(environment, self._background.now_ms())
         if stranded is None:
-            del self.known[environment.name]
+            del self.by_name[environment.name]
         else:
             environment.status, environment.status_reason = "INVALID", stranded
 
 
 def answer(environment: LocalEnvironment) -> Json:
+    """The answer to a call that makes or changes an environment."""
     return {"computeEnvironmentName": environment.name, "computeEnvironmentArn": environment.arn}

@@ -1,4 +1,4 @@
-"""Which instance types a compute environment may have: names that EC2 knows, of one architecture.
+"""Validation of a compute environment's instance types: names that EC2 knows, of one architecture.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html, instanceTypes.
 """
@@ -16,6 +16,7 @@ WORDS: Final[Mapping[str, str]] = {"optimal": X86, "default_x86_64": X86, "defau
 
 
 def check_types(types: Sequence[str], account: Account) -> None:
+    """Raises `BatchError` for no types, unknown ones, or several architectures."""
     if not types:
         raise invalid("instanceTypes must not be empty.")
     for name in types:
@@ -31,4 +32,5 @@ def shared(types: Sequence[str], account: Account) -> frozenset[str]:
 
 
 def architectures(name: str, account: Account) -> frozenset[str]:
+    """Architectures of one of Batch's own words, an instance type or a family."""
     return frozenset({WORDS[name]}) if name in WORDS else account.architectures(name)

@@ -1,4 +1,6 @@
-"""What CreateJobQueue and UpdateJobQueue refuse.
+"""Validation of CreateJobQueue and UpdateJobQueue.
+
+Time limits of states are checked and shown, but no job is ever cancelled by one.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateJobQueue.html and
 https://docs.aws.amazon.com/batch/latest/APIReference/API_JobStateTimeLimitAction.html
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane.instance_types import shared
 from provisioner.local.batch.errors import client_error, invalid
@@ -25,12 +28,14 @@ LIMIT_REASONS: Final = (
 
 
 def check_priority(request: Json) -> None:
+    """Raises `BatchError` outside of 0 to 1000."""
     priority = request.get("priority", 0)
     if not isinstance(priority, int) or not 0 <= priority <= 1000:
         raise invalid(f"priority must be from 0 to 1000, got {priority}.")
 
 
 def check_environments(environments: Sequence[LocalEnvironment], account: Account) -> None:
+    """Raises `BatchError` unless these environments can serve one queue."""
     if not environments:
         raise client_error("At least one compute environment must be given.")
     if len(environments) > MAX_ENVIRONMENTS or len(set(environments)) < len(environments):
@@ -46,9 +51,10 @@ def check_environments(environments: Sequence[LocalEnvironment], account: Accoun
 
 
 def check_limits(limits: Sequence[dict[str, Any]]) -> None:
+    """Raises `BatchError` for a `jobStateTimeLimitActions` that Batch would not take."""
     for limit in limits:
         wrong = (
-            limit.get("state") != "RUNNABLE"
+            limit.get("state") != BatchState.RUNNABLE
             or limit.get("action") != "CANCEL"
             or limit.get("maxTimeSeconds") not in LIMIT_S
             or limit.get("reason") not in LIMIT_REASONS

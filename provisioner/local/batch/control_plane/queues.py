@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch import views
 from provisioner.local.batch.account import Account
 from provisioner.local.batch.control_plane import queue_rules
@@ -32,7 +33,7 @@ CHANGEABLE: Final = ("priority", "jobStateTimeLimitActions", "schedulingPolicyAr
 
 
 class Queues:
-    """Owns them. `known` is the lifecycle's; `delay` is in seconds; methods want the lifecycle's lock held."""
+    """Registry of job queues. `by_name` is the lifecycle's; methods want its lock held."""
 
     def __init__(
         self,
@@ -40,26 +41,28 @@ class Queues:
         background: Background,
         account: Account,
         environments: Environments,
-        known: dict[str, LocalQueue],
-        delay: float,
+        by_name: dict[str, LocalQueue],
+        delay_s: float,
     ) -> None:
-        self.known = known
+        self.by_name = by_name
         self._region = region
         self._background = background
         self._account = account
         self._environments = environments
-        self._delay = delay
+        self._delay_s = delay_s
 
     def create(self, request: Json) -> Json:
-        name = new_name(request, "jobQueueName", self.known)
+        """Answer CreateJobQueue. Raises `BatchError`."""
+        name = new_name(request, "jobQueueName", self.by_name)
         state = state_of(request, "ENABLED")
         self._check(request)
         queue = LocalQueue(name, arn_of(self._region, "job-queue", name), request, state, self._ordered(request))
-        self.known[name] = queue
-        self._background.later(self._delay, lambda: self._settle(queue))
+        self.by_name[name] = queue
+        self._background.later(self._delay_s, lambda: self._settle(queue))
         return answer(queue)
 
     def update(self, request: Json) -> Json:
+        """Answer UpdateJobQueue. Raises `BatchError`."""
         queue = self.find(required(request, "jobQueue"))
         check_settled(queue.status, "update")
         state = state_of(request, queue.state)
@@ -69,7 +72,7 @@ class Queues:
             queue.leaving = [one for one in before if one not in queue.environments]
         queue.request.update({field: request[field] for field in CHANGEABLE if field in request})
         queue.state, queue.status = state, "UPDATING"
-        self._background.later(self._delay, lambda: self._settle(queue))
+        self._background.later(self._delay_s, lambda: self._settle(queue))
         return answer(queue)
 
     def delete(self, request: Json) -> Json:
@@ -80,22 +83,24 @@ class Queues:
             raise client_error(f"Cannot delete, resource must be disabled first: {queue.name}")
         queue.status = "DELETING"
         self._background.end_jobs(list(queue.jobs), "Job queue deleted")
-        self._background.later(self._delay, lambda: self.known.pop(queue.name))
+        self._background.later(self._delay_s, lambda: self.by_name.pop(queue.name))
         return {}
 
     def describe(self, request: Json) -> Json:
-        found = chosen(request.get("jobQueues"), self.known)
+        """Answer DescribeJobQueues."""
+        found = chosen(request.get("jobQueues"), self.by_name)
         return page(request, "jobQueues", [views.queue_detail(one) for one in found])
 
     def snapshot(self, request: Json) -> Json:
         """The first 100 RUNNABLE jobs of a queue that goes first in, first out."""
         queue = self.find(required(request, "jobQueue"))
-        runnable = [job for job in queue.waiting if job.status == "RUNNABLE"]
+        runnable = [job for job in queue.waiting if job.status is BatchState.RUNNABLE]
         jobs = [{"jobArn": job.arn, "earliestTimeAtPosition": job.created_at} for job in runnable[:MAX_RESULTS]]
         return {"frontOfQueue": {"jobs": jobs, "lastUpdatedAt": self._background.now_ms()}}
 
     def find(self, name_or_arn: str) -> LocalQueue:
-        found = self.known.get(short_name(name_or_arn))
+        """The queue of that name or ARN. Raises `BatchError` when there is none."""
+        found = self.by_name.get(short_name(name_or_arn))
         if found is None:
             raise client_error(f"JobQueue {name_or_arn} not found.")
         return found
@@ -115,4 +120,5 @@ class Queues:
 
 
 def answer(queue: LocalQueue) -> Json:
+    """The answer to a call that makes or changes a queue."""
     return {"jobQueueName": queue.name, "jobQueueArn": queue.arn}

@@ -1,4 +1,4 @@
-"""What jobs need and somebody provisions: compute environments, job queues, job definitions, and their tags."""
+"""The provisioned resources of one region: compute environments, job queues, job definitions, and their tags."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from provisioner.local.batch.errors import invalid
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.options import Delays
 
-MAX_TAGS: Final = 50
+MAX_TAGS: Final = 50  # https://docs.aws.amazon.com/batch/latest/userguide/using-tags.html
 
 
 class Resources:
@@ -41,6 +41,7 @@ class Resources:
         return found
 
     def add_tags(self, arn: str, more: dict[str, str]) -> None:
+        """Tag what has this ARN. Raises `BatchError` above 50 tags, or when nothing has it."""
         tags = self.tags(arn)
         if len(tags | more) > MAX_TAGS:
             raise invalid(f"A resource has at most {MAX_TAGS} tags, got {len(tags | more)}.")

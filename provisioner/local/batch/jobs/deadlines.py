@@ -1,4 +1,4 @@
-"""At most one deadline a job: its timeout, then the moment of the SIGKILL. Swept while there are any.
+"""Deadlines of running jobs, one each: its timeout, then the moment of the SIGKILL. Swept while there are any.
 
 A timer each would outlive its job by up to the timeout, and there are many jobs.
 """
@@ -25,12 +25,14 @@ class Deadlines:
         self._sweeping = False
 
     def set(self, key: str, seconds: float, action: Callable[[], None]) -> None:
+        """Run `action` in so many of AWS's seconds, instead of what was set for this key."""
         self._due[key] = (self._clock.now_ms() + seconds * self._scale * 1000, action)
         if not self._sweeping:
             self._sweeping = True
             self._again()
 
     def clear(self, key: str) -> None:
+        """Forget the key's deadline, if it has one."""
         self._due.pop(key, None)
 
     def _again(self) -> None:

@@ -1,4 +1,4 @@
-"""The environment variables that a job's process finds.
+"""Environment variables of a job's process.
 
 https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html. As on EC2, AWS_REGION is not among them.
 """
@@ -11,6 +11,7 @@ from provisioner.local.batch.records import LocalJob
 
 
 def job_environ(job: LocalJob, base: Mapping[str, str]) -> dict[str, str]:
+    """Variables of the job's next attempt on top of `base`."""
     environ = {**base, **job.spec.environment}
     environ["AWS_BATCH_JOB_ID"] = job.id
     environ["AWS_BATCH_JOB_ATTEMPT"] = str(len(job.attempts) + 1)

@@ -1,4 +1,4 @@
-"""The life of jobs: from SUBMITTED to SUCCEEDED or FAILED, over attempts, capacity, timeouts and faults.
+"""State machine of jobs: from SUBMITTED to SUCCEEDED or FAILED, over attempts, capacity, timeouts and faults.
 
 `Lifecycle` is the only owner of a job's state. Its lock is the one lock of the Batch part: the calls hold it
 (`submit`, `find`, `cancel`, `terminate`, `forget_old` want it held), the clock's actions and the executor's
@@ -15,20 +15,30 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from engine.aws.batch_states import ENDED, WAITING, BatchState
 from provisioner.local.batch.clock import Clock
 from provisioner.local.batch.jobs.deadlines import Deadlines
 from provisioner.local.batch.jobs.job_environ import job_environ
 from provisioner.local.batch.jobs.placement import JobPlacement
 from provisioner.local.batch.jobs.retry import retries
-from provisioner.local.batch.records import NOT_STARTED, LocalAttempt, LocalEnding, LocalJob, new_id
+from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalJob, new_id
+from provisioner.local.faults.faults import (
+    ChanceFault,
+    NoCapacity,
+    OutOfMemory,
+    Spot,
+    StartFailure,
+    Vanish,
+    VanishFinished,
+)
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
 from provisioner.local.processes.framing import Exited
 
-MAX_OVERRIDE_CHARACTERS: Final = 8192
+MAX_OVERRIDE_CHARACTERS: Final = 8192  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 TOO_LONG: Final = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"
-GRACE_S: Final = 30.0
-CAPACITY_LOOK_S: Final = 1.0
+GRACE_S: Final = 30.0  # SIGTERM to SIGKILL: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
+CAPACITY_RETRY_S: Final = 1.0
 DAY_S: Final = 24 * 3600.0
 MIB: Final = 1024**2
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
@@ -44,13 +54,14 @@ NO_LOG_GROUP: Final = (
 
 
 class JobFaults(Protocol):
-    """Which of the faults that strike jobs strikes this one now."""
+    """Source of the faults that strike jobs."""
 
-    def strikes(self, kind: str, name: str) -> bool: ...
+    def strikes(self, kind: type[ChanceFault], name: str) -> bool:
+        """Whether a fault of this kind strikes the job of that name."""
 
 
 class LogSink(Protocol):
-    """Where a job's output goes."""
+    """Receiver of jobs' output."""
 
     def open(self, group: str, stream: str) -> Callable[[bytes], None]:
         """Raises `LookupError` when the group does not exist."""
@@ -73,7 +84,7 @@ class Lifecycle:
         self.running: dict[str, LocalJob] = {}
         self.peak_running = 0
         self.clock = clock
-        self.placement = JobPlacement(lambda job: faults.strikes("no-capacity", job.spec.name))
+        self.placement = JobPlacement(lambda job: faults.strikes(NoCapacity, job.spec.name))
         self._options = options
         self._executor = executor
         self._faults = faults
@@ -81,7 +92,7 @@ class Lifecycle:
         self._base_environ = base_environ
         self._finished: deque[LocalJob] = deque()
         self._finished_members = 0
-        self._scheduling = self._look_again = self._hopes = False
+        self._scheduling = self._schedule_again = self._retry_is_set = False
         self._deadlines = Deadlines(clock, self.lock, options.time_scale)
 
     def submit(self, job: LocalJob) -> None:
@@ -89,8 +100,8 @@ class Lifecycle:
         self.jobs[job.id] = job
         job.spec.queue.jobs[job.id] = job
         if job.children is not None:
-            job.summary = Counter({"SUBMITTED": len(job.children)})
-        if self._faults.strikes("vanish", job.spec.name):
+            job.summary = Counter({BatchState.SUBMITTED: len(job.children)})
+        if self._faults.strikes(Vanish, job.spec.name):
             job.vanished = True
             return
         self.clock.after(self._options.delays.submitted, partial(self._accept, job))
@@ -109,9 +120,9 @@ class Lifecycle:
     def cancel(self, job: LocalJob, reason: str) -> None:
         """CancelJob: only what has not started ends."""
         for member in job.members:
-            if member.status in NOT_STARTED:
+            if member.status in WAITING:
                 member.cancelled = True
-                self._finish(member, "FAILED", reason)
+                self._finish(member, BatchState.FAILED, reason)
 
     def terminate(self, job: LocalJob, reason: str) -> None:
         """TerminateJob: ends a job in any state; a running one gets SIGTERM, and SIGKILL 30 s later."""
@@ -128,32 +139,33 @@ class Lifecycle:
                 self._strike(job)
 
     def reset_peak(self) -> None:
+        """Count `peak_running` from now."""
         with self.lock:
             self.peak_running = len(self.running)
 
     def schedule(self) -> None:
         """Start what fits, in the order of the queues' priorities."""
-        self._look_again = True
+        self._schedule_again = True
         if self._scheduling:  # called from below: the loop there goes on
             return
         self._scheduling = True
         try:
-            while self._look_again:
-                self._look_again = False
+            while self._schedule_again:
+                self._schedule_again = False
                 for job in self.placement.take():
-                    self._set(job, "STARTING")
+                    self._set(job, BatchState.STARTING)
                     job.current = LocalAttempt()
                     launch = partial(self._launch, job, job.current)
                     self.clock.after(self._options.delays.starting, launch)
         finally:
             self._scheduling = False
-        if self.placement.starved and not self._hopes:
-            self._hopes = True
-            self.clock.after(CAPACITY_LOOK_S, self._look_for_capacity)
+        if self.placement.starved and not self._retry_is_set:
+            self._retry_is_set = True
+            self.clock.after(CAPACITY_RETRY_S, self._retry_placement)
 
-    def _look_for_capacity(self) -> None:
+    def _retry_placement(self) -> None:
         with self.lock:
-            self._hopes = False
+            self._retry_is_set = False
             self.schedule()
 
     def forget_old(self) -> None:
@@ -174,12 +186,12 @@ class Lifecycle:
     def _accept(self, job: LocalJob) -> None:
         with self.lock:
             if job.children is not None and not job.finished:
-                job.status = "PENDING"
-            self._make_runnable([one for one in job.members if one.status == "SUBMITTED"])
+                job.status = BatchState.PENDING
+            self._make_runnable([one for one in job.members if one.status is BatchState.SUBMITTED])
 
     def _make_runnable(self, jobs: Sequence[LocalJob]) -> None:
         for job in jobs:
-            self._set(job, "RUNNABLE")
+            self._set(job, BatchState.RUNNABLE)
         self.clock.after(self._options.delays.runnable, partial(self._enqueue, jobs))
 
     def _enqueue(self, jobs: Sequence[LocalJob]) -> None:
@@ -198,13 +210,13 @@ class Lifecycle:
                 self._attempt_over(job)
             elif job.spec.queue.on_ecs and job.spec.override_characters > MAX_OVERRIDE_CHARACTERS:
                 self._leave(job)
-                self._finish(job, "FAILED", TOO_LONG)
+                self._finish(job, BatchState.FAILED, TOO_LONG)
                 self.schedule()
             else:
                 self._run(job, attempt)
 
     def _start_problem(self, job: LocalJob) -> str | None:
-        return NOT_PULLED if self._faults.strikes("start-failure", job.spec.name) else None
+        return NOT_PULLED if self._faults.strikes(StartFailure, job.spec.name) else None
 
     def _run(self, job: LocalJob, attempt: LocalAttempt) -> None:
         stream = f"{job.spec.log_prefix}/default/{new_id().replace('-', '')}"
@@ -234,7 +246,7 @@ class Lifecycle:
         self._strike(job)
 
     def _mark_running(self, job: LocalJob) -> None:
-        self._set(job, "RUNNING")
+        self._set(job, BatchState.RUNNING)
         job.status_reason = None
         self.running[job.id] = job
         self.peak_running = max(self.peak_running, len(self.running))
@@ -242,11 +254,11 @@ class Lifecycle:
             job.parent.started_at = job.started_at
 
     def _strike(self, job: LocalJob) -> None:
-        if self._faults.strikes("spot", job.spec.name):
+        if self._faults.strikes(Spot, job.spec.name):
             instance = new_id().replace("-", "")[:17]
             job.ending = LocalEnding.HOST_LOST
             job.ending_reason = f"Host EC2 (instance i-{instance}) terminated."
-        elif self._faults.strikes("oom", job.spec.name):
+        elif self._faults.strikes(OutOfMemory, job.spec.name):
             job.ending = LocalEnding.OUT_OF_MEMORY
         else:
             return
@@ -256,11 +268,11 @@ class Lifecycle:
         self._end(job, LocalEnding.TIMED_OUT, TIMED_OUT)
 
     def _terminate(self, job: LocalJob, reason: str) -> None:
-        if job.status == "RUNNING":
+        if job.status is BatchState.RUNNING:
             self._end(job, LocalEnding.TERMINATED, reason)
             return
         self._leave(job)
-        self._finish(job, "FAILED", reason)
+        self._finish(job, BatchState.FAILED, reason)
 
     def _end(self, job: LocalJob, ending: LocalEnding, reason: str) -> None:
         if job.ending is None:
@@ -292,11 +304,11 @@ class Lifecycle:
         final = ending in (LocalEnding.TERMINATED, LocalEnding.TIMED_OUT)
         tries_left = len(job.attempts) < job.spec.attempts
         if attempt.exit_code == 0 and ending is None:
-            self._finish(job, "SUCCEEDED", attempt.status_reason)
+            self._finish(job, BatchState.SUCCEEDED, attempt.status_reason)
         elif not final and tries_left and retries(job.spec.rules, attempt):
             self._make_runnable([job])
         else:
-            self._finish(job, "FAILED", attempt.status_reason)
+            self._finish(job, BatchState.FAILED, attempt.status_reason)
         self.schedule()
 
     def _leave(self, job: LocalJob) -> LocalAttempt:
@@ -310,28 +322,34 @@ class Lifecycle:
             job.attempts.append(attempt)
         return attempt
 
-    def _finish(self, job: LocalJob, status: str, reason: str | None) -> None:
+    def _finish(self, job: LocalJob, status: BatchState, reason: str | None) -> None:
         job.status_reason = reason
         job.stopped_at = self.clock.now_ms()
         self._set(job, status)
         if job.parent is None:
             self._finished.append(job)
             self._finished_members += len(job.members)
-            job.vanished = self._faults.strikes("vanish-finished", job.spec.name)
+            job.vanished = self._faults.strikes(VanishFinished, job.spec.name)
             self.forget_old()
 
-    def _set(self, job: LocalJob, status: str) -> None:
+    def _set(self, job: LocalJob, status: BatchState) -> None:
         parent, before = job.parent, job.status
         job.status = status
         if parent is None:
             return
         parent.summary[before] -= 1
         parent.summary[status] += 1
-        if parent.summary["SUCCEEDED"] + parent.summary["FAILED"] == len(parent.members):
-            failed = parent.summary["FAILED"] > 0
-            self._finish(parent, "FAILED" if failed else "SUCCEEDED", CHILD_FAILED if failed else None)
+        if sum(parent.summary[state] for state in ENDED) == len(parent.members):
+            self._finish_array(parent)
+
+    def _finish_array(self, parent: LocalJob) -> None:
+        """One child that failed is enough: https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html"""
+        if parent.summary[BatchState.FAILED]:
+            self._finish(parent, BatchState.FAILED, CHILD_FAILED)
+        else:
+            self._finish(parent, BatchState.SUCCEEDED, None)
 
 
 def run_key(job: LocalJob) -> str:
-    """One for each attempt, so that a late message can't meet the next one."""
+    """Key of an attempt for the executor: one for each, so that a late message can't meet the next one."""
     return f"{job.id}/{len(job.attempts) + 1}"

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
-from provisioner.local.batch.records import STATES, LocalJob
+from provisioner.local.batch.records import LocalJob
 from provisioner.local.batch.requests import required
 from provisioner.local.batch.views import job_summary
 
@@ -21,6 +22,7 @@ Test = Callable[[LocalJob], bool]
 
 
 def list_jobs(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer ListJobs. Raises `BatchError`."""
     filters = request.get("filters", ())
     limit = min(int(request.get("maxResults") or PAGE), FILTERED_PAGE if filters else PAGE)
     tests = [filter_test(one) for one in filters] or [status_test(request)]
@@ -37,6 +39,7 @@ def list_jobs(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, 
 
 
 def jobs_of(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, Any]) -> Iterable[LocalJob]:
+    """Candidates, newest first: an array's children, or a queue's top-level jobs."""
     array_id = request.get("arrayJobId")
     if array_id is None:
         return reversed(resources.queues.find(required(request, "jobQueue")).jobs.values())
@@ -47,6 +50,7 @@ def jobs_of(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, An
 
 
 def position(token: str | None) -> float:
+    """Sequence number before which a page goes on; infinite for the first one."""
     if token is None:
         return float("inf")
     if not token.isdecimal():
@@ -56,13 +60,14 @@ def position(token: str | None) -> float:
 
 def status_test(request: Mapping[str, Any]) -> Test:
     """Without a state AWS lists what is RUNNING."""
-    status = request.get("jobStatus") or "RUNNING"
-    if status not in STATES:
-        raise client_error(f"jobStatus must be one of {', '.join(STATES)}, got {status}.")
+    status = request.get("jobStatus") or BatchState.RUNNING
+    if status not in tuple(BatchState):
+        raise client_error(f"jobStatus must be one of {', '.join(BatchState)}, got {status}.")
     return lambda job: job.status == status
 
 
 def filter_test(given: Mapping[str, Any]) -> Test:
+    """Test for one filter of the request. Raises `BatchError` for one that Batch doesn't have."""
     name, values = given.get("name"), [str(value) for value in given.get("values", ())]
     if name == "JOB_NAME":
         return lambda job: any(name_fits(value, job.spec.name) for value in values)
@@ -76,6 +81,7 @@ def filter_test(given: Mapping[str, Any]) -> Test:
 
 
 def definition_name(job: LocalJob) -> str:
+    """Name and revision of the job's definition."""
     return f"{job.spec.definition.name}:{job.spec.definition.revision}"
 
 

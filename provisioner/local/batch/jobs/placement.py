@@ -1,10 +1,14 @@
-"""Which waiting job gets a place: queues by priority, first come first served, vCPUs of the environments."""
+"""Scheduler of waiting jobs: queues by priority, first come first served, vCPUs of the environments.
+
+By vCPUs alone: memory, GPUs and the sizes of instances don't bound what runs, and no instance has to start first.
+https://docs.aws.amazon.com/batch/latest/userguide/job_scheduling.html"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from engine.aws.batch_states import BatchState
 from provisioner.local.batch.records import LocalEnvironment, LocalJob, LocalQueue
 
 TOO_LARGE: Final = (
@@ -19,7 +23,10 @@ ALL_INVALID: Final = "ACTION_REQUIRED - CE(s) associated with the job queue are 
 
 
 class JobPlacement:
-    """Owns the queues' waiting lines and the environments' used vCPUs. `is_starved`: no instance for this job now."""
+    """Scheduler over the queues' waiting lines and the environments' used vCPUs.
+
+    `is_starved` says that no instance can be had for this job now.
+    """
 
     def __init__(self, is_starved: Callable[[LocalJob], bool]) -> None:
         self.queues: dict[str, LocalQueue] = {}
@@ -28,6 +35,7 @@ class JobPlacement:
         self._is_starved = is_starved
 
     def wait(self, job: LocalJob) -> None:
+        """Put the job at the end of its queue's line."""
         job.spec.queue.waiting.append(job)
 
     def take(self) -> Iterator[LocalJob]:
@@ -36,13 +44,14 @@ class JobPlacement:
         for queue in sorted(self.queues.values(), key=lambda queue: -queue.priority):
             while queue.waiting:
                 job = queue.waiting[0]
-                if job.status == "RUNNABLE" and not self._place(job):
+                if job.status is BatchState.RUNNABLE and not self._place(job):
                     break
                 queue.waiting.popleft()
                 if job.placed_on is not None:
                     yield job
 
     def release(self, job: LocalJob) -> None:
+        """Give back the vCPUs of a job that was placed."""
         if job.placed_on is not None:
             job.placed_on.used_vcpus -= job.spec.vcpus
             job.placed_on = None
@@ -67,4 +76,5 @@ class JobPlacement:
 
 
 def too_large(job: LocalJob, environments: list[LocalEnvironment]) -> bool:
+    """Whether the job fits no environment, however empty that is."""
     return bool(environments) and all(job.spec.vcpus > one.max_vcpus for one in environments)

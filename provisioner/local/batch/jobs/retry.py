@@ -1,4 +1,4 @@
-"""Whether a failed attempt is tried again: AWS's rules for `retryStrategy`.
+"""Retry rules of failed attempts: AWS's `retryStrategy` and `evaluateOnExit`.
 
 https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html: up to `attempts` in all; of the
 `evaluateOnExit` rules the first whose given conditions all match decides; with no match the job is retried.
@@ -12,6 +12,7 @@ from provisioner.local.batch.records import LocalAttempt, RetryRule
 
 
 def retries(rules: Sequence[RetryRule], attempt: LocalAttempt) -> bool:
+    """Whether the attempt is followed by another, if any is left."""
     for rule in rules:
         if matches(rule, attempt):
             return rule.action.upper() == "RETRY"
@@ -19,6 +20,7 @@ def retries(rules: Sequence[RetryRule], attempt: LocalAttempt) -> bool:
 
 
 def matches(rule: RetryRule, attempt: LocalAttempt) -> bool:
+    """Whether every condition of the rule fits the attempt."""
     exit_code = None if attempt.exit_code is None else str(attempt.exit_code)
     return (
         fits(rule.on_status_reason, attempt.status_reason)

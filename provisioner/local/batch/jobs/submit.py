@@ -1,4 +1,4 @@
-"""From a SubmitJob request to a `JobSpec`: AWS's limits, the definition's defaults, `Ref::` substitution.
+"""Validation of SubmitJob, and the `JobSpec` it comes to: limits, the definition's defaults, `Ref::` substitution.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html
 """
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from container.batch_job_protocol import REFERENCE
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalQueue, RetryRule
 
@@ -24,12 +25,14 @@ UNSUPPORTED: Final = ("dependsOn", "nodeOverrides", "eksPropertiesOverride", "ec
 
 
 def check_size(body: bytes) -> None:
+    """Raises `BatchError` for a request of 30 KiB or more."""
     if len(body) >= MAX_REQUEST_BYTES:
         got = -(-len(body) // 1024)
         raise client_error(f"Job size must be less than 30 KiB, got {got} KiB")
 
 
 def array_size(request: Mapping[str, Any]) -> int | None:
+    """Number of children; None for a single job. Raises `BatchError` outside of 2 to 10,000."""
     size = request.get("arrayProperties", {}).get("size")
     if size is None:
         return None
@@ -39,6 +42,7 @@ def array_size(request: Mapping[str, Any]) -> int | None:
 
 
 def make_spec(request: Mapping[str, Any], queue: LocalQueue, definition: LocalDefinition) -> JobSpec:
+    """The job that a request comes to. Raises `BatchError`."""
     check_known(request)
     container, overrides = definition.container, request.get("containerOverrides", {})
     parameters = definition.request.get("parameters", {}) | request.get("parameters", {})
@@ -67,12 +71,14 @@ def make_spec(request: Mapping[str, Any], queue: LocalQueue, definition: LocalDe
 
 
 def check_known(request: Mapping[str, Any]) -> None:
+    """Raises `BatchError` for fields that the local AWS doesn't play."""
     for name in UNSUPPORTED:
         if request.get(name):
             raise client_error(f"The local AWS does not play {name} of SubmitJob; leave it out.")
 
 
 def job_name(request: Mapping[str, Any]) -> str:
+    """The name of the job. Raises `BatchError` when Batch would not take it."""
     name = str(request.get("jobName", ""))
     if not JOB_NAME.fullmatch(name):
         raise client_error(f"Job name should match valid pattern {JOB_NAME.pattern}, got {name!r}.")
@@ -82,11 +88,12 @@ def job_name(request: Mapping[str, Any]) -> str:
 def substitute(command: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
     """A word that is exactly `Ref::name` becomes that parameter; one without a value stays as it is."""
     return tuple(
-        parameters.get(word.removeprefix("Ref::"), word) if word.startswith("Ref::") else word for word in command
+        parameters.get(word.removeprefix(REFERENCE), word) if word.startswith(REFERENCE) else word for word in command
     )
 
 
 def merge_resources(container: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, str]:
+    """VCPU, MEMORY and GPU by the overrides, or else by the definition. Raises `BatchError` without the first two."""
     merged: dict[str, str] = {}
     for source in (container, overrides):
         for field, kind in (("vcpus", "VCPU"), ("memory", "MEMORY")):
@@ -101,10 +108,12 @@ def merge_resources(container: Mapping[str, Any], overrides: Mapping[str, Any]) 
 
 
 def pairs(container: Mapping[str, Any]) -> dict[str, str]:
+    """Environment variables of a container."""
     return {one["name"]: one.get("value", "") for one in container.get("environment", ())}
 
 
 def attempts(retry: Mapping[str, Any]) -> int:
+    """Number of attempts that a job may have. Raises `BatchError` outside of 1 to 10."""
     wanted = int(retry.get("attempts", 1))
     if not 1 <= wanted <= MAX_ATTEMPTS:
         raise client_error(f"Retry attempts must be between 1 and {MAX_ATTEMPTS}, got {wanted}.")
@@ -112,6 +121,7 @@ def attempts(retry: Mapping[str, Any]) -> int:
 
 
 def retry_rules(retry: Mapping[str, Any]) -> tuple[RetryRule, ...]:
+    """The `evaluateOnExit` rules in their order. Raises `BatchError` for more than five."""
     rules = retry.get("evaluateOnExit", ())
     if len(rules) > MAX_RULES:
         raise client_error(f"evaluateOnExit takes at most {MAX_RULES} entries, got {len(rules)}.")
@@ -127,11 +137,13 @@ def retry_rules(retry: Mapping[str, Any]) -> tuple[RetryRule, ...]:
 
 
 def timeout(request: Mapping[str, Any], definition: LocalDefinition) -> float | None:
+    """Seconds for which an attempt may run, by the request or else the definition; None without a limit."""
     given = request.get("timeout") or definition.request.get("timeout") or {}
     return checked_timeout(given)
 
 
 def checked_timeout(given: Mapping[str, Any]) -> float | None:
+    """Seconds of a `timeout` object. Raises `BatchError` below Batch's minimum of 60."""
     seconds = given.get("attemptDurationSeconds")
     if seconds is None:
         return None
@@ -141,13 +153,14 @@ def checked_timeout(given: Mapping[str, Any]) -> float | None:
 
 
 def log_names(definition: LocalDefinition) -> tuple[str, str]:
+    """Log group and stream prefix of a definition, or Batch's own."""
     options = definition.container.get("logConfiguration", {}).get("options", {})
     group = options.get("awslogs-group", DEFAULT_LOG_GROUP)
     return group, options.get("awslogs-stream-prefix", definition.name)
 
 
 def override_characters(command: Sequence[str], overrides: Mapping[str, Any]) -> int:
-    """What ECS counts of the RunTask that Batch sends: the overrides as JSON, the final command in them."""
+    """Length that ECS counts of the RunTask that Batch sends: the overrides as JSON, the final command in them."""
     container = {
         "name": "default",
         "command": list(command),

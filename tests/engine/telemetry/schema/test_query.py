@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.telemetry.schema.messages import WINDOW_LIMIT, GetWindow, JobRow, JobState
+from engine.telemetry.schema.messages import WINDOW_LIMIT, GetWindow, JobRow, JobState, Route
 from engine.telemetry.schema.query import CODES, SORTS, QueryError, ordered, parse_filter, stuck, window
 from tests.support.engine.telemetry_samples import NOW, row
 
@@ -67,6 +68,12 @@ def test_a_row_fits(text: str) -> None:
 )
 def test_a_row_does_not_fit(text: str) -> None:
     assert not parse_filter(text)(ROW, NOW)
+
+
+@pytest.mark.parametrize("route", Route)
+def test_every_route_is_a_filter(route: Route) -> None:
+    fits = parse_filter(f"route:{route.value}")
+    assert [other for other in Route if fits(msgspec.structs.replace(ROW, route=other.value), NOW)] == [route]
 
 
 @pytest.mark.parametrize(

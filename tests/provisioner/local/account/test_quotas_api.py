@@ -5,7 +5,7 @@ from __future__ import annotations
 import boto3
 import pytest
 
-from tests.provisioner.local.conftest import Account
+from tests.support.local_aws.account import Account
 
 
 def test_vcpu_quotas_can_be_read_and_an_unknown_one_does_not_exist(account: Account) -> None:

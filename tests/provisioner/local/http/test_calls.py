@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.provisioner.local.conftest import BUCKET, Account
+from tests.support.local_aws.account import BUCKET, Account
 
 
 def manager_client(account: Account, service: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from provisioner.local.logs.log_store import LogStore
-from tests.provisioner.local.conftest import Account
+from tests.support.local_aws.account import Account
 
 GROUP = "/aws/batch/job"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.provisioner.local.conftest import BUCKET, Account
+from tests.support.local_aws.account import BUCKET, Account
 
 
 def refused(call: Callable[[], Any]) -> tuple[int, str]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.batch_job_frames import from_inline
-from engine.backends.batch.submit.payload_router import S3_TEXT, TEXT_LIMIT, Room, route_payload
+from container.batch_job_protocol import BUNDLE_TEXT, PayloadForm, PayloadFormError, from_inline
+from engine.backends.batch.submit.payload_router import ROUTES, TEXT_LIMIT, Room, route_of, route_payload
 from engine.model import Route
 
 WIDE = Room.within(28 * 1024)
@@ -30,7 +30,7 @@ def test_past_4_kib_is_compressed_when_that_fits() -> None:
 
 def test_what_does_not_fit_goes_to_s3() -> None:
     routed = route_payload(noise(30_000), WIDE)
-    assert (routed.route, routed.text, routed.wire_bytes) == (Route.S3, S3_TEXT, 30_000)
+    assert (routed.route, routed.text, routed.wire_bytes) == (Route.S3, BUNDLE_TEXT, 30_000)
     assert route_payload(noise(5_000_000), WIDE).route is Route.S3
 
 
@@ -72,3 +72,14 @@ def test_inline_text_fits_its_room_and_gives_the_frame_back(frame: bytes, limit:
 )
 def test_each_route_says_why_with_its_numbers(frame: bytes, room: Room, says: str) -> None:
     assert says in route_payload(frame, room).why
+
+
+def test_every_form_of_a_payload_has_a_route() -> None:
+    assert set(ROUTES) == set(PayloadForm)
+    assert set(ROUTES.values()) == set(Route)
+    assert [route_of(text) for text in ("b:AAAA", "z:AAAA", BUNDLE_TEXT)] == [Route.INLINE, Route.GZIP, Route.S3]
+
+
+def test_an_unknown_form_is_an_error_and_no_route() -> None:
+    with pytest.raises(PayloadFormError, match="unknown form 'q'"):
+        route_of("q:AAAA")

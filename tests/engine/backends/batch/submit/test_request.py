@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from container.batch_job_protocol import COMMAND
 from engine.aws import limits
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.submit.request import JobTemplate, runner_options
 from engine.model import ResourceShape
-from tests.support.engine.batch_harness import COMMAND
 
 
 def template(**changes: Any) -> JobTemplate:
     values: dict[str, Any] = {
         "queue": "queue",
         "definition": "definition",
-        "command": tuple(COMMAND),
+        "command": COMMAND,
         "store_uri": "s3://bucket/scaler-tasks/wm",
         "options": "region=us-east-1",
         "timeout_s": 3600,

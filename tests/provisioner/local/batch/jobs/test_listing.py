@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.provisioner.local.conftest import Account
+from tests.support.local_aws.account import Account
 
 
 def listed(account: Account, **arguments: Any) -> list[dict[str, Any]]:

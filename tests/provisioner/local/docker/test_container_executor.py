@@ -16,10 +16,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from provisioner.local.aws import LocalAWS
-from provisioner.local.containers.docker_engine import LABEL
-from tests.provisioner.local.conftest import Account, definition_request, open_account
+from provisioner.local.docker.docker_engine import LABEL
 from tests.support.docker.base_image import TAG
 from tests.support.docker.engine import ContainerEngine
+from tests.support.local_aws.account import Account, definition_request, open_account
 
 pytestmark = pytest.mark.long
 

@@ -16,7 +16,7 @@ from typing import Final
 import bcrypt
 
 from engine.errors import ConfigError
-from provisioner.local.containers.docker_engine import Login
+from provisioner.local.docker.docker_engine import RegistryLogin
 from provisioner.local.processes.scaler_processes import GuardedProcess, free_ports
 
 PROGRAMS: Final = ("docker-registry", "registry")
@@ -33,10 +33,10 @@ class Registry:
         """Raises `ConfigError` when it is not installed."""
         (port,) = free_ports(1)
         self.host = f"127.0.0.1:{port}"
-        self.login = Login(USER, secrets.token_urlsafe(32))
+        self.login = RegistryLogin(USER, secrets.token_urlsafe(32))
         self.storage = folder / "images"
         self._folder = folder
-        command = (program(), "serve", str(folder / "config.yml"))
+        command = (registry_program(), "serve", str(folder / "config.yml"))
         environ = {"PATH": os.environ.get("PATH", os.defpath)}  # it takes settings from REGISTRY_… variables
         self._process = GuardedProcess(command, environ, port, folder / "registry.log")
 
@@ -50,10 +50,11 @@ class Registry:
         self._process.wait_ready()
 
     def stop(self) -> None:
+        """End the registry's process."""
         self._process.stop()
 
-    def login_for(self, image: str) -> Login | None:
-        """None for an image of another registry: the engine may know the way there itself."""
+    def login_for(self, image: str) -> RegistryLogin | None:
+        """Password for an image; None when it is another registry's: the engine may know the way there itself."""
         return self.login if image.startswith(f"{self.host}/") else None
 
     def _config(self) -> dict[str, object]:
@@ -66,7 +67,7 @@ class Registry:
         }
 
 
-def program() -> str:
+def registry_program() -> str:
     """Raises `ConfigError`."""
     found = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
@@ -78,5 +79,6 @@ def program() -> str:
 
 
 def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
     path.touch(mode=0o600)
     path.write_text(text)

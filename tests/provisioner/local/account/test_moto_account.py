@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.local.aws import LocalAWS
-from tests.provisioner.local.conftest import definition_request, environment_request, queue_request
+from tests.support.local_aws.account import definition_request, environment_request, queue_request
 from tests.support.local_aws.prerequisites import PROFILE, compute_resources, make_role
 from tests.support.local_aws.refused import refused
 

@@ -1,4 +1,4 @@
-"""The Docker engine of this machine, as few calls: pull, create, follow, signal, remove.
+"""Client of this machine's Docker engine: pull, create, follow, signal, remove.
 
 Through the engine's HTTP API: https://docs.docker.com/reference/api/engine/. A program for each job, as the command
 line would be, costs more than most jobs do, and an image's password would have to lie in a file.
@@ -35,7 +35,7 @@ class EngineRefusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class RegistryLogin:
     """The password of a registry."""
 
     user: str
@@ -43,8 +43,8 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """What a container is made from."""
+class ContainerSpec:
+    """Settings of a container to create."""
 
     image: str
     argv: tuple[str, ...]
@@ -54,8 +54,8 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """How a container ended. The kernel may have ended any process of it for its memory."""
+class ContainerEnd:
+    """Exit of a container. The kernel may have ended any process of it for its memory."""
 
     code: int
     out_of_memory: bool
@@ -78,6 +78,7 @@ class DockerEngine:
             raise NoEngine(f"No Docker engine answers at {address}: {START_ONE}.") from error
 
     def has(self, image: str) -> bool:
+        """Whether the image is in the engine's own store."""
         try:
             self._do(self._api.inspect_image, image)
         except EngineRefusal as refusal:
@@ -86,14 +87,15 @@ class DockerEngine:
             raise
         return True
 
-    def pull(self, image: str, login: Login | None) -> None:
+    def pull(self, image: str, login: RegistryLogin | None) -> None:
+        """Pull an image, with the password of its registry if one is given."""
         given = None if login is None else {"username": login.user, "password": login.password}
         answer = self._do(self._api.pull, image, auth_config=given, stream=True, decode=True)
         for line in self._parts(answer):
             if "error" in line:
                 raise EngineRefusal(str(line["error"]))
 
-    def create(self, spec: Spec) -> str:
+    def create(self, spec: ContainerSpec) -> str:
         """A container that can change nothing and reach nothing but the network; returns its id.
 
         Stricter than AWS is by default, so that what runs here runs there. Its log is not kept: `follow` hears all.
@@ -124,22 +126,23 @@ class DockerEngine:
         return self._parts(self._do(self._api.attach, container, stdout=True, stderr=True, stream=True))
 
     def start(self, container: str) -> None:
+        """Start a container that was created."""
         self._do(self._api.start, container)
 
     def signal(self, container: str, signum: int) -> None:
-        """To its first process; SIGKILL ends them all."""
+        """Signal the first process; SIGKILL ends them all."""
         self._do(self._api.kill, container, int(signum))
 
-    def wait(self, container: str) -> End:
+    def wait(self, container: str) -> ContainerEnd:
         """Returns when it has ended, however long that takes: output that ended may just have been closed."""
         try:
             self._do(self._api.wait, container, timeout=None)
             state = self._do(self._api.inspect_container, container)["State"]
         except EngineRefusal as refusal:
             if is_gone(refusal):  # somebody removed it
-                return End(KILLED, out_of_memory=False)
+                return ContainerEnd(KILLED, out_of_memory=False)
             raise
-        return End(int(state["ExitCode"]), bool(state["OOMKilled"]))
+        return ContainerEnd(int(state["ExitCode"]), bool(state["OOMKilled"]))
 
     def remove(self, container: str) -> None:
         """Whatever it does; one that is gone already is no error."""
@@ -169,6 +172,7 @@ class DockerEngine:
                 raise
 
     def close(self) -> None:
+        """Close the connections to the engine."""
         self._api.close()
 
     def _do(self, call: Any, *arguments: Any, **options: Any) -> Any:

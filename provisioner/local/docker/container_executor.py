@@ -1,4 +1,7 @@
-"""Runs each attempt of a job as a container of the job definition's image.
+"""Executor that runs each attempt of a job as a container of the job definition's image.
+
+Stricter than AWS is by default (see `DockerEngine.create`), so that what runs here runs there; unlike there,
+containers share this machine's network, and one image is pulled once.
 
 A thread an attempt, as many as the compute environment's vCPUs let run at once; callbacks come on it. Signals have a
 thread of their own, because the engine may take its time for one.
@@ -12,10 +15,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from provisioner.local.containers import owner
-from provisioner.local.containers.container_reaper import ContainerReaper, remove, sweep_dead
-from provisioner.local.containers.docker_engine import DockerEngine, EngineRefusal, NoEngine, Spec, is_gone
-from provisioner.local.containers.registry import Registry
+from provisioner.local.docker import owner
+from provisioner.local.docker.container_reaper import ContainerReaper, reap_orphans, remove_container
+from provisioner.local.docker.docker_engine import ContainerSpec, DockerEngine, EngineRefusal, NoEngine, is_gone
+from provisioner.local.docker.registry import Registry
 from provisioner.local.processes.executor import JobLaunch
 from provisioner.local.processes.framing import Exited
 
@@ -32,7 +35,7 @@ class NotStarted(Exception):
         super().__init__(f"{code}: Error response from daemon: {refusal}")
 
 
-class Closing(Exception):
+class ExecutorClosed(Exception):
     """The executor makes no containers any more."""
 
 
@@ -46,6 +49,7 @@ class RunningContainer:
         self._waiting: list[int] = []
 
     def signal(self, signum: int) -> None:
+        """Signal the container, now or as soon as it runs."""
         with self._lock:
             if not self._container:
                 self._waiting.append(signum)
@@ -53,6 +57,7 @@ class RunningContainer:
         self._deliver(signum)
 
     def started(self, container: str) -> None:
+        """Send the signals that came before the container ran."""
         with self._lock:
             self._container = container
             waiting, self._waiting = self._waiting, []
@@ -80,8 +85,8 @@ class ContainerExecutor:
         self._pulling, self._creating = threading.Lock(), threading.Lock()
         self._closing = False
         self._signals: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
-        self._sweeper = ContainerReaper(registry.host)
-        sweep_dead(self._engine)
+        self._reaper = ContainerReaper(registry.host)
+        reap_orphans(self._engine)
         threading.Thread(target=self._send_signals, name="signals", daemon=True).start()
 
     def wait_ready(self) -> None:
@@ -89,23 +94,25 @@ class ContainerExecutor:
         self._registry.start()
 
     def start(self, launch: JobLaunch) -> None:
+        """Run an attempt on a thread of its own; its callbacks come on that thread."""
         self._running[launch.key] = RunningContainer(self._engine)
         threading.Thread(target=self._run, args=(launch,), name=launch.key, daemon=True).start()
 
     def kill(self, key: str, signum: int, *, whole: bool) -> None:
-        """To the first process; with it a container's other processes end, so that `whole` makes no difference."""
+        """Signal the first process; with it a container's other processes end, so that `whole` makes no difference."""
         self._signals.put((key, signum))
 
     def close(self) -> None:
+        """Make no container any more, remove all of them, end the registry."""
         with self._creating:
             self._closing = True
-        self._sweeper.sweep()
+        self._reaper.reap()
         self._registry.stop()
 
     def _run(self, launch: JobLaunch) -> None:
         try:
             report = self._attempt(launch)
-        except Closing:
+        except ExecutorClosed:
             return
         except NotStarted as problem:
             report = partial(launch.on_not_started, str(problem))
@@ -127,7 +134,7 @@ class ContainerExecutor:
                 launch.on_output(part)
             end = self._engine.wait(container)
         finally:
-            remove(self._engine, container)
+            remove_container(self._engine, container)
         return partial(launch.on_exit, Exited(launch.key, end.code, end.out_of_memory))
 
     def _have(self, image: str) -> None:
@@ -140,11 +147,11 @@ class ContainerExecutor:
             raise NotStarted(NOT_PULLED, refusal) from refusal
 
     def _create(self, launch: JobLaunch) -> str:
-        """None is made any more when the sweeper looks for them: hence the lock."""
-        spec = Spec(launch.image, launch.argv, launch.environ, launch.memory_bytes, self._owner)
+        """Create the container, unless the executor is closed: none may come up once the reaper has listed them."""
+        spec = ContainerSpec(launch.image, launch.argv, launch.environ, launch.memory_bytes, self._owner)
         with self._creating:
             if self._closing:
-                raise Closing
+                raise ExecutorClosed
             try:
                 return self._engine.create(spec)
             except EngineRefusal as refusal:

@@ -1,8 +1,7 @@
-"""Each fault's string, and what it does to real calls and jobs."""
+"""What each fault does to real calls and jobs."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -11,94 +10,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from provisioner.local.faults.fault_injector import Call, FaultInjector
-from provisioner.local.faults.faults import (
-    Ambiguous,
-    AnyFault,
-    ExpiredCredentials,
-    FaultSyntaxError,
-    LateResult,
-    OutOfMemory,
-    ServerError,
-    Spot,
-    Throttle,
-    parse_fault,
-)
-from tests.provisioner.local.conftest import BUCKET, Account
+from tests.support.local_aws.account import BUCKET, Account
 
-SUBMIT = Call("batch", "SubmitJob", "scaler-batch-manager", "wm_t1")
 RESULT = "store/results/1"
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("throttle:SubmitJob:2/s", Throttle(api="SubmitJob", rate=2)),
-        ("throttle:*:0/s:8s", Throttle(seconds=8)),
-        ("error:s3:503:30s", ServerError(api="s3", status=503, seconds=30)),
-        ("ambiguous:SubmitJob:x1", Ambiguous(api="SubmitJob", count=1)),
-        ("ambiguous:SubmitJob:500", Ambiguous(api="SubmitJob", status=500)),
-        ("expired-credentials:30s", ExpiredCredentials(seconds=30)),
-        ("spot:0.1", Spot(probability=0.1)),
-        ("oom:1:x3:match=wm_t*", OutOfMemory(count=3, match="wm_t*")),
-        ("late-result:0.5:2s", LateResult(probability=0.5, seconds=2)),
-    ],
-)
-def test_a_faults_string(text: str, fault: AnyFault) -> None:
-    assert parse_fault(text) == fault
-
-
-@pytest.mark.parametrize("text", ["nonsense", "spot:2", "spot:x", "error:s3:200", "spot:0.1:0.2", "throttle:a:b"])
-def test_a_string_that_is_none_says_what_was_expected(text: str) -> None:
-    with pytest.raises(FaultSyntaxError, match=r"must be one of|expected "):
-        parse_fault(text)
-
-
-class Desk:
-    """A desk with a clock that stands still."""
-
-    def __init__(self, *faults: str) -> None:
-        self.now = 0.0
-        self.desk = FaultInjector(random.Random(1), lambda: self.now)
-        for fault in faults:
-            self.desk.add(parse_fault(fault))
-
-
-def test_a_throttle_lets_its_rate_pass() -> None:
-    desk = Desk("throttle:SubmitJob:2/s")
-    passed = 0
-    for _ in range(100):
-        desk.now += 0.1
-        passed += not desk.desk.throttled(SUBMIT)
-    assert 20 <= passed <= 22
-
-
-def test_a_fault_ends_after_its_seconds() -> None:
-    desk = Desk("error:batch:503:30s")
-    assert desk.desk.failing(SUBMIT) is not None
-    desk.now = 30
-    assert desk.desk.failing(SUBMIT) is None
-
-
-def test_a_fault_ends_after_its_count() -> None:
-    desk = Desk("spot:1:x2")
-    assert [desk.desk.strikes("spot", "job") for _ in range(3)] == [True, True, False]
-
-
-def test_a_fault_strikes_what_matches_only() -> None:
-    desk = Desk("spot:1:match=wm_*")
-    assert [desk.desk.strikes("spot", name) for name in ("wm_1", "other")] == [True, False]
-
-
-def test_a_fault_strikes_about_as_often_as_it_says() -> None:
-    desk = Desk("spot:0.1")
-    assert 70 <= sum(desk.desk.strikes("spot", "job") for _ in range(1000)) <= 130
-
-
-def test_expired_credentials_spare_the_jobs() -> None:
-    desk = Desk("expired-credentials")
-    assert desk.desk.expired(SUBMIT)
-    assert not desk.desk.expired(Call("s3", "PutObject", "scaler-batch-runner"))
 
 
 def once(account: Account, service: str) -> Any:
@@ -213,7 +127,7 @@ def test_a_late_result_comes(account: Account) -> None:
         pass
 
 
-def test_the_desk_tells_how_often_each_struck(account: Account) -> None:
+def test_the_control_says_how_often_each_struck(account: Account) -> None:
     account.aws.fault("drop-result:1")
     store_result(account)
     assert [(fault["kind"], fault["struck"]) for fault in account.aws.faults()] == [("drop-result", 1)]

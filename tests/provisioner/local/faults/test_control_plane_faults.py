@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import Lost, ServerError, parse_fault
-from tests.provisioner.local.conftest import Account
+from tests.support.local_aws.account import Account
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "batch.DescribeJobQueues": lambda client: client.describe_job_queues(),
@@ -83,10 +83,10 @@ def test_a_connection_is_lost_before_or_after_the_work(account: Account) -> None
 
 
 def test_just_the_third_call_is_struck() -> None:
-    desk = FaultInjector(random.Random(1))
-    desk.add(parse_fault("lost:iam.CreateRole:after=2:x1"))
+    injector = FaultInjector(random.Random(1))
+    injector.add(parse_fault("lost:iam.CreateRole:after=2:x1"))
     create, other = Call("iam", "CreateRole", "other"), Call("iam", "GetRole", "other")
-    assert [desk.lost(one) for one in (create, other, create, create, create)] == [False, False, False, True, False]
+    assert [injector.lost(one) for one in (create, other, create, create, create)] == [False, False, False, True, False]
 
 
 def test_the_strings_of_these_faults() -> None:

@@ -1,4 +1,4 @@
-"""What has been pushed to the registry, read from where it keeps its images.
+"""Images that were pushed to the registry, read from where it keeps them.
 
 The folders are those of the registry's filesystem driver:
 https://github.com/distribution/distribution/blob/v2.8.2/registry/storage/paths.go
@@ -23,6 +23,7 @@ class PushedImage:
 
     @property
     def media_type(self) -> str:
+        """Media type of the manifest."""
         return str(json.loads(self.manifest).get("mediaType", "application/vnd.oci.image.manifest.v1+json"))
 
 
@@ -33,7 +34,7 @@ class PushedImages:
         self._home = root / "docker" / "registry" / "v2"
 
     def of(self, repository: str) -> Iterator[PushedImage]:
-        """None when nothing was pushed."""
+        """The images of a repository by tag; nothing when none was pushed."""
         for link in sorted(self._tags(repository).glob("*/current/link")):
             digest = link.read_text().strip()
             algorithm, _, value = digest.partition(":")
@@ -41,9 +42,11 @@ class PushedImages:
             yield PushedImage(link.parent.parent.name, digest, manifest.read_text())
 
     def forget_tag(self, repository: str, tag: str) -> None:
+        """Delete one tag; its blobs stay, as in a registry without garbage collection."""
         shutil.rmtree(self._tags(repository) / tag)
 
     def forget(self, repository: str) -> None:
+        """Delete a repository with all of its tags."""
         shutil.rmtree(self._home / "repositories" / repository, ignore_errors=True)
 
     def _tags(self, repository: str) -> Path:

@@ -16,8 +16,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ecr.models import ecr_backends
 
 from provisioner.local.account.moto_bridge import Moto
-from provisioner.local.containers.pushed_images import PushedImages
-from provisioner.local.containers.registry import Registry
+from provisioner.local.docker.pushed_images import PushedImages
+from provisioner.local.docker.registry import Registry
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
 TARGET: Final = "AmazonEC2ContainerRegistry_V20150921."
@@ -26,7 +26,7 @@ TOKEN_S: Final = 12 * 3600
 
 
 class EcrApi:
-    """Answers all of ECR."""
+    """ECR of one region."""
 
     def __init__(self, registry: Registry, region: str, moto: Moto) -> None:
         self._registry = registry
@@ -36,11 +36,12 @@ class EcrApi:
         self._host = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{region}.amazonaws.com".encode()
 
     def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer a call of ECR, with the registry's address in place of ECR's."""
         operation = request.headers.get("x-amz-target", "").removeprefix(TARGET)
         if operation == "GetAuthorizationToken":
             return self._token()
         name = str(json.loads(request.body or b"{}").get("repositoryName", ""))
-        self._tell_moto(name)
+        self._register_pushed(name)
         response = self._moto(request)
         if operation in DELETING and response.status == 200:
             self._delete_what_moto_lacks(name)
@@ -57,12 +58,12 @@ class EcrApi:
         body = json.dumps({"authorizationData": [entry]}).encode()
         return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, body)
 
-    def _tell_moto(self, name: str) -> None:
+    def _register_pushed(self, name: str) -> None:
         with self._moto.lock:
-            known = self._repository(name)
-            if known is None:
+            repository = self._repository(name)
+            if repository is None:
                 return
-            tags = tags_of(known)
+            tags = tags_of(repository)
             for image in self._pushed.of(name):
                 if image.tag not in tags:
                     ecr_backends[DEFAULT_ACCOUNT_ID][self._region].put_image(
@@ -71,12 +72,12 @@ class EcrApi:
 
     def _delete_what_moto_lacks(self, name: str) -> None:
         with self._moto.lock:
-            known = self._repository(name)
-            if known is None:
+            repository = self._repository(name)
+            if repository is None:
                 self._pushed.forget(name)
                 return
             for image in list(self._pushed.of(name)):
-                if image.tag not in tags_of(known):
+                if image.tag not in tags_of(repository):
                     self._pushed.forget_tag(name, image.tag)
 
     def _repository(self, name: str) -> Any:
@@ -84,4 +85,5 @@ class EcrApi:
 
 
 def tags_of(repository: Any) -> set[str]:
+    """Tags of all images that moto knows in a repository."""
     return {tag for image in repository.images for tag in image.image_tags}

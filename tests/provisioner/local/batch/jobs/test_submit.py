@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.provisioner.local.conftest import Account, definition_request, environment_request, queue_request
+from tests.support.local_aws.account import Account, definition_request, environment_request, queue_request
 
 
 def refused(call: Callable[[], Any]) -> str:

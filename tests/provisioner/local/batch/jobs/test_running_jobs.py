@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from provisioner.local.aws import LocalAWS
-from tests.provisioner.local.conftest import BUCKET, Account, definition_request
+from tests.support.local_aws.account import BUCKET, Account, definition_request
 
 ONCE_MORE = {"attempts": 3}
 

@@ -1,0 +1,174 @@
+"""Contract between the runner and who starts it: exit codes, S3 keys, job parameters, forms of a payload.
+
+The only home of these facts: the runner, the engine, the provisioner and the local AWS import them from here. Pure
+functions and constants, stdlib only, Python 3.10+. Images and engines of different releases meet, so that a name, a
+number or a form that once was released keeps its meaning.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+from enum import Enum, IntEnum
+from typing import Final
+
+# ---- exit codes of the runner
+
+
+class RunnerExit(IntEnum):
+    """Exit codes of the runner, which AWS Batch's retry rules and the manager read."""
+
+    DONE = 0  # the result is written (or the submission was fenced: another one does the work)
+    FUNCTION_FAILED = 1  # the function failed: its exception, or how its process ended, is written
+    UNLOADABLE = 2  # the task can't be loaded here (wrong Python, missing module); written, if the task is known
+    TRY_AGAIN = 75  # the function was not called, another attempt may fare better: S3 unreachable, throttled; SIGTERM
+    REFUSED = 76  # S3 refuses for good: access denied, no such bucket
+    TERMINATED = 143  # SIGTERM ended the function; nothing is written: AWS Batch knows why, and may start it again
+
+
+RESULT_WRITTEN: Final = frozenset((RunnerExit.DONE, RunnerExit.FUNCTION_FAILED, RunnerExit.UNLOADABLE))
+"""Codes with which the runner ends only after the result was written."""
+
+# ---- S3 keys, below `<s3_prefix>/<worker-manager id>/`
+
+OBJECTS: Final = "objects"
+"""Folder of the blobs that submissions share, by content hash."""
+PAYLOADS: Final = "payloads"
+"""Folder of the bundles: the payload frames that don't travel inline."""
+RESULTS: Final = "results"
+"""Folder of the result frames, a folder a submission."""
+FENCE: Final = "fence"
+"""Folder of the fences: a submission that has one was replaced by another, and its jobs do nothing."""
+LEASE: Final = "lease"
+"""Key of the object whose owner is the one living manager of this id."""
+RUNNER_FOLDERS: Final = (OBJECTS, PAYLOADS, RESULTS, FENCE)
+"""What the runner reads: results, too, because it asks whether its own exists."""
+
+
+def blob_key(digest: str) -> str:
+    """Key of a shared blob; `digest` is the sha256 of its bytes in hex."""
+    return f"{OBJECTS}/{digest}"
+
+
+def payload_key(submission_id: str) -> str:
+    """Key of a submission's bundle."""
+    return f"{PAYLOADS}/{submission_id}"
+
+
+def fence_key(submission_id: str) -> str:
+    """Key of the fence before a submission."""
+    return f"{FENCE}/{submission_id}"
+
+
+def result_key(submission_id: str, task_id: bytes) -> str:
+    """Key of one task's result."""
+    return f"{RESULTS}/{submission_id}/{task_id.hex()}"
+
+
+# ---- parameters of a job
+
+REFERENCE: Final = "Ref::"
+"""Prefix of the words by which a job definition's command takes the values of parameters.
+
+https://docs.aws.amazon.com/batch/latest/userguide/job_definition_parameters.html#parameters
+"""
+NOT_GIVEN: Final = "none"
+"""The parameters' default in the job definition; AWS Batch takes no empty ones."""
+
+
+class JobParameter(str, Enum):
+    """A parameter of SubmitJob that the runner's command line takes."""
+
+    STORE = "store"  # s3://<bucket>/<prefix>, below which all keys lie
+    SUBMISSION = "submission"  # the submission's id
+    PAYLOAD = "payload"  # the payload frame in one of the forms of `PayloadForm`
+    OPTIONS = "options"  # `name=value` pairs between semicolons; unknown ones are left alone
+
+    @property
+    def flag(self) -> str:
+        """The runner's argument, like `--store`."""
+        return f"--{self.value}"
+
+    @property
+    def reference(self) -> str:
+        """The word of a job definition's command that stands for the value, like `Ref::store`."""
+        return f"{REFERENCE}{self.value}"
+
+
+PARAMETER_DEFAULTS: Final = {parameter.value: NOT_GIVEN for parameter in JobParameter}
+"""The job definition's `parameters`."""
+COMMAND: Final = tuple(word for parameter in JobParameter for word in (parameter.flag, parameter.reference))
+"""The job definition's `command`: the image's entry point is the runner, so these are its arguments."""
+
+# ---- forms of a payload
+
+MAX_INLINE_FRAME: Final = 64 * 1024 * 1024
+"""Bytes to which an inline payload may unpack."""
+
+
+class PayloadFormError(ValueError):
+    """A payload parameter that can't be read. The text is one sentence for a person."""
+
+
+class PayloadForm(str, Enum):
+    """Encoding of the payload frame in the payload parameter, by its first characters."""
+
+    PLAIN = "b"  # `b:` and URL-safe base64 of the frame
+    GZIP = "z"  # `z:` and URL-safe base64 of the frame's gzip
+    BUNDLE = "s3"  # the frame lies in S3, under `payload_key`
+
+
+BUNDLE_TEXT: Final = PayloadForm.BUNDLE.value
+"""The payload parameter of a submission whose frame lies in S3."""
+
+
+def payload_form(text: str) -> PayloadForm:
+    """The form of a payload parameter. Raises `PayloadFormError` for one that this release doesn't know."""
+    prefix, colon, _ = text.partition(":")
+    for form in PayloadForm:
+        if prefix == form.value and bool(colon) == (form is not PayloadForm.BUNDLE):
+            return form
+    raise PayloadFormError(
+        f"the payload parameter ({len(text)} characters) has the unknown form {prefix[:8]!r}, expected 'b:', 'z:' or "
+        f"{BUNDLE_TEXT!r}: use one release for manager and image"
+    )
+
+
+def to_inline(frame: bytes) -> str:
+    """The frame as job parameter text: `b:` and URL-safe base64."""
+    return _inline(PayloadForm.PLAIN, frame)
+
+
+def to_inline_gzip(frame: bytes) -> str:
+    """The frame as job parameter text: `z:` and URL-safe base64 of its gzip (the same bytes each time)."""
+    return _inline(PayloadForm.GZIP, gzip.compress(frame, mtime=0))
+
+
+def from_inline(text: str) -> bytes:
+    """The frame of an inline text; at most `MAX_INLINE_FRAME` bytes come out. Raises `PayloadFormError`."""
+    form = payload_form(text)
+    if form is PayloadForm.BUNDLE:
+        raise PayloadFormError("the payload is no inline text: it lies in S3")
+    try:
+        data = base64.b64decode(text.partition(":")[2], altchars=b"-_", validate=True)
+    except ValueError:
+        raise PayloadFormError(f"the inline payload ({len(text)} characters) is no base64") from None
+    return _gunzip(data) if form is PayloadForm.GZIP else data
+
+
+def _inline(form: PayloadForm, data: bytes) -> str:
+    return f"{form.value}:{base64.urlsafe_b64encode(data).decode('ascii')}"
+
+
+def _gunzip(data: bytes) -> bytes:
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        frame = decompressor.decompress(data, MAX_INLINE_FRAME + 1)
+    except zlib.error:
+        raise PayloadFormError(f"the inline payload ({len(data)} bytes) is no gzip") from None
+    if len(frame) > MAX_INLINE_FRAME:
+        raise PayloadFormError(f"the inline payload unpacks to more than {MAX_INLINE_FRAME} bytes")
+    if not decompressor.eof:
+        raise PayloadFormError(f"the inline payload ({len(data)} bytes of gzip) ends too early")
+    return frame

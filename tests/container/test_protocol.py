@@ -1,0 +1,80 @@
+"""The contract between the runner and who starts it: forms of a payload, keys, parameters, exit codes."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.batch_job_protocol import (
+    BUNDLE_TEXT,
+    COMMAND,
+    MAX_INLINE_FRAME,
+    PARAMETER_DEFAULTS,
+    RUNNER_FOLDERS,
+    PayloadForm,
+    PayloadFormError,
+    RunnerExit,
+    blob_key,
+    fence_key,
+    from_inline,
+    payload_form,
+    payload_key,
+    result_key,
+    to_inline,
+    to_inline_gzip,
+)
+
+
+@given(frame=st.binary(max_size=5_000))
+def test_inline_texts_read_back(frame: bytes) -> None:
+    assert from_inline(to_inline(frame)) == frame
+    assert from_inline(to_inline_gzip(frame)) == frame == from_inline(to_inline_gzip(frame))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "none", "b:!!!!", "b:abc", "z:AAAA", "q:AAAA", BUNDLE_TEXT, to_inline_gzip(b"x" * 99)[:-8]]
+)
+def test_a_wrong_inline_text_is_an_error_of_one_sentence(text: str) -> None:
+    with pytest.raises(PayloadFormError) as error:
+        from_inline(text)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    bomb = gzip.compress(bytes(MAX_INLINE_FRAME + 1))
+    with pytest.raises(PayloadFormError, match="unpacks to more than"):
+        from_inline("z:" + to_inline(bomb)[2:])
+
+
+def test_every_form_is_told_by_its_beginning() -> None:
+    texts = [to_inline(b"frame"), to_inline_gzip(b"frame"), BUNDLE_TEXT]
+    assert [payload_form(text) for text in texts] == list(PayloadForm)
+
+
+@pytest.mark.parametrize("text", ["q:AAAA", "s3:AAAA", "b", "S3"])
+def test_an_unknown_form_is_an_error(text: str) -> None:
+    with pytest.raises(PayloadFormError, match="unknown form"):
+        payload_form(text)
+
+
+def test_what_was_released_keeps_its_meaning() -> None:
+    """Images and engines of different releases meet: nothing of this may ever change."""
+    assert {code.name: int(code) for code in RunnerExit} == {
+        "DONE": 0,
+        "FUNCTION_FAILED": 1,
+        "UNLOADABLE": 2,
+        "TRY_AGAIN": 75,
+        "REFUSED": 76,
+        "TERMINATED": 143,
+    }
+    keys = (blob_key("d"), payload_key("s"), result_key("s", bytes(16)), fence_key("s"))
+    assert keys == ("objects/d", "payloads/s", f"results/s/{'0' * 32}", "fence/s")
+    assert tuple(key.partition("/")[0] for key in keys) == RUNNER_FOLDERS
+    assert " ".join(COMMAND) == (
+        "--store Ref::store --submission Ref::submission --payload Ref::payload --options Ref::options"
+    )
+    assert PARAMETER_DEFAULTS == {"store": "none", "submission": "none", "payload": "none", "options": "none"}
+    assert {form.name: form.value for form in PayloadForm} == {"PLAIN": "b", "GZIP": "z", "BUNDLE": "s3"}

@@ -1,0 +1,229 @@
+"""The states of a job on a clock that only tests move, without processes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+
+import pytest
+
+from engine.aws.batch_states import BatchState
+from provisioner.local.batch.records import LocalJob, RetryRule
+from provisioner.local.faults.faults import NoCapacity, Spot, StartFailure, Vanish, VanishFinished
+from provisioner.local.options import Delays
+from tests.support.local_aws.manual_batch import ManualBatch
+
+
+@pytest.fixture
+def world() -> ManualBatch:
+    return ManualBatch()
+
+
+def states(jobs: list[LocalJob]) -> list[str]:
+    return [job.status for job in jobs]
+
+
+def test_a_job_passes_all_states_with_their_delays() -> None:
+    world = ManualBatch(delays=Delays(submitted=1, runnable=2, starting=3))
+    job = world.submit()
+    seen = [job.status]
+    for seconds in (1, 2, 3):
+        world.clock.advance(seconds)
+        seen.append(job.status)
+    world.executor.exit(0)
+    assert [*seen, job.status] == ["SUBMITTED", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"]
+
+
+def test_what_exceeds_the_capacity_waits_in_order(world: ManualBatch) -> None:
+    jobs = [world.submit(f"job{index}", vcpus=2.0) for index in range(4)]
+    assert states(jobs) == ["RUNNING", "RUNNING", "RUNNABLE", "RUNNABLE"]
+    world.executor.exit(0)
+    assert states(jobs) == ["SUCCEEDED", "RUNNING", "RUNNING", "RUNNABLE"]
+
+
+def test_a_queue_of_higher_priority_goes_first(world: ManualBatch) -> None:
+    urgent = world.add_queue("urgent", 9)
+    running = world.submit("running", vcpus=4.0)
+    ordinary = world.submit("ordinary", vcpus=4.0)
+    first = world.submit("first", vcpus=4.0, queue=urgent)
+    world.executor.exit(0)
+    assert states([running, ordinary, first]) == ["SUCCEEDED", "RUNNABLE", "RUNNING"]
+
+
+def test_a_job_larger_than_its_environment_says_so(world: ManualBatch) -> None:
+    job = world.submit(vcpus=5.0)
+    assert job.status == "RUNNABLE"
+    assert (job.status_reason or "").startswith("MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE")
+
+
+def test_a_failed_attempt_is_retried_up_to_the_number(world: ManualBatch) -> None:
+    job = world.submit(attempts=2)
+    world.executor.exit(0, code=1)
+    assert job.status == "RUNNING"
+    world.executor.exit(1, code=1)
+    assert (job.status, len(job.attempts)) == ("FAILED", 2)
+
+
+def test_a_rule_that_says_exit_ends_it(world: ManualBatch) -> None:
+    rules = (RetryRule("RETRY", on_exit_code="75"), RetryRule("EXIT", on_reason="*"))
+    job = world.submit(attempts=3, rules=rules)
+    world.executor.exit(0, code=75)
+    world.executor.exit(1, code=1)
+    assert (job.status, [attempt.exit_code for attempt in job.attempts]) == ("FAILED", [75, 1])
+
+
+def test_a_lost_host_is_told_by_its_reason_and_has_no_exit_code(world: ManualBatch) -> None:
+    job = world.submit(attempts=2, rules=(RetryRule("RETRY", on_status_reason="Host EC2*"), RetryRule("EXIT")))
+    world.faults.kinds.add(Spot)
+    world.lifecycle.strike_running()
+    world.faults.kinds.clear()
+    world.executor.exit(0, code=137)
+    assert job.attempts[0].exit_code is None
+    assert (job.attempts[0].status_reason or "").startswith("Host EC2 (instance i-")
+    assert job.status == "RUNNING"
+
+
+def test_a_start_failure_runs_nothing(world: ManualBatch) -> None:
+    world.faults.kinds.add(StartFailure)
+    job = world.submit()
+    assert (job.status, job.attempts[0].started_at, world.executor.launches) == ("FAILED", None, [])
+    assert (job.attempts[0].reason or "").startswith("CannotPullContainerError:")
+
+
+def test_ten_thousand_start_failures_do_not_pile_up(world: ManualBatch) -> None:
+    world.faults.kinds.add(StartFailure)
+    job = world.submit(size=10_000, attempts=3)
+    assert (job.status, job.summary[BatchState.FAILED]) == ("FAILED", 10_000)
+
+
+def test_a_timeout_is_per_attempt_with_a_kill_half_a_minute_later(world: ManualBatch) -> None:
+    job = world.submit(timeout_s=60.0, attempts=3)
+    world.clock.advance(59)
+    assert world.executor.signals == []
+    world.clock.advance(2)
+    assert world.executor.signals == [("job/1", signal.SIGTERM)]
+    world.clock.advance(31)
+    assert world.executor.signals[1:] == [("job/1", signal.SIGKILL)]
+    world.executor.exit(0, code=137)
+    assert (job.status, job.status_reason) == ("FAILED", "Job attempt duration exceeded timeout")
+
+
+def test_terminating_ends_a_job_in_any_state(world: ManualBatch) -> None:
+    running, waiting = world.submit("running", vcpus=4.0), world.submit("waiting", vcpus=4.0)
+    for job in (running, waiting):
+        world.lifecycle.terminate(job, "unwanted")
+    assert states([running, waiting]) == ["RUNNING", "FAILED"]
+    world.executor.exit(0, code=0)
+    assert (running.status, running.status_reason) == ("FAILED", "unwanted")
+
+
+def test_terminating_while_starting_runs_nothing() -> None:
+    world = ManualBatch(delays=Delays(starting=5))
+    job = world.submit()
+    world.lifecycle.terminate(job, "unwanted")
+    world.clock.advance(10)
+    assert (job.status, world.executor.launches, world.environment.used_vcpus) == ("FAILED", [], 0)
+
+
+def test_cancelling_leaves_a_running_job_alone(world: ManualBatch) -> None:
+    running, waiting = world.submit("running", vcpus=4.0), world.submit("waiting", vcpus=4.0)
+    for job in (running, waiting):
+        world.lifecycle.cancel(job, "unwanted")
+    assert states([running, waiting]) == ["RUNNING", "FAILED"]
+    assert world.executor.signals == []
+
+
+def test_an_array_is_pending_until_its_last_child_ends(world: ManualBatch) -> None:
+    parent = world.submit(size=3)
+    world.executor.exit(0)
+    world.executor.exit(1, code=1)
+    assert (parent.status, dict(parent.summary)[BatchState.RUNNING]) == ("PENDING", 1)
+    world.executor.exit(2)
+    assert (parent.status, parent.status_reason) == ("FAILED", "Array Child Job failed")
+
+
+def test_an_array_of_successes_succeeds(world: ManualBatch) -> None:
+    parent = world.submit(size=2)
+    world.executor.exit(0)
+    world.executor.exit(1)
+    assert parent.status == "SUCCEEDED"
+
+
+def test_terminating_an_array_ends_all_children(world: ManualBatch) -> None:
+    parent = world.submit(size=6)
+    world.lifecycle.terminate(parent, "unwanted")
+    for position in range(4):
+        world.executor.exit(position, code=143)
+    assert (parent.status, parent.summary[BatchState.FAILED], len(world.executor.launches)) == ("FAILED", 6, 4)
+
+
+def test_overrides_that_ecs_refuses_fail_without_an_attempt(world: ManualBatch) -> None:
+    job = world.submit(override_characters=8193, attempts=3)
+    assert (job.status, job.attempts) == ("FAILED", [])
+    assert world.environment.used_vcpus == 0
+
+
+def test_a_finished_job_is_forgotten_after_a_day(world: ManualBatch) -> None:
+    job = world.submit()
+    world.executor.exit(0)
+    world.clock.advance(23 * 3600)
+    world.lifecycle.forget_old()
+    assert world.lifecycle.find("job") is job
+    world.clock.advance(2 * 3600)
+    world.lifecycle.forget_old()
+    assert world.lifecycle.find("job") is None
+
+
+def test_finished_jobs_are_bounded() -> None:
+    world = ManualBatch(max_finished_jobs=2)
+    for name in ("a", "b", "c"):
+        world.submit(name)
+        world.executor.exit(-1)
+    assert [world.lifecycle.find(name) is None for name in ("a", "b", "c")] == [True, False, False]
+
+
+def test_a_vanished_job_is_not_found_and_never_runs(world: ManualBatch) -> None:
+    world.faults.kinds.add(Vanish)
+    world.submit()
+    assert (world.lifecycle.find("job"), world.executor.launches) == (None, [])
+
+
+def test_a_job_can_vanish_when_it_ends(world: ManualBatch) -> None:
+    world.submit()
+    world.faults.kinds.add(VanishFinished)
+    world.executor.exit(0)
+    assert world.lifecycle.find("job") is None
+
+
+def test_out_of_memory_is_told_by_its_reason(world: ManualBatch) -> None:
+    job = world.submit()
+    world.executor.exit(0, code=137, out_of_memory=True)
+    assert (job.attempts[0].exit_code, job.attempts[0].reason) == (
+        137,
+        "OutOfMemoryError: Container killed due to memory usage",
+    )
+
+
+def test_children_are_found_by_parent_and_index(world: ManualBatch) -> None:
+    parent = world.submit(size=2)
+    assert world.lifecycle.find("job:1") is (parent.children or [])[1]
+    assert world.lifecycle.find("job:2") is None
+
+
+def test_a_job_finds_its_variables(world: ManualBatch) -> None:
+    world.submit(size=2, environment={"MINE": "2"})
+    environ: Mapping[str, str] = world.executor.launches[1].environ
+    expected = {"BASE": "1", "MINE": "2", "AWS_BATCH_JOB_ARRAY_INDEX": "1", "AWS_BATCH_JOB_ATTEMPT": "1"}
+    assert expected.items() <= environ.items()
+
+
+def test_without_capacity_the_head_of_the_queue_says_so_and_is_tried_again(world: ManualBatch) -> None:
+    world.faults.kinds = {NoCapacity}
+    head, behind = world.submit("head"), world.submit("behind")
+    assert states([head, behind]) == ["RUNNABLE", "RUNNABLE"]
+    assert str(head.status_reason).startswith("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
+    assert behind.status_reason is None
+    world.faults.kinds = set()
+    world.clock.advance(1)
+    assert states([head, behind]) == ["RUNNING", "RUNNING"]
+    assert head.status_reason is None
