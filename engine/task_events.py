@@ -1,4 +1,4 @@
-"""What the task manager tells of its tasks' lives; `engine.jobs.registry.JobBook` listens."""
+"""What the task manager tells of its tasks' lives; `engine.jobs.registry.JobRegistry` listens."""
 
 from __future__ import annotations
 

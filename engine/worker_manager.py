@@ -35,15 +35,15 @@ IDLE_HEARTBEAT_S: Final = 0.5
 class AWSHPCWorkerManager:
     """One worker manager of the engine; `run` it once."""
 
-    def __init__(self, config: ManagerConfig, drain_timeout: float | None, book: JobRegistry) -> None:
+    def __init__(self, config: ManagerConfig, drain_timeout: float | None, registry: JobRegistry) -> None:
         self.config = config
-        self.book = book
+        self.registry = registry
         self._drain_timeout = drain_timeout
         self._link = SchedulerLink(config.worker_manager_id, config.io_threads)
         self._backend = create_backend(config)
         self._storage = StorageLink(self._link.open_storage, config.object_storage_address)
         self._tasks = AWSHPCTaskManager(
-            self._backend, self._storage, config.max_concurrent_jobs, self._on_lost_ownership, book
+            self._backend, self._storage, config.max_concurrent_jobs, self._on_lost_ownership, registry
         )
         self._health = LinkHealth("scheduler")
         self._worker: AWSBatchWorker | None = None

@@ -1,4 +1,4 @@
-"""One task in the job book: what is known of it, kept small, and made into rows and records when asked for."""
+"""One task in the job registry: what is known of it, kept small, and made into rows and records when asked for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_SHAPE: Final = ResourceShape()
 
 
 class JobEntry:
-    """Mutable, owned by its `JobBook`; what it hands out is frozen."""
+    """Mutable, owned by its `JobRegistry`; what it hands out is frozen."""
 
     __slots__ = (
         "_client",

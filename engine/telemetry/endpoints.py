@@ -205,7 +205,7 @@ def _try_claim(folder: Path) -> ClaimedFolder | None:
 
 
 def _locked_soon(descriptor: int) -> bool:
-    """Lookers hold the lock for an instant when they look whether it is held."""
+    """Viewers hold the lock for an instant when they look whether it is held."""
     for _ in range(_TRIES):
         if _locked(descriptor, fcntl.LOCK_EX):
             return True
@@ -237,7 +237,7 @@ def _remove_dead(root: Path, keep: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-# ---- the looker's side
+# ---- the viewer's side
 
 
 def is_alive(folder: Path) -> bool:

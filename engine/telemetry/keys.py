@@ -40,7 +40,7 @@ class _AllowedClient(msgspec.Struct, frozen=True):
 
 
 class ClientKeys(msgspec.Struct, frozen=True):
-    """What a looker needs for an engine behind `tcp://`. Keys are in ZMQ's own text form (Z85, 40 characters)."""
+    """What a viewer needs for an engine behind `tcp://`. Keys are in ZMQ's own text form (Z85, 40 characters)."""
 
     name: str
     role: KeyRole

@@ -1,4 +1,4 @@
-"""The live `Source`: keeps a mirror of one engine over its sockets, and carries questions to it.
+"""The live `Source`: keeps a replica of one engine over its sockets, and carries questions to it.
 
 No thread and no event loop: everything happens inside `poll`, which the owner calls often.
 """
@@ -42,7 +42,7 @@ _AGAIN_S: Final = 1.0
 
 DOWN: Final = (LinkState.LOST, LinkState.REFUSED)
 
-READ_ONLY: Final = "this looker is read-only: attach with --allow-writes to control the engine"
+READ_ONLY: Final = "this viewer is read-only: attach with --allow-writes to control the engine"
 NOT_ALLOWED: Final = (
     "this key may only view: the engine's owner can make one with scaler-batch keys client --role control"
 )
@@ -65,7 +65,7 @@ class _Waiting:
 class TelemetryClient:
     """Looks at one engine. Only with `allow_control` is the control socket connected at all.
 
-    Without `keep_mirror` it only asks what it is told to ask: a short command costs the engine no tick.
+    Without `keep_replica` it only asks what it is told to ask: a short command costs the engine no tick.
     """
 
     def __init__(
@@ -74,17 +74,17 @@ class TelemetryClient:
         keys: ClientKeys | None = None,
         *,
         allow_control: bool = False,
-        keep_mirror: bool = True,
+        keep_replica: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Raises `ConfigError` for a remote endpoint without keys."""
         if endpoint.is_remote and keys is None:
             raise ConfigError(NO_KEYS)
-        self.mirror = Replica()
+        self.replica = Replica()
         self.endpoint = endpoint
         self._clock, self._wall_clock = clock, wall_clock
-        self._allow_control, self._keeps_mirror = allow_control, keep_mirror
+        self._allow_control, self._keeps_replica = allow_control, keep_replica
         self._welcome: Welcome | None = None
         self._waiting: dict[int, _Waiting] = {}
         self._refused: list[tuple[Callable[[Answer], None], str]] = []
@@ -92,7 +92,7 @@ class TelemetryClient:
         self._next_id = self._ping_id = 0
         self._asked_full_at = self._pinged_at = float("-inf")
         self._watch = LinkWatch(endpoint.name, clock())
-        self._connection = Connection(endpoint, keys, control=allow_control, ticks=keep_mirror)
+        self._connection = Connection(endpoint, keys, control=allow_control, ticks=keep_replica)
 
     @property
     def link(self) -> LinkView:
@@ -105,7 +105,7 @@ class TelemetryClient:
 
     def poll(self, timeout_s: float = 0.0) -> bool:
         """See `Source.poll`. A ping, once in 5 s, makes it wait for up to 5 ms."""
-        before = self.mirror.version, self._watch.view
+        before = self.replica.version, self._watch.view
         began = self._clock()
         if timeout_s > 0:
             self._connection.wait(timeout_s)
@@ -119,7 +119,7 @@ class TelemetryClient:
             self._connection.wait(PING_WAIT_S)
             self._take_in()
         self._give_up_on_late()
-        return before != (self.mirror.version, self._watch.view)
+        return before != (self.replica.version, self._watch.view)
 
     def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
         """See `Source.ask`. Without an answer within 5 s it is a `Refusal`."""
@@ -182,7 +182,7 @@ class TelemetryClient:
 
     @property
     def _needs_everything(self) -> bool:
-        return self._keeps_mirror and (not self.mirror.complete or self.link.state in DOWN)
+        return self._keeps_replica and (not self.replica.complete or self.link.state in DOWN)
 
     def _give_up_on_late(self) -> None:
         now = self._clock()
@@ -222,7 +222,7 @@ class TelemetryClient:
         except wire.BadFrame:
             return  # whoever sent it, the next tick shows what is missing
         else:
-            if self.mirror.apply(tick, self._clock()):
+            if self.replica.apply(tick, self._clock()):
                 self._watch.heard(self._clock())
 
     def _take_reply(self, frame: bytes) -> None:
@@ -241,8 +241,8 @@ class TelemetryClient:
         if isinstance(reply.answer, Welcome):
             self._welcome = reply.answer
         elif isinstance(reply.answer, FullState):
-            self.mirror.replace(reply.answer, self._clock())
-        if isinstance(reply.answer, FullState) or not self._keeps_mirror:
+            self.replica.replace(reply.answer, self._clock())
+        if isinstance(reply.answer, FullState) or not self._keeps_replica:
             self._watch.heard(self._clock())
 
     def _take_event(self, event: Event) -> None:

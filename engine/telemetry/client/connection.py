@@ -1,4 +1,4 @@
-"""The sockets of a looker: they send, receive and tell what happens to the connection, and never block.
+"""The sockets of a viewer: they send, receive and tell what happens to the connection, and never block.
 
 Owns ZMQ's options. What the bytes mean, and when to try again, is the client's.
 """
@@ -20,7 +20,7 @@ from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES
 _TICKS_QUEUED: Final = 64
 _REQUESTS_QUEUED: Final = 100
 _AT_ONCE: Final = 200
-"""Frames taken in one look, so that an engine that floods can't hold its looker."""
+"""Frames taken in one look, so that an engine that floods can't hold its viewer."""
 _RECONNECT_MS, _SLOWEST_RECONNECT_MS = 100, 2000
 
 

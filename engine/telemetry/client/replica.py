@@ -1,4 +1,4 @@
-"""What a looker knows of an engine: its newest snapshot, and every row while there are not too many.
+"""What a viewer knows of an engine: its newest snapshot, and every row while there are not too many.
 
 Owns how ticks become state: what is old is ignored, what is missing is noticed, and a `FullState` heals it even when
 ticks overtook it.
@@ -55,11 +55,11 @@ class Replica:
         elif tick.seq > self.seq + 1:
             self.skipped += tick.seq - self.seq - 1
             self.complete = False
-        was_windowed = self.snapshot is not None and self.snapshot.windowed
+        was_paged = self.snapshot is not None and self.snapshot.paged
         self._note(tick.seq, tick.snapshot, now)
-        if tick.snapshot.windowed:
+        if tick.snapshot.paged:
             self._replace({})
-        elif was_windowed or not self.complete:
+        elif was_paged or not self.complete:
             self.complete = False
             self._waiting.append(tick)
         else:

@@ -1,4 +1,4 @@
-"""What a looker looks through: a `Source` of an engine's state, be it live, recorded or made up."""
+"""What a viewer looks through: a `Source` of an engine's state, be it live, recorded or made up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.telemetry.schema.messages import Answer, Request
 
 
 class LinkState(StrEnum):
-    """How fresh the mirror is."""
+    """How fresh the replica is."""
 
     CONNECTING = "CONNECTING"
     """Nothing was heard yet."""
@@ -41,7 +41,7 @@ class Source(Protocol):
     """An engine's state and answers. Nothing of it blocks, and nothing happens outside of its methods."""
 
     @property
-    def mirror(self) -> Replica: ...
+    def replica(self) -> Replica: ...
 
     @property
     def link(self) -> LinkView: ...
@@ -53,7 +53,7 @@ class Source(Protocol):
     def poll(self, timeout_s: float = 0.0) -> bool:
         """Take in what arrived, wait so long at most for something; calls what waits for answers.
 
-        True when the mirror or the link changed.
+        True when the replica or the link changed.
         """
 
     def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:

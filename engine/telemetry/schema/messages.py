@@ -1,7 +1,7 @@
 """The telemetry protocol: every message that passes between an engine and whoever looks at it.
 
 An engine publishes one `Tick` after another; each carries the whole `Snapshot` of what can be counted and the rows
-of the jobs that changed since the tick before. A looker that missed one (its `seq` has a gap, or `engine` changed)
+of the jobs that changed since the tick before. A viewer that missed one (its `seq` has a gap, or `engine` changed)
 asks for a `FullState` and goes on from there. Everything else is asked for on a request socket and answered once.
 
 Frames are msgpack. A change that an older reader can't take raises `VERSION`; fields with a default may be added
@@ -19,16 +19,16 @@ import msgspec
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy
 from engine.model import Attempt, CallStats, Link, Quota
 from engine.telemetry.schema.requests import (
-    WINDOW_LIMIT,
+    PAGE_LIMIT,
     CancelJobs,
     ControlRequest,
     Diagnose,
     Drain,
     GetFullState,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Hello,
     Request,
     SetConcurrency,
@@ -52,10 +52,10 @@ __all__ = [
     "IDLE_TICK_S",
     "MAX_MESSAGE_BYTES",
     "MAX_REQUEST_BYTES",
-    "MIRROR_LIMIT",
+    "PAGE_LIMIT",
+    "REPLICA_LIMIT",
     "TICK_S",
     "VERSION",
-    "WINDOW_LIMIT",
     "Answer",
     "Ask",
     "Attempt",
@@ -73,11 +73,12 @@ __all__ = [
     "FullState",
     "GetFullState",
     "GetJob",
+    "GetJobPage",
     "GetLogs",
     "GetTrends",
-    "GetWindow",
     "Hello",
     "Job",
+    "JobPage",
     "JobRecord",
     "JobRow",
     "JobState",
@@ -99,15 +100,14 @@ __all__ = [
     "Trends",
     "ViewRequest",
     "Welcome",
-    "Window",
 ]
 
 VERSION: Final = 1
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Of one frame in either direction; requests are far smaller (`MAX_REQUEST_BYTES`)."""
 MAX_REQUEST_BYTES: Final = 1024 * 1024
-MIRROR_LIMIT: Final = 20_000
-"""Up to so many jobs every row is published; above, a looker asks for windows."""
+REPLICA_LIMIT: Final = 20_000
+"""Up to so many jobs every row is published; above, a viewer asks for windows."""
 TICK_S: Final = 0.5
 """Between two ticks while something changes; `IDLE_TICK_S` while nothing does."""
 IDLE_TICK_S: Final = 1.0
@@ -138,7 +138,7 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
 
 
 class FullState(msgspec.Struct, frozen=True, tag=True):
-    """The state after tick `seq`. `rows` is empty when the snapshot says `windowed`."""
+    """The state after tick `seq`. `rows` is empty when the snapshot says `paged`."""
 
     engine: str
     seq: int
@@ -147,7 +147,7 @@ class FullState(msgspec.Struct, frozen=True, tag=True):
     version: int = VERSION
 
 
-class Window(msgspec.Struct, frozen=True, tag=True):
+class JobPage(msgspec.Struct, frozen=True, tag="Window"):
     rows: tuple[JobRow, ...]
     matching: int
     """Rows that pass the filter."""
@@ -208,7 +208,7 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
     version: int = VERSION
 
 
-Answer = Welcome | FullState | Window | Job | LogPage | Trends | Diagnosed | Done | Refusal
+Answer = Welcome | FullState | JobPage | Job | LogPage | Trends | Diagnosed | Done | Refusal
 
 
 class Ask(msgspec.Struct, frozen=True):

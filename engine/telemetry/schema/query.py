@@ -1,4 +1,4 @@
-"""Filters and orders over job rows: the same words for the engine's windows and for a looker's own rows.
+"""Filters and orders over job rows: the same words for the engine's windows and for a viewer's own rows.
 
 A filter is words; a row must fit all of them (`parse_filter` says which words there are). An order is a name of
 `SORTS`. Everything here is pure.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter, ge, gt, le, lt
 from typing import Any, Final
 
-from engine.telemetry.schema.messages import ENDED, WINDOW_LIMIT, GetWindow, JobRow, JobState, Window
+from engine.telemetry.schema.messages import ENDED, PAGE_LIMIT, GetJobPage, JobPage, JobRow, JobState
 
 Predicate = Callable[[JobRow, float], bool]
 SortKey = Callable[[JobRow, float], Any]
@@ -205,11 +205,11 @@ def select(rows: Iterable[JobRow], filter: str, manager: str, now: float) -> lis
     return [row for row in rows if (not manager or row.manager == manager) and fits(row, now)]
 
 
-def window(rows: Iterable[JobRow], wanted: GetWindow, now: float) -> Window:
+def make_page(rows: Iterable[JobRow], wanted: GetJobPage, now: float) -> JobPage:
     """The answer to `wanted` out of all `rows`. Raises `QueryError`."""
     everything = list(rows)
     fitting = select(everything, wanted.filter, wanted.manager, now)
     sorted_rows = ordered(fitting, wanted.sort, now, descending=wanted.descending)
     start = max(0, wanted.offset)
-    count = max(0, min(wanted.limit, WINDOW_LIMIT))
-    return Window(tuple(sorted_rows[start : start + count]), len(fitting), len(everything), now)
+    count = max(0, min(wanted.limit, PAGE_LIMIT))
+    return JobPage(tuple(sorted_rows[start : start + count]), len(fitting), len(everything), now)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-WINDOW_LIMIT: Final = 5_000
+PAGE_LIMIT: Final = 5_000
 """Rows in one window at most."""
 
 
@@ -21,8 +21,8 @@ class GetFullState(msgspec.Struct, frozen=True, tag=True):
     """Everything, to start or to go on after a gap. Answered with `FullState`."""
 
 
-class GetWindow(msgspec.Struct, frozen=True, tag=True):
-    """Some rows of many. `filter` and `sort` are those of `engine.telemetry.schema.query`. Answered with `Window`."""
+class GetJobPage(msgspec.Struct, frozen=True, tag="GetWindow"):
+    """Some rows of many. `filter` and `sort` are those of `engine.telemetry.schema.query`. Answered with `JobPage`."""
 
     filter: str = ""
     sort: str = "urgency"
@@ -30,7 +30,7 @@ class GetWindow(msgspec.Struct, frozen=True, tag=True):
     manager: str = ""
     """Empty: all managers."""
     offset: int = 0
-    limit: int = WINDOW_LIMIT
+    limit: int = PAGE_LIMIT
 
 
 class GetJob(msgspec.Struct, frozen=True, tag=True):
@@ -103,6 +103,6 @@ class SetLogLevel(msgspec.Struct, frozen=True, tag=True):
     level: str
 
 
-ViewRequest = Hello | GetFullState | GetWindow | GetJob | GetLogs | GetTrends | Diagnose
+ViewRequest = Hello | GetFullState | GetJobPage | GetJob | GetLogs | GetTrends | Diagnose
 ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel
 Request = ViewRequest | ControlRequest

@@ -163,7 +163,7 @@ class EngineVitals(msgspec.Struct, frozen=True):
     loop_lag_s: float
     """How late the event loop was at its worst in the last ten seconds."""
     log_level: str
-    lookers: int = 0
+    viewers: int = msgspec.field(default=0, name="lookers")
     """Requests' senders seen in the last minute."""
 
 
@@ -174,6 +174,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     managers: tuple[ManagerView, ...]
     vitals: EngineVitals
     jobs_kept: int
-    """Rows in the engine's memory: what `JobsWindow` or the mirror can show."""
-    windowed: bool = False
-    """More than `MIRROR_LIMIT` rows: ticks carry none, ask for windows."""
+    """Rows in the engine's memory: what `JobsWindow` or the replica can show."""
+    paged: bool = msgspec.field(default=False, name="windowed")
+    """More than `REPLICA_LIMIT` rows: ticks carry none, ask for windows."""

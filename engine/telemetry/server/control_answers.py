@@ -36,8 +36,8 @@ _MODES: Final = tuple(mode.value for mode in StopMode)
 class ControlAnswers:
     """`may_control` tells of a request's frame whether its sender may do this (still)."""
 
-    def __init__(self, overview: SnapshotBuilder, may_control: Callable[[zmq.Frame], bool]) -> None:
-        self._overview = overview
+    def __init__(self, builder: SnapshotBuilder, may_control: Callable[[zmq.Frame], bool]) -> None:
+        self._builder = builder
         self._may_control = may_control
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
@@ -72,7 +72,7 @@ class ControlAnswers:
 
     def _cancel_one(self, task_id: str) -> str:
         """Why it can't be done; empty when it is."""
-        manager = self._overview.holder_of(task_id)
+        manager = self._builder.holder_of(task_id)
         if manager is None:
             return "no task of that id is known here"
         why = f"cancelled by the operator of worker manager {manager.config.worker_manager_id}"
@@ -82,7 +82,7 @@ class ControlAnswers:
     def _drain(self, request: Drain) -> Done:
         if request.mode not in _MODES:
             raise QueryError(f"{request.mode} is no way to end: give one of {', '.join(_MODES)}")
-        managers = [self._manager(request.manager)] if request.manager else [*self._overview.managers.values()]
+        managers = [self._manager(request.manager)] if request.manager else [*self._builder.managers.values()]
         # a second drain would cut the first one short, as a second Ctrl-C does
         asked = [one for one in managers if request.mode != "drain" or not one.is_stopping]
         for manager in asked:
@@ -103,7 +103,7 @@ class ControlAnswers:
         return Done(f"max_concurrent_jobs of {request.manager} is {wanted} (was {before}) until the engine ends")
 
     def _manager(self, name: str) -> Manager:
-        managers = self._overview.managers
+        managers = self._builder.managers
         if name not in managers:
             raise QueryError(f"there is no worker manager {name or '(no name)'} here, but {', '.join(managers)}")
         return managers[name]

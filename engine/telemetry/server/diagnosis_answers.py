@@ -11,16 +11,16 @@ from engine.telemetry.server.own_checks import of_unsubmitted, with_own_checks
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder, view_of
 
 
-def diagnosed(request: Diagnose, overview: SnapshotBuilder) -> Diagnosed:
+def diagnosed(request: Diagnose, builder: SnapshotBuilder) -> Diagnosed:
     """At once, with what is there. Raises `QueryError` for a task or manager that isn't known."""
     if request.task_id:
-        return _task(*overview.the_one(request.task_id), overview.clock())
-    manager = _manager(request.manager, overview)
-    return _with_own(manager.introspection.diagnose(""), manager, overview.clock())
+        return _task(*builder.the_one(request.task_id), builder.clock())
+    manager = _manager(request.manager, builder)
+    return _with_own(manager.introspection.diagnose(""), manager, builder.clock())
 
 
 def _task(manager: Manager, task_id: str, now: float) -> Diagnosed:
-    row = manager.book.row(task_id)
+    row = manager.registry.row(task_id)
     assert row is not None
     if row.job_id:
         return _with_own(manager.introspection.diagnose(row.job_id), manager, now)
@@ -33,8 +33,8 @@ def _with_own(told: Diagnosed, manager: Manager, now: float) -> Diagnosed:
     return msgspec.structs.replace(told, diagnosis=with_own_checks(told.diagnosis, view_of(manager, now), now))
 
 
-def _manager(name: str, overview: SnapshotBuilder) -> Manager:
-    managers = overview.managers
+def _manager(name: str, builder: SnapshotBuilder) -> Manager:
+    managers = builder.managers
     if not name and len(managers) == 1:
         return next(iter(managers.values()))
     if name not in managers:

@@ -78,7 +78,7 @@ def _engine(snapshot: Snapshot) -> Iterator[Metric]:
         ("engine_cpu_share", "Of one core, over the last ten seconds.", vitals.cpu_share),
         ("engine_resident_memory_bytes", "Memory of the engine's process.", vitals.rss_bytes),
         ("engine_loop_lag_seconds", "How late the event loop was at its worst in ten seconds.", vitals.loop_lag_s),
-        ("engine_lookers", "Who asked for something in the last minute.", vitals.lookers),
+        ("engine_viewers", "Who asked for something in the last minute.", vitals.viewers),
         ("jobs_kept", "Jobs of which the engine still knows details.", snapshot.jobs_kept),
     )
     for name, help, value in single:

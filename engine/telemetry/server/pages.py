@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.telemetry.schema.messages import TICK_S, WINDOW_LIMIT, GetWindow, JobRow, Window
+from engine.telemetry.schema.messages import PAGE_LIMIT, TICK_S, GetJobPage, JobPage, JobRow
 from engine.telemetry.schema.query import ordered, select
 
 KEPT: Final = 8
@@ -20,7 +20,7 @@ rows again and again would take the engine's processor."""
 
 
 @dataclass(slots=True)
-class _KeptPage:
+class _CachedPage:
     fitting: list[JobRow]
     total: int
     at: float
@@ -39,18 +39,18 @@ class Pages:
         self._rows = rows
         self._clock = clock
         self._monotonic = monotonic
-        self._kept: OrderedDict[tuple[str, str, bool, str], _KeptPage] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, bool, str], _CachedPage] = OrderedDict()
         self._turn = asyncio.Lock()
 
-    async def get(self, wanted: GetWindow) -> Window:
+    async def get(self, wanted: GetJobPage) -> JobPage:
         """Raises `QueryError`."""
         async with self._turn:
             kept = await self._current(wanted)
         start = max(0, wanted.offset)
-        count = max(0, min(wanted.limit, WINDOW_LIMIT))
-        return Window(tuple(kept.fitting[start : start + count]), len(kept.fitting), kept.total, kept.at)
+        count = max(0, min(wanted.limit, PAGE_LIMIT))
+        return JobPage(tuple(kept.fitting[start : start + count]), len(kept.fitting), kept.total, kept.at)
 
-    async def _current(self, wanted: GetWindow) -> _KeptPage:
+    async def _current(self, wanted: GetJobPage) -> _CachedPage:
         key = (wanted.filter, wanted.sort, wanted.descending, wanted.manager)
         kept = self._kept.get(key)
         if kept is None or self._monotonic() >= kept.until:
@@ -60,12 +60,12 @@ class Pages:
                 self._kept.popitem(last=False)
         return kept
 
-    async def _make(self, wanted: GetWindow) -> _KeptPage:
+    async def _make(self, wanted: GetJobPage) -> _CachedPage:
         started, at, rows = self._monotonic(), self._clock(), self._rows()
         fitting = await asyncio.to_thread(_fitting, rows, wanted, at)
         ended = self._monotonic()
-        return _KeptPage(fitting, len(rows), at, ended + max(TICK_S, TIMES_ITS_COST * (ended - started)))
+        return _CachedPage(fitting, len(rows), at, ended + max(TICK_S, TIMES_ITS_COST * (ended - started)))
 
 
-def _fitting(rows: list[JobRow], wanted: GetWindow, at: float) -> list[JobRow]:
+def _fitting(rows: list[JobRow], wanted: GetJobPage, at: float) -> list[JobRow]:
     return ordered(select(rows, wanted.filter, wanted.manager, at), wanted.sort, at, descending=wanted.descending)

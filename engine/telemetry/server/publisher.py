@@ -36,7 +36,7 @@ class Publisher:
     def __init__(
         self,
         engine: str,
-        overview: SnapshotBuilder,
+        builder: SnapshotBuilder,
         socket: zmq.Socket[bytes] | None,
         recorder: Keeper | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -44,13 +44,13 @@ class Publisher:
     ) -> None:
         self.engine = engine
         self.seq = 0
-        self._overview = overview
+        self._builder = builder
         self._socket = socket
         self._recorder = recorder
         self._sleep = sleep
         self._monotonic = monotonic
         self._is_heard = False
-        self._was_windowed = False
+        self._was_paged = False
         self._quiet = _IDLE_TICKS
 
     async def run(self) -> None:
@@ -58,31 +58,31 @@ class Publisher:
         while True:
             due = self._monotonic() + TICK_S
             await self._sleep(TICK_S)
-            self._overview.vitals.sample(max(0.0, self._monotonic() - due))
-            self._overview.sample_trends()
+            self._builder.vitals.sample(max(0.0, self._monotonic() - due))
+            self._builder.sample_trends()
             self.beat()
 
     def beat(self) -> None:
         """Every `TICK_S`: a tick when something changed, or when the last one is long ago."""
         self._take_subscriptions()
         self._quiet += 1
-        if self._quiet >= _IDLE_TICKS or self._overview.has_changes:
+        if self._quiet >= _IDLE_TICKS or self._builder.has_changes:
             self._quiet = 0
             self._tick()
 
     def full_state(self) -> FullState:
-        snapshot = self._overview.snapshot()
-        rows = () if snapshot.windowed else tuple(self._overview.rows())
+        snapshot = self._builder.snapshot()
+        rows = () if snapshot.paged else tuple(self._builder.rows())
         return FullState(self.engine, self.seq, snapshot, rows)
 
     def _tick(self) -> None:
         self.seq += 1
         if not self._is_heard and self._recorder is None:
-            self._overview.drop_changes()
+            self._builder.drop_changes()
             return
         if self._is_heard:
-            self._overview.note_viewer()
-        tick = self._make(self._overview.snapshot())
+            self._builder.note_viewer()
+        tick = self._make(self._builder.snapshot())
         if self._is_heard and self._socket is not None:
             self._socket.send(encode(tick), zmq.NOBLOCK)
         if self._recorder is not None:
@@ -96,14 +96,14 @@ class Publisher:
             self._recorder = None
 
     def _make(self, snapshot: Snapshot) -> Tick:
-        if snapshot.windowed:
-            self._overview.drop_changes()
-            self._was_windowed = True
+        if snapshot.paged:
+            self._builder.drop_changes()
+            self._was_paged = True
             return Tick(self.engine, self.seq, snapshot)
-        if self._was_windowed:  # who mirrors rows again has to fetch them all: a gap says so
-            self._was_windowed = False
+        if self._was_paged:  # who replicates rows again has to fetch them all: a gap says so
+            self._was_paged = False
             self.seq += 1
-        changed, removed = self._overview.take_changes()
+        changed, removed = self._builder.take_changes()
         return Tick(self.engine, self.seq, snapshot, tuple(changed), tuple(removed))
 
     def _take_subscriptions(self) -> None:

@@ -30,11 +30,11 @@ class RequestServer:
     """`run` it. `answer` may raise `QueryError`, whose text is the refusal; `saw` is told of every sender."""
 
     def __init__(
-        self, socket: zmq.asyncio.Socket, answer: Answering, pace: RateLimiter, saw: Callable[[bytes], None]
+        self, socket: zmq.asyncio.Socket, answer: Answering, rate_limiter: RateLimiter, saw: Callable[[bytes], None]
     ) -> None:
         self._socket = socket
         self._answer = answer
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._saw = saw
         self._under_way: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(UNDER_WAY)
@@ -45,7 +45,7 @@ class RequestServer:
         try:
             while True:
                 await self._room.acquire()
-                await self._pace.turn()
+                await self._rate_limiter.turn()
                 sender, *frames = await self._socket.recv_multipart(copy=False)
                 self._saw(sender.bytes)
                 task = asyncio.create_task(self._serve(sender.bytes, frames))
@@ -76,7 +76,7 @@ class RequestServer:
             return Refusal(str(error))
 
     def _send(self, sender: bytes, id: int, answer: Answer) -> None:
-        with self._pace.charged():
+        with self._rate_limiter.charged():
             frame = encode(Reply(id, answer))
             if len(frame) > MAX_MESSAGE_BYTES:
                 frame = encode(Reply(id, Refusal("the answer would be too big: ask for a window of it")))

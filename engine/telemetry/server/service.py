@@ -49,15 +49,15 @@ async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: 
     Raises `EngineError` for what was asked for and can't be had; sockets that nobody asked for are done without.
     """
     async with contextlib.AsyncExitStack() as stack:
-        overview = SnapshotBuilder(managers, Vitals(version))
+        builder = SnapshotBuilder(managers, Vitals(version))
         recorder = _recorder(stack, config.record) if config.record is not None else None
         sockets = await _sockets(stack, config, version)
-        publisher = Publisher(uuid.uuid4().hex, overview, sockets.publish if sockets else None, recorder)
+        publisher = Publisher(uuid.uuid4().hex, builder, sockets.publish if sockets else None, recorder)
         if config.metrics_port is not None:
-            _serve_metrics(stack, config.metrics_port, overview)
+            _serve_metrics(stack, config.metrics_port, builder)
         loops: list[Loop] = [publisher.run]
         if sockets is not None:
-            loops += _desks(sockets, overview, publisher)
+            loops += _request_loops(sockets, builder, publisher)
         keepers = [asyncio.create_task(_keep(loop)) for loop in loops]
         stack.push_async_callback(cancel_and_wait, keepers)
         yield
@@ -102,32 +102,32 @@ async def _remote_sockets(
     return sockets
 
 
-def _desks(sockets: Sockets, overview: SnapshotBuilder, publisher: Publisher) -> list[Loop]:
-    pace, lookers = RateLimiter(), Viewers()
-    overview.lookers = lookers.count
-    gatekeeper = sockets.gatekeeper
+def _request_loops(sockets: Sockets, builder: SnapshotBuilder, publisher: Publisher) -> list[Loop]:
+    rate_limiter, viewers = RateLimiter(), Viewers()
+    builder.viewers = viewers.count
+    authenticator = sockets.authenticator
 
     def may_control(frame: zmq.Frame) -> bool:
-        return gatekeeper is None or gatekeeper.role_of(frame) is KeyRole.CONTROL
+        return authenticator is None or authenticator.role_of(frame) is KeyRole.CONTROL
 
-    logs = LogWatch(LogJobs(overview))
-    view = ViewAnswers(overview, publisher, logs, pace, may_control)
-    control = ControlAnswers(overview, may_control)
+    logs = LogWatch(LogJobs(builder))
+    view = ViewAnswers(builder, publisher, logs, rate_limiter, may_control)
+    control = ControlAnswers(builder, may_control)
     return [
         logs.run,
-        RequestServer(sockets.view, view.answer, pace, lookers.saw).run,
-        RequestServer(sockets.control, control.answer, pace, lambda _: None).run,  # who controls looks, too
+        RequestServer(sockets.view, view.answer, rate_limiter, viewers.saw).run,
+        RequestServer(sockets.control, control.answer, rate_limiter, lambda _: None).run,  # who controls looks, too
     ]
 
 
-def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, overview: SnapshotBuilder) -> None:
+def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, builder: SnapshotBuilder) -> None:
     # Imported here: it takes time and memory, and few ask for it.
     from engine.telemetry.server.metrics import MetricsServer
 
     loop = asyncio.get_running_loop()
 
     async def snapshot() -> Snapshot:
-        return overview.snapshot()
+        return builder.snapshot()
 
     def read() -> Snapshot | None:
         """On a thread of the server's."""

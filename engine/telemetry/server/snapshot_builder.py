@@ -12,11 +12,11 @@ from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
 from engine.model import Link, Quota
-from engine.telemetry.schema.messages import MIRROR_LIMIT, JobRow, ManagerView, Snapshot
+from engine.telemetry.schema.messages import REPLICA_LIMIT, JobRow, ManagerView, Snapshot
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.vitals import Vitals
 
-MIRRORED_AGAIN: Final = MIRROR_LIMIT * 9 // 10
+REPLICATED_AGAIN: Final = REPLICA_LIMIT * 9 // 10
 """Below the limit by some way, or an engine at the limit would change its mind at every tick."""
 
 
@@ -44,7 +44,7 @@ class Manager(Protocol):
     def config(self) -> ManagerConfig: ...
 
     @property
-    def book(self) -> JobRegistry: ...
+    def registry(self) -> JobRegistry: ...
 
     @property
     def introspection(self) -> Introspection: ...
@@ -67,54 +67,54 @@ class SnapshotBuilder:
         self.managers = {manager.config.worker_manager_id: manager for manager in managers}
         self.vitals = vitals
         self.clock = clock
-        self.lookers: Callable[[], int] = lambda: 0
-        self._windowed = False
+        self.viewers: Callable[[], int] = lambda: 0
+        self._paged = False
 
     @property
-    def books(self) -> list[JobRegistry]:
-        return [manager.book for manager in self.managers.values()]
+    def registries(self) -> list[JobRegistry]:
+        return [manager.registry for manager in self.managers.values()]
 
     @property
     def has_changes(self) -> bool:
-        return any(book.has_changes for book in self.books)
+        return any(registry.has_changes for registry in self.registries)
 
     @property
-    def windowed(self) -> bool:
+    def paged(self) -> bool:
         """Too many rows to publish."""
-        kept = sum(book.kept for book in self.books)
-        self._windowed = kept > (MIRRORED_AGAIN if self._windowed else MIRROR_LIMIT)
-        return self._windowed
+        kept = sum(registry.kept for registry in self.registries)
+        self._paged = kept > (REPLICATED_AGAIN if self._paged else REPLICA_LIMIT)
+        return self._paged
 
     def snapshot(self) -> Snapshot:
         now = self.clock()
         return Snapshot(
             at=now,
             managers=tuple(view_of(manager, now) for manager in self.managers.values()),
-            vitals=self.vitals.read(self.lookers()),
-            jobs_kept=sum(book.kept for book in self.books),
-            windowed=self.windowed,
+            vitals=self.vitals.read(self.viewers()),
+            jobs_kept=sum(registry.kept for registry in self.registries),
+            paged=self.paged,
         )
 
     def rows(self) -> list[JobRow]:
-        return [row for book in self.books for row in book.rows()]
+        return [row for registry in self.registries for row in registry.rows()]
 
     def take_changes(self) -> tuple[list[JobRow], list[str]]:
         rows: list[JobRow] = []
         removed: list[str] = []
-        for book in self.books:
-            changed, gone = book.take_changes()
+        for registry in self.registries:
+            changed, gone = registry.take_changes()
             rows += changed
             removed += gone
         return rows, removed
 
     def drop_changes(self) -> None:
-        for book in self.books:
-            book.drop_changes()
+        for registry in self.registries:
+            registry.drop_changes()
 
     def sample_trends(self) -> None:
         now = self.clock()
-        for book in self.books:
-            book.trends.sample(now, book.counts)
+        for registry in self.registries:
+            registry.trends.sample(now, registry.counts)
 
     def note_viewer(self) -> None:
         for manager in self.managers.values():
@@ -122,11 +122,13 @@ class SnapshotBuilder:
 
     def holder_of(self, task_id: str) -> Manager | None:
         """The manager that has a row of this task."""
-        return next((manager for manager in self.managers.values() if manager.book.holds(task_id)), None)
+        return next((manager for manager in self.managers.values() if manager.registry.holds(task_id)), None)
 
     def the_one(self, prefix: str) -> tuple[Manager, str]:
         """The task whose id begins so, and its manager. Raises `QueryError` when there is none, or more than one."""
-        found = [(manager, one) for manager in self.managers.values() for one in islice(manager.book.find(prefix), 2)]
+        found = [
+            (manager, one) for manager in self.managers.values() for one in islice(manager.registry.find(prefix), 2)
+        ]
         if not prefix or not found:
             raise QueryError(f"no task {prefix or '(empty id)'} is known here: it never came, or ended long ago")
         if len(found) > 1:
@@ -136,7 +138,7 @@ class SnapshotBuilder:
 
 def view_of(manager: Manager, now: float) -> ManagerView:
     """One worker manager as it is now."""
-    config, book, tasks, introspection = manager.config, manager.book, manager.tasks, manager.introspection
+    config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
     slots = Quota("concurrency", tasks.slots_used, tasks.max_concurrent_jobs, "slots", "engine", now)
     return ManagerView(
         manager=config.worker_manager_id,
@@ -147,13 +149,13 @@ def view_of(manager: Manager, now: float) -> ManagerView:
         store=f"s3://{config.s3_bucket}/{config.s3_prefix}/{config.worker_manager_id}",
         slots_used=tasks.slots_used,
         slots=tasks.max_concurrent_jobs,
-        counts={state: count for state, count in book.counts.items() if count},
-        rates=book.rates(),
-        routes=book.routes.stats(),
+        counts={state: count for state, count in registry.counts.items() if count},
+        rates=registry.rates(),
+        routes=registry.routes.stats(),
         calls=introspection.calls(),
         quotas=(slots, *introspection.quotas()),
         links=manager.links(),
-        oldest_runnable_at=book.oldest_runnable_at,
+        oldest_runnable_at=registry.oldest_runnable_at,
         dedup_saved_bytes=introspection.dedup_saved_bytes,
         inline_limit=introspection.inline_limit,
         paused=tasks.paused,

@@ -1,4 +1,4 @@
-"""An engine's three sockets: bound, bounded, and behind the gatekeeper when they can be reached from elsewhere."""
+"""An engine's three sockets: bound, bounded, and behind the authenticator when they can be reached from elsewhere."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ REQUESTS_WAITING: Final = 256
 LAST_ANSWERS_MS: Final = 100
 """For what was answered just before the end: who asked for the drain wants to know that it began."""
 _HEARTBEAT_MS, _DEAD_AFTER_MS = 5_000, 20_000
-"""A looker whose machine went is forgotten; on this machine the kernel tells."""
+"""A viewer whose machine went is forgotten; on this machine the kernel tells."""
 
 
 class Sockets:
     """`publish` is a plain socket (it never waits), the two others are asyncio's."""
 
-    def __init__(self, endpoint: Endpoint, gatekeeper: CurveAuthenticator | None) -> None:
+    def __init__(self, endpoint: Endpoint, authenticator: CurveAuthenticator | None) -> None:
         """Raises `EngineError` when an address can't be bound."""
         self._endpoint = endpoint
-        self.gatekeeper = gatekeeper
+        self.authenticator = authenticator
         self._context = zmq.asyncio.Context()
         self._opened: list[zmq.Socket[Any]] = []
-        if gatekeeper is not None:
-            gatekeeper.start(self._context)
+        if authenticator is not None:
+            authenticator.start(self._context)
         try:
             self.publish: zmq.Socket[bytes] = zmq.Context.shadow(self._context.underlying).socket(zmq.XPUB)
             self._open(self.publish, endpoint.publish, TICKS_WAITING, Domain.VIEW)
@@ -45,8 +45,8 @@ class Sockets:
             raise
 
     async def close(self) -> None:
-        if self.gatekeeper is not None:
-            await self.gatekeeper.close()
+        if self.authenticator is not None:
+            await self.authenticator.close()
         self.publish.close(0)
         for socket in (self.view, self.control):
             socket.close(LAST_ANSWERS_MS)
@@ -63,8 +63,8 @@ class Sockets:
         socket.set(zmq.LINGER, 0)
         socket.set(zmq.SNDHWM, waiting)
         socket.set(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
-        if self.gatekeeper is not None:
-            self.gatekeeper.secure(socket, domain)
+        if self.authenticator is not None:
+            self.authenticator.secure(socket, domain)
         if self._endpoint.is_remote:
             socket.set(zmq.IPV6, 1)
             socket.set(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)

@@ -17,9 +17,9 @@ from engine.telemetry.schema.messages import (
     FullState,
     GetFullState,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Hello,
     Job,
     JobRecord,
@@ -47,28 +47,28 @@ class ViewAnswers:
 
     def __init__(
         self,
-        overview: SnapshotBuilder,
+        builder: SnapshotBuilder,
         publisher: Publisher,
         logs: LogWatch,
-        pace: RateLimiter,
+        rate_limiter: RateLimiter,
         may_control: Callable[[zmq.Frame], bool],
     ) -> None:
-        self._overview = overview
+        self._builder = builder
         self._publisher = publisher
         self._logs = logs
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._may_control = may_control
-        self._windows = Pages(self._rows, overview.clock)
+        self._windows = Pages(self._rows, builder.clock)
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
         """Raises `QueryError`, whose text is the refusal."""
-        self._overview.note_viewer()
+        self._builder.note_viewer()
         match request:
             case Hello():
                 return self._welcome(frame)
             case GetFullState():
                 return self._full_state()
-            case GetWindow():
+            case GetJobPage():
                 self._check_manager(request.manager)
                 return await self._windows.get(request)
             case GetJob():
@@ -78,44 +78,44 @@ class ViewAnswers:
             case GetTrends():
                 return self._trends(request)
             case Diagnose():
-                return diagnosed(request, self._overview)
+                return diagnosed(request, self._builder)
             case _:
                 return Refusal("this socket only shows: ask for changes at the engine's control socket")
 
     def _welcome(self, frame: zmq.Frame) -> Welcome:
-        vitals = self._overview.vitals.read(self._overview.lookers())
-        return Welcome(self._publisher.engine, vitals, tuple(self._overview.managers), self._may_control(frame))
+        vitals = self._builder.vitals.read(self._builder.viewers())
+        return Welcome(self._publisher.engine, vitals, tuple(self._builder.managers), self._may_control(frame))
 
     def _full_state(self) -> FullState:
-        with self._pace.charged():
+        with self._rate_limiter.charged():
             return self._publisher.full_state()
 
     def _rows(self) -> list[JobRow]:
-        with self._pace.charged():
-            return self._overview.rows()
+        with self._rate_limiter.charged():
+            return self._builder.rows()
 
     def _log_page(self, request: GetLogs) -> LogPage:
         self._check_manager(request.manager)
-        with self._pace.charged():
+        with self._rate_limiter.charged():
             return self._logs.page(request)
 
     def _trends(self, request: GetTrends) -> Trends:
         self._check_manager(request.manager)
         if request.window not in WINDOWS:
             raise QueryError(f"there is no trend over {request.window}: ask for {', '.join(WINDOWS)}")
-        managers = self._overview.managers
+        managers = self._builder.managers
         asked = [managers[request.manager]] if request.manager else managers.values()
-        return added(manager.book.trends.window(request.window) for manager in asked)
+        return added(manager.registry.trends.window(request.window) for manager in asked)
 
     def _check_manager(self, name: str) -> None:
-        if name and name not in self._overview.managers:
-            raise QueryError(f"there is no worker manager {name} here: there is {', '.join(self._overview.managers)}")
+        if name and name not in self._builder.managers:
+            raise QueryError(f"there is no worker manager {name} here: there is {', '.join(self._builder.managers)}")
 
     # ---- one job
 
     async def _record(self, prefix: str) -> JobRecord:
-        manager, task_id = self._overview.the_one(prefix)
-        config, record = manager.config, manager.book.record(task_id)
+        manager, task_id = self._builder.the_one(prefix)
+        config, record = manager.config, manager.registry.record(task_id)
         assert record is not None
         record = msgspec.structs.replace(record, queue=config.job_queue, definition=config.job_definition)
         if not record.row.job_id:

@@ -42,7 +42,7 @@ class Vitals:
     def sample(self, lag_s: float) -> None:
         self._samples.append((self._monotonic(), self._cpu_clock(), lag_s))
 
-    def read(self, lookers: int) -> EngineVitals:
+    def read(self, viewers: int) -> EngineVitals:
         (first, cpu_first, _), (last, cpu_last, _) = self._samples[0], self._samples[-1]
         return EngineVitals(
             pid=os.getpid(),
@@ -53,7 +53,7 @@ class Vitals:
             rss_bytes=resident_bytes(),
             loop_lag_s=max(lag for _, _, lag in self._samples),
             log_level=logging.getLevelName(logging.getLogger("engine").getEffectiveLevel()),
-            lookers=lookers,
+            viewers=viewers,
         )
 
 

@@ -23,8 +23,8 @@ from engine.telemetry.schema.messages import (
     Drain,
     FullState,
     GetFullState,
+    GetJobPage,
     GetLogs,
-    GetWindow,
     Hello,
     JobRow,
     JobState,
@@ -130,7 +130,7 @@ def test_jobs_are_filtered_ordered_and_limited_by_the_engine(engine: StandIn) ->
     assert [job["raw_bytes"] for job in found["jobs"]] == [7, 5]
     assert (found["matching"], found["total"], found["version"]) == (4, 9, 1)
     assert set(found["jobs"][0]) == set(row().__struct_fields__)
-    assert sorted(engine.asked, key=repr) == [GetWindow("=FAILED", "size", False, "wm-1", 0, 2), Hello()]
+    assert sorted(engine.asked, key=repr) == [GetJobPage("=FAILED", "size", False, "wm-1", 0, 2), Hello()]
 
 
 def test_jobs_in_a_pipe_are_plain_lines_with_whole_ids(engine: StandIn) -> None:
@@ -150,7 +150,7 @@ def test_a_wrong_question_is_wrong_usage(engine: StandIn, words: tuple[str, ...]
 
 
 def test_an_unanswered_refusal_is_a_failure(engine: StandIn) -> None:
-    engine.answers[GetWindow] = Refusal("ask again tomorrow")
+    engine.answers[GetJobPage] = Refusal("ask again tomorrow")
     done = run("jobs", engine=engine)
     assert (done.code, done.err) == (1, "scaler-batch: ask again tomorrow\n")
 

@@ -1,4 +1,4 @@
-"""What jobs write, and how AWS describes them, as a looker sees it while they run."""
+"""What jobs write, and how AWS describes them, as a viewer sees it while they run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_lines_of_an_arrays_children_are_read_for_whoever_asks(cluster: LocalClu
             assert record.row.state is JobState.RUNNING
             assert record.log_stream
             assert "characters hidden" in record.described or '"payload": "s3"' in record.described
-            snapshot = client.mirror.snapshot
+            snapshot = client.replica.snapshot
             assert snapshot is not None
             used = {quota.name: quota.used for quota in snapshot.managers[0].quotas}
             assert used["vCPU of our jobs"] == CHILDREN

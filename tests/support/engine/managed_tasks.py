@@ -39,10 +39,10 @@ def id_of(number: int) -> bytes:
 
 
 class Tasks:
-    """Stands for the task manager: moves records on and tells the book, as that does."""
+    """Stands for the task manager: moves records on and tells the registry, as that does."""
 
-    def __init__(self, book: JobRegistry) -> None:
-        self.book = book
+    def __init__(self, registry: JobRegistry) -> None:
+        self.registry = registry
         self.records: dict[int, TaskRecord] = {}
         self.slots_used, self.max_concurrent_jobs, self.paused = 0, 4, ""
         self.cancelled: list[tuple[bytes, str]] = []
@@ -57,13 +57,13 @@ class Tasks:
     def arrive(self, number: int) -> TaskRecord:
         task = TaskArrived(id_of(number), b"Client|quant", bytes(32), bytes(32), ())
         record = self.records[number] = TaskRecord(task, ResourceShape())
-        self.book.arrived(record)
+        self.registry.arrived(record)
         return record
 
     def move(self, number: int, *states: TaskState) -> None:
         for state in states:
             self.records[number].move(state)
-            self.book.changed(self.records[number])
+            self.registry.changed(self.records[number])
 
     def submit(self, *numbers: int, raw_bytes: int = 1000, route: Route = Route.INLINE) -> None:
         for number in numbers:
@@ -71,17 +71,17 @@ class Tasks:
                 self.arrive(number)
             self.move(number, TaskState.LOADING, TaskState.COLLECTING)
         ids = tuple(map(id_of, numbers))
-        self.book.placed(Placement("5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits"))
+        self.registry.placed(Placement("5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits"))
         for number in numbers:
             self.move(number, TaskState.SUBMITTED)
 
     def end(self, number: int, *, succeeded: bool = True, body: bytes = b"", reason: str = "") -> None:
         self.move(number, TaskState.DELIVERING)
-        self.book.ended(Outcome(id_of(number), succeeded, body, Profile(2.0, 4096, 1.5), reason))
+        self.registry.ended(Outcome(id_of(number), succeeded, body, Profile(2.0, 4096, 1.5), reason))
 
     def leave(self, number: int) -> None:
         record = self.records.pop(number)
-        self.book.left(record)
+        self.registry.left(record)
 
 
 class StubIntrospection:
@@ -136,8 +136,8 @@ class Managed:
             job_definition="definition:1",
             s3_bucket="bucket",
         )
-        self.book = JobRegistry(self.name, self.ended_kept, self.clock)
-        self.tasks = Tasks(self.book)
+        self.registry = JobRegistry(self.name, self.ended_kept, self.clock)
+        self.tasks = Tasks(self.registry)
         self.introspection = StubIntrospection()
         self.stopped: list[StopMode] = []
 

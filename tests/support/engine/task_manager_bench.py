@@ -103,8 +103,8 @@ class Bench:
 
     def __init__(self, slots: int = 2) -> None:
         self.backend, self.shelf, self.scheduler = Backend(), Shelf(), Scheduler()
-        self.book = JobRegistry("wm")
-        self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None, self.book)
+        self.registry = JobRegistry("wm")
+        self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None, self.registry)
         self.tasks.connect(self.scheduler)
 
     async def arrive(self, *names: str, priority: int = 0) -> None:

@@ -21,7 +21,7 @@ from engine.telemetry.schema.messages import (
     Done,
     FullState,
     GetFullState,
-    GetWindow,
+    GetJobPage,
     Hello,
     JobRow,
     Refusal,
@@ -30,7 +30,7 @@ from engine.telemetry.schema.messages import (
     Tick,
     Welcome,
 )
-from engine.telemetry.schema.query import window
+from engine.telemetry.schema.query import make_page
 from tests.support.engine.telemetry_samples import NOW, VITALS, snapshot
 
 DEADLINE = 10.0
@@ -95,8 +95,8 @@ class StandIn:
             return Welcome(self.engine, VITALS, ("wm-1",), may_control=True)
         if isinstance(request, GetFullState):
             return FullState(self.engine, self.seq, snapshot(), tuple(self.rows.values()))
-        if isinstance(request, GetWindow):
-            return window(self.rows.values(), request, NOW)
+        if isinstance(request, GetJobPage):
+            return make_page(self.rows.values(), request, NOW)
         if isinstance(request, CancelJobs):
             return Done(f"cancelled {len(request.task_ids)}")
         return Refusal("not played here")

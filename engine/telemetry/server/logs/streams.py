@@ -34,14 +34,14 @@ class LoggingJob:
 
 @dataclass(slots=True, eq=False)
 class LogJobs:
-    """Looks into the books; streams that they don't know (children, ended jobs) are asked for, many at once."""
+    """Looks into the registries; streams that they don't know (children, ended jobs) are asked for, many at once."""
 
-    overview: SnapshotBuilder
+    builder: SnapshotBuilder
     clock: Callable[[], float] = time.monotonic
     _resolved: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def introspection(self, manager: str) -> Introspection:
-        return self.overview.managers[manager].introspection
+        return self.builder.managers[manager].introspection
 
     def of(self, task_ids: Sequence[str], manager: str, limit: int) -> tuple[list[LoggingJob], int]:
         """`limit` of these tasks' jobs, and how many there are; of no tasks all that run, the longest running first."""
@@ -76,14 +76,14 @@ class LogJobs:
 
     def _named(self, task_ids: Sequence[str]) -> Iterator[JobRow]:
         for task_id in task_ids:
-            holder = self.overview.holder_of(task_id)
-            row = holder.book.row(task_id) if holder is not None else None
+            holder = self.builder.holder_of(task_id)
+            row = holder.registry.row(task_id) if holder is not None else None
             if row is not None:
                 yield row
 
     def _running(self) -> list[JobRow]:
-        books = [book for book in self.overview.books if book.counts[JobState.RUNNING] > 0]
-        rows = [row for book in books for row in book.rows() if row.state is JobState.RUNNING]
+        registries = [registry for registry in self.builder.registries if registry.counts[JobState.RUNNING] > 0]
+        rows = [row for registry in registries for row in registry.rows() if row.state is JobState.RUNNING]
         return sorted(rows, key=lambda row: row.since)
 
     def _job(self, row: JobRow) -> LoggingJob:
@@ -93,5 +93,5 @@ class LogJobs:
 
     def _told(self, job: LoggingJob) -> str:
         """The stream that the backend saw by itself."""
-        record = self.overview.managers[job.manager].book.record(job.task_id)
+        record = self.builder.managers[job.manager].registry.record(job.task_id)
         return "" if record is None else record.log_stream

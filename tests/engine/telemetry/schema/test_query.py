@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.telemetry.schema.messages import WINDOW_LIMIT, GetWindow, JobRow, JobState
-from engine.telemetry.schema.query import CODES, SORTS, QueryError, ordered, parse_filter, stuck, window
+from engine.telemetry.schema.messages import PAGE_LIMIT, GetJobPage, JobRow, JobState
+from engine.telemetry.schema.query import CODES, SORTS, QueryError, make_page, ordered, parse_filter, stuck
 from tests.support.engine.telemetry_samples import NOW, row
 
 ROW = row(
@@ -131,8 +131,8 @@ rows_of_all_kinds = st.lists(
 def test_a_window_is_a_part_of_the_whole_order(
     rows: list[JobRow], sort: str, descending: bool, offset: int, limit: int
 ) -> None:
-    whole = window(rows, GetWindow(sort=sort, descending=descending), NOW)
-    part = window(rows, GetWindow(sort=sort, descending=descending, offset=offset, limit=limit), NOW)
+    whole = make_page(rows, GetJobPage(sort=sort, descending=descending), NOW)
+    part = make_page(rows, GetJobPage(sort=sort, descending=descending, offset=offset, limit=limit), NOW)
     assert part.rows == whole.rows[offset : offset + limit]
     assert (part.matching, part.total) == (len(rows), len(rows))
     assert sorted(each.task_id for each in whole.rows) == sorted(each.task_id for each in rows)
@@ -140,16 +140,16 @@ def test_a_window_is_a_part_of_the_whole_order(
 
 @given(rows_of_all_kinds, st.sampled_from(["=RUN", "!=RUN", "reason:x", "age>1h", "size>4k"]))
 def test_a_filter_and_its_opposite_share_out_all_rows(rows: list[JobRow], text: str) -> None:
-    fitting = window(rows, GetWindow(filter=text), NOW)
-    others = window(rows, GetWindow(filter=f"!{text}"), NOW)
+    fitting = make_page(rows, GetJobPage(filter=text), NOW)
+    others = make_page(rows, GetJobPage(filter=f"!{text}"), NOW)
     assert fitting.matching + others.matching == len(rows)
 
 
 def test_a_window_is_bounded_and_of_one_manager() -> None:
-    rows = [row(number, manager="a" if number % 2 else "b") for number in range(2 * WINDOW_LIMIT + 20)]
-    found = window(rows, GetWindow(manager="a", limit=10**9), NOW)
-    assert (len(found.rows), found.matching, found.total) == (WINDOW_LIMIT, WINDOW_LIMIT + 10, len(rows))
-    assert window(rows, GetWindow(offset=-5, limit=-5), NOW).rows == ()
+    rows = [row(number, manager="a" if number % 2 else "b") for number in range(2 * PAGE_LIMIT + 20)]
+    found = make_page(rows, GetJobPage(manager="a", limit=10**9), NOW)
+    assert (len(found.rows), found.matching, found.total) == (PAGE_LIMIT, PAGE_LIMIT + 10, len(rows))
+    assert make_page(rows, GetJobPage(offset=-5, limit=-5), NOW).rows == ()
 
 
 def test_ended_rows_age_no_more() -> None:

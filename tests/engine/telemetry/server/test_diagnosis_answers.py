@@ -40,7 +40,7 @@ def managers() -> list[Managed]:
 
 
 @pytest.fixture
-def overview(managers: list[Managed]) -> SnapshotBuilder:
+def builder(managers: list[Managed]) -> SnapshotBuilder:
     return SnapshotBuilder(managers, Vitals("0.1"), managers[0].clock)
 
 
@@ -54,25 +54,25 @@ def view(**changes: object) -> ManagerView:
 
 
 def test_a_queues_diagnosis_comes_with_what_only_the_engine_knows(
-    managers: list[Managed], overview: SnapshotBuilder
+    managers: list[Managed], builder: SnapshotBuilder
 ) -> None:
     managers[1].introspection.diagnoses[""] = Diagnosed(FOUND)
-    answer = diagnosed(Diagnose("wm-2"), overview)
+    answer = diagnosed(Diagnose("wm-2"), builder)
     assert list(results(answer)) == ["the queue takes jobs", SUBMITTING, SLOTS, THROTTLING]
     assert not answer.under_way
 
 
-def test_a_task_is_diagnosed_by_the_job_that_carries_it(managers: list[Managed], overview: SnapshotBuilder) -> None:
+def test_a_task_is_diagnosed_by_the_job_that_carries_it(managers: list[Managed], builder: SnapshotBuilder) -> None:
     managers[0].tasks.submit(1)
     managers[0].introspection.diagnoses["job-1"] = Diagnosed(FOUND, under_way=True)
-    answer = diagnosed(Diagnose(task_id=id_of(1).hex()), overview)
+    answer = diagnosed(Diagnose(task_id=id_of(1).hex()), builder)
     assert answer.under_way
     assert answer.diagnosis is not None
     assert answer.diagnosis.verdict == "blocked by capacity"
 
 
-def test_nothing_is_waited_for(overview: SnapshotBuilder) -> None:
-    assert diagnosed(Diagnose("wm-1"), overview) == Diagnosed(under_way=True)
+def test_nothing_is_waited_for(builder: SnapshotBuilder) -> None:
+    assert diagnosed(Diagnose("wm-1"), builder) == Diagnosed(under_way=True)
 
 
 @pytest.mark.parametrize(
@@ -84,20 +84,20 @@ def test_nothing_is_waited_for(overview: SnapshotBuilder) -> None:
     ],
 )
 def test_a_task_without_a_job_is_diagnosed_by_the_engine_alone(
-    managers: list[Managed], overview: SnapshotBuilder, used: int, paused: str, verdict: str, says: str
+    managers: list[Managed], builder: SnapshotBuilder, used: int, paused: str, verdict: str, says: str
 ) -> None:
     managers[0].tasks.arrive(1)
     managers[0].tasks.slots_used, managers[0].tasks.paused = used, paused
-    found = diagnosed(Diagnose(task_id=id_of(1).hex()), overview).diagnosis
+    found = diagnosed(Diagnose(task_id=id_of(1).hex()), builder).diagnosis
     assert found is not None
     assert found.verdict == verdict
     assert says in found.text
 
 
 @pytest.mark.parametrize("request_", [Diagnose(), Diagnose("wm-9"), Diagnose(task_id="ff")])
-def test_who_is_not_known_is_refused_in_words(overview: SnapshotBuilder, request_: Diagnose) -> None:
+def test_who_is_not_known_is_refused_in_words(builder: SnapshotBuilder, request_: Diagnose) -> None:
     with pytest.raises(QueryError, match=r"wm-1, wm-2|no task ff"):
-        diagnosed(request_, overview)
+        diagnosed(request_, builder)
 
 
 def test_the_only_manager_need_not_be_named() -> None:

@@ -56,9 +56,9 @@ class Place:
         """A running job's task id."""
         self.manager.tasks.submit(number)
         self.manager.tasks.records[number].batch_state = BatchState.RUNNING
-        self.manager.book.changed(self.manager.tasks.records[number])
+        self.manager.registry.changed(self.manager.tasks.records[number])
         stream = f"s{number}" if stream is None else stream
-        self.manager.book.seen(id_of(number), JobObservation(attempt=1, log_stream=stream))
+        self.manager.registry.seen(id_of(number), JobObservation(attempt=1, log_stream=stream))
         self.logs.written[stream] = list(lines)
         return id_of(number).hex()
 

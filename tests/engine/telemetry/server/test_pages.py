@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.telemetry.schema.messages import GetWindow, JobRow, JobState
+from engine.telemetry.schema.messages import GetJobPage, JobRow, JobState
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.pages import KEPT, Pages
 from tests.support.engine.managed_tasks import Clock
@@ -25,40 +25,40 @@ class Rows:
 
 
 async def test_a_part_of_what_fits_comes_with_both_totals() -> None:
-    window = await Rows().windows.get(GetWindow(filter="=RUNNING", offset=40, limit=20))
+    window = await Rows().windows.get(GetJobPage(filter="=RUNNING", offset=40, limit=20))
     assert (len(window.rows), window.matching, window.total) == (10, 50, 100)
 
 
 async def test_the_same_question_within_a_tick_is_answered_once() -> None:
     rows = Rows()
     for offset in range(5):
-        await rows.windows.get(GetWindow(offset=offset))
-    await rows.windows.get(GetWindow(filter="=FAILED"))
+        await rows.windows.get(GetJobPage(offset=offset))
+    await rows.windows.get(GetJobPage(filter="=FAILED"))
     assert rows.asked == 2
 
 
 async def test_after_a_tick_it_is_made_anew() -> None:
     rows = Rows()
-    await rows.windows.get(GetWindow())
+    await rows.windows.get(GetJobPage())
     rows.clock.now += 0.6
-    await rows.windows.get(GetWindow())
+    await rows.windows.get(GetJobPage())
     assert rows.asked == 2
 
 
 async def test_one_that_costs_much_is_kept_longer() -> None:
     rows = Rows()
     rows.seconds_each = 0.3
-    await rows.windows.get(GetWindow())
+    await rows.windows.get(GetJobPage())
     rows.clock.now += 2.9
-    await rows.windows.get(GetWindow())
+    await rows.windows.get(GetJobPage())
     assert rows.asked == 1
 
 
 async def test_few_different_questions_are_remembered() -> None:
     rows = Rows()
     for number in range(KEPT + 1):
-        await rows.windows.get(GetWindow(filter=f"id:{number}"))
-    await rows.windows.get(GetWindow(filter="id:0"))
+        await rows.windows.get(GetJobPage(filter=f"id:{number}"))
+    await rows.windows.get(GetJobPage(filter="id:0"))
     assert rows.asked == KEPT + 2
 
 
@@ -66,5 +66,5 @@ async def test_a_filter_that_nobody_understands_is_refused_and_not_kept() -> Non
     rows = Rows()
     for _ in range(2):
         with pytest.raises(QueryError):
-            await rows.windows.get(GetWindow(sort="colour"))
+            await rows.windows.get(GetJobPage(sort="colour"))
     assert rows.asked == 2

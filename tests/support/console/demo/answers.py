@@ -16,9 +16,9 @@ from engine.telemetry.schema.messages import (
     Diagnosed,
     Done,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Job,
     JobRecord,
     JobRow,
@@ -29,7 +29,7 @@ from engine.telemetry.schema.messages import (
     Request,
     Transition,
 )
-from engine.telemetry.schema.query import QueryError, window
+from engine.telemetry.schema.query import QueryError, make_page
 from tests.support.console.demo.diagnosis import nothing_stuck, without_capacity
 from tests.support.console.demo.figures import DemoFigures
 
@@ -52,7 +52,7 @@ class DemoAnswers:
         self._begun: float | None = None
 
     def answer(self, request: Request, now: float) -> Answer:
-        if isinstance(request, GetWindow):
+        if isinstance(request, GetJobPage):
             return self._window(request, now)
         if isinstance(request, GetTrends):
             return self._figures.trends(request.window, now)
@@ -66,9 +66,9 @@ class DemoAnswers:
             return Done(f"{len(request.task_ids)} jobs are being ended")
         return Done("done")
 
-    def _window(self, request: GetWindow, now: float) -> Answer:
+    def _window(self, request: GetJobPage, now: float) -> Answer:
         try:
-            return window(self._rows.values(), request, now)
+            return make_page(self._rows.values(), request, now)
         except QueryError as error:
             return Refusal(str(error))
 
