@@ -142,13 +142,32 @@ class LogEvent:
     taken_in_at: float
 
 
+class LogStatus(StrEnum):
+    """State of a log stream, or of the streams that one request is about."""
+
+    STREAMING = "streaming"
+    WAITING = "waiting"
+    """No line yet, for a reason that may pass."""
+    EMPTY = "empty"
+    """There is a log, and nothing was or will be written to it."""
+    DENIED = "denied"
+    """The worker manager may not read it."""
+    MISSING = "missing"
+    """There is no such log."""
+
+    def describe(self, detail: str = "") -> str:
+        """For people: the state alone, or `state: detail`."""
+        return f"{self.value}: {detail}" if detail else self.value
+
+
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """What was new in a log stream. `token` is what to ask with next; `status` is the `LogPage`'s."""
+    """Events that are new in a log stream. `token` continues the read; `detail` says why there are none, in words."""
 
     events: tuple[LogEvent, ...] = ()
     token: str | None = None
-    status: str = "streaming"
+    status: LogStatus = LogStatus.STREAMING
+    detail: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -174,6 +193,15 @@ class CallStats(msgspec.Struct, frozen=True):
     last_error_at: float | None = None
 
 
+class QuotaId(StrEnum):
+    """Quotas that rules are about; every other one is for people to read only."""
+
+    CONCURRENCY = "concurrency"
+    """Slots of the worker manager, `max_concurrent_jobs`."""
+    SUBMIT_RATE = "submit-rate"
+    """SubmitJob requests a second of the account."""
+
+
 class Quota(msgspec.Struct, frozen=True):
     """One limit and how much of it is used. `None` is unknown, never 0."""
 
@@ -190,6 +218,8 @@ class Quota(msgspec.Struct, frozen=True):
     """How long calls wait at present because AWS throttled them."""
     note: str = ""
     """Which permission is missing, or what the limit means."""
+    id: QuotaId | None = None
+    """None for one that no rule is about, and from an engine of an older release."""
 
 
 class Link(msgspec.Struct, frozen=True):

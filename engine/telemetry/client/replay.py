@@ -25,6 +25,7 @@ from engine.telemetry.schema.messages import (
     JobRecord,
     JobRow,
     LogPage,
+    LogStatus,
     Refusal,
     Request,
     Snapshot,
@@ -33,7 +34,7 @@ from engine.telemetry.schema.messages import (
 from engine.telemetry.schema.query import QueryError, make_page
 
 NO_CONTROL: Final = "this is a recording: what it shows is over and can't be changed"
-NO_LOGS: Final = "empty: a recording holds no log lines, they are in CloudWatch under the job's log stream"
+NO_LOGS: Final = "a recording holds no log lines, they are in CloudWatch under the job's log stream"
 NO_DIAGNOSIS: Final = "a recording holds no diagnosis: AWS tells what is, not what was"
 ROW_ONLY: Final = "From a recording: it holds what tables show, and nothing that was asked for job by job."
 
@@ -145,7 +146,8 @@ class ReplaySource:
         if isinstance(request, GetTrends):
             return self._trends.until(self.at, request)
         if isinstance(request, GetLogs):
-            return LogPage("recording", (), request.after, 0, None, 0, NO_LOGS)
+            status = LogStatus.EMPTY
+            return LogPage("recording", (), request.after, 0, None, 0, status.describe(NO_LOGS), status)
         if isinstance(request, GetFullState):
             return FullState(self.replica.engine, self.replica.seq, snapshot, tuple(self.replica.rows.values()))
         if isinstance(request, Hello):

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy
-from engine.model import Attempt, CallStats, Link, Quota
+from engine.model import Attempt, CallStats, Link, LogStatus, Quota
 from engine.telemetry.schema.requests import (
     PAGE_LIMIT,
     CancelJobs,
@@ -85,6 +85,7 @@ __all__ = [
     "Link",
     "LogLine",
     "LogPage",
+    "LogStatus",
     "ManagerView",
     "Quota",
     "Refusal",
@@ -182,7 +183,9 @@ class LogPage(msgspec.Struct, frozen=True, tag=True):
     """How old the newest line was when CloudWatch took it in; None without one."""
     streams: int
     status: str
-    """`streaming`, `waiting: …`, `empty: …`, `denied: …`, `missing: …`: why there may be no lines, in words."""
+    """`kind` for people, with the reason why there may be no lines: `denied: grant …`."""
+    kind: LogStatus = LogStatus.WAITING
+    """State of the streams; an engine of an older release doesn't tell it."""
 
 
 class Trends(msgspec.Struct, frozen=True, tag=True):

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
-from engine.model import Link, Quota
+from engine.model import Link, Quota, QuotaId
 from engine.telemetry.schema.messages import REPLICA_LIMIT, JobRow, ManagerView, Snapshot
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.vitals import Vitals
@@ -139,7 +139,8 @@ class SnapshotBuilder:
 def view_of(manager: Manager, now: float) -> ManagerView:
     """One worker manager as it is now."""
     config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
-    slots = Quota("concurrency", tasks.slots_used, tasks.max_concurrent_jobs, "slots", "engine", now)
+    used, most = tasks.slots_used, tasks.max_concurrent_jobs
+    slots = Quota("concurrency", used, most, "slots", "engine", now, id=QuotaId.CONCURRENCY)
     return ManagerView(
         manager=config.worker_manager_id,
         name=config.name or config.worker_manager_id,
@@ -147,8 +148,8 @@ def view_of(manager: Manager, now: float) -> ManagerView:
         definition=config.job_definition,
         region=config.aws_region,
         store=f"s3://{config.s3_bucket}/{config.s3_prefix}/{config.worker_manager_id}",
-        slots_used=tasks.slots_used,
-        slots=tasks.max_concurrent_jobs,
+        slots_used=used,
+        slots=most,
         counts={state: count for state, count in registry.counts.items() if count},
         rates=registry.rates(),
         routes=registry.routes.stats(),

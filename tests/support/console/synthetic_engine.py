@@ -36,6 +36,7 @@ from engine.telemetry.schema.messages import (
     JobState,
     LogLine,
     LogPage,
+    LogStatus,
     Refusal,
     Reply,
     Tick,
@@ -130,7 +131,7 @@ class SyntheticEngine:
             for i, (row, text) in enumerate(zip(rows, texts, strict=True))
         )
         self._lines = first + len(lines)
-        return LogPage("w", lines, self._lines - 1, 0, 1.1, 20, "streaming")
+        return LogPage("w", lines, self._lines - 1, 0, 1.1, 20, "streaming", LogStatus.STREAMING)
 
 
 def main(arguments: list[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from engine.aio import cancel_and_wait
 from engine.backends.protocol import Introspection
-from engine.telemetry.schema.messages import GetLogs, LogPage
+from engine.telemetry.schema.messages import GetLogs, LogPage, LogStatus
 from engine.telemetry.server.logs.ring import LINES, LogRing
 from engine.telemetry.server.logs.streams import LoggingJob, LogJobs
 
@@ -37,6 +37,9 @@ READ_GROWTH: Final = 1.5
 SURELY_EMPTY: Final = 3
 """Reads that found nothing after which an ended job counts as silent: CloudWatch takes seconds."""
 
+OPENING: Final = "the log is being opened"
+_WORST_FIRST: Final = (LogStatus.DENIED, LogStatus.MISSING, LogStatus.WAITING, LogStatus.EMPTY, LogStatus.STREAMING)
+
 Stream = tuple[str, str]
 """Worker-manager id and name of the stream."""
 
@@ -50,7 +53,8 @@ class _Follower:
     by_name: bool = False
     """Somebody wants this very job's lines, and is not to wait behind those of all that run."""
     token: str | None = None
-    status: str = "waiting: the log is being opened"
+    status: LogStatus = LogStatus.WAITING
+    detail: str = OPENING
     interval: float = READ_SOON_S
     reading: bool = False
     empty_reads: int = 0
@@ -88,6 +92,7 @@ class LogWatch:
         """What came behind `request.after`, and how it stands with the rest."""
         watch = self._watch(request)
         lines, last = watch.ring.page(request.after, max(1, min(request.limit, LINES)), request.pattern)
+        status, detail = self._status(watch)
         return LogPage(
             watch=watch.name,
             lines=lines,
@@ -95,7 +100,8 @@ class LogWatch:
             dropped=watch.ring.dropped,
             behind_s=watch.ring.behind_s,
             streams=len(watch.wanted),
-            status=self._status(watch),
+            status=status.describe(detail),
+            kind=status,
         )
 
     async def run(self) -> None:
@@ -197,7 +203,7 @@ class LogWatch:
             chunk = await follower.introspection.read_log(follower.stream, follower.token)
         finally:
             follower.reading = False
-        follower.token, follower.status = chunk.token, chunk.status
+        follower.token, follower.status, follower.detail = chunk.token, chunk.status, chunk.detail
         if chunk.events:
             follower.interval, follower.empty_reads = READ_SOON_S, 0
             for watch in self._watches_of(follower):
@@ -215,28 +221,27 @@ class LogWatch:
 
     # ---- words
 
-    def _status(self, watch: _Watch) -> str:
+    def _status(self, watch: _Watch) -> tuple[LogStatus, str]:
         followed = [self._followers[stream] for stream in watch.wanted if stream in self._followers]
         if not followed:
             return _why_nothing_is_followed(watch)
-        if any(one.status == "streaming" for one in followed):
-            return f"streaming: {STREAMS} of {watch.of_jobs} jobs" if watch.of_jobs > STREAMS else "streaming"
+        if any(one.status is LogStatus.STREAMING for one in followed):
+            return LogStatus.STREAMING, f"{STREAMS} of {watch.of_jobs} jobs" if watch.of_jobs > STREAMS else ""
+        worst = min(followed, key=lambda one: _WORST_FIRST.index(one.status))
         silent = all(job.has_ended for job in watch.jobs) and min(one.empty_reads for one in followed) >= SURELY_EMPTY
-        worst = min((one.status for one in followed), key=_severity)
-        return "empty: the job wrote nothing" if silent and worst.startswith("waiting") else worst
+        if silent and worst.status is LogStatus.WAITING:
+            return LogStatus.EMPTY, "the job wrote nothing"
+        return worst.status, worst.detail
 
 
-def _why_nothing_is_followed(watch: _Watch) -> str:
+def _why_nothing_is_followed(watch: _Watch) -> tuple[LogStatus, str]:
     if watch.is_new:
-        return "waiting: the log is being opened"
+        return LogStatus.WAITING, OPENING
+    if not watch.jobs and watch.task_ids:
+        return LogStatus.MISSING, "no such task is known here"
     if not watch.jobs:
-        return "missing: no such task is known here" if watch.task_ids else "waiting: no job runs at present"
+        return LogStatus.WAITING, "no job runs at present"
     if all(job.has_ended for job in watch.jobs):
-        return "missing: AWS Batch names no log stream for it"
+        return LogStatus.MISSING, "AWS Batch names no log stream for it"
     states = ", ".join(sorted({job.state.value for job in watch.jobs}))
-    return f"waiting: nothing has been started yet ({states})"
-
-
-def _severity(status: str) -> int:
-    kinds = ("denied", "missing", "waiting", "empty")
-    return next((rank for rank, kind in enumerate(kinds) if status.startswith(kind)), len(kinds))
+    return LogStatus.WAITING, f"nothing has been started yet ({states})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from engine.model import Link, Quota
+from engine.model import Link, Quota, QuotaId
 from engine.telemetry.schema.messages import (
     CheckResult,
     CheckStatus,
@@ -117,13 +117,13 @@ def test_the_only_manager_need_not_be_named() -> None:
         (view(slots_used=4, counts={JobState.QUEUED: 9}), SLOTS, CheckStatus.WARN, "4 of 4 slots: 9 tasks wait"),
         (view(), THROTTLING, CheckStatus.UNKNOWN, "not counted yet"),
         (
-            view(quotas=(Quota("SubmitJob", 46, 50, "/s", "", 0.0, 14),)),
+            view(quotas=(Quota("SubmitJob", 46, 50, "/s", "", 0.0, 14, id=QuotaId.SUBMIT_RATE),)),
             THROTTLING,
             CheckStatus.PASS,
             "throttled 14 times",
         ),
         (
-            view(quotas=(Quota("SubmitJob", 9, 50, "/s", "", 0, 1, 2.5),)),
+            view(quotas=(Quota("SubmitJob", 9, 50, "/s", "", 0, 1, 2.5, id=QuotaId.SUBMIT_RATE),)),
             THROTTLING,
             CheckStatus.WARN,
             "backing off 2.5 s",

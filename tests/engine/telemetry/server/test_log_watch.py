@@ -10,7 +10,7 @@ import pytest
 
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
-from engine.model import JobObservation, LogChunk, LogEvent
+from engine.model import JobObservation, LogChunk, LogEvent, LogStatus
 from engine.telemetry.schema.messages import GetLogs, LogPage
 from engine.telemetry.server.logs.streams import LogJobs
 from engine.telemetry.server.logs.watch import ASKED_FOR_S, GAP_S, STREAMS, LogWatch
@@ -28,7 +28,7 @@ class Logs(StubIntrospection):
         self.written: dict[str, list[str]] = {}
         self.reads: list[str] = []
         self.children: dict[str, str] = {}
-        self.status = "streaming"
+        self.refusal: tuple[LogStatus, str] | None = None
 
     async def log_streams(self, job_ids: object) -> dict[str, str]:
         return self.children
@@ -36,8 +36,10 @@ class Logs(StubIntrospection):
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
         self.reads.append(stream)
         await asyncio.sleep(0)
-        if self.status != "streaming" or (token is None and not self.written.get(stream)):
-            return LogChunk(status=self.status if self.status != "streaming" else "waiting: nothing so far")
+        if self.refusal is not None:
+            return LogChunk((), token, *self.refusal)
+        if token is None and not self.written.get(stream):
+            return LogChunk((), token, LogStatus.WAITING, "nothing so far")
         fresh = self.written[stream][int(token or 0) :]
         events = tuple(LogEvent(1.0, text, 2.0) for text in fresh)
         return LogChunk(events, str(len(self.written[stream])))
@@ -90,7 +92,7 @@ async def test_one_jobs_lines_come_and_go_on_where_the_last_page_ended() -> None
         task_id = place.job(1, "one", "two")
         page = await place.until(GetLogs((task_id,)), lambda one: bool(one.lines))
         assert [(line.text, line.task_id) for line in page.lines] == [("one", task_id), ("two", task_id)]
-        assert (page.status, page.streams, page.behind_s) == ("streaming", 1, 1.0)
+        assert (page.status, page.kind, page.streams, page.behind_s) == ("streaming", LogStatus.STREAMING, 1, 1.0)
         place.logs.written["s1"].append("three")
         later = await place.until(GetLogs((task_id,), after=page.next), lambda one: bool(one.lines))
         assert [line.text for line in later.lines] == ["three"]
@@ -148,7 +150,7 @@ async def test_of_too_many_running_jobs_some_are_followed_and_that_is_told() -> 
     async with running() as place:
         for number in range(STREAMS + 5):
             place.job(number, "line")
-        page = await place.until(GetLogs(), lambda one: one.streams > 0 and one.status.startswith("streaming"))
+        page = await place.until(GetLogs(), lambda one: one.streams > 0 and one.kind is LogStatus.STREAMING)
         assert page.streams == STREAMS
         assert page.status == f"streaming: {STREAMS} of {STREAMS + 5} jobs"
 
@@ -170,12 +172,19 @@ async def test_a_childs_stream_is_asked_for() -> None:
         assert await place.lines(GetLogs((task_id,)), 1) == ["from the child"]
 
 
-@pytest.mark.parametrize("status", ["denied: grant logs:GetLogEvents", "missing: log group /x does not exist"])
-async def test_why_there_are_no_lines_is_told(status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "detail", "text"),
+    [
+        (LogStatus.DENIED, "grant logs:GetLogEvents", "denied: grant logs:GetLogEvents"),
+        (LogStatus.MISSING, "log group /x does not exist", "missing: log group /x does not exist"),
+    ],
+)
+async def test_why_there_are_no_lines_is_told(status: LogStatus, detail: str, text: str) -> None:
     async with running() as place:
-        place.logs.status = status
+        place.logs.refusal = status, detail
         request = GetLogs((place.job(1),))
-        assert (await place.until(request, lambda one: one.status == status)).lines == ()
+        page = await place.until(request, lambda one: one.kind is status)
+        assert (page.lines, page.status) == ((), text)
 
 
 async def test_a_job_that_has_not_started_and_an_unknown_task_are_told_apart() -> None:

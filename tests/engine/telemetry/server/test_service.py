@@ -37,6 +37,7 @@ from engine.telemetry.schema.messages import (
     JobPage,
     JobState,
     LogPage,
+    LogStatus,
     Refusal,
     Reply,
     Request,
@@ -212,7 +213,7 @@ async def test_logs_come_page_by_page_with_words_where_there_are_none(viewer: Vi
     managers[0].tasks.submit(1)
     page = await viewer.ask(GetLogs(task_ids=(id_of(1).hex(),)))
     assert isinstance(page, LogPage)
-    assert (page.lines, page.status.split(":")[0]) == ((), "waiting")
+    assert (page.lines, page.kind) == ((), LogStatus.WAITING)
 
 
 async def test_hello_says_who_is_there(viewer: Viewer) -> None:

@@ -25,6 +25,7 @@ from engine.telemetry.schema.messages import (
     JobState,
     LogLine,
     LogPage,
+    LogStatus,
     Refusal,
     Request,
     Transition,
@@ -92,9 +93,10 @@ class DemoAnswers:
         first = max(request.after + 1, newest - request.limit)
         ids = request.task_ids or tuple(key for key, row in self._rows.items() if row.state is JobState.RUNNING)[:6]
         lines = tuple(_log_line(seq, self._begun, ids) for seq in range(first, newest)) if ids else ()
-        status = "streaming" if ids else "empty: no job runs"
+        kind, detail = (LogStatus.STREAMING, "") if ids else (LogStatus.EMPTY, "no job runs")
         watch = ",".join(request.task_ids) or "running"
-        return LogPage(watch, lines, max(newest - 1, request.after), 0, 1.1, len(ids), status)
+        text = kind.describe(detail)
+        return LogPage(watch, lines, max(newest - 1, request.after), 0, 1.1, len(ids), text, kind)
 
 
 def _log_line(seq: int, begun: float, ids: tuple[str, ...]) -> LogLine:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.aws.batch_states import BatchState
 from engine.backends.protocol import Introspection
-from engine.model import LogChunk, Quota
+from engine.model import LogChunk, LogStatus, Quota
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import Recorder, manager_calls, running, work, works
 
@@ -105,7 +105,8 @@ async def test_what_is_not_permitted_is_named_and_nothing_else_suffers(aws: Loca
         assert "grant servicequotas:GetServiceQuota" in account.note
         await told.until(lambda seen: bool(stream_of(seen, task.task_id)))
         chunk = await backend.introspection.read_log(stream_of(told, task.task_id), None)
-        assert chunk.status.startswith("denied: grant logs:GetLogEvents")
+        assert chunk.status is LogStatus.DENIED
+        assert chunk.detail.startswith("grant logs:GetLogEvents to the worker manager's role for log group")
         aws.fault("error:DescribeJobs:403:x1")
         described = await backend.introspection.describe(task.task_id, told.placements[0].job_id)
         assert described.note.startswith("denied: grant batch:DescribeJobs")
@@ -119,7 +120,7 @@ async def test_a_stream_that_is_not_there_yet_is_waited_for_in_words(aws: LocalA
         backend.submit(task)
         await told.value(task)
         chunk = await backend.introspection.read_log("none", None)
-        assert chunk.status == "waiting: the job's log stream does not exist yet"
+        assert (chunk.status, chunk.detail) == (LogStatus.WAITING, "the job's log stream does not exist yet")
 
 
 async def test_a_job_that_batch_does_not_know_is_described_in_words(aws: LocalAWS) -> None:
