@@ -14,7 +14,7 @@ from engine.messages import CancelAnswer, LinkDown, ResultNotice, TaskArrived
 from engine.model import Outcome
 from engine.scaler_link import new_result_id, pack_profile
 
-SETTLE_S: Final = 0.2
+CONFIRM_BATCH_S: Final = 0.2
 """Results gathered behind one barrier, so that deletions are bulk ones."""
 
 
@@ -90,7 +90,7 @@ class Deliveries:
         while True:
             await self._something_to_settle.wait()
             self._something_to_settle.clear()
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(CONFIRM_BATCH_S)
             batch = tuple(self._unconfirmed)
             if batch:
                 await barrier()

@@ -15,12 +15,12 @@ class LinkHealth:
         self._clock = clock
         self.view = Link(name, up=False, since=clock(), detail="not connected yet")
 
-    def up(self, address: str) -> None:
-        self._tell(True, address)
+    def mark_up(self, address: str) -> None:
+        self._update(True, address)
 
-    def down(self, why: str) -> None:
-        self._tell(False, why)
+    def mark_down(self, why: str) -> None:
+        self._update(False, why)
 
-    def _tell(self, up: bool, detail: str) -> None:
+    def _update(self, up: bool, detail: str) -> None:
         since = self.view.since if up == self.view.up else self._clock()
         self.view = Link(self.view.name, up, since, detail)

@@ -96,7 +96,7 @@ class SchedulerLink:
         await _probe(address)
         identity = f"Storage|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
         connector = _StorageConnector(self._ymq, identity)
-        await _connecting(connector.connect(AddressConfig.from_string(address)), address)
+        await _await_connection(connector.connect(AddressConfig.from_string(address)), address)
         return StorageChannel(connector)
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class SchedulerLink:
             connector = _YMQConnector(self._ymq, identity.encode(), _unused_callback)
         await _probe(address)
         where = AddressConfig.from_string(address)
-        await _connecting(connector.connect(where, ConnectorRemoteType.Binder), address)
+        await _await_connection(connector.connect(where, ConnectorRemoteType.Binder), address)
         return connector
 
 
@@ -295,7 +295,7 @@ async def _probe(address: str) -> None:
     writer.close()
 
 
-async def _connecting(attempt: Awaitable[None], address: str) -> None:
+async def _await_connection(attempt: Awaitable[None], address: str) -> None:
     try:
         await asyncio.wait_for(attempt, CONNECT_TIMEOUT_S)
     except (TimeoutError, *_BROKEN) as error:

@@ -102,7 +102,7 @@ class AWSHPCTaskManager:
             self._claim(known)
             return
         record = self._records[task.task_id] = TaskRecord(task, shape_wanted(task))
-        self._events.arrived(record)
+        self._events.on_arrived(record)
         placement = self._backend.adopt(task.task_id)
         if placement is not None:
             self._attach(record, placement)
@@ -157,14 +157,14 @@ class AWSHPCTaskManager:
     # ---- from the backend
 
     def on_submitted(self, placement: Placement) -> None:
-        self._events.placed(placement)
+        self._events.on_placed(placement)
         for task_id in placement.task_ids:
             self._release_bytes(task_id)
             record = self._records.get(task_id)
             if record is None:
                 continue
             record.placement, record.batch_state = placement, None
-            self._events.changed(record)
+            self._events.on_changed(record)
             if record.state in (TaskState.COLLECTING, TaskState.PAUSED):
                 self._enter(record, TaskState.SUBMITTED)
         self._pump()
@@ -173,11 +173,11 @@ class AWSHPCTaskManager:
         record = self._records.get(task_id)
         if record is not None:
             record.batch_state = state
-            self._events.changed(record)
+            self._events.on_changed(record)
 
     def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
         """For people to read; nothing here follows from it."""
-        self._events.seen(task_id, observation)
+        self._events.on_observed(task_id, observation)
 
     async def on_outcome(self, outcome: Outcome) -> None:
         record = self._records.get(outcome.task_id)
@@ -289,7 +289,7 @@ class AWSHPCTaskManager:
 
     async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
         self._enter(record, TaskState.DELIVERING)
-        self._events.ended(outcome)
+        self._events.on_ended(outcome)
         await self._deliveries.store(record.task, outcome)
         self._enter(record, TaskState.DELIVERED)
         await self._deliveries.announce(record.task_id)
@@ -317,7 +317,7 @@ class AWSHPCTaskManager:
 
     async def _drop(self, record: TaskRecord, why: str) -> None:
         if why:
-            self._events.withdrawn(record, why)
+            self._events.on_withdrawn(record, why)
         self._end(record)
         if record.cancel_asked:
             await self._send_answer(record.task_id, CancelAnswer.CANCELED)
@@ -328,13 +328,13 @@ class AWSHPCTaskManager:
         if record.cancel_asked:  # by its client, too, who then expects no outcome
             await self._drop(record, why)
         else:
-            self._events.withdrawn(record, why)
+            self._events.on_withdrawn(record, why)
             await self._deliver(record, _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}")))
 
     def _attach(self, record: TaskRecord, placement: Placement) -> None:
         """Its job runs already, or has: a predecessor submitted it. It counts against the slots, even past them."""
         record.placement = placement
-        self._events.adopted(placement)
+        self._events.on_adopted(placement)
         self._enter(record, TaskState.ADOPTING)
         self._enter(record, TaskState.SUBMITTED)
 
@@ -366,7 +366,7 @@ class AWSHPCTaskManager:
     def _enter(self, record: TaskRecord, state: TaskState) -> None:
         held = record.holds_slot
         record.move(state)
-        self._events.changed(record)
+        self._events.on_changed(record)
         self._slots_used += record.holds_slot - held
         self._note_idleness()
         if held and not record.holds_slot:
@@ -376,7 +376,7 @@ class AWSHPCTaskManager:
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
         self._records.pop(record.task_id, None)
-        self._events.left(record)
+        self._events.on_left(record)
         self._enter(record, TaskState.ENDED)
 
     def _note_idleness(self) -> None:

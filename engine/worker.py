@@ -30,8 +30,8 @@ from engine.task_manager import AWSHPCTaskManager
 
 logger = logging.getLogger(__name__)
 
-RETRY_S: Final = 1.0
-FAREWELL_S: Final = 5.0
+WORKER_RECONNECT_S: Final = 1.0
+FAREWELL_TIMEOUT_S: Final = 5.0
 
 
 class SchedulerChannel(Protocol):
@@ -86,16 +86,16 @@ class AWSBatchWorker:
             except LinkDown as error:
                 level = logging.DEBUG if self._outage_reported else logging.WARNING
                 logger.log(level, "worker link: %s; connecting again", error)
-                self.health.down(f"worker link: {error}")
+                self.health.mark_down(f"worker link: {error}")
                 self._outage_reported = True
             self._check_death()
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(WORKER_RECONNECT_S)
 
     async def leave(self) -> None:
         """Tell the scheduler, which hands on at once what it thinks we hold."""
         if self._channel is not None:
             with contextlib.suppress(LinkDown, TimeoutError):
-                await asyncio.wait_for(self._channel.farewell(), FAREWELL_S)
+                await asyncio.wait_for(self._channel.farewell(), FAREWELL_TIMEOUT_S)
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
         await self._open_channel().answer_cancel(task_id, answer)
@@ -156,7 +156,7 @@ class AWSBatchWorker:
     def _join(self, early: list[WorkerMessage]) -> None:
         logger.info("worker link: registered with the scheduler, %d messages waiting", len(early))
         self._outage_reported = False
-        self.health.up(self._config.worker_scheduler_address or self._config.scheduler_address)
+        self.health.mark_up(self._config.worker_scheduler_address or self._config.scheduler_address)
         for message in early:
             self._route(message)
         early.clear()

@@ -27,7 +27,7 @@ from engine.worker import AWSBatchWorker
 
 logger = logging.getLogger(__name__)
 
-RETRY_S: Final = 1.0
+MANAGER_RECONNECT_S: Final = 1.0
 IDLE_HEARTBEAT_S: Final = 0.5
 """Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
 
@@ -149,16 +149,16 @@ class AWSHPCWorkerManager:
                 level = logging.DEBUG if self._outage_reported else logging.WARNING
                 logger.log(level, "scheduler: %s; retrying, is scaler_scheduler running there?", error)
                 self._outage_reported = True
-                self._health.down(str(error))
+                self._health.mark_down(str(error))
             if self._last_contact_age() > self.config.death_timeout_seconds:
                 raise SchedulerLost(self.config.scheduler_address, self._last_contact_age())
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(MANAGER_RECONNECT_S)
 
     async def _serve_manager_link(self) -> None:
         channel = await self._link.open_manager(self.config.scheduler_address)
         logger.info("scheduler: connected to %s", self.config.scheduler_address)
         self._outage_reported = False
-        self._health.up(self.config.scheduler_address)
+        self._health.mark_up(self.config.scheduler_address)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel))

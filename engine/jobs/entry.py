@@ -69,12 +69,12 @@ class JobEntry:
             del self._transitions[1]  # how it began stays
         self._transitions.append(Transition(state, now, self.reason))
 
-    def name(self, function: str) -> None:
+    def set_function(self, function: str) -> None:
         if function != self.function:
             self._row = None
             self.function = sys.intern(function)
 
-    def explain(self, reason: str) -> None:
+    def set_reason(self, reason: str) -> None:
         self._row = None
         self.reason = reason[:LONGEST_REASON]
 
@@ -83,13 +83,13 @@ class JobEntry:
         self._placement = placement
         self._index = index
 
-    def see(self, observation: JobObservation) -> None:
+    def observe(self, observation: JobObservation) -> None:
         self._row = None
         self._observation = observation
 
     def end(self, outcome: Outcome) -> None:
         self._profile = outcome.profile
-        self.explain("" if outcome.succeeded else outcome.reason or error_name(outcome.body))
+        self.set_reason("" if outcome.succeeded else outcome.reason or error_name(outcome.body))
 
     # ---- what people see of it
 

@@ -27,7 +27,7 @@ _UNBEGUN: Final = frozenset({TaskState.QUEUED, TaskState.LOADING, TaskState.COLL
 _FROM_BATCH: Final = {state: JobState(state.value) for state in BatchState if JobState(state.value) not in ENDED}
 
 
-def shown_state(record: TaskRecord) -> JobState | None:
+def displayed_state(record: TaskRecord) -> JobState | None:
     """What people are shown for a task's state; None: what was shown before stays."""
     if record.state in _UNBEGUN:
         return JobState.QUEUED
@@ -59,7 +59,7 @@ class JobRegistry:
 
     # ---- from the task manager
 
-    def arrived(self, record: TaskRecord) -> None:
+    def on_arrived(self, record: TaskRecord) -> None:
         known = self._entries.pop(record.task_id, None)
         if known is not None:  # it ended here before, and comes again
             self._forget(known)
@@ -67,45 +67,45 @@ class JobRegistry:
         entry = self._entries[record.task_id] = JobEntry(self._manager, record, now)
         self._count(entry.task_id, None, JobState.QUEUED, now)
 
-    def changed(self, record: TaskRecord) -> None:
+    def on_changed(self, record: TaskRecord) -> None:
         entry = self._living(record.task_id)
         if entry is None:
             return
-        entry.name(record.function_name)
-        state = shown_state(record)
+        entry.set_function(record.function_name)
+        state = displayed_state(record)
         if record.state in (TaskState.CANCELLING, TaskState.TERMINATING):
             self._explain(entry, "cancelling")
         elif state is not None and state is not entry.state:
-            entry.explain(OUT_OF_SIGHT if state is JobState.UNKNOWN else "")
+            entry.set_reason(OUT_OF_SIGHT if state is JobState.UNKNOWN else "")
             self._enter(entry, state)
 
-    def placed(self, placement: Placement) -> None:
+    def on_placed(self, placement: Placement) -> None:
         self.routes.add(placement)
         for index, task_id in enumerate(placement.task_ids):
             self._place(task_id, placement, index)
 
-    def adopted(self, placement: Placement) -> None:
+    def on_adopted(self, placement: Placement) -> None:
         self._place(placement.task_ids[0], placement, placement.first_index)
 
-    def seen(self, task_id: bytes, observation: JobObservation) -> None:
+    def on_observed(self, task_id: bytes, observation: JobObservation) -> None:
         entry = self._living(task_id)
         if entry is not None:
-            entry.see(observation)
+            entry.observe(observation)
             self._changed[task_id] = None
 
-    def ended(self, outcome: Outcome) -> None:
+    def on_ended(self, outcome: Outcome) -> None:
         entry = self._living(outcome.task_id)
         if entry is not None:
             entry.end(outcome)
             self._enter(entry, JobState.SUCCEEDED if outcome.succeeded else JobState.FAILED)
 
-    def withdrawn(self, record: TaskRecord, why: str) -> None:
+    def on_withdrawn(self, record: TaskRecord, why: str) -> None:
         entry = self._living(record.task_id)
         if entry is not None:
-            entry.explain(why)
+            entry.set_reason(why)
             self._enter(entry, JobState.CANCELLED)
 
-    def left(self, record: TaskRecord) -> None:
+    def on_left(self, record: TaskRecord) -> None:
         entry = self._living(record.task_id)
         if entry is not None:
             del self._entries[record.task_id]
@@ -126,7 +126,7 @@ class JobRegistry:
         return next(iter(self._runnable.values()), None)
 
     def rates(self) -> dict[JobState, float]:
-        return self._rates.at(self._clock())
+        return self._rates.per_second(self._clock())
 
     def rows(self) -> list[JobRow]:
         return [entry.row() for entry in self._entries.values()]
@@ -181,7 +181,7 @@ class JobRegistry:
             self._changed[task_id] = None
 
     def _explain(self, entry: JobEntry, reason: str) -> None:
-        entry.explain(reason)
+        entry.set_reason(reason)
         self._changed[entry.task_id] = None
 
     def _enter(self, entry: JobEntry, state: JobState) -> None:
@@ -198,7 +198,7 @@ class JobRegistry:
         if before is not None:
             self.counts[before] -= 1
         self.counts[state] += 1
-        self._rates.entered(state, now)
+        self._rates.count_entry(state, now)
         self._changed[task_id] = None
         if state is JobState.RUNNABLE:
             self._runnable[task_id] = now

@@ -57,7 +57,7 @@ class TrendRings:
         )
 
 
-def added(windows: Iterable[Trends]) -> Trends:
+def sum_trends(windows: Iterable[Trends]) -> Trends:
     """Several managers' trends as one: they were sampled at the same times."""
     first, *rest = windows
     counts = dict(first.counts)
@@ -74,13 +74,13 @@ class Rates:
 
     _seconds: deque[tuple[int, Counter[JobState]]] = field(default_factory=lambda: deque(maxlen=RATE_S + 1))
 
-    def entered(self, state: JobState, now: float) -> None:
+    def count_entry(self, state: JobState, now: float) -> None:
         second = int(now)
         if not self._seconds or self._seconds[-1][0] != second:
             self._seconds.append((second, Counter()))
         self._seconds[-1][1][state] += 1
 
-    def at(self, now: float) -> dict[JobState, float]:
+    def per_second(self, now: float) -> dict[JobState, float]:
         """Of whole seconds only, so that a rate doesn't fall with the fraction of the running one."""
         total: Counter[JobState] = Counter()
         for second, entered in self._seconds:

@@ -12,7 +12,7 @@ from engine.messages import LinkDown
 
 logger = logging.getLogger(__name__)
 
-RETRY_S: Final = 1.0
+STORAGE_RECONNECT_S: Final = 1.0
 
 
 class ObjectChannel(Protocol):
@@ -64,13 +64,13 @@ class StorageLink:
                 if not reported:
                     logger.warning("object storage: %s; retrying, tasks wait", error)
                 reported = True
-                self.health.down(str(error))
+                self.health.mark_down(str(error))
             else:
                 logger.info("object storage: connected to %s", self._address)
-                self.health.up(self._address)
+                self.health.mark_up(self._address)
                 reported = False
                 await self._serve(channel)
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(STORAGE_RECONNECT_S)
 
     async def get(self, object_id: bytes) -> bytes:
         """The object's bytes; waits for it, and for a connection."""
@@ -90,7 +90,7 @@ class StorageLink:
             try:
                 await channel.put(object_id, data)
             except LinkDown:
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(STORAGE_RECONNECT_S)
             else:
                 return
 
@@ -108,7 +108,7 @@ class StorageLink:
             await channel.run()
         except LinkDown as error:
             logger.warning("object storage: connection lost (%s); reconnecting", error)
-            self.health.down(str(error))
+            self.health.mark_down(str(error))
         finally:
             self._up.clear()
             self._ended.set_result(None)

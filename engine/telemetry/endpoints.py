@@ -26,17 +26,17 @@ from engine.errors import ConfigError, EngineError
 from engine.telemetry.schema.messages import VERSION
 
 PROGRAM: Final = "scaler-batch"
-LOCK, CARD = "lock", "engine.json"
+LOCK, INFO_FILE = "lock", "engine.json"
 LONGEST_NAME: Final = 40
 LONGEST_SOCKET_PATH: Final = 103
 """Bytes; Linux allows 107, macOS 103."""
 SHORT_TEMPORARY: Final = Path("/tmp")
 """Where there is room for a socket's path when TMPDIR is too long."""
-_TRIES, _BETWEEN_TRIES = 5, 0.02
+_LOCK_TRIES, _LOCK_RETRY_S = 5, 0.02
 _ROOM_FOR_ENGINE: Final = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name-pid/publish
 
 
-class EngineCard(msgspec.Struct, frozen=True):
+class EngineInfo(msgspec.Struct, frozen=True):
     """What an engine writes into its folder about itself."""
 
     pid: int
@@ -75,16 +75,16 @@ class Endpoint(msgspec.Struct, frozen=True):
         return self.publish.startswith("tcp://")
 
 
-class EngineHere(msgspec.Struct, frozen=True):
+class RunningEngine(msgspec.Struct, frozen=True):
     """A living engine of this machine and this user."""
 
     name: str
     folder: Path
-    card: EngineCard
+    info: EngineInfo
 
     @property
     def endpoint(self) -> Endpoint:
-        return Endpoint.tcp(self.card.address) if self.card.address else Endpoint.ipc(self.folder)
+        return Endpoint.tcp(self.info.address) if self.info.address else Endpoint.ipc(self.folder)
 
 
 class ClaimedFolder:
@@ -94,13 +94,13 @@ class ClaimedFolder:
         self.folder = folder
         self._lock = lock
 
-    def write_card(self, managers: tuple[str, ...], version: str, address: str | None = None) -> None:
-        """Tell who is here; from now on `engines_here` lists it. Call it when the sockets are bound."""
-        card = EngineCard(os.getpid(), time.time(), managers, version, VERSION, address)
-        fresh = self.folder / f"{CARD}.new"
+    def write_info(self, managers: tuple[str, ...], version: str, address: str | None = None) -> None:
+        """Tell who is here; from now on `list_engines` lists it. Call it when the sockets are bound."""
+        info = EngineInfo(os.getpid(), time.time(), managers, version, VERSION, address)
+        fresh = self.folder / f"{INFO_FILE}.new"
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(card))
-        fresh.rename(self.folder / CARD)
+            file.write(msgspec.json.encode(info))
+        fresh.rename(self.folder / INFO_FILE)
 
     def release(self) -> None:
         """Remove the folder, and that of all engines with the last one, and let the name go."""
@@ -167,7 +167,7 @@ def claim_folder(name: str) -> Iterator[ClaimedFolder]:
     When another living engine has that name, this one is called `name-pid`. Raises `EngineError`.
     """
     root = runtime_folder()
-    short = _short(name)
+    short = _shorten(name)
     claimed = _try_claim(root / short) or _try_claim(root / f"{short}-{os.getpid()}")
     if claimed is None:
         raise EngineError(f"{root / short} is locked by another process: end it or give another --worker-manager-id")
@@ -178,7 +178,7 @@ def claim_folder(name: str) -> Iterator[ClaimedFolder]:
         claimed.release()
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     """A socket's path has little room; what is cut off stays told apart."""
     if len(name) <= LONGEST_NAME:
         return name
@@ -192,7 +192,7 @@ def _try_claim(folder: Path) -> ClaimedFolder | None:
             lock = os.open(_private(folder) / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # its last owner just left
             continue
-        if not _locked_soon(lock):
+        if not _lock_soon(lock):
             os.close(lock)
             return None
         if _is_file_at(lock, folder / LOCK):
@@ -204,16 +204,16 @@ def _try_claim(folder: Path) -> ClaimedFolder | None:
     return ClaimedFolder(folder, lock)
 
 
-def _locked_soon(descriptor: int) -> bool:
+def _lock_soon(descriptor: int) -> bool:
     """Viewers hold the lock for an instant when they look whether it is held."""
-    for _ in range(_TRIES):
-        if _locked(descriptor, fcntl.LOCK_EX):
+    for _ in range(_LOCK_TRIES):
+        if _try_lock(descriptor, fcntl.LOCK_EX):
             return True
-        time.sleep(_BETWEEN_TRIES)
+        time.sleep(_LOCK_RETRY_S)
     return False
 
 
-def _locked(descriptor: int, kind: int) -> bool:
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -233,41 +233,41 @@ def _remove_dead(root: Path, keep: Path) -> None:
         if folder == keep or not (folder / LOCK).exists():
             continue
         with open(folder / LOCK, "rb") as lock:
-            if _locked(lock.fileno(), fcntl.LOCK_EX):
+            if _try_lock(lock.fileno(), fcntl.LOCK_EX):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 # ---- the viewer's side
 
 
-def is_alive(folder: Path) -> bool:
+def is_claimed(folder: Path) -> bool:
     """Whether the engine of this folder lives: nobody else holds its lock."""
     try:
         lock = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return not _locked(lock, fcntl.LOCK_SH)
+        return not _try_lock(lock, fcntl.LOCK_SH)
     finally:
         os.close(lock)
 
 
-def engines_here() -> list[EngineHere]:
+def list_engines() -> list[RunningEngine]:
     """The living engines of this user on this machine, by name."""
     try:
         folders = sorted(runtime_folder().iterdir())
     except FileNotFoundError:  # it went with the last engine, just now
         return []
-    found = map(_engine_in, folders)
+    found = map(_read_engine, folders)
     return [engine for engine in found if engine is not None]
 
 
-def _engine_in(folder: Path) -> EngineHere | None:
+def _read_engine(folder: Path) -> RunningEngine | None:
     try:
-        card = msgspec.json.decode((folder / CARD).read_bytes(), type=EngineCard)
+        info = msgspec.json.decode((folder / INFO_FILE).read_bytes(), type=EngineInfo)
     except (OSError, msgspec.MsgspecError):
         return None
-    return EngineHere(folder.name, folder, card) if is_alive(folder) else None
+    return RunningEngine(folder.name, folder, info) if is_claimed(folder) else None
 
 
 def find_endpoint(wanted: str | None) -> Endpoint:
@@ -279,8 +279,8 @@ def find_endpoint(wanted: str | None) -> Endpoint:
         return Endpoint.tcp(wanted)
     if wanted is not None and "/" in wanted:
         return _endpoint_in(Path(wanted))
-    here = engines_here()
-    matching = here if wanted is None else [e for e in here if wanted == e.name or wanted in e.card.managers]
+    here = list_engines()
+    matching = here if wanted is None else [e for e in here if wanted == e.name or wanted in e.info.managers]
     if len(matching) == 1:
         return matching[0].endpoint
     if matching:
@@ -294,13 +294,13 @@ def find_endpoint(wanted: str | None) -> Endpoint:
 
 
 def _endpoint_in(folder: Path) -> Endpoint:
-    engine = _engine_in(folder)
+    engine = _read_engine(folder)
     if engine is None:
         raise EngineError(f"no engine lives in {folder}: scaler-batch status without an argument lists those that do")
     return engine.endpoint
 
 
-def _names(engines: list[EngineHere]) -> str:
+def _names(engines: list[RunningEngine]) -> str:
     return ", ".join(engine.name for engine in engines)
 
 

@@ -23,7 +23,7 @@ import msgspec
 from engine.errors import EngineError
 from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES, VERSION, FullState, Tick
 
-KEY_S: Final = 60.0
+KEY_FRAME_S: Final = 60.0
 _MAGIC: Final = b"scaler-batch recording, telemetry version "
 _HEAD: Final = struct.Struct("<IdB")
 _TICK, _KEY = 0, 1
@@ -47,7 +47,7 @@ class Recorder:
     def record(self, tick: Tick, full_state: Callable[[], FullState]) -> None:
         """Write `tick`, or, once a minute, everything as it is with that tick."""
         at = tick.snapshot.at
-        if not self._key_at <= at < self._key_at + KEY_S:
+        if not self._key_at <= at < self._key_at + KEY_FRAME_S:
             self._key_at = at
             self._compressor = zlib.compressobj()
             self._write(_KEY, at, full_state())

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import Engine, client_process, running_engine
 
@@ -69,7 +69,7 @@ def report(capsys: pytest.CaptureFixture[str], what: str, figure: str) -> None:
 
 @contextmanager
 def viewers(engine: Engine, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
+    [here] = [one for one in list_engines() if one.info.pid == engine.process.pid]
     command = [sys.executable, "-c", VIEWER, str(here.folder)]
     running = [subprocess.Popen(command) for _ in range(count)]
     time.sleep(3 if count else 0)

@@ -107,13 +107,13 @@ def _width(columns: dict[str, list[str]]) -> int:
 
 def _cells(row: JobRow, now: float) -> tuple[str, ...]:
     from console.format import age, size
-    from engine.telemetry.schema.query import age as age_of
+    from engine.telemetry.schema.query import row_age
 
     return (
         row.task_id,
         row.state.value,
         age(now - row.since),
-        age(age_of(row, now)),
+        age(row_age(row, now)),
         row.function,
         row.route,
         size(row.raw_bytes) if row.route else "",

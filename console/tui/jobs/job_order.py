@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, Protocol
 
 from engine.telemetry.schema.messages import JobPage, JobRow, JobState
-from engine.telemetry.schema.query import parse_filter, sort_key, stuck
+from engine.telemetry.schema.query import is_stuck, parse_filter, sort_key
 
 REKEY_S: Final = 5.0
 """Where ages decide, time alone moves any row: so often all get new keys."""
@@ -152,7 +152,7 @@ class JobOrder:
 
     def _look_for_stuck(self) -> None:
         """A job becomes stuck by time alone: then it gets a new key, too."""
-        stuck_ids = {key for key in self._waiting if (row := self._rows.get(key)) and stuck(row, self._now)}
+        stuck_ids = {key for key in self._waiting if (row := self._rows.get(key)) and is_stuck(row, self._now)}
         if new := stuck_ids - self._stuck:
             self._change(new)
         self._stuck, self.stuck_count = stuck_ids, len(stuck_ids)

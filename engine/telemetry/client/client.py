@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import ConfigError
-from engine.telemetry.client.connection import Connection, Event
+from engine.telemetry.client.connection import Connection, LinkEvent
 from engine.telemetry.client.link_watch import LinkWatch
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView
@@ -31,13 +31,13 @@ from engine.telemetry.schema.messages import (
     Welcome,
 )
 
-ANSWER_S: Final = 5.0
+ANSWER_TIMEOUT_S: Final = 5.0
 PING_S: Final = 5.0
 PING_WAITS, PING_WAIT_S = 5, 0.001
 """A ping's answer is waited for so long: else a near engine's round trip would be that of the owner's polling."""
-MOST_WAITING: Final = 100
+MAX_PENDING: Final = 100
 _CALL_POLL_S: Final = 0.02
-_AGAIN_S: Final = 1.0
+_FULL_STATE_RETRY_S: Final = 1.0
 """Between two requests for everything when the first brought nothing."""
 
 DOWN: Final = (LinkState.LOST, LinkState.REFUSED)
@@ -54,7 +54,7 @@ UNSAFE: Final = "the other side isn't the engine whose key this key file holds: 
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _PendingRequest:
     frame: bytes
     control: bool
     on_answer: Callable[[Answer], None]
@@ -86,7 +86,7 @@ class TelemetryClient:
         self._clock, self._wall_clock = clock, wall_clock
         self._allow_control, self._keeps_replica = allow_control, keep_replica
         self._welcome: Welcome | None = None
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: dict[int, _PendingRequest] = {}
         self._refused: list[tuple[Callable[[Answer], None], str]] = []
         self._was_down = False
         self._next_id = self._ping_id = 0
@@ -123,9 +123,9 @@ class TelemetryClient:
 
     def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
         """See `Source.ask`. Without an answer within 5 s it is a `Refusal`."""
-        self._ask(request, on_answer, ANSWER_S)
+        self._ask(request, on_answer, ANSWER_TIMEOUT_S)
 
-    def call(self, request: Request, timeout_s: float = ANSWER_S) -> Answer:
+    def call(self, request: Request, timeout_s: float = ANSWER_TIMEOUT_S) -> Answer:
         """Ask and wait: for commands, which have nothing else to do."""
         answers: list[Answer] = []
         self._ask(request, answers.append, timeout_s)
@@ -149,7 +149,7 @@ class TelemetryClient:
         self._next_id += 1
         frame = wire.encode(Ask(self._next_id, request))
         control = isinstance(request, ControlRequest)
-        self._waiting[self._next_id] = _Waiting(frame, control, on_answer, self._clock() + timeout_s)
+        self._waiting[self._next_id] = _PendingRequest(frame, control, on_answer, self._clock() + timeout_s)
         self._send_waiting()
 
     def _why_not(self, control: bool) -> str | None:
@@ -157,8 +157,8 @@ class TelemetryClient:
             return READ_ONLY
         if control and self._welcome is not None and not self._welcome.may_control:
             return NOT_ALLOWED
-        if len(self._waiting) >= MOST_WAITING:
-            return f"{MOST_WAITING} requests wait for an answer already: try again in a moment"
+        if len(self._waiting) >= MAX_PENDING:
+            return f"{MAX_PENDING} requests wait for an answer already: try again in a moment"
         return self.link.detail if self.link.state in DOWN else None
 
     def _send_waiting(self) -> None:
@@ -168,12 +168,12 @@ class TelemetryClient:
 
     def _ask_on_our_own(self) -> None:
         now = self._clock()
-        if self._needs_everything and now - self._asked_full_at >= _AGAIN_S:
+        if self._needs_everything and now - self._asked_full_at >= _FULL_STATE_RETRY_S:
             self._asked_full_at = now
-            self._send(GetFullState(), lambda _: None, ANSWER_S)
+            self._send(GetFullState(), lambda _: None, ANSWER_TIMEOUT_S)
         if now - self._pinged_at >= PING_S:
             self._pinged_at = now
-            self._send(Hello(), lambda _: None, ANSWER_S)
+            self._send(Hello(), lambda _: None, ANSWER_TIMEOUT_S)
             self._ping_id = self._next_id
 
     def _pinged_since(self, began: float) -> bool:
@@ -200,7 +200,7 @@ class TelemetryClient:
         if (waiting := self._waiting.pop(id, None)) is None:
             return
         if isinstance(answer, Welcome) and waiting.sent_at is not None:
-            self._watch.timed(self._clock() - waiting.sent_at)
+            self._watch.on_round_trip(self._clock() - waiting.sent_at)
         waiting.on_answer(answer)
 
     # ---- taking in
@@ -223,7 +223,7 @@ class TelemetryClient:
             return  # whoever sent it, the next tick shows what is missing
         else:
             if self.replica.apply(tick, self._clock()):
-                self._watch.heard(self._clock())
+                self._watch.on_state(self._clock())
 
     def _take_reply(self, frame: bytes) -> None:
         try:
@@ -243,24 +243,24 @@ class TelemetryClient:
         elif isinstance(reply.answer, FullState):
             self.replica.replace(reply.answer, self._clock())
         if isinstance(reply.answer, FullState) or not self._keeps_replica:
-            self._watch.heard(self._clock())
+            self._watch.on_state(self._clock())
 
-    def _take_event(self, event: Event) -> None:
-        if event is Event.DOWN:
-            self._watch.ended(self._clock(), self._wall_clock())
-        elif event is Event.KEY_REFUSED:
+    def _take_event(self, event: LinkEvent) -> None:
+        if event is LinkEvent.DOWN:
+            self._watch.on_disconnected(self._clock(), self._wall_clock())
+        elif event is LinkEvent.KEY_REFUSED:
             self._refuse(KEY_REFUSED)
-        elif event is Event.UNSAFE:
+        elif event is LinkEvent.UNSAFE:
             self._refuse(UNSAFE)
 
     # ---- the link
 
     def _refuse(self, why: str) -> None:
-        self._watch.refused(self._clock(), why)
+        self._watch.on_refused(self._clock(), why)
 
     def _keep_link(self) -> None:
         now = self._clock()
-        self._watch.look(now, self._wall_clock())
+        self._watch.update(now, self._wall_clock())
         if self.link.state in DOWN and not self._was_down:
             self._fail(list(self._waiting))
         self._was_down = self.link.state in DOWN

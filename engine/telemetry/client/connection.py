@@ -19,12 +19,12 @@ from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES
 
 _TICKS_QUEUED: Final = 64
 _REQUESTS_QUEUED: Final = 100
-_AT_ONCE: Final = 200
+_FRAMES_AT_ONCE: Final = 200
 """Frames taken in one look, so that an engine that floods can't hold its viewer."""
 _RECONNECT_MS, _SLOWEST_RECONNECT_MS = 100, 2000
 
 
-class Event(StrEnum):
+class LinkEvent(StrEnum):
     """What happened to the published stream's connection."""
 
     UP = "up"
@@ -37,22 +37,22 @@ class Event(StrEnum):
 _MONITOR_FRAME: Final = struct.Struct("=HI")
 """Event and value (zmq_socket_monitor(3)); pyzmq's own reader of it would load asyncio into every short command."""
 
-_EVENTS: Final[dict[int, Event]] = {
-    zmq.EVENT_HANDSHAKE_SUCCEEDED: Event.UP,
-    zmq.EVENT_DISCONNECTED: Event.DOWN,
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH: Event.KEY_REFUSED,
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Event.UNSAFE,
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Event.UNSAFE,
+_EVENTS: Final[dict[int, LinkEvent]] = {
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: LinkEvent.UP,
+    zmq.EVENT_DISCONNECTED: LinkEvent.DOWN,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: LinkEvent.KEY_REFUSED,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: LinkEvent.UNSAFE,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: LinkEvent.UNSAFE,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ReceivedFrames:
     """Frames as they came: published ones, then answers."""
 
     ticks: list[bytes]
     replies: list[bytes]
-    events: list[Event]
+    events: list[LinkEvent]
 
 
 class Connection:
@@ -89,11 +89,11 @@ class Connection:
             return False
         return True
 
-    def receive(self) -> Arrived:
+    def receive(self) -> ReceivedFrames:
         """What is there already."""
         ticks = [frames[-1] for frames in _frames(self._ticks)]
         replies = [frames[-1] for socket in self._requests.values() for frames in _frames(socket)]
-        return Arrived(ticks, replies, list(self._new_events()))
+        return ReceivedFrames(ticks, replies, list(self._new_events()))
 
     def _open(self) -> None:
         self._ticks = self._socket(zmq.SUB)
@@ -131,8 +131,8 @@ class Connection:
         for socket in (self._monitor, self._ticks, *self._requests.values()):
             socket.close(0)
 
-    def _new_events(self) -> Iterator[Event]:
-        for _ in range(_AT_ONCE):
+    def _new_events(self) -> Iterator[LinkEvent]:
+        for _ in range(_FRAMES_AT_ONCE):
             if not self._monitor.poll(0):
                 return
             kind, _ = _MONITOR_FRAME.unpack(self._monitor.recv_multipart()[0])
@@ -141,7 +141,7 @@ class Connection:
 
 
 def _frames(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
-    for _ in range(_AT_ONCE):
+    for _ in range(_FRAMES_AT_ONCE):
         try:
             yield socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:

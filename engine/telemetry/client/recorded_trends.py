@@ -36,7 +36,7 @@ class RecordedTrends:
         self._decoder = msgspec.msgpack.Decoder(_Counted)
         self._known: dict[int, tuple[_Manager, ...]] = {}
 
-    def until(self, at: float, request: GetTrends) -> Answer:
+    def read_window(self, at: float, request: GetTrends) -> Answer:
         """The window that ends at `at`; points before the recording began are 0, as in an engine that just began."""
         if request.window not in STEPS:
             return Refusal(f"{request.window} is no window of trends: one of {', '.join(STEPS)}")

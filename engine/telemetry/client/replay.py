@@ -144,7 +144,7 @@ class ReplaySource:
         if isinstance(request, GetJob):
             return self._job(request.task_id)
         if isinstance(request, GetTrends):
-            return self._trends.until(self.at, request)
+            return self._trends.read_window(self.at, request)
         if isinstance(request, GetLogs):
             status = LogStatus.EMPTY
             return LogPage("recording", (), request.after, 0, None, 0, status.describe(NO_LOGS), status)

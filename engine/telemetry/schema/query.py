@@ -118,7 +118,7 @@ def _comparison(field: str, sign: str, value: str) -> Predicate:
     compare = _OPERATORS[sign]
     if field == "age":
         seconds = _amount(field, value, _SECONDS, "a time like 30s, 10m, 2h")
-        return lambda row, now: compare(age(row, now), seconds)
+        return lambda row, now: compare(row_age(row, now), seconds)
     if field == "size":
         size = _amount(field, value, _BYTES, "a size like 4096, 4k, 1m")
         return lambda row, now: compare(row.raw_bytes, size)
@@ -136,12 +136,12 @@ def _amount(field: str, text: str, units: Mapping[str, int], expected: str) -> f
 # ---- what a row means
 
 
-def age(row: JobRow, now: float) -> float:
+def row_age(row: JobRow, now: float) -> float:
     """Seconds since the manager got the task; of an ended one, how long it took."""
     return (row.since if row.state in ENDED else now) - row.created
 
 
-def stuck(row: JobRow, now: float, rule: float = STUCK_S) -> bool:
+def is_stuck(row: JobRow, now: float, rule: float = STUCK_S) -> bool:
     """Whether it waits in RUNNABLE for longer than `rule` seconds, or Batch says why it can't go on."""
     return row.state is JobState.RUNNABLE and (now - row.since > rule or bool(row.reason))
 
@@ -165,7 +165,7 @@ _ORDER: Final = {state: place for place, state in enumerate(JobState)}
 
 def _urgency(row: JobRow, now: float) -> tuple[int, float]:
     state = row.state
-    if state is JobState.RUNNABLE and stuck(row, now):
+    if state is JobState.RUNNABLE and is_stuck(row, now):
         return -1, row.since
     # what ended is interesting while it is new, what lives the longer it has waited
     return _URGENCY[state], -row.since if state in ENDED else row.since
@@ -174,7 +174,7 @@ def _urgency(row: JobRow, now: float) -> tuple[int, float]:
 SORTS: Final[Mapping[str, SortKey]] = {
     "urgency": _urgency,
     "state": lambda row, now: (_ORDER[row.state], row.since),
-    "age": lambda row, now: -age(row, now),
+    "age": lambda row, now: -row_age(row, now),
     "function": lambda row, now: row.function,
     "route": lambda row, now: (row.route, -row.raw_bytes),
     "size": lambda row, now: -row.raw_bytes,
@@ -191,13 +191,13 @@ def sort_key(name: str) -> SortKey:
     return SORTS[name]
 
 
-def ordered(rows: Iterable[JobRow], sort: str, now: float, *, descending: bool = False) -> list[JobRow]:
+def sort_rows(rows: Iterable[JobRow], sort: str, now: float, *, descending: bool = False) -> list[JobRow]:
     """Rows in the order `sort`, `descending` turned around. Raises `QueryError`."""
     key = sort_key(sort)
     return sorted(rows, key=lambda row: key(row, now), reverse=descending)
 
 
-def select(rows: Iterable[JobRow], filter: str, manager: str, now: float) -> list[JobRow]:
+def select_rows(rows: Iterable[JobRow], filter: str, manager: str, now: float) -> list[JobRow]:
     """Rows of `manager` (empty: of all) that fit. Raises `QueryError`."""
     if not filter.split():
         return [row for row in rows if not manager or row.manager == manager]
@@ -208,8 +208,8 @@ def select(rows: Iterable[JobRow], filter: str, manager: str, now: float) -> lis
 def make_page(rows: Iterable[JobRow], wanted: GetJobPage, now: float) -> JobPage:
     """The answer to `wanted` out of all `rows`. Raises `QueryError`."""
     everything = list(rows)
-    fitting = select(everything, wanted.filter, wanted.manager, now)
-    sorted_rows = ordered(fitting, wanted.sort, now, descending=wanted.descending)
+    fitting = select_rows(everything, wanted.filter, wanted.manager, now)
+    sorted_rows = sort_rows(fitting, wanted.sort, now, descending=wanted.descending)
     start = max(0, wanted.offset)
     count = max(0, min(wanted.limit, PAGE_LIMIT))
     return JobPage(tuple(sorted_rows[start : start + count]), len(fitting), len(everything), now)

@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 _ZAP_ADDRESS: Final = "inproc://zeromq.zap.01"
 _ZAP_VERSION: Final = b"1.0"
-_LOOK_AGAIN_S: Final = 1.0
+_RELOAD_KEYS_S: Final = 1.0
 
 
-class Domain(StrEnum):
+class SocketDomain(StrEnum):
     """What a socket is for."""
 
     VIEW = "view"
@@ -64,7 +64,7 @@ class CurveAuthenticator:
         if self._socket is not None:
             self._socket.close(0)
 
-    def secure(self, socket: zmq.Socket[Any], domain: Domain) -> None:
+    def secure(self, socket: zmq.Socket[Any], domain: SocketDomain) -> None:
         """Before it is bound: nobody connects to it without a key that is let in."""
         socket.curve_server = True
         socket.curve_secretkey = self._secret
@@ -84,12 +84,12 @@ class CurveAuthenticator:
         who = _key_of(question)
         role = self._allowed_now().get(who)
         domain = question[2] if len(question) > 2 else b""
-        if role is KeyRole.CONTROL or (role is KeyRole.VIEW and domain == Domain.VIEW.value.encode()):
+        if role is KeyRole.CONTROL or (role is KeyRole.VIEW and domain == SocketDomain.VIEW.value.encode()):
             return [_ZAP_VERSION, request_id, b"200", b"OK", who.encode(), b""]
         return [_ZAP_VERSION, request_id, b"400", b"not let in", b"", b""]
 
     def _allowed_now(self) -> dict[str, KeyRole]:
-        if self._clock() - self._read_at >= _LOOK_AGAIN_S:
+        if self._clock() - self._read_at >= _RELOAD_KEYS_S:
             self._read_at = self._clock()
             try:
                 self._allowed = read_allowed(self._folder)

@@ -26,11 +26,11 @@ from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 
 logger = logging.getLogger(__name__)
 
-MOST_CONCURRENT_JOBS: Final = 1_000_000
+MAX_CONCURRENT_JOBS: Final = 1_000_000
 """AWS Batch's own bound of jobs that wait in a queue."""
 CANCELS_AT_ONCE: Final = 200
 """Begun before others get a turn on the event loop."""
-_MODES: Final = tuple(mode.value for mode in StopMode)
+_STOP_MODES: Final = tuple(mode.value for mode in StopMode)
 
 
 class ControlAnswers:
@@ -72,7 +72,7 @@ class ControlAnswers:
 
     def _cancel_one(self, task_id: str) -> str:
         """Why it can't be done; empty when it is."""
-        manager = self._builder.holder_of(task_id)
+        manager = self._builder.find_manager(task_id)
         if manager is None:
             return "no task of that id is known here"
         why = f"cancelled by the operator of worker manager {manager.config.worker_manager_id}"
@@ -80,8 +80,8 @@ class ControlAnswers:
         return "" if done else "it has ended or is about to"
 
     def _drain(self, request: Drain) -> Done:
-        if request.mode not in _MODES:
-            raise QueryError(f"{request.mode} is no way to end: give one of {', '.join(_MODES)}")
+        if request.mode not in _STOP_MODES:
+            raise QueryError(f"{request.mode} is no way to end: give one of {', '.join(_STOP_MODES)}")
         managers = [self._manager(request.manager)] if request.manager else [*self._builder.managers.values()]
         # a second drain would cut the first one short, as a second Ctrl-C does
         asked = [one for one in managers if request.mode != "drain" or not one.is_stopping]
@@ -95,8 +95,8 @@ class ControlAnswers:
 
     def _set_concurrency(self, request: SetConcurrency) -> Done:
         manager, wanted = self._manager(request.manager), request.max_concurrent_jobs
-        if not 1 <= wanted <= MOST_CONCURRENT_JOBS:
-            raise QueryError(f"max_concurrent_jobs can't be {wanted}: give 1 to {MOST_CONCURRENT_JOBS}")
+        if not 1 <= wanted <= MAX_CONCURRENT_JOBS:
+            raise QueryError(f"max_concurrent_jobs can't be {wanted}: give 1 to {MAX_CONCURRENT_JOBS}")
         before = manager.tasks.max_concurrent_jobs
         manager.tasks.change_concurrency(wanted)
         logger.warning("the operator changes max_concurrent_jobs of %s: %d to %d", request.manager, before, wanted)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.telemetry.schema.messages import PAGE_LIMIT, TICK_S, GetJobPage, JobPage, JobRow
-from engine.telemetry.schema.query import ordered, select
+from engine.telemetry.schema.query import select_rows, sort_rows
 
-KEPT: Final = 8
+CACHED_PAGES: Final = 8
 """Different filters and orders at once; each keeps a list of rows that exist anyway."""
-TIMES_ITS_COST: Final = 10
+COST_FACTOR: Final = 10
 """A window is reused for so many times what making it took, and for one tick at least: sorting a hundred thousand
 rows again and again would take the engine's processor."""
 
@@ -27,7 +27,7 @@ class _CachedPage:
     until: float
 
 
-class Pages:
+class PageCache:
     """`rows` gives all rows, `clock` the seconds since the epoch."""
 
     def __init__(
@@ -56,16 +56,17 @@ class Pages:
         if kept is None or self._monotonic() >= kept.until:
             kept = self._kept[key] = await self._make(wanted)
             self._kept.move_to_end(key)
-            if len(self._kept) > KEPT:
+            if len(self._kept) > CACHED_PAGES:
                 self._kept.popitem(last=False)
         return kept
 
     async def _make(self, wanted: GetJobPage) -> _CachedPage:
         started, at, rows = self._monotonic(), self._clock(), self._rows()
-        fitting = await asyncio.to_thread(_fitting, rows, wanted, at)
+        fitting = await asyncio.to_thread(_select_sorted, rows, wanted, at)
         ended = self._monotonic()
-        return _CachedPage(fitting, len(rows), at, ended + max(TICK_S, TIMES_ITS_COST * (ended - started)))
+        return _CachedPage(fitting, len(rows), at, ended + max(TICK_S, COST_FACTOR * (ended - started)))
 
 
-def _fitting(rows: list[JobRow], wanted: GetJobPage, at: float) -> list[JobRow]:
-    return ordered(select(rows, wanted.filter, wanted.manager, at), wanted.sort, at, descending=wanted.descending)
+def _select_sorted(rows: list[JobRow], wanted: GetJobPage, at: float) -> list[JobRow]:
+    selected = select_rows(rows, wanted.filter, wanted.manager, at)
+    return sort_rows(selected, wanted.sort, at, descending=wanted.descending)

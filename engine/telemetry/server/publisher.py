@@ -24,7 +24,7 @@ _IDLE_TICKS: Final = round(IDLE_TICK_S / TICK_S)
 _SUBSCRIBED: Final = b"\x01"
 
 
-class Keeper(Protocol):
+class TickRecorder(Protocol):
     """Keeps what is published; `engine.telemetry.recording.Recorder`."""
 
     def record(self, tick: Tick, full_state: Callable[[], FullState]) -> None: ...
@@ -38,7 +38,7 @@ class Publisher:
         engine: str,
         builder: SnapshotBuilder,
         socket: zmq.Socket[bytes] | None,
-        recorder: Keeper | None = None,
+        recorder: TickRecorder | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -88,7 +88,7 @@ class Publisher:
         if self._recorder is not None:
             self._record(self._recorder, tick)
 
-    def _record(self, recorder: Keeper, tick: Tick) -> None:
+    def _record(self, recorder: TickRecorder, tick: Tick) -> None:
         try:
             recorder.record(tick, self.full_state)
         except OSError as error:

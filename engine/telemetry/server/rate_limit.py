@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ANSWERS_PER_SECOND: Final = 100
-SHARE_OF_A_CORE: Final = 0.2
+CORE_SHARE: Final = 0.2
 """What answering may take of the event loop; who asks for more waits."""
-REMEMBERED_S: Final = 60.0
+VIEWER_TIMEOUT_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class RateLimiter:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _next: float = 0.0
 
-    async def turn(self) -> None:
+    async def acquire(self) -> None:
         """Returns when the next request may be taken."""
         wait = self._next - self.clock()
         if wait > 0:
@@ -31,11 +31,11 @@ class RateLimiter:
         self._next = max(self._next, self.clock()) + 1 / ANSWERS_PER_SECOND
 
     @contextmanager
-    def charged(self) -> Iterator[None]:
+    def charge(self) -> Iterator[None]:
         """What happens inside holds up the event loop: later requests wait for it several times over."""
         started = self.clock()
         yield
-        self._next = max(self._next, started) + (self.clock() - started) / SHARE_OF_A_CORE
+        self._next = max(self._next, started) + (self.clock() - started) / CORE_SHARE
 
 
 @dataclass(slots=True)
@@ -45,11 +45,11 @@ class Viewers:
     clock: Callable[[], float] = time.monotonic
     _seen: dict[bytes, float] = field(default_factory=dict)
 
-    def saw(self, sender: bytes) -> None:
+    def note(self, sender: bytes) -> None:
         self._seen.pop(sender, None)
         self._seen[sender] = self.clock()
 
     def count(self) -> int:
-        oldest = self.clock() - REMEMBERED_S
+        oldest = self.clock() - VIEWER_TIMEOUT_S
         self._seen = {sender: at for sender, at in self._seen.items() if at >= oldest}
         return len(self._seen)

@@ -18,7 +18,7 @@ from engine.telemetry.server.rate_limit import RateLimiter
 
 logger = logging.getLogger(__name__)
 
-UNDER_WAY: Final = 64
+MAX_UNANSWERED: Final = 64
 """Answers in the making at once: some wait for AWS."""
 
 UNKNOWN: Final = "this engine doesn't know such a request: use the same release of scaler-batch on both sides"
@@ -37,7 +37,7 @@ class RequestServer:
         self._rate_limiter = rate_limiter
         self._saw = saw
         self._under_way: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(UNDER_WAY)
+        self._room = asyncio.Semaphore(MAX_UNANSWERED)
         self._told: set[str] = set()
 
     async def run(self) -> None:
@@ -45,7 +45,7 @@ class RequestServer:
         try:
             while True:
                 await self._room.acquire()
-                await self._rate_limiter.turn()
+                await self._rate_limiter.acquire()
                 sender, *frames = await self._socket.recv_multipart(copy=False)
                 self._saw(sender.bytes)
                 task = asyncio.create_task(self._serve(sender.bytes, frames))
@@ -76,7 +76,7 @@ class RequestServer:
             return Refusal(str(error))
 
     def _send(self, sender: bytes, id: int, answer: Answer) -> None:
-        with self._rate_limiter.charged():
+        with self._rate_limiter.charge():
             frame = encode(Reply(id, answer))
             if len(frame) > MAX_MESSAGE_BYTES:
                 frame = encode(Reply(id, Refusal("the answer would be too big: ask for a window of it")))

@@ -24,7 +24,7 @@ from engine.telemetry.recording import Recorder
 from engine.telemetry.schema.messages import Snapshot
 from engine.telemetry.server.auth import CurveAuthenticator
 from engine.telemetry.server.control_answers import ControlAnswers
-from engine.telemetry.server.logs.streams import LogJobs
+from engine.telemetry.server.logs.streams import LogStreamResolver
 from engine.telemetry.server.logs.watch import LogWatch
 from engine.telemetry.server.publisher import Publisher
 from engine.telemetry.server.rate_limit import RateLimiter, Viewers
@@ -37,7 +37,7 @@ from engine.telemetry.server.vitals import Vitals
 logger = logging.getLogger(__name__)
 
 RESTART_S: Final = 5.0
-SCRAPE_S: Final = 5.0
+SCRAPE_TIMEOUT_S: Final = 5.0
 
 Loop = Callable[[], Coroutine[None, None, None]]
 
@@ -58,7 +58,7 @@ async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: 
         loops: list[Loop] = [publisher.run]
         if sockets is not None:
             loops += _request_loops(sockets, builder, publisher)
-        keepers = [asyncio.create_task(_keep(loop)) for loop in loops]
+        keepers = [asyncio.create_task(_supervise(loop)) for loop in loops]
         stack.push_async_callback(cancel_and_wait, keepers)
         yield
 
@@ -79,7 +79,7 @@ async def _sockets(stack: contextlib.AsyncExitStack, config: EngineConfig, versi
     try:
         claimed = stack.enter_context(claim_folder(managers[0]))
         sockets = Sockets(Endpoint.ipc(claimed.folder), None)
-        claimed.write_card(managers, version)
+        claimed.write_info(managers, version)
     except (EngineError, OSError) as error:
         logger.warning("nobody can look at this engine: %s", error)
         return None
@@ -96,7 +96,7 @@ async def _remote_sockets(
     stack.push_async_callback(sockets.close)
     try:  # so that it is found on this machine
         claimed: ClaimedFolder = stack.enter_context(claim_folder(managers[0]))
-        claimed.write_card(managers, version, config.telemetry)
+        claimed.write_info(managers, version, config.telemetry)
     except (EngineError, OSError) as error:
         logger.warning("this engine is found by its address only: %s", error)
     return sockets
@@ -110,12 +110,12 @@ def _request_loops(sockets: Sockets, builder: SnapshotBuilder, publisher: Publis
     def may_control(frame: zmq.Frame) -> bool:
         return authenticator is None or authenticator.role_of(frame) is KeyRole.CONTROL
 
-    logs = LogWatch(LogJobs(builder))
+    logs = LogWatch(LogStreamResolver(builder))
     view = ViewAnswers(builder, publisher, logs, rate_limiter, may_control)
     control = ControlAnswers(builder, may_control)
     return [
         logs.run,
-        RequestServer(sockets.view, view.answer, rate_limiter, viewers.saw).run,
+        RequestServer(sockets.view, view.answer, rate_limiter, viewers.note).run,
         RequestServer(sockets.control, control.answer, rate_limiter, lambda _: None).run,  # who controls looks, too
     ]
 
@@ -131,13 +131,13 @@ def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, builder: Snapsho
 
     def read() -> Snapshot | None:
         """On a thread of the server's."""
-        return asyncio.run_coroutine_threadsafe(snapshot(), loop).result(SCRAPE_S)
+        return asyncio.run_coroutine_threadsafe(snapshot(), loop).result(SCRAPE_TIMEOUT_S)
 
     server = MetricsServer(port, read)
     stack.push_async_callback(asyncio.to_thread, server.close)
 
 
-async def _keep(run: Loop) -> None:
+async def _supervise(run: Loop) -> None:
     """Run it for ever: a defect of telemetry is told once, then it is tried again, and the managers don't notice."""
     told: set[str] = set()
     while True:

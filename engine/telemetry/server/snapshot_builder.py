@@ -89,7 +89,7 @@ class SnapshotBuilder:
         now = self.clock()
         return Snapshot(
             at=now,
-            managers=tuple(view_of(manager, now) for manager in self.managers.values()),
+            managers=tuple(build_view(manager, now) for manager in self.managers.values()),
             vitals=self.vitals.read(self.viewers()),
             jobs_kept=sum(registry.kept for registry in self.registries),
             paged=self.paged,
@@ -120,11 +120,11 @@ class SnapshotBuilder:
         for manager in self.managers.values():
             manager.introspection.note_viewer()
 
-    def holder_of(self, task_id: str) -> Manager | None:
+    def find_manager(self, task_id: str) -> Manager | None:
         """The manager that has a row of this task."""
         return next((manager for manager in self.managers.values() if manager.registry.holds(task_id)), None)
 
-    def the_one(self, prefix: str) -> tuple[Manager, str]:
+    def find_task(self, prefix: str) -> tuple[Manager, str]:
         """The task whose id begins so, and its manager. Raises `QueryError` when there is none, or more than one."""
         found = [
             (manager, one) for manager in self.managers.values() for one in islice(manager.registry.find(prefix), 2)
@@ -136,7 +136,7 @@ class SnapshotBuilder:
         return found[0]
 
 
-def view_of(manager: Manager, now: float) -> ManagerView:
+def build_view(manager: Manager, now: float) -> ManagerView:
     """One worker manager as it is now."""
     config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
     used, most = tasks.slots_used, tasks.max_concurrent_jobs

@@ -10,13 +10,13 @@ import zmq.asyncio
 from engine.errors import EngineError
 from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.schema.messages import MAX_REQUEST_BYTES
-from engine.telemetry.server.auth import CurveAuthenticator, Domain
+from engine.telemetry.server.auth import CurveAuthenticator, SocketDomain
 
-TICKS_WAITING: Final = 4
+QUEUED_TICKS: Final = 4
 """For one listener at most, beside what the kernel's own buffer takes; then it misses ticks."""
-ANSWERS_WAITING: Final = 16
-REQUESTS_WAITING: Final = 256
-LAST_ANSWERS_MS: Final = 100
+QUEUED_ANSWERS: Final = 16
+QUEUED_REQUESTS: Final = 256
+LINGER_MS: Final = 100
 """For what was answered just before the end: who asked for the drain wants to know that it began."""
 _HEARTBEAT_MS, _DEAD_AFTER_MS = 5_000, 20_000
 """A viewer whose machine went is forgotten; on this machine the kernel tells."""
@@ -35,9 +35,9 @@ class Sockets:
             authenticator.start(self._context)
         try:
             self.publish: zmq.Socket[bytes] = zmq.Context.shadow(self._context.underlying).socket(zmq.XPUB)
-            self._open(self.publish, endpoint.publish, TICKS_WAITING, Domain.VIEW)
-            self.view = self._request_socket(endpoint.view, Domain.VIEW)
-            self.control = self._request_socket(endpoint.control, Domain.CONTROL)
+            self._open(self.publish, endpoint.publish, QUEUED_TICKS, SocketDomain.VIEW)
+            self.view = self._request_socket(endpoint.view, SocketDomain.VIEW)
+            self.control = self._request_socket(endpoint.control, SocketDomain.CONTROL)
         except BaseException:
             for socket in self._opened:
                 socket.close(0)
@@ -49,16 +49,16 @@ class Sockets:
             await self.authenticator.close()
         self.publish.close(0)
         for socket in (self.view, self.control):
-            socket.close(LAST_ANSWERS_MS)
+            socket.close(LINGER_MS)
         self._context.term()
 
-    def _request_socket(self, address: str, domain: Domain) -> zmq.asyncio.Socket:
+    def _request_socket(self, address: str, domain: SocketDomain) -> zmq.asyncio.Socket:
         socket = self._context.socket(zmq.ROUTER)
-        socket.set(zmq.RCVHWM, REQUESTS_WAITING)
-        self._open(socket, address, ANSWERS_WAITING, domain)
+        socket.set(zmq.RCVHWM, QUEUED_REQUESTS)
+        self._open(socket, address, QUEUED_ANSWERS, domain)
         return socket
 
-    def _open(self, socket: zmq.Socket[Any], address: str, waiting: int, domain: Domain) -> None:
+    def _open(self, socket: zmq.Socket[Any], address: str, waiting: int, domain: SocketDomain) -> None:
         self._opened.append(socket)  # an open socket would keep the context from ending, for ever
         socket.set(zmq.LINGER, 0)
         socket.set(zmq.SNDHWM, waiting)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import zmq
 
-from engine.jobs.trends import WINDOWS, added
+from engine.jobs.trends import WINDOWS, sum_trends
 from engine.model import Description
 from engine.telemetry.schema.messages import (
     Answer,
@@ -31,14 +31,14 @@ from engine.telemetry.schema.messages import (
     Welcome,
 )
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.diagnosis_answers import diagnosed
+from engine.telemetry.server.diagnosis_answers import diagnose
 from engine.telemetry.server.logs.watch import LogWatch
-from engine.telemetry.server.pages import Pages
+from engine.telemetry.server.pages import PageCache
 from engine.telemetry.server.publisher import Publisher
 from engine.telemetry.server.rate_limit import RateLimiter
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 
-DESCRIBE_S: Final = 3.0
+DESCRIBE_TIMEOUT_S: Final = 3.0
 """AWS may take so long to describe a job; then the answer goes without."""
 
 
@@ -58,7 +58,7 @@ class ViewAnswers:
         self._logs = logs
         self._rate_limiter = rate_limiter
         self._may_control = may_control
-        self._windows = Pages(self._rows, builder.clock)
+        self._windows = PageCache(self._rows, builder.clock)
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
         """Raises `QueryError`, whose text is the refusal."""
@@ -78,7 +78,7 @@ class ViewAnswers:
             case GetTrends():
                 return self._trends(request)
             case Diagnose():
-                return diagnosed(request, self._builder)
+                return diagnose(request, self._builder)
             case _:
                 return Refusal("this socket only shows: ask for changes at the engine's control socket")
 
@@ -87,16 +87,16 @@ class ViewAnswers:
         return Welcome(self._publisher.engine, vitals, tuple(self._builder.managers), self._may_control(frame))
 
     def _full_state(self) -> FullState:
-        with self._rate_limiter.charged():
+        with self._rate_limiter.charge():
             return self._publisher.full_state()
 
     def _rows(self) -> list[JobRow]:
-        with self._rate_limiter.charged():
+        with self._rate_limiter.charge():
             return self._builder.rows()
 
     def _log_page(self, request: GetLogs) -> LogPage:
         self._check_manager(request.manager)
-        with self._rate_limiter.charged():
+        with self._rate_limiter.charge():
             return self._logs.page(request)
 
     def _trends(self, request: GetTrends) -> Trends:
@@ -105,7 +105,7 @@ class ViewAnswers:
             raise QueryError(f"there is no trend over {request.window}: ask for {', '.join(WINDOWS)}")
         managers = self._builder.managers
         asked = [managers[request.manager]] if request.manager else managers.values()
-        return added(manager.registry.trends.window(request.window) for manager in asked)
+        return sum_trends(manager.registry.trends.window(request.window) for manager in asked)
 
     def _check_manager(self, name: str) -> None:
         if name and name not in self._builder.managers:
@@ -114,24 +114,24 @@ class ViewAnswers:
     # ---- one job
 
     async def _record(self, prefix: str) -> JobRecord:
-        manager, task_id = self._builder.the_one(prefix)
+        manager, task_id = self._builder.find_task(prefix)
         config, record = manager.config, manager.registry.record(task_id)
         assert record is not None
         record = msgspec.structs.replace(record, queue=config.job_queue, definition=config.job_definition)
         if not record.row.job_id:
             return msgspec.structs.replace(record, note="it has no job yet")
-        return _described(record, await self._description(manager, record))
+        return _add_description(record, await self._description(manager, record))
 
     async def _description(self, manager: Manager, record: JobRecord) -> Description:
         row = record.row
         try:
-            async with asyncio.timeout(DESCRIBE_S):
+            async with asyncio.timeout(DESCRIBE_TIMEOUT_S):
                 return await manager.introspection.describe(bytes.fromhex(row.task_id), row.job_id)
         except TimeoutError:
-            return Description(note=f"AWS Batch did not describe the job within {DESCRIBE_S:.0f} s")
+            return Description(note=f"AWS Batch did not describe the job within {DESCRIBE_TIMEOUT_S:.0f} s")
 
 
-def _described(record: JobRecord, found: Description) -> JobRecord:
+def _add_description(record: JobRecord, found: Description) -> JobRecord:
     """What the engine knows, with what Batch says on top."""
     return msgspec.structs.replace(
         record,

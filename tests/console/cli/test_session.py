@@ -69,7 +69,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def engine() -> Iterator[StandIn]:
     with claim_folder("wm-1") as claimed:
         engine = StandIn(Endpoint.ipc(claimed.folder))
-        claimed.write_card(("wm-1",), "0.1.0")
+        claimed.write_info(("wm-1",), "0.1.0")
         yield engine
         engine.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.telemetry.client.client import TelemetryClient
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from engine.telemetry.schema.messages import (
     CheckStatus,
     Diagnose,
@@ -46,7 +46,7 @@ def no_capacity(cluster: LocalCluster) -> Iterator[None]:
 
 @contextmanager
 def looking_at(engine: Engine) -> Iterator[TelemetryClient]:
-    [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
+    [here] = [one for one in list_engines() if one.info.pid == engine.process.pid]
     with closing(TelemetryClient(here.endpoint)) as client:
         yield client
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.telemetry.client.client import TelemetryClient
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from engine.telemetry.schema.messages import GetJob, GetLogs, Job, JobState, LogPage
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import running_client, running_engine
@@ -48,7 +48,7 @@ def pages(client: TelemetryClient, request: GetLogs, children: int) -> LogPage:
 def test_lines_of_an_arrays_children_are_read_for_whoever_asks(cluster: LocalCluster, log: Path) -> None:
     with running_engine(cluster, log, max_concurrent_jobs=CHILDREN) as engine:
         engine.wait_for_log("scheduler: connected")
-        [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
+        [here] = [one for one in list_engines() if one.info.pid == engine.process.pid]
         client = TelemetryClient(here.endpoint, allow_control=False)
         with closing(client), running_client(cluster, TASKS):
             everybody = pages(client, GetLogs(), CHILDREN)

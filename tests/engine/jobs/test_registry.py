@@ -8,7 +8,7 @@ import random
 import pytest
 
 from engine.aws.batch_states import BatchState
-from engine.jobs.registry import shown_state
+from engine.jobs.registry import displayed_state
 from engine.model import JobObservation, Placement, Route
 from engine.task_record import TaskState
 from engine.telemetry.schema.messages import JobState
@@ -44,7 +44,7 @@ def test_every_state_of_a_task_is_shown_as_one_or_leaves_what_was_shown(managed:
     shown: dict[TaskState, JobState | None] = {}
     for state in TaskState:
         record.state = state
-        shown[state] = shown_state(record)
+        shown[state] = displayed_state(record)
     unbegun = dict.fromkeys((TaskState.QUEUED, TaskState.LOADING, TaskState.COLLECTING, TaskState.PAUSED))
     assert {state for state, job in shown.items() if job is JobState.QUEUED} == unbegun.keys()
     assert shown[TaskState.SUBMITTED] is JobState.SUBMITTED
@@ -57,7 +57,7 @@ def test_batchs_states_are_shown_while_the_job_is_there(managed: Managed, tasks:
     seen = []
     for state in (BatchState.PENDING, BatchState.RUNNABLE, BatchState.STARTING, BatchState.RUNNING):
         tasks.records[1].batch_state = state
-        managed.registry.changed(tasks.records[1])
+        managed.registry.on_changed(tasks.records[1])
         seen.append(state_of(managed, 1))
     assert seen == [JobState.PENDING, JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING]
 
@@ -65,7 +65,7 @@ def test_batchs_states_are_shown_while_the_job_is_there(managed: Managed, tasks:
 def test_batchs_own_success_is_none_before_the_result_is_here(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.records[1].batch_state = BatchState.SUCCEEDED
-    managed.registry.changed(tasks.records[1])
+    managed.registry.on_changed(tasks.records[1])
     assert state_of(managed, 1) is JobState.SUBMITTED
 
 
@@ -97,7 +97,7 @@ def test_children_share_a_submissions_bytes_and_have_their_own_job_ids(managed: 
 
 def test_an_adopted_child_keeps_its_place_in_its_array(managed: Managed, tasks: Tasks) -> None:
     tasks.arrive(7)
-    managed.registry.adopted(Placement("5" * 32, "old", Route.S3, (id_of(7),), 0, 1, array_size=100, first_index=42))
+    managed.registry.on_adopted(Placement("5" * 32, "old", Route.S3, (id_of(7),), 0, 1, array_size=100, first_index=42))
     tasks.move(7, TaskState.ADOPTING, TaskState.SUBMITTED)
     [row] = managed.registry.rows()
     assert (row.job_id, row.array_size, row.state) == ("old:42", 100, JobState.SUBMITTED)
@@ -121,7 +121,7 @@ def test_a_failure_that_the_manager_found_is_told_in_its_words(managed: Managed,
 def test_what_is_seen_of_a_job_on_the_way_is_shown(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     managed.registry.take_changes()
-    managed.registry.seen(
+    managed.registry.on_observed(
         id_of(1), JobObservation(attempt=2, reason="Host EC2 terminated", exit_code=75, log_stream="s/1")
     )
     [[row], _] = managed.registry.take_changes()
@@ -140,7 +140,7 @@ def test_a_withdrawn_task_stays_as_cancelled_with_the_reason(managed: Managed, t
     tasks.submit(1)
     tasks.move(1, TaskState.CANCELLING)
     cancelling = managed.registry.rows()[0]
-    managed.registry.withdrawn(tasks.records[1], "cancelled by its client")
+    managed.registry.on_withdrawn(tasks.records[1], "cancelled by its client")
     tasks.leave(1)
     [row] = managed.registry.rows()
     assert (cancelling.state, cancelling.reason) == (JobState.SUBMITTED, "cancelling")
@@ -150,7 +150,7 @@ def test_a_withdrawn_task_stays_as_cancelled_with_the_reason(managed: Managed, t
 def test_an_operators_cancel_is_no_failure_whatever_its_client_gets(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.move(1, TaskState.TERMINATING)
-    managed.registry.withdrawn(tasks.records[1], "cancelled by the operator")
+    managed.registry.on_withdrawn(tasks.records[1], "cancelled by the operator")
     tasks.end(1, succeeded=False)
     assert state_of(managed, 1) is JobState.CANCELLED
 
@@ -180,7 +180,7 @@ def test_the_oldest_runnable_job_is_known(managed: Managed, tasks: Tasks, clock:
     for number in (1, 2):
         tasks.submit(number)
         tasks.records[number].batch_state = BatchState.RUNNABLE
-        managed.registry.changed(tasks.records[number])
+        managed.registry.on_changed(tasks.records[number])
         clock.now += 10
     oldest.append(managed.registry.oldest_runnable_at)
     tasks.end(1)

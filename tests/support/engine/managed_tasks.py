@@ -57,13 +57,13 @@ class Tasks:
     def arrive(self, number: int) -> TaskRecord:
         task = TaskArrived(id_of(number), b"Client|quant", bytes(32), bytes(32), ())
         record = self.records[number] = TaskRecord(task, ResourceShape())
-        self.registry.arrived(record)
+        self.registry.on_arrived(record)
         return record
 
     def move(self, number: int, *states: TaskState) -> None:
         for state in states:
             self.records[number].move(state)
-            self.registry.changed(self.records[number])
+            self.registry.on_changed(self.records[number])
 
     def submit(self, *numbers: int, raw_bytes: int = 1000, route: Route = Route.INLINE) -> None:
         for number in numbers:
@@ -71,17 +71,17 @@ class Tasks:
                 self.arrive(number)
             self.move(number, TaskState.LOADING, TaskState.COLLECTING)
         ids = tuple(map(id_of, numbers))
-        self.registry.placed(Placement("5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits"))
+        self.registry.on_placed(Placement("5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits"))
         for number in numbers:
             self.move(number, TaskState.SUBMITTED)
 
     def end(self, number: int, *, succeeded: bool = True, body: bytes = b"", reason: str = "") -> None:
         self.move(number, TaskState.DELIVERING)
-        self.registry.ended(Outcome(id_of(number), succeeded, body, Profile(2.0, 4096, 1.5), reason))
+        self.registry.on_ended(Outcome(id_of(number), succeeded, body, Profile(2.0, 4096, 1.5), reason))
 
     def leave(self, number: int) -> None:
         record = self.records.pop(number)
-        self.registry.left(record)
+        self.registry.on_left(record)
 
 
 class StubIntrospection:

@@ -12,9 +12,9 @@ from engine.backends.protocol import Introspection
 from engine.telemetry.schema.messages import ENDED, JobRow, JobState
 from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 
-RESOLVED_FOR_S: Final = 15.0
+STREAM_CACHED_S: Final = 15.0
 """A child's stream is asked for anew after this time: another attempt writes into another one."""
-ASKED_AT_ONCE: Final = 100
+RESOLVED_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class LoggingJob:
 
 
 @dataclass(slots=True, eq=False)
-class LogJobs:
+class LogStreamResolver:
     """Looks into the registries; streams that they don't know (children, ended jobs) are asked for, many at once."""
 
     builder: SnapshotBuilder
@@ -43,7 +43,7 @@ class LogJobs:
     def introspection(self, manager: str) -> Introspection:
         return self.builder.managers[manager].introspection
 
-    def of(self, task_ids: Sequence[str], manager: str, limit: int) -> tuple[list[LoggingJob], int]:
+    def select_jobs(self, task_ids: Sequence[str], manager: str, limit: int) -> tuple[list[LoggingJob], int]:
         """`limit` of these tasks' jobs, and how many there are; of no tasks all that run, the longest running first."""
         found = self._named(task_ids) if task_ids else self._running()
         rows = [row for row in found if manager in ("", row.manager)]
@@ -54,9 +54,9 @@ class LogJobs:
         now = self.clock()
         wanted: dict[str, list[str]] = {}
         for job in jobs:
-            if job.job_id and not self._told(job) and self._is_due(job, now):
+            if job.job_id and not self._recorded_stream(job) and self._is_due(job, now):
                 wanted.setdefault(job.manager, []).append(job.job_id)
-        asking = (self._ask(manager, ids[:ASKED_AT_ONCE], now) for manager, ids in wanted.items())
+        asking = (self._ask(manager, ids[:RESOLVED_AT_ONCE], now) for manager, ids in wanted.items())
         await asyncio.gather(*asking)
 
     def forget(self, but: Iterable[LoggingJob]) -> None:
@@ -66,7 +66,7 @@ class LogJobs:
 
     def _is_due(self, job: LoggingJob, now: float) -> bool:
         at, stream = self._resolved.get(job.job_id, (now, ""))
-        return not stream or (not job.has_ended and now - at >= RESOLVED_FOR_S)
+        return not stream or (not job.has_ended and now - at >= STREAM_CACHED_S)
 
     async def _ask(self, manager: str, job_ids: list[str], now: float) -> None:
         streams = await self.introspection(manager).log_streams(job_ids)
@@ -76,7 +76,7 @@ class LogJobs:
 
     def _named(self, task_ids: Sequence[str]) -> Iterator[JobRow]:
         for task_id in task_ids:
-            holder = self.builder.holder_of(task_id)
+            holder = self.builder.find_manager(task_id)
             row = holder.registry.row(task_id) if holder is not None else None
             if row is not None:
                 yield row
@@ -89,9 +89,9 @@ class LogJobs:
     def _job(self, row: JobRow) -> LoggingJob:
         job = LoggingJob(row.task_id, row.manager, row.job_id, row.state, "")
         _, resolved = self._resolved.get(row.job_id, (0.0, ""))
-        return LoggingJob(row.task_id, row.manager, row.job_id, row.state, self._told(job) or resolved)
+        return LoggingJob(row.task_id, row.manager, row.job_id, row.state, self._recorded_stream(job) or resolved)
 
-    def _told(self, job: LoggingJob) -> str:
+    def _recorded_stream(self, job: LoggingJob) -> str:
         """The stream that the backend saw by itself."""
         record = self.builder.managers[job.manager].registry.record(job.task_id)
         return "" if record is None else record.log_stream

@@ -17,24 +17,24 @@ from typing import Final
 from engine.aio import cancel_and_wait
 from engine.backends.protocol import Introspection
 from engine.telemetry.schema.messages import GetLogs, LogPage, LogStatus
-from engine.telemetry.server.logs.ring import LINES, LogRing
-from engine.telemetry.server.logs.streams import LoggingJob, LogJobs
+from engine.telemetry.server.logs.ring import MAX_LINES, LogRing
+from engine.telemetry.server.logs.streams import LoggingJob, LogStreamResolver
 
-ASKED_FOR_S: Final = 10.0
+WATCH_EXPIRES_S: Final = 10.0
 """A watch that nobody asked for this long is given up."""
 LINGER_S: Final = 15.0
 """A job that is no longer wanted (it ended) is read on this long: its last lines come late."""
-WATCHES: Final = 10
-STREAMS: Final = 50
+MAX_WATCHES: Final = 10
+MAX_STREAMS: Final = 50
 """Streams of one watch: with more each would be read too seldom to be called followed."""
-FIND_EVERY_S: Final = 2.0
-GAP_S: Final = 0.25
+RESOLVE_EVERY_S: Final = 2.0
+READ_GAP_S: Final = 0.25
 """Between two reads of any streams: four a second at most, below the budget that failed jobs' logs share."""
 READS_AT_ONCE: Final = 3
-READ_SOON_S: Final = 1.0
-READ_LATE_S: Final = 5.0
-READ_GROWTH: Final = 1.5
-SURELY_EMPTY: Final = 3
+FIRST_INTERVAL_S: Final = 1.0
+LONGEST_INTERVAL_S: Final = 5.0
+INTERVAL_GROWTH: Final = 1.5
+EMPTY_AFTER_READS: Final = 3
 """Reads that found nothing after which an ended job counts as silent: CloudWatch takes seconds."""
 
 OPENING: Final = "the log is being opened"
@@ -55,7 +55,7 @@ class _Follower:
     token: str | None = None
     status: LogStatus = LogStatus.WAITING
     detail: str = OPENING
-    interval: float = READ_SOON_S
+    interval: float = FIRST_INTERVAL_S
     reading: bool = False
     empty_reads: int = 0
 
@@ -79,7 +79,7 @@ class _Watch:
 class LogWatch:
     """`page` answers at once with what is there; `run` reads, until cancelled."""
 
-    jobs: LogJobs
+    jobs: LogStreamResolver
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _watches: dict[tuple[tuple[str, ...], str], _Watch] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class LogWatch:
     def page(self, request: GetLogs) -> LogPage:
         """What came behind `request.after`, and how it stands with the rest."""
         watch = self._watch(request)
-        lines, last = watch.ring.page(request.after, max(1, min(request.limit, LINES)), request.pattern)
+        lines, last = watch.ring.page(request.after, max(1, min(request.limit, MAX_LINES)), request.pattern)
         status, detail = self._status(watch)
         return LogPage(
             watch=watch.name,
@@ -109,7 +109,7 @@ class LogWatch:
             while True:
                 await self._asked.wait()
                 await self._turn()
-                await self.sleep(GAP_S)
+                await self.sleep(READ_GAP_S)
         finally:
             await cancel_and_wait(self._reads)
             self._reads.clear()
@@ -123,7 +123,7 @@ class LogWatch:
         watch = self._watches.pop(question, None) or _Watch(*question, asked_at=self.clock())
         watch.asked_at = self.clock()
         self._watches[question] = watch  # the one asked for last is the last to go
-        while len(self._watches) > WATCHES:
+        while len(self._watches) > MAX_WATCHES:
             del self._watches[next(iter(self._watches))]
         if watch.is_new:
             self._find_due = self.clock()
@@ -131,7 +131,7 @@ class LogWatch:
         return watch
 
     def _expire(self) -> None:
-        oldest = self.clock() - ASKED_FOR_S
+        oldest = self.clock() - WATCH_EXPIRES_S
         self._watches = {question: one for question, one in self._watches.items() if one.asked_at >= oldest}
         if not self._watches:
             self._asked.clear()
@@ -143,16 +143,16 @@ class LogWatch:
     async def _turn(self) -> None:
         self._expire()
         if self.clock() >= self._find_due and self._watches:
-            self._find_due = self.clock() + FIND_EVERY_S
+            self._find_due = self.clock() + RESOLVE_EVERY_S
             await self._find()
         self._start_reading()
 
     async def _find(self) -> None:
         for watch in list(self._watches.values()):
             watch.is_new = False
-            jobs, _ = self.jobs.of(watch.task_ids, watch.manager, STREAMS)
+            jobs, _ = self.jobs.select_jobs(watch.task_ids, watch.manager, MAX_STREAMS)
             await self.jobs.resolve(jobs)
-            watch.jobs, watch.of_jobs = self.jobs.of(watch.task_ids, watch.manager, STREAMS)
+            watch.jobs, watch.of_jobs = self.jobs.select_jobs(watch.task_ids, watch.manager, MAX_STREAMS)
             self._follow(watch)
         self.jobs.forget(job for watch in self._watches.values() for job in watch.jobs)
 
@@ -164,7 +164,7 @@ class LogWatch:
             watch.wanted[stream] = now
         watch.wanted = {stream: at for stream, at in watch.wanted.items() if now - at < LINGER_S}
         for stream, job in streams.items():
-            if len(watch.wanted) >= STREAMS:
+            if len(watch.wanted) >= MAX_STREAMS:
                 break
             if stream not in watch.wanted:
                 watch.wanted[stream] = now
@@ -179,7 +179,7 @@ class LogWatch:
         self._followers[stream].by_name |= bool(watch.task_ids)
         for other in self._watches.values():
             if other is not watch and stream in other.wanted:
-                watch.ring.copy_of(other.ring, job.task_id)
+                watch.ring.copy_lines(other.ring, job.task_id)
                 return
 
     # ---- reading
@@ -205,11 +205,11 @@ class LogWatch:
             follower.reading = False
         follower.token, follower.status, follower.detail = chunk.token, chunk.status, chunk.detail
         if chunk.events:
-            follower.interval, follower.empty_reads = READ_SOON_S, 0
+            follower.interval, follower.empty_reads = FIRST_INTERVAL_S, 0
             for watch in self._watches_of(follower):
                 watch.ring.add(follower.task_id, chunk.events)
         else:
-            follower.interval = min(READ_LATE_S, follower.interval * READ_GROWTH)
+            follower.interval = min(LONGEST_INTERVAL_S, follower.interval * INTERVAL_GROWTH)
             follower.empty_reads += 1
         follower.due = self.clock() + follower.interval
 
@@ -226,10 +226,10 @@ class LogWatch:
         if not followed:
             return _why_nothing_is_followed(watch)
         if any(one.status is LogStatus.STREAMING for one in followed):
-            return LogStatus.STREAMING, f"{STREAMS} of {watch.of_jobs} jobs" if watch.of_jobs > STREAMS else ""
+            return LogStatus.STREAMING, f"{MAX_STREAMS} of {watch.of_jobs} jobs" if watch.of_jobs > MAX_STREAMS else ""
         worst = min(followed, key=lambda one: _WORST_FIRST.index(one.status))
-        silent = all(job.has_ended for job in watch.jobs) and min(one.empty_reads for one in followed) >= SURELY_EMPTY
-        if silent and worst.status is LogStatus.WAITING:
+        read_enough = min(one.empty_reads for one in followed) >= EMPTY_AFTER_READS
+        if worst.status is LogStatus.WAITING and read_enough and all(job.has_ended for job in watch.jobs):
             return LogStatus.EMPTY, "the job wrote nothing"
         return worst.status, worst.detail
 

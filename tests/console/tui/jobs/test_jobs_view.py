@@ -13,7 +13,7 @@ from console.tui.jobs.jobs_view import JobsView
 from console.tui.totals import totals
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import GetJobPage, JobPage, JobRow, JobState
-from engine.telemetry.schema.query import SORTS, QueryError, ordered
+from engine.telemetry.schema.query import SORTS, QueryError, sort_rows
 from tests.support.console.widget_samples import NOW, replica_of, row, snapshot, task_id, tick
 
 STATES = list(JobState)
@@ -76,7 +76,7 @@ def test_the_order_is_the_one_that_the_engine_would_make(sort: str) -> None:
     view, _ = looking_at(rows)
     view.set_sort(sort)
     by_id = sorted(rows, key=lambda found: found.task_id)
-    assert ids(view) == [found.task_id for found in ordered(by_id, sort, NOW)]
+    assert ids(view) == [found.task_id for found in sort_rows(by_id, sort, NOW)]
 
 
 @given(

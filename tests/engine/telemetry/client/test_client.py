@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from engine.telemetry.client.client import READ_ONLY, TelemetryClient
-from engine.telemetry.client.link_watch import LOST_AFTER, STALE_AFTER
+from engine.telemetry.client.link_watch import LOST_AFTER_S, STALE_AFTER_S
 from engine.telemetry.client.source import LinkState
 from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.schema import wire
@@ -154,10 +154,10 @@ def test_no_answer_is_a_refusal_after_a_while(client: TelemetryClient, engine: S
 
 def test_silence_is_stale_then_lost_then_live_again(client: TelemetryClient, engine: StandIn, clock: Clock) -> None:
     live(client, engine)
-    clock.ahead += STALE_AFTER + 1
+    clock.ahead += STALE_AFTER_S + 1
     client.poll()
     assert (client.link.state, client.link.detail) == (LinkState.STALE, "STALE 4 s")
-    clock.ahead += LOST_AFTER - STALE_AFTER
+    clock.ahead += LOST_AFTER_S - STALE_AFTER_S
     client.poll()
     assert client.link.state is LinkState.LOST
     assert client.link.detail.startswith("ENGINE LOST ")

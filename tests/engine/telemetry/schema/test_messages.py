@@ -1,4 +1,4 @@
-"""Names on the wire and in `--json`: other releases and users' scripts read them, so a rename here must not reach them."""
+"""Names on the wire and in `--json`: other releases and users' scripts read them, so no rename may reach them."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.telemetry.schema.messages import PAGE_LIMIT, GetJobPage, JobRow, JobState
-from engine.telemetry.schema.query import CODES, SORTS, QueryError, make_page, ordered, parse_filter, stuck
+from engine.telemetry.schema.query import CODES, SORTS, QueryError, is_stuck, make_page, parse_filter, sort_rows
 from tests.support.engine.telemetry_samples import NOW, row
 
 ROW = row(
@@ -82,7 +82,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(text: str, names: str) -
 
 def test_an_unknown_order_is_refused() -> None:
     with pytest.raises(QueryError, match="urgency"):
-        ordered([ROW], "beauty", NOW)
+        sort_rows([ROW], "beauty", NOW)
 
 
 def test_every_state_has_a_code_of_its_own_that_finds_it_alone() -> None:
@@ -93,10 +93,10 @@ def test_every_state_has_a_code_of_its_own_that_finds_it_alone() -> None:
 
 
 def test_stuck_is_waiting_too_long_or_waiting_with_a_reason() -> None:
-    assert stuck(row(1, JobState.RUNNABLE, since=NOW - 601), NOW)
-    assert stuck(row(1, JobState.RUNNABLE, since=NOW - 1, reason="MISCONFIGURATION:…"), NOW)
-    assert not stuck(row(1, JobState.RUNNABLE, since=NOW - 599), NOW)
-    assert not stuck(row(1, JobState.RUNNING, since=NOW - 9999, reason="x"), NOW)
+    assert is_stuck(row(1, JobState.RUNNABLE, since=NOW - 601), NOW)
+    assert is_stuck(row(1, JobState.RUNNABLE, since=NOW - 1, reason="MISCONFIGURATION:…"), NOW)
+    assert not is_stuck(row(1, JobState.RUNNABLE, since=NOW - 599), NOW)
+    assert not is_stuck(row(1, JobState.RUNNING, since=NOW - 9999, reason="x"), NOW)
 
 
 def test_the_most_urgent_are_the_stuck_then_the_failed_then_the_longest_waiting() -> None:
@@ -108,7 +108,7 @@ def test_the_most_urgent_are_the_stuck_then_the_failed_then_the_longest_waiting(
         row(5, JobState.RUNNABLE, since=NOW - 5),
         row(6, JobState.RUNNABLE, since=NOW - 5000),
     ]
-    assert [int(each.task_id, 16) for each in ordered(rows, "urgency", NOW)] == [6, 4, 5, 3, 2, 1]
+    assert [int(each.task_id, 16) for each in sort_rows(rows, "urgency", NOW)] == [6, 4, 5, 3, 2, 1]
 
 
 states = st.sampled_from(list(JobState))

@@ -18,7 +18,7 @@ from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.keys import ClientKeys, EngineKeys, KeyRole, make_client_keys, make_engine_keys
 from engine.telemetry.schema import wire
 from engine.telemetry.schema.messages import Ask, CancelJobs, FullState, GetFullState, Reply, Welcome
-from engine.telemetry.server.auth import CurveAuthenticator, Domain
+from engine.telemetry.server.auth import CurveAuthenticator, SocketDomain
 from tests.support.engine.socket_places import free_endpoint
 from tests.support.engine.telemetry_samples import VITALS, snapshot
 
@@ -41,23 +41,22 @@ class Door:
         self.keeper = CurveAuthenticator(folder)
         self.keeper.start(self.context)
         self.endpoint = endpoint
-        self.heard: list[tuple[Domain, Ask, KeyRole | None]] = []
-        self.publisher = self._bound(zmq.XPUB, endpoint.publish, Domain.VIEW)
+        self.heard: list[tuple[SocketDomain, Ask, KeyRole | None]] = []
+        self.publisher = self._bound(zmq.XPUB, endpoint.publish, SocketDomain.VIEW)
+        addresses = {SocketDomain.VIEW: endpoint.view, SocketDomain.CONTROL: endpoint.control}
         self.answering = [
-            asyncio.create_task(self._answer(self._bound(zmq.ROUTER, endpoint.view, Domain.VIEW), Domain.VIEW)),
-            asyncio.create_task(
-                self._answer(self._bound(zmq.ROUTER, endpoint.control, Domain.CONTROL), Domain.CONTROL)
-            ),
+            asyncio.create_task(self._answer(self._bound(zmq.ROUTER, address, domain), domain))
+            for domain, address in addresses.items()
         ]
 
-    def _bound(self, kind: int, address: str, domain: Domain) -> zmq.asyncio.Socket:
+    def _bound(self, kind: int, address: str, domain: SocketDomain) -> zmq.asyncio.Socket:
         bound = self.context.socket(kind)
         bound.set(zmq.LINGER, 0)
         self.keeper.secure(bound, domain)
         bound.bind(address)
         return bound
 
-    async def _answer(self, bound: zmq.asyncio.Socket, domain: Domain) -> None:
+    async def _answer(self, bound: zmq.asyncio.Socket, domain: SocketDomain) -> None:
         while True:
             sender, frame = await bound.recv_multipart(copy=False)
             ask, role = wire.decode_ask(frame.bytes), self.keeper.role_of(frame)
@@ -133,7 +132,7 @@ async def test_a_view_key_is_not_let_into_the_control_socket(keys: Path) -> None
         for _ in range(50):
             assert not client._connection.send(wire.encode(Ask(1, CancelJobs(("aa",)))), control=True)
             await asyncio.sleep(0.01)
-    assert all(domain is Domain.VIEW for domain, _, _ in door.heard)
+    assert all(domain is SocketDomain.VIEW for domain, _, _ in door.heard)
     await door.close()
 
 

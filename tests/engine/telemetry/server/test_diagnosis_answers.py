@@ -16,9 +16,9 @@ from engine.telemetry.schema.messages import (
     ManagerView,
 )
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.diagnosis_answers import diagnosed
-from engine.telemetry.server.own_checks import SLOTS, SUBMITTING, THROTTLING, own_checks
-from engine.telemetry.server.snapshot_builder import SnapshotBuilder, view_of
+from engine.telemetry.server.diagnosis_answers import diagnose
+from engine.telemetry.server.engine_checks import SLOTS, SUBMITTING, THROTTLING, engine_checks
+from engine.telemetry.server.snapshot_builder import SnapshotBuilder, build_view
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.managed_tasks import Managed, id_of
 
@@ -50,14 +50,14 @@ def results(answer: Diagnosed) -> dict[str, CheckStatus]:
 
 
 def view(**changes: object) -> ManagerView:
-    return msgspec.structs.replace(view_of(Managed(), 0.0), **changes)
+    return msgspec.structs.replace(build_view(Managed(), 0.0), **changes)
 
 
 def test_a_queues_diagnosis_comes_with_what_only_the_engine_knows(
     managers: list[Managed], builder: SnapshotBuilder
 ) -> None:
     managers[1].introspection.diagnoses[""] = Diagnosed(FOUND)
-    answer = diagnosed(Diagnose("wm-2"), builder)
+    answer = diagnose(Diagnose("wm-2"), builder)
     assert list(results(answer)) == ["the queue takes jobs", SUBMITTING, SLOTS, THROTTLING]
     assert not answer.under_way
 
@@ -65,14 +65,14 @@ def test_a_queues_diagnosis_comes_with_what_only_the_engine_knows(
 def test_a_task_is_diagnosed_by_the_job_that_carries_it(managers: list[Managed], builder: SnapshotBuilder) -> None:
     managers[0].tasks.submit(1)
     managers[0].introspection.diagnoses["job-1"] = Diagnosed(FOUND, under_way=True)
-    answer = diagnosed(Diagnose(task_id=id_of(1).hex()), builder)
+    answer = diagnose(Diagnose(task_id=id_of(1).hex()), builder)
     assert answer.under_way
     assert answer.diagnosis is not None
     assert answer.diagnosis.verdict == "blocked by capacity"
 
 
 def test_nothing_is_waited_for(builder: SnapshotBuilder) -> None:
-    assert diagnosed(Diagnose("wm-1"), builder) == Diagnosed(under_way=True)
+    assert diagnose(Diagnose("wm-1"), builder) == Diagnosed(under_way=True)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_task_without_a_job_is_diagnosed_by_the_engine_alone(
 ) -> None:
     managers[0].tasks.arrive(1)
     managers[0].tasks.slots_used, managers[0].tasks.paused = used, paused
-    found = diagnosed(Diagnose(task_id=id_of(1).hex()), builder).diagnosis
+    found = diagnose(Diagnose(task_id=id_of(1).hex()), builder).diagnosis
     assert found is not None
     assert found.verdict == verdict
     assert says in found.text
@@ -97,13 +97,13 @@ def test_a_task_without_a_job_is_diagnosed_by_the_engine_alone(
 @pytest.mark.parametrize("request_", [Diagnose(), Diagnose("wm-9"), Diagnose(task_id="ff")])
 def test_who_is_not_known_is_refused_in_words(builder: SnapshotBuilder, request_: Diagnose) -> None:
     with pytest.raises(QueryError, match=r"wm-1, wm-2|no task ff"):
-        diagnosed(request_, builder)
+        diagnose(request_, builder)
 
 
 def test_the_only_manager_need_not_be_named() -> None:
     manager = Managed("wm-1")
     manager.introspection.diagnoses[""] = Diagnosed(FOUND)
-    assert diagnosed(Diagnose(), SnapshotBuilder([manager], Vitals("0.1"), manager.clock)).diagnosis is not None
+    assert diagnose(Diagnose(), SnapshotBuilder([manager], Vitals("0.1"), manager.clock)).diagnosis is not None
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,6 @@ def test_the_only_manager_need_not_be_named() -> None:
     ],
 )
 def test_the_engines_own_checks(manager: ManagerView, name: str, result: CheckStatus, evidence: str) -> None:
-    [check] = [one for one in own_checks(manager, 5.0) if one.name == name]
+    [check] = [one for one in engine_checks(manager, 5.0) if one.name == name]
     assert check.result is result
     assert evidence in check.evidence

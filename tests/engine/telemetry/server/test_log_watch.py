@@ -12,8 +12,8 @@ from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
 from engine.model import JobObservation, LogChunk, LogEvent, LogStatus
 from engine.telemetry.schema.messages import GetLogs, LogPage
-from engine.telemetry.server.logs.streams import LogJobs
-from engine.telemetry.server.logs.watch import ASKED_FOR_S, GAP_S, STREAMS, LogWatch
+from engine.telemetry.server.logs.streams import LogStreamResolver
+from engine.telemetry.server.logs.watch import MAX_STREAMS, READ_GAP_S, WATCH_EXPIRES_S, LogWatch
 from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.fake_clock import FakeClock
@@ -51,16 +51,16 @@ class Place:
     def __init__(self) -> None:
         self.manager, self.logs, self.clock = Managed(), Logs(), FakeClock()
         self.manager.introspection = self.logs
-        jobs = LogJobs(SnapshotBuilder([self.manager], Vitals("1")), self.clock)
+        jobs = LogStreamResolver(SnapshotBuilder([self.manager], Vitals("1")), self.clock)
         self.watch = LogWatch(jobs, self.clock, self.clock.sleep)
 
     def job(self, number: int, *lines: str, stream: str | None = None) -> str:
         """A running job's task id."""
         self.manager.tasks.submit(number)
         self.manager.tasks.records[number].batch_state = BatchState.RUNNING
-        self.manager.registry.changed(self.manager.tasks.records[number])
+        self.manager.registry.on_changed(self.manager.tasks.records[number])
         stream = f"s{number}" if stream is None else stream
-        self.manager.registry.seen(id_of(number), JobObservation(attempt=1, log_stream=stream))
+        self.manager.registry.on_observed(id_of(number), JobObservation(attempt=1, log_stream=stream))
         self.logs.written[stream] = list(lines)
         return id_of(number).hex()
 
@@ -119,7 +119,7 @@ async def test_a_stream_has_one_follower_however_many_look_and_late_comers_see_w
 async def test_reading_ends_when_nobody_asks_any_more() -> None:
     async with running() as place:
         await place.lines(GetLogs((place.job(1, "one"),)), 1)
-        for _ in range(int(ASKED_FOR_S / GAP_S) + 10):
+        for _ in range(int(WATCH_EXPIRES_S / READ_GAP_S) + 10):
             await asyncio.sleep(0)
         reads = len(place.logs.reads)
         for _ in range(200):
@@ -134,25 +134,25 @@ async def test_reads_are_a_few_a_second_in_all() -> None:
             place.job(number, "line")
         began = place.clock.now
         await place.lines(GetLogs(), 40)
-        assert len(place.logs.reads) <= (place.clock.now - began) / GAP_S + 1
+        assert len(place.logs.reads) <= (place.clock.now - began) / READ_GAP_S + 1
 
 
 async def test_a_job_that_somebody_asked_for_is_not_read_behind_all_that_run() -> None:
     async with running() as place:
-        ids = [place.job(number, "a line") for number in range(STREAMS)]
-        await place.until(GetLogs(), lambda page: page.streams == STREAMS)
+        ids = [place.job(number, "a line") for number in range(MAX_STREAMS)]
+        await place.until(GetLogs(), lambda page: page.streams == MAX_STREAMS)
         before = len(place.logs.reads)
         await place.lines(GetLogs((ids[-1],)), 1)
-        assert f"s{STREAMS - 1}" in place.logs.reads[: before + 3]
+        assert f"s{MAX_STREAMS - 1}" in place.logs.reads[: before + 3]
 
 
-async def test_of_too_many_running_jobs_some_are_followed_and_that_is_told() -> None:
+async def test_of_too_many_running_jobs_some_are_followed_and_that_is_recorded_stream() -> None:
     async with running() as place:
-        for number in range(STREAMS + 5):
+        for number in range(MAX_STREAMS + 5):
             place.job(number, "line")
         page = await place.until(GetLogs(), lambda one: one.streams > 0 and one.kind is LogStatus.STREAMING)
-        assert page.streams == STREAMS
-        assert page.status == f"streaming: {STREAMS} of {STREAMS + 5} jobs"
+        assert page.streams == MAX_STREAMS
+        assert page.status == f"streaming: {MAX_STREAMS} of {MAX_STREAMS + 5} jobs"
 
 
 async def test_the_last_lines_of_a_job_that_ended_are_still_read() -> None:
@@ -179,7 +179,7 @@ async def test_a_childs_stream_is_asked_for() -> None:
         (LogStatus.MISSING, "log group /x does not exist", "missing: log group /x does not exist"),
     ],
 )
-async def test_why_there_are_no_lines_is_told(status: LogStatus, detail: str, text: str) -> None:
+async def test_why_there_are_no_lines_is_recorded_stream(status: LogStatus, detail: str, text: str) -> None:
     async with running() as place:
         place.logs.refusal = status, detail
         request = GetLogs((place.job(1),))

@@ -6,7 +6,7 @@ import pytest
 
 from engine.telemetry.schema.messages import GetJobPage, JobRow, JobState
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.pages import KEPT, Pages
+from engine.telemetry.server.pages import CACHED_PAGES, PageCache
 from tests.support.engine.managed_tasks import Clock
 from tests.support.engine.telemetry_samples import row
 
@@ -16,7 +16,7 @@ class Rows:
         self.asked = 0
         self.clock = Clock(0.0)
         self.seconds_each = 0.0
-        self.windows = Pages(self._rows, self.clock, self.clock)
+        self.windows = PageCache(self._rows, self.clock, self.clock)
 
     def _rows(self) -> list[JobRow]:
         self.asked += 1
@@ -56,10 +56,10 @@ async def test_one_that_costs_much_is_kept_longer() -> None:
 
 async def test_few_different_questions_are_remembered() -> None:
     rows = Rows()
-    for number in range(KEPT + 1):
+    for number in range(CACHED_PAGES + 1):
         await rows.windows.get(GetJobPage(filter=f"id:{number}"))
     await rows.windows.get(GetJobPage(filter="id:0"))
-    assert rows.asked == KEPT + 2
+    assert rows.asked == CACHED_PAGES + 2
 
 
 async def test_a_filter_that_nobody_understands_is_refused_and_not_kept() -> None:

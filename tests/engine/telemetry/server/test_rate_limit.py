@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.telemetry.server.rate_limit import (
     ANSWERS_PER_SECOND,
-    REMEMBERED_S,
-    SHARE_OF_A_CORE,
+    CORE_SHARE,
+    VIEWER_TIMEOUT_S,
     RateLimiter,
     Viewers,
 )
@@ -24,36 +24,36 @@ async def test_requests_are_taken_at_a_bounded_rate() -> None:
     sleeper = Sleeper()
     rate_limiter = RateLimiter(sleeper.clock, sleeper.sleep)
     for _ in range(10 * ANSWERS_PER_SECOND + 1):
-        await rate_limiter.turn()
+        await rate_limiter.acquire()
     assert round(sleeper.clock.now, 6) == 10.0
 
 
 async def test_an_expensive_answer_is_waited_for_several_times_over() -> None:
     sleeper = Sleeper()
     rate_limiter = RateLimiter(sleeper.clock, sleeper.sleep)
-    await rate_limiter.turn()
-    with rate_limiter.charged():
+    await rate_limiter.acquire()
+    with rate_limiter.charge():
         sleeper.clock.now += 1.0
-    await rate_limiter.turn()
-    assert sleeper.clock.now >= 1.0 / SHARE_OF_A_CORE
+    await rate_limiter.acquire()
+    assert sleeper.clock.now >= 1.0 / CORE_SHARE
 
 
 async def test_after_a_pause_the_next_request_is_taken_at_once() -> None:
     sleeper = Sleeper()
     rate_limiter = RateLimiter(sleeper.clock, sleeper.sleep)
-    await rate_limiter.turn()
+    await rate_limiter.acquire()
     sleeper.clock.now += 100
-    await rate_limiter.turn()
+    await rate_limiter.acquire()
     assert sleeper.clock.now == 100
 
 
 def test_viewers_are_those_of_the_last_minute() -> None:
     clock = Clock(0.0)
     viewers = Viewers(clock)
-    viewers.saw(b"one")
-    clock.now += REMEMBERED_S - 1
-    viewers.saw(b"two")
-    viewers.saw(b"two")
+    viewers.note(b"one")
+    clock.now += VIEWER_TIMEOUT_S - 1
+    viewers.note(b"two")
+    viewers.note(b"two")
     both = viewers.count()
     clock.now += 2
     assert (both, viewers.count()) == (2, 1)

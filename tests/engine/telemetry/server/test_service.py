@@ -17,7 +17,7 @@ import zmq.asyncio
 
 from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
-from engine.telemetry.endpoints import Endpoint, engines_here
+from engine.telemetry.endpoints import Endpoint, list_engines
 from engine.telemetry.schema.messages import (
     REPLICA_LIMIT,
     VERSION,
@@ -112,7 +112,7 @@ def managers() -> list[Managed]:
 @pytest.fixture
 async def viewer(runtime: Path, managers: list[Managed]) -> AsyncIterator[Viewer]:
     async with telemetry(config_of(managers), managers, "0.1"):
-        [here] = engines_here()
+        [here] = list_engines()
         viewer = Viewer(here.endpoint)
         yield viewer
         await viewer.close()
@@ -308,15 +308,15 @@ async def test_the_sockets_lie_in_a_private_folder_that_goes_with_the_engine(
     runtime: Path, managers: list[Managed]
 ) -> None:
     async with telemetry(config_of(managers), managers, "0.1"):
-        [here] = engines_here()
-        assert here.card.managers == ("wm-1", "wm-2")
+        [here] = list_engines()
+        assert here.info.managers == ("wm-1", "wm-2")
         assert stat.S_IMODE(here.folder.stat().st_mode) == 0o700
-    assert engines_here() == []
+    assert list_engines() == []
 
 
 async def test_off_means_no_sockets(runtime: Path, managers: list[Managed]) -> None:
     async with telemetry(msgspec.structs.replace(config_of(managers), telemetry="off"), managers, "0.1"):
-        assert engines_here() == []
+        assert list_engines() == []
 
 
 async def test_an_unusable_folder_is_said_and_the_engine_goes_on(
@@ -351,7 +351,7 @@ async def test_a_recording_that_cannot_be_written_ends_the_start(
     with pytest.raises(ConfigError, match="--record"):
         async with telemetry(config, managers, "0.1"):
             pass
-    assert engines_here() == []
+    assert list_engines() == []
 
 
 def free_port() -> int:

@@ -34,11 +34,11 @@ def test_a_link_tells_since_when_it_is_as_it_is() -> None:
     clock = Clock(100.0)
     health = LinkHealth("scheduler", clock)
     clock.now = 110.0
-    health.up("tcp://a:1")
+    health.mark_up("tcp://a:1")
     clock.now = 120.0
-    health.up("tcp://a:1")
+    health.mark_up("tcp://a:1")
     up = health.view
     clock.now = 130.0
-    health.down("nobody answers")
+    health.mark_down("nobody answers")
     assert (up.up, up.since, up.detail) == (True, 110.0, "tcp://a:1")
     assert (health.view.up, health.view.since, health.view.detail) == (False, 130.0, "nobody answers")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.telemetry.client.client import TelemetryClient
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from engine.telemetry.schema.messages import Diagnose, Diagnosed, GetLogs, JobState, LogPage
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import talking_client
@@ -103,7 +103,7 @@ def _diagnose_a_waiting_job(cluster: LocalCluster, engine: Engine) -> None:
 
 @contextmanager
 def _looking_at(engine: Engine) -> Iterator[TelemetryClient]:
-    (here,) = [one for one in engines_here() if one.card.pid == engine.process.pid]
+    (here,) = [one for one in list_engines() if one.info.pid == engine.process.pid]
     with closing(TelemetryClient(here.endpoint)) as client:
         yield client
 

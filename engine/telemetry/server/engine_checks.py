@@ -16,19 +16,19 @@ THROTTLING: Final = "SubmitJob throttling"
 SOURCE: Final = "engine"
 
 
-def own_checks(manager: ManagerView, at: float) -> tuple[CheckResult, ...]:
+def engine_checks(manager: ManagerView, at: float) -> tuple[CheckResult, ...]:
     """`at`: when the view was taken."""
     return _submitting(manager, at), _slots(manager, at), _throttling(manager, at)
 
 
-def with_own_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> Diagnosis:
+def add_engine_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> Diagnosis:
     """What AWS was asked comes first: the engine's own checks say whether the engine is the limiter."""
-    return msgspec.structs.replace(diagnosis, checks=(*diagnosis.checks, *own_checks(manager, at)))
+    return msgspec.structs.replace(diagnosis, checks=(*diagnosis.checks, *engine_checks(manager, at)))
 
 
-def of_unsubmitted(row: JobRow, manager: ManagerView, at: float) -> Diagnosis:
+def diagnose_unsubmitted(row: JobRow, manager: ManagerView, at: float) -> Diagnosis:
     """Of a task that has no job yet: AWS knows nothing of it, so the engine's own checks are all there is."""
-    checks = own_checks(manager, at)
+    checks = engine_checks(manager, at)
     verdict, text, remedies = _verdict(manager)
     return Diagnosis(
         subject=f"task {row.task_id[:8]} of {manager.queue}",
