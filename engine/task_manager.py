@@ -1,4 +1,4 @@
-"""The owner of every task's state: queue, slots, loading, cancels, delivery.
+"""Task manager, the owner of every task's state: queue, slots, loading, cancels, delivery.
 
 Data flows one way: the worker link puts tasks in, the backend runs them, outcomes go into Scaler's object storage
 and are announced; a barrier later the backend may forget them. The states and what may follow what are in
@@ -25,7 +25,7 @@ from engine.storage.byte_budget import ByteBudget
 from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
 from engine.task_events import TaskEvents
 from engine.task_queue import TaskQueue
-from engine.task_record import ENDING, TaskRecord, TaskState, shape_wanted
+from engine.task_record import ENDING, TaskRecord, TaskState, requested_shape
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class AWSHPCTaskManager:
     ) -> None:
         self._backend = backend
         self._max_concurrent_jobs = max_concurrent_jobs
-        self._tell_lost_ownership = on_lost_ownership
+        self._report_lost_ownership = on_lost_ownership
         self._events = events
         self._replies: Replies | None = None
         self._records: dict[bytes, TaskRecord] = {}
@@ -64,10 +64,11 @@ class AWSHPCTaskManager:
         self._claim_deadline: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
 
-    # ---- what others ask
+    # ---- state for others
 
     @property
     def queued(self) -> int:
+        """Number of tasks that wait for a slot."""
         return len(self._queue)
 
     @property
@@ -82,6 +83,7 @@ class AWSHPCTaskManager:
 
     @property
     def max_concurrent_jobs(self) -> int:
+        """Slots: jobs (children of arrays counted singly) that may be under way at once."""
         return self._max_concurrent_jobs
 
     @property
@@ -90,18 +92,19 @@ class AWSHPCTaskManager:
         return self._paused
 
     def connect(self, replies: Replies) -> None:
+        """Answer the scheduler through `replies` from now on."""
         self._replies = replies
         self._deliveries.connect(replies)
 
     # ---- from the scheduler
 
     def on_task(self, task: TaskArrived) -> None:
-        """A task is ours. One that we hold already (the scheduler handed it on and back) is attached, not run again."""
-        known = self._records.get(task.task_id)
-        if known is not None:
-            self._claim(known)
+        """Take a task. One that we hold already (the scheduler handed it on and back) is attached, not run again."""
+        held = self._records.get(task.task_id)
+        if held is not None:
+            self._claim(held)
             return
-        record = self._records[task.task_id] = TaskRecord(task, shape_wanted(task))
+        record = self._records[task.task_id] = TaskRecord(task, requested_shape(task))
         self._events.on_arrived(record)
         placement = self._backend.adopt(task.task_id)
         if placement is not None:
@@ -111,7 +114,7 @@ class AWSHPCTaskManager:
         self._pump()
 
     def on_cancel(self, cancel: CancelRequested) -> None:
-        """Scaler's semantics: what doesn't run yet is dropped, what runs ends only by force."""
+        """Apply Scaler's semantics of a cancel: what doesn't run yet is dropped, what runs ends only by force."""
         record = self._records.get(cancel.task_id)
         match record.state if record else None:
             case None:
@@ -133,18 +136,19 @@ class AWSHPCTaskManager:
                 self._start(self._withdraw(record, "cancelled by its client" if cancel.force else ""))
 
     def on_objects_deleted(self, deleted: ObjectsDeleted) -> None:
+        """Drop deleted objects from the cache."""
         for object_id in deleted.object_ids:
             self._objects.drop(object_id)
 
     def on_joined(self) -> None:
-        """The scheduler knows us (again) and has sent what it wants of us: the rest is nobody's."""
+        """The scheduler registered us (again) and has sent what it wants of us: the rest is unclaimed."""
         self._deliveries.on_joined()
         if self._backend.orphans or any(each.state is TaskState.ADOPTING for each in self._records.values()):
             loop = asyncio.get_running_loop()
             self._claim_deadline = loop.call_later(CLAIM_GRACE_S, self._withdraw_unclaimed)
 
     def on_link_lost(self) -> None:
-        """What we held, the scheduler hands out anew when we come back: only jobs are kept, for their tasks."""
+        """The scheduler hands out anew, when we come back, what we held: only jobs are kept, for their tasks."""
         if self._claim_deadline is not None:
             self._claim_deadline.cancel()
         self._deliveries.on_link_lost()
@@ -157,6 +161,7 @@ class AWSHPCTaskManager:
     # ---- from the backend
 
     def on_submitted(self, placement: Placement) -> None:
+        """See `BackendObserver`: these tasks have a job now; their bytes leave the memory."""
         self._events.on_placed(placement)
         for task_id in placement.task_ids:
             self._release_bytes(task_id)
@@ -170,34 +175,39 @@ class AWSHPCTaskManager:
         self._pump()
 
     def on_state(self, task_id: bytes, state: BatchState) -> None:
+        """See `BackendObserver`: Batch reports another state of the task's job."""
         record = self._records.get(task_id)
         if record is not None:
             record.batch_state = state
             self._events.on_changed(record)
 
     def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
-        """For people to read; nothing here follows from it."""
+        """See `BackendObserver`: for people to read; nothing here follows from it."""
         self._events.on_observed(task_id, observation)
 
     async def on_outcome(self, outcome: Outcome) -> None:
+        """See `BackendObserver`: deliver the outcome; ignored when the task is ending already."""
         record = self._records.get(outcome.task_id)
         if record is None or record.state in ENDING:
             return
         await self._deliver(record, outcome)
 
     def on_paused(self, reason: str) -> None:
+        """See `BackendObserver`: AWS refuses our credentials."""
         self._paused = reason
         logger.warning("paused, no task fails: %s", reason)
         self._move_all(TaskState.COLLECTING, TaskState.PAUSED)
 
     def on_resumed(self) -> None:
+        """See `BackendObserver`: AWS accepts our credentials again."""
         self._paused = ""
         logger.info("resumed: AWS accepts our credentials again")
         self._move_all(TaskState.PAUSED, TaskState.COLLECTING)
         self._pump()
 
     def on_lost_ownership(self, reason: str) -> None:
-        self._tell_lost_ownership(reason)
+        """See `BackendObserver`: the lease is lost; the worker manager ends."""
+        self._report_lost_ownership(reason)
 
     # ---- from the operator
 
@@ -213,18 +223,18 @@ class AWSHPCTaskManager:
         return True
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
-        """From now on; what runs beyond a lower bound goes on."""
+        """Change the slots from now on; what runs beyond a lower bound goes on."""
         self._max_concurrent_jobs = max_concurrent_jobs
         self._pump()
 
     # ---- life cycle
 
     async def settle(self, barrier: Callable[[], Awaitable[None]]) -> None:
-        """Forget what was delivered once the scheduler proved to have heard of it. Raises what `barrier` raises."""
+        """Forget what was delivered once a barrier proved that it was received. Raises what `barrier` raises."""
         await self._deliveries.settle(barrier, self._backend.forget, self._on_confirmed)
 
     async def drain(self, timeout: float | None) -> bool:
-        """Start nothing more and wait until what runs is delivered and confirmed; whether it was in time."""
+        """Start nothing more and wait until what runs is delivered and confirmed. False after `timeout` seconds."""
         self._accepting = False
         try:
             await asyncio.wait_for(self._idle.wait(), timeout)
@@ -341,9 +351,9 @@ class AWSHPCTaskManager:
     def _withdraw_unclaimed(self) -> None:
         unclaimed = [each for each in self._records.values() if each.state is TaskState.ADOPTING]
         if unclaimed:
-            logger.warning("terminating %d jobs whose tasks nobody claimed again", len(unclaimed))
+            logger.warning("terminating %d jobs whose tasks were not claimed again", len(unclaimed))
         for record in unclaimed:
-            self._start(self._withdraw(record, "nobody claimed it again"))
+            self._start(self._withdraw(record, "it was not claimed again"))
         self._start(self._backend.abandon_orphans())
 
     def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:

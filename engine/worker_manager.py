@@ -1,4 +1,4 @@
-"""The worker manager: tells the scheduler what could run, and connects its worker when the scheduler wants it.
+"""Worker manager: advertises capacity to the scheduler, and connects its worker when the scheduler wants it.
 
 It wires one backend, one task manager, one storage link and (while wanted) one worker link together, and takes
 them down again in the order that loses nothing.
@@ -16,6 +16,7 @@ from engine.backends.protocol import Introspection
 from engine.backends.registry import create_backend
 from engine.config.settings import ManagerConfig, StopMode
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
+from engine.heartbeat import SILENCE_S
 from engine.jobs.registry import JobRegistry
 from engine.link_health import LinkHealth
 from engine.messages import CapacityWanted, LinkDown
@@ -57,7 +58,7 @@ class AWSHPCWorkerManager:
         self._outage_reported = False
 
     def stop(self, mode: StopMode) -> None:
-        """Ask for the end. A second request cuts a drain short: jobs are left for adoption, or terminated."""
+        """Request the end. A second request cuts a drain short: jobs are left for adoption, or terminated."""
         if not self._stop.done():
             self._stop.set_result(mode)
         else:
@@ -65,29 +66,32 @@ class AWSHPCWorkerManager:
                 self._cut_short_to = mode
             self._cut_short.set()
 
-    # ---- what telemetry asks
+    # ---- for telemetry
 
     @property
     def introspection(self) -> Introspection:
+        """What the backend tells people about its jobs and limits."""
         return self._backend.introspection
 
     @property
     def tasks(self) -> AWSHPCTaskManager:
+        """Its task manager."""
         return self._tasks
 
     @property
     def is_stopping(self) -> bool:
+        """Its end was requested."""
         return self._stop.done()
 
     def links(self) -> tuple[Link, ...]:
-        """Scheduler, object storage (once there is need of it) and AWS."""
+        """Health of the scheduler link, object storage (once it is needed) and AWS."""
         scheduler = self._health.view
         if scheduler.up and self._worker is not None:
             scheduler = self._worker.health.view
         storage = (self._storage.health.view,) if self._storage.is_known else ()
         return scheduler, *storage, self.introspection.aws_link()
 
-    # ---- its life
+    # ---- life cycle
 
     async def run(self) -> None:
         """Work until stopped. Raises `EngineError` for what ends it otherwise."""
@@ -175,7 +179,7 @@ class AWSHPCWorkerManager:
             interval = self.config.heartbeat_interval_seconds
             await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_S))
             silence = time.monotonic() - max(opened, self._last_contact)
-            if silence > max(15.0, 3 * interval):
+            if silence > max(SILENCE_S, 3 * interval):
                 raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")
 
     def _advertised(self) -> int:

@@ -1,4 +1,4 @@
-"""The one table of all parameters of `run`: names, short forms, groups, help, and what each accepts.
+"""Table of all parameters of `run`: names, short forms, groups, help, and what each accepts.
 
 The command line's options, the keys of a `[[worker_manager]]` table and the environment are all read from it.
 Names, short forms and defaults are those of Scaler's AWS HPC worker manager and of its common worker-manager
@@ -41,7 +41,7 @@ WORKER_MANAGER_ID_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
 class ParameterScope(Enum):
-    """What a value belongs to: one manager, the whole engine, or (accepted, no effect here) nothing."""
+    """Owner of a value: one manager, the whole engine, or (accepted, no effect here) nothing."""
 
     MANAGER = "manager"
     ENGINE = "engine"
@@ -49,7 +49,7 @@ class ParameterScope(Enum):
 
 
 class Group(StrEnum):
-    """Where `--help` shows it."""
+    """Heading of `--help` that a parameter stands under."""
 
     AWS = "AWS HPC"
     SCALER = "Scaler connection"
@@ -77,15 +77,17 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flag(self) -> str:
+        """Long option of the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def target(self) -> str:
+        """Name of its field in ManagerConfig or EngineConfig."""
         return self.field or self.name
 
     @property
     def default(self) -> object:
-        """What holds when nobody gives it; None when it is required, derived, or without effect."""
+        """Value when it is not given; None when it is required, derived, or without effect."""
         return _DEFAULTS[self.scope].get(self.target)
 
 

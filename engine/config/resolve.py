@@ -1,4 +1,4 @@
-"""Makes an `EngineConfig` out of flags, environment and TOML file, in that order of precedence.
+"""Resolution of an `EngineConfig` out of flags, environment and TOML file, in that order of precedence.
 
 With several tables in the file, the environment only fills what a table leaves out, and flags name their
 table by `--worker-manager-id`. Every wrong value is a `ConfigError` that names the key, the value, where it
@@ -31,7 +31,7 @@ _NO_FILE: Final = Document(tables=({},), notes=())
 
 
 def find_boto3_region() -> str | None:
-    """The region that boto3 itself would take (AWS_DEFAULT_REGION, then the profile's), if any."""
+    """Read the region that boto3 itself would take (AWS_DEFAULT_REGION, then the profile's). Raises `ConfigError`."""
     # Imported here: it takes a tenth of a second, and most runs name their region.
     from botocore.exceptions import BotoCoreError
     from botocore.session import Session
@@ -53,7 +53,7 @@ def resolve(
     *,
     default_region: Callable[[], str | None] = find_boto3_region,
 ) -> EngineConfig:
-    """The configuration of one engine.
+    """Resolve the configuration of one engine.
 
     `flags` maps parameter names (`max_concurrent_jobs`) to what the command line gave, as text or typed, None
     for what it didn't give. Raises `ConfigError`.
@@ -84,7 +84,7 @@ def _scope(name: str) -> ParameterScope:
 
 
 def _find_flagged_table(layers: Sequence[Layer], flags: Layer) -> int | None:
-    """Which of several tables the flags of a manager are for; None when there are none."""
+    """Position of the table that a manager's flags are for; None without such flags."""
     if not flags:
         return None
     ids = [_manager_id(layer) for layer in layers]
@@ -161,7 +161,7 @@ def _check_distinct(managers: Sequence[ManagerConfig]) -> None:
 
 
 def _merge_shared(layers: Sequence[Layer]) -> dict[str, object]:
-    """What the whole engine shares; several tables must agree on it, because one process has one of each."""
+    """Values of the whole engine; several tables must agree on them, because one process has one of each."""
     shared: dict[str, object] = {}
     for layer in layers:
         for target, value in _parsed(layer, ParameterScope.ENGINE).items():

@@ -1,4 +1,4 @@
-"""The three sources of configuration values, each read into `GivenValue`s: flags, environment, TOML file.
+"""Sources of configuration values, each read into `GivenValue`s: flags, environment, TOML file.
 
 Nothing is validated here but the shape of the file; a `GivenValue` remembers where it stood, so that an error
 about it can say so.
@@ -21,7 +21,7 @@ TABLE_TYPE: Final = "aws_hpc"
 
 @dataclass(frozen=True, slots=True)
 class GivenValue:
-    """A value that somebody gave, and where."""
+    """A value that a user gave, and where it stood."""
 
     value: object
     where: str
@@ -33,14 +33,14 @@ Layer = Mapping[str, GivenValue]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a TOML file holds for us: a layer for each table, and sentences on what isn't ours."""
+    """A TOML file's part for us: a layer for each table, and sentences on what isn't ours."""
 
     tables: tuple[Layer, ...]
     notes: tuple[str, ...]
 
 
 def read_flags(flags: Mapping[str, object]) -> Layer:
-    """Flags by parameter name; None, and an empty list of a repeatable one, mean not given."""
+    """Read flags by parameter name; None, and an empty list of a repeatable one, mean not given."""
     return {
         name: GivenValue(value, BY_NAME[name].flag)
         for name, value in flags.items()
@@ -49,7 +49,7 @@ def read_flags(flags: Mapping[str, object]) -> Layer:
 
 
 def read_environment(environ: Mapping[str, str]) -> Layer:
-    """The variables of the env file; an empty one is not given."""
+    """Read the variables of the env file; an empty one is not given."""
     return {
         parameter.name: GivenValue(environ[parameter.environment], parameter.environment)
         for parameter in PARAMETERS
@@ -58,9 +58,9 @@ def read_environment(environ: Mapping[str, str]) -> Layer:
 
 
 def read_file(path: Path) -> Document:
-    """The `[[worker_manager]]` tables of type aws_hpc in Scaler's own TOML file.
+    """Read the `[[worker_manager]]` tables of type aws_hpc in Scaler's own TOML file.
 
-    Raises ConfigError when it can't be read, isn't TOML, has no such table, or one with an unknown key.
+    Raises `ConfigError` when it can't be read, isn't TOML, has no such table, or one with an unknown key.
     """
     content = _load(path)
     managers = _tables(content.get("worker_manager", []), path)

@@ -1,6 +1,6 @@
-"""The class of a pickled exception for people to read, without unpickling it. Best effort, like function names.
+"""Class name of a pickled exception, without unpickling it. Best effort, as with function names.
 
-Only the class: what an exception says may hold values of its task.
+Only the class: the message of an exception may hold values of its task.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Final
 from engine.pickles.function_names import opcodes
 
 _LONGEST_NAME: Final = 80
-_LOOKED_AT_BYTES: Final = 64 * 1024
+_SCANNED_BYTES: Final = 64 * 1024
 
 
 def error_name(pickled: bytes) -> str:
-    """`ZeroDivisionError`, say; empty when the pickle doesn't show one."""
+    """Read the class, `ZeroDivisionError` say, at most 80 printable characters; empty when the pickle shows none."""
     try:
-        name = _first_class(pickled[:_LOOKED_AT_BYTES])
+        name = _first_class(pickled[:_SCANNED_BYTES])
     except (ValueError, IndexError, KeyError, UnicodeDecodeError):
         return ""
     return "".join(each for each in name if each.isprintable())[:_LONGEST_NAME]

@@ -1,4 +1,4 @@
-"""A function's name for people to read, out of its pickle, without unpickling it.
+"""Name of a pickled function, without unpickling it.
 
 Best effort: cloudpickle writes a function of an importable module as a reference (module and qualified name)
 and any other one by value, with its `__name__` among its attributes. Anything else reads "?".
@@ -17,7 +17,7 @@ _MOST_OPCODES: Final = 20_000
 
 
 def function_name(pickled: bytes) -> str:
-    """The name, at most 80 characters, printable; "?" when the pickle doesn't show one."""
+    """Read the name, at most 80 printable characters; "?" when the pickle shows none."""
     try:
         name = _by_value(pickled) or _by_reference(pickled)
     except (ValueError, IndexError, KeyError, UnicodeDecodeError):
@@ -52,7 +52,7 @@ def _strings(pickled: bytes) -> Iterator[str]:
 
 
 def opcodes(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
-    """The pickle's operations, a bounded number of them; raises ValueError where it is broken."""
+    """Iterate over the pickle's operations, a bounded number of them. Raises `ValueError` where it is broken."""
     for number, operation in enumerate(pickletools.genops(pickled)):
         if number >= _MOST_OPCODES:
             return
