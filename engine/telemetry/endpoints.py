@@ -1,4 +1,4 @@
-"""Where a running engine can be reached: its addresses, and the private folder that shows it on this machine.
+"""Endpoints of running engines: their addresses, and the private folder that announces them on this machine.
 
 Owns the runtime folder (0700, ours alone), one sub-folder an engine (or a local AWS) in it, and how an engine is found
 by name, folder or address. An engine lives as long as it holds the lock in its folder, so a killed one is never taken
@@ -37,7 +37,7 @@ _ROOM_FOR_ENGINE: Final = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """What an engine writes into its folder about itself."""
+    """Description of an engine, in its folder."""
 
     pid: int
     started_at: float
@@ -49,7 +49,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """The three addresses of one engine, as ZMQ takes them."""
+    """Addresses of one engine, as ZMQ takes them."""
 
     publish: str
     view: str
@@ -59,24 +59,25 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @classmethod
     def ipc(cls, folder: Path) -> Endpoint:
-        """The sockets in an engine's folder."""
+        """Sockets in an engine's folder."""
         publish, view, control = (f"ipc://{folder / name}" for name in ("publish", "view", "control"))
         return cls(publish, view, control, folder.name)
 
     @classmethod
     def tcp(cls, address: str) -> Endpoint:
-        """`tcp://host:port`: what is published at `port`, view and control at the next two. Raises `ConfigError`."""
+        """Sockets at `tcp://host:port`: publish at `port`, view and control at the next two. Raises `ConfigError`."""
         host, port = _host_and_port(address)
         publish, view, control = (f"tcp://{host}:{port + step}" for step in range(3))
         return cls(publish, view, control, f"{host}:{port}")
 
     @property
     def is_remote(self) -> bool:
+        """It can be reached from other machines, so its sockets need keys."""
         return self.publish.startswith("tcp://")
 
 
 class RunningEngine(msgspec.Struct, frozen=True):
-    """A living engine of this machine and this user."""
+    """Living engine of this machine and this user."""
 
     name: str
     folder: Path
@@ -84,6 +85,7 @@ class RunningEngine(msgspec.Struct, frozen=True):
 
     @property
     def endpoint(self) -> Endpoint:
+        """The address that it listens at, or the sockets in its folder."""
         return Endpoint.tcp(self.info.address) if self.info.address else Endpoint.ipc(self.folder)
 
 
@@ -95,7 +97,7 @@ class ClaimedFolder:
         self._lock = lock
 
     def write_info(self, managers: tuple[str, ...], version: str, address: str | None = None) -> None:
-        """Tell who is here; from now on `list_engines` lists it. Call it when the sockets are bound."""
+        """Announce the engine; from now on `list_engines` lists it. Call it when the sockets are bound."""
         info = EngineInfo(os.getpid(), time.time(), managers, version, VERSION, address)
         fresh = self.folder / f"{INFO_FILE}.new"
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -103,7 +105,7 @@ class ClaimedFolder:
         fresh.rename(self.folder / INFO_FILE)
 
     def release(self) -> None:
-        """Remove the folder, and that of all engines with the last one, and let the name go."""
+        """Remove the folder, and that of all engines with the last one, and release the name."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
         with contextlib.suppress(OSError):
@@ -162,7 +164,7 @@ def _private(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def claim_folder(name: str) -> Iterator[ClaimedFolder]:
-    """The folder for an engine called `name`, free of a dead predecessor's files; gone when the engine ends.
+    """Claim the folder for an engine called `name`, free of a dead predecessor's files; gone when the engine ends.
 
     When another living engine has that name, this one is called `name-pid`. Raises `EngineError`.
     """
@@ -179,14 +181,14 @@ def claim_folder(name: str) -> Iterator[ClaimedFolder]:
 
 
 def _shorten(name: str) -> str:
-    """A socket's path has little room; what is cut off stays told apart."""
+    """Shorten a name to what a socket's path has room for; different names stay different."""
     if len(name) <= LONGEST_NAME:
         return name
     return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _try_claim(folder: Path) -> ClaimedFolder | None:
-    """None when somebody living has it."""
+    """Claim a folder; None when a living process has it."""
     while True:
         try:
             lock = os.open(_private(folder) / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -205,7 +207,7 @@ def _try_claim(folder: Path) -> ClaimedFolder | None:
 
 
 def _lock_soon(descriptor: int) -> bool:
-    """Viewers hold the lock for an instant when they look whether it is held."""
+    """Lock exclusively, within the instant for which `is_claimed` of another process may hold the lock."""
     for _ in range(_LOCK_TRIES):
         if _try_lock(descriptor, fcntl.LOCK_EX):
             return True
@@ -241,7 +243,7 @@ def _remove_dead(root: Path, keep: Path) -> None:
 
 
 def is_claimed(folder: Path) -> bool:
-    """Whether the engine of this folder lives: nobody else holds its lock."""
+    """True while the process of this folder lives: it holds the lock."""
     try:
         lock = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -253,7 +255,7 @@ def is_claimed(folder: Path) -> bool:
 
 
 def list_engines() -> list[RunningEngine]:
-    """The living engines of this user on this machine, by name."""
+    """List the living engines of this user on this machine, by name."""
     try:
         folders = sorted(runtime_folder().iterdir())
     except FileNotFoundError:  # it went with the last engine, just now
@@ -271,7 +273,7 @@ def _read_engine(folder: Path) -> RunningEngine | None:
 
 
 def find_endpoint(wanted: str | None) -> Endpoint:
-    """The engine called `wanted` (a name, a manager's id, a folder or `tcp://host:port`), or the only one here.
+    """Find the engine called `wanted` (a name, a manager's id, a folder or `tcp://host:port`), or the only one here.
 
     Raises `EngineError` when there is none, `ConfigError` when it isn't clear which.
     """

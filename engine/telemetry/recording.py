@@ -1,4 +1,4 @@
-"""A recording of the published stream: written by the engine, read by a replay.
+"""Recording of the published stream: written by the engine, read by a replay.
 
 The file begins with a line that says what it is. Then come frames: an `_HEAD` (bytes that follow, time, kind) and
 zlib data. A key frame is a `FullState` and begins a compressed stream of its own; the ticks behind it continue
@@ -33,9 +33,9 @@ _frame_decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(FullSta
 
 
 class Recorder:
-    """Appends to a file (0600); an older recording of the same version is continued. Raises `EngineError`, `OSError`.
+    """Writer that appends to a file (0600); an older recording of the same version is continued.
 
-    Write errors are `OSError`: what is recorded up to there stays good.
+    Raises `EngineError` for a file that is none. Write errors are `OSError`: what is recorded up to there stays good.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +45,7 @@ class Recorder:
         self._key_at = float("-inf")
 
     def record(self, tick: Tick, full_state: Callable[[], FullState]) -> None:
-        """Write `tick`, or, once a minute, everything as it is with that tick."""
+        """Write `tick`, or, once a minute, everything as it is with that tick. Raises `OSError`."""
         at = tick.snapshot.at
         if not self._key_at <= at < self._key_at + KEY_FRAME_S:
             self._key_at = at
@@ -55,6 +55,7 @@ class Recorder:
             self._write(_TICK, at, tick)
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def _write(self, kind: int, at: float, message: Frame) -> None:
@@ -64,7 +65,10 @@ class Recorder:
 
 
 class Recording:
-    """A recording as it was when opened. Raises `EngineError` for a file that is none, or of another version."""
+    """Reader of a recording as it was when opened.
+
+    Raises `EngineError` for a file that is none, or of another version.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -86,22 +90,24 @@ class Recording:
 
     @property
     def start(self) -> float:
+        """Time of the first frame, seconds since the epoch; 0 when empty."""
         return self.times[0] if self.times else 0.0
 
     @property
     def end(self) -> float:
+        """Time of the last frame, seconds since the epoch; 0 when empty."""
         return self.times[-1] if self.times else 0.0
 
     def position_at(self, at: float) -> int:
-        """The last frame that isn't later than `at`; the first one when all are."""
+        """Position of the last frame that isn't later than `at`; the first one when all are."""
         return max(0, bisect_right(self.times, at) - 1)
 
     def key_before(self, position: int) -> int:
-        """The key frame that `position` builds on."""
+        """Position of the key frame that `position` builds on."""
         return self.keys[max(0, bisect_right(self.keys, position) - 1)]
 
     def frames_from(self, key: int) -> Iterator[Frame]:
-        """From the key frame at position `key` to the end of what is readable."""
+        """Decode frames from the key frame at position `key` to the end of what is readable."""
         for data in self.messages_from(key):
             try:
                 yield _frame_decoder.decode(data)
@@ -109,7 +115,7 @@ class Recording:
                 return
 
     def messages_from(self, key: int) -> Iterator[bytes]:
-        """The same, not decoded."""
+        """Read the same frames, not decoded."""
         decompressor = zlib.decompressobj()
         for offset, size, _, kind in self._frames[key:]:
             if kind == _KEY:
@@ -121,6 +127,7 @@ class Recording:
                 return
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 

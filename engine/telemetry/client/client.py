@@ -1,4 +1,4 @@
-"""The live `Source`: keeps a replica of one engine over its sockets, and carries questions to it.
+"""Live `Source`: keeps a replica of one engine over its sockets, and carries requests to it.
 
 No thread and no event loop: everything happens inside `poll`, which the owner calls often.
 """
@@ -63,9 +63,9 @@ class _PendingRequest:
 
 
 class TelemetryClient:
-    """Looks at one engine. Only with `allow_control` is the control socket connected at all.
+    """Client of one engine. Only with `allow_control` is the control socket connected at all.
 
-    Without `keep_replica` it only asks what it is told to ask: a short command costs the engine no tick.
+    Without `keep_replica` it only sends the requests that it is given: a short command costs the engine no tick.
     """
 
     def __init__(
@@ -96,11 +96,12 @@ class TelemetryClient:
 
     @property
     def link(self) -> LinkView:
+        """State of the connection."""
         return self._watch.view
 
     @property
     def may_control(self) -> bool:
-        """Known after the engine's first answer."""
+        """The engine takes control requests of this client; known after its first answer."""
         return self._allow_control and self._welcome is not None and self._welcome.may_control
 
     def poll(self, timeout_s: float = 0.0) -> bool:
@@ -111,7 +112,7 @@ class TelemetryClient:
             self._connection.wait(timeout_s)
         self._take_in()
         self._keep_link()
-        self._ask_on_our_own()
+        self._send_own_requests()
         self._send_waiting()
         for _ in range(PING_WAITS):
             if not self._pinged_since(began):
@@ -126,7 +127,7 @@ class TelemetryClient:
         self._ask(request, on_answer, ANSWER_TIMEOUT_S)
 
     def call(self, request: Request, timeout_s: float = ANSWER_TIMEOUT_S) -> Answer:
-        """Ask and wait: for commands, which have nothing else to do."""
+        """Ask and wait for the answer: for commands, which have nothing else to do."""
         answers: list[Answer] = []
         self._ask(request, answers.append, timeout_s)
         while not answers:
@@ -134,13 +135,14 @@ class TelemetryClient:
         return answers[0]
 
     def close(self) -> None:
+        """Close the sockets."""
         self._connection.close()
 
-    # ---- asking
+    # ---- requests
 
     def _ask(self, request: Request, on_answer: Callable[[Answer], None], timeout_s: float) -> None:
         control = isinstance(request, ControlRequest)
-        if (why_not := self._why_not(control)) is not None:
+        if (why_not := self._refusal_reason(control)) is not None:
             self._refused.append((on_answer, why_not))
         else:
             self._send(request, on_answer, timeout_s)
@@ -152,7 +154,7 @@ class TelemetryClient:
         self._waiting[self._next_id] = _PendingRequest(frame, control, on_answer, self._clock() + timeout_s)
         self._send_waiting()
 
-    def _why_not(self, control: bool) -> str | None:
+    def _refusal_reason(self, control: bool) -> str | None:
         if control and not self._allow_control:
             return READ_ONLY
         if control and self._welcome is not None and not self._welcome.may_control:
@@ -166,7 +168,7 @@ class TelemetryClient:
             if waiting.sent_at is None and self._connection.send(waiting.frame, control=waiting.control):
                 waiting.sent_at = self._clock()
 
-    def _ask_on_our_own(self) -> None:
+    def _send_own_requests(self) -> None:
         now = self._clock()
         if self._needs_everything and now - self._asked_full_at >= _FULL_STATE_RETRY_S:
             self._asked_full_at = now
@@ -203,7 +205,7 @@ class TelemetryClient:
             self._watch.on_round_trip(self._clock() - waiting.sent_at)
         waiting.on_answer(answer)
 
-    # ---- taking in
+    # ---- receiving
 
     def _take_in(self) -> None:
         arrived = self._connection.receive()
@@ -270,6 +272,6 @@ class TelemetryClient:
             self._asked_full_at = self._pinged_at = float("-inf")
 
     def _fail(self, ids: list[int]) -> None:
-        """What was on its way to an engine that went is answered by no other."""
+        """Refuse what was on its way to an engine that went: no other answers it."""
         for id in ids:
             self._answer(id, Refusal(self.link.detail))

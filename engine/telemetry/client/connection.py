@@ -1,4 +1,4 @@
-"""The sockets of a viewer: they send, receive and tell what happens to the connection, and never block.
+"""Sockets of a viewer: they send, receive and report what happens to the connection, and never block.
 
 Owns ZMQ's options. What the bytes mean, and when to try again, is the client's.
 """
@@ -20,12 +20,12 @@ from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES
 _TICKS_QUEUED: Final = 64
 _REQUESTS_QUEUED: Final = 100
 _FRAMES_AT_ONCE: Final = 200
-"""Frames taken in one look, so that an engine that floods can't hold its viewer."""
+"""Frames taken in one call, so that an engine that floods can't hold its viewer."""
 _RECONNECT_MS, _SLOWEST_RECONNECT_MS = 100, 2000
 
 
 class LinkEvent(StrEnum):
-    """What happened to the published stream's connection."""
+    """Change of the published stream's connection."""
 
     UP = "up"
     DOWN = "down"
@@ -48,7 +48,7 @@ _EVENTS: Final[dict[int, LinkEvent]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFrames:
-    """Frames as they came: published ones, then answers."""
+    """Frames in the order of their arrival: published ones, then answers; and changes of the connection."""
 
     ticks: list[bytes]
     replies: list[bytes]
@@ -56,7 +56,7 @@ class ReceivedFrames:
 
 
 class Connection:
-    """The three sockets of one endpoint, and a monitor on the first. `reopen` begins anew; `close` ends it."""
+    """The three sockets of one endpoint, and a monitor on the first. `reopen` connects again; `close` ends it."""
 
     def __init__(self, endpoint: Endpoint, keys: ClientKeys | None, *, control: bool, ticks: bool) -> None:
         """`control`: with the control socket; `ticks`: subscribed to what is published."""
@@ -71,18 +71,19 @@ class Connection:
         self._open()
 
     def close(self) -> None:
+        """Close the sockets and end the context."""
         self._drop()
         self._context.term()
 
     def wait(self, seconds: float) -> None:
-        """Until something arrives, so long at most."""
+        """Wait until something arrives, `seconds` at most."""
         poller = zmq.Poller()
         for socket in (self._ticks, self._monitor, *self._requests.values()):
             poller.register(socket, zmq.POLLIN)
         poller.poll(int(seconds * 1000))
 
     def send(self, frame: bytes, *, control: bool) -> bool:
-        """False: not now, because there is no connection yet or too much under way."""
+        """Send a request; False: not now, because there is no connection yet or too much under way."""
         try:
             self._requests[control].send(frame, zmq.NOBLOCK)
         except zmq.Again:
@@ -90,7 +91,7 @@ class Connection:
         return True
 
     def receive(self) -> ReceivedFrames:
-        """What is there already."""
+        """Take what is there already."""
         ticks = [frames[-1] for frames in _frames(self._ticks)]
         replies = [frames[-1] for socket in self._requests.values() for frames in _frames(socket)]
         return ReceivedFrames(ticks, replies, list(self._new_events()))

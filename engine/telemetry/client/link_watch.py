@@ -1,6 +1,6 @@
-"""How fresh what is shown is: from what was heard and seen of the connection to one state in words.
+"""State of the link from what happens on the connection, with words for people.
 
-Pure: it is told what happens and when, and owns no socket and no clock.
+Pure: it is given events and their times, and owns no socket and no clock.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ REFUSED_RETRY_S: Final = SLOWEST_RETRY_S
 
 
 class LinkWatch:
-    """Times named `now` are monotonic, `wall` is the time of day for people."""
+    """State machine of one link. Times named `now` are monotonic, `wall` is the time of day for people."""
 
     def __init__(self, address: str, now: float) -> None:
         self._address = address
-        self._heard = self._tried = now
+        self._state_at = self._tried = now
         self._tries = 1
         self._lost_at = ""
         self._retry_after = FIRST_RETRY_S
@@ -32,11 +32,11 @@ class LinkWatch:
 
     def on_state(self, now: float) -> None:
         """The engine's state arrived."""
-        self._heard, self._retry_after, self._tries = now, FIRST_RETRY_S, 1
+        self._state_at, self._retry_after, self._tries = now, FIRST_RETRY_S, 1
         self._enter(LinkState.LIVE, now, "")
 
     def on_round_trip(self, round_trip_s: float) -> None:
-        """An answer came so long after its question."""
+        """An answer came so long after its request."""
         self.view = replace(self.view, round_trip_s=round_trip_s)
 
     def on_disconnected(self, now: float, wall: float) -> None:
@@ -45,13 +45,13 @@ class LinkWatch:
             self._lose(now, wall)
 
     def on_refused(self, now: float, why: str) -> None:
-        """It won't work as it is."""
+        """The link can't work as it is."""
         self._tried = now if self.view.state is not LinkState.REFUSED else self._tried
         self._enter(LinkState.REFUSED, now, why)
 
     def update(self, now: float, wall: float) -> None:
-        """Time has passed."""
-        silence = now - self._heard
+        """Time has passed: enter STALE or LOST when the silence is long."""
+        silence = now - self._state_at
         state = self.view.state
         if state in (LinkState.LIVE, LinkState.STALE) and silence > LOST_AFTER_S:
             self._lose(now, wall)
@@ -63,7 +63,7 @@ class LinkWatch:
             self._enter(LinkState.CONNECTING, now, f"connecting to {self._address}, try {self._tries}")
 
     def retry_is_due(self, now: float) -> bool:
-        """Whether to connect anew; counts as done when it says so."""
+        """Time to connect again; counts as done when it says so."""
         waits = self.view.state in (LinkState.LOST, LinkState.CONNECTING, LinkState.REFUSED)
         if not waits or self._until_retry(now) > 0:
             return False

@@ -1,4 +1,4 @@
-"""A recording as a `Source`: the same replica and answers as of a living engine, with a clock that can be turned."""
+"""Recording as a `Source`: the same replica and answers as of a living engine, with a clock that can be turned."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ROW_ONLY: Final = "From a recording: it holds what tables show, and nothing that
 
 
 class ReplaySource:
-    """Plays a recording from its beginning. All times here are the engine's, seconds since the epoch."""
+    """Player of a recording, from its beginning. All times here are the engine's, seconds since the epoch."""
 
     def __init__(self, recording: Recording, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.replica = Replica()
@@ -56,14 +56,16 @@ class ReplaySource:
         self._shown = -1
         """Position of the frame that the replica shows."""
 
-    # ---- what a source has
+    # ---- as a `Source`
 
     @property
     def link(self) -> LinkView:
+        """Always LIVE: nothing can be lost."""
         return LinkView(LinkState.LIVE, self._opened)
 
     @property
     def may_control(self) -> bool:
+        """Never: what a recording shows is over."""
         return False
 
     def poll(self, timeout_s: float = 0.0) -> bool:
@@ -78,12 +80,14 @@ class ReplaySource:
         return self.replica.version != before
 
     def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
+        """See `Source.ask`; answered out of the moment that is shown."""
         self._answers.append((on_answer, request))
 
     def close(self) -> None:
+        """Close the recording."""
         self.recording.close()
 
-    # ---- what only a recording has
+    # ---- playing
 
     @property
     def at(self) -> float:
@@ -92,11 +96,12 @@ class ReplaySource:
         return min(self._anchored_at + passed, self.recording.end)
 
     def play(self) -> None:
-        """From the beginning again when it is at its end."""
+        """Go on, from the beginning when it is at its end."""
         self.seek(self.recording.start if self.at >= self.recording.end else self.at)
         self.playing = True
 
     def pause(self) -> None:
+        """Stand still at the moment that is shown."""
         self.seek(self.at)
         self.playing = False
 
@@ -106,7 +111,7 @@ class ReplaySource:
         self._anchor = self._clock()
 
     def set_speed(self, speed: float) -> None:
-        """How many recorded seconds go by in one; above 0."""
+        """Play so many recorded seconds in one. Raises `ValueError` unless above 0."""
         if speed <= 0:
             raise ValueError(f"a speed of {speed}: it must be above 0")
         self.seek(self.at)

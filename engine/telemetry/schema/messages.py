@@ -1,4 +1,4 @@
-"""The telemetry protocol: every message that passes between an engine and whoever looks at it.
+"""Telemetry protocol: every message between an engine and its viewers.
 
 An engine publishes one `Tick` after another; each carries the whole `Snapshot` of what can be counted and the rows
 of the jobs that changed since the tick before. A viewer that missed one (its `seq` has a gap, or `engine` changed)
@@ -20,6 +20,7 @@ from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosi
 from engine.model import Attempt, CallStats, Link, LogStatus, Quota
 from engine.telemetry.schema.requests import (
     PAGE_LIMIT,
+    TREND_WINDOWS,
     CancelJobs,
     ControlRequest,
     Diagnose,
@@ -55,6 +56,7 @@ __all__ = [
     "PAGE_LIMIT",
     "REPLICA_LIMIT",
     "TICK_S",
+    "TREND_WINDOWS",
     "VERSION",
     "Answer",
     "Ask",
@@ -108,14 +110,14 @@ MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Of one frame in either direction; requests are far smaller (`MAX_REQUEST_BYTES`)."""
 MAX_REQUEST_BYTES: Final = 1024 * 1024
 REPLICA_LIMIT: Final = 20_000
-"""Up to so many jobs every row is published; above, a viewer asks for windows."""
+"""Up to so many jobs every row is published; above, a viewer asks for pages."""
 TICK_S: Final = 0.5
 """Between two ticks while something changes; `IDLE_TICK_S` while nothing does."""
 IDLE_TICK_S: Final = 1.0
 
 
 class Tick(msgspec.Struct, frozen=True, tag=True):
-    """What is published. `seq` goes up by one; `engine` is another one after a restart."""
+    """One published update. `seq` goes up by one; `engine` is another one after a restart."""
 
     engine: str
     seq: int
@@ -130,6 +132,8 @@ class Tick(msgspec.Struct, frozen=True, tag=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True):
+    """Identity and health of the engine, and what this sender may do."""
+
     engine: str
     vitals: EngineVitals
     managers: tuple[str, ...]
@@ -139,7 +143,7 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
 
 
 class FullState(msgspec.Struct, frozen=True, tag=True):
-    """The state after tick `seq`. `rows` is empty when the snapshot says `paged`."""
+    """State after tick `seq`. `rows` is empty when the snapshot says `paged`."""
 
     engine: str
     seq: int
@@ -149,6 +153,8 @@ class FullState(msgspec.Struct, frozen=True, tag=True):
 
 
 class JobPage(msgspec.Struct, frozen=True, tag="Window"):
+    """Rows of one page, in the order that was asked for."""
+
     rows: tuple[JobRow, ...]
     matching: int
     """Rows that pass the filter."""
@@ -157,11 +163,13 @@ class JobPage(msgspec.Struct, frozen=True, tag="Window"):
 
 
 class Job(msgspec.Struct, frozen=True, tag=True):
+    """Record of one job."""
+
     record: JobRecord
 
 
 class LogLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """`seq` is absolute within one answer's `watch`; `at` is when the job wrote it."""
+    """One line of a job's log. `seq` is absolute within one answer's `watch`; `at` is when the job wrote it."""
 
     seq: int
     at: float
@@ -171,7 +179,7 @@ class LogLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LogPage(msgspec.Struct, frozen=True, tag=True):
-    """`watch` names the ring that `seq` counts in: another value means that counting began anew."""
+    """New log lines. `watch` names the ring that `seq` counts in: another value means that counting began again."""
 
     watch: str
     lines: tuple[LogLine, ...]
@@ -189,7 +197,7 @@ class LogPage(msgspec.Struct, frozen=True, tag=True):
 
 
 class Trends(msgspec.Struct, frozen=True, tag=True):
-    """`counts[state][i]` at `start + i * step_s`."""
+    """Counts over time: `counts[state][i]` at `start + i * step_s`."""
 
     window: str
     start: float
@@ -198,14 +206,17 @@ class Trends(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """`text` says in one sentence what was done; `refused` lists ids that it couldn't be done to, with the reason."""
+    """Report of a change: `text` says in one sentence what was done.
+
+    `refused` lists the ids that it could not be done to, with the reason.
+    """
 
     text: str
     refused: dict[str, str] = {}
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
-    """The request can't be answered: one sentence, what was wrong and what to do."""
+    """Refusal of a request: one sentence, what was wrong and what to do."""
 
     text: str
     version: int = VERSION
@@ -215,7 +226,7 @@ Answer = Welcome | FullState | JobPage | Job | LogPage | Trends | Diagnosed | Do
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """The envelope of a request: `id` comes back with the answer."""
+    """Envelope of a request: `id` comes back with the answer."""
 
     id: int
     request: Request
@@ -223,7 +234,7 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The envelope of an answer."""
+    """Envelope of an answer."""
 
     id: int
     answer: Answer

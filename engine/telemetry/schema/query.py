@@ -1,4 +1,4 @@
-"""Filters and orders over job rows: the same words for the engine's windows and for a viewer's own rows.
+"""Filters and orders over job rows: the same words for the engine's pages and for a viewer's own rows.
 
 A filter is words; a row must fit all of them (`parse_filter` says which words there are). An order is a name of
 `SORTS`. Everything here is pure.
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter, ge, gt, le, lt
 from typing import Any, Final
 
+from engine.model import Route
 from engine.telemetry.schema.messages import ENDED, PAGE_LIMIT, GetJobPage, JobPage, JobRow, JobState
 
 Predicate = Callable[[JobRow, float], bool]
 SortKey = Callable[[JobRow, float], Any]
 
 STUCK_S: Final = 600.0
-"""RUNNABLE for longer than this needs a look, unless a rule says otherwise."""
+"""RUNNABLE for longer than this is a problem, unless a rule says otherwise."""
 
 CODES: Final[Mapping[str, JobState]] = {
     "QUE": JobState.QUEUED,
@@ -38,19 +39,19 @@ _OPERATORS: Final = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
-_ROUTES: Final = {"inline": "inline", "inline-gzip": "inline-gzip", "gzip": "inline-gzip", "s3": "s3"}
+_ROUTES: Final = {**{route.value: route for route in Route}, "gzip": Route.GZIP}
 _FIELDS: Final = ("fn", "function", "id", "job", "manager", "reason", "route", "state")
 
 
 class QueryError(ValueError):
-    """A filter or order that can't be understood: one sentence."""
+    """Refusal of a filter, an order or an id, in one sentence."""
 
 
 # ---- filters
 
 
 def parse_filter(text: str) -> Predicate:
-    """What rows fit `text`; called with a row and the engine's time (seconds since the epoch).
+    """Parse a filter into a predicate over a row and the engine's time (seconds since the epoch).
 
     Words stand between blanks and must all fit: `word` is found in function, task id, job id or reason (upper or lower
     case); `=FAILED`, `=RBL`, `=run` is the state by its name, code or beginning; `route:s3`, `fn:price`,
@@ -100,7 +101,7 @@ def _field(field: str, value: str) -> Predicate:
 
 def _route(value: str) -> Predicate:
     if value not in _ROUTES:
-        raise QueryError(f"route:{value} is no route: one of inline, inline-gzip (gzip), s3")
+        raise QueryError(f"route:{value} is no route: one of {', '.join(_ROUTES)}")
     route = _ROUTES[value]
     return lambda row, now: row.route == route
 
@@ -133,7 +134,7 @@ def _amount(field: str, text: str, units: Mapping[str, int], expected: str) -> f
     return float(matched[1]) * units[matched[2].lower()]
 
 
-# ---- what a row means
+# ---- derived from a row
 
 
 def row_age(row: JobRow, now: float) -> float:
@@ -142,7 +143,7 @@ def row_age(row: JobRow, now: float) -> float:
 
 
 def is_stuck(row: JobRow, now: float, rule: float = STUCK_S) -> bool:
-    """Whether it waits in RUNNABLE for longer than `rule` seconds, or Batch says why it can't go on."""
+    """True when it waits in RUNNABLE for longer than `rule` seconds, or Batch says why it can't go on."""
     return row.state is JobState.RUNNABLE and (now - row.since > rule or bool(row.reason))
 
 
@@ -181,24 +182,24 @@ SORTS: Final[Mapping[str, SortKey]] = {
     "attempt": lambda row, now: -row.attempt,
     "reason": lambda row, now: (not row.reason, row.reason),
 }
-"""What comes first: the stuck and the failed, the oldest, the biggest, the most attempts, those with a reason."""
+"""Orders by name: first the stuck and the failed, the oldest, the biggest, the most attempts, those with a reason."""
 
 
 def sort_key(name: str) -> SortKey:
-    """Raises `QueryError`."""
+    """Key function of the order `name`. Raises `QueryError`."""
     if name not in SORTS:
         raise QueryError(f"{name} is no order: one of {', '.join(SORTS)}")
     return SORTS[name]
 
 
 def sort_rows(rows: Iterable[JobRow], sort: str, now: float, *, descending: bool = False) -> list[JobRow]:
-    """Rows in the order `sort`, `descending` turned around. Raises `QueryError`."""
+    """Sort rows by the order `sort`; `descending` turns it around. Raises `QueryError`."""
     key = sort_key(sort)
     return sorted(rows, key=lambda row: key(row, now), reverse=descending)
 
 
 def select_rows(rows: Iterable[JobRow], filter: str, manager: str, now: float) -> list[JobRow]:
-    """Rows of `manager` (empty: of all) that fit. Raises `QueryError`."""
+    """Select rows of `manager` (empty: of all) that fit the filter. Raises `QueryError`."""
     if not filter.split():
         return [row for row in rows if not manager or row.manager == manager]
     fits = parse_filter(filter)
@@ -206,7 +207,7 @@ def select_rows(rows: Iterable[JobRow], filter: str, manager: str, now: float) -
 
 
 def make_page(rows: Iterable[JobRow], wanted: GetJobPage, now: float) -> JobPage:
-    """The answer to `wanted` out of all `rows`. Raises `QueryError`."""
+    """Answer a `GetJobPage` out of all `rows`. Raises `QueryError`."""
     everything = list(rows)
     fitting = select_rows(everything, wanted.filter, wanted.manager, now)
     sorted_rows = sort_rows(fitting, wanted.sort, now, descending=wanted.descending)

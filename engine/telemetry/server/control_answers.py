@@ -1,4 +1,4 @@
-"""What an operator may do to a running engine. Each request is logged, done, and answered in one sentence."""
+"""Answers to control requests: each is logged, done, and reported in one sentence."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _STOP_MODES: Final = tuple(mode.value for mode in StopMode)
 
 
 class ControlAnswers:
-    """`may_control` tells of a request's frame whether its sender may do this (still)."""
+    """Handler of control requests. `may_control` tells of a request's frame whether its sender may do this (still)."""
 
     def __init__(self, builder: SnapshotBuilder, may_control: Callable[[zmq.Frame], bool]) -> None:
         self._builder = builder
         self._may_control = may_control
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
-        """Raises `QueryError`, whose text is the refusal."""
+        """Carry out a request. Raises `QueryError`, whose text is the refusal."""
         if not self._may_control(frame):
-            return Refusal("this key may only look: ask the engine's owner for one with the role control")
+            return Refusal("this key may only view: ask the engine's owner for one with the role control")
         match request:
             case CancelJobs():
                 return await self._cancel(request)
@@ -84,13 +84,13 @@ class ControlAnswers:
             raise QueryError(f"{request.mode} is no way to end: give one of {', '.join(_STOP_MODES)}")
         managers = [self._manager(request.manager)] if request.manager else [*self._builder.managers.values()]
         # a second drain would cut the first one short, as a second Ctrl-C does
-        asked = [one for one in managers if request.mode != "drain" or not one.is_stopping]
-        for manager in asked:
+        draining = [one for one in managers if request.mode != "drain" or not one.is_stopping]
+        for manager in draining:
             logger.warning("the operator ends worker manager %s (%s)", manager.config.worker_manager_id, request.mode)
             manager.stop(StopMode(request.mode))
         under_way = sum(manager.tasks.slots_used for manager in managers)
         names = ", ".join(manager.config.worker_manager_id for manager in managers)
-        already = "" if asked else " already"
+        already = "" if draining else " already"
         return Done(f"{names}: {request.mode}{already} under way, {under_way} tasks in flight")
 
     def _set_concurrency(self, request: SetConcurrency) -> Done:

@@ -1,4 +1,4 @@
-"""Answers why something waits: finds whose job it is, asks AWS's side, and adds what only the engine knows."""
+"""Answers to diagnosis requests: AWS's side from the backend, and what only the engine can add."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder, b
 
 
 def diagnose(request: Diagnose, builder: SnapshotBuilder) -> Diagnosed:
-    """At once, with what is there. Raises `QueryError` for a task or manager that isn't known."""
+    """Diagnose at once, with what is there. Raises `QueryError` for a task or manager that isn't known."""
     if request.task_id:
         return _task(*builder.find_task(request.task_id), builder.clock())
     manager = _manager(request.manager, builder)
@@ -27,10 +27,10 @@ def _task(manager: Manager, task_id: str, now: float) -> Diagnosed:
     return Diagnosed(diagnose_unsubmitted(row, build_view(manager, now), now))
 
 
-def _add_checks(told: Diagnosed, manager: Manager, now: float) -> Diagnosed:
-    if told.diagnosis is None:
-        return told
-    return msgspec.structs.replace(told, diagnosis=add_engine_checks(told.diagnosis, build_view(manager, now), now))
+def _add_checks(answer: Diagnosed, manager: Manager, now: float) -> Diagnosed:
+    if answer.diagnosis is None:
+        return answer
+    return msgspec.structs.replace(answer, diagnosis=add_engine_checks(answer.diagnosis, build_view(manager, now), now))
 
 
 def _manager(name: str, builder: SnapshotBuilder) -> Manager:

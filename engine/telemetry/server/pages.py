@@ -1,4 +1,4 @@
-"""Windows of many rows: filtered and sorted off the event loop, once for all who ask for the same."""
+"""Cache of job pages: filtered and sorted off the event loop, once for all viewers that ask for the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.telemetry.schema.query import select_rows, sort_rows
 CACHED_PAGES: Final = 8
 """Different filters and orders at once; each keeps a list of rows that exist anyway."""
 COST_FACTOR: Final = 10
-"""A window is reused for so many times what making it took, and for one tick at least: sorting a hundred thousand
+"""A list is reused for so many times what making it took, and for one tick at least: sorting a hundred thousand
 rows again and again would take the engine's processor."""
 
 
@@ -28,7 +28,7 @@ class _CachedPage:
 
 
 class PageCache:
-    """`rows` gives all rows, `clock` the seconds since the epoch."""
+    """Filtered and sorted rows by request. `rows` gives all rows, `clock` the seconds since the epoch."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class PageCache:
         self._turn = asyncio.Lock()
 
     async def get(self, wanted: GetJobPage) -> JobPage:
-        """Raises `QueryError`."""
+        """Answer a request. Raises `QueryError`."""
         async with self._turn:
             kept = await self._current(wanted)
         start = max(0, wanted.offset)

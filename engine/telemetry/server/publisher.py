@@ -1,7 +1,7 @@
-"""The publisher: one tick after the other to whoever subscribed, and into the recording if there is one.
+"""Publisher of ticks to subscribers, and into the recording if there is one.
 
-A tick is made once, however many listen; while nobody does, only its number goes up. Who is too slow (or stopped)
-misses ticks, sees a gap in the numbers, and asks for the full state.
+A tick is made once for all subscribers; without any, only its number goes up. A subscriber that is too slow (or
+stopped) misses ticks, sees a gap in the numbers, and asks for the full state.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ _SUBSCRIBED: Final = b"\x01"
 
 
 class TickRecorder(Protocol):
-    """Keeps what is published; `engine.telemetry.recording.Recorder`."""
+    """Recorder of what is published; `engine.telemetry.recording.Recorder`."""
 
-    def record(self, tick: Tick, full_state: Callable[[], FullState]) -> None: ...
+    def record(self, tick: Tick, full_state: Callable[[], FullState]) -> None:
+        """Write a tick, or the full state instead. Raises `OSError`."""
 
 
 class Publisher:
-    """`socket` is an XPUB: it tells when the first listener comes and when the last one goes. None: only recorded."""
+    """Loop of ticks.
+
+    `socket` is an XPUB: it tells when the first subscriber comes and when the last one goes. None: only recorded.
+    """
 
     def __init__(
         self,
@@ -54,7 +58,7 @@ class Publisher:
         self._quiet = _IDLE_TICKS
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Sample and publish every `TICK_S`, until cancelled."""
         while True:
             due = self._monotonic() + TICK_S
             await self._sleep(TICK_S)
@@ -63,7 +67,7 @@ class Publisher:
             self.beat()
 
     def beat(self) -> None:
-        """Every `TICK_S`: a tick when something changed, or when the last one is long ago."""
+        """Publish a tick when something changed, or when the last one is `IDLE_TICK_S` ago. Call it every `TICK_S`."""
         self._take_subscriptions()
         self._quiet += 1
         if self._quiet >= _IDLE_TICKS or self._builder.has_changes:
@@ -71,6 +75,7 @@ class Publisher:
             self._tick()
 
     def full_state(self) -> FullState:
+        """Everything as it is with the newest tick; no rows when there are too many."""
         snapshot = self._builder.snapshot()
         rows = () if snapshot.paged else tuple(self._builder.rows())
         return FullState(self.engine, self.seq, snapshot, rows)
@@ -100,7 +105,7 @@ class Publisher:
             self._builder.drop_changes()
             self._was_paged = True
             return Tick(self.engine, self.seq, snapshot)
-        if self._was_paged:  # who replicates rows again has to fetch them all: a gap says so
+        if self._was_paged:  # a replica has to fetch all rows again: a gap says so
             self._was_paged = False
             self.seq += 1
         changed, removed = self._builder.take_changes()

@@ -1,4 +1,4 @@
-"""How fast requests are answered, so that those who ask never slow down those who wait for results."""
+"""Rate limiter for requests, so that viewers never slow down the delivery of results."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Final
 
 ANSWERS_PER_SECOND: Final = 100
 CORE_SHARE: Final = 0.2
-"""What answering may take of the event loop; who asks for more waits."""
+"""Of the event loop that answering may take; further requests wait."""
 VIEWER_TIMEOUT_S: Final = 60.0
 
 
 @dataclass(slots=True)
 class RateLimiter:
-    """When the next request may be taken. One for all request sockets of an engine."""
+    """Limiter of request rate and of event loop time. One for all request sockets of an engine."""
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _next: float = 0.0
 
     async def acquire(self) -> None:
-        """Returns when the next request may be taken."""
+        """Wait until the next request may be taken."""
         wait = self._next - self.clock()
         if wait > 0:
             await self.sleep(wait)
@@ -32,7 +32,7 @@ class RateLimiter:
 
     @contextmanager
     def charge(self) -> Iterator[None]:
-        """What happens inside holds up the event loop: later requests wait for it several times over."""
+        """Charge the time spent inside to the limiter: later requests wait for it several times over."""
         started = self.clock()
         yield
         self._next = max(self._next, started) + (self.clock() - started) / CORE_SHARE
@@ -40,16 +40,18 @@ class RateLimiter:
 
 @dataclass(slots=True)
 class Viewers:
-    """Who asked within the last minute."""
+    """Senders of requests within the last minute."""
 
     clock: Callable[[], float] = time.monotonic
-    _seen: dict[bytes, float] = field(default_factory=dict)
+    _noted_at: dict[bytes, float] = field(default_factory=dict)
 
     def note(self, sender: bytes) -> None:
-        self._seen.pop(sender, None)
-        self._seen[sender] = self.clock()
+        """Note a request of `sender`, a ZMQ identity."""
+        self._noted_at.pop(sender, None)
+        self._noted_at[sender] = self.clock()
 
     def count(self) -> int:
+        """Count the viewers of the last minute."""
         oldest = self.clock() - VIEWER_TIMEOUT_S
-        self._seen = {sender: at for sender, at in self._seen.items() if at >= oldest}
-        return len(self._seen)
+        self._noted_at = {sender: at for sender, at in self._noted_at.items() if at >= oldest}
+        return len(self._noted_at)

@@ -1,6 +1,6 @@
-"""The telemetry of one engine process: it begins before the managers run and ends after them.
+"""Telemetry service of one engine process: it begins before the managers run and ends after them.
 
-Whatever goes wrong in here is logged once and costs nobody a task.
+Whatever goes wrong in here is logged once and costs no task.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ Loop = Callable[[], Coroutine[None, None, None]]
 
 @contextlib.asynccontextmanager
 async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: str) -> AsyncIterator[None]:
-    """What `--telemetry`, `--record` and `--metrics-port` ask for, as long as the block lasts.
+    """Serve what `--telemetry`, `--record` and `--metrics-port` ask for, as long as the block lasts.
 
-    Raises `EngineError` for what was asked for and can't be had; sockets that nobody asked for are done without.
+    Raises `EngineError` for what was asked for and can't be had; default sockets that can't be had are done without.
     """
     async with contextlib.AsyncExitStack() as stack:
         builder = SnapshotBuilder(managers, Vitals(version))
@@ -58,8 +58,8 @@ async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: 
         loops: list[Loop] = [publisher.run]
         if sockets is not None:
             loops += _request_loops(sockets, builder, publisher)
-        keepers = [asyncio.create_task(_supervise(loop)) for loop in loops]
-        stack.push_async_callback(cancel_and_wait, keepers)
+        supervisors = [asyncio.create_task(_supervise(loop)) for loop in loops]
+        stack.push_async_callback(cancel_and_wait, supervisors)
         yield
 
 
@@ -81,7 +81,7 @@ async def _sockets(stack: contextlib.AsyncExitStack, config: EngineConfig, versi
         sockets = Sockets(Endpoint.ipc(claimed.folder), None)
         claimed.write_info(managers, version)
     except (EngineError, OSError) as error:
-        logger.warning("nobody can look at this engine: %s", error)
+        logger.warning("no viewer can connect to this engine: %s", error)
         return None
     stack.push_async_callback(sockets.close)
     return sockets
@@ -116,12 +116,13 @@ def _request_loops(sockets: Sockets, builder: SnapshotBuilder, publisher: Publis
     return [
         logs.run,
         RequestServer(sockets.view, view.answer, rate_limiter, viewers.note).run,
-        RequestServer(sockets.control, control.answer, rate_limiter, lambda _: None).run,  # who controls looks, too
+        # not counted: a console that controls is a viewer, too
+        RequestServer(sockets.control, control.answer, rate_limiter, lambda _: None).run,
     ]
 
 
 def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, builder: SnapshotBuilder) -> None:
-    # Imported here: it takes time and memory, and few ask for it.
+    # Imported here: it takes time and memory, and few use it.
     from engine.telemetry.server.metrics import MetricsServer
 
     loop = asyncio.get_running_loop()
@@ -138,8 +139,8 @@ def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, builder: Snapsho
 
 
 async def _supervise(run: Loop) -> None:
-    """Run it for ever: a defect of telemetry is told once, then it is tried again, and the managers don't notice."""
-    told: set[str] = set()
+    """Run it for ever: a defect of telemetry is reported once, then it is tried again, and the managers go on."""
+    reported: set[str] = set()
     while True:
         running = asyncio.create_task(run())
         try:
@@ -147,7 +148,7 @@ async def _supervise(run: Loop) -> None:
         finally:
             await cancel_and_wait([running])
         error = running.exception()
-        if type(error).__name__ not in told:
-            told.add(type(error).__name__)
-            logger.error("telemetry: a part of it broke and begins anew", exc_info=error)
+        if type(error).__name__ not in reported:
+            reported.add(type(error).__name__)
+            logger.error("telemetry: a part of it broke and is started again", exc_info=error)
         await asyncio.sleep(RESTART_S)

@@ -1,4 +1,4 @@
-"""All managers of an engine seen together: the snapshot, the rows, and what changed."""
+"""Builder of snapshots over all managers of an engine: counts, rows, and what changed."""
 
 from __future__ import annotations
 
@@ -21,47 +21,59 @@ REPLICATED_AGAIN: Final = REPLICA_LIMIT * 9 // 10
 
 
 class ManagedTasks(Protocol):
-    """What telemetry asks and wants of a task manager."""
+    """Task manager as telemetry reads and controls it."""
 
     @property
-    def slots_used(self) -> int: ...
+    def slots_used(self) -> int:
+        """Slots that are taken."""
 
     @property
-    def max_concurrent_jobs(self) -> int: ...
+    def max_concurrent_jobs(self) -> int:
+        """Slots in all."""
 
     @property
-    def paused(self) -> str: ...
+    def paused(self) -> str:
+        """Why nothing can be submitted; empty while all is well."""
 
-    def cancel_by_operator(self, task_id: bytes, why: str) -> bool: ...
+    def cancel_by_operator(self, task_id: bytes, why: str) -> bool:
+        """End a task; False when it is at its end already."""
 
-    def change_concurrency(self, max_concurrent_jobs: int) -> None: ...
+    def change_concurrency(self, max_concurrent_jobs: int) -> None:
+        """Change the slots."""
 
 
 class Manager(Protocol):
-    """What telemetry asks and wants of a worker manager."""
+    """Worker manager as telemetry reads and controls it."""
 
     @property
-    def config(self) -> ManagerConfig: ...
+    def config(self) -> ManagerConfig:
+        """Its configuration."""
 
     @property
-    def registry(self) -> JobRegistry: ...
+    def registry(self) -> JobRegistry:
+        """Its jobs."""
 
     @property
-    def introspection(self) -> Introspection: ...
+    def introspection(self) -> Introspection:
+        """What its backend tells people."""
 
     @property
-    def tasks(self) -> ManagedTasks: ...
+    def tasks(self) -> ManagedTasks:
+        """Its task manager."""
 
     @property
-    def is_stopping(self) -> bool: ...
+    def is_stopping(self) -> bool:
+        """Its end was requested."""
 
-    def links(self) -> tuple[Link, ...]: ...
+    def links(self) -> tuple[Link, ...]:
+        """Health of its connections."""
 
-    def stop(self, mode: StopMode) -> None: ...
+    def stop(self, mode: StopMode) -> None:
+        """Request its end."""
 
 
 class SnapshotBuilder:
-    """Reads only. `clock` gives seconds since the epoch."""
+    """Reader of all managers. `clock` gives seconds since the epoch; `viewers` counts them, once they are counted."""
 
     def __init__(self, managers: Sequence[Manager], vitals: Vitals, clock: Callable[[], float] = time.time) -> None:
         self.managers = {manager.config.worker_manager_id: manager for manager in managers}
@@ -72,20 +84,23 @@ class SnapshotBuilder:
 
     @property
     def registries(self) -> list[JobRegistry]:
+        """Registries of all managers."""
         return [manager.registry for manager in self.managers.values()]
 
     @property
     def has_changes(self) -> bool:
+        """Rows changed or went since the last `take_changes`."""
         return any(registry.has_changes for registry in self.registries)
 
     @property
     def paged(self) -> bool:
-        """Too many rows to publish."""
+        """There are too many rows to publish: viewers ask for pages."""
         kept = sum(registry.kept for registry in self.registries)
         self._paged = kept > (REPLICATED_AGAIN if self._paged else REPLICA_LIMIT)
         return self._paged
 
     def snapshot(self) -> Snapshot:
+        """Everything that can be counted, now."""
         now = self.clock()
         return Snapshot(
             at=now,
@@ -96,9 +111,11 @@ class SnapshotBuilder:
         )
 
     def rows(self) -> list[JobRow]:
+        """Rows of all managers."""
         return [row for registry in self.registries for row in registry.rows()]
 
     def take_changes(self) -> tuple[list[JobRow], list[str]]:
+        """Rows that changed since the last call, and the ids of those that are gone."""
         rows: list[JobRow] = []
         removed: list[str] = []
         for registry in self.registries:
@@ -108,24 +125,27 @@ class SnapshotBuilder:
         return rows, removed
 
     def drop_changes(self) -> None:
+        """Forget the changes: no one subscribes."""
         for registry in self.registries:
             registry.drop_changes()
 
     def sample_trends(self) -> None:
+        """Take a sample of the counts into the trends."""
         now = self.clock()
         for registry in self.registries:
             registry.trends.sample(now, registry.counts)
 
     def note_viewer(self) -> None:
+        """A viewer is there: backends may read from AWS what serves viewers only."""
         for manager in self.managers.values():
             manager.introspection.note_viewer()
 
     def find_manager(self, task_id: str) -> Manager | None:
-        """The manager that has a row of this task."""
+        """Find the manager that has a row of this task."""
         return next((manager for manager in self.managers.values() if manager.registry.holds(task_id)), None)
 
     def find_task(self, prefix: str) -> tuple[Manager, str]:
-        """The task whose id begins so, and its manager. Raises `QueryError` when there is none, or more than one."""
+        """Find the task whose id begins so, and its manager. Raises `QueryError` for none, or more than one."""
         found = [
             (manager, one) for manager in self.managers.values() for one in islice(manager.registry.find(prefix), 2)
         ]
@@ -137,7 +157,7 @@ class SnapshotBuilder:
 
 
 def build_view(manager: Manager, now: float) -> ManagerView:
-    """One worker manager as it is now."""
+    """Build the view of one worker manager as it is now."""
     config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
     used, most = tasks.slots_used, tasks.max_concurrent_jobs
     slots = Quota("concurrency", used, most, "slots", "engine", now, id=QuotaId.CONCURRENCY)

@@ -1,4 +1,4 @@
-"""An engine's three sockets: bound, bounded, and behind the authenticator when they can be reached from elsewhere."""
+"""Sockets of an engine: bound, bounded, and authenticated when they can be reached from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from engine.telemetry.schema.messages import MAX_REQUEST_BYTES
 from engine.telemetry.server.auth import CurveAuthenticator, SocketDomain
 
 QUEUED_TICKS: Final = 4
-"""For one listener at most, beside what the kernel's own buffer takes; then it misses ticks."""
+"""For one subscriber at most, beside what the kernel's own buffer takes; then it misses ticks."""
 QUEUED_ANSWERS: Final = 16
 QUEUED_REQUESTS: Final = 256
 LINGER_MS: Final = 100
-"""For what was answered just before the end: who asked for the drain wants to know that it began."""
+"""For answers just before the end: the one who drains the engine wants to know that it began."""
 _HEARTBEAT_MS, _DEAD_AFTER_MS = 5_000, 20_000
-"""A viewer whose machine went is forgotten; on this machine the kernel tells."""
+"""Drop viewers whose machine went; of processes of this machine the kernel tells."""
 
 
 class Sockets:
-    """`publish` is a plain socket (it never waits), the two others are asyncio's."""
+    """The three sockets of an engine. `publish` is a plain socket (it never waits), the two others are asyncio's."""
 
     def __init__(self, endpoint: Endpoint, authenticator: CurveAuthenticator | None) -> None:
         """Raises `EngineError` when an address can't be bound."""
@@ -45,6 +45,7 @@ class Sockets:
             raise
 
     async def close(self) -> None:
+        """Close the sockets, the last answers after `LINGER_MS` at most."""
         if self.authenticator is not None:
             await self.authenticator.close()
         self.publish.close(0)

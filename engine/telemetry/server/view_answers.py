@@ -1,4 +1,4 @@
-"""Answers to those who look: nothing here changes anything."""
+"""Answers to view requests: nothing here changes anything."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Final
 import msgspec
 import zmq
 
-from engine.jobs.trends import WINDOWS, sum_trends
+from engine.jobs.trends import sum_trends
 from engine.model import Description
 from engine.telemetry.schema.messages import (
+    TREND_WINDOWS,
     Answer,
     Diagnose,
     FullState,
@@ -39,11 +40,11 @@ from engine.telemetry.server.rate_limit import RateLimiter
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 
 DESCRIBE_TIMEOUT_S: Final = 3.0
-"""AWS may take so long to describe a job; then the answer goes without."""
+"""For AWS to describe a job; then the answer goes without."""
 
 
 class ViewAnswers:
-    """`may_control` tells of a request's frame whether its sender would be heard at the other desk."""
+    """Handler of view requests. `may_control` tells of a frame whether its sender may use the control socket."""
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class ViewAnswers:
         self._windows = PageCache(self._rows, builder.clock)
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
-        """Raises `QueryError`, whose text is the refusal."""
+        """Answer a request. Raises `QueryError`, whose text is the refusal."""
         self._builder.note_viewer()
         match request:
             case Hello():
@@ -101,11 +102,11 @@ class ViewAnswers:
 
     def _trends(self, request: GetTrends) -> Trends:
         self._check_manager(request.manager)
-        if request.window not in WINDOWS:
-            raise QueryError(f"there is no trend over {request.window}: ask for {', '.join(WINDOWS)}")
+        if request.window not in TREND_WINDOWS:
+            raise QueryError(f"there is no trend over {request.window}: ask for {', '.join(TREND_WINDOWS)}")
         managers = self._builder.managers
-        asked = [managers[request.manager]] if request.manager else managers.values()
-        return sum_trends(manager.registry.trends.window(request.window) for manager in asked)
+        wanted = [managers[request.manager]] if request.manager else managers.values()
+        return sum_trends(manager.registry.trends.window(request.window) for manager in wanted)
 
     def _check_manager(self, name: str) -> None:
         if name and name not in self._builder.managers:
@@ -132,7 +133,7 @@ class ViewAnswers:
 
 
 def _add_description(record: JobRecord, found: Description) -> JobRecord:
-    """What the engine knows, with what Batch says on top."""
+    """Lay what Batch says over what the engine knows."""
     return msgspec.structs.replace(
         record,
         attempts=found.attempts,

@@ -1,4 +1,4 @@
-"""The newest log lines of one watch: numbered without end, kept within two bounds, what is lost is counted."""
+"""Ring of the newest log lines of one watch: numbered without end, kept within two bounds, losses counted."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from engine.telemetry.schema.messages import LogLine
 MAX_LINES: Final = 5_000
 MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_LINE: Final = 8 * 1024
-"""Characters of one line; the rest is cut off and told."""
+"""Characters of one line; the rest is cut off, and the cut is shown."""
 MAX_PAGE_CHARACTERS: Final = 4 * 1024 * 1024
 """Of one page, far below what one message may hold, whatever the characters weigh."""
 
 
 @dataclass(slots=True, eq=False)
 class LogRing:
-    """`seq` of a line never changes; `dropped` lines are gone from the front."""
+    """Bounded log lines. `seq` of a line never changes; `dropped` lines are gone from the front."""
 
     _lines: deque[LogLine] = field(default_factory=deque)
     _characters: int = 0
@@ -31,10 +31,11 @@ class LogRing:
 
     @property
     def dropped(self) -> int:
+        """Lines that were lost to the bounds."""
         return self._next - len(self._lines)
 
     def add(self, task_id: str, events: Iterable[LogEvent]) -> None:
-        """Oldest first. An event may hold several lines."""
+        """Append events, oldest first; one may hold several lines."""
         for event in events:
             for text in event.text.splitlines() or [""]:
                 self._append(LogLine(self._next, event.at, task_id, _cut(text)))
@@ -42,14 +43,14 @@ class LogRing:
         self._shrink()
 
     def copy_lines(self, other: LogRing, task_id: str) -> None:
-        """Take over what another ring has of this task."""
+        """Copy what another ring has of this task."""
         for line in other._lines:
             if line.task_id == task_id:
                 self._append(LogLine(self._next, line.at, task_id, line.text))
         self._shrink()
 
     def page(self, after: int, limit: int, pattern: str) -> tuple[tuple[LogLine, ...], int]:
-        """Lines behind `after` that hold `pattern`, and the last number that was looked at."""
+        """Lines behind `after` that hold `pattern`, and the last number that was searched."""
         wanted = pattern.casefold()
         found: list[LogLine] = []
         room, last = MAX_PAGE_CHARACTERS, min(max(after, self.dropped - 1), self._next - 1)

@@ -1,4 +1,4 @@
-"""Whose logs are wanted: the jobs behind a request, and in which stream each writes."""
+"""Resolver of log streams: the jobs behind a request, and the stream that each writes to."""
 
 from __future__ import annotations
 
@@ -29,28 +29,33 @@ class LoggingJob:
 
     @property
     def has_ended(self) -> bool:
+        """Nothing follows its state."""
         return self.state in ENDED
 
 
 @dataclass(slots=True, eq=False)
 class LogStreamResolver:
-    """Looks into the registries; streams that they don't know (children, ended jobs) are asked for, many at once."""
+    """Log streams from the registries; those that they lack (children, ended jobs) are asked for, many at once."""
 
     builder: SnapshotBuilder
     clock: Callable[[], float] = time.monotonic
     _resolved: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def introspection(self, manager: str) -> Introspection:
+        """Where the logs of this manager are read."""
         return self.builder.managers[manager].introspection
 
     def select_jobs(self, task_ids: Sequence[str], manager: str, limit: int) -> tuple[list[LoggingJob], int]:
-        """`limit` of these tasks' jobs, and how many there are; of no tasks all that run, the longest running first."""
+        """Select `limit` of these tasks' jobs, and count them all.
+
+        Without tasks: of those that run, the longest running first.
+        """
         found = self._named(task_ids) if task_ids else self._running()
         rows = [row for row in found if manager in ("", row.manager)]
         return [self._job(row) for row in rows[:limit]], len(rows)
 
     async def resolve(self, jobs: Iterable[LoggingJob]) -> None:
-        """Ask for the streams that nobody told."""
+        """Ask for the streams that the registries lack."""
         now = self.clock()
         wanted: dict[str, list[str]] = {}
         for job in jobs:
@@ -60,7 +65,7 @@ class LogStreamResolver:
         await asyncio.gather(*asking)
 
     def forget(self, but: Iterable[LoggingJob]) -> None:
-        """What nobody watches any more need not be kept."""
+        """Drop the streams of all jobs but these."""
         kept = {job.job_id for job in but}
         self._resolved = {job_id: found for job_id, found in self._resolved.items() if job_id in kept}
 
@@ -92,6 +97,6 @@ class LogStreamResolver:
         return LoggingJob(row.task_id, row.manager, row.job_id, row.state, self._recorded_stream(job) or resolved)
 
     def _recorded_stream(self, job: LoggingJob) -> str:
-        """The stream that the backend saw by itself."""
+        """The stream that the backend observed by itself."""
         record = self.builder.managers[job.manager].registry.record(job.task_id)
         return "" if record is None else record.log_stream

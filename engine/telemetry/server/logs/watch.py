@@ -1,7 +1,7 @@
-"""`LogWatch`: reads jobs' logs on behalf of everybody who looks.
+"""Watches of jobs' logs on behalf of all viewers.
 
-Each stream has one follower, however many look at it. What a request asks for (these tasks, or all that run) is a
-watch with a ring of lines; it lives while somebody keeps asking. Reads are few a second in all, and each costs one
+Each stream has one follower, however many viewers it has. What a request asks for (these tasks, or all that run) is a
+watch with a ring of lines; it lives as long as it is asked for. Reads are few a second in all, and each costs one
 call of the log service, whose quota is the account's.
 """
 
@@ -21,7 +21,7 @@ from engine.telemetry.server.logs.ring import MAX_LINES, LogRing
 from engine.telemetry.server.logs.streams import LoggingJob, LogStreamResolver
 
 WATCH_EXPIRES_S: Final = 10.0
-"""A watch that nobody asked for this long is given up."""
+"""A watch that was not asked for this long is dropped."""
 LINGER_S: Final = 15.0
 """A job that is no longer wanted (it ended) is read on this long: its last lines come late."""
 MAX_WATCHES: Final = 10
@@ -51,7 +51,7 @@ class _Follower:
     task_id: str
     due: float
     by_name: bool = False
-    """Somebody wants this very job's lines, and is not to wait behind those of all that run."""
+    """A viewer wants this very job's lines, and is not to wait behind those of all that run."""
     token: str | None = None
     status: LogStatus = LogStatus.WAITING
     detail: str = OPENING
@@ -77,7 +77,10 @@ class _Watch:
 
 @dataclass(slots=True, eq=False)
 class LogWatch:
-    """`page` answers at once with what is there; `run` reads, until cancelled."""
+    """Watches, and the followers of their streams.
+
+    `page` answers at once with what is there; `run` reads, until cancelled.
+    """
 
     jobs: LogStreamResolver
     clock: Callable[[], float] = time.monotonic
@@ -85,11 +88,11 @@ class LogWatch:
     _watches: dict[tuple[tuple[str, ...], str], _Watch] = field(default_factory=dict)
     _followers: dict[Stream, _Follower] = field(default_factory=dict)
     _reads: set[asyncio.Task[None]] = field(default_factory=set)
-    _asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _has_watches: asyncio.Event = field(default_factory=asyncio.Event)
     _find_due: float = float("-inf")
 
     def page(self, request: GetLogs) -> LogPage:
-        """What came behind `request.after`, and how it stands with the rest."""
+        """Answer with the lines behind `request.after`, and the state of the streams."""
         watch = self._watch(request)
         lines, last = watch.ring.page(request.after, max(1, min(request.limit, MAX_LINES)), request.pattern)
         status, detail = self._status(watch)
@@ -105,9 +108,10 @@ class LogWatch:
         )
 
     async def run(self) -> None:
+        """Resolve and read while there are watches, until cancelled."""
         try:
             while True:
-                await self._asked.wait()
+                await self._has_watches.wait()
                 await self._turn()
                 await self.sleep(READ_GAP_S)
         finally:
@@ -127,14 +131,14 @@ class LogWatch:
             del self._watches[next(iter(self._watches))]
         if watch.is_new:
             self._find_due = self.clock()
-        self._asked.set()
+        self._has_watches.set()
         return watch
 
     def _expire(self) -> None:
         oldest = self.clock() - WATCH_EXPIRES_S
         self._watches = {question: one for question, one in self._watches.items() if one.asked_at >= oldest}
         if not self._watches:
-            self._asked.clear()
+            self._has_watches.clear()
         alive = {stream for watch in self._watches.values() for stream in watch.wanted}
         self._followers = {stream: one for stream, one in self._followers.items() if stream in alive}
 
@@ -157,7 +161,7 @@ class LogWatch:
         self.jobs.forget(job for watch in self._watches.values() for job in watch.jobs)
 
     def _follow(self, watch: _Watch) -> None:
-        """What is followed already stays, as long as it is wanted: a watch must not jump from job to job."""
+        """Choose the streams of a watch. A followed one stays while wanted, or the watch would jump from job to job."""
         now = self.clock()
         streams = {(job.manager, job.stream): job for job in watch.jobs if job.stream}
         for stream in watch.wanted.keys() & streams.keys():
@@ -219,12 +223,12 @@ class LogWatch:
                 return [watch for watch in self._watches.values() if stream in watch.wanted]
         return ()
 
-    # ---- words
+    # ---- status
 
     def _status(self, watch: _Watch) -> tuple[LogStatus, str]:
         followed = [self._followers[stream] for stream in watch.wanted if stream in self._followers]
         if not followed:
-            return _why_nothing_is_followed(watch)
+            return _idle_status(watch)
         if any(one.status is LogStatus.STREAMING for one in followed):
             return LogStatus.STREAMING, f"{MAX_STREAMS} of {watch.of_jobs} jobs" if watch.of_jobs > MAX_STREAMS else ""
         worst = min(followed, key=lambda one: _WORST_FIRST.index(one.status))
@@ -234,7 +238,7 @@ class LogWatch:
         return worst.status, worst.detail
 
 
-def _why_nothing_is_followed(watch: _Watch) -> tuple[LogStatus, str]:
+def _idle_status(watch: _Watch) -> tuple[LogStatus, str]:
     if watch.is_new:
         return LogStatus.WAITING, OPENING
     if not watch.jobs and watch.task_ids:

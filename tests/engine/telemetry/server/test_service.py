@@ -327,7 +327,7 @@ async def test_an_unusable_folder_is_said_and_the_engine_goes_on(
     monkeypatch.setattr(tempfile, "tempdir", str(runtime / "file"))
     async with telemetry(config_of(managers), managers, "0.1"):
         pass
-    assert "nobody can look at this engine" in caplog.text
+    assert "no viewer can connect to this engine" in caplog.text
 
 
 async def test_an_address_that_cannot_be_had_is_refused_at_once(runtime: Path) -> None:
