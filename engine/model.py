@@ -221,8 +221,8 @@ class Quota(msgspec.Struct, frozen=True):
     """How long calls wait at present because AWS throttled them."""
     note: str = ""
     """Which permission is missing, or what the limit means."""
-    id: QuotaId | None = None
-    """None for one that no rule is about, and from an engine of an older release."""
+    id: str = ""
+    """A `QuotaId`, empty when no rule is about it; text on the wire, so that an older reader takes new ones."""
 
 
 class Link(msgspec.Struct, frozen=True):

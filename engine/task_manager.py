@@ -121,7 +121,7 @@ class AWSHPCTaskManager:
                 self._answer(cancel.task_id, CancelAnswer.NOT_FOUND)
             case TaskState.CANCELLING | TaskState.TERMINATING:
                 assert record is not None
-                record.cancel_asked = True
+                record.cancel_requested = True
             case TaskState.DELIVERING:
                 # the result goes out next: the scheduler takes it only from a task whose cancel was refused
                 self._answer(cancel.task_id, CancelAnswer.FAILED)
@@ -132,7 +132,7 @@ class AWSHPCTaskManager:
                 self._answer(cancel.task_id, CancelAnswer.FAILED)
             case _:
                 assert record is not None
-                record.cancel_asked = True
+                record.cancel_requested = True
                 self._start(self._withdraw(record, "cancelled by its client" if cancel.force else ""))
 
     def on_objects_deleted(self, deleted: ObjectsDeleted) -> None:
@@ -329,13 +329,13 @@ class AWSHPCTaskManager:
         if why:
             self._events.on_withdrawn(record, why)
         self._end(record)
-        if record.cancel_asked:
+        if record.cancel_requested:
             await self._send_answer(record.task_id, CancelAnswer.CANCELED)
 
     async def _end_by_operator(self, record: TaskRecord, with_backend: bool, why: str) -> None:
         if with_backend:
             await self._backend.cancel(record.task_id)
-        if record.cancel_asked:  # by its client, too, who then expects no outcome
+        if record.cancel_requested:  # by its client, too, who then expects no outcome
             await self._drop(record, why)
         else:
             self._events.on_withdrawn(record, why)

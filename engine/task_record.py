@@ -87,7 +87,7 @@ class TaskRecord:
     function_name: str = "?"
     batch_state: BatchState | None = None
     placement: Placement | None = None
-    cancel_asked: bool = False
+    cancel_requested: bool = False
     """Its client waits for an answer to a cancel."""
 
     @property

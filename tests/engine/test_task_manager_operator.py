@@ -1,4 +1,4 @@
-"""What an operator may do to tasks, and what the registry tells of them."""
+"""Operator's actions on tasks, and what the registry shows of them."""
 
 from __future__ import annotations
 

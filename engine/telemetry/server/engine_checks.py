@@ -73,7 +73,7 @@ def _slots(manager: ManagerView, at: float) -> CheckResult:
 
 
 def _throttling(manager: ManagerView, at: float) -> CheckResult:
-    quota = next((one for one in manager.quotas if one.id is QuotaId.SUBMIT_RATE), None)
+    quota = next((one for one in manager.quotas if one.id == QuotaId.SUBMIT_RATE), None)
     if quota is None or quota.used is None or quota.limit is None:
         return CheckResult(THROTTLING, CheckStatus.UNKNOWN, "not counted yet: the worker manager is starting", SOURCE)
     result = CheckStatus.WARN if quota.backoff_s > 0 else CheckStatus.PASS

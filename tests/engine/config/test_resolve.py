@@ -1,4 +1,4 @@
-"""Where configuration comes from, what wins, and what is said of a source that does not fit."""
+"""Resolution of configuration: its sources, their precedence, and refusals of what does not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the registry shows of a task's life, and what it keeps."""
+"""Registry of jobs: what it shows of a task's life, and what it keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The class of a pickled exception, read without unpickling it."""
+"""Class of a pickled exception, read without unpickling it."""
 
 from __future__ import annotations
 

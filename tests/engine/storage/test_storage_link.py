@@ -1,4 +1,4 @@
-"""Object storage through its outages."""
+"""Link to object storage through its outages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's own service and a viewer's own client, over the sockets between them."""
+"""Telemetry service and client of ours, over the sockets between them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def rows_of(managers: list[Managed]) -> dict[str, JobState]:
     return {row.task_id: row.state for manager in managers for row in manager.registry.rows()}
 
 
-async def test_the_replica_is_the_books_through_coming_ending_and_ageing_out(managers: list[Managed]) -> None:
+async def test_the_replica_follows_the_registries_through_coming_ending_and_ageing_out(managers: list[Managed]) -> None:
     chance = random.Random(4)
     async with engine_of(managers), client_of(find_endpoint("wm-1")) as client:
         await until(client, lambda: client.replica.complete)

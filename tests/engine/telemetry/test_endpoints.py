@@ -1,4 +1,4 @@
-"""How an engine is found, and how its private folder stays private and truthful."""
+"""Endpoints: how an engine is found, and how its private folder stays private and truthful."""
 
 from __future__ import annotations
 

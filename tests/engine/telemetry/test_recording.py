@@ -1,4 +1,4 @@
-"""What was recorded is what is replayed, at every moment, whatever happened to the end of the file."""
+"""Recordings and their replay: the same at every moment, whatever happened to the end of the file."""
 
 from __future__ import annotations
 

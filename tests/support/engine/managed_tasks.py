@@ -1,4 +1,4 @@
-"""A worker manager as telemetry sees it, whose tasks do what a test says."""
+"""Worker manager as telemetry sees it, whose tasks do what a test says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from engine.telemetry.schema.messages import Diagnosed
 
 
 class Clock:
-    """Goes on when it is told to."""
+    """Clock that a test sets."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.now = now
@@ -39,7 +39,7 @@ def id_of(number: int) -> bytes:
 
 
 class Tasks:
-    """Stands for the task manager: moves records on and tells the registry, as that does."""
+    """Stub of the task manager: moves records on and reports to the registry, as that does."""
 
     def __init__(self, registry: JobRegistry) -> None:
         self.registry = registry
@@ -85,12 +85,12 @@ class Tasks:
 
 
 class StubIntrospection:
-    """Knows one thing about every job."""
+    """Introspection with one fact about every job."""
 
     dedup_saved_bytes, inline_limit = 7, 8192
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.viewer_notes = 0
         self.diagnoses: dict[str, Diagnosed] = {}
         """By job id; of others nothing is known yet."""
         self.description = Description(at=5.0, attempts_allowed=3, log_group="/aws/batch/job", text="{}")
@@ -105,7 +105,7 @@ class StubIntrospection:
         return Link("AWS", True, 0.0)
 
     def note_viewer(self) -> None:
-        self.looks += 1
+        self.viewer_notes += 1
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
         return self.description
@@ -122,7 +122,7 @@ class StubIntrospection:
 
 @dataclass
 class Managed:
-    """`engine.telemetry.server.snapshot_builder.Manager`."""
+    """Stub of `engine.telemetry.server.snapshot_builder.Manager`."""
 
     name: str = "wm-1"
     clock: Clock = field(default_factory=Clock)

@@ -1,4 +1,4 @@
-"""A task manager between a backend, object storage and a scheduler that only record."""
+"""Task manager between a backend, object storage and a scheduler that only record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLIENT = b"Client|quant|0"
 
 @dataclass
 class Backend:
-    """Takes tasks and remembers what was asked of it."""
+    """Backend that takes tasks and records the calls."""
 
     submitted: list[TaskWork] = field(default_factory=list)
     cancelled: list[bytes] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Shelf:
 
 @dataclass
 class Scheduler:
-    """Hears what the task manager says; `up` is whether there is a connection."""
+    """Scheduler that records what the task manager sends; `up`: there is a connection."""
 
     up: bool = True
     answers: list[tuple[bytes, CancelAnswer]] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Scheduler:
 
 
 class Bench:
-    """A task manager between the three."""
+    """Task manager between the three."""
 
     def __init__(self, slots: int = 2) -> None:
         self.backend, self.shelf, self.scheduler = Backend(), Shelf(), Scheduler()

@@ -1,4 +1,4 @@
-"""An engine for tests of what looks at engines: real sockets, the schema's messages, and state that a test sets.
+"""Stub of an engine for tests of its viewers: real sockets, the schema's messages, and state that a test sets.
 
 Nothing of it runs by itself: `settle` takes turns between it and a client, so a test needs neither threads nor luck.
 """
@@ -37,7 +37,7 @@ DEADLINE = 10.0
 
 
 class StandIn:
-    """Publishes what it is told to, and answers what it is asked when it gets its turn."""
+    """Publisher and answerer that acts only when it gets its turn."""
 
     def __init__(self, endpoint: Endpoint, engine: str = "e1") -> None:
         self.engine, self.seq = engine, 0

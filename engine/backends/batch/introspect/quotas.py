@@ -220,7 +220,7 @@ class Quotas:
             throttles=statistics.throttles,
             backoff_s=bucket.backoff_s,
             note=note,
-            id=QuotaId.SUBMIT_RATE if fixed else None,
+            id=QuotaId.SUBMIT_RATE if fixed else "",
         )
 
 

@@ -1,4 +1,4 @@
-"""A viewer and an engine over real sockets: in good times, in bad ones, and with somebody who sends nonsense."""
+"""Client and engine over real sockets: in good times, in bad ones, and with a peer that sends nonsense."""
 
 from __future__ import annotations
 

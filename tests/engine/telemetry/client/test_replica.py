@@ -1,4 +1,4 @@
-"""How ticks become state, whatever order things arrive in."""
+"""Replica of ticks, whatever order they arrive in."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_another_engine_begins_anew_with_lower_numbers() -> None:
     assert (replica.engine, list(replica.rows), replica.skipped) == ("e2", [task_id(3)], 0)
 
 
-def test_a_windowed_snapshot_needs_no_rows() -> None:
+def test_a_paged_snapshot_needs_no_rows() -> None:
     replica = begun(row(1))
     replica.apply(tick(1, paged=True), 1.0)
     assert (replica.complete, replica.rows) == (True, {})

@@ -1,4 +1,4 @@
-"""Filters and orders: what fits, what comes first, and what is said about a filter that makes no sense."""
+"""Filters and orders: what fits, what comes first, and how a filter that makes no sense is refused."""
 
 from __future__ import annotations
 

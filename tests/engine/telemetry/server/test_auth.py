@@ -1,4 +1,4 @@
-"""Keys: who is let in to look, who to control, and who not at all."""
+"""Authentication: which client may view, which may control, and which is not let in."""
 
 from __future__ import annotations
 
@@ -151,40 +151,6 @@ async def test_a_client_that_is_taken_off_the_list_has_no_role_any_more(keys: Pa
 )
 def test_a_question_that_makes_no_sense_is_a_no(keys: Path, question: list[bytes]) -> None:
     assert CurveAuthenticator(keys / "engine")._decide(question)[2] == b"400"
-
-
-def test_key_files_are_their_owners_alone(keys: Path) -> None:
-    files = [path for path in keys.rglob("*") if path.is_file()]
-    assert len(files) == 5
-    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
-    assert (keys / "engine").stat().st_mode & 0o777 == 0o700
-
-
-def test_keys_that_others_can_read_are_not_used(keys: Path) -> None:
-    (keys / "view.json").chmod(0o644)
-    with pytest.raises(ConfigError, match="chmod 600"):
-        ClientKeys.load(keys / "view.json")
-
-
-def test_keys_are_never_overwritten(keys: Path) -> None:
-    with pytest.raises(ConfigError, match="exists"):
-        make_engine_keys(keys / "engine")
-    with pytest.raises(ConfigError, match="exists"):
-        make_client_keys("view", KeyRole.VIEW, keys / "engine", keys / "other.json")
-
-
-@pytest.mark.parametrize("name", ["", "../evil", "a/b", ".hidden", "x" * 65])
-def test_a_clients_name_is_no_path(keys: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match="no name"):
-        make_client_keys(name, KeyRole.VIEW, keys / "engine", keys / "out.json")
-
-
-def test_what_is_no_key_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "keys.json").write_text("{}")
-    (tmp_path / "keys.json").chmod(0o600)
-    for file in (tmp_path / "keys.json", tmp_path / "none.json"):
-        with pytest.raises(ConfigError, match="scaler-batch keys client"):
-            ClientKeys.load(file)
 
 
 def test_an_address_without_keys_is_refused() -> None:

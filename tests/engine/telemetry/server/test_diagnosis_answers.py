@@ -1,24 +1,20 @@
-"""Why something waits, as telemetry answers it: whose job it is, what AWS told, and what only the engine knows."""
+"""Answers to diagnosis requests: the job behind them, AWS's side, and the engine's own checks."""
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from engine.model import Link, Quota, QuotaId
 from engine.telemetry.schema.messages import (
     CheckResult,
     CheckStatus,
     Diagnose,
     Diagnosed,
     Diagnosis,
-    JobState,
-    ManagerView,
 )
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.diagnosis_answers import diagnose
-from engine.telemetry.server.engine_checks import SLOTS, SUBMITTING, THROTTLING, engine_checks
-from engine.telemetry.server.snapshot_builder import SnapshotBuilder, build_view
+from engine.telemetry.server.engine_checks import SLOTS, SUBMITTING, THROTTLING
+from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.managed_tasks import Managed, id_of
 
@@ -47,10 +43,6 @@ def builder(managers: list[Managed]) -> SnapshotBuilder:
 def results(answer: Diagnosed) -> dict[str, CheckStatus]:
     assert answer.diagnosis is not None
     return {check.name: check.result for check in answer.diagnosis.checks}
-
-
-def view(**changes: object) -> ManagerView:
-    return msgspec.structs.replace(build_view(Managed(), 0.0), **changes)
 
 
 def test_a_queues_diagnosis_comes_with_what_only_the_engine_knows(
@@ -104,33 +96,3 @@ def test_the_only_manager_need_not_be_named() -> None:
     manager = Managed("wm-1")
     manager.introspection.diagnoses[""] = Diagnosed(FOUND)
     assert diagnose(Diagnose(), SnapshotBuilder([manager], Vitals("0.1"), manager.clock)).diagnosis is not None
-
-
-@pytest.mark.parametrize(
-    ("manager", "name", "result", "evidence"),
-    [
-        (view(), SUBMITTING, CheckStatus.PASS, "all links are up"),
-        (view(paused="ExpiredToken"), SUBMITTING, CheckStatus.FAIL, "ExpiredToken"),
-        (view(draining=True), SUBMITTING, CheckStatus.WARN, "drains"),
-        (view(links=(Link("scheduler", False, 0.0, "gone"),)), SUBMITTING, CheckStatus.WARN, "scheduler is down: gone"),
-        (view(slots_used=3), SLOTS, CheckStatus.PASS, "3 of 4 slots: we are not the limiter"),
-        (view(slots_used=4, counts={JobState.QUEUED: 9}), SLOTS, CheckStatus.WARN, "4 of 4 slots: 9 tasks wait"),
-        (view(), THROTTLING, CheckStatus.UNKNOWN, "not counted yet"),
-        (
-            view(quotas=(Quota("SubmitJob", 46, 50, "/s", "", 0.0, 14, id=QuotaId.SUBMIT_RATE),)),
-            THROTTLING,
-            CheckStatus.PASS,
-            "throttled 14 times",
-        ),
-        (
-            view(quotas=(Quota("SubmitJob", 9, 50, "/s", "", 0, 1, 2.5, id=QuotaId.SUBMIT_RATE),)),
-            THROTTLING,
-            CheckStatus.WARN,
-            "backing off 2.5 s",
-        ),
-    ],
-)
-def test_the_engines_own_checks(manager: ManagerView, name: str, result: CheckStatus, evidence: str) -> None:
-    [check] = [one for one in engine_checks(manager, 5.0) if one.name == name]
-    assert check.result is result
-    assert evidence in check.evidence

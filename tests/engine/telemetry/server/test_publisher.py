@@ -1,4 +1,4 @@
-"""What is published when, and that nothing is made for nobody."""
+"""Publisher of ticks: what is published when, and that nothing is made without subscribers."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def listening() -> Iterator[Listening]:
     listening.context.destroy(linger=0)
 
 
-def test_for_nobody_numbers_go_up_and_nothing_is_looked_at(listening: Listening) -> None:
+def test_without_subscribers_numbers_go_up_and_no_viewer_is_noted(listening: Listening) -> None:
     for number in range(5):
         listening.managed.tasks.arrive(number)
         listening.publisher.beat()
-    assert (listening.publisher.seq, listening.managed.introspection.looks) == (5, 0)
+    assert (listening.publisher.seq, listening.managed.introspection.viewer_notes) == (5, 0)
     assert not listening.managed.registry.has_changes
 
 
@@ -82,7 +82,7 @@ def test_who_comes_back_to_whole_rows_sees_a_gap_and_fetches_them(listening: Lis
     assert (replicated.seq - paged.seq, after.seq - replicated.seq) == (2, 1)
 
 
-def test_just_below_the_limit_it_stays_windowed(listening: Listening) -> None:
+def test_just_below_the_limit_it_stays_paged(listening: Listening) -> None:
     listening.listen()
     for number in range(REPLICA_LIMIT + 1):
         listening.managed.tasks.arrive(number)

@@ -1,4 +1,4 @@
-"""Those who ask never take more than their share."""
+"""Rate limiter of requests, and the count of viewers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's side over real sockets: ticks, answers, and what an operator may do."""
+"""Telemetry service over real sockets: ticks, answers, and an operator's actions."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def test_ticks_bring_what_changed_and_the_totals(viewer: Viewer, managers:
     assert second.seq == first.seq + 1
     assert {row.task_id for row in second.changed} == {id_of(number).hex() for number in (1, 2, 3)}
     assert [view.counts for view in second.snapshot.managers] == [{JobState.SUBMITTED: 2}, {JobState.SUBMITTED: 1}]
-    assert managers[0].introspection.looks > 0
+    assert managers[0].introspection.viewer_notes > 0
 
 
 async def test_what_stands_in_for_aws_is_told(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ async def test_the_full_state_and_the_next_tick_make_one_story(viewer: Viewer, m
     assert tick.seq == state.seq + 1
 
 
-async def test_above_the_limit_no_rows_are_published_and_windows_take_their_place(
+async def test_above_the_limit_no_rows_are_published_and_pages_take_their_place(
     viewer: Viewer, managers: list[Managed]
 ) -> None:
     for number in range(REPLICA_LIMIT + 1):

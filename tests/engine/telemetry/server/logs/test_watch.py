@@ -1,4 +1,4 @@
-"""Logs are read once for all who look, few reads a second, and no longer than somebody looks."""
+"""Watches of logs: streams are read once for all viewers, few reads a second, and no longer than asked for."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ async def test_a_job_that_somebody_asked_for_is_not_read_behind_all_that_run() -
         assert f"s{MAX_STREAMS - 1}" in place.logs.reads[: before + 3]
 
 
-async def test_of_too_many_running_jobs_some_are_followed_and_that_is_recorded_stream() -> None:
+async def test_of_too_many_running_jobs_some_are_followed_and_that_is_told() -> None:
     async with running() as place:
         for number in range(MAX_STREAMS + 5):
             place.job(number, "line")
@@ -179,7 +179,7 @@ async def test_a_childs_stream_is_asked_for() -> None:
         (LogStatus.MISSING, "log group /x does not exist", "missing: log group /x does not exist"),
     ],
 )
-async def test_why_there_are_no_lines_is_recorded_stream(status: LogStatus, detail: str, text: str) -> None:
+async def test_why_there_are_no_lines_is_told(status: LogStatus, detail: str, text: str) -> None:
     async with running() as place:
         place.logs.refusal = status, detail
         request = GetLogs((place.job(1),))

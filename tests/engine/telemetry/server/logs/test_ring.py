@@ -1,4 +1,4 @@
-"""Lines are numbered for ever and kept within bounds."""
+"""Ring of log lines: numbered for ever and kept within bounds."""
 
 from __future__ import annotations
 
