@@ -8,12 +8,12 @@ parameters; our own have no short form.
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from engine.backends.registry import backend_names
-from engine.config.settings import EngineConfig, ManagerConfig
+from engine.config.settings import EngineConfig, EventLoop, ManagerConfig, StopMode
 from engine.config.values import (
     ValueKind,
     address,
@@ -30,7 +30,7 @@ from engine.config.values import (
     text,
     unlimited_or_positive,
 )
-from engine.logs import LEVELS
+from engine.logging_setup import LEVELS
 
 BATCH_MAX_TIMEOUT_MINUTES: Final = (2**31 - 1) // 60
 """attemptDurationSeconds of SubmitJob is a 32-bit number."""
@@ -289,7 +289,7 @@ _ENGINE: Final = (
     Parameter(
         name="on_exit",
         scope=ParameterScope.ENGINE,
-        kind=choice("drain", "detach", "terminate"),
+        kind=choice(*(mode.value for mode in StopMode)),
         help="What happens to jobs when the engine is asked to end: wait for them, leave them for "
         "adoption by a successor, or terminate them.",
         group=Group.EXIT,
@@ -305,7 +305,7 @@ _ENGINE: Final = (
         name="event_loop",
         scope=ParameterScope.ENGINE,
         short="-el",
-        kind=choice("builtin", "uvloop"),
+        kind=choice(*get_args(EventLoop)),
         help="Event loop.",
         group=Group.LOGGING,
     ),

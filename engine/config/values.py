@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from engine.config.settings import TELEMETRY_AUTO, TELEMETRY_OFF
+
 ADDRESS_SCHEMES_WITH_PORT: Final = ("tcp", "tls", "ws", "wss")
 
 Number = TypeVar("Number", int, float)
@@ -117,7 +119,7 @@ def telemetry() -> ValueKind:
     pattern = re.compile(r"tcp://[^/\s]+:(?P<port>\d+)")
 
     def parse(value: object) -> object:
-        if value in ("auto", "off"):
+        if value in (TELEMETRY_AUTO, TELEMETRY_OFF):
             return value
         matched = pattern.fullmatch(value) if isinstance(value, str) else None
         if matched is None:

@@ -17,7 +17,8 @@ import zmq
 
 from engine.errors import ConfigError
 
-ENGINE_FILE, ALLOWED = "engine.json", "allowed"
+ENGINE_FILE: Final = "engine.json"
+ALLOWED: Final = "allowed"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

@@ -26,7 +26,8 @@ from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES, VERSION, FullSta
 KEY_FRAME_S: Final = 60.0
 _MAGIC: Final = b"scaler-batch recording, telemetry version "
 _HEAD: Final = struct.Struct("<IdB")
-_TICK, _KEY = 0, 1
+_TICK: Final = 0
+_KEY: Final = 1
 
 Frame = FullState | Tick
 _frame_decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(FullState | Tick)

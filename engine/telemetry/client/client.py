@@ -33,7 +33,8 @@ from engine.telemetry.schema.messages import (
 
 ANSWER_TIMEOUT_S: Final = 5.0
 PING_S: Final = 5.0
-PING_WAITS, PING_WAIT_S = 5, 0.001
+PING_WAITS: Final = 5
+PING_WAIT_S: Final = 0.001
 """A ping's answer is waited for so long: else a near engine's round trip would be that of the owner's polling."""
 MAX_PENDING: Final = 100
 _CALL_POLL_S: Final = 0.02

@@ -21,7 +21,8 @@ _TICKS_QUEUED: Final = 64
 _REQUESTS_QUEUED: Final = 100
 _FRAMES_AT_ONCE: Final = 200
 """Frames taken in one call, so that an engine that floods can't hold its viewer."""
-_RECONNECT_MS, _SLOWEST_RECONNECT_MS = 100, 2000
+_RECONNECT_MS: Final = 100
+_SLOWEST_RECONNECT_MS: Final = 2000
 
 
 class LinkEvent(StrEnum):

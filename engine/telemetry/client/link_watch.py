@@ -15,7 +15,8 @@ from engine.telemetry.schema.messages import IDLE_TICK_S
 
 STALE_AFTER_S: Final = 3 * IDLE_TICK_S
 LOST_AFTER_S: Final = 10.0
-FIRST_RETRY_S, SLOWEST_RETRY_S = 0.5, 4.0
+FIRST_RETRY_S: Final = 0.5
+SLOWEST_RETRY_S: Final = 4.0
 REFUSED_RETRY_S: Final = SLOWEST_RETRY_S
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import zmq
 
 from engine.config.settings import StopMode
-from engine.logs import LEVELS, set_level
+from engine.logging_setup import LEVELS, set_level
 from engine.telemetry.schema.messages import (
     Answer,
     CancelJobs,

@@ -18,7 +18,8 @@ QUEUED_ANSWERS: Final = 16
 QUEUED_REQUESTS: Final = 256
 LINGER_MS: Final = 100
 """For answers just before the end: the one who drains the engine wants to know that it began."""
-_HEARTBEAT_MS, _DEAD_AFTER_MS = 5_000, 20_000
+_HEARTBEAT_MS: Final = 5_000
+_DEAD_AFTER_MS: Final = 20_000
 """Drop viewers whose machine went; of processes of this machine the kernel tells."""
 
 
