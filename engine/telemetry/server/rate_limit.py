@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final
 
 ANSWERS_PER_SECOND: Final = 100
@@ -15,43 +14,47 @@ CORE_SHARE: Final = 0.2
 VIEWER_TIMEOUT_S: Final = 60.0
 
 
-@dataclass(slots=True)
 class RateLimiter:
     """Limiter of request rate and of event loop time. One for all request sockets of an engine."""
 
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _next: float = 0.0
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._next = 0.0
 
     async def acquire(self) -> None:
         """Wait until the next request may be taken."""
-        wait = self._next - self.clock()
+        wait = self._next - self._clock()
         if wait > 0:
-            await self.sleep(wait)
-        self._next = max(self._next, self.clock()) + 1 / ANSWERS_PER_SECOND
+            await self._sleep(wait)
+        self._next = max(self._next, self._clock()) + 1 / ANSWERS_PER_SECOND
 
     @contextmanager
     def charge(self) -> Iterator[None]:
         """Charge the time spent inside to the limiter: later requests wait for it several times over."""
-        started = self.clock()
+        started = self._clock()
         yield
-        self._next = max(self._next, started) + (self.clock() - started) / CORE_SHARE
+        self._next = max(self._next, started) + (self._clock() - started) / CORE_SHARE
 
 
-@dataclass(slots=True)
 class Viewers:
     """Senders of requests within the last minute."""
 
-    clock: Callable[[], float] = time.monotonic
-    _noted_at: dict[bytes, float] = field(default_factory=dict)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._noted_at: dict[bytes, float] = {}
 
     def note(self, sender: bytes) -> None:
         """Note a request of `sender`, a ZMQ identity."""
         self._noted_at.pop(sender, None)
-        self._noted_at[sender] = self.clock()
+        self._noted_at[sender] = self._clock()
 
     def count(self) -> int:
         """Count the viewers of the last minute."""
-        oldest = self.clock() - VIEWER_TIMEOUT_S
+        oldest = self._clock() - VIEWER_TIMEOUT_S
         self._noted_at = {sender: at for sender, at in self._noted_at.items() if at >= oldest}
         return len(self._noted_at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from engine.backends.protocol import Introspection
@@ -13,7 +13,7 @@ from engine.telemetry.schema.messages import ENDED, JobRow, JobState
 from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 
 STREAM_CACHED_S: Final = 15.0
-"""A child's stream is asked for anew after this time: another attempt writes into another one."""
+"""A child's stream is resolved again after this time: another attempt writes into another one."""
 RESOLVED_AT_ONCE: Final = 100
 
 
@@ -33,17 +33,17 @@ class LoggingJob:
         return self.state in ENDED
 
 
-@dataclass(slots=True, eq=False)
 class LogStreamResolver:
     """Log streams from the registries; those that they lack (children, ended jobs) are asked for, many at once."""
 
-    builder: SnapshotBuilder
-    clock: Callable[[], float] = time.monotonic
-    _resolved: dict[str, tuple[float, str]] = field(default_factory=dict)
+    def __init__(self, builder: SnapshotBuilder, clock: Callable[[], float] = time.monotonic) -> None:
+        self._builder = builder
+        self._clock = clock
+        self._resolved: dict[str, tuple[float, str]] = {}
 
     def introspection(self, manager: str) -> Introspection:
         """Where the logs of this manager are read."""
-        return self.builder.managers[manager].introspection
+        return self._builder.managers[manager].introspection
 
     def select_jobs(self, task_ids: Sequence[str], manager: str, limit: int) -> tuple[list[LoggingJob], int]:
         """Select `limit` of these tasks' jobs, and count them all.
@@ -56,7 +56,7 @@ class LogStreamResolver:
 
     async def resolve(self, jobs: Iterable[LoggingJob]) -> None:
         """Ask for the streams that the registries lack."""
-        now = self.clock()
+        now = self._clock()
         wanted: dict[str, list[str]] = {}
         for job in jobs:
             if job.job_id and not self._recorded_stream(job) and self._is_due(job, now):
@@ -81,13 +81,13 @@ class LogStreamResolver:
 
     def _named(self, task_ids: Sequence[str]) -> Iterator[JobRow]:
         for task_id in task_ids:
-            holder = self.builder.find_manager(task_id)
+            holder = self._builder.find_manager(task_id)
             row = holder.registry.row(task_id) if holder is not None else None
             if row is not None:
                 yield row
 
     def _running(self) -> list[JobRow]:
-        registries = [registry for registry in self.builder.registries if registry.counts[JobState.RUNNING] > 0]
+        registries = [registry for registry in self._builder.registries if registry.counts[JobState.RUNNING] > 0]
         rows = [row for registry in registries for row in registry.rows() if row.state is JobState.RUNNING]
         return sorted(rows, key=lambda row: row.since)
 
@@ -98,5 +98,5 @@ class LogStreamResolver:
 
     def _recorded_stream(self, job: LoggingJob) -> str:
         """The stream that the backend observed by itself."""
-        record = self.builder.managers[job.manager].registry.record(job.task_id)
+        record = self._builder.managers[job.manager].registry.record(job.task_id)
         return "" if record is None else record.log_stream

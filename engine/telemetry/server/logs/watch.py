@@ -75,21 +75,26 @@ class _Watch:
     is_new: bool = True
 
 
-@dataclass(slots=True, eq=False)
 class LogWatch:
     """Watches, and the followers of their streams.
 
     `page` answers at once with what is there; `run` reads, until cancelled.
     """
 
-    jobs: LogStreamResolver
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _watches: dict[tuple[tuple[str, ...], str], _Watch] = field(default_factory=dict)
-    _followers: dict[Stream, _Follower] = field(default_factory=dict)
-    _reads: set[asyncio.Task[None]] = field(default_factory=set)
-    _has_watches: asyncio.Event = field(default_factory=asyncio.Event)
-    _find_due: float = float("-inf")
+    def __init__(
+        self,
+        resolver: LogStreamResolver,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._resolver = resolver
+        self._clock = clock
+        self._sleep = sleep
+        self._watches: dict[tuple[tuple[str, ...], str], _Watch] = {}
+        self._followers: dict[Stream, _Follower] = {}
+        self._reads: set[asyncio.Task[None]] = set()
+        self._has_watches = asyncio.Event()
+        self._resolve_due = float("-inf")
 
     def page(self, request: GetLogs) -> LogPage:
         """Answer with the lines behind `request.after`, and the state of the streams."""
@@ -113,7 +118,7 @@ class LogWatch:
             while True:
                 await self._has_watches.wait()
                 await self._turn()
-                await self.sleep(READ_GAP_S)
+                await self._sleep(READ_GAP_S)
         finally:
             await cancel_and_wait(self._reads)
             self._reads.clear()
@@ -123,46 +128,46 @@ class LogWatch:
     # ---- watches
 
     def _watch(self, request: GetLogs) -> _Watch:
-        question = (request.task_ids, request.manager)
-        watch = self._watches.pop(question, None) or _Watch(*question, asked_at=self.clock())
-        watch.asked_at = self.clock()
-        self._watches[question] = watch  # the one asked for last is the last to go
+        key = (request.task_ids, request.manager)
+        watch = self._watches.pop(key, None) or _Watch(*key, asked_at=self._clock())
+        watch.asked_at = self._clock()
+        self._watches[key] = watch  # the one asked for last is the last to go
         while len(self._watches) > MAX_WATCHES:
             del self._watches[next(iter(self._watches))]
         if watch.is_new:
-            self._find_due = self.clock()
+            self._resolve_due = self._clock()
         self._has_watches.set()
         return watch
 
     def _expire(self) -> None:
-        oldest = self.clock() - WATCH_EXPIRES_S
-        self._watches = {question: one for question, one in self._watches.items() if one.asked_at >= oldest}
+        oldest = self._clock() - WATCH_EXPIRES_S
+        self._watches = {key: one for key, one in self._watches.items() if one.asked_at >= oldest}
         if not self._watches:
             self._has_watches.clear()
         alive = {stream for watch in self._watches.values() for stream in watch.wanted}
         self._followers = {stream: one for stream, one in self._followers.items() if stream in alive}
 
-    # ---- finding streams
+    # ---- streams
 
     async def _turn(self) -> None:
         self._expire()
-        if self.clock() >= self._find_due and self._watches:
-            self._find_due = self.clock() + RESOLVE_EVERY_S
-            await self._find()
+        if self._clock() >= self._resolve_due and self._watches:
+            self._resolve_due = self._clock() + RESOLVE_EVERY_S
+            await self._resolve()
         self._start_reading()
 
-    async def _find(self) -> None:
+    async def _resolve(self) -> None:
         for watch in list(self._watches.values()):
             watch.is_new = False
-            jobs, _ = self.jobs.select_jobs(watch.task_ids, watch.manager, MAX_STREAMS)
-            await self.jobs.resolve(jobs)
-            watch.jobs, watch.of_jobs = self.jobs.select_jobs(watch.task_ids, watch.manager, MAX_STREAMS)
+            jobs, _ = self._resolver.select_jobs(watch.task_ids, watch.manager, MAX_STREAMS)
+            await self._resolver.resolve(jobs)
+            watch.jobs, watch.of_jobs = self._resolver.select_jobs(watch.task_ids, watch.manager, MAX_STREAMS)
             self._follow(watch)
-        self.jobs.forget(job for watch in self._watches.values() for job in watch.jobs)
+        self._resolver.forget(job for watch in self._watches.values() for job in watch.jobs)
 
     def _follow(self, watch: _Watch) -> None:
         """Choose the streams of a watch. A followed one stays while wanted, or the watch would jump from job to job."""
-        now = self.clock()
+        now = self._clock()
         streams = {(job.manager, job.stream): job for job in watch.jobs if job.stream}
         for stream in watch.wanted.keys() & streams.keys():
             watch.wanted[stream] = now
@@ -177,8 +182,8 @@ class LogWatch:
     def _join(self, watch: _Watch, stream: Stream, job: LoggingJob) -> None:
         """Begin to follow, or take over what others who follow it have of it."""
         if stream not in self._followers:
-            introspection, by_name = self.jobs.introspection(job.manager), bool(watch.task_ids)
-            self._followers[stream] = _Follower(introspection, job.stream, job.task_id, self.clock(), by_name)
+            introspection, by_name = self._resolver.introspection(job.manager), bool(watch.task_ids)
+            self._followers[stream] = _Follower(introspection, job.stream, job.task_id, self._clock(), by_name)
             return
         self._followers[stream].by_name |= bool(watch.task_ids)
         for other in self._watches.values():
@@ -190,7 +195,7 @@ class LogWatch:
 
     def _start_reading(self) -> None:
         self._take_ended()
-        due = [one for one in self._followers.values() if not one.reading and one.due <= self.clock()]
+        due = [one for one in self._followers.values() if not one.reading and one.due <= self._clock()]
         if due and len(self._reads) < READS_AT_ONCE:
             follower = min(due, key=lambda one: (not one.by_name, one.due))
             follower.reading = True
@@ -215,7 +220,7 @@ class LogWatch:
         else:
             follower.interval = min(LONGEST_INTERVAL_S, follower.interval * INTERVAL_GROWTH)
             follower.empty_reads += 1
-        follower.due = self.clock() + follower.interval
+        follower.due = self._clock() + follower.interval
 
     def _watches_of(self, follower: _Follower) -> Iterable[_Watch]:
         for stream, one in self._followers.items():
