@@ -20,7 +20,7 @@ from engine.backends.protocol import HPCBackend
 from engine.deliveries import Deliveries, Replies, Storage
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape, TaskWork
-from engine.pickles.function_names import function_name
+from engine.pickles.function_names import read_function_name
 from engine.storage.byte_budget import ByteBudget
 from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
 from engine.task_events import TaskEvents
@@ -102,7 +102,7 @@ class AWSHPCTaskManager:
         """Take a task. One that we hold already (the scheduler handed it on and back) is attached, not run again."""
         held = self._records.get(task.task_id)
         if held is not None:
-            self._claim(held)
+            self._reattach(held)
             return
         record = self._records[task.task_id] = TaskRecord(task, requested_shape(task))
         self._events.on_arrived(record)
@@ -111,7 +111,7 @@ class AWSHPCTaskManager:
             self._attach(record, placement)
             return
         self._queue.push(task.task_id, task.priority)
-        self._pump()
+        self._start_queued()
 
     def on_cancel(self, cancel: CancelRequested) -> None:
         """Apply Scaler's semantics of a cancel: what doesn't run yet is dropped, what runs ends only by force."""
@@ -172,7 +172,7 @@ class AWSHPCTaskManager:
             self._events.on_changed(record)
             if record.state in (TaskState.COLLECTING, TaskState.PAUSED):
                 self._enter(record, TaskState.SUBMITTED)
-        self._pump()
+        self._start_queued()
 
     def on_state(self, task_id: bytes, state: BatchState) -> None:
         """See `BackendObserver`: Batch reports another state of the task's job."""
@@ -203,7 +203,7 @@ class AWSHPCTaskManager:
         self._paused = ""
         logger.info("resumed: AWS accepts our credentials again")
         self._move_all(TaskState.PAUSED, TaskState.COLLECTING)
-        self._pump()
+        self._start_queued()
 
     def on_lost_ownership(self, reason: str) -> None:
         """See `BackendObserver`: the lease is lost; the worker manager ends."""
@@ -225,7 +225,7 @@ class AWSHPCTaskManager:
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
         """Change the slots from now on; what runs beyond a lower bound goes on."""
         self._max_concurrent_jobs = max_concurrent_jobs
-        self._pump()
+        self._start_queued()
 
     # ---- life cycle
 
@@ -245,7 +245,7 @@ class AWSHPCTaskManager:
     def accept(self) -> None:
         """Start tasks again after a drain."""
         self._accepting = True
-        self._pump()
+        self._start_queued()
 
     async def close(self) -> None:
         """End whatever still runs in the background."""
@@ -255,7 +255,7 @@ class AWSHPCTaskManager:
 
     # ---- inside
 
-    def _pump(self) -> None:
+    def _start_queued(self) -> None:
         while self._may_start() and len(self._queue):
             record = self._records[self._queue.pop()]
             self._enter(record, TaskState.LOADING)
@@ -278,20 +278,20 @@ class AWSHPCTaskManager:
                 outcome = _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
                 await self._deliver(record, outcome)
         else:
-            self._hand_over(record, work)
+            self._submit(record, work)
         finally:
             self._loading -= 1
-            self._pump()
+            self._start_queued()
 
     async def _read(self, task: TaskArrived, shape: ResourceShape) -> TaskWork:
         ids = (task.serializer_id, task.function_id, *task.argument_ids)
         serializer, function, *arguments = await asyncio.gather(*map(self._objects.get, ids))
         return TaskWork(task.task_id, shape, serializer, function, tuple(arguments))
 
-    def _hand_over(self, record: TaskRecord, work: TaskWork) -> None:
+    def _submit(self, record: TaskRecord, work: TaskWork) -> None:
         if record.state is not TaskState.LOADING:
             return
-        record.function_name = function_name(work.function.data)
+        record.function_name = read_function_name(work.function.data)
         self._held[record.task_id] = work.blobs
         self._budget.hold(work.blobs)
         self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
@@ -308,7 +308,7 @@ class AWSHPCTaskManager:
         for task_id in task_ids:
             self._end(self._records[task_id])
 
-    def _claim(self, record: TaskRecord) -> None:
+    def _reattach(self, record: TaskRecord) -> None:
         if record.state is TaskState.DELIVERED:
             self._start(self._deliveries.announce(record.task_id))
         elif record.state is TaskState.ADOPTING:
@@ -378,10 +378,10 @@ class AWSHPCTaskManager:
         record.move(state)
         self._events.on_changed(record)
         self._slots_used += record.holds_slot - held
-        self._note_idleness()
+        self._update_idle()
         if held and not record.holds_slot:
             self._release_bytes(record.task_id)
-            self._pump()
+            self._start_queued()
 
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
@@ -389,7 +389,7 @@ class AWSHPCTaskManager:
         self._events.on_left(record)
         self._enter(record, TaskState.ENDED)
 
-    def _note_idleness(self) -> None:
+    def _update_idle(self) -> None:
         if self._slots_used or self._deliveries:
             self._idle.clear()
         else:

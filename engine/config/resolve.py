@@ -100,7 +100,7 @@ def _find_flagged_table(layers: Sequence[Layer], flags: Layer) -> int | None:
 
 def _manager(layer: Layer, default_region: Callable[[], str | None]) -> ManagerConfig:
     _check_complete(layer)
-    values = _parsed(layer, ParameterScope.MANAGER)
+    values = _parse_scope(layer, ParameterScope.MANAGER)
     values["worker_manager_id"] = _manager_id(layer)
     if "aws_region" not in values:
         values["aws_region"] = default_region() or BY_NAME["aws_region"].default
@@ -125,7 +125,7 @@ def _describe_sources(parameter: Parameter) -> str:
     return f"{parameter.flag} (or {parameter.environment})"
 
 
-def _parsed(layer: Layer, scope: ParameterScope) -> dict[str, object]:
+def _parse_scope(layer: Layer, scope: ParameterScope) -> dict[str, object]:
     """The values of a scope by their field's name."""
     parameters = (BY_NAME[name] for name in layer if _scope(name) is scope)
     return {parameter.target: _parse(parameter, layer) for parameter in parameters}
@@ -164,7 +164,7 @@ def _merge_shared(layers: Sequence[Layer]) -> dict[str, object]:
     """Values of the whole engine; several tables must agree on them, because one process has one of each."""
     shared: dict[str, object] = {}
     for layer in layers:
-        for target, value in _parsed(layer, ParameterScope.ENGINE).items():
+        for target, value in _parse_scope(layer, ParameterScope.ENGINE).items():
             if shared.setdefault(target, value) != value:
                 raise ConfigError(
                     f"{target} is {shared[target]!r} in one table of the file and {value!r} in another, but "
@@ -185,7 +185,7 @@ def _check_telemetry(shared: Mapping[str, object]) -> None:
 def _notes(layers: Sequence[Layer], managers: Sequence[ManagerConfig]) -> list[str]:
     notes: list[str] = []
     for layer, manager in zip(layers, managers, strict=True):
-        ignored = _parsed(layer, ParameterScope.NO_EFFECT)
+        ignored = _parse_scope(layer, ParameterScope.NO_EFFECT)
         notes += [f"{layer[name].where} is without effect: {BY_NAME[name].help}" for name in ignored]
         notes += _queue_note(layer, manager)
     return notes

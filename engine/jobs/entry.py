@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape
-from engine.pickles.error_names import error_name
+from engine.pickles.error_names import read_error_name
 from engine.task_record import TaskRecord
 from engine.telemetry.schema.messages import JobRecord, JobRow, JobState, Transition
 
@@ -95,7 +95,7 @@ class JobEntry:
     def end(self, outcome: Outcome) -> None:
         """Take the outcome: its profile, and the error of a failure."""
         self._profile = outcome.profile
-        self.set_reason("" if outcome.succeeded else outcome.reason or error_name(outcome.body))
+        self.set_reason("" if outcome.succeeded else outcome.reason or read_error_name(outcome.body))
 
     # ---- views
 

@@ -70,7 +70,7 @@ class JobRegistry:
 
     def on_changed(self, record: TaskRecord) -> None:
         """See `TaskEvents`: derive the displayed state."""
-        entry = self._living(record.task_id)
+        entry = self._find_living(record.task_id)
         if entry is None:
             return
         entry.set_function(record.function_name)
@@ -93,28 +93,28 @@ class JobRegistry:
 
     def on_observed(self, task_id: bytes, observation: JobObservation) -> None:
         """See `TaskEvents`."""
-        entry = self._living(task_id)
+        entry = self._find_living(task_id)
         if entry is not None:
             entry.observe(observation)
             self._changed[task_id] = None
 
     def on_ended(self, outcome: Outcome) -> None:
         """See `TaskEvents`: the entry is kept as an ended one."""
-        entry = self._living(outcome.task_id)
+        entry = self._find_living(outcome.task_id)
         if entry is not None:
             entry.end(outcome)
             self._enter(entry, JobState.SUCCEEDED if outcome.succeeded else JobState.FAILED)
 
     def on_withdrawn(self, record: TaskRecord, why: str) -> None:
         """See `TaskEvents`: the entry is kept as a cancelled one."""
-        entry = self._living(record.task_id)
+        entry = self._find_living(record.task_id)
         if entry is not None:
             entry.set_reason(why)
             self._enter(entry, JobState.CANCELLED)
 
     def on_left(self, record: TaskRecord) -> None:
         """See `TaskEvents`: drop the entry of a task that has not ended."""
-        entry = self._living(record.task_id)
+        entry = self._find_living(record.task_id)
         if entry is not None:
             del self._entries[record.task_id]
             self._forget(entry)
@@ -185,12 +185,12 @@ class JobRegistry:
         except ValueError:
             return None
 
-    def _living(self, task_id: bytes) -> JobEntry | None:
+    def _find_living(self, task_id: bytes) -> JobEntry | None:
         entry = self._entries.get(task_id)
         return None if entry is None or entry.state in ENDED else entry
 
     def _place(self, task_id: bytes, placement: Placement, index: int) -> None:
-        entry = self._living(task_id)
+        entry = self._find_living(task_id)
         if entry is not None:
             entry.place(placement, index)
             self._changed[task_id] = None

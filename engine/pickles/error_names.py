@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from engine.pickles.function_names import opcodes
+from engine.pickles.function_names import read_opcodes
 
 _LONGEST_NAME: Final = 80
 _SCANNED_BYTES: Final = 64 * 1024
 
 
-def error_name(pickled: bytes) -> str:
+def read_error_name(pickled: bytes) -> str:
     """Read the class, `ZeroDivisionError` say, at most 80 printable characters; empty when the pickle shows none."""
     try:
         name = _first_class(pickled[:_SCANNED_BYTES])
@@ -25,7 +25,7 @@ def error_name(pickled: bytes) -> str:
 
 def _first_class(pickled: bytes) -> str:
     recent: deque[str] = deque(maxlen=2)
-    for opcode, argument, _ in opcodes(pickled):
+    for opcode, argument, _ in read_opcodes(pickled):
         if opcode.name == "GLOBAL" and isinstance(argument, str):
             return argument.rpartition(" ")[2]
         if opcode.name == "STACK_GLOBAL" and len(recent) == 2 and not recent[0].startswith("cloudpickle"):

@@ -40,7 +40,7 @@ class Recorder:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = _opened_to_append(path)
+        self._file = _open_to_append(path)
         self._encoder = msgspec.msgpack.Encoder()
         self._compressor = zlib.compressobj()
         self._key_at = float("-inf")
@@ -83,7 +83,7 @@ class Recording:
         except EngineError:
             self._file.close()
             raise
-        self._frames = list(_heads(self._file))
+        self._frames = list(_read_heads(self._file))
         self.times: Final = list(accumulate((at for _, _, at, _ in self._frames), max))
         """Of each frame, seconds since the epoch; a clock that was set back counts as standing still."""
         self.keys: Final = [index for index, (_, _, _, kind) in enumerate(self._frames) if kind == _KEY]
@@ -132,7 +132,7 @@ class Recording:
         self._file.close()
 
 
-def _opened_to_append(path: Path) -> BinaryIO:
+def _open_to_append(path: Path) -> BinaryIO:
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
     try:
         if os.fstat(file.fileno()).st_size == 0:
@@ -140,7 +140,7 @@ def _opened_to_append(path: Path) -> BinaryIO:
         else:
             _check_magic(file, path)
             end = file.tell()
-            for offset, size, _, _ in _heads(file):
+            for offset, size, _, _ in _read_heads(file):
                 end = offset + size
             file.truncate(end)  # whatever a killed writer left half written
             file.seek(end)
@@ -167,7 +167,7 @@ def _check_magic(file: BinaryIO, path: Path) -> None:
     raise EngineError(f"{path} is no recording: expected a file made by --record")
 
 
-def _heads(file: BinaryIO) -> Iterator[tuple[int, int, float, int]]:
+def _read_heads(file: BinaryIO) -> Iterator[tuple[int, int, float, int]]:
     """Offset and size of the data, time and kind of every whole frame from here on."""
     offset = file.tell()
     length = os.fstat(file.fileno()).st_size

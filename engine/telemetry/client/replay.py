@@ -145,7 +145,7 @@ class ReplaySource:
         if snapshot is None:
             return Refusal("the recording is empty: nothing was published while it ran")
         if isinstance(request, GetJobPage):
-            return self._window(request, snapshot)
+            return self._job_page(request, snapshot)
         if isinstance(request, GetJob):
             return self._job(request.task_id)
         if isinstance(request, GetTrends):
@@ -160,20 +160,20 @@ class ReplaySource:
             return Welcome(self.replica.engine, snapshot.vitals, managers, may_control=False)
         return Refusal(NO_DIAGNOSIS if isinstance(request, Diagnose) else NO_CONTROL)
 
-    def _window(self, request: GetJobPage, snapshot: Snapshot) -> Answer:
+    def _job_page(self, request: GetJobPage, snapshot: Snapshot) -> Answer:
         try:
             return make_page(self.replica.rows.values(), request, snapshot.at)
         except QueryError as error:
             return Refusal(str(error))
 
     def _job(self, task_id: str) -> Answer:
-        found = self._matching(task_id)
+        found = self._find_rows(task_id)
         if len(found) == 1:
             return Job(JobRecord(found[0], note=ROW_ONLY))
         how_many = "no task" if not found else f"{len(found)} tasks"
         return Refusal(f"{how_many} of this moment begin with {task_id}: give the whole id, or seek to another time")
 
-    def _matching(self, task_id: str) -> list[JobRow]:
+    def _find_rows(self, task_id: str) -> list[JobRow]:
         if (row := self.replica.rows.get(task_id)) is not None:
             return [row]
         return [row for id, row in self.replica.rows.items() if id.startswith(task_id)]

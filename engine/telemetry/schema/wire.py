@@ -55,20 +55,20 @@ def encode(message: Tick | Ask | Reply) -> bytes:
 
 def decode_tick(frame: bytes) -> Tick:
     """Decode a published frame. Raises `BadFrame`, `OtherVersion`."""
-    return _decoded(frame, _ticks, MAX_MESSAGE_BYTES)
+    return _decode(frame, _ticks, MAX_MESSAGE_BYTES)
 
 
 def decode_ask(frame: bytes) -> Ask:
     """Decode a request. Raises `BadFrame`, `OtherVersion`."""
-    return _decoded(frame, _asks, MAX_REQUEST_BYTES)
+    return _decode(frame, _asks, MAX_REQUEST_BYTES)
 
 
 def decode_reply(frame: bytes) -> Reply:
     """Decode an answer. Raises `BadFrame`, `OtherVersion`."""
-    return _decoded(frame, _replies, MAX_MESSAGE_BYTES)
+    return _decode(frame, _replies, MAX_MESSAGE_BYTES)
 
 
-def _decoded(frame: bytes, decoder: msgspec.msgpack.Decoder[T], limit: int) -> T:
+def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[T], limit: int) -> T:
     if len(frame) > limit:
         raise BadFrame(f"a message of {len(frame)} bytes, more than the {limit} that are allowed")
     try:

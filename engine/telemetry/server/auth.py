@@ -74,7 +74,7 @@ class CurveAuthenticator:
 
     def role_of(self, frame: zmq.Frame) -> KeyRole | None:
         """Role of a message's sender (a frame received with `copy=False`); None: not let in any more."""
-        return self._allowed_now().get(str(frame.get("User-Id")))
+        return self._current_roles().get(str(frame.get("User-Id")))
 
     async def _answer(self, socket: zmq.asyncio.Socket) -> None:
         while True:
@@ -83,14 +83,14 @@ class CurveAuthenticator:
 
     def _decide(self, question: list[bytes]) -> list[bytes]:
         request_id = question[1] if len(question) > 1 else b""
-        client = _key_of(question)
-        role = self._allowed_now().get(client)
+        client = _client_key(question)
+        role = self._current_roles().get(client)
         domain = question[2] if len(question) > 2 else b""
         if role is KeyRole.CONTROL or (role is KeyRole.VIEW and domain == SocketDomain.VIEW.value.encode()):
             return [_ZAP_VERSION, request_id, b"200", b"OK", client.encode(), b""]
         return [_ZAP_VERSION, request_id, b"400", b"not let in", b"", b""]
 
-    def _allowed_now(self) -> dict[str, KeyRole]:
+    def _current_roles(self) -> dict[str, KeyRole]:
         if self._clock() - self._read_at >= _RELOAD_KEYS_S:
             self._read_at = self._clock()
             try:
@@ -100,7 +100,7 @@ class CurveAuthenticator:
         return self._allowed
 
 
-def _key_of(question: list[bytes]) -> str:
+def _client_key(question: list[bytes]) -> str:
     """The client's public key in text form; empty for what isn't a CURVE question (RFC 27: credentials come last)."""
     if len(question) != 7 or question[0] != _ZAP_VERSION or question[5] != b"CURVE" or len(question[6]) != 32:
         return ""

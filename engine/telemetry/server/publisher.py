@@ -64,9 +64,9 @@ class Publisher:
             await self._sleep(TICK_S)
             self._builder.vitals.sample(max(0.0, self._monotonic() - due))
             self._builder.sample_trends()
-            self.beat()
+            self.publish_due()
 
-    def beat(self) -> None:
+    def publish_due(self) -> None:
         """Publish a tick when something changed, or when the last one is `IDLE_TICK_S` ago. Call it every `TICK_S`."""
         self._take_subscriptions()
         self._quiet += 1

@@ -57,7 +57,7 @@ class RequestServer:
                 self._note_sender(sender.bytes)
                 task = asyncio.create_task(self._serve(sender.bytes, frames))
                 self._under_way.add(task)
-                task.add_done_callback(self._served)
+                task.add_done_callback(self._finish)
         finally:
             await cancel_and_wait(self._under_way)
 
@@ -74,9 +74,9 @@ class RequestServer:
             if error.id is not None:
                 self._send(sender, error.id, Refusal(UNKNOWN))
         else:
-            self._send(sender, ask.id, await self._answered(ask, frames[0]))
+            self._send(sender, ask.id, await self._answer_or_refuse(ask, frames[0]))
 
-    async def _answered(self, ask: Ask, frame: zmq.Frame) -> Answer:
+    async def _answer_or_refuse(self, ask: Ask, frame: zmq.Frame) -> Answer:
         try:
             return await self._answer(ask.request, frame)
         except QueryError as error:
@@ -90,7 +90,7 @@ class RequestServer:
             # a ROUTER never waits: a viewer that doesn't read loses the answer
             self._socket.send_multipart([sender, frame], zmq.NOBLOCK)
 
-    def _served(self, task: asyncio.Task[None]) -> None:
+    def _finish(self, task: asyncio.Task[None]) -> None:
         """Report a defect in an answer once; it costs no more than an answer that does not come."""
         self._under_way.discard(task)
         self._room.release()

@@ -141,9 +141,9 @@ async def test_a_client_that_is_taken_off_the_list_has_no_role_any_more(keys: Pa
     keeper = CurveAuthenticator(keys / "engine", clock=lambda: now)
     (keys / "engine" / "allowed" / "view.json").unlink()
     public = ClientKeys.load(keys / "view.json").public
-    assert keeper._allowed_now()[public] is KeyRole.VIEW
+    assert keeper._current_roles()[public] is KeyRole.VIEW
     now = 2.0
-    assert public not in keeper._allowed_now()
+    assert public not in keeper._current_roles()
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Listening:
         assert self.socket.poll(5000)
 
     def beat(self) -> Tick | None:
-        self.publisher.beat()
+        self.publisher.publish_due()
         return decode_tick(self.listener.recv()) if self.listener.poll(0) else None
 
 
@@ -49,7 +49,7 @@ def listening() -> Iterator[Listening]:
 def test_without_subscribers_numbers_go_up_and_no_viewer_is_noted(listening: Listening) -> None:
     for number in range(5):
         listening.managed.tasks.arrive(number)
-        listening.publisher.beat()
+        listening.publisher.publish_due()
     assert (listening.publisher.seq, listening.managed.introspection.viewer_notes) == (5, 0)
     assert not listening.managed.registry.has_changes
 
@@ -108,7 +108,7 @@ async def test_a_listener_that_stands_still_misses_ticks_instead_of_piling_them_
         for beat in range(200):
             for number in range(300):
                 managed.tasks.arrive(1000 * beat + number)
-            publisher.beat()
+            publisher.publish_due()
         heard = 0
         while listener.poll(200):
             listener.recv()
