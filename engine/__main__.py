@@ -20,7 +20,7 @@ import msgspec
 from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
 from engine.jobs.registry import ENDED_KEPT, JobRegistry
-from engine.logs import configure_logging
+from engine.logging_setup import configure_logging
 from engine.telemetry.server.service import telemetry
 from engine.worker_manager import AWSHPCWorkerManager
 

@@ -1,4 +1,4 @@
-"""The certain end of asyncio tasks."""
+"""Cancellation of asyncio tasks that is certain to end them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-REPEAT_S: Final = 0.2
+CANCEL_REPEAT_S: Final = 0.2
 
 
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
@@ -18,6 +18,6 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
     while running:
         for task in running:
             task.cancel()
-        ended, running = await asyncio.wait(running, timeout=REPEAT_S)
+        ended, running = await asyncio.wait(running, timeout=CANCEL_REPEAT_S)
         for task in ended:
             _ = task.cancelled() or task.exception()  # retrieved, or asyncio would report it

@@ -1,7 +1,7 @@
-"""The last steps of a task: its outcome into object storage, the word to the scheduler, the proof that it heard.
+"""Delivery of outcomes: the result into object storage, the notice to the scheduler, the proof that it was received.
 
-A delivery is *unannounced* until the scheduler was told on a living connection, then *unconfirmed* until a barrier
-proves that it heard. Only then may the backend forget what S3 holds.
+A delivery is *unannounced* until a notice went out on a living connection, then *unconfirmed* until a barrier proves
+that the scheduler has handled it. Only then may the backend delete what S3 holds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from engine.messages import CancelAnswer, LinkDown, ResultNotice, TaskArrived
 from engine.model import Outcome
 from engine.scaler_link import new_result_id, pack_profile
 
-SETTLE_S: Final = 0.2
+CONFIRM_BATCH_S: Final = 0.2
 """Results gathered behind one barrier, so that deletions are bulk ones."""
 
 
@@ -24,21 +24,25 @@ Forget = Callable[[Sequence[bytes]], Awaitable[None]]
 class Storage(Protocol):
     """Scaler's object storage; waits through its outages."""
 
-    async def get(self, object_id: bytes) -> bytes: ...
+    async def get(self, object_id: bytes) -> bytes:
+        """Read an object; waits until it exists."""
 
-    async def put(self, object_id: bytes, data: bytes) -> None: ...
+    async def put(self, object_id: bytes, data: bytes) -> None:
+        """Store an object."""
 
 
 class Replies(Protocol):
-    """What may be said to the scheduler; raises `LinkDown` while there is no connection."""
+    """Messages of a worker to the scheduler; each raises `LinkDown` while there is no connection."""
 
-    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None: ...
+    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
+        """Confirm or refuse a cancel."""
 
-    async def announce_result(self, notice: ResultNotice) -> None: ...
+    async def announce_result(self, notice: ResultNotice) -> None:
+        """Announce the end of a task, whose result is in object storage."""
 
 
 class Deliveries:
-    """Every delivery between its outcome and its confirmation; a notice is about 300 bytes."""
+    """Deliveries between their outcome and its confirmation; each costs about 300 bytes."""
 
     def __init__(self, put: Callable[[bytes, bytes], Awaitable[None]]) -> None:
         self._put = put
@@ -51,10 +55,11 @@ class Deliveries:
         return len(self._notices)
 
     def connect(self, replies: Replies) -> None:
+        """Send notices through `replies` from now on."""
         self._replies = replies
 
     async def store(self, task: TaskArrived, outcome: Outcome) -> None:
-        """Put the raw outcome where the client reads it; from here on it is ours to announce."""
+        """Put the raw outcome where the client reads it; from here on the notice is ours to send."""
         object_id = new_result_id(task.client_id)
         await self._put(object_id, outcome.body)
         profile = pack_profile(outcome.profile.duration_s, outcome.profile.peak_bytes, outcome.profile.cpu_s)
@@ -62,7 +67,7 @@ class Deliveries:
         self._notices[task.task_id] = notice
 
     async def announce(self, task_id: bytes) -> None:
-        """Tell the scheduler; without a connection the task's return on the next one is the occasion."""
+        """Send a task's notice. Without a connection nothing is sent: the task comes again on the next one."""
         notice = self._notices.get(task_id)
         if self._replies is None or notice is None:
             return
@@ -75,22 +80,22 @@ class Deliveries:
         self._something_to_settle.set()
 
     def on_link_lost(self) -> None:
-        """What was announced may not have been heard."""
+        """The connection ended: what was announced may not have been received."""
         self._unconfirmed.clear()
 
     def on_joined(self) -> None:
-        """What the scheduler still wants, it has sent again before this: the rest it has heard of, or dropped."""
+        """The scheduler registered us and has sent again what it still wants: the rest is confirmed, or dropped."""
         self._unconfirmed |= self._notices.keys()
         self._something_to_settle.set()
 
     async def settle(
         self, barrier: Callable[[], Awaitable[None]], forget: Forget, ended: Callable[[Sequence[bytes]], None]
     ) -> None:
-        """Let go of what the scheduler has heard of, in batches, until cancelled. Raises what `barrier` raises."""
+        """Drop confirmed deliveries, in batches behind one barrier, until cancelled. Raises what `barrier` raises."""
         while True:
             await self._something_to_settle.wait()
             self._something_to_settle.clear()
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(CONFIRM_BATCH_S)
             batch = tuple(self._unconfirmed)
             if batch:
                 await barrier()

@@ -1,26 +1,26 @@
-"""Errors that a person reads: one sentence, what is wrong, what was expected, what to do."""
+"""Errors that end a program: one sentence that says what is wrong, what was expected, what to do."""
 
 from __future__ import annotations
 
 
 class EngineError(Exception):
-    """Ends the engine with `exit_code` and its text as the one line that is printed."""
+    """Error that ends the engine with `exit_code` and its text as the one line that is printed."""
 
     exit_code = 1
 
 
 class ConfigError(EngineError):
-    """Wrong usage or configuration: names the key, the value and what is allowed."""
+    """Wrong usage or configuration; names the key, the value and what is allowed."""
 
     exit_code = 2
 
 
 class StartupError(EngineError):
-    """What the engine was given can't work: no credentials, no such queue, a definition without its `Ref::`s."""
+    """Something the engine was given can't work: no credentials, no such queue, a definition without its `Ref::`s."""
 
 
 class SchedulerLost(EngineError):
-    """The death timeout passed without a word from the scheduler."""
+    """No word from the scheduler for longer than the death timeout."""
 
     def __init__(self, address: str, silence: float) -> None:
         super().__init__(
@@ -44,6 +44,6 @@ class NotDrained(EngineError):
 
 
 class ClusterShutdown(EngineError):
-    """A client shut the whole cluster down: nobody waits for results any more."""
+    """A client shut the whole cluster down; no one waits for results any more."""
 
     exit_code = 0

@@ -1,4 +1,4 @@
-"""Heartbeats of the worker link, and the barrier that they make.
+"""Heartbeats of the worker link, and the barrier built on their echoes.
 
 The scheduler acknowledges neither results nor objects, but it answers each heartbeat with an echo, in order. So
 the echo of a heartbeat that was sent after a TaskResult proves that the scheduler has handled that result.
@@ -23,7 +23,7 @@ Send = Callable[[WorkerVitals], Awaitable[None]]
 
 
 class HeartbeatManager:
-    """Sends heartbeats over one worker connection and counts their echoes. One instance a connection."""
+    """Heartbeats of one worker connection, and the count of their echoes. One instance a connection."""
 
     def __init__(
         self,
@@ -45,21 +45,24 @@ class HeartbeatManager:
 
     @property
     def has_echo(self) -> bool:
+        """The scheduler has answered on this connection."""
         return self._echoed > 0
 
     async def run(self) -> None:
-        """Beat until the connection ends. Raises `LinkDown` when echoes stay out for too long."""
+        """Send heartbeats until the connection ends. Raises `LinkDown` when echoes stay out for too long."""
         while True:
             await self.beat()
             await asyncio.sleep(self._interval if self.has_echo else min(self._interval, 1.0))
             self._check_silence()
 
     async def beat(self) -> None:
+        """Send one heartbeat. Raises `LinkDown`."""
         self._sent += 1
         self._sent_at.append(self._clock())
         await self._send(self._vitals(int(self._latency * 1_000_000)))
 
     def on_echo(self) -> None:
+        """Count an echo, measure the latency (half the round trip), release the barriers it reaches."""
         self._echoed += 1
         self._last_heard = self._clock()
         if self._sent_at:
@@ -70,14 +73,14 @@ class HeartbeatManager:
                 reached.set_result(None)
 
     async def barrier(self) -> None:
-        """Return when the scheduler has handled all that was sent before. Raises `LinkDown` when the link ends."""
+        """Wait until the scheduler has handled all that was sent before. Raises `LinkDown` when the link ends."""
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._barriers.append((self._sent + 1, reached))
         await self.beat()
         await reached
 
     def close(self) -> None:
-        """The connection ended: whoever waits for a barrier learns that it was not reached."""
+        """Fail the open barriers: the connection ended before they were reached."""
         for _, reached in self._barriers:
             if not reached.done():
                 reached.set_exception(LinkDown("the connection to the scheduler ended before the barrier"))

@@ -1,4 +1,4 @@
-"""Whether a connection is up, since when, and what is wrong with it if not."""
+"""Health of a connection for people: up or down, since when, and what is wrong."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from engine.model import Link
 
 
 class LinkHealth:
-    """Told by whoever keeps the connection. `clock` gives seconds since the epoch."""
+    """State of one connection, kept by its owner. `clock` gives seconds since the epoch."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self.view = Link(name, up=False, since=clock(), detail="not connected yet")
 
-    def up(self, address: str) -> None:
-        self._tell(True, address)
+    def mark_up(self, address: str) -> None:
+        """The connection to `address` works."""
+        self._update(True, address)
 
-    def down(self, why: str) -> None:
-        self._tell(False, why)
+    def mark_down(self, why: str) -> None:
+        """The connection is down, for the reason `why`."""
+        self._update(False, why)
 
-    def _tell(self, up: bool, detail: str) -> None:
+    def _update(self, up: bool, detail: str) -> None:
         since = self.view.since if up == self.view.up else self._clock()
         self.view = Link(self.view.name, up, since, detail)

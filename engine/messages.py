@@ -1,4 +1,4 @@
-"""What passes between the Scaler link and the rest of the engine: plain data, no Scaler types.
+"""Messages between the Scaler link and the rest of the engine: plain data, no Scaler types.
 
 `SchedulerLink` makes these out of Scaler's protocol messages; nothing else in the engine knows that protocol.
 Identifiers are the raw bytes of Scaler's own: 16 for a task, 32 for an object.
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class TaskArrived:
-    """The scheduler hands us a task: ids only, the bytes lie in Scaler's object storage."""
+    """A task from the scheduler: ids only, the bytes lie in Scaler's object storage."""
 
     task_id: bytes
     client_id: bytes
@@ -26,7 +26,7 @@ class TaskArrived:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A client's cancel, or (never forced) the balancer that wants a queued task back."""
+    """A client's cancel, or (never forced) the balancer that takes a queued task back."""
 
     task_id: bytes
     force: bool
@@ -34,6 +34,8 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class ObjectsDeleted:
+    """Objects that their owner deleted from object storage."""
+
     object_ids: tuple[bytes, ...]
 
 
@@ -44,7 +46,7 @@ class ShutdownRequested:
 
 @dataclass(frozen=True, slots=True)
 class WorkerEcho:
-    """The scheduler's answer to one worker heartbeat; brings the address of object storage."""
+    """The scheduler's answer to one worker heartbeat, with the address of object storage."""
 
     object_storage_address: str
 
@@ -56,7 +58,7 @@ class ManagerEcho:
 
 @dataclass(frozen=True, slots=True)
 class CapacityWanted:
-    """How much the scheduler wants, declaratively: (concurrency, names of capabilities) pairs."""
+    """Concurrency that the scheduler wants, declaratively: (concurrency, names of capabilities) pairs."""
 
     requests: tuple[tuple[int, frozenset[str]], ...]
 
@@ -66,7 +68,7 @@ ManagerMessage = ManagerEcho | CapacityWanted
 
 
 class CancelAnswer(StrEnum):
-    """What a worker may say to a cancel; Scaler's own names."""
+    """Answer of a worker to a cancel; the values are Scaler's own names."""
 
     CANCELED = "canceled"
     FAILED = "cancelFailed"
@@ -75,7 +77,7 @@ class CancelAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResultNotice:
-    """A task's end, for the scheduler: the result itself is in object storage under `object_id`."""
+    """Notice of a task's end for the scheduler; the result itself is in object storage under `object_id`."""
 
     task_id: bytes
     client_id: bytes
@@ -86,7 +88,7 @@ class ResultNotice:
 
 @dataclass(frozen=True, slots=True)
 class WorkerVitals:
-    """What a worker heartbeat reports of us."""
+    """State of the worker that a heartbeat reports."""
 
     queue_size: int
     queued_tasks: int

@@ -23,7 +23,7 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResourceShape:
-    """What one task asks for; `None` leaves the job definition's own value. Memory in MiB, as Batch counts."""
+    """Resources that one task asks for; `None` leaves the job definition's value. Memory in MiB, as Batch counts."""
 
     vcpus: int | None = None
     memory_mib: int | None = None
@@ -42,12 +42,13 @@ class TaskWork:
 
     @property
     def blobs(self) -> tuple[Blob, ...]:
+        """Everything that the job needs, in the order of the payload."""
         return (self.serializer, self.function, *self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a submission went. `index` of a task is its position in `task_ids`; 0 for a single job.
+    """Submission that tasks became part of. `index` of a task is its position in `task_ids`; 0 for a single job.
 
     Of an adopted child `task_ids` is itself alone: `first_index` is its place in an array of `array_size`.
     """
@@ -66,10 +67,12 @@ class Placement:
 
     @property
     def tasks(self) -> int:
+        """Number of tasks in the submission, the children of an array."""
         return self.array_size or len(self.task_ids)
 
     @property
     def is_array(self) -> bool:
+        """The submission is an array job, whose children have ids of their own."""
         return self.tasks > 1
 
     def job_of(self, index: int) -> str:
@@ -79,7 +82,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a run cost: wall seconds, peak resident bytes, CPU seconds."""
+    """Cost of a run: wall seconds, peak resident bytes, CPU seconds."""
 
     duration_s: float = 0.0
     peak_bytes: int = 0
@@ -88,7 +91,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of one task: the raw serialized result, or the raw pickled exception."""
+    """End of one task: the raw serialized result, or the raw pickled exception."""
 
     task_id: bytes
     succeeded: bool
@@ -100,7 +103,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class JobObservation:
-    """What was seen of a task's job besides its state; what isn't known is 0, empty or None.
+    """Facts about a task's job besides its state; what isn't known is 0, empty or None.
 
     `reason` is Batch's own ("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY …", "Host EC2 … terminated.").
     """
@@ -142,17 +145,36 @@ class LogEvent:
     taken_in_at: float
 
 
+class LogStatus(StrEnum):
+    """State of a log stream, or of the streams that one request is about."""
+
+    STREAMING = "streaming"
+    WAITING = "waiting"
+    """No line yet, for a reason that may pass."""
+    EMPTY = "empty"
+    """There is a log, and nothing was or will be written to it."""
+    DENIED = "denied"
+    """The worker manager may not read it."""
+    MISSING = "missing"
+    """There is no such log."""
+
+    def describe(self, detail: str = "") -> str:
+        """For people: the state alone, or `state: detail`."""
+        return f"{self.value}: {detail}" if detail else self.value
+
+
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """What was new in a log stream. `token` is what to ask with next; `status` is the `LogPage`'s."""
+    """Events that are new in a log stream. `token` continues the read; `detail` says why there are none, in words."""
 
     events: tuple[LogEvent, ...] = ()
     token: str | None = None
-    status: str = "streaming"
+    status: LogStatus = LogStatus.STREAMING
+    detail: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One attempt as Batch tells it."""
+    """One attempt of a job, as DescribeJobs tells it."""
 
     started_at: float | None = None
     stopped_at: float | None = None
@@ -162,7 +184,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CallStats(msgspec.Struct, frozen=True):
-    """One AWS API since the engine started; percentiles over the last five minutes."""
+    """Calls of one AWS API since the engine started; percentiles over the last five minutes."""
 
     api: str
     calls: int = 0
@@ -172,6 +194,15 @@ class CallStats(msgspec.Struct, frozen=True):
     p99_ms: float = 0.0
     last_error: str = ""
     last_error_at: float | None = None
+
+
+class QuotaId(StrEnum):
+    """Quotas that rules are about; every other one is for people to read only."""
+
+    CONCURRENCY = "concurrency"
+    """Slots of the worker manager, `max_concurrent_jobs`."""
+    SUBMIT_RATE = "submit-rate"
+    """SubmitJob requests a second of the account."""
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -190,6 +221,8 @@ class Quota(msgspec.Struct, frozen=True):
     """How long calls wait at present because AWS throttled them."""
     note: str = ""
     """Which permission is missing, or what the limit means."""
+    id: str = ""
+    """A `QuotaId`, empty when no rule is about it; text on the wire, so that an older reader takes new ones."""
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The only door to Scaler: its transports and its wire protocol (`opengris-scaler` 2.9).
+"""Adapter to Scaler: its transports and its wire protocol (`opengris-scaler` 2.9), imported nowhere else.
 
 A `SchedulerLink` opens three kinds of channel: `ManagerChannel` (capacity heartbeats, scaling commands),
 `WorkerChannel` (tasks in, results out) and `StorageChannel` (object bytes). Each is one connection: it raises
@@ -68,7 +68,7 @@ _BROKEN: Final = (YMQException, ObjectStorageException, OSError)
 
 
 class SchedulerLink:
-    """Opens channels to one scheduler and its object storage. Owns the transport's I/O threads."""
+    """Factory of channels to one scheduler and its object storage. Owns the transport's I/O threads."""
 
     def __init__(self, worker_manager_id: str, io_threads: int = 1) -> None:
         self._worker_manager_id = worker_manager_id
@@ -96,7 +96,7 @@ class SchedulerLink:
         await _probe(address)
         identity = f"Storage|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
         connector = _StorageConnector(self._ymq, identity)
-        await _connecting(connector.connect(AddressConfig.from_string(address)), address)
+        await _await_connection(connector.connect(AddressConfig.from_string(address)), address)
         return StorageChannel(connector)
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class SchedulerLink:
             connector = _YMQConnector(self._ymq, identity.encode(), _unused_callback)
         await _probe(address)
         where = AddressConfig.from_string(address)
-        await _connecting(connector.connect(where, ConnectorRemoteType.Binder), address)
+        await _await_connection(connector.connect(where, ConnectorRemoteType.Binder), address)
         return connector
 
 
@@ -121,7 +121,7 @@ class ManagerChannel:
         self._worker_manager_id = worker_manager_id.encode()
 
     async def heartbeat(self, max_concurrency: int, capabilities: Mapping[str, int]) -> None:
-        """Say what we could run. The scheduler drops a manager after 10 s of silence."""
+        """Advertise capacity. The scheduler drops a manager after 10 s of silence. Raises `LinkDown`."""
         message = WorkerManagerHeartbeat(
             maxTaskConcurrency=max_concurrency,
             capabilities=dict_to_capabilities(dict(capabilities)),
@@ -130,7 +130,7 @@ class ManagerChannel:
         await _send(self._connector, message)
 
     async def receive(self) -> ManagerMessage | None:
-        """The next message; `None` for one that means nothing to a worker manager."""
+        """Wait for the next message; `None` for one that means nothing to a worker manager. Raises `LinkDown`."""
         match await _receive(self._connector):
             case WorkerManagerCommand() as command:
                 return _capacity_wanted(command)
@@ -140,6 +140,7 @@ class ManagerChannel:
                 return None
 
     def close(self) -> None:
+        """End the connection."""
         self._connector.destroy()
 
 
@@ -151,7 +152,7 @@ class WorkerChannel:
         self._worker_manager_id = worker_manager_id.encode()
 
     async def heartbeat(self, vitals: WorkerVitals) -> None:
-        """The first one registers the worker; each is answered by one echo."""
+        """Send a heartbeat; the first one registers the worker, each is answered by one echo. Raises `LinkDown`."""
         limit, available = get_memory_limit_and_available()
         message = WorkerHeartbeat(
             agent=Resource(cpu=0, rss=0),
@@ -168,7 +169,7 @@ class WorkerChannel:
         await _send(self._connector, message)
 
     async def announce_result(self, notice: ResultNotice) -> None:
-        """Tell the scheduler of a result object, then of the task's end."""
+        """Announce a result object, then the task's end. Raises `LinkDown`."""
         await _send(self._connector, _object_created(notice))
         kind = TaskResultType.success if notice.succeeded else TaskResultType.failed
         message = TaskResult(
@@ -180,6 +181,7 @@ class WorkerChannel:
         await _send(self._connector, message)
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
+        """Confirm or refuse a cancel. Raises `LinkDown`."""
         kind = TaskCancelConfirmType[answer.value]
         message = TaskCancelConfirm(taskId=TaskID(task_id), cancelConfirmType=kind)
         await _send(self._connector, message)
@@ -197,11 +199,11 @@ class WorkerChannel:
         raise LinkDown("the other end closed the connection")
 
     async def farewell(self) -> None:
-        """The scheduler hands on, at once, whatever it thinks this identity holds."""
+        """Disconnect this identity: the scheduler hands on, at once, whatever it thinks it holds. Raises `LinkDown`."""
         await _send(self._connector, WorkerDisconnectNotification())
 
     async def receive(self) -> WorkerMessage | None:
-        """The next message; `None` for one that means nothing to a worker."""
+        """Wait for the next message; `None` for one that means nothing to a worker. Raises `LinkDown`."""
         match await _receive(self._connector):
             case Task() as task:
                 return _task_arrived(task)
@@ -219,6 +221,7 @@ class WorkerChannel:
                 return None
 
     def close(self) -> None:
+        """End the connection."""
         self._connector.destroy()
 
 
@@ -233,11 +236,12 @@ class StorageChannel:
         self._connector = connector
 
     async def get(self, object_id: bytes) -> bytes:
-        """The object's bytes, untouched. Waits as long as the object does not exist."""
+        """Read an object's bytes, untouched. Waits as long as the object does not exist. Raises `LinkDown`."""
         data = await _translate(self._connector.get_object(ObjectID(object_id)))
         return bytes(data)
 
     async def put(self, object_id: bytes, data: bytes) -> None:
+        """Store an object; nothing acknowledges it. Raises `LinkDown`."""
         await _translate(self._connector.set_object(ObjectID(object_id), data))
 
     async def run(self) -> None:
@@ -246,16 +250,17 @@ class StorageChannel:
             await _translate(self._connector.routine())
 
     def close(self) -> None:
+        """End the connection."""
         self._connector.destroy()
 
 
 def new_result_id(client_id: bytes) -> bytes:
-    """A fresh object id that the client owns, as Scaler's own workers make them."""
+    """Make a fresh object id that the client owns, as Scaler's own workers do."""
     return bytes(ObjectID.generate_object_id(ClientID(client_id)))
 
 
 def pack_profile(duration_s: float, peak_bytes: int, cpu_s: float) -> bytes:
-    """The metadata of a result; a client with `profiling=True` reads it."""
+    """Serialize the metadata of a result; a client with `profiling=True` reads it."""
     return bytes(ProfileResult(duration_s, peak_bytes, cpu_s).serialize())
 
 
@@ -295,7 +300,7 @@ async def _probe(address: str) -> None:
     writer.close()
 
 
-async def _connecting(attempt: Awaitable[None], address: str) -> None:
+async def _await_connection(attempt: Awaitable[None], address: str) -> None:
     try:
         await asyncio.wait_for(attempt, CONNECT_TIMEOUT_S)
     except (TimeoutError, *_BROKEN) as error:

@@ -1,4 +1,4 @@
-"""What the task manager tells of its tasks' lives; `engine.jobs.registry.JobBook` listens."""
+"""Events of tasks' lives as the task manager reports them; `engine.jobs.registry.JobRegistry` listens."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from engine.task_record import TaskRecord
 
 
 class TaskEvents(Protocol):
-    """Called on the event loop at every step, so each costs microseconds a task and never raises."""
+    """Observer of tasks. Called on the event loop at every step: each call takes microseconds and never raises."""
 
-    def arrived(self, record: TaskRecord) -> None:
+    def on_arrived(self, record: TaskRecord) -> None:
         """A task is ours, new or come back."""
 
-    def changed(self, record: TaskRecord) -> None:
+    def on_changed(self, record: TaskRecord) -> None:
         """Its state, or what Batch says of its job, is another one."""
 
-    def placed(self, placement: Placement) -> None:
+    def on_placed(self, placement: Placement) -> None:
         """These tasks were submitted."""
 
-    def adopted(self, placement: Placement) -> None:
+    def on_adopted(self, placement: Placement) -> None:
         """A predecessor had submitted this task."""
 
-    def seen(self, task_id: bytes, sighting: JobObservation) -> None:
-        """Something about its job was seen on the way."""
+    def on_observed(self, task_id: bytes, observation: JobObservation) -> None:
+        """Something about its job was observed on the way."""
 
-    def ended(self, outcome: Outcome) -> None:
-        """A task's outcome is known; the delivery follows."""
+    def on_ended(self, outcome: Outcome) -> None:
+        """A task's outcome is there; the delivery follows."""
 
-    def withdrawn(self, record: TaskRecord, why: str) -> None:
-        """It ends without an outcome of its own: on somebody's wish, or because nobody waits for it."""
+    def on_withdrawn(self, record: TaskRecord, why: str) -> None:
+        """It ends without an outcome of its own: cancelled, or because it was not claimed again."""
 
-    def left(self, record: TaskRecord) -> None:
+    def on_left(self, record: TaskRecord) -> None:
         """Nothing is left of it in the task manager. One that has not ended went back to the scheduler."""

@@ -1,4 +1,4 @@
-"""The owner of every task's state: queue, slots, loading, cancels, delivery.
+"""Task manager, the owner of every task's state: queue, slots, loading, cancels, delivery.
 
 Data flows one way: the worker link puts tasks in, the backend runs them, outcomes go into Scaler's object storage
 and are announced; a barrier later the backend may forget them. The states and what may follow what are in
@@ -20,12 +20,12 @@ from engine.backends.protocol import HPCBackend
 from engine.deliveries import Deliveries, Replies, Storage
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape, TaskWork
-from engine.pickles.function_names import function_name
+from engine.pickles.function_names import read_function_name
 from engine.storage.byte_budget import ByteBudget
 from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
 from engine.task_events import TaskEvents
 from engine.task_queue import TaskQueue
-from engine.task_record import ENDING, TaskRecord, TaskState, shape_wanted
+from engine.task_record import ENDING, TaskRecord, TaskState, requested_shape
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class AWSHPCTaskManager:
     ) -> None:
         self._backend = backend
         self._max_concurrent_jobs = max_concurrent_jobs
-        self._tell_lost_ownership = on_lost_ownership
+        self._report_lost_ownership = on_lost_ownership
         self._events = events
         self._replies: Replies | None = None
         self._records: dict[bytes, TaskRecord] = {}
@@ -64,10 +64,11 @@ class AWSHPCTaskManager:
         self._claim_deadline: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
 
-    # ---- what others ask
+    # ---- state for others
 
     @property
     def queued(self) -> int:
+        """Number of tasks that wait for a slot."""
         return len(self._queue)
 
     @property
@@ -82,6 +83,7 @@ class AWSHPCTaskManager:
 
     @property
     def max_concurrent_jobs(self) -> int:
+        """Slots: jobs (children of arrays counted singly) that may be under way at once."""
         return self._max_concurrent_jobs
 
     @property
@@ -90,35 +92,36 @@ class AWSHPCTaskManager:
         return self._paused
 
     def connect(self, replies: Replies) -> None:
+        """Answer the scheduler through `replies` from now on."""
         self._replies = replies
         self._deliveries.connect(replies)
 
     # ---- from the scheduler
 
     def on_task(self, task: TaskArrived) -> None:
-        """A task is ours. One that we hold already (the scheduler handed it on and back) is attached, not run again."""
-        known = self._records.get(task.task_id)
-        if known is not None:
-            self._claim(known)
+        """Take a task. One that we hold already (the scheduler handed it on and back) is attached, not run again."""
+        held = self._records.get(task.task_id)
+        if held is not None:
+            self._reattach(held)
             return
-        record = self._records[task.task_id] = TaskRecord(task, shape_wanted(task))
-        self._events.arrived(record)
+        record = self._records[task.task_id] = TaskRecord(task, requested_shape(task))
+        self._events.on_arrived(record)
         placement = self._backend.adopt(task.task_id)
         if placement is not None:
             self._attach(record, placement)
             return
         self._queue.push(task.task_id, task.priority)
-        self._pump()
+        self._start_queued()
 
     def on_cancel(self, cancel: CancelRequested) -> None:
-        """Scaler's semantics: what doesn't run yet is dropped, what runs ends only by force."""
+        """Apply Scaler's semantics of a cancel: what doesn't run yet is dropped, what runs ends only by force."""
         record = self._records.get(cancel.task_id)
         match record.state if record else None:
             case None:
                 self._answer(cancel.task_id, CancelAnswer.NOT_FOUND)
             case TaskState.CANCELLING | TaskState.TERMINATING:
                 assert record is not None
-                record.cancel_asked = True
+                record.cancel_requested = True
             case TaskState.DELIVERING:
                 # the result goes out next: the scheduler takes it only from a task whose cancel was refused
                 self._answer(cancel.task_id, CancelAnswer.FAILED)
@@ -129,22 +132,23 @@ class AWSHPCTaskManager:
                 self._answer(cancel.task_id, CancelAnswer.FAILED)
             case _:
                 assert record is not None
-                record.cancel_asked = True
+                record.cancel_requested = True
                 self._start(self._withdraw(record, "cancelled by its client" if cancel.force else ""))
 
     def on_objects_deleted(self, deleted: ObjectsDeleted) -> None:
+        """Drop deleted objects from the cache."""
         for object_id in deleted.object_ids:
             self._objects.drop(object_id)
 
     def on_joined(self) -> None:
-        """The scheduler knows us (again) and has sent what it wants of us: the rest is nobody's."""
+        """The scheduler registered us (again) and has sent what it wants of us: the rest is unclaimed."""
         self._deliveries.on_joined()
         if self._backend.orphans or any(each.state is TaskState.ADOPTING for each in self._records.values()):
             loop = asyncio.get_running_loop()
             self._claim_deadline = loop.call_later(CLAIM_GRACE_S, self._withdraw_unclaimed)
 
     def on_link_lost(self) -> None:
-        """What we held, the scheduler hands out anew when we come back: only jobs are kept, for their tasks."""
+        """The scheduler hands out anew, when we come back, what we held: only jobs are kept, for their tasks."""
         if self._claim_deadline is not None:
             self._claim_deadline.cancel()
         self._deliveries.on_link_lost()
@@ -157,47 +161,53 @@ class AWSHPCTaskManager:
     # ---- from the backend
 
     def on_submitted(self, placement: Placement) -> None:
-        self._events.placed(placement)
+        """See `BackendObserver`: these tasks have a job now; their bytes leave the memory."""
+        self._events.on_placed(placement)
         for task_id in placement.task_ids:
             self._release_bytes(task_id)
             record = self._records.get(task_id)
             if record is None:
                 continue
             record.placement, record.batch_state = placement, None
-            self._events.changed(record)
+            self._events.on_changed(record)
             if record.state in (TaskState.COLLECTING, TaskState.PAUSED):
                 self._enter(record, TaskState.SUBMITTED)
-        self._pump()
+        self._start_queued()
 
     def on_state(self, task_id: bytes, state: BatchState) -> None:
+        """See `BackendObserver`: Batch reports another state of the task's job."""
         record = self._records.get(task_id)
         if record is not None:
             record.batch_state = state
-            self._events.changed(record)
+            self._events.on_changed(record)
 
-    def on_sighting(self, task_id: bytes, sighting: JobObservation) -> None:
-        """For people to read; nothing here follows from it."""
-        self._events.seen(task_id, sighting)
+    def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
+        """See `BackendObserver`: for people to read; nothing here follows from it."""
+        self._events.on_observed(task_id, observation)
 
     async def on_outcome(self, outcome: Outcome) -> None:
+        """See `BackendObserver`: deliver the outcome; ignored when the task is ending already."""
         record = self._records.get(outcome.task_id)
         if record is None or record.state in ENDING:
             return
         await self._deliver(record, outcome)
 
     def on_paused(self, reason: str) -> None:
+        """See `BackendObserver`: AWS refuses our credentials."""
         self._paused = reason
         logger.warning("paused, no task fails: %s", reason)
         self._move_all(TaskState.COLLECTING, TaskState.PAUSED)
 
     def on_resumed(self) -> None:
+        """See `BackendObserver`: AWS accepts our credentials again."""
         self._paused = ""
         logger.info("resumed: AWS accepts our credentials again")
         self._move_all(TaskState.PAUSED, TaskState.COLLECTING)
-        self._pump()
+        self._start_queued()
 
     def on_lost_ownership(self, reason: str) -> None:
-        self._tell_lost_ownership(reason)
+        """See `BackendObserver`: the lease is lost; the worker manager ends."""
+        self._report_lost_ownership(reason)
 
     # ---- from the operator
 
@@ -213,18 +223,18 @@ class AWSHPCTaskManager:
         return True
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
-        """From now on; what runs beyond a lower bound goes on."""
+        """Change the slots from now on; what runs beyond a lower bound goes on."""
         self._max_concurrent_jobs = max_concurrent_jobs
-        self._pump()
+        self._start_queued()
 
     # ---- life cycle
 
     async def settle(self, barrier: Callable[[], Awaitable[None]]) -> None:
-        """Forget what was delivered once the scheduler proved to have heard of it. Raises what `barrier` raises."""
+        """Forget what was delivered once a barrier proved that it was received. Raises what `barrier` raises."""
         await self._deliveries.settle(barrier, self._backend.forget, self._on_confirmed)
 
     async def drain(self, timeout: float | None) -> bool:
-        """Start nothing more and wait until what runs is delivered and confirmed; whether it was in time."""
+        """Start nothing more and wait until what runs is delivered and confirmed. False after `timeout` seconds."""
         self._accepting = False
         try:
             await asyncio.wait_for(self._idle.wait(), timeout)
@@ -235,7 +245,7 @@ class AWSHPCTaskManager:
     def accept(self) -> None:
         """Start tasks again after a drain."""
         self._accepting = True
-        self._pump()
+        self._start_queued()
 
     async def close(self) -> None:
         """End whatever still runs in the background."""
@@ -245,7 +255,7 @@ class AWSHPCTaskManager:
 
     # ---- inside
 
-    def _pump(self) -> None:
+    def _start_queued(self) -> None:
         while self._may_start() and len(self._queue):
             record = self._records[self._queue.pop()]
             self._enter(record, TaskState.LOADING)
@@ -268,20 +278,20 @@ class AWSHPCTaskManager:
                 outcome = _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
                 await self._deliver(record, outcome)
         else:
-            self._hand_over(record, work)
+            self._submit(record, work)
         finally:
             self._loading -= 1
-            self._pump()
+            self._start_queued()
 
     async def _read(self, task: TaskArrived, shape: ResourceShape) -> TaskWork:
         ids = (task.serializer_id, task.function_id, *task.argument_ids)
         serializer, function, *arguments = await asyncio.gather(*map(self._objects.get, ids))
         return TaskWork(task.task_id, shape, serializer, function, tuple(arguments))
 
-    def _hand_over(self, record: TaskRecord, work: TaskWork) -> None:
+    def _submit(self, record: TaskRecord, work: TaskWork) -> None:
         if record.state is not TaskState.LOADING:
             return
-        record.function_name = function_name(work.function.data)
+        record.function_name = read_function_name(work.function.data)
         self._held[record.task_id] = work.blobs
         self._budget.hold(work.blobs)
         self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
@@ -289,7 +299,7 @@ class AWSHPCTaskManager:
 
     async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
         self._enter(record, TaskState.DELIVERING)
-        self._events.ended(outcome)
+        self._events.on_ended(outcome)
         await self._deliveries.store(record.task, outcome)
         self._enter(record, TaskState.DELIVERED)
         await self._deliveries.announce(record.task_id)
@@ -298,7 +308,7 @@ class AWSHPCTaskManager:
         for task_id in task_ids:
             self._end(self._records[task_id])
 
-    def _claim(self, record: TaskRecord) -> None:
+    def _reattach(self, record: TaskRecord) -> None:
         if record.state is TaskState.DELIVERED:
             self._start(self._deliveries.announce(record.task_id))
         elif record.state is TaskState.ADOPTING:
@@ -317,33 +327,33 @@ class AWSHPCTaskManager:
 
     async def _drop(self, record: TaskRecord, why: str) -> None:
         if why:
-            self._events.withdrawn(record, why)
+            self._events.on_withdrawn(record, why)
         self._end(record)
-        if record.cancel_asked:
+        if record.cancel_requested:
             await self._send_answer(record.task_id, CancelAnswer.CANCELED)
 
     async def _end_by_operator(self, record: TaskRecord, with_backend: bool, why: str) -> None:
         if with_backend:
             await self._backend.cancel(record.task_id)
-        if record.cancel_asked:  # by its client, too, who then expects no outcome
+        if record.cancel_requested:  # by its client, too, who then expects no outcome
             await self._drop(record, why)
         else:
-            self._events.withdrawn(record, why)
+            self._events.on_withdrawn(record, why)
             await self._deliver(record, _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}")))
 
     def _attach(self, record: TaskRecord, placement: Placement) -> None:
         """Its job runs already, or has: a predecessor submitted it. It counts against the slots, even past them."""
         record.placement = placement
-        self._events.adopted(placement)
+        self._events.on_adopted(placement)
         self._enter(record, TaskState.ADOPTING)
         self._enter(record, TaskState.SUBMITTED)
 
     def _withdraw_unclaimed(self) -> None:
         unclaimed = [each for each in self._records.values() if each.state is TaskState.ADOPTING]
         if unclaimed:
-            logger.warning("terminating %d jobs whose tasks nobody claimed again", len(unclaimed))
+            logger.warning("terminating %d jobs whose tasks were not claimed again", len(unclaimed))
         for record in unclaimed:
-            self._start(self._withdraw(record, "nobody claimed it again"))
+            self._start(self._withdraw(record, "it was not claimed again"))
         self._start(self._backend.abandon_orphans())
 
     def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:
@@ -366,20 +376,20 @@ class AWSHPCTaskManager:
     def _enter(self, record: TaskRecord, state: TaskState) -> None:
         held = record.holds_slot
         record.move(state)
-        self._events.changed(record)
+        self._events.on_changed(record)
         self._slots_used += record.holds_slot - held
-        self._note_idleness()
+        self._update_idle()
         if held and not record.holds_slot:
             self._release_bytes(record.task_id)
-            self._pump()
+            self._start_queued()
 
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
         self._records.pop(record.task_id, None)
-        self._events.left(record)
+        self._events.on_left(record)
         self._enter(record, TaskState.ENDED)
 
-    def _note_idleness(self) -> None:
+    def _update_idle(self) -> None:
         if self._slots_used or self._deliveries:
             self._idle.clear()
         else:

@@ -1,4 +1,4 @@
-"""The queue of tasks that wait for a slot: higher priority first, then the order of arrival."""
+"""Queue of tasks that wait for a slot: higher priority first, then the order of arrival."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import count
 
 
 class TaskQueue:
-    """A priority queue from which any task can be removed. Holds ids only, about 200 bytes a task."""
+    """Priority queue from which any task can be removed. Holds ids only, about 200 bytes a task."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, bytes]] = []
@@ -21,11 +21,12 @@ class TaskQueue:
         return task_id in self._waiting
 
     def push(self, task_id: bytes, priority: int) -> None:
+        """Add a task; a higher `priority` leaves earlier."""
         self._waiting.add(task_id)
         heapq.heappush(self._heap, (-priority, next(self._arrivals), task_id))
 
     def pop(self) -> bytes:
-        """The next task. Raises `IndexError` when none waits."""
+        """Remove and return the next task. Raises `IndexError` when none waits."""
         while True:
             task_id = heapq.heappop(self._heap)[2]
             if task_id in self._waiting:
@@ -33,7 +34,7 @@ class TaskQueue:
                 return task_id
 
     def discard(self, task_id: bytes) -> None:
-        """Forget a task. Its place in the heap goes when it is reached, or when such places outnumber the rest."""
+        """Remove a task. Its place in the heap goes when it is reached, or when such places outnumber the rest."""
         self._waiting.discard(task_id)
         if len(self._heap) > 2 * len(self._waiting) + 64:
             self._heap = [entry for entry in self._heap if entry[2] in self._waiting]

@@ -1,4 +1,4 @@
-"""The state of one task: the states, what may follow what, and the record that holds it.
+"""State machine of one task: the states, the transition table, and the record that holds it.
 
 `AWSHPCTaskManager` owns every `TaskRecord`; everything else asks it. A record's state changes only through
 `TaskRecord.move`, which refuses what the table doesn't allow.
@@ -16,7 +16,7 @@ from engine.model import Placement, ResourceShape
 
 
 class TaskState(StrEnum):
-    """Where a task is between the scheduler and AWS Batch."""
+    """State of a task between the scheduler and AWS Batch."""
 
     QUEUED = "queued"
     """Waits for a slot or for room in the byte budget; can be cancelled or taken back by the balancer."""
@@ -74,12 +74,12 @@ ENDING: Final = frozenset({TaskState.CANCELLING, TaskState.TERMINATING, TaskStat
 
 
 class IllegalTransition(Exception):
-    """A defect of ours: a state that may not follow the present one."""
+    """Defect of ours: a state that may not follow the present one."""
 
 
 @dataclass(slots=True)
 class TaskRecord:
-    """Everything the engine knows of one task. It never holds the task's bytes."""
+    """One task as the engine knows it. It never holds the task's bytes."""
 
     task: TaskArrived
     shape: ResourceShape
@@ -87,15 +87,17 @@ class TaskRecord:
     function_name: str = "?"
     batch_state: BatchState | None = None
     placement: Placement | None = None
-    cancel_asked: bool = False
+    cancel_requested: bool = False
     """Its client waits for an answer to a cancel."""
 
     @property
     def task_id(self) -> bytes:
+        """The task's id, 16 raw bytes."""
         return self.task.task_id
 
     @property
     def holds_slot(self) -> bool:
+        """The task counts against `max_concurrent_jobs`."""
         return self.state in HOLDS_SLOT
 
     def move(self, state: TaskState) -> None:
@@ -105,8 +107,8 @@ class TaskRecord:
         self.state = state
 
 
-def shape_wanted(task: TaskArrived) -> ResourceShape:
-    """What the task's capabilities ask for by name; Scaler's -1, "any amount", leaves it to the job definition."""
+def requested_shape(task: TaskArrived) -> ResourceShape:
+    """Read the task's resources from its capabilities; Scaler's -1, "any amount", leaves them to the job definition."""
 
     def wanted(name: str) -> int | None:
         value = task.capabilities.get(name, -1)

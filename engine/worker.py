@@ -1,4 +1,4 @@
-"""The worker link: registers with the scheduler, heartbeats, and routes messages to the task manager."""
+"""Worker link: registers with the scheduler, heartbeats, and routes messages to the task manager."""
 
 from __future__ import annotations
 
@@ -30,30 +30,37 @@ from engine.task_manager import AWSHPCTaskManager
 
 logger = logging.getLogger(__name__)
 
-RETRY_S: Final = 1.0
-FAREWELL_S: Final = 5.0
+WORKER_RECONNECT_S: Final = 1.0
+FAREWELL_TIMEOUT_S: Final = 5.0
 
 
 class SchedulerChannel(Protocol):
-    """One connection as a worker; `engine.scaler_link.WorkerChannel`."""
+    """One connection as a worker; `engine.scaler_link.WorkerChannel`. Everything raises `LinkDown`."""
 
-    async def heartbeat(self, vitals: WorkerVitals) -> None: ...
+    async def heartbeat(self, vitals: WorkerVitals) -> None:
+        """Send a heartbeat."""
 
-    async def announce_result(self, notice: ResultNotice) -> None: ...
+    async def announce_result(self, notice: ResultNotice) -> None:
+        """Announce a task's end."""
 
-    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None: ...
+    async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
+        """Confirm or refuse a cancel."""
 
-    async def farewell(self) -> None: ...
+    async def farewell(self) -> None:
+        """Disconnect this identity."""
 
-    async def receive(self) -> WorkerMessage | None: ...
+    async def receive(self) -> WorkerMessage | None:
+        """Wait for the next message; None for one without meaning here."""
 
-    async def watch(self) -> None: ...
+    async def watch(self) -> None:
+        """Wait for the end of the connection."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the connection."""
 
 
 class AWSBatchWorker:
-    """Connects to the scheduler as a worker and stays connected until `leave`."""
+    """Worker of the scheduler; stays connected until `leave`."""
 
     def __init__(
         self,
@@ -86,21 +93,23 @@ class AWSBatchWorker:
             except LinkDown as error:
                 level = logging.DEBUG if self._outage_reported else logging.WARNING
                 logger.log(level, "worker link: %s; connecting again", error)
-                self.health.down(f"worker link: {error}")
+                self.health.mark_down(f"worker link: {error}")
                 self._outage_reported = True
             self._check_death()
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(WORKER_RECONNECT_S)
 
     async def leave(self) -> None:
-        """Tell the scheduler, which hands on at once what it thinks we hold."""
+        """Disconnect: the scheduler hands on at once what it thinks we hold."""
         if self._channel is not None:
             with contextlib.suppress(LinkDown, TimeoutError):
-                await asyncio.wait_for(self._channel.farewell(), FAREWELL_S)
+                await asyncio.wait_for(self._channel.farewell(), FAREWELL_TIMEOUT_S)
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
+        """Confirm or refuse a cancel. Raises `LinkDown`."""
         await self._open_channel().answer_cancel(task_id, answer)
 
     async def announce_result(self, notice: ResultNotice) -> None:
+        """Announce a task's end. Raises `LinkDown`."""
         await self._open_channel().announce_result(notice)
 
     def _open_channel(self) -> SchedulerChannel:
@@ -156,7 +165,7 @@ class AWSBatchWorker:
     def _join(self, early: list[WorkerMessage]) -> None:
         logger.info("worker link: registered with the scheduler, %d messages waiting", len(early))
         self._outage_reported = False
-        self.health.up(self._config.worker_scheduler_address or self._config.scheduler_address)
+        self.health.mark_up(self._config.worker_scheduler_address or self._config.scheduler_address)
         for message in early:
             self._route(message)
         early.clear()

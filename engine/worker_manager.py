@@ -1,4 +1,4 @@
-"""The worker manager: tells the scheduler what could run, and connects its worker when the scheduler wants it.
+"""Worker manager: advertises capacity to the scheduler, and connects its worker when the scheduler wants it.
 
 It wires one backend, one task manager, one storage link and (while wanted) one worker link together, and takes
 them down again in the order that loses nothing.
@@ -16,6 +16,7 @@ from engine.backends.protocol import Introspection
 from engine.backends.registry import create_backend
 from engine.config.settings import ManagerConfig, StopMode
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
+from engine.heartbeat import SILENCE_S
 from engine.jobs.registry import JobRegistry
 from engine.link_health import LinkHealth
 from engine.messages import CapacityWanted, LinkDown
@@ -27,7 +28,7 @@ from engine.worker import AWSBatchWorker
 
 logger = logging.getLogger(__name__)
 
-RETRY_S: Final = 1.0
+MANAGER_RECONNECT_S: Final = 1.0
 IDLE_HEARTBEAT_S: Final = 0.5
 """Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
 
@@ -35,15 +36,15 @@ IDLE_HEARTBEAT_S: Final = 0.5
 class AWSHPCWorkerManager:
     """One worker manager of the engine; `run` it once."""
 
-    def __init__(self, config: ManagerConfig, drain_timeout: float | None, book: JobRegistry) -> None:
+    def __init__(self, config: ManagerConfig, drain_timeout: float | None, registry: JobRegistry) -> None:
         self.config = config
-        self.book = book
+        self.registry = registry
         self._drain_timeout = drain_timeout
         self._link = SchedulerLink(config.worker_manager_id, config.io_threads)
         self._backend = create_backend(config)
         self._storage = StorageLink(self._link.open_storage, config.object_storage_address)
         self._tasks = AWSHPCTaskManager(
-            self._backend, self._storage, config.max_concurrent_jobs, self._on_lost_ownership, book
+            self._backend, self._storage, config.max_concurrent_jobs, self._on_lost_ownership, registry
         )
         self._health = LinkHealth("scheduler")
         self._worker: AWSBatchWorker | None = None
@@ -57,7 +58,7 @@ class AWSHPCWorkerManager:
         self._outage_reported = False
 
     def stop(self, mode: StopMode) -> None:
-        """Ask for the end. A second request cuts a drain short: jobs are left for adoption, or terminated."""
+        """Request the end. A second request cuts a drain short: jobs are left for adoption, or terminated."""
         if not self._stop.done():
             self._stop.set_result(mode)
         else:
@@ -65,29 +66,32 @@ class AWSHPCWorkerManager:
                 self._cut_short_to = mode
             self._cut_short.set()
 
-    # ---- what telemetry asks
+    # ---- for telemetry
 
     @property
-    def insight(self) -> Introspection:
-        return self._backend.insight
+    def introspection(self) -> Introspection:
+        """What the backend tells people about its jobs and limits."""
+        return self._backend.introspection
 
     @property
     def tasks(self) -> AWSHPCTaskManager:
+        """Its task manager."""
         return self._tasks
 
     @property
     def is_stopping(self) -> bool:
+        """Its end was requested."""
         return self._stop.done()
 
     def links(self) -> tuple[Link, ...]:
-        """Scheduler, object storage (once there is need of it) and AWS."""
+        """Health of the scheduler link, object storage (once it is needed) and AWS."""
         scheduler = self._health.view
         if scheduler.up and self._worker is not None:
             scheduler = self._worker.health.view
         storage = (self._storage.health.view,) if self._storage.is_known else ()
-        return scheduler, *storage, self.insight.aws_link()
+        return scheduler, *storage, self.introspection.aws_link()
 
-    # ---- its life
+    # ---- life cycle
 
     async def run(self) -> None:
         """Work until stopped. Raises `EngineError` for what ends it otherwise."""
@@ -149,16 +153,16 @@ class AWSHPCWorkerManager:
                 level = logging.DEBUG if self._outage_reported else logging.WARNING
                 logger.log(level, "scheduler: %s; retrying, is scaler_scheduler running there?", error)
                 self._outage_reported = True
-                self._health.down(str(error))
+                self._health.mark_down(str(error))
             if self._last_contact_age() > self.config.death_timeout_seconds:
                 raise SchedulerLost(self.config.scheduler_address, self._last_contact_age())
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(MANAGER_RECONNECT_S)
 
     async def _serve_manager_link(self) -> None:
         channel = await self._link.open_manager(self.config.scheduler_address)
         logger.info("scheduler: connected to %s", self.config.scheduler_address)
         self._outage_reported = False
-        self._health.up(self.config.scheduler_address)
+        self._health.mark_up(self.config.scheduler_address)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel))
@@ -175,7 +179,7 @@ class AWSHPCWorkerManager:
             interval = self.config.heartbeat_interval_seconds
             await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_S))
             silence = time.monotonic() - max(opened, self._last_contact)
-            if silence > max(15.0, 3 * interval):
+            if silence > max(SILENCE_S, 3 * interval):
                 raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")
 
     def _advertised(self) -> int:

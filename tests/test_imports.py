@@ -25,6 +25,26 @@ ALLOWED = {
     "engine.aws": ("engine.aws", "container.batch_job_protocol", VOCABULARY),
     "container": (),
 }
+# What is published lies at the bottom; viewers and the engine's side know it, and nothing of each other.
+TELEMETRY_LAYERS = {
+    "engine/telemetry/schema": ("engine.telemetry.schema", "engine.model", "engine.diagnosis.model"),
+    "engine/telemetry/client": (
+        "engine.telemetry.client",
+        "engine.telemetry.schema",
+        "engine.telemetry.endpoints",
+        "engine.telemetry.keys",
+        "engine.telemetry.recording",
+        VOCABULARY,
+    ),
+    "engine/jobs": (
+        "engine.jobs",
+        "engine.telemetry.schema",
+        "engine.model",
+        "engine.task_record",
+        "engine.pickles",
+        "engine.aws",
+    ),
+}
 SCALER_DOORS = ("engine/scaler_link.py", "console/local/demo.py")
 VIEWERS_DOORS = (
     "engine.telemetry.client.client",
@@ -132,6 +152,13 @@ def test_a_viewer_needs_nothing_of_the_engine_but_its_messages() -> None:
 def test_engine_aws_is_the_bottom_layer() -> None:
     ours = [found for found in imports_of("engine/aws") if found.top in OURS]
     offenders = [found for found in ours if not within(found.module, ALLOWED["engine.aws"])]
+    assert not offenders, lines(offenders)
+
+
+@pytest.mark.parametrize("folder", TELEMETRY_LAYERS)
+def test_telemetry_is_layered(folder: str) -> None:
+    ours = [found for found in imports_of(folder) if found.top in OURS]
+    offenders = [found for found in ours if not within(found.module, TELEMETRY_LAYERS[folder])]
     assert not offenders, lines(offenders)
 
 

@@ -17,7 +17,7 @@ from engine.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from engine.telemetry.client.client import TelemetryClient
-    from engine.telemetry.schema.messages import JobRow, Request, Window
+    from engine.telemetry.schema.messages import JobPage, JobRow, Request
 
 EngineOption = Annotated[
     str | None,
@@ -52,7 +52,7 @@ def looking(engine: str | None, keys: Path | None, *, control: bool = False) -> 
     from engine.telemetry.keys import ClientKeys
 
     loaded = None if keys is None else ClientKeys.load(keys)
-    client = TelemetryClient(find_endpoint(engine), loaded, allow_control=control, keep_mirror=False)
+    client = TelemetryClient(find_endpoint(engine), loaded, allow_control=control, keep_replica=False)
     try:
         yield client
     finally:
@@ -102,13 +102,13 @@ def _find_task(client: TelemetryClient, beginning: str) -> JobRow:
 
 def all_rows(client: TelemetryClient, filter: str, manager: str) -> list[JobRow]:
     """Every row that fits, asked for window by window."""
-    from engine.telemetry.schema.messages import GetWindow, Window
+    from engine.telemetry.schema.messages import GetJobPage, JobPage
 
     rows: dict[str, JobRow] = {}
     offset = 0
     while True:
-        wanted = GetWindow(filter=filter, sort="age", manager=manager, offset=offset)
-        page: Window = answer(client, wanted, Window)
+        wanted = GetJobPage(filter=filter, sort="age", manager=manager, offset=offset)
+        page: JobPage = answer(client, wanted, JobPage)
         rows.update((row.task_id, row) for row in page.rows)
         offset += len(page.rows)
         if not page.rows or offset >= page.matching:

@@ -8,7 +8,7 @@ from typing import Final
 from console.cli.commands.jobs import print_jobs
 from console.cli.commands.status import print_status
 from console.cli.session import answer, looking
-from engine.telemetry.schema.messages import FullState, GetFullState, GetWindow, Window
+from engine.telemetry.schema.messages import FullState, GetFullState, GetJobPage, JobPage
 
 MOST_URGENT: Final = 20
 
@@ -17,7 +17,7 @@ def print_once(engine: str | None, keys: Path | None) -> None:
     """What the engine does and its most urgent jobs. Raises `EngineError`."""
     with looking(engine, keys) as client:
         state = answer(client, GetFullState(), FullState)
-        jobs = answer(client, GetWindow(limit=MOST_URGENT), Window)
+        jobs = answer(client, GetJobPage(limit=MOST_URGENT), JobPage)
         print_status(client.endpoint.name, state.snapshot)
     print()
     print_jobs(jobs)

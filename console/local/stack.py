@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from engine.telemetry.endpoints import claim_folder, is_alive, runtime_folder
+from engine.telemetry.endpoints import claim_folder, is_claimed, runtime_folder
 
 if TYPE_CHECKING:
     from provisioner.stack.saved_state import Provisioned
@@ -37,7 +37,7 @@ def find_local_stack(endpoint: str) -> LocalStack | None:
     if (name := _name(endpoint)) is None:
         return None
     folder = runtime_folder() / name
-    if not is_alive(folder):
+    if not is_claimed(folder):
         return None
     try:
         aws = msgspec.json.decode((folder / AWS).read_bytes(), type=dict[str, str])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from engine.errors import EngineError
-from engine.telemetry.endpoints import Endpoint, EngineHere, engines_here
+from engine.telemetry.endpoints import Endpoint, RunningEngine, list_engines
 
 START_S: Final = 120.0
 BUILD_S: Final = 1800.0
@@ -40,14 +40,14 @@ class EngineChild:
 
     def wait_for(
         self,
-        is_ours: Callable[[EngineHere], bool],
+        is_ours: Callable[[RunningEngine], bool],
         seconds: float = START_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> Endpoint:
         """Where the engine can be reached, as soon as it says so. Raises `EngineError` when it ends before."""
         deadline = clock() + seconds
         while clock() < deadline:
-            found = [engine for engine in engines_here() if is_ours(engine)]
+            found = [engine for engine in list_engines() if is_ours(engine)]
             if found:
                 return found[0].endpoint
             self._must_live()

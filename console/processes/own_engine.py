@@ -41,7 +41,7 @@ def run_watched(settings: EngineConfig, *, only_ascii: bool = False) -> int:
     child = start_detached(engine_command(settings), log_file(settings.managers[0].worker_manager_id))
     pid = child.process.pid
     with step("starting the engine"), ended_on_failure(child):
-        endpoint = child.wait_for(lambda engine: engine.card.pid == pid)
+        endpoint = child.wait_for(lambda engine: engine.info.pid == pid)
     choice, code = _show(child, endpoint, tied=False, only_ascii=only_ascii)
     return _part(child, endpoint, choice, code)
 
@@ -54,7 +54,7 @@ def run_local_watched(
     log = log_file(name)
     child = start_tied((*LOCAL, *words, *(() if manager else ("--worker-manager-id", name))), log)
     with step("starting Scaler, a local AWS and the worker manager"), ended_on_failure(child):
-        endpoint = child.wait_for(lambda engine: name in engine.card.managers, start_seconds)
+        endpoint = child.wait_for(lambda engine: name in engine.info.managers, start_seconds)
     choice, code = _show(child, endpoint, tied=True, only_ascii=only_ascii)
     return _end_local(child, choice, code)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from console.tui.stack.run import Run
 
 HELD_VERSION: Final = -2
-"""Of a held mirror: no other has it."""
+"""Of a held replica: no other has it."""
 TREND_WINDOWS: Final = ("5m", "1h", "24h")
 
 
@@ -63,20 +63,20 @@ class ConsoleState:
     frozen_at: float | None = None
     """Time of day."""
     held: Replica | None = None
-    """While frozen: the mirror as it was."""
+    """While frozen: the replica as it was."""
     export_folder: Path = field(default_factory=Path.cwd)
     time_of_day: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     """The source's clock: ages of what was heard are told by it."""
 
     @property
-    def mirror(self) -> Replica:
+    def replica(self) -> Replica:
         """What is to be shown."""
-        return self.held or self.source.mirror
+        return self.held or self.source.replica
 
     def freeze(self, now: float) -> None:
         """Hold the picture of this moment, whatever goes on behind it. `now`: time of day."""
-        held = copy(self.source.mirror)
+        held = copy(self.source.replica)
         held.rows, held.version = dict(held.rows), HELD_VERSION
         self.frozen_at, self.held = now, held
 
@@ -90,7 +90,7 @@ class ConsoleState:
     @property
     def stale(self) -> bool:
         """What is shown is the last that was heard."""
-        return not self.live and self.mirror.snapshot is not None
+        return not self.live and self.replica.snapshot is not None
 
     @property
     def may_write(self) -> bool:
@@ -105,7 +105,7 @@ class ConsoleState:
 
     @property
     def managers(self) -> tuple[ManagerView, ...]:
-        snapshot = self.mirror.snapshot
+        snapshot = self.replica.snapshot
         return snapshot.managers if snapshot else ()
 
     @property

@@ -1,4 +1,4 @@
-"""The one table of all parameters of `run`: names, short forms, groups, help, and what each accepts.
+"""Table of all parameters of `run`: names, short forms, groups, help, and what each accepts.
 
 The command line's options, the keys of a `[[worker_manager]]` table and the environment are all read from it.
 Names, short forms and defaults are those of Scaler's AWS HPC worker manager and of its common worker-manager
@@ -8,12 +8,12 @@ parameters; our own have no short form.
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
 from engine.backends.registry import backend_names
-from engine.config.settings import EngineConfig, ManagerConfig
+from engine.config.settings import EngineConfig, EventLoop, ManagerConfig, StopMode
 from engine.config.values import (
     ValueKind,
     address,
@@ -30,7 +30,7 @@ from engine.config.values import (
     text,
     unlimited_or_positive,
 )
-from engine.logs import LEVELS
+from engine.logging_setup import LEVELS
 
 BATCH_MAX_TIMEOUT_MINUTES: Final = (2**31 - 1) // 60
 """attemptDurationSeconds of SubmitJob is a 32-bit number."""
@@ -41,7 +41,7 @@ WORKER_MANAGER_ID_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
 class ParameterScope(Enum):
-    """What a value belongs to: one manager, the whole engine, or (accepted, no effect here) nothing."""
+    """Owner of a value: one manager, the whole engine, or (accepted, no effect here) nothing."""
 
     MANAGER = "manager"
     ENGINE = "engine"
@@ -49,7 +49,7 @@ class ParameterScope(Enum):
 
 
 class Group(StrEnum):
-    """Where `--help` shows it."""
+    """Heading of `--help` that a parameter stands under."""
 
     AWS = "AWS HPC"
     SCALER = "Scaler connection"
@@ -77,15 +77,17 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flag(self) -> str:
+        """Long option of the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def target(self) -> str:
+        """Name of its field in ManagerConfig or EngineConfig."""
         return self.field or self.name
 
     @property
     def default(self) -> object:
-        """What holds when nobody gives it; None when it is required, derived, or without effect."""
+        """Value when it is not given; None when it is required, derived, or without effect."""
         return _DEFAULTS[self.scope].get(self.target)
 
 
@@ -287,7 +289,7 @@ _ENGINE: Final = (
     Parameter(
         name="on_exit",
         scope=ParameterScope.ENGINE,
-        kind=choice("drain", "detach", "terminate"),
+        kind=choice(*(mode.value for mode in StopMode)),
         help="What happens to jobs when the engine is asked to end: wait for them, leave them for "
         "adoption by a successor, or terminate them.",
         group=Group.EXIT,
@@ -303,7 +305,7 @@ _ENGINE: Final = (
         name="event_loop",
         scope=ParameterScope.ENGINE,
         short="-el",
-        kind=choice("builtin", "uvloop"),
+        kind=choice(*get_args(EventLoop)),
         help="Event loop.",
         group=Group.LOGGING,
     ),

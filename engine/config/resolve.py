@@ -1,4 +1,4 @@
-"""Makes an `EngineConfig` out of flags, environment and TOML file, in that order of precedence.
+"""Resolution of an `EngineConfig` out of flags, environment and TOML file, in that order of precedence.
 
 With several tables in the file, the environment only fills what a table leaves out, and flags name their
 table by `--worker-manager-id`. Every wrong value is a `ConfigError` that names the key, the value, where it
@@ -22,7 +22,7 @@ from engine.config.parameters import (
     ParameterScope,
 )
 from engine.config.settings import TELEMETRY_AUTO, TELEMETRY_OFF, EngineConfig, ManagerConfig
-from engine.config.sources import Document, Layer, from_environment, from_file, from_flags
+from engine.config.sources import Document, Layer, read_environment, read_file, read_flags
 from engine.errors import ConfigError
 
 __all__ = ["PARAMETERS", "EngineConfig", "ManagerConfig", "Parameter", "resolve"]
@@ -30,8 +30,8 @@ __all__ = ["PARAMETERS", "EngineConfig", "ManagerConfig", "Parameter", "resolve"
 _NO_FILE: Final = Document(tables=({},), notes=())
 
 
-def boto3_region() -> str | None:
-    """The region that boto3 itself would take (AWS_DEFAULT_REGION, then the profile's), if any."""
+def find_boto3_region() -> str | None:
+    """Read the region that boto3 itself would take (AWS_DEFAULT_REGION, then the profile's). Raises `ConfigError`."""
     # Imported here: it takes a tenth of a second, and most runs name their region.
     from botocore.exceptions import BotoCoreError
     from botocore.session import Session
@@ -51,31 +51,31 @@ def resolve(
     environ: Mapping[str, str],
     toml_path: Path | None = None,
     *,
-    default_region: Callable[[], str | None] = boto3_region,
+    default_region: Callable[[], str | None] = find_boto3_region,
 ) -> EngineConfig:
-    """The configuration of one engine.
+    """Resolve the configuration of one engine.
 
     `flags` maps parameter names (`max_concurrent_jobs`) to what the command line gave, as text or typed, None
     for what it didn't give. Raises `ConfigError`.
     """
-    document = from_file(toml_path) if toml_path else _NO_FILE
-    layers = _lay(document.tables, from_environment(environ), from_flags(flags))
+    document = read_file(toml_path) if toml_path else _NO_FILE
+    layers = _merge_layers(document.tables, read_environment(environ), read_flags(flags))
     managers = tuple(_manager(layer, default_region) for layer in layers)
     _check_distinct(managers)
     notes = (*document.notes, *_notes(layers, managers))
-    shared = _shared(layers)
+    shared = _merge_shared(layers)
     _check_telemetry(shared)
     return msgspec.convert({**shared, "managers": managers, "notes": notes}, EngineConfig)
 
 
-def _lay(tables: Sequence[Layer], environment: Layer, flags: Layer) -> tuple[Layer, ...]:
+def _merge_layers(tables: Sequence[Layer], environment: Layer, flags: Layer) -> tuple[Layer, ...]:
     """One layer a table, by precedence."""
     if len(tables) == 1:
         return ({**tables[0], **environment, **flags},)
     filled = [{**environment, **table} for table in tables]
     for_all = {name: given for name, given in flags.items() if _scope(name) is not ParameterScope.MANAGER}
     for_one = {name: given for name, given in flags.items() if name not in for_all}
-    at = _addressed(filled, for_one)
+    at = _find_flagged_table(filled, for_one)
     return tuple({**layer, **for_all, **(for_one if position == at else {})} for position, layer in enumerate(filled))
 
 
@@ -83,8 +83,8 @@ def _scope(name: str) -> ParameterScope:
     return BY_NAME[name].scope
 
 
-def _addressed(layers: Sequence[Layer], flags: Layer) -> int | None:
-    """Which of several tables the flags of a manager are for; None when there are none."""
+def _find_flagged_table(layers: Sequence[Layer], flags: Layer) -> int | None:
+    """Position of the table that a manager's flags are for; None without such flags."""
     if not flags:
         return None
     ids = [_manager_id(layer) for layer in layers]
@@ -100,7 +100,7 @@ def _addressed(layers: Sequence[Layer], flags: Layer) -> int | None:
 
 def _manager(layer: Layer, default_region: Callable[[], str | None]) -> ManagerConfig:
     _check_complete(layer)
-    values = _parsed(layer, ParameterScope.MANAGER)
+    values = _parse_scope(layer, ParameterScope.MANAGER)
     values["worker_manager_id"] = _manager_id(layer)
     if "aws_region" not in values:
         values["aws_region"] = default_region() or BY_NAME["aws_region"].default
@@ -114,18 +114,18 @@ def _check_complete(layer: Layer) -> None:
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise ConfigError(
-            f"{', '.join(p.name for p in missing)} {verb} missing: give {', '.join(map(_ways, missing))}, "
+            f"{', '.join(p.name for p in missing)} {verb} missing: give {', '.join(map(_describe_sources, missing))}, "
             "or the key in the file's [[worker_manager]] table."
         )
 
 
-def _ways(parameter: Parameter) -> str:
+def _describe_sources(parameter: Parameter) -> str:
     if parameter.positional:
         return "the scheduler's address as the argument"
     return f"{parameter.flag} (or {parameter.environment})"
 
 
-def _parsed(layer: Layer, scope: ParameterScope) -> dict[str, object]:
+def _parse_scope(layer: Layer, scope: ParameterScope) -> dict[str, object]:
     """The values of a scope by their field's name."""
     parameters = (BY_NAME[name] for name in layer if _scope(name) is scope)
     return {parameter.target: _parse(parameter, layer) for parameter in parameters}
@@ -160,11 +160,11 @@ def _check_distinct(managers: Sequence[ManagerConfig]) -> None:
             )
 
 
-def _shared(layers: Sequence[Layer]) -> dict[str, object]:
-    """What the whole engine shares; several tables must agree on it, because one process has one of each."""
+def _merge_shared(layers: Sequence[Layer]) -> dict[str, object]:
+    """Values of the whole engine; several tables must agree on them, because one process has one of each."""
     shared: dict[str, object] = {}
     for layer in layers:
-        for target, value in _parsed(layer, ParameterScope.ENGINE).items():
+        for target, value in _parse_scope(layer, ParameterScope.ENGINE).items():
             if shared.setdefault(target, value) != value:
                 raise ConfigError(
                     f"{target} is {shared[target]!r} in one table of the file and {value!r} in another, but "
@@ -185,7 +185,7 @@ def _check_telemetry(shared: Mapping[str, object]) -> None:
 def _notes(layers: Sequence[Layer], managers: Sequence[ManagerConfig]) -> list[str]:
     notes: list[str] = []
     for layer, manager in zip(layers, managers, strict=True):
-        ignored = _parsed(layer, ParameterScope.NO_EFFECT)
+        ignored = _parse_scope(layer, ParameterScope.NO_EFFECT)
         notes += [f"{layer[name].where} is without effect: {BY_NAME[name].help}" for name in ignored]
         notes += _queue_note(layer, manager)
     return notes

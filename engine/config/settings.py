@@ -1,4 +1,4 @@
-"""What a running engine is configured with: the resolved values and their defaults, nothing about sources.
+"""Resolved configuration of an engine: values and their defaults, nothing about sources.
 
 `engine.config.resolve.resolve` makes these from flags, environment and file; the console hands them to the engine
 process as msgspec JSON.
@@ -19,7 +19,7 @@ TELEMETRY_OFF: Final = "off"
 
 
 class StopMode(StrEnum):
-    """How to end, gentlest first."""
+    """Way for an engine to end, gentlest first."""
 
     DRAIN = "drain"
     DETACH = "detach"

@@ -1,6 +1,6 @@
-"""The three sources of configuration values, each read into `Given`s: flags, environment, TOML file.
+"""Sources of configuration values, each read into `GivenValue`s: flags, environment, TOML file.
 
-Nothing is validated here but the shape of the file; a `Given` remembers where it stood, so that an error
+Nothing is validated here but the shape of the file; a `GivenValue` remembers where it stood, so that an error
 about it can say so.
 """
 
@@ -20,47 +20,47 @@ TABLE_TYPE: Final = "aws_hpc"
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A value that somebody gave, and where."""
+class GivenValue:
+    """A value that a user gave, and where it stood."""
 
     value: object
     where: str
 
 
-Layer = Mapping[str, Given]
+Layer = Mapping[str, GivenValue]
 """Parameter name to what one source, or several laid over each other, give for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a TOML file holds for us: a layer for each table, and sentences on what isn't ours."""
+    """A TOML file's part for us: a layer for each table, and sentences on what isn't ours."""
 
     tables: tuple[Layer, ...]
     notes: tuple[str, ...]
 
 
-def from_flags(flags: Mapping[str, object]) -> Layer:
-    """Flags by parameter name; None, and an empty list of a repeatable one, mean not given."""
+def read_flags(flags: Mapping[str, object]) -> Layer:
+    """Read flags by parameter name; None, and an empty list of a repeatable one, mean not given."""
     return {
-        name: Given(value, BY_NAME[name].flag)
+        name: GivenValue(value, BY_NAME[name].flag)
         for name, value in flags.items()
         if value is not None and value != [] and value != ()
     }
 
 
-def from_environment(environ: Mapping[str, str]) -> Layer:
-    """The variables of the env file; an empty one is not given."""
+def read_environment(environ: Mapping[str, str]) -> Layer:
+    """Read the variables of the env file; an empty one is not given."""
     return {
-        parameter.name: Given(environ[parameter.environment], parameter.environment)
+        parameter.name: GivenValue(environ[parameter.environment], parameter.environment)
         for parameter in PARAMETERS
         if parameter.environment and environ.get(parameter.environment)
     }
 
 
-def from_file(path: Path) -> Document:
-    """The `[[worker_manager]]` tables of type aws_hpc in Scaler's own TOML file.
+def read_file(path: Path) -> Document:
+    """Read the `[[worker_manager]]` tables of type aws_hpc in Scaler's own TOML file.
 
-    Raises ConfigError when it can't be read, isn't TOML, has no such table, or one with an unknown key.
+    Raises `ConfigError` when it can't be read, isn't TOML, has no such table, or one with an unknown key.
     """
     content = _load(path)
     managers = _tables(content.get("worker_manager", []), path)
@@ -71,7 +71,7 @@ def from_file(path: Path) -> Document:
             "the scheduler's address and flags instead of a file."
         )
     layers = tuple(_layer(table, f"{path}, table {at}") for at, table in enumerate(ours, start=1))
-    return Document(layers, _left_alone(path, content, managers))
+    return Document(layers, _foreign_tables_note(path, content, managers))
 
 
 def _load(path: Path) -> dict[str, object]:
@@ -98,7 +98,7 @@ def _layer(table: Mapping[str, object], where: str) -> Layer:
     for name, (key, _) in named.items():
         if name not in BY_NAME:
             raise ConfigError(_unknown_key(key, name, where))
-    return {name: Given(value, f"{key} in {where}") for name, (key, value) in named.items()}
+    return {name: GivenValue(value, f"{key} in {where}") for name, (key, value) in named.items()}
 
 
 def _unknown_key(key: str, name: str, where: str) -> str:
@@ -107,7 +107,9 @@ def _unknown_key(key: str, name: str, where: str) -> str:
     return f"{key} in {where} is not a key of an {TABLE_TYPE} worker manager: {advice}"
 
 
-def _left_alone(path: Path, content: Mapping[str, object], managers: list[dict[str, object]]) -> tuple[str, ...]:
+def _foreign_tables_note(
+    path: Path, content: Mapping[str, object], managers: list[dict[str, object]]
+) -> tuple[str, ...]:
     sections = [f"[{name}]" for name in content if name != "worker_manager"]
     others = [
         f"[[worker_manager]] of type {table.get('type')}" for table in managers if table.get("type") != TABLE_TYPE

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from engine.config.settings import TELEMETRY_AUTO, TELEMETRY_OFF
+
 ADDRESS_SCHEMES_WITH_PORT: Final = ("tcp", "tls", "ws", "wss")
 
 Number = TypeVar("Number", int, float)
@@ -15,7 +17,7 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True, slots=True)
 class ValueKind:
-    """`parse` takes text or a TOML value, and raises ValueError for what isn't `allowed`."""
+    """Kind of value. `parse` takes text or a TOML value, and raises ValueError for what isn't `allowed`."""
 
     allowed: str
     metavar: str
@@ -26,7 +28,7 @@ class ValueKind:
 
 
 def integer(minimum: int, maximum: int | None = None, *, allowed: str | None = None) -> ValueKind:
-    """A whole number in the closed range."""
+    """Kind: a whole number in the closed range."""
 
     def parse(value: object) -> object:
         number = int(value) if isinstance(value, str) else value
@@ -40,7 +42,7 @@ def integer(minimum: int, maximum: int | None = None, *, allowed: str | None = N
 
 
 def decimal(minimum: float) -> ValueKind:
-    """A finite number, `minimum` or more."""
+    """Kind: a finite number, `minimum` or more."""
 
     def parse(value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
@@ -54,7 +56,7 @@ def decimal(minimum: float) -> ValueKind:
 
 
 def text(pattern: str, allowed: str, metavar: str = "TEXT") -> ValueKind:
-    """Text that the pattern matches as a whole."""
+    """Kind: text that the pattern matches as a whole."""
     compiled = re.compile(pattern)
 
     def parse(value: object) -> object:
@@ -64,7 +66,7 @@ def text(pattern: str, allowed: str, metavar: str = "TEXT") -> ValueKind:
 
 
 def choice(*names: str) -> ValueKind:
-    """One of these names."""
+    """Kind: one of these names."""
 
     def parse(value: object) -> object:
         if value not in names:
@@ -75,7 +77,7 @@ def choice(*names: str) -> ValueKind:
 
 
 def switch() -> ValueKind:
-    """On or off; on the command line the flag alone turns it on."""
+    """Kind: on or off; on the command line the flag alone turns it on."""
 
     def parse(value: object) -> object:
         if isinstance(value, bool):
@@ -88,7 +90,7 @@ def switch() -> ValueKind:
 
 
 def paths() -> ValueKind:
-    """One path or several."""
+    """Kind: one path or several."""
 
     def parse(value: object) -> object:
         given = (value,) if isinstance(value, str) else value
@@ -102,7 +104,7 @@ def paths() -> ValueKind:
 
 
 def path(metavar: str) -> ValueKind:
-    """One path."""
+    """Kind: one path."""
 
     def parse(value: object) -> object:
         if not isinstance(value, str) or not value:
@@ -113,11 +115,11 @@ def path(metavar: str) -> ValueKind:
 
 
 def telemetry() -> ValueKind:
-    """`auto`, `off`, or an address with room for two more ports."""
+    """Kind: `auto`, `off`, or an address with room for two more ports."""
     pattern = re.compile(r"tcp://[^/\s]+:(?P<port>\d+)")
 
     def parse(value: object) -> object:
-        if value in ("auto", "off"):
+        if value in (TELEMETRY_AUTO, TELEMETRY_OFF):
             return value
         matched = pattern.fullmatch(value) if isinstance(value, str) else None
         if matched is None:
@@ -129,7 +131,7 @@ def telemetry() -> ValueKind:
 
 
 def address() -> ValueKind:
-    """A Scaler address."""
+    """Kind: a Scaler address."""
     schemes = "|".join(ADDRESS_SCHEMES_WITH_PORT)
     pattern = re.compile(rf"(?:{schemes})://(?P<host>[^/\s]+):(?P<port>\d+)(?:/\S*)?|ipc://\S+")
 
@@ -145,7 +147,7 @@ def address() -> ValueKind:
 
 
 def capabilities() -> ValueKind:
-    """Scaler's own notation, `linux,gpu=1`; a bare name counts -1, which is Scaler's "any number"."""
+    """Kind: Scaler's own notation, `linux,gpu=1`; a bare name counts -1, which is Scaler's "any number"."""
     pattern = re.compile(r"\s*(?P<name>[^\s=,]+)\s*(?:=\s*(?P<count>-?\d+)\s*)?")
 
     def parse(value: object) -> object:
@@ -163,7 +165,7 @@ def capabilities() -> ValueKind:
 
 
 def s3_prefix() -> ValueKind:
-    """A key prefix; slashes at its ends are dropped, because keys are joined with one."""
+    """Kind: a key prefix; slashes at its ends are dropped, because keys are joined with one."""
     pattern = re.compile(r"[A-Za-z0-9!_.*'()/-]{1,256}")
 
     def parse(value: object) -> object:
@@ -176,7 +178,7 @@ def s3_prefix() -> ValueKind:
 
 
 def inline_limit(maximum: int) -> ValueKind:
-    """`auto`, or a number of characters."""
+    """Kind: `auto`, or a number of characters."""
     number = integer(0, maximum)
 
     def parse(value: object) -> object:
@@ -186,7 +188,7 @@ def inline_limit(maximum: int) -> ValueKind:
 
 
 def unlimited_or_positive() -> ValueKind:
-    """Scaler's -1 for "no limit" becomes None."""
+    """Kind: a positive number; Scaler's -1 for "no limit" becomes None."""
     number = integer(-1)
 
     def parse(value: object) -> object:

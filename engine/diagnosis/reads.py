@@ -88,14 +88,14 @@ class Reader:
 
     def _ask(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Reading:
         source = action(service, operation)
-        self._pace()
+        self._rate_limiter()
         try:
             answer = self.reads.call(service, operation, **parameters)
         except AwsError as error:
             return Reading(source, self.clock(), trouble=in_words(source, error), code=error.code)
         return Reading(source, self.clock(), answer)
 
-    def _pace(self) -> None:
+    def _rate_limiter(self) -> None:
         wait = self._next_call_at - self.clock()
         if wait > 0:
             self.sleep(wait)

@@ -1,4 +1,4 @@
-"""One task in the job book: what is known of it, kept small, and made into rows and records when asked for."""
+"""Entry of one task in the job registry: kept small, made into rows and records on request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape
-from engine.pickles.error_names import error_name
+from engine.pickles.error_names import read_error_name
 from engine.task_record import TaskRecord
 from engine.telemetry.schema.messages import JobRecord, JobRow, JobState, Transition
 
@@ -14,24 +14,24 @@ TRANSITIONS_KEPT: Final = 50
 """Of one task: a flapping link could make any number."""
 LONGEST_REASON: Final = 200
 
-_NO_SIGHTING: Final = JobObservation()
+_NO_OBSERVATION: Final = JobObservation()
 _NO_PROFILE: Final = Profile()
 _NO_SHAPE: Final = ResourceShape()
 
 
 class JobEntry:
-    """Mutable, owned by its `JobBook`; what it hands out is frozen."""
+    """Mutable entry, owned by its `JobRegistry`; the rows and records that it makes are frozen."""
 
     __slots__ = (
         "_client",
         "_created",
         "_index",
         "_manager",
+        "_observation",
         "_placement",
         "_profile",
         "_row",
         "_shape",
-        "_sighting",
         "_transitions",
         "function",
         "hex_id",
@@ -48,7 +48,7 @@ class JobEntry:
         self._placement: Placement | None = None
         self._index = 0
         self._profile = _NO_PROFILE
-        self._sighting = _NO_SIGHTING
+        self._observation = _NO_OBSERVATION
         self._transitions = [Transition(JobState.QUEUED, now)]
         self._row: JobRow | None = None
         self._created = now
@@ -59,9 +59,10 @@ class JobEntry:
         self.since = now
         self.reason = ""
 
-    # ---- what happens to it
+    # ---- changes
 
     def enter(self, state: JobState, now: float) -> None:
+        """Enter `state` at `now`, seconds since the epoch."""
         self._row = None
         self.state = state
         self.since = now
@@ -69,37 +70,43 @@ class JobEntry:
             del self._transitions[1]  # how it began stays
         self._transitions.append(Transition(state, now, self.reason))
 
-    def name(self, function: str) -> None:
+    def set_function(self, function: str) -> None:
+        """Set the function's name."""
         if function != self.function:
             self._row = None
             self.function = sys.intern(function)
 
-    def explain(self, reason: str) -> None:
+    def set_reason(self, reason: str) -> None:
+        """Set why it is in its state; cut to `LONGEST_REASON`."""
         self._row = None
         self.reason = reason[:LONGEST_REASON]
 
     def place(self, placement: Placement, index: int) -> None:
+        """It is the task `index` of this submission."""
         self._row = None
         self._placement = placement
         self._index = index
 
-    def see(self, sighting: JobObservation) -> None:
+    def observe(self, observation: JobObservation) -> None:
+        """Replace what was observed of its job."""
         self._row = None
-        self._sighting = sighting
+        self._observation = observation
 
     def end(self, outcome: Outcome) -> None:
+        """Take the outcome: its profile, and the error of a failure."""
         self._profile = outcome.profile
-        self.explain("" if outcome.succeeded else outcome.reason or error_name(outcome.body))
+        self.set_reason("" if outcome.succeeded else outcome.reason or read_error_name(outcome.body))
 
-    # ---- what people see of it
+    # ---- views
 
     def row(self) -> JobRow:
+        """Row for tables; made once for every change."""
         if self._row is None:
             self._row = self._make_row()
         return self._row
 
     def record(self) -> JobRecord:
-        """What the engine itself knows; how Batch describes the job comes on top."""
+        """Everything the engine itself knows; how Batch describes the job comes on top."""
         placed, profile = self._placement, self._profile
         return JobRecord(
             row=self.row(),
@@ -116,13 +123,13 @@ class JobEntry:
             why_route=placed.why if placed else "",
             peak_bytes=profile.peak_bytes or None,
             cpu_s=profile.cpu_s if profile is not _NO_PROFILE else None,
-            log_stream=self._sighting.log_stream,
+            log_stream=self._observation.log_stream,
             error=self.reason if self.state is JobState.FAILED else "",
-            status_reason=self._sighting.reason,
+            status_reason=self._observation.reason,
         )
 
     def _make_row(self) -> JobRow:
-        placed, seen = self._placement, self._sighting
+        placed, observed = self._placement, self._observation
         return JobRow(
             task_id=self.hex_id,
             manager=self._manager,
@@ -133,10 +140,10 @@ class JobEntry:
             route=placed.route.value if placed else "",
             raw_bytes=placed.raw_bytes // placed.tasks if placed else 0,
             wire_bytes=placed.wire_bytes // placed.tasks if placed else 0,
-            attempt=seen.attempt,
+            attempt=observed.attempt,
             job_id=placed.job_of(self._index) if placed else "",
             array_size=placed.tasks if placed and placed.is_array else 0,
-            reason=self.reason or seen.reason[:LONGEST_REASON],
-            exit_code=seen.exit_code,
+            reason=self.reason or observed.reason[:LONGEST_REASON],
+            exit_code=observed.exit_code,
             duration_s=self._profile.duration_s if self._profile is not _NO_PROFILE else None,
         )

@@ -1,6 +1,6 @@
-"""`JobRegistry`: what one worker manager's tasks are doing and have done, as people ask for it.
+"""Registry of one worker manager's jobs: present states, rows of tables, counts and trends.
 
-The task manager tells it of every step (`TaskEvents`); telemetry reads it. Kept are all living tasks (about 1 KiB
+The task manager reports every step (`TaskEvents`); telemetry reads. Kept are all living tasks (about 1 KiB
 each) and the ended ones that fit into the bound; counts go on for ever.
 """
 
@@ -27,8 +27,8 @@ _UNBEGUN: Final = frozenset({TaskState.QUEUED, TaskState.LOADING, TaskState.COLL
 _FROM_BATCH: Final = {state: JobState(state.value) for state in BatchState if JobState(state.value) not in ENDED}
 
 
-def shown_state(record: TaskRecord) -> JobState | None:
-    """What people are shown for a task's state; None: what was shown before stays."""
+def displayed_state(record: TaskRecord) -> JobState | None:
+    """State that people see for a record; None: the one displayed before stays."""
     if record.state in _UNBEGUN:
         return JobState.QUEUED
     if record.state is TaskState.SUBMITTED:
@@ -40,7 +40,7 @@ def shown_state(record: TaskRecord) -> JobState | None:
 
 
 class JobRegistry:
-    """The record of one manager's tasks. `clock` gives seconds since the epoch."""
+    """Jobs of one worker manager, a `TaskEvents`. `clock` gives seconds since the epoch."""
 
     def __init__(self, manager: str, ended_kept: int = ENDED_KEPT, clock: Callable[[], float] = time.time) -> None:
         self._manager = manager
@@ -59,54 +59,62 @@ class JobRegistry:
 
     # ---- from the task manager
 
-    def arrived(self, record: TaskRecord) -> None:
-        known = self._entries.pop(record.task_id, None)
-        if known is not None:  # it ended here before, and comes again
-            self._forget(known)
+    def on_arrived(self, record: TaskRecord) -> None:
+        """See `TaskEvents`: begin a new entry; one that ended here before is dropped."""
+        former = self._entries.pop(record.task_id, None)
+        if former is not None:  # it ended here before, and comes again
+            self._forget(former)
         now = self._clock()
         entry = self._entries[record.task_id] = JobEntry(self._manager, record, now)
         self._count(entry.task_id, None, JobState.QUEUED, now)
 
-    def changed(self, record: TaskRecord) -> None:
-        entry = self._living(record.task_id)
+    def on_changed(self, record: TaskRecord) -> None:
+        """See `TaskEvents`: derive the displayed state."""
+        entry = self._find_living(record.task_id)
         if entry is None:
             return
-        entry.name(record.function_name)
-        state = shown_state(record)
+        entry.set_function(record.function_name)
+        state = displayed_state(record)
         if record.state in (TaskState.CANCELLING, TaskState.TERMINATING):
             self._explain(entry, "cancelling")
         elif state is not None and state is not entry.state:
-            entry.explain(OUT_OF_SIGHT if state is JobState.UNKNOWN else "")
+            entry.set_reason(OUT_OF_SIGHT if state is JobState.UNKNOWN else "")
             self._enter(entry, state)
 
-    def placed(self, placement: Placement) -> None:
+    def on_placed(self, placement: Placement) -> None:
+        """See `TaskEvents`: count the route, place each task."""
         self.routes.add(placement)
         for index, task_id in enumerate(placement.task_ids):
             self._place(task_id, placement, index)
 
-    def adopted(self, placement: Placement) -> None:
+    def on_adopted(self, placement: Placement) -> None:
+        """See `TaskEvents`: place the task; its route was counted by the predecessor."""
         self._place(placement.task_ids[0], placement, placement.first_index)
 
-    def seen(self, task_id: bytes, sighting: JobObservation) -> None:
-        entry = self._living(task_id)
+    def on_observed(self, task_id: bytes, observation: JobObservation) -> None:
+        """See `TaskEvents`."""
+        entry = self._find_living(task_id)
         if entry is not None:
-            entry.see(sighting)
+            entry.observe(observation)
             self._changed[task_id] = None
 
-    def ended(self, outcome: Outcome) -> None:
-        entry = self._living(outcome.task_id)
+    def on_ended(self, outcome: Outcome) -> None:
+        """See `TaskEvents`: the entry is kept as an ended one."""
+        entry = self._find_living(outcome.task_id)
         if entry is not None:
             entry.end(outcome)
             self._enter(entry, JobState.SUCCEEDED if outcome.succeeded else JobState.FAILED)
 
-    def withdrawn(self, record: TaskRecord, why: str) -> None:
-        entry = self._living(record.task_id)
+    def on_withdrawn(self, record: TaskRecord, why: str) -> None:
+        """See `TaskEvents`: the entry is kept as a cancelled one."""
+        entry = self._find_living(record.task_id)
         if entry is not None:
-            entry.explain(why)
+            entry.set_reason(why)
             self._enter(entry, JobState.CANCELLED)
 
-    def left(self, record: TaskRecord) -> None:
-        entry = self._living(record.task_id)
+    def on_left(self, record: TaskRecord) -> None:
+        """See `TaskEvents`: drop the entry of a task that has not ended."""
+        entry = self._find_living(record.task_id)
         if entry is not None:
             del self._entries[record.task_id]
             self._forget(entry)
@@ -115,20 +123,25 @@ class JobRegistry:
 
     @property
     def kept(self) -> int:
+        """Number of entries in memory."""
         return len(self._entries)
 
     @property
     def has_changes(self) -> bool:
+        """Rows changed or went since the last `take_changes`."""
         return bool(self._changed or self._removed)
 
     @property
     def oldest_runnable_at(self) -> float | None:
+        """Since when the oldest RUNNABLE job has waited, seconds since the epoch; None without one."""
         return next(iter(self._runnable.values()), None)
 
     def rates(self) -> dict[JobState, float]:
-        return self._rates.at(self._clock())
+        """Jobs that entered each state, a second."""
+        return self._rates.per_second(self._clock())
 
     def rows(self) -> list[JobRow]:
+        """Rows of all entries."""
         return [entry.row() for entry in self._entries.values()]
 
     def take_changes(self) -> tuple[list[JobRow], list[str]]:
@@ -139,26 +152,28 @@ class JobRegistry:
         return rows, removed
 
     def drop_changes(self) -> None:
-        """Nobody listens."""
+        """Forget the changes: no one subscribes."""
         self._changed.clear()
         self._removed.clear()
 
     def find(self, prefix: str) -> Iterator[str]:
-        """Ids that begin so."""
+        """Ids that begin with `prefix`, in hex."""
         if len(prefix) == 32:
             yield from [prefix] if self.holds(prefix) else []
             return
         yield from (entry.hex_id for entry in self._entries.values() if entry.hex_id.startswith(prefix))
 
     def holds(self, task_id: str) -> bool:
+        """There is an entry of this task."""
         return self._entry(task_id) is not None
 
     def record(self, task_id: str) -> JobRecord | None:
-        """Everything that the engine itself knows of the task; None: no such task here, or its row aged out."""
+        """Record of a task; None: no such task here, or its row aged out."""
         entry = self._entry(task_id)
         return None if entry is None else entry.record()
 
     def row(self, task_id: str) -> JobRow | None:
+        """Row of a task; None as for `record`."""
         entry = self._entry(task_id)
         return None if entry is None else entry.row()
 
@@ -170,18 +185,18 @@ class JobRegistry:
         except ValueError:
             return None
 
-    def _living(self, task_id: bytes) -> JobEntry | None:
+    def _find_living(self, task_id: bytes) -> JobEntry | None:
         entry = self._entries.get(task_id)
         return None if entry is None or entry.state in ENDED else entry
 
     def _place(self, task_id: bytes, placement: Placement, index: int) -> None:
-        entry = self._living(task_id)
+        entry = self._find_living(task_id)
         if entry is not None:
             entry.place(placement, index)
             self._changed[task_id] = None
 
     def _explain(self, entry: JobEntry, reason: str) -> None:
-        entry.explain(reason)
+        entry.set_reason(reason)
         self._changed[entry.task_id] = None
 
     def _enter(self, entry: JobEntry, state: JobState) -> None:
@@ -198,7 +213,7 @@ class JobRegistry:
         if before is not None:
             self.counts[before] -= 1
         self.counts[state] += 1
-        self._rates.entered(state, now)
+        self._rates.count_entry(state, now)
         self._changed[task_id] = None
         if state is JobState.RUNNABLE:
             self._runnable[task_id] = now

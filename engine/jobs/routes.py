@@ -1,4 +1,4 @@
-"""Which routes payloads took, and how big they were."""
+"""Totals by payload route: jobs, bytes and sizes."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class RouteTotals:
         self._routes = {route: _RouteCount(clock) for route in Route}
 
     def add(self, placement: Placement) -> None:
+        """Count a submission."""
         counted, tasks = self._routes[placement.route], len(placement.task_ids)
         counted.jobs += tasks
         counted.raw_bytes += placement.raw_bytes
@@ -37,5 +38,5 @@ class RouteTotals:
         counted.sizes.add(placement.raw_bytes / tasks, tasks)
 
     def stats(self) -> tuple[RouteStats, ...]:
-        """Every route, also one that nothing took."""
+        """Totals of every route, also of one that nothing took."""
         return tuple(counted.stats(route) for route, counted in self._routes.items())

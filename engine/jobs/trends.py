@@ -1,4 +1,4 @@
-"""Numbers over time, in constant memory: counts by state for five minutes, an hour and a day, and present rates."""
+"""Trends in constant memory: counts by state for five minutes, an hour and a day, and present rates."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
 
-from engine.telemetry.schema.messages import JobState, Trends
+from engine.telemetry.schema.messages import TREND_WINDOWS, JobState, Trends
 
-WINDOWS: Final = {"5m": (5.0, 60), "1h": (60.0, 60), "24h": (600.0, 144)}
-"""Seconds between two samples, and how many are kept."""
-WINDOWS_KEEP_AT_MOST: Final = max(kept for _, kept in WINDOWS.values())
+LONGEST_WINDOW: Final = max(kept for _, kept in TREND_WINDOWS.values())
 RATE_S: Final = 10
 STATES: Final = tuple(JobState)
 
@@ -29,23 +27,23 @@ class _Ring:
             self.newest = now - self.step_s
         steps = int((now - self.newest) / self.step_s)
         self.newest += steps * self.step_s
-        self.samples.extend(repeat(counts, min(steps, WINDOWS_KEEP_AT_MOST)))
+        self.samples.extend(repeat(counts, min(steps, LONGEST_WINDOW)))
 
 
 class TrendRings:
-    """The counts of one manager over time; about 25 KiB."""
+    """Counts of one manager over time; about 25 KiB."""
 
     def __init__(self) -> None:
-        self._rings = {name: _Ring(step, deque(maxlen=kept)) for name, (step, kept) in WINDOWS.items()}
+        self._rings = {name: _Ring(step, deque(maxlen=kept)) for name, (step, kept) in TREND_WINDOWS.items()}
 
     def sample(self, now: float, counts: Mapping[JobState, int]) -> None:
-        """Told at least every five seconds; keeps what each window needs."""
+        """Take a sample into every window that one is due for. Call it every five seconds at least."""
         row = tuple(counts.get(state, 0) for state in STATES)
         for ring in self._rings.values():
             ring.sample(now, row)
 
     def window(self, name: str) -> Trends:
-        """`name` is one of `WINDOWS`. A state that never had a job in the window is left out."""
+        """Trend over a window; `name` is one of `TREND_WINDOWS`. A state that never had a job in it is left out."""
         ring = self._rings[name]
         newest = ring.newest or 0.0
         columns = dict(zip(STATES, zip(*ring.samples, strict=True), strict=False))
@@ -57,8 +55,8 @@ class TrendRings:
         )
 
 
-def added(windows: Iterable[Trends]) -> Trends:
-    """Several managers' trends as one: they were sampled at the same times."""
+def sum_trends(windows: Iterable[Trends]) -> Trends:
+    """Sum several managers' trends, which were sampled at the same times."""
     first, *rest = windows
     counts = dict(first.counts)
     for other in rest:
@@ -70,18 +68,19 @@ def added(windows: Iterable[Trends]) -> Trends:
 
 @dataclass(slots=True)
 class Rates:
-    """How often each state was entered, a second, over the last `RATE_S`."""
+    """Rates of entries into each state, a second, over the last `RATE_S`."""
 
     _seconds: deque[tuple[int, Counter[JobState]]] = field(default_factory=lambda: deque(maxlen=RATE_S + 1))
 
-    def entered(self, state: JobState, now: float) -> None:
+    def count_entry(self, state: JobState, now: float) -> None:
+        """Count a job that entered `state` at `now`."""
         second = int(now)
         if not self._seconds or self._seconds[-1][0] != second:
             self._seconds.append((second, Counter()))
         self._seconds[-1][1][state] += 1
 
-    def at(self, now: float) -> dict[JobState, float]:
-        """Of whole seconds only, so that a rate doesn't fall with the fraction of the running one."""
+    def per_second(self, now: float) -> dict[JobState, float]:
+        """Entries a second, of whole seconds only: a rate does not fall with the fraction of the running one."""
         total: Counter[JobState] = Counter()
         for second, entered in self._seconds:
             if int(now) - RATE_S <= second < int(now):

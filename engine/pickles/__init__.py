@@ -1,1 +1,1 @@
-"""Names out of pickles for people to read, without unpickling anything."""
+"""Names read out of pickles for people, without unpickling anything."""

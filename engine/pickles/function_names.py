@@ -1,4 +1,4 @@
-"""A function's name for people to read, out of its pickle, without unpickling it.
+"""Name of a pickled function, without unpickling it.
 
 Best effort: cloudpickle writes a function of an importable module as a reference (module and qualified name)
 and any other one by value, with its `__name__` among its attributes. Anything else reads "?".
@@ -16,8 +16,8 @@ _LONGEST_NAME: Final = 80
 _MOST_OPCODES: Final = 20_000
 
 
-def function_name(pickled: bytes) -> str:
-    """The name, at most 80 characters, printable; "?" when the pickle doesn't show one."""
+def read_function_name(pickled: bytes) -> str:
+    """Read the name, at most 80 printable characters; "?" when the pickle shows none."""
     try:
         name = _by_value(pickled) or _by_reference(pickled)
     except (ValueError, IndexError, KeyError, UnicodeDecodeError):
@@ -37,7 +37,7 @@ def _by_value(pickled: bytes) -> str | None:
 
 def _by_reference(pickled: bytes) -> str | None:
     recent: deque[str] = deque(maxlen=2)
-    for opcode, argument, _ in opcodes(pickled):
+    for opcode, argument, _ in read_opcodes(pickled):
         if opcode.name == "STACK_GLOBAL" and len(recent) == 2:
             return None if recent[0].startswith("cloudpickle") else ".".join(recent)
         if isinstance(argument, str):
@@ -46,13 +46,13 @@ def _by_reference(pickled: bytes) -> str | None:
 
 
 def _strings(pickled: bytes) -> Iterator[str]:
-    for _, argument, _ in opcodes(pickled):
+    for _, argument, _ in read_opcodes(pickled):
         if isinstance(argument, str):
             yield argument
 
 
-def opcodes(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
-    """The pickle's operations, a bounded number of them; raises ValueError where it is broken."""
+def read_opcodes(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
+    """Iterate over the pickle's operations, a bounded number of them. Raises `ValueError` where it is broken."""
     for number, operation in enumerate(pickletools.genops(pickled)):
         if number >= _MOST_OPCODES:
             return

@@ -1,4 +1,4 @@
-"""Reads of Scaler's object storage: each object once at a time, never cancelled half-way, bounded.
+"""Cache of Scaler's objects: each is read once at a time, never cancelled half-way, bounded.
 
 Scaler's connector shares one future between readers of an object, so a cancelled reader would break the others
 and its late answer would end the connection. Here every read is a task of its own that outlives its readers.
@@ -22,7 +22,7 @@ Read = Callable[[bytes], Awaitable[bytes]]
 
 
 class ObjectCache:
-    """Objects by id as `Blob`s, least recently used out first."""
+    """LRU cache of objects by id, as `Blob`s."""
 
     def __init__(self, read: Read, max_bytes: int = CACHE_BYTES, max_reads: int = CONCURRENT_READS) -> None:
         self._read = read
@@ -33,7 +33,7 @@ class ObjectCache:
         self._permits = asyncio.Semaphore(max_reads)
 
     async def get(self, object_id: bytes) -> Blob:
-        """The object; waits as long as it does not exist. Raises what the read raises."""
+        """Get the object; waits as long as it does not exist. Raises what the read raises."""
         kept = self._kept.get(object_id)
         if kept is not None:
             self._kept.move_to_end(object_id)
@@ -45,13 +45,13 @@ class ObjectCache:
         return await asyncio.shield(reading)
 
     def drop(self, object_id: bytes) -> None:
-        """The object's owner deleted it."""
+        """Drop an object that its owner deleted."""
         blob = self._kept.pop(object_id, None)
         if blob is not None:
             self._bytes -= len(blob.data)
 
     async def close(self) -> None:
-        """End the reads under way; only once no connection is left that could answer them."""
+        """Cancel the reads under way; only once no connection is left that could answer them."""
         reads = list(self._reading.values())
         for read in reads:
             read.cancel()

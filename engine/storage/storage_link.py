@@ -1,4 +1,4 @@
-"""Scaler's object storage through its outages: connects, reconnects, and repeats what an outage cut off."""
+"""Link to Scaler's object storage: connects, reconnects, and repeats what an outage cut off."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from engine.messages import LinkDown
 
 logger = logging.getLogger(__name__)
 
-RETRY_S: Final = 1.0
+STORAGE_RECONNECT_S: Final = 1.0
 
 
 class ObjectChannel(Protocol):
-    """One connection; `engine.scaler_link.StorageChannel`."""
+    """One connection; `engine.scaler_link.StorageChannel`. Everything raises `LinkDown`."""
 
-    async def get(self, object_id: bytes) -> bytes: ...
+    async def get(self, object_id: bytes) -> bytes:
+        """Read an object; waits until it exists."""
 
-    async def put(self, object_id: bytes, data: bytes) -> None: ...
+    async def put(self, object_id: bytes, data: bytes) -> None:
+        """Store an object."""
 
-    async def run(self) -> None: ...
+    async def run(self) -> None:
+        """Move answers to their readers until the connection ends."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the connection."""
 
 
 class StorageLink:
-    """Gets and puts that wait for a connection. `run` keeps one up."""
+    """Gets and puts that wait for a connection; `run` keeps one up."""
 
     def __init__(self, connect: Callable[[str], Awaitable[ObjectChannel]], address: str | None) -> None:
         self._connect = connect
@@ -43,11 +47,11 @@ class StorageLink:
 
     @property
     def is_known(self) -> bool:
-        """Whether there is an address to connect to; without a task there may be none yet."""
+        """There is an address to connect to; without a task there may be none yet."""
         return self._address is not None
 
     def use_address(self, address: str) -> None:
-        """What the scheduler advertises; a configured address stays."""
+        """Take the address that the scheduler advertises; a configured one stays."""
         if self._address is None:
             self._address = address
             self._address_known.set()
@@ -64,16 +68,16 @@ class StorageLink:
                 if not reported:
                     logger.warning("object storage: %s; retrying, tasks wait", error)
                 reported = True
-                self.health.down(str(error))
+                self.health.mark_down(str(error))
             else:
                 logger.info("object storage: connected to %s", self._address)
-                self.health.up(self._address)
+                self.health.mark_up(self._address)
                 reported = False
                 await self._serve(channel)
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(STORAGE_RECONNECT_S)
 
     async def get(self, object_id: bytes) -> bytes:
-        """The object's bytes; waits for it, and for a connection."""
+        """Read the object's bytes; waits for it, and for a connection."""
         while True:
             channel, ended = await self._connected()
             reading = asyncio.ensure_future(channel.get(object_id))
@@ -90,7 +94,7 @@ class StorageLink:
             try:
                 await channel.put(object_id, data)
             except LinkDown:
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(STORAGE_RECONNECT_S)
             else:
                 return
 
@@ -108,7 +112,7 @@ class StorageLink:
             await channel.run()
         except LinkDown as error:
             logger.warning("object storage: connection lost (%s); reconnecting", error)
-            self.health.down(str(error))
+            self.health.mark_down(str(error))
         finally:
             self._up.clear()
             self._ended.set_result(None)

@@ -1,1 +1,1 @@
-"""What the engine tells about itself while it runs, and how others look at it."""
+"""Telemetry: what a running engine publishes, and how viewers connect to it."""

@@ -1,4 +1,4 @@
-"""Where a running engine can be reached: its addresses, and the private folder that shows it on this machine.
+"""Endpoints of running engines: their addresses, and the private folder that announces them on this machine.
 
 Owns the runtime folder (0700, ours alone), one sub-folder an engine (or a local AWS) in it, and how an engine is found
 by name, folder or address. An engine lives as long as it holds the lock in its folder, so a killed one is never taken
@@ -26,18 +26,18 @@ from engine.errors import ConfigError, EngineError
 from engine.telemetry.schema.messages import VERSION
 
 PROGRAM: Final = "scaler-batch"
-LOCK, CARD = "lock", "engine.json"
+LOCK, INFO_FILE = "lock", "engine.json"
 LONGEST_NAME: Final = 40
 LONGEST_SOCKET_PATH: Final = 103
 """Bytes; Linux allows 107, macOS 103."""
 SHORT_TEMPORARY: Final = Path("/tmp")
 """Where there is room for a socket's path when TMPDIR is too long."""
-_TRIES, _BETWEEN_TRIES = 5, 0.02
+_LOCK_TRIES, _LOCK_RETRY_S = 5, 0.02
 _ROOM_FOR_ENGINE: Final = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name-pid/publish
 
 
-class EngineCard(msgspec.Struct, frozen=True):
-    """What an engine writes into its folder about itself."""
+class EngineInfo(msgspec.Struct, frozen=True):
+    """Description of an engine, in its folder."""
 
     pid: int
     started_at: float
@@ -49,7 +49,7 @@ class EngineCard(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """The three addresses of one engine, as ZMQ takes them."""
+    """Addresses of one engine, as ZMQ takes them."""
 
     publish: str
     view: str
@@ -59,32 +59,34 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @classmethod
     def ipc(cls, folder: Path) -> Endpoint:
-        """The sockets in an engine's folder."""
+        """Sockets in an engine's folder."""
         publish, view, control = (f"ipc://{folder / name}" for name in ("publish", "view", "control"))
         return cls(publish, view, control, folder.name)
 
     @classmethod
     def tcp(cls, address: str) -> Endpoint:
-        """`tcp://host:port`: what is published at `port`, view and control at the next two. Raises `ConfigError`."""
+        """Sockets at `tcp://host:port`: publish at `port`, view and control at the next two. Raises `ConfigError`."""
         host, port = _host_and_port(address)
         publish, view, control = (f"tcp://{host}:{port + step}" for step in range(3))
         return cls(publish, view, control, f"{host}:{port}")
 
     @property
     def is_remote(self) -> bool:
+        """It can be reached from other machines, so its sockets need keys."""
         return self.publish.startswith("tcp://")
 
 
-class EngineHere(msgspec.Struct, frozen=True):
-    """A living engine of this machine and this user."""
+class RunningEngine(msgspec.Struct, frozen=True):
+    """Living engine of this machine and this user."""
 
     name: str
     folder: Path
-    card: EngineCard
+    info: EngineInfo
 
     @property
     def endpoint(self) -> Endpoint:
-        return Endpoint.tcp(self.card.address) if self.card.address else Endpoint.ipc(self.folder)
+        """The address that it listens at, or the sockets in its folder."""
+        return Endpoint.tcp(self.info.address) if self.info.address else Endpoint.ipc(self.folder)
 
 
 class ClaimedFolder:
@@ -94,16 +96,16 @@ class ClaimedFolder:
         self.folder = folder
         self._lock = lock
 
-    def write_card(self, managers: tuple[str, ...], version: str, address: str | None = None) -> None:
-        """Tell who is here; from now on `engines_here` lists it. Call it when the sockets are bound."""
-        card = EngineCard(os.getpid(), time.time(), managers, version, VERSION, address)
-        fresh = self.folder / f"{CARD}.new"
+    def write_info(self, managers: tuple[str, ...], version: str, address: str | None = None) -> None:
+        """Announce the engine; from now on `list_engines` lists it. Call it when the sockets are bound."""
+        info = EngineInfo(os.getpid(), time.time(), managers, version, VERSION, address)
+        fresh = self.folder / f"{INFO_FILE}.new"
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(card))
-        fresh.rename(self.folder / CARD)
+            file.write(msgspec.json.encode(info))
+        fresh.rename(self.folder / INFO_FILE)
 
     def release(self) -> None:
-        """Remove the folder, and that of all engines with the last one, and let the name go."""
+        """Remove the folder, and that of all engines with the last one, and release the name."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
         with contextlib.suppress(OSError):
@@ -162,12 +164,12 @@ def _private(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def claim_folder(name: str) -> Iterator[ClaimedFolder]:
-    """The folder for an engine called `name`, free of a dead predecessor's files; gone when the engine ends.
+    """Claim the folder for an engine called `name`, free of a dead predecessor's files; gone when the engine ends.
 
     When another living engine has that name, this one is called `name-pid`. Raises `EngineError`.
     """
     root = runtime_folder()
-    short = _short(name)
+    short = _shorten(name)
     claimed = _try_claim(root / short) or _try_claim(root / f"{short}-{os.getpid()}")
     if claimed is None:
         raise EngineError(f"{root / short} is locked by another process: end it or give another --worker-manager-id")
@@ -178,21 +180,21 @@ def claim_folder(name: str) -> Iterator[ClaimedFolder]:
         claimed.release()
 
 
-def _short(name: str) -> str:
-    """A socket's path has little room; what is cut off stays told apart."""
+def _shorten(name: str) -> str:
+    """Shorten a name to what a socket's path has room for; different names stay different."""
     if len(name) <= LONGEST_NAME:
         return name
     return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _try_claim(folder: Path) -> ClaimedFolder | None:
-    """None when somebody living has it."""
+    """Claim a folder; None when a living process has it."""
     while True:
         try:
             lock = os.open(_private(folder) / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # its last owner just left
             continue
-        if not _locked_soon(lock):
+        if not _lock_soon(lock):
             os.close(lock)
             return None
         if _is_file_at(lock, folder / LOCK):
@@ -204,16 +206,16 @@ def _try_claim(folder: Path) -> ClaimedFolder | None:
     return ClaimedFolder(folder, lock)
 
 
-def _locked_soon(descriptor: int) -> bool:
-    """Lookers hold the lock for an instant when they look whether it is held."""
-    for _ in range(_TRIES):
-        if _locked(descriptor, fcntl.LOCK_EX):
+def _lock_soon(descriptor: int) -> bool:
+    """Lock exclusively, within the instant for which `is_claimed` of another process may hold the lock."""
+    for _ in range(_LOCK_TRIES):
+        if _try_lock(descriptor, fcntl.LOCK_EX):
             return True
-        time.sleep(_BETWEEN_TRIES)
+        time.sleep(_LOCK_RETRY_S)
     return False
 
 
-def _locked(descriptor: int, kind: int) -> bool:
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -233,45 +235,45 @@ def _remove_dead(root: Path, keep: Path) -> None:
         if folder == keep or not (folder / LOCK).exists():
             continue
         with open(folder / LOCK, "rb") as lock:
-            if _locked(lock.fileno(), fcntl.LOCK_EX):
+            if _try_lock(lock.fileno(), fcntl.LOCK_EX):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-# ---- the looker's side
+# ---- the viewer's side
 
 
-def is_alive(folder: Path) -> bool:
-    """Whether the engine of this folder lives: nobody else holds its lock."""
+def is_claimed(folder: Path) -> bool:
+    """True while the process of this folder lives: it holds the lock."""
     try:
         lock = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return not _locked(lock, fcntl.LOCK_SH)
+        return not _try_lock(lock, fcntl.LOCK_SH)
     finally:
         os.close(lock)
 
 
-def engines_here() -> list[EngineHere]:
-    """The living engines of this user on this machine, by name."""
+def list_engines() -> list[RunningEngine]:
+    """List the living engines of this user on this machine, by name."""
     try:
         folders = sorted(runtime_folder().iterdir())
     except FileNotFoundError:  # it went with the last engine, just now
         return []
-    found = map(_engine_in, folders)
+    found = map(_read_engine, folders)
     return [engine for engine in found if engine is not None]
 
 
-def _engine_in(folder: Path) -> EngineHere | None:
+def _read_engine(folder: Path) -> RunningEngine | None:
     try:
-        card = msgspec.json.decode((folder / CARD).read_bytes(), type=EngineCard)
+        info = msgspec.json.decode((folder / INFO_FILE).read_bytes(), type=EngineInfo)
     except (OSError, msgspec.MsgspecError):
         return None
-    return EngineHere(folder.name, folder, card) if is_alive(folder) else None
+    return RunningEngine(folder.name, folder, info) if is_claimed(folder) else None
 
 
 def find_endpoint(wanted: str | None) -> Endpoint:
-    """The engine called `wanted` (a name, a manager's id, a folder or `tcp://host:port`), or the only one here.
+    """Find the engine called `wanted` (a name, a manager's id, a folder or `tcp://host:port`), or the only one here.
 
     Raises `EngineError` when there is none, `ConfigError` when it isn't clear which.
     """
@@ -279,8 +281,8 @@ def find_endpoint(wanted: str | None) -> Endpoint:
         return Endpoint.tcp(wanted)
     if wanted is not None and "/" in wanted:
         return _endpoint_in(Path(wanted))
-    here = engines_here()
-    matching = here if wanted is None else [e for e in here if wanted == e.name or wanted in e.card.managers]
+    here = list_engines()
+    matching = here if wanted is None else [e for e in here if wanted == e.name or wanted in e.info.managers]
     if len(matching) == 1:
         return matching[0].endpoint
     if matching:
@@ -294,13 +296,13 @@ def find_endpoint(wanted: str | None) -> Endpoint:
 
 
 def _endpoint_in(folder: Path) -> Endpoint:
-    engine = _engine_in(folder)
+    engine = _read_engine(folder)
     if engine is None:
         raise EngineError(f"no engine lives in {folder}: scaler-batch status without an argument lists those that do")
     return engine.endpoint
 
 
-def _names(engines: list[EngineHere]) -> str:
+def _names(engines: list[RunningEngine]) -> str:
     return ", ".join(engine.name for engine in engines)
 
 

@@ -1,7 +1,7 @@
 """CURVE keys as files: an engine's own pair with the clients it lets in, and a client's pair with the engine's key.
 
 Owns the two kinds of file and that they are readable by their owner alone (0600, folders 0700). An engine's folder
-holds `engine.json` and `allowed/<name>.json`, one a client; a client's file goes to the machine it looks from.
+holds `engine.json` and `allowed/<name>.json`, one a client; a client's file goes to the machine it connects from.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import zmq
 
 from engine.errors import ConfigError
 
-ENGINE_FILE, ALLOWED = "engine.json", "allowed"
+ENGINE_FILE: Final = "engine.json"
+ALLOWED: Final = "allowed"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class KeyRole(StrEnum):
-    """What a client may do."""
+    """Permission of a client."""
 
     VIEW = "view"
     CONTROL = "control"
@@ -40,23 +41,23 @@ class _AllowedClient(msgspec.Struct, frozen=True):
 
 
 class ClientKeys(msgspec.Struct, frozen=True):
-    """What a looker needs for an engine behind `tcp://`. Keys are in ZMQ's own text form (Z85, 40 characters)."""
+    """Keys of a viewer for an engine behind `tcp://`. They are in ZMQ's own text form (Z85, 40 characters)."""
 
     name: str
     role: KeyRole
     public: str
     secret: str
     server_key: str
-    """The engine's public key: it is how the engine is told from somebody who only listens at its address."""
+    """The engine's public key: it tells the engine from a process that only listens at its address."""
 
     @classmethod
     def load(cls, file: Path) -> ClientKeys:
-        """Raises `ConfigError` when it can't be read, is none, or can be read by others."""
+        """Read a client's file. Raises `ConfigError` when it can't be read, is none, or can be read by others."""
         return _read(file, cls, f"made by scaler-batch keys client NAME --out {file}")
 
 
 class EngineKeys(msgspec.Struct, frozen=True):
-    """An engine's pair, and who is let in: role by public key."""
+    """An engine's pair, and the clients it lets in: role by public key."""
 
     public: str
     secret: str
@@ -64,20 +65,20 @@ class EngineKeys(msgspec.Struct, frozen=True):
 
     @classmethod
     def load(cls, folder: Path) -> EngineKeys:
-        """Raises `ConfigError`."""
+        """Read an engine's folder. Raises `ConfigError`."""
         pair = _read(folder / ENGINE_FILE, _Pair, f"made by scaler-batch keys engine --out {folder}")
         return cls(pair.public, pair.secret, read_allowed(folder))
 
 
 def read_allowed(folder: Path) -> dict[str, KeyRole]:
-    """Who is let in at this moment: role by public key. Raises `ConfigError`."""
+    """Read the clients that are let in at this moment: role by public key. Raises `ConfigError`."""
     files = sorted((folder / ALLOWED).glob("*.json"))
     clients = (_read(file, _AllowedClient, "made by scaler-batch keys client") for file in files)
     return {client.public: client.role for client in clients}
 
 
 def make_engine_keys(folder: Path) -> str:
-    """A new pair in `folder`; returns the public key. Raises `ConfigError` when there is one already."""
+    """Make a pair in `folder`; returns the public key. Raises `ConfigError` when there is one already."""
     if (folder / ENGINE_FILE).exists():
         raise ConfigError(
             f"{folder / ENGINE_FILE} exists, and a new pair would shut its clients out: choose another --out"
@@ -90,7 +91,7 @@ def make_engine_keys(folder: Path) -> str:
 
 
 def make_client_keys(name: str, role: KeyRole, engine: Path, out: Path) -> ClientKeys:
-    """A new pair in `out` for a client whom the engine of the folder `engine` lets in. Raises `ConfigError`."""
+    """Make a pair in `out` for a client that the engine of the folder `engine` lets in. Raises `ConfigError`."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} is no name of a client: use up to 64 letters, digits, dots, dashes, underscores")
     allowed = engine / ALLOWED / f"{name}.json"

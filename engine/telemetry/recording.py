@@ -1,4 +1,4 @@
-"""A recording of the published stream: written by the engine, read by a replay.
+"""Recording of the published stream: written by the engine, read by a replay.
 
 The file begins with a line that says what it is. Then come frames: an `_HEAD` (bytes that follow, time, kind) and
 zlib data. A key frame is a `FullState` and begins a compressed stream of its own; the ticks behind it continue
@@ -23,31 +23,32 @@ import msgspec
 from engine.errors import EngineError
 from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES, VERSION, FullState, Tick
 
-KEY_S: Final = 60.0
+KEY_FRAME_S: Final = 60.0
 _MAGIC: Final = b"scaler-batch recording, telemetry version "
 _HEAD: Final = struct.Struct("<IdB")
-_TICK, _KEY = 0, 1
+_TICK: Final = 0
+_KEY: Final = 1
 
 Frame = FullState | Tick
 _frame_decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(FullState | Tick)
 
 
 class Recorder:
-    """Appends to a file (0600); an older recording of the same version is continued. Raises `EngineError`, `OSError`.
+    """Writer that appends to a file (0600); an older recording of the same version is continued.
 
-    Write errors are `OSError`: what is recorded up to there stays good.
+    Raises `EngineError` for a file that is none. Write errors are `OSError`: what is recorded up to there stays good.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = _opened_to_append(path)
+        self._file = _open_to_append(path)
         self._encoder = msgspec.msgpack.Encoder()
         self._compressor = zlib.compressobj()
         self._key_at = float("-inf")
 
     def record(self, tick: Tick, full_state: Callable[[], FullState]) -> None:
-        """Write `tick`, or, once a minute, everything as it is with that tick."""
+        """Write `tick`, or, once a minute, everything as it is with that tick. Raises `OSError`."""
         at = tick.snapshot.at
-        if not self._key_at <= at < self._key_at + KEY_S:
+        if not self._key_at <= at < self._key_at + KEY_FRAME_S:
             self._key_at = at
             self._compressor = zlib.compressobj()
             self._write(_KEY, at, full_state())
@@ -55,6 +56,7 @@ class Recorder:
             self._write(_TICK, at, tick)
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def _write(self, kind: int, at: float, message: Frame) -> None:
@@ -64,7 +66,10 @@ class Recorder:
 
 
 class Recording:
-    """A recording as it was when opened. Raises `EngineError` for a file that is none, or of another version."""
+    """Reader of a recording as it was when opened.
+
+    Raises `EngineError` for a file that is none, or of another version.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -78,7 +83,7 @@ class Recording:
         except EngineError:
             self._file.close()
             raise
-        self._frames = list(_heads(self._file))
+        self._frames = list(_read_heads(self._file))
         self.times: Final = list(accumulate((at for _, _, at, _ in self._frames), max))
         """Of each frame, seconds since the epoch; a clock that was set back counts as standing still."""
         self.keys: Final = [index for index, (_, _, _, kind) in enumerate(self._frames) if kind == _KEY]
@@ -86,22 +91,24 @@ class Recording:
 
     @property
     def start(self) -> float:
+        """Time of the first frame, seconds since the epoch; 0 when empty."""
         return self.times[0] if self.times else 0.0
 
     @property
     def end(self) -> float:
+        """Time of the last frame, seconds since the epoch; 0 when empty."""
         return self.times[-1] if self.times else 0.0
 
     def position_at(self, at: float) -> int:
-        """The last frame that isn't later than `at`; the first one when all are."""
+        """Position of the last frame that isn't later than `at`; the first one when all are."""
         return max(0, bisect_right(self.times, at) - 1)
 
     def key_before(self, position: int) -> int:
-        """The key frame that `position` builds on."""
+        """Position of the key frame that `position` builds on."""
         return self.keys[max(0, bisect_right(self.keys, position) - 1)]
 
     def frames_from(self, key: int) -> Iterator[Frame]:
-        """From the key frame at position `key` to the end of what is readable."""
+        """Decode frames from the key frame at position `key` to the end of what is readable."""
         for data in self.messages_from(key):
             try:
                 yield _frame_decoder.decode(data)
@@ -109,7 +116,7 @@ class Recording:
                 return
 
     def messages_from(self, key: int) -> Iterator[bytes]:
-        """The same, not decoded."""
+        """Read the same frames, not decoded."""
         decompressor = zlib.decompressobj()
         for offset, size, _, kind in self._frames[key:]:
             if kind == _KEY:
@@ -121,10 +128,11 @@ class Recording:
                 return
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
-def _opened_to_append(path: Path) -> BinaryIO:
+def _open_to_append(path: Path) -> BinaryIO:
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
     try:
         if os.fstat(file.fileno()).st_size == 0:
@@ -132,7 +140,7 @@ def _opened_to_append(path: Path) -> BinaryIO:
         else:
             _check_magic(file, path)
             end = file.tell()
-            for offset, size, _, _ in _heads(file):
+            for offset, size, _, _ in _read_heads(file):
                 end = offset + size
             file.truncate(end)  # whatever a killed writer left half written
             file.seek(end)
@@ -159,7 +167,7 @@ def _check_magic(file: BinaryIO, path: Path) -> None:
     raise EngineError(f"{path} is no recording: expected a file made by --record")
 
 
-def _heads(file: BinaryIO) -> Iterator[tuple[int, int, float, int]]:
+def _read_heads(file: BinaryIO) -> Iterator[tuple[int, int, float, int]]:
     """Offset and size of the data, time and kind of every whole frame from here on."""
     offset = file.tell()
     length = os.fstat(file.fileno()).st_size

@@ -1,4 +1,4 @@
-"""What lookers cost a real engine. Prints figures beside the bar.
+"""What viewers cost a real engine. Prints figures beside the bar.
 
 python -m pytest tests/benchmarks/test_telemetry_cost.py -m benchmark -s
 """
@@ -17,14 +17,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import Engine, client_process, running_engine
 
 pytestmark = pytest.mark.benchmark
 
-SECONDS = float(os.environ.get("LOOKERS_S", "20"))
-LOOKER = """
+SECONDS = float(os.environ.get("VIEWERS_S", "20"))
+VIEWER = """
 import sys
 from engine.telemetry.client.client import TelemetryClient
 from engine.telemetry.endpoints import find_endpoint
@@ -45,19 +45,19 @@ with Client(address=ADDRESS) as client:
 """
 
 
-def test_cost_of_lookers(cluster: LocalCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cost_of_viewers(cluster: LocalCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with running_engine(cluster, tmp_path / "log") as engine:
         engine.wait_for_log("scheduler: connected")
         with client_process(cluster, WORK) as work:
             time.sleep(5)
             for count in (0, 1, 5, 0):
-                with lookers(engine, count):
+                with viewers(engine, count):
                     share = cpu_share(engine)
-                report(capsys, f"engine at work, {count} lookers", f"{share:.2f} % of a core")
-            report(capsys, "memory without a looker", f"{growth(engine) / 1024:+.0f} KiB (rows of ended jobs)")
-            with lookers(engine, 1) as [stopped]:
+                report(capsys, f"engine at work, {count} viewers", f"{share:.2f} % of a core")
+            report(capsys, "memory without a viewer", f"{growth(engine) / 1024:+.0f} KiB (rows of ended jobs)")
+            with viewers(engine, 1) as [stopped]:
                 stopped.send_signal(signal.SIGSTOP)
-                report(capsys, "memory in front of a stopped looker", f"{growth(engine) / 1024:+.0f} KiB")
+                report(capsys, "memory in front of a stopped viewer", f"{growth(engine) / 1024:+.0f} KiB")
                 stopped.send_signal(signal.SIGCONT)
             work.kill()
 
@@ -68,9 +68,9 @@ def report(capsys: pytest.CaptureFixture[str], what: str, figure: str) -> None:
 
 
 @contextmanager
-def lookers(engine: Engine, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
-    command = [sys.executable, "-c", LOOKER, str(here.folder)]
+def viewers(engine: Engine, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    [here] = [one for one in list_engines() if one.info.pid == engine.process.pid]
+    command = [sys.executable, "-c", VIEWER, str(here.folder)]
     running = [subprocess.Popen(command) for _ in range(count)]
     time.sleep(3 if count else 0)
     try:

@@ -1,4 +1,4 @@
-"""The certain end of asyncio tasks."""
+"""Cancellation of asyncio tasks that is certain to end them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The owner of every task's state: slots, order, results, pauses and drains."""
+"""Task manager: slots, order, results, pauses and drains."""
 
 from __future__ import annotations
 

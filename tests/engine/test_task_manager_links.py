@@ -1,4 +1,4 @@
-"""A connection to the scheduler that is lost, and the tasks that come back on the next one."""
+"""Loss of the connection to the scheduler, and the tasks that come back on the next one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator may do to tasks, and what the book tells of them."""
+"""Operator's actions on tasks, and what the registry shows of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.engine.task_manager_bench import Bench, settle, task_id
 
 
 def _state(bench: Bench, name: str) -> JobState | None:
-    row = bench.book.row(task_id(name).hex())
+    row = bench.registry.row(task_id(name).hex())
     return row.state if row else None
 
 
@@ -80,7 +80,7 @@ async def test_a_higher_bound_starts_what_waits_and_a_lower_one_ends_nothing() -
     assert (more, bench.backend.names, bench.tasks.slots_used) == (["a", "b"], ["a", "b"], 1)
 
 
-# ---- the book
+# ---- the registry
 
 
 async def test_the_book_follows_a_task_from_its_arrival_to_its_end() -> None:

@@ -1,4 +1,4 @@
-"""The states of a task and what may follow what."""
+"""States of a task and their transition table."""
 
 from __future__ import annotations
 

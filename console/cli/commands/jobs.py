@@ -19,7 +19,7 @@ from console.cli.session import (
 )
 
 if TYPE_CHECKING:
-    from engine.telemetry.schema.messages import JobRow, Window
+    from engine.telemetry.schema.messages import JobPage, JobRow
 
 SORT_HELP: Final = "urgency, state, age, function, route, size, attempt or reason."
 TITLES: Final = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
@@ -49,19 +49,19 @@ def jobs(
     json: JsonOption = False,
 ) -> None:
     """List jobs: what is stuck or failed first, then the oldest."""
-    from engine.telemetry.schema.messages import GetWindow, Window
+    from engine.telemetry.schema.messages import GetJobPage, JobPage
 
     checked(filter, sort)
-    wanted = GetWindow(filter, sort, descending, manager, 0, limit)
+    wanted = GetJobPage(filter, sort, descending, manager, 0, limit)
     with looking(engine, keys) as client:
-        found = answer(client, wanted, Window)
+        found = answer(client, wanted, JobPage)
     if json:
         print_jobs_json(found)
     else:
         print_jobs(found)
 
 
-def print_jobs_json(found: Window) -> None:
+def print_jobs_json(found: JobPage) -> None:
     from console.cli.printing import as_object, print_json
     from engine.telemetry.schema.messages import VERSION
 
@@ -69,7 +69,7 @@ def print_jobs_json(found: Window) -> None:
     print_json({"version": VERSION, "at": found.at, "matching": found.matching, "total": found.total, "jobs": rows})
 
 
-def print_jobs(found: Window) -> None:
+def print_jobs(found: JobPage) -> None:
     from console.cli.printing import on_terminal, print_table
 
     rows = [_cells(row, found.at) for row in found.rows]
@@ -107,13 +107,13 @@ def _width(columns: dict[str, list[str]]) -> int:
 
 def _cells(row: JobRow, now: float) -> tuple[str, ...]:
     from console.format import age, size
-    from engine.telemetry.schema.query import age as age_of
+    from engine.telemetry.schema.query import row_age
 
     return (
         row.task_id,
         row.state.value,
         age(now - row.since),
-        age(age_of(row, now)),
+        age(row_age(row, now)),
         row.function,
         row.route,
         size(row.raw_bytes) if row.route else "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
@@ -24,8 +23,6 @@ ONCE_S: Final = 10.0
 """How long it takes at most unless followed: the engine begins to read a stream when somebody asks for it."""
 QUIET_S: Final = 3.0
 """So long without a new line is the end before that."""
-
-_FINAL: Final = re.compile(r"(empty|denied|missing)")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -104,15 +101,23 @@ def _until_quiet(client: TelemetryClient, request: GetLogs) -> Iterator[LogPage]
         now = time.monotonic()
         last_line_at = now if page.lines else last_line_at
         is_quiet = last_line_at is not None and now - last_line_at > QUIET_S
-        if now > deadline or is_quiet or (not page.lines and _FINAL.match(page.status)):
+        if now > deadline or is_quiet or (not page.lines and _is_final(page)):
             return
         time.sleep(ASK_AGAIN_S)
 
 
+def _is_final(page: LogPage) -> bool:
+    from engine.telemetry.schema.messages import LogStatus
+
+    return page.kind in (LogStatus.EMPTY, LogStatus.DENIED, LogStatus.MISSING)
+
+
 def _say_why_nothing(last: LogPage | None) -> None:
+    from engine.telemetry.schema.messages import LogStatus
+
     if last is None:
         return
-    if last.status.startswith(("denied", "missing")):
+    if last.kind in (LogStatus.DENIED, LogStatus.MISSING):
         raise EngineError(f"no log lines: {last.status}")
     typer.echo(f"no log lines: {last.status}", err=True)
 

@@ -7,7 +7,7 @@ from console.tui.drawing.glyphs import LOOKS, Glyphs
 from console.tui.drawing.spans import Span, clean
 from console.tui.widgets.line_table import Column
 from engine.telemetry.schema.messages import JobRow
-from engine.telemetry.schema.query import ROUTE_WORDS, age, stuck
+from engine.telemetry.schema.query import ROUTE_WORDS, is_stuck, row_age
 
 
 class JobCells:
@@ -35,7 +35,7 @@ class JobCells:
         ]
 
     def state(self, row: JobRow) -> Span:
-        if stuck(row, self.now):
+        if is_stuck(row, self.now):
             return f"{self.glyphs.stuck} {row.state.value}", "stuck"
         return f"{self.glyphs.of(row.state)} {row.state.value}", LOOKS[row.state].role
 
@@ -66,7 +66,7 @@ class JobCells:
         return format.age(self.now - row.since), "text"
 
     def total_age(self, row: JobRow) -> Span:
-        return format.age(age(row, self.now)), "muted"
+        return format.age(row_age(row, self.now)), "muted"
 
     def took(self, row: JobRow) -> Span:
         return (format.span(row.duration_s), "text") if row.duration_s is not None else ("", "")

@@ -1,4 +1,4 @@
-"""Lists of jobs in an order: one that follows the mirror job by job, and one that an engine sends in parts.
+"""Lists of jobs in an order: one that follows the replica job by job, and one that an engine sends in parts.
 
 A full sort of thousands of rows twice a second is too dear. So keys are kept: with every refresh only jobs that changed
 get a new key, and the sort finds the rest in order already. Where a key is an age, all keys are made with one time, or
@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, Protocol
 
-from engine.telemetry.schema.messages import JobRow, JobState, Window
-from engine.telemetry.schema.query import parse_filter, sort_key, stuck
+from engine.telemetry.schema.messages import JobPage, JobRow, JobState
+from engine.telemetry.schema.query import is_stuck, parse_filter, sort_key
 
 REKEY_S: Final = 5.0
 """Where ages decide, time alone moves any row: so often all get new keys."""
@@ -42,7 +42,7 @@ class JobList(Protocol):
 
 
 class JobOrder:
-    """The mirror's jobs, filtered and sorted."""
+    """The replica's jobs, filtered and sorted."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -75,7 +75,7 @@ class JobOrder:
             entries = self._entries[max(0, stop - count) : max(0, stop)][::-1]
         else:
             entries = self._entries[start : start + count]
-        return [self._rows.get(task_id) for _, task_id in entries]  # the mirror may be ahead of this list
+        return [self._rows.get(task_id) for _, task_id in entries]  # the replica may be ahead of this list
 
     def index(self, task_id: str) -> int | None:
         entry = self._entry_of.get(task_id)
@@ -152,7 +152,7 @@ class JobOrder:
 
     def _look_for_stuck(self) -> None:
         """A job becomes stuck by time alone: then it gets a new key, too."""
-        stuck_ids = {key for key in self._waiting if (row := self._rows.get(key)) and stuck(row, self._now)}
+        stuck_ids = {key for key in self._waiting if (row := self._rows.get(key)) and is_stuck(row, self._now)}
         if new := stuck_ids - self._stuck:
             self._change(new)
         self._stuck, self.stuck_count = stuck_ids, len(stuck_ids)
@@ -163,7 +163,7 @@ class JobOrder:
 class JobWindow:
     """A part of a sorted list that an engine answered with; its place in the whole is `offset`."""
 
-    def __init__(self, window: Window | None = None, offset: int = 0) -> None:
+    def __init__(self, window: JobPage | None = None, offset: int = 0) -> None:
         self.total = window.total if window else 0
         self.matching = window.matching if window else 0
         self._rows: Sequence[JobRow] = window.rows if window else ()

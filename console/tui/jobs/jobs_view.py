@@ -1,7 +1,7 @@
 """Which jobs a table shows, in which order, and what is selected and marked: by task id, never by position.
 
 Owns what an operator chose: filter, order, manager, selection, marks, the part of the list on screen. The list itself
-is a `JobOrder` that follows the mirror or, of an engine with too many jobs to mirror, a `JobWindow` that it answered.
+is a `JobOrder` that follows the replica or, of an engine with too many jobs for that, a `JobWindow` that it answered.
 Knows nothing of a terminal.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from console.tui.jobs.job_order import JobList, JobOrder, JobWindow
 from engine.telemetry.client.replica import Replica
-from engine.telemetry.schema.messages import GetWindow, JobRow, Window
+from engine.telemetry.schema.messages import GetJobPage, JobPage, JobRow
 from engine.telemetry.schema.query import parse_filter, sort_key
 
 WINDOW_ROWS: Final = 1_000
@@ -43,13 +43,13 @@ class JobsView:
         """Lines on screen; the table keeps it up to date."""
         self.now = 0.0
         """The engine's clock at the last refresh: ages are counted from it."""
-        self.windowed = False
+        self.paged = False
         self.connected = False
         """Whether anything was ever heard."""
         self._order = JobOrder()
         self._window = JobWindow()
         self._selected_at = 0
-        self._mirror_version = -1
+        self._replica_version = -1
         self._anchor: str | None = None
         self._awaited: int | None = None
         """Where the cursor goes as soon as the engine has sent the job there."""
@@ -58,7 +58,7 @@ class JobsView:
 
     @property
     def jobs(self) -> JobList:
-        return self._window if self.windowed else self._order
+        return self._window if self.paged else self._order
 
     @property
     def total(self) -> int:
@@ -73,12 +73,12 @@ class JobsView:
     @property
     def stuck_count(self) -> int | None:
         """Of all jobs of the manager; None when nobody counted, because the engine sends windows."""
-        return None if self.windowed else self._order.stuck_count
+        return None if self.paged else self._order.stuck_count
 
     @property
     def stuck_reason(self) -> str:
         """Of the stuck job that waits longest among those with a reason."""
-        return "" if self.windowed else self._order.stuck_reason
+        return "" if self.paged else self._order.stuck_reason
 
     @property
     def selected_index(self) -> int | None:
@@ -117,38 +117,38 @@ class JobsView:
     def _rearrange(self) -> None:
         self._order.arrange(self.filter, self.sort, self.descending, self.manager)
         self._window, self._awaited = JobWindow(), None
-        if self.windowed:
+        if self.paged:
             self.top = 0
         else:
             self._follow(self._line_of_selection())
 
     # ---- what comes
 
-    def refresh(self, mirror: Replica) -> bool:
+    def refresh(self, replica: Replica) -> bool:
         """Take in what changed; False when nothing did."""
-        if mirror.version == self._mirror_version or mirror.snapshot is None:
+        if replica.version == self._replica_version or replica.snapshot is None:
             return False
         line = self._line_of_selection()
-        self._mirror_version, self.now, self.connected = mirror.version, mirror.snapshot.at, True
-        changed = mirror.take_changed()
-        self.windowed = mirror.snapshot.windowed
-        if self.windowed:
+        self._replica_version, self.now, self.connected = replica.version, replica.snapshot.at, True
+        changed = replica.take_changed()
+        self.paged = replica.snapshot.paged
+        if self.paged:
             self._order.clear()
             return True
-        self._order.update(mirror.rows, changed, self.now)
-        self._drop_marks(key for key in tuple(self.marks) if key not in mirror.rows)
+        self._order.update(replica.rows, changed, self.now)
+        self._drop_marks(key for key in tuple(self.marks) if key not in replica.rows)
         self._follow(line)
         return True
 
-    def wanted_window(self) -> GetWindow | None:
-        """What to ask a windowed engine for; None of one that is mirrored."""
-        if not self.windowed:
+    def wanted_window(self) -> GetJobPage | None:
+        """What to ask a windowed engine for; None of one that is replicated."""
+        if not self.paged:
             return None
         before = (WINDOW_ROWS - self.height) // 2
         offset = max(0, self.top - before) // WINDOW_STEP * WINDOW_STEP
-        return GetWindow(self.filter, self.sort, self.descending, self.manager, offset, WINDOW_ROWS)
+        return GetJobPage(self.filter, self.sort, self.descending, self.manager, offset, WINDOW_ROWS)
 
-    def show_window(self, asked: GetWindow, window: Window) -> None:
+    def show_window(self, asked: GetJobPage, window: JobPage) -> None:
         """Take in the answer to `asked`; one that somebody no longer wants is left aside."""
         if (asked.filter, asked.sort, asked.descending, asked.manager) != (
             self.filter,
@@ -178,7 +178,7 @@ class JobsView:
             self._scroll_to(self.top)
             return
         index = self.jobs.index(self.selected)
-        if index is None and not self.windowed:
+        if index is None and not self.paged:
             index = self._select_next()
         if index is not None:
             self._selected_at = index

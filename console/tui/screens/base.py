@@ -121,7 +121,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     # ---- the beat
 
     def beat(self, changed: bool) -> None:
-        """Ten times a second while this is seen; `changed`: the mirror or the link did."""
+        """Ten times a second while this is seen; `changed`: the replica or the link did."""
         if self.state.frozen_at is None:
             if changed:
                 self.show()
@@ -193,7 +193,7 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
     """`now`: time of day."""
     source = state.source
     mode = "READ-WRITE" if source.may_control else "READ-ONLY"
-    heard = source.mirror.snapshot is not None
+    heard = source.replica.snapshot is not None
     regions = sorted({manager.region for manager in state.managers})
     managers = state.view.manager or (state.managers[0].name if len(state.managers) == 1 else "")
     return BarState(
@@ -202,7 +202,7 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
         manager=managers or (f"{len(state.managers)} managers" if state.managers else ""),
         engine=state.engine_name,
         link=source.link,
-        age_s=state.clock() - source.mirror.received_at if heard else None,
+        age_s=state.clock() - source.replica.received_at if heard else None,
         mode=mode,
         note=_note(state),
         clock_at=now,

@@ -23,7 +23,7 @@ from console.tui.widgets.pane import Pane
 from console.tui.widgets.quota import QuotaPane
 from console.tui.widgets.routing import RoutingPane
 from console.tui.widgets.state_strip import StateStrip
-from engine.telemetry.schema.messages import TICK_S, Answer, GetTrends, GetWindow, Trends, Window
+from engine.telemetry.schema.messages import TICK_S, Answer, GetJobPage, GetTrends, JobPage, Trends
 
 TREND_PERIOD_S: Final = 5.0
 
@@ -50,12 +50,12 @@ class Dashboard(JobsActions, ConsoleScreen):
         self.zoomed: Pane | None = None
         self.trend = state.preferences.trend if state.preferences.trend in TREND_WINDOWS else TREND_WINDOWS[0]
         self._trends: Trends | None = None
-        self._asked_window: GetWindow | None = None
+        self._asked_window: GetJobPage | None = None
         self._feed = LogFeed(state, self.logs)
         source = state.source
         self._ask_trends = PolledRequest(source, self._trends_request, self._take_trends, TREND_PERIOD_S)
         self._ask_window = PolledRequest(source, self._window_request, self._take_window, TICK_S)
-        self._wanted_window: GetWindow | None = None
+        self._wanted_window: GetJobPage | None = None
 
     def panes(self) -> ComposeResult:
         yield self.strip
@@ -77,9 +77,9 @@ class Dashboard(JobsActions, ConsoleScreen):
 
     def show(self) -> None:
         state, view = self.state, self.state.view
-        mirror = state.mirror
-        view.refresh(mirror)
-        snapshot, stale = mirror.snapshot, state.stale
+        replica = state.replica
+        view.refresh(replica)
+        snapshot, stale = replica.snapshot, state.stale
         common: dict[str, Any] = {"manager": view.manager, "stale": stale}
         self.strip.show(snapshot, trends=self._trends, stuck=view.stuck_count, **common)
         ever = sum(sum(manager.counts.values()) for manager in state.shown_managers)
@@ -97,7 +97,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         note = view.take_note() or (own.ended() if own else "")
         if note or self._note_is_old():
             self._noted = (self.state.view.now, note)
-        snapshot = self.state.mirror.snapshot
+        snapshot = self.state.replica.snapshot
         self.alert.show(
             snapshot, manager=view.manager, stuck=view.stuck_count, reason=view.stuck_reason, note=self._noted[1]
         )
@@ -115,12 +115,12 @@ class Dashboard(JobsActions, ConsoleScreen):
             self._trends = answer
             self.show()
 
-    def _window_request(self) -> GetWindow | None:
+    def _window_request(self) -> GetJobPage | None:
         self._asked_window = self.state.view.wanted_window()
         return self._asked_window
 
     def _take_window(self, answer: Answer) -> None:
-        if isinstance(answer, Window) and self._asked_window is not None:
+        if isinstance(answer, JobPage) and self._asked_window is not None:
             self.state.view.show_window(self._asked_window, answer)
             self.show()
 

@@ -74,7 +74,7 @@ class JobScreen(ConsoleScreen):
         self.show()
 
     def show(self) -> None:
-        self.state.view.refresh(self.state.mirror)
+        self.state.view.refresh(self.state.replica)
         record, stale = self._known(), self.state.stale
         if record is None:
             self._show_nothing()

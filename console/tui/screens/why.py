@@ -117,7 +117,7 @@ class WhyScreen(ConsoleScreen):
 
     def show(self) -> None:
         state = self.state
-        state.view.refresh(state.mirror)
+        state.view.refresh(state.replica)
         stale, found = state.stale, self.diagnosis
         self.verdict.show(self._verdict(), title="verdict", status=self._status(), stale=stale)
         self.history.show(

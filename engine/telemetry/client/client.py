@@ -1,4 +1,4 @@
-"""The live `Source`: keeps a mirror of one engine over its sockets, and carries questions to it.
+"""Live `Source`: keeps a replica of one engine over its sockets, and carries requests to it.
 
 No thread and no event loop: everything happens inside `poll`, which the owner calls often.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import ConfigError
-from engine.telemetry.client.connection import Connection, Event
+from engine.telemetry.client.connection import Connection, LinkEvent
 from engine.telemetry.client.link_watch import LinkWatch
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView
@@ -31,18 +31,19 @@ from engine.telemetry.schema.messages import (
     Welcome,
 )
 
-ANSWER_S: Final = 5.0
+ANSWER_TIMEOUT_S: Final = 5.0
 PING_S: Final = 5.0
-PING_WAITS, PING_WAIT_S = 5, 0.001
+PING_WAITS: Final = 5
+PING_WAIT_S: Final = 0.001
 """A ping's answer is waited for so long: else a near engine's round trip would be that of the owner's polling."""
-MOST_WAITING: Final = 100
+MAX_PENDING: Final = 100
 _CALL_POLL_S: Final = 0.02
-_AGAIN_S: Final = 1.0
+_FULL_STATE_RETRY_S: Final = 1.0
 """Between two requests for everything when the first brought nothing."""
 
 DOWN: Final = (LinkState.LOST, LinkState.REFUSED)
 
-READ_ONLY: Final = "this looker is read-only: attach with --allow-writes to control the engine"
+READ_ONLY: Final = "this viewer is read-only: attach with --allow-writes to control the engine"
 NOT_ALLOWED: Final = (
     "this key may only view: the engine's owner can make one with scaler-batch keys client --role control"
 )
@@ -54,7 +55,7 @@ UNSAFE: Final = "the other side isn't the engine whose key this key file holds: 
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _PendingRequest:
     frame: bytes
     control: bool
     on_answer: Callable[[Answer], None]
@@ -63,9 +64,9 @@ class _Waiting:
 
 
 class TelemetryClient:
-    """Looks at one engine. Only with `allow_control` is the control socket connected at all.
+    """Client of one engine. Only with `allow_control` is the control socket connected at all.
 
-    Without `keep_mirror` it only asks what it is told to ask: a short command costs the engine no tick.
+    Without `keep_replica` it only sends the requests that it is given: a short command costs the engine no tick.
     """
 
     def __init__(
@@ -74,44 +75,45 @@ class TelemetryClient:
         keys: ClientKeys | None = None,
         *,
         allow_control: bool = False,
-        keep_mirror: bool = True,
+        keep_replica: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Raises `ConfigError` for a remote endpoint without keys."""
         if endpoint.is_remote and keys is None:
             raise ConfigError(NO_KEYS)
-        self.mirror = Replica()
+        self.replica = Replica()
         self.endpoint = endpoint
         self._clock, self._wall_clock = clock, wall_clock
-        self._allow_control, self._keeps_mirror = allow_control, keep_mirror
+        self._allow_control, self._keeps_replica = allow_control, keep_replica
         self._welcome: Welcome | None = None
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: dict[int, _PendingRequest] = {}
         self._refused: list[tuple[Callable[[Answer], None], str]] = []
         self._was_down = False
         self._next_id = self._ping_id = 0
         self._asked_full_at = self._pinged_at = float("-inf")
         self._watch = LinkWatch(endpoint.name, clock())
-        self._connection = Connection(endpoint, keys, control=allow_control, ticks=keep_mirror)
+        self._connection = Connection(endpoint, keys, control=allow_control, ticks=keep_replica)
 
     @property
     def link(self) -> LinkView:
+        """State of the connection."""
         return self._watch.view
 
     @property
     def may_control(self) -> bool:
-        """Known after the engine's first answer."""
+        """The engine takes control requests of this client; known after its first answer."""
         return self._allow_control and self._welcome is not None and self._welcome.may_control
 
     def poll(self, timeout_s: float = 0.0) -> bool:
         """See `Source.poll`. A ping, once in 5 s, makes it wait for up to 5 ms."""
-        before = self.mirror.version, self._watch.view
+        before = self.replica.version, self._watch.view
         began = self._clock()
         if timeout_s > 0:
             self._connection.wait(timeout_s)
         self._take_in()
         self._keep_link()
-        self._ask_on_our_own()
+        self._send_own_requests()
         self._send_waiting()
         for _ in range(PING_WAITS):
             if not self._pinged_since(began):
@@ -119,14 +121,14 @@ class TelemetryClient:
             self._connection.wait(PING_WAIT_S)
             self._take_in()
         self._give_up_on_late()
-        return before != (self.mirror.version, self._watch.view)
+        return before != (self.replica.version, self._watch.view)
 
     def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
         """See `Source.ask`. Without an answer within 5 s it is a `Refusal`."""
-        self._ask(request, on_answer, ANSWER_S)
+        self._ask(request, on_answer, ANSWER_TIMEOUT_S)
 
-    def call(self, request: Request, timeout_s: float = ANSWER_S) -> Answer:
-        """Ask and wait: for commands, which have nothing else to do."""
+    def call(self, request: Request, timeout_s: float = ANSWER_TIMEOUT_S) -> Answer:
+        """Ask and wait for the answer: for commands, which have nothing else to do."""
         answers: list[Answer] = []
         self._ask(request, answers.append, timeout_s)
         while not answers:
@@ -134,13 +136,14 @@ class TelemetryClient:
         return answers[0]
 
     def close(self) -> None:
+        """Close the sockets."""
         self._connection.close()
 
-    # ---- asking
+    # ---- requests
 
     def _ask(self, request: Request, on_answer: Callable[[Answer], None], timeout_s: float) -> None:
         control = isinstance(request, ControlRequest)
-        if (why_not := self._why_not(control)) is not None:
+        if (why_not := self._refusal_reason(control)) is not None:
             self._refused.append((on_answer, why_not))
         else:
             self._send(request, on_answer, timeout_s)
@@ -149,16 +152,16 @@ class TelemetryClient:
         self._next_id += 1
         frame = wire.encode(Ask(self._next_id, request))
         control = isinstance(request, ControlRequest)
-        self._waiting[self._next_id] = _Waiting(frame, control, on_answer, self._clock() + timeout_s)
+        self._waiting[self._next_id] = _PendingRequest(frame, control, on_answer, self._clock() + timeout_s)
         self._send_waiting()
 
-    def _why_not(self, control: bool) -> str | None:
+    def _refusal_reason(self, control: bool) -> str | None:
         if control and not self._allow_control:
             return READ_ONLY
         if control and self._welcome is not None and not self._welcome.may_control:
             return NOT_ALLOWED
-        if len(self._waiting) >= MOST_WAITING:
-            return f"{MOST_WAITING} requests wait for an answer already: try again in a moment"
+        if len(self._waiting) >= MAX_PENDING:
+            return f"{MAX_PENDING} requests wait for an answer already: try again in a moment"
         return self.link.detail if self.link.state in DOWN else None
 
     def _send_waiting(self) -> None:
@@ -166,14 +169,14 @@ class TelemetryClient:
             if waiting.sent_at is None and self._connection.send(waiting.frame, control=waiting.control):
                 waiting.sent_at = self._clock()
 
-    def _ask_on_our_own(self) -> None:
+    def _send_own_requests(self) -> None:
         now = self._clock()
-        if self._needs_everything and now - self._asked_full_at >= _AGAIN_S:
+        if self._needs_everything and now - self._asked_full_at >= _FULL_STATE_RETRY_S:
             self._asked_full_at = now
-            self._send(GetFullState(), lambda _: None, ANSWER_S)
+            self._send(GetFullState(), lambda _: None, ANSWER_TIMEOUT_S)
         if now - self._pinged_at >= PING_S:
             self._pinged_at = now
-            self._send(Hello(), lambda _: None, ANSWER_S)
+            self._send(Hello(), lambda _: None, ANSWER_TIMEOUT_S)
             self._ping_id = self._next_id
 
     def _pinged_since(self, began: float) -> bool:
@@ -182,7 +185,7 @@ class TelemetryClient:
 
     @property
     def _needs_everything(self) -> bool:
-        return self._keeps_mirror and (not self.mirror.complete or self.link.state in DOWN)
+        return self._keeps_replica and (not self.replica.complete or self.link.state in DOWN)
 
     def _give_up_on_late(self) -> None:
         now = self._clock()
@@ -200,10 +203,10 @@ class TelemetryClient:
         if (waiting := self._waiting.pop(id, None)) is None:
             return
         if isinstance(answer, Welcome) and waiting.sent_at is not None:
-            self._watch.timed(self._clock() - waiting.sent_at)
+            self._watch.on_round_trip(self._clock() - waiting.sent_at)
         waiting.on_answer(answer)
 
-    # ---- taking in
+    # ---- receiving
 
     def _take_in(self) -> None:
         arrived = self._connection.receive()
@@ -222,8 +225,8 @@ class TelemetryClient:
         except wire.BadFrame:
             return  # whoever sent it, the next tick shows what is missing
         else:
-            if self.mirror.apply(tick, self._clock()):
-                self._watch.heard(self._clock())
+            if self.replica.apply(tick, self._clock()):
+                self._watch.on_state(self._clock())
 
     def _take_reply(self, frame: bytes) -> None:
         try:
@@ -241,26 +244,26 @@ class TelemetryClient:
         if isinstance(reply.answer, Welcome):
             self._welcome = reply.answer
         elif isinstance(reply.answer, FullState):
-            self.mirror.replace(reply.answer, self._clock())
-        if isinstance(reply.answer, FullState) or not self._keeps_mirror:
-            self._watch.heard(self._clock())
+            self.replica.replace(reply.answer, self._clock())
+        if isinstance(reply.answer, FullState) or not self._keeps_replica:
+            self._watch.on_state(self._clock())
 
-    def _take_event(self, event: Event) -> None:
-        if event is Event.DOWN:
-            self._watch.ended(self._clock(), self._wall_clock())
-        elif event is Event.KEY_REFUSED:
+    def _take_event(self, event: LinkEvent) -> None:
+        if event is LinkEvent.DOWN:
+            self._watch.on_disconnected(self._clock(), self._wall_clock())
+        elif event is LinkEvent.KEY_REFUSED:
             self._refuse(KEY_REFUSED)
-        elif event is Event.UNSAFE:
+        elif event is LinkEvent.UNSAFE:
             self._refuse(UNSAFE)
 
     # ---- the link
 
     def _refuse(self, why: str) -> None:
-        self._watch.refused(self._clock(), why)
+        self._watch.on_refused(self._clock(), why)
 
     def _keep_link(self) -> None:
         now = self._clock()
-        self._watch.look(now, self._wall_clock())
+        self._watch.update(now, self._wall_clock())
         if self.link.state in DOWN and not self._was_down:
             self._fail(list(self._waiting))
         self._was_down = self.link.state in DOWN
@@ -270,6 +273,6 @@ class TelemetryClient:
             self._asked_full_at = self._pinged_at = float("-inf")
 
     def _fail(self, ids: list[int]) -> None:
-        """What was on its way to an engine that went is answered by no other."""
+        """Refuse what was on its way to an engine that went: no other answers it."""
         for id in ids:
             self._answer(id, Refusal(self.link.detail))

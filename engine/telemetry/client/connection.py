@@ -1,4 +1,4 @@
-"""The sockets of a looker: they send, receive and tell what happens to the connection, and never block.
+"""Sockets of a viewer: they send, receive and report what happens to the connection, and never block.
 
 Owns ZMQ's options. What the bytes mean, and when to try again, is the client's.
 """
@@ -19,13 +19,14 @@ from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES
 
 _TICKS_QUEUED: Final = 64
 _REQUESTS_QUEUED: Final = 100
-_AT_ONCE: Final = 200
-"""Frames taken in one look, so that an engine that floods can't hold its looker."""
-_RECONNECT_MS, _SLOWEST_RECONNECT_MS = 100, 2000
+_FRAMES_AT_ONCE: Final = 200
+"""Frames taken in one call, so that an engine that floods can't hold its viewer."""
+_RECONNECT_MS: Final = 100
+_SLOWEST_RECONNECT_MS: Final = 2000
 
 
-class Event(StrEnum):
-    """What happened to the published stream's connection."""
+class LinkEvent(StrEnum):
+    """Change of the published stream's connection."""
 
     UP = "up"
     DOWN = "down"
@@ -37,26 +38,26 @@ class Event(StrEnum):
 _MONITOR_FRAME: Final = struct.Struct("=HI")
 """Event and value (zmq_socket_monitor(3)); pyzmq's own reader of it would load asyncio into every short command."""
 
-_EVENTS: Final[dict[int, Event]] = {
-    zmq.EVENT_HANDSHAKE_SUCCEEDED: Event.UP,
-    zmq.EVENT_DISCONNECTED: Event.DOWN,
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH: Event.KEY_REFUSED,
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Event.UNSAFE,
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Event.UNSAFE,
+_EVENTS: Final[dict[int, LinkEvent]] = {
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: LinkEvent.UP,
+    zmq.EVENT_DISCONNECTED: LinkEvent.DOWN,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: LinkEvent.KEY_REFUSED,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: LinkEvent.UNSAFE,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: LinkEvent.UNSAFE,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """Frames as they came: published ones, then answers."""
+class ReceivedFrames:
+    """Frames in the order of their arrival: published ones, then answers; and changes of the connection."""
 
     ticks: list[bytes]
     replies: list[bytes]
-    events: list[Event]
+    events: list[LinkEvent]
 
 
 class Connection:
-    """The three sockets of one endpoint, and a monitor on the first. `reopen` begins anew; `close` ends it."""
+    """The three sockets of one endpoint, and a monitor on the first. `reopen` connects again; `close` ends it."""
 
     def __init__(self, endpoint: Endpoint, keys: ClientKeys | None, *, control: bool, ticks: bool) -> None:
         """`control`: with the control socket; `ticks`: subscribed to what is published."""
@@ -71,29 +72,30 @@ class Connection:
         self._open()
 
     def close(self) -> None:
+        """Close the sockets and end the context."""
         self._drop()
         self._context.term()
 
     def wait(self, seconds: float) -> None:
-        """Until something arrives, so long at most."""
+        """Wait until something arrives, `seconds` at most."""
         poller = zmq.Poller()
         for socket in (self._ticks, self._monitor, *self._requests.values()):
             poller.register(socket, zmq.POLLIN)
         poller.poll(int(seconds * 1000))
 
     def send(self, frame: bytes, *, control: bool) -> bool:
-        """False: not now, because there is no connection yet or too much under way."""
+        """Send a request; False: not now, because there is no connection yet or too much under way."""
         try:
             self._requests[control].send(frame, zmq.NOBLOCK)
         except zmq.Again:
             return False
         return True
 
-    def receive(self) -> Arrived:
-        """What is there already."""
+    def receive(self) -> ReceivedFrames:
+        """Take what is there already."""
         ticks = [frames[-1] for frames in _frames(self._ticks)]
         replies = [frames[-1] for socket in self._requests.values() for frames in _frames(socket)]
-        return Arrived(ticks, replies, list(self._new_events()))
+        return ReceivedFrames(ticks, replies, list(self._new_events()))
 
     def _open(self) -> None:
         self._ticks = self._socket(zmq.SUB)
@@ -131,8 +133,8 @@ class Connection:
         for socket in (self._monitor, self._ticks, *self._requests.values()):
             socket.close(0)
 
-    def _new_events(self) -> Iterator[Event]:
-        for _ in range(_AT_ONCE):
+    def _new_events(self) -> Iterator[LinkEvent]:
+        for _ in range(_FRAMES_AT_ONCE):
             if not self._monitor.poll(0):
                 return
             kind, _ = _MONITOR_FRAME.unpack(self._monitor.recv_multipart()[0])
@@ -141,7 +143,7 @@ class Connection:
 
 
 def _frames(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
-    for _ in range(_AT_ONCE):
+    for _ in range(_FRAMES_AT_ONCE):
         try:
             yield socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:

@@ -1,18 +1,14 @@
-"""Counts over time out of a recording: read frame by frame, and remembered."""
+"""Trends out of a recording: read frame by frame, and cached."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
 from engine.telemetry.recording import Recording
-from engine.telemetry.schema.messages import Answer, GetTrends, JobState, Refusal, Trends
-
-STEPS: Final = {"5m": (5.0, 60), "1h": (60.0, 60), "24h": (600.0, 144)}
-"""Seconds between two points, and how many."""
+from engine.telemetry.schema.messages import TREND_WINDOWS, Answer, GetTrends, JobState, Refusal, Trends
 
 
 class _Manager(msgspec.Struct):
@@ -25,22 +21,24 @@ class _Counts(msgspec.Struct):
 
 
 class _Counted(msgspec.Struct):
-    """What of a frame matters here: the rest isn't even decoded."""
+    """The part of a frame that matters here: the rest is not even decoded."""
 
     snapshot: _Counts
 
 
 class RecordedTrends:
+    """Trends at any moment of one recording."""
+
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._decoder = msgspec.msgpack.Decoder(_Counted)
-        self._known: dict[int, tuple[_Manager, ...]] = {}
+        self._cache: dict[int, tuple[_Manager, ...]] = {}
 
-    def until(self, at: float, request: GetTrends) -> Answer:
-        """The window that ends at `at`; points before the recording began are 0, as in an engine that just began."""
-        if request.window not in STEPS:
-            return Refusal(f"{request.window} is no window of trends: one of {', '.join(STEPS)}")
-        step, points = STEPS[request.window]
+    def read_window(self, at: float, request: GetTrends) -> Answer:
+        """Read the window that ends at `at`; points before the recording began are 0, as in a new engine."""
+        if request.window not in TREND_WINDOWS:
+            return Refusal(f"{request.window} is no window of trends: one of {', '.join(TREND_WINDOWS)}")
+        step, points = TREND_WINDOWS[request.window]
         start = at - step * (points - 1)
         columns = [self._counts(start + step * point, step, request.manager) for point in range(points)]
         states = [state for state in JobState if any(state in column for column in columns)]
@@ -60,9 +58,9 @@ class RecordedTrends:
         return total
 
     def _managers(self, position: int) -> tuple[_Manager, ...]:
-        if position not in self._known:
-            self._known.update(self._read_up_to(position))
-        return self._known.get(position, ())
+        if position not in self._cache:
+            self._cache.update(self._read_up_to(position))
+        return self._cache.get(position, ())
 
     def _read_up_to(self, position: int) -> Iterator[tuple[int, tuple[_Manager, ...]]]:
         key = self._recording.key_before(position)

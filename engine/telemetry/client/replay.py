@@ -1,4 +1,4 @@
-"""A recording as a `Source`: the same mirror and answers as of a living engine, with a clock that can be turned."""
+"""Recording as a `Source`: the same replica and answers as of a living engine, with a clock that can be turned."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from engine.telemetry.schema.messages import (
     FullState,
     GetFullState,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Hello,
     Job,
     JobRecord,
     JobRow,
     LogPage,
+    LogStatus,
     Refusal,
     Request,
     Snapshot,
     Welcome,
 )
-from engine.telemetry.schema.query import QueryError, window
+from engine.telemetry.schema.query import QueryError, make_page
 
 NO_CONTROL: Final = "this is a recording: what it shows is over and can't be changed"
-NO_LOGS: Final = "empty: a recording holds no log lines, they are in CloudWatch under the job's log stream"
+NO_LOGS: Final = "a recording holds no log lines, they are in CloudWatch under the job's log stream"
 NO_DIAGNOSIS: Final = "a recording holds no diagnosis: AWS tells what is, not what was"
 ROW_ONLY: Final = "From a recording: it holds what tables show, and nothing that was asked for job by job."
 
 
 class ReplaySource:
-    """Plays a recording from its beginning. All times here are the engine's, seconds since the epoch."""
+    """Player of a recording, from its beginning. All times here are the engine's, seconds since the epoch."""
 
     def __init__(self, recording: Recording, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.mirror = Replica()
+        self.replica = Replica()
         self.recording = recording
         self.speed = 1.0
         self.playing = True
@@ -53,36 +54,40 @@ class ReplaySource:
         self._anchored_at = recording.start
         self._frames: Iterator[Frame] = iter(())
         self._shown = -1
-        """Position of the frame that the mirror shows."""
+        """Position of the frame that the replica shows."""
 
-    # ---- what a source has
+    # ---- as a `Source`
 
     @property
     def link(self) -> LinkView:
+        """Always LIVE: nothing can be lost."""
         return LinkView(LinkState.LIVE, self._opened)
 
     @property
     def may_control(self) -> bool:
+        """Never: what a recording shows is over."""
         return False
 
     def poll(self, timeout_s: float = 0.0) -> bool:
         """See `Source.poll`; it never waits, because nothing arrives."""
-        before = self.mirror.version
+        before = self.replica.version
         self._show(self.at)
         if self.at >= self.recording.end:
             self.pause()
         while self._answers:
             on_answer, request = self._answers.popleft()
             on_answer(self._answer(request))
-        return self.mirror.version != before
+        return self.replica.version != before
 
     def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
+        """See `Source.ask`; answered out of the moment that is shown."""
         self._answers.append((on_answer, request))
 
     def close(self) -> None:
+        """Close the recording."""
         self.recording.close()
 
-    # ---- what only a recording has
+    # ---- playing
 
     @property
     def at(self) -> float:
@@ -91,11 +96,12 @@ class ReplaySource:
         return min(self._anchored_at + passed, self.recording.end)
 
     def play(self) -> None:
-        """From the beginning again when it is at its end."""
+        """Go on, from the beginning when it is at its end."""
         self.seek(self.recording.start if self.at >= self.recording.end else self.at)
         self.playing = True
 
     def pause(self) -> None:
+        """Stand still at the moment that is shown."""
         self.seek(self.at)
         self.playing = False
 
@@ -105,7 +111,7 @@ class ReplaySource:
         self._anchor = self._clock()
 
     def set_speed(self, speed: float) -> None:
-        """How many recorded seconds go by in one; above 0."""
+        """Play so many recorded seconds in one. Raises `ValueError` unless above 0."""
         if speed <= 0:
             raise ValueError(f"a speed of {speed}: it must be above 0")
         self.seek(self.at)
@@ -121,52 +127,53 @@ class ReplaySource:
         if position < self._shown or key > self._shown:
             self._frames = self.recording.frames_from(key)
             self._shown = key - 1
-            self.mirror.forget()
+            self.replica.forget()
         while self._shown < position and (frame := next(self._frames, None)) is not None:
             self._take(frame)
             self._shown += 1
 
     def _take(self, frame: Frame) -> None:
         if isinstance(frame, FullState):
-            self.mirror.replace(frame, self._clock())
+            self.replica.replace(frame, self._clock())
         else:
-            self.mirror.apply(frame, self._clock())
+            self.replica.apply(frame, self._clock())
 
     # ---- answering
 
     def _answer(self, request: Request) -> Answer:
-        snapshot = self.mirror.snapshot
+        snapshot = self.replica.snapshot
         if snapshot is None:
             return Refusal("the recording is empty: nothing was published while it ran")
-        if isinstance(request, GetWindow):
-            return self._window(request, snapshot)
+        if isinstance(request, GetJobPage):
+            return self._job_page(request, snapshot)
         if isinstance(request, GetJob):
             return self._job(request.task_id)
         if isinstance(request, GetTrends):
-            return self._trends.until(self.at, request)
+            return self._trends.read_window(self.at, request)
         if isinstance(request, GetLogs):
-            return LogPage("recording", (), request.after, 0, None, 0, NO_LOGS)
+            status = LogStatus.EMPTY
+            return LogPage("recording", (), request.after, 0, None, 0, status.describe(NO_LOGS), status)
         if isinstance(request, GetFullState):
-            return FullState(self.mirror.engine, self.mirror.seq, snapshot, tuple(self.mirror.rows.values()))
+            return FullState(self.replica.engine, self.replica.seq, snapshot, tuple(self.replica.rows.values()))
         if isinstance(request, Hello):
             managers = tuple(manager.manager for manager in snapshot.managers)
-            return Welcome(self.mirror.engine, snapshot.vitals, managers, may_control=False)
+            return Welcome(self.replica.engine, snapshot.vitals, managers, may_control=False)
         return Refusal(NO_DIAGNOSIS if isinstance(request, Diagnose) else NO_CONTROL)
 
-    def _window(self, request: GetWindow, snapshot: Snapshot) -> Answer:
+    def _job_page(self, request: GetJobPage, snapshot: Snapshot) -> Answer:
         try:
-            return window(self.mirror.rows.values(), request, snapshot.at)
+            return make_page(self.replica.rows.values(), request, snapshot.at)
         except QueryError as error:
             return Refusal(str(error))
 
     def _job(self, task_id: str) -> Answer:
-        found = self._matching(task_id)
+        found = self._find_rows(task_id)
         if len(found) == 1:
             return Job(JobRecord(found[0], note=ROW_ONLY))
         how_many = "no task" if not found else f"{len(found)} tasks"
         return Refusal(f"{how_many} of this moment begin with {task_id}: give the whole id, or seek to another time")
 
-    def _matching(self, task_id: str) -> list[JobRow]:
-        if (row := self.mirror.rows.get(task_id)) is not None:
+    def _find_rows(self, task_id: str) -> list[JobRow]:
+        if (row := self.replica.rows.get(task_id)) is not None:
             return [row]
-        return [row for id, row in self.mirror.rows.items() if id.startswith(task_id)]
+        return [row for id, row in self.replica.rows.items() if id.startswith(task_id)]

@@ -1,4 +1,4 @@
-"""What a looker knows of an engine: its newest snapshot, and every row while there are not too many.
+"""Replica of an engine's state at a viewer: the newest snapshot, and every row while there are not too many.
 
 Owns how ticks become state: what is old is ignored, what is missing is noticed, and a `FullState` heals it even when
 ticks overtook it.
@@ -16,7 +16,7 @@ _KEPT_TICKS: Final = 64
 
 
 class Replica:
-    """Read freely, written by its source only.
+    """State of one engine. Read freely, written by its source only.
 
     `version` goes up with every change; `received_at` is on the source's monotonic clock.
     """
@@ -32,22 +32,22 @@ class Replica:
         self.skipped = 0
         """Ticks that never arrived."""
         self.complete = False
-        """Whether `rows` is what the engine has; if not, a `FullState` must be asked for."""
+        """`rows` is what the engine has; if not, a `FullState` must be asked for."""
         self.changed: set[str] = set()
         """Task ids whose row came, changed or went since `take_changed`."""
         self._waiting: deque[Tick] = deque(maxlen=_KEPT_TICKS)
 
     def take_changed(self) -> set[str]:
-        """The ids that changed since the last call."""
+        """Ids that changed since the last call."""
         taken, self.changed = self.changed, set()
         return taken
 
     def forget(self) -> None:
-        """Whatever comes next counts, also when it is older: a recording is wound back."""
+        """Start over: whatever comes next counts, also when it is older, because a recording is wound back."""
         self._start_over("")
 
     def apply(self, tick: Tick, now: float) -> bool:
-        """Take in one tick; False when it is an old one."""
+        """Apply one tick; False when it is an old one."""
         if tick.engine != self.engine:
             self._start_over(tick.engine)
         elif tick.seq <= self.seq:
@@ -55,11 +55,11 @@ class Replica:
         elif tick.seq > self.seq + 1:
             self.skipped += tick.seq - self.seq - 1
             self.complete = False
-        was_windowed = self.snapshot is not None and self.snapshot.windowed
+        was_paged = self.snapshot is not None and self.snapshot.paged
         self._note(tick.seq, tick.snapshot, now)
-        if tick.snapshot.windowed:
+        if tick.snapshot.paged:
             self._replace({})
-        elif was_windowed or not self.complete:
+        elif was_paged or not self.complete:
             self.complete = False
             self._waiting.append(tick)
         else:
@@ -67,7 +67,7 @@ class Replica:
         return True
 
     def replace(self, state: FullState, now: float) -> None:
-        """Take in everything, then the ticks that overtook it."""
+        """Replace everything, then apply the ticks that overtook it."""
         later = [tick for tick in self._waiting if tick.engine == state.engine and tick.seq > state.seq]
         if state.engine != self.engine:
             self._start_over(state.engine)

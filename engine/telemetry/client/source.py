@@ -1,4 +1,4 @@
-"""What a looker looks through: a `Source` of an engine's state, be it live, recorded or made up."""
+"""Source of an engine's state for a viewer, be it live, recorded or made up."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from engine.telemetry.schema.messages import Answer, Request
 
 
 class LinkState(StrEnum):
-    """How fresh the mirror is."""
+    """Freshness of the replica."""
 
     CONNECTING = "CONNECTING"
-    """Nothing was heard yet."""
+    """Nothing was received yet."""
     LIVE = "LIVE"
     STALE = "STALE"
     """Three ticks are missing."""
     LOST = "LOST"
-    """The engine's end was seen, or it has been silent for long; it is tried again and again."""
+    """The connection ended, or the engine has been silent for long; it is tried again and again."""
     REFUSED = "REFUSED"
-    """It can't work until somebody changes something: another version, a key that isn't allowed."""
+    """It can't work until something is changed: another version, a key that isn't allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +41,25 @@ class Source(Protocol):
     """An engine's state and answers. Nothing of it blocks, and nothing happens outside of its methods."""
 
     @property
-    def mirror(self) -> Replica: ...
+    def replica(self) -> Replica:
+        """The engine's state; it changes in `poll` only."""
 
     @property
-    def link(self) -> LinkView: ...
+    def link(self) -> LinkView:
+        """State of the connection."""
 
     @property
     def may_control(self) -> bool:
-        """Whether a control request would be heard."""
+        """Control requests are answered, not refused."""
 
     def poll(self, timeout_s: float = 0.0) -> bool:
-        """Take in what arrived, wait so long at most for something; calls what waits for answers.
+        """Take in what arrived, wait `timeout_s` at most for something; call what waits for answers.
 
-        True when the mirror or the link changed.
+        True when the replica or the link changed.
         """
 
     def ask(self, request: Request, on_answer: Callable[[Answer], None]) -> None:
         """Send a request; `on_answer` gets its answer, or a `Refusal`, inside a later `poll`."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the connection."""

@@ -1,7 +1,7 @@
-"""The telemetry protocol: every message that passes between an engine and whoever looks at it.
+"""Telemetry protocol: every message between an engine and its viewers.
 
 An engine publishes one `Tick` after another; each carries the whole `Snapshot` of what can be counted and the rows
-of the jobs that changed since the tick before. A looker that missed one (its `seq` has a gap, or `engine` changed)
+of the jobs that changed since the tick before. A viewer that missed one (its `seq` has a gap, or `engine` changed)
 asks for a `FullState` and goes on from there. Everything else is asked for on a request socket and answered once.
 
 Frames are msgpack. A change that an older reader can't take raises `VERSION`; fields with a default may be added
@@ -17,18 +17,19 @@ from typing import Final
 import msgspec
 
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy
-from engine.model import Attempt, CallStats, Link, Quota, Route
+from engine.model import Attempt, CallStats, Link, LogStatus, Quota, Route
 from engine.telemetry.schema.requests import (
-    WINDOW_LIMIT,
+    PAGE_LIMIT,
+    TREND_WINDOWS,
     CancelJobs,
     ControlRequest,
     Diagnose,
     Drain,
     GetFullState,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Hello,
     Request,
     SetConcurrency,
@@ -52,10 +53,11 @@ __all__ = [
     "IDLE_TICK_S",
     "MAX_MESSAGE_BYTES",
     "MAX_REQUEST_BYTES",
-    "MIRROR_LIMIT",
+    "PAGE_LIMIT",
+    "REPLICA_LIMIT",
     "TICK_S",
+    "TREND_WINDOWS",
     "VERSION",
-    "WINDOW_LIMIT",
     "Answer",
     "Ask",
     "Attempt",
@@ -73,17 +75,19 @@ __all__ = [
     "FullState",
     "GetFullState",
     "GetJob",
+    "GetJobPage",
     "GetLogs",
     "GetTrends",
-    "GetWindow",
     "Hello",
     "Job",
+    "JobPage",
     "JobRecord",
     "JobRow",
     "JobState",
     "Link",
     "LogLine",
     "LogPage",
+    "LogStatus",
     "ManagerView",
     "Quota",
     "Refusal",
@@ -100,22 +104,21 @@ __all__ = [
     "Trends",
     "ViewRequest",
     "Welcome",
-    "Window",
 ]
 
 VERSION: Final = 1
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Of one frame in either direction; requests are far smaller (`MAX_REQUEST_BYTES`)."""
 MAX_REQUEST_BYTES: Final = 1024 * 1024
-MIRROR_LIMIT: Final = 20_000
-"""Up to so many jobs every row is published; above, a looker asks for windows."""
+REPLICA_LIMIT: Final = 20_000
+"""Up to so many jobs every row is published; above, a viewer asks for pages."""
 TICK_S: Final = 0.5
 """Between two ticks while something changes; `IDLE_TICK_S` while nothing does."""
 IDLE_TICK_S: Final = 1.0
 
 
 class Tick(msgspec.Struct, frozen=True, tag=True):
-    """What is published. `seq` goes up by one; `engine` is another one after a restart."""
+    """One published update. `seq` goes up by one; `engine` is another one after a restart."""
 
     engine: str
     seq: int
@@ -130,6 +133,8 @@ class Tick(msgspec.Struct, frozen=True, tag=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True):
+    """Identity and health of the engine, and what this sender may do."""
+
     engine: str
     vitals: EngineVitals
     managers: tuple[str, ...]
@@ -139,7 +144,7 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
 
 
 class FullState(msgspec.Struct, frozen=True, tag=True):
-    """The state after tick `seq`. `rows` is empty when the snapshot says `windowed`."""
+    """State after tick `seq`. `rows` is empty when the snapshot says `paged`."""
 
     engine: str
     seq: int
@@ -148,7 +153,9 @@ class FullState(msgspec.Struct, frozen=True, tag=True):
     version: int = VERSION
 
 
-class Window(msgspec.Struct, frozen=True, tag=True):
+class JobPage(msgspec.Struct, frozen=True, tag="Window"):
+    """Rows of one page, in the order that was asked for."""
+
     rows: tuple[JobRow, ...]
     matching: int
     """Rows that pass the filter."""
@@ -157,11 +164,13 @@ class Window(msgspec.Struct, frozen=True, tag=True):
 
 
 class Job(msgspec.Struct, frozen=True, tag=True):
+    """Record of one job."""
+
     record: JobRecord
 
 
 class LogLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """`seq` is absolute within one answer's `watch`; `at` is when the job wrote it."""
+    """One line of a job's log. `seq` is absolute within one answer's `watch`; `at` is when the job wrote it."""
 
     seq: int
     at: float
@@ -171,7 +180,7 @@ class LogLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LogPage(msgspec.Struct, frozen=True, tag=True):
-    """`watch` names the ring that `seq` counts in: another value means that counting began anew."""
+    """New log lines. `watch` names the ring that `seq` counts in: another value means that counting began again."""
 
     watch: str
     lines: tuple[LogLine, ...]
@@ -183,11 +192,13 @@ class LogPage(msgspec.Struct, frozen=True, tag=True):
     """How old the newest line was when CloudWatch took it in; None without one."""
     streams: int
     status: str
-    """`streaming`, `waiting: …`, `empty: …`, `denied: …`, `missing: …`: why there may be no lines, in words."""
+    """`kind` for people, with the reason why there may be no lines: `denied: grant …`."""
+    kind: LogStatus = LogStatus.WAITING
+    """State of the streams; an engine of an older release doesn't tell it."""
 
 
 class Trends(msgspec.Struct, frozen=True, tag=True):
-    """`counts[state][i]` at `start + i * step_s`."""
+    """Counts over time: `counts[state][i]` at `start + i * step_s`."""
 
     window: str
     start: float
@@ -196,24 +207,27 @@ class Trends(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """`text` says in one sentence what was done; `refused` lists ids that it couldn't be done to, with the reason."""
+    """Report of a change: `text` says in one sentence what was done.
+
+    `refused` lists the ids that it could not be done to, with the reason.
+    """
 
     text: str
     refused: dict[str, str] = {}
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
-    """The request can't be answered: one sentence, what was wrong and what to do."""
+    """Refusal of a request: one sentence, what was wrong and what to do."""
 
     text: str
     version: int = VERSION
 
 
-Answer = Welcome | FullState | Window | Job | LogPage | Trends | Diagnosed | Done | Refusal
+Answer = Welcome | FullState | JobPage | Job | LogPage | Trends | Diagnosed | Done | Refusal
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """The envelope of a request: `id` comes back with the answer."""
+    """Envelope of a request: `id` comes back with the answer."""
 
     id: int
     request: Request
@@ -221,7 +235,7 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The envelope of an answer."""
+    """Envelope of an answer."""
 
     id: int
     answer: Answer

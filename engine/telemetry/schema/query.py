@@ -1,4 +1,4 @@
-"""Filters and orders over job rows: the same words for the engine's windows and for a looker's own rows.
+"""Filters and orders over job rows: the same words for the engine's pages and for a viewer's own rows.
 
 A filter is words; a row must fit all of them (`parse_filter` says which words there are). An order is a name of
 `SORTS`. Everything here is pure.
@@ -12,13 +12,13 @@ from operator import attrgetter, ge, gt, le, lt
 from typing import Any, Final
 
 from engine.model import Route
-from engine.telemetry.schema.messages import ENDED, WINDOW_LIMIT, GetWindow, JobRow, JobState, Window
+from engine.telemetry.schema.messages import ENDED, PAGE_LIMIT, GetJobPage, JobPage, JobRow, JobState
 
 Predicate = Callable[[JobRow, float], bool]
 SortKey = Callable[[JobRow, float], Any]
 
 STUCK_S: Final = 600.0
-"""RUNNABLE for longer than this needs a look, unless a rule says otherwise."""
+"""RUNNABLE for longer than this is a problem, unless a rule says otherwise."""
 
 CODES: Final[Mapping[str, JobState]] = {
     "QUE": JobState.QUEUED,
@@ -46,14 +46,14 @@ _FIELDS: Final = ("fn", "function", "id", "job", "manager", "reason", "route", "
 
 
 class QueryError(ValueError):
-    """A filter or order that can't be understood: one sentence."""
+    """Refusal of a filter, an order or an id, in one sentence."""
 
 
 # ---- filters
 
 
 def parse_filter(text: str) -> Predicate:
-    """What rows fit `text`; called with a row and the engine's time (seconds since the epoch).
+    """Parse a filter into a predicate over a row and the engine's time (seconds since the epoch).
 
     Words stand between blanks and must all fit: `word` is found in function, task id, job id or reason (upper or lower
     case); `=FAILED`, `=RBL`, `=run` is the state by its name, code or beginning; `route:s3`, `fn:price`,
@@ -121,7 +121,7 @@ def _comparison(field: str, sign: str, value: str) -> Predicate:
     compare = _OPERATORS[sign]
     if field == "age":
         seconds = _amount(field, value, _SECONDS, "a time like 30s, 10m, 2h")
-        return lambda row, now: compare(age(row, now), seconds)
+        return lambda row, now: compare(row_age(row, now), seconds)
     if field == "size":
         size = _amount(field, value, _BYTES, "a size like 4096, 4k, 1m")
         return lambda row, now: compare(row.raw_bytes, size)
@@ -136,16 +136,16 @@ def _amount(field: str, text: str, units: Mapping[str, int], expected: str) -> f
     return float(matched[1]) * units[matched[2].lower()]
 
 
-# ---- what a row means
+# ---- derived from a row
 
 
-def age(row: JobRow, now: float) -> float:
+def row_age(row: JobRow, now: float) -> float:
     """Seconds since the manager got the task; of an ended one, how long it took."""
     return (row.since if row.state in ENDED else now) - row.created
 
 
-def stuck(row: JobRow, now: float, rule: float = STUCK_S) -> bool:
-    """Whether it waits in RUNNABLE for longer than `rule` seconds, or Batch says why it can't go on."""
+def is_stuck(row: JobRow, now: float, rule: float = STUCK_S) -> bool:
+    """True when it waits in RUNNABLE for longer than `rule` seconds, or Batch says why it can't go on."""
     return row.state is JobState.RUNNABLE and (now - row.since > rule or bool(row.reason))
 
 
@@ -168,7 +168,7 @@ _ORDER: Final = {state: place for place, state in enumerate(JobState)}
 
 def _urgency(row: JobRow, now: float) -> tuple[int, float]:
     state = row.state
-    if state is JobState.RUNNABLE and stuck(row, now):
+    if state is JobState.RUNNABLE and is_stuck(row, now):
         return -1, row.since
     # what ended is interesting while it is new, what lives the longer it has waited
     return _URGENCY[state], -row.since if state in ENDED else row.since
@@ -177,42 +177,42 @@ def _urgency(row: JobRow, now: float) -> tuple[int, float]:
 SORTS: Final[Mapping[str, SortKey]] = {
     "urgency": _urgency,
     "state": lambda row, now: (_ORDER[row.state], row.since),
-    "age": lambda row, now: -age(row, now),
+    "age": lambda row, now: -row_age(row, now),
     "function": lambda row, now: row.function,
     "route": lambda row, now: (row.route, -row.raw_bytes),
     "size": lambda row, now: -row.raw_bytes,
     "attempt": lambda row, now: -row.attempt,
     "reason": lambda row, now: (not row.reason, row.reason),
 }
-"""What comes first: the stuck and the failed, the oldest, the biggest, the most attempts, those with a reason."""
+"""Orders by name: first the stuck and the failed, the oldest, the biggest, the most attempts, those with a reason."""
 
 
 def sort_key(name: str) -> SortKey:
-    """Raises `QueryError`."""
+    """Key function of the order `name`. Raises `QueryError`."""
     if name not in SORTS:
         raise QueryError(f"{name} is no order: one of {', '.join(SORTS)}")
     return SORTS[name]
 
 
-def ordered(rows: Iterable[JobRow], sort: str, now: float, *, descending: bool = False) -> list[JobRow]:
-    """Rows in the order `sort`, `descending` turned around. Raises `QueryError`."""
+def sort_rows(rows: Iterable[JobRow], sort: str, now: float, *, descending: bool = False) -> list[JobRow]:
+    """Sort rows by the order `sort`; `descending` turns it around. Raises `QueryError`."""
     key = sort_key(sort)
     return sorted(rows, key=lambda row: key(row, now), reverse=descending)
 
 
-def select(rows: Iterable[JobRow], filter: str, manager: str, now: float) -> list[JobRow]:
-    """Rows of `manager` (empty: of all) that fit. Raises `QueryError`."""
+def select_rows(rows: Iterable[JobRow], filter: str, manager: str, now: float) -> list[JobRow]:
+    """Select rows of `manager` (empty: of all) that fit the filter. Raises `QueryError`."""
     if not filter.split():
         return [row for row in rows if not manager or row.manager == manager]
     fits = parse_filter(filter)
     return [row for row in rows if (not manager or row.manager == manager) and fits(row, now)]
 
 
-def window(rows: Iterable[JobRow], wanted: GetWindow, now: float) -> Window:
-    """The answer to `wanted` out of all `rows`. Raises `QueryError`."""
+def make_page(rows: Iterable[JobRow], wanted: GetJobPage, now: float) -> JobPage:
+    """Answer a `GetJobPage` out of all `rows`. Raises `QueryError`."""
     everything = list(rows)
-    fitting = select(everything, wanted.filter, wanted.manager, now)
-    sorted_rows = ordered(fitting, wanted.sort, now, descending=wanted.descending)
+    fitting = select_rows(everything, wanted.filter, wanted.manager, now)
+    sorted_rows = sort_rows(fitting, wanted.sort, now, descending=wanted.descending)
     start = max(0, wanted.offset)
-    count = max(0, min(wanted.limit, WINDOW_LIMIT))
-    return Window(tuple(sorted_rows[start : start + count]), len(fitting), len(everything), now)
+    count = max(0, min(wanted.limit, PAGE_LIMIT))
+    return JobPage(tuple(sorted_rows[start : start + count]), len(fitting), len(everything), now)

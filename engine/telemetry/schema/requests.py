@@ -1,4 +1,4 @@
-"""What can be asked of an engine, and on which socket. Read through `engine.telemetry.schema.messages`."""
+"""Requests to an engine, by the socket that takes them. Import them from `engine.telemetry.schema.messages`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ from typing import Final
 
 import msgspec
 
-WINDOW_LIMIT: Final = 5_000
-"""Rows in one window at most."""
+PAGE_LIMIT: Final = 5_000
+"""Rows of one page at most."""
+TREND_WINDOWS: Final = {"5m": (5.0, 60), "1h": (60.0, 60), "24h": (600.0, 144)}
+"""Seconds between two samples, and how many are kept."""
 
 
 # ---- requests to the view socket
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
-    """Who is there? Answered with `Welcome`."""
+    """Identify the engine. Answered with `Welcome`."""
 
 
 class GetFullState(msgspec.Struct, frozen=True, tag=True):
-    """Everything, to start or to go on after a gap. Answered with `FullState`."""
+    """Get everything, to start or to go on after a gap. Answered with `FullState`."""
 
 
-class GetWindow(msgspec.Struct, frozen=True, tag=True):
-    """Some rows of many. `filter` and `sort` are those of `engine.telemetry.schema.query`. Answered with `Window`."""
+class GetJobPage(msgspec.Struct, frozen=True, tag="GetWindow"):
+    """Get one page of many rows. Answered with `JobPage`.
+
+    `filter` and `sort` are those of `engine.telemetry.schema.query`.
+    """
 
     filter: str = ""
     sort: str = "urgency"
@@ -30,17 +35,17 @@ class GetWindow(msgspec.Struct, frozen=True, tag=True):
     manager: str = ""
     """Empty: all managers."""
     offset: int = 0
-    limit: int = WINDOW_LIMIT
+    limit: int = PAGE_LIMIT
 
 
 class GetJob(msgspec.Struct, frozen=True, tag=True):
-    """One job by its task id (or a prefix of it that fits one job only). Answered with `Job`."""
+    """Get one job by its task id (or a prefix of it that fits one job only). Answered with `Job`."""
 
     task_id: str
 
 
 class GetLogs(msgspec.Struct, frozen=True, tag=True):
-    """Log lines after `after`. A stream is followed while somebody keeps asking. Answered with `LogPage`.
+    """Get log lines after `after`. A stream is followed as long as it is asked for. Answered with `LogPage`.
 
     Of the jobs in `task_ids`; empty: of all that run. `pattern`: text that a line must hold, upper or lower case.
     """
@@ -53,14 +58,14 @@ class GetLogs(msgspec.Struct, frozen=True, tag=True):
 
 
 class GetTrends(msgspec.Struct, frozen=True, tag=True):
-    """Counts over time. `window` is `5m`, `1h` or `24h`. Answered with `Trends`."""
+    """Get counts over time. `window` is one of `TREND_WINDOWS`. Answered with `Trends`."""
 
     window: str = "5m"
     manager: str = ""
 
 
 class Diagnose(msgspec.Struct, frozen=True, tag=True):
-    """Why does it wait? Of the task (or a prefix of its id that fits one task only), or of the manager's whole queue.
+    """Diagnose why a task (or a prefix of its id that fits one task only) waits, or what waits in a manager's queue.
 
     Answered with `Diagnosed`, at once: it takes AWS seconds to answer, so ask again while that says `under_way`.
     """
@@ -98,11 +103,11 @@ class SetConcurrency(msgspec.Struct, frozen=True, tag=True):
 
 
 class SetLogLevel(msgspec.Struct, frozen=True, tag=True):
-    """Answered with `Done`."""
+    """Change the level of what the engine logs. Answered with `Done`."""
 
     level: str
 
 
-ViewRequest = Hello | GetFullState | GetWindow | GetJob | GetLogs | GetTrends | Diagnose
+ViewRequest = Hello | GetFullState | GetJobPage | GetJob | GetLogs | GetTrends | Diagnose
 ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel
 Request = ViewRequest | ControlRequest

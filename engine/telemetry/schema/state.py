@@ -1,6 +1,6 @@
-"""What is known of an engine and its jobs, as telemetry tells it: plain data, no messages.
+"""State of an engine and its jobs as telemetry publishes it: plain data, no messages.
 
-Read through `engine.telemetry.schema.messages`, which says how it travels: times are seconds
+Import it from `engine.telemetry.schema.messages`, which says how it travels: times are seconds
 since the epoch on the engine's own clock, sizes are bytes, ids are lower-case hex.
 """
 
@@ -15,7 +15,7 @@ from engine.model import Attempt, CallStats, Link, Quota
 
 
 class JobState(StrEnum):
-    """AWS Batch's seven states, and what surrounds them."""
+    """State of a job: AWS Batch's seven, and what surrounds them."""
 
     QUEUED = "QUEUED"
     """With the manager: waits for a slot, is being read, or is being collected; no job exists yet."""
@@ -27,9 +27,9 @@ class JobState(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
-    """Taken back on somebody's wish, or terminated because nobody waits for it any more."""
+    """Taken back on request, or terminated because no one waits for it any more."""
     UNKNOWN = "UNKNOWN"
-    """The engine lost sight of it: the scheduler's link is down, or Batch does not know the job at the moment."""
+    """The engine lost track of it: the scheduler's link is down, or Batch does not know the job at the moment."""
 
 
 ENDED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
@@ -37,7 +37,7 @@ ENDED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLE
 
 
 class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a table shows of one task and its job. An array on the wire: append new fields at the end only."""
+    """Table row of one task and its job. An array on the wire: append new fields at the end only."""
 
     task_id: str
     manager: str
@@ -66,7 +66,7 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """Entered `state` at `at`; `note` says what was seen with it."""
+    """Entry into `state` at `at`; `note` says what was observed with it."""
 
     state: JobState
     at: float
@@ -108,7 +108,7 @@ class JobRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RouteStats(msgspec.Struct, frozen=True):
-    """One payload route. Counts and bytes since the engine started, percentiles over the last five minutes."""
+    """Totals of one payload route: since the engine started, percentiles over the last five minutes."""
 
     route: str
     jobs: int = 0
@@ -120,7 +120,7 @@ class RouteStats(msgspec.Struct, frozen=True):
 
 
 class ManagerView(msgspec.Struct, frozen=True):
-    """One worker manager of the engine."""
+    """State of one worker manager of the engine."""
 
     manager: str
     name: str
@@ -151,7 +151,7 @@ class ManagerView(msgspec.Struct, frozen=True):
 
 
 class EngineVitals(msgspec.Struct, frozen=True):
-    """The engine process itself."""
+    """Health of the engine process itself."""
 
     pid: int
     host: str
@@ -163,17 +163,17 @@ class EngineVitals(msgspec.Struct, frozen=True):
     loop_lag_s: float
     """How late the event loop was at its worst in the last ten seconds."""
     log_level: str
-    lookers: int = 0
-    """Requests' senders seen in the last minute."""
+    viewers: int = msgspec.field(default=0, name="lookers")
+    """Senders of requests in the last minute. `lookers` on the wire."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All that can be counted, at `at`."""
+    """Everything that can be counted, at `at`."""
 
     at: float
     managers: tuple[ManagerView, ...]
     vitals: EngineVitals
     jobs_kept: int
-    """Rows in the engine's memory: what `JobsWindow` or the mirror can show."""
-    windowed: bool = False
-    """More than `MIRROR_LIMIT` rows: ticks carry none, ask for windows."""
+    """Rows in the engine's memory."""
+    paged: bool = msgspec.field(default=False, name="windowed")
+    """More than `REPLICA_LIMIT` rows: ticks carry none, pages of them are asked for."""

@@ -1,4 +1,4 @@
-"""Frames: how the schema's messages become bytes, and how bytes that are none of them are refused in words.
+"""Codec of the telemetry protocol: messages to frames, and foreign frames refused in words.
 
 A published message is one frame, a `Tick`. A request is one frame, an `Ask`, from a DEALER socket (a ROUTER sees the
 sender's identity before it); an answer is one frame, a `Reply`.
@@ -16,7 +16,7 @@ T = TypeVar("T", Tick, Ask, Reply)
 
 
 class BadFrame(ValueError):
-    """Not a message of ours: garbage, too big, or one that a younger release has; `id` is its, when it has one."""
+    """Frame that is no message of ours: garbage, too big, or of a younger release; `id` is its, when it has one."""
 
     def __init__(self, why: str, id: int | None = None) -> None:
         super().__init__(why)
@@ -24,7 +24,7 @@ class BadFrame(ValueError):
 
 
 class OtherVersion(ValueError):
-    """A message of another version of the protocol; `id` is the request's, when it could be read."""
+    """Message of another version of the protocol; `id` is the request's, when it could be read."""
 
     def __init__(self, theirs: int, id: int | None = None) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class OtherVersion(ValueError):
 
 
 class _Envelope(msgspec.Struct):
-    """What every version has in common."""
+    """Fields that every version has in common."""
 
     version: int
     id: int | None = None
@@ -49,25 +49,26 @@ _replies = msgspec.msgpack.Decoder(Reply)
 
 
 def encode(message: Tick | Ask | Reply) -> bytes:
+    """Encode one message as one frame."""
     return _encoder.encode(message)
 
 
 def decode_tick(frame: bytes) -> Tick:
-    """Raises `BadFrame`, `OtherVersion`."""
-    return _decoded(frame, _ticks, MAX_MESSAGE_BYTES)
+    """Decode a published frame. Raises `BadFrame`, `OtherVersion`."""
+    return _decode(frame, _ticks, MAX_MESSAGE_BYTES)
 
 
 def decode_ask(frame: bytes) -> Ask:
-    """Raises `BadFrame`, `OtherVersion`."""
-    return _decoded(frame, _asks, MAX_REQUEST_BYTES)
+    """Decode a request. Raises `BadFrame`, `OtherVersion`."""
+    return _decode(frame, _asks, MAX_REQUEST_BYTES)
 
 
 def decode_reply(frame: bytes) -> Reply:
-    """Raises `BadFrame`, `OtherVersion`."""
-    return _decoded(frame, _replies, MAX_MESSAGE_BYTES)
+    """Decode an answer. Raises `BadFrame`, `OtherVersion`."""
+    return _decode(frame, _replies, MAX_MESSAGE_BYTES)
 
 
-def _decoded(frame: bytes, decoder: msgspec.msgpack.Decoder[T], limit: int) -> T:
+def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[T], limit: int) -> T:
     if len(frame) > limit:
         raise BadFrame(f"a message of {len(frame)} bytes, more than the {limit} that are allowed")
     try:

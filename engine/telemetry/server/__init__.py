@@ -1,1 +1,1 @@
-"""The server side of telemetry: publishes snapshots and answers requests inside the engine."""
+"""Server side of telemetry: publishes snapshots and answers requests inside the engine."""

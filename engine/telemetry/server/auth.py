@@ -1,7 +1,7 @@
-"""The engine's door for clients from elsewhere: CURVE on its sockets, and who may connect to which of them.
+"""CURVE authentication of clients from elsewhere, and which of an engine's sockets each may connect to.
 
 ZMQ asks over its own protocol (ZAP, https://rfc.zeromq.org/spec/27/) before a connection carries anything; the
-answer is looked up in the folder of the engine's keys, so a client that is added or removed there needs no restart
+answer is read from the folder of the engine's keys, so a client that is added or removed there needs no restart
 (connections that stand are not cut).
 """
 
@@ -27,20 +27,20 @@ logger = logging.getLogger(__name__)
 
 _ZAP_ADDRESS: Final = "inproc://zeromq.zap.01"
 _ZAP_VERSION: Final = b"1.0"
-_LOOK_AGAIN_S: Final = 1.0
+_RELOAD_KEYS_S: Final = 1.0
 
 
-class Domain(StrEnum):
-    """What a socket is for."""
+class SocketDomain(StrEnum):
+    """Purpose of a socket, its ZAP domain."""
 
     VIEW = "view"
-    """What is published, and questions: every client that is let in."""
+    """Published ticks, and questions: every client that is let in."""
     CONTROL = "control"
     """Clients with the role of that name only."""
 
 
 class CurveAuthenticator:
-    """Decides over the connections of one context. Start it before a socket of it is bound."""
+    """ZAP handler of one context. Start it before a socket of it is bound."""
 
     def __init__(self, keys: Path, clock: Callable[[], float] = time.monotonic) -> None:
         """`keys` is the folder that `scaler-batch keys engine` made. Raises `ConfigError`."""
@@ -54,25 +54,27 @@ class CurveAuthenticator:
         self._socket: zmq.asyncio.Socket | None = None
 
     def start(self, context: zmq.asyncio.Context) -> None:
+        """Answer for the connections of `context` from now on."""
         self._socket = context.socket(zmq.REP)
         self._socket.set(zmq.LINGER, 0)
         self._socket.bind(_ZAP_ADDRESS)
         self._run = asyncio.create_task(self._answer(self._socket))
 
     async def close(self) -> None:
+        """Stop answering."""
         await cancel_and_wait([self._run])
         if self._socket is not None:
             self._socket.close(0)
 
-    def secure(self, socket: zmq.Socket[Any], domain: Domain) -> None:
-        """Before it is bound: nobody connects to it without a key that is let in."""
+    def secure(self, socket: zmq.Socket[Any], domain: SocketDomain) -> None:
+        """Let only clients with a key that is let in connect to `socket`. Call it before the socket is bound."""
         socket.curve_server = True
         socket.curve_secretkey = self._secret
         socket.set(zmq.ZAP_DOMAIN, domain.value.encode())
 
     def role_of(self, frame: zmq.Frame) -> KeyRole | None:
-        """The role of a message's sender (a frame received with `copy=False`); None: not let in any more."""
-        return self._allowed_now().get(str(frame.get("User-Id")))
+        """Role of a message's sender (a frame received with `copy=False`); None: not let in any more."""
+        return self._current_roles().get(str(frame.get("User-Id")))
 
     async def _answer(self, socket: zmq.asyncio.Socket) -> None:
         while True:
@@ -81,15 +83,15 @@ class CurveAuthenticator:
 
     def _decide(self, question: list[bytes]) -> list[bytes]:
         request_id = question[1] if len(question) > 1 else b""
-        who = _key_of(question)
-        role = self._allowed_now().get(who)
+        client = _client_key(question)
+        role = self._current_roles().get(client)
         domain = question[2] if len(question) > 2 else b""
-        if role is KeyRole.CONTROL or (role is KeyRole.VIEW and domain == Domain.VIEW.value.encode()):
-            return [_ZAP_VERSION, request_id, b"200", b"OK", who.encode(), b""]
+        if role is KeyRole.CONTROL or (role is KeyRole.VIEW and domain == SocketDomain.VIEW.value.encode()):
+            return [_ZAP_VERSION, request_id, b"200", b"OK", client.encode(), b""]
         return [_ZAP_VERSION, request_id, b"400", b"not let in", b"", b""]
 
-    def _allowed_now(self) -> dict[str, KeyRole]:
-        if self._clock() - self._read_at >= _LOOK_AGAIN_S:
+    def _current_roles(self) -> dict[str, KeyRole]:
+        if self._clock() - self._read_at >= _RELOAD_KEYS_S:
             self._read_at = self._clock()
             try:
                 self._allowed = read_allowed(self._folder)
@@ -98,7 +100,7 @@ class CurveAuthenticator:
         return self._allowed
 
 
-def _key_of(question: list[bytes]) -> str:
+def _client_key(question: list[bytes]) -> str:
     """The client's public key in text form; empty for what isn't a CURVE question (RFC 27: credentials come last)."""
     if len(question) != 7 or question[0] != _ZAP_VERSION or question[5] != b"CURVE" or len(question[6]) != 32:
         return ""

@@ -1,4 +1,4 @@
-"""What an operator may do to a running engine. Each request is logged, done, and answered in one sentence."""
+"""Answers to control requests: each is logged, done, and reported in one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import zmq
 
 from engine.config.settings import StopMode
-from engine.logs import LEVELS, set_level
+from engine.logging_setup import LEVELS, set_level
 from engine.telemetry.schema.messages import (
     Answer,
     CancelJobs,
@@ -26,24 +26,24 @@ from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 
 logger = logging.getLogger(__name__)
 
-MOST_CONCURRENT_JOBS: Final = 1_000_000
+MAX_CONCURRENT_JOBS: Final = 1_000_000
 """AWS Batch's own bound of jobs that wait in a queue."""
 CANCELS_AT_ONCE: Final = 200
 """Begun before others get a turn on the event loop."""
-_MODES: Final = tuple(mode.value for mode in StopMode)
+_STOP_MODES: Final = tuple(mode.value for mode in StopMode)
 
 
 class ControlAnswers:
-    """`may_control` tells of a request's frame whether its sender may do this (still)."""
+    """Handler of control requests. `may_control` tells of a request's frame whether its sender may do this (still)."""
 
-    def __init__(self, overview: SnapshotBuilder, may_control: Callable[[zmq.Frame], bool]) -> None:
-        self._overview = overview
+    def __init__(self, builder: SnapshotBuilder, may_control: Callable[[zmq.Frame], bool]) -> None:
+        self._builder = builder
         self._may_control = may_control
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
-        """Raises `QueryError`, whose text is the refusal."""
+        """Carry out a request. Raises `QueryError`, whose text is the refusal."""
         if not self._may_control(frame):
-            return Refusal("this key may only look: ask the engine's owner for one with the role control")
+            return Refusal("this key may only view: ask the engine's owner for one with the role control")
         match request:
             case CancelJobs():
                 return await self._cancel(request)
@@ -72,7 +72,7 @@ class ControlAnswers:
 
     def _cancel_one(self, task_id: str) -> str:
         """Why it can't be done; empty when it is."""
-        manager = self._overview.holder_of(task_id)
+        manager = self._builder.find_manager(task_id)
         if manager is None:
             return "no task of that id is known here"
         why = f"cancelled by the operator of worker manager {manager.config.worker_manager_id}"
@@ -80,30 +80,30 @@ class ControlAnswers:
         return "" if done else "it has ended or is about to"
 
     def _drain(self, request: Drain) -> Done:
-        if request.mode not in _MODES:
-            raise QueryError(f"{request.mode} is no way to end: give one of {', '.join(_MODES)}")
-        managers = [self._manager(request.manager)] if request.manager else [*self._overview.managers.values()]
+        if request.mode not in _STOP_MODES:
+            raise QueryError(f"{request.mode} is no way to end: give one of {', '.join(_STOP_MODES)}")
+        managers = [self._manager(request.manager)] if request.manager else [*self._builder.managers.values()]
         # a second drain would cut the first one short, as a second Ctrl-C does
-        asked = [one for one in managers if request.mode != "drain" or not one.is_stopping]
-        for manager in asked:
+        draining = [one for one in managers if request.mode != "drain" or not one.is_stopping]
+        for manager in draining:
             logger.warning("the operator ends worker manager %s (%s)", manager.config.worker_manager_id, request.mode)
             manager.stop(StopMode(request.mode))
         under_way = sum(manager.tasks.slots_used for manager in managers)
         names = ", ".join(manager.config.worker_manager_id for manager in managers)
-        already = "" if asked else " already"
+        already = "" if draining else " already"
         return Done(f"{names}: {request.mode}{already} under way, {under_way} tasks in flight")
 
     def _set_concurrency(self, request: SetConcurrency) -> Done:
         manager, wanted = self._manager(request.manager), request.max_concurrent_jobs
-        if not 1 <= wanted <= MOST_CONCURRENT_JOBS:
-            raise QueryError(f"max_concurrent_jobs can't be {wanted}: give 1 to {MOST_CONCURRENT_JOBS}")
+        if not 1 <= wanted <= MAX_CONCURRENT_JOBS:
+            raise QueryError(f"max_concurrent_jobs can't be {wanted}: give 1 to {MAX_CONCURRENT_JOBS}")
         before = manager.tasks.max_concurrent_jobs
         manager.tasks.change_concurrency(wanted)
         logger.warning("the operator changes max_concurrent_jobs of %s: %d to %d", request.manager, before, wanted)
         return Done(f"max_concurrent_jobs of {request.manager} is {wanted} (was {before}) until the engine ends")
 
     def _manager(self, name: str) -> Manager:
-        managers = self._overview.managers
+        managers = self._builder.managers
         if name not in managers:
             raise QueryError(f"there is no worker manager {name or '(no name)'} here, but {', '.join(managers)}")
         return managers[name]

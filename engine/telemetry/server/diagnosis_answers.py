@@ -1,4 +1,4 @@
-"""Answers why something waits: finds whose job it is, asks AWS's side, and adds what only the engine knows."""
+"""Answers to diagnosis requests: AWS's side from the backend, and what only the engine can add."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ import msgspec
 from engine.diagnosis.model import Diagnosed
 from engine.telemetry.schema.messages import Diagnose
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.own_checks import of_unsubmitted, with_own_checks
-from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder, view_of
+from engine.telemetry.server.engine_checks import add_engine_checks, diagnose_unsubmitted
+from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder, build_view
 
 
-def diagnosed(request: Diagnose, overview: SnapshotBuilder) -> Diagnosed:
-    """At once, with what is there. Raises `QueryError` for a task or manager that isn't known."""
+def diagnose(request: Diagnose, builder: SnapshotBuilder) -> Diagnosed:
+    """Diagnose at once, with what is there. Raises `QueryError` for a task or manager that isn't known."""
     if request.task_id:
-        return _task(*overview.the_one(request.task_id), overview.clock())
-    manager = _manager(request.manager, overview)
-    return _with_own(manager.insight.diagnose(""), manager, overview.clock())
+        return _task(*builder.find_task(request.task_id), builder.clock())
+    manager = _manager(request.manager, builder)
+    return _add_checks(manager.introspection.diagnose(""), manager, builder.clock())
 
 
 def _task(manager: Manager, task_id: str, now: float) -> Diagnosed:
-    row = manager.book.row(task_id)
+    row = manager.registry.row(task_id)
     assert row is not None
     if row.job_id:
-        return _with_own(manager.insight.diagnose(row.job_id), manager, now)
-    return Diagnosed(of_unsubmitted(row, view_of(manager, now), now))
+        return _add_checks(manager.introspection.diagnose(row.job_id), manager, now)
+    return Diagnosed(diagnose_unsubmitted(row, build_view(manager, now), now))
 
 
-def _with_own(told: Diagnosed, manager: Manager, now: float) -> Diagnosed:
-    if told.diagnosis is None:
-        return told
-    return msgspec.structs.replace(told, diagnosis=with_own_checks(told.diagnosis, view_of(manager, now), now))
+def _add_checks(answer: Diagnosed, manager: Manager, now: float) -> Diagnosed:
+    if answer.diagnosis is None:
+        return answer
+    return msgspec.structs.replace(answer, diagnosis=add_engine_checks(answer.diagnosis, build_view(manager, now), now))
 
 
-def _manager(name: str, overview: SnapshotBuilder) -> Manager:
-    managers = overview.managers
+def _manager(name: str, builder: SnapshotBuilder) -> Manager:
+    managers = builder.managers
     if not name and len(managers) == 1:
         return next(iter(managers.values()))
     if name not in managers:

@@ -1,4 +1,4 @@
-"""`--metrics-port`: the newest snapshot as Prometheus text, on loopback.
+"""Prometheus exporter of the newest snapshot, on loopback (`--metrics-port`).
 
 Owns the names of the metrics. The totals are those of the console; whatever is unknown has no sample, never a 0.
 """
@@ -19,7 +19,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 class MetricsServer:
-    """Serves from a thread of its own until closed. `read` is called there: it returns the newest snapshot."""
+    """HTTP server on a thread of its own, until closed. `read` is called there: it returns the newest snapshot."""
 
     def __init__(self, port: int, read: Callable[[], Snapshot | None]) -> None:
         """Raises `ConfigError` when nothing can listen at `port`; 0 takes a free one."""
@@ -34,25 +34,28 @@ class MetricsServer:
 
     @property
     def port(self) -> int:
+        """Port that it listens at."""
         return int(self._server.server_port)
 
     def close(self) -> None:
+        """Stop listening and wait for the thread."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
 class SnapshotCollector(Collector):
-    """Makes metrics of a snapshot when somebody scrapes."""
+    """Collector that makes metrics of a snapshot at every scrape."""
 
     def __init__(self, read: Callable[[], Snapshot | None]) -> None:
         self._read = read
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing is read before the first scrape."""
+        """Nothing: no snapshot is read before the first scrape."""
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
+        """Make the metrics of the newest snapshot; none without one."""
         snapshot = self._read()
         if snapshot is None:
             return
@@ -78,7 +81,7 @@ def _engine(snapshot: Snapshot) -> Iterator[Metric]:
         ("engine_cpu_share", "Of one core, over the last ten seconds.", vitals.cpu_share),
         ("engine_resident_memory_bytes", "Memory of the engine's process.", vitals.rss_bytes),
         ("engine_loop_lag_seconds", "How late the event loop was at its worst in ten seconds.", vitals.loop_lag_s),
-        ("engine_lookers", "Who asked for something in the last minute.", vitals.lookers),
+        ("engine_viewers", "Senders of requests in the last minute.", vitals.viewers),
         ("jobs_kept", "Jobs of which the engine still knows details.", snapshot.jobs_kept),
     )
     for name, help, value in single:

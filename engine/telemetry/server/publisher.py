@@ -1,7 +1,7 @@
-"""The publisher: one tick after the other to whoever subscribed, and into the recording if there is one.
+"""Publisher of ticks to subscribers, and into the recording if there is one.
 
-A tick is made once, however many listen; while nobody does, only its number goes up. Who is too slow (or stopped)
-misses ticks, sees a gap in the numbers, and asks for the full state.
+A tick is made once for all subscribers; without any, only its number goes up. A subscriber that is too slow (or
+stopped) misses ticks, sees a gap in the numbers, and asks for the full state.
 """
 
 from __future__ import annotations
@@ -24,71 +24,76 @@ _IDLE_TICKS: Final = round(IDLE_TICK_S / TICK_S)
 _SUBSCRIBED: Final = b"\x01"
 
 
-class Keeper(Protocol):
-    """Keeps what is published; `engine.telemetry.recording.Recorder`."""
+class TickRecorder(Protocol):
+    """Recorder of what is published; `engine.telemetry.recording.Recorder`."""
 
-    def record(self, tick: Tick, full_state: Callable[[], FullState]) -> None: ...
+    def record(self, tick: Tick, full_state: Callable[[], FullState]) -> None:
+        """Write a tick, or the full state instead. Raises `OSError`."""
 
 
 class Publisher:
-    """`socket` is an XPUB: it tells when the first listener comes and when the last one goes. None: only recorded."""
+    """Loop of ticks.
+
+    `socket` is an XPUB: it tells when the first subscriber comes and when the last one goes. None: only recorded.
+    """
 
     def __init__(
         self,
         engine: str,
-        overview: SnapshotBuilder,
+        builder: SnapshotBuilder,
         socket: zmq.Socket[bytes] | None,
-        recorder: Keeper | None = None,
+        recorder: TickRecorder | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.engine = engine
         self.seq = 0
-        self._overview = overview
+        self._builder = builder
         self._socket = socket
         self._recorder = recorder
         self._sleep = sleep
         self._monotonic = monotonic
         self._is_heard = False
-        self._was_windowed = False
+        self._was_paged = False
         self._quiet = _IDLE_TICKS
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Sample and publish every `TICK_S`, until cancelled."""
         while True:
             due = self._monotonic() + TICK_S
             await self._sleep(TICK_S)
-            self._overview.vitals.sample(max(0.0, self._monotonic() - due))
-            self._overview.sample_trends()
-            self.beat()
+            self._builder.vitals.sample(max(0.0, self._monotonic() - due))
+            self._builder.sample_trends()
+            self.publish_due()
 
-    def beat(self) -> None:
-        """Every `TICK_S`: a tick when something changed, or when the last one is long ago."""
+    def publish_due(self) -> None:
+        """Publish a tick when something changed, or when the last one is `IDLE_TICK_S` ago. Call it every `TICK_S`."""
         self._take_subscriptions()
         self._quiet += 1
-        if self._quiet >= _IDLE_TICKS or self._overview.has_changes:
+        if self._quiet >= _IDLE_TICKS or self._builder.has_changes:
             self._quiet = 0
             self._tick()
 
     def full_state(self) -> FullState:
-        snapshot = self._overview.snapshot()
-        rows = () if snapshot.windowed else tuple(self._overview.rows())
+        """Everything as it is with the newest tick; no rows when there are too many."""
+        snapshot = self._builder.snapshot()
+        rows = () if snapshot.paged else tuple(self._builder.rows())
         return FullState(self.engine, self.seq, snapshot, rows)
 
     def _tick(self) -> None:
         self.seq += 1
         if not self._is_heard and self._recorder is None:
-            self._overview.drop_changes()
+            self._builder.drop_changes()
             return
         if self._is_heard:
-            self._overview.looked_at()
-        tick = self._make(self._overview.snapshot())
+            self._builder.note_viewer()
+        tick = self._make(self._builder.snapshot())
         if self._is_heard and self._socket is not None:
             self._socket.send(encode(tick), zmq.NOBLOCK)
         if self._recorder is not None:
             self._record(self._recorder, tick)
 
-    def _record(self, recorder: Keeper, tick: Tick) -> None:
+    def _record(self, recorder: TickRecorder, tick: Tick) -> None:
         try:
             recorder.record(tick, self.full_state)
         except OSError as error:
@@ -96,14 +101,14 @@ class Publisher:
             self._recorder = None
 
     def _make(self, snapshot: Snapshot) -> Tick:
-        if snapshot.windowed:
-            self._overview.drop_changes()
-            self._was_windowed = True
+        if snapshot.paged:
+            self._builder.drop_changes()
+            self._was_paged = True
             return Tick(self.engine, self.seq, snapshot)
-        if self._was_windowed:  # who mirrors rows again has to fetch them all: a gap says so
-            self._was_windowed = False
+        if self._was_paged:  # a replica has to fetch all rows again: a gap says so
+            self._was_paged = False
             self.seq += 1
-        changed, removed = self._overview.take_changes()
+        changed, removed = self._builder.take_changes()
         return Tick(self.engine, self.seq, snapshot, tuple(changed), tuple(removed))
 
     def _take_subscriptions(self) -> None:

@@ -1,4 +1,4 @@
-"""How fast requests are answered, so that those who ask never slow down those who wait for results."""
+"""Rate limiter for requests, so that viewers never slow down the delivery of results."""
 
 from __future__ import annotations
 
@@ -6,50 +6,55 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final
 
 ANSWERS_PER_SECOND: Final = 100
-SHARE_OF_A_CORE: Final = 0.2
-"""What answering may take of the event loop; who asks for more waits."""
-REMEMBERED_S: Final = 60.0
+CORE_SHARE: Final = 0.2
+"""Of the event loop that answering may take; further requests wait."""
+VIEWER_TIMEOUT_S: Final = 60.0
 
 
-@dataclass(slots=True)
 class RateLimiter:
-    """When the next request may be taken. One for all request sockets of an engine."""
+    """Limiter of request rate and of event loop time. One for all request sockets of an engine."""
 
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _next: float = 0.0
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._next = 0.0
 
-    async def turn(self) -> None:
-        """Returns when the next request may be taken."""
-        wait = self._next - self.clock()
+    async def acquire(self) -> None:
+        """Wait until the next request may be taken."""
+        wait = self._next - self._clock()
         if wait > 0:
-            await self.sleep(wait)
-        self._next = max(self._next, self.clock()) + 1 / ANSWERS_PER_SECOND
+            await self._sleep(wait)
+        self._next = max(self._next, self._clock()) + 1 / ANSWERS_PER_SECOND
 
     @contextmanager
-    def charged(self) -> Iterator[None]:
-        """What happens inside holds up the event loop: later requests wait for it several times over."""
-        started = self.clock()
+    def charge(self) -> Iterator[None]:
+        """Charge the time spent inside to the limiter: later requests wait for it several times over."""
+        started = self._clock()
         yield
-        self._next = max(self._next, started) + (self.clock() - started) / SHARE_OF_A_CORE
+        self._next = max(self._next, started) + (self._clock() - started) / CORE_SHARE
 
 
-@dataclass(slots=True)
 class Viewers:
-    """Who asked within the last minute."""
+    """Senders of requests within the last minute."""
 
-    clock: Callable[[], float] = time.monotonic
-    _seen: dict[bytes, float] = field(default_factory=dict)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._noted_at: dict[bytes, float] = {}
 
-    def saw(self, sender: bytes) -> None:
-        self._seen.pop(sender, None)
-        self._seen[sender] = self.clock()
+    def note(self, sender: bytes) -> None:
+        """Note a request of `sender`, a ZMQ identity."""
+        self._noted_at.pop(sender, None)
+        self._noted_at[sender] = self._clock()
 
     def count(self) -> int:
-        oldest = self.clock() - REMEMBERED_S
-        self._seen = {sender: at for sender, at in self._seen.items() if at >= oldest}
-        return len(self._seen)
+        """Count the viewers of the last minute."""
+        oldest = self._clock() - VIEWER_TIMEOUT_S
+        self._noted_at = {sender: at for sender, at in self._noted_at.items() if at >= oldest}
+        return len(self._noted_at)

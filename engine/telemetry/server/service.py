@@ -1,6 +1,6 @@
-"""The telemetry of one engine process: it begins before the managers run and ends after them.
+"""Telemetry service of one engine process: it begins before the managers run and ends after them.
 
-Whatever goes wrong in here is logged once and costs nobody a task.
+Whatever goes wrong in here is logged once and costs no task.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from engine.telemetry.recording import Recorder
 from engine.telemetry.schema.messages import Snapshot
 from engine.telemetry.server.auth import CurveAuthenticator
 from engine.telemetry.server.control_answers import ControlAnswers
-from engine.telemetry.server.logs.streams import LogJobs
+from engine.telemetry.server.logs.streams import LogStreamResolver
 from engine.telemetry.server.logs.watch import LogWatch
 from engine.telemetry.server.publisher import Publisher
 from engine.telemetry.server.rate_limit import RateLimiter, Viewers
@@ -37,29 +37,29 @@ from engine.telemetry.server.vitals import Vitals
 logger = logging.getLogger(__name__)
 
 RESTART_S: Final = 5.0
-SCRAPE_S: Final = 5.0
+SCRAPE_TIMEOUT_S: Final = 5.0
 
 Loop = Callable[[], Coroutine[None, None, None]]
 
 
 @contextlib.asynccontextmanager
 async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: str) -> AsyncIterator[None]:
-    """What `--telemetry`, `--record` and `--metrics-port` ask for, as long as the block lasts.
+    """Serve what `--telemetry`, `--record` and `--metrics-port` ask for, as long as the block lasts.
 
-    Raises `EngineError` for what was asked for and can't be had; sockets that nobody asked for are done without.
+    Raises `EngineError` for what was asked for and can't be had; default sockets that can't be had are done without.
     """
     async with contextlib.AsyncExitStack() as stack:
-        overview = SnapshotBuilder(managers, Vitals(version))
+        builder = SnapshotBuilder(managers, Vitals(version))
         recorder = _recorder(stack, config.record) if config.record is not None else None
         sockets = await _sockets(stack, config, version)
-        publisher = Publisher(uuid.uuid4().hex, overview, sockets.publish if sockets else None, recorder)
+        publisher = Publisher(uuid.uuid4().hex, builder, sockets.publish if sockets else None, recorder)
         if config.metrics_port is not None:
-            _serve_metrics(stack, config.metrics_port, overview)
+            _serve_metrics(stack, config.metrics_port, builder)
         loops: list[Loop] = [publisher.run]
         if sockets is not None:
-            loops += _desks(sockets, overview, publisher)
-        keepers = [asyncio.create_task(_keep(loop)) for loop in loops]
-        stack.push_async_callback(cancel_and_wait, keepers)
+            loops += _request_loops(sockets, builder, publisher)
+        supervisors = [asyncio.create_task(_supervise(loop)) for loop in loops]
+        stack.push_async_callback(cancel_and_wait, supervisors)
         yield
 
 
@@ -79,9 +79,9 @@ async def _sockets(stack: contextlib.AsyncExitStack, config: EngineConfig, versi
     try:
         claimed = stack.enter_context(claim_folder(managers[0]))
         sockets = Sockets(Endpoint.ipc(claimed.folder), None)
-        claimed.write_card(managers, version)
+        claimed.write_info(managers, version)
     except (EngineError, OSError) as error:
-        logger.warning("nobody can look at this engine: %s", error)
+        logger.warning("no viewer can connect to this engine: %s", error)
         return None
     stack.push_async_callback(sockets.close)
     return sockets
@@ -96,50 +96,51 @@ async def _remote_sockets(
     stack.push_async_callback(sockets.close)
     try:  # so that it is found on this machine
         claimed: ClaimedFolder = stack.enter_context(claim_folder(managers[0]))
-        claimed.write_card(managers, version, config.telemetry)
+        claimed.write_info(managers, version, config.telemetry)
     except (EngineError, OSError) as error:
         logger.warning("this engine is found by its address only: %s", error)
     return sockets
 
 
-def _desks(sockets: Sockets, overview: SnapshotBuilder, publisher: Publisher) -> list[Loop]:
-    pace, lookers = RateLimiter(), Viewers()
-    overview.lookers = lookers.count
-    gatekeeper = sockets.gatekeeper
+def _request_loops(sockets: Sockets, builder: SnapshotBuilder, publisher: Publisher) -> list[Loop]:
+    rate_limiter, viewers = RateLimiter(), Viewers()
+    builder.viewers = viewers.count
+    authenticator = sockets.authenticator
 
     def may_control(frame: zmq.Frame) -> bool:
-        return gatekeeper is None or gatekeeper.role_of(frame) is KeyRole.CONTROL
+        return authenticator is None or authenticator.role_of(frame) is KeyRole.CONTROL
 
-    logs = LogWatch(LogJobs(overview))
-    view = ViewAnswers(overview, publisher, logs, pace, may_control)
-    control = ControlAnswers(overview, may_control)
+    logs = LogWatch(LogStreamResolver(builder))
+    view = ViewAnswers(builder, publisher, logs, rate_limiter, may_control)
+    control = ControlAnswers(builder, may_control)
     return [
         logs.run,
-        RequestServer(sockets.view, view.answer, pace, lookers.saw).run,
-        RequestServer(sockets.control, control.answer, pace, lambda _: None).run,  # who controls looks, too
+        RequestServer(sockets.view, view.answer, rate_limiter, viewers.note).run,
+        # not counted: a console that controls is a viewer, too
+        RequestServer(sockets.control, control.answer, rate_limiter, lambda _: None).run,
     ]
 
 
-def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, overview: SnapshotBuilder) -> None:
-    # Imported here: it takes time and memory, and few ask for it.
+def _serve_metrics(stack: contextlib.AsyncExitStack, port: int, builder: SnapshotBuilder) -> None:
+    # Imported here: it takes time and memory, and few use it.
     from engine.telemetry.server.metrics import MetricsServer
 
     loop = asyncio.get_running_loop()
 
     async def snapshot() -> Snapshot:
-        return overview.snapshot()
+        return builder.snapshot()
 
     def read() -> Snapshot | None:
         """On a thread of the server's."""
-        return asyncio.run_coroutine_threadsafe(snapshot(), loop).result(SCRAPE_S)
+        return asyncio.run_coroutine_threadsafe(snapshot(), loop).result(SCRAPE_TIMEOUT_S)
 
     server = MetricsServer(port, read)
     stack.push_async_callback(asyncio.to_thread, server.close)
 
 
-async def _keep(run: Loop) -> None:
-    """Run it for ever: a defect of telemetry is told once, then it is tried again, and the managers don't notice."""
-    told: set[str] = set()
+async def _supervise(run: Loop) -> None:
+    """Run it for ever: a defect of telemetry is reported once, then it is tried again, and the managers go on."""
+    reported: set[str] = set()
     while True:
         running = asyncio.create_task(run())
         try:
@@ -147,7 +148,7 @@ async def _keep(run: Loop) -> None:
         finally:
             await cancel_and_wait([running])
         error = running.exception()
-        if type(error).__name__ not in told:
-            told.add(type(error).__name__)
-            logger.error("telemetry: a part of it broke and begins anew", exc_info=error)
+        if type(error).__name__ not in reported:
+            reported.add(type(error).__name__)
+            logger.error("telemetry: a part of it broke and is started again", exc_info=error)
         await asyncio.sleep(RESTART_S)

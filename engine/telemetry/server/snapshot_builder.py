@@ -1,4 +1,4 @@
-"""All managers of an engine seen together: the snapshot, the rows, and what changed."""
+"""Builder of snapshots over all managers of an engine: counts, rows, and what changed."""
 
 from __future__ import annotations
 
@@ -11,122 +11,144 @@ from typing import Final, Protocol
 from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
-from engine.model import Link, Quota
-from engine.telemetry.schema.messages import MIRROR_LIMIT, JobRow, ManagerView, Snapshot
+from engine.model import Link, Quota, QuotaId
+from engine.telemetry.schema.messages import REPLICA_LIMIT, JobRow, ManagerView, Snapshot
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.vitals import Vitals
 
-MIRRORED_AGAIN: Final = MIRROR_LIMIT * 9 // 10
+REPLICATED_AGAIN: Final = REPLICA_LIMIT * 9 // 10
 """Below the limit by some way, or an engine at the limit would change its mind at every tick."""
 
 
 class ManagedTasks(Protocol):
-    """What telemetry asks and wants of a task manager."""
+    """Task manager as telemetry reads and controls it."""
 
     @property
-    def slots_used(self) -> int: ...
+    def slots_used(self) -> int:
+        """Slots that are taken."""
 
     @property
-    def max_concurrent_jobs(self) -> int: ...
+    def max_concurrent_jobs(self) -> int:
+        """Slots in all."""
 
     @property
-    def paused(self) -> str: ...
+    def paused(self) -> str:
+        """Why nothing can be submitted; empty while all is well."""
 
-    def cancel_by_operator(self, task_id: bytes, why: str) -> bool: ...
+    def cancel_by_operator(self, task_id: bytes, why: str) -> bool:
+        """End a task; False when it is at its end already."""
 
-    def change_concurrency(self, max_concurrent_jobs: int) -> None: ...
+    def change_concurrency(self, max_concurrent_jobs: int) -> None:
+        """Change the slots."""
 
 
 class Manager(Protocol):
-    """What telemetry asks and wants of a worker manager."""
+    """Worker manager as telemetry reads and controls it."""
 
     @property
-    def config(self) -> ManagerConfig: ...
+    def config(self) -> ManagerConfig:
+        """Its configuration."""
 
     @property
-    def book(self) -> JobRegistry: ...
+    def registry(self) -> JobRegistry:
+        """Its jobs."""
 
     @property
-    def insight(self) -> Introspection: ...
+    def introspection(self) -> Introspection:
+        """What its backend tells people."""
 
     @property
-    def tasks(self) -> ManagedTasks: ...
+    def tasks(self) -> ManagedTasks:
+        """Its task manager."""
 
     @property
-    def is_stopping(self) -> bool: ...
+    def is_stopping(self) -> bool:
+        """Its end was requested."""
 
-    def links(self) -> tuple[Link, ...]: ...
+    def links(self) -> tuple[Link, ...]:
+        """Health of its connections."""
 
-    def stop(self, mode: StopMode) -> None: ...
+    def stop(self, mode: StopMode) -> None:
+        """Request its end."""
 
 
 class SnapshotBuilder:
-    """Reads only. `clock` gives seconds since the epoch."""
+    """Reader of all managers. `clock` gives seconds since the epoch; `viewers` counts them, once they are counted."""
 
     def __init__(self, managers: Sequence[Manager], vitals: Vitals, clock: Callable[[], float] = time.time) -> None:
         self.managers = {manager.config.worker_manager_id: manager for manager in managers}
         self.vitals = vitals
         self.clock = clock
-        self.lookers: Callable[[], int] = lambda: 0
-        self._windowed = False
+        self.viewers: Callable[[], int] = lambda: 0
+        self._paged = False
 
     @property
-    def books(self) -> list[JobRegistry]:
-        return [manager.book for manager in self.managers.values()]
+    def registries(self) -> list[JobRegistry]:
+        """Registries of all managers."""
+        return [manager.registry for manager in self.managers.values()]
 
     @property
     def has_changes(self) -> bool:
-        return any(book.has_changes for book in self.books)
+        """Rows changed or went since the last `take_changes`."""
+        return any(registry.has_changes for registry in self.registries)
 
     @property
-    def windowed(self) -> bool:
-        """Too many rows to publish."""
-        kept = sum(book.kept for book in self.books)
-        self._windowed = kept > (MIRRORED_AGAIN if self._windowed else MIRROR_LIMIT)
-        return self._windowed
+    def paged(self) -> bool:
+        """There are too many rows to publish: viewers ask for pages."""
+        kept = sum(registry.kept for registry in self.registries)
+        self._paged = kept > (REPLICATED_AGAIN if self._paged else REPLICA_LIMIT)
+        return self._paged
 
     def snapshot(self) -> Snapshot:
+        """Everything that can be counted, now."""
         now = self.clock()
         return Snapshot(
             at=now,
-            managers=tuple(view_of(manager, now) for manager in self.managers.values()),
-            vitals=self.vitals.read(self.lookers()),
-            jobs_kept=sum(book.kept for book in self.books),
-            windowed=self.windowed,
+            managers=tuple(build_view(manager, now) for manager in self.managers.values()),
+            vitals=self.vitals.read(self.viewers()),
+            jobs_kept=sum(registry.kept for registry in self.registries),
+            paged=self.paged,
         )
 
     def rows(self) -> list[JobRow]:
-        return [row for book in self.books for row in book.rows()]
+        """Rows of all managers."""
+        return [row for registry in self.registries for row in registry.rows()]
 
     def take_changes(self) -> tuple[list[JobRow], list[str]]:
+        """Rows that changed since the last call, and the ids of those that are gone."""
         rows: list[JobRow] = []
         removed: list[str] = []
-        for book in self.books:
-            changed, gone = book.take_changes()
+        for registry in self.registries:
+            changed, gone = registry.take_changes()
             rows += changed
             removed += gone
         return rows, removed
 
     def drop_changes(self) -> None:
-        for book in self.books:
-            book.drop_changes()
+        """Forget the changes: no one subscribes."""
+        for registry in self.registries:
+            registry.drop_changes()
 
     def sample_trends(self) -> None:
+        """Take a sample of the counts into the trends."""
         now = self.clock()
-        for book in self.books:
-            book.trends.sample(now, book.counts)
+        for registry in self.registries:
+            registry.trends.sample(now, registry.counts)
 
-    def looked_at(self) -> None:
+    def note_viewer(self) -> None:
+        """A viewer is there: backends may read from AWS what serves viewers only."""
         for manager in self.managers.values():
-            manager.insight.looked_at()
+            manager.introspection.note_viewer()
 
-    def holder_of(self, task_id: str) -> Manager | None:
-        """The manager that has a row of this task."""
-        return next((manager for manager in self.managers.values() if manager.book.holds(task_id)), None)
+    def find_manager(self, task_id: str) -> Manager | None:
+        """Find the manager that has a row of this task."""
+        return next((manager for manager in self.managers.values() if manager.registry.holds(task_id)), None)
 
-    def the_one(self, prefix: str) -> tuple[Manager, str]:
-        """The task whose id begins so, and its manager. Raises `QueryError` when there is none, or more than one."""
-        found = [(manager, one) for manager in self.managers.values() for one in islice(manager.book.find(prefix), 2)]
+    def find_task(self, prefix: str) -> tuple[Manager, str]:
+        """Find the task whose id begins so, and its manager. Raises `QueryError` for none, or more than one."""
+        found = [
+            (manager, one) for manager in self.managers.values() for one in islice(manager.registry.find(prefix), 2)
+        ]
         if not prefix or not found:
             raise QueryError(f"no task {prefix or '(empty id)'} is known here: it never came, or ended long ago")
         if len(found) > 1:
@@ -134,10 +156,11 @@ class SnapshotBuilder:
         return found[0]
 
 
-def view_of(manager: Manager, now: float) -> ManagerView:
-    """One worker manager as it is now."""
-    config, book, tasks, insight = manager.config, manager.book, manager.tasks, manager.insight
-    slots = Quota("concurrency", tasks.slots_used, tasks.max_concurrent_jobs, "slots", "engine", now)
+def build_view(manager: Manager, now: float) -> ManagerView:
+    """Build the view of one worker manager as it is now."""
+    config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
+    used, most = tasks.slots_used, tasks.max_concurrent_jobs
+    slots = Quota("concurrency", used, most, "slots", "engine", now, id=QuotaId.CONCURRENCY)
     return ManagerView(
         manager=config.worker_manager_id,
         name=config.name or config.worker_manager_id,
@@ -145,17 +168,17 @@ def view_of(manager: Manager, now: float) -> ManagerView:
         definition=config.job_definition,
         region=config.aws_region,
         store=f"s3://{config.s3_bucket}/{config.s3_prefix}/{config.worker_manager_id}",
-        slots_used=tasks.slots_used,
-        slots=tasks.max_concurrent_jobs,
-        counts={state: count for state, count in book.counts.items() if count},
-        rates=book.rates(),
-        routes=book.routes.stats(),
-        calls=insight.calls(),
-        quotas=(slots, *insight.quotas()),
+        slots_used=used,
+        slots=most,
+        counts={state: count for state, count in registry.counts.items() if count},
+        rates=registry.rates(),
+        routes=registry.routes.stats(),
+        calls=introspection.calls(),
+        quotas=(slots, *introspection.quotas()),
         links=manager.links(),
-        oldest_runnable_at=book.oldest_runnable_at,
-        dedup_saved_bytes=insight.dedup_saved_bytes,
-        inline_limit=insight.inline_limit,
+        oldest_runnable_at=registry.oldest_runnable_at,
+        dedup_saved_bytes=introspection.dedup_saved_bytes,
+        inline_limit=introspection.inline_limit,
         paused=tasks.paused,
         draining=manager.is_stopping,
         endpoint=os.environ.get("AWS_ENDPOINT_URL", ""),

@@ -1,4 +1,4 @@
-"""The engine process's own health: CPU, memory, and how late its event loop runs."""
+"""Health of the engine process: CPU, memory, and how late its event loop runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 class Vitals:
-    """`sample` is called every `SAMPLE_S` with how late that call came; `read` says what it all means."""
+    """Samples of the last `WINDOW_S` seconds."""
 
     def __init__(
         self,
@@ -40,9 +40,11 @@ class Vitals:
         self.sample(0.0)
 
     def sample(self, lag_s: float) -> None:
+        """Take a sample, every `SAMPLE_S`; `lag_s` is how late this call came."""
         self._samples.append((self._monotonic(), self._cpu_clock(), lag_s))
 
-    def read(self, lookers: int) -> EngineVitals:
+    def read(self, viewers: int) -> EngineVitals:
+        """Summarize the samples; `viewers` is passed on."""
         (first, cpu_first, _), (last, cpu_last, _) = self._samples[0], self._samples[-1]
         return EngineVitals(
             pid=os.getpid(),
@@ -53,12 +55,12 @@ class Vitals:
             rss_bytes=resident_bytes(),
             loop_lag_s=max(lag for _, _, lag in self._samples),
             log_level=logging.getLevelName(logging.getLogger("engine").getEffectiveLevel()),
-            lookers=lookers,
+            viewers=viewers,
         )
 
 
 def resident_bytes() -> int:
-    """Of this process. Where the kernel doesn't tell the present value (macOS), the highest so far."""
+    """Read the resident memory of this process. Where the kernel has no present value (macOS), the highest so far."""
     if _STATM.exists():
         return int(_STATM.read_text().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -24,7 +24,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(Path(folder)))
         with claim_folder("wm-1") as claimed:
             engine = StandIn(Endpoint.ipc(claimed.folder))
-            claimed.write_card(("wm-1",), "0.1.0")
+            claimed.write_info(("wm-1",), "0.1.0")
             yield engine
             engine.close()
 

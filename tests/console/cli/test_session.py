@@ -23,14 +23,15 @@ from engine.telemetry.schema.messages import (
     Drain,
     FullState,
     GetFullState,
+    GetJobPage,
     GetLogs,
-    GetWindow,
     Hello,
     JobRow,
     JobState,
     Link,
     LogLine,
     LogPage,
+    LogStatus,
     Quota,
     Refusal,
     RouteStats,
@@ -68,7 +69,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def engine() -> Iterator[StandIn]:
     with claim_folder("wm-1") as claimed:
         engine = StandIn(Endpoint.ipc(claimed.folder))
-        claimed.write_card(("wm-1",), "0.1.0")
+        claimed.write_info(("wm-1",), "0.1.0")
         yield engine
         engine.close()
 
@@ -130,7 +131,7 @@ def test_jobs_are_filtered_ordered_and_limited_by_the_engine(engine: StandIn) ->
     assert [job["raw_bytes"] for job in found["jobs"]] == [7, 5]
     assert (found["matching"], found["total"], found["version"]) == (4, 9, 1)
     assert set(found["jobs"][0]) == set(row().__struct_fields__)
-    assert sorted(engine.asked, key=repr) == [GetWindow("=FAILED", "size", False, "wm-1", 0, 2), Hello()]
+    assert sorted(engine.asked, key=repr) == [GetJobPage("=FAILED", "size", False, "wm-1", 0, 2), Hello()]
 
 
 def test_jobs_in_a_pipe_are_plain_lines_with_whole_ids(engine: StandIn) -> None:
@@ -150,19 +151,19 @@ def test_a_wrong_question_is_wrong_usage(engine: StandIn, words: tuple[str, ...]
 
 
 def test_an_unanswered_refusal_is_a_failure(engine: StandIn) -> None:
-    engine.answers[GetWindow] = Refusal("ask again tomorrow")
+    engine.answers[GetJobPage] = Refusal("ask again tomorrow")
     done = run("jobs", engine=engine)
     assert (done.code, done.err) == (1, "scaler-batch: ask again tomorrow\n")
 
 
-def page(*texts: str, after: int = -1, status: str = "streaming") -> LogPage:
+def page(*texts: str, after: int = -1, kind: LogStatus = LogStatus.STREAMING, detail: str = "") -> LogPage:
     lines = tuple(LogLine(seq, NOW, task_id(1), text) for seq, text in enumerate(texts, after + 1))
-    return LogPage("w1", lines, after + len(texts), 0, 1.0, 1, status)
+    return LogPage("w1", lines, after + len(texts), 0, 1.0, 1, kind.describe(detail), kind)
 
 
 def test_logs_are_of_the_tasks_that_were_named_by_their_beginning(engine: StandIn) -> None:
     engine.rows = {task_id(number): row(number) for number in (0x1F, 0x2F)}
-    engine.answers[GetLogs] = page(status="empty: nothing was written")
+    engine.answers[GetLogs] = page(kind=LogStatus.EMPTY, detail="nothing was written")
     done = run("logs", task_id(0x1F)[:31] + "f", "--grep", "Error", engine=engine)
     assert (done.code, done.out) == (0, "")
     assert "nothing was written" in done.err
@@ -184,7 +185,7 @@ def test_log_lines_are_text_whatever_they_hold(engine: StandIn) -> None:
             if kind is not GetLogs:
                 return default
             last = [request for request in engine.asked if isinstance(request, GetLogs)][-1]
-            return page("ok \x1b[2J\r", "zwei\tdrei") if last.after < 0 else page(after=1, status="empty: it ended")
+            return page("ok \x1b[2J\r", "zwei\tdrei") if last.after < 0 else page(after=1, kind=LogStatus.EMPTY)
 
     engine.answers = Pages()
     done = run("logs", engine=engine)
@@ -197,7 +198,7 @@ def test_log_lines_are_text_whatever_they_hold(engine: StandIn) -> None:
 
 
 def test_logs_that_may_not_be_read_are_a_failure(engine: StandIn) -> None:
-    engine.answers[GetLogs] = page(status="denied: logs:GetLogEvents")
+    engine.answers[GetLogs] = page(kind=LogStatus.DENIED, detail="logs:GetLogEvents")
     done = run("logs", engine=engine)
     assert (done.code, done.err) == (1, "scaler-batch: no log lines: denied: logs:GetLogEvents\n")
 

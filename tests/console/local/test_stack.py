@@ -10,7 +10,7 @@ import pytest
 
 from console.local.stack import find_local_stack, saved_local_stack
 from console.tui.stack.process import place_at
-from engine.telemetry.endpoints import engines_here, runtime_folder
+from engine.telemetry.endpoints import list_engines, runtime_folder
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import Provisioned, load
 from provisioner.stack.spec import ProvisionSpec
@@ -43,7 +43,7 @@ def test_it_is_private_no_engine_and_gone_at_the_end(runtime: Path) -> None:
         [folder] = runtime_folder().iterdir()
         modes = {path: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (folder, *folder.iterdir())}
         assert not any(modes.values()), modes
-        assert engines_here() == []
+        assert list_engines() == []
     assert list(runtime.iterdir()) == []
     assert find_local_stack(ENDPOINT) is None
 

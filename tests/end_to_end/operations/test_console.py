@@ -161,21 +161,21 @@ def test_a_killed_engine_is_said_and_its_successor_is_seen_within_seconds(
 ) -> None:
     with user.run(cluster) as owner:
         owner.wait_for("LIVE", 60)
-        with user.terminal("attach") as onlooker:
-            onlooker.wait_for("LIVE")
+        with user.terminal("attach") as viewer:
+            viewer.wait_for("LIVE")
             os.kill(engine_pid(user), signal.SIGKILL)
-            for terminal in (owner, onlooker):
+            for terminal in (owner, viewer):
                 text = terminal.wait_for("ENGINE LOST")
                 assert "retry in" in text
             owner.wait_for("the engine was killed by SIGKILL")
             with running_engine(cluster, user.folder / "successor", environ=user.environ) as engine:
                 await_condition(lambda: len(user.engines()) == 1 and shown_pid(user) == engine.process.pid)
                 reachable = time.monotonic()
-                for terminal in (owner, onlooker):
+                for terminal in (owner, viewer):
                     terminal.wait_for("LIVE", HEAL_S)
                 print(f"\nhealed {time.monotonic() - reachable:.1f} s after the successor could be reached")
-                onlooker.send("q")
-                assert onlooker.wait_end() == 0
+                viewer.send("q")
+                assert viewer.wait_end() == 0
             owner.send("q")
             assert owner.wait_end() == 1
             assert "the engine was killed by SIGKILL" in said_at_the_end(owner)

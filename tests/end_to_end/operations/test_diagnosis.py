@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.telemetry.client.client import TelemetryClient
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from engine.telemetry.schema.messages import (
     CheckStatus,
     Diagnose,
@@ -46,7 +46,7 @@ def no_capacity(cluster: LocalCluster) -> Iterator[None]:
 
 @contextmanager
 def looking_at(engine: Engine) -> Iterator[TelemetryClient]:
-    [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
+    [here] = [one for one in list_engines() if one.info.pid == engine.process.pid]
     with closing(TelemetryClient(here.endpoint)) as client:
         yield client
 
@@ -54,7 +54,7 @@ def looking_at(engine: Engine) -> Iterator[TelemetryClient]:
 def poll(client: TelemetryClient, until: Callable[[], object]) -> None:
     deadline = time.monotonic() + SECONDS
     while not until():
-        assert time.monotonic() < deadline, client.mirror.rows
+        assert time.monotonic() < deadline, client.replica.rows
         client.poll(0.1)
 
 
@@ -78,7 +78,7 @@ def test_a_job_in_a_disabled_queue_is_told_so_and_runs_when_the_queue_is_enabled
     with looking_at(engine) as client, talking_client(cluster, TASK) as script:
 
         def waiting() -> list[JobRow]:
-            return [row for row in client.mirror.rows.values() if row.state is JobState.RUNNABLE]
+            return [row for row in client.replica.rows.values() if row.state is JobState.RUNNABLE]
 
         poll(client, waiting)
         with disabled_queue(cluster):

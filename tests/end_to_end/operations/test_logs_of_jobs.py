@@ -1,4 +1,4 @@
-"""What jobs write, and how AWS describes them, as a looker sees it while they run."""
+"""What jobs write, and how AWS describes them, as a viewer sees it while they run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.telemetry.client.client import TelemetryClient
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from engine.telemetry.schema.messages import GetJob, GetLogs, Job, JobState, LogPage
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import running_client, running_engine
@@ -48,7 +48,7 @@ def pages(client: TelemetryClient, request: GetLogs, children: int) -> LogPage:
 def test_lines_of_an_arrays_children_are_read_for_whoever_asks(cluster: LocalCluster, log: Path) -> None:
     with running_engine(cluster, log, max_concurrent_jobs=CHILDREN) as engine:
         engine.wait_for_log("scheduler: connected")
-        [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
+        [here] = [one for one in list_engines() if one.info.pid == engine.process.pid]
         client = TelemetryClient(here.endpoint, allow_control=False)
         with closing(client), running_client(cluster, TASKS):
             everybody = pages(client, GetLogs(), CHILDREN)
@@ -65,7 +65,7 @@ def test_lines_of_an_arrays_children_are_read_for_whoever_asks(cluster: LocalClu
             assert record.row.state is JobState.RUNNING
             assert record.log_stream
             assert "characters hidden" in record.described or '"payload": "s3"' in record.described
-            snapshot = client.mirror.snapshot
+            snapshot = client.replica.snapshot
             assert snapshot is not None
             used = {quota.name: quota.used for quota in snapshot.managers[0].quotas}
             assert used["vCPU of our jobs"] == CHILDREN

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.telemetry.client.client import TelemetryClient
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from engine.telemetry.schema.messages import (
     CancelJobs,
     Done,
@@ -44,7 +44,7 @@ class Operator:
     """Looks at one engine with its own client."""
 
     def __init__(self, engine: Engine) -> None:
-        [here] = [one for one in engines_here() if one.card.pid == engine.process.pid]
+        [here] = [one for one in list_engines() if one.info.pid == engine.process.pid]
         self.engine = engine
         self.client = TelemetryClient(here.endpoint, allow_control=True)
         self.states: dict[str, list[JobState]] = {}
@@ -61,15 +61,15 @@ class Operator:
 
     @property
     def rows(self) -> list[JobRow]:
-        return list(self.client.mirror.rows.values())
+        return list(self.client.replica.rows.values())
 
     def in_state(self, state: JobState) -> list[JobRow]:
         return [row for row in self.rows if row.state is state]
 
     @property
     def snapshot(self) -> Snapshot:
-        assert self.client.mirror.snapshot is not None
-        return self.client.mirror.snapshot
+        assert self.client.replica.snapshot is not None
+        return self.client.replica.snapshot
 
     @property
     def manager(self) -> ManagerView:
@@ -99,7 +99,7 @@ def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
         [endless] = operator.in_state(JobState.RUNNING)
         ended = operator.client.call(CancelJobs((endless.task_id, "ff" * 16)), timeout_s=5)
         output, _ = script.communicate(timeout=60)
-        operator.look(lambda: operator.client.mirror.rows[endless.task_id].state is JobState.CANCELLED)
+        operator.look(lambda: operator.client.replica.rows[endless.task_id].state is JobState.CANCELLED)
 
         drained = operator.client.call(Drain(), timeout_s=5)
         assert engine.process.wait(30) == 0
@@ -109,7 +109,7 @@ def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
     assert list(ended.refused) == ["ff" * 16]
     assert output.startswith("RuntimeError")
     assert "cancelled by the operator of worker manager wm-test" in output
-    assert not [one for one in engines_here() if one.card.pid == engine.process.pid]
+    assert not [one for one in list_engines() if one.info.pid == engine.process.pid]
 
 
 def test_an_operator_who_is_tired_of_a_drain_terminates_what_runs(cluster: LocalCluster, engine: Engine) -> None:

@@ -24,7 +24,7 @@ def test_jobs_of_a_scheduler_that_forgot_them_are_terminated_after_the_grace(
         with sleeping_client(cluster, engine, tmp_path / "mark", 300) as client:
             client.kill()  # without a good-bye, which would cancel the task before the scheduler can forget it
             cluster.restart_scheduler()
-        engine.wait_for_log("terminating 1 jobs whose tasks nobody claimed", 60)
+        engine.wait_for_log("terminating 1 jobs whose tasks were not claimed", 60)
         await_condition(lambda: cluster.aws.jobs()["running"] == 0, 20, lambda: engine.log)
         answer = run_client(cluster, one_more)
     assert answer.strip() == "1"

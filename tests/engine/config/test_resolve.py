@@ -1,4 +1,4 @@
-"""Where configuration comes from, what wins, and what is said of a source that does not fit."""
+"""Resolution of configuration: its sources, their precedence, and refusals of what does not fit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config.resolve import boto3_region, resolve
+from engine.config.resolve import find_boto3_region, resolve
 from engine.config.settings import ManagerConfig
 from engine.errors import ConfigError
 from tests.support.engine.config_resolution import REQUIRED, error_of, one, run
@@ -134,7 +134,7 @@ def test_boto3s_own_region_is_not_asked_for_when_one_is_given() -> None:
 
 def test_boto3s_own_region_is_its_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
-    assert boto3_region() == "sa-east-1"
+    assert find_boto3_region() == "sa-east-1"
 
 
 def test_a_profile_that_is_missing_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_a_profile_that_is_missing_is_a_configuration_error(monkeypatch: pytest.
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     with pytest.raises(ConfigError, match="nobody"):
-        boto3_region()
+        find_boto3_region()
 
 
 def test_several_tables_give_several_managers_and_the_environment_only_fills(two: Path) -> None:

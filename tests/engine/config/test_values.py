@@ -1,4 +1,4 @@
-"""What each value may be, what a wrong one says, and what becomes of the right ones."""
+"""Kinds of values: what each accepts, what a wrong one says, and what becomes of the right ones."""
 
 from __future__ import annotations
 

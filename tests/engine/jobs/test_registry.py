@@ -1,4 +1,4 @@
-"""What the book shows of a task's life, and what it keeps."""
+"""Registry of jobs: what it shows of a task's life, and what it keeps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 import pytest
 
 from engine.aws.batch_states import BatchState
-from engine.jobs.registry import shown_state
+from engine.jobs.registry import displayed_state
 from engine.model import JobObservation, Placement, Route
 from engine.task_record import TaskState
 from engine.telemetry.schema.messages import JobState
@@ -31,12 +31,12 @@ def tasks(managed: Managed) -> Tasks:
 
 
 def state_of(managed: Managed, number: int) -> JobState | None:
-    row = managed.book.row(id_of(number).hex())
+    row = managed.registry.row(id_of(number).hex())
     return row.state if row else None
 
 
 def counts(managed: Managed) -> dict[JobState, int]:
-    return {state: count for state, count in managed.book.counts.items() if count}
+    return {state: count for state, count in managed.registry.counts.items() if count}
 
 
 def test_every_state_of_a_task_is_shown_as_one_or_leaves_what_was_shown(managed: Managed, tasks: Tasks) -> None:
@@ -44,7 +44,7 @@ def test_every_state_of_a_task_is_shown_as_one_or_leaves_what_was_shown(managed:
     shown: dict[TaskState, JobState | None] = {}
     for state in TaskState:
         record.state = state
-        shown[state] = shown_state(record)
+        shown[state] = displayed_state(record)
     unbegun = dict.fromkeys((TaskState.QUEUED, TaskState.LOADING, TaskState.COLLECTING, TaskState.PAUSED))
     assert {state for state, job in shown.items() if job is JobState.QUEUED} == unbegun.keys()
     assert shown[TaskState.SUBMITTED] is JobState.SUBMITTED
@@ -57,7 +57,7 @@ def test_batchs_states_are_shown_while_the_job_is_there(managed: Managed, tasks:
     seen = []
     for state in (BatchState.PENDING, BatchState.RUNNABLE, BatchState.STARTING, BatchState.RUNNING):
         tasks.records[1].batch_state = state
-        managed.book.changed(tasks.records[1])
+        managed.registry.on_changed(tasks.records[1])
         seen.append(state_of(managed, 1))
     assert seen == [JobState.PENDING, JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING]
 
@@ -65,7 +65,7 @@ def test_batchs_states_are_shown_while_the_job_is_there(managed: Managed, tasks:
 def test_batchs_own_success_is_none_before_the_result_is_here(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.records[1].batch_state = BatchState.SUCCEEDED
-    managed.book.changed(tasks.records[1])
+    managed.registry.on_changed(tasks.records[1])
     assert state_of(managed, 1) is JobState.SUBMITTED
 
 
@@ -75,7 +75,7 @@ def test_a_record_tells_the_whole_way_with_its_times(managed: Managed, tasks: Ta
     tasks.submit(1)
     clock.now += 10
     tasks.end(1)
-    record = managed.book.record(id_of(1).hex())
+    record = managed.registry.record(id_of(1).hex())
     assert record is not None
     assert [(one.state, one.at - record.row.created) for one in record.transitions] == [
         (JobState.QUEUED, 0),
@@ -88,7 +88,7 @@ def test_a_record_tells_the_whole_way_with_its_times(managed: Managed, tasks: Ta
 
 def test_children_share_a_submissions_bytes_and_have_their_own_job_ids(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1, 2, 3, 4, raw_bytes=4000)
-    rows = managed.book.rows()
+    rows = managed.registry.rows()
     assert [(row.job_id, row.array_size, row.raw_bytes, row.wire_bytes) for row in rows[:2]] == [
         ("job-1:0", 4, 1000, 500),
         ("job-1:1", 4, 1000, 500),
@@ -97,17 +97,17 @@ def test_children_share_a_submissions_bytes_and_have_their_own_job_ids(managed: 
 
 def test_an_adopted_child_keeps_its_place_in_its_array(managed: Managed, tasks: Tasks) -> None:
     tasks.arrive(7)
-    managed.book.adopted(Placement("5" * 32, "old", Route.S3, (id_of(7),), 0, 1, array_size=100, first_index=42))
+    managed.registry.on_adopted(Placement("5" * 32, "old", Route.S3, (id_of(7),), 0, 1, array_size=100, first_index=42))
     tasks.move(7, TaskState.ADOPTING, TaskState.SUBMITTED)
-    [row] = managed.book.rows()
+    [row] = managed.registry.rows()
     assert (row.job_id, row.array_size, row.state) == ("old:42", 100, JobState.SUBMITTED)
-    assert sum(route.jobs for route in managed.book.routes.stats()) == 0
+    assert sum(route.jobs for route in managed.registry.routes.stats()) == 0
 
 
 def test_a_failure_names_the_class_of_the_error_and_nothing_of_its_text(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.end(1, succeeded=False, body=pickle.dumps(KeyError("secret")))
-    record = managed.book.record(id_of(1).hex())
+    record = managed.registry.record(id_of(1).hex())
     assert record is not None
     assert (record.row.state, record.row.reason, record.error) == (JobState.FAILED, "KeyError", "KeyError")
 
@@ -115,32 +115,34 @@ def test_a_failure_names_the_class_of_the_error_and_nothing_of_its_text(managed:
 def test_a_failure_that_the_manager_found_is_told_in_its_words(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.end(1, succeeded=False, body=pickle.dumps(RuntimeError("x")), reason="the job ran into its time-out")
-    assert managed.book.rows()[0].reason == "the job ran into its time-out"
+    assert managed.registry.rows()[0].reason == "the job ran into its time-out"
 
 
 def test_what_is_seen_of_a_job_on_the_way_is_shown(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
-    managed.book.take_changes()
-    managed.book.seen(id_of(1), JobObservation(attempt=2, reason="Host EC2 terminated", exit_code=75, log_stream="s/1"))
-    [[row], _] = managed.book.take_changes()
+    managed.registry.take_changes()
+    managed.registry.on_observed(
+        id_of(1), JobObservation(attempt=2, reason="Host EC2 terminated", exit_code=75, log_stream="s/1")
+    )
+    [[row], _] = managed.registry.take_changes()
     assert (row.attempt, row.reason, row.exit_code) == (2, "Host EC2 terminated", 75)
 
 
 def test_a_task_that_goes_back_unbegun_leaves_no_trace(managed: Managed, tasks: Tasks) -> None:
     tasks.arrive(1)
-    managed.book.take_changes()
+    managed.registry.take_changes()
     tasks.leave(1)
-    assert (counts(managed), managed.book.rows()) == ({}, [])
-    assert managed.book.take_changes() == ([], [id_of(1).hex()])
+    assert (counts(managed), managed.registry.rows()) == ({}, [])
+    assert managed.registry.take_changes() == ([], [id_of(1).hex()])
 
 
 def test_a_withdrawn_task_stays_as_cancelled_with_the_reason(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.move(1, TaskState.CANCELLING)
-    cancelling = managed.book.rows()[0]
-    managed.book.withdrawn(tasks.records[1], "cancelled by its client")
+    cancelling = managed.registry.rows()[0]
+    managed.registry.on_withdrawn(tasks.records[1], "cancelled by its client")
     tasks.leave(1)
-    [row] = managed.book.rows()
+    [row] = managed.registry.rows()
     assert (cancelling.state, cancelling.reason) == (JobState.SUBMITTED, "cancelling")
     assert (row.state, row.reason) == (JobState.CANCELLED, "cancelled by its client")
 
@@ -148,7 +150,7 @@ def test_a_withdrawn_task_stays_as_cancelled_with_the_reason(managed: Managed, t
 def test_an_operators_cancel_is_no_failure_whatever_its_client_gets(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.move(1, TaskState.TERMINATING)
-    managed.book.withdrawn(tasks.records[1], "cancelled by the operator")
+    managed.registry.on_withdrawn(tasks.records[1], "cancelled by the operator")
     tasks.end(1, succeeded=False)
     assert state_of(managed, 1) is JobState.CANCELLED
 
@@ -157,19 +159,19 @@ def test_old_ends_age_out_of_the_rows_but_not_of_the_counts(managed: Managed, ta
     for number in range(15):
         tasks.submit(number)
         tasks.end(number)
-    rows, removed = managed.book.take_changes()
+    rows, removed = managed.registry.take_changes()
     assert (len(rows), removed) == (10, [id_of(number).hex() for number in range(5)])
-    assert (managed.book.kept, counts(managed)) == (10, {JobState.SUCCEEDED: 15})
+    assert (managed.registry.kept, counts(managed)) == (10, {JobState.SUCCEEDED: 15})
 
 
 def test_a_task_that_comes_again_after_its_end_counts_once(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.end(1)
     tasks.leave(1)
-    managed.book.take_changes()
+    managed.registry.take_changes()
     tasks.arrive(1)
     assert counts(managed) == {JobState.QUEUED: 1}
-    [[row], removed] = managed.book.take_changes()
+    [[row], removed] = managed.registry.take_changes()
     assert (row.state, removed) == (JobState.QUEUED, [])
 
 
@@ -178,20 +180,20 @@ def test_the_oldest_runnable_job_is_known(managed: Managed, tasks: Tasks, clock:
     for number in (1, 2):
         tasks.submit(number)
         tasks.records[number].batch_state = BatchState.RUNNABLE
-        managed.book.changed(tasks.records[number])
+        managed.registry.on_changed(tasks.records[number])
         clock.now += 10
-    oldest.append(managed.book.oldest_runnable_at)
+    oldest.append(managed.registry.oldest_runnable_at)
     tasks.end(1)
-    oldest.append(managed.book.oldest_runnable_at)
+    oldest.append(managed.registry.oldest_runnable_at)
     tasks.end(2)
-    assert [*oldest, managed.book.oldest_runnable_at] == [clock.now - 20, clock.now - 10, None]
+    assert [*oldest, managed.registry.oldest_runnable_at] == [clock.now - 20, clock.now - 10, None]
 
 
 def test_counts_equal_rows_whatever_happens() -> None:
     for seed in range(50):
         managed = Managed(ended_kept=1000)
         _live(managed.tasks, random.Random(seed))
-        rows = [row.state for row in managed.book.rows()]
+        rows = [row.state for row in managed.registry.rows()]
         assert counts(managed) == {state: rows.count(state) for state in set(rows)}
 
 
@@ -215,7 +217,7 @@ def _live(tasks: Tasks, chance: random.Random) -> None:
 def test_a_short_id_finds_every_task_that_begins_so(managed: Managed, tasks: Tasks) -> None:
     tasks.arrive(0x1234)
     tasks.arrive(0x1235)
-    assert len(list(managed.book.find("0" * 28 + "123"))) == 2
-    assert list(managed.book.find(id_of(0x1234).hex())) == [id_of(0x1234).hex()]
-    assert list(managed.book.find("z")) == []
-    assert managed.book.record("no id") is None
+    assert len(list(managed.registry.find("0" * 28 + "123"))) == 2
+    assert list(managed.registry.find(id_of(0x1234).hex())) == [id_of(0x1234).hex()]
+    assert list(managed.registry.find("z")) == []
+    assert managed.registry.record("no id") is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.jobs.trends import Rates, TrendRings, added
+from engine.jobs.trends import Rates, TrendRings, sum_trends
 from engine.telemetry.schema.messages import JobState, Trends
 
 START = 1_800_000_000.0
@@ -48,13 +48,13 @@ def test_before_the_first_sample_a_window_is_empty() -> None:
 def test_managers_are_added_state_by_state() -> None:
     one = Trends("5m", START, 5.0, {JobState.RUNNING: (1, 2)})
     two = Trends("5m", START, 5.0, {JobState.RUNNING: (10, 20), JobState.FAILED: (0, 1)})
-    assert added([one, two]).counts == {JobState.RUNNING: (11, 22), JobState.FAILED: (0, 1)}
+    assert sum_trends([one, two]).counts == {JobState.RUNNING: (11, 22), JobState.FAILED: (0, 1)}
 
 
 def test_a_rate_is_over_the_last_ten_whole_seconds() -> None:
     rates = Rates()
     for second in range(30):
-        rates.entered(JobState.SUCCEEDED, START + second)
-        rates.entered(JobState.SUCCEEDED, START + second + 0.5)
-    assert rates.at(START + 29.9) == {JobState.SUCCEEDED: 2.0}
-    assert rates.at(START + 60) == {}
+        rates.count_entry(JobState.SUCCEEDED, START + second)
+        rates.count_entry(JobState.SUCCEEDED, START + second + 0.5)
+    assert rates.per_second(START + 29.9) == {JobState.SUCCEEDED: 2.0}
+    assert rates.per_second(START + 60) == {}

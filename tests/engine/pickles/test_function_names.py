@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pickles.function_names import UNKNOWN, function_name
+from engine.pickles.function_names import UNKNOWN, read_function_name
 
 
 def make_nested() -> Callable[[int], int]:
@@ -22,22 +22,22 @@ def make_nested() -> Callable[[int], int]:
 
 
 def test_a_function_of_a_module_is_named_with_its_module() -> None:
-    assert function_name(cloudpickle.dumps(json.dumps, protocol=pickle.HIGHEST_PROTOCOL)) == "json.dumps"
+    assert read_function_name(cloudpickle.dumps(json.dumps, protocol=pickle.HIGHEST_PROTOCOL)) == "json.dumps"
 
 
 def test_a_function_that_travels_by_value_is_named() -> None:
-    assert function_name(cloudpickle.dumps(make_nested(), protocol=pickle.HIGHEST_PROTOCOL)) == "price_leg"
+    assert read_function_name(cloudpickle.dumps(make_nested(), protocol=pickle.HIGHEST_PROTOCOL)) == "price_leg"
 
 
 def test_a_lambda_is_called_lambda() -> None:
-    assert function_name(cloudpickle.dumps(lambda x: x, protocol=pickle.HIGHEST_PROTOCOL)) == "<lambda>"
+    assert read_function_name(cloudpickle.dumps(lambda x: x, protocol=pickle.HIGHEST_PROTOCOL)) == "<lambda>"
 
 
 @pytest.mark.parametrize("pickled", [b"", b"\x80", b"not a pickle", pickle.dumps([1, 2, 3])])
 def test_what_shows_no_name_reads_as_a_question_mark(pickled: bytes) -> None:
-    assert function_name(pickled) == UNKNOWN
+    assert read_function_name(pickled) == UNKNOWN
 
 
 @given(st.binary(max_size=200))
 def test_hostile_bytes_never_raise(pickled: bytes) -> None:
-    assert function_name(pickled).isprintable()
+    assert read_function_name(pickled).isprintable()

@@ -1,4 +1,4 @@
-"""How many bytes of arguments may be in memory at once."""
+"""Budget of bytes that arguments take in memory at once."""
 
 from __future__ import annotations
 

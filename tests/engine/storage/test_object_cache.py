@@ -1,4 +1,4 @@
-"""Reads of object storage: single flight, never cancelled half-way, bounded."""
+"""Cache of objects: single flight, never cancelled half-way, bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Object storage through its outages."""
+"""Link to object storage through its outages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Connection:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.storage.storage_link.RETRY_S", 0.0)
+    monkeypatch.setattr("engine.storage.storage_link.STORAGE_RECONNECT_S", 0.0)
 
 
 @asynccontextmanager

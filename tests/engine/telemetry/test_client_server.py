@@ -1,4 +1,4 @@
-"""The engine's own service and a looker's own client, over the sockets between them."""
+"""Telemetry service and client of ours, over the sockets between them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from engine.telemetry.schema.messages import (
     CancelJobs,
     Done,
     Drain,
-    GetWindow,
+    GetJobPage,
+    JobPage,
     JobState,
     Refusal,
     Request,
-    Window,
 )
 from engine.telemetry.server.service import telemetry
 from tests.support.engine.managed_tasks import Managed, id_of
@@ -82,21 +82,21 @@ async def answer_of(client: TelemetryClient, request: Request) -> Answer:
 
 
 def rows_of(managers: list[Managed]) -> dict[str, JobState]:
-    return {row.task_id: row.state for manager in managers for row in manager.book.rows()}
+    return {row.task_id: row.state for manager in managers for row in manager.registry.rows()}
 
 
-async def test_the_mirror_is_the_books_through_coming_ending_and_ageing_out(managers: list[Managed]) -> None:
+async def test_the_replica_follows_the_registries_through_coming_ending_and_ageing_out(managers: list[Managed]) -> None:
     chance = random.Random(4)
     async with engine_of(managers), client_of(find_endpoint("wm-1")) as client:
-        await until(client, lambda: client.mirror.complete)
+        await until(client, lambda: client.replica.complete)
         for number in range(120):
             managers[number % 2].tasks.submit(number)
             if chance.random() < 0.8:
                 managers[number % 2].tasks.end(number, succeeded=chance.random() < 0.7)
             if number % 40 == 0:
                 await until(client, lambda: client.poll())
-        await until(client, lambda: {id: row.state for id, row in client.mirror.rows.items()} == rows_of(managers))
-        assert client.mirror.skipped == 0
+        await until(client, lambda: {id: row.state for id, row in client.replica.rows.items()} == rows_of(managers))
+        assert client.replica.skipped == 0
         assert client.link.state is LinkState.LIVE
 
 
@@ -105,14 +105,14 @@ async def test_a_console_outlives_its_engine_and_finds_the_next(managers: list[M
         endpoint = find_endpoint(None)
         client = TelemetryClient(endpoint)
         await until(client, lambda: client.link.state is LinkState.LIVE)
-    first = client.mirror.engine
+    first = client.replica.engine
     await until(client, lambda: client.link.state is LinkState.LOST)
     assert client.link.detail.startswith("ENGINE LOST")
     managers[0].tasks.submit(7)
     async with engine_of(managers):
-        await until(client, lambda: client.link.state is LinkState.LIVE and client.mirror.complete)
-    assert client.mirror.engine != first
-    assert set(client.mirror.rows) == {id_of(7).hex()}
+        await until(client, lambda: client.link.state is LinkState.LIVE and client.replica.complete)
+    assert client.replica.engine != first
+    assert set(client.replica.rows) == {id_of(7).hex()}
     client.close()
 
 
@@ -127,10 +127,10 @@ async def test_an_operators_wishes_reach_the_manager(managers: list[Managed]) ->
         assert (managers[0].stopped, managers[1].stopped) == ([], [StopMode.DETACH])
 
 
-async def test_nonsense_and_excess_from_a_looker_cost_the_others_nothing(managers: list[Managed]) -> None:
+async def test_nonsense_and_excess_from_a_viewer_cost_the_others_nothing(managers: list[Managed]) -> None:
     managers[0].tasks.submit(1)
     async with engine_of(managers), client_of(find_endpoint(None)) as client:
-        await until(client, lambda: client.mirror.complete)
+        await until(client, lambda: client.replica.complete)
         context = zmq.Context()
         for address in (client.endpoint.view, client.endpoint.control):
             hostile = context.socket(zmq.DEALER)
@@ -138,10 +138,10 @@ async def test_nonsense_and_excess_from_a_looker_cost_the_others_nothing(manager
             for frame in (b"", b"\xc1\xff", b"\x91" * 100_000, b"\0" * (MAX_REQUEST_BYTES + 1)):
                 hostile.send(frame)
                 hostile.send_multipart([frame, frame])
-        assert isinstance(await answer_of(client, GetWindow()), Window)
+        assert isinstance(await answer_of(client, GetJobPage()), JobPage)
         context.destroy(linger=0)
         managers[0].tasks.submit(2)
-        await until(client, lambda: len(client.mirror.rows) == 2)
+        await until(client, lambda: len(client.replica.rows) == 2)
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ async def test_over_tcp_a_key_decides_what_one_may(managers: list[Managed], keys
     viewer, controller = (ClientKeys.load(keys / f"{role.value}.json") for role in KeyRole)
     async with engine_of(managers, telemetry=port, telemetry_keys=str(keys / "engine")):
         async with client_of(find_endpoint("wm-1"), viewer) as client:
-            await until(client, lambda: bool(client.mirror.rows) and client.link.round_trip_s is not None)
+            await until(client, lambda: bool(client.replica.rows) and client.link.round_trip_s is not None)
             assert await answer_of(client, CancelJobs((id_of(1).hex(),))) == Refusal(NOT_ALLOWED)
         async with client_of(Endpoint.tcp(port), controller) as client:
             await until(client, lambda: client.may_control)
@@ -167,19 +167,19 @@ async def test_over_tcp_a_key_decides_what_one_may(managers: list[Managed], keys
         stranger = ClientKeys("eve", KeyRole.CONTROL, public, secret, viewer.server_key)
         async with client_of(Endpoint.tcp(port), stranger) as client:
             await until(client, lambda: client.link.state is LinkState.REFUSED)
-            assert client.mirror.snapshot is None
+            assert client.replica.snapshot is None
 
 
 async def test_what_was_published_is_recorded(managers: list[Managed], tmp_path: Path) -> None:
     path = tmp_path / "night.rec"
     async with engine_of(managers, record=str(path)), client_of(find_endpoint(None)) as client:
         managers[0].tasks.submit(1)
-        await until(client, lambda: client.mirror.seq >= 1 and client.mirror.complete)
+        await until(client, lambda: client.replica.seq >= 1 and client.replica.complete)
         managers[0].tasks.end(1)
-        await until(client, lambda: rows_of(managers) == {id: row.state for id, row in client.mirror.rows.items()})
+        await until(client, lambda: rows_of(managers) == {id: row.state for id, row in client.replica.rows.items()})
     source = ReplaySource(Recording(path))
     source.pause()
     source.seek(source.recording.end)
     source.poll()
-    assert source.mirror.rows == client.mirror.rows
+    assert source.replica.rows == client.replica.rows
     source.close()

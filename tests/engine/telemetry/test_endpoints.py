@@ -1,4 +1,4 @@
-"""How an engine is found, and how its private folder stays private and truthful."""
+"""Endpoints: how an engine is found, and how its private folder stays private and truthful."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from engine.telemetry.endpoints import (
     LONGEST_SOCKET_PATH,
     Endpoint,
     claim_folder,
-    engines_here,
     find_endpoint,
+    list_engines,
     runtime_folder,
 )
 from tests.support.engine.socket_places import short_folder
@@ -36,10 +36,10 @@ def mode(path: Path) -> int:
 
 def test_a_claimed_folder_is_ours_alone_and_goes_with_its_engine(runtime: Path) -> None:
     with claim_folder("wm-1") as claimed:
-        assert engines_here() == [], "nobody is listed before it can answer"
-        claimed.write_card(("wm-1",), "0.1.0")
-        [found] = engines_here()
-        assert (found.name, found.card.pid, found.card.managers) == ("wm-1", os.getpid(), ("wm-1",))
+        assert list_engines() == [], "nobody is listed before it can answer"
+        claimed.write_info(("wm-1",), "0.1.0")
+        [found] = list_engines()
+        assert (found.name, found.info.pid, found.info.managers) == ("wm-1", os.getpid(), ("wm-1",))
         assert [mode(path) for path in (runtime / "scaler-batch", claimed.folder)] == [0o700, 0o700]
         assert mode(claimed.folder / "engine.json") == 0o600
     assert not (runtime / "scaler-batch").exists()
@@ -55,18 +55,18 @@ def test_a_killed_engine_is_dead_at_once_and_its_place_is_taken_over() -> None:
         "from engine.telemetry.endpoints import claim_folder\n"
         "import time\n"
         "with claim_folder('wm-1') as claimed:\n"
-        "    claimed.write_card(('wm-1',), '0')\n"
+        "    claimed.write_info(('wm-1',), '0')\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(60)\n"
     )
     child = subprocess.Popen([sys.executable, "-P", "-c", program], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
-    assert [engine.name for engine in engines_here()] == ["wm-1"]
+    assert [engine.name for engine in list_engines()] == ["wm-1"]
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    assert engines_here() == []
+    assert list_engines() == []
     with claim_folder("wm-2"):
         assert [folder.name for folder in runtime_folder().iterdir()] == ["wm-2"], "what the dead one left is gone"
     with claim_folder("wm-1") as successor:
@@ -113,7 +113,7 @@ def test_the_only_engine_is_found_without_a_name() -> None:
         find_endpoint(None)
     assert none.value.exit_code == 1
     with claim_folder("wm-1") as claimed:
-        claimed.write_card(("wm-1", "wm-gpu"), "0")
+        claimed.write_info(("wm-1", "wm-gpu"), "0")
         for wanted in (None, "wm-1", "wm-gpu", str(claimed.folder)):
             assert find_endpoint(wanted) == Endpoint.ipc(claimed.folder)
         with pytest.raises(EngineError, match="wm-1"):
@@ -123,7 +123,7 @@ def test_the_only_engine_is_found_without_a_name() -> None:
 def test_several_engines_are_listed() -> None:
     with claim_folder("wm-1") as first, claim_folder("wm-2") as second:
         for claimed in (first, second):
-            claimed.write_card((claimed.folder.name,), "0")
+            claimed.write_info((claimed.folder.name,), "0")
         with pytest.raises(ConfigError, match="wm-1, wm-2"):
             find_endpoint(None)
         assert find_endpoint("wm-2").name == "wm-2"
@@ -131,7 +131,7 @@ def test_several_engines_are_listed() -> None:
 
 def test_an_engine_that_listens_elsewhere_is_found_by_its_name() -> None:
     with claim_folder("wm-1") as claimed:
-        claimed.write_card(("wm-1",), "0", "tcp://10.0.0.1:27500")
+        claimed.write_info(("wm-1",), "0", "tcp://10.0.0.1:27500")
         assert find_endpoint("wm-1").control == "tcp://10.0.0.1:27502"
 
 

@@ -1,4 +1,4 @@
-"""What was recorded is what is replayed, at every moment, whatever happened to the end of the file."""
+"""Recordings and their replay: the same at every moment, whatever happened to the end of the file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from engine.telemetry.schema.messages import (
     CancelJobs,
     FullState,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Hello,
     Job,
+    JobPage,
     JobState,
     LogPage,
     Refusal,
@@ -29,7 +30,6 @@ from engine.telemetry.schema.messages import (
     Tick,
     Trends,
     Welcome,
-    Window,
 )
 from tests.support.engine.telemetry_samples import NOW, full, row, snapshot, task_id, tick
 
@@ -37,7 +37,7 @@ STATES = (JobState.SUBMITTED, JobState.RUNNABLE, JobState.RUNNING, JobState.SUCC
 
 
 class Night:
-    """An engine that publishes a tick a second, and what a mirror of it looked like at each."""
+    """An engine that publishes a tick a second, and what a replica of it looked like at each."""
 
     def __init__(self, path: Path, engine: str = "e1", began: float = NOW) -> None:
         self.recorder = Recorder(path)
@@ -95,7 +95,7 @@ def replay(night: Night, path: Path, clock: Clock) -> Iterator[ReplaySource]:
 
 def shown(source: ReplaySource) -> dict[str, JobState]:
     source.poll()
-    return {row.task_id: row.state for row in source.mirror.rows.values()}
+    return {row.task_id: row.state for row in source.replica.rows.values()}
 
 
 def answer_of(source: ReplaySource, request: Request) -> Answer:
@@ -165,7 +165,7 @@ def test_a_recording_goes_on_behind_a_damaged_end(path: Path, night: Night) -> N
         at = max(frames) - 1
         source.seek(at)
         assert shown(source) == frames[at]
-    assert source.mirror.engine == "e2"
+    assert source.replica.engine == "e2"
     source.close()
 
 
@@ -218,10 +218,10 @@ def test_an_empty_recording_shows_nothing_and_breaks_nothing(path: Path) -> None
 def test_it_answers_like_an_engine(replay: ReplaySource) -> None:
     replay.pause()
     replay.seek(NOW + 100)
-    found = answer_of(replay, GetWindow(sort="function", limit=3))
-    assert isinstance(found, Window)
+    found = answer_of(replay, GetJobPage(sort="function", limit=3))
+    assert isinstance(found, JobPage)
     assert (len(found.rows), found.total) == (3, 7)
-    assert isinstance(answer_of(replay, GetWindow(filter="=FLYING")), Refusal)
+    assert isinstance(answer_of(replay, GetJobPage(filter="=FLYING")), Refusal)
     job = answer_of(replay, GetJob(task_id(3)[:32]))
     assert isinstance(job, Job)
     assert job.record.row.task_id == task_id(3)

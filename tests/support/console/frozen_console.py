@@ -79,7 +79,7 @@ def unanswered() -> DemoSource:
 def connecting() -> DemoSource:
     """Nothing was heard so far, and nothing is answered."""
     source = demo()
-    source.mirror, source.link = Replica(), LinkView(LinkState.CONNECTING, 0.0, "CONNECTING, try 3")
+    source.replica, source.link = Replica(), LinkView(LinkState.CONNECTING, 0.0, "CONNECTING, try 3")
     source.take_answers = list  # type: ignore[method-assign]
     return source
 
@@ -87,12 +87,12 @@ def connecting() -> DemoSource:
 def paused() -> DemoSource:
     """AWS lets nothing in."""
     source = demo()
-    snapshot = source.mirror.snapshot
+    snapshot = source.replica.snapshot
     assert snapshot is not None
     [manager] = snapshot.managers
     why = "ExpiredTokenException: the credentials expired at 10:41:07"
     snapshot = msgspec.structs.replace(snapshot, managers=(msgspec.structs.replace(manager, paused=why),))
-    source.mirror.replace(FullState("demo", 0, snapshot, tuple(source.rows.values())), source.mirror.received_at)
+    source.replica.replace(FullState("demo", 0, snapshot, tuple(source.rows.values())), source.replica.received_at)
     return source
 
 
@@ -114,11 +114,11 @@ def recorded(folder: Path) -> Look:
 def _record(recorder: Recorder, source: DemoSource) -> None:
     from engine.telemetry.schema.messages import Tick
 
-    mirror = source.mirror
-    assert mirror.snapshot is not None
-    rows = tuple(mirror.rows.values())
-    tick = Tick("demo", mirror.seq, mirror.snapshot, rows)
-    recorder.record(tick, lambda: FullState("demo", mirror.seq, tick.snapshot, rows))
+    replica = source.replica
+    assert replica.snapshot is not None
+    rows = tuple(replica.rows.values())
+    tick = Tick("demo", replica.seq, replica.snapshot, rows)
+    recorder.record(tick, lambda: FullState("demo", replica.seq, tick.snapshot, rows))
 
 
 def first_of(source: DemoSource, state: JobState) -> JobRow:

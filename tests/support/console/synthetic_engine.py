@@ -17,7 +17,7 @@ import zmq
 from engine.telemetry.endpoints import Endpoint, claim_folder
 from engine.telemetry.schema.messages import (
     IDLE_TICK_S,
-    MIRROR_LIMIT,
+    REPLICA_LIMIT,
     TICK_S,
     Answer,
     Ask,
@@ -27,15 +27,16 @@ from engine.telemetry.schema.messages import (
     FullState,
     GetFullState,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Hello,
     Job,
     JobRecord,
     JobState,
     LogLine,
     LogPage,
+    LogStatus,
     Refusal,
     Reply,
     Tick,
@@ -43,7 +44,7 @@ from engine.telemetry.schema.messages import (
     Trends,
     Welcome,
 )
-from engine.telemetry.schema.query import window
+from engine.telemetry.schema.query import make_page
 from engine.telemetry.schema.wire import decode_ask, encode
 from tests.support.console.demo.diagnosis import without_capacity
 from tests.support.console.synthetic_world import MANAGER, World
@@ -57,7 +58,7 @@ class SyntheticEngine:
         self._rate = rate
         self._seq = 0
         self._lines = 0
-        self._windowed = len(world.rows) > MIRROR_LIMIT
+        self._paged = len(world.rows) > REPLICA_LIMIT
         endpoint = Endpoint.ipc(folder)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         self._publish = context.socket(zmq.PUB)
@@ -83,8 +84,8 @@ class SyntheticEngine:
     def _tick(self, period: float) -> None:
         changed, removed = self._world.advance(period, int(self._rate * period))
         self._seq += 1
-        snapshot = self._world.snapshot(windowed=self._windowed)
-        if self._windowed:
+        snapshot = self._world.snapshot(paged=self._paged)
+        if self._paged:
             changed, removed = (), ()
         self._publish.send(encode(Tick("synthetic", self._seq, snapshot, changed, removed)))
 
@@ -99,10 +100,10 @@ class SyntheticEngine:
             case Hello():
                 return Welcome("synthetic", world.snapshot().vitals, (MANAGER,), True)
             case GetFullState():
-                rows = () if self._windowed else tuple(world.rows.values())
-                return FullState("synthetic", self._seq, world.snapshot(windowed=self._windowed), rows)
-            case GetWindow() as wanted:
-                return window(list(world.rows.values()), wanted, world.now)
+                rows = () if self._paged else tuple(world.rows.values())
+                return FullState("synthetic", self._seq, world.snapshot(paged=self._paged), rows)
+            case GetJobPage() as wanted:
+                return make_page(list(world.rows.values()), wanted, world.now)
             case GetJob(task_id=task_id) if task_id in world.rows:
                 row = world.rows[task_id]
                 steps = (Transition(JobState.QUEUED, row.created), Transition(row.state, row.since))
@@ -130,7 +131,7 @@ class SyntheticEngine:
             for i, (row, text) in enumerate(zip(rows, texts, strict=True))
         )
         self._lines = first + len(lines)
-        return LogPage("w", lines, self._lines - 1, 0, 1.1, 20, "streaming")
+        return LogPage("w", lines, self._lines - 1, 0, 1.1, 20, "streaming", LogStatus.STREAMING)
 
 
 def main(arguments: list[str]) -> None:
@@ -142,7 +143,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with claim_folder(options.name) as claimed:
         engine = SyntheticEngine(World(options.jobs, now=time.time()), claimed.folder, options.rate)
-        claimed.write_card((MANAGER,), "0.1.0")
+        claimed.write_info((MANAGER,), "0.1.0")
         print("ready", flush=True)
         engine.serve()
 

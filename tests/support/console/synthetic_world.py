@@ -63,7 +63,7 @@ class World:
             changed[row.task_id] = row
         return tuple(changed.values()), tuple(removed)
 
-    def snapshot(self, *, windowed: bool = False) -> Snapshot:
+    def snapshot(self, *, paged: bool = False) -> Snapshot:
         rates = {state: float(count) for state, count in self.entered.items()}
         manager = ManagerView(
             manager=MANAGER,
@@ -83,7 +83,7 @@ class World:
             inline_limit=7_400,
         )
         vitals = EngineVitals(4711, "hpc-01", "0.1.0", self.now - 4000, 0.12, 90 << 20, 0.004, "INFO")
-        return Snapshot(self.now, (manager,), vitals, len(self.rows), windowed)
+        return Snapshot(self.now, (manager,), vitals, len(self.rows), paged)
 
     def _quotas(self) -> tuple[Quota, ...]:
         running = float(self.counts[JobState.RUNNING])

@@ -17,7 +17,7 @@ from console.tui.widgets.log_view import LogView
 from console.tui.widgets.quota import QuotaPane
 from console.tui.widgets.routing import RoutingPane
 from console.tui.widgets.state_strip import StateStrip
-from engine.telemetry.schema.messages import Answer, GetLogs, GetTrends, LogPage, Trends, Window
+from engine.telemetry.schema.messages import Answer, GetLogs, GetTrends, JobPage, LogPage, Trends
 from tests.support.console.demo.source import DemoSource
 
 
@@ -91,7 +91,7 @@ class Board(App[None]):
     def feed(self) -> None:
         source, view = self.source, self.view
         source.poll()
-        view.refresh(source.mirror)
+        view.refresh(source.replica)
         source.ask(GetTrends(), self._keep_trends)
         source.ask(GetLogs(after=self.logs.buffer.next), self._show_logs)
         if asked := view.wanted_window():
@@ -99,7 +99,7 @@ class Board(App[None]):
         self.show_all()
 
     def show_all(self) -> None:
-        snapshot, view = self.source.mirror.snapshot, self.view
+        snapshot, view = self.source.replica.snapshot, self.view
         stuck = view.stuck_count
         self.strip.show(snapshot, trends=self.trends, stuck=stuck)
         self.table.show(age_s=0.4, several_managers=len(snapshot.managers) > 1 if snapshot else False)
@@ -115,7 +115,7 @@ class Board(App[None]):
             self.logs.show(answer, subject="of all that run")
 
     def _on_window(self, show: Callable[..., None], asked: object) -> Callable[[Answer], None]:
-        return lambda answer: show(asked, answer) if isinstance(answer, Window) else None
+        return lambda answer: show(asked, answer) if isinstance(answer, JobPage) else None
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from engine.telemetry.schema.messages import (
     JobState,
     LogLine,
     LogPage,
+    LogStatus,
     ManagerView,
     Quota,
     Snapshot,
@@ -38,28 +39,28 @@ def manager(rows: Iterable[JobRow], name: str = "spot", quotas: tuple[Quota, ...
     return ManagerView(name, name, "queue", "definition", "eu-west-1", "s3://bucket", 1, 10, counts, {}, quotas=quotas)
 
 
-def snapshot(rows: Iterable[JobRow], *, at: float = NOW, windowed: bool = False) -> Snapshot:
+def snapshot(rows: Iterable[JobRow], *, at: float = NOW, paged: bool = False) -> Snapshot:
     rows = tuple(rows)
     names = sorted({row.manager for row in rows}) or ["spot"]
-    return Snapshot(at, tuple(manager(rows, name) for name in names), VITALS, len(rows), windowed)
+    return Snapshot(at, tuple(manager(rows, name) for name in names), VITALS, len(rows), paged)
 
 
-def mirror_of(rows: Iterable[JobRow]) -> Replica:
-    mirror = Replica()
+def replica_of(rows: Iterable[JobRow]) -> Replica:
+    replica = Replica()
     rows = tuple(rows)
-    mirror.replace(FullState("engine", 0, snapshot(rows), rows), 0.0)
-    return mirror
+    replica.replace(FullState("engine", 0, snapshot(rows), rows), 0.0)
+    return replica
 
 
-def tick(mirror: Replica, changed: Iterable[JobRow] = (), removed: Iterable[str] = (), *, at: float = NOW + 1) -> None:
-    """The next tick of that mirror's engine."""
-    after = {**mirror.rows, **{row.task_id: row for row in changed}}
+def tick(replica: Replica, changed: Iterable[JobRow] = (), removed: Iterable[str] = (), *, at: float = NOW + 1) -> None:
+    """The next tick of that replica's engine."""
+    after = {**replica.rows, **{row.task_id: row for row in changed}}
     for gone in removed:
         after.pop(gone)
-    message = Tick("engine", mirror.seq + 1, snapshot(after.values(), at=at), tuple(changed), tuple(removed))
-    mirror.apply(message, 1.0)
+    message = Tick("engine", replica.seq + 1, snapshot(after.values(), at=at), tuple(changed), tuple(removed))
+    replica.apply(message, 1.0)
 
 
 def page(texts: Iterable[str], *, start: int = 0, watch: str = "w", dropped: int = 0, job: int = 1) -> LogPage:
     lines = tuple(LogLine(start + place, NOW + place, task_id(job), text) for place, text in enumerate(texts))
-    return LogPage(watch, lines, start + len(lines) - 1, dropped, 1.1, 1, "streaming")
+    return LogPage(watch, lines, start + len(lines) - 1, dropped, 1.1, 1, "streaming", LogStatus.STREAMING)

@@ -1,4 +1,4 @@
-"""A clock that moves only when somebody sleeps."""
+"""Clock that moves only when something sleeps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class FakeClock:
+    """Time and sleep of a test; `slept` lists the sleeps, in seconds."""
+
     now: float = 1000.0
     slept: list[float] = field(default_factory=list)
 

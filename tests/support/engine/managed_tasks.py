@@ -1,4 +1,4 @@
-"""A worker manager as telemetry sees it, whose tasks do what a test says."""
+"""Worker manager as telemetry sees it, whose tasks do what a test says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from engine.telemetry.schema.messages import Diagnosed
 
 
 class Clock:
-    """Goes on when it is told to."""
+    """Clock that a test sets."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.now = now
@@ -39,10 +39,10 @@ def id_of(number: int) -> bytes:
 
 
 class Tasks:
-    """Stands for the task manager: moves records on and tells the book, as that does."""
+    """Stub of the task manager: moves records on and reports to the registry, as that does."""
 
-    def __init__(self, book: JobRegistry) -> None:
-        self.book = book
+    def __init__(self, registry: JobRegistry) -> None:
+        self.registry = registry
         self.records: dict[int, TaskRecord] = {}
         self.slots_used, self.max_concurrent_jobs, self.paused = 0, 4, ""
         self.cancelled: list[tuple[bytes, str]] = []
@@ -57,13 +57,13 @@ class Tasks:
     def arrive(self, number: int) -> TaskRecord:
         task = TaskArrived(id_of(number), b"Client|quant", bytes(32), bytes(32), ())
         record = self.records[number] = TaskRecord(task, ResourceShape())
-        self.book.arrived(record)
+        self.registry.on_arrived(record)
         return record
 
     def move(self, number: int, *states: TaskState) -> None:
         for state in states:
             self.records[number].move(state)
-            self.book.changed(self.records[number])
+            self.registry.on_changed(self.records[number])
 
     def submit(self, *numbers: int, raw_bytes: int = 1000, route: Route = Route.INLINE) -> None:
         for number in numbers:
@@ -71,26 +71,26 @@ class Tasks:
                 self.arrive(number)
             self.move(number, TaskState.LOADING, TaskState.COLLECTING)
         ids = tuple(map(id_of, numbers))
-        self.book.placed(Placement("5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits"))
+        self.registry.on_placed(Placement("5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits"))
         for number in numbers:
             self.move(number, TaskState.SUBMITTED)
 
     def end(self, number: int, *, succeeded: bool = True, body: bytes = b"", reason: str = "") -> None:
         self.move(number, TaskState.DELIVERING)
-        self.book.ended(Outcome(id_of(number), succeeded, body, Profile(2.0, 4096, 1.5), reason))
+        self.registry.on_ended(Outcome(id_of(number), succeeded, body, Profile(2.0, 4096, 1.5), reason))
 
     def leave(self, number: int) -> None:
         record = self.records.pop(number)
-        self.book.left(record)
+        self.registry.on_left(record)
 
 
-class Insight:
-    """Knows one thing about every job."""
+class StubIntrospection:
+    """Introspection with one fact about every job."""
 
     dedup_saved_bytes, inline_limit = 7, 8192
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.viewer_notes = 0
         self.diagnoses: dict[str, Diagnosed] = {}
         """By job id; of others nothing is known yet."""
         self.description = Description(at=5.0, attempts_allowed=3, log_group="/aws/batch/job", text="{}")
@@ -104,8 +104,8 @@ class Insight:
     def aws_link(self) -> Link:
         return Link("AWS", True, 0.0)
 
-    def looked_at(self) -> None:
-        self.looks += 1
+    def note_viewer(self) -> None:
+        self.viewer_notes += 1
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
         return self.description
@@ -122,7 +122,7 @@ class Insight:
 
 @dataclass
 class Managed:
-    """`engine.telemetry.server.snapshot_builder.Manager`."""
+    """Stub of `engine.telemetry.server.snapshot_builder.Manager`."""
 
     name: str = "wm-1"
     clock: Clock = field(default_factory=Clock)
@@ -136,9 +136,9 @@ class Managed:
             job_definition="definition:1",
             s3_bucket="bucket",
         )
-        self.book = JobRegistry(self.name, self.ended_kept, self.clock)
-        self.tasks = Tasks(self.book)
-        self.insight = Insight()
+        self.registry = JobRegistry(self.name, self.ended_kept, self.clock)
+        self.tasks = Tasks(self.registry)
+        self.introspection = StubIntrospection()
         self.stopped: list[StopMode] = []
 
     @property
@@ -146,7 +146,7 @@ class Managed:
         return bool(self.stopped)
 
     def links(self) -> tuple[Link, ...]:
-        return (self.insight.aws_link(),)
+        return (self.introspection.aws_link(),)
 
     def stop(self, mode: StopMode) -> None:
         self.stopped.append(mode)

@@ -14,13 +14,13 @@ from engine.telemetry.endpoints import Endpoint
 
 @contextmanager
 def short_folder() -> Iterator[Path]:
-    """Made 0700, gone afterwards."""
+    """Make a folder, 0700, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="sb-") as folder:
         yield Path(folder)
 
 
 def free_endpoint() -> Endpoint:
-    """Three ports in a row that nobody listens at, below those that the kernel hands out."""
+    """Find three free ports in a row, below those that the kernel hands out."""
     for port in range(20_000 + os.getpid() % 3_000 * 3, 32_000, 3):
         with suppress(OSError), ExitStack() as held:
             for step in range(3):

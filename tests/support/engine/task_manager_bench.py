@@ -1,4 +1,4 @@
-"""A task manager between a backend, object storage and a scheduler that only record."""
+"""Task manager between a backend, object storage and a scheduler that only record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLIENT = b"Client|quant|0"
 
 @dataclass
 class Backend:
-    """Takes tasks and remembers what was asked of it."""
+    """Backend that takes tasks and records the calls."""
 
     submitted: list[TaskWork] = field(default_factory=list)
     cancelled: list[bytes] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Backend:
         self.abandoned = True
 
     @property
-    def insight(self) -> Introspection:
+    def introspection(self) -> Introspection:
         raise NotImplementedError
 
     async def start(self, observer: BackendObserver) -> None: ...
@@ -79,7 +79,7 @@ class Shelf:
 
 @dataclass
 class Scheduler:
-    """Hears what the task manager says; `up` is whether there is a connection."""
+    """Scheduler that records what the task manager sends; `up`: there is a connection."""
 
     up: bool = True
     answers: list[tuple[bytes, CancelAnswer]] = field(default_factory=list)
@@ -99,12 +99,12 @@ class Scheduler:
 
 
 class Bench:
-    """A task manager between the three."""
+    """Task manager between the three."""
 
     def __init__(self, slots: int = 2) -> None:
         self.backend, self.shelf, self.scheduler = Backend(), Shelf(), Scheduler()
-        self.book = JobRegistry("wm")
-        self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None, self.book)
+        self.registry = JobRegistry("wm")
+        self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None, self.registry)
         self.tasks.connect(self.scheduler)
 
     async def arrive(self, *names: str, priority: int = 0) -> None:

@@ -50,8 +50,8 @@ def manager(**others: object) -> ManagerView:
     return ManagerView(**{**values, **others})  # type: ignore[arg-type]
 
 
-def snapshot(at: float = NOW, *, windowed: bool = False, kept: int = 10, **others: object) -> Snapshot:
-    return Snapshot(at, (manager(**others),), VITALS, kept, windowed)
+def snapshot(at: float = NOW, *, paged: bool = False, kept: int = 10, **others: object) -> Snapshot:
+    return Snapshot(at, (manager(**others),), VITALS, kept, paged)
 
 
 def tick(seq: int, *changed: JobRow, engine: str = "e1", removed: tuple[str, ...] = (), **others: object) -> Tick:

@@ -1,4 +1,4 @@
-"""An engine for tests of what looks at engines: real sockets, the schema's messages, and state that a test sets.
+"""Stub of an engine for tests of its viewers: real sockets, the schema's messages, and state that a test sets.
 
 Nothing of it runs by itself: `settle` takes turns between it and a client, so a test needs neither threads nor luck.
 """
@@ -21,7 +21,7 @@ from engine.telemetry.schema.messages import (
     Done,
     FullState,
     GetFullState,
-    GetWindow,
+    GetJobPage,
     Hello,
     JobRow,
     Refusal,
@@ -30,14 +30,14 @@ from engine.telemetry.schema.messages import (
     Tick,
     Welcome,
 )
-from engine.telemetry.schema.query import window
+from engine.telemetry.schema.query import make_page
 from tests.support.engine.telemetry_samples import NOW, VITALS, snapshot
 
 DEADLINE = 10.0
 
 
 class StandIn:
-    """Publishes what it is told to, and answers what it is asked when it gets its turn."""
+    """Publisher and answerer that acts only when it gets its turn."""
 
     def __init__(self, endpoint: Endpoint, engine: str = "e1") -> None:
         self.engine, self.seq = engine, 0
@@ -95,8 +95,8 @@ class StandIn:
             return Welcome(self.engine, VITALS, ("wm-1",), may_control=True)
         if isinstance(request, GetFullState):
             return FullState(self.engine, self.seq, snapshot(), tuple(self.rows.values()))
-        if isinstance(request, GetWindow):
-            return window(self.rows.values(), request, NOW)
+        if isinstance(request, GetJobPage):
+            return make_page(self.rows.values(), request, NOW)
         if isinstance(request, CancelJobs):
             return Done(f"cancelled {len(request.task_ids)}")
         return Refusal("not played here")

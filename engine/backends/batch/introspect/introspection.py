@@ -32,7 +32,7 @@ from engine.backends.batch.submit.payload_router import TEXT_LIMIT
 from engine.backends.batch.submit.request import JobTemplate
 from engine.diagnosis.diagnose import Diagnoser
 from engine.diagnosis.model import Diagnosed, Diagnosis
-from engine.model import CallStats, Description, Link, LogChunk, Quota, ResourceShape
+from engine.model import CallStats, Description, Link, LogChunk, LogStatus, Quota, ResourceShape
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class BatchIntrospection:
             expires_at=None if expiry is None else expiry.timestamp(),
         )
 
-    def looked_at(self) -> None:
+    def note_viewer(self) -> None:
         self._looked_at = self.clock()
         self._looked.set()
 
@@ -139,7 +139,7 @@ class BatchIntrospection:
 
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
         if self._logs is None:
-            return LogChunk(token=token, status="waiting: the worker manager is starting")
+            return LogChunk((), token, LogStatus.WAITING, "the worker manager is starting")
         return await self._logs.read(stream, token)
 
     # ---- how

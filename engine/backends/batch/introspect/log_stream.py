@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.aws.client import GET_LOG_EVENTS, AwsClient
-from engine.aws.error_text import in_words, is_denied
+from engine.aws.error_text import in_words, is_denied, permission
 from engine.aws.errors import AwsError, ErrorAction
-from engine.model import LogChunk, LogEvent
+from engine.model import LogChunk, LogEvent, LogStatus
 
 EVENTS: Final = 5_000
 """In one answer, which CloudWatch also bounds to 1 MB."""
@@ -30,15 +30,15 @@ class LogStreamReader:
     async def read(self, stream: str, token: str | None) -> LogChunk:
         """What came behind `token`; None: the newest part of the stream. Never raises for what AWS says."""
         if not self.group:
-            return LogChunk(token=token, status="missing: the job definition's log driver is not awslogs")
+            return LogChunk((), token, LogStatus.MISSING, "the job definition's log driver is not awslogs")
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return _chunk(await self._get(stream, token), token)
         except TimeoutError:
             why = self.caller.gate.reason or f"CloudWatch Logs did not answer within {PATIENCE_S:.0f} s"
-            return LogChunk(token=token, status=f"waiting: {why}")
+            return LogChunk((), token, LogStatus.WAITING, why)
         except AwsError as error:
-            return LogChunk(token=token, status=self._status(error))
+            return LogChunk((), token, *self._status(error))
 
     async def _get(self, stream: str, token: str | None) -> dict[str, Any]:
         place: dict[str, Any] = (
@@ -49,14 +49,15 @@ class LogStreamReader:
         )
         return answer
 
-    def _status(self, error: AwsError) -> str:
+    def _status(self, error: AwsError) -> tuple[LogStatus, str]:
         if is_denied(error):
-            return f"{in_words(error)} for log group {self.group}"
+            grant = f"grant {permission(error.api)} to the worker manager's role for log group {self.group}"
+            return LogStatus.DENIED, grant
         if error.remedy is not ErrorAction.ABSENT:
-            return f"waiting: {in_words(error)}"
+            return LogStatus.WAITING, in_words(error)
         if "group" in error.detail:
-            return f"missing: log group {self.group} does not exist"
-        return "waiting: the job's log stream does not exist yet"
+            return LogStatus.MISSING, f"log group {self.group} does not exist"
+        return LogStatus.WAITING, "the job's log stream does not exist yet"
 
 
 def _chunk(answer: dict[str, Any], token: str | None) -> LogChunk:
@@ -66,5 +67,5 @@ def _chunk(answer: dict[str, Any], token: str | None) -> LogChunk:
         for one in answer["events"]
     )
     if not events and token is None:
-        return LogChunk(status="waiting: the job has written nothing so far")
+        return LogChunk((), None, LogStatus.WAITING, "the job has written nothing so far")
     return LogChunk(events, answer["nextForwardToken"])

@@ -33,7 +33,7 @@ from engine.aws.client import (
 from engine.aws.error_text import in_words
 from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.ledger import Ledger
-from engine.model import Quota
+from engine.model import Quota, QuotaId
 
 ENVIRONMENTS_EVERY_S: Final = 20.0
 ACCOUNT_EVERY_S: Final = 3600.0
@@ -220,6 +220,7 @@ class Quotas:
             throttles=statistics.throttles,
             backoff_s=bucket.backoff_s,
             note=note,
+            id=QuotaId.SUBMIT_RATE if fixed else "",
         )
 
 

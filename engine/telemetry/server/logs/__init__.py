@@ -1,1 +1,1 @@
-"""Jobs' log lines on behalf of viewers: which streams, read once, kept in rings."""
+"""Logs of jobs on behalf of viewers: streams resolved, each read once, lines kept in rings."""

@@ -1,4 +1,4 @@
-"""The newest log lines of one watch: numbered without end, kept within two bounds, what is lost is counted."""
+"""Ring of the newest log lines of one watch: numbered without end, kept within two bounds, losses counted."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Final
 from engine.model import LogEvent
 from engine.telemetry.schema.messages import LogLine
 
-LINES: Final = 5_000
-CHARACTERS: Final = 8 * 1024 * 1024
-LONGEST_LINE: Final = 8 * 1024
-"""Characters of one line; the rest is cut off and told."""
-PAGE_CHARACTERS: Final = 4 * 1024 * 1024
+MAX_LINES: Final = 5_000
+MAX_CHARACTERS: Final = 8 * 1024 * 1024
+MAX_LINE: Final = 8 * 1024
+"""Characters of one line; the rest is cut off, and the cut is shown."""
+MAX_PAGE_CHARACTERS: Final = 4 * 1024 * 1024
 """Of one page, far below what one message may hold, whatever the characters weigh."""
 
 
 @dataclass(slots=True, eq=False)
 class LogRing:
-    """`seq` of a line never changes; `dropped` lines are gone from the front."""
+    """Bounded log lines. `seq` of a line never changes; `dropped` lines are gone from the front."""
 
     _lines: deque[LogLine] = field(default_factory=deque)
     _characters: int = 0
@@ -31,28 +31,29 @@ class LogRing:
 
     @property
     def dropped(self) -> int:
+        """Lines that were lost to the bounds."""
         return self._next - len(self._lines)
 
     def add(self, task_id: str, events: Iterable[LogEvent]) -> None:
-        """Oldest first. An event may hold several lines."""
+        """Append events, oldest first; one may hold several lines."""
         for event in events:
             for text in event.text.splitlines() or [""]:
                 self._append(LogLine(self._next, event.at, task_id, _cut(text)))
             self.behind_s = max(0.0, event.taken_in_at - event.at)
         self._shrink()
 
-    def copy_of(self, other: LogRing, task_id: str) -> None:
-        """Take over what another ring has of this task."""
+    def copy_lines(self, other: LogRing, task_id: str) -> None:
+        """Copy what another ring has of this task."""
         for line in other._lines:
             if line.task_id == task_id:
                 self._append(LogLine(self._next, line.at, task_id, line.text))
         self._shrink()
 
     def page(self, after: int, limit: int, pattern: str) -> tuple[tuple[LogLine, ...], int]:
-        """Lines behind `after` that hold `pattern`, and the last number that was looked at."""
+        """Lines behind `after` that hold `pattern`, and the last number that was searched."""
         wanted = pattern.casefold()
         found: list[LogLine] = []
-        room, last = PAGE_CHARACTERS, min(max(after, self.dropped - 1), self._next - 1)
+        room, last = MAX_PAGE_CHARACTERS, min(max(after, self.dropped - 1), self._next - 1)
         for line in islice(self._lines, last + 1 - self.dropped, None):
             if len(found) == limit or room <= 0:
                 break
@@ -68,11 +69,11 @@ class LogRing:
         self._characters += len(line.text)
 
     def _shrink(self) -> None:
-        while len(self._lines) > LINES or self._characters > CHARACTERS:
+        while len(self._lines) > MAX_LINES or self._characters > MAX_CHARACTERS:
             self._characters -= len(self._lines.popleft().text)
 
 
 def _cut(text: str) -> str:
-    if len(text) <= LONGEST_LINE:
+    if len(text) <= MAX_LINE:
         return text
-    return f"{text[:LONGEST_LINE]} ({len(text) - LONGEST_LINE:,} more characters)"
+    return f"{text[:MAX_LINE]} ({len(text) - MAX_LINE:,} more characters)"

@@ -1,7 +1,7 @@
-"""`LogWatch`: reads jobs' logs on behalf of everybody who looks.
+"""Watches of jobs' logs on behalf of all viewers.
 
-Each stream has one follower, however many look at it. What a request asks for (these tasks, or all that run) is a
-watch with a ring of lines; it lives while somebody keeps asking. Reads are few a second in all, and each costs one
+Each stream has one follower, however many viewers it has. What a request asks for (these tasks, or all that run) is a
+watch with a ring of lines; it lives as long as it is asked for. Reads are few a second in all, and each costs one
 call of the log service, whose quota is the account's.
 """
 
@@ -16,26 +16,29 @@ from typing import Final
 
 from engine.aio import cancel_and_wait
 from engine.backends.protocol import Introspection
-from engine.telemetry.schema.messages import GetLogs, LogPage
-from engine.telemetry.server.logs.ring import LINES, LogRing
-from engine.telemetry.server.logs.streams import LoggingJob, LogJobs
+from engine.telemetry.schema.messages import GetLogs, LogPage, LogStatus
+from engine.telemetry.server.logs.ring import MAX_LINES, LogRing
+from engine.telemetry.server.logs.streams import LoggingJob, LogStreamResolver
 
-ASKED_FOR_S: Final = 10.0
-"""A watch that nobody asked for this long is given up."""
+WATCH_EXPIRES_S: Final = 10.0
+"""A watch that was not asked for this long is dropped."""
 LINGER_S: Final = 15.0
 """A job that is no longer wanted (it ended) is read on this long: its last lines come late."""
-WATCHES: Final = 10
-STREAMS: Final = 50
+MAX_WATCHES: Final = 10
+MAX_STREAMS: Final = 50
 """Streams of one watch: with more each would be read too seldom to be called followed."""
-FIND_EVERY_S: Final = 2.0
-GAP_S: Final = 0.25
+RESOLVE_EVERY_S: Final = 2.0
+READ_GAP_S: Final = 0.25
 """Between two reads of any streams: four a second at most, below the budget that failed jobs' logs share."""
 READS_AT_ONCE: Final = 3
-READ_SOON_S: Final = 1.0
-READ_LATE_S: Final = 5.0
-READ_GROWTH: Final = 1.5
-SURELY_EMPTY: Final = 3
+FIRST_INTERVAL_S: Final = 1.0
+LONGEST_INTERVAL_S: Final = 5.0
+INTERVAL_GROWTH: Final = 1.5
+EMPTY_AFTER_READS: Final = 3
 """Reads that found nothing after which an ended job counts as silent: CloudWatch takes seconds."""
+
+OPENING: Final = "the log is being opened"
+_WORST_FIRST: Final = (LogStatus.DENIED, LogStatus.MISSING, LogStatus.WAITING, LogStatus.EMPTY, LogStatus.STREAMING)
 
 Stream = tuple[str, str]
 """Worker-manager id and name of the stream."""
@@ -43,15 +46,16 @@ Stream = tuple[str, str]
 
 @dataclass(slots=True, eq=False)
 class _Follower:
-    insight: Introspection
+    introspection: Introspection
     stream: str
     task_id: str
     due: float
     by_name: bool = False
-    """Somebody wants this very job's lines, and is not to wait behind those of all that run."""
+    """A viewer wants this very job's lines, and is not to wait behind those of all that run."""
     token: str | None = None
-    status: str = "waiting: the log is being opened"
-    interval: float = READ_SOON_S
+    status: LogStatus = LogStatus.WAITING
+    detail: str = OPENING
+    interval: float = FIRST_INTERVAL_S
     reading: bool = False
     empty_reads: int = 0
 
@@ -71,23 +75,32 @@ class _Watch:
     is_new: bool = True
 
 
-@dataclass(slots=True, eq=False)
 class LogWatch:
-    """`page` answers at once with what is there; `run` reads, until cancelled."""
+    """Watches, and the followers of their streams.
 
-    jobs: LogJobs
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _watches: dict[tuple[tuple[str, ...], str], _Watch] = field(default_factory=dict)
-    _followers: dict[Stream, _Follower] = field(default_factory=dict)
-    _reads: set[asyncio.Task[None]] = field(default_factory=set)
-    _asked: asyncio.Event = field(default_factory=asyncio.Event)
-    _find_due: float = float("-inf")
+    `page` answers at once with what is there; `run` reads, until cancelled.
+    """
+
+    def __init__(
+        self,
+        resolver: LogStreamResolver,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._resolver = resolver
+        self._clock = clock
+        self._sleep = sleep
+        self._watches: dict[tuple[tuple[str, ...], str], _Watch] = {}
+        self._followers: dict[Stream, _Follower] = {}
+        self._reads: set[asyncio.Task[None]] = set()
+        self._has_watches = asyncio.Event()
+        self._resolve_due = float("-inf")
 
     def page(self, request: GetLogs) -> LogPage:
-        """What came behind `request.after`, and how it stands with the rest."""
+        """Answer with the lines behind `request.after`, and the state of the streams."""
         watch = self._watch(request)
-        lines, last = watch.ring.page(request.after, max(1, min(request.limit, LINES)), request.pattern)
+        lines, last = watch.ring.page(request.after, max(1, min(request.limit, MAX_LINES)), request.pattern)
+        status, detail = self._status(watch)
         return LogPage(
             watch=watch.name,
             lines=lines,
@@ -95,15 +108,17 @@ class LogWatch:
             dropped=watch.ring.dropped,
             behind_s=watch.ring.behind_s,
             streams=len(watch.wanted),
-            status=self._status(watch),
+            status=status.describe(detail),
+            kind=status,
         )
 
     async def run(self) -> None:
+        """Resolve and read while there are watches, until cancelled."""
         try:
             while True:
-                await self._asked.wait()
+                await self._has_watches.wait()
                 await self._turn()
-                await self.sleep(GAP_S)
+                await self._sleep(READ_GAP_S)
         finally:
             await cancel_and_wait(self._reads)
             self._reads.clear()
@@ -113,52 +128,52 @@ class LogWatch:
     # ---- watches
 
     def _watch(self, request: GetLogs) -> _Watch:
-        question = (request.task_ids, request.manager)
-        watch = self._watches.pop(question, None) or _Watch(*question, asked_at=self.clock())
-        watch.asked_at = self.clock()
-        self._watches[question] = watch  # the one asked for last is the last to go
-        while len(self._watches) > WATCHES:
+        key = (request.task_ids, request.manager)
+        watch = self._watches.pop(key, None) or _Watch(*key, asked_at=self._clock())
+        watch.asked_at = self._clock()
+        self._watches[key] = watch  # the one asked for last is the last to go
+        while len(self._watches) > MAX_WATCHES:
             del self._watches[next(iter(self._watches))]
         if watch.is_new:
-            self._find_due = self.clock()
-        self._asked.set()
+            self._resolve_due = self._clock()
+        self._has_watches.set()
         return watch
 
     def _expire(self) -> None:
-        oldest = self.clock() - ASKED_FOR_S
-        self._watches = {question: one for question, one in self._watches.items() if one.asked_at >= oldest}
+        oldest = self._clock() - WATCH_EXPIRES_S
+        self._watches = {key: one for key, one in self._watches.items() if one.asked_at >= oldest}
         if not self._watches:
-            self._asked.clear()
+            self._has_watches.clear()
         alive = {stream for watch in self._watches.values() for stream in watch.wanted}
         self._followers = {stream: one for stream, one in self._followers.items() if stream in alive}
 
-    # ---- finding streams
+    # ---- streams
 
     async def _turn(self) -> None:
         self._expire()
-        if self.clock() >= self._find_due and self._watches:
-            self._find_due = self.clock() + FIND_EVERY_S
-            await self._find()
+        if self._clock() >= self._resolve_due and self._watches:
+            self._resolve_due = self._clock() + RESOLVE_EVERY_S
+            await self._resolve()
         self._start_reading()
 
-    async def _find(self) -> None:
+    async def _resolve(self) -> None:
         for watch in list(self._watches.values()):
             watch.is_new = False
-            jobs, _ = self.jobs.of(watch.task_ids, watch.manager, STREAMS)
-            await self.jobs.resolve(jobs)
-            watch.jobs, watch.of_jobs = self.jobs.of(watch.task_ids, watch.manager, STREAMS)
+            jobs, _ = self._resolver.select_jobs(watch.task_ids, watch.manager, MAX_STREAMS)
+            await self._resolver.resolve(jobs)
+            watch.jobs, watch.of_jobs = self._resolver.select_jobs(watch.task_ids, watch.manager, MAX_STREAMS)
             self._follow(watch)
-        self.jobs.forget(job for watch in self._watches.values() for job in watch.jobs)
+        self._resolver.forget(job for watch in self._watches.values() for job in watch.jobs)
 
     def _follow(self, watch: _Watch) -> None:
-        """What is followed already stays, as long as it is wanted: a watch must not jump from job to job."""
-        now = self.clock()
+        """Choose the streams of a watch. A followed one stays while wanted, or the watch would jump from job to job."""
+        now = self._clock()
         streams = {(job.manager, job.stream): job for job in watch.jobs if job.stream}
         for stream in watch.wanted.keys() & streams.keys():
             watch.wanted[stream] = now
         watch.wanted = {stream: at for stream, at in watch.wanted.items() if now - at < LINGER_S}
         for stream, job in streams.items():
-            if len(watch.wanted) >= STREAMS:
+            if len(watch.wanted) >= MAX_STREAMS:
                 break
             if stream not in watch.wanted:
                 watch.wanted[stream] = now
@@ -167,20 +182,20 @@ class LogWatch:
     def _join(self, watch: _Watch, stream: Stream, job: LoggingJob) -> None:
         """Begin to follow, or take over what others who follow it have of it."""
         if stream not in self._followers:
-            insight, by_name = self.jobs.insight(job.manager), bool(watch.task_ids)
-            self._followers[stream] = _Follower(insight, job.stream, job.task_id, self.clock(), by_name)
+            introspection, by_name = self._resolver.introspection(job.manager), bool(watch.task_ids)
+            self._followers[stream] = _Follower(introspection, job.stream, job.task_id, self._clock(), by_name)
             return
         self._followers[stream].by_name |= bool(watch.task_ids)
         for other in self._watches.values():
             if other is not watch and stream in other.wanted:
-                watch.ring.copy_of(other.ring, job.task_id)
+                watch.ring.copy_lines(other.ring, job.task_id)
                 return
 
     # ---- reading
 
     def _start_reading(self) -> None:
         self._take_ended()
-        due = [one for one in self._followers.values() if not one.reading and one.due <= self.clock()]
+        due = [one for one in self._followers.values() if not one.reading and one.due <= self._clock()]
         if due and len(self._reads) < READS_AT_ONCE:
             follower = min(due, key=lambda one: (not one.by_name, one.due))
             follower.reading = True
@@ -194,18 +209,18 @@ class LogWatch:
 
     async def _read(self, follower: _Follower) -> None:
         try:
-            chunk = await follower.insight.read_log(follower.stream, follower.token)
+            chunk = await follower.introspection.read_log(follower.stream, follower.token)
         finally:
             follower.reading = False
-        follower.token, follower.status = chunk.token, chunk.status
+        follower.token, follower.status, follower.detail = chunk.token, chunk.status, chunk.detail
         if chunk.events:
-            follower.interval, follower.empty_reads = READ_SOON_S, 0
+            follower.interval, follower.empty_reads = FIRST_INTERVAL_S, 0
             for watch in self._watches_of(follower):
                 watch.ring.add(follower.task_id, chunk.events)
         else:
-            follower.interval = min(READ_LATE_S, follower.interval * READ_GROWTH)
+            follower.interval = min(LONGEST_INTERVAL_S, follower.interval * INTERVAL_GROWTH)
             follower.empty_reads += 1
-        follower.due = self.clock() + follower.interval
+        follower.due = self._clock() + follower.interval
 
     def _watches_of(self, follower: _Follower) -> Iterable[_Watch]:
         for stream, one in self._followers.items():
@@ -213,30 +228,29 @@ class LogWatch:
                 return [watch for watch in self._watches.values() if stream in watch.wanted]
         return ()
 
-    # ---- words
+    # ---- status
 
-    def _status(self, watch: _Watch) -> str:
+    def _status(self, watch: _Watch) -> tuple[LogStatus, str]:
         followed = [self._followers[stream] for stream in watch.wanted if stream in self._followers]
         if not followed:
-            return _why_nothing_is_followed(watch)
-        if any(one.status == "streaming" for one in followed):
-            return f"streaming: {STREAMS} of {watch.of_jobs} jobs" if watch.of_jobs > STREAMS else "streaming"
-        silent = all(job.has_ended for job in watch.jobs) and min(one.empty_reads for one in followed) >= SURELY_EMPTY
-        worst = min((one.status for one in followed), key=_severity)
-        return "empty: the job wrote nothing" if silent and worst.startswith("waiting") else worst
+            return _idle_status(watch)
+        if any(one.status is LogStatus.STREAMING for one in followed):
+            return LogStatus.STREAMING, f"{MAX_STREAMS} of {watch.of_jobs} jobs" if watch.of_jobs > MAX_STREAMS else ""
+        worst = min(followed, key=lambda one: _WORST_FIRST.index(one.status))
+        read_enough = min(one.empty_reads for one in followed) >= EMPTY_AFTER_READS
+        if worst.status is LogStatus.WAITING and read_enough and all(job.has_ended for job in watch.jobs):
+            return LogStatus.EMPTY, "the job wrote nothing"
+        return worst.status, worst.detail
 
 
-def _why_nothing_is_followed(watch: _Watch) -> str:
+def _idle_status(watch: _Watch) -> tuple[LogStatus, str]:
     if watch.is_new:
-        return "waiting: the log is being opened"
+        return LogStatus.WAITING, OPENING
+    if not watch.jobs and watch.task_ids:
+        return LogStatus.MISSING, "no such task is known here"
     if not watch.jobs:
-        return "missing: no such task is known here" if watch.task_ids else "waiting: no job runs at present"
+        return LogStatus.WAITING, "no job runs at present"
     if all(job.has_ended for job in watch.jobs):
-        return "missing: AWS Batch names no log stream for it"
+        return LogStatus.MISSING, "AWS Batch names no log stream for it"
     states = ", ".join(sorted({job.state.value for job in watch.jobs}))
-    return f"waiting: nothing has been started yet ({states})"
-
-
-def _severity(status: str) -> int:
-    kinds = ("denied", "missing", "waiting", "empty")
-    return next((rank for rank, kind in enumerate(kinds) if status.startswith(kind)), len(kinds))
+    return LogStatus.WAITING, f"nothing has been started yet ({states})"

@@ -27,19 +27,19 @@ def record(path: Path) -> None:
     recorder = Recorder(path)
 
     def whole() -> FullState:
-        return FullState("demo", source.mirror.seq, snapshot(source), tuple(source.rows.values()))
+        return FullState("demo", source.replica.seq, snapshot(source), tuple(source.rows.values()))
 
     for _ in range(60 * MINUTES):
         clock.now += 1.0
         source.poll()
-        source.mirror.take_changed()
-        recorder.record(Tick("demo", source.mirror.seq, snapshot(source), tuple(source.rows.values())), whole)
+        source.replica.take_changed()
+        recorder.record(Tick("demo", source.replica.seq, snapshot(source), tuple(source.rows.values())), whole)
     recorder.close()
 
 
 def snapshot(source: DemoSource) -> Snapshot:
-    assert source.mirror.snapshot is not None
-    return source.mirror.snapshot
+    assert source.replica.snapshot is not None
+    return source.replica.snapshot
 
 
 @asynccontextmanager
@@ -72,5 +72,5 @@ async def test_a_recording_is_stopped_sped_up_and_jumped_in(tmp_path: Path) -> N
 
 
 def snapshot_time(source: ReplaySource) -> float:
-    assert source.mirror.snapshot is not None
-    return source.mirror.snapshot.at
+    assert source.replica.snapshot is not None
+    return source.replica.snapshot.at

@@ -42,12 +42,12 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAWS]:
 def engine_of(aws: LocalAWS) -> WatchedSource:
     """A made-up engine on the stack's queue."""
     source = WatchedSource(may_control=True)
-    snapshot = source.mirror.snapshot
+    snapshot = source.replica.snapshot
     assert snapshot is not None
     [manager] = snapshot.managers
     ours = msgspec.structs.replace(manager, queue=f"{PREFIX}-queue", region=REGION, endpoint=aws.endpoint)
     snapshot = msgspec.structs.replace(snapshot, managers=(ours,))
-    source.mirror.replace(FullState("demo", 0, snapshot, tuple(source.rows.values())), source.mirror.received_at)
+    source.replica.replace(FullState("demo", 0, snapshot, tuple(source.rows.values())), source.replica.received_at)
     return source
 
 

@@ -12,19 +12,19 @@ from console.tui.jobs.job_order import REKEY_S
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.totals import totals
 from engine.telemetry.client.replica import Replica
-from engine.telemetry.schema.messages import GetWindow, JobRow, JobState, Window
-from engine.telemetry.schema.query import SORTS, QueryError, ordered
-from tests.support.console.widget_samples import NOW, mirror_of, row, snapshot, task_id, tick
+from engine.telemetry.schema.messages import GetJobPage, JobPage, JobRow, JobState
+from engine.telemetry.schema.query import SORTS, QueryError, sort_rows
+from tests.support.console.widget_samples import NOW, replica_of, row, snapshot, task_id, tick
 
 STATES = list(JobState)
 jobs = st.lists(st.tuples(st.sampled_from(STATES), st.floats(0, 5_000)), max_size=40)
 
 
 def looking_at(rows: list[JobRow], height: int = 10) -> tuple[JobsView, Replica]:
-    view, mirror = JobsView(), mirror_of(rows)
+    view, replica = JobsView(), replica_of(rows)
     view.resize(height)
-    view.refresh(mirror)
-    return view, mirror
+    view.refresh(replica)
+    return view, replica
 
 
 def ids(view: JobsView) -> list[str]:
@@ -34,9 +34,9 @@ def ids(view: JobsView) -> list[str]:
 @given(jobs)
 def test_the_states_sum_is_the_total_and_the_number_of_unfiltered_rows(made: list[tuple[JobState, float]]) -> None:
     rows = [row(number, state, since=since) for number, (state, since) in enumerate(made)]
-    view, mirror = looking_at(rows)
-    assert mirror.snapshot is not None
-    assert totals(mirror.snapshot).total == view.total == view.matching == len(rows)
+    view, replica = looking_at(rows)
+    assert replica.snapshot is not None
+    assert totals(replica.snapshot).total == view.total == view.matching == len(rows)
 
 
 @given(
@@ -53,18 +53,18 @@ def test_following_changes_gives_the_list_that_sorting_everything_would(
     descending: bool,
     words: str,
 ) -> None:
-    view, mirror = looking_at([row(number, state, since=since) for number, (state, since) in enumerate(made)])
+    view, replica = looking_at([row(number, state, since=since) for number, (state, since) in enumerate(made)])
     view.set_sort(sort, descending)
     view.set_filter(words)
     for changes in later:
-        tick(mirror, [row(number * 3, state, since=since) for number, (state, since) in enumerate(changes)])
-        view.refresh(mirror)
-    tick(mirror, at=NOW + 2 * REKEY_S)
-    view.refresh(mirror)
+        tick(replica, [row(number * 3, state, since=since) for number, (state, since) in enumerate(changes)])
+        view.refresh(replica)
+    tick(replica, at=NOW + 2 * REKEY_S)
+    view.refresh(replica)
     other = JobsView()
     other.set_sort(sort, descending)
     other.set_filter(words)
-    fresh = mirror_of(mirror.rows.values())
+    fresh = replica_of(replica.rows.values())
     tick(fresh, at=NOW + 2 * REKEY_S)
     other.refresh(fresh)
     assert ids(view) == ids(other)
@@ -76,7 +76,7 @@ def test_the_order_is_the_one_that_the_engine_would_make(sort: str) -> None:
     view, _ = looking_at(rows)
     view.set_sort(sort)
     by_id = sorted(rows, key=lambda found: found.task_id)
-    assert ids(view) == [found.task_id for found in ordered(by_id, sort, NOW)]
+    assert ids(view) == [found.task_id for found in sort_rows(by_id, sort, NOW)]
 
 
 @given(
@@ -88,14 +88,14 @@ def test_the_order_is_the_one_that_the_engine_would_make(sort: str) -> None:
 def test_the_selected_job_stays_selected_on_its_line_while_others_come_and_go(
     numbers: list[int], chosen: int, changes: list[tuple[int, JobState]], sort: str
 ) -> None:
-    view, mirror = looking_at([row(number) for number in numbers], height=5)
+    view, replica = looking_at([row(number) for number in numbers], height=5)
     view.move_to(chosen % len(numbers))
     selected = view.selected
     assert selected is not None
     others = {task_id(number): row(number, state) for number, state in changes if task_id(number) != selected}
-    gone = {found for found in mirror.rows if found != selected and found not in others and int(found, 16) % 3 == 0}
-    tick(mirror, others.values(), gone)
-    for step in (lambda: view.refresh(mirror), lambda: view.set_sort(sort)):
+    gone = {found for found in replica.rows if found != selected and found not in others and int(found, 16) % 3 == 0}
+    tick(replica, others.values(), gone)
+    for step in (lambda: view.refresh(replica), lambda: view.set_sort(sort)):
         line = line_of(view)
         step()
         assert view.selected == selected
@@ -111,29 +111,29 @@ def line_of(view: JobsView) -> int:
 
 
 def test_when_the_selected_job_vanishes_the_next_one_is_selected_and_a_note_says_so() -> None:
-    view, mirror = looking_at([row(number) for number in range(5)])
+    view, replica = looking_at([row(number) for number in range(5)])
     view.set_sort("function")
     view.move_to(2)
-    tick(mirror, removed=[task_id(2)])
-    view.refresh(mirror)
+    tick(replica, removed=[task_id(2)])
+    view.refresh(replica)
     assert view.selected == task_id(3)
     assert "next one is selected" in view.take_note()
     assert view.take_note() == ""
 
 
 def test_a_job_that_no_longer_fits_the_filter_is_told_apart_from_one_that_is_gone() -> None:
-    view, mirror = looking_at([row(number) for number in range(3)])
+    view, replica = looking_at([row(number) for number in range(3)])
     view.set_filter("=RUNNING")
     view.move_to(0)
-    tick(mirror, [row(0, JobState.SUCCEEDED)])
-    view.refresh(mirror)
+    tick(replica, [row(0, JobState.SUCCEEDED)])
+    view.refresh(replica)
     assert "no longer fits the filter" in view.note
 
 
 def test_nothing_is_selected_before_somebody_moves_so_that_the_most_urgent_stays_on_top() -> None:
-    view, mirror = looking_at([row(number) for number in range(30)])
-    tick(mirror, [row(99, JobState.FAILED)])
-    view.refresh(mirror)
+    view, replica = looking_at([row(number) for number in range(30)])
+    tick(replica, [row(99, JobState.FAILED)])
+    view.refresh(replica)
     assert (view.selected, view.top) == (None, 0)
     first = view.visible()[0]
     assert first is not None
@@ -141,31 +141,31 @@ def test_nothing_is_selected_before_somebody_moves_so_that_the_most_urgent_stays
 
 
 def test_marks_are_ids_and_an_action_is_about_exactly_these() -> None:
-    view, mirror = looking_at([row(number) for number in range(6)])
+    view, replica = looking_at([row(number) for number in range(6)])
     view.set_sort("function")
     for index in (1, 4):
         view.move_to(index)
         view.toggle_mark()
-    tick(mirror, [row(9, JobState.FAILED)])
-    view.refresh(mirror)
+    tick(replica, [row(9, JobState.FAILED)])
+    view.refresh(replica)
     view.set_sort("urgency")
     view.move_to(0)
     assert view.targets() == (task_id(1), task_id(4))
 
 
 def test_a_marked_job_that_changed_its_state_since_is_told() -> None:
-    view, mirror = looking_at([row(1), row(2)])
+    view, replica = looking_at([row(1), row(2)])
     view.mark_all()
-    tick(mirror, [row(2, JobState.SUCCEEDED)])
-    view.refresh(mirror)
+    tick(replica, [row(2, JobState.SUCCEEDED)])
+    view.refresh(replica)
     assert [(then.state, now.state) for then, now in view.changed_marks()] == [(JobState.RUNNING, JobState.SUCCEEDED)]
 
 
 def test_a_marked_job_that_is_gone_loses_its_mark_with_a_note() -> None:
-    view, mirror = looking_at([row(1), row(2)])
+    view, replica = looking_at([row(1), row(2)])
     view.mark_all()
-    tick(mirror, removed=[task_id(2)])
-    view.refresh(mirror)
+    tick(replica, removed=[task_id(2)])
+    view.refresh(replica)
     assert view.targets() == (task_id(1),)
     assert view.note == "1 marked job is gone"
 
@@ -196,10 +196,10 @@ def test_a_filter_that_makes_no_sense_changes_nothing() -> None:
 
 
 def test_a_job_becomes_stuck_by_time_alone_and_moves_to_the_top() -> None:
-    view, mirror = looking_at([row(1, JobState.FAILED), row(2, JobState.RUNNABLE, since=599)])
+    view, replica = looking_at([row(1, JobState.FAILED), row(2, JobState.RUNNABLE, since=599)])
     assert (view.stuck_count, ids(view)[0]) == (0, task_id(1))
-    tick(mirror, at=NOW + 2)
-    view.refresh(mirror)
+    tick(replica, at=NOW + 2)
+    view.refresh(replica)
     assert (view.stuck_count, ids(view)[0]) == (1, task_id(2))
 
 
@@ -219,25 +219,25 @@ def test_the_next_state_is_one_step_away() -> None:
     assert view.selected_index == 4
 
 
-def windowed(total: int) -> tuple[JobsView, Replica, list[JobRow]]:
+def paged(total: int) -> tuple[JobsView, Replica, list[JobRow]]:
     rows = [row(number, since=1000 - number / 10) for number in range(total)]
-    view, mirror = JobsView(), Replica()
-    mirror.snapshot, mirror.version = snapshot(rows[:1], windowed=True), 1
+    view, replica = JobsView(), Replica()
+    replica.snapshot, replica.version = snapshot(rows[:1], paged=True), 1
     view.resize(10)
-    view.refresh(mirror)
-    return view, mirror, rows
+    view.refresh(replica)
+    return view, replica, rows
 
 
-def answer(view: JobsView, rows: list[JobRow]) -> GetWindow:
+def answer(view: JobsView, rows: list[JobRow]) -> GetJobPage:
     asked = view.wanted_window()
     assert asked is not None
     found = tuple(rows[asked.offset : asked.offset + asked.limit])
-    view.show_window(asked, Window(found, len(rows), len(rows), NOW))
+    view.show_window(asked, JobPage(found, len(rows), len(rows), NOW))
     return asked
 
 
 def test_of_too_many_jobs_a_window_around_the_screen_is_asked_for() -> None:
-    view, _, rows = windowed(5_000)
+    view, _, rows = paged(5_000)
     assert answer(view, rows).offset == 0
     assert (view.matching, view.total, view.stuck_count) == (5_000, 5_000, None)
     view.move_to(3_000)
@@ -248,7 +248,7 @@ def test_of_too_many_jobs_a_window_around_the_screen_is_asked_for() -> None:
 
 
 def test_a_windows_selection_stays_an_id_though_it_left_the_window() -> None:
-    view, _, rows = windowed(5_000)
+    view, _, rows = paged(5_000)
     answer(view, rows)
     view.move_to(3)
     view.scroll(4_000)
@@ -257,7 +257,7 @@ def test_a_windows_selection_stays_an_id_though_it_left_the_window() -> None:
 
 
 def test_the_cursor_arrives_where_it_was_sent_when_the_job_there_has_come() -> None:
-    view, _, rows = windowed(5_000)
+    view, _, rows = paged(5_000)
     answer(view, rows)
     view.move_to(4_999)
     assert view.targets() == ()
@@ -266,9 +266,9 @@ def test_the_cursor_arrives_where_it_was_sent_when_the_job_there_has_come() -> N
 
 
 def test_an_answer_to_an_older_filter_is_left_aside() -> None:
-    view, _, rows = windowed(100)
+    view, _, rows = paged(100)
     asked = view.wanted_window()
     assert asked is not None
     view.set_filter("fn_1")
-    view.show_window(asked, Window(tuple(rows), 100, 100, NOW))
+    view.show_window(asked, JobPage(tuple(rows), 100, 100, NOW))
     assert view.matching == 0

@@ -17,7 +17,7 @@ from console.tui.drawing.glyphs import ASCII
 from console.tui.stack.model import Provisioning
 from console.tui.state import Quit
 from engine.telemetry.client.replica import Replica
-from engine.telemetry.schema.messages import MIRROR_LIMIT, JobState
+from engine.telemetry.schema.messages import REPLICA_LIMIT, JobState
 from tests.support.console.frozen_console import (
     Look,
     connecting,
@@ -109,7 +109,7 @@ def test_dashboard_while_nothing_can_be_submitted(same: Matches) -> None:
 
 
 def test_dashboard_of_two_managers_with_more_jobs_than_a_console_keeps(same: Matches) -> None:
-    assert same(Look(demo(MIRROR_LIMIT + 1, managers=("pricing-spot", "risk-gpu"))), LARGE, ["j"])
+    assert same(Look(demo(REPLICA_LIMIT + 1, managers=("pricing-spot", "risk-gpu"))), LARGE, ["j"])
 
 
 def test_dashboard_while_a_filter_is_typed(same: Matches) -> None:
@@ -308,7 +308,7 @@ def test_replay(same: Matches, size: Size, tmp_path: Path) -> None:
 
 def test_replay_of_nothing(same: Matches) -> None:
     source = demo(0)
-    source.mirror = Replica()
+    source.replica = Replica()
     assert same(Look(source), SMALL)
 
 

@@ -14,15 +14,15 @@ from console.tui.widgets.job_table import JobTable
 from console.tui.widgets.line_table import LineTable
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import FullState, JobRow, JobState
-from tests.support.console.widget_samples import mirror_of, row, snapshot, task_id, tick
+from tests.support.console.widget_samples import replica_of, row, snapshot, task_id, tick
 
 
 class Alone(App[None]):
     """A table and nothing else."""
 
-    def __init__(self, mirror: Replica, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(self, replica: Replica, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
-        self.view, self.mirror = JobsView(), mirror
+        self.view, self.replica = JobsView(), replica
         self.table = JobTable(self.view, glyphs=glyphs)
         self.asked: list[str] = []
         self.opened = 0
@@ -34,7 +34,7 @@ class Alone(App[None]):
         self.feed()
 
     def feed(self) -> None:
-        self.view.refresh(self.mirror)
+        self.view.refresh(self.replica)
         self.table.show(age_s=1)
 
     def on_line_table_sort_requested(self, message: LineTable.SortRequested) -> None:
@@ -69,7 +69,7 @@ def painted(monkeypatch: pytest.MonkeyPatch) -> list[Region]:
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60), (30, 5), (12, 3)])
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
 async def test_every_line_is_as_wide_as_the_table(size: tuple[int, int], glyphs: Glyphs) -> None:
-    app = Alone(mirror_of([*many(), row(99, JobState.FAILED, function="漢字" * 20, reason="é\u0301" * 90)]), glyphs)
+    app = Alone(replica_of([*many(), row(99, JobState.FAILED, function="漢字" * 20, reason="é\u0301" * 90)]), glyphs)
     async with app.run_test(size=size):
         assert {line_width(line) for line in app.table.lines} == {size[0]}
         assert len(app.table.lines) == size[1]
@@ -77,7 +77,7 @@ async def test_every_line_is_as_wide_as_the_table(size: tuple[int, int], glyphs:
 
 
 async def test_at_eighty_columns_the_important_columns_are_left() -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(80, 24)):
         head = table_lines(app)[1]
         assert [word for word in ("STATE", "FUNCTION", "TASK", "ROUTE", "FOR", "REASON") if word not in head] == []
@@ -85,7 +85,7 @@ async def test_at_eighty_columns_the_important_columns_are_left() -> None:
 
 
 async def test_nothing_is_painted_while_nothing_changes(painted: list[Region]) -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)) as pilot:
         await pilot.pause()
         painted.clear()
@@ -94,13 +94,13 @@ async def test_nothing_is_painted_while_nothing_changes(painted: list[Region]) -
 
 
 async def test_only_what_changed_is_painted(painted: list[Region]) -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)) as pilot:
         app.view.set_sort("function")
         app.feed()
         await pilot.pause()
         painted.clear()
-        tick(app.mirror, [row(2, since=20.0, reason="now with a reason")], at=app.view.now)
+        tick(app.replica, [row(2, since=20.0, reason="now with a reason")], at=app.view.now)
         app.feed()
         (region,) = painted
         assert region.height == 1
@@ -108,7 +108,7 @@ async def test_only_what_changed_is_painted(painted: list[Region]) -> None:
 
 
 async def test_one_step_of_the_cursor_paints_two_rows_and_the_footer(painted: list[Region]) -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)) as pilot:
         app.view.move_to(3)
         app.table.redraw()
@@ -120,7 +120,7 @@ async def test_one_step_of_the_cursor_paints_two_rows_and_the_footer(painted: li
 
 
 async def test_the_selected_row_and_the_marked_one_are_seen_without_colour() -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)):
         app.view.move_to(0)
         app.view.toggle_mark()
@@ -132,14 +132,14 @@ async def test_the_selected_row_and_the_marked_one_are_seen_without_colour() -> 
 
 
 async def test_a_stuck_job_has_a_sign_of_its_own() -> None:
-    app = Alone(mirror_of([row(1, JobState.RUNNABLE, since=601), row(2, JobState.RUNNABLE)]))
+    app = Alone(replica_of([row(1, JobState.RUNNABLE, since=601), row(2, JobState.RUNNABLE)]))
     async with app.run_test(size=(100, 20)):
         lines = table_lines(app)
         assert ("▲ RUNNABLE" in lines[2], "◔ RUNNABLE" in lines[3]) == (True, True)
 
 
 async def test_a_click_selects_a_double_click_opens_and_a_head_sorts() -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)) as pilot:
         await pilot.click(JobTable, offset=(10, 4))
         assert app.view.selected_index == 2
@@ -150,14 +150,14 @@ async def test_a_click_selects_a_double_click_opens_and_a_head_sorts() -> None:
 
 
 async def test_a_click_below_the_last_row_selects_nothing() -> None:
-    app = Alone(mirror_of(many(2)))
+    app = Alone(replica_of(many(2)))
     async with app.run_test(size=(100, 20)) as pilot:
         await pilot.click(JobTable, offset=(10, 12))
         assert app.view.selected is None
 
 
 async def test_the_wheel_moves_the_list_and_leaves_the_selection() -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)) as pilot:
         app.view.move_to(0)
         await pilot._post_mouse_events([MouseScrollDown], JobTable, offset=(5, 5))
@@ -165,7 +165,7 @@ async def test_the_wheel_moves_the_list_and_leaves_the_selection() -> None:
 
 
 async def test_the_scroll_bar_shows_where_the_screen_is() -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)):
 
         def bar() -> list[int]:
@@ -179,7 +179,7 @@ async def test_the_scroll_bar_shows_where_the_screen_is() -> None:
 
 
 async def test_a_manager_has_a_column_only_when_there_are_several() -> None:
-    app = Alone(mirror_of([row(1), row(2, manager="gpu")]))
+    app = Alone(replica_of([row(1), row(2, manager="gpu")]))
     async with app.run_test(size=(120, 20)):
         assert "MANAGER" not in app.table.text
         app.table.show(several_managers=True)
@@ -191,7 +191,7 @@ async def test_an_empty_table_says_why_it_is_empty() -> None:
     async with app.run_test(size=(80, 10)):
         assert "nothing heard" in app.table.text
         assert "jobs – " in app.table.text
-        app.mirror.replace(FullState("engine", 0, snapshot([])), 0.0)
+        app.replica.replace(FullState("engine", 0, snapshot([])), 0.0)
         app.feed()
         assert "no jobs yet" in app.table.text
         app.view.set_filter("x")
@@ -200,7 +200,7 @@ async def test_an_empty_table_says_why_it_is_empty() -> None:
 
 
 async def test_stale_rows_stay_on_the_screen_and_say_so() -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)):
         app.table.show(stale=True)
         assert "STALE" in table_lines(app)[0]
@@ -208,7 +208,7 @@ async def test_stale_rows_stay_on_the_screen_and_say_so() -> None:
 
 
 async def test_random_sizes_leave_the_model_as_it_was() -> None:
-    app = Alone(mirror_of(many()))
+    app = Alone(replica_of(many()))
     async with app.run_test(size=(100, 20)) as pilot:
         app.view.move_to(17)
         app.view.toggle_mark()

@@ -1,4 +1,4 @@
-"""A looker and an engine over real sockets: in good times, in bad ones, and with somebody who sends nonsense."""
+"""Client and engine over real sockets: in good times, in bad ones, and with a peer that sends nonsense."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from engine.telemetry.client.client import READ_ONLY, TelemetryClient
-from engine.telemetry.client.link_watch import LOST_AFTER, STALE_AFTER
+from engine.telemetry.client.link_watch import LOST_AFTER_S, STALE_AFTER_S
 from engine.telemetry.client.source import LinkState
 from engine.telemetry.endpoints import Endpoint
 from engine.telemetry.schema import wire
@@ -23,12 +23,12 @@ from engine.telemetry.schema.messages import (
     CancelJobs,
     Done,
     GetJob,
-    GetWindow,
+    GetJobPage,
     Hello,
+    JobPage,
     JobState,
     Refusal,
     Welcome,
-    Window,
 )
 from tests.support.engine.telemetry_samples import VITALS, row, snapshot, task_id
 from tests.support.engine.telemetry_stand_in import StandIn, settle
@@ -70,49 +70,49 @@ def client(endpoint: Endpoint, engine: StandIn, clock: Clock) -> Iterator[Teleme
 
 
 def live(client: TelemetryClient, engine: StandIn) -> None:
-    """Connected on all sockets, the mirror complete, and what is published next arrives."""
-    settle(client, lambda: client.may_control and client.mirror.complete and engine.heard, engine)
+    """Connected on all sockets, the replica complete, and what is published next arrives."""
+    settle(client, lambda: client.may_control and client.replica.complete and engine.heard, engine)
 
 
-def answer_of(client: TelemetryClient, engine: StandIn, request: GetWindow | CancelJobs | GetJob) -> Answer:
+def answer_of(client: TelemetryClient, engine: StandIn, request: GetJobPage | CancelJobs | GetJob) -> Answer:
     answers: list[Answer] = []
     client.ask(request, answers.append)
     settle(client, lambda: bool(answers), engine)
     return answers[0]
 
 
-def test_the_mirror_follows_the_engine(client: TelemetryClient, engine: StandIn) -> None:
+def test_the_replica_follows_the_engine(client: TelemetryClient, engine: StandIn) -> None:
     engine.rows = {task_id(1): row(1)}
     live(client, engine)
     engine.change(row(1, JobState.SUCCEEDED), row(2))
-    settle(client, lambda: client.mirror.seq == engine.seq, engine)
-    assert client.mirror.rows == engine.rows
+    settle(client, lambda: client.replica.seq == engine.seq, engine)
+    assert client.replica.rows == engine.rows
     assert client.link.state is LinkState.LIVE
     assert client.link.detail == ""
 
 
 def test_polling_says_whether_anything_changed(client: TelemetryClient, engine: StandIn) -> None:
     live(client, engine)
-    settle(client, lambda: client.mirror.seq == engine.seq, engine)
+    settle(client, lambda: client.replica.seq == engine.seq, engine)
     assert not client.poll()
     engine.change(row(1))
-    settle(client, lambda: client.mirror.seq == engine.seq, engine)
-    assert client.mirror.take_changed() >= {task_id(1)}
+    settle(client, lambda: client.replica.seq == engine.seq, engine)
+    assert client.replica.take_changed() >= {task_id(1)}
 
 
 def test_a_gap_is_healed_by_asking_for_everything(client: TelemetryClient, engine: StandIn) -> None:
     live(client, engine)
     engine.change(row(5), lose=True)
     engine.change(row(6))
-    settle(client, lambda: client.mirror.skipped > 0 and client.mirror.complete, engine)
-    assert set(client.mirror.rows) == {task_id(5), task_id(6)}
+    settle(client, lambda: client.replica.skipped > 0 and client.replica.complete, engine)
+    assert set(client.replica.rows) == {task_id(5), task_id(6)}
 
 
 def test_questions_get_their_own_answers(client: TelemetryClient, engine: StandIn) -> None:
     live(client, engine)
     engine.rows = {task_id(1): row(1), task_id(2): row(2, JobState.FAILED)}
-    found = answer_of(client, engine, GetWindow(filter="=FAILED"))
-    assert isinstance(found, Window)
+    found = answer_of(client, engine, GetJobPage(filter="=FAILED"))
+    assert isinstance(found, JobPage)
     assert [each.task_id for each in found.rows] == [task_id(2)]
     assert isinstance(answer_of(client, engine, GetJob("zz")), Refusal)
 
@@ -122,7 +122,7 @@ def test_control_goes_to_the_control_socket(client: TelemetryClient, engine: Sta
     assert answer_of(client, engine, CancelJobs((task_id(1),))) == Done("cancelled 1")
 
 
-def test_a_read_only_looker_sends_no_control_request(endpoint: Endpoint, engine: StandIn) -> None:
+def test_a_read_only_viewer_sends_no_control_request(endpoint: Endpoint, engine: StandIn) -> None:
     client = TelemetryClient(endpoint)
     try:
         assert answer_of(client, engine, CancelJobs((task_id(1),))) == Refusal(READ_ONLY)
@@ -132,10 +132,10 @@ def test_a_read_only_looker_sends_no_control_request(endpoint: Endpoint, engine:
         client.close()
 
 
-def test_a_looker_that_may_only_view_is_told_so(client: TelemetryClient, engine: StandIn) -> None:
+def test_a_viewer_that_may_only_view_is_told_so(client: TelemetryClient, engine: StandIn) -> None:
     engine.answers[Hello] = Welcome("e1", VITALS, (), may_control=False)
     settle(client, lambda: any(isinstance(request, Hello) for request in engine.asked), engine)
-    settle(client, lambda: client.mirror.complete, engine)
+    settle(client, lambda: client.replica.complete, engine)
     answer = answer_of(client, engine, CancelJobs((task_id(1),)))
     assert isinstance(answer, Refusal)
     assert "may only view" in answer.text
@@ -154,15 +154,15 @@ def test_no_answer_is_a_refusal_after_a_while(client: TelemetryClient, engine: S
 
 def test_silence_is_stale_then_lost_then_live_again(client: TelemetryClient, engine: StandIn, clock: Clock) -> None:
     live(client, engine)
-    clock.ahead += STALE_AFTER + 1
+    clock.ahead += STALE_AFTER_S + 1
     client.poll()
     assert (client.link.state, client.link.detail) == (LinkState.STALE, "STALE 4 s")
-    clock.ahead += LOST_AFTER - STALE_AFTER
+    clock.ahead += LOST_AFTER_S - STALE_AFTER_S
     client.poll()
     assert client.link.state is LinkState.LOST
     assert client.link.detail.startswith("ENGINE LOST ")
     assert client.link.detail.endswith(", retry in 1 s")
-    assert client.mirror.snapshot is not None, "what was known last stays"
+    assert client.replica.snapshot is not None, "what was known last stays"
     clock.ahead += 1
     settle(client, lambda: client.link.state is LinkState.LIVE, engine)
 
@@ -187,9 +187,9 @@ def test_an_engine_that_starts_again_is_found_again(
     successor = StandIn(endpoint, engine="e2")
     successor.rows = {task_id(9): row(9)}
     try:
-        settle(client, lambda: client.mirror.engine == "e2" and client.mirror.complete, successor)
+        settle(client, lambda: client.replica.engine == "e2" and client.replica.complete, successor)
         assert client.link.state is LinkState.LIVE
-        assert client.mirror.rows == successor.rows
+        assert client.replica.rows == successor.rows
     finally:
         successor.close()
 
@@ -203,7 +203,7 @@ def test_requests_never_wait_for_a_later_engine(endpoint: Endpoint, clock: Clock
     client.poll()
     late = StandIn(endpoint)
     try:
-        settle(client, lambda: client.mirror.complete, late)
+        settle(client, lambda: client.replica.complete, late)
         assert isinstance(answers[0], Refusal)
         assert "no connection" in answers[0].text
         assert not any(isinstance(request, CancelJobs) for request in late.asked)
@@ -228,7 +228,7 @@ def test_garbage_is_nobodys_end(client: TelemetryClient, engine: StandIn) -> Non
         engine.publisher.send(frame)
         client._connection.send(frame, control=False)
     engine.change(row(1))
-    settle(client, lambda: client.mirror.seq == engine.seq, engine)
+    settle(client, lambda: client.replica.seq == engine.seq, engine)
     assert client.link.state is LinkState.LIVE
 
 
@@ -237,7 +237,7 @@ def test_a_frame_above_the_limit_is_dropped_and_the_link_heals(client: Telemetry
     engine.publisher.send(b"\0" * (MAX_MESSAGE_BYTES + 1))
     settle(client, lambda: client.link.state is LinkState.LOST, engine)
     settle(client, lambda: client.link.state is LinkState.LIVE, engine)
-    assert client.mirror.complete
+    assert client.replica.complete
 
 
 @pytest.mark.parametrize(
@@ -265,8 +265,8 @@ def test_an_answer_of_another_version_is_refused_too(client: TelemetryClient, en
 
 def test_a_full_state_is_there_before_the_first_tick(client: TelemetryClient, engine: StandIn) -> None:
     engine.rows = {task_id(1): row(1)}
-    settle(client, lambda: client.mirror.complete, engine)
-    assert client.mirror.snapshot == snapshot()
+    settle(client, lambda: client.replica.complete, engine)
+    assert client.replica.snapshot == snapshot()
     assert client.link.state is LinkState.LIVE
 
 

@@ -1,4 +1,4 @@
-"""Filters and orders: what fits, what comes first, and what is said about a filter that makes no sense."""
+"""Filters and orders: what fits, what comes first, and how a filter that makes no sense is refused."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.telemetry.schema.messages import WINDOW_LIMIT, GetWindow, JobRow, JobState, Route
-from engine.telemetry.schema.query import CODES, SORTS, QueryError, ordered, parse_filter, stuck, window
+from engine.telemetry.schema.messages import PAGE_LIMIT, GetJobPage, JobRow, JobState, Route
+from engine.telemetry.schema.query import CODES, SORTS, QueryError, is_stuck, make_page, parse_filter, sort_rows
 from tests.support.engine.telemetry_samples import NOW, row
 
 ROW = row(
@@ -89,7 +89,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(text: str, names: str) -
 
 def test_an_unknown_order_is_refused() -> None:
     with pytest.raises(QueryError, match="urgency"):
-        ordered([ROW], "beauty", NOW)
+        sort_rows([ROW], "beauty", NOW)
 
 
 def test_every_state_has_a_code_of_its_own_that_finds_it_alone() -> None:
@@ -100,10 +100,10 @@ def test_every_state_has_a_code_of_its_own_that_finds_it_alone() -> None:
 
 
 def test_stuck_is_waiting_too_long_or_waiting_with_a_reason() -> None:
-    assert stuck(row(1, JobState.RUNNABLE, since=NOW - 601), NOW)
-    assert stuck(row(1, JobState.RUNNABLE, since=NOW - 1, reason="MISCONFIGURATION:…"), NOW)
-    assert not stuck(row(1, JobState.RUNNABLE, since=NOW - 599), NOW)
-    assert not stuck(row(1, JobState.RUNNING, since=NOW - 9999, reason="x"), NOW)
+    assert is_stuck(row(1, JobState.RUNNABLE, since=NOW - 601), NOW)
+    assert is_stuck(row(1, JobState.RUNNABLE, since=NOW - 1, reason="MISCONFIGURATION:…"), NOW)
+    assert not is_stuck(row(1, JobState.RUNNABLE, since=NOW - 599), NOW)
+    assert not is_stuck(row(1, JobState.RUNNING, since=NOW - 9999, reason="x"), NOW)
 
 
 def test_the_most_urgent_are_the_stuck_then_the_failed_then_the_longest_waiting() -> None:
@@ -115,7 +115,7 @@ def test_the_most_urgent_are_the_stuck_then_the_failed_then_the_longest_waiting(
         row(5, JobState.RUNNABLE, since=NOW - 5),
         row(6, JobState.RUNNABLE, since=NOW - 5000),
     ]
-    assert [int(each.task_id, 16) for each in ordered(rows, "urgency", NOW)] == [6, 4, 5, 3, 2, 1]
+    assert [int(each.task_id, 16) for each in sort_rows(rows, "urgency", NOW)] == [6, 4, 5, 3, 2, 1]
 
 
 states = st.sampled_from(list(JobState))
@@ -138,8 +138,8 @@ rows_of_all_kinds = st.lists(
 def test_a_window_is_a_part_of_the_whole_order(
     rows: list[JobRow], sort: str, descending: bool, offset: int, limit: int
 ) -> None:
-    whole = window(rows, GetWindow(sort=sort, descending=descending), NOW)
-    part = window(rows, GetWindow(sort=sort, descending=descending, offset=offset, limit=limit), NOW)
+    whole = make_page(rows, GetJobPage(sort=sort, descending=descending), NOW)
+    part = make_page(rows, GetJobPage(sort=sort, descending=descending, offset=offset, limit=limit), NOW)
     assert part.rows == whole.rows[offset : offset + limit]
     assert (part.matching, part.total) == (len(rows), len(rows))
     assert sorted(each.task_id for each in whole.rows) == sorted(each.task_id for each in rows)
@@ -147,16 +147,16 @@ def test_a_window_is_a_part_of_the_whole_order(
 
 @given(rows_of_all_kinds, st.sampled_from(["=RUN", "!=RUN", "reason:x", "age>1h", "size>4k"]))
 def test_a_filter_and_its_opposite_share_out_all_rows(rows: list[JobRow], text: str) -> None:
-    fitting = window(rows, GetWindow(filter=text), NOW)
-    others = window(rows, GetWindow(filter=f"!{text}"), NOW)
+    fitting = make_page(rows, GetJobPage(filter=text), NOW)
+    others = make_page(rows, GetJobPage(filter=f"!{text}"), NOW)
     assert fitting.matching + others.matching == len(rows)
 
 
 def test_a_window_is_bounded_and_of_one_manager() -> None:
-    rows = [row(number, manager="a" if number % 2 else "b") for number in range(2 * WINDOW_LIMIT + 20)]
-    found = window(rows, GetWindow(manager="a", limit=10**9), NOW)
-    assert (len(found.rows), found.matching, found.total) == (WINDOW_LIMIT, WINDOW_LIMIT + 10, len(rows))
-    assert window(rows, GetWindow(offset=-5, limit=-5), NOW).rows == ()
+    rows = [row(number, manager="a" if number % 2 else "b") for number in range(2 * PAGE_LIMIT + 20)]
+    found = make_page(rows, GetJobPage(manager="a", limit=10**9), NOW)
+    assert (len(found.rows), found.matching, found.total) == (PAGE_LIMIT, PAGE_LIMIT + 10, len(rows))
+    assert make_page(rows, GetJobPage(offset=-5, limit=-5), NOW).rows == ()
 
 
 def test_ended_rows_age_no_more() -> None:

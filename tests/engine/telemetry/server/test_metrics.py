@@ -1,4 +1,4 @@
-"""What Prometheus reads: the console's totals, and nothing where nothing is known."""
+"""Prometheus metrics: the console's totals, and no sample for what is unknown."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Windows are shared by those who ask for the same, and never made more often than they may cost."""
+"""Cache of job pages: shared by equal requests, and never made more often than they may cost."""
 
 from __future__ import annotations
 
 import pytest
 
-from engine.telemetry.schema.messages import GetWindow, JobRow, JobState
+from engine.telemetry.schema.messages import GetJobPage, JobRow, JobState
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.pages import KEPT, Pages
+from engine.telemetry.server.pages import CACHED_PAGES, PageCache
 from tests.support.engine.managed_tasks import Clock
 from tests.support.engine.telemetry_samples import row
 
@@ -16,7 +16,7 @@ class Rows:
         self.asked = 0
         self.clock = Clock(0.0)
         self.seconds_each = 0.0
-        self.windows = Pages(self._rows, self.clock, self.clock)
+        self.pages = PageCache(self._rows, self.clock, self.clock)
 
     def _rows(self) -> list[JobRow]:
         self.asked += 1
@@ -25,46 +25,46 @@ class Rows:
 
 
 async def test_a_part_of_what_fits_comes_with_both_totals() -> None:
-    window = await Rows().windows.get(GetWindow(filter="=RUNNING", offset=40, limit=20))
-    assert (len(window.rows), window.matching, window.total) == (10, 50, 100)
+    page = await Rows().pages.get(GetJobPage(filter="=RUNNING", offset=40, limit=20))
+    assert (len(page.rows), page.matching, page.total) == (10, 50, 100)
 
 
 async def test_the_same_question_within_a_tick_is_answered_once() -> None:
     rows = Rows()
     for offset in range(5):
-        await rows.windows.get(GetWindow(offset=offset))
-    await rows.windows.get(GetWindow(filter="=FAILED"))
+        await rows.pages.get(GetJobPage(offset=offset))
+    await rows.pages.get(GetJobPage(filter="=FAILED"))
     assert rows.asked == 2
 
 
-async def test_after_a_tick_it_is_made_anew() -> None:
+async def test_after_a_tick_it_is_made_again() -> None:
     rows = Rows()
-    await rows.windows.get(GetWindow())
+    await rows.pages.get(GetJobPage())
     rows.clock.now += 0.6
-    await rows.windows.get(GetWindow())
+    await rows.pages.get(GetJobPage())
     assert rows.asked == 2
 
 
 async def test_one_that_costs_much_is_kept_longer() -> None:
     rows = Rows()
     rows.seconds_each = 0.3
-    await rows.windows.get(GetWindow())
+    await rows.pages.get(GetJobPage())
     rows.clock.now += 2.9
-    await rows.windows.get(GetWindow())
+    await rows.pages.get(GetJobPage())
     assert rows.asked == 1
 
 
 async def test_few_different_questions_are_remembered() -> None:
     rows = Rows()
-    for number in range(KEPT + 1):
-        await rows.windows.get(GetWindow(filter=f"id:{number}"))
-    await rows.windows.get(GetWindow(filter="id:0"))
-    assert rows.asked == KEPT + 2
+    for number in range(CACHED_PAGES + 1):
+        await rows.pages.get(GetJobPage(filter=f"id:{number}"))
+    await rows.pages.get(GetJobPage(filter="id:0"))
+    assert rows.asked == CACHED_PAGES + 2
 
 
-async def test_a_filter_that_nobody_understands_is_refused_and_not_kept() -> None:
+async def test_a_filter_that_makes_no_sense_is_refused_and_not_kept() -> None:
     rows = Rows()
     for _ in range(2):
         with pytest.raises(QueryError):
-            await rows.windows.get(GetWindow(sort="colour"))
+            await rows.pages.get(GetJobPage(sort="colour"))
     assert rows.asked == 2

@@ -1,4 +1,4 @@
-"""What is published when, and that nothing is made for nobody."""
+"""Publisher of ticks: what is published when, and that nothing is made without subscribers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 import zmq
 
 from engine.telemetry.endpoints import Endpoint
-from engine.telemetry.schema.messages import MIRROR_LIMIT, Tick
+from engine.telemetry.schema.messages import REPLICA_LIMIT, Tick
 from engine.telemetry.schema.wire import decode_tick
 from engine.telemetry.server.publisher import Publisher
-from engine.telemetry.server.snapshot_builder import MIRRORED_AGAIN, SnapshotBuilder
+from engine.telemetry.server.snapshot_builder import REPLICATED_AGAIN, SnapshotBuilder
 from engine.telemetry.server.sockets import Sockets
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.managed_tasks import Managed
@@ -21,7 +21,7 @@ from tests.support.engine.socket_places import short_folder
 class Listening:
     """A publisher and one who listens, or doesn't."""
 
-    def __init__(self, ended_kept: int = MIRROR_LIMIT) -> None:
+    def __init__(self, ended_kept: int = REPLICA_LIMIT) -> None:
         self.context = zmq.Context()
         self.managed = Managed(ended_kept=ended_kept)
         self.socket = self.context.socket(zmq.XPUB)
@@ -35,7 +35,7 @@ class Listening:
         assert self.socket.poll(5000)
 
     def beat(self) -> Tick | None:
-        self.publisher.beat()
+        self.publisher.publish_due()
         return decode_tick(self.listener.recv()) if self.listener.poll(0) else None
 
 
@@ -46,12 +46,12 @@ def listening() -> Iterator[Listening]:
     listening.context.destroy(linger=0)
 
 
-def test_for_nobody_numbers_go_up_and_nothing_is_looked_at(listening: Listening) -> None:
+def test_without_subscribers_numbers_go_up_and_no_viewer_is_noted(listening: Listening) -> None:
     for number in range(5):
         listening.managed.tasks.arrive(number)
-        listening.publisher.beat()
-    assert (listening.publisher.seq, listening.managed.insight.looks) == (5, 0)
-    assert not listening.managed.book.has_changes
+        listening.publisher.publish_due()
+    assert (listening.publisher.seq, listening.managed.introspection.viewer_notes) == (5, 0)
+    assert not listening.managed.registry.has_changes
 
 
 def test_every_beat_brings_a_tick_while_something_changes_and_every_other_one_while_not(listening: Listening) -> None:
@@ -67,31 +67,31 @@ def test_every_beat_brings_a_tick_while_something_changes_and_every_other_one_wh
 
 def test_who_comes_back_to_whole_rows_sees_a_gap_and_fetches_them(listening: Listening) -> None:
     listening.listen()
-    for number in range(MIRROR_LIMIT + 1):
+    for number in range(REPLICA_LIMIT + 1):
         listening.managed.tasks.arrive(number)
-    windowed = listening.beat()
-    for number in range(MIRROR_LIMIT + 1 - MIRRORED_AGAIN):
+    paged = listening.beat()
+    for number in range(REPLICA_LIMIT + 1 - REPLICATED_AGAIN):
         listening.managed.tasks.leave(number)
-    mirrored = listening.beat()
-    listening.managed.tasks.arrive(MIRROR_LIMIT + 2)
+    replicated = listening.beat()
+    listening.managed.tasks.arrive(REPLICA_LIMIT + 2)
     after = listening.beat()
-    assert windowed is not None
-    assert mirrored is not None
+    assert paged is not None
+    assert replicated is not None
     assert after is not None
-    assert (windowed.snapshot.windowed, mirrored.snapshot.windowed) == (True, False)
-    assert (mirrored.seq - windowed.seq, after.seq - mirrored.seq) == (2, 1)
+    assert (paged.snapshot.paged, replicated.snapshot.paged) == (True, False)
+    assert (replicated.seq - paged.seq, after.seq - replicated.seq) == (2, 1)
 
 
-def test_just_below_the_limit_it_stays_windowed(listening: Listening) -> None:
+def test_just_below_the_limit_it_stays_paged(listening: Listening) -> None:
     listening.listen()
-    for number in range(MIRROR_LIMIT + 1):
+    for number in range(REPLICA_LIMIT + 1):
         listening.managed.tasks.arrive(number)
     listening.beat()
     for number in range(100):
         listening.managed.tasks.leave(number)
     tick = listening.beat()
     assert tick is not None
-    assert tick.snapshot.windowed
+    assert tick.snapshot.paged
 
 
 async def test_a_listener_that_stands_still_misses_ticks_instead_of_piling_them_up() -> None:
@@ -108,7 +108,7 @@ async def test_a_listener_that_stands_still_misses_ticks_instead_of_piling_them_
         for beat in range(200):
             for number in range(300):
                 managed.tasks.arrive(1000 * beat + number)
-            publisher.beat()
+            publisher.publish_due()
         heard = 0
         while listener.poll(200):
             listener.recv()

@@ -1,11 +1,11 @@
-"""Those who ask never take more than their share."""
+"""Rate limiter of requests, and the count of viewers."""
 
 from __future__ import annotations
 
 from engine.telemetry.server.rate_limit import (
     ANSWERS_PER_SECOND,
-    REMEMBERED_S,
-    SHARE_OF_A_CORE,
+    CORE_SHARE,
+    VIEWER_TIMEOUT_S,
     RateLimiter,
     Viewers,
 )
@@ -22,38 +22,38 @@ class Sleeper:
 
 async def test_requests_are_taken_at_a_bounded_rate() -> None:
     sleeper = Sleeper()
-    pace = RateLimiter(sleeper.clock, sleeper.sleep)
+    rate_limiter = RateLimiter(sleeper.clock, sleeper.sleep)
     for _ in range(10 * ANSWERS_PER_SECOND + 1):
-        await pace.turn()
+        await rate_limiter.acquire()
     assert round(sleeper.clock.now, 6) == 10.0
 
 
 async def test_an_expensive_answer_is_waited_for_several_times_over() -> None:
     sleeper = Sleeper()
-    pace = RateLimiter(sleeper.clock, sleeper.sleep)
-    await pace.turn()
-    with pace.charged():
+    rate_limiter = RateLimiter(sleeper.clock, sleeper.sleep)
+    await rate_limiter.acquire()
+    with rate_limiter.charge():
         sleeper.clock.now += 1.0
-    await pace.turn()
-    assert sleeper.clock.now >= 1.0 / SHARE_OF_A_CORE
+    await rate_limiter.acquire()
+    assert sleeper.clock.now >= 1.0 / CORE_SHARE
 
 
 async def test_after_a_pause_the_next_request_is_taken_at_once() -> None:
     sleeper = Sleeper()
-    pace = RateLimiter(sleeper.clock, sleeper.sleep)
-    await pace.turn()
+    rate_limiter = RateLimiter(sleeper.clock, sleeper.sleep)
+    await rate_limiter.acquire()
     sleeper.clock.now += 100
-    await pace.turn()
+    await rate_limiter.acquire()
     assert sleeper.clock.now == 100
 
 
-def test_lookers_are_those_of_the_last_minute() -> None:
+def test_viewers_are_those_of_the_last_minute() -> None:
     clock = Clock(0.0)
-    lookers = Viewers(clock)
-    lookers.saw(b"one")
-    clock.now += REMEMBERED_S - 1
-    lookers.saw(b"two")
-    lookers.saw(b"two")
-    both = lookers.count()
+    viewers = Viewers(clock)
+    viewers.note(b"one")
+    clock.now += VIEWER_TIMEOUT_S - 1
+    viewers.note(b"two")
+    viewers.note(b"two")
+    both = viewers.count()
     clock.now += 2
-    assert (both, lookers.count()) == (2, 1)
+    assert (both, viewers.count()) == (2, 1)

@@ -1,4 +1,4 @@
-"""The engine's side over real sockets: ticks, answers, and what an operator may do."""
+"""Telemetry service over real sockets: ticks, answers, and an operator's actions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import zmq.asyncio
 
 from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
-from engine.telemetry.endpoints import Endpoint, engines_here
+from engine.telemetry.endpoints import Endpoint, list_engines
 from engine.telemetry.schema.messages import (
-    MIRROR_LIMIT,
+    REPLICA_LIMIT,
     VERSION,
     Answer,
     Ask,
@@ -29,13 +29,15 @@ from engine.telemetry.schema.messages import (
     FullState,
     GetFullState,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Hello,
     Job,
+    JobPage,
     JobState,
     LogPage,
+    LogStatus,
     Refusal,
     Reply,
     Request,
@@ -44,7 +46,6 @@ from engine.telemetry.schema.messages import (
     Tick,
     Trends,
     Welcome,
-    Window,
 )
 from engine.telemetry.schema.wire import decode_reply, decode_tick, encode
 from engine.telemetry.server.service import telemetry
@@ -54,7 +55,7 @@ from tests.support.engine.managed_tasks import Managed, id_of
 SECONDS = 10.0
 
 
-class Looker:
+class Viewer:
     """Asks one engine over sockets of its own."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -109,12 +110,12 @@ def managers() -> list[Managed]:
 
 
 @pytest.fixture
-async def looker(runtime: Path, managers: list[Managed]) -> AsyncIterator[Looker]:
+async def viewer(runtime: Path, managers: list[Managed]) -> AsyncIterator[Viewer]:
     async with telemetry(config_of(managers), managers, "0.1"):
-        [here] = engines_here()
-        looker = Looker(here.endpoint)
-        yield looker
-        await looker.close()
+        [here] = list_engines()
+        viewer = Viewer(here.endpoint)
+        yield viewer
+        await viewer.close()
 
 
 def config_of(managers: list[Managed]) -> EngineConfig:
@@ -124,53 +125,53 @@ def config_of(managers: list[Managed]) -> EngineConfig:
 # ---- who looks
 
 
-async def test_ticks_bring_what_changed_and_the_totals(looker: Looker, managers: list[Managed]) -> None:
-    first = await looker.tick()
+async def test_ticks_bring_what_changed_and_the_totals(viewer: Viewer, managers: list[Managed]) -> None:
+    first = await viewer.tick()
     managers[0].tasks.submit(1, 2)
     managers[1].tasks.submit(3)
-    second = await looker.tick()
+    second = await viewer.tick()
     assert second.seq == first.seq + 1
     assert {row.task_id for row in second.changed} == {id_of(number).hex() for number in (1, 2, 3)}
     assert [view.counts for view in second.snapshot.managers] == [{JobState.SUBMITTED: 2}, {JobState.SUBMITTED: 1}]
-    assert managers[0].insight.looks > 0
+    assert managers[0].introspection.viewer_notes > 0
 
 
-async def test_what_stands_in_for_aws_is_told(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_stands_in_for_aws_is_told(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    state = await looker.ask(GetFullState())
+    state = await viewer.ask(GetFullState())
     assert isinstance(state, FullState)
     assert {view.endpoint for view in state.snapshot.managers} == {"http://127.0.0.1:1"}
 
 
-async def test_the_full_state_and_the_next_tick_make_one_story(looker: Looker, managers: list[Managed]) -> None:
-    await looker.tick()
+async def test_the_full_state_and_the_next_tick_make_one_story(viewer: Viewer, managers: list[Managed]) -> None:
+    await viewer.tick()
     managers[0].tasks.submit(1)
-    state = await looker.ask(GetFullState())
+    state = await viewer.ask(GetFullState())
     assert isinstance(state, FullState)
     assert [row.state for row in state.rows] == [JobState.SUBMITTED]
-    tick = await looker.tick()
+    tick = await viewer.tick()
     while tick.seq <= state.seq:
-        tick = await looker.tick()
+        tick = await viewer.tick()
     assert tick.seq == state.seq + 1
 
 
-async def test_above_the_limit_no_rows_are_published_and_windows_take_their_place(
-    looker: Looker, managers: list[Managed]
+async def test_above_the_limit_no_rows_are_published_and_pages_take_their_place(
+    viewer: Viewer, managers: list[Managed]
 ) -> None:
-    for number in range(MIRROR_LIMIT + 1):
+    for number in range(REPLICA_LIMIT + 1):
         managers[0].tasks.arrive(number)
-    tick = await looker.tick()
-    while not tick.snapshot.windowed:
-        tick = await looker.tick()
+    tick = await viewer.tick()
+    while not tick.snapshot.paged:
+        tick = await viewer.tick()
     assert tick.changed == ()
-    window = await looker.ask(GetWindow(sort="age", limit=10, offset=5))
-    assert isinstance(window, Window)
-    assert (len(window.rows), window.matching, window.total) == (10, MIRROR_LIMIT + 1, MIRROR_LIMIT + 1)
+    window = await viewer.ask(GetJobPage(sort="age", limit=10, offset=5))
+    assert isinstance(window, JobPage)
+    assert (len(window.rows), window.matching, window.total) == (10, REPLICA_LIMIT + 1, REPLICA_LIMIT + 1)
 
 
-async def test_a_job_is_described_by_the_engine_and_by_batch(looker: Looker, managers: list[Managed]) -> None:
+async def test_a_job_is_described_by_the_engine_and_by_batch(viewer: Viewer, managers: list[Managed]) -> None:
     managers[1].tasks.submit(0xAB)
-    answer = await looker.ask(GetJob(id_of(0xAB).hex()))
+    answer = await viewer.ask(GetJob(id_of(0xAB).hex()))
     assert isinstance(answer, Job)
     record = answer.record
     assert (record.row.manager, record.queue, record.why_route) == ("wm-2", "queue", "it fits")
@@ -182,48 +183,48 @@ async def test_a_job_is_described_by_the_engine_and_by_batch(looker: Looker, man
     [
         (GetJob("ff"), "no task ff"),
         (GetJob("00"), "several tasks"),
-        (GetWindow(sort="colour"), "colour"),
-        (GetWindow(manager="wm-9"), "wm-9"),
+        (GetJobPage(sort="colour"), "colour"),
+        (GetJobPage(manager="wm-9"), "wm-9"),
         (GetTrends(window="2y"), "5m, 1h, 24h"),
         (CancelJobs(()), "only shows"),
     ],
 )
 async def test_what_cannot_be_shown_is_refused_in_words(
-    looker: Looker, managers: list[Managed], request_: Request, says: str
+    viewer: Viewer, managers: list[Managed], request_: Request, says: str
 ) -> None:
     managers[0].tasks.arrive(1)
     managers[1].tasks.arrive(2)
-    answer = await looker.ask(request_)
+    answer = await viewer.ask(request_)
     assert isinstance(answer, Refusal)
     assert says in answer.text
 
 
-async def test_trends_are_those_of_one_manager_or_of_all(looker: Looker, managers: list[Managed]) -> None:
+async def test_trends_are_those_of_one_manager_or_of_all(viewer: Viewer, managers: list[Managed]) -> None:
     for manager in managers:
         manager.tasks.submit(1)
-        manager.book.trends.sample(manager.clock(), manager.book.counts)
-    both, one = await looker.ask(GetTrends()), await looker.ask(GetTrends(manager="wm-2"))
+        manager.registry.trends.sample(manager.clock(), manager.registry.counts)
+    both, one = await viewer.ask(GetTrends()), await viewer.ask(GetTrends(manager="wm-2"))
     assert isinstance(both, Trends)
     assert isinstance(one, Trends)
     assert (both.counts[JobState.SUBMITTED][0], one.counts[JobState.SUBMITTED][0]) == (2, 1)
 
 
-async def test_logs_come_page_by_page_with_words_where_there_are_none(looker: Looker, managers: list[Managed]) -> None:
+async def test_logs_come_page_by_page_with_words_where_there_are_none(viewer: Viewer, managers: list[Managed]) -> None:
     managers[0].tasks.submit(1)
-    page = await looker.ask(GetLogs(task_ids=(id_of(1).hex(),)))
+    page = await viewer.ask(GetLogs(task_ids=(id_of(1).hex(),)))
     assert isinstance(page, LogPage)
-    assert (page.lines, page.status.split(":")[0]) == ((), "waiting")
+    assert (page.lines, page.kind) == ((), LogStatus.WAITING)
 
 
-async def test_hello_says_who_is_there(looker: Looker) -> None:
-    welcome = await looker.ask(Hello())
+async def test_hello_says_who_is_there(viewer: Viewer) -> None:
+    welcome = await viewer.ask(Hello())
     assert isinstance(welcome, Welcome)
-    assert (welcome.managers, welcome.may_control, welcome.vitals.lookers) == (("wm-1", "wm-2"), True, 1)
+    assert (welcome.managers, welcome.may_control, welcome.vitals.viewers) == (("wm-1", "wm-2"), True, 1)
 
 
-async def test_another_version_is_refused_with_both_numbers(looker: Looker) -> None:
+async def test_another_version_is_refused_with_both_numbers(viewer: Viewer) -> None:
     ask = {"id": 9, "version": VERSION + 1, "request": {"type": "Unheard"}}
-    reply = await looker.send(msgspec.msgpack.encode(ask))
+    reply = await viewer.send(msgspec.msgpack.encode(ask))
     assert isinstance(reply.answer, Refusal)
     assert (reply.id, f"version {VERSION + 1}" in reply.answer.text, f"version {VERSION}" in reply.answer.text) == (
         9,
@@ -232,51 +233,51 @@ async def test_another_version_is_refused_with_both_numbers(looker: Looker) -> N
     )
 
 
-async def test_a_request_of_a_younger_release_is_refused_in_words(looker: Looker) -> None:
+async def test_a_request_of_a_younger_release_is_refused_in_words(viewer: Viewer) -> None:
     ask = {"id": 9, "version": VERSION, "request": {"type": "Unheard"}}
-    reply = await looker.send(msgspec.msgpack.encode(ask))
+    reply = await viewer.send(msgspec.msgpack.encode(ask))
     assert isinstance(reply.answer, Refusal)
     assert (reply.id, "doesn't know such a request" in reply.answer.text) == (9, True)
 
 
-async def test_garbage_is_dropped_and_the_next_request_answered(looker: Looker) -> None:
-    await looker.view.send(b"\xff garbage")
-    await looker.view.send_multipart([b"too", b"many", b"frames"])
-    assert isinstance(await looker.ask(Hello()), Welcome)
+async def test_garbage_is_dropped_and_the_next_request_answered(viewer: Viewer) -> None:
+    await viewer.view.send(b"\xff garbage")
+    await viewer.view.send_multipart([b"too", b"many", b"frames"])
+    assert isinstance(await viewer.ask(Hello()), Welcome)
 
 
 async def test_an_answer_that_breaks_costs_nobody_else_an_answer(
-    looker: Looker, managers: list[Managed], caplog: pytest.LogCaptureFixture
+    viewer: Viewer, managers: list[Managed], caplog: pytest.LogCaptureFixture
 ) -> None:
     managers[0].tasks.submit(1)
-    managers[0].insight.description = None  # type: ignore[assignment]
-    await looker.view.send(encode(Ask(1, GetJob(id_of(1).hex()))))
-    assert isinstance(await looker.ask(Hello()), Welcome)
+    managers[0].introspection.description = None  # type: ignore[assignment]
+    await viewer.view.send(encode(Ask(1, GetJob(id_of(1).hex()))))
+    assert isinstance(await viewer.ask(Hello()), Welcome)
     assert "could not be answered" in caplog.text
 
 
 # ---- who operates
 
 
-async def test_the_operator_ends_exactly_the_tasks_that_he_names(looker: Looker, managers: list[Managed]) -> None:
+async def test_the_operator_ends_exactly_the_tasks_that_he_names(viewer: Viewer, managers: list[Managed]) -> None:
     managers[0].tasks.arrive(1)
     managers[1].tasks.arrive(2)
-    done = await looker.do(CancelJobs((id_of(2).hex(), id_of(3).hex(), "no id")))
+    done = await viewer.do(CancelJobs((id_of(2).hex(), id_of(3).hex(), "no id")))
     assert isinstance(done, Done)
     assert set(done.refused) == {id_of(3).hex(), "no id"}
     assert managers[0].tasks.cancelled == []
     assert managers[1].tasks.cancelled == [(id_of(2), "cancelled by the operator of worker manager wm-2")]
 
 
-async def test_a_second_drain_does_not_cut_the_first_one_short(looker: Looker, managers: list[Managed]) -> None:
-    await looker.do(Drain(manager="wm-1"))
-    await looker.do(Drain())
-    await looker.do(Drain(manager="wm-1", mode="terminate"))
+async def test_a_second_drain_does_not_cut_the_first_one_short(viewer: Viewer, managers: list[Managed]) -> None:
+    await viewer.do(Drain(manager="wm-1"))
+    await viewer.do(Drain())
+    await viewer.do(Drain(manager="wm-1", mode="terminate"))
     assert [manager.stopped for manager in managers] == [[StopMode.DRAIN, StopMode.TERMINATE], [StopMode.DRAIN]]
 
 
-async def test_concurrency_is_changed_for_one_manager(looker: Looker, managers: list[Managed]) -> None:
-    done = await looker.do(SetConcurrency("wm-2", 50))
+async def test_concurrency_is_changed_for_one_manager(viewer: Viewer, managers: list[Managed]) -> None:
+    done = await viewer.do(SetConcurrency("wm-2", 50))
     assert isinstance(done, Done)
     assert "50 (was 4)" in done.text
     assert [manager.tasks.max_concurrent_jobs for manager in managers] == [4, 50]
@@ -294,9 +295,9 @@ async def test_concurrency_is_changed_for_one_manager(looker: Looker, managers: 
     ],
 )
 async def test_what_cannot_be_done_is_refused_and_changes_nothing(
-    looker: Looker, managers: list[Managed], request_: Request
+    viewer: Viewer, managers: list[Managed], request_: Request
 ) -> None:
-    assert isinstance(await looker.do(request_), Refusal)
+    assert isinstance(await viewer.do(request_), Refusal)
     assert [(manager.stopped, manager.tasks.max_concurrent_jobs) for manager in managers] == [([], 4), ([], 4)]
 
 
@@ -307,15 +308,15 @@ async def test_the_sockets_lie_in_a_private_folder_that_goes_with_the_engine(
     runtime: Path, managers: list[Managed]
 ) -> None:
     async with telemetry(config_of(managers), managers, "0.1"):
-        [here] = engines_here()
-        assert here.card.managers == ("wm-1", "wm-2")
+        [here] = list_engines()
+        assert here.info.managers == ("wm-1", "wm-2")
         assert stat.S_IMODE(here.folder.stat().st_mode) == 0o700
-    assert engines_here() == []
+    assert list_engines() == []
 
 
 async def test_off_means_no_sockets(runtime: Path, managers: list[Managed]) -> None:
     async with telemetry(msgspec.structs.replace(config_of(managers), telemetry="off"), managers, "0.1"):
-        assert engines_here() == []
+        assert list_engines() == []
 
 
 async def test_an_unusable_folder_is_said_and_the_engine_goes_on(
@@ -326,7 +327,7 @@ async def test_an_unusable_folder_is_said_and_the_engine_goes_on(
     monkeypatch.setattr(tempfile, "tempdir", str(runtime / "file"))
     async with telemetry(config_of(managers), managers, "0.1"):
         pass
-    assert "nobody can look at this engine" in caplog.text
+    assert "no viewer can connect to this engine" in caplog.text
 
 
 async def test_an_address_that_cannot_be_had_is_refused_at_once(runtime: Path) -> None:
@@ -350,7 +351,7 @@ async def test_a_recording_that_cannot_be_written_ends_the_start(
     with pytest.raises(ConfigError, match="--record"):
         async with telemetry(config, managers, "0.1"):
             pass
-    assert engines_here() == []
+    assert list_engines() == []
 
 
 def free_port() -> int:

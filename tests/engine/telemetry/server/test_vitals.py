@@ -1,8 +1,7 @@
-"""The engine's own CPU, memory and lag, and the state of its connections."""
+"""Health of the engine process: CPU, memory and lag."""
 
 from __future__ import annotations
 
-from engine.link_health import LinkHealth
 from engine.telemetry.server.vitals import Vitals, resident_bytes
 from tests.support.engine.managed_tasks import Clock
 
@@ -28,17 +27,3 @@ def test_lag_is_the_worst_of_the_last_ten_seconds() -> None:
 
 def test_memory_is_that_of_this_process() -> None:
     assert 10_000_000 < resident_bytes() < 10_000_000_000
-
-
-def test_a_link_tells_since_when_it_is_as_it_is() -> None:
-    clock = Clock(100.0)
-    health = LinkHealth("scheduler", clock)
-    clock.now = 110.0
-    health.up("tcp://a:1")
-    clock.now = 120.0
-    health.up("tcp://a:1")
-    up = health.view
-    clock.now = 130.0
-    health.down("nobody answers")
-    assert (up.up, up.since, up.detail) == (True, 110.0, "tcp://a:1")
-    assert (health.view.up, health.view.since, health.view.detail) == (False, 130.0, "nobody answers")

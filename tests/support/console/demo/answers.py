@@ -16,20 +16,21 @@ from engine.telemetry.schema.messages import (
     Diagnosed,
     Done,
     GetJob,
+    GetJobPage,
     GetLogs,
     GetTrends,
-    GetWindow,
     Job,
     JobRecord,
     JobRow,
     JobState,
     LogLine,
     LogPage,
+    LogStatus,
     Refusal,
     Request,
     Transition,
 )
-from engine.telemetry.schema.query import QueryError, window
+from engine.telemetry.schema.query import QueryError, make_page
 from tests.support.console.demo.diagnosis import nothing_stuck, without_capacity
 from tests.support.console.demo.figures import DemoFigures
 
@@ -52,7 +53,7 @@ class DemoAnswers:
         self._begun: float | None = None
 
     def answer(self, request: Request, now: float) -> Answer:
-        if isinstance(request, GetWindow):
+        if isinstance(request, GetJobPage):
             return self._window(request, now)
         if isinstance(request, GetTrends):
             return self._figures.trends(request.window, now)
@@ -66,9 +67,9 @@ class DemoAnswers:
             return Done(f"{len(request.task_ids)} jobs are being ended")
         return Done("done")
 
-    def _window(self, request: GetWindow, now: float) -> Answer:
+    def _window(self, request: GetJobPage, now: float) -> Answer:
         try:
-            return window(self._rows.values(), request, now)
+            return make_page(self._rows.values(), request, now)
         except QueryError as error:
             return Refusal(str(error))
 
@@ -92,9 +93,10 @@ class DemoAnswers:
         first = max(request.after + 1, newest - request.limit)
         ids = request.task_ids or tuple(key for key, row in self._rows.items() if row.state is JobState.RUNNING)[:6]
         lines = tuple(_log_line(seq, self._begun, ids) for seq in range(first, newest)) if ids else ()
-        status = "streaming" if ids else "empty: no job runs"
+        kind, detail = (LogStatus.STREAMING, "") if ids else (LogStatus.EMPTY, "no job runs")
         watch = ",".join(request.task_ids) or "running"
-        return LogPage(watch, lines, max(newest - 1, request.after), 0, 1.1, len(ids), status)
+        text = kind.describe(detail)
+        return LogPage(watch, lines, max(newest - 1, request.after), 0, 1.1, len(ids), text, kind)
 
 
 def _log_line(seq: int, begun: float, ids: tuple[str, ...]) -> LogLine:

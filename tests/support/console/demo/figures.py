@@ -74,9 +74,9 @@ class DemoFigures:
             p95_bytes=max(old.p95_bytes, row.wire_bytes * 19 // 20),
         )
 
-    def snapshot(self, now: float, kept: int, windowed: bool) -> Snapshot:
+    def snapshot(self, now: float, kept: int, paged: bool) -> Snapshot:
         managers = tuple(self._manager(manager, now) for manager in self._managers)
-        return Snapshot(now, managers, self._vitals(), kept, windowed)
+        return Snapshot(now, managers, self._vitals(), kept, paged)
 
     def trends(self, window: str, now: float) -> Trends:
         counts = {state: tuple(step[state] for step in self._history) for state in JobState}

@@ -18,7 +18,7 @@ from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView
 from engine.telemetry.schema.messages import (
     ENDED,
-    MIRROR_LIMIT,
+    REPLICA_LIMIT,
     TICK_S,
     Answer,
     FullState,
@@ -63,7 +63,7 @@ class DemoSource:
         clock: Callable[[], float] = time.monotonic,
         may_control: bool = False,
     ) -> None:
-        self.mirror = Replica()
+        self.replica = Replica()
         self.may_control = may_control
         self.link = LinkView(LinkState.LIVE, clock(), round_trip_s=0.003)
         self.rows: dict[str, JobRow] = {}
@@ -77,7 +77,7 @@ class DemoSource:
         self._ids: list[str] = []
         self._made = 0
         self._fill(jobs)
-        self.mirror.replace(FullState("demo", 0, self._snapshot(), self._mirrored()), self._last)
+        self.replica.replace(FullState("demo", 0, self._snapshot(), self._replicated()), self._last)
 
     @property
     def now(self) -> float:
@@ -107,7 +107,7 @@ class DemoSource:
         return [partial(on_answer, self._answers.answer(request, self.now)) for request, on_answer in waiting]
 
     def tick(self, transitions: int) -> None:
-        """So many jobs move, and the mirror hears of it."""
+        """So many jobs move, and the replica hears of it."""
         changed: dict[str, JobRow] = {}
         removed: list[str] = []
         for _ in range(transitions):
@@ -115,21 +115,21 @@ class DemoSource:
         for task_id in removed:
             changed.pop(task_id, None)
         self._figures.passed(changed.values(), self.now)
-        rows = () if self._windowed else tuple(changed.values())
-        tick = Tick("demo", self.mirror.seq + 1, self._snapshot(), rows, tuple(removed))
-        self.mirror.apply(tick, self._clock())
+        rows = () if self._paged else tuple(changed.values())
+        tick = Tick("demo", self.replica.seq + 1, self._snapshot(), rows, tuple(removed))
+        self.replica.apply(tick, self._clock())
 
     # ---- the jobs
 
     @property
-    def _windowed(self) -> bool:
-        return len(self.rows) > MIRROR_LIMIT
+    def _paged(self) -> bool:
+        return len(self.rows) > REPLICA_LIMIT
 
-    def _mirrored(self) -> tuple[JobRow, ...]:
-        return () if self._windowed else tuple(self.rows.values())
+    def _replicated(self) -> tuple[JobRow, ...]:
+        return () if self._paged else tuple(self.rows.values())
 
     def _snapshot(self) -> Snapshot:
-        return self._figures.snapshot(self.now, len(self.rows), self._windowed)
+        return self._figures.snapshot(self.now, len(self.rows), self._paged)
 
     def _fill(self, jobs: int) -> None:
         """Most have ended, some of each kind are on their way, a few are stuck or failed."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.telemetry.client.client import TelemetryClient
-from engine.telemetry.endpoints import engines_here
+from engine.telemetry.endpoints import list_engines
 from engine.telemetry.schema.messages import Diagnose, Diagnosed, GetLogs, JobState, LogPage
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import talking_client
@@ -78,53 +78,53 @@ def managers_day(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, set[Need]
 
 def _read_the_log_of_a_running_job(cluster: LocalCluster, engine: Engine, until: Path) -> None:
     deadline = time.monotonic() + SECONDS
-    with _looking_at(engine) as looker, talking_client(cluster, TALKING.format(until=str(until))) as client:
-        while not _log(looker).lines:
+    with _looking_at(engine) as viewer, talking_client(cluster, TALKING.format(until=str(until))) as client:
+        while not _log(viewer).lines:
             assert time.monotonic() < deadline
-            looker.poll(0.1)
+            viewer.poll(0.1)
         until.touch()
         client.finish(SECONDS)
 
 
-def _log(looker: TelemetryClient) -> LogPage:
-    page = looker.call(GetLogs())
+def _log(viewer: TelemetryClient) -> LogPage:
+    page = viewer.call(GetLogs())
     assert isinstance(page, LogPage), page
     return page
 
 
 def _diagnose_a_waiting_job(cluster: LocalCluster, engine: Engine) -> None:
     cluster.aws.fault("no-capacity:1")
-    with _looking_at(engine) as looker, talking_client(cluster, WAITING) as client:
-        job = _waiting_job(looker)
-        _diagnosis(looker, Diagnose(task_id=job))
+    with _looking_at(engine) as viewer, talking_client(cluster, WAITING) as client:
+        job = _waiting_job(viewer)
+        _diagnosis(viewer, Diagnose(task_id=job))
         cluster.aws.clear_faults()
         assert client.finish(SECONDS) == "7\n"
 
 
 @contextmanager
 def _looking_at(engine: Engine) -> Iterator[TelemetryClient]:
-    (here,) = [one for one in engines_here() if one.card.pid == engine.process.pid]
+    (here,) = [one for one in list_engines() if one.info.pid == engine.process.pid]
     with closing(TelemetryClient(here.endpoint)) as client:
         yield client
 
 
-def _waiting_job(looker: TelemetryClient) -> str:
+def _waiting_job(viewer: TelemetryClient) -> str:
     deadline = time.monotonic() + SECONDS
     while True:
-        for row in looker.mirror.rows.values():
+        for row in viewer.replica.rows.values():
             if row.state is JobState.RUNNABLE:
                 return row.task_id
-        assert time.monotonic() < deadline, looker.mirror.rows
-        looker.poll(0.1)
+        assert time.monotonic() < deadline, viewer.replica.rows
+        viewer.poll(0.1)
 
 
-def _diagnosis(looker: TelemetryClient, request: Diagnose) -> None:
+def _diagnosis(viewer: TelemetryClient, request: Diagnose) -> None:
     deadline = time.monotonic() + SECONDS
     while True:
-        answer = looker.call(request)
+        answer = viewer.call(request)
         assert isinstance(answer, Diagnosed), answer
         if not answer.under_way:
             assert answer.diagnosis is not None, answer.note
             return
         assert time.monotonic() < deadline
-        looker.poll(0.1)
+        viewer.poll(0.1)

@@ -1,4 +1,4 @@
-"""What the engine itself adds to a diagnosis: whether it is the one that holds work back. Pure."""
+"""Checks of the engine itself for a diagnosis: is it the one that holds work back? Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, Remedy
-from engine.model import Quota
+from engine.model import Quota, QuotaId
 from engine.telemetry.schema.state import JobRow, JobState, ManagerView
 
 SUBMITTING: Final = "jobs can be submitted"
@@ -16,19 +16,19 @@ THROTTLING: Final = "SubmitJob throttling"
 SOURCE: Final = "engine"
 
 
-def own_checks(manager: ManagerView, at: float) -> tuple[CheckResult, ...]:
-    """`at`: when the view was taken."""
+def engine_checks(manager: ManagerView, at: float) -> tuple[CheckResult, ...]:
+    """Check submission, slots and throttling. `at`: when the view was taken, seconds since the epoch."""
     return _submitting(manager, at), _slots(manager, at), _throttling(manager, at)
 
 
-def with_own_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> Diagnosis:
-    """What AWS was asked comes first: the engine's own checks say whether the engine is the limiter."""
-    return msgspec.structs.replace(diagnosis, checks=(*diagnosis.checks, *own_checks(manager, at)))
+def add_engine_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> Diagnosis:
+    """Append the engine's checks to those of AWS: they say whether the engine is the limiter."""
+    return msgspec.structs.replace(diagnosis, checks=(*diagnosis.checks, *engine_checks(manager, at)))
 
 
-def of_unsubmitted(row: JobRow, manager: ManagerView, at: float) -> Diagnosis:
-    """Of a task that has no job yet: AWS knows nothing of it, so the engine's own checks are all there is."""
-    checks = own_checks(manager, at)
+def diagnose_unsubmitted(row: JobRow, manager: ManagerView, at: float) -> Diagnosis:
+    """Diagnose a task that has no job yet: AWS knows nothing of it, so the engine's checks are all there is."""
+    checks = engine_checks(manager, at)
     verdict, text, remedies = _verdict(manager)
     return Diagnosis(
         subject=f"task {row.task_id[:8]} of {manager.queue}",
@@ -73,7 +73,7 @@ def _slots(manager: ManagerView, at: float) -> CheckResult:
 
 
 def _throttling(manager: ManagerView, at: float) -> CheckResult:
-    quota = next((one for one in manager.quotas if one.name == "SubmitJob"), None)
+    quota = next((one for one in manager.quotas if one.id == QuotaId.SUBMIT_RATE), None)
     if quota is None or quota.used is None or quota.limit is None:
         return CheckResult(THROTTLING, CheckStatus.UNKNOWN, "not counted yet: the worker manager is starting", SOURCE)
     result = CheckStatus.WARN if quota.backoff_s > 0 else CheckStatus.PASS
@@ -81,7 +81,7 @@ def _throttling(manager: ManagerView, at: float) -> CheckResult:
 
 
 def _rate(quota: Quota) -> str:
-    told = f"{quota.used:g} of {quota.limit:g} a second"
+    rate = f"{quota.used:g} of {quota.limit:g} a second"
     if quota.throttles:
-        told += f", throttled {quota.throttles:,} times since the start"
-    return f"{told}, backing off {quota.backoff_s:.1f} s" if quota.backoff_s else told
+        rate += f", throttled {quota.throttles:,} times since the start"
+    return f"{rate}, backing off {quota.backoff_s:.1f} s" if quota.backoff_s else rate

@@ -1,4 +1,4 @@
-"""Logs are read once for all who look, few reads a second, and no longer than somebody looks."""
+"""Watches of logs: streams are read once for all viewers, few reads a second, and no longer than asked for."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
-from engine.model import JobObservation, LogChunk, LogEvent
+from engine.model import JobObservation, LogChunk, LogEvent, LogStatus
 from engine.telemetry.schema.messages import GetLogs, LogPage
-from engine.telemetry.server.logs.streams import LogJobs
-from engine.telemetry.server.logs.watch import ASKED_FOR_S, GAP_S, STREAMS, LogWatch
+from engine.telemetry.server.logs.streams import LogStreamResolver
+from engine.telemetry.server.logs.watch import MAX_STREAMS, READ_GAP_S, WATCH_EXPIRES_S, LogWatch
 from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.fake_clock import FakeClock
-from tests.support.engine.managed_tasks import Insight, Managed, id_of
+from tests.support.engine.managed_tasks import Managed, StubIntrospection, id_of
 
 
-class Logs(Insight):
+class Logs(StubIntrospection):
     """Streams in memory; a token is the number of events read."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Logs(Insight):
         self.written: dict[str, list[str]] = {}
         self.reads: list[str] = []
         self.children: dict[str, str] = {}
-        self.status = "streaming"
+        self.refusal: tuple[LogStatus, str] | None = None
 
     async def log_streams(self, job_ids: object) -> dict[str, str]:
         return self.children
@@ -36,8 +36,10 @@ class Logs(Insight):
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
         self.reads.append(stream)
         await asyncio.sleep(0)
-        if self.status != "streaming" or (token is None and not self.written.get(stream)):
-            return LogChunk(status=self.status if self.status != "streaming" else "waiting: nothing so far")
+        if self.refusal is not None:
+            return LogChunk((), token, *self.refusal)
+        if token is None and not self.written.get(stream):
+            return LogChunk((), token, LogStatus.WAITING, "nothing so far")
         fresh = self.written[stream][int(token or 0) :]
         events = tuple(LogEvent(1.0, text, 2.0) for text in fresh)
         return LogChunk(events, str(len(self.written[stream])))
@@ -48,17 +50,17 @@ class Place:
 
     def __init__(self) -> None:
         self.manager, self.logs, self.clock = Managed(), Logs(), FakeClock()
-        self.manager.insight = self.logs
-        jobs = LogJobs(SnapshotBuilder([self.manager], Vitals("1")), self.clock)
+        self.manager.introspection = self.logs
+        jobs = LogStreamResolver(SnapshotBuilder([self.manager], Vitals("1")), self.clock)
         self.watch = LogWatch(jobs, self.clock, self.clock.sleep)
 
     def job(self, number: int, *lines: str, stream: str | None = None) -> str:
         """A running job's task id."""
         self.manager.tasks.submit(number)
         self.manager.tasks.records[number].batch_state = BatchState.RUNNING
-        self.manager.book.changed(self.manager.tasks.records[number])
+        self.manager.registry.on_changed(self.manager.tasks.records[number])
         stream = f"s{number}" if stream is None else stream
-        self.manager.book.seen(id_of(number), JobObservation(attempt=1, log_stream=stream))
+        self.manager.registry.on_observed(id_of(number), JobObservation(attempt=1, log_stream=stream))
         self.logs.written[stream] = list(lines)
         return id_of(number).hex()
 
@@ -90,7 +92,7 @@ async def test_one_jobs_lines_come_and_go_on_where_the_last_page_ended() -> None
         task_id = place.job(1, "one", "two")
         page = await place.until(GetLogs((task_id,)), lambda one: bool(one.lines))
         assert [(line.text, line.task_id) for line in page.lines] == [("one", task_id), ("two", task_id)]
-        assert (page.status, page.streams, page.behind_s) == ("streaming", 1, 1.0)
+        assert (page.status, page.kind, page.streams, page.behind_s) == ("streaming", LogStatus.STREAMING, 1, 1.0)
         place.logs.written["s1"].append("three")
         later = await place.until(GetLogs((task_id,), after=page.next), lambda one: bool(one.lines))
         assert [line.text for line in later.lines] == ["three"]
@@ -117,7 +119,7 @@ async def test_a_stream_has_one_follower_however_many_look_and_late_comers_see_w
 async def test_reading_ends_when_nobody_asks_any_more() -> None:
     async with running() as place:
         await place.lines(GetLogs((place.job(1, "one"),)), 1)
-        for _ in range(int(ASKED_FOR_S / GAP_S) + 10):
+        for _ in range(int(WATCH_EXPIRES_S / READ_GAP_S) + 10):
             await asyncio.sleep(0)
         reads = len(place.logs.reads)
         for _ in range(200):
@@ -132,25 +134,25 @@ async def test_reads_are_a_few_a_second_in_all() -> None:
             place.job(number, "line")
         began = place.clock.now
         await place.lines(GetLogs(), 40)
-        assert len(place.logs.reads) <= (place.clock.now - began) / GAP_S + 1
+        assert len(place.logs.reads) <= (place.clock.now - began) / READ_GAP_S + 1
 
 
 async def test_a_job_that_somebody_asked_for_is_not_read_behind_all_that_run() -> None:
     async with running() as place:
-        ids = [place.job(number, "a line") for number in range(STREAMS)]
-        await place.until(GetLogs(), lambda page: page.streams == STREAMS)
+        ids = [place.job(number, "a line") for number in range(MAX_STREAMS)]
+        await place.until(GetLogs(), lambda page: page.streams == MAX_STREAMS)
         before = len(place.logs.reads)
         await place.lines(GetLogs((ids[-1],)), 1)
-        assert f"s{STREAMS - 1}" in place.logs.reads[: before + 3]
+        assert f"s{MAX_STREAMS - 1}" in place.logs.reads[: before + 3]
 
 
 async def test_of_too_many_running_jobs_some_are_followed_and_that_is_told() -> None:
     async with running() as place:
-        for number in range(STREAMS + 5):
+        for number in range(MAX_STREAMS + 5):
             place.job(number, "line")
-        page = await place.until(GetLogs(), lambda one: one.streams > 0 and one.status.startswith("streaming"))
-        assert page.streams == STREAMS
-        assert page.status == f"streaming: {STREAMS} of {STREAMS + 5} jobs"
+        page = await place.until(GetLogs(), lambda one: one.streams > 0 and one.kind is LogStatus.STREAMING)
+        assert page.streams == MAX_STREAMS
+        assert page.status == f"streaming: {MAX_STREAMS} of {MAX_STREAMS + 5} jobs"
 
 
 async def test_the_last_lines_of_a_job_that_ended_are_still_read() -> None:
@@ -170,12 +172,19 @@ async def test_a_childs_stream_is_asked_for() -> None:
         assert await place.lines(GetLogs((task_id,)), 1) == ["from the child"]
 
 
-@pytest.mark.parametrize("status", ["denied: grant logs:GetLogEvents", "missing: log group /x does not exist"])
-async def test_why_there_are_no_lines_is_told(status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "detail", "text"),
+    [
+        (LogStatus.DENIED, "grant logs:GetLogEvents", "denied: grant logs:GetLogEvents"),
+        (LogStatus.MISSING, "log group /x does not exist", "missing: log group /x does not exist"),
+    ],
+)
+async def test_why_there_are_no_lines_is_told(status: LogStatus, detail: str, text: str) -> None:
     async with running() as place:
-        place.logs.status = status
+        place.logs.refusal = status, detail
         request = GetLogs((place.job(1),))
-        assert (await place.until(request, lambda one: one.status == status)).lines == ()
+        page = await place.until(request, lambda one: one.kind is status)
+        assert (page.lines, page.status) == ((), text)
 
 
 async def test_a_job_that_has_not_started_and_an_unknown_task_are_told_apart() -> None:

@@ -1,9 +1,9 @@
-"""Lines are numbered for ever and kept within bounds."""
+"""Ring of log lines: numbered for ever and kept within bounds."""
 
 from __future__ import annotations
 
 from engine.model import LogEvent
-from engine.telemetry.server.logs.ring import CHARACTERS, LINES, LONGEST_LINE, LogRing
+from engine.telemetry.server.logs.ring import MAX_CHARACTERS, MAX_LINE, MAX_LINES, LogRing
 
 
 def events(*texts: str, at: float = 1.0) -> list[LogEvent]:
@@ -26,12 +26,12 @@ def test_pages_follow_one_another_without_gap_or_repetition() -> None:
 
 def test_what_does_not_fit_goes_from_the_front_and_is_counted() -> None:
     ring = LogRing()
-    ring.add("task", events(*map(str, range(LINES + 7))))
+    ring.add("task", events(*map(str, range(MAX_LINES + 7))))
     assert ring.dropped == 7
     assert ring.page(-1, 1, "")[0][0].seq == 7
     ring.add("task", events(*["x" * 8000] * 2000))
-    kept = LINES + 7 + 2000 - ring.dropped
-    assert kept * 8000 <= CHARACTERS
+    kept = MAX_LINES + 7 + 2000 - ring.dropped
+    assert kept * 8000 <= MAX_CHARACTERS
 
 
 def test_a_pattern_holds_for_upper_and_lower_case_and_moves_past_what_it_skips() -> None:
@@ -43,7 +43,7 @@ def test_a_pattern_holds_for_upper_and_lower_case_and_moves_past_what_it_skips()
 
 def test_a_long_line_is_cut_and_says_so_and_an_event_of_many_lines_is_many() -> None:
     ring = LogRing()
-    ring.add("task", events("a\nb\n", "y" * (LONGEST_LINE + 5), ""))
+    ring.add("task", events("a\nb\n", "y" * (MAX_LINE + 5), ""))
     assert texts(ring)[:2] == ["a", "b"]
     assert texts(ring)[2].endswith("y (5 more characters)")
     assert texts(ring)[3] == ""
@@ -60,5 +60,5 @@ def test_another_watch_takes_over_what_is_known_of_a_task() -> None:
     ring, other = LogRing(), LogRing()
     other.add("mine", events("1", "2"))
     other.add("theirs", events("3"))
-    ring.copy_of(other, "mine")
+    ring.copy_lines(other, "mine")
     assert texts(ring) == ["1", "2"]

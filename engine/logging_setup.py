@@ -1,4 +1,7 @@
-"""Log lines: rich ones on a terminal, plain or JSON elsewhere. Never payloads, arguments, results or secrets."""
+"""Logging setup: rich lines on a terminal, plain or JSON elsewhere.
+
+Payloads, arguments, results and secrets are never logged.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,16 @@ def configure_logging(level: str, paths: Sequence[str], config_file: str | None,
 
 
 def set_level(level: str) -> None:
-    """Log what is as bad as `level` or worse, from now on."""
+    """Log `level` and worse from now on."""
     for package in ("engine", "scaler"):
         logging.getLogger(package).setLevel(_level(level))
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, and the traceback where there is one."""
+    """Formatter of one JSON object a line: time (UTC), level, logger, message, and the traceback where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Render one record as JSON."""
         line = {
             "time": _utc(record.created),
             "level": record.levelname,
