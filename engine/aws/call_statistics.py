@@ -75,7 +75,7 @@ class CallStatistics:
 
     def failed(self, error: AwsError, service: str, *, silent: bool) -> None:
         """A call failed; `silent`: no answer came at all. That something doesn't exist is no failure."""
-        if error.remedy in (ErrorAction.ABSENT, ErrorAction.CONFLICT):
+        if error.action in (ErrorAction.ABSENT, ErrorAction.CONFLICT):
             return
         one = self.of(error.api)
         one.errors += 1

@@ -17,7 +17,7 @@ from engine.aws import limits
 from engine.aws.budget import Clock, Sleep, TokenBucket
 from engine.aws.call_statistics import CallStatistics
 from engine.aws.credentials_gate import CredentialsGate
-from engine.aws.errors import AwsError, ErrorAction, never_answered, sort
+from engine.aws.errors import AwsError, ErrorAction, classify_error, never_answered
 from engine.aws.session import AwsSession
 
 logger = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class AwsClient:
                 return await self._once(api, work, cost)
             except AwsError as error:
                 tried += 1
-                credentials = error.remedy is ErrorAction.REFRESH_CREDENTIALS
+                credentials = error.action is ErrorAction.REFRESH_CREDENTIALS
                 if tries is not None and (tried >= tries or (credentials and refreshed)):
                     raise
                 await self._recover(error, tried, refreshed)
@@ -207,18 +207,18 @@ class AwsClient:
             self.gate.undecided()
 
     def _tell_gate(self, error: AwsError | None) -> None:
-        if error is not None and error.remedy not in (ErrorAction.RETRY_LATER, ErrorAction.REFRESH_CREDENTIALS):
+        if error is not None and error.action not in (ErrorAction.RETRY_LATER, ErrorAction.REFRESH_CREDENTIALS):
             self.gate.accepted()
         else:
             self.gate.undecided()
 
     async def _recover(self, error: AwsError, tried: int, refreshed: bool) -> None:
         """Waits until the call may be repeated; raises what repeating can't help."""
-        if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
+        if error.action is ErrorAction.REFRESH_CREDENTIALS:
             self.session.renew()
             if refreshed or self.gate.reason is not None:
                 self.pause(error)
-        elif error.remedy is ErrorAction.RETRY_LATER:
+        elif error.action is ErrorAction.RETRY_LATER:
             await self._back_off(error, tried)
         else:
             raise error
@@ -257,5 +257,5 @@ class _Timed(Generic[T]):
 
 def _sorted(api: Operation, raised: BaseException) -> AwsError | None:
     if isinstance(raised, BotoCoreError | ClientError):
-        return sort(api.name, raised, repeatable=api.repeatable)
+        return classify_error(api.name, raised, repeatable=api.repeatable)
     return raised if isinstance(raised, AwsError) else None

@@ -31,10 +31,10 @@ class AwsError(Exception):
     `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name.
     """
 
-    def __init__(self, api: str, remedy: ErrorAction, code: str, detail: str) -> None:
+    def __init__(self, api: str, action: ErrorAction, code: str, detail: str) -> None:
         super().__init__(f"{api} failed with {code}: {detail}")
         self.api = api
-        self.remedy = remedy
+        self.action = action
         self.code = code
         self.detail = detail
 
@@ -90,12 +90,12 @@ UNSENT_ERRORS: Final = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sd
 LOST_ERRORS: Final = (sdk.HTTPClientError, sdk.IncompleteReadError, sdk.ResponseStreamingError)
 
 
-def sort(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bool) -> AwsError:
+def classify_error(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bool) -> AwsError:
     """The error as an `AwsError`. `repeatable` is False for calls that act twice when sent twice."""
     if isinstance(error, sdk.ClientError):
-        return _sort_answer(api, error, repeatable)
+        return _classify_answer(api, error, repeatable)
     code = type(error).__name__
-    return AwsError(api, _sort_sdk_error(error, repeatable), code, _one_line(str(error)))
+    return AwsError(api, _classify_sdk_error(error, repeatable), code, _one_line(str(error)))
 
 
 def never_answered(error: BaseException) -> bool:
@@ -105,18 +105,18 @@ def never_answered(error: BaseException) -> bool:
 
 def from_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
     """The error of an answer with this HTTP status and AWS error code."""
-    remedy = _by_code(code) or _by_status(status, repeatable)
-    return AwsError(api, remedy, code, _one_line(message))
+    action = _by_code(code) or _by_status(status, repeatable)
+    return AwsError(api, action, code, _one_line(message))
 
 
-def _sort_answer(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
+def _classify_answer(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
     described = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code = described.get("Code", str(status))
     return from_answer(api, status, code, described.get("Message", ""), repeatable=repeatable)
 
 
-def _sort_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorAction:
+def _classify_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorAction:
     if isinstance(error, CREDENTIAL_ERRORS):
         return ErrorAction.REFRESH_CREDENTIALS
     if isinstance(error, UNSENT_ERRORS):
@@ -127,7 +127,7 @@ def _sort_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorAction:
 
 
 def _by_code(code: str) -> ErrorAction | None:
-    for codes, remedy in (
+    for codes, action in (
         (CREDENTIAL_CODES, ErrorAction.REFRESH_CREDENTIALS),
         (THROTTLING_CODES, ErrorAction.RETRY_LATER),
         (ABSENT_CODES, ErrorAction.ABSENT),
@@ -135,7 +135,7 @@ def _by_code(code: str) -> ErrorAction | None:
         (TRANSIENT_CODES, ErrorAction.RETRY_LATER),
     ):
         if code in codes:
-            return remedy
+            return action
     return None
 
 

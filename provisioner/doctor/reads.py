@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from engine.aws.errors import AwsError, ErrorAction, sort
+from engine.aws.errors import AwsError, ErrorAction, classify_error
 from engine.diagnosis.reads import DENIED_CODES, action
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError
@@ -39,7 +39,7 @@ class ClientReads:
             return AwsError(name, ErrorAction.RETRY_LATER, type(cause).__name__, "the answer is not AWS's")
         if not isinstance(cause, ClientError | BotoCoreError):
             raise error
-        found = sort(name.partition(":")[2], cause, repeatable=True)
+        found = classify_error(name.partition(":")[2], cause, repeatable=True)
         if found.code in DENIED_CODES:
             self.denied.add(name)
         return found

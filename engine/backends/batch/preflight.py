@@ -145,7 +145,7 @@ async def _describe(caller: AwsClient, api: Any, what: str, name: str, **argumen
 def _why(error: AwsError) -> str:
     if error.code in ("NoCredentialsError", "PartialCredentialsError"):
         return "no AWS credentials were found: run `aws configure`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
-    if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
+    if error.action is ErrorAction.REFRESH_CREDENTIALS:
         return f"AWS refuses the credentials ({error.code}: {error.detail}): renew them and start again"
     if error.code in ("AccessDenied", "AccessDeniedException"):
         return f"AWS denies {error.api} ({error.detail}): allow it in the manager's policy"

@@ -56,7 +56,7 @@ async def test_a_refusal_is_raised_at_once(caller: AwsClient) -> None:
 async def test_a_submit_whose_answer_was_lost_is_not_repeated(caller: AwsClient) -> None:
     with pytest.raises(AwsError) as caught:
         await caller.run(SUBMIT_JOB, script(sdk.ReadTimeoutError(endpoint_url="x"), "never"))
-    assert caught.value.remedy is ErrorAction.AMBIGUOUS
+    assert caught.value.action is ErrorAction.AMBIGUOUS
     assert caller.statistics.of("SubmitJob").calls == 1
 
 
@@ -86,7 +86,7 @@ async def test_credentials_that_stay_expired_pause_until_they_are_valid(caller: 
 async def test_at_start_credentials_are_not_waited_for(caller: AwsClient) -> None:
     with pytest.raises(AwsError) as caught:
         await caller.run(DESCRIBE_JOBS, script(EXPIRED, EXPIRED, "never"), tries=5)
-    assert caught.value.remedy is ErrorAction.REFRESH_CREDENTIALS
+    assert caught.value.action is ErrorAction.REFRESH_CREDENTIALS
     assert caller.gate.reason is None
 
 

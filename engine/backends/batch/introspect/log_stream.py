@@ -52,7 +52,7 @@ class LogStreamReader:
     def _status(self, error: AwsError) -> str:
         if is_denied(error):
             return f"{in_words(error)} for log group {self.group}"
-        if error.remedy is not ErrorAction.ABSENT:
+        if error.action is not ErrorAction.ABSENT:
             return f"waiting: {in_words(error)}"
         if "group" in error.detail:
             return f"missing: log group {self.group} does not exist"

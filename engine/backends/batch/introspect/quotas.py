@@ -190,7 +190,7 @@ class Quotas:
         except TimeoutError:
             return QuotaReading(None, self.wall(), f"Service Quotas did not answer within {PATIENCE_S:.0f} s")
         except AwsError as error:
-            unknown = error.remedy is ErrorAction.ABSENT or error.code == "NoSuchResourceException"
+            unknown = error.action is ErrorAction.ABSENT or error.code == "NoSuchResourceException"
             return QuotaReading(
                 None, self.wall(), f"this region has no quota {quota.code}" if unknown else in_words(error)
             )
