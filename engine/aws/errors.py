@@ -39,7 +39,13 @@ class AwsError(Exception):
         self.detail = detail
 
     @property
+    def denied(self) -> bool:
+        """The caller lacks a permission, which neither time nor other credentials of the same role give it."""
+        return self.code in DENIED_CODES
+
+    @property
     def throttled(self) -> bool:
+        """AWS got more calls than it allows."""
         return self.code in THROTTLING_CODES
 
 
@@ -75,6 +81,17 @@ CREDENTIAL_CODES: Final = frozenset(
         "RequestTimeTooSkewed",
     )
 )
+DENIED_CODES: Final = frozenset(
+    (
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "UnauthorizedException",
+        "NotAuthorized",
+        "403",
+    )
+)
+"""All that AWS's services call a missing permission; "403" is HeadBucket's, whose answer has no body."""
 ABSENT_CODES: Final = frozenset(("NoSuchKey", "404", "NotFound", "ResourceNotFoundException"))
 CONFLICT_CODES: Final = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "409"))
 TRANSIENT_CODES: Final = frozenset(("RequestTimeout", "RequestTimeoutException", "OperationAborted"))

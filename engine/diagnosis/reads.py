@@ -20,16 +20,6 @@ KEPT_ANSWERS: Final = 200
 """At most, of tens of KiB each."""
 PAGES: Final = 10
 """Of one listing at most: all of EC2's instance types, and more waiting jobs than it takes to find the oldest."""
-DENIED_CODES: Final = frozenset(
-    (
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnauthorizedOperation",
-        "UnauthorizedException",
-        "NotAuthorized",
-        "403",
-    )
-)
 # The prefix in IAM's actions, where it is not boto3's name of the service.
 IAM_NAMES: Final = {"service-quotas": "servicequotas"}
 
@@ -114,6 +104,6 @@ def action(service: str, operation: str) -> str:
 
 
 def in_words(source: str, error: AwsError) -> str:
-    if error.code in DENIED_CODES:
+    if error.denied:
         return f"AccessDenied {source}: grant it or skip"
     return f"{source} could not be read: {error.code}: {error.detail}"

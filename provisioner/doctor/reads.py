@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from engine.aws.errors import AwsError, ErrorAction, classify_error
-from engine.diagnosis.reads import DENIED_CODES, action
+from engine.diagnosis.reads import action
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError
 
@@ -40,6 +40,6 @@ class ClientReads:
         if not isinstance(cause, ClientError | BotoCoreError):
             raise error
         found = classify_error(name.partition(":")[2], cause, repeatable=True)
-        if found.code in DENIED_CODES:
+        if found.denied:
             self.denied.add(name)
         return found

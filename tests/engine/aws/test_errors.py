@@ -74,3 +74,14 @@ def test_the_text_is_one_line_with_api_and_code() -> None:
     assert str(classify_error("SubmitJob", answered(400, "ClientException"), repeatable=False)) == (
         "SubmitJob failed with ClientException: why"
     )
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"])
+def test_a_missing_permission_is_denied_by_whatever_name(code: str) -> None:
+    error = classify_error("SubmitJob", answered(403, code), repeatable=True)
+    assert (error.denied, error.action) == (True, ErrorAction.REFUSED)
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "Throttling", "NoSuchBucket"])
+def test_what_has_another_cause_is_not_denied(code: str) -> None:
+    assert not classify_error("GetObject", answered(403, code), repeatable=True).denied

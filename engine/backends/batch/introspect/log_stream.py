@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.aws.client import GET_LOG_EVENTS, AwsClient
-from engine.aws.error_text import in_words, is_denied
+from engine.aws.error_text import describe_error
 from engine.aws.errors import AwsError, ErrorAction
 from engine.model import LogChunk, LogEvent
 
@@ -50,10 +50,10 @@ class LogStreamReader:
         return answer
 
     def _status(self, error: AwsError) -> str:
-        if is_denied(error):
-            return f"{in_words(error)} for log group {self.group}"
+        if error.denied:
+            return f"{describe_error(error)} for log group {self.group}"
         if error.action is not ErrorAction.ABSENT:
-            return f"waiting: {in_words(error)}"
+            return f"waiting: {describe_error(error)}"
         if "group" in error.detail:
             return f"missing: log group {self.group} does not exist"
         return "waiting: the job's log stream does not exist yet"
