@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy
+from engine.diagnosis.model import CheckId, CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy, VerdictKind
 from engine.model import Attempt, CallStats, Link, Quota
 from engine.telemetry.schema.requests import (
     WINDOW_LIMIT,
@@ -61,6 +61,7 @@ __all__ = [
     "Attempt",
     "CallStats",
     "CancelJobs",
+    "CheckId",
     "CheckResult",
     "CheckStatus",
     "ControlRequest",
@@ -97,6 +98,7 @@ __all__ = [
     "Tick",
     "Transition",
     "Trends",
+    "VerdictKind",
     "ViewRequest",
     "Welcome",
     "Window",

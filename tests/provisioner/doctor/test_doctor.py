@@ -14,17 +14,19 @@ import typer
 from typer.testing import CliRunner
 
 from engine.diagnosis.evidence import Image
-from engine.diagnosis.model import CheckStatus
+from engine.diagnosis.model import CheckId, CheckStatus
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.doctor import doctor
-from provisioner.doctor import permissions, python_version, scheduler
+from provisioner.doctor import scheduler
 from provisioner.doctor.doctor import Doctor, DoctorRequest
-from provisioner.doctor.finding import Finding
+from provisioner.doctor.finding import DoctorCheck, Finding
 from provisioner.doctor.identity import Identity
-from provisioner.doctor.permissions import Need
+from provisioner.doctor.permissions import NeededPolicy, check_policy
+from provisioner.doctor.python_version import check_python_version
 from provisioner.doctor.reads import ClientReads
+from provisioner.doctor.scheduler import check_scheduler
 from provisioner.export.policies import Principal
 from provisioner.policies import manager_policy
 from provisioner.stack.naming import Stack
@@ -138,20 +140,20 @@ def test_without_credentials_only_they_are_told(monkeypatch: pytest.MonkeyPatch,
     ],
 )
 def test_the_image_s_python_is_held_against_this_one(image: Image | None, result: CheckStatus) -> None:
-    assert python_version.look(image, (3, 11), PRICING).check.result is result
+    assert check_python_version(image, (3, 11), PRICING).check.result is result
 
 
 def test_an_image_of_another_python_is_built_again_for_its_own_stack() -> None:
     image = Image(uri=IMAGE, in_ecr=True, exists=True, python="3.12.1")
-    [fix] = python_version.look(image, (3, 11), PRICING).fixes
+    [fix] = check_python_version(image, (3, 11), PRICING).fixes
     assert fix.command == "scaler-batch build-image --region eu-west-1 --prefix pricing --python 3.11"
 
 
 def test_a_scheduler_is_reached_or_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        assert scheduler.look(address, scheduler.connect).check.result is CheckStatus.PASS
-    assert scheduler.look(address, scheduler.connect).failed
+        assert check_scheduler(address, scheduler.connect).check.result is CheckStatus.PASS
+    assert check_scheduler(address, scheduler.connect).failed
 
 
 def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
@@ -165,8 +167,9 @@ def permission(account: Account, missing: CheckStatus, arn: str = f"arn:aws:iam:
     reads = ClientReads(Clients(REGION), allowed={"batch:DescribeJobQueues"})
     clock = Clock()
     reader = Reader(account, clock, clock.sleep)
-    need = Need("may run", manager_policy(stack), Principal.MANAGER, missing)
-    return permissions.look(reader, reads, Identity(ACCOUNT, arn), stack, need)
+    check = DoctorCheck(CheckId.MANAGER_PERMISSIONS, "may run")
+    needed = NeededPolicy(check, manager_policy(stack), Principal.MANAGER, missing)
+    return check_policy(reader, reads, Identity(ACCOUNT, arn), stack, needed)
 
 
 def decided(**decisions: str) -> Account:
