@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from engine.diagnosis.diagnose import Diagnoser
-from engine.diagnosis.model import CheckResult, CheckStatus
+from engine.diagnosis.model import CheckId, CheckResult, CheckStatus, VerdictKind
 from tests.support.engine.diagnosed_account import JOB, NOW, Account, Clock, denied, healthy, job, queue, snapshot
 
 
@@ -14,7 +14,7 @@ def diagnoser(account: Account, clock: Clock) -> Diagnoser:
 
 
 def checks(account: Account) -> dict[str, CheckResult]:
-    return {check.name: check for check in diagnoser(account, Clock()).diagnose("jobs", JOB).checks}
+    return {check.id: check for check in diagnoser(account, Clock()).diagnose("jobs", JOB).checks}
 
 
 def test_nothing_more_is_read_once_the_cause_is_certain_and_the_rest_says_so() -> None:
@@ -22,23 +22,23 @@ def test_nothing_more_is_read_once_the_cause_is_certain_and_the_rest_says_so() -
     account.answers["describe_job_queues"] = {"jobQueues": [queue(state="DISABLED")]}
     found = checks(account)
     assert account.asked == ["describe_jobs", "describe_job_queues"]
-    assert found["the image is there"].result is CheckStatus.NOT_RUN
-    assert "certain" in found["the image is there"].evidence
+    assert found[CheckId.IMAGE].result is CheckStatus.NOT_RUN
+    assert "certain" in found[CheckId.IMAGE].evidence
 
 
 def test_a_denied_read_names_what_to_grant_and_the_others_go_on() -> None:
     account = healthy()
     account.answers["describe_auto_scaling_groups"] = denied("UnauthorizedOperation")
     found = checks(account)
-    launches = found["instances can be launched"]
+    launches = found[CheckId.LAUNCHES]
     assert launches.result is CheckStatus.UNKNOWN
     assert launches.evidence == "AccessDenied autoscaling:DescribeAutoScalingGroups: grant it or skip"
-    assert found["the image is there"].result is CheckStatus.PASS
+    assert found[CheckId.IMAGE].result is CheckStatus.PASS
 
 
 def test_everything_denied_is_no_verdict_and_no_failure() -> None:
     found = Diagnoser(Account(), clock := Clock(), clock.sleep, region="eu-west-1").diagnose("jobs", JOB)
-    assert found.verdict == "no verdict"
+    assert (found.verdict, found.kind) == ("no verdict", VerdictKind.UNREADABLE)
     assert found.text.count("AccessDenied batch:DescribeJobs") == 1
     assert [remedy.command for remedy in found.remedies] == ["scaler-batch doctor --region eu-west-1"]
     assert {check.result for check in found.checks} <= {CheckStatus.UNKNOWN, CheckStatus.NOT_RUN}
@@ -82,7 +82,7 @@ def test_environments_on_fargate_need_no_instances() -> None:
     account = healthy()
     (found,) = account.answers["describe_compute_environments"]["computeEnvironments"]  # type: ignore[index]
     found["computeResources"] |= {"type": "FARGATE", "instanceTypes": []}
-    instances = checks(account)["instances join the cluster"]
+    instances = checks(account)[CheckId.INSTANCES]
     assert (instances.result, "not needed" in instances.evidence) == (CheckStatus.NOT_RUN, True)
 
 

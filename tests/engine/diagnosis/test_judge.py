@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.diagnosis.model import CheckStatus
+from engine.diagnosis.model import CheckId, CheckStatus, VerdictKind
 from tests.support.engine.diagnosed_account import (
     CAPACITY,
     JOB,
@@ -40,14 +40,15 @@ def test_what_aws_names_beats_what_else_is_found_further_down() -> None:
     account.answers["describe_route_tables"] = {"RouteTables": [route_table(None)]}
     found = diagnosis(account)
     assert found.verdict == "blocked by capacity"
-    assert {check.name: check.result for check in found.checks}["the subnets' way to AWS"] is CheckStatus.FAIL
+    assert {check.id: check.result for check in found.checks}[CheckId.EGRESS] is CheckStatus.FAIL
 
 
 def test_a_mismatch_while_instances_are_being_started_passes() -> None:
     account = for_minutes(15, NO_MATCH)
     account.answers["describe_scaling_activities"] = {"Activities": [activity("InProgress")]}
     found = diagnosis(account)
-    assert (found.verdict, found.certainty) == ("instances are starting", MAY_PASS)
+    assert (found.verdict, found.kind) == ("instances are starting", VerdictKind.PROGRESSING)
+    assert found.certainty == MAY_PASS
 
 
 def test_capacity_is_not_final_while_instances_are_being_started() -> None:
@@ -58,8 +59,8 @@ def test_capacity_is_not_final_while_instances_are_being_started() -> None:
 
 def test_what_the_job_fits_only_without_the_system_s_share_is_a_warning() -> None:
     account = with_answers(describe_instance_types={"InstanceTypes": [instance_type("m6i.tight", 1, 3686 + 32)]})
-    checks = {check.name: check for check in diagnosis(account).checks}
-    assert checks["the job fits an instance type"].result is CheckStatus.WARN
+    checks = {check.id: check for check in diagnosis(account).checks}
+    assert checks[CheckId.INSTANCE_FIT].result is CheckStatus.WARN
 
 
 @pytest.mark.parametrize(("action", "result"), [("ecs:Register*", CheckStatus.PASS), ("s3:*", CheckStatus.FAIL)])
@@ -70,8 +71,8 @@ def test_an_inline_policy_may_let_instances_join(action: str, result: CheckStatu
         list_role_policies={"PolicyNames": ["own"]},
         get_role_policy={"PolicyDocument": {"Statement": [statement]}},
     )
-    checks = {check.name: check for check in diagnosis(account).checks}
-    assert checks["the instances' role"].result is result
+    checks = {check.id: check for check in diagnosis(account).checks}
+    assert checks[CheckId.INSTANCE_ROLE].result is result
 
 
 def test_a_subnet_with_all_endpoints_needs_no_gateway() -> None:
@@ -83,8 +84,8 @@ def test_a_subnet_with_all_endpoints_needs_no_gateway() -> None:
     account = with_answers(
         describe_route_tables={"RouteTables": [route_table(None)]}, describe_vpc_endpoints={"VpcEndpoints": endpoints}
     )
-    checks = {check.name: check for check in diagnosis(account).checks}
-    assert checks["the subnets' way to AWS"].result is CheckStatus.PASS
+    checks = {check.id: check for check in diagnosis(account).checks}
+    assert checks[CheckId.EGRESS].result is CheckStatus.PASS
 
 
 def test_an_internet_gateway_without_public_addresses_is_a_warning_with_its_remedy() -> None:
@@ -93,7 +94,7 @@ def test_an_internet_gateway_without_public_addresses_is_a_warning_with_its_reme
         describe_subnets={"Subnets": [subnet(public=False)]},
     )
     found = diagnosis(account)
-    assert {check.name: check.result for check in found.checks}["the subnets' way to AWS"] is CheckStatus.WARN
+    assert {check.id: check.result for check in found.checks}[CheckId.EGRESS] is CheckStatus.WARN
     assert any("modify-subnet-attribute" in remedy.command for remedy in found.remedies)
 
 
@@ -105,6 +106,7 @@ def test_without_a_job_that_waits_nothing_is_stuck() -> None:
     account = with_answers(get_job_queue_snapshot=snapshot(), list_jobs={"jobSummaryList": []})
     found = diagnosis(account, job_id=None)
     assert (found.subject, found.verdict) == ("queue jobs", "nothing is stuck")
+    assert found.kind is VerdictKind.HEALTHY
 
 
 def test_a_queue_without_jobs_may_be_disabled_all_the_same() -> None:
