@@ -1,4 +1,4 @@
-"""Every error of AWS, sorted once by what one does about it."""
+"""Classes of AWS's errors by the action that they require, for botocore's errors and raw answers alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore import exceptions as sdk
 
 
 class ErrorAction(Enum):
-    """What the caller does about a failed call."""
+    """Action that a failed call requires."""
 
     RETRY_LATER = "retry later"
     """Throttled, unreachable, or broken on AWS's side, and nothing was done: wait and repeat."""
@@ -26,7 +26,7 @@ class ErrorAction(Enum):
 
 
 class AwsError(Exception):
-    """A call that failed for good as far as the caller below is concerned.
+    """Failed call to AWS, with the action that it requires.
 
     `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name.
     """
@@ -108,29 +108,29 @@ LOST_ERRORS: Final = (sdk.HTTPClientError, sdk.IncompleteReadError, sdk.Response
 
 
 def classify_error(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bool) -> AwsError:
-    """The error as an `AwsError`. `repeatable` is False for calls that act twice when sent twice."""
+    """Classify an error of botocore. `repeatable` is False for calls that act twice when sent twice."""
     if isinstance(error, sdk.ClientError):
-        return _classify_answer(api, error, repeatable)
+        return _classify_client_error(api, error, repeatable)
     code = type(error).__name__
     return AwsError(api, _classify_sdk_error(error, repeatable), code, _one_line(str(error)))
 
 
 def never_answered(error: BaseException) -> bool:
-    """No answer came: AWS, or the way there, is away."""
+    """Tell whether no answer came at all: AWS, or the way there, is away."""
     return isinstance(error, UNSENT_ERRORS + LOST_ERRORS)
 
 
-def from_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
-    """The error of an answer with this HTTP status and AWS error code."""
+def classify_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
+    """Classify an answer by its HTTP status and AWS's error code."""
     action = _by_code(code) or _by_status(status, repeatable)
     return AwsError(api, action, code, _one_line(message))
 
 
-def _classify_answer(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
+def _classify_client_error(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
     described = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code = described.get("Code", str(status))
-    return from_answer(api, status, code, described.get("Message", ""), repeatable=repeatable)
+    return classify_answer(api, status, code, described.get("Message", ""), repeatable=repeatable)
 
 
 def _classify_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorAction:
