@@ -7,6 +7,15 @@ from typing import Final
 
 from botocore import exceptions as sdk
 
+from engine.aws.error_codes import (
+    ABSENT_CODES,
+    CONFLICT_CODES,
+    CREDENTIAL_CODES,
+    DENIED_CODES,
+    THROTTLING_CODES,
+    TRANSIENT_CODES,
+)
+
 
 class ErrorAction(Enum):
     """Action that a failed call requires."""
@@ -48,53 +57,6 @@ class AwsError(Exception):
         """AWS got more calls than it allows."""
         return self.code in THROTTLING_CODES
 
-
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and the common errors of each service
-THROTTLING_CODES: Final = frozenset(
-    (
-        "TooManyRequestsException",
-        "TooManyRequests",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "LimitExceededException",
-        "SlowDown",
-        "429",
-    )
-)
-CREDENTIAL_CODES: Final = frozenset(
-    (
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "RequestExpired",
-        "TokenRefreshRequired",
-        "InvalidToken",
-        "InvalidClientTokenId",
-        "InvalidAccessKeyId",
-        "UnrecognizedClientException",
-        "SignatureDoesNotMatch",
-        "InvalidSignatureException",
-        "AuthFailure",
-        "RequestTimeTooSkewed",
-    )
-)
-DENIED_CODES: Final = frozenset(
-    (
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnauthorizedOperation",
-        "UnauthorizedException",
-        "NotAuthorized",
-        "403",
-    )
-)
-"""All that AWS's services call a missing permission; "403" is HeadBucket's, whose answer has no body."""
-ABSENT_CODES: Final = frozenset(("NoSuchKey", "404", "NotFound", "ResourceNotFoundException"))
-CONFLICT_CODES: Final = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "409"))
-TRANSIENT_CODES: Final = frozenset(("RequestTimeout", "RequestTimeoutException", "OperationAborted"))
 
 CREDENTIAL_ERRORS: Final = (
     sdk.NoCredentialsError,

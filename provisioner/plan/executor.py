@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.aws.errors import DENIED_CODES
+from engine.aws.error_codes import DENIED_CODES
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError, StepFailed
 from provisioner.plan.bucket_emptying import empty_bucket
