@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from engine.aws.batch_states import BatchState
 from engine.diagnosis.checks import job
 from engine.diagnosis.checks.table import CHECKS, Check
 from engine.diagnosis.evidence import Evidence
@@ -63,7 +64,7 @@ class Diagnoser:
 
 def _needed_checks(evidence: Evidence) -> Iterator[Check[object]]:
     found = evidence.known_job
-    is_starting = found is not None and found.status == "STARTING"
+    is_starting = found is not None and found.status == BatchState.STARTING
     return (check for check in CHECKS if check.when_starting or not is_starting)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from engine.aws.batch_states import BatchState
 from engine.diagnosis import reasons, remedies, states
 from engine.diagnosis.assessment import LASTING_S, Assessment, Cause, Certainty, format_duration
 from engine.diagnosis.checks.table import CHECKS
@@ -47,13 +48,13 @@ def is_settled(evidence: Evidence) -> bool:
 
 def _settled(evidence: Evidence) -> Cause | None:
     by_state, job = _by_state(evidence), evidence.known_job
-    if by_state is not None or (job is not None and job.status != "RUNNABLE"):
+    if by_state is not None or (job is not None and job.status != BatchState.RUNNABLE):
         return by_state
     causes = [one.cause for one in _assessments(evidence) if one.cause is not None]
-    return next((one for one in causes if one.settles or _is_said(job, one)), None)
+    return next((one for one in causes if one.settles or _is_stated(job, one)), None)
 
 
-def _is_said(job: DiagnosedJob | None, cause: Cause) -> bool:
+def _is_stated(job: DiagnosedJob | None, cause: Cause) -> bool:
     """AWS names the cause, so what else is found by later checks is not it."""
     return job is not None and cause.certainty is Certainty.AWS and not reasons.is_symptom(job.reason)
 
@@ -65,7 +66,7 @@ def _by_state(evidence: Evidence) -> Cause | None:
         return None
     if job is None:
         return states.explain_unknown_job(evidence, evidence.job_id) if evidence.job_id is not None else None
-    if job.status == "STARTING" and evidence.image is None:
+    if job.status == BatchState.STARTING and evidence.image is None:
         return None
     return states.explain_state(evidence, job)
 
@@ -79,8 +80,8 @@ def _suspected(evidence: Evidence) -> Cause:
         return _unreadable(evidence)
     if (by_state := states.explain_state(evidence, job)) is not None:
         return by_state
-    said = reasons.explain_reason(evidence, job.reason) if job.reason else None
-    return _found(evidence, CheckStatus.FAIL) or _scaling(evidence, said) or said or _weak(evidence, job)
+    stated = reasons.explain_reason(evidence, job.reason) if job.reason else None
+    return _found(evidence, CheckStatus.FAIL) or _scaling(evidence, stated) or stated or _weak(evidence, job)
 
 
 def _found(evidence: Evidence, result: CheckStatus) -> Cause | None:
@@ -96,9 +97,9 @@ def _advised(evidence: Evidence, cause: Cause) -> Cause:
     return replace(cause, remedies=(*cause.remedies, *advice))
 
 
-def _scaling(evidence: Evidence, said: Cause | None) -> Cause | None:
+def _scaling(evidence: Evidence, stated: Cause | None) -> Cause | None:
     """An environment that starts instances gets a symptom against its name for a while."""
-    if said is None or not evidence.scaling:
+    if stated is None or not evidence.scaling:
         return None
     text = "Instances are being started. AWS gives such a reason while an environment scales from zero; wait."
     return Cause(kind=VerdictKind.PROGRESSING, verdict="instances are starting", text=text, passes=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from engine.aws.batch_states import BatchState
@@ -26,13 +27,13 @@ ENDS: Final = (
 
 def explain_state(evidence: Evidence, job: DiagnosedJob) -> Cause | None:
     """What the job's state means for it; None for RUNNABLE jobs."""
-    by_state = {
-        "SUBMITTED": _submitted,
-        "PENDING": _pending,
-        "STARTING": _starting,
-        "RUNNING": _running,
-        "SUCCEEDED": _succeeded,
-        "FAILED": _failed,
+    by_state: dict[str, Callable[[Evidence, DiagnosedJob], Cause]] = {
+        BatchState.SUBMITTED: _submitted,
+        BatchState.PENDING: _pending,
+        BatchState.STARTING: _starting,
+        BatchState.RUNNING: _running,
+        BatchState.SUCCEEDED: _succeeded,
+        BatchState.FAILED: _failed,
     }
     explain = by_state.get(job.status)
     return None if explain is None else explain(evidence, job)
@@ -91,15 +92,15 @@ def _succeeded(evidence: Evidence, job: DiagnosedJob) -> Cause:
 
 
 def _failed(evidence: Evidence, job: DiagnosedJob) -> Cause:
-    said = " · ".join(filter(None, (job.reason, job.container_reason)))
-    meaning = next((text for part, text in ENDS if part in said), "")
+    reason = " · ".join(filter(None, (job.reason, job.container_reason)))
+    meaning = next((text for part, text in ENDS if part in reason), "")
     code = "" if job.exit_code is None else f" Its exit code was {job.exit_code}."
     attempts = f" after {job.attempts} attempts" if job.attempts > 1 else ""
-    text = f"It has failed{attempts}: {meaning or said or 'AWS gives no reason'}.{code}"
+    text = f"It has failed{attempts}: {meaning or reason or 'AWS gives no reason'}.{code}"
     todo = []
-    if "CannotPull" in said:
+    if "CannotPull" in reason:
         todo.append(remedies.build_image(evidence))
-    if "OutOfMemory" in said:
+    if "OutOfMemory" in reason:
         todo.append(remedies.give_memory())
     if job.log_stream:
         todo.append(remedies.read_log(evidence, job))

@@ -57,12 +57,12 @@ def read(reader: Reader, evidence: Evidence) -> Evidence:
 
 def assess(evidence: Evidence, egress: tuple[Egress, ...] | None) -> Assessment:
     """A subnet without any way to AWS is a failure; one whose internet gateway serves nobody is a warning."""
-    known = egress or ()
-    text = _describe_all(known)
-    closed = [one for one in known if _is_closed(one)]
+    found = egress or ()
+    text = _describe_all(found)
+    closed = [one for one in found if _is_closed(one)]
     if closed:
-        return failed(text, _closed(evidence, closed, everywhere=len(closed) == len(known)))
-    unserved = [one for one in known if _lacks_public_addresses(one)] if evidence.ec2_environments else []
+        return failed(text, _closed(evidence, closed, everywhere=len(closed) == len(found)))
+    unserved = [one for one in found if _lacks_public_addresses(one)] if evidence.ec2_environments else []
     if unserved:
         return warned(text, advice=tuple(remedies.give_public_addresses(evidence, one) for one in unserved))
     return passed(text)

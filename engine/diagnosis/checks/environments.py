@@ -27,12 +27,12 @@ def read(reader: Reader, evidence: Evidence) -> Evidence:
 
 def assess(evidence: Evidence, environments: tuple[Environment, ...] | None) -> Assessment:
     """One that is ENABLED, VALID and on ECS is enough; the others are a warning."""
-    known = environments or ()
-    text = " · ".join(map(_describe, known)) or "the queue has none"
-    usable = [one for one in known if one.usable and one.on_ecs]
+    found = environments or ()
+    text = " · ".join(map(_describe, found)) or "the queue has none"
+    usable = [one for one in found if one.usable and one.on_ecs]
     if not usable:
-        return failed(text, _blocked(evidence, known, text))
-    return passed(text) if len(usable) == len(known) else warned(text)
+        return failed(text, _blocked(evidence, found, text))
+    return passed(text) if len(usable) == len(found) else warned(text)
 
 
 def _parse_environment(document: Document) -> Environment:

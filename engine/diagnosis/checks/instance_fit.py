@@ -118,8 +118,8 @@ def _no_types(evidence: Evidence) -> Cause:
 def _patterns_of(types: Sequence[str]) -> Iterator[str]:
     """AWS Batch's words and families as EC2's filters take them."""
     for name in types:
-        for known in BATCH_WORDS.get(name, (name,)):
-            yield known if "." in known else f"{known}.*"
+        for family in BATCH_WORDS.get(name, (name,)):
+            yield family if "." in family else f"{family}.*"
 
 
 def _read_zones(reader: Reader, evidence: Evidence) -> dict[str, tuple[str, ...]]:
@@ -140,12 +140,12 @@ def _read_zones(reader: Reader, evidence: Evidence) -> dict[str, tuple[str, ...]
 
 def _parse_type(document: Document, zones: Sequence[str]) -> InstanceType:
     gpus = (document.get("GpuInfo") or {}).get("Gpus", ())
-    known = (document.get("ProcessorInfo") or {}).get("SupportedArchitectures", ())
+    architectures = (document.get("ProcessorInfo") or {}).get("SupportedArchitectures", ())
     return InstanceType(
         name=document["InstanceType"],
         vcpus=document["VCpuInfo"]["DefaultVCpus"],
         memory_mib=document["MemoryInfo"]["SizeInMiB"],
         gpus=sum(one.get("Count", 0) for one in gpus),
-        architectures=tuple(ARCHITECTURES[one] for one in known if one in ARCHITECTURES),
+        architectures=tuple(ARCHITECTURES[one] for one in architectures if one in ARCHITECTURES),
         zones=tuple(sorted(zones)),
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from engine.aws.batch_states import BatchState
 from engine.diagnosis.assessment import LASTING_S, Assessment, failed, passed, warned
 from engine.diagnosis.evidence import DiagnosedJob, Evidence, Fact
 from engine.diagnosis.reads import Document, Reader, Reading
@@ -84,7 +85,9 @@ def _find_waiting(reader: Reader, queue: str) -> tuple[Reading, str]:
 
 
 def _find_oldest(reader: Reader, queue: str) -> tuple[Reading, str]:
-    found, reading = reader.read_pages("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus="RUNNABLE")
+    found, reading = reader.read_pages(
+        "batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=BatchState.RUNNABLE
+    )
     if not found and not reading.error:
         found, reading = _find_arrays(reader, queue)
     oldest = min(found, key=lambda one: int(one.get("createdAt", 0)), default=None)
@@ -93,21 +96,23 @@ def _find_oldest(reader: Reader, queue: str) -> tuple[Reading, str]:
 
 def _find_arrays(reader: Reader, queue: str) -> tuple[list[Document], Reading]:
     """An array's parent shows PENDING while its children wait or run."""
-    pending, reading = reader.read_pages("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus="PENDING")
+    pending, reading = reader.read_pages(
+        "batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=BatchState.PENDING
+    )
     waiting = [one for one in pending if _count_waiting_children(one)]
     return waiting, reading
 
 
 def _count_waiting_children(summary: Mapping[str, Any]) -> int:
     counts: Mapping[str, int] = (summary.get("arrayProperties") or {}).get("statusSummary") or {}
-    return counts.get("RUNNABLE", 0)
+    return counts.get(BatchState.RUNNABLE, 0)
 
 
 def _with_waiting_child(reader: Reader, parent: Fact[DiagnosedJob]) -> Fact[DiagnosedJob]:
     job = parent.value
-    if job is None or job.status != "PENDING" or not job.children_in("RUNNABLE"):
+    if job is None or job.status != BatchState.PENDING or not job.children_in(BatchState.RUNNABLE):
         return parent
-    listing = {"arrayJobId": job.id, "jobStatus": "RUNNABLE", "maxResults": 1}
+    listing = {"arrayJobId": job.id, "jobStatus": BatchState.RUNNABLE, "maxResults": 1}
     children = reader.read("batch", "list_jobs", **listing).answer.get("jobSummaryList", [])
     if not children:
         return parent

@@ -119,8 +119,8 @@ def describe_choice(evidence: Evidence) -> str:
 def _other_families(evidence: Evidence) -> tuple[str, ...]:
     types = (evidence.instance_types.value or ()) if evidence.instance_types is not None else ()
     arm = any("arm64" in one.architectures for one in types)
-    known = {name for one in evidence.ec2_environments for name in one.instance_types}
-    return tuple(name for name in OTHER_FAMILIES[arm] if name not in known)
+    allowed = {name for one in evidence.ec2_environments for name in one.instance_types}
+    return tuple(name for name in OTHER_FAMILIES[arm] if name not in allowed)
 
 
 def _starting(evidence: Evidence) -> Cause:

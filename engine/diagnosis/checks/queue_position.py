@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from engine.aws.batch_states import BatchState
 from engine.diagnosis import remedies
 from engine.diagnosis.assessment import Assessment, Cause, format_duration, passed, warned
 from engine.diagnosis.checks.job import describe_job, job_id_of
@@ -21,7 +22,7 @@ SNAPSHOT_JOBS: Final = 100
 def read(reader: Reader, evidence: Evidence) -> Evidence:
     """Read where a RUNNABLE job stands, and what the job at the head says when it is another one."""
     job = evidence.known_job
-    if job is None or job.status != "RUNNABLE":
+    if job is None or job.status != BatchState.RUNNABLE:
         return evidence
     reading = reader.read("batch", "get_job_queue_snapshot", jobQueue=evidence.queue_name)
     if reading.error:

@@ -27,15 +27,15 @@ def read(reader: Reader, evidence: Evidence) -> Evidence:
 
 def assess(evidence: Evidence, quotas: tuple[VcpuQuota, ...] | None) -> Assessment:
     """Hold the quotas against this queue alone: the rest of the account counts too, and is not known here."""
-    known = quotas or ()
-    text = " · ".join(f"{one.name}: {_used(evidence, one)} of {one.limit:g} vCPU by this queue" for one in known)
+    found = quotas or ()
+    text = " · ".join(f"{one.name}: {_used(evidence, one)} of {one.limit:g} vCPU by this queue" for one in found)
     job = evidence.known_job
     needed = (job.vcpus if job is not None else None) or 1
-    if all(one.limit < needed for one in known):
-        return failed(text, _blocked(evidence, known[0], needed))
-    if job is not None and all(_used(evidence, one) > one.limit for one in known):
-        return failed(text, _blocked(evidence, known[0], needed + _used(evidence, known[0])))
-    for quota in known:
+    if all(one.limit < needed for one in found):
+        return failed(text, _blocked(evidence, found[0], needed))
+    if job is not None and all(_used(evidence, one) > one.limit for one in found):
+        return failed(text, _blocked(evidence, found[0], needed + _used(evidence, found[0])))
+    for quota in found:
         most = _most(evidence, quota)
         if quota.limit < most:
             advice = (remedies.raise_quota(evidence, quota, most),)

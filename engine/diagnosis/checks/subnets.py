@@ -18,12 +18,12 @@ def read(reader: Reader, evidence: Evidence) -> Evidence:
 
 def assess(evidence: Evidence, subnets: tuple[Subnet, ...] | None) -> Assessment:
     """One subnet with a free address is enough; full ones are a warning."""
-    known = subnets or ()
-    text = " · ".join(f"{one.id} ({one.zone}) {one.free_addresses} free" for one in known)
-    full = [one for one in known if not one.free_addresses]
-    if not known:
+    found = subnets or ()
+    text = " · ".join(f"{one.id} ({one.zone}) {one.free_addresses} free" for one in found)
+    full = [one for one in found if not one.free_addresses]
+    if not found:
         return failed("a subnet of the environments does not exist", _missing(evidence))
-    if len(full) == len(known):
+    if len(full) == len(found):
         return failed(text, _full())
     return warned(text) if full else passed(text)
 
