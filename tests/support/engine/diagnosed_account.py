@@ -175,9 +175,9 @@ def route_table(gateway: str | None, **more: Any) -> dict[str, Any]:
     return {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": True}], "Routes": routes}
 
 
-def diagnosis(account: Account, job_id: str | None = JOB) -> Diagnosis:
+def diagnosis(account: Account, job_id: str | None = JOB, queue: str = "jobs") -> Diagnosis:
     clock = Clock()
-    return Diagnoser(account, clock, clock.sleep, region=REGION).diagnose("jobs", job_id)
+    return Diagnoser(account, clock, clock.sleep, region=REGION).diagnose(queue, job_id)
 
 
 def with_answers(**answers: object) -> Account:
