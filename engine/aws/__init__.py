@@ -1,1 +1,1 @@
-"""The bottom layer of the engine: AWS sessions, call budgets, error classes and checked limits."""
+"""Bottom layer of the engine: AWS sessions and clients, call budgets, error classes and documented limits."""

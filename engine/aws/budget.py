@@ -1,4 +1,4 @@
-"""How fast each API may be called: a token bucket per API that gives way when AWS throttles.
+"""Call budget of an API: a token bucket that gives way when AWS throttles.
 
 A rate halves when AWS throttles and creeps back while it doesn't. Every API has a bucket of its own, so cancels
 (TerminateJob) never queue behind submits.
@@ -23,7 +23,7 @@ HALVING_PAUSE_S: Final = 1.0
 
 @dataclass(slots=True)
 class TokenBucket:
-    """At most `burst` calls at once and `rate` a second after that; waits are handed out in order."""
+    """Token bucket: at most `burst` calls at once and `rate` a second after that; waits are handed out in order."""
 
     rate: float
     burst: float
@@ -48,7 +48,7 @@ class TokenBucket:
 
     @property
     def backoff_s(self) -> float:
-        """How long the next call would wait because AWS throttled earlier ones; 0.0 at the full rate."""
+        """Seconds that the next call would wait because AWS throttled earlier ones; 0.0 at the full rate."""
         self._refill()
         return max(0.0, 1.0 - self._tokens) / self._current if self._current < self.rate else 0.0
 
@@ -59,8 +59,8 @@ class TokenBucket:
         if self._tokens < 0:
             await self.sleep(-self._tokens / self._current)
 
-    def throttled(self) -> None:
-        """AWS said "too many": halve the rate and forget what was saved up."""
+    def halve(self) -> None:
+        """Halve the rate and forget what was saved up: AWS said "too many"."""
         self.throttles += 1
         now = self.clock()
         if now - self._halved_at < HALVING_PAUSE_S:

@@ -1,4 +1,4 @@
-"""What calling AWS is like at present: per API how many, how fast, how often refused; and whether AWS answers.
+"""Statistics of calls to AWS: per API how many, how fast, how often refused; and whether AWS answers at all.
 
 Costs a few microseconds a call and a few kilobytes an API. Only the event loop's thread touches it.
 """
@@ -19,7 +19,7 @@ MICROSECONDS: Final = 1e6
 
 @dataclass(slots=True, eq=False)
 class ApiStatistics:
-    """One API. Times are the clock's."""
+    """Statistics of one API. Times are the clock's."""
 
     latency_us: RecentHistogram
     recent: RecentHistogram
@@ -35,13 +35,13 @@ class ApiStatistics:
         return self.recent.count / RATE_WINDOW_S
 
     def latency_s(self, *shares: float) -> tuple[float, ...]:
-        """Percentiles of the last five minutes; 0.0 without calls."""
+        """Percentiles of the last five minutes, in seconds, for shares as 0.99; 0.0 without calls."""
         return tuple(value / MICROSECONDS for value in self.latency_us.percentiles(*shares))
 
 
 @dataclass(slots=True, eq=False)
 class CallStatistics:
-    """Told of each call by `AwsCaller`."""
+    """Statistics of all APIs, recorded by `AwsClient` for each call."""
 
     clock: Clock
     apis: dict[str, ApiStatistics] = field(default_factory=dict)
@@ -52,30 +52,31 @@ class CallStatistics:
         self._last_change = self.clock()
 
     def of(self, api: str) -> ApiStatistics:
+        """Statistics of one API, empty ones for an API that was never called."""
         found = self.apis.get(api)
         if found is None:
             found = ApiStatistics(RecentHistogram(self.clock), RecentHistogram(self.clock, RATE_WINDOW_S))
             self.apis[api] = found
         return found
 
-    def begun(self, api: str, calls: int = 1) -> None:
-        """`calls` of `api` are being made."""
-        one = self.of(api)
-        one.calls += calls
-        one.recent.add(1, calls)
+    def record_start(self, api: str, calls: int = 1) -> None:
+        """Count `calls` of `api` that are being made."""
+        statistics = self.of(api)
+        statistics.calls += calls
+        statistics.recent.add(1, calls)
 
-    def took(self, api: str, seconds: float, calls: int = 1) -> None:
-        """`calls` were answered, or given up, one after the other within `seconds`."""
+    def record_latency(self, api: str, seconds: float, calls: int = 1) -> None:
+        """Add the latency of `calls` that were answered, or given up, one after the other within `seconds`."""
         self.of(api).latency_us.add(seconds * MICROSECONDS / calls, calls)
 
-    def answered(self, service: str) -> None:
-        """AWS said something, whatever it was."""
+    def record_answer(self, service: str) -> None:
+        """End the silence of a service: AWS answered, whatever it said."""
         if self._silent.pop(service, None) is not None and not self._silent:
             self._last_change = self.clock()
 
-    def failed(self, error: AwsError, service: str, *, silent: bool) -> None:
-        """A call failed; `silent`: no answer came at all. That something doesn't exist is no failure."""
-        if error.remedy in (ErrorAction.ABSENT, ErrorAction.CONFLICT):
+    def record_failure(self, error: AwsError, service: str, *, silent: bool) -> None:
+        """Count a failed call; `silent`: no answer came at all. That something doesn't exist is no failure."""
+        if error.action in (ErrorAction.ABSENT, ErrorAction.CONFLICT):
             return
         one = self.of(error.api)
         one.errors += 1
@@ -86,12 +87,12 @@ class CallStatistics:
 
     @property
     def silence(self) -> tuple[float, str] | None:
-        """Since when which service has not answered; None while all do."""
+        """Start of the longest silence of a service, with what is known of it; None while all answer."""
         return min(self._silent.values(), default=None)
 
     @property
     def answering_since(self) -> float:
-        """When the last silence ended."""
+        """Time at which the last silence ended."""
         return self._last_change
 
     @property

@@ -1,4 +1,4 @@
-"""Every call to AWS goes through here: paid from a budget, in a bounded thread pool, sorted, repeated, counted."""
+"""Client for all calls to AWS: paid from a budget, in a bounded thread pool, classified, repeated, counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.aws import limits
 from engine.aws.budget import Clock, Sleep, TokenBucket
 from engine.aws.call_statistics import CallStatistics
 from engine.aws.credentials_gate import CredentialsGate
-from engine.aws.errors import AwsError, ErrorAction, never_answered, sort
+from engine.aws.errors import AwsError, ErrorAction, classify_error, never_answered
 from engine.aws.session import AwsSession
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ BACKOFF_CAP_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One API call: where it lives, how often it may be made, and what it does when it is sent twice."""
+    """Operation of an AWS API: its service and method, calls a second, and what it does when it is sent twice."""
 
     name: str
     service: str
@@ -43,9 +43,9 @@ class Operation:
     burst: float
     repeatable: bool = True
     guarded: bool = False
-    """Changes something that only the owner of the lease may change."""
+    """It changes something that only the owner of the lease may change."""
     urgent: bool = False
-    """Has threads of its own, so that slow transfers never delay it."""
+    """It has threads of its own, so that slow transfers never delay it."""
 
 
 SUBMIT_JOB: Final = Operation(
@@ -69,15 +69,17 @@ GET_SERVICE_QUOTA: Final = Operation("GetServiceQuota", "service-quotas", "get_s
 
 
 class Ownership(Protocol):
-    """Whether this manager provably owns its lease; guarded calls wait for it."""
+    """Ownership of the manager's lease; guarded calls wait for it."""
 
     @property
-    def held(self) -> bool: ...
+    def held(self) -> bool:
+        """This manager provably owns its lease now."""
 
-    async def wait_held(self) -> None: ...
+    async def wait_held(self) -> None:
+        """Return once the lease is held."""
 
 
-class _Always:
+class _AlwaysHeld:
     held = True
 
     async def wait_held(self) -> None:
@@ -90,14 +92,14 @@ def _never() -> bool:
 
 @dataclass(slots=True, eq=False)
 class AwsClient:
-    """Makes calls until they succeed or can't. Bounds: `CONNECTIONS` threads, one bucket an API."""
+    """Client that repeats calls until they succeed or can't. Bounds: `CONNECTIONS` threads, one bucket an API."""
 
     session: AwsSession
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
     uniform: Callable[[float, float], float] = random.uniform
     gate: CredentialsGate = field(init=False)
-    ownership: Ownership = field(default_factory=_Always)
+    ownership: Ownership = field(default_factory=_AlwaysHeld)
     statistics: CallStatistics = field(init=False)
     _buckets: dict[str, TokenBucket] = field(default_factory=dict)
     _work: ThreadPoolExecutor = field(init=False)
@@ -110,36 +112,39 @@ class AwsClient:
         self._urgent = ThreadPoolExecutor(URGENT_THREADS, "aws-urgent")
 
     async def call(
-        self, api: Operation, *, tries: int | None = None, given_up: Callable[[], bool] = _never, **arguments: Any
+        self, operation: Operation, *, tries: int | None = None, given_up: Callable[[], bool] = _never, **arguments: Any
     ) -> Any:
-        """One boto3 call. Raises `AwsError`; what can be retried is, `tries` times at most (None: for ever).
+        """Make one boto3 call. Raises `AwsError`; what can be retried is, `tries` times at most (None: for ever).
 
         Once `given_up` says so it is not repeated either.
         """
 
         def work() -> Any:
-            return getattr(self.session.client(api.service), api.method)(**arguments)
+            return getattr(self.session.client(operation.service), operation.method)(**arguments)
 
-        return await self.run(api, work, tries=tries, given_up=given_up)
+        return await self.run(operation, work, tries=tries, given_up=given_up)
 
     async def run(
         self,
-        api: Operation,
+        operation: Operation,
         work: Callable[[], T],
         *,
         cost: int = 1,
         tries: int | None = None,
         given_up: Callable[[], bool] = _never,
     ) -> T:
-        """`work` in a thread, as `cost` calls of `api`. It raises botocore's errors or `AwsError`."""
+        """Run `work` in a thread, as `cost` calls of `operation`. `work` raises botocore's errors or `AwsError`.
+
+        `tries` and `given_up` as of `call`. Raises `AwsError`.
+        """
         tried = 0
         refreshed = False
         while True:
             try:
-                return await self._once(api, work, cost)
+                return await self._once(operation, work, cost)
             except AwsError as error:
                 tried += 1
-                credentials = error.remedy is ErrorAction.REFRESH_CREDENTIALS
+                credentials = error.action is ErrorAction.REFRESH_CREDENTIALS
                 if tries is not None and (tried >= tries or (credentials and refreshed)):
                     raise
                 await self._recover(error, tried, refreshed)
@@ -148,77 +153,77 @@ class AwsClient:
                 refreshed = refreshed or credentials
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Work without a call (packing a payload) off the event loop, within the same bound of threads."""
+        """Run work without a call (packing a payload) off the event loop, within the same bound of threads."""
         return await asyncio.get_running_loop().run_in_executor(self._work, work)
 
-    def bucket(self, api: Operation) -> TokenBucket:
-        """The budget of `api`: its present rate and how often AWS throttled it."""
-        if api.name not in self._buckets:
-            self._buckets[api.name] = TokenBucket(api.rate, api.burst, self.clock, self.sleep)
-        return self._buckets[api.name]
+    def bucket(self, operation: Operation) -> TokenBucket:
+        """Budget of `operation`: its present rate and how often AWS throttled it."""
+        if operation.name not in self._buckets:
+            self._buckets[operation.name] = TokenBucket(operation.rate, operation.burst, self.clock, self.sleep)
+        return self._buckets[operation.name]
 
     def pause(self, error: AwsError) -> None:
-        """AWS refused credentials that were just read anew: every call waits until one of them is accepted."""
-        self.gate.refused(f"AWS refuses our credentials ({error.code}: {error.detail})")
+        """Hold every call until one of them is accepted: AWS refused credentials that were just read anew."""
+        self.gate.close(f"AWS refuses our credentials ({error.code}: {error.detail})")
 
     async def close(self) -> None:
-        """Ends the threads; calls that still wait for an answer are left to their own time-outs."""
+        """End the threads; calls that still wait for an answer are left to their own time-outs."""
         self._work.shutdown(wait=False, cancel_futures=True)
         self._urgent.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.session.close)
 
-    async def _once(self, api: Operation, work: Callable[[], T], cost: int) -> T:
-        await self.bucket(api).pay(cost)
-        await self._permission(api)
-        self.statistics.begun(api.name, cost)
-        pool = self._urgent if api.urgent else self._work
+    async def _once(self, operation: Operation, work: Callable[[], T], cost: int) -> T:
+        await self.bucket(operation).pay(cost)
+        await self._await_permission(operation)
+        self.statistics.record_start(operation.name, cost)
+        pool = self._urgent if operation.urgent else self._work
         timed = _Timed(work, self.clock)
         try:
             result = await asyncio.get_running_loop().run_in_executor(pool, timed)
         except BaseException as raised:
-            error = _sorted(api, raised)
-            self._tell_gate(error)
+            error = _classify(operation, raised)
+            self._notify_gate(error)
             if error is None:
                 raise
-            self.statistics.took(api.name, timed.seconds, cost)
-            self._count_failure(api, error, raised)
+            self.statistics.record_latency(operation.name, timed.seconds, cost)
+            self._count_failure(operation, error, raised)
             if error is raised:
                 raise
             raise error from raised
-        self.statistics.took(api.name, timed.seconds, cost)
-        self.statistics.answered(api.service)
-        self.gate.accepted()
+        self.statistics.record_latency(operation.name, timed.seconds, cost)
+        self.statistics.record_answer(operation.service)
+        self.gate.open()
         return result
 
-    def _count_failure(self, api: Operation, error: AwsError, raised: BaseException) -> None:
+    def _count_failure(self, operation: Operation, error: AwsError, raised: BaseException) -> None:
         silent = never_answered(raised)
         if not silent:
-            self.statistics.answered(api.service)
-        self.statistics.failed(error, api.service, silent=silent)
+            self.statistics.record_answer(operation.service)
+        self.statistics.record_failure(error, operation.service, silent=silent)
 
-    async def _permission(self, api: Operation) -> None:
-        """Waits for valid credentials and, before a guarded call, for the lease; never holds one while it waits."""
+    async def _await_permission(self, operation: Operation) -> None:
+        """Wait for valid credentials and, before a guarded call, for the lease; never hold one while waiting."""
         while True:
-            if api.guarded:
+            if operation.guarded:
                 await self.ownership.wait_held()
-            await self.gate.passage()
-            if not api.guarded or self.ownership.held:
+            await self.gate.wait_open()
+            if not operation.guarded or self.ownership.held:
                 return
-            self.gate.undecided()
+            self.gate.pass_turn()
 
-    def _tell_gate(self, error: AwsError | None) -> None:
-        if error is not None and error.remedy not in (ErrorAction.RETRY_LATER, ErrorAction.REFRESH_CREDENTIALS):
-            self.gate.accepted()
+    def _notify_gate(self, error: AwsError | None) -> None:
+        if error is not None and error.action not in (ErrorAction.RETRY_LATER, ErrorAction.REFRESH_CREDENTIALS):
+            self.gate.open()
         else:
-            self.gate.undecided()
+            self.gate.pass_turn()
 
     async def _recover(self, error: AwsError, tried: int, refreshed: bool) -> None:
-        """Waits until the call may be repeated; raises what repeating can't help."""
-        if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
+        """Wait until the call may be repeated; raise what repeating can't help."""
+        if error.action is ErrorAction.REFRESH_CREDENTIALS:
             self.session.renew()
             if refreshed or self.gate.reason is not None:
                 self.pause(error)
-        elif error.remedy is ErrorAction.RETRY_LATER:
+        elif error.action is ErrorAction.RETRY_LATER:
             await self._back_off(error, tried)
         else:
             raise error
@@ -234,14 +239,14 @@ class AwsClient:
 
     def _throttle(self, name: str) -> None:
         bucket = self._buckets[name]
-        bucket.throttled()
+        bucket.halve()
         if bucket.throttles == 1:
             logger.warning("AWS throttles %s; calling it less often from now on", name)
 
 
 @dataclass(slots=True, eq=False)
 class _Timed(Generic[T]):
-    """Measures the call itself, without the wait for a thread."""
+    """Call that is measured without the wait for a thread."""
 
     work: Callable[[], T]
     clock: Clock
@@ -255,7 +260,7 @@ class _Timed(Generic[T]):
             self.seconds = self.clock() - begin
 
 
-def _sorted(api: Operation, raised: BaseException) -> AwsError | None:
+def _classify(operation: Operation, raised: BaseException) -> AwsError | None:
     if isinstance(raised, BotoCoreError | ClientError):
-        return sort(api.name, raised, repeatable=api.repeatable)
+        return classify_error(operation.name, raised, repeatable=operation.repeatable)
     return raised if isinstance(raised, AwsError) else None

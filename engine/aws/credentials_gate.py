@@ -1,7 +1,6 @@
-"""The credentials gate: while AWS refuses our credentials every call waits here, and one at a time tries.
+"""Gate for calls: while AWS refuses our credentials every call waits here, and one at a time tries.
 
-Nothing fails for expired credentials. The caller that got the turn repeats its own call; when it succeeds the
-gate opens for all.
+Nothing fails for expired credentials. The call that got the turn is repeated; when it succeeds the gate opens for all.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ LONGEST_PAUSE_S: Final = 15.0
 
 
 class CredentialsGate:
-    """Open, or closed with a reason. `on_closed` and `on_opened` are told once a change."""
+    """Gate that is open, or closed with a reason. `on_closed` and `on_opened` are called once a change."""
 
     def __init__(
         self,
@@ -30,7 +29,7 @@ class CredentialsGate:
         self.on_opened = on_opened
         self._reason: str | None = None
         self.since = clock()
-        """When it closed, or opened, last."""
+        """Time at which it closed, or opened, last."""
         self._changed = asyncio.Event()
         self._is_tried = False
         self._next_try = 0.0
@@ -38,11 +37,11 @@ class CredentialsGate:
 
     @property
     def reason(self) -> str | None:
-        """Why the gate is closed; None while it is open."""
+        """Reason for which the gate is closed; None while it is open."""
         return self._reason
 
-    async def passage(self) -> None:
-        """Returns when the gate is open, or when it is this caller's turn to try."""
+    async def wait_open(self) -> None:
+        """Return when the gate is open, or when it is this call's turn to try."""
         while self._reason is not None:
             wait = self._next_try - self._clock()
             if wait <= 0 and not self._is_tried:
@@ -50,8 +49,8 @@ class CredentialsGate:
                 return
             await self._wait(None if self._is_tried else wait)
 
-    def accepted(self) -> None:
-        """A call went through: credentials are valid."""
+    def open(self) -> None:
+        """Let all calls pass: one went through, so the credentials are valid."""
         self._is_tried = False
         if self._reason is None:
             return
@@ -61,19 +60,19 @@ class CredentialsGate:
         self._notify()
         self.on_opened()
 
-    def refused(self, reason: str) -> None:
-        """AWS refused the credentials again, after they were read anew."""
+    def close(self, reason: str) -> None:
+        """Hold all calls: AWS refused the credentials again, after they were read anew."""
         self._next_try = self._clock() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
         was_open = self._reason is None
         self._reason = reason
-        self.undecided()
+        self.pass_turn()
         if was_open:
             self.since = self._clock()
             self.on_closed(reason)
 
-    def undecided(self) -> None:
-        """The try said nothing about credentials (cancelled, unreachable): another caller gets the turn."""
+    def pass_turn(self) -> None:
+        """Give the turn to another call: this try said nothing about credentials (cancelled, unreachable)."""
         if self._reason is not None:
             self._is_tried = False
             self._notify()

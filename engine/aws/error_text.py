@@ -1,4 +1,4 @@
-"""AWS's refusals in words for people who look: what is missing and what to grant."""
+"""Sentences for people about calls that AWS refused: what is missing and what to grant."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ from typing import Final
 
 from engine.aws.errors import AwsError
 
-DENIED: Final = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
-_SERVICES: Final = {"GetLogEvents": "logs", "GetServiceQuota": "servicequotas"}
+_IAM_PREFIXES: Final = {"GetLogEvents": "logs", "GetServiceQuota": "servicequotas"}
+"""Where it isn't AWS Batch's."""
 
 
-def is_denied(error: AwsError) -> bool:
-    """A permission is missing."""
-    return error.code in DENIED
+def iam_action(api: str) -> str:
+    """The IAM action behind a call that introspection makes, as `batch:DescribeJobs`."""
+    return f"{_IAM_PREFIXES.get(api, 'batch')}:{api}"
 
 
-def permission(api: str) -> str:
-    """The IAM action that a call of introspection needs, as `batch:DescribeJobs`."""
-    return f"{_SERVICES.get(api, 'batch')}:{api}"
-
-
-def in_words(error: AwsError) -> str:
-    """One sentence."""
-    if is_denied(error):
-        return f"denied: grant {permission(error.api)} to the worker manager's role"
-    return f"{permission(error.api)} failed with {error.code}: {error.detail}"
+def describe_error(error: AwsError) -> str:
+    """One sentence; for a missing permission it begins with `denied` and names what to grant."""
+    if error.denied:
+        return f"denied: grant {iam_action(error.api)} to the worker manager's role"
+    return f"{iam_action(error.api)} failed with {error.code}: {error.detail}"

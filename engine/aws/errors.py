@@ -1,4 +1,4 @@
-"""Every error of AWS, sorted once by what one does about it."""
+"""Classes of AWS's errors by the action that they require, for botocore's errors and raw answers alike."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ from typing import Final
 
 from botocore import exceptions as sdk
 
+from engine.aws.error_codes import (
+    ABSENT_CODES,
+    CONFLICT_CODES,
+    CREDENTIAL_CODES,
+    DENIED_CODES,
+    THROTTLING_CODES,
+    TRANSIENT_CODES,
+)
+
 
 class ErrorAction(Enum):
-    """What the caller does about a failed call."""
+    """Action that a failed call requires."""
 
     RETRY_LATER = "retry later"
     """Throttled, unreachable, or broken on AWS's side, and nothing was done: wait and repeat."""
@@ -26,58 +35,28 @@ class ErrorAction(Enum):
 
 
 class AwsError(Exception):
-    """A call that failed for good as far as the caller below is concerned.
+    """Failed call to AWS, with the action that it requires.
 
     `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name.
     """
 
-    def __init__(self, api: str, remedy: ErrorAction, code: str, detail: str) -> None:
+    def __init__(self, api: str, action: ErrorAction, code: str, detail: str) -> None:
         super().__init__(f"{api} failed with {code}: {detail}")
         self.api = api
-        self.remedy = remedy
+        self.action = action
         self.code = code
         self.detail = detail
 
     @property
+    def denied(self) -> bool:
+        """The caller lacks a permission, which neither time nor other credentials of the same role give it."""
+        return self.code in DENIED_CODES
+
+    @property
     def throttled(self) -> bool:
+        """AWS got more calls than it allows."""
         return self.code in THROTTLING_CODES
 
-
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and the common errors of each service
-THROTTLING_CODES: Final = frozenset(
-    (
-        "TooManyRequestsException",
-        "TooManyRequests",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "LimitExceededException",
-        "SlowDown",
-        "429",
-    )
-)
-CREDENTIAL_CODES: Final = frozenset(
-    (
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "RequestExpired",
-        "TokenRefreshRequired",
-        "InvalidToken",
-        "InvalidClientTokenId",
-        "InvalidAccessKeyId",
-        "UnrecognizedClientException",
-        "SignatureDoesNotMatch",
-        "InvalidSignatureException",
-        "AuthFailure",
-        "RequestTimeTooSkewed",
-    )
-)
-ABSENT_CODES: Final = frozenset(("NoSuchKey", "404", "NotFound", "ResourceNotFoundException"))
-CONFLICT_CODES: Final = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "409"))
-TRANSIENT_CODES: Final = frozenset(("RequestTimeout", "RequestTimeoutException", "OperationAborted"))
 
 CREDENTIAL_ERRORS: Final = (
     sdk.NoCredentialsError,
@@ -90,33 +69,33 @@ UNSENT_ERRORS: Final = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sd
 LOST_ERRORS: Final = (sdk.HTTPClientError, sdk.IncompleteReadError, sdk.ResponseStreamingError)
 
 
-def sort(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bool) -> AwsError:
-    """The error as an `AwsError`. `repeatable` is False for calls that act twice when sent twice."""
+def classify_error(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bool) -> AwsError:
+    """Classify an error of botocore. `repeatable` is False for calls that act twice when sent twice."""
     if isinstance(error, sdk.ClientError):
-        return _sort_answer(api, error, repeatable)
+        return _classify_client_error(api, error, repeatable)
     code = type(error).__name__
-    return AwsError(api, _sort_sdk_error(error, repeatable), code, _one_line(str(error)))
+    return AwsError(api, _classify_sdk_error(error, repeatable), code, _one_line(str(error)))
 
 
 def never_answered(error: BaseException) -> bool:
-    """No answer came: AWS, or the way there, is away."""
+    """Tell whether no answer came at all: AWS, or the way there, is away."""
     return isinstance(error, UNSENT_ERRORS + LOST_ERRORS)
 
 
-def from_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
-    """The error of an answer with this HTTP status and AWS error code."""
-    remedy = _by_code(code) or _by_status(status, repeatable)
-    return AwsError(api, remedy, code, _one_line(message))
+def classify_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
+    """Classify an answer by its HTTP status and AWS's error code."""
+    action = _by_code(code) or _by_status(status, repeatable)
+    return AwsError(api, action, code, _one_line(message))
 
 
-def _sort_answer(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
+def _classify_client_error(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
     described = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     code = described.get("Code", str(status))
-    return from_answer(api, status, code, described.get("Message", ""), repeatable=repeatable)
+    return classify_answer(api, status, code, described.get("Message", ""), repeatable=repeatable)
 
 
-def _sort_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorAction:
+def _classify_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorAction:
     if isinstance(error, CREDENTIAL_ERRORS):
         return ErrorAction.REFRESH_CREDENTIALS
     if isinstance(error, UNSENT_ERRORS):
@@ -127,7 +106,7 @@ def _sort_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorAction:
 
 
 def _by_code(code: str) -> ErrorAction | None:
-    for codes, remedy in (
+    for codes, action in (
         (CREDENTIAL_CODES, ErrorAction.REFRESH_CREDENTIALS),
         (THROTTLING_CODES, ErrorAction.RETRY_LATER),
         (ABSENT_CODES, ErrorAction.ABSENT),
@@ -135,7 +114,7 @@ def _by_code(code: str) -> ErrorAction | None:
         (TRANSIENT_CODES, ErrorAction.RETRY_LATER),
     ):
         if code in codes:
-            return remedy
+            return action
     return None
 
 

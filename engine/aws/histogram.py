@@ -1,4 +1,4 @@
-"""How values of the last few minutes are spread, in constant memory: percentiles without keeping the values.
+"""Histogram of the last few minutes in constant memory: percentiles without keeping the values.
 
 A window is cut into slices; the oldest slice is emptied when a new one begins. Within a slice values fall into
 buckets that are 19 % wide (four to a doubling), so a percentile is right within a tenth.
@@ -27,14 +27,14 @@ class _Slice:
 
 @dataclass(slots=True, eq=False)
 class RecentHistogram:
-    """Values of the last `window_s` seconds. Adding one costs about a microsecond."""
+    """Histogram over the last `window_s` seconds. Adding a value costs about a microsecond."""
 
     clock: Callable[[], float]
     window_s: float = WINDOW_S
     _slices: list[_Slice] = field(default_factory=list)
 
     def add(self, value: float, times: int = 1) -> None:
-        """`value` is at least 0; everything below 1 counts as 1."""
+        """Count `value`, which is at least 0, `times` times; everything below 1 counts as 1."""
         number = self._number()
         if not self._slices or self._slices[-1].number != number:
             self._slices = [*self._recent(number), _Slice(number)]
@@ -45,11 +45,11 @@ class RecentHistogram:
 
     @property
     def count(self) -> int:
-        """Values in the window."""
+        """Number of values in the window."""
         return sum(one.count for one in self._recent(self._number()))
 
     def percentiles(self, *shares: float) -> tuple[float, ...]:
-        """For each share (0.99) the value that it of all values don't exceed; 0.0 when there are none."""
+        """For each share (0.99) the value that this share of all values does not exceed; 0.0 without values."""
         merged: dict[int, int] = {}
         for one in self._recent(self._number()):
             for bucket, count in one.buckets.items():
@@ -65,9 +65,9 @@ class RecentHistogram:
 
 def _value_at(merged: dict[int, int], share: float) -> float:
     wanted = share * sum(merged.values())
-    seen = 0
+    counted = 0
     for bucket in sorted(merged):
-        seen += merged[bucket]
-        if seen >= wanted:
+        counted += merged[bucket]
+        if counted >= wanted:
             return float(2 ** ((bucket + 0.5) / PER_DOUBLING))
     return 0.0

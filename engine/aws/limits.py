@@ -1,4 +1,4 @@
-"""Limits and rates of AWS that the engine builds on, each with its source. Sizes in bytes unless said."""
+"""Documented limits and rates of AWS that the engine builds on, each with its source. Sizes in bytes unless said."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARRAY_SIZE_MAX: Final = 10_000
 ECS_OVERRIDES_LIMIT: Final = 8_192
 """Characters of a job's container overrides on ECS-backed compute environments."""
 ECS_OVERRIDES_REASON: Final = "Container Overrides length must be at most"
-"""How the status reason of a job starts that went past `ECS_OVERRIDES_LIMIT`."""
+"""Start of the status reason of a job that went past `ECS_OVERRIDES_LIMIT`."""
 
 # https://docs.aws.amazon.com/batch/latest/APIReference/
 DESCRIBE_JOBS_IDS: Final = 100

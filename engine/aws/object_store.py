@@ -1,7 +1,7 @@
-"""One bucket, read cheaply: GET and LIST signed by botocore and sent over its HTTP layer, without its parsers.
+"""Object store for cheap reads of one bucket: signed by botocore, sent over its HTTP layer, without its parsers.
 
 A boto3 GetObject costs 1.4 ms of CPU and the parsing of a listing 99 ms; results are read once a task, and the
-listing all the time. Everything else goes through boto3's client. Blocking: called in `AwsCaller`'s threads.
+listing all the time. Everything else goes through boto3's client. Blocking: called in `AwsClient`'s threads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from botocore.exceptions import NoCredentialsError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from engine.aws.errors import from_answer
+from engine.aws.errors import classify_answer
 from engine.aws.session import READ_TIMEOUT_S, USER_AGENT, AwsSession
 
 _NAMESPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -26,7 +26,7 @@ _NAMESPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One object of a listing."""
+    """Object in a listing; `size` in bytes."""
 
     key: str
     size: int
@@ -34,14 +34,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """One page of a listing; `next_token` None on the last."""
+    """Page of a listing; `next_token` None on the last."""
 
     objects: tuple[Listed, ...]
     next_token: str | None
 
 
 class ObjectStore:
-    """Reads objects of `bucket`; safe to use from several threads."""
+    """Reader of `bucket`; safe to use from several threads."""
 
     def __init__(self, session: AwsSession, bucket: str) -> None:
         self.bucket = bucket
@@ -53,11 +53,14 @@ class ObjectStore:
         self._http: URLLib3Session | None = None
 
     def get(self, key: str) -> bytes:
-        """The object's bytes. Raises `AwsError` and botocore's connection errors."""
+        """Read an object. Raises `AwsError` and botocore's connection errors."""
         return self._send("GetObject", f"/{quote(key)}", {})
 
     def list_page(self, prefix: str, start_after: str = "", token: str | None = None) -> ListPage:
-        """Up to 1,000 objects below `prefix`, in key order, behind the key `start_after`."""
+        """List up to 1,000 objects below `prefix`, in key order, behind the key `start_after`.
+
+        Raises as `get` does. https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+        """
         query = {"list-type": "2", "prefix": prefix}
         if token is not None:
             query["continuation-token"] = token
@@ -66,6 +69,7 @@ class ObjectStore:
         return _parse_listing(self._send("ListObjectsV2", "/", query))
 
     def close(self) -> None:
+        """Close the connections; the next read opens new ones."""
         with self._lock:
             if self._http is not None:
                 self._http.close()
@@ -78,7 +82,7 @@ class ObjectStore:
         body: bytes = response.content
         if response.status_code not in (200, 206):
             code, message = _parse_error(body, response.status_code, response.headers)
-            raise from_answer(api, response.status_code, code, message)
+            raise classify_answer(api, response.status_code, code, message)
         return body
 
     def _prepare(self) -> URLLib3Session:

@@ -1,4 +1,4 @@
-"""When AWS Batch tries a job again: in every SubmitJob, and in the job definitions that the provisioner makes.
+"""Retry rules of jobs: in every SubmitJob, and in the job definitions that the provisioner makes.
 
 They travel with each submission because a job definition of somebody else's lacks them.
 https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html

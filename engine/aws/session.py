@@ -1,4 +1,4 @@
-"""boto3 clients of one region: made on first use, thrown away when credentials must be read again.
+"""Session of one region: boto3 clients made on first use, thrown away when credentials must be read again.
 
 boto3's own environment (profiles, `AWS_ENDPOINT_URL`, CA bundle, proxies) keeps its meaning.
 """
@@ -19,9 +19,9 @@ READ_TIMEOUT_S: Final = 60
 
 
 class AwsSession:
-    """Owns the clients; safe to use from several threads. `connections` a service at most.
+    """Owner of the clients; safe to use from several threads. `connections` a service at most.
 
-    `read_timeout_s`: how long an answer may take.
+    `read_timeout_s`: seconds that an answer may take.
     """
 
     def __init__(self, region: str, connections: int, read_timeout_s: int = READ_TIMEOUT_S) -> None:
@@ -31,12 +31,12 @@ class AwsSession:
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
-        self._found: Any = None
+        self._found_credentials: Any = None
         self.generation = 0
         """Rises whenever credentials are read again; whoever caches signed things compares it."""
 
     def client(self, service: str) -> Any:
-        """The client of `service` ("batch", "s3", "logs")."""
+        """Client of `service` ("batch", "s3", "logs")."""
         found = self._clients.get(service)
         if found is not None:
             return found
@@ -46,30 +46,31 @@ class AwsSession:
             return self._clients[service]
 
     def credentials(self) -> Any:
-        """botocore's credentials object, which renews itself where it can; None when there are none."""
+        """Credentials object of botocore, which renews itself where it can; None when there are none."""
         with self._lock:
-            self._found = self._boto().get_credentials()
-            return self._found
+            self._found_credentials = self._boto().get_credentials()
+            return self._found_credentials
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the credentials in use end, if they do; what botocore found last, without reading anything."""
-        expiry: datetime | None = getattr(self._found, "_expiry_time", None)
+        """Time at which the credentials in use end, if they do; as botocore found last, without reading anything."""
+        expiry: datetime | None = getattr(self._found_credentials, "_expiry_time", None)
         return expiry
 
     def config_value(self, name: str) -> Any:
-        """A value of botocore's own configuration chain, as `ca_bundle`."""
+        """Value of botocore's own configuration chain, as `ca_bundle`."""
         with self._lock:
             return self._boto()._session.get_config_variable(name)
 
     def renew(self) -> None:
-        """Read credentials from their sources again, at the next call."""
+        """Drop clients and credentials: the next call reads credentials from their sources again."""
         with self._lock:
             self._session = None
             self._clients = {}
             self.generation += 1
 
     def close(self) -> None:
+        """Close the clients' connections."""
         with self._lock:
             for client in self._clients.values():
                 client.close()
@@ -85,7 +86,7 @@ class AwsSession:
     def _make_client(self, service: str) -> Any:
         from botocore.config import Config
 
-        # Retries are ours (caller.py): botocore's would hide throttles from the budgets and repeat SubmitJob.
+        # Retries are ours (`AwsClient`): botocore's would hide throttles from the budgets and repeat SubmitJob.
         config = Config(
             retries={"total_max_attempts": 1},
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -96,6 +97,6 @@ class AwsSession:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        self._found = self._boto().get_credentials()
+        self._found_credentials = self._boto().get_credentials()
         make: Callable[..., Any] = self._boto().client
         return make(service, config=config)

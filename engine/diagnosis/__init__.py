@@ -1,1 +1,1 @@
-"""Why nothing runs: what AWS is asked about a job, its queue and its environments, and the verdict drawn from it."""
+"""Diagnosis of jobs that do not run: checks of AWS, and the verdict that follows from them."""

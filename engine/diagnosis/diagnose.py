@@ -1,50 +1,24 @@
-"""Why a job, or whatever blocks a queue, does not run: reads as much of AWS as it takes, and judges."""
+"""Diagnosis of a job that does not run, or of whatever blocks a queue: reads as much of AWS as it takes, and judges."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
 
+from engine.aws.batch_states import BatchState
+from engine.diagnosis.checks import job
+from engine.diagnosis.checks.table import CHECKS, Check
 from engine.diagnosis.evidence import Evidence
 from engine.diagnosis.judge import is_settled, judge
 from engine.diagnosis.model import Diagnosis
-from engine.diagnosis.probes import (
-    environments,
-    instance_types,
-    instances,
-    job,
-    launches,
-    place,
-    queue,
-    quotas,
-    role,
-    subnets,
-    ways,
-)
-from engine.diagnosis.probes.image import Fetch, ImageProbe, fetch
-from engine.diagnosis.reads import CALLS_PER_S, Clock, Reader, Reads, Sleep
-
-Probe = Callable[[Reader, Evidence], Evidence]
-
-CHEAP: Final[tuple[Probe, ...]] = (queue.probe, environments.probe, place.probe)
-"""Of AWS Batch itself."""
-DEAR: Final[tuple[Probe, ...]] = (
-    instance_types.probe,
-    launches.probe,
-    quotas.probe,
-    instances.probe,
-    role.probe,
-    subnets.probe,
-    ways.probe,
-)
+from engine.diagnosis.reads import CALLS_PER_S, Clock, Fetch, Reader, Reads, Sleep, fetch_url
 
 
 @dataclass(slots=True, eq=False)
 class Diagnoser:
-    """Keeps what it read for ten seconds; several threads may ask, one at a time is served.
+    """Reads AWS and judges, for one thread at a time; several may ask, and what was read is kept for ten seconds.
 
     `region` is what commands name while the queue, which knows its own, could not be read. `clock` gives unix seconds.
     `fetch` gets the configuration of the image by the URL that ECR signs for it.
@@ -54,47 +28,47 @@ class Diagnoser:
     clock: Clock = time.time
     sleep: Sleep = time.sleep
     calls_per_s: float = CALLS_PER_S
-    fetch: Fetch = fetch
+    fetch: Fetch = fetch_url
     region: str = ""
     _reader: Reader = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._reader = Reader(self.reads, self.clock, self.sleep, self.calls_per_s)
+        self._reader = Reader(self.reads, self.clock, self.sleep, self.calls_per_s, self.fetch)
 
     def diagnose(self, queue_name: str, job_id: str | None = None) -> Diagnosis:
-        """Of that job; without one, of the job that waits longest. With a job the queue's name may be empty.
+        """Diagnose that job; without one, the job that waits longest. With a job the queue's name may be empty.
 
         Nothing is raised for what AWS refuses: a check that could not be read says so.
         """
         with self._lock:
-            asked = Evidence(queue_name=queue_name, job_id=job_id, now=self.clock(), asked_region=self.region)
-            return judge(self._gather(asked))
+            evidence = Evidence(queue_name=queue_name, job_id=job_id, now=self.clock(), fallback_region=self.region)
+            return judge(self._gather(evidence))
 
     def _gather(self, evidence: Evidence) -> Evidence:
-        evidence = self._begin(evidence)
-        for probe in self._probes(evidence):
+        evidence = self._read_job(evidence)
+        for check in _needed_checks(evidence):
             if is_settled(evidence) or _has_no_job(evidence):
                 break
-            evidence = probe(self._reader, evidence)
+            if check.read is not None and check.fact(evidence) is None:
+                evidence = check.read(self._reader, evidence)
         return replace(evidence, now=self.clock())
 
-    def _begin(self, evidence: Evidence) -> Evidence:
-        """The job first: it knows its queue."""
-        evidence = job.probe(self._reader, evidence)
+    def _read_job(self, evidence: Evidence) -> Evidence:
+        """Before all checks: the job knows its queue."""
+        evidence = job.read(self._reader, evidence)
         found = evidence.known_job
-        name = job.id_of(found.queue) if found is not None and found.queue else evidence.queue_name
+        name = job.job_id_of(found.queue) if found is not None and found.queue else evidence.queue_name
         return replace(evidence, queue_name=name)
 
-    def _probes(self, evidence: Evidence) -> tuple[Probe, ...]:
-        found = evidence.known_job
-        image: Probe = ImageProbe(self.fetch)
-        if found is not None and found.status == "STARTING":
-            return (queue.probe, environments.probe, instance_types.probe, image)
-        return (*CHEAP, *DEAR, image)
+
+def _needed_checks(evidence: Evidence) -> Iterator[Check[object]]:
+    found = evidence.known_job
+    is_starting = found is not None and found.status == BatchState.STARTING
+    return (check for check in CHECKS if check.when_starting or not is_starting)
 
 
 def _has_no_job(evidence: Evidence) -> bool:
-    """Without one that waits, the queue and its environments are all there is to see."""
-    asked = evidence.queue is not None and evidence.environments is not None
-    return asked and evidence.job is not None and evidence.job.absent
+    """Without one that waits, the queue and its environments are all that can be read."""
+    are_read = evidence.queue is not None and evidence.environments is not None
+    return are_read and evidence.job is not None and evidence.job.absent

@@ -1,6 +1,6 @@
-"""What the probes found: facts without opinions. A fact that was not read has the words why not.
+"""Facts that a diagnosis read from AWS, without opinions; a fact that could not be read says why.
 
-Times are unix seconds, memory MiB.
+Times are unix seconds, memory is MiB.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Fact(Generic[T]):
-    """`value` is None when there is no such thing, or when `trouble` says why it could not be read."""
+    """Answer of one API. `value` is None when there is no such thing, or when `error` says why it is not known."""
 
     source: str
     at: float
     value: T | None = None
-    trouble: str = ""
+    error: str = ""
 
     @property
     def absent(self) -> bool:
-        return self.value is None and not self.trouble
+        """AWS was asked, and there is no such thing."""
+        return self.value is None and not self.error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
+    """Job queue."""
+
     name: str
     arn: str
     state: str
@@ -38,6 +41,8 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
+    """Compute environment."""
+
     name: str
     arn: str
     state: str
@@ -51,20 +56,22 @@ class Environment:
     instance_types: tuple[str, ...]
     subnets: tuple[str, ...]
     instance_role: str
-    """The instance profile, by name or ARN."""
+    """Instance profile, by name or ARN."""
     cluster: str
 
     @property
     def usable(self) -> bool:
-        """UPDATING ones go on taking jobs."""
+        """It takes jobs; UPDATING ones go on doing so."""
         return self.state == "ENABLED" and self.status in ("VALID", "UPDATING")
 
     @property
     def launches_instances(self) -> bool:
+        """It runs jobs on EC2 instances of the account; Fargate has none."""
         return self.kind in ("EC2", "SPOT")
 
     @property
-    def room(self) -> int | None:
+    def free_vcpus(self) -> int | None:
+        """What is left up to maxvCpus; None when AWS doesn't tell."""
         if self.max_vcpus is None or self.desired_vcpus is None:
             return None
         return max(0, self.max_vcpus - self.desired_vcpus)
@@ -72,6 +79,8 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosedJob:
+    """Job as DescribeJobs tells it."""
+
     id: str
     name: str
     status: str
@@ -95,12 +104,13 @@ class DiagnosedJob:
     log_stream: str = ""
 
     def children_in(self, status: str) -> int:
+        """Number of an array's children in that state."""
         return dict(self.children).get(status, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePosition:
-    """Where the job stands among the first hundred of its queue that wait."""
+    """Place of the job among the first hundred of its queue that wait."""
 
     position: int | None
     """1 is the head; None when it is not among them."""
@@ -114,6 +124,8 @@ class QueuePosition:
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
+    """EC2 instance type that an environment may start."""
+
     name: str
     vcpus: int
     memory_mib: int
@@ -126,6 +138,8 @@ class InstanceType:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
+    """Subnet that an environment starts instances in."""
+
     id: str
     vpc: str
     zone: str
@@ -135,7 +149,7 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Egress:
-    """How a subnet's instances reach AWS."""
+    """Way out of a subnet: how its instances reach AWS."""
 
     subnet: str
     vpc: str
@@ -150,7 +164,7 @@ class Egress:
 
 @dataclass(frozen=True, slots=True)
 class Launches:
-    """What the environments' autoscaling groups did lately."""
+    """Recent activities of the environments' autoscaling groups."""
 
     under_way: int
     successes: int
@@ -160,6 +174,8 @@ class Launches:
 
 @dataclass(frozen=True, slots=True)
 class VcpuQuota:
+    """Quota of the account for vCPUs that run at once, with its present value."""
+
     name: str
     service: str
     code: str
@@ -178,6 +194,8 @@ class Instances:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRole:
+    """Role of the environments' instances, by their instance profile."""
+
     profile: str
     role: str
     """Empty when the profile holds none."""
@@ -189,6 +207,8 @@ class InstanceRole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
+    """Container image of the job, as its registry tells it."""
+
     uri: str
     in_ecr: bool
     exists: bool
@@ -201,53 +221,56 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that was read; None: not asked (yet)."""
+    """Everything that was read; None for what was not read (yet)."""
 
     queue_name: str
     job_id: str | None
-    """The one that was asked about; None for whatever is at the head."""
+    """The job to diagnose; None for whatever is at the head of the queue."""
     now: float
-    asked_region: str = ""
-    """What to name in commands while the queue, which knows its own, is not known."""
+    fallback_region: str = ""
+    """For commands while the queue, which knows its own region, is not known."""
     queue: Fact[Queue] | None = None
     environments: Fact[tuple[Environment, ...]] | None = None
     job: Fact[DiagnosedJob] | None = None
-    place: Fact[QueuePosition] | None = None
-    types: Fact[tuple[InstanceType, ...]] | None = None
+    queue_position: Fact[QueuePosition] | None = None
+    instance_types: Fact[tuple[InstanceType, ...]] | None = None
     launches: Fact[Launches] | None = None
     quotas: Fact[tuple[VcpuQuota, ...]] | None = None
     instances: Fact[Instances] | None = None
-    role: Fact[InstanceRole] | None = None
+    instance_role: Fact[InstanceRole] | None = None
     subnets: Fact[tuple[Subnet, ...]] | None = None
-    ways: Fact[tuple[Egress, ...]] | None = None
+    egress: Fact[tuple[Egress, ...]] | None = None
     image: Fact[Image] | None = None
 
     @property
     def known_queue(self) -> Queue | None:
+        """The queue, where it was read and exists."""
         return self.queue.value if self.queue is not None else None
 
     @property
     def known_job(self) -> DiagnosedJob | None:
+        """The job, where it was read and exists."""
         return self.job.value if self.job is not None else None
 
     @property
     def known_environments(self) -> tuple[Environment, ...]:
+        """The queue's environments; empty while they are not known."""
         return (self.environments.value or ()) if self.environments is not None else ()
 
     @property
     def region(self) -> str:
-        """Of the queue; while that is not known, the one that was asked about."""
+        """Region of the queue; while that is not known, the one of the request."""
         queue = self.known_queue
-        return self.asked_region if queue is None else queue.arn.split(":")[3]
+        return self.fallback_region if queue is None else queue.arn.split(":")[3]
 
     @property
     def waited_s(self) -> float:
-        """Since the job came to its place, or at most since it was made."""
+        """Seconds since the job came to its position, or at most since it was submitted."""
         job = self.known_job
         if job is None:
             return 0.0
-        place = self.place.value if self.place is not None else None
-        since = place.since if place is not None and place.since else job.created_at
+        position = self.queue_position.value if self.queue_position is not None else None
+        since = position.since if position is not None and position.since else job.created_at
         return max(0.0, self.now - since)
 
     @property
@@ -257,6 +280,6 @@ class Evidence:
         return launches is not None and launches.under_way > 0 and (launches.successes > 0 or not launches.failures)
 
     @property
-    def launching(self) -> tuple[Environment, ...]:
-        """Those that take jobs and start EC2 instances for them."""
+    def ec2_environments(self) -> tuple[Environment, ...]:
+        """Environments that take jobs and start EC2 instances for them."""
         return tuple(one for one in self.known_environments if one.usable and one.launches_instances)

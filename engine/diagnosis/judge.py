@@ -1,21 +1,21 @@
-"""The verdict: a pure function of the evidence.
+"""Judge of a diagnosis: the verdict as a pure function of the evidence.
 
-A cause that settles the matter comes first, in the order of the ladder; then what AWS itself says; then what failed
-without settling it; then what is suspicious. What AWS says comes and goes while an environment scales, so it is
-final only when it has lasted for ten minutes and no instance is being started.
+A cause that settles the matter comes first, in the order of the checks' table; then what AWS itself says; then what
+failed without settling it; then what is suspicious. What AWS says comes and goes while an environment scales, so it
+is final only when it has lasted for ten minutes and no instance is being started.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from engine.aws.batch_states import BatchState
 from engine.diagnosis import reasons, remedies, states
-from engine.diagnosis.checks.table import LADDER
+from engine.diagnosis.assessment import LASTING_S, Assessment, Cause, Certainty, format_duration
+from engine.diagnosis.checks.table import CHECKS
 from engine.diagnosis.evidence import DiagnosedJob, Evidence
-from engine.diagnosis.findings import LASTING_S, Assessment, Cause, Certainty, duration
-from engine.diagnosis.model import NO_VERDICT, CheckResult, CheckStatus, Diagnosis
+from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, VerdictKind
 
 CERTAIN: Final = "the cause is certain without it"
 NOTHING_WAITS: Final = "no job waits"
@@ -23,7 +23,7 @@ NOT_READ: Final = "what it needs could not be read"
 
 
 def judge(evidence: Evidence) -> Diagnosis:
-    """Everything that was found, with the verdict that follows from it."""
+    """Diagnosis of the evidence: every check, and the verdict that follows from them."""
     cause = _settled(evidence) or _advised(evidence, _suspected(evidence))
     why_not = _why_not(evidence, cause)
     job = evidence.known_job
@@ -33,9 +33,10 @@ def judge(evidence: Evidence) -> Diagnosis:
         certainty=_certainty(evidence, cause),
         text=cause.text,
         reason=job.reason if job is not None else "",
-        checks=tuple(_check(evidence, one.name, why_not) for one in LADDER),
+        checks=tuple(check.result(evidence, why_not) for check in CHECKS),
         remedies=cause.remedies,
         at=evidence.now,
+        kind=cause.kind,
     )
 
 
@@ -47,62 +48,61 @@ def is_settled(evidence: Evidence) -> bool:
 
 def _settled(evidence: Evidence) -> Cause | None:
     by_state, job = _by_state(evidence), evidence.known_job
-    if by_state is not None or (job is not None and job.status != "RUNNABLE"):
+    if by_state is not None or (job is not None and job.status != BatchState.RUNNABLE):
         return by_state
-    causes = [seen.cause for seen in _all_seen(evidence) if seen.cause is not None]
-    return next((one for one in causes if one.settles or _is_said(job, one)), None)
+    causes = [one.cause for one in _assessments(evidence) if one.cause is not None]
+    return next((one for one in causes if one.settles or _is_stated(job, one)), None)
 
 
-def _is_said(job: DiagnosedJob | None, cause: Cause) -> bool:
-    """AWS names the cause, so what else is found further down the ladder is not it."""
+def _is_stated(job: DiagnosedJob | None, cause: Cause) -> bool:
+    """AWS names the cause, so what else is found by later checks is not it."""
     return job is not None and cause.certainty is Certainty.AWS and not reasons.is_symptom(job.reason)
 
 
 def _by_state(evidence: Evidence) -> Cause | None:
-    """A job that does not wait for a place; one that STARTS is settled once its image was looked at."""
+    """Cause of a job that does not wait for a place; one that is STARTING is settled once its image was read."""
     fact, job = evidence.job, evidence.known_job
-    if fact is None or fact.trouble:
+    if fact is None or fact.error:
         return None
     if job is None:
-        return states.unknown_job(evidence, evidence.job_id) if evidence.job_id is not None else None
-    if job.status == "STARTING" and evidence.image is None:
+        return states.explain_unknown_job(evidence, evidence.job_id) if evidence.job_id is not None else None
+    if job.status == BatchState.STARTING and evidence.image is None:
         return None
-    return states.cause_of(evidence, job)
+    return states.explain_state(evidence, job)
 
 
 def _suspected(evidence: Evidence) -> Cause:
-    """The best that can be said when nothing settles it."""
+    """Best cause that can be named when nothing settles it."""
     fact, job = evidence.job, evidence.known_job
     if fact is not None and fact.absent:
         return _nothing_waits(evidence)
     if job is None:
         return _unreadable(evidence)
-    if (by_state := states.cause_of(evidence, job)) is not None:
+    if (by_state := states.explain_state(evidence, job)) is not None:
         return by_state
-    said = reasons.cause_of(evidence, job.reason) if job.reason else None
-    return _found(evidence, CheckStatus.FAIL) or _scaling(evidence, said) or said or _weak(evidence, job)
+    stated = reasons.explain_reason(evidence, job.reason) if job.reason else None
+    return _found(evidence, CheckStatus.FAIL) or _scaling(evidence, stated) or stated or _weak(evidence, job)
 
 
 def _found(evidence: Evidence, result: CheckStatus) -> Cause | None:
     """The first cause of a check that ended so, symptoms last; what AWS says is not among them."""
-    causes = [seen.cause for seen in _all_seen(evidence) if seen.result is result and seen.cause is not None]
-    found = [one for one in causes if one.verdict and one.certainty is not Certainty.AWS]
+    causes = [one.cause for one in _assessments(evidence) if one.result is result and one.cause is not None]
+    found = [one for one in causes if one.certainty is not Certainty.AWS]
     return min(found, key=lambda one: one.symptom, default=None)
 
 
 def _advised(evidence: Evidence, cause: Cause) -> Cause:
-    """With what else can be bettered, since the cause may lie there."""
-    advice = [seen.cause for seen in _all_seen(evidence) if seen.cause is not None and not seen.cause.verdict]
-    more = tuple(remedy for one in advice for remedy in one.remedies)
-    return replace(cause, remedies=(*cause.remedies, *more))
+    """The cause with all advice, since it may lie there."""
+    advice = tuple(remedy for one in _assessments(evidence) for remedy in one.advice)
+    return replace(cause, remedies=(*cause.remedies, *advice))
 
 
-def _scaling(evidence: Evidence, said: Cause | None) -> Cause | None:
+def _scaling(evidence: Evidence, stated: Cause | None) -> Cause | None:
     """An environment that starts instances gets a symptom against its name for a while."""
-    if said is None or not evidence.scaling:
+    if stated is None or not evidence.scaling:
         return None
     text = "Instances are being started. AWS gives such a reason while an environment scales from zero; wait."
-    return Cause(verdict="instances are starting", text=text, passes=True)
+    return Cause(kind=VerdictKind.PROGRESSING, verdict="instances are starting", text=text, passes=True)
 
 
 def _weak(evidence: Evidence, job: DiagnosedJob) -> Cause:
@@ -110,21 +110,22 @@ def _weak(evidence: Evidence, job: DiagnosedJob) -> Cause:
 
 
 def _no_cause(evidence: Evidence, job: DiagnosedJob) -> Cause:
-    unread = [check.name for check in _checks(evidence) if check.result is CheckStatus.UNKNOWN]
+    unread = [check.name for check in _results(evidence) if check.result is CheckStatus.UNKNOWN]
     blind = f" These could not be read: {', '.join(unread)}." if unread else ""
-    text = f"It has waited for {duration(evidence.waited_s)}, and nothing that was read tells why.{blind}"
-    return Cause(verdict="no cause found", text=text, passes=True)
+    text = f"It has waited for {format_duration(evidence.waited_s)}, and nothing that was read tells why.{blind}"
+    return Cause(kind=VerdictKind.UNDETERMINED, verdict="no cause found", text=text, passes=True)
 
 
 def _nothing_waits(evidence: Evidence) -> Cause:
     text = f"No job of queue {evidence.queue_name} waits for a place."
-    return Cause(verdict="nothing is stuck", text=text)
+    return Cause(kind=VerdictKind.HEALTHY, verdict="nothing is stuck", text=text)
 
 
 def _unreadable(evidence: Evidence) -> Cause:
-    troubles = list(dict.fromkeys(check.evidence for check in _checks(evidence) if check.result is CheckStatus.UNKNOWN))
-    text = f"What is needed for a verdict could not be read: {'; '.join(troubles[:2]) or 'nothing was read'}."
-    return Cause(verdict=NO_VERDICT, text=text, remedies=(remedies.look_around(evidence),))
+    errors = list(dict.fromkeys(check.evidence for check in _results(evidence) if check.result is CheckStatus.UNKNOWN))
+    text = f"What is needed for a verdict could not be read: {'; '.join(errors[:2]) or 'nothing was read'}."
+    todo = (remedies.run_doctor(evidence),)
+    return Cause(kind=VerdictKind.UNREADABLE, verdict="no verdict", text=text, remedies=todo)
 
 
 def _certainty(evidence: Evidence, cause: Cause) -> Certainty:
@@ -148,14 +149,10 @@ def _why_not(evidence: Evidence, cause: Cause) -> str:
     return CERTAIN if cause.settles and is_settled(evidence) else NOT_READ
 
 
-def _all_seen(evidence: Evidence) -> list[Assessment]:
-    found = [rung.seen(evidence) for rung in LADDER]
-    return [seen for seen in found if seen is not None]
+def _assessments(evidence: Evidence) -> list[Assessment]:
+    assessments = [check.assessment(evidence) for check in CHECKS]
+    return [one for one in assessments if one is not None]
 
 
-def _checks(evidence: Evidence) -> Sequence[CheckResult]:
-    return [rung.check(evidence, NOT_READ) for rung in LADDER]
-
-
-def _check(evidence: Evidence, name: str, why_not: str) -> CheckResult:
-    return next(rung.check(evidence, why_not) for rung in LADDER if rung.name == name)
+def _results(evidence: Evidence) -> list[CheckResult]:
+    return [check.result(evidence, NOT_READ) for check in CHECKS]

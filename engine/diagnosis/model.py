@@ -1,18 +1,14 @@
-"""What a diagnosis says: the verdict on one job, every check with its evidence, and what to do about it."""
+"""Diagnosis as it is published: the verdict on one job, every check with its evidence, and what to do about it."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 import msgspec
 
-NO_VERDICT: Final = "no verdict"
-"""The verdict when what it needs could not be read."""
-
 
 class CheckStatus(StrEnum):
-    """How one check ended."""
+    """Result of one check."""
 
     PASS = "pass"
     WARN = "warn"
@@ -21,14 +17,74 @@ class CheckStatus(StrEnum):
     NOT_RUN = "not run"  # the cause was certain before it
 
 
+class CheckId(StrEnum):
+    """Stable name of a check, whatever its title says."""
+
+    # a diagnosis's, in the table `engine.diagnosis.checks.table`
+    QUEUE = "queue"
+    ENVIRONMENTS = "environments"
+    JOB = "job"
+    VCPU_LIMIT = "vcpu_limit"
+    QUEUE_POSITION = "queue_position"
+    INSTANCE_FIT = "instance_fit"
+    LAUNCHES = "launches"
+    QUOTAS = "quotas"
+    INSTANCES = "instances"
+    INSTANCE_ROLE = "instance_role"
+    SUBNETS = "subnets"
+    EGRESS = "egress"
+    IMAGE = "image"
+    # the engine's own, on itself
+    SUBMISSION = "submission"
+    CONCURRENCY = "concurrency"
+    THROTTLING = "throttling"
+    # the doctor's, beside those of the table
+    CREDENTIALS = "credentials"
+    REGION = "region"
+    MANAGER_PERMISSIONS = "manager_permissions"
+    PROVISIONER_PERMISSIONS = "provisioner_permissions"
+    JOB_DEFINITION = "job_definition"
+    PYTHON_VERSION = "python_version"
+    SCHEDULER = "scheduler"
+
+
+class VerdictKind(StrEnum):
+    """What a verdict means, whatever its sentence says: signs and exit codes follow from it."""
+
+    HEALTHY = "healthy"  # nothing waits, it runs, or it has succeeded
+    PROGRESSING = "progressing"  # instances or the container are being started
+    WAITING = "waiting"  # for its turn, for vCPUs or for another job: time alone helps
+    SUSPECTED = "suspected"  # something looks wrong and may pass
+    BLOCKED = "blocked"  # it can't run until somebody acts, or AWS has capacity again
+    FAILED = "failed"  # the job has ended so
+    NOT_FOUND = "not found"  # AWS does not know the job
+    UNDETERMINED = "undetermined"  # it waits, and nothing that was read tells why
+    UNREADABLE = "unreadable"  # what a verdict needs could not be read
+
+
+class RemedyTarget(StrEnum):
+    """What a remedy works on."""
+
+    QUEUE = "queue"
+    ENVIRONMENT = "environment"
+    JOB = "job"
+    NETWORK = "network"
+    ROLE = "role"
+    QUOTA = "quota"
+    IMAGE = "image"
+    STACK = "stack"
+    OTHER = "other"
+
+
 class CheckResult(msgspec.Struct, frozen=True):
-    """One rung of the ladder: what was looked at, what was found, and where."""
+    """One check of a diagnosis: its title, what was found, and where."""
 
     name: str
     result: CheckStatus
     evidence: str
     source: str = ""  # the API that was read, as in "batch:DescribeJobQueues"
     read_at: float = 0.0  # unix seconds, 0 when nothing was read
+    id: str = ""  # a `CheckId`; text on the wire, so that an older reader takes a newer engine's checks
 
 
 class Remedy(msgspec.Struct, frozen=True):
@@ -36,6 +92,7 @@ class Remedy(msgspec.Struct, frozen=True):
 
     text: str
     command: str = ""
+    target: RemedyTarget = RemedyTarget.OTHER
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -49,6 +106,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     checks: tuple[CheckResult, ...]
     remedies: tuple[Remedy, ...]
     at: float  # unix seconds
+    kind: VerdictKind = VerdictKind.UNDETERMINED  # what `verdict` means
 
 
 class Diagnosed(msgspec.Struct, frozen=True, tag=True):

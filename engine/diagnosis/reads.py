@@ -1,8 +1,9 @@
-"""How AWS is read for a diagnosis: one call at a time, paced, each answer kept for ten seconds, refusals as words."""
+"""Reads of AWS for a diagnosis: one call at a time, paced, each answer kept for ten seconds, refusals as text."""
 
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -20,82 +21,90 @@ KEPT_ANSWERS: Final = 200
 """At most, of tens of KiB each."""
 PAGES: Final = 10
 """Of one listing at most: all of EC2's instance types, and more waiting jobs than it takes to find the oldest."""
-DENIED_CODES: Final = frozenset(
-    (
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnauthorizedOperation",
-        "UnauthorizedException",
-        "NotAuthorized",
-        "403",
-    )
-)
+FETCHED_BYTES: Final = 1 << 20
+FETCH_TIMEOUT_S: Final = 10.0
 # The prefix in IAM's actions, where it is not boto3's name of the service.
-IAM_NAMES: Final = {"service-quotas": "servicequotas"}
+IAM_PREFIXES: Final = {"service-quotas": "servicequotas"}
 
 
 class Reads(Protocol):
-    """One boto3 call by the names of service and method. Raises `AwsError`."""
+    """Access to AWS's APIs by the names that boto3 has for service and method."""
 
-    def call(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]: ...
+    def call(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        """One call. Raises `AwsError`."""
+
+
+class Fetch(Protocol):
+    """Download of what is behind a signed URL."""
+
+    def __call__(self, url: str) -> bytes:
+        """Its bytes. Raises `OSError` (`urllib.error.URLError` is one)."""
+
+
+def fetch_url(url: str) -> bytes:
+    """Download the first MiB; an image's configuration is a few KiB. Raises `OSError`."""
+    with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as answer:
+        content: bytes = answer.read(FETCHED_BYTES)
+    return content
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """AWS's answer, or in `trouble` why there is none. `source` as in "batch:DescribeJobs", `at` in unix seconds."""
+    """AWS's answer, or in `error` why there is none. `source` as in "batch:DescribeJobs", `at` in unix seconds."""
 
     source: str
     at: float
     answer: Mapping[str, Any] = field(default_factory=dict)
-    trouble: str = ""
+    error: str = ""
     code: str = ""
     """AWS's error code, empty with an answer."""
 
 
 @dataclass(slots=True, eq=False)
 class Reader:
-    """For one thread at a time. `clock` gives unix seconds."""
+    """Reads for one thread at a time. `clock` gives unix seconds, `fetch` gets what ECR signs a URL for."""
 
     reads: Reads
     clock: Clock = time.time
     sleep: Sleep = time.sleep
     calls_per_s: float = CALLS_PER_S
+    fetch: Fetch = fetch_url
     _kept: dict[str, Reading] = field(default_factory=dict)
     _next_call_at: float = float("-inf")
 
     def read(self, service: str, operation: str, **parameters: Any) -> Reading:
-        """Nothing is raised for what AWS refuses."""
+        """Make a call, or give the answer of the same one again; nothing is raised for what AWS refuses."""
         question = f"{service} {operation} {sorted(parameters.items())!r}"
         kept = self._kept.get(question)
         if kept is None or self.clock() - kept.at >= FRESH_S:
             self._drop_old()
-            kept = self._kept[question] = self._ask(service, operation, parameters)
+            kept = self._kept[question] = self._call(service, operation, parameters)
         return kept
 
-    def pages(
+    def read_pages(
         self, service: str, operation: str, key: str, token: str = "nextToken", **parameters: Any
     ) -> tuple[list[Document], Reading]:
-        """The entries under `key` of the first pages, and the last page's reading; `token` names both tokens."""
-        found: list[Document] = []
+        """Read the entries under `key` of the first pages, and the last page; `token` names both tokens."""
+        entries: list[Document] = []
         more: dict[str, Any] = {}
         for _ in range(PAGES):
             reading = self.read(service, operation, **parameters, **more)
-            found += reading.answer.get(key, [])
+            entries += reading.answer.get(key, [])
             if not reading.answer.get(token):
                 break
             more = {token: reading.answer[token]}
-        return found, reading
+        return entries, reading
 
-    def _ask(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Reading:
-        source = action(service, operation)
-        self._rate_limiter()
+    def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Reading:
+        source = iam_action(service, operation)
+        self._pace()
         try:
             answer = self.reads.call(service, operation, **parameters)
         except AwsError as error:
-            return Reading(source, self.clock(), trouble=in_words(source, error), code=error.code)
+            return Reading(source, self.clock(), error=describe_error(source, error), code=error.code)
         return Reading(source, self.clock(), answer)
 
-    def _rate_limiter(self) -> None:
+    def _pace(self) -> None:
         wait = self._next_call_at - self.clock()
         if wait > 0:
             self.sleep(wait)
@@ -107,13 +116,14 @@ class Reader:
         self._kept = dict(fresh[-KEPT_ANSWERS:])
 
 
-def action(service: str, operation: str) -> str:
+def iam_action(service: str, operation: str) -> str:
     """The IAM action of a boto3 method: `batch`, `describe_jobs` is batch:DescribeJobs."""
     name = "".join(word.capitalize() for word in operation.split("_"))
-    return f"{IAM_NAMES.get(service, service)}:{name}"
+    return f"{IAM_PREFIXES.get(service, service)}:{name}"
 
 
-def in_words(source: str, error: AwsError) -> str:
-    if error.code in DENIED_CODES:
+def describe_error(source: str, error: AwsError) -> str:
+    """Evidence of a check that could not be read: what to grant, or what AWS said."""
+    if error.denied:
         return f"AccessDenied {source}: grant it or skip"
     return f"{source} could not be read: {error.code}: {error.detail}"

@@ -1,4 +1,4 @@
-"""AWS's own words for why the head of a queue waits: its `statusReason`, and what each kind means.
+"""AWS's reasons for why the head of a queue waits: its `statusReason`, and what each kind means.
 
 https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html
 """
@@ -6,19 +6,19 @@ https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from engine.diagnosis import remedies
-from engine.diagnosis.checks.launches import choice, for_capacity
-from engine.diagnosis.evidence import DiagnosedJob, Evidence
-from engine.diagnosis.findings import LASTING_S, Assessment, Cause, Certainty, duration, failed, passed, warned
-from engine.diagnosis.model import Remedy
+from engine.diagnosis.assessment import LASTING_S, Cause, Certainty, format_duration
+from engine.diagnosis.checks.launches import capacity_remedies, describe_choice
+from engine.diagnosis.evidence import Evidence
+from engine.diagnosis.model import Remedy, VerdictKind
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonKind:
-    """A `statusReason` that starts with `start`."""
+    """Kind of a `statusReason`, by how AWS lets it start."""
 
     start: str
     verdict: str
@@ -27,28 +27,28 @@ class ReasonKind:
     scales: bool = False
     """Comes up while an environment scales, and goes away again."""
     symptom: bool = False
-    """Says that something is wrong, not what: the ladder goes on."""
+    """Says that something is wrong, not what: the checks go on."""
 
 
 def _more_vcpus(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
     job = evidence.known_job
-    most = max(evidence.known_environments, key=lambda one: one.max_vcpus or 0, default=None)
+    largest = max(evidence.known_environments, key=lambda one: one.max_vcpus or 0, default=None)
     more: tuple[Remedy, ...] = ()
-    if job is not None and most is not None:
-        more = (remedies.more_vcpus(evidence, most, max(int(job.vcpus or 1), 2 * (most.max_vcpus or 1))),)
-    return (*more, remedies.smaller_jobs(), remedies.limit_waiting(evidence, reason))
+    if job is not None and largest is not None:
+        more = (remedies.raise_max_vcpus(evidence, largest, max(int(job.vcpus or 1), 2 * (largest.max_vcpus or 1))),)
+    return (*more, remedies.request_less(), remedies.limit_waiting(evidence, reason))
 
 
 def _capacity(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
-    return (*for_capacity(evidence), remedies.limit_waiting(evidence, reason))
+    return (*capacity_remedies(evidence), remedies.limit_waiting(evidence, reason))
 
 
 def _resources(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
-    return (remedies.smaller_jobs(), remedies.limit_waiting(evidence, reason))
+    return (remedies.request_less(), remedies.limit_waiting(evidence, reason))
 
 
 def _environments(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
-    return tuple(remedies.look_at_environment(evidence, one) for one in evidence.known_environments)
+    return remedies.describe_environments(evidence, evidence.known_environments)
 
 
 def _own(evidence: Evidence, reason: str) -> tuple[Remedy, ...]:
@@ -107,47 +107,46 @@ KINDS: Final = (
 )
 
 
-def look(evidence: Evidence, job: DiagnosedJob | None) -> Assessment:
-    """Only the head of a queue has a reason."""
-    if job is None or not job.reason:
-        return passed("AWS gives no reason")
-    cause = cause_of(evidence, job.reason)
-    final = evidence.waited_s >= LASTING_S
-    return failed(job.reason, cause) if final else warned(job.reason, cause)
-
-
-def cause_of(evidence: Evidence, reason: str) -> Cause:
-    kind = kind_of(reason)
+def explain_reason(evidence: Evidence, reason: str) -> Cause:
+    """The cause behind a `statusReason`; one of an unknown kind is given word for word."""
+    kind = _kind_of(reason)
     if kind is None:
         return Cause(
-            verdict="blocked", text=f"AWS Batch says: {reason}", settles=False, passes=True, certainty=Certainty.AWS
+            kind=VerdictKind.BLOCKED,
+            verdict="blocked",
+            text=f"AWS Batch says: {reason}",
+            settles=False,
+            passes=True,
+            certainty=Certainty.AWS,
         )
     job = evidence.known_job
-    last = (remedies.terminate(evidence, job),) if job is not None else ()
-    more = f" {choice(evidence)}" if kind.scales and not kind.symptom else ""
-    told = f"{kind.text}. It has waited for {duration(evidence.waited_s)}.{more}"
-    cause = Cause(
+    last = (remedies.terminate_job(evidence, job),) if job is not None else ()
+    more = f" {describe_choice(evidence)}" if kind.scales and not kind.symptom else ""
+    may_pass = kind.symptom and evidence.waited_s < LASTING_S
+    return Cause(
+        kind=VerdictKind.SUSPECTED if may_pass else VerdictKind.BLOCKED,
         verdict=kind.verdict,
-        text=told,
+        text=f"{kind.text}. It has waited for {format_duration(evidence.waited_s)}.{more}",
         remedies=(*kind.remedies(evidence, kind.start), *last),
+        settles=_is_final(evidence, kind),
         passes=True,
         certainty=Certainty.AWS,
     )
-    return replace(cause, settles=_is_final(evidence, kind))
-
-
-def kind_of(reason: str) -> ReasonKind | None:
-    return next((kind for kind in KINDS if reason.startswith(kind.start)), None)
 
 
 def is_symptom(reason: str) -> bool:
-    kind = kind_of(reason)
+    """The reason says that something is wrong, and not what."""
+    kind = _kind_of(reason)
     return kind is None or kind.symptom
+
+
+def _kind_of(reason: str) -> ReasonKind | None:
+    return next((kind for kind in KINDS if reason.startswith(kind.start)), None)
 
 
 def _is_final(evidence: Evidence, kind: ReasonKind) -> bool:
     """Nothing more needs to be read: it lasts, and is no sign of an environment that is just scaling."""
-    if kind.symptom or evidence.place is None or evidence.waited_s < LASTING_S:
+    if kind.symptom or evidence.queue_position is None or evidence.waited_s < LASTING_S:
         return False
-    scaling_known = evidence.launches is not None or not evidence.launching
+    scaling_known = evidence.launches is not None or not evidence.ec2_environments
     return not kind.scales or (scaling_known and not evidence.scaling)

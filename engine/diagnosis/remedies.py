@@ -1,147 +1,191 @@
-"""What can be done, as commands that can be copied into a shell as they are."""
+"""Remedies: what can be done, as commands that can be copied into a shell as they are."""
 
 from __future__ import annotations
 
 import shlex
 from typing import Final
 
+from engine.aws import limits
 from engine.diagnosis.evidence import DiagnosedJob, Egress, Environment, Evidence, VcpuQuota
-from engine.diagnosis.model import Remedy
+from engine.diagnosis.model import Remedy, RemedyTarget
 
 INSTANCE_POLICY: Final = "AmazonEC2ContainerServiceforEC2Role"
-PATIENCE_S: Final = 900
+TIME_LIMIT_S: Final = 900
 
 
-def aws(evidence: Evidence, *words: str) -> str:
+def aws_command(evidence: Evidence, *words: str) -> str:
     """A command of the AWS CLI in the queue's region."""
     return shlex.join(("aws", *words, *_region(evidence)))
 
 
 def enable_queue(evidence: Evidence) -> Remedy:
+    """Set a DISABLED queue to ENABLED."""
     words = ("batch", "update-job-queue", "--job-queue", evidence.queue_name, "--state", "ENABLED")
-    return Remedy("enable the queue", aws(evidence, *words))
+    return Remedy("enable the queue", aws_command(evidence, *words), RemedyTarget.QUEUE)
 
 
-def look_at_queue(evidence: Evidence) -> Remedy:
+def describe_queue(evidence: Evidence) -> Remedy:
+    """Show the queue's status and AWS's reason for it."""
     words = ("batch", "describe-job-queues", "--job-queues", evidence.queue_name)
-    return Remedy("see what AWS says about the queue", aws(evidence, *words))
+    return Remedy("see what AWS says about the queue", aws_command(evidence, *words), RemedyTarget.QUEUE)
 
 
 def enable_environment(evidence: Evidence, environment: Environment) -> Remedy:
-    words = ("batch", "update-compute-environment", "--compute-environment", environment.name, "--state", "ENABLED")
-    return Remedy(f"enable {environment.name}", aws(evidence, *words))
+    """Set a DISABLED compute environment to ENABLED."""
+    return _update(evidence, environment, f"enable {environment.name}", "--state", "ENABLED")
 
 
-def look_at_environment(evidence: Evidence, environment: Environment) -> Remedy:
+def describe_environment(evidence: Evidence, environment: Environment) -> Remedy:
+    """Show the environment's status and AWS's reason for it, which names what to correct."""
     words = ("batch", "describe-compute-environments", "--compute-environments", environment.name)
-    return Remedy(f"correct what AWS says about {environment.name}", aws(evidence, *words))
+    text = f"correct what AWS says about {environment.name}"
+    return Remedy(text, aws_command(evidence, *words), RemedyTarget.ENVIRONMENT)
+
+
+def describe_environments(evidence: Evidence, environments: tuple[Environment, ...]) -> tuple[Remedy, ...]:
+    """One remedy an environment, see `describe_environment`."""
+    return tuple(describe_environment(evidence, one) for one in environments)
 
 
 def provision_again(evidence: Evidence) -> Remedy:
-    return Remedy("if scaler-batch made it: repair it", _ours(evidence, "provision"))
+    """Repair a stack that the provisioner made."""
+    return Remedy("if scaler-batch made it: repair it", _own_command(evidence, "provision"), RemedyTarget.STACK)
 
 
-def more_vcpus(evidence: Evidence, environment: Environment, vcpus: int) -> Remedy:
-    return Remedy(
-        f"let {environment.name} grow to {vcpus} vCPUs",
-        aws(evidence, *_update(environment), "--compute-resources", f"maxvCpus={vcpus}"),
-    )
+def raise_max_vcpus(evidence: Evidence, environment: Environment, vcpus: int) -> Remedy:
+    """Raise maxvCpus of an environment."""
+    text = f"let {environment.name} grow to {vcpus} vCPUs"
+    return _update(evidence, environment, text, "--compute-resources", f"maxvCpus={vcpus}")
 
 
-def more_types(evidence: Evidence, environment: Environment, types: tuple[str, ...], why: str) -> Remedy:
-    return only_types(evidence, environment, (*environment.instance_types, *types), why)
+def add_instance_types(evidence: Evidence, environment: Environment, types: tuple[str, ...], what: str) -> Remedy:
+    """Let an environment start more instance types beside its own; `what` tells people which."""
+    return set_instance_types(evidence, environment, (*environment.instance_types, *types), what)
 
 
-def only_types(evidence: Evidence, environment: Environment, types: tuple[str, ...], why: str) -> Remedy:
-    allowed = f"instanceTypes={','.join(types)}"
-    return Remedy(why, aws(evidence, *_update(environment), "--compute-resources", allowed))
+def set_instance_types(evidence: Evidence, environment: Environment, types: tuple[str, ...], what: str) -> Remedy:
+    """Replace the instance types of an environment; `what` tells people by which."""
+    text = f"let {environment.name} start {what}"
+    return _update(evidence, environment, text, "--compute-resources", f"instanceTypes={','.join(types)}")
 
 
-def more_zones(evidence: Evidence) -> tuple[Remedy, ...]:
-    """None while the subnets' VPC is not known."""
+def add_zones(evidence: Evidence) -> tuple[Remedy, ...]:
+    """List the subnets of other zones; no remedy while the subnets' VPC is not known."""
     subnets = (evidence.subnets.value or ()) if evidence.subnets is not None else ()
     vpcs = sorted({subnet.vpc for subnet in subnets})
     if not vpcs:
         return ()
     words = ("ec2", "describe-subnets", "--filters", f"Name=vpc-id,Values={vpcs[0]}")
-    return (Remedy("add subnets of other zones to the environments: these are the VPC's", aws(evidence, *words)),)
+    text = "add subnets of other zones to the environments: these are the VPC's"
+    return (Remedy(text, aws_command(evidence, *words), RemedyTarget.NETWORK),)
 
 
-def smaller_jobs() -> Remedy:
-    return Remedy("ask for less: in the job definition, or as `vcpus` and `memory` of the task's capabilities")
+def request_less() -> Remedy:
+    """Make jobs smaller; there is no command for it."""
+    text = "ask for less: in the job definition, or as `vcpus` and `memory` of the task's capabilities"
+    return Remedy(text, target=RemedyTarget.JOB)
 
 
-def look_around(evidence: Evidence) -> Remedy:
-    return Remedy("see what these credentials may read", _ours(evidence, "doctor"))
+def run_doctor(evidence: Evidence) -> Remedy:
+    """Examine credentials and permissions with the doctor."""
+    return Remedy("see what these credentials may read", _own_command(evidence, "doctor"))
 
 
 def diagnose_head(evidence: Evidence, head: str) -> Remedy:
-    return Remedy("see why the head of the queue waits", _ours(evidence, "doctor", "--job", head))
+    """Diagnose the job at the queue's head, for which the others wait."""
+    command = _own_command(evidence, "doctor", "--job", head)
+    return Remedy("see why the head of the queue waits", command, RemedyTarget.JOB)
 
 
-def terminate(evidence: Evidence, job: DiagnosedJob) -> Remedy:
+def terminate_job(evidence: Evidence, job: DiagnosedJob) -> Remedy:
+    """Terminate the job."""
     words = ("batch", "terminate-job", "--job-id", job.id, "--reason", "stuck in RUNNABLE")
-    return Remedy("give the job up; keep AWS's reason first, terminating erases it", aws(evidence, *words))
+    text = "give the job up; keep AWS's reason first, terminating erases it"
+    return Remedy(text, aws_command(evidence, *words), RemedyTarget.JOB)
 
 
 def limit_waiting(evidence: Evidence, reason: str) -> Remedy:
-    """https://docs.aws.amazon.com/batch/latest/APIReference/API_JobStateTimeLimitAction.html"""
-    limit = f"reason={reason},state=RUNNABLE,maxTimeSeconds={PATIENCE_S},action=CANCEL"
+    """Let AWS cancel what waits too long at the queue's head.
+
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_JobStateTimeLimitAction.html
+    """
+    limit = f"reason={reason},state=RUNNABLE,maxTimeSeconds={TIME_LIMIT_S},action=CANCEL"
     words = ("batch", "update-job-queue", "--job-queue", evidence.queue_name, "--job-state-time-limit-actions", limit)
-    return Remedy("let AWS cancel a job that blocks the queue for 15 minutes", aws(evidence, *words))
+    text = "let AWS cancel a job that blocks the queue for 15 minutes"
+    return Remedy(text, aws_command(evidence, *words), RemedyTarget.QUEUE)
 
 
 def raise_quota(evidence: Evidence, quota: VcpuQuota, vcpus: int) -> Remedy:
-    place = ("--service-code", quota.service, "--quota-code", quota.code, "--desired-value", str(vcpus))
-    return Remedy(
-        f"ask AWS for {vcpus} vCPUs of {quota.name}",
-        aws(evidence, "service-quotas", "request-service-quota-increase", *place),
-    )
+    """Request a higher vCPU quota."""
+    words = ("--service-code", quota.service, "--quota-code", quota.code, "--desired-value", str(vcpus))
+    command = aws_command(evidence, "service-quotas", "request-service-quota-increase", *words)
+    return Remedy(f"ask AWS for {vcpus} vCPUs of {quota.name}", command, RemedyTarget.QUOTA)
 
 
 def attach_instance_policy(role: str, partition: str) -> Remedy:
+    """Attach AWS's managed policy that lets instances join ECS clusters; IAM has no region."""
     arn = f"arn:{partition}:iam::aws:policy/service-role/{INSTANCE_POLICY}"
-    words = ("iam", "attach-role-policy", "--role-name", role, "--policy-arn", arn)
-    return Remedy(f"let the instances' role {role} join ECS clusters", shlex.join(("aws", *words)))
+    words = ("aws", "iam", "attach-role-policy", "--role-name", role, "--policy-arn", arn)
+    return Remedy(f"let the instances' role {role} join ECS clusters", shlex.join(words), RemedyTarget.ROLE)
 
 
-def public_addresses(evidence: Evidence, way: Egress) -> Remedy:
-    words = ("ec2", "modify-subnet-attribute", "--subnet-id", way.subnet, "--map-public-ip-on-launch")
-    return Remedy(f"give instances in {way.subnet} public addresses, or use a NAT gateway", aws(evidence, *words))
+def give_public_addresses(evidence: Evidence, egress: Egress) -> Remedy:
+    """Let a subnet with an internet gateway give its instances public addresses."""
+    words = ("ec2", "modify-subnet-attribute", "--subnet-id", egress.subnet, "--map-public-ip-on-launch")
+    text = f"give instances in {egress.subnet} public addresses, or use a NAT gateway"
+    return Remedy(text, aws_command(evidence, *words), RemedyTarget.NETWORK)
 
 
-def endpoint(evidence: Evidence, way: Egress, service: str) -> Remedy:
-    text = f"make an endpoint for {service} (or route {way.subnet} to a NAT gateway)"
+def create_endpoint(evidence: Evidence, egress: Egress, service: str) -> Remedy:
+    """Create a VPC endpoint for a service that a subnet can't reach; S3's is a gateway."""
+    text = f"make an endpoint for {service} (or route {egress.subnet} to a NAT gateway)"
     if evidence.region.startswith("cn-"):  # the names of services differ there, one from another
-        return Remedy(text)
+        return Remedy(text, target=RemedyTarget.NETWORK)
     name = f"com.amazonaws.{evidence.region}.{service}"
-    words = ["ec2", "create-vpc-endpoint", "--vpc-id", way.vpc, "--service-name", name]
+    words = ["ec2", "create-vpc-endpoint", "--vpc-id", egress.vpc, "--service-name", name]
     if service == "s3":
-        words += ["--vpc-endpoint-type", "Gateway", "--route-table-ids", way.route_table]
+        words += ["--vpc-endpoint-type", "Gateway", "--route-table-ids", egress.route_table]
     else:
-        words += ["--vpc-endpoint-type", "Interface", "--subnet-ids", way.subnet]
-    return Remedy(text, aws(evidence, *words))
+        words += ["--vpc-endpoint-type", "Interface", "--subnet-ids", egress.subnet]
+    return Remedy(text, aws_command(evidence, *words), RemedyTarget.NETWORK)
+
+
+def add_subnets() -> Remedy:
+    """Use more subnets, or free addresses in them; there is no command for it."""
+    text = "add subnets to the environments, or end what uses the addresses"
+    return Remedy(text, target=RemedyTarget.NETWORK)
 
 
 def read_log(evidence: Evidence, job: DiagnosedJob) -> Remedy:
-    group = job.log_group or "/aws/batch/job"
+    """Print the job's log."""
+    group = job.log_group or limits.DEFAULT_LOG_GROUP
     words = ("logs", "get-log-events", "--log-group-name", group, "--log-stream-name", job.log_stream)
-    return Remedy("read what it printed", aws(evidence, *words))
+    return Remedy("read what it printed", aws_command(evidence, *words), RemedyTarget.JOB)
 
 
 def build_image(evidence: Evidence) -> Remedy:
-    return Remedy("build and push the image", _ours(evidence, "build-image"))
+    """Build and push the image with the provisioner."""
+    return Remedy("build and push the image", _own_command(evidence, "build-image"), RemedyTarget.IMAGE)
 
 
-def look_at_job(evidence: Evidence, job_id: str) -> Remedy:
-    return Remedy("see what AWS knows of it", aws(evidence, "batch", "describe-jobs", "--jobs", job_id))
+def describe_job(evidence: Evidence, job_id: str) -> Remedy:
+    """Show a job as AWS has it."""
+    command = aws_command(evidence, "batch", "describe-jobs", "--jobs", job_id)
+    return Remedy("see what AWS knows of it", command, RemedyTarget.JOB)
 
 
-def _update(environment: Environment) -> tuple[str, ...]:
-    return ("batch", "update-compute-environment", "--compute-environment", environment.name)
+def give_memory() -> Remedy:
+    """Give tasks more memory; there is no command for it."""
+    text = "give its tasks more memory: `memory` in their capabilities, or in the job definition"
+    return Remedy(text, target=RemedyTarget.JOB)
 
 
-def _ours(evidence: Evidence, command: str, *words: str) -> str:
+def _update(evidence: Evidence, environment: Environment, text: str, *words: str) -> Remedy:
+    update = ("batch", "update-compute-environment", "--compute-environment", environment.name)
+    return Remedy(text, aws_command(evidence, *update, *words), RemedyTarget.ENVIRONMENT)
+
+
+def _own_command(evidence: Evidence, command: str, *words: str) -> str:
     return shlex.join(("scaler-batch", command, *_region(evidence), *words))
 
 

@@ -1,16 +1,17 @@
-"""Jobs that are not RUNNABLE: what their state means, and for failed ones what AWS says why."""
+"""States of jobs that are not RUNNABLE: what each means, and for failed jobs why, in AWS's words."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from engine.aws.batch_states import BatchState
 from engine.diagnosis import remedies
+from engine.diagnosis.assessment import Cause, Certainty
 from engine.diagnosis.checks import image
 from engine.diagnosis.evidence import DiagnosedJob, Evidence
-from engine.diagnosis.findings import Cause, Certainty
-from engine.diagnosis.model import CheckStatus, Remedy
+from engine.diagnosis.model import CheckStatus, Remedy, VerdictKind
 
-CHILD_STATES: Final = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 # What AWS's reasons of failed jobs mean, by a part of them.
 ENDS: Final = (
     ("CannotPullContainerError", "its image could not be pulled"),
@@ -24,82 +25,87 @@ ENDS: Final = (
 )
 
 
-def cause_of(evidence: Evidence, job: DiagnosedJob) -> Cause | None:
-    """None for RUNNABLE jobs."""
-    by_state = {
-        "SUBMITTED": _submitted,
-        "PENDING": _pending,
-        "STARTING": _starting,
-        "RUNNING": _running,
-        "SUCCEEDED": _succeeded,
-        "FAILED": _failed,
+def explain_state(evidence: Evidence, job: DiagnosedJob) -> Cause | None:
+    """What the job's state means for it; None for RUNNABLE jobs."""
+    by_state: dict[str, Callable[[Evidence, DiagnosedJob], Cause]] = {
+        BatchState.SUBMITTED: _submitted,
+        BatchState.PENDING: _pending,
+        BatchState.STARTING: _starting,
+        BatchState.RUNNING: _running,
+        BatchState.SUCCEEDED: _succeeded,
+        BatchState.FAILED: _failed,
     }
-    look = by_state.get(job.status)
-    return None if look is None else look(evidence, job)
+    explain = by_state.get(job.status)
+    return None if explain is None else explain(evidence, job)
 
 
-def unknown_job(evidence: Evidence, job_id: str) -> Cause:
+def explain_unknown_job(evidence: Evidence, job_id: str) -> Cause:
+    """AWS Batch has no job of that id."""
     text = (
         f"AWS Batch does not know job {job_id} in this account and region. It forgets a job about a day after its "
         "end, and knows a new one a moment after it was submitted."
     )
-    return Cause(
-        verdict="unknown job", text=text, remedies=(remedies.look_at_job(evidence, job_id),), certainty=Certainty.AWS
-    )
+    return _cause(VerdictKind.NOT_FOUND, "unknown job", text, remedies.describe_job(evidence, job_id))
 
 
 def _submitted(evidence: Evidence, job: DiagnosedJob) -> Cause:
-    return _says("not stuck: just submitted", "AWS Batch is still looking at its dependencies: a matter of seconds.")
+    text = "AWS Batch is still looking at its dependencies: a matter of seconds."
+    return _cause(VerdictKind.HEALTHY, "not stuck: just submitted", text)
 
 
 def _pending(evidence: Evidence, job: DiagnosedJob) -> Cause:
     if job.children:
-        told = ", ".join(f"{job.children_in(state)} {state}" for state in CHILD_STATES if job.children_in(state))
-        return _says("not stuck: its children go on", f"An array shows PENDING while its children live: {told}.")
+        counts = ", ".join(f"{job.children_in(state)} {state}" for state in BatchState if job.children_in(state))
+        text = f"An array shows PENDING while its children live: {counts}."
+        return _cause(VerdictKind.HEALTHY, "not stuck: its children go on", text)
     if not job.depends_on:
-        return _says("waiting to be looked at", "It is PENDING without a dependency: AWS Batch has yet to look at it.")
+        text = "It is PENDING without a dependency: AWS Batch has yet to look at it."
+        return _cause(VerdictKind.WAITING, "waiting to be looked at", text)
     first = job.depends_on[0]
     more = f" and {len(job.depends_on) - 1} more" if len(job.depends_on) > 1 else ""
     text = f"It depends on job {first}{more}, and starts when all of them have succeeded."
-    return _says("waiting for a dependency", text, remedies.look_at_job(evidence, first))
+    return _cause(VerdictKind.WAITING, "waiting for a dependency", text, remedies.describe_job(evidence, first))
 
 
 def _starting(evidence: Evidence, job: DiagnosedJob) -> Cause:
     fact = evidence.image
-    seen = image.look(evidence, fact.value) if fact is not None and not fact.trouble else None
-    if seen is not None and seen.result is CheckStatus.FAIL and seen.cause is not None:
-        return seen.cause
+    assessment = image.assess(evidence, fact.value) if fact is not None and not fact.error else None
+    if assessment is not None and assessment.result is CheckStatus.FAIL and assessment.cause is not None:
+        return assessment.cause
     text = (
         "It has a place, and its container is being started: the image is pulled and the network set up. A large "
         "image takes minutes on an instance that has not pulled it before."
     )
-    return _says("starting: its image is being pulled", text, remedies.look_at_job(evidence, job.id))
+    return _cause(
+        VerdictKind.PROGRESSING, "starting: its image is being pulled", text, remedies.describe_job(evidence, job.id)
+    )
 
 
 def _running(evidence: Evidence, job: DiagnosedJob) -> Cause:
     log = (remedies.read_log(evidence, job),) if job.log_stream else ()
-    return _says("not stuck: it runs", "Its container runs: what it prints tells what it does.", *log)
+    text = "Its container runs: what it prints tells what it does."
+    return _cause(VerdictKind.HEALTHY, "not stuck: it runs", text, *log)
 
 
 def _succeeded(evidence: Evidence, job: DiagnosedJob) -> Cause:
-    return _says("it has ended", "It has succeeded.")
+    return _cause(VerdictKind.HEALTHY, "it has ended", "It has succeeded.")
 
 
 def _failed(evidence: Evidence, job: DiagnosedJob) -> Cause:
-    said = " · ".join(filter(None, (job.reason, job.container_reason)))
-    meaning = next((text for part, text in ENDS if part in said), "")
+    reason = " · ".join(filter(None, (job.reason, job.container_reason)))
+    meaning = next((text for part, text in ENDS if part in reason), "")
     code = "" if job.exit_code is None else f" Its exit code was {job.exit_code}."
     attempts = f" after {job.attempts} attempts" if job.attempts > 1 else ""
-    text = f"It has failed{attempts}: {meaning or said or 'AWS gives no reason'}.{code}"
+    text = f"It has failed{attempts}: {meaning or reason or 'AWS gives no reason'}.{code}"
     todo = []
-    if "CannotPull" in said:
+    if "CannotPull" in reason:
         todo.append(remedies.build_image(evidence))
-    if "OutOfMemory" in said:
-        todo.append(Remedy("give its tasks more memory: `memory` in their capabilities, or in the job definition"))
+    if "OutOfMemory" in reason:
+        todo.append(remedies.give_memory())
     if job.log_stream:
         todo.append(remedies.read_log(evidence, job))
-    return _says("failed", text, *todo)
+    return _cause(VerdictKind.FAILED, "failed", text, *todo)
 
 
-def _says(verdict: str, text: str, *todo: Remedy) -> Cause:
-    return Cause(verdict=verdict, text=text, remedies=todo, certainty=Certainty.AWS)
+def _cause(kind: VerdictKind, verdict: str, text: str, *todo: Remedy) -> Cause:
+    return Cause(kind=kind, verdict=verdict, text=text, remedies=todo, certainty=Certainty.AWS)

@@ -58,7 +58,7 @@ def doctor(
 
 def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> bool:
     from engine.diagnosis.diagnose import Diagnoser
-    from engine.diagnosis.model import NO_VERDICT, CheckStatus
+    from engine.diagnosis.model import CheckStatus, VerdictKind
     from provisioner.doctor.doctor import CALLS_PER_S
     from provisioner.doctor.reads import ClientReads
     from provisioner.doctor.report import diagnosis_document, print_diagnosis
@@ -70,7 +70,7 @@ def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> boo
         print_line(diagnosis_document(found))
     else:
         print_diagnosis(found)
-    return found.verdict == NO_VERDICT or any(check.result is CheckStatus.FAIL for check in found.checks)
+    return found.kind is VerdictKind.UNREADABLE or any(check.result is CheckStatus.FAIL for check in found.checks)
 
 
 def _examine(

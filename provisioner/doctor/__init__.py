@@ -1,1 +1,1 @@
-"""`doctor`: whether everything is well that jobs need, one module a subject."""
+"""Doctor: examines whether everything is well that jobs need, one module a subject."""

@@ -1,41 +1,43 @@
-"""Whose credentials these are, and whether the region is one."""
+"""Identity of the caller: whether the credentials are accepted, and whether the region is one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from engine.diagnosis.model import CheckStatus, Remedy
+from engine.diagnosis.model import CheckId, CheckStatus, Remedy
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.doctor.finding import Finding, finding
+from provisioner.doctor.finding import DoctorCheck, Finding
 
-CREDENTIALS: Final = "credentials and account"
-REGION: Final = "region"
+CREDENTIALS: Final = DoctorCheck(CheckId.CREDENTIALS, "credentials and account")
+REGION: Final = DoctorCheck(CheckId.REGION, "region")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who calls: the account, and the ARN of the user or the session of a role."""
+    """Caller of AWS: the account, and the ARN of the user or the session of a role."""
 
     account: str
     arn: str
 
 
-def look(reader: Reader) -> tuple[Finding, Identity | None]:
+def check_credentials(reader: Reader) -> tuple[Finding, Identity | None]:
+    """Ask STS for the caller's identity; None when the credentials are refused."""
     reading = reader.read("sts", "get_caller_identity")
-    if reading.trouble:
+    if reading.error:
         fix = Remedy("log in, or choose a profile with AWS_PROFILE", "aws sts get-caller-identity")
-        return finding(CREDENTIALS, CheckStatus.FAIL, reading.trouble, fix, source=reading.source, at=reading.at), None
-    who = Identity(reading.answer["Account"], reading.answer["Arn"])
-    told = f"account {who.account} as {who.arn}"
-    return finding(CREDENTIALS, CheckStatus.PASS, told, source=reading.source, at=reading.at), who
+        return CREDENTIALS.found(CheckStatus.FAIL, reading.error, fix, source=reading.source, at=reading.at), None
+    identity = Identity(reading.answer["Account"], reading.answer["Arn"])
+    text = f"account {identity.account} as {identity.arn}"
+    return CREDENTIALS.found(CheckStatus.PASS, text, source=reading.source, at=reading.at), identity
 
 
-def look_at_region(clients: Clients) -> Finding:
+def check_region(clients: Clients) -> Finding:
+    """Find the region's partition; boto3 knows it without a call."""
     try:
         partition = clients.partition
     except ConfigError as error:
-        return finding(REGION, CheckStatus.FAIL, str(error))
-    return finding(REGION, CheckStatus.PASS, f"{clients.region}, of the partition {partition}")
+        return REGION.found(CheckStatus.FAIL, str(error))
+    return REGION.found(CheckStatus.PASS, f"{clients.region}, of the partition {partition}")

@@ -1,4 +1,4 @@
-"""Whether the caller may do what the exported policies allow: asked of IAM, or else seen by what was denied.
+"""Permissions of the caller against the exported policies: simulated by IAM, or else seen by what was denied.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 """
@@ -10,15 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.diagnosis.model import CheckStatus, Remedy
+from engine.diagnosis.model import CheckId, CheckStatus, Remedy, RemedyTarget
 from engine.diagnosis.reads import Document, Reader, Reading
-from provisioner.doctor.finding import Finding, command_for, finding
+from provisioner.doctor.finding import DoctorCheck, Finding, command_for
 from provisioner.doctor.identity import Identity
 from provisioner.doctor.reads import ClientReads
-from provisioner.export.policies import Principal
+from provisioner.export.policies import Principal, policies
 from provisioner.policies import Policy
 from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 
+MANAGER: Final = DoctorCheck(CheckId.MANAGER_PERMISSIONS, "may run a worker manager")
+PROVISIONER: Final = DoctorCheck(CheckId.PROVISIONER_PERMISSIONS, "may provision")
 SOURCE: Final = "iam:SimulatePrincipalPolicy"
 ABSENT_CODES: Final = ("NoSuchEntity", "NoSuchEntityException")
 CONTEXT_TYPES: Final = {"StringEquals": "string", "StringLike": "string", "ForAllValues:StringEquals": "stringList"}
@@ -27,48 +30,61 @@ _SESSION: Final = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d+):
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """A policy that the caller should have; `missing` is how bad it is when not all of it is allowed."""
+class NeededPolicy:
+    """Policy that the caller should have; `missing` is the result when not all of it is allowed."""
 
-    name: str
+    check: DoctorCheck
     policy: Policy
     principal: Principal
     missing: CheckStatus
 
 
-def look(reader: Reader, reads: ClientReads, who: Identity, stack: Stack, need: Need) -> Finding:
+def check_permissions(
+    reader: Reader, reads: ClientReads, identity: Identity, spec: ProvisionSpec, stack: Stack
+) -> list[Finding]:
+    """Check the manager's policy and the provisioner's: one who runs a manager need not be able to provision."""
+    exported = policies(spec, stack)
+    needed = (
+        NeededPolicy(MANAGER, exported[Principal.MANAGER], Principal.MANAGER, CheckStatus.FAIL),
+        NeededPolicy(PROVISIONER, exported[Principal.PROVISIONER], Principal.PROVISIONER, CheckStatus.WARN),
+    )
+    return [check_policy(reader, reads, identity, stack, one) for one in needed]
+
+
+def check_policy(reader: Reader, reads: ClientReads, identity: Identity, stack: Stack, needed: NeededPolicy) -> Finding:
+    """Simulate every statement of one policy for the caller."""
     denied: set[str] = set()
-    asked: set[str] = set()
-    arn = caller(who)
-    for statement in _statements(need.policy):
+    simulated: set[str] = set()
+    arn = _principal_arn(identity)
+    for statement in _statements(needed.policy):
         results, reading = _simulate(reader, arn, statement)
         if reading.code in ABSENT_CODES:
-            arn = in_its_folder(reader, who)
+            arn = _read_role_arn(reader, identity)
             results, reading = _simulate(reader, arn, statement)
-        if reading.trouble:
-            return _tried(reads, stack, need, reading)
-        asked |= {one["EvalActionName"] for one in results}
+        if reading.error:
+            return _judge_own_reads(reads, stack, needed, reading)
+        simulated |= {one["EvalActionName"] for one in results}
         denied |= {one["EvalActionName"] for one in results if one["EvalDecision"] != "allowed"}
+    at = reader.clock()
     if denied:
-        fix = _policy_of(stack, need.principal)
-        return finding(need.name, need.missing, f"denied: {_some(denied)}", fix, source=SOURCE, at=reader.clock())
-    told = f"all {len(asked)} actions are allowed"
-    return finding(need.name, CheckStatus.PASS, told, source=SOURCE, at=reader.clock())
+        fix = _policy_remedy(stack, needed.principal)
+        return needed.check.found(needed.missing, f"denied: {_some(denied)}", fix, source=SOURCE, at=at)
+    return needed.check.found(CheckStatus.PASS, f"all {len(simulated)} actions are allowed", source=SOURCE, at=at)
 
 
-def caller(who: Identity) -> str:
+def _principal_arn(identity: Identity) -> str:
     """The ARN whose policies count: a session's role, which mostly lies in no folder."""
-    session = _SESSION.fullmatch(who.arn)
+    session = _SESSION.fullmatch(identity.arn)
     if session is None:
-        return who.arn
+        return identity.arn
     return f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}"
 
 
-def in_its_folder(reader: Reader, who: Identity) -> str:
+def _read_role_arn(reader: Reader, identity: Identity) -> str:
     """Sessions don't tell the folder of their role."""
-    name = caller(who).rpartition("/")[2]
-    found = reader.read("iam", "get_role", RoleName=name).answer.get("Role", {})
-    return str(found.get("Arn", caller(who)))
+    arn = _principal_arn(identity)
+    found = reader.read("iam", "get_role", RoleName=arn.rpartition("/")[2]).answer.get("Role", {})
+    return str(found.get("Arn", arn))
 
 
 def _statements(policy: Policy) -> Iterator[Mapping[str, Any]]:
@@ -77,9 +93,9 @@ def _statements(policy: Policy) -> Iterator[Mapping[str, Any]]:
 
 
 def _simulate(reader: Reader, arn: str, statement: Mapping[str, Any]) -> tuple[list[Document], Reading]:
-    """With the statement's own conditions met: what is asked is whether the caller has such a permission."""
+    """With the statement's own conditions met: the question is whether the caller has such a permission."""
     resources = statement["Resource"]
-    return reader.pages(
+    return reader.read_pages(
         "iam",
         "simulate_principal_policy",
         "EvaluationResults",
@@ -99,19 +115,20 @@ def _context(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, A
             yield {"ContextKeyName": key, "ContextKeyValues": given[:1], "ContextKeyType": kind}
 
 
-def _tried(reads: ClientReads, stack: Stack, need: Need, reading: Reading) -> Finding:
+def _judge_own_reads(reads: ClientReads, stack: Stack, needed: NeededPolicy, reading: Reading) -> Finding:
     """Second best: what this doctor's own reads met."""
     if reads.denied:
-        told = f"denied: {_some(reads.denied)}; the rest could not be asked for"
-        fix = _policy_of(stack, need.principal)
-        return finding(need.name, CheckStatus.WARN, told, fix, source=reading.source, at=reading.at)
-    told = f"{len(reads.allowed)} reads of this doctor were allowed; changes could not be asked for ({reading.trouble})"
-    return finding(need.name, CheckStatus.UNKNOWN, told, source=reading.source, at=reading.at)
+        text = f"denied: {_some(reads.denied)}; the rest could not be asked for"
+        fix = _policy_remedy(stack, needed.principal)
+        return needed.check.found(CheckStatus.WARN, text, fix, source=reading.source, at=reading.at)
+    allowed = f"{len(reads.allowed)} reads of this doctor were allowed"
+    text = f"{allowed}; changes could not be asked for ({reading.error})"
+    return needed.check.found(CheckStatus.UNKNOWN, text, source=reading.source, at=reading.at)
 
 
-def _policy_of(stack: Stack, principal: Principal) -> Remedy:
+def _policy_remedy(stack: Stack, principal: Principal) -> Remedy:
     command = command_for(stack, "export", "--format", "policy", "--only", principal.value)
-    return Remedy("attach the policy that this prints", command)
+    return Remedy("attach the policy that this prints", command, RemedyTarget.ROLE)
 
 
 def _some(names: set[str]) -> str:

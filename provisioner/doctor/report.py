@@ -1,4 +1,4 @@
-"""What the doctor found, and a diagnosis, for people and for programs."""
+"""Reports of the doctor's findings and of a diagnosis, for people and for programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORDS: Final = {CheckStatus.FAIL: "FAIL"}
 
 
 def findings_document(findings: Sequence[Finding]) -> dict[str, Any]:
-    """`ok` is what the exit code says."""
+    """JSON of all findings; `ok` is what the exit code says."""
     checks = [
         {**msgspec.to_builtins(one.check), "remedies": [msgspec.to_builtins(fix) for fix in one.fixes]}
         for one in findings
@@ -35,11 +35,13 @@ def findings_document(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
+    """JSON of a diagnosis."""
     document: dict[str, Any] = msgspec.to_builtins(diagnosis)
     return document
 
 
 def print_findings(findings: Sequence[Finding], clock: Callable[[], float] = time.time) -> None:
+    """Print a table of the checks, and below it the fixes of each that isn't well."""
     out = console()
     _print_checks(out, [one.check for one in findings], clock())
     for one in findings:
@@ -51,12 +53,13 @@ def print_findings(findings: Sequence[Finding], clock: Callable[[], float] = tim
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
+    """Print verdict, checks and remedies."""
     out = console()
-    _say(out, diagnosis.subject)
-    _say(out, f"{diagnosis.verdict} ({diagnosis.certainty})", style="bold")
-    _say(out, diagnosis.text)
+    _print_line(out, diagnosis.subject)
+    _print_line(out, f"{diagnosis.verdict} ({diagnosis.certainty})", style="bold")
+    _print_line(out, diagnosis.text)
     if diagnosis.reason:
-        _say(out, f"statusReason: {diagnosis.reason}")
+        _print_line(out, f"statusReason: {diagnosis.reason}")
     out.print()
     _print_checks(out, diagnosis.checks, diagnosis.at)
     if diagnosis.remedies:
@@ -83,11 +86,11 @@ def _evidence(check: CheckResult, now: float) -> str:
 
 def _print_remedies(out: Console, remedies: Sequence[Remedy]) -> None:
     for number, remedy in enumerate(remedies, start=1):
-        _say(out, f"  {number} {remedy.text}")
+        _print_line(out, f"  {number} {remedy.text}")
         if remedy.command:
-            _say(out, f"    {remedy.command}", style="dim")
+            _print_line(out, f"    {remedy.command}", style="dim")
 
 
-def _say(out: Console, line: str, style: str = "") -> None:
+def _print_line(out: Console, line: str, style: str = "") -> None:
     """Never wrapped by us: commands must stay copyable."""
     out.print(line, style=style, markup=False, soft_wrap=True)

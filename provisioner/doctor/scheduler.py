@@ -1,4 +1,4 @@
-"""Whether Scaler's scheduler can be reached from here: a connection, and nothing said."""
+"""Scaler's scheduler: whether it can be reached from here, by a connection on which nothing is sent."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from engine.diagnosis.model import CheckStatus, Remedy
+from engine.diagnosis.model import CheckId, CheckStatus, Remedy
 from engine.errors import ConfigError
-from provisioner.doctor.finding import Finding, finding
+from provisioner.doctor.finding import DoctorCheck, Finding
 
-NAME: Final = "the scheduler can be reached"
-PATIENCE_S: Final = 5.0
+SCHEDULER: Final = DoctorCheck(CheckId.SCHEDULER, "the scheduler can be reached")
+CONNECT_TIMEOUT_S: Final = 5.0
 _ADDRESS: Final = re.compile(r"tcp://(?P<host>[^/:\[\]]+|\[[^\]]+\]):(?P<port>\d{1,5})")
 
 Connect = Callable[[str, int], None]
 
 
 def connect(host: str, port: int) -> None:
-    """Raises `OSError`."""
-    socket.create_connection((host, port), PATIENCE_S).close()
+    """Open a TCP connection and close it. Raises `OSError`."""
+    socket.create_connection((host, port), CONNECT_TIMEOUT_S).close()
 
 
-def parse(address: str) -> tuple[str, int]:
-    """Raises `ConfigError`."""
+def parse_address(address: str) -> tuple[str, int]:
+    """Host and port of tcp://host:port. Raises `ConfigError`."""
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise ConfigError(f"--scheduler is {address!r}, but must be an address like tcp://10.0.0.1:8516.")
     return found["host"].strip("[]"), int(found["port"])
 
 
-def look(address: str | None, connect: Connect) -> Finding:
+def check_scheduler(address: str | None, connect: Connect) -> Finding:
+    """Connect to the scheduler; without an address nothing is checked."""
     if address is None:
-        return finding(NAME, CheckStatus.NOT_RUN, "no --scheduler was given")
+        return SCHEDULER.found(CheckStatus.NOT_RUN, "no --scheduler was given")
     try:
-        connect(*parse(address))
+        connect(*parse_address(address))
     except OSError as error:
         fix = Remedy("start it, or open the way to its port; object storage has a port of its own")
-        return finding(NAME, CheckStatus.FAIL, f"{address}: {error.strerror or error}", fix)
-    return finding(NAME, CheckStatus.PASS, f"{address} takes connections")
+        return SCHEDULER.found(CheckStatus.FAIL, f"{address}: {error.strerror or error}", fix)
+    return SCHEDULER.found(CheckStatus.PASS, f"{address} takes connections")

@@ -1,44 +1,31 @@
-"""Whether what jobs need is there and well: looked at with the diagnosis's own probes and rungs.
+"""Health of a stack, by the diagnosis's own checks, as far as they say something without a job that waits.
 
-Where nothing was provisioned yet, what would be provisioned is looked at instead: the same subnets, instance types
+Where nothing was provisioned yet, what would be provisioned is examined instead: the same subnets, instance types
 and quotas.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
-from engine.diagnosis.checks.table import LADDER, Check
-from engine.diagnosis.evidence import DiagnosedJob, Environment, Evidence, Fact, Image
-from engine.diagnosis.model import CheckStatus, Remedy
-from engine.diagnosis.probes import environments, instance_types, queue, quotas, role, subnets, ways
-from engine.diagnosis.probes.image import Fetch, ImageProbe
-from engine.diagnosis.probes.job import job_of
+from engine.diagnosis.checks.job import parse_job
+from engine.diagnosis.checks.table import CHECKS, Check
+from engine.diagnosis.evidence import DiagnosedJob, Environment, Evidence, Fact
+from engine.diagnosis.model import CheckId, CheckStatus, Remedy, RemedyTarget
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.doctor.finding import Finding, command_for, finding
+from provisioner.doctor.finding import DoctorCheck, Finding, command_for
 from provisioner.errors import ProvisionError
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import network_of
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
-DEFINITION: Final = "the job definition is there"
-QUEUE: Final = "the queue takes jobs"
-ENVIRONMENTS: Final = "compute environments are valid"
-QUOTA: Final = "the account's vCPU quota"
-OTHERS: Final = (
-    "the job fits an instance type",
-    "the instances' role",
-    "free addresses in the subnets",
-    "the subnets' way to AWS",
-    "the image is there",
-)
+STACK_CHECKS: Final[dict[CheckId, Check[Any]]] = {check.id: check for check in CHECKS if check.of_stack}
+DEFINITION: Final = DoctorCheck(CheckId.JOB_DEFINITION, "the job definition is there")
 NOT_YET: Final = "not provisioned yet"
-RUNGS: Final = {rung.name: rung for rung in LADDER}
-AFTER_JOB: Final = (instance_types.probe, quotas.probe, role.probe, subnets.probe, ways.probe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,47 +39,62 @@ class StackExpectation:
     """To hold the quota against, instead of what lives."""
 
 
-def gather(reader: Reader, clients: Clients, wanted: StackExpectation, fetch: Fetch) -> Evidence:
-    """Everything that the checks need, each thing read once."""
-    stack = wanted.stack
+def gather(reader: Reader, clients: Clients, expected: StackExpectation) -> Evidence:
+    """Read everything that the checks need, each thing once."""
+    stack = expected.stack
     evidence = Evidence(
-        queue_name=stack.job_queue, job_id=None, now=reader.clock(), asked_region=stack.region, job=_job(reader, stack)
+        queue_name=stack.job_queue,
+        job_id=None,
+        now=reader.clock(),
+        fallback_region=stack.region,
+        job=_read_definition(reader, stack),
     )
-    evidence = environments.probe(reader, queue.probe(reader, evidence))
-    if not evidence.known_environments:
-        evidence = replace(evidence, environments=Fact("", 0.0, (_planned(clients, wanted),)))
-    for probe in AFTER_JOB:
-        evidence = probe(reader, evidence)
-    return ImageProbe(fetch)(reader, evidence)
+    for check in STACK_CHECKS.values():
+        if check.read is not None:
+            evidence = check.read(reader, evidence)
+        if check.id is CheckId.ENVIRONMENTS and not evidence.known_environments:
+            planned = _planned_environment(clients, expected)
+            evidence = replace(evidence, environments=Fact("", 0.0, (planned,)))
+    return evidence
 
 
-def image_of(evidence: Evidence) -> Image | None:
-    return evidence.image.value if evidence.image is not None else None
+def check_stack(evidence: Evidence, expected: StackExpectation) -> list[Finding]:
+    """Assess what was gathered: the queue, its environments, the job definition, then what they stand on."""
+    findings = {id_: _assess(check, evidence) for id_, check in STACK_CHECKS.items()}
+    if evidence.queue is not None and evidence.queue.absent:
+        queue = _own_check(CheckId.QUEUE)
+        findings[CheckId.QUEUE] = _missing(queue, expected, f"job queue {evidence.queue_name}", evidence.queue)
+    if _is_planned(evidence):
+        text = f"{NOT_YET}; what would be made is looked at below"
+        findings[CheckId.ENVIRONMENTS] = _own_check(CheckId.ENVIRONMENTS).found(CheckStatus.NOT_RUN, text)
+    with_max_vcpus = _with_max_vcpus(evidence, expected.max_vcpus)
+    findings[CheckId.QUOTAS] = _assess(STACK_CHECKS[CheckId.QUOTAS], with_max_vcpus)
+    queue_finding, environments, *others = findings.values()
+    return [queue_finding, environments, _check_definition(evidence, expected), *others]
 
 
-def look(evidence: Evidence, wanted: StackExpectation) -> list[Finding]:
-    found = [_queue(evidence, wanted), _environments(evidence), _definition(evidence, wanted)]
-    found.append(_of(RUNGS[QUOTA], _with_max_vcpus(evidence, wanted.max_vcpus)))
-    return found + [_of(RUNGS[name], evidence) for name in OTHERS]
+def _own_check(id_: CheckId) -> DoctorCheck:
+    """A check of the diagnosis whose finding is the doctor's own."""
+    return DoctorCheck(id_, STACK_CHECKS[id_].title)
 
 
-def _job(reader: Reader, stack: Stack) -> Fact[DiagnosedJob]:
+def _read_definition(reader: Reader, stack: Stack) -> Fact[DiagnosedJob]:
     """A job of the definition as it is, that waits for a place."""
-    asked = {"jobDefinitionName": stack.job_definition, "status": "ACTIVE"}
-    found, reading = reader.pages("batch", "describe_job_definitions", "jobDefinitions", **asked)
+    active = {"jobDefinitionName": stack.job_definition, "status": "ACTIVE"}
+    found, reading = reader.read_pages("batch", "describe_job_definitions", "jobDefinitions", **active)
     latest = max(found, key=lambda one: int(one.get("revision", 0)), default=None)
     if latest is None:
-        return Fact(reading.source, reading.at, None, reading.trouble)
+        return Fact(reading.source, reading.at, None, reading.error)
     name = f"{latest['jobDefinitionName']}:{latest['revision']}"
     container = latest.get("containerProperties") or {}
     document = {"jobId": name, "status": "RUNNABLE", "jobDefinition": name, "container": container}
-    return Fact(reading.source, reading.at, job_of(document))
+    return Fact(reading.source, reading.at, parse_job(document))
 
 
-def _planned(clients: Clients, wanted: StackExpectation) -> Environment:
-    spec = wanted.spec
+def _planned_environment(clients: Clients, expected: StackExpectation) -> Environment:
+    spec = expected.spec
     return Environment(
-        name=wanted.stack.compute_environment,
+        name=expected.stack.compute_environment,
         arn="",
         state="ENABLED",
         status="VALID",
@@ -128,39 +130,28 @@ def _is_planned(evidence: Evidence) -> bool:
     return all(not one.arn for one in evidence.known_environments)
 
 
-def _queue(evidence: Evidence, wanted: StackExpectation) -> Finding:
-    if evidence.queue is not None and evidence.queue.absent:
-        return _lacking(QUEUE, wanted, f"job queue {evidence.queue_name}", evidence.queue.source, evidence.queue.at)
-    return _of(RUNGS[QUEUE], evidence)
-
-
-def _environments(evidence: Evidence) -> Finding:
-    if _is_planned(evidence):
-        return finding(ENVIRONMENTS, CheckStatus.NOT_RUN, f"{NOT_YET}; what would be made is looked at below")
-    return _of(RUNGS[ENVIRONMENTS], evidence)
-
-
-def _definition(evidence: Evidence, wanted: StackExpectation) -> Finding:
+def _check_definition(evidence: Evidence, expected: StackExpectation) -> Finding:
     fact = evidence.job or Fact("", 0.0)
     if fact.absent:
-        return _lacking(DEFINITION, wanted, f"job definition {wanted.stack.job_definition}", fact.source, fact.at)
+        return _missing(DEFINITION, expected, f"job definition {expected.stack.job_definition}", fact)
     if fact.value is None:
-        return finding(DEFINITION, CheckStatus.UNKNOWN, fact.trouble, source=fact.source, at=fact.at)
+        return DEFINITION.found(CheckStatus.UNKNOWN, fact.error, source=fact.source, at=fact.at)
     job = fact.value
-    told = f"{job.definition}: {job.vcpus or 0:g} vCPU, {job.memory_mib} MiB, image {job.image}"
-    return finding(DEFINITION, CheckStatus.PASS, told, source=fact.source, at=fact.at)
+    text = f"{job.definition}: {job.vcpus or 0:g} vCPU, {job.memory_mib} MiB, image {job.image}"
+    return DEFINITION.found(CheckStatus.PASS, text, source=fact.source, at=fact.at)
 
 
-def _lacking(name: str, wanted: StackExpectation, what: str, source: str, at: float) -> Finding:
-    fix = Remedy("make it", command_for(wanted.stack, "provision"))
-    if wanted.provisioned:
-        return finding(name, CheckStatus.FAIL, f"{what} was provisioned and is gone", fix, source=source, at=at)
-    return finding(name, CheckStatus.WARN, f"{what} does not exist: {NOT_YET}", fix, source=source, at=at)
+def _missing(check: DoctorCheck, expected: StackExpectation, what: str, fact: Fact[Any]) -> Finding:
+    fix = Remedy("make it", command_for(expected.stack, "provision"), RemedyTarget.STACK)
+    if expected.provisioned:
+        text = f"{what} was provisioned and is gone"
+        return check.found(CheckStatus.FAIL, text, fix, source=fact.source, at=fact.at)
+    return check.found(CheckStatus.WARN, f"{what} does not exist: {NOT_YET}", fix, source=fact.source, at=fact.at)
 
 
-def _of(rung: Check, evidence: Evidence) -> Finding:
-    seen = rung.seen(evidence)
-    fixes = seen.cause.remedies if seen is not None and seen.cause is not None else ()
+def _assess(check: Check[Any], evidence: Evidence) -> Finding:
+    assessment = check.assessment(evidence)
+    fixes = assessment.remedies if assessment is not None else ()
     if _is_planned(evidence):  # what does not exist can't be updated
-        fixes = tuple(fix for fix in fixes if "compute-environment" not in fix.command)
-    return Finding(rung.check(evidence, NOT_YET), fixes)
+        fixes = tuple(fix for fix in fixes if fix.target is not RemedyTarget.ENVIRONMENT)
+    return Finding(check.result(evidence, NOT_YET), fixes)

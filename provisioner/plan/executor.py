@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from engine.aws.error_codes import DENIED_CODES
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError, StepFailed
 from provisioner.plan.bucket_emptying import empty_bucket
@@ -37,9 +38,6 @@ NEWS_PAUSE_S: Final = 15.0
 
 NEWS_DEADLINE_S: Final = 120.0
 """IAM's news is everywhere within seconds; network interfaces of instances are gone within two minutes."""
-
-
-DENIED: Final = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
 class StepState(StrEnum):
@@ -171,7 +169,7 @@ class PlanExecutor:
 
 def _passes(error: CallFailed, passing: tuple[str, ...]) -> bool:
     """A permission that the caller lacks doesn't come by waiting."""
-    if error.code in DENIED:
+    if error.code in DENIED_CODES:
         return False
     text = f"{error.code}: {error}"
     return any(part in text for part in passing)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.telemetry.schema.messages import CheckStatus, JobState
+from engine.telemetry.schema.messages import CheckStatus, JobState, VerdictKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ LOOKS: Final[dict[JobState, StateLook]] = {
 
 @dataclass(frozen=True, slots=True)
 class CheckLook:
-    """How a check's result looks."""
+    """Sign, word and theme role of a check's result."""
 
     sign: str
     ascii: str
@@ -53,6 +53,29 @@ CHECK_LOOKS: Final[dict[CheckStatus, CheckLook]] = {
     CheckStatus.UNKNOWN: CheckLook("?", "?", "unknown", "unknown"),
     CheckStatus.NOT_RUN: CheckLook("·", "-", "not run", "muted"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictLook:
+    """Sign and theme role of a verdict, by its kind alone: the sentence says the rest."""
+
+    sign: str
+    ascii: str
+    role: str
+
+
+VERDICT_LOOKS: Final[dict[VerdictKind, VerdictLook]] = {
+    VerdictKind.HEALTHY: VerdictLook("✓", "+", "ok"),
+    VerdictKind.PROGRESSING: VerdictLook("◑", "s", "starting"),
+    VerdictKind.WAITING: VerdictLook("◔", "r", "queued"),
+    VerdictKind.SUSPECTED: VerdictLook("!", "!", "warning"),
+    VerdictKind.BLOCKED: VerdictLook("✗", "x", "error"),
+    VerdictKind.FAILED: VerdictLook("✗", "x", "error"),
+    VerdictKind.NOT_FOUND: VerdictLook("!", "!", "warning"),
+    VerdictKind.UNDETERMINED: VerdictLook("!", "!", "warning"),
+    VerdictKind.UNREADABLE: VerdictLook("?", "?", "unknown"),
+}
+"""What starts and what waits have the signs of jobs in those states: nothing is wrong with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +113,13 @@ class Glyphs:
         return look.ascii if self.ascii else look.sign
 
     def of_check(self, result: CheckStatus) -> str:
+        """Sign of a check's result."""
         look = CHECK_LOOKS[result]
+        return look.ascii if self.ascii else look.sign
+
+    def of_verdict(self, kind: VerdictKind) -> str:
+        """Sign of a verdict."""
+        look = VERDICT_LOOKS[kind]
         return look.ascii if self.ascii else look.sign
 
 

@@ -1,1 +1,1 @@
-"""A diagnosis as people read it: lines on the why screen, and reports to take away."""
+"""Views of a diagnosis: lines of the why screen, and reports to take away."""

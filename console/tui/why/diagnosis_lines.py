@@ -1,4 +1,4 @@
-"""A diagnosis as lines: the verdict, the checks in the order in which they ran, and what became of the waiting jobs."""
+"""Lines of a diagnosis: the verdict, the checks in the order in which they ran, and our jobs in the hour before."""
 
 from __future__ import annotations
 
@@ -7,34 +7,40 @@ from typing import Final, TypeVar
 
 from console import format
 from console.tui.drawing.charts import spark
-from console.tui.drawing.glyphs import CHECK_LOOKS, Glyphs
+from console.tui.drawing.glyphs import CHECK_LOOKS, VERDICT_LOOKS, Glyphs
 from console.tui.drawing.spans import EMPTY, Line, clean, fit, fit_line, line_width, width
 from console.tui.drawing.wrapping import folded
-from engine.telemetry.schema.messages import CheckResult, CheckStatus, Diagnosis, JobRow, JobState, ManagerView, Trends
+from engine.telemetry.schema.messages import (
+    CheckResult,
+    CheckStatus,
+    Diagnosis,
+    JobRow,
+    JobState,
+    ManagerView,
+    Trends,
+    VerdictKind,
+)
 
 T = TypeVar("T")
 
-CALM: Final = ("nothing is stuck", "not stuck", "it has ended")
-GRAVE: Final = ("blocked", "failed")
-"""How verdicts begin that need nobody, and those that need somebody."""
 RESULT, READ = 8, 5
 MIN_NAME, MAX_NAME = 16, 32
 SMALLEST_EVIDENCE: Final = 32
 SOURCE_FROM: Final = 100
-"""Cells from which on it is told which API was read."""
+"""Cells from which on the API that was read is shown."""
 SPARK_LABEL, SPARK_CELLS = 10, 48
 
 
 # ---- the verdict
 
 
-def verdict(diagnosis: Diagnosis, waiting: Line, glyphs: Glyphs, cells: int) -> list[Line]:
-    """`waiting`: a few words about the jobs that it is about."""
-    worst = _worst(diagnosis)
-    role = CHECK_LOOKS[worst].role
+def verdict_lines(diagnosis: Diagnosis, waiting: Line, glyphs: Glyphs, cells: int) -> list[Line]:
+    """The verdict with its sign, and what AWS says. `waiting`: a few words about the jobs that it is about."""
+    role = VERDICT_LOOKS[diagnosis.kind].role
+    is_healthy = diagnosis.kind is VerdictKind.HEALTHY
     head: Line = (
-        (f" {glyphs.of_check(worst)} ", role),
-        (clean(diagnosis.verdict), f"{role} strong" if worst is CheckStatus.PASS else role),
+        (f" {glyphs.of_verdict(diagnosis.kind)} ", role),
+        (clean(diagnosis.verdict), f"{role} strong" if is_healthy else role),
         (f"  ({clean(diagnosis.certainty)})" if diagnosis.certainty else "", "muted"),
         *(((f" {glyphs.dot} ", "muted"), *waiting) if waiting else ()),
     )
@@ -42,16 +48,8 @@ def verdict(diagnosis: Diagnosis, waiting: Line, glyphs: Glyphs, cells: int) -> 
     return [*lines, *_folded(f"AWS says: {diagnosis.reason}", "warning", cells)] if diagnosis.reason else lines
 
 
-def _worst(diagnosis: Diagnosis) -> CheckStatus:
-    """The verdict's sign."""
-    if diagnosis.verdict.startswith(CALM):
-        return CheckStatus.PASS
-    failed = any(check.result is CheckStatus.FAIL for check in diagnosis.checks)
-    return CheckStatus.FAIL if failed or diagnosis.verdict.startswith(GRAVE) else CheckStatus.WARN
-
-
-def of_queue(manager: ManagerView | None, stuck: int | None, now: float) -> Line:
-    """How long the oldest job of ours waits, and how many are stuck."""
+def queue_summary(manager: ManagerView | None, stuck: int | None, now: float) -> Line:
+    """Age of our oldest job in RUNNABLE, and the number of stuck ones."""
     if manager is None:
         return EMPTY
     if manager.oldest_runnable_at is None:
@@ -61,21 +59,22 @@ def of_queue(manager: ManagerView | None, stuck: int | None, now: float) -> Line
     return ((oldest + many, "muted"),)
 
 
-def of_job(row: JobRow | None, now: float) -> Line:
+def job_summary(row: JobRow | None, now: float) -> Line:
+    """State of the job, and since when; nothing without a job."""
     return ((f"{row.state.value} for {format.span(now - row.since)}", "muted"),) if row else EMPTY
 
 
 # ---- the checks
 
 
-def checks(found: Sequence[CheckResult], now: float, glyphs: Glyphs, cells: int) -> tuple[list[Line], int]:
-    """A head, then a check a line, evidence folded below itself; and the line of the first check that failed."""
-    name = min(MAX_NAME, max(MIN_NAME, *(width(check.name) for check in found), 0), _room_for_names(cells))
+def check_lines(results: Sequence[CheckResult], now: float, glyphs: Glyphs, cells: int) -> tuple[list[Line], int]:
+    """Table of the checks, a check a line with its evidence folded below itself; and the line of the first failure."""
+    name = min(MAX_NAME, max(MIN_NAME, *(width(check.name) for check in results), 0), _room_for_names(cells))
     room = max(SMALLEST_EVIDENCE, cells - name - RESULT - READ - 6)
     head = f"   {fit('CHECK', name)} {fit('RESULT', RESULT)}{fit('EVIDENCE', room)} {fit('READ', READ, right=True)}"
     lines: list[Line] = [((head, "header"),)]
     failed = 0
-    for check in found:
+    for check in results:
         if check.result is CheckStatus.FAIL and not failed:
             failed = len(lines)
         lines += _check(check, name, room, now, glyphs, with_source=cells >= SOURCE_FROM)
@@ -107,10 +106,10 @@ def _filled(items: Sequence[T], count: int, blank: T) -> list[T]:
 
 
 def _evidence(check: CheckResult, room: int, glyphs: Glyphs, *, with_source: bool) -> list[Line]:
-    """What was seen, and where it was read: behind it, or below."""
-    told = clean(check.evidence).removeprefix(f"{check.result.value}: ") or glyphs.unknown
-    parts: list[Line] = [((part, "text"),) for part in folded(told, room)]
-    wanted = with_source and check.source and check.source not in told
+    """The evidence, and the API that it was read from: behind it, or below."""
+    text = clean(check.evidence) or glyphs.unknown
+    parts: list[Line] = [((part, "text"),) for part in folded(text, room)]
+    wanted = with_source and check.source and check.source not in text
     source: Line = (("  " + clean(check.source), "muted"),) if wanted else EMPTY
     if line_width(parts[-1]) + line_width(source) <= room:
         return [*parts[:-1], (*parts[-1], *source)]
@@ -120,8 +119,8 @@ def _evidence(check: CheckResult, room: int, glyphs: Glyphs, *, with_source: boo
 # ---- the hour before
 
 
-def history(trends: Trends | None, glyphs: Glyphs, cells: int) -> list[Line]:
-    """Our jobs that wait and that run, over time."""
+def trend_lines(trends: Trends | None, glyphs: Glyphs, cells: int) -> list[Line]:
+    """Charts of our jobs that wait and that run, over time."""
     if trends is None:
         return [((f" nothing counted yet{glyphs.ellipsis}", "muted"),)]
     room = max(8, min(SPARK_CELLS, cells - SPARK_LABEL - 14))

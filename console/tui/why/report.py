@@ -1,4 +1,4 @@
-"""A diagnosis to take away: as Markdown for a ticket, and as JSON for a program."""
+"""Report of a diagnosis to take away: Markdown for a ticket, JSON for a program."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from console.tui.drawing.spans import clean
 from engine.telemetry.schema.messages import CheckResult, Diagnosis
 
 
-def as_json(diagnosis: Diagnosis) -> str:
+def format_json(diagnosis: Diagnosis) -> str:
+    """The diagnosis as indented JSON, with the keys of `doctor --json`."""
     return msgspec.json.format(msgspec.json.encode(diagnosis)).decode() + "\n"
 
 
-def as_markdown(diagnosis: Diagnosis) -> str:
-    """Verdict, checks and remedies; times are UTC."""
+def format_markdown(diagnosis: Diagnosis) -> str:
+    """Verdict, checks and remedies as Markdown; times are UTC."""
     return "\n".join(_lines(diagnosis)) + "\n"
 
 

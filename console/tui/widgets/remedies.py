@@ -1,4 +1,4 @@
-"""What can be done: a list with a cursor; of the chosen one the whole command is shown."""
+"""Remedies pane: a list with a cursor; of the chosen remedy the whole command is shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INDENT: Final = 5
 
 
 class RemediesPane(Pane):
-    """`chosen` is what a copy takes."""
+    """List of remedies; `chosen` is what a copy takes."""
 
     can_focus = True
 
@@ -27,28 +27,32 @@ class RemediesPane(Pane):
     _note = ""
 
     def show(self, remedies: tuple[Remedy, ...], *, note: str = "", stale: bool = False) -> None:
-        """`note`: what is said when there is nothing to be done."""
+        """Replace the remedies; `note` is shown when there are none."""
         self._remedies, self._note, self.stale = remedies, note, stale
         self.choose(self._at)
 
     @property
     def chosen(self) -> Remedy | None:
+        """The remedy under the cursor."""
         return self._remedies[self._at] if self._remedies else None
 
     def choose(self, place: int) -> None:
-        """The first one, the last one, when `place` is beyond them."""
+        """Move the cursor to the remedy at `place`; beyond the ends to the first or last one."""
         self._at = max(0, min(place, len(self._remedies) - 1))
         self.redraw()
 
     def move(self, by: int) -> None:
+        """Move the cursor down, or up by a negative number."""
         self.choose(self._at + by)
 
     # ---- drawing
 
     def title(self) -> Line:
+        """Title of the frame."""
         return (("what can be done", "title"),)
 
     def footer(self) -> Line:
+        """Place of the cursor, and the key that copies the command."""
         chosen = self.chosen
         if chosen is None:
             return ()
@@ -56,9 +60,11 @@ class RemediesPane(Pane):
         return ((f"{place} {self.glyphs.dot} y copies the command" if chosen.command else place, "muted"),)
 
     def thumb(self, height: int) -> range:
+        """Lines of the scroll bar that its thumb covers."""
         return thumb(self._top, height, len(self._drawn(self.inner_width)), height)
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Lines around the cursor."""
         if not self._remedies:
             return [((f" {self._note}", "muted"),)] if self._note else []
         drawn = self._drawn(width)
@@ -84,15 +90,18 @@ class RemediesPane(Pane):
     # ---- the mouse
 
     def on_click(self, event: events.Click) -> None:
+        """Choose the remedy that was clicked."""
         line = self._top + event.y - (1 if self.framed else 0)
         drawn = self._drawn(self.inner_width)
         if 0 <= line < len(drawn):
             self.choose(drawn[line][0])
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Move the cursor up."""
         event.stop()
         self.move(-1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Move the cursor down."""
         event.stop()
         self.move(1)

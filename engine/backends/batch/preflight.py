@@ -79,7 +79,7 @@ def _bucket_sentence(layout: StoreLayout, error: AwsError) -> str:
         return f"S3 bucket {layout.bucket!r} does not exist: create it, or give another --s3-bucket"
     if error.code == "PermanentRedirect":
         return f"S3 bucket {layout.bucket!r} can't be used, {error.detail}: give the bucket's --aws-region"
-    if error.code in ("AccessDenied", "403"):
+    if error.denied:
         return (
             f"S3 refuses to list s3://{layout.bucket}/{layout.root}/: give the manager's role s3:ListBucket on the "
             "bucket and s3:GetObject, s3:PutObject, s3:DeleteObject below that prefix"
@@ -145,9 +145,9 @@ async def _describe(caller: AwsClient, api: Any, what: str, name: str, **argumen
 def _why(error: AwsError) -> str:
     if error.code in ("NoCredentialsError", "PartialCredentialsError"):
         return "no AWS credentials were found: run `aws configure`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
-    if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
+    if error.action is ErrorAction.REFRESH_CREDENTIALS:
         return f"AWS refuses the credentials ({error.code}: {error.detail}): renew them and start again"
-    if error.code in ("AccessDenied", "AccessDeniedException"):
+    if error.denied:
         return f"AWS denies {error.api} ({error.detail}): allow it in the manager's policy"
     if error.code in ("EndpointConnectionError", "ConnectTimeoutError"):
         return f"AWS can't be reached ({error.detail}): check the network, the region and AWS_ENDPOINT_URL"

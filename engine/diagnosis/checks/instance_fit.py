@@ -1,4 +1,4 @@
-"""Whether the job fits an instance type that the environments may start.
+"""Instance types that the environments may start: whether the job fits one of them.
 
 An instance offers its jobs less than its nominal memory: the agent keeps 32 MiB, the kernel and its tables a few
 per cent. https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html
@@ -6,21 +6,47 @@ per cent. https://docs.aws.amazon.com/batch/latest/userguide/memory-management.h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from engine.diagnosis import remedies
-from engine.diagnosis.evidence import DiagnosedJob, Evidence, InstanceType
-from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
-from engine.diagnosis.model import Remedy
+from engine.diagnosis.assessment import Assessment, Cause, failed, passed, warned
+from engine.diagnosis.checks.subnets import read_subnets
+from engine.diagnosis.evidence import DiagnosedJob, Evidence, Fact, InstanceType
+from engine.diagnosis.model import Remedy, VerdictKind
+from engine.diagnosis.reads import Document, Reader
 
 AGENT_MIB: Final = 32
 KERNEL_SHARE: Final = 0.05
 LARGER: Final = (("r7i", "g6"), ("r7g", "g5g"))
 """Families with much memory, and with GPUs: for x86 and for Graviton."""
+# https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeResource.html: `optimal` chooses among these
+# families, the older ones for environments that were made before it meant the newer ones
+BATCH_WORDS: Final = {
+    "optimal": ("m4", "c4", "r4", "m6i", "c6i", "r6i", "c7i"),
+    "default_x86_64": ("m6i", "c6i", "r6i", "c7i"),
+    "default_arm64": ("m6g", "c6g", "r6g", "c7g"),
+}
+ARCHITECTURES: Final = {"x86_64": "amd64", "arm64": "arm64"}
 
 
-def look(evidence: Evidence, types: tuple[InstanceType, ...] | None) -> Assessment:
+def read(reader: Reader, evidence: Evidence) -> Evidence:
+    """Read every instance type that the environments may start, and in which of the subnets' zones it is offered."""
+    if not evidence.ec2_environments:
+        return evidence
+    patterns = sorted({pattern for one in evidence.ec2_environments for pattern in _patterns_of(one.instance_types)})
+    filters = [{"Name": "instance-type", "Values": patterns}]
+    found, reading = reader.read_pages("ec2", "describe_instance_types", "InstanceTypes", "NextToken", Filters=filters)
+    if reading.error:
+        return replace(evidence, instance_types=Fact(reading.source, reading.at, error=reading.error))
+    zones = _read_zones(reader, evidence)
+    value = tuple(_parse_type(one, zones.get(one["InstanceType"], ())) for one in found)
+    return replace(evidence, instance_types=Fact(reading.source, reading.at, value))
+
+
+def assess(evidence: Evidence, types: tuple[InstanceType, ...] | None) -> Assessment:
+    """Hold what the job asks for against what the types offer that can be had in the subnets' zones."""
     found = types or ()
     if not found:
         return failed("EC2 knows none of the instance types", _no_types(evidence))
@@ -28,29 +54,28 @@ def look(evidence: Evidence, types: tuple[InstanceType, ...] | None) -> Assessme
     job = evidence.known_job
     if job is None or job.memory_mib is None or job.vcpus is None:
         return passed(f"{len(offered)} of {len(found)} types can be had in the subnets' zones")
-    return _against(evidence, job, offered)
+    return _compare(evidence, job, offered)
 
 
-def usable_mib(one: InstanceType) -> int:
-    """What jobs can have of its memory."""
+def _usable_mib(one: InstanceType) -> int:
+    """Memory of an instance that its jobs can have."""
     return int(one.memory_mib * (1 - KERNEL_SHARE)) - AGENT_MIB
 
 
-def _against(evidence: Evidence, job: DiagnosedJob, offered: list[InstanceType]) -> Assessment:
-    asked = f"{job.vcpus:g} vCPU, {job.memory_mib} MiB" + (f", {job.gpus} GPU" if job.gpus else "")
-    if fitting := smallest(one for one in offered if _fits(one, job, usable_mib(one))):
-        return passed(f"{asked} fits {fitting.name}, {fitting.vcpus} vCPU and {usable_mib(fitting)} MiB for jobs")
+def _compare(evidence: Evidence, job: DiagnosedJob, offered: list[InstanceType]) -> Assessment:
+    request = f"{job.vcpus:g} vCPU, {job.memory_mib} MiB" + (f", {job.gpus} GPU" if job.gpus else "")
+    if fitting := _smallest(one for one in offered if _fits(one, job, _usable_mib(one))):
+        return passed(f"{request} fits {fitting.name}, {fitting.vcpus} vCPU and {_usable_mib(fitting)} MiB for jobs")
     largest = max(offered, key=lambda one: (one.gpus >= job.gpus, one.memory_mib, one.vcpus))
-    told = (
-        f"{asked}; {largest.name} has {largest.vcpus} vCPU, {usable_mib(largest)} of {largest.memory_mib} MiB for jobs"
-    )
-    cause = _too_large(evidence, job, largest)
+    offer = f"{largest.vcpus} vCPU, {_usable_mib(largest)} of {largest.memory_mib} MiB for jobs"
+    text = f"{request}; {largest.name} has {offer}"
     if any(_fits(one, job, one.memory_mib - AGENT_MIB) for one in offered):
-        return warned(f"{told}: so tight that it may not fit", cause)
-    return failed(told, cause)
+        cause = _too_large(evidence, job, largest, VerdictKind.SUSPECTED)
+        return warned(f"{text}: so tight that it may not fit", cause)
+    return failed(text, _too_large(evidence, job, largest, VerdictKind.BLOCKED))
 
 
-def smallest(types: Iterable[InstanceType]) -> InstanceType | None:
+def _smallest(types: Iterable[InstanceType]) -> InstanceType | None:
     return min(types, key=lambda one: (one.gpus, one.memory_mib, one.vcpus, one.name), default=None)
 
 
@@ -58,31 +83,69 @@ def _fits(one: InstanceType, job: DiagnosedJob, memory_mib: int) -> bool:
     return one.vcpus >= (job.vcpus or 0) and one.gpus >= job.gpus and memory_mib >= (job.memory_mib or 0)
 
 
-def _too_large(evidence: Evidence, job: DiagnosedJob, largest: InstanceType) -> Cause:
+def _too_large(evidence: Evidence, job: DiagnosedJob, largest: InstanceType, kind: VerdictKind) -> Cause:
     text = (
         f"The job asks for {job.vcpus:g} vCPUs, {job.memory_mib} MiB and {job.gpus} GPUs. No instance type of its "
         f"environments has that at once: the largest, {largest.name}, offers {largest.vcpus} vCPUs and "
-        f"{usable_mib(largest)} MiB, after what the system keeps for itself, and {largest.gpus} GPUs."
+        f"{_usable_mib(largest)} MiB, after what the system keeps for itself, and {largest.gpus} GPUs."
     )
-    return Cause(verdict="larger than any instance", text=text, remedies=_remedies(evidence, job, largest))
+    todo = _remedies(evidence, job, largest)
+    return Cause(kind=kind, verdict="larger than any instance", text=text, remedies=todo)
 
 
 def _remedies(evidence: Evidence, job: DiagnosedJob, largest: InstanceType) -> tuple[Remedy, ...]:
     with_memory, with_gpus = LARGER["arm64" in largest.architectures]
     family = with_gpus if job.gpus > largest.gpus else with_memory
-    environment = evidence.launching[0]
+    environment = evidence.ec2_environments[0]
     return (
-        remedies.smaller_jobs(),
-        remedies.more_types(evidence, environment, (family,), f"let {environment.name} start {family} instances"),
+        remedies.request_less(),
+        remedies.add_instance_types(evidence, environment, (family,), f"{family} instances"),
     )
 
 
 def _no_types(evidence: Evidence) -> Cause:
-    names = ", ".join(sorted({name for one in evidence.launching for name in one.instance_types}))
+    names = ", ".join(sorted({name for one in evidence.ec2_environments for name in one.instance_types}))
     text = f"EC2 has no instance type of the names {names} in this region, so the environments can start none."
-    environment = evidence.launching[0]
+    environment = evidence.ec2_environments[0]
     return Cause(
+        kind=VerdictKind.BLOCKED,
         verdict="no such instance types",
         text=text,
-        remedies=(remedies.only_types(evidence, environment, ("optimal",), f"let {environment.name} start others"),),
+        remedies=(remedies.set_instance_types(evidence, environment, ("optimal",), "others"),),
+    )
+
+
+def _patterns_of(types: Sequence[str]) -> Iterator[str]:
+    """AWS Batch's words and families as EC2's filters take them."""
+    for name in types:
+        for family in BATCH_WORDS.get(name, (name,)):
+            yield family if "." in family else f"{family}.*"
+
+
+def _read_zones(reader: Reader, evidence: Evidence) -> dict[str, tuple[str, ...]]:
+    """Zones that offer an instance type, by its name; empty when they could not be read."""
+    subnets = read_subnets(reader, evidence).value or ()
+    zones = sorted({subnet.zone for subnet in subnets})
+    if not zones:
+        return {}
+    location = {"LocationType": "availability-zone", "Filters": [{"Name": "location", "Values": zones}]}
+    found, _ = reader.read_pages(
+        "ec2", "describe_instance_type_offerings", "InstanceTypeOfferings", "NextToken", MaxResults=1000, **location
+    )
+    offered: dict[str, tuple[str, ...]] = {}
+    for one in found:
+        offered[one["InstanceType"]] = (*offered.get(one["InstanceType"], ()), one["Location"])
+    return offered
+
+
+def _parse_type(document: Document, zones: Sequence[str]) -> InstanceType:
+    gpus = (document.get("GpuInfo") or {}).get("Gpus", ())
+    architectures = (document.get("ProcessorInfo") or {}).get("SupportedArchitectures", ())
+    return InstanceType(
+        name=document["InstanceType"],
+        vcpus=document["VCpuInfo"]["DefaultVCpus"],
+        memory_mib=document["MemoryInfo"]["SizeInMiB"],
+        gpus=sum(one.get("Count", 0) for one in gpus),
+        architectures=tuple(ARCHITECTURES[one] for one in architectures if one in ARCHITECTURES),
+        zones=tuple(sorted(zones)),
     )

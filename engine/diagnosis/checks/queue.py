@@ -1,36 +1,73 @@
-"""Whether the queue takes jobs and hands them on."""
+"""Job queue: whether it takes jobs and hands them on."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.diagnosis import remedies
-from engine.diagnosis.evidence import Evidence, Queue
-from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
+from engine.diagnosis.assessment import Assessment, Cause, failed, passed, warned
+from engine.diagnosis.evidence import Evidence, Fact, Queue
+from engine.diagnosis.model import VerdictKind
+from engine.diagnosis.reads import Document, Reader
 
 
-def look(evidence: Evidence, queue: Queue | None) -> Assessment:
+def read(reader: Reader, evidence: Evidence) -> Evidence:
+    """Read state, status and environments of the queue that the evidence names."""
+    name = evidence.queue_name
+    if not name:
+        return evidence
+    reading = reader.read("batch", "describe_job_queues", jobQueues=[name])
+    found = reading.answer.get("jobQueues", [])
+    value = _parse_queue(found[0]) if found else None
+    return replace(evidence, queue=Fact(reading.source, reading.at, value, reading.error))
+
+
+def assess(evidence: Evidence, queue: Queue | None) -> Assessment:
+    """It is well when it is ENABLED and VALID."""
     if queue is None:
         return _missing(evidence)
-    told = f"state={queue.state} status={queue.status}"
+    text = f"state={queue.state} status={queue.status}"
     if queue.state != "ENABLED":
-        return failed(told, _disabled(evidence, queue))
+        return failed(text, _disabled(evidence, queue))
     if queue.status == "INVALID":
-        return failed(f"{told}: {queue.reason}", _invalid(evidence, queue))
+        return failed(f"{text}: {queue.reason}", _invalid(evidence, queue))
     if queue.status not in ("VALID", "UPDATING"):
-        return warned(f"{told}: {queue.reason or 'not ready yet'}")
-    return passed(told)
+        return warned(f"{text}: {queue.reason or 'not ready yet'}")
+    return passed(text)
+
+
+def _parse_queue(document: Document) -> Queue:
+    order = sorted(document.get("computeEnvironmentOrder", ()), key=lambda one: int(one["order"]))
+    return Queue(
+        name=document["jobQueueName"],
+        arn=document["jobQueueArn"],
+        state=document.get("state", ""),
+        status=document.get("status", ""),
+        reason=document.get("statusReason") or "",
+        environments=tuple(one["computeEnvironment"] for one in order),
+    )
 
 
 def _missing(evidence: Evidence) -> Assessment:
     name = evidence.queue_name
     text = f"There is no job queue {name} in this account and region: check the name, the region and the account."
-    return failed("AWS Batch does not know it", Cause(verdict="the queue does not exist", text=text))
+    cause = Cause(kind=VerdictKind.BLOCKED, verdict="the queue does not exist", text=text)
+    return failed("AWS Batch does not know it", cause)
 
 
 def _disabled(evidence: Evidence, queue: Queue) -> Cause:
-    text = f"Job queue {queue.name} is {queue.state}: it starts none of its jobs until it is ENABLED."
-    return Cause(verdict="the queue is disabled", text=text, remedies=(remedies.enable_queue(evidence),))
+    return Cause(
+        kind=VerdictKind.BLOCKED,
+        verdict="the queue is disabled",
+        text=f"Job queue {queue.name} is {queue.state}: it starts none of its jobs until it is ENABLED.",
+        remedies=(remedies.enable_queue(evidence),),
+    )
 
 
 def _invalid(evidence: Evidence, queue: Queue) -> Cause:
-    text = f"Job queue {queue.name} is INVALID: {queue.reason or 'AWS gives no reason'}."
-    return Cause(verdict="the queue is not valid", text=text, remedies=(remedies.look_at_queue(evidence),))
+    return Cause(
+        kind=VerdictKind.BLOCKED,
+        verdict="the queue is not valid",
+        text=f"Job queue {queue.name} is INVALID: {queue.reason or 'AWS gives no reason'}.",
+        remedies=(remedies.describe_queue(evidence),),
+    )

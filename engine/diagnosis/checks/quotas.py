@@ -1,27 +1,53 @@
-"""Whether the account's vCPU quotas leave room for the job."""
+"""vCPU quotas of the account: whether they leave room for the job."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+from engine.aws.quotas import AccountQuota, quotas_of
 from engine.diagnosis import remedies
-from engine.diagnosis.evidence import Evidence, VcpuQuota
-from engine.diagnosis.findings import Assessment, Cause, failed, passed, warned
+from engine.diagnosis.assessment import Assessment, Cause, failed, passed, warned
+from engine.diagnosis.evidence import Evidence, Fact, VcpuQuota
+from engine.diagnosis.model import VerdictKind
+from engine.diagnosis.reads import Reader
 
 
-def look(evidence: Evidence, quotas: tuple[VcpuQuota, ...] | None) -> Assessment:
-    """The rest of the account counts against the quotas too, and is not known here."""
-    known = quotas or ()
-    told = " · ".join(f"{one.name}: {_used(evidence, one)} of {one.limit:g} vCPU by this queue" for one in known)
+def read(reader: Reader, evidence: Evidence) -> Evidence:
+    """Read the value of each quota that a usable environment counts against."""
+    values: list[VcpuQuota] = []
+    for kind, quota in _needed_quotas(evidence):
+        codes = {"ServiceCode": quota.service, "QuotaCode": quota.code}
+        reading = reader.read("service-quotas", "get_service_quota", **codes)
+        if reading.error:
+            return replace(evidence, quotas=Fact(reading.source, reading.at, error=reading.error))
+        values.append(VcpuQuota(quota.name, quota.service, quota.code, float(reading.answer["Quota"]["Value"]), kind))
+    return replace(evidence, quotas=Fact(reading.source, reading.at, tuple(values))) if values else evidence
+
+
+def assess(evidence: Evidence, quotas: tuple[VcpuQuota, ...] | None) -> Assessment:
+    """Hold the quotas against this queue alone: the rest of the account counts too, and is not known here."""
+    found = quotas or ()
+    text = " · ".join(f"{one.name}: {_used(evidence, one)} of {one.limit:g} vCPU by this queue" for one in found)
     job = evidence.known_job
     needed = (job.vcpus if job is not None else None) or 1
-    if all(one.limit < needed for one in known):
-        return failed(told, _blocked(evidence, known[0], needed))
-    if job is not None and all(_used(evidence, one) > one.limit for one in known):
-        return failed(told, _blocked(evidence, known[0], needed + _used(evidence, known[0])))
-    if small := [one for one in known if one.limit < _most(evidence, one)]:
-        return warned(f"{told}; the environments may use {_most(evidence, small[0])}", _small(evidence, small[0]))
-    return passed(told)
+    if all(one.limit < needed for one in found):
+        return failed(text, _blocked(evidence, found[0], needed))
+    if job is not None and all(_used(evidence, one) > one.limit for one in found):
+        return failed(text, _blocked(evidence, found[0], needed + _used(evidence, found[0])))
+    for quota in found:
+        most = _most(evidence, quota)
+        if quota.limit < most:
+            advice = (remedies.raise_quota(evidence, quota, most),)
+            return warned(f"{text}; the environments may use {most}", advice=advice)
+    return passed(text)
+
+
+def _needed_quotas(evidence: Evidence) -> list[tuple[str, AccountQuota]]:
+    """With the kind of the environments that each bounds, in a fixed order."""
+    usable = [one for one in evidence.known_environments if one.usable]
+    needed = {(one.kind, quota) for one in usable for quota in quotas_of(one.kind, one.instance_types)}
+    return sorted(needed, key=lambda pair: pair[1].code)
 
 
 def _used(evidence: Evidence, quota: VcpuQuota) -> int:
@@ -33,15 +59,10 @@ def _most(evidence: Evidence, quota: VcpuQuota) -> int:
 
 
 def _blocked(evidence: Evidence, quota: VcpuQuota, needed: float) -> Cause:
-    text = f"The account may run {quota.limit:g} vCPUs of {quota.name}, and {needed:g} are needed."
     vcpus = max(math.ceil(needed), _most(evidence, quota))
     return Cause(
-        verdict="blocked by the account's quota", text=text, remedies=(remedies.raise_quota(evidence, quota, vcpus),)
+        kind=VerdictKind.BLOCKED,
+        verdict="blocked by the account's quota",
+        text=f"The account may run {quota.limit:g} vCPUs of {quota.name}, and {needed:g} are needed.",
+        remedies=(remedies.raise_quota(evidence, quota, vcpus),),
     )
-
-
-def _small(evidence: Evidence, quota: VcpuQuota) -> Cause:
-    most = _most(evidence, quota)
-    text = f"The environments may use {most} vCPUs, but the account only {quota.limit:g} of {quota.name}."
-    todo = (remedies.raise_quota(evidence, quota, most),)
-    return Cause(verdict="", text=text, remedies=todo, settles=False)

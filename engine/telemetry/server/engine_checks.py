@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, Remedy
+from engine.diagnosis.model import CheckId, CheckResult, CheckStatus, Diagnosis, Remedy, VerdictKind
 from engine.model import Quota, QuotaId
 from engine.telemetry.schema.state import JobRow, JobState, ManagerView
 
@@ -18,7 +18,12 @@ SOURCE: Final = "engine"
 
 def engine_checks(manager: ManagerView, at: float) -> tuple[CheckResult, ...]:
     """Check submission, slots and throttling. `at`: when the view was taken, seconds since the epoch."""
-    return _submitting(manager, at), _slots(manager, at), _throttling(manager, at)
+    results = {
+        CheckId.SUBMISSION: _submitting(manager, at),
+        CheckId.CONCURRENCY: _slots(manager, at),
+        CheckId.THROTTLING: _throttling(manager, at),
+    }
+    return tuple(msgspec.structs.replace(result, id=id_) for id_, result in results.items())
 
 
 def add_engine_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> Diagnosis:
@@ -29,7 +34,7 @@ def add_engine_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> 
 def diagnose_unsubmitted(row: JobRow, manager: ManagerView, at: float) -> Diagnosis:
     """Diagnose a task that has no job yet: AWS knows nothing of it, so the engine's checks are all there is."""
     checks = engine_checks(manager, at)
-    verdict, text, remedies = _verdict(manager)
+    kind, verdict, text, remedies = _verdict(manager)
     return Diagnosis(
         subject=f"task {row.task_id[:8]} of {manager.queue}",
         verdict=verdict,
@@ -39,17 +44,20 @@ def diagnose_unsubmitted(row: JobRow, manager: ManagerView, at: float) -> Diagno
         checks=checks,
         remedies=remedies,
         at=at,
+        kind=kind,
     )
 
 
-def _verdict(manager: ManagerView) -> tuple[str, str, tuple[Remedy, ...]]:
+def _verdict(manager: ManagerView) -> tuple[VerdictKind, str, str, tuple[Remedy, ...]]:
     if manager.paused:
-        return "blocked by refused credentials", f"Nothing can be submitted: {manager.paused}.", ()
+        text = f"Nothing can be submitted: {manager.paused}."
+        return VerdictKind.BLOCKED, "blocked by refused credentials", text, ()
     if manager.slots_used >= manager.slots:
         text = f"All {manager.slots:,} slots of the worker manager are taken: it is submitted when one gets free."
         more = "allow more jobs at once: in the console :concurrency N, at the next start --max-concurrent-jobs N"
-        return "waiting its turn", text, (Remedy(more),)
-    return "waiting its turn", "It is being read or collected with others, which takes about a second.", ()
+        return VerdictKind.WAITING, "waiting its turn", text, (Remedy(more),)
+    text = "It is being read or collected with others, which takes about a second."
+    return VerdictKind.WAITING, "waiting its turn", text, ()
 
 
 def _submitting(manager: ManagerView, at: float) -> CheckResult:

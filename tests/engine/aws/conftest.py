@@ -1,4 +1,4 @@
-"""A caller whose clock moves only when somebody sleeps."""
+"""A client whose clock moves only when somebody sleeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def caller(clock: FakeClock) -> AsyncIterator[AwsClient]:
+async def client(clock: FakeClock) -> AsyncIterator[AwsClient]:
     made = AwsClient(AwsSession("us-east-1", 4), clock=clock, sleep=clock.sleep, uniform=lambda _, high: high)
     yield made
     await made.close()

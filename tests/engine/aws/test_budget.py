@@ -46,7 +46,7 @@ async def test_those_who_wait_together_wait_in_turn() -> None:
 async def test_a_throttle_halves_the_rate_and_time_brings_it_back() -> None:
     clock = FakeClock()
     tokens = bucket(clock)
-    tokens.throttled()
+    tokens.halve()
     assert tokens.current_rate == 5.0
     clock.now += 10
     await tokens.pay()
@@ -60,7 +60,7 @@ async def test_throttles_of_calls_that_were_under_way_together_count_once() -> N
     clock = FakeClock()
     tokens = bucket(clock)
     for _ in range(10):
-        tokens.throttled()
+        tokens.halve()
     assert tokens.current_rate == 5.0
     assert tokens.throttles == 10
 
@@ -70,5 +70,5 @@ async def test_the_rate_never_falls_to_nothing() -> None:
     tokens = bucket(clock)
     for _ in range(50):
         clock.now += 1.0
-        tokens.throttled()
+        tokens.halve()
     assert tokens.current_rate >= 0.1

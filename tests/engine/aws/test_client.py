@@ -34,63 +34,63 @@ EXPIRED = answered(403, "ExpiredTokenException")
 THROTTLED = answered(429, "TooManyRequestsException")
 
 
-async def test_a_throttled_call_is_repeated_and_slows_its_own_api_down(caller: AwsClient) -> None:
-    assert await caller.run(DESCRIBE_JOBS, script(THROTTLED, THROTTLED, "fine")) == "fine"
-    assert caller.bucket(DESCRIBE_JOBS).current_rate < DESCRIBE_JOBS.rate
-    assert caller.bucket(SUBMIT_JOB).current_rate == SUBMIT_JOB.rate
-    assert caller.statistics.of("DescribeJobs").calls == 3
+async def test_a_throttled_call_is_repeated_and_slows_its_own_api_down(client: AwsClient) -> None:
+    assert await client.run(DESCRIBE_JOBS, script(THROTTLED, THROTTLED, "fine")) == "fine"
+    assert client.bucket(DESCRIBE_JOBS).current_rate < DESCRIBE_JOBS.rate
+    assert client.bucket(SUBMIT_JOB).current_rate == SUBMIT_JOB.rate
+    assert client.statistics.of("DescribeJobs").calls == 3
 
 
-async def test_back_off_grows_to_a_bound(caller: AwsClient, clock: FakeClock) -> None:
+async def test_back_off_grows_to_a_bound(client: AwsClient, clock: FakeClock) -> None:
     outage = [sdk.EndpointConnectionError(endpoint_url="x")] * 8
-    await caller.run(DESCRIBE_JOBS, script(*outage, "fine"))
+    await client.run(DESCRIBE_JOBS, script(*outage, "fine"))
     assert clock.slept == [0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
 
 
-async def test_a_refusal_is_raised_at_once(caller: AwsClient) -> None:
+async def test_a_refusal_is_raised_at_once(client: AwsClient) -> None:
     with pytest.raises(AwsError, match="AccessDenied"):
-        await caller.run(DESCRIBE_JOBS, script(answered(403, "AccessDenied")))
-    assert caller.statistics.of("DescribeJobs").calls == 1
+        await client.run(DESCRIBE_JOBS, script(answered(403, "AccessDenied")))
+    assert client.statistics.of("DescribeJobs").calls == 1
 
 
-async def test_a_submit_whose_answer_was_lost_is_not_repeated(caller: AwsClient) -> None:
+async def test_a_submit_whose_answer_was_lost_is_not_repeated(client: AwsClient) -> None:
     with pytest.raises(AwsError) as caught:
-        await caller.run(SUBMIT_JOB, script(sdk.ReadTimeoutError(endpoint_url="x"), "never"))
-    assert caught.value.remedy is ErrorAction.AMBIGUOUS
-    assert caller.statistics.of("SubmitJob").calls == 1
+        await client.run(SUBMIT_JOB, script(sdk.ReadTimeoutError(endpoint_url="x"), "never"))
+    assert caught.value.action is ErrorAction.AMBIGUOUS
+    assert client.statistics.of("SubmitJob").calls == 1
 
 
-async def test_a_call_that_is_given_up_meanwhile_is_not_repeated(caller: AwsClient) -> None:
+async def test_a_call_that_is_given_up_meanwhile_is_not_repeated(client: AwsClient) -> None:
     with pytest.raises(AwsError, match="TooManyRequests"):
-        await caller.run(SUBMIT_JOB, script(THROTTLED, "never"), given_up=lambda: True)
-    assert caller.statistics.of("SubmitJob").calls == 1
+        await client.run(SUBMIT_JOB, script(THROTTLED, "never"), given_up=lambda: True)
+    assert client.statistics.of("SubmitJob").calls == 1
 
 
-async def test_refreshed_credentials_go_unnoticed(caller: AwsClient) -> None:
+async def test_refreshed_credentials_go_unnoticed(client: AwsClient) -> None:
     pauses: list[str] = []
-    caller.gate.on_closed = pauses.append
-    assert await caller.run(DESCRIBE_JOBS, script(EXPIRED, "fine")) == "fine"
+    client.gate.on_closed = pauses.append
+    assert await client.run(DESCRIBE_JOBS, script(EXPIRED, "fine")) == "fine"
     assert pauses == []
 
 
-async def test_credentials_that_stay_expired_pause_until_they_are_valid(caller: AwsClient, clock: FakeClock) -> None:
+async def test_credentials_that_stay_expired_pause_until_they_are_valid(client: AwsClient, clock: FakeClock) -> None:
     told: list[str] = []
-    caller.gate.on_closed, caller.gate.on_opened = told.append, lambda: told.append("resumed")
-    caller.gate._wait = clock_wait(clock)  # type: ignore[method-assign, assignment]
-    assert await caller.run(DESCRIBE_JOBS, script(EXPIRED, EXPIRED, EXPIRED, EXPIRED, "fine")) == "fine"
+    client.gate.on_closed, client.gate.on_opened = told.append, lambda: told.append("resumed")
+    client.gate._wait = clock_wait(clock)  # type: ignore[method-assign, assignment]
+    assert await client.run(DESCRIBE_JOBS, script(EXPIRED, EXPIRED, EXPIRED, EXPIRED, "fine")) == "fine"
     assert len(told) == 2
     assert "ExpiredTokenException" in told[0]
     assert told[1] == "resumed"
 
 
-async def test_at_start_credentials_are_not_waited_for(caller: AwsClient) -> None:
+async def test_at_start_credentials_are_not_waited_for(client: AwsClient) -> None:
     with pytest.raises(AwsError) as caught:
-        await caller.run(DESCRIBE_JOBS, script(EXPIRED, EXPIRED, "never"), tries=5)
-    assert caught.value.remedy is ErrorAction.REFRESH_CREDENTIALS
-    assert caller.gate.reason is None
+        await client.run(DESCRIBE_JOBS, script(EXPIRED, EXPIRED, "never"), tries=5)
+    assert caught.value.action is ErrorAction.REFRESH_CREDENTIALS
+    assert client.gate.reason is None
 
 
-async def test_a_guarded_call_waits_for_the_lease(caller: AwsClient) -> None:
+async def test_a_guarded_call_waits_for_the_lease(client: AwsClient) -> None:
     class Ownership:
         held = False
         event = asyncio.Event()
@@ -99,10 +99,10 @@ async def test_a_guarded_call_waits_for_the_lease(caller: AwsClient) -> None:
             await self.event.wait()
 
     owner = Ownership()
-    caller.ownership = owner
-    call = asyncio.create_task(caller.run(SUBMIT_JOB, script("fine")))
+    client.ownership = owner
+    call = asyncio.create_task(client.run(SUBMIT_JOB, script("fine")))
     await asyncio.sleep(0)
-    assert caller.statistics.of("SubmitJob").calls == 0
+    assert client.statistics.of("SubmitJob").calls == 0
     owner.held = True
     owner.event.set()
     assert await call == "fine"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore import exceptions as sdk
 
-from engine.aws.errors import ErrorAction, sort
+from engine.aws.errors import ErrorAction, classify_error
 
 
 def answered(status: int, code: str) -> sdk.ClientError:
@@ -14,7 +14,7 @@ def answered(status: int, code: str) -> sdk.ClientError:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "remedy"),
+    ("status", "code", "action"),
     [
         (429, "TooManyRequestsException", ErrorAction.RETRY_LATER),
         (503, "SlowDown", ErrorAction.RETRY_LATER),
@@ -30,23 +30,24 @@ def answered(status: int, code: str) -> sdk.ClientError:
         (400, "ClientException", ErrorAction.REFUSED),
     ],
 )
-def test_an_answer_is_sorted_by_its_code(status: int, code: str, remedy: ErrorAction) -> None:
-    assert sort("SubmitJob", answered(status, code), repeatable=True).remedy is remedy
+def test_an_answer_is_classified_by_its_code(status: int, code: str, action: ErrorAction) -> None:
+    assert classify_error("SubmitJob", answered(status, code), repeatable=True).action is action
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_server_error_on_a_call_that_acts_twice_is_ambiguous(status: int) -> None:
-    assert sort("SubmitJob", answered(status, "Whatever"), repeatable=False).remedy is ErrorAction.AMBIGUOUS
+    assert classify_error("SubmitJob", answered(status, "Whatever"), repeatable=False).action is ErrorAction.AMBIGUOUS
 
 
 def test_a_throttle_is_never_ambiguous() -> None:
     assert (
-        sort("SubmitJob", answered(429, "TooManyRequestsException"), repeatable=False).remedy is ErrorAction.RETRY_LATER
+        classify_error("SubmitJob", answered(429, "TooManyRequestsException"), repeatable=False).action
+        is ErrorAction.RETRY_LATER
     )
 
 
 @pytest.mark.parametrize(
-    ("error", "remedy"),
+    ("error", "action"),
     [
         (sdk.ReadTimeoutError(endpoint_url="x"), ErrorAction.AMBIGUOUS),
         (sdk.ConnectionClosedError(endpoint_url="x"), ErrorAction.AMBIGUOUS),
@@ -57,16 +58,30 @@ def test_a_throttle_is_never_ambiguous() -> None:
     ],
 )
 def test_an_error_without_an_answer_is_sorted_by_whether_it_was_sent(
-    error: sdk.BotoCoreError, remedy: ErrorAction
+    error: sdk.BotoCoreError, action: ErrorAction
 ) -> None:
-    assert sort("SubmitJob", error, repeatable=False).remedy is remedy
+    assert classify_error("SubmitJob", error, repeatable=False).action is action
 
 
 def test_a_lost_answer_of_a_repeatable_call_is_just_repeated() -> None:
-    assert sort("GetObject", sdk.ReadTimeoutError(endpoint_url="x"), repeatable=True).remedy is ErrorAction.RETRY_LATER
+    assert (
+        classify_error("GetObject", sdk.ReadTimeoutError(endpoint_url="x"), repeatable=True).action
+        is ErrorAction.RETRY_LATER
+    )
 
 
 def test_the_text_is_one_line_with_api_and_code() -> None:
-    assert str(sort("SubmitJob", answered(400, "ClientException"), repeatable=False)) == (
+    assert str(classify_error("SubmitJob", answered(400, "ClientException"), repeatable=False)) == (
         "SubmitJob failed with ClientException: why"
     )
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"])
+def test_a_missing_permission_is_denied_by_whatever_name(code: str) -> None:
+    error = classify_error("SubmitJob", answered(403, code), repeatable=True)
+    assert (error.denied, error.action) == (True, ErrorAction.REFUSED)
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "Throttling", "NoSuchBucket"])
+def test_what_has_another_cause_is_not_denied(code: str) -> None:
+    assert not classify_error("GetObject", answered(403, code), repeatable=True).denied

@@ -14,17 +14,19 @@ import typer
 from typer.testing import CliRunner
 
 from engine.diagnosis.evidence import Image
-from engine.diagnosis.model import CheckStatus
+from engine.diagnosis.model import CheckId, CheckStatus
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.doctor import doctor
-from provisioner.doctor import permissions, python_version, scheduler
+from provisioner.doctor import scheduler
 from provisioner.doctor.doctor import Doctor, DoctorRequest
-from provisioner.doctor.finding import Finding
+from provisioner.doctor.finding import DoctorCheck, Finding
 from provisioner.doctor.identity import Identity
-from provisioner.doctor.permissions import Need
+from provisioner.doctor.permissions import NeededPolicy, check_policy
+from provisioner.doctor.python_version import check_python_version
 from provisioner.doctor.reads import ClientReads
+from provisioner.doctor.scheduler import check_scheduler
 from provisioner.export.policies import Principal
 from provisioner.policies import manager_policy
 from provisioner.stack.naming import Stack
@@ -65,12 +67,13 @@ def request(folder: Path) -> DoctorRequest:
 
 
 def examine(clients: Clients, asked: DoctorRequest) -> dict[str, Finding]:
+    """Findings by the id of their check."""
     findings = Doctor(clients=clients, request=asked, sleep=lambda seconds: None).examine()
-    return {one.check.name: one for one in findings}
+    return {one.check.id: one for one in findings}
 
 
 def results(found: dict[str, Finding], result: CheckStatus) -> list[str]:
-    return [name for name, one in found.items() if one.check.result is result]
+    return [id_ for id_, one in found.items() if one.check.result is result]
 
 
 def test_before_provisioning_nothing_fails_and_what_would_be_made_is_looked_at(
@@ -78,31 +81,31 @@ def test_before_provisioning_nothing_fails_and_what_would_be_made_is_looked_at(
 ) -> None:
     found = examine(account, request(tmp_path))
     assert results(found, CheckStatus.FAIL) == []
-    queue = found["the queue takes jobs"]
+    queue = found[CheckId.QUEUE]
     assert queue.check.result is CheckStatus.WARN
     assert queue.fixes[0].command == "scaler-batch provision --region us-east-1 --prefix scaler-batch"
-    assert found["the subnets' way to AWS"].check.result is CheckStatus.PASS
-    assert found["the job fits an instance type"].check.result is CheckStatus.PASS
+    assert found[CheckId.EGRESS].check.result is CheckStatus.PASS
+    assert found[CheckId.INSTANCE_FIT].check.result is CheckStatus.PASS
 
 
 def test_after_provisioning_all_that_can_be_read_is_well(account: Clients, tmp_path: Path) -> None:
     apply(SPEC, account)
     found = examine(account, request(tmp_path))
     assert (results(found, CheckStatus.FAIL), results(found, CheckStatus.WARN)) == ([], [])
-    assert f"{IMAGE} for amd64" in found["the image is there"].check.evidence
-    assert "may join a cluster" in found["the instances' role"].check.evidence
+    assert f"{IMAGE} for amd64" in found[CheckId.IMAGE].check.evidence
+    assert "may join a cluster" in found[CheckId.INSTANCE_ROLE].check.evidence
 
 
 def test_what_was_provisioned_and_is_gone_is_a_failure(account: Clients, tmp_path: Path) -> None:
     asked = request(tmp_path)
     save_entry(Provisioned.of(SPEC, stack_for(SPEC, account)), asked.config)
     found = examine(account, asked)
-    assert results(found, CheckStatus.FAIL) == ["the queue takes jobs", "the job definition is there"]
+    assert results(found, CheckStatus.FAIL) == [CheckId.QUEUE, CheckId.JOB_DEFINITION]
 
 
 def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_path: Path) -> None:
     apply(dataclasses.replace(SPEC, image=f"{IMAGE}2"), account)
-    image = examine(account, request(tmp_path))["the image is there"]
+    image = examine(account, request(tmp_path))[CheckId.IMAGE]
     assert image.check.result is CheckStatus.FAIL
     assert image.fixes[0].command == "scaler-batch build-image --region us-east-1"
 
@@ -110,7 +113,7 @@ def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_pat
 def test_every_fix_is_a_command_that_a_shell_takes_apart(clients: Clients, tmp_path: Path) -> None:
     """An account without a way out of its VPC."""
     found = examine(clients, request(tmp_path))
-    assert found["the subnets' way to AWS"].failed
+    assert found[CheckId.EGRESS].failed
     commands = [shlex.split(fix.command) for one in found.values() for fix in one.fixes if fix.command]
     assert {words[0] for words in commands} == {"aws", "scaler-batch"}
 
@@ -123,8 +126,8 @@ def test_without_credentials_only_they_are_told(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     clients = Clients(REGION, session=boto3.Session(region_name=REGION), endpoint_url="http://127.0.0.1:9")
     found = examine(clients, request(tmp_path))
-    assert results(found, CheckStatus.FAIL) == ["credentials and account"]
-    assert "NoCredentialsError" in found["credentials and account"].check.evidence
+    assert results(found, CheckStatus.FAIL) == [CheckId.CREDENTIALS]
+    assert "NoCredentialsError" in found[CheckId.CREDENTIALS].check.evidence
     assert len(found) == 3
 
 
@@ -138,20 +141,20 @@ def test_without_credentials_only_they_are_told(monkeypatch: pytest.MonkeyPatch,
     ],
 )
 def test_the_image_s_python_is_held_against_this_one(image: Image | None, result: CheckStatus) -> None:
-    assert python_version.look(image, (3, 11), PRICING).check.result is result
+    assert check_python_version(image, (3, 11), PRICING).check.result is result
 
 
 def test_an_image_of_another_python_is_built_again_for_its_own_stack() -> None:
     image = Image(uri=IMAGE, in_ecr=True, exists=True, python="3.12.1")
-    [fix] = python_version.look(image, (3, 11), PRICING).fixes
+    [fix] = check_python_version(image, (3, 11), PRICING).fixes
     assert fix.command == "scaler-batch build-image --region eu-west-1 --prefix pricing --python 3.11"
 
 
 def test_a_scheduler_is_reached_or_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        assert scheduler.look(address, scheduler.connect).check.result is CheckStatus.PASS
-    assert scheduler.look(address, scheduler.connect).failed
+        assert check_scheduler(address, scheduler.connect).check.result is CheckStatus.PASS
+    assert check_scheduler(address, scheduler.connect).failed
 
 
 def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
@@ -165,8 +168,9 @@ def permission(account: Account, missing: CheckStatus, arn: str = f"arn:aws:iam:
     reads = ClientReads(Clients(REGION), allowed={"batch:DescribeJobQueues"})
     clock = Clock()
     reader = Reader(account, clock, clock.sleep)
-    need = Need("may run", manager_policy(stack), Principal.MANAGER, missing)
-    return permissions.look(reader, reads, Identity(ACCOUNT, arn), stack, need)
+    check = DoctorCheck(CheckId.MANAGER_PERMISSIONS, "may run")
+    needed = NeededPolicy(check, manager_policy(stack), Principal.MANAGER, missing)
+    return check_policy(reader, reads, Identity(ACCOUNT, arn), stack, needed)
 
 
 def decided(**decisions: str) -> Account:
@@ -230,7 +234,7 @@ def test_a_failed_check_is_exit_code_1_and_the_json_tells_which(app: typer.Typer
     ended = CliRunner().invoke(app, ["--json"])
     told = json.loads(ended.stdout)
     assert (ended.exit_code, told["ok"]) == (1, False)
-    assert [one["name"] for one in told["checks"] if one["result"] == "fail"] == ["the subnets' way to AWS"]
+    assert [one["id"] for one in told["checks"] if one["result"] == "fail"] == [CheckId.EGRESS]
 
 
 def test_people_get_a_table_and_the_fixes(app: typer.Typer) -> None:

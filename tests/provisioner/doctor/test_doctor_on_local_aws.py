@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from engine.diagnosis.diagnose import Diagnoser
-from engine.diagnosis.model import CheckStatus
+from engine.diagnosis.model import CheckId, CheckStatus
 from provisioner.clients import Clients
 from provisioner.doctor.doctor import Doctor, DoctorRequest
 from provisioner.doctor.reads import ClientReads
@@ -80,7 +80,7 @@ def test_a_queue_that_was_disabled_says_so_first(starved: Starved) -> None:
 def test_the_account_s_quota_is_held_against_max_vcpus(starved: Starved, tmp_path: Path) -> None:
     asked = DoctorRequest(region=REGION, prefix="scaler-batch", config=tmp_path / "config.json", max_vcpus=5000)
     findings = Doctor(clients=starved.clients, request=asked, sleep=lambda seconds: None).examine()
-    quota = next(one for one in findings if one.check.name == "the account's vCPU quota")
+    quota = next(one for one in findings if one.check.id == CheckId.QUOTAS)
     assert quota.check.result is CheckStatus.WARN
     assert "--quota-code L-1216C47A --desired-value 5000" in quota.fixes[0].command
 
@@ -88,4 +88,4 @@ def test_the_account_s_quota_is_held_against_max_vcpus(starved: Starved, tmp_pat
 def test_the_default_vpc_has_its_way_out(starved: Starved, tmp_path: Path) -> None:
     asked = DoctorRequest(region=REGION, prefix="scaler-batch", config=tmp_path / "config.json")
     findings = Doctor(clients=starved.clients, request=asked, sleep=lambda seconds: None).examine()
-    assert [one.check.name for one in findings if one.failed] == []
+    assert [one.check.id for one in findings if one.failed] == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.aws.errors import AwsError, from_answer
+from engine.aws.errors import AwsError, classify_answer
 from engine.diagnosis.diagnose import Diagnoser
 from engine.diagnosis.model import Diagnosis
 
@@ -58,11 +58,11 @@ class Clock:
 
 
 def denied(code: str = "AccessDeniedException") -> AwsError:
-    return from_answer("Any", 403, code, "not authorized to perform it")
+    return classify_answer("Any", 403, code, "not authorized to perform it")
 
 
 def refused(code: str) -> AwsError:
-    return from_answer("Any", 400, code, "it does not exist")
+    return classify_answer("Any", 400, code, "it does not exist")
 
 
 def job(job_id: str = JOB, status: str = "RUNNABLE", **more: Any) -> dict[str, Any]:
@@ -175,9 +175,9 @@ def route_table(gateway: str | None, **more: Any) -> dict[str, Any]:
     return {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": True}], "Routes": routes}
 
 
-def diagnosis(account: Account, job_id: str | None = JOB) -> Diagnosis:
+def diagnosis(account: Account, job_id: str | None = JOB, queue: str = "jobs") -> Diagnosis:
     clock = Clock()
-    return Diagnoser(account, clock, clock.sleep, region=REGION).diagnose("jobs", job_id)
+    return Diagnoser(account, clock, clock.sleep, region=REGION).diagnose(queue, job_id)
 
 
 def with_answers(**answers: object) -> Account:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from engine.aws.budget import Clock
-from engine.aws.errors import AwsError, ErrorAction, sort
+from engine.aws.errors import AwsError, ErrorAction, classify_error
 from engine.aws.session import AwsSession
 
 READ_TIMEOUT_S: Final = 10
@@ -64,7 +64,7 @@ class DiagnosisReads:
         return answer
 
     def _sorted(self, operation: str, error: BotoCoreError | ClientError) -> AwsError:
-        known = sort(operation, error, repeatable=True)
-        if known.remedy is ErrorAction.REFRESH_CREDENTIALS:
+        known = classify_error(operation, error, repeatable=True)
+        if known.action is ErrorAction.REFRESH_CREDENTIALS:
             self.session.renew()
         return known

@@ -12,7 +12,7 @@ from engine.aio import cancel_and_wait
 from engine.aws import limits
 from engine.aws.budget import Clock
 from engine.aws.client import DESCRIBE_JOBS, AwsClient
-from engine.aws.error_text import in_words
+from engine.aws.error_text import describe_error
 from engine.aws.errors import AwsError
 from engine.backends.batch.introspect.job_description import description_of
 from engine.backends.batch.track.failure import JobEnd
@@ -69,7 +69,7 @@ class JobDetails:
         try:
             jobs = await self._jobs([job_id])
         except AwsError as error:
-            return replace(before, note=in_words(error))
+            return replace(before, note=describe_error(error))
         except TimeoutError:
             why = self.caller.gate.reason or f"AWS did not answer within {PATIENCE_S:.0f} s"
             return replace(before, note=why)

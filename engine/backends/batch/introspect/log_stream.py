@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.aws.client import GET_LOG_EVENTS, AwsClient
-from engine.aws.error_text import in_words, is_denied, permission
+from engine.aws.error_text import describe_error, iam_action
 from engine.aws.errors import AwsError, ErrorAction
 from engine.model import LogChunk, LogEvent, LogStatus
 
@@ -50,11 +50,11 @@ class LogStreamReader:
         return answer
 
     def _status(self, error: AwsError) -> tuple[LogStatus, str]:
-        if is_denied(error):
-            grant = f"grant {permission(error.api)} to the worker manager's role for log group {self.group}"
+        if error.denied:
+            grant = f"grant {iam_action(error.api)} to the worker manager's role for log group {self.group}"
             return LogStatus.DENIED, grant
-        if error.remedy is not ErrorAction.ABSENT:
-            return LogStatus.WAITING, in_words(error)
+        if error.action is not ErrorAction.ABSENT:
+            return LogStatus.WAITING, describe_error(error)
         if "group" in error.detail:
             return LogStatus.MISSING, f"log group {self.group} does not exist"
         return LogStatus.WAITING, "the job's log stream does not exist yet"

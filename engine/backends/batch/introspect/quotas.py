@@ -30,8 +30,9 @@ from engine.aws.client import (
     AwsClient,
     Operation,
 )
-from engine.aws.error_text import in_words
+from engine.aws.error_text import describe_error
 from engine.aws.errors import AwsError, ErrorAction
+from engine.aws.quotas import STANDARD_QUOTAS, AccountQuota
 from engine.backends.batch.ledger import Ledger
 from engine.model import Quota, QuotaId
 
@@ -50,25 +51,6 @@ METERED: Final = (
     DELETE_OBJECTS,
 )
 UNDER_WAY: Final = (BatchState.STARTING, BatchState.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountQuota:
-    """A quota of the account in EC2 or Fargate, by the code that Service Quotas knows it by."""
-
-    name: str
-    service: str
-    code: str
-
-
-# https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
-# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
-ACCOUNT_QUOTAS: Final = {
-    "EC2": AccountQuota("EC2 On-Demand standard", "ec2", "L-1216C47A"),
-    "SPOT": AccountQuota("EC2 Spot standard", "ec2", "L-34B43A08"),
-    "FARGATE": AccountQuota("Fargate On-Demand", "fargate", "L-3032A538"),
-    "FARGATE_SPOT": AccountQuota("Fargate Spot", "fargate", "L-36FBB829"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +95,8 @@ class Quotas:
             await self._read_environments()
         if now >= self._account_due:
             self._account_due = now + ACCOUNT_EVERY_S
-            for kind in sorted({_kind(one) for one in self.environments} & ACCOUNT_QUOTAS.keys()):
-                self._account[kind] = await self._read_account(ACCOUNT_QUOTAS[kind])
+            for kind in sorted({_kind(one) for one in self.environments} & STANDARD_QUOTAS.keys()):
+                self._account[kind] = await self._read_account(STANDARD_QUOTAS[kind])
 
     # ---- vCPUs
 
@@ -161,7 +143,7 @@ class Quotas:
         except TimeoutError:
             self._trouble = f"AWS did not answer within {PATIENCE_S:.0f} s"
         except AwsError as error:
-            self._trouble = in_words(error)
+            self._trouble = describe_error(error)
         else:
             self.environments, self._read_at, self._trouble = answer["computeEnvironments"], self.wall(), ""
 
@@ -172,7 +154,7 @@ class Quotas:
             desired = [_resources(one).get("desiredvCpus") for one in self.environments if _kind(one) == kind]
             used = float(sum(one or 0 for one in desired)) if None not in desired else None
             yield Quota(
-                name=ACCOUNT_QUOTAS[kind].name,
+                name=STANDARD_QUOTAS[kind].name,
                 used=used,
                 limit=reading.limit,
                 unit="vCPU",
@@ -190,9 +172,9 @@ class Quotas:
         except TimeoutError:
             return QuotaReading(None, self.wall(), f"Service Quotas did not answer within {PATIENCE_S:.0f} s")
         except AwsError as error:
-            unknown = error.remedy is ErrorAction.ABSENT or error.code == "NoSuchResourceException"
+            unknown = error.action is ErrorAction.ABSENT or error.code == "NoSuchResourceException"
             return QuotaReading(
-                None, self.wall(), f"this region has no quota {quota.code}" if unknown else in_words(error)
+                None, self.wall(), f"this region has no quota {quota.code}" if unknown else describe_error(error)
             )
         return QuotaReading(float(answer["Quota"]["Value"]), self.wall())
 

@@ -139,7 +139,7 @@ class Launcher:
         try:
             answer = await self._caller.call(SUBMIT_JOB, given_up=lambda: _is_withdrawn(submission), **arguments)
         except AwsError as error:
-            if error.remedy is not ErrorAction.AMBIGUOUS:
+            if error.action is not ErrorAction.AMBIGUOUS:
                 raise
             logger.warning("%s of %s; looking whether it was accepted", error, submission.job_name)
             return await self._settlement.settle(submission)

@@ -143,9 +143,9 @@ class Lease:
             if not await self._write(IfMatch=self._etag):
                 await self._recognize()
         except AwsError as error:
-            if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
+            if error.action is ErrorAction.REFRESH_CREDENTIALS:
                 self.caller.pause(error)  # often the only call of an idle manager
-            elif error.remedy is not ErrorAction.RETRY_LATER:
+            elif error.action is not ErrorAction.RETRY_LATER:
                 self._lose(f"the lease can't be renewed ({error})")
             if not (self.held or self._lost or self._outage_reported):
                 self._outage_reported = True
@@ -175,7 +175,7 @@ class Lease:
                 **condition,
             )
         except AwsError as error:
-            if error.remedy in (ErrorAction.CONFLICT, ErrorAction.ABSENT):
+            if error.action in (ErrorAction.CONFLICT, ErrorAction.ABSENT):
                 return False
             raise
         self._etag = answer["ETag"]
@@ -190,7 +190,7 @@ class Lease:
         try:
             return await self.caller.run(GET_LEASE, self._get, tries=2)
         except AwsError as error:
-            if error.remedy is ErrorAction.ABSENT:
+            if error.action is ErrorAction.ABSENT:
                 return None
             raise
 

@@ -137,7 +137,7 @@ class PredecessorScan:
         try:
             ids = await self.manifest(submission_id) if text == BUNDLE_TEXT else task_ids(from_inline(text))
         except (AwsError, FrameError, PayloadFormError) as error:
-            cleaned = isinstance(error, AwsError) and error.remedy is ErrorAction.ABSENT and job["status"] in TERMINAL
+            cleaned = isinstance(error, AwsError) and error.action is ErrorAction.ABSENT and job["status"] in TERMINAL
             level = logging.DEBUG if cleaned else logging.WARNING
             logger.log(level, "job %s (%s) can't be picked up: %s", job["jobName"], job["jobId"], error)
             return None

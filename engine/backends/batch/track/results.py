@@ -135,7 +135,7 @@ class ResultReader:
         try:
             return self._get(wanted)
         except AwsError as error:
-            if error.remedy is ErrorAction.REFRESH_CREDENTIALS:
+            if error.action is ErrorAction.REFRESH_CREDENTIALS:
                 raise
         except CREDENTIAL_ERRORS:
             raise

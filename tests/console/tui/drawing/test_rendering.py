@@ -14,11 +14,11 @@ from textual._ansi_theme import ALABASTER, MONOKAI
 
 from console import format
 from console.tui.drawing.charts import bar, spark, stacked
-from console.tui.drawing.glyphs import ASCII, CHECK_LOOKS, LOOKS, UNICODE, Glyphs
+from console.tui.drawing.glyphs import ASCII, CHECK_LOOKS, LOOKS, UNICODE, VERDICT_LOOKS, Glyphs
 from console.tui.drawing.spans import clean, fit, fit_line, line_width, plain, spread, width
 from console.tui.drawing.theme import DARK_BACKGROUND, LIGHT_BACKGROUND, PALETTES, THEMES, styles_of
 from console.tui.drawing.wrapping import folded
-from engine.telemetry.schema.messages import CheckStatus, JobState
+from engine.telemetry.schema.messages import CheckStatus, JobState, VerdictKind
 from engine.telemetry.schema.query import CODES
 
 READABLE = 4.5
@@ -31,6 +31,7 @@ DECORATION = {"frame", "free"}
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_every_sign_is_one_cell_wide(glyphs: Glyphs) -> None:
     signs = [glyphs.of(state) for state in JobState] + [glyphs.of_check(result) for result in CheckStatus]
+    signs += [glyphs.of_verdict(kind) for kind in VerdictKind]
     signs += [*glyphs.spark, *glyphs.bar_steps, *glyphs.frame, *glyphs.shades, glyphs.cursor, glyphs.mark, glyphs.stuck]
     assert [sign for sign in signs if cell_len(sign) != 1] == []
 
@@ -227,3 +228,10 @@ def test_folded_lines_fit_and_lose_nothing_but_blanks(text: str, cells: int) -> 
     lines = folded(text, cells)
     assert all(width(line) <= cells for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_every_kind_of_verdict_has_a_look_and_only_what_is_wrong_looks_so() -> None:
+    assert set(VERDICT_LOOKS) == set(VerdictKind)
+    assert all(UNICODE.of_verdict(kind) and ASCII.of_verdict(kind).isascii() for kind in VerdictKind)
+    calm = {kind for kind, look in VERDICT_LOOKS.items() if look.role not in ("warning", "error", "unknown")}
+    assert calm == {VerdictKind.HEALTHY, VerdictKind.PROGRESSING, VerdictKind.WAITING}

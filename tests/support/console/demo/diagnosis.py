@@ -1,14 +1,14 @@
-"""What the made-up engine says when asked why something waits: a queue without capacity, or one where all is well."""
+"""Diagnoses of the made-up engine: a queue without capacity, and one where all is well."""
 
 from __future__ import annotations
 
-from engine.telemetry.schema.messages import CheckResult, CheckStatus, Diagnosis, Remedy
+from engine.telemetry.schema.messages import CheckResult, CheckStatus, Diagnosis, Remedy, VerdictKind
 
 REASON = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance type "
     "[c6i.large]"
 )
-NOT_RUN = "not run: no job waits"
+NOT_RUN = "no job waits"
 
 
 def without_capacity(now: float, subject: str) -> Diagnosis:
@@ -35,6 +35,7 @@ def without_capacity(now: float, subject: str) -> Diagnosis:
             Remedy("ask for less: in the job definition, or as `vcpus` and `memory` of the task's capabilities"),
         ),
         at=now - 2,
+        kind=VerdictKind.BLOCKED,
     )
 
 
@@ -47,7 +48,7 @@ def nothing_stuck(now: float, subject: str) -> Diagnosis:
         *_checks(now)[10:],
     )
     text = "No job of queue pricing-spot-queue waits for a place."
-    return Diagnosis(subject, "nothing is stuck", "by evidence", text, "", checks, (), now)
+    return Diagnosis(subject, "nothing is stuck", "by evidence", text, "", checks, (), now, VerdictKind.HEALTHY)
 
 
 def _checks(now: float) -> tuple[CheckResult, ...]:
@@ -90,7 +91,7 @@ def _checks(now: float) -> tuple[CheckResult, ...]:
             "iam:GetInstanceProfile",
             now - 9,
         ),
-        CheckResult("the image is there", CheckStatus.NOT_RUN, "not run: the cause is certain without it"),
+        CheckResult("the image is there", CheckStatus.NOT_RUN, "the cause is certain without it"),
         CheckResult(
             "jobs can be submitted", CheckStatus.PASS, "credentials are valid, all links are up", "engine", now
         ),

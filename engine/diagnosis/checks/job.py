@@ -1,4 +1,7 @@
-"""The job: the one that was asked about, a waiting child of it when it is an array, or the head of the queue."""
+"""Job: the one to diagnose, a waiting child of it when it is an array, or the head of the queue.
+
+It is assessed by AWS's own reason against it, see `engine.diagnosis.reasons`.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,41 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from engine.aws.batch_states import BatchState
+from engine.diagnosis.assessment import LASTING_S, Assessment, failed, passed, warned
 from engine.diagnosis.evidence import DiagnosedJob, Evidence, Fact
 from engine.diagnosis.reads import Document, Reader, Reading
+from engine.diagnosis.reasons import explain_reason
 
 
-def probe(reader: Reader, evidence: Evidence) -> Evidence:
-    """Without a job of the asker's: the head of the queue, or else its oldest RUNNABLE job."""
+def read(reader: Reader, evidence: Evidence) -> Evidence:
+    """Read the job that the evidence names; without one, the head of the queue or else its oldest RUNNABLE job."""
     if evidence.job_id is None:
-        reading, job_id = _waiting(reader, evidence.queue_name)
+        reading, job_id = _find_waiting(reader, evidence.queue_name)
         if not job_id:
-            return replace(evidence, job=Fact(reading.source, reading.at, None, reading.trouble))
+            return replace(evidence, job=Fact(reading.source, reading.at, None, reading.error))
     else:
         job_id = evidence.job_id
-    return replace(evidence, job=_with_waiting_child(reader, describe(reader, job_id)))
+    return replace(evidence, job=_with_waiting_child(reader, describe_job(reader, job_id)))
 
 
-def describe(reader: Reader, job_id: str) -> Fact[DiagnosedJob]:
+def assess(evidence: Evidence, job: DiagnosedJob | None) -> Assessment:
+    """A reason of AWS's is a failure once it lasts; only the head of a queue has one."""
+    if job is None or not job.reason:
+        return passed("AWS gives no reason")
+    cause = explain_reason(evidence, job.reason)
+    return failed(job.reason, cause) if evidence.waited_s >= LASTING_S else warned(job.reason, cause)
+
+
+def describe_job(reader: Reader, job_id: str) -> Fact[DiagnosedJob]:
+    """Read one job by DescribeJobs."""
     reading = reader.read("batch", "describe_jobs", jobs=[job_id])
     found = reading.answer.get("jobs", [])
-    return Fact(reading.source, reading.at, job_of(found[0]) if found else None, reading.trouble)
+    return Fact(reading.source, reading.at, parse_job(found[0]) if found else None, reading.error)
 
 
-def job_of(document: Document) -> DiagnosedJob:
+def parse_job(document: Document) -> DiagnosedJob:
+    """The job of an entry of DescribeJobs; a job definition's container is described alike."""
     container = document.get("container") or {}
     array = document.get("arrayProperties") or {}
     logs = container.get("logConfiguration") or {}
@@ -54,48 +70,53 @@ def job_of(document: Document) -> DiagnosedJob:
     )
 
 
-def id_of(arn: str) -> str:
+def job_id_of(arn: str) -> str:
+    """The job id in a job's ARN; a queue's name in a queue's."""
     return arn.rpartition("/")[2]
 
 
-def _waiting(reader: Reader, queue: str) -> tuple[Reading, str]:
+def _find_waiting(reader: Reader, queue: str) -> tuple[Reading, str]:
     """The snapshot knows arrays' children, which a listing of the queue does not."""
     snapshot = reader.read("batch", "get_job_queue_snapshot", jobQueue=queue)
-    if snapshot.trouble:
-        return _oldest(reader, queue)
+    if snapshot.error:
+        return _find_oldest(reader, queue)
     front = snapshot.answer.get("frontOfQueue", {}).get("jobs", [])
-    return (snapshot, id_of(front[0]["jobArn"])) if front else _oldest(reader, queue)
+    return (snapshot, job_id_of(front[0]["jobArn"])) if front else _find_oldest(reader, queue)
 
 
-def _oldest(reader: Reader, queue: str) -> tuple[Reading, str]:
-    found, reading = reader.pages("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus="RUNNABLE")
-    if not found and not reading.trouble:
-        found, reading = _arrays(reader, queue)
+def _find_oldest(reader: Reader, queue: str) -> tuple[Reading, str]:
+    found, reading = reader.read_pages(
+        "batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=BatchState.RUNNABLE
+    )
+    if not found and not reading.error:
+        found, reading = _find_arrays(reader, queue)
     oldest = min(found, key=lambda one: int(one.get("createdAt", 0)), default=None)
     return reading, oldest["jobId"] if oldest is not None else ""
 
 
-def _arrays(reader: Reader, queue: str) -> tuple[list[Document], Reading]:
+def _find_arrays(reader: Reader, queue: str) -> tuple[list[Document], Reading]:
     """An array's parent shows PENDING while its children wait or run."""
-    pending, reading = reader.pages("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus="PENDING")
-    waiting = [one for one in pending if _waiting_children(one)]
+    pending, reading = reader.read_pages(
+        "batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=BatchState.PENDING
+    )
+    waiting = [one for one in pending if _count_waiting_children(one)]
     return waiting, reading
 
 
-def _waiting_children(summary: Mapping[str, Any]) -> int:
+def _count_waiting_children(summary: Mapping[str, Any]) -> int:
     counts: Mapping[str, int] = (summary.get("arrayProperties") or {}).get("statusSummary") or {}
-    return counts.get("RUNNABLE", 0)
+    return counts.get(BatchState.RUNNABLE, 0)
 
 
 def _with_waiting_child(reader: Reader, parent: Fact[DiagnosedJob]) -> Fact[DiagnosedJob]:
     job = parent.value
-    if job is None or job.status != "PENDING" or not job.children_in("RUNNABLE"):
+    if job is None or job.status != BatchState.PENDING or not job.children_in(BatchState.RUNNABLE):
         return parent
-    asked = {"arrayJobId": job.id, "jobStatus": "RUNNABLE", "maxResults": 1}
-    children = reader.read("batch", "list_jobs", **asked).answer.get("jobSummaryList", [])
+    listing = {"arrayJobId": job.id, "jobStatus": BatchState.RUNNABLE, "maxResults": 1}
+    children = reader.read("batch", "list_jobs", **listing).answer.get("jobSummaryList", [])
     if not children:
         return parent
-    child = describe(reader, children[0]["jobId"])
+    child = describe_job(reader, children[0]["jobId"])
     return child if child.value is not None else parent
 
 
