@@ -16,12 +16,13 @@ from textual.worker import WorkType
 from console.tui import preferences
 from console.tui.actions import ActionScope
 from console.tui.drawing.theme import THEMES
-from console.tui.engine_actions import EngineActions
+from console.tui.engine_actions import LEVELS, EngineActions
 from console.tui.export import write
 from console.tui.keymap import bindings, checked
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState, Quit
+from console.tui.widgets.prompt import Question
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,12 +81,12 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     def _beat(self) -> None:
         changed = self.state.source.poll()
-        self.seen.beat(changed)
+        self.top_screen.beat(changed)
         if self._asked_to_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
             self.exit(self._asked_to_end)
 
     @property
-    def seen(self) -> ConsoleScreen:
+    def top_screen(self) -> ConsoleScreen:
         """The full screen on top, be there dialogs over it or not."""
         screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
         return next(screens, self.dashboard)
@@ -95,11 +96,15 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
             return None
         return True
 
-    # ---- places
+    def run_action_later(self, action: str) -> None:
+        """Run a Textual action (`app.…` or `screen.…`) after the message that is handled now."""
+        self.call_later(self.run_action, action)
+
+    # ---- places: a screen's module is imported when it is first opened, so that the first picture comes sooner
 
     def home(self) -> None:
         """To the dashboard."""
-        while self.seen is not self.dashboard:
+        while self.top_screen is not self.dashboard:
             self._leave()
 
     def open_job(self, task_id: str) -> None:
@@ -121,7 +126,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def action_resources(self) -> None:
         from console.tui.screens.resources import ResourcesScreen
 
-        if not isinstance(self.seen, ResourcesScreen):
+        if not isinstance(self.top_screen, ResourcesScreen):
             self._open(lambda: ResourcesScreen(self.state))
 
     def _open(self, place: Callable[[], ConsoleScreen]) -> None:
@@ -131,17 +136,17 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.push_screen(screen)
 
     def _leave(self) -> None:
-        self._behind = self.seen.place
+        self._behind = self.top_screen.place
         self.pop_screen()
 
     async def action_back(self) -> None:
-        if not self.seen.step_back() and self.seen is not self.dashboard:
+        if not self.top_screen.step_back() and self.top_screen is not self.dashboard:
             self._leave()
 
     def action_previous(self) -> None:
         if self._behind is not None:
             self._open(self._behind)
-        elif self.seen is not self.dashboard:
+        elif self.top_screen is not self.dashboard:
             self._leave()
 
     # ---- what works everywhere
@@ -149,13 +154,14 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def action_help(self) -> None:
         from console.tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.seen))
+        self.push_screen(HelpScreen(self.top_screen))
 
     def action_go(self) -> None:
         from console.tui.go_to import go_to, words
-        from console.tui.widgets.prompt import Question
 
-        self.seen.ask_line(Question(":", lambda text: go_to(self, text), words=words(), placeholder="jobs, logs, …"))
+        self.top_screen.ask_line(
+            Question(":", lambda text: go_to(self, text), words=words(), placeholder="jobs, logs, …")
+        )
 
     def action_palette(self) -> None:
         from textual.command import CommandPalette
@@ -165,21 +171,21 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.push_screen(CommandPalette([Commands], placeholder="what to do"))
 
     def action_next_pane(self) -> None:
-        self.seen.focus_next()
+        self.top_screen.focus_next()
 
     def action_previous_pane(self) -> None:
-        self.seen.focus_previous()
+        self.top_screen.focus_previous()
 
     def action_freeze(self) -> None:
         if self.state.frozen_at is None:
             self.state.freeze(self.state.time_of_day())
         else:
             self.state.thaw()
-        self.seen.show_all()
+        self.top_screen.show_all()
 
     def action_read_now(self) -> None:
-        self.seen.read_now()
-        self.seen.show_all()
+        self.top_screen.read_now()
+        self.top_screen.show_all()
 
     def action_theme(self) -> None:
         names = list(THEMES)
@@ -229,15 +235,10 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.control.drain()
 
     def action_concurrency(self) -> None:
-        from console.tui.widgets.prompt import Question
-
-        self.seen.ask_line(Question("jobs under way at most:", self.control.concurrency))
+        self.top_screen.ask_line(Question("jobs under way at most:", self.control.concurrency))
 
     def action_log_level(self) -> None:
-        from console.tui.engine_actions import LEVELS
-        from console.tui.widgets.prompt import Question
-
-        self.seen.ask_line(Question("log level:", self.control.log_level, words=LEVELS))
+        self.top_screen.ask_line(Question("log level:", self.control.log_level, words=LEVELS))
 
     # ---- the terminal
 
@@ -254,7 +255,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
             self._take_mouse(True)
-            if event.is_forwarded and self.screen is self.seen and self.seen.takes_for_prompt(event):
+            if event.is_forwarded and self.screen is self.top_screen and self.top_screen.takes_for_prompt(event):
                 return
         await super().on_event(event)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from console.tui.drawing.spans import clean
 from engine.telemetry.schema.messages import (
@@ -20,7 +20,8 @@ from engine.telemetry.schema.messages import (
 )
 
 if TYPE_CHECKING:
-    from console.tui.app import ConsoleApp
+    from textual.app import App
+
     from console.tui.state import ConsoleState
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -30,7 +31,7 @@ REFUSED_SHOWN: Final = 3
 class EngineActions:
     """Every request that is sent to the engine's control socket is sent here."""
 
-    def __init__(self, app: ConsoleApp, state: ConsoleState) -> None:
+    def __init__(self, app: App[Any], state: ConsoleState) -> None:
         self._app, self._state = app, state
 
     def cancel(self, rows: Sequence[JobRow]) -> None:

@@ -16,7 +16,7 @@ from console.tui.state import TREND_WINDOWS
 from engine.telemetry.schema.query import SORTS
 
 if TYPE_CHECKING:
-    from console.tui.app import ConsoleApp
+    from console.tui.host import Console
 
 Entry = tuple[str, str, Callable[[], object]]
 """Title, help, and what it does."""
@@ -37,14 +37,14 @@ class Commands(Provider):
                 yield Hit(score, matcher.highlight(title), command, help=help)
 
     def _entries(self) -> Iterator[Entry]:
-        app: ConsoleApp = self.app  # type: ignore[assignment]
-        screen = app.seen
+        console: Console = self.app  # type: ignore[assignment]
+        screen = console.top_screen
         for action in (*in_scope(screen.scope), *in_scope(ActionScope.EVERYWHERE)):
             if screen.check_action(action.method, ()) is True and action.id != "palette":
                 key = f"key {shown(action.keys[0])}" if action.keys else ""
-                yield action.title, key, partial(run_action, app, action.id)
+                yield action.title, key, partial(run_action, console, action.id)
         for line in _settings():
-            yield line, f":{line}", partial(go_to, app, line)
+            yield line, f":{line}", partial(go_to, console, line)
 
 
 def _settings() -> Iterator[str]:

@@ -19,12 +19,12 @@ from console.tui.keymap import shown
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.key_bar import Hint, KeyBar
+from console.tui.widgets.prompt import Prompt, Question
 from console.tui.widgets.top_bar import BarState, TopBar
 from engine.telemetry.client.source import LinkView
 
 if TYPE_CHECKING:
-    from console.tui.app import ConsoleApp
-    from console.tui.widgets.prompt import Question
+    from console.tui.host import Console
 
 PROMPT_HINTS: Final = (Hint("enter", "take it", ""), Hint("right", "complete", ""), Hint("esc", "leave", ""))
 SMALLEST: Final = (80, 24)
@@ -50,7 +50,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._may_write = False
 
     @property
-    def console(self) -> ConsoleApp:
+    def console(self) -> Console:
         return self.app  # type: ignore[return-value]
 
     # ---- for subclasses
@@ -160,16 +160,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def ask_line(self, question: Question) -> None:
         """Open the prompt, in the place of one that may be open."""
-        from console.tui.widgets.prompt import Prompt
-
         for prompt in self.query(Prompt):
             prompt.close()
         self.mount(Prompt(question, back_to=self.focused), before=self.key_bar)
 
     def takes_for_prompt(self, key: events.Key) -> bool:
         """Whether a key that nothing else has used yet belongs to a prompt that has just been opened."""
-        from console.tui.widgets.prompt import Prompt
-
         return any(prompt.takes(key) for prompt in self.query(Prompt))
 
     def on_descendant_focus(self) -> None:

@@ -8,6 +8,7 @@ from console.tui.export import record_as_json, rows_as_csv, rows_as_json
 from console.tui.jobs.job_cells import JobCells
 from console.tui.screens.base import ConsoleScreen
 from console.tui.widgets.job_table import JobTable
+from console.tui.widgets.prompt import Question
 from engine.telemetry.schema.messages import Answer, GetJob, Job, JobRow, Refusal
 from engine.telemetry.schema.query import SORTS, QueryError
 
@@ -21,8 +22,6 @@ class JobsActions(ConsoleScreen):
     # ---- narrowing and ordering
 
     def action_filter(self) -> None:
-        from console.tui.widgets.prompt import Question
-
         before = self.state.view.filter
         self.ask_line(
             Question(

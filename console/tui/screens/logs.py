@@ -18,6 +18,7 @@ from console.tui.screens.base import ConsoleScreen
 from console.tui.screens.dashboard import move_log, toggle_follow
 from console.tui.state import ConsoleState
 from console.tui.widgets.log_view import LogView
+from console.tui.widgets.prompt import Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,8 +78,6 @@ class LogsScreen(ConsoleScreen):
     # ---- actions
 
     def action_search(self) -> None:
-        from console.tui.widgets.prompt import Question
-
         self.ask_line(Question("/", self._find, text=self._sought, placeholder="text to find; n and N go on"))
 
     def _find(self, text: str) -> str:
@@ -103,8 +102,6 @@ class LogsScreen(ConsoleScreen):
         self.show()
 
     def action_log_filter(self) -> None:
-        from console.tui.widgets.prompt import Question
-
         before = self.log_view.reader.pattern
 
         def undo() -> None:

@@ -135,5 +135,5 @@ async def settle(pilot: Pilot[Quit]) -> None:
     assert isinstance(app, ConsoleApp)
     await pilot.pause()
     for _ in range(BEATS):
-        app.seen.beat(app.state.source.poll() or True)
+        app.top_screen.beat(app.state.source.poll() or True)
         await pilot.pause()

@@ -63,11 +63,11 @@ async def test_a_recording_is_stopped_sped_up_and_jumped_in(tmp_path: Path) -> N
         await pilot.press("greater_than_sign", "less_than_sign", "right_curly_bracket", "P")
         clock.now += 10
         assert (source.playing, source.at) == (True, source.recording.start + 80)
-        app.seen.beat(source.poll())
+        app.top_screen.beat(source.poll())
         await pilot.pause()
         assert snapshot_time(source) == source.at
-        assert "x2" in app.seen.top_bar.text
-        assert app.seen.check_action("cancel", ()) is None
+        assert "x2" in app.top_screen.top_bar.text
+        assert app.top_screen.check_action("cancel", ()) is None
     source.close()
 
 
