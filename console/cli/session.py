@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def looking(engine: str | None, keys: Path | None, *, control: bool = False) -> Iterator[TelemetryClient]:
+def connect(engine: str | None, keys: Path | None, *, control: bool = False) -> Iterator[TelemetryClient]:
     """A client of the engine that is meant. Raises `EngineError`."""
     from engine.telemetry.client.client import TelemetryClient
     from engine.telemetry.endpoints import find_endpoint
@@ -59,7 +59,7 @@ def looking(engine: str | None, keys: Path | None, *, control: bool = False) -> 
         client.close()
 
 
-def answer(client: TelemetryClient, request: Request, expected: type[T]) -> T:
+def call_engine(client: TelemetryClient, request: Request, expected: type[T]) -> T:
     """The engine's answer. Raises `EngineError` with its words when it refuses."""
     from engine.telemetry.schema.messages import Refusal
 
@@ -73,7 +73,7 @@ def answer(client: TelemetryClient, request: Request, expected: type[T]) -> T:
     return found
 
 
-def checked(filter: str, sort: str = "urgency") -> None:
+def check_query(filter: str, sort: str = "urgency") -> None:
     """Raises `ConfigError` for a filter or an order that makes no sense."""
     from engine.telemetry.schema.query import QueryError, parse_filter, sort_key
 
@@ -92,7 +92,7 @@ def find_tasks(client: TelemetryClient, beginnings: Iterable[str]) -> list[JobRo
 def _find_task(client: TelemetryClient, beginning: str) -> JobRow:
     if not _TASK_ID.fullmatch(beginning):
         raise ConfigError(f"{beginning} is no task id: expected hexadecimal digits, as scaler-batch jobs shows them")
-    rows = [row for row in all_rows(client, f"id:{beginning}", "") if row.task_id.startswith(beginning)]
+    rows = [row for row in fetch_rows(client, f"id:{beginning}", "") if row.task_id.startswith(beginning)]
     if not rows:
         raise EngineError(f"no task that the engine remembers begins with {beginning}: see scaler-batch jobs")
     if len(rows) > 1:
@@ -100,7 +100,7 @@ def _find_task(client: TelemetryClient, beginning: str) -> JobRow:
     return rows[0]
 
 
-def all_rows(client: TelemetryClient, filter: str, manager: str) -> list[JobRow]:
+def fetch_rows(client: TelemetryClient, filter: str, manager: str) -> list[JobRow]:
     """Every row that fits, asked for window by window."""
     from engine.telemetry.schema.messages import GetWindow, Window
 
@@ -108,7 +108,7 @@ def all_rows(client: TelemetryClient, filter: str, manager: str) -> list[JobRow]
     offset = 0
     while True:
         wanted = GetWindow(filter=filter, sort="age", manager=manager, offset=offset)
-        page: Window = answer(client, wanted, Window)
+        page: Window = call_engine(client, wanted, Window)
         rows.update((row.task_id, row) for row in page.rows)
         offset += len(page.rows)
         if not page.rows or offset >= page.matching:

@@ -7,7 +7,7 @@ from typing import Final
 
 from console.cli.commands.jobs import print_jobs
 from console.cli.commands.status import print_status
-from console.cli.session import answer, looking
+from console.cli.session import call_engine, connect
 from engine.telemetry.schema.messages import FullState, GetFullState, GetWindow, Window
 
 MOST_URGENT: Final = 20
@@ -15,9 +15,9 @@ MOST_URGENT: Final = 20
 
 def print_once(engine: str | None, keys: Path | None) -> None:
     """What the engine does and its most urgent jobs. Raises `EngineError`."""
-    with looking(engine, keys) as client:
-        state = answer(client, GetFullState(), FullState)
-        jobs = answer(client, GetWindow(limit=MOST_URGENT), Window)
+    with connect(engine, keys) as client:
+        state = call_engine(client, GetFullState(), FullState)
+        jobs = call_engine(client, GetWindow(limit=MOST_URGENT), Window)
         print_status(client.endpoint.name, state.snapshot)
     print()
     print_jobs(jobs)

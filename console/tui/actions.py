@@ -185,8 +185,3 @@ BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
 def in_scope(scope: ActionScope) -> tuple[Action, ...]:
     """In the table's order."""
     return tuple(action for action in ACTIONS if scope in action.scopes)
-
-
-def by_method(call: str) -> Action | None:
-    """The action whose `method` is `call`, like `cancel` or `pane(2)`."""
-    return next((action for action in ACTIONS if action.method == call), None)

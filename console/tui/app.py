@@ -18,7 +18,7 @@ from console.tui.actions import ActionScope
 from console.tui.drawing.theme import THEMES
 from console.tui.engine_actions import LEVELS, EngineActions
 from console.tui.export import write
-from console.tui.keymap import bindings, checked
+from console.tui.keymap import bindings, checked_keymap
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState, Quit
@@ -53,7 +53,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.animation_level = "none"
         self._behind: Callable[[], ConsoleScreen] | None = None
         """The place that was left last."""
-        self._asked_to_end: Quit | None = None
+        self._requested_end: Quit | None = None
         self._mouse_is_ours = True
         for theme in THEMES.values():
             self.register_theme(theme)
@@ -75,15 +75,15 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     def _use_keymap(self) -> None:
         try:
-            self.set_keymap(checked(self.state.preferences.keymap))
+            self.set_keymap(checked_keymap(self.state.preferences.keymap))
         except ConfigError as error:
             self.notify(f"{error}; the usual keys are used", severity="warning", markup=False)
 
     def _beat(self) -> None:
         changed = self.state.source.poll()
         self.top_screen.beat(changed)
-        if self._asked_to_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
-            self.exit(self._asked_to_end)
+        if self._requested_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
+            self.exit(self._requested_end)
 
     @property
     def top_screen(self) -> ConsoleScreen:
@@ -226,7 +226,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         if choice is Quit.LEAVE:
             self.exit(choice)
         elif choice is not None:
-            self._asked_to_end = choice
+            self._requested_end = choice
             self.control.end(choice.value, lambda: self.exit(choice))
 
     # ---- what changes the engine and has no key
@@ -255,7 +255,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
             self._take_mouse(True)
-            if event.is_forwarded and self.screen is self.top_screen and self.top_screen.takes_for_prompt(event):
+            if event.is_forwarded and self.screen is self.top_screen and self.top_screen.offer_to_prompt(event):
                 return
         await super().on_event(event)
 

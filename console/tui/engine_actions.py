@@ -78,22 +78,22 @@ class EngineActions:
         self._send(SetLogLevel(text.upper()))
         return ""
 
-    def end(self, mode: str, then: Callable[[], None]) -> None:
-        """End the whole engine by `drain` or `terminate`; `then` comes when it has heard, or said why not."""
-        self._send(Drain("", mode), then)
+    def end(self, mode: str, on_done: Callable[[], None]) -> None:
+        """End the whole engine by `drain` or `terminate`; `on_done` comes when it has heard, or said why not."""
+        self._send(Drain("", mode), on_done)
 
-    def _send(self, request: Request, then: Callable[[], None] | None = None) -> None:
-        def told(answer: Answer) -> None:
-            self._tell(answer)
-            if then is not None and isinstance(answer, Done):
-                then()
+    def _send(self, request: Request, on_done: Callable[[], None] | None = None) -> None:
+        def on_answer(answer: Answer) -> None:
+            self._notify_of(answer)
+            if on_done is not None and isinstance(answer, Done):
+                on_done()
 
         if not self._state.source.may_control:
             self._app.notify("this console is read-only: attach with --allow-writes", severity="warning")
             return
-        self._state.source.ask(request, told)
+        self._state.source.ask(request, on_answer)
 
-    def _tell(self, answer: Answer) -> None:
+    def _notify_of(self, answer: Answer) -> None:
         if isinstance(answer, Refusal):
             self._app.notify(clean(answer.text), severity="error", markup=False)
         elif isinstance(answer, Done):

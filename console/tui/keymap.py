@@ -29,7 +29,7 @@ def bindings(scope: ActionScope) -> list[Binding | tuple[str, str] | tuple[str, 
     ]
 
 
-def checked(wanted: Mapping[str, str]) -> dict[str, str]:
+def checked_keymap(wanted: Mapping[str, str]) -> dict[str, str]:
     """A person's keymap for `App.set_keymap`.
 
     Raises `ConfigError` for an unknown action, a key that is not for use, and one key for two actions of a place.
@@ -43,8 +43,8 @@ def checked(wanted: Mapping[str, str]) -> dict[str, str]:
 
 def _check(id: str, keys: str) -> None:
     if id not in BY_ID or not BY_ID[id].keys:
-        known = ", ".join(action.id for action in ACTIONS if action.keys)
-        raise ConfigError(f"keymap: {id} is no action with a key; there are {known}")
+        bound = ", ".join(action.id for action in ACTIONS if action.keys)
+        raise ConfigError(f"keymap: {id} is no action with a key; there are {bound}")
     for key in _split(keys):
         if is_forbidden(key):
             raise ConfigError(f"keymap: {key} for {id} never arrives in many terminals: choose another key")
@@ -52,7 +52,7 @@ def _check(id: str, keys: str) -> None:
 
 def _check_scope(scope: ActionScope, wanted: Mapping[str, str]) -> None:
     taken: dict[str, str] = {}
-    for action in _heard_in(scope):
+    for action in _active_in(scope):
         for key in _split(wanted[action.id]) if action.id in wanted else action.keys:
             if taken.setdefault(key, action.id) != action.id:
                 raise ConfigError(
@@ -60,7 +60,7 @@ def _check_scope(scope: ActionScope, wanted: Mapping[str, str]) -> None:
                 )
 
 
-def _heard_in(scope: ActionScope) -> Iterable[Action]:
+def _active_in(scope: ActionScope) -> Iterable[Action]:
     everywhere = () if scope is ActionScope.EVERYWHERE else in_scope(ActionScope.EVERYWHERE)
     return (*in_scope(scope), *everywhere)
 
@@ -69,7 +69,7 @@ def is_forbidden(key: str) -> bool:
     return key in FORBIDDEN or key.startswith("alt+")
 
 
-def shown(key: str) -> str:
+def key_label(key: str) -> str:
     """A key as a person writes it: `?`, `K`, `enter`, `ctrl-p`."""
     special = {"enter": "⏎", "space": "␣", "escape": "esc", "slash": "/", "backslash": "\\"}
     return special.get(key) or format_key(key).replace("+", "-")

@@ -11,7 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from console.tui.actions import ActionScope, in_scope
 from console.tui.drawing.theme import THEMES
 from console.tui.go_to import go_to, run_action
-from console.tui.keymap import shown
+from console.tui.keymap import key_label
 from console.tui.state import TREND_WINDOWS
 from engine.telemetry.schema.query import SORTS
 
@@ -41,7 +41,7 @@ class Commands(Provider):
         screen = console.top_screen
         for action in (*in_scope(screen.scope), *in_scope(ActionScope.EVERYWHERE)):
             if screen.check_action(action.method, ()) is True and action.id != "palette":
-                key = f"key {shown(action.keys[0])}" if action.keys else ""
+                key = f"key {key_label(action.keys[0])}" if action.keys else ""
                 yield action.title, key, partial(run_action, console, action.id)
         for line in _settings():
             yield line, f":{line}", partial(go_to, console, line)

@@ -22,28 +22,28 @@ class PolledRequest:
         period_s: float,
     ) -> None:
         self._source, self._request, self._on_answer, self._period = source, request, on_answer, period_s
-        self._asked_at = float("-inf")
+        self._sent_at = float("-inf")
         self._under_way: object | None = None
 
-    def look(self, now: float) -> None:
+    def poll(self, now: float) -> None:
         """Ask when it is time to; call it often."""
-        if self._under_way is None and now - self._asked_at >= self._period:
+        if self._under_way is None and now - self._sent_at >= self._period:
             self._ask(now)
 
-    def soon(self) -> None:
+    def reset(self) -> None:
         """What was asked is no longer wanted: ask at the next look, and leave the answer under way aside."""
-        self._asked_at, self._under_way = float("-inf"), None
+        self._sent_at, self._under_way = float("-inf"), None
 
     def _ask(self, now: float) -> None:
         request = self._request()
         if request is None:
             return
         ticket = self._under_way = object()
-        self._asked_at = now
+        self._sent_at = now
 
-        def take(answer: Answer) -> None:
+        def accept(answer: Answer) -> None:
             if self._under_way is ticket:
                 self._under_way = None
                 self._on_answer(answer)
 
-        self._source.ask(request, take)
+        self._source.ask(request, accept)

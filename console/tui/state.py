@@ -100,8 +100,8 @@ class ConsoleState:
     @property
     def run_under_way(self) -> Run | None:
         """What is changing AWS resources at this moment."""
-        known = self.provisioning
-        return known.run if known is not None and known.running else None
+        stack = self.provisioning
+        return stack.run if stack is not None and stack.running else None
 
     @property
     def managers(self) -> tuple[ManagerView, ...]:

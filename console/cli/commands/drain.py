@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from console.cli.prompts import confirm
-from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, YesOption, answer, looking
+from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, YesOption, call_engine, connect
 
 
 class Mode(StrEnum):
@@ -47,11 +47,11 @@ def drain(
     from console.cli.printing import harmless, print_json
     from engine.telemetry.schema.messages import VERSION, Done, Drain
 
-    with looking(engine, keys, control=True) as client:
+    with connect(engine, keys, control=True) as client:
         if not yes:
             who = f"The manager {manager}" if manager else f"The engine {client.endpoint.name}"
             confirm(f"{who} {EFFECTS[mode]}. Go on?")
-        done = answer(client, Drain(manager, mode.value), Done)
+        done = call_engine(client, Drain(manager, mode.value), Done)
     if json:
         print_json({"version": VERSION, "text": done.text, "refused": done.refused})
     else:

@@ -13,9 +13,9 @@ from console.cli.session import (
     JsonOption,
     KeysOption,
     ManagerOption,
-    answer,
-    checked,
-    looking,
+    call_engine,
+    check_query,
+    connect,
 )
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def jobs(
     """List jobs: what is stuck or failed first, then the oldest."""
     from engine.telemetry.schema.messages import GetWindow, Window
 
-    checked(filter, sort)
+    check_query(filter, sort)
     wanted = GetWindow(filter, sort, descending, manager, 0, limit)
-    with looking(engine, keys) as client:
-        found = answer(client, wanted, Window)
+    with connect(engine, keys) as client:
+        found = call_engine(client, wanted, Window)
     if json:
         print_jobs_json(found)
     else:
@@ -84,19 +84,19 @@ def print_jobs(found: Window) -> None:
 def _fitted(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
     """Without columns that say nothing, and without expendable ones where the terminal is too narrow."""
     columns = {title: [_cut(title, row[place]) for row in rows] for place, title in enumerate(TITLES)}
-    said = {title: cells for title, cells in columns.items() if _says_something(title, set(cells))}
+    filled = {title: cells for title, cells in columns.items() if _is_informative(title, set(cells))}
     room = shutil.get_terminal_size().columns
     for title in EXPENDABLE:
-        if _width(said) > room:
-            said.pop(title, None)
-    return list(said), [list(cells) for cells in zip(*said.values(), strict=True)]
+        if _width(filled) > room:
+            filled.pop(title, None)
+    return list(filled), [list(cells) for cells in zip(*filled.values(), strict=True)]
 
 
 def _cut(title: str, cell: str) -> str:
     return cell if title == "reason" else cell[: WIDTHS.get(title)]
 
 
-def _says_something(title: str, values: set[str]) -> bool:
+def _is_informative(title: str, values: set[str]) -> bool:
     return bool(values - {""}) and (title != "manager" or len(values) > 1)
 
 

@@ -20,7 +20,7 @@ class ClientRole(StrEnum):
 
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="The engine's folder of keys, to be made.")]
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="The client's file, to be made.")]
-EngineFolder = Annotated[Path, typer.Option("--engine", metavar="DIR", help="The engine's folder of keys.")]
+EngineKeys = Annotated[Path, typer.Option("--engine-keys", metavar="DIR", help="The engine's folder of keys.")]
 RoleOption = Annotated[
     ClientRole, typer.Option("--role", help="view: look only; control: cancel, drain and so on too.")
 ]
@@ -52,7 +52,7 @@ def engine(out: OutFolder, json: JsonOption = False) -> None:
 def client(
     name: Annotated[str, typer.Argument(help="Who it is for; names the file by which the engine lets it in.")],
     role: RoleOption,
-    engine: EngineFolder,
+    engine_keys: EngineKeys,
     out: OutFile,
     json: JsonOption = False,
 ) -> None:
@@ -60,7 +60,7 @@ def client(
     from console.cli.printing import print_json
     from engine.telemetry.keys import KeyRole, make_client_keys
 
-    made = make_client_keys(name, KeyRole(role.value), engine, out)
+    made = make_client_keys(name, KeyRole(role.value), engine_keys, out)
     if json:
         print_json({"name": name, "role": made.role.value, "file": str(out), "public": made.public})
     else:

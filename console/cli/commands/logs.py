@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, answer, find_tasks, looking
+from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, call_engine, connect, find_tasks
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def logs(
     """Print the log lines of jobs."""
     from engine.telemetry.schema.messages import GetLogs
 
-    with looking(engine, keys) as client:
+    with connect(engine, keys) as client:
         ids = tuple(row.task_id for row in find_tasks(client, tasks or ()))
         request = GetLogs(ids, grep, manager=manager)
         show = _print_json if json else _print_line
@@ -77,7 +77,7 @@ def _pages(client: TelemetryClient, request: GetLogs) -> Iterator[LogPage]:
 
     watch = ""
     while True:
-        page = answer(client, request, LogPage)
+        page = call_engine(client, request, LogPage)
         began_anew = watch not in ("", page.watch)
         watch = page.watch
         if began_anew:  # our place in the old count means nothing there

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from console.cli.session import EngineOption, JsonOption, KeysOption, answer, looking
+from console.cli.session import EngineOption, JsonOption, KeysOption, call_engine, connect
 
 if TYPE_CHECKING:
     from engine.telemetry.schema.messages import FullState, ManagerView, Quota, Snapshot
@@ -24,8 +24,8 @@ def status(engine: EngineOption = None, keys: KeysOption = None, json: JsonOptio
     """What a running engine is doing: jobs by state, routes, quotas, links."""
     from engine.telemetry.schema.messages import FullState, GetFullState
 
-    with looking(engine, keys) as client:
-        state = answer(client, GetFullState(), FullState)
+    with connect(engine, keys) as client:
+        state = call_engine(client, GetFullState(), FullState)
         name = client.endpoint.name
     if json:
         print_status_json(name, state)

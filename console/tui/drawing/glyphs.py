@@ -86,12 +86,12 @@ class Glyphs:
     """Where a scroll bar is."""
 
     def of(self, state: JobState) -> str:
-        look = LOOKS[state]
-        return look.ascii if self.ascii else look.sign
+        style = LOOKS[state]
+        return style.ascii if self.ascii else style.sign
 
     def of_check(self, result: CheckStatus) -> str:
-        look = CHECK_LOOKS[result]
-        return look.ascii if self.ascii else look.sign
+        style = CHECK_LOOKS[result]
+        return style.ascii if self.ascii else style.sign
 
 
 UNICODE: Final = Glyphs(

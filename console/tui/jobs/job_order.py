@@ -102,7 +102,7 @@ class JobOrder:
             self._rebuild()
         elif changed:
             self._change(changed)
-        self._look_for_stuck()
+        self._update_stuck()
 
     def clear(self) -> None:
         self._rows = {}
@@ -121,10 +121,10 @@ class JobOrder:
     def _change(self, changed: Set[str]) -> None:
         if not self._all_age:
             self._keyed_at = self._now
-        known = len(self._entry_of)
+        count_before = len(self._entry_of)
         for task_id in changed:
             self._entry_of.pop(task_id, None)
-        if len(self._entry_of) < known:
+        if len(self._entry_of) < count_before:
             self._entries = [entry for entry in self._entries if entry[1] not in changed]
         self._members -= changed
         self._waiting -= changed
@@ -150,14 +150,14 @@ class JobOrder:
         self._entries.sort()
         self.total = len(self._members) if self._manager else len(self._rows)
 
-    def _look_for_stuck(self) -> None:
+    def _update_stuck(self) -> None:
         """A job becomes stuck by time alone: then it gets a new key, too."""
         stuck_ids = {key for key in self._waiting if (row := self._rows.get(key)) and stuck(row, self._now)}
         if new := stuck_ids - self._stuck:
             self._change(new)
         self._stuck, self.stuck_count = stuck_ids, len(stuck_ids)
-        told = [row for row in map(self._rows.get, stuck_ids) if row and row.reason]
-        self.stuck_reason = min(told, key=lambda row: row.since).reason if told else ""
+        with_reason = [row for row in map(self._rows.get, stuck_ids) if row and row.reason]
+        self.stuck_reason = min(with_reason, key=lambda row: row.since).reason if with_reason else ""
 
 
 class JobWindow:

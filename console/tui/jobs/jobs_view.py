@@ -148,9 +148,9 @@ class JobsView:
         offset = max(0, self.top - before) // WINDOW_STEP * WINDOW_STEP
         return GetWindow(self.filter, self.sort, self.descending, self.manager, offset, WINDOW_ROWS)
 
-    def show_window(self, asked: GetWindow, window: Window) -> None:
-        """Take in the answer to `asked`; one that somebody no longer wants is left aside."""
-        if (asked.filter, asked.sort, asked.descending, asked.manager) != (
+    def show_window(self, request: GetWindow, window: Window) -> None:
+        """Take in the answer to `request`; one that somebody no longer wants is left aside."""
+        if (request.filter, request.sort, request.descending, request.manager) != (
             self.filter,
             self.sort,
             self.descending,
@@ -158,7 +158,7 @@ class JobsView:
         ):
             return
         line = self._line_of_selection()
-        self._window = JobWindow(window, asked.offset)
+        self._window = JobWindow(window, request.offset)
         self.now = max(self.now, window.at)
         if self._awaited is not None:
             self.move_to(self._awaited)
@@ -230,14 +230,6 @@ class JobsView:
         if not 0 <= line < self.height or self.top + line >= self.matching:
             return False
         self.move_to(self.top + line)
-        return True
-
-    def select_id(self, task_id: str) -> bool:
-        """Select that job; False when it isn't in the list."""
-        index = self.jobs.index(task_id)
-        if index is None:
-            return False
-        self.move_to(index)
         return True
 
     def scroll(self, by: int) -> None:

@@ -25,7 +25,7 @@ class LogFeed:
         """Of those jobs; empty: of all that run."""
         self._task_ids = task_ids
         self._view.start_over(subject)
-        self.question.soon()
+        self.question.reset()
 
     def name_of(self, task_id: str) -> str:
         """What people call a job: the beginning of its id, which must not be cut off, and its function."""
@@ -42,7 +42,7 @@ class LogFeed:
         if isinstance(answer, LogPage):
             self._view.show(answer, name_of=self.name_of)
             if len(answer.lines) >= PAGE_LINES:
-                self.question.soon()
+                self.question.reset()
         elif isinstance(answer, Refusal):
             self._view.buffer.status = answer.text
             self._view.redraw()

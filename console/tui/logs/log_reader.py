@@ -27,14 +27,14 @@ class LogCursor:
         """When the newest line was written that was there when following ended."""
         self._shown: list[LogEntry] = []
         self._top = 0
-        self._seen = -1
+        self._last_read = -1
         """The newest line that was looked at, whether it fits or not."""
         self._generation = buffer.generation
 
     @property
     def below(self) -> int:
         """Lines of any kind that came since following ended."""
-        return 0 if self.follow else max(0, self.buffer.last_seq - self._seen)
+        return 0 if self.follow else max(0, self.buffer.last_seq - self._last_read)
 
     @property
     def count(self) -> int:
@@ -111,8 +111,8 @@ class LogCursor:
 
     def _catch_up(self, keep: bool = False) -> None:
         """Take in what came; the oldest go with the ring's, unless somebody reads them (`keep`)."""
-        self._shown += filter(self._fits, self.buffer.after(self._seen))
-        self._seen = max(self._seen, self.buffer.last_seq)
+        self._shown += filter(self._fits, self.buffer.after(self._last_read))
+        self._last_read = max(self._last_read, self.buffer.last_seq)
         gone = bisect_left(self._shown, self.buffer.first_seq, key=lambda entry: entry.seq)
         if keep:
             gone = min(gone, self._top)
@@ -123,15 +123,15 @@ class LogCursor:
         top = self._shown[self._top].seq if self._shown and self._top < len(self._shown) else 0
         if not self.follow:
             held = {entry.seq: entry for entry in self._shown}
-            held.update((entry.seq, entry) for entry in self.buffer if entry.seq <= self._seen)
+            held.update((entry.seq, entry) for entry in self.buffer if entry.seq <= self._last_read)
             self._shown = [held[seq] for seq in sorted(held) if self._fits(held[seq])]
             self._to(bisect_left(self._shown, top, key=lambda entry: entry.seq))
             return
-        self._shown, self._seen = [], -1
+        self._shown, self._last_read = [], -1
         self._catch_up()
 
     def _start_over(self) -> None:
-        self._shown, self._seen, self._top = [], -1, 0
+        self._shown, self._last_read, self._top = [], -1, 0
         self.follow, self.paused_at = True, None
         self._catch_up()
 

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from console import format
 from console.tui.actions import ACTIONS, Action, ActionScope, in_scope
-from console.tui.keymap import shown
+from console.tui.keymap import key_label
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.key_bar import Hint, KeyBar
@@ -73,7 +73,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def read_now(self) -> None:
         """Ask everything anew."""
         for question in self.questions():
-            question.soon()
+            question.reset()
 
     def show(self) -> None:
         """Give the panes what is known now."""
@@ -127,7 +127,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
                 self.show()
             now = self.state.clock()
             for question in self.questions():
-                question.look(now)
+                question.poll(now)
         self._show_bars()
 
     def show_all(self) -> None:
@@ -164,9 +164,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             prompt.close()
         self.mount(Prompt(question, back_to=self.focused), before=self.key_bar)
 
-    def takes_for_prompt(self, key: events.Key) -> bool:
+    def offer_to_prompt(self, key: events.Key) -> bool:
         """Whether a key that nothing else has used yet belongs to a prompt that has just been opened."""
-        return any(prompt.takes(key) for prompt in self.query(Prompt))
+        return any(prompt.accept(key) for prompt in self.query(Prompt))
 
     def on_descendant_focus(self) -> None:
         self._second = 0  # other keys are listened to now: the bar tells them at the next beat
@@ -181,7 +181,7 @@ def keys_of(screen: Screen[None]) -> dict[str, list[str]]:
     keys: dict[str, list[str]] = {}
     for key, active in screen.active_bindings.items():
         if active.binding.id:
-            keys.setdefault(active.binding.id, []).append(shown(key))
+            keys.setdefault(active.binding.id, []).append(key_label(key))
     return keys
 
 
@@ -189,7 +189,7 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
     """`now`: time of day."""
     source = state.source
     mode = "READ-WRITE" if source.may_control else "READ-ONLY"
-    heard = source.mirror.snapshot is not None
+    has_snapshot = source.mirror.snapshot is not None
     regions = sorted({manager.region for manager in state.managers})
     managers = state.view.manager or (state.managers[0].name if len(state.managers) == 1 else "")
     return BarState(
@@ -198,7 +198,7 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
         manager=managers or (f"{len(state.managers)} managers" if state.managers else ""),
         engine=state.engine_name,
         link=source.link,
-        age_s=state.clock() - source.mirror.received_at if heard else None,
+        age_s=state.clock() - source.mirror.received_at if has_snapshot else None,
         mode=mode,
         note=_note(state),
         clock_at=now,

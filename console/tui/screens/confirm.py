@@ -9,7 +9,7 @@ from typing import Final
 from console import format
 from console.tui.drawing.glyphs import LOOKS, Glyphs
 from console.tui.drawing.spans import clean
-from console.tui.screens.dialog import GLUE, Dialog, Option, facts
+from console.tui.screens.dialog import GLUE, Dialog, Option, fact_lines
 from console.tui.state import ConsoleState
 from engine.telemetry.schema.messages import JobRow, JobState
 
@@ -36,7 +36,7 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
     signs = "   ".join(
         f"{state.glyphs.of(each)}{GLUE}{states[each]}{GLUE}{each.value}" for each in LOOKS if states[each]
     )
-    told = {
+    facts = {
         "manager": clean(managers),
         "states": signs,
         "jobs": _names(rows, state.glyphs),
@@ -44,7 +44,7 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
         "API": _calls(states, state.glyphs),
         "changed": _moved(state),
     }
-    return facts(told)
+    return fact_lines(facts)
 
 
 def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
@@ -81,9 +81,9 @@ def _moved(state: ConsoleState) -> str:
 def confirm_drain(state: ConsoleState) -> Dialog[bool]:
     used = sum(manager.slots_used for manager in state.shown_managers)
     names = ", ".join(manager.manager for manager in state.shown_managers)
-    told = {
+    facts = {
         "managers": clean(names),
         "effect": f"nothing more is started; {format.count(used)} under way may finish, then the engine ends",
         "API": "none: tasks that wait go back to the scheduler",
     }
-    return Dialog("drain?", facts(told), [Option("y", "Drain", True, dangerous=True)])
+    return Dialog("drain?", fact_lines(facts), [Option("y", "Drain", True, dangerous=True)])

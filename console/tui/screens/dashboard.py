@@ -50,7 +50,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         self.zoomed: Pane | None = None
         self.trend = state.preferences.trend if state.preferences.trend in TREND_WINDOWS else TREND_WINDOWS[0]
         self._trends: Trends | None = None
-        self._asked_window: GetWindow | None = None
+        self._requested_window: GetWindow | None = None
         self._feed = LogFeed(state, self.logs)
         source = state.source
         self._ask_trends = PolledRequest(source, self._trends_request, self._take_trends, TREND_PERIOD_S)
@@ -90,7 +90,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         self._show_alert()
         if self._wanted_window != (wanted := view.wanted_window()):
             self._wanted_window = wanted
-            self._ask_window.soon()
+            self._ask_window.reset()
 
     def _show_alert(self) -> None:
         view, own = self.state.view, self.state.own
@@ -116,12 +116,12 @@ class Dashboard(JobsActions, ConsoleScreen):
             self.show()
 
     def _window_request(self) -> GetWindow | None:
-        self._asked_window = self.state.view.wanted_window()
-        return self._asked_window
+        self._requested_window = self.state.view.wanted_window()
+        return self._requested_window
 
     def _take_window(self, answer: Answer) -> None:
-        if isinstance(answer, Window) and self._asked_window is not None:
-            self.state.view.show_window(self._asked_window, answer)
+        if isinstance(answer, Window) and self._requested_window is not None:
+            self.state.view.show_window(self._requested_window, answer)
             self.show()
 
     # ---- moving
@@ -192,7 +192,7 @@ class Dashboard(JobsActions, ConsoleScreen):
     def set_trend(self, window: str) -> None:
         self.trend, self._trends = window, None
         self.console.remember(trend=window)
-        self._ask_trends.soon()
+        self._ask_trends.reset()
         self.notify(f"trends of the last {window}")
 
     def action_follow(self) -> None:

@@ -108,11 +108,11 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         self.dismiss(None)
 
 
-def facts(told: Mapping[str, str]) -> list[str]:
+def fact_lines(facts: Mapping[str, str]) -> list[str]:
     """Labels and what there is to say; too long a text goes on below itself."""
     lines = (
         wrap(f"{label:{LABEL}}{text}", TEXT_CELLS, subsequent_indent=" " * LABEL, break_on_hyphens=False)
-        for label, text in told.items()
+        for label, text in facts.items()
         if text
     )
     return [part.replace(GLUE, " ") for line in lines for part in line]

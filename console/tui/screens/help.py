@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from console.tui.actions import BY_ID, ActionScope
-from console.tui.keymap import shown
+from console.tui.keymap import key_label
 from console.tui.screens.base import ConsoleScreen
 
 KEY_CELLS: Final = 13
@@ -50,7 +50,7 @@ class HelpScreen(ModalScreen[None], inherit_bindings=False):
 def help_text(screen: ConsoleScreen) -> str:
     """The keys of the screen's scope first, then those that work everywhere, then how filters are written."""
     by_scope: dict[ActionScope, list[str]] = {screen.scope: [], ActionScope.EVERYWHERE: []}
-    for id, (keys, enabled) in _listened(screen).items():
+    for id, (keys, enabled) in _keys_by_action(screen).items():
         action = BY_ID[id]
         place = ActionScope.EVERYWHERE if action.scope is ActionScope.EVERYWHERE else screen.scope
         note = "" if enabled else "  (not now: read-only, or the engine is out of reach)"
@@ -64,12 +64,12 @@ def _folded(keys: str, text: str) -> list[str]:
     return wrap(f"  {keys:{KEY_CELLS}} {text}", TEXT_CELLS, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _listened(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
+def _keys_by_action(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
     found: dict[str, tuple[list[str], bool]] = {}
     for key, active in screen.active_bindings.items():
         id = active.binding.id
         if id is not None and id in BY_ID:
-            found.setdefault(id, ([], active.enabled))[0].append(shown(key))
+            found.setdefault(id, ([], active.enabled))[0].append(key_label(key))
     return {id: found[id] for id in BY_ID if id in found}
 
 

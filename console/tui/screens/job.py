@@ -75,7 +75,7 @@ class JobScreen(ConsoleScreen):
 
     def show(self) -> None:
         self.state.view.refresh(self.state.mirror)
-        record, stale = self._known(), self.state.stale
+        record, stale = self._latest_record(), self.state.stale
         if record is None:
             self._show_nothing()
             return
@@ -93,7 +93,7 @@ class JobScreen(ConsoleScreen):
         for pane, title in ((self.payload, "payload"), (self.attempts, "attempts"), (self.described, DESCRIBED)):
             pane.show([], title=title)
 
-    def _known(self) -> JobRecord | None:
+    def _latest_record(self) -> JobRecord | None:
         """What was told, or at least the table's row."""
         if self.record is not None:
             return self.record
@@ -141,11 +141,11 @@ class JobScreen(ConsoleScreen):
         self.notify(f"{text} {copy(text, self.app.copy_to_clipboard)}", markup=False)
 
     def action_copy_all(self) -> None:
-        if record := self._known():
+        if record := self._latest_record():
             self.notify(f"JSON {copy(record_as_json(record), self.app.copy_to_clipboard)}", markup=False)
 
     def action_export(self) -> None:
-        if record := self._known():
+        if record := self._latest_record():
             self.console.export(f"job-{format.short_id(self.task_id)}", {"json": record_as_json(record)})
 
     def action_cancel(self) -> None:

@@ -16,7 +16,7 @@ from console.tui.screens.confirm_stack import (
     living_jobs,
 )
 from console.tui.screens.dialog import Dialog
-from console.tui.stack.aws_commands import telling_command
+from console.tui.stack.aws_commands import describe_command
 from console.tui.stack.model import Provisioning
 from console.tui.stack.run import Run, RunOutcome
 from console.tui.widgets.resource_table import ResourceTable
@@ -44,13 +44,13 @@ class StackActions(ConsoleScreen):
         self._copy(resource.arn if resource else "", "no ARN is known of it")
 
     def action_copy_cli(self) -> None:
-        resource, known = self.table.chosen, self.provisioning
-        told = (
-            telling_command(resource.kind, resource.name, known.entry.region)
-            if resource and known and known.entry
+        resource, stack = self.table.chosen, self.provisioning
+        command = (
+            describe_command(resource.kind, resource.name, stack.entry.region)
+            if resource and stack and stack.entry
             else ""
         )
-        self._copy(told, "there is no command of the AWS CLI for it")
+        self._copy(command, "there is no command of the AWS CLI for it")
 
     def _copy(self, text: str, otherwise: str) -> None:
         text = clean(text)
@@ -67,30 +67,30 @@ class StackActions(ConsoleScreen):
 
     def _run(self, name: str) -> None:
         """Asks first, and begins what was agreed to; says why when it can't be."""
-        known = self.provisioning
-        if known is None or (why := known.why_not(name)):
-            self.notify(ELSEWHERE if known is None else why, severity="warning", markup=False)
+        stack = self.provisioning
+        if stack is None or (why := stack.why_not(name)):
+            self.notify(ELSEWHERE if stack is None else why, severity="warning", markup=False)
             return
 
         def go_on(sure: bool | None) -> None:
-            if sure and not known.why_not(name):
-                work: WorkType[None] = partial(_carry_out, self.console, known, known.begin(name))
+            if sure and not stack.why_not(name):
+                work: WorkType[None] = partial(_carry_out, self.console, stack, stack.begin(name))
                 self.app.run_worker(work, group="run")
 
-        self.app.push_screen(self._question(name, known), go_on)
+        self.app.push_screen(self._question(name, stack), go_on)
 
-    def _question(self, name: str, known: Provisioning) -> Dialog[bool]:
-        entry = known.entry
+    def _question(self, name: str, stack: Provisioning) -> Dialog[bool]:
+        entry = stack.entry
         assert entry is not None
-        if name == "provision" and known.provision is not None:
-            return confirm_provision(entry, known.provision, known.image)
-        if name == "cleanup" and known.cleanup is not None:
-            return confirm_cleanup(entry, known.cleanup, living_jobs(self.state.managers, entry))
+        if name == "provision" and stack.provision is not None:
+            return confirm_provision(entry, stack.provision, stack.image)
+        if name == "cleanup" and stack.cleanup is not None:
+            return confirm_cleanup(entry, stack.cleanup, living_jobs(self.state.managers, entry))
         return confirm_build(entry)
 
     def action_stop_run(self) -> None:
-        known = self.provisioning
-        run = known.run if known else None
+        stack = self.provisioning
+        run = stack.run if stack else None
         if run is None or not run.running:
             self.notify("nothing is under way")
             return
@@ -103,9 +103,9 @@ class StackActions(ConsoleScreen):
         self.app.push_screen(confirm_stop(run), go_on)
 
 
-async def _carry_out(console: Console, known: Provisioning, run: Run) -> None:
+async def _carry_out(console: Console, stack: Provisioning, run: Run) -> None:
     """Its end is told wherever one is by then."""
-    await known.carry_out(run)
+    await stack.carry_out(run)
     text = f"{run.name} {run.outcome.value}" + (f": {clean(run.error)}" if run.error else "")
     severities = {RunOutcome.FAILED: "error", RunOutcome.STOPPED: "warning"}
     console.notify(text, severity=severities.get(run.outcome, "information"), markup=False)  # type: ignore[arg-type]

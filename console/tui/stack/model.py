@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from console.tui.stack.process import PROGRAM, answer, image_words, place_at, place_words, spec_words
+from console.tui.stack.process import PROGRAM, image_options, locate_stack, read_output, spec_options, stack_options
 from console.tui.stack.run import Run, RunOutcome
 from console.tui.stack.schema import (
     LiveReport,
@@ -41,7 +41,7 @@ NOTHING: Final = "nothing provisioned: `scaler-batch plan` shows what would be"
 Report = TypeVar("Report")
 
 
-def place_of(entry: StackEntry) -> tuple[str, str, str]:
+def stack_key(entry: StackEntry) -> tuple[str, str, str]:
     return entry.account, entry.region, entry.prefix
 
 
@@ -64,7 +64,7 @@ class Provisioning:
         self.run: Run | None = None
         self.image = ""
         """What `build-image` made last, for the next provisioning."""
-        self._place = place_at("")
+        self._location = locate_stack("")
         self._reader = object()
 
     @property
@@ -113,37 +113,37 @@ class Provisioning:
 
     async def _read_entry(self, managers: Sequence[ManagerView]) -> None:
         """The first of `managers` that has a saved stack decides which it is."""
-        self._place = place_at(managers[0].endpoint if managers else "")
+        self._location = locate_stack(managers[0].endpoint if managers else "")
         saved = await self._ask(Part.SAVED, lambda text: read_report(text, Saved), "show", JSON)
         if saved is None:
             return
         self.read_at = self._clock()
         for manager in managers:
             if entry := entry_of(saved.entries, manager.region, manager.queue):
-                self._place = place_at(manager.endpoint)
+                self._location = locate_stack(manager.endpoint)
                 self._choose(entry)
                 return
         self._choose(None)
 
     def _choose(self, entry: StackEntry | None) -> None:
-        if entry is None or self.entry is None or place_of(entry) != place_of(self.entry):
+        if entry is None or self.entry is None or stack_key(entry) != stack_key(self.entry):
             self.live = self.provision = self.cleanup = None
             self.image = ""
         self.entry = entry
 
     async def _read_stack(self, entry: StackEntry) -> None:
-        place = place_words(entry)
-        live = await self._ask(Part.LIVE, lambda text: read_report(text, LiveReport), "show", "--live", JSON, *place)
+        options = stack_options(entry)
+        live = await self._ask(Part.LIVE, lambda text: read_report(text, LiveReport), "show", "--live", JSON, *options)
         self.live = live or self.live
-        provision = await self._ask(Part.PROVISION, read_plan, "plan", JSON, *spec_words(entry, self.image))
+        provision = await self._ask(Part.PROVISION, read_plan, "plan", JSON, *spec_options(entry, self.image))
         self.provision = provision or self.provision
-        cleanup = await self._ask(Part.CLEANUP, read_plan, "plan", "--destroy", JSON, *place)
+        cleanup = await self._ask(Part.CLEANUP, read_plan, "plan", "--destroy", JSON, *options)
         self.cleanup = cleanup or self.cleanup
 
     async def _ask(self, part: Part, read: Callable[[bytes], Report], *words: str) -> Report | None:
         self._now_reads(part)
         try:
-            return read(await answer(self._program, words, self._place))
+            return read(await read_output(self._program, words, self._location))
         except EngineError as error:
             self.errors[part] = str(error)
             return None
@@ -154,12 +154,12 @@ class Provisioning:
         """A run of `provision`, `cleanup` or `build-image` on the stack that was read; `carry_out` starts it."""
         assert self.entry is not None
         words = {
-            "provision": ("--yes", *spec_words(self.entry, self.image)),
-            "cleanup": ("--yes", *place_words(self.entry)),
-            "build-image": image_words(self.entry),
+            "provision": ("--yes", *spec_options(self.entry, self.image)),
+            "cleanup": ("--yes", *stack_options(self.entry)),
+            "build-image": image_options(self.entry),
         }
-        command = (*self._program, name, JSON, *words[name], *self._place.words(name))
-        self.run = Run(name, command, self._place.environ, self._clock, self._changed)
+        command = (*self._program, name, JSON, *words[name], *self._location.options(name))
+        self.run = Run(name, command, self._location.environ, self._clock, self._changed)
         self._changed()
         return self.run
 

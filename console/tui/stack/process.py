@@ -32,14 +32,14 @@ ENDING: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 
 """Signals, and the seconds that each is given: an interrupted run saves how far it came."""
 
 
-def place_words(entry: StackEntry) -> tuple[str, ...]:
+def stack_options(entry: StackEntry) -> tuple[str, ...]:
     """Which stack is meant."""
     return "--region", entry.region, "--prefix", entry.prefix
 
 
-def spec_words(entry: StackEntry, image: str = "") -> tuple[str, ...]:
+def spec_options(entry: StackEntry, image: str = "") -> tuple[str, ...]:
     """What asks for the stack as it was asked for before, on another `image` if one is given."""
-    asked: dict[str, object] = {
+    options: dict[str, object] = {
         "--image": image or entry.image,
         "--vcpus": entry.vcpus,
         "--memory": entry.memory,
@@ -54,16 +54,16 @@ def spec_words(entry: StackEntry, image: str = "") -> tuple[str, ...]:
         "--expiry-days": entry.expiry_days,
         "--runnable-limit": entry.runnable_limit_minutes,
     }
-    given = [word for flag, value in asked.items() if value not in (None, "") for word in (flag, str(value))]
-    return *place_words(entry), *given, *(("--spot",) if entry.spot else ())
+    given = [word for flag, value in options.items() if value not in (None, "") for word in (flag, str(value))]
+    return *stack_options(entry), *given, *(("--spot",) if entry.spot else ())
 
 
-def image_words(entry: StackEntry) -> tuple[str, ...]:
+def image_options(entry: StackEntry) -> tuple[str, ...]:
     """What asks for an image that runs on the stack's instances."""
     from provisioner.stack.instance_types import architecture
 
     processor = architecture(entry.instance_types) if entry.instance_types else None
-    return *place_words(entry), *(("--platform", f"linux/{processor}") if processor else ())
+    return *stack_options(entry), *(("--platform", f"linux/{processor}") if processor else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class StackLocation:
     stack: LocalStack | None = None
     """None: in the current folder, as the commands have it by default."""
 
-    def words(self, command: str) -> tuple[str, ...]:
+    def options(self, command: str) -> tuple[str, ...]:
         """The files that `command` reads and writes."""
         if self.stack is None or command == "build-image":
             return ()
@@ -82,7 +82,7 @@ class StackLocation:
         return (*config, "--env-file", str(self.stack.env_file)) if command in WRITING else config
 
 
-def place_at(endpoint: str) -> StackLocation:
+def locate_stack(endpoint: str) -> StackLocation:
     """Of an engine's AWS: a stand-in must not be taken for the real one, nor the other way round."""
     if stack := find_local_stack(endpoint):
         others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -91,22 +91,24 @@ def place_at(endpoint: str) -> StackLocation:
     return StackLocation({**environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else environ)
 
 
-async def answer(program: Sequence[str], words: Sequence[str], place: StackLocation) -> bytes:
+async def read_output(program: Sequence[str], words: Sequence[str], location: StackLocation) -> bytes:
     """What a command that only reads prints. Raises `EngineError` with its last words when it fails."""
-    process = await start_child((*program, *words, *place.words(words[0])), place.environ, stdout=PIPE, stderr=PIPE)
+    process = await start_child(
+        (*program, *words, *location.options(words[0])), location.environ, stdout=PIPE, stderr=PIPE
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        text, last = await asyncio.gather(_all_of(process.stdout), last_line(process.stderr))
+        text, last = await asyncio.gather(_read_all(process.stdout), read_last_line(process.stderr))
         code = await process.wait()
     finally:
-        await end_now(process)
+        await kill_group(process)
     if code or not text.strip():
         raise EngineError(last or f"scaler-batch {words[0]} ended with exit code {code} and said nothing")
     return text
 
 
-async def lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def read_lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """One after the other as they come, empty and endless ones left out."""
     rest, endless = b"", False
     while chunk := await stream.read(_CHUNK):
@@ -121,16 +123,16 @@ async def lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
         yield rest
 
 
-async def last_line(stream: asyncio.StreamReader) -> str:
+async def read_last_line(stream: asyncio.StreamReader) -> str:
     """Of what is said on standard error: by the house's rule one sentence that tells what is wrong."""
     tail = b""
     while chunk := await stream.read(_CHUNK):
         tail = (tail + chunk)[-_TAIL:]
-    said = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
-    return clean(said[-1]).removeprefix("scaler-batch: ") if said else ""
+    spoken = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
+    return clean(spoken[-1]).removeprefix("scaler-batch: ") if spoken else ""
 
 
-async def end_gently(process: Process) -> None:
+async def end_gracefully(process: Process) -> None:
     """Ask, ask again, and then end it."""
     for number, seconds in ENDING:
         signal_group(process, number)
@@ -138,14 +140,14 @@ async def end_gently(process: Process) -> None:
             return
 
 
-async def end_now(process: Process) -> None:
+async def kill_group(process: Process) -> None:
     """Nothing is left of it, and of what it started."""
     if process.returncode is None:
         signal_group(process, signal.SIGKILL)
         await process.wait()
 
 
-async def _all_of(stream: asyncio.StreamReader) -> bytes:
+async def _read_all(stream: asyncio.StreamReader) -> bytes:
     text = b""
     while chunk := await stream.read(_CHUNK):
         text += chunk

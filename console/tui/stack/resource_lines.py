@@ -125,7 +125,7 @@ def _nothing(run: Run) -> list[Line]:
 
 def _step(step: RunStep, now: float, cells: int, running: bool) -> Iterator[Line]:
     event = step.event
-    took = (now if running and step.under_way else step.told) - step.began
+    took = (now if running and step.under_way else step.updated) - step.began
     role = "accent" if step.under_way else STATES.get(event.state, "text")
     head = f" {format.clock(step.began)} "
     named = event.name if event.kind == IMAGE else f"{event.action} {event.kind} {event.name}"

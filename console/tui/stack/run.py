@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from console.processes.children import signal_group, start_child
-from console.tui.stack.process import end_gently, end_now, last_line, lines
+from console.tui.stack.process import end_gracefully, kill_group, read_last_line, read_lines
 from console.tui.stack.schema import (
     DoneEvent,
     Event,
@@ -43,7 +43,7 @@ class RunStep:
 
     event: StepEvent
     began: float
-    told: float
+    updated: float
 
     @property
     def under_way(self) -> bool:
@@ -107,31 +107,31 @@ class Run:
         if self.stopping:  # it was stopped before it had begun
             signal_group(process, signal.SIGINT)
         try:
-            _, last = await asyncio.gather(self._listen(process.stdout), last_line(process.stderr))
+            _, last = await asyncio.gather(self._listen(process.stdout), read_last_line(process.stderr))
             return await process.wait(), last
         finally:
-            await end_now(process)
+            await kill_group(process)
 
     async def stop(self) -> None:
         """As Ctrl-C would: what is under way is left where it is, and a next run goes on from there."""
         self.stopping = True
         self._changed()
         if self._process is not None:
-            await end_gently(self._process)
+            await end_gracefully(self._process)
         await self._finished.wait()
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
-        async for line in lines(stream):
+        async for line in read_lines(stream):
             try:
-                self.take(read_event(line))
+                self.apply(read_event(line))
             except EngineError as error:
                 self.error = str(error)
 
-    def take(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         """What was told."""
         now = self._clock()
         if isinstance(event, StepEvent):
-            self._take_step(event, now)
+            self._apply_step(event, now)
         elif isinstance(event, LineEvent):
             self.entries.append(RunOutput(now, event.text))
         elif isinstance(event, PlanReport):
@@ -142,10 +142,10 @@ class Run:
             self.error = event.error
         self._changed()
 
-    def _take_step(self, event: StepEvent, now: float) -> None:
+    def _apply_step(self, event: StepEvent, now: float) -> None:
         for step in reversed(self.steps):
             if step.under_way and (step.event.kind, step.event.name) == (event.kind, event.name):
-                step.event, step.told = event, now
+                step.event, step.updated = event, now
                 return
         self.entries.append(RunStep(event, now, now))
 

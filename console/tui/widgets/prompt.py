@@ -79,7 +79,7 @@ class Prompt(Horizontal):
             for key in self._typed_ahead:
                 self._type(key)
 
-    def takes(self, key: events.Key) -> bool:
+    def accept(self, key: events.Key) -> bool:
         """Whether `key` was meant for this prompt and typed before it could listen, as over a slow line: then it has
         it now."""
         if self._left or (self._ready_at is not None and key.time > self._ready_at):

@@ -75,12 +75,12 @@ class QuotaPane(TotalsPane):
         sign, role = mark(quota)
         share = f"{sign if sign != 'THR' else ''}{self._percent(quota)}"
         with_source = width >= SOURCE_FROM
-        told = figures(quota) + (f" {quota.unit}" if with_source and not quota.unit.startswith("/") else "")
+        amounts = figures(quota) + (f" {quota.unit}" if with_source and not quota.unit.startswith("/") else "")
         cells = min(MAX_BAR, max(MIN_BAR, width - room - FIGURES - 9 - (SOURCE if with_source else 0)))
         spans: list[Span] = [(label, "text")]
         spans += self._bar(quota, cells, role)
         spans += [(fit("THR" if sign == "THR" else share, 6, right=True), role if sign else "text")]
-        spans += [(fit(told, FIGURES + (8 if with_source else 0), right=True), "text")]
+        spans += [(fit(amounts, FIGURES + (8 if with_source else 0), right=True), "text")]
         if with_source:
             spans.append((f"  {self._source(quota)}", "muted"))
         return tuple(spans)

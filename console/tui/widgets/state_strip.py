@@ -116,14 +116,14 @@ class StateStrip(Pane):
     def _one_line(self, width: int) -> Line:
         """The first way of saying it that fits; the last one is cut."""
         line: Line = EMPTY
-        for count, states in self._ways():
+        for count, states in self._variants():
             for gap in ("  ", " "):
                 line = self._codes(count, states, gap)
                 if line_width(line) <= width:
                     return line
         return line
 
-    def _ways(self) -> list[tuple[Callable[[float | None], str], list[JobState]]]:
+    def _variants(self) -> list[tuple[Callable[[float | None], str], list[JobState]]]:
         every = list(LOOKS)
         some = [state for state in every if state not in RARE or self._number(state) != 0]
         few = [state for state in every if self._number(state) != 0]
@@ -132,10 +132,10 @@ class StateStrip(Pane):
     def _codes(self, count: Callable[[float | None], str], states: Iterable[JobState], gap: str) -> Line:
         spans: list[Span] = []
         for state in states:
-            look, number = LOOKS[state], self._number(state)
+            style, number = LOOKS[state], self._number(state)
             spans += [
                 (" " if not spans else gap, ""),
-                (look.code if self.glyphs.ascii else self.glyphs.of(state) + look.code, look.role),
+                (style.code if self.glyphs.ascii else self.glyphs.of(state) + style.code, style.role),
             ]
             spans.append((f" {count(number)}", "strong" if number else "muted"))
             if self._is_stuck(state):

@@ -32,9 +32,9 @@ def timeline(record: JobRecord, now: float, width: int, glyphs: Glyphs = UNICODE
 def _line(
     step: Transition, stay: float | None, begun: float, longest: float, cells: int, living: bool, glyphs: Glyphs
 ) -> Line:
-    look = LOOKS[step.state]
+    style = LOOKS[step.state]
     spans: list[Span] = [(f" {format.clock(step.at)}  ", "muted")]
-    spans.append((fit(f"{glyphs.of(step.state)} {step.state.value}", WORD), look.role))
+    spans.append((fit(f"{glyphs.of(step.state)} {step.state.value}", WORD), style.role))
     spans.append((fit(f"+{format.span(begun)}", 9, right=True) + "  ", "muted"))
     if stay is None:
         spans.append((fit("end", 8) + " " * cells, "muted"))
@@ -42,7 +42,7 @@ def _line(
         length = 0 if longest <= 0 else max(1, round(stay / longest * cells))
         sign = glyphs.cursor if living else glyphs.bar_steps[-1]
         bar = glyphs.bar_steps[-1] * (length - 1) + sign if length and cells else ""
-        spans += [(fit(format.span(stay), 8), "text"), (fit(bar, cells), look.role)]
+        spans += [(fit(format.span(stay), 8), "text"), (fit(bar, cells), style.role)]
     if step.note:
         spans.append((f"  {clean(step.note)}", "text"))
     return tuple(spans)

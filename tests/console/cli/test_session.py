@@ -253,7 +253,7 @@ def test_drain_says_what_it_did(engine: StandIn) -> None:
 def test_keys_are_made_from_the_command_line(tmp_path: Path) -> None:
     folder, file = tmp_path / "keys", tmp_path / "anna.json"
     assert run("keys", "engine", "--out", str(folder)).code == 0
-    made = run("keys", "client", "anna", "--role", "view", "--engine", str(folder), "--out", str(file), "--json")
+    made = run("keys", "client", "anna", "--role", "view", "--engine-keys", str(folder), "--out", str(file), "--json")
     assert made.value["role"] == "view"
     assert file.stat().st_mode & 0o777 == 0o600
     again = run("keys", "engine", "--out", str(folder))

@@ -10,7 +10,7 @@ import pytest
 from console.tui.actions import ACTIONS, BY_ID, ActionScope, in_scope
 from console.tui.app import ConsoleApp
 from console.tui.go_to import go_to, run_action
-from console.tui.keymap import checked, is_forbidden
+from console.tui.keymap import checked_keymap, is_forbidden
 from console.tui.preferences import Preferences
 from console.tui.screens.base import SMALLEST
 from console.tui.screens.help import help_text
@@ -132,7 +132,7 @@ async def test_a_persons_keymap_holds() -> None:
 )
 def test_a_keymap_that_cannot_be_is_refused_with_a_reason(keymap: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        checked(keymap)
+        checked_keymap(keymap)
 
 
 async def test_any_sequence_of_sizes_leaves_the_same_choice() -> None:
