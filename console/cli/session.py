@@ -1,4 +1,4 @@
-"""What commands for a running engine share: their options, the connection, and answers that are sure to be ones.
+"""Session with a running engine: the options that name it, the connection, checked answers.
 
 Everything heavy is imported when a command runs, so that `--help` stays quick.
 """
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @contextmanager
 def connect(engine: str | None, keys: Path | None, *, control: bool = False) -> Iterator[TelemetryClient]:
-    """A client of the engine that is meant. Raises `EngineError`."""
+    """Connect to the engine that is meant, for the block. Raises `EngineError`."""
     from engine.telemetry.client.client import TelemetryClient
     from engine.telemetry.endpoints import find_endpoint
     from engine.telemetry.keys import ClientKeys
@@ -60,7 +60,7 @@ def connect(engine: str | None, keys: Path | None, *, control: bool = False) -> 
 
 
 def call_engine(client: TelemetryClient, request: Request, expected: type[T]) -> T:
-    """The engine's answer. Raises `EngineError` with its words when it refuses."""
+    """Send a request and return its answer. Raises `EngineError` with the engine's words when it refuses."""
     from engine.telemetry.schema.messages import Refusal
 
     found = client.call(request)
@@ -74,7 +74,7 @@ def call_engine(client: TelemetryClient, request: Request, expected: type[T]) ->
 
 
 def check_query(filter: str, sort: str = "urgency") -> None:
-    """Raises `ConfigError` for a filter or an order that makes no sense."""
+    """Raise `ConfigError` for an unknown order or a filter that can't be parsed."""
     from engine.telemetry.schema.query import QueryError, parse_filter, sort_key
 
     try:
@@ -85,7 +85,7 @@ def check_query(filter: str, sort: str = "urgency") -> None:
 
 
 def find_tasks(client: TelemetryClient, beginnings: Iterable[str]) -> list[JobRow]:
-    """The one task that each of them begins. Raises `EngineError`."""
+    """Find the one task that each prefix begins. Raises `EngineError`, `ConfigError` when several do."""
     return [_find_task(client, beginning.lower()) for beginning in beginnings]
 
 
@@ -101,7 +101,7 @@ def _find_task(client: TelemetryClient, beginning: str) -> JobRow:
 
 
 def fetch_rows(client: TelemetryClient, filter: str, manager: str) -> list[JobRow]:
-    """Every row that fits, asked for window by window."""
+    """Fetch every row that fits, window by window."""
     from engine.telemetry.schema.messages import GetWindow, Window
 
     rows: dict[str, JobRow] = {}

@@ -1,4 +1,4 @@
-"""The dashboard as plain text, once: for pipes, scripts and terminals that can't draw."""
+"""Plain-text view of an engine, printed once: for pipes, scripts and terminals that can't draw."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_URGENT: Final = 20
 
 
 def print_once(engine: str | None, keys: Path | None) -> None:
-    """What the engine does and its most urgent jobs. Raises `EngineError`."""
+    """Print the engine's status and its most urgent jobs. Raises `EngineError`."""
     with connect(engine, keys) as client:
         state = call_engine(client, GetFullState(), FullState)
         jobs = call_engine(client, GetWindow(limit=MOST_URGENT), Window)

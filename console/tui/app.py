@@ -1,4 +1,4 @@
-"""The console as a Textual app: one beat that polls the source, the places one can be, and what works everywhere."""
+"""Textual app of the console: polls the source ten times a second, opens and leaves screens, owns global actions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
 
 
 class ConsoleApp(App[Quit], inherit_bindings=False):
-    """Runs over any source. Its result says how it was left; its return code is 128 + n after signal n."""
+    """Console over any source. Its result says how it was left; its return code is 128 + n after signal n."""
 
     CSS_PATH = "console.tcss"
     TITLE = "scaler-batch"
@@ -52,7 +52,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.dashboard = first(state)
         self.animation_level = "none"
         self._behind: Callable[[], ConsoleScreen] | None = None
-        """The place that was left last."""
+        """Makes the screen that was left last."""
         self._requested_end: Quit | None = None
         self._mouse_is_ours = True
         for theme in THEMES.values():
@@ -60,6 +60,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.theme = state.preferences.theme if state.preferences.theme in THEMES else "dark"
 
     def on_mount(self) -> None:
+        """Bind signals and keys, show the dashboard and start polling."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._end_by, number)
@@ -87,11 +88,12 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     @property
     def top_screen(self) -> ConsoleScreen:
-        """The full screen on top, be there dialogs over it or not."""
+        """Topmost full screen; dialogs over it don't count."""
         screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
         return next(screens, self.dashboard)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """None, which Textual neither runs nor offers, for an action that needs a writable engine while there is none."""
         if action in NEEDS_WRITE and not self.state.may_write:
             return None
         return True
@@ -103,27 +105,30 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     # ---- places: a screen's module is imported when it is first opened, so that the first picture comes sooner
 
     def home(self) -> None:
-        """To the dashboard."""
+        """Leave every screen above the dashboard."""
         while self.top_screen is not self.dashboard:
             self._leave()
 
     def open_job(self, task_id: str) -> None:
+        """Open the page of one job."""
         from console.tui.screens.job import JobScreen
 
         self._open(lambda: JobScreen(self.state, task_id))
 
     def open_logs(self, task_ids: tuple[str, ...], pattern: str = "") -> None:
+        """Open the log lines of `task_ids` (empty: of all running jobs) that hold `pattern`."""
         from console.tui.screens.logs import LogsScreen
 
         self._open(lambda: LogsScreen(self.state, task_ids, pattern))
 
     def open_why(self, task_id: str = "") -> None:
-        """Of the task whose id begins so; empty: of the queue."""
+        """Open the diagnosis of the task whose id begins with `task_id`; empty: of the queue."""
         from console.tui.screens.why import WhyScreen
 
         self._open(lambda: WhyScreen(self.state, task_id))
 
     def action_resources(self) -> None:
+        """Open the AWS resources."""
         from console.tui.screens.resources import ResourcesScreen
 
         if not isinstance(self.top_screen, ResourcesScreen):
@@ -140,10 +145,12 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.pop_screen()
 
     async def action_back(self) -> None:
+        """Undo the innermost thing on the screen (zoom, filter), or leave the screen."""
         if not self.top_screen.step_back() and self.top_screen is not self.dashboard:
             self._leave()
 
     def action_previous(self) -> None:
+        """Reopen the screen that was left last, or leave this one."""
         if self._behind is not None:
             self._open(self._behind)
         elif self.top_screen is not self.dashboard:
@@ -152,11 +159,13 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     # ---- what works everywhere
 
     def action_help(self) -> None:
+        """Show the keys of the screen."""
         from console.tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.top_screen))
 
     def action_go(self) -> None:
+        """Prompt for a place or a command."""
         from console.tui.go_to import go_to, words
 
         self.top_screen.ask_line(
@@ -164,6 +173,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         )
 
     def action_palette(self) -> None:
+        """Open the command palette."""
         from textual.command import CommandPalette
 
         from console.tui.palette import Commands
@@ -171,12 +181,15 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.push_screen(CommandPalette([Commands], placeholder="what to do"))
 
     def action_next_pane(self) -> None:
+        """Focus the next pane."""
         self.top_screen.focus_next()
 
     def action_previous_pane(self) -> None:
+        """Focus the pane before."""
         self.top_screen.focus_previous()
 
     def action_freeze(self) -> None:
+        """Freeze the picture, or let it go on."""
         if self.state.frozen_at is None:
             self.state.freeze(self.state.time_of_day())
         else:
@@ -184,18 +197,22 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.top_screen.show_all()
 
     def action_read_now(self) -> None:
+        """Send every polled request of the screen again."""
         self.top_screen.read_now()
         self.top_screen.show_all()
 
     def action_theme(self) -> None:
+        """Switch to the next theme."""
         names = list(THEMES)
         self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
 
     def use_theme(self, name: str) -> None:
+        """Switch to a theme and remember it."""
         self.theme = name
         self.remember(theme=name)
 
     async def action_quit(self) -> None:
+        """Leave the console; where something would end with it, after a dialog."""
         from console.tui.screens.confirm_stack import confirm_quit_running
         from console.tui.screens.quit import quit_dialog, quit_local_dialog
 
@@ -232,17 +249,21 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     # ---- what changes the engine and has no key
 
     def action_drain(self) -> None:
+        """Drain the engine, after a dialog."""
         self.control.drain()
 
     def action_concurrency(self) -> None:
+        """Prompt for the bound of jobs under way."""
         self.top_screen.ask_line(Question("jobs under way at most:", self.control.concurrency))
 
     def action_log_level(self) -> None:
+        """Prompt for the engine's log level."""
         self.top_screen.ask_line(Question("log level:", self.control.log_level, words=LEVELS))
 
     # ---- the terminal
 
     def action_mouse(self) -> None:
+        """Leave the mouse to the terminal until a key is pressed."""
         self._take_mouse(False)
         self.notify("the mouse is the terminal's: select and copy; any key takes it back")
 
@@ -253,6 +274,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
             self._driver.flush()
 
     async def on_event(self, event: events.Event) -> None:
+        """Give keys to a prompt that has just been opened, before Textual dispatches them."""
         if isinstance(event, events.Key):
             self._take_mouse(True)
             if event.is_forwarded and self.screen is self.top_screen and self.top_screen.offer_to_prompt(event):
@@ -262,13 +284,13 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     # ---- keeping and taking away
 
     def remember(self, **changes: object) -> None:
-        """A setting that holds from now on."""
+        """Change fields of the preferences and save them."""
         self.state.preferences = msgspec.structs.replace(self.state.preferences, **changes)
         if self.state.preferences_file is not None:
             preferences.save(self.state.preferences_file, self.state.preferences)
 
     def export(self, stem: str, texts: dict[str, str]) -> None:
-        """Files with a time in their names, in the folder that the console was started in."""
+        """Write `texts` by suffix to files with a time in their names, in the export folder."""
         name = f"scaler-batch-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
             files = write(self.state.export_folder, name, texts)

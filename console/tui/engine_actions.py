@@ -1,4 +1,4 @@
-"""What changes the engine: asked about first, sent exactly as it was shown, its answer told."""
+"""Requests that change the engine: confirmed in a dialog, sent exactly as shown, their answer notified."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ REFUSED_SHOWN: Final = 3
 
 
 class EngineActions:
-    """Every request that is sent to the engine's control socket is sent here."""
+    """Sender of every request to the engine's control socket."""
 
     def __init__(self, app: App[Any], state: ConsoleState) -> None:
         self._app, self._state = app, state
 
     def cancel(self, rows: Sequence[JobRow]) -> None:
-        """End the jobs of `rows` that still live."""
+        """Cancel the jobs of `rows` that have not ended, after a dialog."""
         from console.tui.screens.confirm import confirm_cancel
 
         rows = [row for row in rows if row.state not in ENDED]
@@ -50,7 +50,7 @@ class EngineActions:
         self._app.push_screen(confirm_cancel(rows, self._state), go_on)
 
     def drain(self) -> None:
-        """Of the manager that is looked at, or of all."""
+        """Drain the manager of the filter, or all, after a dialog."""
         from console.tui.screens.confirm import confirm_drain
 
         manager = self._state.view.manager
@@ -62,7 +62,7 @@ class EngineActions:
         self._app.push_screen(confirm_drain(self._state), go_on)
 
     def concurrency(self, text: str) -> str:
-        """Change the bound of the manager that is looked at to the number in `text`; what is wrong with it."""
+        """Set the filtered manager's bound of jobs under way to the number in `text`; returns an error text."""
         managers = self._state.shown_managers
         if len(managers) != 1:
             return "several managers: choose one with m first"
@@ -72,14 +72,14 @@ class EngineActions:
         return ""
 
     def log_level(self, text: str) -> str:
-        """Change the engine's log level; what is wrong with `text`."""
+        """Set the engine's log level; returns an error text."""
         if text.upper() not in LEVELS:
             return f"one of {', '.join(LEVELS)}"
         self._send(SetLogLevel(text.upper()))
         return ""
 
     def end(self, mode: str, on_done: Callable[[], None]) -> None:
-        """End the whole engine by `drain` or `terminate`; `on_done` comes when it has heard, or said why not."""
+        """End the whole engine by `drain` or `terminate`; `on_done` is called when it has accepted."""
         self._send(Drain("", mode), on_done)
 
     def _send(self, request: Request, on_done: Callable[[], None] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What can be said behind `:`: a place, a setting with its value, or any action by its name."""
+"""Commands behind `:`: a place, a setting with its value, or any action by its name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from console.tui.host import Console
 
 Verb = Callable[["Console", str], str]
-"""Does it, and returns what is wrong; empty when nothing is."""
+"""Carries out a command; returns an error text, empty on success."""
 
 _SHORT: Final = {"q": "quit", "res": "resources", "h": "help", "j": "jobs", "l": "logs", "loglevel": "log_level"}
 
 
 def go_to(console: Console, text: str) -> str:
-    """Carry out one line; what is wrong with it."""
+    """Carry out one line; returns an error text, empty on success."""
     first, _, rest = text.strip().removeprefix(":").partition(" ")
     word, rest = _SHORT.get(first.lower(), first.lower()), rest.strip()
     if not word:
@@ -35,7 +35,7 @@ def go_to(console: Console, text: str) -> str:
 
 
 def run_action(console: Console, id: str) -> str:
-    """Where the action's scope is not the screen's, the dashboard is gone to first."""
+    """Run an action by its id on the screen that is open; returns an error text, empty on success."""
     action = BY_ID[id]
     screen = console.top_screen
     if ActionScope.EVERYWHERE not in action.scopes and screen.scope not in action.scopes:
@@ -48,7 +48,7 @@ def run_action(console: Console, id: str) -> str:
 
 
 def words() -> list[str]:
-    """For completion."""
+    """Words for completion."""
     settings = [*(f"sort {name}" for name in SORTS), *(f"trend {name}" for name in TREND_WINDOWS)]
     return [*VERBS, *settings, *(f"theme {name}" for name in THEMES), *(action.id for action in ACTIONS)]
 

@@ -1,4 +1,4 @@
-"""Which key does what: the table's own keys, changed by a person's settings, checked, as Textual's bindings.
+"""Key bindings: the action table's keys, changed by the user's settings and checked, as Textual's bindings.
 
 A setting is `{action id: keys}`, keys as Textual names them, several separated by commas: `{"cancel": "X"}`.
 """
@@ -21,7 +21,7 @@ FORBIDDEN: Final = frozenset(
 
 
 def bindings(scope: ActionScope) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
-    """What the screen (or app) of this scope listens to; every binding has its action's id."""
+    """Bindings of the screen (or app) of this scope; each has its action's id."""
     return [
         Binding(",".join(action.keys), action.method, action.title, id=action.id)
         for action in in_scope(scope)
@@ -30,9 +30,9 @@ def bindings(scope: ActionScope) -> list[Binding | tuple[str, str] | tuple[str, 
 
 
 def checked_keymap(wanted: Mapping[str, str]) -> dict[str, str]:
-    """A person's keymap for `App.set_keymap`.
+    """Check a user's keymap for `App.set_keymap`.
 
-    Raises `ConfigError` for an unknown action, a key that is not for use, and one key for two actions of a place.
+    Raises `ConfigError` for an unknown action, a key that is not for use, and one key for two actions of a scope.
     """
     for id, keys in wanted.items():
         _check(id, keys)
@@ -66,11 +66,12 @@ def _active_in(scope: ActionScope) -> Iterable[Action]:
 
 
 def is_forbidden(key: str) -> bool:
+    """True for a key that terminals or multiplexers keep for themselves, or that is dangerous elsewhere."""
     return key in FORBIDDEN or key.startswith("alt+")
 
 
 def key_label(key: str) -> str:
-    """A key as a person writes it: `?`, `K`, `enter`, `ctrl-p`."""
+    """Label of a key as people write it: `?`, `K`, `enter`, `ctrl-p`."""
     special = {"enter": "⏎", "space": "␣", "escape": "esc", "slash": "/", "backslash": "\\"}
     return special.get(key) or format_key(key).replace("+", "-")
 

@@ -1,4 +1,4 @@
-"""The palette's commands: every action that is possible where one is, and the values of settings. Never jobs."""
+"""Command palette: every action that is possible on the screen, and the values of settings. Never jobs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
     from console.tui.host import Console
 
 Entry = tuple[str, str, Callable[[], object]]
-"""Title, help, and what it does."""
+"""Title, help text and callback."""
 
 
 class Commands(Provider):
-    """A few dozen entries, so that a key takes no time."""
+    """Provider of a few dozen entries, so that a key takes no time."""
 
     async def discover(self) -> Hits:
+        """Yield all entries, for an empty query."""
         for title, help, command in self._entries():
             yield DiscoveryHit(title, command, help=help)
 
     async def search(self, query: str) -> Hits:
+        """Yield the entries whose title matches `query`."""
         matcher = self.matcher(query)
         for title, help, command in self._entries():
             score = matcher.match(title)

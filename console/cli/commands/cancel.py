@@ -1,4 +1,4 @@
-"""`scaler-batch cancel`: ends exactly the jobs that were named, after showing which."""
+"""`scaler-batch cancel`: ends the named or filtered jobs after showing which."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TASKS_HELP: Final = "Task ids, or how they begin."
 AT_ONCE: Final = 10_000
-"""Ids in one request: about a third of what a request may hold."""
+"""Ids per request: about a third of what a request may hold."""
 SHOWN: Final = 10
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -1,4 +1,4 @@
-"""`scaler-batch drain`: ends an engine, or one of its managers, the way SIGTERM does."""
+"""`scaler-batch drain`: ends an engine, or one of its managers, as SIGTERM does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOpt
 
 
 class Mode(StrEnum):
-    """As for `--on-exit`."""
+    """Ways to end an engine, as for `--on-exit`."""
 
     DRAIN = "drain"
     DETACH = "detach"

@@ -25,9 +25,9 @@ SORT_HELP: Final = "urgency, state, age, function, route, size, attempt or reaso
 TITLES: Final = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
 NUMBERS: Final = ("for", "age", "size", "attempt", "exit")
 WIDTHS: Final = {"task": 12, "function": 20, "manager": 12, "reason": 20}
-"""On a terminal, where a beginning of an id is enough for the other commands; a reason is wrapped."""
+"""Cells on a terminal, where the beginning of an id is enough for the other commands; a reason is wrapped."""
 EXPENDABLE: Final = ("attempt", "route", "age", "size", "function")
-"""What goes first where there is no room."""
+"""Columns that go first where there is no room."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -62,6 +62,7 @@ def jobs(
 
 
 def print_jobs_json(found: Window) -> None:
+    """Print the rows as one JSON object."""
     from console.cli.printing import as_object, print_json
     from engine.telemetry.schema.messages import VERSION
 
@@ -70,6 +71,7 @@ def print_jobs_json(found: Window) -> None:
 
 
 def print_jobs(found: Window) -> None:
+    """Print the rows as a table, and on a terminal how many there are."""
     from console.cli.printing import on_terminal, print_table
 
     rows = [_cells(row, found.at) for row in found.rows]
@@ -82,7 +84,7 @@ def print_jobs(found: Window) -> None:
 
 
 def _fitted(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
-    """Without columns that say nothing, and without expendable ones where the terminal is too narrow."""
+    """Columns with anything in them, without expendable ones where the terminal is too narrow."""
     columns = {title: [_cut(title, row[place]) for row in rows] for place, title in enumerate(TITLES)}
     filled = {title: cells for title, cells in columns.items() if _is_informative(title, set(cells))}
     room = shutil.get_terminal_size().columns

@@ -1,4 +1,4 @@
-"""`scaler-batch keys`: makes the keys with which an engine can be looked at from another machine."""
+"""`scaler-batch keys`: makes CURVE keys for consoles on other machines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from console.cli.session import JsonOption
 
 
 class ClientRole(StrEnum):
-    """What a client may do."""
+    """Permissions of a client."""
 
     VIEW = "view"
     CONTROL = "control"

@@ -1,4 +1,4 @@
-"""`scaler-batch logs`: what jobs write, of some or of all that run, once or as it comes; read by the engine."""
+"""`scaler-batch logs`: log lines of some or of all running jobs, once or continuously; read by the engine."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ TASKS_HELP: Final = "Task ids, or how they begin; none: all jobs that run."
 GREP_HELP: Final = "Only lines that hold this text, upper or lower case."
 ASK_AGAIN_S: Final = 0.5
 ONCE_S: Final = 10.0
-"""How long it takes at most unless followed: the engine begins to read a stream when somebody asks for it."""
+"""Seconds it takes at most unless followed: the engine begins to read a stream with the first request for it."""
 QUIET_S: Final = 3.0
-"""So long without a new line is the end before that."""
+"""Seconds without a new line that end it earlier."""
 
 _FINAL: Final = re.compile(r"(empty|denied|missing)")
 

@@ -1,4 +1,4 @@
-"""`scaler-batch status`: one look at a running engine: what it does, how fast, and whether it lacks anything."""
+"""`scaler-batch status`: states, rates, routes, quotas and links of a running engine, once."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def status(engine: EngineOption = None, keys: KeysOption = None, json: JsonOptio
 
 
 def print_status_json(name: str, state: FullState) -> None:
+    """Print the full state as one JSON object."""
     import msgspec
 
     from console.cli.printing import print_json
@@ -50,6 +51,7 @@ def print_status_json(name: str, state: FullState) -> None:
 
 
 def print_status(name: str, snapshot: Snapshot) -> None:
+    """Print engine and managers as facts and tables."""
     from console.cli.printing import print_facts
     from console.format import size, span
 

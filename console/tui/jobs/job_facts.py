@@ -1,4 +1,4 @@
-"""A job's record as lines of label and value: who it is, what became of its payload, its attempts."""
+"""Lines of label and value about one job: identity, payload, attempts, description."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ LABEL: Final = 12
 
 
 def identity(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    """Function, ids, array, manager, queue, size, end."""
     row = record.row
     size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
     index = glyphs.unknown if record.index is None else record.index
@@ -50,6 +51,7 @@ def _end(record: JobRecord, glyphs: Glyphs) -> Iterable[Line]:
 
 
 def payload(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    """Route, sizes, submission, result and log stream."""
     row, arrow = record.row, glyphs.arrow
     lines = [
         _fact("route", row.route or "not picked yet"),
@@ -69,6 +71,7 @@ def payload(record: JobRecord, glyphs: Glyphs) -> list[Line]:
 
 
 def attempts(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    """Table of the attempts: times, exit code, reason."""
     head = (("  #  STARTED   STOPPED   TOOK     EXIT  REASON", "header"),)
     if not record.attempts:
         return [head, (("     no attempt has started", "muted"),)]
@@ -89,7 +92,7 @@ def attempts(record: JobRecord, glyphs: Glyphs) -> list[Line]:
 
 
 def description(record: JobRecord) -> list[Line]:
-    """Batch's own words, without payload and environment values."""
+    """Batch's own description (DescribeJobs) without payload and environment values."""
     if not record.described:
         return [EMPTY, ((f" {record.note or 'AWS Batch told nothing of this job yet'}", "muted"),)]
     return [((f" {_kept_indent(line)}", "text"),) for line in record.described.splitlines()]
@@ -101,7 +104,7 @@ def _kept_indent(line: str) -> str:
 
 
 def wrapped(lines: Iterable[Line], cells: int) -> list[Line]:
-    """Values that are too long go on below themselves: an id that is cut helps nobody."""
+    """Fold values that are too long below themselves: an id that is cut is of no use."""
     room = max(8, cells - LABEL - 2)
     folded: list[Line] = []
     for (label, of), (value, role) in lines:

@@ -1,4 +1,4 @@
-"""What is said before AWS resources are made, changed or deleted from the console."""
+"""Confirmation dialogs for AWS resources that are made, changed or deleted from the console."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ DIGEST: Final = len("sha256:") + 12
 
 
 def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog[bool]:
+    """Dialog before `plan` is carried out. `image`: what build-image made last, if anything."""
     facts = {
         "stack": _place(entry),
         "changes": _counts(plan),
@@ -32,7 +33,7 @@ def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog
 
 
 def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[bool]:
-    """The prefix must be typed. `living`: jobs that have not ended."""
+    """Dialog before the stack is deleted: its prefix must be typed. `living`: jobs that have not ended."""
     many = f"{format.count(living)} jobs that live are ended" if living > 1 else "one job that lives is ended"
     facts = {
         "stack": _place(entry),
@@ -46,6 +47,7 @@ def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[
 
 
 def confirm_build(entry: StackEntry) -> Dialog[bool]:
+    """Dialog before an image is built and pushed."""
     facts = {
         "stack": _place(entry),
         "effect": "an image with the job runner is built by this machine's container engine and pushed to the stack's "
@@ -56,6 +58,7 @@ def confirm_build(entry: StackEntry) -> Dialog[bool]:
 
 
 def confirm_stop(run: Run) -> Dialog[bool]:
+    """Dialog before a run is stopped."""
     facts = {"effect": f"{run.name} ends after the call that is under way; run again, it goes on from there"}
     return Dialog(
         f"stop {run.name}?", fact_lines(facts), [Option("y", "Stop it", True, dangerous=True)], harmless="Go on"
@@ -63,12 +66,13 @@ def confirm_stop(run: Run) -> Dialog[bool]:
 
 
 def confirm_quit_running(run: Run) -> Dialog[bool]:
+    """Dialog before the console is left while a run is under way."""
     facts = {"effect": f"{run.name} is under way and ends with the console; run again, it goes on from there"}
     return Dialog("quit?", fact_lines(facts), [Option("y", "Stop it and quit", True, dangerous=True)], harmless="Stay")
 
 
 def living_jobs(managers: Iterable[ManagerView], entry: StackEntry) -> int:
-    """At AWS, of the managers that use the stack."""
+    """Number of jobs at AWS that have not ended, of the managers that use the stack."""
     ours = (each for each in managers if each.region == entry.region and each.queue.endswith(entry.job_queue))
     over = ENDED | {JobState.QUEUED}
     return sum(number for each in ours for state, number in each.counts.items() if state not in over)

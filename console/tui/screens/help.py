@@ -1,4 +1,4 @@
-"""Every key that is listened to on the screen below, read off that screen, so that it can't be out of date."""
+"""Help: every key that is bound on the screen below, read off that screen, so that it can't be out of date."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from console.tui.screens.base import ConsoleScreen
 
 KEY_CELLS: Final = 13
 TEXT_CELLS: Final = 68
-"""What it has room for on a terminal of 80 columns."""
+"""Width of the text on a terminal of 80 columns."""
 
 
 class HelpScreen(ModalScreen[None], inherit_bindings=False):
-    """Closed by any of its keys; scrolls with the movement keys."""
+    """Scrollable list of keys; any of its own keys closes it."""
 
     AUTO_FOCUS = "#box"
     BINDINGS = [  # noqa: RUF012 - Textual's own way
@@ -34,12 +34,14 @@ class HelpScreen(ModalScreen[None], inherit_bindings=False):
         self._text = help_text(below)
 
     def compose(self) -> ComposeResult:
+        """Compose the text in a scrollable box."""
         with VerticalScroll(id="box") as box:
             box.border_title = "keys"
             box.border_subtitle = "esc closes, j k scroll"
             yield Static(self._text, id="words", markup=False)
 
     def action_scroll(self, way: str) -> None:
+        """Scroll one line `down` or `up`."""
         box = self.query_one("#box")
         if way == "down":
             box.scroll_down(animate=False)
@@ -48,7 +50,7 @@ class HelpScreen(ModalScreen[None], inherit_bindings=False):
 
 
 def help_text(screen: ConsoleScreen) -> str:
-    """The keys of the screen's scope first, then those that work everywhere, then how filters are written."""
+    """Keys of the screen's scope, then the global ones, then the syntax of filters and `:` commands."""
     by_scope: dict[ActionScope, list[str]] = {screen.scope: [], ActionScope.EVERYWHERE: []}
     for id, (keys, enabled) in _keys_by_action(screen).items():
         action = BY_ID[id]

@@ -1,4 +1,4 @@
-"""What is to become of an engine that this console started, when the console is left."""
+"""Quit dialogs: choices for an engine that this console started."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from console.tui.state import Quit
 
 
 def quit_dialog(engine: str) -> Dialog[Quit]:
-    """For an engine that can live on."""
+    """Dialog for an engine that can go on without the console."""
     command = f"scaler-batch attach {clean(engine)} --allow-writes"
     facts = {
         "leave": f"it runs on; come back with {command.replace(' ', GLUE)}",
@@ -25,7 +25,7 @@ def quit_dialog(engine: str) -> Dialog[Quit]:
 
 
 def quit_local_dialog() -> Dialog[Quit]:
-    """For a cluster that ends with the console."""
+    """Dialog for a local cluster, which ends with the console."""
     facts = {"drain": "what runs may finish first; ctrl-c then stops at once", "terminate": "everything stops at once"}
     lines = ["Scaler, the local AWS and the worker manager end with this console.", "", *fact_lines(facts)]
     options = [

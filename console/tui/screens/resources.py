@@ -1,4 +1,4 @@
-"""The stack's AWS resources: what lives, where it differs, what provision and cleanup would do, and the last run.
+"""Resources screen: the stack's live AWS resources, their drift, the plans of provision and cleanup, the last run.
 
 Only on the engine's own machine; elsewhere it says so.
 """
@@ -27,13 +27,13 @@ from console.tui.widgets.text_pane import TextPane
 
 
 class RunPane(TextPane):
-    """The newest lines are seen until somebody scrolls."""
+    """Output of a run; shows the newest lines until the user scrolls."""
 
     AT_END = True
 
 
 class ResourcesScreen(StackActions):
-    """Starts a reading when it is opened and after a run; a run belongs to the app, and goes on without it."""
+    """Reads the stack when it is opened and after a run; a run belongs to the app, and goes on without it."""
 
     scope = ActionScope.RESOURCES
     BINDINGS: ClassVar = bindings(ActionScope.RESOURCES)
@@ -50,6 +50,7 @@ class ResourcesScreen(StackActions):
         self._shown: tuple[int, int] = (-1, 0)
 
     def panes(self) -> ComposeResult:
+        """Compose table, plans, diff and run."""
         yield self.table
         with Horizontal(id="plans"):
             yield self.provision_plan
@@ -58,12 +59,14 @@ class ResourcesScreen(StackActions):
         yield self.run_pane
 
     def trail(self) -> tuple[str, ...]:
+        """`resources`, then the stack's prefix."""
         stack = self.provisioning
         return ("resources", stack.entry.prefix) if stack and stack.entry else ("resources",)
 
     # ---- reading
 
     def beat(self, changed: bool) -> None:
+        """Read what is outdated and redraw what changed; called ten times a second."""
         super().beat(changed)
         stack = self.provisioning
         if stack is None or self.state.frozen_at is not None:
@@ -76,7 +79,7 @@ class ResourcesScreen(StackActions):
             self.show()
 
     def read_now(self) -> None:
-        """A reading under way is given up for a new one."""
+        """Read the stack again; a reading under way is cancelled."""
         if self.provisioning is not None:
             read: WorkType[None] = partial(self.provisioning.read, self.state.shown_managers)
             self.run_worker(read, group="reading", exclusive=True)
@@ -84,6 +87,7 @@ class ResourcesScreen(StackActions):
     # ---- what is shown
 
     def show(self) -> None:
+        """Fill all panes from what was read last."""
         stack = self.provisioning
         if stack is None:
             self._show_elsewhere()
@@ -173,6 +177,7 @@ class ResourcesScreen(StackActions):
     # ---- moving
 
     def move(self, how: str) -> None:
+        """Scroll the focused pane, or move in the table."""
         focused = self.focused
         if isinstance(focused, TextPane):
             half = max(1, focused.inner_height // 2)
@@ -181,6 +186,7 @@ class ResourcesScreen(StackActions):
             self.table.move(_steps(max(1, self.table.inner_height // 2)).get(how, 0))
 
     def step_back(self) -> bool:
+        """Close the diff."""
         if not self.has_class("-diff"):
             return False
         self.remove_class("-diff")
@@ -190,6 +196,7 @@ class ResourcesScreen(StackActions):
     # ---- actions
 
     def action_diff(self) -> None:
+        """Show the selected resource's differences, or the table again."""
         if self.step_back():
             return
         if self.table.chosen is None:

@@ -1,4 +1,4 @@
-"""What can be done with a stack and its resources from the screen that shows them: asked first, told at its end."""
+"""Actions on a stack and its resources: copy, provision, clean up, build an image, stop; confirmed first."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ ELSEWHERE: Final = "resources are read and changed on the engine's own machine o
 
 
 class StackActions(ConsoleScreen):
-    """Part of the screen that has the `table`."""
+    """Base of the screen that has the `table` of resources."""
 
     table: ResourceTable
 
     @property
     def provisioning(self) -> Provisioning | None:
-        """None: not on the engine's machine."""
+        """The engine's stack; None: the engine runs on another machine."""
         return self.state.provisioning
 
     def action_copy_arn(self) -> None:
+        """Copy the selected resource's ARN."""
         resource = self.table.chosen
         self._copy(resource.arn if resource else "", "no ARN is known of it")
 
     def action_copy_cli(self) -> None:
+        """Copy the AWS CLI command that describes the selected resource."""
         resource, stack = self.table.chosen, self.provisioning
         command = (
             describe_command(resource.kind, resource.name, stack.entry.region)
@@ -57,16 +59,19 @@ class StackActions(ConsoleScreen):
         self.notify(f"{text} {copy(text, self.app.copy_to_clipboard)}" if text else otherwise, markup=False)
 
     def action_provision(self) -> None:
+        """Carry out the provision plan, after a dialog."""
         self._run("provision")
 
     def action_cleanup(self) -> None:
+        """Delete the stack, after a dialog."""
         self._run("cleanup")
 
     def action_build_image(self) -> None:
+        """Build and push the jobs' image, after a dialog."""
         self._run("build-image")
 
     def _run(self, name: str) -> None:
-        """Asks first, and begins what was agreed to; says why when it can't be."""
+        """Begin `name` after its dialog; notify of the reason when it can't be begun."""
         stack = self.provisioning
         if stack is None or (why := stack.why_not(name)):
             self.notify(ELSEWHERE if stack is None else why, severity="warning", markup=False)
@@ -89,6 +94,7 @@ class StackActions(ConsoleScreen):
         return confirm_build(entry)
 
     def action_stop_run(self) -> None:
+        """Stop the run under way, after a dialog."""
         stack = self.provisioning
         run = stack.run if stack else None
         if run is None or not run.running:

@@ -1,7 +1,6 @@
-"""The stack that an engine's jobs run on, as `scaler-batch` tells of it, and the one command that may be changing it.
+"""Model of the engine's AWS stack: what was read last, and the run that is under way.
 
-Owns what was read last and the run that is under way; both outlive the screen that shows them. Everything of AWS is
-done by children (`console.tui.stack.process`).
+Both outlive the screen that shows them. Everything of AWS is done by children (`console.tui.stack.process`).
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from engine.telemetry.schema.messages import ManagerView
 
 
 class Part(StrEnum):
-    """What is read, one after the other."""
+    """Parts of the stack's state, read one after the other."""
 
     SAVED = "which stack this is"
     LIVE = "what lives"
@@ -42,11 +41,12 @@ Report = TypeVar("Report")
 
 
 def stack_key(entry: StackEntry) -> tuple[str, str, str]:
+    """Account, region and prefix, which identify a stack."""
     return entry.account, entry.region, entry.prefix
 
 
 class Provisioning:
-    """`program` is how `scaler-batch` is called. `version` goes up with everything that can be seen."""
+    """State of one stack. `program` is how `scaler-batch` is called; `version` goes up with every visible change."""
 
     def __init__(self, program: Sequence[str] = PROGRAM, clock: Callable[[], float] = time.time) -> None:
         self._program, self._clock = tuple(program), clock
@@ -58,21 +58,22 @@ class Provisioning:
         self.errors: dict[Part, str] = {}
         self.reading: Part | None = None
         self.outdated = True
-        """Something happened since it was read, or it never was."""
+        """True before the first reading and after a run."""
         self.read_at: float | None = None
-        """Time of day; None: nobody knows yet whether there is a stack."""
+        """Time of day of the last reading; None: there was none yet."""
         self.run: Run | None = None
         self.image = ""
-        """What `build-image` made last, for the next provisioning."""
+        """Image that `build-image` made last, for the next provisioning."""
         self._location = locate_stack("")
         self._reader = object()
 
     @property
     def running(self) -> bool:
+        """True while a run is under way."""
         return self.run is not None and self.run.running
 
     def why_not(self, name: str) -> str:
-        """Why a run of `name` can't begin now: nothing is done whose plan isn't known. Empty when it can."""
+        """Reason why a run of `name` can't begin now, empty when it can: nothing is done without a plan."""
         if self.run is not None and self.run.running:
             return f"{self.run.name} is under way: X stops it"
         if self.reading is not None or self.outdated:
@@ -83,7 +84,7 @@ class Provisioning:
         return self._foreign() if self.entry is not None else NOTHING
 
     def _foreign(self) -> str:
-        """Why nothing may be changed: the credentials are those of another account. Empty: they aren't."""
+        """Reason why nothing may be changed: the credentials are another account's. Empty: they aren't."""
         for plan in (self.provision, self.cleanup):
             if self.entry and plan and plan.account not in ("", self.entry.account):
                 whose = f"the AWS credentials are of account {plan.account}"
@@ -92,12 +93,13 @@ class Provisioning:
 
     @property
     def resources(self) -> Sequence[ResourceReport]:
+        """Live resources of the last reading."""
         return self.live.resources if self.live else ()
 
     # ---- reading
 
     async def read(self, managers: Sequence[ManagerView]) -> None:
-        """Everything anew; what can't be read is told in `errors`, and keeps what was known before."""
+        """Read everything again; what fails goes to `errors`, and its last known value is kept."""
         reader = self._reader = object()
         self.outdated, self.errors = False, {}
         whole = False
@@ -151,7 +153,7 @@ class Provisioning:
     # ---- running
 
     def begin(self, name: str) -> Run:
-        """A run of `provision`, `cleanup` or `build-image` on the stack that was read; `carry_out` starts it."""
+        """Prepare a run of `provision`, `cleanup` or `build-image` on the stack; `carry_out` starts it."""
         assert self.entry is not None
         words = {
             "provision": ("--yes", *spec_options(self.entry, self.image)),
@@ -164,7 +166,7 @@ class Provisioning:
         return self.run
 
     async def carry_out(self, run: Run) -> None:
-        """Until it has ended."""
+        """Run until it has ended."""
         await run.carry_out()
         if run.outcome is RunOutcome.DONE and run.result is not None and run.result.image:
             self.image = run.result.image

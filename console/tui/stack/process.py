@@ -1,6 +1,6 @@
-"""`scaler-batch` as another process of this machine: which words ask for what, how it is started, heard and ended.
+"""Child processes of `scaler-batch` that read or change AWS: their options, output and end.
 
-The console has no AWS library; what reads or changes AWS is a child that says JSON.
+The console has no AWS library; the children print JSON.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from engine.errors import EngineError
 
 PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
 WRITING: Final = frozenset({"provision", "cleanup"})
-"""What changes the files that keep what was provisioned."""
+"""Commands that change the files of saved stacks."""
 LONGEST_LINE: Final = 1 << 20
-"""Bytes; a longer one is left out. The longest there is tells a whole plan."""
+"""Bytes; a longer line is left out. The longest there is holds a whole plan."""
 LONGEST_ANSWER: Final = 4 << 20
 _CHUNK: Final = 1 << 16
 _TAIL: Final = 4096
@@ -33,12 +33,12 @@ ENDING: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 
 
 
 def stack_options(entry: StackEntry) -> tuple[str, ...]:
-    """Which stack is meant."""
+    """Options that name the stack."""
     return "--region", entry.region, "--prefix", entry.prefix
 
 
 def spec_options(entry: StackEntry, image: str = "") -> tuple[str, ...]:
-    """What asks for the stack as it was asked for before, on another `image` if one is given."""
+    """Options that ask for the stack as it was asked for before, on another `image` if one is given."""
     options: dict[str, object] = {
         "--image": image or entry.image,
         "--vcpus": entry.vcpus,
@@ -59,7 +59,7 @@ def spec_options(entry: StackEntry, image: str = "") -> tuple[str, ...]:
 
 
 def image_options(entry: StackEntry) -> tuple[str, ...]:
-    """What asks for an image that runs on the stack's instances."""
+    """Options that ask for an image for the stack's instances."""
     from provisioner.stack.instance_types import architecture
 
     processor = architecture(entry.instance_types) if entry.instance_types else None
@@ -68,14 +68,14 @@ def image_options(entry: StackEntry) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class StackLocation:
-    """The AWS that a command works on, by its variables, and where what was provisioned there is saved."""
+    """AWS that a command works on, by its variables, and the files where its stacks are saved."""
 
     environ: Mapping[str, str]
     stack: LocalStack | None = None
     """None: in the current folder, as the commands have it by default."""
 
     def options(self, command: str) -> tuple[str, ...]:
-        """The files that `command` reads and writes."""
+        """Options that name the files `command` reads and writes."""
         if self.stack is None or command == "build-image":
             return ()
         config = ("--config", str(self.stack.config))
@@ -83,7 +83,7 @@ class StackLocation:
 
 
 def locate_stack(endpoint: str) -> StackLocation:
-    """Of an engine's AWS: a stand-in must not be taken for the real one, nor the other way round."""
+    """Location of an engine's AWS by its endpoint: a stand-in and the real AWS must never be confused."""
     if stack := find_local_stack(endpoint):
         others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return StackLocation({**others, **stack.aws}, stack)
@@ -92,7 +92,7 @@ def locate_stack(endpoint: str) -> StackLocation:
 
 
 async def read_output(program: Sequence[str], words: Sequence[str], location: StackLocation) -> bytes:
-    """What a command that only reads prints. Raises `EngineError` with its last words when it fails."""
+    """Output of a command that only reads. Raises `EngineError` with its last words when it fails."""
     process = await start_child(
         (*program, *words, *location.options(words[0])), location.environ, stdout=PIPE, stderr=PIPE
     )
@@ -109,7 +109,7 @@ async def read_output(program: Sequence[str], words: Sequence[str], location: St
 
 
 async def read_lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """One after the other as they come, empty and endless ones left out."""
+    """Yield lines as they come; empty ones and those above 1 MiB are left out."""
     rest, endless = b"", False
     while chunk := await stream.read(_CHUNK):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -124,7 +124,7 @@ async def read_lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 async def read_last_line(stream: asyncio.StreamReader) -> str:
-    """Of what is said on standard error: by the house's rule one sentence that tells what is wrong."""
+    """Last line on standard error: by the house's rule one sentence that says what is wrong."""
     tail = b""
     while chunk := await stream.read(_CHUNK):
         tail = (tail + chunk)[-_TAIL:]
@@ -133,7 +133,7 @@ async def read_last_line(stream: asyncio.StreamReader) -> str:
 
 
 async def end_gracefully(process: Process) -> None:
-    """Ask, ask again, and then end it."""
+    """End a process with SIGINT, SIGTERM, then SIGKILL, each with its grace."""
     for number, seconds in ENDING:
         signal_group(process, number)
         if await ends_within(process, seconds):
@@ -141,7 +141,7 @@ async def end_gracefully(process: Process) -> None:
 
 
 async def kill_group(process: Process) -> None:
-    """Nothing is left of it, and of what it started."""
+    """Kill a process and everything that it started."""
     if process.returncode is None:
         signal_group(process, signal.SIGKILL)
         await process.wait()

@@ -1,4 +1,4 @@
-"""One run of `provision`, `cleanup` or `build-image`: its steps as they are told, its output, and how it ended."""
+"""Run of `provision`, `cleanup` or `build-image`: its steps, output and outcome."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEPT: Final = 1_000
 
 
 class RunOutcome(StrEnum):
-    """How a run stands."""
+    """Outcome of a run, or that it still runs."""
 
     RUNNING = "running"
     DONE = "done"
@@ -39,7 +39,7 @@ class RunOutcome(StrEnum):
 
 @dataclass(slots=True)
 class RunStep:
-    """The newest that was told of a step, and when it began and was last heard of (time of day)."""
+    """Step of a run: its newest event, and the times of day at which it began and was updated."""
 
     event: StepEvent
     began: float
@@ -47,19 +47,20 @@ class RunStep:
 
     @property
     def under_way(self) -> bool:
+        """True until the step has ended."""
         return self.event.state == "running"
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutput:
-    """A line of a program that a step runs."""
+    """Output line of a program that a step runs."""
 
     at: float
     text: str
 
 
 class Run:
-    """Goes on whether or not somebody looks. `changed` is called whenever there is something new to be seen."""
+    """Run in a child process, which goes on without a viewer. `changed` is called for every visible change."""
 
     def __init__(
         self,
@@ -85,14 +86,16 @@ class Run:
 
     @property
     def running(self) -> bool:
+        """True until the run has ended."""
         return self.outcome is RunOutcome.RUNNING
 
     @property
     def steps(self) -> list[RunStep]:
+        """Steps that are kept, oldest first."""
         return [entry for entry in self.entries if isinstance(entry, RunStep)]
 
     async def carry_out(self) -> None:
-        """Until it ends by itself or by `stop`; when this is cancelled it is ended at once."""
+        """Run the child until it ends by itself or by `stop`; when this is cancelled it is ended at once."""
         try:
             code, last = await self._follow()
             self._conclude(code, last)
@@ -113,7 +116,7 @@ class Run:
             await kill_group(process)
 
     async def stop(self) -> None:
-        """As Ctrl-C would: what is under way is left where it is, and a next run goes on from there."""
+        """Interrupt the child as Ctrl-C would: a next run goes on from there."""
         self.stopping = True
         self._changed()
         if self._process is not None:
@@ -128,7 +131,7 @@ class Run:
                 self.error = str(error)
 
     def apply(self, event: Event) -> None:
-        """What was told."""
+        """Take in an event of the child."""
         now = self._clock()
         if isinstance(event, StepEvent):
             self._apply_step(event, now)

@@ -1,4 +1,4 @@
-"""How many jobs are in which state, how fast they get there, and how that went.
+"""State strip: number of jobs by state, the rate at which they enter it, and its trend.
 
 Four lines or more: a column per state (word, count, rate, trend), then a summary. Two lines: codes and counts, and the
 summary. One line: codes and counts. Counts are the engine's own; they are never made by counting rows.
@@ -19,13 +19,13 @@ from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import ENDED, JobState, Snapshot, Trends
 
 RARE: Final = (JobState.UNKNOWN, JobState.CANCELLED, JobState.PENDING, JobState.QUEUED)
-"""What a line without room leaves out while it is nothing."""
+"""States that a line without room leaves out while their count is 0."""
 DONE_TREND: Final = 16
 DONE: Final = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 class StateStrip(Pane):
-    """Give it 5 lines (4 without the summary) or, on small screens, 2."""
+    """Strip of 5 lines (4 without the summary) or, on small screens, 2."""
 
     FRAMED = False
 
@@ -42,12 +42,13 @@ class StateStrip(Pane):
         stuck: int | None = None,
         stale: bool = False,
     ) -> None:
-        """`stuck`: RUNNABLE jobs over the rule, None when nobody counted them."""
+        """Set the figures. `stuck`: RUNNABLE jobs over the rule, None when they weren't counted."""
         self._totals = totals(snapshot, manager) if snapshot else None
         self._trends, self._stuck, self.stale = trends, stuck, stale
         self.redraw()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Columns or codes, then the summary."""
         if height >= 4:
             return [*self._columns(width), self._summary(width)]
         return [self._one_line(width), self._summary(width)]
@@ -107,14 +108,14 @@ class StateStrip(Pane):
         return [(spark(values, cells - 1, self.glyphs), LOOKS[state].role if any(values) else "muted")]
 
     def _history(self, state: JobState) -> Sequence[int]:
-        """How many there were; of states that nothing leaves, how many came in each step."""
+        """Counts over time; of final states, the number that entered in each step."""
         values = self._trends.counts.get(state, ()) if self._trends else ()
         return [later - earlier for earlier, later in pairwise(values)] if state in ENDED else values
 
     # ---- the line of codes
 
     def _one_line(self, width: int) -> Line:
-        """The first way of saying it that fits; the last one is cut."""
+        """First variant that fits; the last one is cut."""
         line: Line = EMPTY
         for count, states in self._variants():
             for gap in ("  ", " "):

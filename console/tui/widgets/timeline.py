@@ -1,4 +1,4 @@
-"""One job's way through the states: when it entered each, how long it stayed, and a bar to compare them by."""
+"""Timeline of one job: when it entered each state, how long it stayed, and a bar to compare them by."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BAR: Final = 32
 
 
 def timeline(record: JobRecord, now: float, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
-    """A line per transition; the last state of a living job lasts until `now`."""
+    """Lines, one per transition; the last state of a living job lasts until `now`."""
     steps = record.transitions or (Transition(record.row.state, record.row.since),)
     ends = [step.at for step in steps[1:]] + [None if steps[-1].state in ENDED else now]
     stays = [None if end is None else max(0.0, end - step.at) for step, end in zip(steps, ends, strict=True)]
@@ -49,7 +49,7 @@ def _line(
 
 
 class Timeline(TextPane):
-    """The transitions of one record; the newest are seen when there is no room for all."""
+    """Pane of one record's transitions; the newest are shown when there is no room for all."""
 
     AT_END = True
 
@@ -57,11 +57,12 @@ class Timeline(TextPane):
     _now = 0.0
 
     def show_record(self, record: JobRecord | None, now: float, *, stale: bool = False) -> None:
-        """`now`: the engine's clock."""
+        """Set the record. `now`: the engine's clock."""
         self._record, self._now = record, now
         self.show(self._drawn(), title="timeline", stale=stale)
 
     def on_resize(self) -> None:
+        """Fit the bars to the new width."""
         self._content: Sequence[Line] = self._drawn()
         super().on_resize()
 

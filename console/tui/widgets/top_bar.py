@@ -1,4 +1,4 @@
-"""The first line of every screen: where one is, whose engine it is, what one may do, and how fresh all of it is."""
+"""Top bar, the first line of every screen: breadcrumbs, manager, engine, access mode, and freshness of the data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OPEN_LINK: Final = {LinkState.LIVE: "ok", LinkState.CONNECTING: "warning"}
 
 @dataclass(frozen=True, slots=True)
 class BarState:
-    """What the bar says. `age_s`: of the newest snapshot; `frozen_at` and `clock_at` are times of day."""
+    """Content of the bar. `age_s`: of the newest snapshot; `clock_at` is a time of day."""
 
     trail: tuple[str, ...] = ()
     where: str = ""
@@ -38,10 +38,12 @@ class TopBar(Pane):
     state = BarState()
 
     def show(self, state: BarState) -> None:
+        """Set the content."""
         self.state = state
         self.redraw()
 
     def draw(self, width: int, height: int) -> list[Line]:
+        """The longest left part that fits, and the right part."""
         right = self._right(narrow=width < 100)
         for left in self._lefts():
             if line_width(left) + line_width(right) < width:
@@ -49,7 +51,7 @@ class TopBar(Pane):
         return [spread((), right, width)]
 
     def _lefts(self) -> list[list[Span]]:
-        """From the longest to the shortest."""
+        """Left parts from the longest to the shortest."""
         state, dot = self.state, f" {self.glyphs.dot} "
         head: list[Span] = [(" BATCH", "strong")]
         sign: Span = (" > " if self.glyphs.ascii else " › ", "muted")
