@@ -93,7 +93,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         return next(screens, self.dashboard)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """None, which Textual neither runs nor offers, for an action that needs a writable engine while there is none."""
+        """None, by which Textual neither runs nor offers it, for an action that needs a writable engine now."""
         if action in NEEDS_WRITE and not self.state.may_write:
             return None
         return True

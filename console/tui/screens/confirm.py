@@ -9,7 +9,7 @@ from typing import Final
 from console import format
 from console.tui.drawing.glyphs import LOOKS, Glyphs
 from console.tui.drawing.spans import clean
-from console.tui.screens.dialog import GLUE, Dialog, Option, fact_lines
+from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.state import ConsoleState
 from engine.telemetry.schema.messages import JobRow, JobState
 
@@ -37,7 +37,7 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
     signs = "   ".join(
         f"{state.glyphs.of(each)}{GLUE}{states[each]}{GLUE}{each.value}" for each in LOOKS if states[each]
     )
-    facts = {
+    details = {
         "manager": clean(managers),
         "states": signs,
         "jobs": _names(rows, state.glyphs),
@@ -45,7 +45,7 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
         "API": _calls(states, state.glyphs),
         "changed": _moved(state),
     }
-    return fact_lines(facts)
+    return facts(details)
 
 
 def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
@@ -83,9 +83,9 @@ def confirm_drain(state: ConsoleState) -> Dialog[bool]:
     """Dialog before the shown managers are drained."""
     used = sum(manager.slots_used for manager in state.shown_managers)
     names = ", ".join(manager.manager for manager in state.shown_managers)
-    facts = {
+    details = {
         "managers": clean(names),
         "effect": f"nothing more is started; {format.count(used)} under way may finish, then the engine ends",
         "API": "none: tasks that wait go back to the scheduler",
     }
-    return Dialog("drain?", fact_lines(facts), [Option("y", "Drain", True, dangerous=True)])
+    return Dialog("drain?", facts(details), [Option("y", "Drain", True, dangerous=True)])

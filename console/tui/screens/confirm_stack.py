@@ -1,4 +1,4 @@
-"""Confirmation dialogs for AWS resources that are made, changed or deleted from the console."""
+"""What is said before AWS resources are made, changed or deleted from the console."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from console import format
 from console.tui.drawing.spans import clean
-from console.tui.screens.dialog import GLUE, Dialog, Option, fact_lines
+from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.stack.run import Run
 from console.tui.stack.schema import PlanReport, StackEntry
 from engine.telemetry.schema.messages import ENDED, JobState, ManagerView
@@ -20,8 +20,7 @@ DIGEST: Final = len("sha256:") + 12
 
 
 def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog[bool]:
-    """Dialog before `plan` is carried out. `image`: what build-image made last, if anything."""
-    facts = {
+    told = {
         "stack": _place(entry),
         "changes": _counts(plan),
         "first": _first(plan),
@@ -29,13 +28,13 @@ def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog
         "notes": _notes(plan),
         "API": "as the plan says; can be stopped with X, and run again",
     }
-    return Dialog("provision?", fact_lines(facts), [Option("y", "Provision", True, dangerous=True)])
+    return Dialog("provision?", facts(told), [Option("y", "Provision", True, dangerous=True)])
 
 
 def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[bool]:
-    """Dialog before the stack is deleted: its prefix must be typed. `living`: jobs that have not ended."""
+    """The prefix must be typed. `living`: jobs that have not ended."""
     many = f"{format.count(living)} jobs that live are ended" if living > 1 else "one job that lives is ended"
-    facts = {
+    told = {
         "stack": _place(entry),
         "changes": _counts(plan),
         "first": _first(plan),
@@ -43,36 +42,31 @@ def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[
         "notes": _notes(plan),
     }
     button = Option("y", "Delete it all", True, dangerous=True)
-    return Dialog("clean up the stack?", fact_lines(facts), [button], typed=entry.prefix)
+    return Dialog("clean up the stack?", facts(told), [button], typed=entry.prefix)
 
 
 def confirm_build(entry: StackEntry) -> Dialog[bool]:
-    """Dialog before an image is built and pushed."""
-    facts = {
+    told = {
         "stack": _place(entry),
         "effect": "an image with the job runner is built by this machine's container engine and pushed to the stack's "
         "registry; a provisioning then takes it",
         "not in it": "code of yours: for that, scaler-batch build-image has --requirements and --package",
     }
-    return Dialog("build an image?", fact_lines(facts), [Option("y", "Build", True)])
+    return Dialog("build an image?", facts(told), [Option("y", "Build", True)])
 
 
 def confirm_stop(run: Run) -> Dialog[bool]:
-    """Dialog before a run is stopped."""
-    facts = {"effect": f"{run.name} ends after the call that is under way; run again, it goes on from there"}
-    return Dialog(
-        f"stop {run.name}?", fact_lines(facts), [Option("y", "Stop it", True, dangerous=True)], harmless="Go on"
-    )
+    told = {"effect": f"{run.name} ends after the call that is under way; run again, it goes on from there"}
+    return Dialog(f"stop {run.name}?", facts(told), [Option("y", "Stop it", True, dangerous=True)], harmless="Go on")
 
 
 def confirm_quit_running(run: Run) -> Dialog[bool]:
-    """Dialog before the console is left while a run is under way."""
-    facts = {"effect": f"{run.name} is under way and ends with the console; run again, it goes on from there"}
-    return Dialog("quit?", fact_lines(facts), [Option("y", "Stop it and quit", True, dangerous=True)], harmless="Stay")
+    told = {"effect": f"{run.name} is under way and ends with the console; run again, it goes on from there"}
+    return Dialog("quit?", facts(told), [Option("y", "Stop it and quit", True, dangerous=True)], harmless="Stay")
 
 
 def living_jobs(managers: Iterable[ManagerView], entry: StackEntry) -> int:
-    """Number of jobs at AWS that have not ended, of the managers that use the stack."""
+    """At AWS, of the managers that use the stack."""
     ours = (each for each in managers if each.region == entry.region and each.queue.endswith(entry.job_queue))
     over = ENDED | {JobState.QUEUED}
     return sum(number for each in ours for state, number in each.counts.items() if state not in over)

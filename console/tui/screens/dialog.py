@@ -113,11 +113,11 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         self.dismiss(None)
 
 
-def fact_lines(facts: Mapping[str, str]) -> list[str]:
+def facts(details: Mapping[str, str]) -> list[str]:
     """Format labels and values; too long a value continues below itself, an empty one is left out."""
     lines = (
         wrap(f"{label:{LABEL}}{text}", TEXT_CELLS, subsequent_indent=" " * LABEL, break_on_hyphens=False)
-        for label, text in facts.items()
+        for label, text in details.items()
         if text
     )
     return [part.replace(GLUE, " ") for line in lines for part in line]

@@ -1,4 +1,4 @@
-"""Resources screen: the stack's live AWS resources, their drift, the plans of provision and cleanup, the last run.
+"""The stack's AWS resources: what lives, where it differs, what provision and cleanup would do, and the last run.
 
 Only on the engine's own machine; elsewhere it says so.
 """
@@ -27,13 +27,13 @@ from console.tui.widgets.text_pane import TextPane
 
 
 class RunPane(TextPane):
-    """Output of a run; shows the newest lines until the user scrolls."""
+    """The newest lines are seen until somebody scrolls."""
 
     AT_END = True
 
 
 class ResourcesScreen(StackActions):
-    """Reads the stack when it is opened and after a run; a run belongs to the app, and goes on without it."""
+    """Starts a reading when it is opened and after a run; a run belongs to the app, and goes on without it."""
 
     scope = ActionScope.RESOURCES
     BINDINGS: ClassVar = bindings(ActionScope.RESOURCES)
@@ -50,7 +50,6 @@ class ResourcesScreen(StackActions):
         self._shown: tuple[int, int] = (-1, 0)
 
     def panes(self) -> ComposeResult:
-        """Compose table, plans, diff and run."""
         yield self.table
         with Horizontal(id="plans"):
             yield self.provision_plan
@@ -59,27 +58,25 @@ class ResourcesScreen(StackActions):
         yield self.run_pane
 
     def trail(self) -> tuple[str, ...]:
-        """`resources`, then the stack's prefix."""
-        stack = self.provisioning
-        return ("resources", stack.entry.prefix) if stack and stack.entry else ("resources",)
+        known = self.provisioning
+        return ("resources", known.entry.prefix) if known and known.entry else ("resources",)
 
     # ---- reading
 
     def beat(self, changed: bool) -> None:
-        """Read what is outdated and redraw what changed; called ten times a second."""
         super().beat(changed)
-        stack = self.provisioning
-        if stack is None or self.state.frozen_at is not None:
+        known = self.provisioning
+        if known is None or self.state.frozen_at is not None:
             return
-        if stack.outdated and stack.reading is None and self.state.managers:
+        if known.outdated and known.reading is None and self.state.managers:
             self.read_now()
-        news = (stack.version, int(self.state.time_of_day()))
+        news = (known.version, int(self.state.time_of_day()))
         if news != self._shown:
             self._shown = news
             self.show()
 
     def read_now(self) -> None:
-        """Read the stack again; a reading under way is cancelled."""
+        """A reading under way is given up for a new one."""
         if self.provisioning is not None:
             read: WorkType[None] = partial(self.provisioning.read, self.state.shown_managers)
             self.run_worker(read, group="reading", exclusive=True)
@@ -87,22 +84,21 @@ class ResourcesScreen(StackActions):
     # ---- what is shown
 
     def show(self) -> None:
-        """Fill all panes from what was read last."""
-        stack = self.provisioning
-        if stack is None:
+        known = self.provisioning
+        if known is None:
             self._show_elsewhere()
             return
         self.table.show(
-            stack.resources,
-            title=self._title(stack),
-            status=self._status(stack),
-            empty=self._empty(stack),
-            stale=Part.LIVE in stack.errors and stack.live is not None,
+            known.resources,
+            title=self._title(known),
+            status=self._status(known),
+            empty=self._empty(known),
+            stale=Part.LIVE in known.errors and known.live is not None,
         )
-        self._show_plan(self.provision_plan, Part.PROVISION, stack.provision)
-        self._show_plan(self.cleanup_plan, Part.CLEANUP, stack.cleanup)
-        self._show_diff(stack)
-        self._show_run(stack.run)
+        self._show_plan(self.provision_plan, Part.PROVISION, known.provision)
+        self._show_plan(self.cleanup_plan, Part.CLEANUP, known.cleanup)
+        self._show_diff(known)
+        self._show_run(known.run)
 
     def _show_elsewhere(self) -> None:
         words = folded(ELSEWHERE, self.table.inner_width - 2, "muted", "", " ")
@@ -111,34 +107,34 @@ class ResourcesScreen(StackActions):
             pane.show([], title=title)
         self._show_run(None)
 
-    def _title(self, stack: Provisioning) -> Line:
-        if stack.entry is None:
+    def _title(self, known: Provisioning) -> Line:
+        if known.entry is None:
             return (("resources", "title"),)
         dot = f" {self.state.glyphs.dot} "
-        where = "" if self.has_class("-narrow") else dot.join(("", stack.entry.account, stack.entry.region))
-        half = dot + "not complete" if not stack.entry.complete else ""
+        where = "" if self.has_class("-narrow") else dot.join(("", known.entry.account, known.entry.region))
+        half = dot + "not complete" if not known.entry.complete else ""
         return (
-            (f"resources of {clean(stack.entry.prefix)}", "title"),
+            (f"resources of {clean(known.entry.prefix)}", "title"),
             (clean(where), "muted"),
             (half, "warning"),
         )
 
-    def _status(self, stack: Provisioning) -> Line:
-        if stack.reading is not None:
-            return ((f"reading {stack.reading.value}{self.state.glyphs.ellipsis}", "accent"),)
-        if (why := stack.errors.get(Part.LIVE)) and stack.live:
+    def _status(self, known: Provisioning) -> Line:
+        if known.reading is not None:
+            return ((f"reading {known.reading.value}{self.state.glyphs.ellipsis}", "accent"),)
+        if (why := known.errors.get(Part.LIVE)) and known.live:
             return ((clean(why), "error"),)
-        unread = sum(health(each) is ResourceHealth.UNKNOWN for each in stack.resources)
+        unread = sum(health(each) is ResourceHealth.UNKNOWN for each in known.resources)
         missed: Line = ((f"{unread} could not be read  ", "warning"),) if unread else EMPTY
-        at = stack.live.read_at if stack.live else stack.read_at
+        at = known.live.read_at if known.live else known.read_at
         age = ((f"read {format.age(self.state.time_of_day() - at)} ago", "muted"),) if at is not None else EMPTY
         return (*missed, *age)
 
-    def _empty(self, stack: Provisioning) -> list[Line]:
-        why = stack.errors.get(Part.SAVED) or stack.errors.get(Part.LIVE)
+    def _empty(self, known: Provisioning) -> list[Line]:
+        why = known.errors.get(Part.SAVED) or known.errors.get(Part.LIVE)
         if why:
             return folded(why, self.table.inner_width - 2, "error", "", " ")
-        if stack.read_at is None or stack.entry is not None:
+        if known.read_at is None or known.entry is not None:
             words = f"reading{self.state.glyphs.ellipsis}" if self.state.managers else "the engine has said nothing yet"
             return folded(words, self.table.inner_width - 2, "muted", "", " ")
         queues = ", ".join(f"{each.queue} in {each.region}" for each in self.state.shown_managers)
@@ -146,23 +142,23 @@ class ResourcesScreen(StackActions):
         return [((f" {NOTHING}", "text"),), EMPTY, *folded(words, self.table.inner_width - 2, "muted", "", " ")]
 
     def _show_plan(self, pane: TextPane, part: Part, plan: PlanReport | None) -> None:
-        stack = self.provisioning
-        assert stack is not None
-        cells, why = pane.inner_width, stack.errors.get(part)
+        known = self.provisioning
+        assert known is not None
+        cells, why = pane.inner_width, known.errors.get(part)
         lines = folded(why, cells - 2, "error", "", " ") if why else []
         if plan is not None:
             drawn = plan_lines(plan, cells, self.state.glyphs)
             lines += [((plain(line), "muted"),) for line in drawn] if why else drawn
-        elif stack.entry is not None and not why:
+        elif known.entry is not None and not why:
             lines = [((f" reading{self.state.glyphs.ellipsis}", "muted"),)]
         name = "provision" if part is Part.PROVISION else "cleanup"
         pane.show(lines, title=f"plan (dry run): {name}")
 
-    def _show_diff(self, stack: Provisioning) -> None:
+    def _show_diff(self, known: Provisioning) -> None:
         resource = self.table.chosen
         if resource is None or not self.has_class("-diff"):
             return
-        lines = diff_lines(resource, _planned(stack.provision, resource), self.diff.inner_width)
+        lines = diff_lines(resource, _planned(known.provision, resource), self.diff.inner_width)
         self.diff.show(lines, title=clean(f"{resource.kind} {resource.name}"), status=(("esc closes", "muted"),))
 
     def _show_run(self, run: Run | None) -> None:
@@ -177,7 +173,6 @@ class ResourcesScreen(StackActions):
     # ---- moving
 
     def move(self, how: str) -> None:
-        """Scroll the focused pane, or move in the table."""
         focused = self.focused
         if isinstance(focused, TextPane):
             half = max(1, focused.inner_height // 2)
@@ -186,7 +181,6 @@ class ResourcesScreen(StackActions):
             self.table.move(_steps(max(1, self.table.inner_height // 2)).get(how, 0))
 
     def step_back(self) -> bool:
-        """Close the diff."""
         if not self.has_class("-diff"):
             return False
         self.remove_class("-diff")
@@ -196,7 +190,6 @@ class ResourcesScreen(StackActions):
     # ---- actions
 
     def action_diff(self) -> None:
-        """Show the selected resource's differences, or the table again."""
         if self.step_back():
             return
         if self.table.chosen is None:

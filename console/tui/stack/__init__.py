@@ -1,1 +1,1 @@
-"""AWS stack of the resources screen: its state, and the commands that read and change it."""
+"""The AWS stack as the resources screen shows it: what is known of it, and commands that change it."""

@@ -24,7 +24,7 @@ TELLING: Final[Mapping[str, str]] = {
 }
 
 
-def describe_command(kind: str, name: str, region: str) -> str:
+def telling_command(kind: str, name: str, region: str) -> str:
     """Empty for a kind that isn't known."""
     template = TELLING.get(kind)
     if template is None:

@@ -1,6 +1,7 @@
-"""Model of the engine's AWS stack: what was read last, and the run that is under way.
+"""The stack that an engine's jobs run on, as `scaler-batch` tells of it, and the one command that may be changing it.
 
-Both outlive the screen that shows them. Everything of AWS is done by children (`console.tui.stack.process`).
+Owns what was read last and the run that is under way; both outlive the screen that shows them. Everything of AWS is
+done by children (`console.tui.stack.process`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from console.tui.stack.process import PROGRAM, image_options, locate_stack, read_output, spec_options, stack_options
+from console.tui.stack.process import PROGRAM, answer, image_words, place_at, place_words, spec_words
 from console.tui.stack.run import Run, RunOutcome
 from console.tui.stack.schema import (
     LiveReport,
@@ -27,7 +28,7 @@ from engine.telemetry.schema.messages import ManagerView
 
 
 class Part(StrEnum):
-    """Parts of the stack's state, read one after the other."""
+    """What is read, one after the other."""
 
     SAVED = "which stack this is"
     LIVE = "what lives"
@@ -40,13 +41,12 @@ NOTHING: Final = "nothing provisioned: `scaler-batch plan` shows what would be"
 Report = TypeVar("Report")
 
 
-def stack_key(entry: StackEntry) -> tuple[str, str, str]:
-    """Account, region and prefix, which identify a stack."""
+def place_of(entry: StackEntry) -> tuple[str, str, str]:
     return entry.account, entry.region, entry.prefix
 
 
 class Provisioning:
-    """State of one stack. `program` is how `scaler-batch` is called; `version` goes up with every visible change."""
+    """`program` is how `scaler-batch` is called. `version` goes up with everything that can be seen."""
 
     def __init__(self, program: Sequence[str] = PROGRAM, clock: Callable[[], float] = time.time) -> None:
         self._program, self._clock = tuple(program), clock
@@ -58,22 +58,21 @@ class Provisioning:
         self.errors: dict[Part, str] = {}
         self.reading: Part | None = None
         self.outdated = True
-        """True before the first reading and after a run."""
+        """Something happened since it was read, or it never was."""
         self.read_at: float | None = None
-        """Time of day of the last reading; None: there was none yet."""
+        """Time of day; None: nobody knows yet whether there is a stack."""
         self.run: Run | None = None
         self.image = ""
-        """Image that `build-image` made last, for the next provisioning."""
-        self._location = locate_stack("")
+        """What `build-image` made last, for the next provisioning."""
+        self._place = place_at("")
         self._reader = object()
 
     @property
     def running(self) -> bool:
-        """True while a run is under way."""
         return self.run is not None and self.run.running
 
     def why_not(self, name: str) -> str:
-        """Reason why a run of `name` can't begin now, empty when it can: nothing is done without a plan."""
+        """Why a run of `name` can't begin now: nothing is done whose plan isn't known. Empty when it can."""
         if self.run is not None and self.run.running:
             return f"{self.run.name} is under way: X stops it"
         if self.reading is not None or self.outdated:
@@ -84,7 +83,7 @@ class Provisioning:
         return self._foreign() if self.entry is not None else NOTHING
 
     def _foreign(self) -> str:
-        """Reason why nothing may be changed: the credentials are another account's. Empty: they aren't."""
+        """Why nothing may be changed: the credentials are those of another account. Empty: they aren't."""
         for plan in (self.provision, self.cleanup):
             if self.entry and plan and plan.account not in ("", self.entry.account):
                 whose = f"the AWS credentials are of account {plan.account}"
@@ -93,13 +92,12 @@ class Provisioning:
 
     @property
     def resources(self) -> Sequence[ResourceReport]:
-        """Live resources of the last reading."""
         return self.live.resources if self.live else ()
 
     # ---- reading
 
     async def read(self, managers: Sequence[ManagerView]) -> None:
-        """Read everything again; what fails goes to `errors`, and its last known value is kept."""
+        """Everything anew; what can't be read is told in `errors`, and keeps what was known before."""
         reader = self._reader = object()
         self.outdated, self.errors = False, {}
         whole = False
@@ -115,37 +113,37 @@ class Provisioning:
 
     async def _read_entry(self, managers: Sequence[ManagerView]) -> None:
         """The first of `managers` that has a saved stack decides which it is."""
-        self._location = locate_stack(managers[0].endpoint if managers else "")
+        self._place = place_at(managers[0].endpoint if managers else "")
         saved = await self._ask(Part.SAVED, lambda text: read_report(text, Saved), "show", JSON)
         if saved is None:
             return
         self.read_at = self._clock()
         for manager in managers:
             if entry := entry_of(saved.entries, manager.region, manager.queue):
-                self._location = locate_stack(manager.endpoint)
+                self._place = place_at(manager.endpoint)
                 self._choose(entry)
                 return
         self._choose(None)
 
     def _choose(self, entry: StackEntry | None) -> None:
-        if entry is None or self.entry is None or stack_key(entry) != stack_key(self.entry):
+        if entry is None or self.entry is None or place_of(entry) != place_of(self.entry):
             self.live = self.provision = self.cleanup = None
             self.image = ""
         self.entry = entry
 
     async def _read_stack(self, entry: StackEntry) -> None:
-        options = stack_options(entry)
-        live = await self._ask(Part.LIVE, lambda text: read_report(text, LiveReport), "show", "--live", JSON, *options)
+        place = place_words(entry)
+        live = await self._ask(Part.LIVE, lambda text: read_report(text, LiveReport), "show", "--live", JSON, *place)
         self.live = live or self.live
-        provision = await self._ask(Part.PROVISION, read_plan, "plan", JSON, *spec_options(entry, self.image))
+        provision = await self._ask(Part.PROVISION, read_plan, "plan", JSON, *spec_words(entry, self.image))
         self.provision = provision or self.provision
-        cleanup = await self._ask(Part.CLEANUP, read_plan, "plan", "--destroy", JSON, *options)
+        cleanup = await self._ask(Part.CLEANUP, read_plan, "plan", "--destroy", JSON, *place)
         self.cleanup = cleanup or self.cleanup
 
     async def _ask(self, part: Part, read: Callable[[bytes], Report], *words: str) -> Report | None:
         self._now_reads(part)
         try:
-            return read(await read_output(self._program, words, self._location))
+            return read(await answer(self._program, words, self._place))
         except EngineError as error:
             self.errors[part] = str(error)
             return None
@@ -153,20 +151,20 @@ class Provisioning:
     # ---- running
 
     def begin(self, name: str) -> Run:
-        """Prepare a run of `provision`, `cleanup` or `build-image` on the stack; `carry_out` starts it."""
+        """A run of `provision`, `cleanup` or `build-image` on the stack that was read; `carry_out` starts it."""
         assert self.entry is not None
         words = {
-            "provision": ("--yes", *spec_options(self.entry, self.image)),
-            "cleanup": ("--yes", *stack_options(self.entry)),
-            "build-image": image_options(self.entry),
+            "provision": ("--yes", *spec_words(self.entry, self.image)),
+            "cleanup": ("--yes", *place_words(self.entry)),
+            "build-image": image_words(self.entry),
         }
-        command = (*self._program, name, JSON, *words[name], *self._location.options(name))
-        self.run = Run(name, command, self._location.environ, self._clock, self._changed)
+        command = (*self._program, name, JSON, *words[name], *self._place.words(name))
+        self.run = Run(name, command, self._place.environ, self._clock, self._changed)
         self._changed()
         return self.run
 
     async def carry_out(self, run: Run) -> None:
-        """Run until it has ended."""
+        """Until it has ended."""
         await run.carry_out()
         if run.outcome is RunOutcome.DONE and run.result is not None and run.result.image:
             self.image = run.result.image

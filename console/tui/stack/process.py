@@ -1,6 +1,6 @@
-"""Child processes of `scaler-batch` that read or change AWS: their options, output and end.
+"""`scaler-batch` as another process of this machine: which words ask for what, how it is started, heard and ended.
 
-The console has no AWS library; the children print JSON.
+The console has no AWS library; what reads or changes AWS is a child that says JSON.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from engine.errors import EngineError
 
 PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
 WRITING: Final = frozenset({"provision", "cleanup"})
-"""Commands that change the files of saved stacks."""
+"""What changes the files that keep what was provisioned."""
 LONGEST_LINE: Final = 1 << 20
-"""Bytes; a longer line is left out. The longest there is holds a whole plan."""
+"""Bytes; a longer one is left out. The longest there is tells a whole plan."""
 LONGEST_ANSWER: Final = 4 << 20
 _CHUNK: Final = 1 << 16
 _TAIL: Final = 4096
@@ -32,14 +32,14 @@ ENDING: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 
 """Signals, and the seconds that each is given: an interrupted run saves how far it came."""
 
 
-def stack_options(entry: StackEntry) -> tuple[str, ...]:
-    """Options that name the stack."""
+def place_words(entry: StackEntry) -> tuple[str, ...]:
+    """Which stack is meant."""
     return "--region", entry.region, "--prefix", entry.prefix
 
 
-def spec_options(entry: StackEntry, image: str = "") -> tuple[str, ...]:
-    """Options that ask for the stack as it was asked for before, on another `image` if one is given."""
-    options: dict[str, object] = {
+def spec_words(entry: StackEntry, image: str = "") -> tuple[str, ...]:
+    """What asks for the stack as it was asked for before, on another `image` if one is given."""
+    asked: dict[str, object] = {
         "--image": image or entry.image,
         "--vcpus": entry.vcpus,
         "--memory": entry.memory,
@@ -54,36 +54,36 @@ def spec_options(entry: StackEntry, image: str = "") -> tuple[str, ...]:
         "--expiry-days": entry.expiry_days,
         "--runnable-limit": entry.runnable_limit_minutes,
     }
-    given = [word for flag, value in options.items() if value not in (None, "") for word in (flag, str(value))]
-    return *stack_options(entry), *given, *(("--spot",) if entry.spot else ())
+    given = [word for flag, value in asked.items() if value not in (None, "") for word in (flag, str(value))]
+    return *place_words(entry), *given, *(("--spot",) if entry.spot else ())
 
 
-def image_options(entry: StackEntry) -> tuple[str, ...]:
-    """Options that ask for an image for the stack's instances."""
+def image_words(entry: StackEntry) -> tuple[str, ...]:
+    """What asks for an image that runs on the stack's instances."""
     from provisioner.stack.instance_types import architecture
 
     processor = architecture(entry.instance_types) if entry.instance_types else None
-    return *stack_options(entry), *(("--platform", f"linux/{processor}") if processor else ())
+    return *place_words(entry), *(("--platform", f"linux/{processor}") if processor else ())
 
 
 @dataclass(frozen=True, slots=True)
 class StackLocation:
-    """AWS that a command works on, by its variables, and the files where its stacks are saved."""
+    """The AWS that a command works on, by its variables, and where what was provisioned there is saved."""
 
     environ: Mapping[str, str]
     stack: LocalStack | None = None
     """None: in the current folder, as the commands have it by default."""
 
-    def options(self, command: str) -> tuple[str, ...]:
-        """Options that name the files `command` reads and writes."""
+    def words(self, command: str) -> tuple[str, ...]:
+        """The files that `command` reads and writes."""
         if self.stack is None or command == "build-image":
             return ()
         config = ("--config", str(self.stack.config))
         return (*config, "--env-file", str(self.stack.env_file)) if command in WRITING else config
 
 
-def locate_stack(endpoint: str) -> StackLocation:
-    """Location of an engine's AWS by its endpoint: a stand-in and the real AWS must never be confused."""
+def place_at(endpoint: str) -> StackLocation:
+    """Of an engine's AWS: a stand-in must not be taken for the real one, nor the other way round."""
     if stack := find_local_stack(endpoint):
         others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return StackLocation({**others, **stack.aws}, stack)
@@ -91,25 +91,23 @@ def locate_stack(endpoint: str) -> StackLocation:
     return StackLocation({**environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else environ)
 
 
-async def read_output(program: Sequence[str], words: Sequence[str], location: StackLocation) -> bytes:
-    """Output of a command that only reads. Raises `EngineError` with its last words when it fails."""
-    process = await start_child(
-        (*program, *words, *location.options(words[0])), location.environ, stdout=PIPE, stderr=PIPE
-    )
+async def answer(program: Sequence[str], words: Sequence[str], place: StackLocation) -> bytes:
+    """What a command that only reads prints. Raises `EngineError` with its last words when it fails."""
+    process = await start_child((*program, *words, *place.words(words[0])), place.environ, stdout=PIPE, stderr=PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        text, last = await asyncio.gather(_read_all(process.stdout), read_last_line(process.stderr))
+        text, last = await asyncio.gather(_all_of(process.stdout), last_line(process.stderr))
         code = await process.wait()
     finally:
-        await kill_group(process)
+        await end_now(process)
     if code or not text.strip():
         raise EngineError(last or f"scaler-batch {words[0]} ended with exit code {code} and said nothing")
     return text
 
 
-async def read_lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Yield lines as they come; empty ones and those above 1 MiB are left out."""
+async def lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """One after the other as they come, empty and endless ones left out."""
     rest, endless = b"", False
     while chunk := await stream.read(_CHUNK):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -123,31 +121,31 @@ async def read_lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
         yield rest
 
 
-async def read_last_line(stream: asyncio.StreamReader) -> str:
-    """Last line on standard error: by the house's rule one sentence that says what is wrong."""
+async def last_line(stream: asyncio.StreamReader) -> str:
+    """Of what is said on standard error: by the house's rule one sentence that tells what is wrong."""
     tail = b""
     while chunk := await stream.read(_CHUNK):
         tail = (tail + chunk)[-_TAIL:]
-    spoken = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
-    return clean(spoken[-1]).removeprefix("scaler-batch: ") if spoken else ""
+    said = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
+    return clean(said[-1]).removeprefix("scaler-batch: ") if said else ""
 
 
-async def end_gracefully(process: Process) -> None:
-    """End a process with SIGINT, SIGTERM, then SIGKILL, each with its grace."""
+async def end_gently(process: Process) -> None:
+    """Ask, ask again, and then end it."""
     for number, seconds in ENDING:
         signal_group(process, number)
         if await ends_within(process, seconds):
             return
 
 
-async def kill_group(process: Process) -> None:
-    """Kill a process and everything that it started."""
+async def end_now(process: Process) -> None:
+    """Nothing is left of it, and of what it started."""
     if process.returncode is None:
         signal_group(process, signal.SIGKILL)
         await process.wait()
 
 
-async def _read_all(stream: asyncio.StreamReader) -> bytes:
+async def _all_of(stream: asyncio.StreamReader) -> bytes:
     text = b""
     while chunk := await stream.read(_CHUNK):
         text += chunk

@@ -1,4 +1,4 @@
-"""Lines about a stack: plans, differences and runs."""
+"""A stack's plans, differences and runs as lines for people."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ OUTCOMES: Final = {
     RunOutcome.STOPPED: "warning",
 }
 VALUE_CELLS: Final = 400
-"""Characters of a property's value that are shown; a policy can be long."""
+"""Of a property's value that is shown; a policy can be long."""
 IMAGE: Final = "image"
-"""Kind of a step of an image's build."""
+"""The kind of a step that is part of building one."""
 INDENT: Final = "     "
 
 
 def plan_lines(plan: PlanReport, cells: int, glyphs: Glyphs) -> list[Line]:
-    """Changes, the number of kept resources, and notes; notes come first where something is deleted."""
+    """What would be done, how many stay, and what is to be known of it: that comes first where something is deleted."""
     counts = Counter(change.action for change in plan.changes)
     notes = [line for note in plan.notes for line in folded(f"! {note}", cells - 2, "warning", "  ", " ")]
     lines = [line for change in plan.to_do for line in _change(change, cells, glyphs)]
@@ -66,7 +66,7 @@ def _names(paths: Sequence[str], glyphs: Glyphs) -> str:
 
 
 def diff_lines(resource: ResourceReport, planned: ChangeReport | None, cells: int) -> list[Line]:
-    """Differences of `resource` from what was provisioned, and the changes that a provisioning would make."""
+    """Where `resource` differs from what was provisioned, and what a provisioning would change about it."""
     lines = list(_facts(resource))
     if resource.drift:
         lines += [EMPTY, ((" - lives   + was provisioned", "header"),)]
@@ -94,7 +94,7 @@ def _fields(fields: Iterable[FieldChangeReport], cells: int) -> Iterator[Line]:
 
 
 def value(of: object) -> str:
-    """Property's value on one line, cut at 400 characters."""
+    """A property's value on one line, not too long."""
     if of is None:
         return "(not there)"
     text = of if isinstance(of, str) else msgspec.json.encode(of).decode()
@@ -103,7 +103,7 @@ def value(of: object) -> str:
 
 
 def run_lines(run: Run, now: float, cells: int, glyphs: Glyphs) -> list[Line]:
-    """Output of a run in its order; a step stands where it began. `now`: time of day."""
+    """Everything that a run told, in its order; a step stands where it began. `now`: time of day."""
     lines: list[Line] = []
     for entry in run.entries:
         if isinstance(entry, RunStep):
@@ -125,7 +125,7 @@ def _nothing(run: Run) -> list[Line]:
 
 def _step(step: RunStep, now: float, cells: int, running: bool) -> Iterator[Line]:
     event = step.event
-    took = (now if running and step.under_way else step.updated) - step.began
+    took = (now if running and step.under_way else step.told) - step.began
     role = "accent" if step.under_way else STATES.get(event.state, "text")
     head = f" {format.clock(step.began)} "
     named = event.name if event.kind == IMAGE else f"{event.action} {event.kind} {event.name}"

@@ -1,4 +1,4 @@
-"""Run of `provision`, `cleanup` or `build-image`: its steps, output and outcome."""
+"""One run of `provision`, `cleanup` or `build-image`: its steps as they are told, its output, and how it ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from console.processes.children import signal_group, start_child
-from console.tui.stack.process import end_gracefully, kill_group, read_last_line, read_lines
+from console.tui.stack.process import end_gently, end_now, last_line, lines
 from console.tui.stack.schema import (
     DoneEvent,
     Event,
@@ -29,7 +29,7 @@ KEPT: Final = 1_000
 
 
 class RunOutcome(StrEnum):
-    """Outcome of a run, or that it still runs."""
+    """How a run stands."""
 
     RUNNING = "running"
     DONE = "done"
@@ -39,28 +39,27 @@ class RunOutcome(StrEnum):
 
 @dataclass(slots=True)
 class RunStep:
-    """Step of a run: its newest event, and the times of day at which it began and was updated."""
+    """The newest that was told of a step, and when it began and was last heard of (time of day)."""
 
     event: StepEvent
     began: float
-    updated: float
+    told: float
 
     @property
     def under_way(self) -> bool:
-        """True until the step has ended."""
         return self.event.state == "running"
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutput:
-    """Output line of a program that a step runs."""
+    """A line of a program that a step runs."""
 
     at: float
     text: str
 
 
 class Run:
-    """Run in a child process, which goes on without a viewer. `changed` is called for every visible change."""
+    """Goes on whether or not somebody looks. `changed` is called whenever there is something new to be seen."""
 
     def __init__(
         self,
@@ -86,16 +85,14 @@ class Run:
 
     @property
     def running(self) -> bool:
-        """True until the run has ended."""
         return self.outcome is RunOutcome.RUNNING
 
     @property
     def steps(self) -> list[RunStep]:
-        """Steps that are kept, oldest first."""
         return [entry for entry in self.entries if isinstance(entry, RunStep)]
 
     async def carry_out(self) -> None:
-        """Run the child until it ends by itself or by `stop`; when this is cancelled it is ended at once."""
+        """Until it ends by itself or by `stop`; when this is cancelled it is ended at once."""
         try:
             code, last = await self._follow()
             self._conclude(code, last)
@@ -110,31 +107,31 @@ class Run:
         if self.stopping:  # it was stopped before it had begun
             signal_group(process, signal.SIGINT)
         try:
-            _, last = await asyncio.gather(self._listen(process.stdout), read_last_line(process.stderr))
+            _, last = await asyncio.gather(self._listen(process.stdout), last_line(process.stderr))
             return await process.wait(), last
         finally:
-            await kill_group(process)
+            await end_now(process)
 
     async def stop(self) -> None:
-        """Interrupt the child as Ctrl-C would: a next run goes on from there."""
+        """As Ctrl-C would: what is under way is left where it is, and a next run goes on from there."""
         self.stopping = True
         self._changed()
         if self._process is not None:
-            await end_gracefully(self._process)
+            await end_gently(self._process)
         await self._finished.wait()
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
-        async for line in read_lines(stream):
+        async for line in lines(stream):
             try:
-                self.apply(read_event(line))
+                self.take(read_event(line))
             except EngineError as error:
                 self.error = str(error)
 
-    def apply(self, event: Event) -> None:
-        """Take in an event of the child."""
+    def take(self, event: Event) -> None:
+        """What was told."""
         now = self._clock()
         if isinstance(event, StepEvent):
-            self._apply_step(event, now)
+            self._take_step(event, now)
         elif isinstance(event, LineEvent):
             self.entries.append(RunOutput(now, event.text))
         elif isinstance(event, PlanReport):
@@ -145,10 +142,10 @@ class Run:
             self.error = event.error
         self._changed()
 
-    def _apply_step(self, event: StepEvent, now: float) -> None:
+    def _take_step(self, event: StepEvent, now: float) -> None:
         for step in reversed(self.steps):
             if step.under_way and (step.event.kind, step.event.name) == (event.kind, event.name):
-                step.event, step.updated = event, now
+                step.event, step.told = event, now
                 return
         self.entries.append(RunStep(event, now, now))
 

@@ -1,4 +1,4 @@
-"""Resource table: existence, health and drift of a stack's resources, one a line."""
+"""The resources of a stack, one a line: whether each is there, is well, and is as it was provisioned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GONE: Final = frozenset({"MISSING", "INVALID", "DELETING", "DELETED"})
 
 
 class ResourceHealth(Enum):
-    """Health of a resource: sign, ASCII sign and role."""
+    """Sign, ASCII sign and role."""
 
     WELL = ("✓", "+", "ok")
     DIFFERS = ("≠", "!", "warning")
@@ -23,13 +23,11 @@ class ResourceHealth(Enum):
     UNKNOWN = ("?", "?", "unknown")
 
     def sign(self, glyphs: Glyphs) -> Span:
-        """Sign in the set of glyphs."""
         sign, plain, role = self.value
         return (plain if glyphs.ascii else sign), role
 
 
 def health(resource: ResourceReport) -> ResourceHealth:
-    """Health by state, error and drift."""
     if resource.error or resource.state == "unknown":
         return ResourceHealth.UNKNOWN
     if resource.state in GONE:
@@ -38,7 +36,7 @@ def health(resource: ResourceReport) -> ResourceHealth:
 
 
 class ResourceTable(LineTable[ResourceReport]):
-    """Table whose selection stays with its resource, whatever is read again."""
+    """The selection stays with its resource, whatever is read anew."""
 
     selected: tuple[str, str] | None = None
     _resources: Sequence[ResourceReport] = ()
@@ -50,14 +48,12 @@ class ResourceTable(LineTable[ResourceReport]):
     def show(
         self, resources: Sequence[ResourceReport], *, title: Line, status: Line, empty: Sequence[Line], stale: bool
     ) -> None:
-        """Set the resources, or the lines to show in their place."""
         self._resources, self._title, self._status, self._words = resources, title, status, empty
         self.stale = stale
         self.redraw()
 
     @property
     def chosen(self) -> ResourceReport | None:
-        """Selected resource, the first by default; None when there is none."""
         return self._resources[self._index] if self._resources else None
 
     @property
@@ -66,7 +62,6 @@ class ResourceTable(LineTable[ResourceReport]):
         return next(places, 0)
 
     def move(self, by: int) -> None:
-        """Move the selection by lines."""
         self._choose(self._index + by)
 
     def _choose(self, index: int) -> None:
@@ -75,32 +70,26 @@ class ResourceTable(LineTable[ResourceReport]):
             self.selected = (resource.kind, resource.name)
             self.redraw()
 
-    # ---- LineTable
+    # ---- what LineTable asks
 
     def title(self) -> Line:
-        """Title of the stack."""
         return self._title
 
     def status(self) -> Line:
-        """State of the reading."""
         return self._status
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
-        """The table, or the lines in its place."""
         return super().draw(width, height) if self._resources else [EMPTY, *self._words]
 
     def thumb(self, height: int) -> range:
-        """Scroll bar of the rows."""
         return thumb(self._top, height - 1, len(self._resources), height)
 
     def rows(self, count: int) -> Sequence[ResourceReport]:
-        """Rows on screen around the selection."""
         index, last = self._index, max(0, len(self._resources) - count)
         self._top = max(0, min(last, max(index - count + 1, min(self._top, index))))
         return self._resources[self._top : self._top + count]
 
     def columns(self) -> Sequence[Column[ResourceReport]]:
-        """Health, kind, name, state, drift, detail."""
         return (
             Column("sign", " ", 1, lambda row: health(row).sign(self.glyphs)),
             Column("kind", "KIND", 19, lambda row: (clean(row.kind), "text")),
@@ -121,17 +110,14 @@ class ResourceTable(LineTable[ResourceReport]):
         return (clean(row.error), "unknown") if row.error else (clean(row.detail), "muted")
 
     def signs(self, row: ResourceReport) -> tuple[Span, Span, bool]:
-        """Cursor of a row."""
         here = row is self.chosen
         return (" ", ""), ((self.glyphs.cursor, "accent") if here else (" ", "")), here
 
     def select_line(self, line: int) -> bool:
-        """Select the resource on that line."""
         if not 0 <= line < len(self._resources) - self._top:
             return False
         self._choose(self._top + line)
         return True
 
     def scroll_lines(self, by: int) -> None:
-        """Move the selection."""
         self.move(by)

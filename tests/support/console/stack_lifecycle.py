@@ -84,7 +84,7 @@ def _run(name: str, events: Sequence[dict[str, Any]]) -> Run:
     times = iter(STARTED_AT - 2 - 1.5 * (len(events) - number) for number in range(len(events) + 2))
     run = Run(name, (), {}, lambda: next(times), lambda: None)
     for event in events:
-        run.apply(read_event(msgspec.json.encode(event)))
+        run.take(read_event(msgspec.json.encode(event)))
     return run
 
 

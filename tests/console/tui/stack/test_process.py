@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from typer.main import get_group
 
-from console.tui.stack.aws_commands import describe_command
-from console.tui.stack.process import PROGRAM, image_options, locate_stack, spec_options
+from console.tui.stack.aws_commands import telling_command
+from console.tui.stack.process import PROGRAM, image_words, place_at, spec_words
 from console.tui.stack.schema import Saved, StackEntry, entry_of, read_report
 from provisioner.cli import app
 from provisioner.commands.options import asked
@@ -39,7 +39,7 @@ def test_a_managers_queue_tells_its_stack(queue: str, found: StackEntry | None) 
 
 
 def test_what_was_asked_for_is_asked_for_again() -> None:
-    words = spec_options(msgspec.structs.replace(ENTRY, spot=True, job_timeout_minutes=90), samples.NEW_IMAGE)
+    words = spec_words(msgspec.structs.replace(ENTRY, spot=True, job_timeout_minutes=90), samples.NEW_IMAGE)
     asked = dict(zip(words[:-1:2], words[1::2], strict=True))
     assert words[-1] == "--spot"
     assert asked == {
@@ -56,20 +56,20 @@ def test_what_was_asked_for_is_asked_for_again() -> None:
 
 def test_an_image_is_built_for_the_processors_of_the_stack() -> None:
     graviton = msgspec.structs.replace(ENTRY, instance_types=("c7g.large",))
-    assert image_options(ENTRY)[-2:] == ("--platform", "linux/amd64")
-    assert image_options(graviton)[-2:] == ("--platform", "linux/arm64")
+    assert image_words(ENTRY)[-2:] == ("--platform", "linux/amd64")
+    assert image_words(graviton)[-2:] == ("--platform", "linux/arm64")
 
 
 def test_the_engines_aws_counts_and_not_the_consoles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    assert "AWS_ENDPOINT_URL" not in locate_stack("").environ
-    assert locate_stack("http://127.0.0.1:2").environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:2"
+    assert "AWS_ENDPOINT_URL" not in place_at("").environ
+    assert place_at("http://127.0.0.1:2").environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:2"
 
 
 def test_a_name_is_quoted_in_a_command_to_copy() -> None:
-    assert describe_command("job queue", "a b", "eu-west-1").endswith("--job-queues 'a b' --region eu-west-1")
-    assert "--region" not in describe_command("IAM role", "role", "eu-west-1")
-    assert describe_command("fountain", "name", "eu-west-1") == ""
+    assert telling_command("job queue", "a b", "eu-west-1").endswith("--job-queues 'a b' --region eu-west-1")
+    assert "--region" not in telling_command("IAM role", "role", "eu-west-1")
+    assert telling_command("fountain", "name", "eu-west-1") == ""
 
 
 def test_for_programs_nothing_saved_is_an_empty_list(tmp_path: Path) -> None:
@@ -85,6 +85,6 @@ def test_every_choice_of_a_stack_comes_back_as_the_same_choice() -> None:
         expiry_days=3, runnable_limit=45,
     )  # fmt: skip
     saved = Provisioned.of(spec, Stack(spec.region, spec.prefix, samples.ACCOUNT, "aws"))
-    words = spec_options(read_report(msgspec.json.encode(saved), StackEntry))
+    words = spec_words(read_report(msgspec.json.encode(saved), StackEntry))
     given = get_group(app).commands["plan"].make_context("plan", list(words)).params
     assert asked(**{name: given[name] for name in inspect.signature(asked).parameters}).spec == spec
