@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import resource
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,25 +12,10 @@ from typer.main import get_group
 from typer.testing import CliRunner
 
 from console.cli.main import ENTRIES, PROGRAM, CommandEntry, app
+from tests.support.console.command_line import command_line, modules_loaded_by, run_program
 
 HELP_S = 0.35
 HEAVY = ("textual", "boto3", "botocore", "scaler", "moto", "provisioner")
-
-
-def run_program(*words: str) -> subprocess.CompletedProcess[str]:
-    program = f"import sys; sys.argv = {[PROGRAM, *words]!r}; from console.cli.main import main; main()"
-    command = [sys.executable, "-P", "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-
-
-def modules_loaded_by(*words: str) -> set[str]:
-    program = (
-        f"import sys, atexit; sys.argv = {[PROGRAM, *words]!r}\n"
-        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
-        "from console.cli.main import main; main()"
-    )
-    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
-    return {name.partition(".")[0] for name in done.stderr.split()}
 
 
 @pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("local", "--help")])
@@ -74,9 +58,8 @@ def test_the_version_is_the_distributions() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("plan", "--help"), ("show", "--json")])
 def test_a_full_disk_is_one_sentence(words: tuple[str, ...]) -> None:
-    command = [sys.executable, "-P", "-c", "from console.cli.main import main; main()", *words]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command_line(*words), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "No space left on device" in done.stderr
 

@@ -17,9 +17,9 @@ from console.tui.screens.why import WhyScreen
 from console.tui.state import Quit
 from engine.telemetry.client.source import LinkState
 from engine.telemetry.schema.messages import Answer, Diagnose, Diagnosed, JobState, Refusal, Request
-from tests.console.tui.app.test_replay import record, replaying
 from tests.support.console.demo.diagnosis import nothing_stuck, without_capacity
 from tests.support.console.frozen_console import first_of
+from tests.support.console.recorded_console import record, replaying
 from tests.support.console.running_app import WatchedSource, beats, running
 from tests.support.console.widget_app import Clock
 
