@@ -11,8 +11,6 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
 STYLES: Final = {
     "SUBMITTED": "bright_black",
     "PENDING": "bright_black",
@@ -24,7 +22,9 @@ STYLES: Final = {
     "UNKNOWN": "magenta",
     "down": "bold red",
 }
-"""Rich styles by the whole text of a cell; colour only repeats what the text says."""
+"""Rich styles of states; colour only repeats what the text says."""
+STYLED: Final = ("state", "is")
+"""Titles of the columns whose cells are states; a function may be called FAILED, too."""
 LAST_COLUMN: Final = 20
 """Least width of the last column, whose sentences may be wrapped."""
 
@@ -36,6 +36,8 @@ def on_terminal() -> bool:
 
 def print_json(value: object) -> None:
     """Print `value` as one line of JSON."""
+    import msgspec
+
     print(msgspec.json.encode(value).decode(), flush=True)
 
 
@@ -96,10 +98,13 @@ def _print_rich(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: S
             no_wrap=column < last,
         )
     for row in rows:
-        table.add_row(*(Text(cell, STYLES.get(cell, "")) for cell in row))
+        styles = [STYLES.get(cell, "") if title in STYLED else "" for title, cell in zip(titles, row, strict=True)]
+        table.add_row(*map(Text, row, styles))
     Console().print(table)
 
 
 def as_object(struct: Any) -> dict[str, object]:
     """Convert a message to an object with named fields, also when it travels as an array."""
+    import msgspec
+
     return {name: msgspec.to_builtins(getattr(struct, name)) for name in struct.__struct_fields__}

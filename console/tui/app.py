@@ -1,4 +1,7 @@
-"""Textual app of the console: polls the source ten times a second, opens and leaves screens, owns global actions."""
+"""Textual app of the console: polls the source ten times a second, opens and leaves screens, owns global actions.
+
+Screens, dialogs and the palette are imported when they are first opened, so that the first picture comes sooner.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         """Run a Textual action (`app.…` or `screen.…`) after the message that is handled now."""
         self.call_later(self.run_action, action)
 
-    # ---- places: a screen's module is imported when it is first opened, so that the first picture comes sooner
+    # ---- places
 
     def home(self) -> None:
         """Leave every screen above the dashboard."""

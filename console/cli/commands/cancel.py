@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from console.cli.printing import harmless, print_json
 from console.cli.prompts import confirm
 from console.cli.session import (
     EngineOption,
@@ -89,7 +90,6 @@ def _cancel(client: TelemetryClient, rows: list[JobRow]) -> list[Done]:
 
 
 def _report(rows: list[JobRow], texts: list[str], refused: dict[str, str], json: bool) -> None:
-    from console.cli.printing import harmless, print_json
     from engine.telemetry.schema.messages import VERSION
 
     if json:

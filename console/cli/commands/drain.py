@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
+from console.cli.printing import harmless, print_json
 from console.cli.prompts import confirm
 from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, YesOption, call_engine, connect
 
@@ -44,7 +45,6 @@ def drain(
     json: JsonOption = False,
 ) -> None:
     """End a running engine in good order; it answers at once and goes on until its jobs are done."""
-    from console.cli.printing import harmless, print_json
     from engine.telemetry.schema.messages import VERSION, Done, Drain
 
     with connect(engine, keys, control=True) as client:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.printing import print_json
 from console.cli.session import JsonOption
 
 
@@ -38,7 +39,6 @@ def group() -> None:
 @keys.command("engine")
 def engine(out: OutFolder, json: JsonOption = False) -> None:
     """Make the keys of an engine: its --telemetry-keys."""
-    from console.cli.printing import print_json
     from engine.telemetry.keys import make_engine_keys
 
     public = make_engine_keys(out)
@@ -57,7 +57,6 @@ def client(
     json: JsonOption = False,
 ) -> None:
     """Make the keys of a client and let it in; delete DIR/allowed/NAME.json to shut it out."""
-    from console.cli.printing import print_json
     from engine.telemetry.keys import KeyRole, make_client_keys
 
     made = make_client_keys(name, KeyRole(role.value), engine_keys, out)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from console.cli.printing import print_facts, print_json, print_table
 from console.cli.session import EngineOption, JsonOption, KeysOption, call_engine, connect
+from console.format import UNKNOWN, age, count, rate, size, span
 
 if TYPE_CHECKING:
     from engine.telemetry.schema.messages import FullState, ManagerView, Quota, Snapshot
@@ -37,8 +39,6 @@ def print_status_json(name: str, state: FullState) -> None:
     """Print the full state as one JSON object."""
     import msgspec
 
-    from console.cli.printing import print_json
-
     print_json(
         {
             "version": state.version,
@@ -52,9 +52,6 @@ def print_status_json(name: str, state: FullState) -> None:
 
 def print_status(name: str, snapshot: Snapshot) -> None:
     """Print engine and managers as facts and tables."""
-    from console.cli.printing import print_facts
-    from console.format import size, span
-
     vitals = snapshot.vitals
     running = f"{vitals.version}, process {vitals.pid} on {vitals.host}, up {span(snapshot.at - vitals.started_at)}"
     cost = f"{vitals.cpu_share:.0%} of a core, {size(vitals.rss_bytes)}, loop {vitals.loop_lag_s * 1000:.0f} ms late"
@@ -65,8 +62,6 @@ def print_status(name: str, snapshot: Snapshot) -> None:
 
 
 def _print_manager(manager: ManagerView, now: float) -> None:
-    from console.cli.printing import print_facts, print_table
-    from console.format import age, count, rate, size
     from engine.telemetry.schema.messages import JobState
 
     print_facts(_facts(manager, now))
@@ -93,8 +88,6 @@ def _print_manager(manager: ManagerView, now: float) -> None:
 
 
 def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
-    from console.format import age, count
-
     called = manager.manager if manager.name in ("", manager.manager) else f"{manager.name} ({manager.manager})"
     facts = [
         ("manager", f"{called}, queue {manager.queue}, definition {manager.definition}, {manager.region}"),
@@ -110,8 +103,6 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
 
 
 def _used(quota: Quota) -> str:
-    from console.format import UNKNOWN
-
     used, limit = (UNKNOWN if each is None else f"{each:,.4g}" for each in (quota.used, quota.limit))
     return f"{used}/{limit} {quota.unit}"
 

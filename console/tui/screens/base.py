@@ -20,7 +20,7 @@ from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.key_bar import Hint, KeyBar
 from console.tui.widgets.prompt import Prompt, Question
-from console.tui.widgets.top_bar import BarState, TopBar
+from console.tui.widgets.top_bar import AccessMode, BarState, TopBar
 from engine.telemetry.client.source import LinkView
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def keys_of(screen: Screen[None]) -> dict[str, list[str]]:
 def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarState:
     """Top bar's content. `now`: time of day."""
     source = state.source
-    mode = "READ-WRITE" if source.may_control else "READ-ONLY"
+    mode = AccessMode.READ_WRITE if source.may_control else AccessMode.READ_ONLY
     has_snapshot = source.mirror.snapshot is not None
     regions = sorted({manager.region for manager in state.managers})
     managers = state.view.manager or (state.managers[0].name if len(state.managers) == 1 else "")

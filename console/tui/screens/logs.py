@@ -38,16 +38,16 @@ class LogsScreen(ConsoleScreen):
         self.task_ids = task_ids
         self.log_view = LogView(glyphs=state.glyphs, id="lines")
         self._feed = LogFeed(state, self.log_view)
-        self._feed.choose(task_ids, self._subject())
+        self._feed.choose(task_ids, f"of {self._subject()}")
         self.log_view.reader.set_pattern(pattern)
         self._sought = ""
 
     def _subject(self) -> str:
         if not self.task_ids:
-            return "of running jobs"
+            return "running jobs"
         if len(self.task_ids) > 1:
-            return f"of {len(self.task_ids)} jobs"
-        return f"of {self._feed.name_of(self.task_ids[0])}"
+            return f"{len(self.task_ids)} jobs"
+        return self._feed.name_of(self.task_ids[0])
 
     def panes(self) -> ComposeResult:
         """Compose the log."""
@@ -55,7 +55,7 @@ class LogsScreen(ConsoleScreen):
 
     def trail(self) -> tuple[str, ...]:
         """`logs`, then whose."""
-        return "logs", self._subject().removeprefix("of ")
+        return "logs", self._subject()
 
     def questions(self) -> Sequence[PolledRequest]:
         """Pages of log lines."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from console import format
@@ -12,6 +13,18 @@ from engine.telemetry.client.source import LinkState, LinkView
 
 AMBER_S: Final = 3.0
 _OPEN_LINK: Final = {LinkState.LIVE: "ok", LinkState.CONNECTING: "warning"}
+
+
+class AccessMode(StrEnum):
+    """Permission of this console, as the bar shows it."""
+
+    READ_ONLY = "READ-ONLY"
+    READ_WRITE = "READ-WRITE"
+
+    @property
+    def short(self) -> str:
+        """Two letters for narrow screens."""
+        return "RW" if self is AccessMode.READ_WRITE else "RO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +37,7 @@ class BarState:
     engine: str = ""
     link: LinkView = LinkView(LinkState.CONNECTING, 0.0)  # noqa: RUF009 - frozen
     age_s: float | None = None
-    mode: str = "READ-ONLY"
+    mode: AccessMode = AccessMode.READ_ONLY
     note: str = ""
     clock_at: float = 0.0
 
@@ -71,9 +84,9 @@ class TopBar(Pane):
 
     def _right(self, narrow: bool) -> list[Span]:
         state = self.state
-        mode = {"READ-ONLY": "RO", "READ-WRITE": "RW"}.get(state.mode, state.mode) if narrow else state.mode
+        mode = state.mode.short if narrow else state.mode.value
         note: list[Span] = [(clean(state.note) + "  ", "warning")] if state.note else []
-        role = "strong" if state.mode == "READ-WRITE" else "muted"
+        role = "strong" if state.mode is AccessMode.READ_WRITE else "muted"
         return [*note, (mode + "  ", role), *self._link(narrow), (f"  {format.clock(state.clock_at)} ", "muted")]
 
     def _link(self, narrow: bool) -> list[Span]:
