@@ -69,7 +69,7 @@ _WHY: Final = ActionScope.WHY
 _RES: Final = ActionScope.RESOURCES
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
-"""Of the dashboard; a pane's digit is its place here, from 1."""
+"""Panes of the dashboard; a pane's digit is its position here, from 1."""
 
 ACTIONS: Final = (
     Action("help", ("question_mark",), "help", "Show all keys", _ALL, "help"),
@@ -182,6 +182,6 @@ ACTIONS: Final = (
 BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
 
 
-def in_scope(scope: ActionScope) -> tuple[Action, ...]:
+def actions_in(scope: ActionScope) -> tuple[Action, ...]:
     """Actions of a scope, in the table's order."""
     return tuple(action for action in ACTIONS if scope in action.scopes)

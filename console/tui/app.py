@@ -20,7 +20,7 @@ from console.tui import preferences
 from console.tui.actions import ActionScope
 from console.tui.drawing.theme import THEMES
 from console.tui.engine_actions import LEVELS, EngineActions
-from console.tui.export import write
+from console.tui.export import write_files
 from console.tui.keymap import bindings, checked_keymap
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
@@ -257,11 +257,11 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     def action_concurrency(self) -> None:
         """Prompt for the bound of jobs under way."""
-        self.top_screen.ask_line(Question("jobs under way at most:", self.control.concurrency))
+        self.top_screen.ask_line(Question("jobs under way at most:", self.control.set_concurrency))
 
     def action_log_level(self) -> None:
         """Prompt for the engine's log level."""
-        self.top_screen.ask_line(Question("log level:", self.control.log_level, words=LEVELS))
+        self.top_screen.ask_line(Question("log level:", self.control.set_log_level, words=LEVELS))
 
     # ---- the terminal
 
@@ -296,7 +296,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         """Write `texts` by suffix to files with a time in their names, in the export folder."""
         name = f"scaler-batch-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
-            files = write(self.state.export_folder, name, texts)
+            files = write_files(self.state.export_folder, name, texts)
         except OSError as error:
             self.notify(f"nothing was written: {error}", severity="error", markup=False)
         else:

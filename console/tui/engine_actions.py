@@ -61,7 +61,7 @@ class EngineActions:
 
         self._app.push_screen(confirm_drain(self._state), go_on)
 
-    def concurrency(self, text: str) -> str:
+    def set_concurrency(self, text: str) -> str:
         """Set the filtered manager's bound of jobs under way to the number in `text`; returns an error text."""
         managers = self._state.shown_managers
         if len(managers) != 1:
@@ -71,7 +71,7 @@ class EngineActions:
         self._send(SetConcurrency(managers[0].manager, int(text)))
         return ""
 
-    def log_level(self, text: str) -> str:
+    def set_log_level(self, text: str) -> str:
         """Set the engine's log level; returns an error text."""
         if text.upper() not in LEVELS:
             return f"one of {', '.join(LEVELS)}"

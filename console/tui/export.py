@@ -63,7 +63,7 @@ def lines_as_text(lines: Iterable[ExportLine]) -> str:
     return "".join(f"{line.at:.3f} {line.task_id} {line.text}\n" for line in lines)
 
 
-def write(folder: Path, stem: str, texts: dict[str, str]) -> list[Path]:
+def write_files(folder: Path, stem: str, texts: dict[str, str]) -> list[Path]:
     """Write `texts` by suffix, each to a new file readable by its owner only. Raises `OSError`."""
     written = []
     for suffix, text in texts.items():

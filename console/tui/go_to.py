@@ -118,11 +118,11 @@ def _why(console: Console, rest: str) -> str:
 
 
 def _concurrency(console: Console, rest: str) -> str:
-    return console.control.concurrency(rest) if console.state.may_write else _NOT_NOW
+    return console.control.set_concurrency(rest) if console.state.may_write else _NOT_NOW
 
 
 def _log_level(console: Console, rest: str) -> str:
-    return console.control.log_level(rest) if console.state.may_write else _NOT_NOW
+    return console.control.set_log_level(rest) if console.state.may_write else _NOT_NOW
 
 
 _NOT_NOW: Final = "not possible now: the console is read-only or the engine is out of reach"

@@ -1,7 +1,7 @@
 """The console as its screens and helpers see it: places to go to, settings, exports, and the engine's actions.
 
-The app (`console.tui.app.ConsoleApp`) fits these protocols; whoever needs it imports this module instead, so that
-imports go one way: app, screens, helpers, this.
+The app (`console.tui.app.ConsoleApp`) fits these protocols. Screens and helpers import this module
+instead, so that imports go one way: app, screens, helpers, this.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Final
 from textual.binding import Binding
 from textual.keys import format_key
 
-from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, in_scope
+from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, actions_in
 from engine.errors import ConfigError
 
 FORBIDDEN: Final = frozenset(
@@ -24,7 +24,7 @@ def bindings(scope: ActionScope) -> list[Binding | tuple[str, str] | tuple[str, 
     """Bindings of the screen (or app) of this scope; each has its action's id."""
     return [
         Binding(",".join(action.keys), action.method, action.title, id=action.id)
-        for action in in_scope(scope)
+        for action in actions_in(scope)
         if action.keys
     ]
 
@@ -61,8 +61,8 @@ def _check_scope(scope: ActionScope, wanted: Mapping[str, str]) -> None:
 
 
 def _active_in(scope: ActionScope) -> Iterable[Action]:
-    everywhere = () if scope is ActionScope.EVERYWHERE else in_scope(ActionScope.EVERYWHERE)
-    return (*in_scope(scope), *everywhere)
+    everywhere = () if scope is ActionScope.EVERYWHERE else actions_in(ActionScope.EVERYWHERE)
+    return (*actions_in(scope), *everywhere)
 
 
 def is_forbidden(key: str) -> bool:

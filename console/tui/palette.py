@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from console.tui.actions import ActionScope, in_scope
+from console.tui.actions import ActionScope, actions_in
 from console.tui.drawing.theme import THEMES
 from console.tui.go_to import go_to, run_action
 from console.tui.keymap import key_label
@@ -41,7 +41,7 @@ class Commands(Provider):
     def _entries(self) -> Iterator[Entry]:
         console: Console = self.app  # type: ignore[assignment]
         screen = console.top_screen
-        for action in (*in_scope(screen.scope), *in_scope(ActionScope.EVERYWHERE)):
+        for action in (*actions_in(screen.scope), *actions_in(ActionScope.EVERYWHERE)):
             if screen.check_action(action.method, ()) is True and action.id != "palette":
                 key = f"key {key_label(action.keys[0])}" if action.keys else ""
                 yield action.title, key, partial(run_action, console, action.id)

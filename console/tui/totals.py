@@ -39,14 +39,14 @@ class Totals:
         return sum(self.counts.values())
 
 
-def chosen(snapshot: Snapshot, manager: str) -> Sequence[ManagerView]:
+def select_managers(snapshot: Snapshot, manager: str) -> Sequence[ManagerView]:
     """Views of the manager of that id; of all when it is empty."""
     return [view for view in snapshot.managers if manager in ("", view.manager)]
 
 
-def totals(snapshot: Snapshot, manager: str = "") -> Totals:
+def sum_managers(snapshot: Snapshot, manager: str = "") -> Totals:
     """Add up the views of one manager, or of all when `manager` is empty."""
-    views = chosen(snapshot, manager)
+    views = select_managers(snapshot, manager)
     waiting = [view.oldest_runnable_at for view in views if view.oldest_runnable_at is not None]
     several = len(views) > 1
     return Totals(

@@ -101,7 +101,7 @@ def merge(spans: Iterable[Span]) -> Line:
     return tuple(merged)
 
 
-def over(line: Iterable[Span], role: str) -> Line:
+def overlay(line: Iterable[Span], role: str) -> Line:
     """Lay `role` over every part of a line."""
     return tuple((text, f"{of} {role}" if of else role) for text, of in line)
 

@@ -20,7 +20,7 @@ WINDOW_STEP: Final = 250
 
 
 class JobsView:
-    """What the user chose to see.
+    """Choice of jobs that the user sees.
 
     `note` is a sentence for the user when something happened to what was selected or marked; `take_note` takes it away.
     Setters raise `QueryError` and change nothing when the words can't be parsed.

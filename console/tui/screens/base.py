@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from console import format
-from console.tui.actions import ACTIONS, Action, ActionScope, in_scope
+from console.tui.actions import ACTIONS, Action, ActionScope, actions_in
 from console.tui.keymap import key_label
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
@@ -66,7 +66,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def own_actions(self) -> Sequence[Action]:
         """Actions of this screen, in the key bar's order."""
-        return in_scope(self.scope)
+        return actions_in(self.scope)
 
     def questions(self) -> Sequence[PolledRequest]:
         """Requests that are polled while this screen is open."""
@@ -157,7 +157,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             yield from PROMPT_HINTS
             return
         keys = keys_of(self)
-        common = in_scope(ActionScope.EVERYWHERE)
+        common = actions_in(ActionScope.EVERYWHERE)
         for action in (*common[:1], *self.own_actions(), *common[1:]):
             if action.hint and action.id in keys:
                 call = f"app.{action.method}" if action.scope is ActionScope.EVERYWHERE else action.method

@@ -13,7 +13,7 @@ from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.drawing.spans import EMPTY, Line
 from console.tui.export import record_as_json
-from console.tui.jobs.job_facts import attempts, description, identity, payload, wrapped
+from console.tui.jobs.job_facts import attempt_lines, description_lines, identity_lines, payload_lines, wrap_values
 from console.tui.keymap import bindings
 from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
@@ -84,11 +84,14 @@ class JobScreen(ConsoleScreen):
             self._show_nothing()
             return
         glyphs = self.state.glyphs
-        self.identity.show(wrapped(identity(record, glyphs), self.identity.inner_width), title="identity", stale=stale)
-        self.payload.show(wrapped(payload(record, glyphs), self.payload.inner_width), title="payload", stale=stale)
+        for pane, title, lines in (
+            (self.identity, "identity", identity_lines(record, glyphs)),
+            (self.payload, "payload", payload_lines(record, glyphs)),
+        ):
+            pane.show(wrap_values(lines, pane.inner_width), title=title, stale=stale)
         self.timeline.show_record(record, self.state.view.now, stale=stale)
-        self.attempts.show(attempts(record, glyphs), title="attempts", stale=stale)
-        self.described.show(description(record), title=DESCRIBED, status=self._read_when(record), stale=stale)
+        self.attempts.show(attempt_lines(record, glyphs), title="attempts", stale=stale)
+        self.described.show(description_lines(record), title=DESCRIBED, status=self._read_when(record), stale=stale)
 
     def _show_nothing(self) -> None:
         why = self.refusal or f"reading{self.state.glyphs.ellipsis}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from console import format
-from console.tui.actions import Action, ActionScope, in_scope
+from console.tui.actions import Action, ActionScope, actions_in
 from console.tui.keymap import bindings
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState
@@ -28,7 +28,7 @@ class ReplayDashboard(Dashboard):
 
     def own_actions(self) -> Sequence[Action]:
         """The player's actions, then the dashboard's."""
-        return *in_scope(ActionScope.REPLAY), *super().own_actions()
+        return *actions_in(ActionScope.REPLAY), *super().own_actions()
 
     def trail(self) -> tuple[str, ...]:
         """Position, end and speed."""

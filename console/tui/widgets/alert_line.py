@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from console import format
 from console.tui.drawing.spans import EMPTY, Line, clean
-from console.tui.totals import totals
+from console.tui.totals import sum_managers
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import Snapshot
 from engine.telemetry.schema.query import STUCK_S
@@ -29,7 +29,7 @@ class AlertLine(Pane):
         note: str = "",
     ) -> None:
         """Set the alert: `stuck` jobs, a `reason` of one of them, `note` of the view about the selection."""
-        paused = totals(snapshot, manager).paused if snapshot else ()
+        paused = sum_managers(snapshot, manager).paused if snapshot else ()
         if paused:
             self._line = ((f" {self.glyphs.stuck} nothing can be submitted: {clean('; '.join(paused))}", "error"),)
         elif note:

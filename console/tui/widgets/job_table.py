@@ -9,7 +9,7 @@ from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.drawing.spans import EMPTY, Line, Span, clean
 from console.tui.jobs.job_cells import JobCells
 from console.tui.jobs.jobs_view import JobsView
-from console.tui.widgets.line_table import Column, LineTable, thumb, without
+from console.tui.widgets.line_table import Column, LineTable, thumb, visible_columns
 from engine.telemetry.schema.messages import JobRow
 
 
@@ -100,7 +100,7 @@ class JobTable(LineTable[JobRow]):
     def columns(self) -> Sequence[Column[JobRow]]:
         """Columns that aren't hidden; the manager's only when there are several."""
         hidden = self.hidden if self.several_managers else self.hidden | {"manager"}
-        return without(self._columns, hidden)
+        return visible_columns(self._columns, hidden)
 
     def rows(self, count: int) -> Sequence[JobRow | None]:
         """Rows on screen."""

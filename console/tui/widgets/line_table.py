@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 from textual import events
 from textual.message import Message
 
-from console.tui.drawing.spans import EMPTY, Line, Span, fit, over
+from console.tui.drawing.spans import EMPTY, Line, Span, fit, overlay
 from console.tui.widgets.pane import Pane
 
 Row = TypeVar("Row")
@@ -136,7 +136,7 @@ class LineTable(Pane, Generic[Row]):
             text, role = column.draw(row)
             spans += [(fit(text, cells, right=column.right, ellipsis=self.glyphs.ellipsis), role), (" ", "")]
         spans[-1] = (" " * width, "")
-        return over(spans, "cursor") if here else tuple(spans)
+        return overlay(spans, "cursor") if here else tuple(spans)
 
     def column_at(self, x: int) -> Column[Row] | None:
         """Column that is drawn at cell `x` of the widget."""
@@ -184,6 +184,6 @@ def thumb(top: int, shown: int, whole: int, height: int) -> range:
     return range(start, start + length)
 
 
-def without(columns: Sequence[Column[Row]], hidden: Collection[str]) -> list[Column[Row]]:
+def visible_columns(columns: Sequence[Column[Row]], hidden: Collection[str]) -> list[Column[Row]]:
     """Columns whose key isn't in `hidden`."""
     return [column for column in columns if column.key not in hidden]

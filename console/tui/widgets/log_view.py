@@ -44,13 +44,13 @@ class LogView(Pane):
         self.buffer = LogBuffer()
         self.reader = LogCursor(self.buffer)
         self.subject = ""
-        """Whose lines these are, for the title."""
+        """Owner of the lines, for the title: `of running jobs`."""
         self.wrap = False
         self.clock = True
-        """Whether each line begins with the time that it was written at."""
+        """True: each line begins with the time at which it was written."""
         self._name_of: Callable[[str], str] = format.short_id
         self._name_cells = 0
-        """0 while all lines are one job's: then the title says whose."""
+        """Width of the jobs' names; 0 while all lines are one job's, which the title names."""
         self._several = False
 
     def show(

@@ -14,7 +14,7 @@ from console import format
 from console.tui.drawing.charts import spark
 from console.tui.drawing.glyphs import LOOKS
 from console.tui.drawing.spans import EMPTY, Line, Span, fit, line_width, spread
-from console.tui.totals import Totals, totals
+from console.tui.totals import Totals, sum_managers
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import ENDED, JobState, Snapshot, Trends
 
@@ -43,7 +43,7 @@ class StateStrip(Pane):
         stale: bool = False,
     ) -> None:
         """Set the figures. `stuck`: RUNNABLE jobs over the rule, None when they weren't counted."""
-        self._totals = totals(snapshot, manager) if snapshot else None
+        self._totals = sum_managers(snapshot, manager) if snapshot else None
         self._trends, self._stuck, self.stale = trends, stuck, stale
         self.redraw()
 

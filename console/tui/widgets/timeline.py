@@ -15,7 +15,7 @@ WORD: Final = 11
 BAR: Final = 32
 
 
-def timeline(record: JobRecord, now: float, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
+def timeline_lines(record: JobRecord, now: float, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
     """Lines, one per transition; the last state of a living job lasts until `now`."""
     steps = record.transitions or (Transition(record.row.state, record.row.since),)
     ends = [step.at for step in steps[1:]] + [None if steps[-1].state in ENDED else now]
@@ -69,4 +69,4 @@ class Timeline(TextPane):
     def _drawn(self) -> Sequence[Line]:
         if self._record is None:
             return [EMPTY, ((" nothing is known of this job yet", "muted"),)]
-        return timeline(self._record, self._now, self.inner_width, self.glyphs)
+        return timeline_lines(self._record, self._now, self.inner_width, self.glyphs)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from console import format
 from console.tui.drawing.spans import EMPTY, Line
-from console.tui.totals import Totals, totals
+from console.tui.totals import Totals, sum_managers
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import Snapshot
 
@@ -22,7 +22,7 @@ class TotalsPane(Pane):
         self, snapshot: Snapshot | None, *, manager: str = "", age_s: float | None = None, stale: bool = False
     ) -> None:
         """Set the figures of one manager, or of all when it is empty."""
-        self._totals = totals(snapshot, manager) if snapshot else None
+        self._totals = sum_managers(snapshot, manager) if snapshot else None
         self._age, self.stale = age_s, stale
         self.redraw()
 

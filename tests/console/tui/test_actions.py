@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from console.tui.actions import ACTIONS, BY_ID, ActionScope, in_scope
+from console.tui.actions import ACTIONS, BY_ID, ActionScope, actions_in
 from console.tui.app import ConsoleApp
 from console.tui.go_to import go_to, run_action
 from console.tui.keymap import checked_keymap, is_forbidden
@@ -36,7 +36,7 @@ async def close_everything(app: ConsoleApp) -> None:
 
 def test_no_key_means_two_things_in_one_place() -> None:
     for scope in ActionScope:
-        heard = in_scope(scope) + (() if scope is ActionScope.EVERYWHERE else in_scope(ActionScope.EVERYWHERE))
+        heard = actions_in(scope) + (() if scope is ActionScope.EVERYWHERE else actions_in(ActionScope.EVERYWHERE))
         keys = Counter(key for action in heard for key in action.keys)
         assert max(keys.values()) == 1, (scope, keys.most_common(3))
 
@@ -55,7 +55,7 @@ async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: Ac
     source = WatchedSource()
     async with running(source) as (app, pilot):
         await pilot.press("j", *filter(None, [PLACES[scope]]))
-        for action in (*in_scope(scope), *in_scope(ActionScope.EVERYWHERE)):
+        for action in (*actions_in(scope), *actions_in(ActionScope.EVERYWHERE)):
             if action.needs_write:
                 for key in action.keys:
                     await pilot.press(key)
@@ -72,7 +72,7 @@ async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: Ac
 async def test_every_key_of_a_place_does_something_harmless_or_asks(scope: ActionScope) -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
-        for action in (*in_scope(scope), *in_scope(ActionScope.EVERYWHERE)):
+        for action in (*actions_in(scope), *actions_in(ActionScope.EVERYWHERE)):
             app.home()
             await pilot.press("j", *filter(None, [PLACES[scope]]))
             if action.id not in STAYS and action.id != "export":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from console.tui.drawing.spans import line_width, plain
-from console.tui.widgets.timeline import Timeline, timeline
+from console.tui.widgets.timeline import Timeline, timeline_lines
 from engine.telemetry.schema.messages import (
     JobRecord,
     JobState,
@@ -20,7 +20,7 @@ def record(*transitions: Transition) -> JobRecord:
 def test_a_timeline_tells_when_and_how_long() -> None:
     way = [(JobState.SUBMITTED, 100, ""), (JobState.RUNNABLE, 99, ""), (JobState.RUNNING, 39, "i-0ab")]
     steps = [Transition(state, NOW - ago, note) for state, ago, note in way]
-    lines = [plain(line).split() for line in timeline(record(*steps), NOW, 120)]
+    lines = [plain(line).split() for line in timeline_lines(record(*steps), NOW, 120)]
     assert [line[1:5] for line in lines] == [
         ["○", "SUBMITTED", "+0.0s", "1.0s"],
         ["◔", "RUNNABLE", "+1.0s", "1m00s"],
@@ -32,7 +32,7 @@ def test_a_timeline_tells_when_and_how_long() -> None:
 
 def test_a_job_that_ended_stays_nowhere() -> None:
     steps = (Transition(JobState.RUNNING, NOW - 5), Transition(JobState.SUCCEEDED, NOW - 1))
-    assert plain(timeline(record(*steps), NOW, 120)[-1]).split()[-1] == "end"
+    assert plain(timeline_lines(record(*steps), NOW, 120)[-1]).split()[-1] == "end"
 
 
 async def test_a_timeline_follows_its_width() -> None:
