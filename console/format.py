@@ -1,4 +1,4 @@
-"""Numbers, times and sizes as people read them: short, of bounded width, and never a 0 for what nobody knows.
+"""Formats of numbers, times and sizes for people: short, of bounded width, and never a 0 for an unknown value.
 
 Owns no width of a terminal cell (that is `console.tui.drawing.spans`) and no colour.
 """
@@ -17,12 +17,12 @@ _COUNT_UNITS: Final = ("", "k", "M", "G", "T")
 
 
 def count(number: float | None) -> str:
-    """`8,585`."""
+    """Whole number with separators: `8,585`."""
     return UNKNOWN if number is None else f"{number:,.0f}"
 
 
 def short_count(number: float | None) -> str:
-    """At most four characters: `985`, `8.6k`, `112k`, `1.0M`."""
+    """Number in at most four characters: `985`, `8.6k`, `112k`, `1.0M`."""
     return UNKNOWN if number is None else _scaled(number, 1000, _COUNT_UNITS)
 
 
@@ -42,7 +42,7 @@ def _scaled(number: float, step: int, units: Sequence[str]) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    """`41/s`, `0.2/s`; a rate that isn't nothing is never shown as 0."""
+    """Rate per second: `41/s`, `0.2/s`; one above 0 is never shown as 0."""
     if per_second is None:
         return f"{UNKNOWN}/s"
     if per_second >= 10 or per_second == 0:
@@ -51,7 +51,7 @@ def rate(per_second: float | None) -> str:
 
 
 def age(seconds: float | None) -> str:
-    """At most four characters: `0s`, `59s`, `15m`, `3h`, `12d`. A clock that is a little behind makes no `-1s`."""
+    """Age in at most four characters: `0s`, `59s`, `15m`, `3h`, `12d`. A clock that is a bit behind makes no `-1s`."""
     if seconds is None:
         return UNKNOWN
     whole = max(0, int(seconds))
@@ -62,7 +62,7 @@ def age(seconds: float | None) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """Two units: `0.8s`, `15m26s`, `3h05m`, `12d4h`."""
+    """Duration in two units: `0.8s`, `15m26s`, `3h05m`, `12d4h`."""
     if seconds is None:
         return UNKNOWN
     if seconds < 10:
@@ -78,7 +78,7 @@ def span(seconds: float | None) -> str:
 
 
 def clock(at: float | None, millis: bool = False) -> str:
-    """The local time of day: `10:48:48`, with `millis` `10:48:48.137`."""
+    """Local time of day: `10:48:48`, with `millis` `10:48:48.137`."""
     if at is None:
         return UNKNOWN
     text = time.strftime("%H:%M:%S", time.localtime(at))
@@ -86,7 +86,7 @@ def clock(at: float | None, millis: bool = False) -> str:
 
 
 def percent(part: float | None, whole: float | None) -> str:
-    """`53%`; unknown when either is, or when there is no whole."""
+    """Percentage: `53%`; unknown when either is, or when there is no whole."""
     if part is None or not whole:
         return UNKNOWN
     return f"{part / whole * 100:.0f}%"
@@ -106,11 +106,12 @@ def percents(parts: Sequence[float]) -> list[int] | None:
 
 
 def milliseconds(value: float | None) -> str:
-    """`41ms`, `1.2s`; an API that was never called has no latency."""
+    """Latency: `41ms`, `1.2s`; an API that was never called has none."""
     if not value:
         return UNKNOWN
     return f"{value:.0f}ms" if value < 1000 else f"{value / 1000:.1f}s"
 
 
 def short_id(task_id: str, length: int = 8) -> str:
+    """Beginning of a task id, enough to tell jobs apart on a screen."""
     return task_id[:length]

@@ -1,4 +1,4 @@
-"""What the terminal is good for: whether the console can be drawn on it, and with which signs."""
+"""Terminal capabilities: whether the console can be drawn on it, and with which signs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Final
 
 AMBIGUOUS_LANGUAGES: Final = ("zh", "ja", "ko")
-"""There many terminals draw signs like ◔ two cells wide."""
+"""Languages in which many terminals draw signs like ◔ two cells wide."""
 _LOCALE: Final = ("LC_ALL", "LC_CTYPE", "LANG")
 
 
 def why_no_console(environ: Mapping[str, str] = os.environ) -> str:
-    """Why the console can't be drawn here, in words; empty when it can.
+    """Reason why the console can't be drawn here, in words; empty when it can.
 
-    It draws on standard error, as Textual does, so that is looked at too.
+    It draws on standard error, as Textual does, so that is checked too.
     """
     if environ.get("TERM", "") in ("", "dumb"):
         return f"the terminal's type is {environ.get('TERM') or 'not told'} (TERM)"
@@ -27,7 +27,7 @@ def why_no_console(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def prefers_ascii(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the locale says that other signs can't be trusted; without a locale they can."""
+    """True when the locale says that other signs can't be trusted; without a locale they can."""
     locale = next((environ[name] for name in _LOCALE if environ.get(name)), "")
     if locale.split("@")[0] in ("C", "POSIX"):
         return True

@@ -45,7 +45,7 @@ async def picture(name: str) -> str:
             if key:
                 await pilot.press(key)
             for _ in range(BEATS):
-                app.seen.beat(player.poll() or True)
+                app.top_screen.beat(player.poll() or True)
                 await pilot.pause()
         return app.export_screenshot(title="scaler-batch")
 

@@ -1,7 +1,7 @@
-"""The `scaler-batch` command: knows the name of every command, and loads a command's module when it runs.
+"""Entry point of `scaler-batch`: the table of commands, whose modules are loaded when they run.
 
-Owns the table of commands and how an error that a person reads ends the process. Everything else belongs to
-the commands' own modules, so that `--help` costs nothing but Typer.
+Owns how an error that a person reads ends the process. Everything else belongs to the commands' own modules, so that
+`--help` costs nothing but Typer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """One command: `module` holds a Typer application `app` with a command of this name."""
+    """Row of the table: `module` holds a Typer application `app` with a command of this name."""
 
     name: str
     module: str
@@ -94,7 +94,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The console script: exit codes 0 done, 1 failed, 2 wrong usage or configuration."""
+    """Run as the console script. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."""
     try:
         run()
     except EngineError as error:
@@ -102,7 +102,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(1)
-    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+    except BrokenPipeError:  # the reader of our output needs no more, as `head` does
         leave_output()
         sys.exit(1)
     except OSError as error:
@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """The command that was asked for. Raises whatever it raises, of its last output, too."""
+    """Run the command of `sys.argv`. Raises whatever it raises, of its last output, too."""
     try:
         if entry := next((entry for entry in ENTRIES if sys.argv[1:2] == [entry.name]), None):
             run_entry(entry, sys.argv[2:])
@@ -125,7 +125,7 @@ def run() -> None:
 
 
 def leave_output() -> None:
-    """What is still in buffers goes nowhere, or the interpreter's end would fail on it again."""
+    """Send what is still in buffers nowhere, or the interpreter's end would fail on it again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -139,7 +139,7 @@ def run_entry(entry: CommandEntry, words: list[str]) -> None:
 
 
 def print_help(target: typer.Typer, name: str) -> None:
-    """What `--help` prints, without parsing any value: the library for that is a third of the whole time."""
+    """Print what `--help` prints without parsing any value: the library for that is a third of the whole time."""
     group = get_group(target)
     root = typer.Context(group, info_name=PROGRAM)
     if command := group.get_command(root, name):
@@ -147,8 +147,9 @@ def print_help(target: typer.Typer, name: str) -> None:
 
 
 def print_version(wanted: bool) -> None:
+    """Print the distribution's version and exit."""
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import version  # only this option needs it
 
         typer.echo(f"{PROGRAM} {version(PROGRAM)}")
         raise typer.Exit

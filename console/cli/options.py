@@ -1,7 +1,7 @@
-"""Turns `engine.config.resolve.PARAMETERS` into Typer options, so that the command line is no second list.
+"""Typer options made from `engine.config.resolve.PARAMETERS`, so that the command line is no second list.
 
-Every option is taken as text (a switch as a flag): `engine.config.resolve.resolve` parses flags, environment and
-file alike, and its errors name the key.
+Every option is taken as text (a switch as a flag): `engine.config.resolve.resolve` parses flags, environment and file
+alike, and its errors name the key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Command = Callable[..., None]
 
 
 def shown_default(parameter: Parameter) -> str:
-    """The default as `--help` and the README show it; empty where there is none."""
+    """Default as `--help` and the documentation show it; empty where there is none."""
     default = parameter.default
     if default is None or default == {} or default == ():
         return ""
@@ -28,7 +28,7 @@ def shown_default(parameter: Parameter) -> str:
 
 
 def with_options(parameters: Iterable[Parameter]) -> Callable[[Command], Command]:
-    """Replaces a command's `**flags` by one keyword an option."""
+    """Decorator that replaces a command's `**flags` by one keyword an option."""
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True)

@@ -1,4 +1,4 @@
-"""What commands print: tables and facts, in colour on a terminal and as plain text anywhere else, or JSON.
+"""Output of commands: tables and facts, in colour on a terminal and as plain text anywhere else, or JSON.
 
 Nothing that comes from a job reaches a terminal as more than text: control characters are shown, not obeyed.
 """
@@ -11,8 +11,6 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
 STYLES: Final = {
     "SUBMITTED": "bright_black",
     "PENDING": "bright_black",
@@ -24,27 +22,32 @@ STYLES: Final = {
     "UNKNOWN": "magenta",
     "down": "bold red",
 }
-"""By the whole text of a cell; what it says is in the text, colour only repeats it."""
+"""Rich styles of states; colour only repeats what the text says."""
+STYLED: Final = ("state", "is")
+"""Titles of the columns whose cells are states; a function may be called FAILED, too."""
 LAST_COLUMN: Final = 20
-"""Sentences stand there: it may be wrapped, but not to less than this."""
+"""Least width of the last column, whose sentences may be wrapped."""
 
 
 def on_terminal() -> bool:
+    """True when standard output is a terminal that understands colours."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def print_json(value: object) -> None:
-    """One line."""
+    """Print `value` as one line of JSON."""
+    import msgspec
+
     print(msgspec.json.encode(value).decode(), flush=True)
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:
-    """Names and values below each other."""
+    """Print names and values below each other."""
     print_table(("", ""), facts)
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
-    """Columns side by side; those called in `numbers` are aligned to the right. Without titles no head."""
+    """Print columns side by side, those named in `numbers` aligned to the right; no head without titles."""
     cleaned = [[harmless(cell) for cell in row] for row in rows]
     if on_terminal():
         _print_rich(titles, cleaned, numbers)
@@ -53,7 +56,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: S
 
 
 def harmless(text: str) -> str:
-    """The text on one line, with nothing in it that moves a cursor or changes a terminal."""
+    """Text on one line, without anything that moves a cursor or changes a terminal."""
     if text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
@@ -95,10 +98,13 @@ def _print_rich(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: S
             no_wrap=column < last,
         )
     for row in rows:
-        table.add_row(*(Text(cell, STYLES.get(cell, "")) for cell in row))
+        styles = [STYLES.get(cell, "") if title in STYLED else "" for title, cell in zip(titles, row, strict=True)]
+        table.add_row(*map(Text, row, styles))
     Console().print(table)
 
 
 def as_object(struct: Any) -> dict[str, object]:
-    """A message as an object with named fields, also when it travels as an array."""
+    """Convert a message to an object with named fields, also when it travels as an array."""
+    import msgspec
+
     return {name: msgspec.to_builtins(getattr(struct, name)) for name in struct.__struct_fields__}

@@ -1,4 +1,4 @@
-"""Says what is going on, on standard error, so that standard output holds only what was asked for."""
+"""Progress on standard error, so that standard output holds only what was asked for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 
 def say(line: str) -> None:
+    """Print a line with the program's name."""
     print(f"scaler-batch: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """A spinner on a terminal, a line elsewhere."""
+    """Show a spinner on a terminal, a line elsewhere, while the block runs."""
     if not sys.stderr.isatty():
         say(what)
         yield

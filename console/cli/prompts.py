@@ -1,4 +1,4 @@
-"""The question before something that can't be taken back: safe unless answered, and a typed number for many."""
+"""Confirmation prompts on the command line: the default is no, and for many jobs their number must be typed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import typer
 from engine.errors import ConfigError, EngineError
 
 MANY: Final = 10
-"""For more than so many the number itself must be typed."""
+"""Number of jobs above which the number itself must be typed."""
 
 
 def confirm(question: str, count: int = 1) -> None:
-    """Ask on standard error. Raises `EngineError` when the answer isn't yes, `ConfigError` when nobody can answer."""
+    """Ask on standard error. Raises `EngineError` unless the answer is yes, `ConfigError` without a terminal."""
     if not sys.stdin.isatty():
         raise ConfigError(f"{question} Nobody can be asked without a terminal: give --yes")
     if count > MANY:

@@ -1,4 +1,4 @@
-"""What commands for a running engine share: their options, the connection, and answers that are sure to be ones.
+"""Session with a running engine: the options that name it, the connection, checked answers.
 
 Everything heavy is imported when a command runs, so that `--help` stays quick.
 """
@@ -45,8 +45,8 @@ T = TypeVar("T")
 
 
 @contextmanager
-def looking(engine: str | None, keys: Path | None, *, control: bool = False) -> Iterator[TelemetryClient]:
-    """A client of the engine that is meant. Raises `EngineError`."""
+def connect(engine: str | None, keys: Path | None, *, control: bool = False) -> Iterator[TelemetryClient]:
+    """Connect to the engine that is meant, for the block. Raises `EngineError`."""
     from engine.telemetry.client.client import TelemetryClient
     from engine.telemetry.endpoints import find_endpoint
     from engine.telemetry.keys import ClientKeys
@@ -59,8 +59,8 @@ def looking(engine: str | None, keys: Path | None, *, control: bool = False) -> 
         client.close()
 
 
-def answer(client: TelemetryClient, request: Request, expected: type[T]) -> T:
-    """The engine's answer. Raises `EngineError` with its words when it refuses."""
+def call_engine(client: TelemetryClient, request: Request, expected: type[T]) -> T:
+    """Send a request and return its answer. Raises `EngineError` with the engine's words when it refuses."""
     from engine.telemetry.schema.messages import Refusal
 
     found = client.call(request)
@@ -73,8 +73,8 @@ def answer(client: TelemetryClient, request: Request, expected: type[T]) -> T:
     return found
 
 
-def checked(filter: str, sort: str = "urgency") -> None:
-    """Raises `ConfigError` for a filter or an order that makes no sense."""
+def check_query(filter: str, sort: str = "urgency") -> None:
+    """Raise `ConfigError` for an unknown order or a filter that can't be parsed."""
     from engine.telemetry.schema.query import QueryError, parse_filter, sort_key
 
     try:
@@ -85,14 +85,14 @@ def checked(filter: str, sort: str = "urgency") -> None:
 
 
 def find_tasks(client: TelemetryClient, beginnings: Iterable[str]) -> list[JobRow]:
-    """The one task that each of them begins. Raises `EngineError`."""
+    """Find the one task that each prefix begins. Raises `EngineError`, `ConfigError` when several do."""
     return [_find_task(client, beginning.lower()) for beginning in beginnings]
 
 
 def _find_task(client: TelemetryClient, beginning: str) -> JobRow:
     if not _TASK_ID.fullmatch(beginning):
         raise ConfigError(f"{beginning} is no task id: expected hexadecimal digits, as scaler-batch jobs shows them")
-    rows = [row for row in all_rows(client, f"id:{beginning}", "") if row.task_id.startswith(beginning)]
+    rows = [row for row in fetch_rows(client, f"id:{beginning}", "") if row.task_id.startswith(beginning)]
     if not rows:
         raise EngineError(f"no task that the engine remembers begins with {beginning}: see scaler-batch jobs")
     if len(rows) > 1:
@@ -100,15 +100,15 @@ def _find_task(client: TelemetryClient, beginning: str) -> JobRow:
     return rows[0]
 
 
-def all_rows(client: TelemetryClient, filter: str, manager: str) -> list[JobRow]:
-    """Every row that fits, asked for window by window."""
+def fetch_rows(client: TelemetryClient, filter: str, manager: str) -> list[JobRow]:
+    """Fetch every row that fits, window by window."""
     from engine.telemetry.schema.messages import GetJobPage, JobPage
 
     rows: dict[str, JobRow] = {}
     offset = 0
     while True:
         wanted = GetJobPage(filter=filter, sort="age", manager=manager, offset=offset)
-        page: JobPage = answer(client, wanted, JobPage)
+        page: JobPage = call_engine(client, wanted, JobPage)
         rows.update((row.task_id, row) for row in page.rows)
         offset += len(page.rows)
         if not page.rows or offset >= page.matching:

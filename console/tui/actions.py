@@ -1,7 +1,6 @@
-"""Everything that a person can do in the console, in one table: the keys, the help, the key bar and the palette come
-out of it, and so does what a read-only console refuses.
+"""Table of the console's actions: the keys, the help, the key bar, the palette and read-only mode are made from it.
 
-Owns no behaviour: `Action.method` names what carries it out on the screen (or app) of its scope.
+Owns no behaviour: `Action.method` names what carries an action out on the screen (or app) of its scope.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Final
 
 
 class ActionScope(StrEnum):
-    """Where an action's keys are listened to."""
+    """Screens on which an action's keys are bound."""
 
     EVERYWHERE = "everywhere"
     DASHBOARD = "dashboard"
@@ -25,7 +24,7 @@ class ActionScope(StrEnum):
 
 
 class Danger(Enum):
-    """What a slip could cost."""
+    """Damage that a slip of the finger could do."""
 
     NONE = 0
     CHANGES = 1
@@ -36,7 +35,7 @@ class Danger(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. `keys` are Textual's names, the first is the one that is shown; none: through the palette only.
+    """Action of the user. `keys` are Textual's names, the first is the one shown; none: through the palette only.
 
     `hint` is its word on the key bar, empty when it isn't there. `places` are the other scopes that have it too.
     """
@@ -55,6 +54,7 @@ class Action:
 
     @property
     def scopes(self) -> tuple[ActionScope, ...]:
+        """All scopes that have the action, its own first."""
         return (self.scope, *self.places)
 
 
@@ -69,7 +69,7 @@ _WHY: Final = ActionScope.WHY
 _RES: Final = ActionScope.RESOURCES
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
-"""Of the dashboard; a pane's digit is its place here, from 1."""
+"""Panes of the dashboard; a pane's digit is its position here, from 1."""
 
 ACTIONS: Final = (
     Action("help", ("question_mark",), "help", "Show all keys", _ALL, "help"),
@@ -182,11 +182,6 @@ ACTIONS: Final = (
 BY_ID: Final[Mapping[str, Action]] = {action.id: action for action in ACTIONS}
 
 
-def in_scope(scope: ActionScope) -> tuple[Action, ...]:
-    """In the table's order."""
+def actions_in(scope: ActionScope) -> tuple[Action, ...]:
+    """Actions of a scope, in the table's order."""
     return tuple(action for action in ACTIONS if scope in action.scopes)
-
-
-def by_method(call: str) -> Action | None:
-    """The action whose `method` is `call`, like `cancel` or `pane(2)`."""
-    return next((action for action in ACTIONS if action.method == call), None)

@@ -1,4 +1,7 @@
-"""The console as a Textual app: one beat that polls the source, the places one can be, and what works everywhere."""
+"""Textual app of the console: polls the source ten times a second, opens and leaves screens, owns global actions.
+
+Screens, dialogs and the palette are imported when they are first opened, so that the first picture comes sooner.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,13 @@ from textual.worker import WorkType
 from console.tui import preferences
 from console.tui.actions import ActionScope
 from console.tui.drawing.theme import THEMES
-from console.tui.engine_actions import EngineActions
-from console.tui.export import write
-from console.tui.keymap import bindings, checked
+from console.tui.engine_actions import LEVELS, EngineActions
+from console.tui.export import write_files
+from console.tui.keymap import bindings, checked_keymap
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState, Quit
+from console.tui.widgets.prompt import Question
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
 
 
 class ConsoleApp(App[Quit], inherit_bindings=False):
-    """Runs over any source. Its result says how it was left; its return code is 128 + n after signal n."""
+    """Console over any source. Its result says how it was left; its return code is 128 + n after signal n."""
 
     CSS_PATH = "console.tcss"
     TITLE = "scaler-batch"
@@ -51,14 +55,15 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.dashboard = first(state)
         self.animation_level = "none"
         self._behind: Callable[[], ConsoleScreen] | None = None
-        """The place that was left last."""
-        self._asked_to_end: Quit | None = None
+        """Makes the screen that was left last."""
+        self._requested_end: Quit | None = None
         self._mouse_is_ours = True
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = state.preferences.theme if state.preferences.theme in THEMES else "dark"
 
     def on_mount(self) -> None:
+        """Bind signals and keys, show the dashboard and start polling."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._end_by, number)
@@ -74,54 +79,62 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     def _use_keymap(self) -> None:
         try:
-            self.set_keymap(checked(self.state.preferences.keymap))
+            self.set_keymap(checked_keymap(self.state.preferences.keymap))
         except ConfigError as error:
             self.notify(f"{error}; the usual keys are used", severity="warning", markup=False)
 
     def _beat(self) -> None:
         changed = self.state.source.poll()
-        self.seen.beat(changed)
-        if self._asked_to_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
-            self.exit(self._asked_to_end)
+        self.top_screen.beat(changed)
+        if self._requested_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
+            self.exit(self._requested_end)
 
     @property
-    def seen(self) -> ConsoleScreen:
-        """The full screen on top, be there dialogs over it or not."""
+    def top_screen(self) -> ConsoleScreen:
+        """Topmost full screen; dialogs over it don't count."""
         screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen))
         return next(screens, self.dashboard)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """None, by which Textual neither runs nor offers it, for an action that needs a writable engine now."""
         if action in NEEDS_WRITE and not self.state.may_write:
             return None
         return True
 
+    def run_action_later(self, action: str) -> None:
+        """Run a Textual action (`app.…` or `screen.…`) after the message that is handled now."""
+        self.call_later(self.run_action, action)
+
     # ---- places
 
     def home(self) -> None:
-        """To the dashboard."""
-        while self.seen is not self.dashboard:
+        """Leave every screen above the dashboard."""
+        while self.top_screen is not self.dashboard:
             self._leave()
 
     def open_job(self, task_id: str) -> None:
+        """Open the page of one job."""
         from console.tui.screens.job import JobScreen
 
         self._open(lambda: JobScreen(self.state, task_id))
 
     def open_logs(self, task_ids: tuple[str, ...], pattern: str = "") -> None:
+        """Open the log lines of `task_ids` (empty: of all running jobs) that hold `pattern`."""
         from console.tui.screens.logs import LogsScreen
 
         self._open(lambda: LogsScreen(self.state, task_ids, pattern))
 
     def open_why(self, task_id: str = "") -> None:
-        """Of the task whose id begins so; empty: of the queue."""
+        """Open the diagnosis of the task whose id begins with `task_id`; empty: of the queue."""
         from console.tui.screens.why import WhyScreen
 
         self._open(lambda: WhyScreen(self.state, task_id))
 
     def action_resources(self) -> None:
+        """Open the AWS resources."""
         from console.tui.screens.resources import ResourcesScreen
 
-        if not isinstance(self.seen, ResourcesScreen):
+        if not isinstance(self.top_screen, ResourcesScreen):
             self._open(lambda: ResourcesScreen(self.state))
 
     def _open(self, place: Callable[[], ConsoleScreen]) -> None:
@@ -131,33 +144,39 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.push_screen(screen)
 
     def _leave(self) -> None:
-        self._behind = self.seen.place
+        self._behind = self.top_screen.place
         self.pop_screen()
 
     async def action_back(self) -> None:
-        if not self.seen.step_back() and self.seen is not self.dashboard:
+        """Undo the innermost thing on the screen (zoom, filter), or leave the screen."""
+        if not self.top_screen.step_back() and self.top_screen is not self.dashboard:
             self._leave()
 
     def action_previous(self) -> None:
+        """Reopen the screen that was left last, or leave this one."""
         if self._behind is not None:
             self._open(self._behind)
-        elif self.seen is not self.dashboard:
+        elif self.top_screen is not self.dashboard:
             self._leave()
 
     # ---- what works everywhere
 
     def action_help(self) -> None:
+        """Show the keys of the screen."""
         from console.tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.seen))
+        self.push_screen(HelpScreen(self.top_screen))
 
     def action_go(self) -> None:
+        """Prompt for a place or a command."""
         from console.tui.go_to import go_to, words
-        from console.tui.widgets.prompt import Question
 
-        self.seen.ask_line(Question(":", lambda text: go_to(self, text), words=words(), placeholder="jobs, logs, …"))
+        self.top_screen.ask_line(
+            Question(":", lambda text: go_to(self, text), words=words(), placeholder="jobs, logs, …")
+        )
 
     def action_palette(self) -> None:
+        """Open the command palette."""
         from textual.command import CommandPalette
 
         from console.tui.palette import Commands
@@ -165,31 +184,38 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.push_screen(CommandPalette([Commands], placeholder="what to do"))
 
     def action_next_pane(self) -> None:
-        self.seen.focus_next()
+        """Focus the next pane."""
+        self.top_screen.focus_next()
 
     def action_previous_pane(self) -> None:
-        self.seen.focus_previous()
+        """Focus the pane before."""
+        self.top_screen.focus_previous()
 
     def action_freeze(self) -> None:
+        """Freeze the picture, or let it go on."""
         if self.state.frozen_at is None:
             self.state.freeze(self.state.time_of_day())
         else:
             self.state.thaw()
-        self.seen.show_all()
+        self.top_screen.show_all()
 
     def action_read_now(self) -> None:
-        self.seen.read_now()
-        self.seen.show_all()
+        """Send every polled request of the screen again."""
+        self.top_screen.read_now()
+        self.top_screen.show_all()
 
     def action_theme(self) -> None:
+        """Switch to the next theme."""
         names = list(THEMES)
         self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
 
     def use_theme(self, name: str) -> None:
+        """Switch to a theme and remember it."""
         self.theme = name
         self.remember(theme=name)
 
     async def action_quit(self) -> None:
+        """Leave the console; where something would end with it, after a dialog."""
         from console.tui.screens.confirm_stack import confirm_quit_running
         from console.tui.screens.quit import quit_dialog, quit_local_dialog
 
@@ -220,28 +246,27 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         if choice is Quit.LEAVE:
             self.exit(choice)
         elif choice is not None:
-            self._asked_to_end = choice
+            self._requested_end = choice
             self.control.end(choice.value, lambda: self.exit(choice))
 
     # ---- what changes the engine and has no key
 
     def action_drain(self) -> None:
+        """Drain the engine, after a dialog."""
         self.control.drain()
 
     def action_concurrency(self) -> None:
-        from console.tui.widgets.prompt import Question
-
-        self.seen.ask_line(Question("jobs under way at most:", self.control.concurrency))
+        """Prompt for the bound of jobs under way."""
+        self.top_screen.ask_line(Question("jobs under way at most:", self.control.set_concurrency))
 
     def action_log_level(self) -> None:
-        from console.tui.engine_actions import LEVELS
-        from console.tui.widgets.prompt import Question
-
-        self.seen.ask_line(Question("log level:", self.control.log_level, words=LEVELS))
+        """Prompt for the engine's log level."""
+        self.top_screen.ask_line(Question("log level:", self.control.set_log_level, words=LEVELS))
 
     # ---- the terminal
 
     def action_mouse(self) -> None:
+        """Leave the mouse to the terminal until a key is pressed."""
         self._take_mouse(False)
         self.notify("the mouse is the terminal's: select and copy; any key takes it back")
 
@@ -252,25 +277,26 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
             self._driver.flush()
 
     async def on_event(self, event: events.Event) -> None:
+        """Give keys to a prompt that has just been opened, before Textual dispatches them."""
         if isinstance(event, events.Key):
             self._take_mouse(True)
-            if event.is_forwarded and self.screen is self.seen and self.seen.takes_for_prompt(event):
+            if event.is_forwarded and self.screen is self.top_screen and self.top_screen.offer_to_prompt(event):
                 return
         await super().on_event(event)
 
     # ---- keeping and taking away
 
     def remember(self, **changes: object) -> None:
-        """A setting that holds from now on."""
+        """Change fields of the preferences and save them."""
         self.state.preferences = msgspec.structs.replace(self.state.preferences, **changes)
         if self.state.preferences_file is not None:
             preferences.save(self.state.preferences_file, self.state.preferences)
 
     def export(self, stem: str, texts: dict[str, str]) -> None:
-        """Files with a time in their names, in the folder that the console was started in."""
+        """Write `texts` by suffix to files with a time in their names, in the export folder."""
         name = f"scaler-batch-{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
-            files = write(self.state.export_folder, name, texts)
+            files = write_files(self.state.export_folder, name, texts)
         except OSError as error:
             self.notify(f"nothing was written: {error}", severity="error", markup=False)
         else:

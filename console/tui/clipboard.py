@@ -1,7 +1,7 @@
-"""Where copied text goes: tmux's own buffer, the terminal's clipboard, or a file, and which of them it was.
+"""Clipboard access: tmux's buffer, the terminal's clipboard (OSC 52), or a file.
 
-A program can't see whether a terminal took OSC 52; inside tmux, whose usual setting drops it, its own command can be
-asked instead.
+A program can't see whether a terminal took OSC 52; inside tmux, whose usual setting drops it, tmux's own command is
+used instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SECONDS: Final = 1.0
 
 
 def copy(text: str, to_terminal: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> str:
-    """Copy `text`; where to, in words. `to_terminal` writes the escape sequence."""
+    """Copy `text` and return where to, in words. `to_terminal` writes the escape sequence (OSC 52)."""
     if environ.get("TMUX") and _tmux(text):
         to_terminal(text)
         return "copied to tmux's buffer (prefix ] pastes it)"

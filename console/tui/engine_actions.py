@@ -1,9 +1,9 @@
-"""What changes the engine: asked about first, sent exactly as it was shown, its answer told."""
+"""Requests that change the engine: confirmed in a dialog, sent exactly as shown, their answer notified."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from console.tui.drawing.spans import clean
 from engine.telemetry.schema.messages import (
@@ -20,7 +20,8 @@ from engine.telemetry.schema.messages import (
 )
 
 if TYPE_CHECKING:
-    from console.tui.app import ConsoleApp
+    from textual.app import App
+
     from console.tui.state import ConsoleState
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -28,13 +29,13 @@ REFUSED_SHOWN: Final = 3
 
 
 class EngineActions:
-    """Every request that is sent to the engine's control socket is sent here."""
+    """Sender of every request to the engine's control socket."""
 
-    def __init__(self, app: ConsoleApp, state: ConsoleState) -> None:
+    def __init__(self, app: App[Any], state: ConsoleState) -> None:
         self._app, self._state = app, state
 
     def cancel(self, rows: Sequence[JobRow]) -> None:
-        """End the jobs of `rows` that still live."""
+        """Cancel the jobs of `rows` that have not ended, after a dialog."""
         from console.tui.screens.confirm import confirm_cancel
 
         rows = [row for row in rows if row.state not in ENDED]
@@ -49,7 +50,7 @@ class EngineActions:
         self._app.push_screen(confirm_cancel(rows, self._state), go_on)
 
     def drain(self) -> None:
-        """Of the manager that is looked at, or of all."""
+        """Drain the manager of the filter, or all, after a dialog."""
         from console.tui.screens.confirm import confirm_drain
 
         manager = self._state.view.manager
@@ -60,8 +61,8 @@ class EngineActions:
 
         self._app.push_screen(confirm_drain(self._state), go_on)
 
-    def concurrency(self, text: str) -> str:
-        """Change the bound of the manager that is looked at to the number in `text`; what is wrong with it."""
+    def set_concurrency(self, text: str) -> str:
+        """Set the filtered manager's bound of jobs under way to the number in `text`; returns an error text."""
         managers = self._state.shown_managers
         if len(managers) != 1:
             return "several managers: choose one with m first"
@@ -70,29 +71,29 @@ class EngineActions:
         self._send(SetConcurrency(managers[0].manager, int(text)))
         return ""
 
-    def log_level(self, text: str) -> str:
-        """Change the engine's log level; what is wrong with `text`."""
+    def set_log_level(self, text: str) -> str:
+        """Set the engine's log level; returns an error text."""
         if text.upper() not in LEVELS:
             return f"one of {', '.join(LEVELS)}"
         self._send(SetLogLevel(text.upper()))
         return ""
 
-    def end(self, mode: str, then: Callable[[], None]) -> None:
-        """End the whole engine by `drain` or `terminate`; `then` comes when it has heard, or said why not."""
-        self._send(Drain("", mode), then)
+    def end(self, mode: str, on_done: Callable[[], None]) -> None:
+        """End the whole engine by `drain` or `terminate`; `on_done` is called when it has accepted."""
+        self._send(Drain("", mode), on_done)
 
-    def _send(self, request: Request, then: Callable[[], None] | None = None) -> None:
-        def told(answer: Answer) -> None:
-            self._tell(answer)
-            if then is not None and isinstance(answer, Done):
-                then()
+    def _send(self, request: Request, on_done: Callable[[], None] | None = None) -> None:
+        def on_answer(answer: Answer) -> None:
+            self._notify_of(answer)
+            if on_done is not None and isinstance(answer, Done):
+                on_done()
 
         if not self._state.source.may_control:
             self._app.notify("this console is read-only: attach with --allow-writes", severity="warning")
             return
-        self._state.source.ask(request, told)
+        self._state.source.ask(request, on_answer)
 
-    def _tell(self, answer: Answer) -> None:
+    def _notify_of(self, answer: Answer) -> None:
         if isinstance(answer, Refusal):
             self._app.notify(clean(answer.text), severity="error", markup=False)
         elif isinstance(answer, Done):

@@ -1,4 +1,4 @@
-"""Writes what is shown to files, as CSV and as JSON: job rows, one job, log lines. Nothing else is in them."""
+"""Export of job rows, one job or log lines as CSV, JSON or text. Nothing else is in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rows_as_csv(rows: Sequence[JobRow]) -> str:
-    """One line a job under a head line."""
+    """Format rows as CSV: a header line, then one line a job."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -28,11 +28,12 @@ def rows_as_csv(rows: Sequence[JobRow]) -> str:
 
 
 def rows_as_json(rows: Sequence[JobRow]) -> str:
+    """Format rows as a JSON list of objects."""
     return _json([msgspec.structs.asdict(row) for row in rows])
 
 
 def record_as_json(record: JobRecord) -> str:
-    """A job by its fields' names; rows are arrays on the wire only."""
+    """Format a job as a JSON object by its fields' names; rows are arrays on the wire only."""
     return _json(
         {
             name: msgspec.structs.asdict(value) if isinstance(value, JobRow) else value
@@ -42,23 +43,28 @@ def record_as_json(record: JobRecord) -> str:
 
 
 class ExportLine(Protocol):
-    """A log line, as it came or as it is shown."""
+    """Log line, as received or as displayed."""
 
     @property
-    def at(self) -> float: ...
+    def at(self) -> float:
+        """Unix seconds at which the job wrote the line."""
+
     @property
-    def task_id(self) -> str: ...
+    def task_id(self) -> str:
+        """Task whose job wrote the line."""
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """Text without its line end."""
 
 
 def lines_as_text(lines: Iterable[ExportLine]) -> str:
-    """Time, task and text, one line each."""
+    """Format lines as time, task id and text, one line each."""
     return "".join(f"{line.at:.3f} {line.task_id} {line.text}\n" for line in lines)
 
 
-def write(folder: Path, stem: str, texts: dict[str, str]) -> list[Path]:
-    """`texts` by suffix, each a new file readable by its owner only. Raises `OSError`."""
+def write_files(folder: Path, stem: str, texts: dict[str, str]) -> list[Path]:
+    """Write `texts` by suffix, each to a new file readable by its owner only. Raises `OSError`."""
     written = []
     for suffix, text in texts.items():
         path = folder / f"{stem}.{suffix}"

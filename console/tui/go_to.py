@@ -1,4 +1,4 @@
-"""What can be said behind `:`: a place, a setting with its value, or any action by its name."""
+"""Commands behind `:`: a place, a setting with its value, or any action by its name."""
 
 from __future__ import annotations
 
@@ -13,116 +13,116 @@ from engine.telemetry.schema.messages import Answer, GetJob, Job, Refusal
 from engine.telemetry.schema.query import SORTS
 
 if TYPE_CHECKING:
-    from console.tui.app import ConsoleApp
+    from console.tui.host import Console
 
-Verb = Callable[["ConsoleApp", str], str]
-"""Does it, and returns what is wrong; empty when nothing is."""
+Verb = Callable[["Console", str], str]
+"""Carries out a command; returns an error text, empty on success."""
 
 _SHORT: Final = {"q": "quit", "res": "resources", "h": "help", "j": "jobs", "l": "logs", "loglevel": "log_level"}
 
 
-def go_to(app: ConsoleApp, text: str) -> str:
-    """Carry out one line; what is wrong with it."""
+def go_to(console: Console, text: str) -> str:
+    """Carry out one line; returns an error text, empty on success."""
     first, _, rest = text.strip().removeprefix(":").partition(" ")
     word, rest = _SHORT.get(first.lower(), first.lower()), rest.strip()
     if not word:
         return ""
     if word in VERBS:
-        return VERBS[word](app, rest)
+        return VERBS[word](console, rest)
     if word in BY_ID:
-        return run_action(app, word)
+        return run_action(console, word)
     return f"there is no {first}: the palette (ctrl-p) and help (?) tell what there is"
 
 
-def run_action(app: ConsoleApp, id: str) -> str:
-    """Where the action's scope is not the screen's, the dashboard is gone to first."""
+def run_action(console: Console, id: str) -> str:
+    """Run an action by its id on the screen that is open; returns an error text, empty on success."""
     action = BY_ID[id]
-    screen = app.seen
+    screen = console.top_screen
     if ActionScope.EVERYWHERE not in action.scopes and screen.scope not in action.scopes:
         return f"{id} works on the screen {action.scope.value}"
     if screen.check_action(action.method, ()) is not True:
         return f"{id} is not possible now: the console is read-only or the engine is out of reach"
     prefix = "app." if ActionScope.EVERYWHERE in action.scopes else "screen."
-    app.call_later(app.run_action, prefix + action.method)
+    console.run_action_later(prefix + action.method)
     return ""
 
 
 def words() -> list[str]:
-    """For completion."""
+    """Words for completion."""
     settings = [*(f"sort {name}" for name in SORTS), *(f"trend {name}" for name in TREND_WINDOWS)]
     return [*VERBS, *settings, *(f"theme {name}" for name in THEMES), *(action.id for action in ACTIONS)]
 
 
-def _jobs(app: ConsoleApp, rest: str) -> str:
-    app.home()
-    return _filter(app, rest) if rest else ""
+def _jobs(console: Console, rest: str) -> str:
+    console.home()
+    return _filter(console, rest) if rest else ""
 
 
-def _filter(app: ConsoleApp, rest: str) -> str:
-    app.home()
-    return app.dashboard.filter_by(rest)
+def _filter(console: Console, rest: str) -> str:
+    console.home()
+    return console.dashboard.filter_by(rest)
 
 
-def _logs(app: ConsoleApp, rest: str) -> str:
-    app.open_logs((), pattern=rest)
+def _logs(console: Console, rest: str) -> str:
+    console.open_logs((), pattern=rest)
     return ""
 
 
-def _sort(app: ConsoleApp, rest: str) -> str:
+def _sort(console: Console, rest: str) -> str:
     if rest not in SORTS:
         return f"one of {', '.join(SORTS)}"
-    app.dashboard.sort_by(rest)
+    console.dashboard.sort_by(rest)
     return ""
 
 
-def _trend(app: ConsoleApp, rest: str) -> str:
+def _trend(console: Console, rest: str) -> str:
     if rest not in TREND_WINDOWS:
         return f"one of {', '.join(TREND_WINDOWS)}"
-    app.dashboard.set_trend(rest)
+    console.dashboard.set_trend(rest)
     return ""
 
 
-def _theme(app: ConsoleApp, rest: str) -> str:
+def _theme(console: Console, rest: str) -> str:
     if rest not in THEMES:
         return f"one of {', '.join(THEMES)}"
-    app.use_theme(rest)
+    console.use_theme(rest)
     return ""
 
 
-def _manager(app: ConsoleApp, rest: str) -> str:
-    names = [manager.manager for manager in app.state.managers]
+def _manager(console: Console, rest: str) -> str:
+    names = [manager.manager for manager in console.state.managers]
     if rest and rest not in names:
         return f"one of {', '.join(names)}, or nothing for all"
-    app.dashboard.only_manager(rest)
+    console.dashboard.only_manager(rest)
     return ""
 
 
-def _job(app: ConsoleApp, rest: str) -> str:
+def _job(console: Console, rest: str) -> str:
     def found(answer: Answer) -> None:
         if isinstance(answer, Job):
-            app.open_job(answer.record.row.task_id)
+            console.open_job(answer.record.row.task_id)
         elif isinstance(answer, Refusal):
-            app.notify(answer.text, severity="warning", markup=False)
+            console.notify(answer.text, severity="warning", markup=False)
 
     if not rest:
         return "which one? give its task id, or the beginning of it"
-    app.state.source.ask(GetJob(rest), found)
+    console.state.source.ask(GetJob(rest), found)
     return ""
 
 
-def _why(app: ConsoleApp, rest: str) -> str:
-    if app.state.recorded:
+def _why(console: Console, rest: str) -> str:
+    if console.state.recorded:
         return NO_DIAGNOSIS
-    app.open_why(rest)
+    console.open_why(rest)
     return ""
 
 
-def _concurrency(app: ConsoleApp, rest: str) -> str:
-    return app.control.concurrency(rest) if app.state.may_write else _NOT_NOW
+def _concurrency(console: Console, rest: str) -> str:
+    return console.control.set_concurrency(rest) if console.state.may_write else _NOT_NOW
 
 
-def _log_level(app: ConsoleApp, rest: str) -> str:
-    return app.control.log_level(rest) if app.state.may_write else _NOT_NOW
+def _log_level(console: Console, rest: str) -> str:
+    return console.control.set_log_level(rest) if console.state.may_write else _NOT_NOW
 
 
 _NOT_NOW: Final = "not possible now: the console is read-only or the engine is out of reach"

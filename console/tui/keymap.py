@@ -1,4 +1,4 @@
-"""Which key does what: the table's own keys, changed by a person's settings, checked, as Textual's bindings.
+"""Key bindings: the action table's keys, changed by the user's settings and checked, as Textual's bindings.
 
 A setting is `{action id: keys}`, keys as Textual names them, several separated by commas: `{"cancel": "X"}`.
 """
@@ -11,7 +11,7 @@ from typing import Final
 from textual.binding import Binding
 from textual.keys import format_key
 
-from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, in_scope
+from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, actions_in
 from engine.errors import ConfigError
 
 FORBIDDEN: Final = frozenset(
@@ -21,18 +21,18 @@ FORBIDDEN: Final = frozenset(
 
 
 def bindings(scope: ActionScope) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
-    """What the screen (or app) of this scope listens to; every binding has its action's id."""
+    """Bindings of the screen (or app) of this scope; each has its action's id."""
     return [
         Binding(",".join(action.keys), action.method, action.title, id=action.id)
-        for action in in_scope(scope)
+        for action in actions_in(scope)
         if action.keys
     ]
 
 
-def checked(wanted: Mapping[str, str]) -> dict[str, str]:
-    """A person's keymap for `App.set_keymap`.
+def checked_keymap(wanted: Mapping[str, str]) -> dict[str, str]:
+    """Check a user's keymap for `App.set_keymap`.
 
-    Raises `ConfigError` for an unknown action, a key that is not for use, and one key for two actions of a place.
+    Raises `ConfigError` for an unknown action, a key that is not for use, and one key for two actions of a scope.
     """
     for id, keys in wanted.items():
         _check(id, keys)
@@ -43,8 +43,8 @@ def checked(wanted: Mapping[str, str]) -> dict[str, str]:
 
 def _check(id: str, keys: str) -> None:
     if id not in BY_ID or not BY_ID[id].keys:
-        known = ", ".join(action.id for action in ACTIONS if action.keys)
-        raise ConfigError(f"keymap: {id} is no action with a key; there are {known}")
+        bound = ", ".join(action.id for action in ACTIONS if action.keys)
+        raise ConfigError(f"keymap: {id} is no action with a key; there are {bound}")
     for key in _split(keys):
         if is_forbidden(key):
             raise ConfigError(f"keymap: {key} for {id} never arrives in many terminals: choose another key")
@@ -52,7 +52,7 @@ def _check(id: str, keys: str) -> None:
 
 def _check_scope(scope: ActionScope, wanted: Mapping[str, str]) -> None:
     taken: dict[str, str] = {}
-    for action in _heard_in(scope):
+    for action in _active_in(scope):
         for key in _split(wanted[action.id]) if action.id in wanted else action.keys:
             if taken.setdefault(key, action.id) != action.id:
                 raise ConfigError(
@@ -60,17 +60,18 @@ def _check_scope(scope: ActionScope, wanted: Mapping[str, str]) -> None:
                 )
 
 
-def _heard_in(scope: ActionScope) -> Iterable[Action]:
-    everywhere = () if scope is ActionScope.EVERYWHERE else in_scope(ActionScope.EVERYWHERE)
-    return (*in_scope(scope), *everywhere)
+def _active_in(scope: ActionScope) -> Iterable[Action]:
+    everywhere = () if scope is ActionScope.EVERYWHERE else actions_in(ActionScope.EVERYWHERE)
+    return (*actions_in(scope), *everywhere)
 
 
 def is_forbidden(key: str) -> bool:
+    """True for a key that terminals or multiplexers keep for themselves, or that is dangerous elsewhere."""
     return key in FORBIDDEN or key.startswith("alt+")
 
 
-def shown(key: str) -> str:
-    """A key as a person writes it: `?`, `K`, `enter`, `ctrl-p`."""
+def key_label(key: str) -> str:
+    """Label of a key as people write it: `?`, `K`, `enter`, `ctrl-p`."""
     special = {"enter": "⏎", "space": "␣", "escape": "esc", "slash": "/", "backslash": "\\"}
     return special.get(key) or format_key(key).replace("+", "-")
 

@@ -1,4 +1,4 @@
-"""Opens the console on a source, and tells what is needed for that before anything is drawn."""
+"""Launch of the console on a source; checks before anything is drawn that the terminal can draw it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def require_console(instead: str) -> None:
-    """Raises `ConfigError` where the console can't be drawn; `instead` says what can be done there."""
+    """Raise `ConfigError` where the console can't be drawn; `instead` says what can be done there."""
     if why := why_no_console():
         raise ConfigError(f"The console needs a terminal, but {why}: {instead}.")
 
@@ -31,11 +31,11 @@ def open_console(
     first: Callable[[ConsoleState], Dashboard] | None = None,
     here: bool = False,
 ) -> tuple[Quit | None, int]:
-    """Draws until it is left; closes the source. Returns how it was left, and the exit code.
+    """Run the console until it is left, and close the source. Returns how it was left, and the exit code.
 
-    `greeting` is shown for a while at the start; `first` makes another first screen; `here`: the engine lives on this
-    machine, and so do its AWS credentials and saved configuration. To import what draws takes time:
-    the source connects meanwhile.
+    `greeting` is shown for a while at the start; `first` makes another first screen; `here`: the engine runs on this
+    machine, where its AWS credentials and saved configuration are. Importing what draws takes time: the source connects
+    meanwhile.
     """
     from console.tui.app import ConsoleApp
     from console.tui.drawing.glyphs import ASCII, UNICODE

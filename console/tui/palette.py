@@ -1,4 +1,4 @@
-"""The palette's commands: every action that is possible where one is, and the values of settings. Never jobs."""
+"""Command palette: every action that is possible on the screen, and the values of settings. Never jobs."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from console.tui.actions import ActionScope, in_scope
+from console.tui.actions import ActionScope, actions_in
 from console.tui.drawing.theme import THEMES
 from console.tui.go_to import go_to, run_action
-from console.tui.keymap import shown
+from console.tui.keymap import key_label
 from console.tui.state import TREND_WINDOWS
 from engine.telemetry.schema.query import SORTS
 
 if TYPE_CHECKING:
-    from console.tui.app import ConsoleApp
+    from console.tui.host import Console
 
 Entry = tuple[str, str, Callable[[], object]]
-"""Title, help, and what it does."""
+"""Title, help text and callback."""
 
 
 class Commands(Provider):
-    """A few dozen entries, so that a key takes no time."""
+    """Provider of a few dozen entries, so that a key takes no time."""
 
     async def discover(self) -> Hits:
+        """Yield all entries, for an empty query."""
         for title, help, command in self._entries():
             yield DiscoveryHit(title, command, help=help)
 
     async def search(self, query: str) -> Hits:
+        """Yield the entries whose title matches `query`."""
         matcher = self.matcher(query)
         for title, help, command in self._entries():
             score = matcher.match(title)
@@ -37,14 +39,14 @@ class Commands(Provider):
                 yield Hit(score, matcher.highlight(title), command, help=help)
 
     def _entries(self) -> Iterator[Entry]:
-        app: ConsoleApp = self.app  # type: ignore[assignment]
-        screen = app.seen
-        for action in (*in_scope(screen.scope), *in_scope(ActionScope.EVERYWHERE)):
+        console: Console = self.app  # type: ignore[assignment]
+        screen = console.top_screen
+        for action in (*actions_in(screen.scope), *actions_in(ActionScope.EVERYWHERE)):
             if screen.check_action(action.method, ()) is True and action.id != "palette":
-                key = f"key {shown(action.keys[0])}" if action.keys else ""
-                yield action.title, key, partial(run_action, app, action.id)
+                key = f"key {key_label(action.keys[0])}" if action.keys else ""
+                yield action.title, key, partial(run_action, console, action.id)
         for line in _settings():
-            yield line, f":{line}", partial(go_to, app, line)
+            yield line, f":{line}", partial(go_to, console, line)
 
 
 def _settings() -> Iterator[str]:

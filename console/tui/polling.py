@@ -1,4 +1,4 @@
-"""Questions asked again and again while somebody looks: one under way at a time, never faster than their period."""
+"""Polled requests: repeated with a period, one under way at a time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from engine.telemetry.schema.messages import Answer, Request
 
 
 class PolledRequest:
-    """Asks what `request` says (None: nothing at present), every `period_s`; `on_answer` gets both.
+    """Request that is sent every `period_s` seconds while its screen is open.
 
-    An answer is only handed on when the question is still the same.
+    `request` makes it (None: nothing to ask at present); `on_answer` gets the answer, unless `reset` was called since
+    it was sent.
     """
 
     def __init__(
@@ -22,28 +23,28 @@ class PolledRequest:
         period_s: float,
     ) -> None:
         self._source, self._request, self._on_answer, self._period = source, request, on_answer, period_s
-        self._asked_at = float("-inf")
+        self._sent_at = float("-inf")
         self._under_way: object | None = None
 
-    def look(self, now: float) -> None:
-        """Ask when it is time to; call it often."""
-        if self._under_way is None and now - self._asked_at >= self._period:
+    def poll(self, now: float) -> None:
+        """Send the request when its period is over. `now`: seconds of the state's clock; call it often."""
+        if self._under_way is None and now - self._sent_at >= self._period:
             self._ask(now)
 
-    def soon(self) -> None:
-        """What was asked is no longer wanted: ask at the next look, and leave the answer under way aside."""
-        self._asked_at, self._under_way = float("-inf"), None
+    def reset(self) -> None:
+        """Discard the answer under way and send the request at the next `poll`: another one is wanted."""
+        self._sent_at, self._under_way = float("-inf"), None
 
     def _ask(self, now: float) -> None:
         request = self._request()
         if request is None:
             return
         ticket = self._under_way = object()
-        self._asked_at = now
+        self._sent_at = now
 
-        def take(answer: Answer) -> None:
+        def accept(answer: Answer) -> None:
             if self._under_way is ticket:
                 self._under_way = None
                 self._on_answer(answer)
 
-        self._source.ask(request, take)
+        self._source.ask(request, accept)

@@ -1,4 +1,4 @@
-"""A person's settings: kept in one file of the user's configuration folder that nobody else may read."""
+"""User preferences: one JSON file in the user's configuration folder, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE: Final = "console.json"
 
 
 class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is remembered. `keymap` is `{action id: keys}`; Panes and columns by their names."""
+    """Settings that are remembered. `keymap` is `{action id: keys}`; panes and columns by their names."""
 
     theme: str = "dark"
     hidden_columns: tuple[str, ...] = ()
@@ -26,13 +26,14 @@ class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def preferences_file() -> Path:
+    """Path of the preferences, in the platform's configuration folder."""
     import platformdirs
 
     return platformdirs.user_config_path("scaler-batch") / FILE
 
 
 def load(file: Path) -> tuple[Preferences, str]:
-    """What is kept, and what to tell: a file that can't be understood costs its settings, not the console."""
+    """Load preferences; returns the defaults and a warning for a file that can't be read."""
     try:
         found = msgspec.json.decode(file.read_bytes(), type=Preferences)
     except FileNotFoundError:
@@ -43,7 +44,7 @@ def load(file: Path) -> tuple[Preferences, str]:
 
 
 def save(file: Path, preferences: Preferences) -> None:
-    """All at once or not at all; where nothing can be written nothing is remembered."""
+    """Save atomically; where nothing can be written nothing is remembered."""
     fresh = file.with_suffix(".new")
     with contextlib.suppress(OSError):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What all screens share: the source, the jobs that are looked at, settings, and whether the picture is frozen."""
+"""State shared by all screens: source, view of the jobs, settings, and the frozen picture."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from console.tui.stack.run import Run
 
 HELD_VERSION: Final = -2
-"""Of a held replica: no other has it."""
+"""Version of a held replica: no other has it."""
 TREND_WINDOWS: Final = ("5m", "1h", "24h")
 
 
 class Quit(StrEnum):
-    """How a console is left."""
+    """Ways to leave the console."""
 
     LEAVE = "leave"
     DRAIN = "drain"
@@ -36,79 +36,82 @@ class Quit(StrEnum):
 
 @dataclass(slots=True)
 class EngineOwnership:
-    """The engine is this console's own child. `ended` tells its end in words, empty while it runs."""
+    """Engine that is this console's own child. `ended` returns how it ended in words, empty while it runs."""
 
     ended: Callable[[], str]
     tied: bool = False
-    """It ends with the console."""
+    """True: the engine ends with the console."""
 
 
 @dataclass(slots=True)
 class ConsoleState:
-    """Screens read it; who changes a field redraws."""
+    """Shared state of one console. Screens read it; the caller that changes a field redraws the screen."""
 
     source: Source
     engine_name: str
-    """For people."""
+    """Name for display."""
     preferences: Preferences = field(default_factory=Preferences)
     preferences_file: Path | None = None
-    """None: nothing is remembered."""
+    """None: settings are not saved."""
     glyphs: Glyphs = UNICODE
     own: EngineOwnership | None = None
     recorded: bool = False
-    """Nobody is there who could be asked: what is shown was recorded."""
+    """True for a recording: there is no engine to send requests to."""
     provisioning: Provisioning | None = None
-    """None: the engine isn't one of this machine."""
+    """None: the engine doesn't run on this machine."""
     view: JobsView = field(default_factory=JobsView)
     frozen_at: float | None = None
-    """Time of day."""
+    """Time of day; None: not frozen."""
     held: Replica | None = None
-    """While frozen: the replica as it was."""
+    """Replica of the moment of freezing."""
     export_folder: Path = field(default_factory=Path.cwd)
     time_of_day: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
-    """The source's clock: ages of what was heard are told by it."""
+    """The source's clock, by which the age of a snapshot is counted."""
 
     @property
     def replica(self) -> Replica:
-        """What is to be shown."""
+        """Replica to be shown: the held one while frozen, else the source's."""
         return self.held or self.source.replica
 
     def freeze(self, now: float) -> None:
-        """Hold the picture of this moment, whatever goes on behind it. `now`: time of day."""
+        """Hold the replica of this moment, whatever arrives behind it. `now`: time of day."""
         held = copy(self.source.replica)
         held.rows, held.version = dict(held.rows), HELD_VERSION
         self.frozen_at, self.held = now, held
 
     def thaw(self) -> None:
+        """Show the source's replica again."""
         self.frozen_at = self.held = None
 
     @property
     def live(self) -> bool:
+        """True while the link to the engine is up."""
         return self.source.link.state is LinkState.LIVE
 
     @property
     def stale(self) -> bool:
-        """What is shown is the last that was heard."""
+        """True when the link is down and the last snapshot received is still shown."""
         return not self.live and self.replica.snapshot is not None
 
     @property
     def may_write(self) -> bool:
-        """Whether an action that changes something makes sense at this moment."""
+        """True when the engine is live and this console may change it."""
         return self.live and self.source.may_control
 
     @property
     def run_under_way(self) -> Run | None:
-        """What is changing AWS resources at this moment."""
-        known = self.provisioning
-        return known.run if known is not None and known.running else None
+        """Run of `provision`, `cleanup` or `build-image` under way, if any."""
+        stack = self.provisioning
+        return stack.run if stack is not None and stack.running else None
 
     @property
     def managers(self) -> tuple[ManagerView, ...]:
+        """Worker managers of the newest snapshot."""
         snapshot = self.replica.snapshot
         return snapshot.managers if snapshot else ()
 
     @property
     def shown_managers(self) -> tuple[ManagerView, ...]:
-        """Those of the manager filter."""
+        """Worker managers that the manager filter lets through."""
         return tuple(each for each in self.managers if self.view.manager in ("", each.manager))

@@ -1,6 +1,6 @@
-"""One manager's figures, or those of all managers together, in the shape that panes draw.
+"""Totals over one worker manager or all, in the shape that panes draw.
 
-Counts and bytes add up. Percentiles can't be added: of several managers the worst one's are told.
+Counts and bytes add up. Percentiles can't be added: of several managers the worst one's are taken.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROUTES: Final = tuple(route.value for route in Route)
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What was counted, at `at` on the engine's clock."""
+    """Sums at `at` of the engine's clock."""
 
     at: float
     counts: dict[JobState, int]
@@ -27,7 +27,7 @@ class Totals:
     routes: tuple[RouteStats, ...]
     calls: tuple[CallStats, ...]
     quotas: tuple[tuple[str, Quota], ...]
-    """With the manager's id, which is empty when only one is shown."""
+    """Pairs of manager id and quota; the id is empty when only one manager is shown."""
     oldest_runnable_at: float | None
     dedup_saved_bytes: int
     inline_limit: int
@@ -35,16 +35,18 @@ class Totals:
 
     @property
     def total(self) -> int:
+        """Number of jobs in all states."""
         return sum(self.counts.values())
 
 
-def chosen(snapshot: Snapshot, manager: str) -> Sequence[ManagerView]:
-    """The manager of that id; all when it is empty."""
+def select_managers(snapshot: Snapshot, manager: str) -> Sequence[ManagerView]:
+    """Views of the manager of that id; of all when it is empty."""
     return [view for view in snapshot.managers if manager in ("", view.manager)]
 
 
-def totals(snapshot: Snapshot, manager: str = "") -> Totals:
-    views = chosen(snapshot, manager)
+def sum_managers(snapshot: Snapshot, manager: str = "") -> Totals:
+    """Add up the views of one manager, or of all when `manager` is empty."""
+    views = select_managers(snapshot, manager)
     waiting = [view.oldest_runnable_at for view in views if view.oldest_runnable_at is not None]
     several = len(views) > 1
     return Totals(

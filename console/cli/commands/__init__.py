@@ -1,1 +1,5 @@
-"""One module a command (or a family of commands); loaded when the command runs."""
+"""Commands, one module each; loaded when the command runs.
+
+Inside them, what is heavy (msgspec, ZeroMQ, Rich, Textual) is imported by the functions that need it, so that `--help`
+of a command costs Typer alone.
+"""

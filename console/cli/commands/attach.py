@@ -47,7 +47,7 @@ def attach(
 
 
 def watch(endpoint: str | None, keys: Path | None, allow_writes: bool, only_ascii: bool) -> int:
-    """The exit code. Raises `EngineError` when no engine is meant."""
+    """Open the console on an engine; returns the exit code. Raises `EngineError` when no engine is found."""
     from console.tui.launch import open_console
     from engine.telemetry.client.client import TelemetryClient
     from engine.telemetry.endpoints import find_endpoint

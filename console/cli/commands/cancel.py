@@ -1,4 +1,4 @@
-"""`scaler-batch cancel`: ends exactly the jobs that were named, after showing which."""
+"""`scaler-batch cancel`: ends the named or filtered jobs after showing which."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from console.cli.printing import harmless, print_json
 from console.cli.prompts import confirm
 from console.cli.session import (
     EngineOption,
@@ -15,11 +16,11 @@ from console.cli.session import (
     KeysOption,
     ManagerOption,
     YesOption,
-    all_rows,
-    answer,
-    checked,
+    call_engine,
+    check_query,
+    connect,
+    fetch_rows,
     find_tasks,
-    looking,
 )
 from engine.errors import ConfigError
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 TASKS_HELP: Final = "Task ids, or how they begin."
 AT_ONCE: Final = 10_000
-"""Ids in one request: about a third of what a request may hold."""
+"""Ids per request: about a third of what a request may hold."""
 SHOWN: Final = 10
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -53,9 +54,9 @@ def cancel(
     """End jobs; their clients see them as failed. Work that runs is lost."""
     if bool(tasks) == bool(filter.split()):
         raise ConfigError("cancel needs to know which jobs: give task ids, or --filter with words that they fit")
-    checked(filter)
-    with looking(engine, keys, control=True) as client:
-        rows = _living(find_tasks(client, tasks) if tasks else all_rows(client, filter, manager))
+    check_query(filter)
+    with connect(engine, keys, control=True) as client:
+        rows = _living(find_tasks(client, tasks) if tasks else fetch_rows(client, filter, manager))
         if not yes and rows:
             _show(rows)
             confirm(f"Cancel {'this job' if len(rows) == 1 else f'these {len(rows)} jobs'}?", len(rows))
@@ -85,11 +86,10 @@ def _cancel(client: TelemetryClient, rows: list[JobRow]) -> list[Done]:
 
     ids = [row.task_id for row in rows]
     batches = [tuple(ids[start : start + AT_ONCE]) for start in range(0, len(ids), AT_ONCE)]
-    return [answer(client, CancelJobs(batch), Done) for batch in batches]
+    return [call_engine(client, CancelJobs(batch), Done) for batch in batches]
 
 
 def _report(rows: list[JobRow], texts: list[str], refused: dict[str, str], json: bool) -> None:
-    from console.cli.printing import harmless, print_json
     from engine.telemetry.schema.messages import VERSION
 
     if json:

@@ -1,4 +1,4 @@
-"""`scaler-batch drain`: ends an engine, or one of its managers, the way SIGTERM does."""
+"""`scaler-batch drain`: ends an engine, or one of its managers, as SIGTERM does."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated, Final
 
 import typer
 
+from console.cli.printing import harmless, print_json
 from console.cli.prompts import confirm
-from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, YesOption, answer, looking
+from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, YesOption, call_engine, connect
 
 
 class Mode(StrEnum):
-    """As for `--on-exit`."""
+    """Ways to end an engine, as for `--on-exit`."""
 
     DRAIN = "drain"
     DETACH = "detach"
@@ -44,14 +45,13 @@ def drain(
     json: JsonOption = False,
 ) -> None:
     """End a running engine in good order; it answers at once and goes on until its jobs are done."""
-    from console.cli.printing import harmless, print_json
     from engine.telemetry.schema.messages import VERSION, Done, Drain
 
-    with looking(engine, keys, control=True) as client:
+    with connect(engine, keys, control=True) as client:
         if not yes:
             who = f"The manager {manager}" if manager else f"The engine {client.endpoint.name}"
             confirm(f"{who} {EFFECTS[mode]}. Go on?")
-        done = answer(client, Drain(manager, mode.value), Done)
+        done = call_engine(client, Drain(manager, mode.value), Done)
     if json:
         print_json({"version": VERSION, "text": done.text, "refused": done.refused})
     else:

@@ -13,9 +13,9 @@ from console.cli.session import (
     JsonOption,
     KeysOption,
     ManagerOption,
-    answer,
-    checked,
-    looking,
+    call_engine,
+    check_query,
+    connect,
 )
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ SORT_HELP: Final = "urgency, state, age, function, route, size, attempt or reaso
 TITLES: Final = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
 NUMBERS: Final = ("for", "age", "size", "attempt", "exit")
 WIDTHS: Final = {"task": 12, "function": 20, "manager": 12, "reason": 20}
-"""On a terminal, where a beginning of an id is enough for the other commands; a reason is wrapped."""
+"""Cells on a terminal, where the beginning of an id is enough for the other commands; a reason is wrapped."""
 EXPENDABLE: Final = ("attempt", "route", "age", "size", "function")
-"""What goes first where there is no room."""
+"""Columns that go first where there is no room."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -51,10 +51,10 @@ def jobs(
     """List jobs: what is stuck or failed first, then the oldest."""
     from engine.telemetry.schema.messages import GetJobPage, JobPage
 
-    checked(filter, sort)
+    check_query(filter, sort)
     wanted = GetJobPage(filter, sort, descending, manager, 0, limit)
-    with looking(engine, keys) as client:
-        found = answer(client, wanted, JobPage)
+    with connect(engine, keys) as client:
+        found = call_engine(client, wanted, JobPage)
     if json:
         print_jobs_json(found)
     else:
@@ -62,6 +62,7 @@ def jobs(
 
 
 def print_jobs_json(found: JobPage) -> None:
+    """Print the rows as one JSON object."""
     from console.cli.printing import as_object, print_json
     from engine.telemetry.schema.messages import VERSION
 
@@ -70,6 +71,7 @@ def print_jobs_json(found: JobPage) -> None:
 
 
 def print_jobs(found: JobPage) -> None:
+    """Print the rows as a table, and on a terminal how many there are."""
     from console.cli.printing import on_terminal, print_table
 
     rows = [_cells(row, found.at) for row in found.rows]
@@ -82,21 +84,21 @@ def print_jobs(found: JobPage) -> None:
 
 
 def _fitted(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
-    """Without columns that say nothing, and without expendable ones where the terminal is too narrow."""
+    """Columns with anything in them, without expendable ones where the terminal is too narrow."""
     columns = {title: [_cut(title, row[place]) for row in rows] for place, title in enumerate(TITLES)}
-    said = {title: cells for title, cells in columns.items() if _says_something(title, set(cells))}
+    filled = {title: cells for title, cells in columns.items() if _is_informative(title, set(cells))}
     room = shutil.get_terminal_size().columns
     for title in EXPENDABLE:
-        if _width(said) > room:
-            said.pop(title, None)
-    return list(said), [list(cells) for cells in zip(*said.values(), strict=True)]
+        if _width(filled) > room:
+            filled.pop(title, None)
+    return list(filled), [list(cells) for cells in zip(*filled.values(), strict=True)]
 
 
 def _cut(title: str, cell: str) -> str:
     return cell if title == "reason" else cell[: WIDTHS.get(title)]
 
 
-def _says_something(title: str, values: set[str]) -> bool:
+def _is_informative(title: str, values: set[str]) -> bool:
     return bool(values - {""}) and (title != "manager" or len(values) > 1)
 
 

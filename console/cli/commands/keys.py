@@ -1,4 +1,4 @@
-"""`scaler-batch keys`: makes the keys with which an engine can be looked at from another machine."""
+"""`scaler-batch keys`: makes CURVE keys for consoles on other machines."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from console.cli.printing import print_json
 from console.cli.session import JsonOption
 
 
 class ClientRole(StrEnum):
-    """What a client may do."""
+    """Permissions of a client."""
 
     VIEW = "view"
     CONTROL = "control"
@@ -20,7 +21,7 @@ class ClientRole(StrEnum):
 
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="The engine's folder of keys, to be made.")]
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="The client's file, to be made.")]
-EngineFolder = Annotated[Path, typer.Option("--engine", metavar="DIR", help="The engine's folder of keys.")]
+EngineKeys = Annotated[Path, typer.Option("--engine-keys", metavar="DIR", help="The engine's folder of keys.")]
 RoleOption = Annotated[
     ClientRole, typer.Option("--role", help="view: look only; control: cancel, drain and so on too.")
 ]
@@ -38,7 +39,6 @@ def group() -> None:
 @keys.command("engine")
 def engine(out: OutFolder, json: JsonOption = False) -> None:
     """Make the keys of an engine: its --telemetry-keys."""
-    from console.cli.printing import print_json
     from engine.telemetry.keys import make_engine_keys
 
     public = make_engine_keys(out)
@@ -52,15 +52,14 @@ def engine(out: OutFolder, json: JsonOption = False) -> None:
 def client(
     name: Annotated[str, typer.Argument(help="Who it is for; names the file by which the engine lets it in.")],
     role: RoleOption,
-    engine: EngineFolder,
+    engine_keys: EngineKeys,
     out: OutFile,
     json: JsonOption = False,
 ) -> None:
     """Make the keys of a client and let it in; delete DIR/allowed/NAME.json to shut it out."""
-    from console.cli.printing import print_json
     from engine.telemetry.keys import KeyRole, make_client_keys
 
-    made = make_client_keys(name, KeyRole(role.value), engine, out)
+    made = make_client_keys(name, KeyRole(role.value), engine_keys, out)
     if json:
         print_json({"name": name, "role": made.role.value, "file": str(out), "public": made.public})
     else:

@@ -98,7 +98,7 @@ def local(
 
 
 def watched(options: LocalRunOptions, only_ascii: bool) -> int:
-    """The same command without a console, and a console on it."""
+    """Run the same command without a console as a child, and a console on it; returns the exit code."""
     from console.processes.engine_child import BUILD_S, START_S
     from console.processes.own_engine import run_local_watched
     from console.tui.launch import require_console
@@ -112,7 +112,7 @@ def watched(options: LocalRunOptions, only_ascii: bool) -> int:
 
 
 def check(options: LocalRunOptions) -> None:
-    """Everything that can be wrong is said before anything starts. Raises `ConfigError`."""
+    """Check all options before anything starts. Raises `ConfigError`."""
     from provisioner.local.faults.faults import parse_fault
 
     if options.demo is not None and options.script is not None:
@@ -128,7 +128,7 @@ def check(options: LocalRunOptions) -> None:
 
 
 def check_containers(options: LocalRunOptions) -> None:
-    """Raises `ConfigError`, and `EngineError` when there is no container engine."""
+    """Check the options of `--containers`. Raises `ConfigError`, and `EngineError` without a container engine."""
     if not options.containers:
         if options.image != ImageOptions():
             raise ConfigError(f"{IMAGE_FLAGS} are about the image of jobs in containers: add --containers.")
@@ -141,7 +141,7 @@ def check_containers(options: LocalRunOptions) -> None:
 
 @contextmanager
 def deliberate_signals() -> Iterator[None]:
-    """While things start, every signal to end unwinds as Ctrl-C does, so that nothing is left behind."""
+    """Turn every signal to end into an interrupt while things start, so that nothing is left behind."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in _ENDING}
     try:
         yield

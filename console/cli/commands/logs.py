@@ -1,4 +1,4 @@
-"""`scaler-batch logs`: what jobs write, of some or of all that run, once or as it comes; read by the engine."""
+"""`scaler-batch logs`: log lines of some or of all running jobs, once or continuously; read by the engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, answer, find_tasks, looking
+from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, call_engine, connect, find_tasks
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ TASKS_HELP: Final = "Task ids, or how they begin; none: all jobs that run."
 GREP_HELP: Final = "Only lines that hold this text, upper or lower case."
 ASK_AGAIN_S: Final = 0.5
 ONCE_S: Final = 10.0
-"""How long it takes at most unless followed: the engine begins to read a stream when somebody asks for it."""
+"""Seconds it takes at most unless followed: the engine begins to read a stream with the first request for it."""
 QUIET_S: Final = 3.0
-"""So long without a new line is the end before that."""
+"""Seconds without a new line that end it earlier."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -45,7 +45,7 @@ def logs(
     """Print the log lines of jobs."""
     from engine.telemetry.schema.messages import GetLogs
 
-    with looking(engine, keys) as client:
+    with connect(engine, keys) as client:
         ids = tuple(row.task_id for row in find_tasks(client, tasks or ()))
         request = GetLogs(ids, grep, manager=manager)
         show = _print_json if json else _print_line
@@ -74,7 +74,7 @@ def _pages(client: TelemetryClient, request: GetLogs) -> Iterator[LogPage]:
 
     watch = ""
     while True:
-        page = answer(client, request, LogPage)
+        page = call_engine(client, request, LogPage)
         began_anew = watch not in ("", page.watch)
         watch = page.watch
         if began_anew:  # our place in the old count means nothing there

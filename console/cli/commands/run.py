@@ -1,4 +1,4 @@
-"""`scaler-batch run`: resolves the configuration and becomes the engine."""
+"""`scaler-batch run`: resolves the configuration and becomes the engine, or opens the console on one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(
 
 
 def configuration(target: str | None, config: str | None, flags: dict[str, object]) -> EngineConfig:
-    """What the command line, the environment and the file say together. Raises `ConfigError`."""
+    """Resolve command line, environment and file. Raises `ConfigError`."""
     if target is None or not _is_file_name(target):
         return resolve({**flags, "scheduler_address": target}, os.environ, _path(config))
     if config is not None:
@@ -64,7 +64,7 @@ def configuration(target: str | None, config: str | None, flags: dict[str, objec
 
 
 def become_engine(settings: EngineConfig) -> None:
-    """Replaces this process, so that signals and the exit code are the engine's own."""
+    """Replace this process, so that signals and the exit code are the engine's own."""
     command = engine_command(settings)
     sys.stdout.flush()
     os.execv(command[0], command)

@@ -1,4 +1,4 @@
-"""`scaler-batch status`: one look at a running engine: what it does, how fast, and whether it lacks anything."""
+"""`scaler-batch status`: states, rates, routes, quotas and links of a running engine, once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from console.cli.session import EngineOption, JsonOption, KeysOption, answer, looking
+from console.cli.printing import print_facts, print_json, print_table
+from console.cli.session import EngineOption, JsonOption, KeysOption, call_engine, connect
+from console.format import UNKNOWN, age, count, rate, size, span
 
 if TYPE_CHECKING:
     from engine.telemetry.schema.messages import FullState, ManagerView, Quota, Snapshot
@@ -24,8 +26,8 @@ def status(engine: EngineOption = None, keys: KeysOption = None, json: JsonOptio
     """What a running engine is doing: jobs by state, routes, quotas, links."""
     from engine.telemetry.schema.messages import FullState, GetFullState
 
-    with looking(engine, keys) as client:
-        state = answer(client, GetFullState(), FullState)
+    with connect(engine, keys) as client:
+        state = call_engine(client, GetFullState(), FullState)
         name = client.endpoint.name
     if json:
         print_status_json(name, state)
@@ -34,9 +36,8 @@ def status(engine: EngineOption = None, keys: KeysOption = None, json: JsonOptio
 
 
 def print_status_json(name: str, state: FullState) -> None:
+    """Print the full state as one JSON object."""
     import msgspec
-
-    from console.cli.printing import print_json
 
     print_json(
         {
@@ -50,9 +51,7 @@ def print_status_json(name: str, state: FullState) -> None:
 
 
 def print_status(name: str, snapshot: Snapshot) -> None:
-    from console.cli.printing import print_facts
-    from console.format import size, span
-
+    """Print engine and managers as facts and tables."""
     vitals = snapshot.vitals
     running = f"{vitals.version}, process {vitals.pid} on {vitals.host}, up {span(snapshot.at - vitals.started_at)}"
     cost = f"{vitals.cpu_share:.0%} of a core, {size(vitals.rss_bytes)}, loop {vitals.loop_lag_s * 1000:.0f} ms late"
@@ -63,8 +62,6 @@ def print_status(name: str, snapshot: Snapshot) -> None:
 
 
 def _print_manager(manager: ManagerView, now: float) -> None:
-    from console.cli.printing import print_facts, print_table
-    from console.format import age, count, rate, size
     from engine.telemetry.schema.messages import JobState
 
     print_facts(_facts(manager, now))
@@ -91,8 +88,6 @@ def _print_manager(manager: ManagerView, now: float) -> None:
 
 
 def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
-    from console.format import age, count
-
     called = manager.manager if manager.name in ("", manager.manager) else f"{manager.name} ({manager.manager})"
     facts = [
         ("manager", f"{called}, queue {manager.queue}, definition {manager.definition}, {manager.region}"),
@@ -108,8 +103,6 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
 
 
 def _used(quota: Quota) -> str:
-    from console.format import UNKNOWN
-
     used, limit = (UNKNOWN if each is None else f"{each:,.4g}" for each in (quota.used, quota.limit))
     return f"{used}/{limit} {quota.unit}"
 

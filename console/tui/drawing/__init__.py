@@ -1,1 +1,1 @@
-"""How anything is drawn: spans and their roles, themes, glyphs, charts, wrapping."""
+"""Drawing: spans and their roles, themes, glyphs, charts, wrapping."""

@@ -1,4 +1,4 @@
-"""Numbers as pictures one line high: sparklines, bars, and bars of several shares."""
+"""Charts one line high: sparklines, bars, and bars of several shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from console.tui.drawing.glyphs import Glyphs
 
 
 def spark(values: Sequence[float], cells: int, glyphs: Glyphs) -> str:
-    """The newest value at the right end; the lowest sign is 0 only, so that one job among thousands is seen.
+    """Sparkline, newest value at the right end; the lowest sign is 0 only, so that one job among thousands is seen.
 
     More values than cells: the highest of each group. Fewer: blanks at the left.
     """
@@ -30,7 +30,7 @@ def _squeezed(values: Sequence[float], cells: int) -> list[float]:
 
 
 def bar(share: float, cells: int, glyphs: Glyphs) -> tuple[str, str]:
-    """The used and the free part of a bar; a share above 1 is a full bar, one above 0 is seen."""
+    """Used and free part of a bar; a share above 1 is a full bar, one above 0 is at least a step."""
     if cells <= 0:
         return "", ""
     steps = len(glyphs.bar_steps)
@@ -43,7 +43,7 @@ def bar(share: float, cells: int, glyphs: Glyphs) -> tuple[str, str]:
 
 
 def stacked(percents: Sequence[int], cells: int) -> list[int]:
-    """How many cells each share gets; they add up to `cells`, and a share above 0 gets one while there is room."""
+    """Cells of each share; they add up to `cells`, and a share above 0 gets one while there is room."""
     edges = [0]
     for part in percents:
         edges.append(edges[-1] + part)

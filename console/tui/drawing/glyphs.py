@@ -1,4 +1,4 @@
-"""Every sign that the console draws, in two sets: Unicode, and plain ASCII for terminals that can't be trusted.
+"""Glyphs of the console in two sets: Unicode, and plain ASCII for terminals that can't be trusted.
 
 Meaning is carried by sign and word; colour (`console.tui.drawing.theme`) only repeats it. All signs are one cell wide.
 """
@@ -13,7 +13,7 @@ from engine.telemetry.schema.messages import CheckStatus, JobState, VerdictKind
 
 @dataclass(frozen=True, slots=True)
 class StateLook:
-    """How one state looks. `code` is for narrow screens; no two are alike."""
+    """Sign, code and role of a state. `code` is for narrow screens; no two are alike."""
 
     sign: str
     ascii: str
@@ -38,7 +38,7 @@ LOOKS: Final[dict[JobState, StateLook]] = {
 
 @dataclass(frozen=True, slots=True)
 class CheckLook:
-    """Sign, word and theme role of a check's result."""
+    """Sign, word and role of a check's result."""
 
     sign: str
     ascii: str
@@ -88,7 +88,7 @@ class Glyphs:
     stuck: str
     ellipsis: str
     unknown: str
-    """What is shown for a value that nobody knows; never a 0."""
+    """Sign of an unknown value; never a 0."""
     dot: str
     times: str
     total: str
@@ -106,16 +106,17 @@ class Glyphs:
     frame: str
     """Top left, top right, bottom left, bottom right, horizontal, vertical."""
     thumb: str
-    """Where a scroll bar is."""
+    """Thumb of a scroll bar."""
 
     def of(self, state: JobState) -> str:
-        look = LOOKS[state]
-        return look.ascii if self.ascii else look.sign
+        """Sign of a job's state."""
+        style = LOOKS[state]
+        return style.ascii if self.ascii else style.sign
 
     def of_check(self, result: CheckStatus) -> str:
         """Sign of a check's result."""
-        look = CHECK_LOOKS[result]
-        return look.ascii if self.ascii else look.sign
+        style = CHECK_LOOKS[result]
+        return style.ascii if self.ascii else style.sign
 
     def of_verdict(self, kind: VerdictKind) -> str:
         """Sign of a verdict."""

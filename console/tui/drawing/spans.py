@@ -1,7 +1,7 @@
-"""Lines of text whose parts have a role each, measured in terminal cells; what is foreign in them is made harmless.
+"""Lines of spans, text with a role each, measured in terminal cells; foreign text is made harmless.
 
-A pane draws such lines; `console.tui.drawing.theme` says how a role looks. Plain data, so that a line can
-be compared with the one before it, tested without a terminal, and printed by `--once`.
+A pane draws such lines; `console.tui.drawing.theme` gives a role its style. Plain data, so that a line can be compared
+with the one before it, tested without a terminal, and printed by `--once`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Line = tuple[Span, ...]
 
 EMPTY: Final[Line] = ()
 MAX_TEXT: Final = 8192
-"""Characters of foreign text that are looked at; the rest is cut before anything else is done with it."""
+"""Characters of foreign text that are kept; the rest is cut before anything else is done with it."""
 
 _ESCAPES: Final = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)"  # OSC: title, link, clipboard
@@ -35,16 +35,17 @@ _VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
 
 
 def width(text: str) -> int:
-    """In terminal cells."""
+    """Width of `text` in terminal cells."""
     return len(text) if text.isascii() else cell_len(text)
 
 
 def line_width(line: Iterable[Span]) -> int:
+    """Width of a line in terminal cells."""
     return sum(width(text) for text, _ in line)
 
 
 def fit(text: str, cells: int, *, right: bool = False, ellipsis: str = "…") -> str:
-    """Exactly `cells` wide: padded, or cut with an ellipsis."""
+    """Pad or cut `text` to exactly `cells`, cut with an ellipsis."""
     missing = cells - width(text)
     if missing >= 0:
         return " " * missing + text if right else text + " " * missing
@@ -54,7 +55,7 @@ def fit(text: str, cells: int, *, right: bool = False, ellipsis: str = "…") ->
 
 
 def fit_line(line: Iterable[Span], cells: int, role: str = "", ellipsis: str = "") -> Line:
-    """Exactly `cells` wide: padded with `role`, or cut at the end, with an ellipsis when more than blanks go."""
+    """Pad a line with `role`, or cut its end, to exactly `cells`; with an ellipsis when more than blanks go."""
     fitted: list[Span] = []
     left = cells
     for text, of in line:
@@ -75,7 +76,7 @@ def _cut(text: str, cells: int, ellipsis: str) -> str:
 
 
 def spread(left: Iterable[Span], right: Iterable[Span], cells: int, fill: Span = (" ", "")) -> Line:
-    """`left` and `right` at the two ends of a line; `right` gives way when there is no room for both."""
+    """Put `left` and `right` at the two ends of a line; `right` gives way when there is no room for both."""
     left, right = tuple(left), tuple(right)
     gap = cells - line_width(left) - line_width(right)
     if gap < (1 if right else 0):
@@ -88,7 +89,7 @@ def spread(left: Iterable[Span], right: Iterable[Span], cells: int, fill: Span =
 
 
 def merge(spans: Iterable[Span]) -> Line:
-    """Neighbours of one role become one span: fewer colour changes go to the terminal."""
+    """Join neighbours of one role: fewer colour changes go to the terminal."""
     merged: list[Span] = []
     for text, role in spans:
         if not text:
@@ -100,17 +101,18 @@ def merge(spans: Iterable[Span]) -> Line:
     return tuple(merged)
 
 
-def over(line: Iterable[Span], role: str) -> Line:
-    """The line with `role` laid over every part of it."""
+def overlay(line: Iterable[Span], role: str) -> Line:
+    """Lay `role` over every part of a line."""
     return tuple((text, f"{of} {role}" if of else role) for text, of in line)
 
 
 def plain(line: Iterable[Span]) -> str:
+    """Text of a line without roles."""
     return "".join(text for text, _ in line)
 
 
 def clean(text: str) -> str:
-    """Foreign text as one harmless line: no escape sequences, no control or direction characters, no stacks of marks.
+    """Make foreign text one harmless line: no escape sequences, control or direction characters, no stacks of marks.
 
     A carriage return leaves what a terminal would: the text after it.
     """
@@ -125,7 +127,7 @@ def clean(text: str) -> str:
 
 
 def ascii_only(text: str) -> str:
-    """As wide as before: a sign that has no ASCII form becomes a question mark per cell."""
+    """Replace signs by ASCII of the same width: one without an ASCII form becomes a question mark per cell."""
     if text.isascii():
         return text
     return "".join(char if char.isascii() else _ASCII.get(char, "?" * cell_len(char)) for char in text)

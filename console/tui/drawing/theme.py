@@ -1,4 +1,4 @@
-"""How each role of `console.tui.drawing.spans` looks: four themes, all readable at a contrast of 4.5 or more.
+"""Styles of the roles of `console.tui.drawing.spans`: four themes, all readable at a contrast of 4.5 or more.
 
 `dark` and `light` bring their own colours; `ansi-dark` and `ansi-light` leave them to the terminal's sixteen and use
 only those of the sixteen that are readable on its background. No background carries meaning: it shows the cursor only.
@@ -204,7 +204,7 @@ THEMES: Final[Mapping[str, Theme]] = {
     "ansi-dark": BUILTIN_THEMES["ansi-dark"],
     "ansi-light": BUILTIN_THEMES["ansi-light"],
 }
-"""What an app registers and offers; `dark` is the default."""
+"""Themes that an app registers and offers; `dark` is the default."""
 
 
 class Styles(dict[str, Style]):

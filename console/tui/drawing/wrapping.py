@@ -1,4 +1,4 @@
-"""Folds a long line into lines of a given width in terminal cells, at blanks where there are some."""
+"""Word wrap by terminal cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from console.tui.drawing.spans import width
 
 
 def folded(text: str, cells: int) -> list[str]:
-    """At least one line, none wider than `cells` (two at least: a wide character must fit)."""
+    """Wrap text into at least one line, none wider than `cells` (two at least: a wide character must fit)."""
     cells = max(2, cells)
     lines: list[str] = []
     while width(text) > cells:
@@ -22,7 +22,7 @@ def folded(text: str, cells: int) -> list[str]:
 
 
 def _prefix(text: str, cells: int) -> str:
-    """The longest beginning that is not wider than `cells`."""
+    """Longest prefix that is not wider than `cells`."""
     low, high = 1, min(len(text), cells * 3)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,1 +1,1 @@
-"""The jobs that tables show: order, selection, cells, and the facts of one job."""
+"""Jobs for tables: order, selection, cells, and the facts of one job."""

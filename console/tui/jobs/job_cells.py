@@ -1,4 +1,4 @@
-"""What each column of the job table shows of one row."""
+"""Cells of the job table: one method a column."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from engine.telemetry.schema.query import ROUTE_WORDS, is_stuck, row_age
 
 
 class JobCells:
-    """Draws cells; `now` is the engine's clock, from which ages are counted."""
+    """Formatter of a row's cells; `now` is the engine's clock, from which ages are counted."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         self.glyphs = glyphs
         self.now = 0.0
 
     def columns(self) -> list[Column[JobRow]]:
-        """From left to right; the least important have the highest rank."""
+        """Columns from left to right; the least important have the highest rank."""
         return [
             Column("state", "STATE", 11, self.state, rank=0, sort="state"),
             Column("function", "FUNCTION", 12, self.function, rank=1, grow=2, most=30, sort="function"),
@@ -35,27 +35,34 @@ class JobCells:
         ]
 
     def state(self, row: JobRow) -> Span:
+        """State, or the stuck sign."""
         if is_stuck(row, self.now):
             return f"{self.glyphs.stuck} {row.state.value}", "stuck"
         return f"{self.glyphs.of(row.state)} {row.state.value}", LOOKS[row.state].role
 
     def function(self, row: JobRow) -> Span:
+        """Function's name."""
         return clean(row.function), "text"
 
     def task(self, row: JobRow) -> Span:
+        """Short task id."""
         return format.short_id(row.task_id), "muted"
 
     def index(self, row: JobRow) -> Span:
+        """Index in the array job; empty for a single job."""
         _, colon, index = row.job_id.rpartition(":")
         return (f"[{index}]" if colon else "", "muted")
 
     def route(self, row: JobRow) -> Span:
+        """Payload route."""
         return ROUTE_WORDS.get(row.route, row.route) or self.glyphs.unknown, "text" if row.route else "muted"
 
     def size(self, row: JobRow) -> Span:
+        """Size of the raw payload."""
         return format.size(row.raw_bytes) if row.route else self.glyphs.unknown, "text" if row.route else "muted"
 
     def attempt(self, row: JobRow) -> Span:
+        """Number of the attempt, a warning from the second on."""
         return (
             (str(row.attempt), "warning" if row.attempt > 1 else "text")
             if row.attempt
@@ -63,15 +70,19 @@ class JobCells:
         )
 
     def since(self, row: JobRow) -> Span:
+        """Age of the state."""
         return format.age(self.now - row.since), "text"
 
     def total_age(self, row: JobRow) -> Span:
+        """Age of the job."""
         return format.age(row_age(row, self.now)), "muted"
 
     def took(self, row: JobRow) -> Span:
+        """Duration of the run, once it is over."""
         return (format.span(row.duration_s), "text") if row.duration_s is not None else ("", "")
 
     def reason(self, row: JobRow) -> Span:
+        """Exit code, where it says something, and reason."""
         code = f"rc={row.exit_code} " if row.exit_code not in (None, 0, 1) else ""
         role = "text" if LOOKS[row.state].role == "failed" else "muted"
         return clean(code + row.reason), role

@@ -1,4 +1,4 @@
-"""A job's record as lines of label and value: who it is, what became of its payload, its attempts."""
+"""Lines of label and value about one job: identity, payload, attempts, description."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from engine.telemetry.schema.messages import JobRecord, JobState
 LABEL: Final = 12
 
 
-def identity(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    """Function, ids, array, manager, queue, size, end."""
     row = record.row
     size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
     index = glyphs.unknown if record.index is None else record.index
     place = f"{index} of {format.count(row.array_size)}" if row.array_size else "a job of its own"
-    attempts = f"{row.attempt or glyphs.unknown} of {record.attempts_allowed or glyphs.unknown}"
+    attempt = f"{row.attempt or glyphs.unknown} of {record.attempts_allowed or glyphs.unknown}"
     return [
         _fact("function", row.function),
         _fact("task", row.task_id),
@@ -30,7 +31,7 @@ def identity(record: JobRecord, glyphs: Glyphs) -> list[Line]:
         _fact("queue", record.queue or glyphs.unknown),
         _fact("definition", record.definition or glyphs.unknown),
         _fact("vcpu / mem", size + (f" / {record.gpus} GPU" if record.gpus else "")),
-        _fact("attempt", attempts),
+        _fact("attempt", attempt),
         *_end(record, glyphs),
         *([_fact("note", record.note, "muted")] if record.note else []),
     ]
@@ -49,7 +50,8 @@ def _end(record: JobRecord, glyphs: Glyphs) -> Iterable[Line]:
         yield _fact("used", used)
 
 
-def payload(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+def payload_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    """Route, sizes, submission, result and log stream."""
     row, arrow = record.row, glyphs.arrow
     lines = [
         _fact("route", row.route or "not picked yet"),
@@ -68,7 +70,8 @@ def payload(record: JobRecord, glyphs: Glyphs) -> list[Line]:
     return lines
 
 
-def attempts(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+def attempt_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
+    """Table of the attempts: times, exit code, reason."""
     head = (("  #  STARTED   STOPPED   TOOK     EXIT  REASON", "header"),)
     if not record.attempts:
         return [head, (("     no attempt has started", "muted"),)]
@@ -88,8 +91,8 @@ def attempts(record: JobRecord, glyphs: Glyphs) -> list[Line]:
     return lines
 
 
-def description(record: JobRecord) -> list[Line]:
-    """Batch's own words, without payload and environment values."""
+def description_lines(record: JobRecord) -> list[Line]:
+    """Batch's own description (DescribeJobs) without payload and environment values."""
     if not record.described:
         return [EMPTY, ((f" {record.note or 'AWS Batch told nothing of this job yet'}", "muted"),)]
     return [((f" {_kept_indent(line)}", "text"),) for line in record.described.splitlines()]
@@ -100,8 +103,8 @@ def _kept_indent(line: str) -> str:
     return " " * (len(line) - len(body)) + clean(body)
 
 
-def wrapped(lines: Iterable[Line], cells: int) -> list[Line]:
-    """Values that are too long go on below themselves: an id that is cut helps nobody."""
+def wrap_values(lines: Iterable[Line], cells: int) -> list[Line]:
+    """Fold values that are too long below themselves: an id that is cut is of no use."""
     room = max(8, cells - LABEL - 2)
     folded: list[Line] = []
     for (label, of), (value, role) in lines:

@@ -1,8 +1,8 @@
-"""Lists of jobs in an order: one that follows the replica job by job, and one that an engine sends in parts.
+"""Ordered lists of jobs: one that follows the replica job by job, and one that an engine sends in windows.
 
 A full sort of thousands of rows twice a second is too dear. So keys are kept: with every refresh only jobs that changed
 get a new key, and the sort finds the rest in order already. Where a key is an age, all keys are made with one time, or
-jobs would pass each other by when they were looked at.
+jobs would overtake each other between two refreshes.
 """
 
 from __future__ import annotations
@@ -15,30 +15,31 @@ from engine.telemetry.schema.messages import JobPage, JobRow, JobState
 from engine.telemetry.schema.query import is_stuck, parse_filter, sort_key
 
 REKEY_S: Final = 5.0
-"""Where ages decide, time alone moves any row: so often all get new keys."""
+"""Seconds between two re-keyings of all rows, where ages decide: time alone moves any row."""
 
 _Entry = tuple[Any, str]
 """Sort key and task id."""
 
 
 class JobList(Protocol):
-    """Jobs by place and by task id."""
+    """Jobs by index and by task id."""
 
     @property
     def total(self) -> int:
-        """Before the filter."""
+        """Number of jobs before the filter."""
 
     @property
     def matching(self) -> int:
-        """After it."""
+        """Number of jobs after the filter."""
 
     def slice(self, start: int, count: int) -> Sequence[JobRow | None]:
-        """Those that exist of `count` rows from `start` on; None for one that isn't known."""
+        """Existing rows among `count` from `start` on; None for one that hasn't been sent."""
 
-    def index(self, task_id: str) -> int | None: ...
+    def index(self, task_id: str) -> int | None:
+        """Index of a job after the filter; None when it isn't in the list."""
 
     def row(self, task_id: str) -> JobRow | None:
-        """Whether it fits the filter or not."""
+        """Row of a job, whether it fits the filter or not; None when it isn't known."""
 
 
 class JobOrder:
@@ -52,10 +53,10 @@ class JobOrder:
         self._entries: list[_Entry] = []
         self._entry_of: dict[str, _Entry] = {}
         self._waiting: set[str] = set()
-        """The RUNNABLE ones."""
+        """Ids of the RUNNABLE jobs."""
         self._stuck: set[str] = set()
         self._members: set[str] = set()
-        """Of one manager; not kept for all of them."""
+        """Ids of the chosen manager's jobs; not kept for all managers."""
         self._now = 0.0
         self._keyed_at = float("-inf")
         self._descending = False
@@ -67,9 +68,11 @@ class JobOrder:
 
     @property
     def matching(self) -> int:
+        """Number of jobs that fit the filter."""
         return len(self._entries)
 
     def slice(self, start: int, count: int) -> Sequence[JobRow | None]:
+        """Existing rows among `count` from `start` on; None for one that has left the replica."""
         if self._descending:
             stop = len(self._entries) - start
             entries = self._entries[max(0, stop - count) : max(0, stop)][::-1]
@@ -78,6 +81,7 @@ class JobOrder:
         return [self._rows.get(task_id) for _, task_id in entries]  # the replica may be ahead of this list
 
     def index(self, task_id: str) -> int | None:
+        """Index of a job in the current order."""
         entry = self._entry_of.get(task_id)
         if entry is None:
             return None
@@ -85,26 +89,28 @@ class JobOrder:
         return len(self._entries) - 1 - at if self._descending else at
 
     def row(self, task_id: str) -> JobRow | None:
+        """Row of a job, whether it fits the filter or not."""
         return self._rows.get(task_id)
 
     def arrange(self, filter: str, sort: str, descending: bool, manager: str) -> None:
-        """Another choice of jobs or another order. Raises `QueryError`."""
+        """Set filter, order and manager. Raises `QueryError`."""
         self._fits, self._key = parse_filter(filter), sort_key(sort)
         self._descending, self._manager, self._unfiltered = descending, manager, not filter.split()
         self._all_age = sort == "age" or "age" in filter
         self._rebuild()
 
     def update(self, rows: Mapping[str, JobRow], changed: Set[str], now: float) -> None:
-        """`rows` is everything; `changed` are the ids that came, changed or went since the last update."""
+        """Take in `rows`, of which the ids in `changed` came, changed or went since the last update."""
         self._rows, self._now = rows, now
         aged = self._all_age and abs(now - self._keyed_at) >= REKEY_S
         if aged or len(changed) * 2 > len(rows):
             self._rebuild()
         elif changed:
             self._change(changed)
-        self._look_for_stuck()
+        self._update_stuck()
 
     def clear(self) -> None:
+        """Forget all rows."""
         self._rows = {}
         self._rebuild()
 
@@ -121,10 +127,10 @@ class JobOrder:
     def _change(self, changed: Set[str]) -> None:
         if not self._all_age:
             self._keyed_at = self._now
-        known = len(self._entry_of)
+        count_before = len(self._entry_of)
         for task_id in changed:
             self._entry_of.pop(task_id, None)
-        if len(self._entry_of) < known:
+        if len(self._entry_of) < count_before:
             self._entries = [entry for entry in self._entries if entry[1] not in changed]
         self._members -= changed
         self._waiting -= changed
@@ -150,18 +156,18 @@ class JobOrder:
         self._entries.sort()
         self.total = len(self._members) if self._manager else len(self._rows)
 
-    def _look_for_stuck(self) -> None:
-        """A job becomes stuck by time alone: then it gets a new key, too."""
+    def _update_stuck(self) -> None:
+        """Find stuck jobs. A job becomes stuck by time alone: then it gets a new key, too."""
         stuck_ids = {key for key in self._waiting if (row := self._rows.get(key)) and is_stuck(row, self._now)}
         if new := stuck_ids - self._stuck:
             self._change(new)
         self._stuck, self.stuck_count = stuck_ids, len(stuck_ids)
-        told = [row for row in map(self._rows.get, stuck_ids) if row and row.reason]
-        self.stuck_reason = min(told, key=lambda row: row.since).reason if told else ""
+        with_reason = [row for row in map(self._rows.get, stuck_ids) if row and row.reason]
+        self.stuck_reason = min(with_reason, key=lambda row: row.since).reason if with_reason else ""
 
 
 class JobWindow:
-    """A part of a sorted list that an engine answered with; its place in the whole is `offset`."""
+    """Window of a sorted list that an engine answered with; it starts at `offset` of the whole."""
 
     def __init__(self, window: JobPage | None = None, offset: int = 0) -> None:
         self.total = window.total if window else 0
@@ -171,6 +177,7 @@ class JobWindow:
         self._places = {row.task_id: place for place, row in enumerate(self._rows)}
 
     def slice(self, start: int, count: int) -> Sequence[JobRow | None]:
+        """Rows from `start` on; None for those outside of the window."""
         stop = min(start + count, self.matching)
         if self._offset <= start and stop <= self._offset + len(self._rows):
             return self._rows[start - self._offset : stop - self._offset]
@@ -181,9 +188,11 @@ class JobWindow:
         return self._rows[place] if 0 <= place < len(self._rows) else None
 
     def index(self, task_id: str) -> int | None:
+        """Index in the whole list; None for a job outside of the window."""
         place = self._places.get(task_id)
         return None if place is None else self._offset + place
 
     def row(self, task_id: str) -> JobRow | None:
+        """Row of a job in the window."""
         place = self._places.get(task_id)
         return None if place is None else self._rows[place]

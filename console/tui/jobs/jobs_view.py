@@ -1,8 +1,7 @@
-"""Which jobs a table shows, in which order, and what is selected and marked: by task id, never by position.
+"""View of the job list: filter, order, manager, selection, marks, and the part on screen.
 
-Owns what an operator chose: filter, order, manager, selection, marks, the part of the list on screen. The list itself
-is a `JobOrder` that follows the replica or, of an engine with too many jobs for that, a `JobWindow` that it answered.
-Knows nothing of a terminal.
+Selection and marks are task ids, never positions. The list itself is a `JobOrder` that follows the replica or, of an
+engine with too many jobs to replicate, a `JobWindow` that it answered. Knows nothing of a terminal.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from engine.telemetry.schema.messages import GetJobPage, JobPage, JobRow
 from engine.telemetry.schema.query import parse_filter, sort_key
 
 WINDOW_ROWS: Final = 1_000
-"""Asked of a windowed engine: several screens around what is shown."""
+"""Rows asked of a windowed engine: several screens around what is shown."""
 WINDOW_STEP: Final = 250
 
 
 class JobsView:
-    """The jobs that are looked at.
+    """Choice of jobs that the user sees.
 
-    `note` is a sentence for the operator when something happened to what he had selected or marked; whoever showed it
-    takes it by `take_note`. Setters raise `QueryError` and change nothing when the words can't be understood.
+    `note` is a sentence for the user when something happened to what was selected or marked; `take_note` takes it away.
+    Setters raise `QueryError` and change nothing when the words can't be parsed.
     """
 
     def __init__(self) -> None:
@@ -33,9 +32,9 @@ class JobsView:
         self.descending = False
         self.manager = ""
         self.selected: str | None = None
-        """None until somebody moves: then the most urgent stay on top."""
+        """None until the user moves: the most urgent jobs stay on top."""
         self.marks: dict[str, JobRow] = {}
-        """By task id: the row as it was when it was marked."""
+        """Rows by task id, as they were when marked."""
         self.note = ""
         self.top = 0
         """Index of the first line on screen."""
@@ -45,71 +44,76 @@ class JobsView:
         """The engine's clock at the last refresh: ages are counted from it."""
         self.paged = False
         self.connected = False
-        """Whether anything was ever heard."""
+        """True once a snapshot was received."""
         self._order = JobOrder()
         self._window = JobWindow()
         self._selected_at = 0
         self._replica_version = -1
         self._anchor: str | None = None
         self._awaited: int | None = None
-        """Where the cursor goes as soon as the engine has sent the job there."""
+        """Index that is selected as soon as the engine has sent its row."""
 
     # ---- what is known
 
     @property
     def jobs(self) -> JobList:
+        """List that is shown: window or order."""
         return self._window if self.paged else self._order
 
     @property
     def total(self) -> int:
-        """Jobs of the manager before the filter."""
+        """Number of the manager's jobs before the filter."""
         return self.jobs.total
 
     @property
     def matching(self) -> int:
-        """Jobs after it."""
+        """Number of jobs after the filter."""
         return self.jobs.matching
 
     @property
     def stuck_count(self) -> int | None:
-        """Of all jobs of the manager; None when nobody counted, because the engine sends windows."""
+        """Number of the manager's stuck jobs; None of an engine that sends windows: they aren't counted."""
         return None if self.paged else self._order.stuck_count
 
     @property
     def stuck_reason(self) -> str:
-        """Of the stuck job that waits longest among those with a reason."""
+        """Reason of the stuck job that waits longest among those with a reason."""
         return "" if self.paged else self._order.stuck_reason
 
     @property
     def selected_index(self) -> int | None:
+        """Index of the selected job; None when there is none or it isn't in the list."""
         return None if self.selected is None else self.jobs.index(self.selected)
 
     @property
     def selected_row(self) -> JobRow | None:
-        """As it is now, or as it was last seen."""
+        """Row of the selected job."""
         return None if self.selected is None else self.jobs.row(self.selected)
 
     def row(self, task_id: str) -> JobRow | None:
+        """Row of a job; None when it isn't known."""
         return self.jobs.row(task_id)
 
     def visible(self) -> Sequence[JobRow | None]:
-        """The rows on screen from `top` on; None for one that the engine has yet to send."""
+        """Rows on screen from `top` on; None for one that the engine has yet to send."""
         return self.jobs.slice(self.top, self.height)
 
     # ---- what is chosen
 
     def set_filter(self, text: str) -> None:
+        """Set the filter."""
         parse_filter(text)
         self.filter = text
         self._rearrange()
 
     def set_sort(self, name: str, descending: bool = False) -> None:
+        """Set the order."""
         sort_key(name)
         self.sort, self.descending = name, descending
         self._rearrange()
 
     def set_manager(self, manager: str) -> None:
-        """Empty: all managers. Marks of others go, so that an action never touches what isn't shown."""
+        """Set the manager; empty: all. Marks of others go, so that an action never touches what isn't shown."""
         self.manager = manager
         self.marks = {key: row for key, row in self.marks.items() if manager in ("", row.manager)}
         self._rearrange()
@@ -125,7 +129,7 @@ class JobsView:
     # ---- what comes
 
     def refresh(self, replica: Replica) -> bool:
-        """Take in what changed; False when nothing did."""
+        """Take in the replica's changes; False when there were none."""
         if replica.version == self._replica_version or replica.snapshot is None:
             return False
         line = self._line_of_selection()
@@ -141,16 +145,16 @@ class JobsView:
         return True
 
     def wanted_window(self) -> GetJobPage | None:
-        """What to ask a windowed engine for; None of one that is replicated."""
+        """Request for a windowed engine; None for one that is replicated."""
         if not self.paged:
             return None
         before = (WINDOW_ROWS - self.height) // 2
         offset = max(0, self.top - before) // WINDOW_STEP * WINDOW_STEP
         return GetJobPage(self.filter, self.sort, self.descending, self.manager, offset, WINDOW_ROWS)
 
-    def show_window(self, asked: GetJobPage, window: JobPage) -> None:
-        """Take in the answer to `asked`; one that somebody no longer wants is left aside."""
-        if (asked.filter, asked.sort, asked.descending, asked.manager) != (
+    def show_window(self, request: GetJobPage, window: JobPage) -> None:
+        """Take in the answer to `request`; one for another filter or order is discarded."""
+        if (request.filter, request.sort, request.descending, request.manager) != (
             self.filter,
             self.sort,
             self.descending,
@@ -158,7 +162,7 @@ class JobsView:
         ):
             return
         line = self._line_of_selection()
-        self._window = JobWindow(window, asked.offset)
+        self._window = JobWindow(window, request.offset)
         self.now = max(self.now, window.at)
         if self._awaited is not None:
             self.move_to(self._awaited)
@@ -166,6 +170,7 @@ class JobsView:
             self._follow(line)
 
     def take_note(self) -> str:
+        """Return the note and clear it."""
         note, self.note = self.note, ""
         return note
 
@@ -205,7 +210,7 @@ class JobsView:
     # ---- moving
 
     def move(self, by: int) -> None:
-        """Select the job `by` lines further; the first move selects what is on top."""
+        """Select the job `by` lines further; the first move selects the top one."""
         at = self.selected_index
         if at is None and self.selected is None:
             self.move_to(self.top if by >= 0 else self.matching - 1)
@@ -232,24 +237,16 @@ class JobsView:
         self.move_to(self.top + line)
         return True
 
-    def select_id(self, task_id: str) -> bool:
-        """Select that job; False when it isn't in the list."""
-        index = self.jobs.index(task_id)
-        if index is None:
-            return False
-        self.move_to(index)
-        return True
-
     def scroll(self, by: int) -> None:
-        """Move the part on screen, as a mouse wheel does; the selection stays where it is."""
+        """Scroll by lines, as a mouse wheel does; the selection stays."""
         self._scroll_to(self.top + by)
 
     def release(self) -> None:
-        """Select nothing and show the top of the list."""
+        """Clear the selection and show the top of the list."""
         self.selected, self.top, self._awaited = None, 0, None
 
     def jump_state(self, step: int) -> None:
-        """To the first job of the next state (`step` 1), or of the one before (-1)."""
+        """Select the first job of the next state (`step` 1), or of the one before (-1)."""
         at, here = self.selected_index, self.selected_row
         if at is None or here is None:
             self.move(step)
@@ -278,7 +275,7 @@ class JobsView:
         self.top = max(0, min(top, self.matching - self.height))
 
     def resize(self, height: int) -> None:
-        """So many lines are on screen; the selected one stays among them."""
+        """Set the number of lines on screen; the selected one stays among them."""
         line = self._line_of_selection()
         self.height = max(1, height)
         if self.selected is None:
@@ -289,6 +286,7 @@ class JobsView:
     # ---- marks
 
     def toggle_mark(self) -> None:
+        """Mark or unmark the selected job."""
         row = self.selected_row
         if row is None:
             return
@@ -297,7 +295,7 @@ class JobsView:
         self._anchor = row.task_id
 
     def mark_range(self) -> None:
-        """From the job that was marked last to the selected one."""
+        """Mark from the job that was marked last to the selected one."""
         end = self.selected_index
         if end is None:
             return
@@ -306,28 +304,29 @@ class JobsView:
         self._mark(self.jobs.slice(low, high - low + 1))
 
     def mark_all(self) -> None:
-        """Every job that fits the filter (of those that the engine sent)."""
+        """Mark every job that fits the filter (of those that the engine sent)."""
         self._mark(self.jobs.slice(0, self.matching))
 
     def clear_marks(self) -> None:
+        """Unmark all jobs."""
         self.marks.clear()
 
     def _mark(self, rows: Iterable[JobRow | None]) -> None:
         self.marks.update((row.task_id, row) for row in rows if row)
 
     def targets(self) -> tuple[str, ...]:
-        """What an action is about: the marked jobs or, without marks, the selected one."""
+        """Task ids that an action is about: the marked jobs or, without marks, the selected one."""
         if self.marks:
             return tuple(self.marks)
         return (self.selected,) if self.selected is not None else ()
 
     def target_rows(self) -> tuple[JobRow, ...]:
-        """The targets as they are now; of one that the engine has not sent, as it was when marked."""
+        """Rows of the targets; of one that the engine has not sent, as it was when marked."""
         found = ((self.jobs.row(key) or self.marks.get(key)) for key in self.targets())
         return tuple(row for row in found if row)
 
     def changed_marks(self) -> tuple[tuple[JobRow, JobRow], ...]:
-        """The marked jobs whose state is no longer what it was: then and now."""
+        """Rows of marked jobs whose state has changed: then and now."""
         now: Callable[[str], JobRow | None] = self.jobs.row
         pairs = ((then, now(key)) for key, then in self.marks.items())
         return tuple((then, row) for then, row in pairs if row and row.state is not then.state)

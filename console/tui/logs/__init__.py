@@ -1,1 +1,1 @@
-"""Log lines on their way to a log view: buffered, fed by requests, read at a position."""
+"""Log lines for a log view: requested, buffered, read at a position."""

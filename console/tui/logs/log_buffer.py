@@ -1,4 +1,4 @@
-"""Log lines that were read, in a ring by absolute number, with a level each; and what was lost on the way.
+"""Ring buffer of log lines by absolute number, with a level each, and the count of lost lines.
 
 Every line received is either kept or counted as dropped. The text is bounded here once, so that nothing later meets a
 line of a megabyte.
@@ -26,7 +26,7 @@ _EXCEPTION: Final = re.compile(r"[\w.]*(?:Error|Exception|Interrupt|Exit)\b(?::|
 
 
 class Level(IntEnum):
-    """The higher the worse. A line without a level of its own is `INFO`, or belongs to the traceback above it."""
+    """Severity, the higher the worse. A line without one of its own is `INFO`, or belongs to the traceback above it."""
 
     DEBUG = 0
     INFO = 1
@@ -36,7 +36,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One line as it is shown: harmless, bounded."""
+    """Line as it is shown: harmless, bounded."""
 
     seq: int
     at: float
@@ -46,7 +46,7 @@ class LogEntry:
 
 
 class LogBuffer:
-    """The newest `capacity` lines of one watch. A page of another watch starts anew."""
+    """Newest `capacity` lines of one watch. A page of another watch starts it over."""
 
     def __init__(self, capacity: int = KEPT_LINES) -> None:
         self.watch = ""
@@ -59,7 +59,7 @@ class LogBuffer:
         self.streams = 0
         self.status = ""
         self.next = -1
-        """What to give as `after` in the next request."""
+        """Value of `after` for the next request."""
         self.generation = 0
         """Goes up when the counting of lines began anew."""
         self._entries: deque[LogEntry] = deque(maxlen=capacity)
@@ -67,14 +67,17 @@ class LogBuffer:
 
     @property
     def dropped(self) -> int:
+        """Number of lines that are no longer, or never were, in the buffer."""
         return self.evicted + self.lost
 
     @property
     def first_seq(self) -> int:
+        """Number of the oldest line kept; of the next one while there is none."""
         return self._entries[0].seq if self._entries else self.next + 1
 
     @property
     def last_seq(self) -> int:
+        """Number of the newest line; -1 while there is none."""
         return self._entries[-1].seq if self._entries else -1
 
     def __len__(self) -> int:
@@ -84,7 +87,7 @@ class LogBuffer:
         return iter(self._entries)
 
     def after(self, seq: int) -> list[LogEntry]:
-        """What came behind line `seq`, oldest first."""
+        """Lines behind line `seq`, oldest first."""
         if seq >= self.last_seq:
             return []
         if seq < self.first_seq:
@@ -97,7 +100,7 @@ class LogBuffer:
         return newer[::-1]
 
     def extend(self, page: LogPage) -> int:
-        """Take in a page; the number of lines that are new."""
+        """Take in a page; returns the number of new lines."""
         if page.watch != self.watch:
             self.clear()
             self.watch = page.watch
@@ -112,7 +115,7 @@ class LogBuffer:
         return len(fresh)
 
     def clear(self) -> None:
-        """As new, for other jobs' lines."""
+        """Start over, for other jobs' lines."""
         self._entries.clear()
         self._in_traceback.clear()
         self.watch, self.status, self.next = "", "", -1
@@ -140,7 +143,7 @@ class LogBuffer:
 
 
 def level_of(text: str) -> Level:
-    """The level that a line names, or that of an exception's name at its start."""
+    """Level that a line names, or ERROR for an exception's name at its start."""
     found = _LEVEL.search(text, 0, _HEAD)
     if found is None:
         return Level.ERROR if _EXCEPTION.match(text) else Level.INFO

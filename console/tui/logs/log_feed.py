@@ -1,4 +1,4 @@
-"""Feeds a log view: asks for the lines of one choice of jobs, page after page."""
+"""Feed of a log view: requests the lines of one choice of jobs, page after page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE_LINES: Final = 500
 
 
 class LogFeed:
-    """`choose` says whose lines; the view keeps what came."""
+    """Poller of log pages. `choose` says whose lines; the view keeps them."""
 
     def __init__(self, state: ConsoleState, view: LogView) -> None:
         self._state, self._view = state, view
@@ -22,13 +22,13 @@ class LogFeed:
         self.question = PolledRequest(state.source, self._request, self._take, PERIOD_S)
 
     def choose(self, task_ids: tuple[str, ...], subject: str) -> None:
-        """Of those jobs; empty: of all that run."""
+        """Request the lines of those jobs; empty: of all running jobs."""
         self._task_ids = task_ids
         self._view.start_over(subject)
-        self.question.soon()
+        self.question.reset()
 
     def name_of(self, task_id: str) -> str:
-        """What people call a job: the beginning of its id, which must not be cut off, and its function."""
+        """Display name of a job: the beginning of its id, which must not be cut off, and its function."""
         row = self._state.view.row(task_id)
         return f"{task_id[:4]} {row.function}" if row else task_id[:8]
 
@@ -42,7 +42,7 @@ class LogFeed:
         if isinstance(answer, LogPage):
             self._view.show(answer, name_of=self.name_of)
             if len(answer.lines) >= PAGE_LINES:
-                self.question.soon()
+                self.question.reset()
         elif isinstance(answer, Refusal):
             self._view.buffer.status = answer.text
             self._view.redraw()

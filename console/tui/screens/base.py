@@ -1,6 +1,6 @@
-"""What every full screen has: top bar, key bar, prompt, a message when the terminal is too small, and a beat.
+"""Base of all full screens: top bar, key bar, prompt, size check, and the beat.
 
-The app calls `beat` ten times a second on the screen that is seen, and on no other.
+The app calls `beat` ten times a second on the topmost full screen, and on no other.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from console import format
-from console.tui.actions import ACTIONS, Action, ActionScope, in_scope
-from console.tui.keymap import shown
+from console.tui.actions import ACTIONS, Action, ActionScope, actions_in
+from console.tui.keymap import key_label
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.key_bar import Hint, KeyBar
-from console.tui.widgets.top_bar import BarState, TopBar
+from console.tui.widgets.prompt import Prompt, Question
+from console.tui.widgets.top_bar import AccessMode, BarState, TopBar
 from engine.telemetry.client.source import LinkView
 
 if TYPE_CHECKING:
-    from console.tui.app import ConsoleApp
-    from console.tui.widgets.prompt import Question
+    from console.tui.host import Console
 
 PROMPT_HINTS: Final = (Hint("enter", "take it", ""), Hint("right", "complete", ""), Hint("esc", "leave", ""))
 SMALLEST: Final = (80, 24)
@@ -33,12 +33,12 @@ NEEDS_ENGINE: Final = frozenset(action.method for action in ACTIONS if action.ne
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
-    """A subclass composes its panes in `panes`, fills them in `show`, and moves in them in `move`."""
+    """Full screen. A subclass composes its panes in `panes`, fills them in `show`, and moves in them in `move`."""
 
     scope: ClassVar[ActionScope]
     AUTO_FOCUS = ""
     place: Callable[[], ConsoleScreen] | None = None
-    """Makes this place again, after it was left."""
+    """Makes this screen again, after it was left."""
 
     def __init__(self, state: ConsoleState) -> None:
         super().__init__()
@@ -50,36 +50,38 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self._may_write = False
 
     @property
-    def console(self) -> ConsoleApp:
+    def console(self) -> Console:
+        """App that the screen belongs to."""
         return self.app  # type: ignore[return-value]
 
     # ---- for subclasses
 
     def panes(self) -> ComposeResult:
+        """Compose the panes between top bar and key bar."""
         raise NotImplementedError
 
     def trail(self) -> tuple[str, ...]:
-        """Where this is, for the top bar."""
+        """Breadcrumbs for the top bar."""
         return ()
 
     def own_actions(self) -> Sequence[Action]:
-        """In the key bar's order."""
-        return in_scope(self.scope)
+        """Actions of this screen, in the key bar's order."""
+        return actions_in(self.scope)
 
     def questions(self) -> Sequence[PolledRequest]:
-        """What is asked while this screen is seen."""
+        """Requests that are polled while this screen is open."""
         return ()
 
     def read_now(self) -> None:
-        """Ask everything anew."""
+        """Send every polled request again at once."""
         for question in self.questions():
-            question.soon()
+            question.reset()
 
     def show(self) -> None:
-        """Give the panes what is known now."""
+        """Fill the panes from the state."""
 
     def move(self, how: str) -> None:
-        """`down`, `up`, `page_down`, `page_up`, `top`, `bottom` in the pane that has the focus."""
+        """Move in the focused pane: `down`, `up`, `page_down`, `page_up`, `top` or `bottom`."""
 
     def step_back(self) -> bool:
         """Undo the innermost thing (zoom, filter); False when there is none and the screen itself is to be left."""
@@ -88,18 +90,22 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     # ---- Textual
 
     def compose(self) -> ComposeResult:
+        """Compose top bar, panes, size message and key bar."""
         yield self.top_bar
         yield from self.panes()
         yield Static(id="too-small", markup=False)
         yield self.key_bar
 
     def on_mount(self) -> None:
+        """Fill everything for the first time."""
         self.show_all()
 
     def on_screen_resume(self) -> None:
+        """Fill everything when the screen is on top again."""
         self.show_all()
 
     def on_resize(self, event: events.Resize) -> None:
+        """Set the classes by which the stylesheet fits panes to the size."""
         width, height = event.size
         too_small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(too_small, "-too-small")
@@ -111,7 +117,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.call_after_refresh(self.show_all)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """None: shown as not allowed, and not carried out. False: there is no such thing here."""
+        """None: shown as not allowed, and not carried out. False: there is no such action here."""
         if action in NEEDS_ENGINE and self.state.recorded:
             return False
         if action in NEEDS_WRITE and not self.state.may_write:
@@ -121,16 +127,17 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     # ---- the beat
 
     def beat(self, changed: bool) -> None:
-        """Ten times a second while this is seen; `changed`: the replica or the link did."""
+        """Poll and redraw; called ten times a second. `changed`: the replica or the link did."""
         if self.state.frozen_at is None:
             if changed:
                 self.show()
             now = self.state.clock()
             for question in self.questions():
-                question.look(now)
+                question.poll(now)
         self._show_bars()
 
     def show_all(self) -> None:
+        """Fill panes and bars now."""
         if not self.is_mounted:
             return
         self.show()
@@ -150,7 +157,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             yield from PROMPT_HINTS
             return
         keys = keys_of(self)
-        common = in_scope(ActionScope.EVERYWHERE)
+        common = actions_in(ActionScope.EVERYWHERE)
         for action in (*common[:1], *self.own_actions(), *common[1:]):
             if action.hint and action.id in keys:
                 call = f"app.{action.method}" if action.scope is ActionScope.EVERYWHERE else action.method
@@ -160,40 +167,38 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def ask_line(self, question: Question) -> None:
         """Open the prompt, in the place of one that may be open."""
-        from console.tui.widgets.prompt import Prompt
-
         for prompt in self.query(Prompt):
             prompt.close()
         self.mount(Prompt(question, back_to=self.focused), before=self.key_bar)
 
-    def takes_for_prompt(self, key: events.Key) -> bool:
-        """Whether a key that nothing else has used yet belongs to a prompt that has just been opened."""
-        from console.tui.widgets.prompt import Prompt
-
-        return any(prompt.takes(key) for prompt in self.query(Prompt))
+    def offer_to_prompt(self, key: events.Key) -> bool:
+        """True when a prompt that has just been opened took the key, which nothing else has used yet."""
+        return any(prompt.accept(key) for prompt in self.query(Prompt))
 
     def on_descendant_focus(self) -> None:
+        """Have the key bar drawn at the next beat: other keys are bound now."""
         self._second = 0  # other keys are listened to now: the bar tells them at the next beat
 
     def action_move(self, how: str) -> None:
+        """Move in the focused pane and redraw."""
         self.move(how)
         self.show()
 
 
 def keys_of(screen: Screen[None]) -> dict[str, list[str]]:
-    """The keys that are listened to at this moment, as they are shown, by action id."""
+    """Labels of the keys that are bound at this moment, by action id."""
     keys: dict[str, list[str]] = {}
     for key, active in screen.active_bindings.items():
         if active.binding.id:
-            keys.setdefault(active.binding.id, []).append(shown(key))
+            keys.setdefault(active.binding.id, []).append(key_label(key))
     return keys
 
 
 def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarState:
-    """`now`: time of day."""
+    """Top bar's content. `now`: time of day."""
     source = state.source
-    mode = "READ-WRITE" if source.may_control else "READ-ONLY"
-    heard = source.replica.snapshot is not None
+    mode = AccessMode.READ_WRITE if source.may_control else AccessMode.READ_ONLY
+    has_snapshot = source.replica.snapshot is not None
     regions = sorted({manager.region for manager in state.managers})
     managers = state.view.manager or (state.managers[0].name if len(state.managers) == 1 else "")
     return BarState(
@@ -202,7 +207,7 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
         manager=managers or (f"{len(state.managers)} managers" if state.managers else ""),
         engine=state.engine_name,
         link=source.link,
-        age_s=state.clock() - source.replica.received_at if heard else None,
+        age_s=state.clock() - source.replica.received_at if has_snapshot else None,
         mode=mode,
         note=_note(state),
         clock_at=now,

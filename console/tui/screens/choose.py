@@ -1,4 +1,4 @@
-"""A short list whose entries are switched on and off."""
+"""Dialog with a list of entries to switch on and off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 
 class ChooseScreen(ModalScreen[set[str] | None], inherit_bindings=False):
-    """Answers with the keys of what is off, or None."""
+    """Multiple choice. Its result is the keys of the entries that are off, or None when given up."""
 
     BINDINGS = [  # noqa: RUF012 - Textual's own way
         ("j,down", "step(1)", "Down"),
@@ -27,6 +27,7 @@ class ChooseScreen(ModalScreen[set[str] | None], inherit_bindings=False):
         self._at = 0
 
     def compose(self) -> ComposeResult:
+        """Compose title, entries and keys."""
         with Vertical(id="box") as box:
             box.border_title = self._title
             yield Static(self._text(), id="words", markup=False)
@@ -39,17 +40,20 @@ class ChooseScreen(ModalScreen[set[str] | None], inherit_bindings=False):
         )
 
     def action_step(self, by: int) -> None:
+        """Move the cursor by `by` entries, around the ends."""
         self._at = (self._at + by) % len(self._entries)
         self.query_one("#words", Static).update(self._text())
 
     def action_switch(self) -> None:
+        """Switch the entry on or off."""
         self._off ^= {self._entries[self._at][0]}
         self.query_one("#words", Static).update(self._text())
 
     def action_done(self) -> None:
-        """At least one stays on, or there would be nothing to look at."""
+        """Close with the choice. At least one entry stays on, or there would be nothing to show."""
         all_off = len(self._off) >= len(self._entries)
         self.dismiss(self._off - {self._entries[self._at][0]} if all_off else self._off)
 
     def action_give_up(self) -> None:
+        """Close without a choice."""
         self.dismiss(None)

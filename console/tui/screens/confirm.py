@@ -1,4 +1,4 @@
-"""What is said before something dangerous is done: exactly what, with which effect, at what cost."""
+"""Confirmation dialogs for jobs and engine: what is done to which, with which effect, by which API calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAITING: Final = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNA
 
 
 def confirm_cancel(rows: Sequence[JobRow], state: ConsoleState) -> Dialog[bool]:
-    """Ends exactly `rows`; above ten their number must be typed."""
+    """Dialog before `rows` are cancelled; above ten their number must be typed."""
     number = len(rows)
     jobs = f"{format.count(number)} job{'s' if number > 1 else ''}"
     return Dialog(
@@ -31,12 +31,13 @@ def confirm_cancel(rows: Sequence[JobRow], state: ConsoleState) -> Dialog[bool]:
 
 
 def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
+    """Facts about a cancel of `rows`: managers, states, jobs, effect, API calls, changes since marking."""
     states = Counter(row.state for row in rows)
     managers = ", ".join(sorted({row.manager for row in rows}))
     signs = "   ".join(
         f"{state.glyphs.of(each)}{GLUE}{states[each]}{GLUE}{each.value}" for each in LOOKS if states[each]
     )
-    told = {
+    details = {
         "manager": clean(managers),
         "states": signs,
         "jobs": _names(rows, state.glyphs),
@@ -44,7 +45,7 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
         "API": _calls(states, state.glyphs),
         "changed": _moved(state),
     }
-    return facts(told)
+    return facts(details)
 
 
 def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
@@ -79,11 +80,12 @@ def _moved(state: ConsoleState) -> str:
 
 
 def confirm_drain(state: ConsoleState) -> Dialog[bool]:
+    """Dialog before the shown managers are drained."""
     used = sum(manager.slots_used for manager in state.shown_managers)
     names = ", ".join(manager.manager for manager in state.shown_managers)
-    told = {
+    details = {
         "managers": clean(names),
         "effect": f"nothing more is started; {format.count(used)} under way may finish, then the engine ends",
         "API": "none: tasks that wait go back to the scheduler",
     }
-    return Dialog("drain?", facts(told), [Option("y", "Drain", True, dangerous=True)])
+    return Dialog("drain?", facts(details), [Option("y", "Drain", True, dangerous=True)])

@@ -1,4 +1,4 @@
-"""The first screen: states, jobs, routing, quota and log lines at once."""
+"""Dashboard: states, jobs, routing, quotas and log lines at once. The first screen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TREND_PERIOD_S: Final = 5.0
 
 
 class Dashboard(JobsActions, ConsoleScreen):
-    """Owns the layout of its panes; what can be done with jobs is `JobsActions`."""
+    """First screen. Owns the layout of its panes; the actions on jobs are `JobsActions`."""
 
     scope = ActionScope.DASHBOARD
     BINDINGS: ClassVar = bindings(ActionScope.DASHBOARD)
@@ -50,7 +50,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         self.zoomed: Pane | None = None
         self.trend = state.preferences.trend if state.preferences.trend in TREND_WINDOWS else TREND_WINDOWS[0]
         self._trends: Trends | None = None
-        self._asked_window: GetJobPage | None = None
+        self._requested_window: GetJobPage | None = None
         self._feed = LogFeed(state, self.logs)
         source = state.source
         self._ask_trends = PolledRequest(source, self._trends_request, self._take_trends, TREND_PERIOD_S)
@@ -58,6 +58,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         self._wanted_window: GetJobPage | None = None
 
     def panes(self) -> ComposeResult:
+        """Compose strip, table, side panes, alert and log."""
         yield self.strip
         with Horizontal(id="middle"):
             yield self.table
@@ -68,14 +69,17 @@ class Dashboard(JobsActions, ConsoleScreen):
         yield self.logs
 
     def on_mount(self) -> None:
+        """Lay the panes out as the preferences say."""
         self._lay_out()
 
     # ---- what is shown
 
     def questions(self) -> Sequence[PolledRequest]:
+        """Trends, the table's window and log lines."""
         return self._ask_trends, self._ask_window, self._feed.question
 
     def show(self) -> None:
+        """Fill all panes from the replica."""
         state, view = self.state, self.state.view
         replica = state.replica
         view.refresh(replica)
@@ -90,7 +94,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         self._show_alert()
         if self._wanted_window != (wanted := view.wanted_window()):
             self._wanted_window = wanted
-            self._ask_window.soon()
+            self._ask_window.reset()
 
     def _show_alert(self) -> None:
         view, own = self.state.view, self.state.own
@@ -116,17 +120,18 @@ class Dashboard(JobsActions, ConsoleScreen):
             self.show()
 
     def _window_request(self) -> GetJobPage | None:
-        self._asked_window = self.state.view.wanted_window()
-        return self._asked_window
+        self._requested_window = self.state.view.wanted_window()
+        return self._requested_window
 
     def _take_window(self, answer: Answer) -> None:
-        if isinstance(answer, JobPage) and self._asked_window is not None:
-            self.state.view.show_window(self._asked_window, answer)
+        if isinstance(answer, JobPage) and self._requested_window is not None:
+            self.state.view.show_window(self._requested_window, answer)
             self.show()
 
     # ---- moving
 
     def move(self, how: str) -> None:
+        """Move in the log when it has the focus, else in the table."""
         focused = self.focused
         if isinstance(focused, LogView):
             move_log(focused, how)
@@ -155,12 +160,14 @@ class Dashboard(JobsActions, ConsoleScreen):
         self.set_class(self.zoomed is not None, "-zoomed")
 
     def action_zoom(self) -> None:
+        """Show the focused pane alone, or all again."""
         focused = self.focused
         target = focused if isinstance(focused, Pane) and focused.id in PANES else self.table
         self.zoomed = None if self.zoomed else target
         self._lay_out()
 
     def action_pane(self, number: int) -> None:
+        """Show or hide the pane of that digit, and remember it."""
         name = PANES[number - 1]
         self.hidden_panes ^= {name}
         self.zoomed = None
@@ -168,6 +175,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         self._lay_out()
 
     def step_back(self) -> bool:
+        """Undo the innermost of zoom, filter, marks and selection."""
         view = self.state.view
         if self.zoomed is not None:
             self.action_zoom()
@@ -187,26 +195,31 @@ class Dashboard(JobsActions, ConsoleScreen):
     # ---- what is looked at
 
     def action_trend(self) -> None:
+        """Switch to the next window of the trends."""
         self.set_trend(TREND_WINDOWS[(TREND_WINDOWS.index(self.trend) + 1) % len(TREND_WINDOWS)])
 
     def set_trend(self, window: str) -> None:
+        """Choose the trends' window and remember it."""
         self.trend, self._trends = window, None
         self.console.remember(trend=window)
-        self._ask_trends.soon()
+        self._ask_trends.reset()
         self.notify(f"trends of the last {window}")
 
     def action_follow(self) -> None:
+        """Follow the newest log line, or hold still."""
         toggle_follow(self.logs)
 
     def on_line_table_sort_requested(self, message: LineTable.SortRequested) -> None:
+        """Order the jobs by the column that was clicked."""
         self.sort_by(message.sort)
 
     def on_line_table_opened(self) -> None:
+        """Open the job that was double-clicked."""
         self.action_detail()
 
 
 def move_log(log: LogView, how: str) -> None:
-    """In a log, by lines and half pages; its last line means following."""
+    """Move in a log by lines and half pages; its last line means following."""
     reader = log.reader
     half = max(1, reader.height // 2)
     steps = {"down": 1, "up": -1, "page_down": half, "page_up": -half}
@@ -220,6 +233,7 @@ def move_log(log: LogView, how: str) -> None:
 
 
 def toggle_follow(log: LogView) -> None:
+    """Follow the log's end, or hold still."""
     if log.reader.follow:
         log.reader.pause()
     else:

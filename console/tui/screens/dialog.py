@@ -16,14 +16,14 @@ from textual.widgets import Button, Input, Static
 Choice = TypeVar("Choice")
 LABEL: Final = 11
 TEXT_CELLS: Final = 70
-"""What a dialog has room for on a terminal of 80 columns."""
+"""Width of a dialog's text on a terminal of 80 columns."""
 GLUE: Final = "\u00a0"
 """A space that no line is broken at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option(Generic[Choice]):
-    """One button. `key` is its letter, which its label shows."""
+    """Button of a dialog. `key` is its letter, which its label shows."""
 
     key: str
     label: str
@@ -32,9 +32,9 @@ class Option(Generic[Choice]):
 
 
 class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False):
-    """Answers with the choice of the button that was pressed; escape and the first button answer None.
+    """Modal box with buttons. Its result is the pressed button's choice; escape and the first button give None.
 
-    With `typed`, dangerous buttons work only after exactly that was typed.
+    With `typed`, dangerous buttons are enabled only after exactly that was typed.
     """
 
     AUTO_FOCUS = "#harmless"
@@ -59,6 +59,7 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         self._harmless = harmless
 
     def compose(self) -> ComposeResult:
+        """Compose text, input, buttons and keys."""
         with Vertical(id="box") as box:
             box.border_title = self._title
             yield Static("\n".join(self._lines), id="words", markup=False)
@@ -83,15 +84,17 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         return bool(self._typed) and option.dangerous and text.strip() != self._typed
 
     def on_mount(self) -> None:
+        """Stop the cursor's blinking, which costs bytes to the terminal."""
         for line in self.query(Input):
             line.cursor_blink = False
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        """Enable or disable the dangerous buttons."""
         for number, option in enumerate(self._options):
             self.query_one(f"#option-{number}", Button).disabled = self._is_locked(option, event.value)
 
     def on_key(self, event: events.Key) -> None:
-        """A letter presses its button, but for dialogs where something must be typed."""
+        """Press the button of that letter, except in dialogs where something must be typed."""
         if self._typed:
             return
         for option in self._options:
@@ -100,19 +103,21 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
                 self.dismiss(option.choice)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Close with the button's choice."""
         event.stop()
         number = (event.button.id or "").removeprefix("option-")
         self.dismiss(self._options[int(number)].choice if number.isdigit() else None)
 
     def action_give_up(self) -> None:
+        """Close without a choice."""
         self.dismiss(None)
 
 
-def facts(told: Mapping[str, str]) -> list[str]:
-    """Labels and what there is to say; too long a text goes on below itself."""
+def facts(details: Mapping[str, str]) -> list[str]:
+    """Format labels and values; too long a value continues below itself, an empty one is left out."""
     lines = (
         wrap(f"{label:{LABEL}}{text}", TEXT_CELLS, subsequent_indent=" " * LABEL, break_on_hyphens=False)
-        for label, text in told.items()
+        for label, text in details.items()
         if text
     )
     return [part.replace(GLUE, " ") for line in lines for part in line]

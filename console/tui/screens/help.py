@@ -1,4 +1,4 @@
-"""Every key that is listened to on the screen below, read off that screen, so that it can't be out of date."""
+"""Help: every key that is bound on the screen below, read off that screen, so that it can't be out of date."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from console.tui.actions import BY_ID, ActionScope
-from console.tui.keymap import shown
+from console.tui.keymap import key_label
 from console.tui.screens.base import ConsoleScreen
 
 KEY_CELLS: Final = 13
 TEXT_CELLS: Final = 68
-"""What it has room for on a terminal of 80 columns."""
+"""Width of the text on a terminal of 80 columns."""
 
 
 class HelpScreen(ModalScreen[None], inherit_bindings=False):
-    """Closed by any of its keys; scrolls with the movement keys."""
+    """Scrollable list of keys; any of its own keys closes it."""
 
     AUTO_FOCUS = "#box"
     BINDINGS = [  # noqa: RUF012 - Textual's own way
@@ -34,12 +34,14 @@ class HelpScreen(ModalScreen[None], inherit_bindings=False):
         self._text = help_text(below)
 
     def compose(self) -> ComposeResult:
+        """Compose the text in a scrollable box."""
         with VerticalScroll(id="box") as box:
             box.border_title = "keys"
             box.border_subtitle = "esc closes, j k scroll"
             yield Static(self._text, id="words", markup=False)
 
     def action_scroll(self, way: str) -> None:
+        """Scroll one line `down` or `up`."""
         box = self.query_one("#box")
         if way == "down":
             box.scroll_down(animate=False)
@@ -48,9 +50,9 @@ class HelpScreen(ModalScreen[None], inherit_bindings=False):
 
 
 def help_text(screen: ConsoleScreen) -> str:
-    """The keys of the screen's scope first, then those that work everywhere, then how filters are written."""
+    """Keys of the screen's scope, then the global ones, then the syntax of filters and `:` commands."""
     by_scope: dict[ActionScope, list[str]] = {screen.scope: [], ActionScope.EVERYWHERE: []}
-    for id, (keys, enabled) in _listened(screen).items():
+    for id, (keys, enabled) in _keys_by_action(screen).items():
         action = BY_ID[id]
         place = ActionScope.EVERYWHERE if action.scope is ActionScope.EVERYWHERE else screen.scope
         note = "" if enabled else "  (not now: read-only, or the engine is out of reach)"
@@ -64,12 +66,12 @@ def _folded(keys: str, text: str) -> list[str]:
     return wrap(f"  {keys:{KEY_CELLS}} {text}", TEXT_CELLS, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _listened(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
+def _keys_by_action(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
     found: dict[str, tuple[list[str], bool]] = {}
     for key, active in screen.active_bindings.items():
         id = active.binding.id
         if id is not None and id in BY_ID:
-            found.setdefault(id, ([], active.enabled))[0].append(shown(key))
+            found.setdefault(id, ([], active.enabled))[0].append(key_label(key))
     return {id: found[id] for id in BY_ID if id in found}
 
 

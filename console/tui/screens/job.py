@@ -1,4 +1,4 @@
-"""Everything known of one job: who it is, its payload, its way through the states, its attempts, Batch's own words."""
+"""Job screen: identity, payload, timeline, attempts and Batch's own description of one job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.drawing.spans import EMPTY, Line
 from console.tui.export import record_as_json
-from console.tui.jobs.job_facts import attempts, description, identity, payload, wrapped
+from console.tui.jobs.job_facts import attempt_lines, description_lines, identity_lines, payload_lines, wrap_values
 from console.tui.keymap import bindings
 from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
@@ -27,7 +27,7 @@ DESCRIBED: Final = "DescribeJobs, redacted"
 
 
 class JobScreen(ConsoleScreen):
-    """One job by its task id; asks the engine for its record while it is seen."""
+    """One job by its task id; polls the engine for its record while it is open."""
 
     scope = ActionScope.JOB
     BINDINGS: ClassVar = bindings(ActionScope.JOB)
@@ -47,6 +47,7 @@ class JobScreen(ConsoleScreen):
         self._question = PolledRequest(state.source, lambda: GetJob(self.task_id), self._take, PERIOD_S)
 
     def panes(self) -> ComposeResult:
+        """Compose facts, course and description."""
         with Horizontal(id="about"):
             yield self.identity
             yield self.payload
@@ -56,14 +57,16 @@ class JobScreen(ConsoleScreen):
         yield self.described
 
     def trail(self) -> tuple[str, ...]:
+        """`jobs`, then function and short id."""
         row = self._row()
         return "jobs", f"{row.function} {format.short_id(self.task_id)}" if row else format.short_id(self.task_id)
 
     def questions(self) -> Sequence[PolledRequest]:
+        """The job's record."""
         return (self._question,)
 
     def _row(self) -> JobRow | None:
-        """As it is now, or as its record last told."""
+        """Row as it is now, or as the last record had it."""
         return self.state.view.row(self.task_id) or (self.record.row if self.record else None)
 
     def _take(self, answer: Answer) -> None:
@@ -74,17 +77,21 @@ class JobScreen(ConsoleScreen):
         self.show()
 
     def show(self) -> None:
+        """Fill the panes from the newest record."""
         self.state.view.refresh(self.state.replica)
-        record, stale = self._known(), self.state.stale
+        record, stale = self._latest_record(), self.state.stale
         if record is None:
             self._show_nothing()
             return
         glyphs = self.state.glyphs
-        self.identity.show(wrapped(identity(record, glyphs), self.identity.inner_width), title="identity", stale=stale)
-        self.payload.show(wrapped(payload(record, glyphs), self.payload.inner_width), title="payload", stale=stale)
+        for pane, title, lines in (
+            (self.identity, "identity", identity_lines(record, glyphs)),
+            (self.payload, "payload", payload_lines(record, glyphs)),
+        ):
+            pane.show(wrap_values(lines, pane.inner_width), title=title, stale=stale)
         self.timeline.show_record(record, self.state.view.now, stale=stale)
-        self.attempts.show(attempts(record, glyphs), title="attempts", stale=stale)
-        self.described.show(description(record), title=DESCRIBED, status=self._read_when(record), stale=stale)
+        self.attempts.show(attempt_lines(record, glyphs), title="attempts", stale=stale)
+        self.described.show(description_lines(record), title=DESCRIBED, status=self._read_when(record), stale=stale)
 
     def _show_nothing(self) -> None:
         why = self.refusal or f"reading{self.state.glyphs.ellipsis}"
@@ -93,8 +100,8 @@ class JobScreen(ConsoleScreen):
         for pane, title in ((self.payload, "payload"), (self.attempts, "attempts"), (self.described, DESCRIBED)):
             pane.show([], title=title)
 
-    def _known(self) -> JobRecord | None:
-        """What was told, or at least the table's row."""
+    def _latest_record(self) -> JobRecord | None:
+        """Last record, or one with the table's row alone."""
         if self.record is not None:
             return self.record
         row = self._row()
@@ -108,6 +115,7 @@ class JobScreen(ConsoleScreen):
         return ((f"{format.age(self.state.view.now - record.described_at)} ago", "muted"),)
 
     def move(self, how: str) -> None:
+        """Scroll the focused pane."""
         focused = self.focused
         if not isinstance(focused, TextPane):
             return
@@ -116,6 +124,7 @@ class JobScreen(ConsoleScreen):
         focused.scroll_lines(steps.get(how, -100_000 if how == "top" else 100_000))
 
     def step_back(self) -> bool:
+        """Close the JSON description."""
         if self.has_class("-json"):
             self.action_json()
             return True
@@ -124,30 +133,38 @@ class JobScreen(ConsoleScreen):
     # ---- actions
 
     def action_json(self) -> None:
+        """Show Batch's description alone, or everything again."""
         self.toggle_class("-json")
         (self.described if self.has_class("-json") else self.timeline).focus()
 
     def action_logs(self) -> None:
+        """Open the job's log lines."""
         self.console.open_logs((self.task_id,))
 
     def action_all_logs(self) -> None:
+        """Open the log lines of all running jobs."""
         self.console.open_logs(())
 
     def action_why(self) -> None:
+        """Open the job's diagnosis."""
         self.console.open_why(self.task_id)
 
     def action_copy(self) -> None:
+        """Copy the job id, or the task id while there is none."""
         text = (self._row() and self._row().job_id) or self.task_id  # type: ignore[union-attr]
         self.notify(f"{text} {copy(text, self.app.copy_to_clipboard)}", markup=False)
 
     def action_copy_all(self) -> None:
-        if record := self._known():
+        """Copy the record as JSON."""
+        if record := self._latest_record():
             self.notify(f"JSON {copy(record_as_json(record), self.app.copy_to_clipboard)}", markup=False)
 
     def action_export(self) -> None:
-        if record := self._known():
+        """Export the record as JSON."""
+        if record := self._latest_record():
             self.console.export(f"job-{format.short_id(self.task_id)}", {"json": record_as_json(record)})
 
     def action_cancel(self) -> None:
+        """Cancel the job, after a dialog."""
         row = self._row()
         self.console.control.cancel((row,) if row else ())

@@ -1,4 +1,4 @@
-"""What can be done with jobs where they are listed: narrow, order, mark, open, copy, export, end."""
+"""Actions on listed jobs: filter, order, mark, open, copy, export, cancel."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from console.tui.export import record_as_json, rows_as_csv, rows_as_json
 from console.tui.jobs.job_cells import JobCells
 from console.tui.screens.base import ConsoleScreen
 from console.tui.widgets.job_table import JobTable
+from console.tui.widgets.prompt import Question
 from engine.telemetry.schema.messages import Answer, GetJob, Job, JobRow, Refusal
 from engine.telemetry.schema.query import SORTS, QueryError
 
 
 class JobsActions(ConsoleScreen):
-    """For a screen with a `table` over `state.view`."""
+    """Mixin for a screen with a `table` over `state.view`."""
 
     scope = ActionScope.DASHBOARD
     table: JobTable
@@ -21,8 +22,7 @@ class JobsActions(ConsoleScreen):
     # ---- narrowing and ordering
 
     def action_filter(self) -> None:
-        from console.tui.widgets.prompt import Question
-
+        """Prompt for a filter, applied as it is typed."""
         before = self.state.view.filter
         self.ask_line(
             Question(
@@ -36,7 +36,7 @@ class JobsActions(ConsoleScreen):
         )
 
     def filter_by(self, text: str) -> str:
-        """What is wrong with `text`; empty when the jobs are narrowed to it."""
+        """Filter the jobs; returns an error text, empty when `text` is a filter."""
         try:
             self._set_filter(text)
         except QueryError as error:
@@ -48,33 +48,37 @@ class JobsActions(ConsoleScreen):
         self.show()
 
     def action_sort(self) -> None:
+        """Switch to the next order."""
         names = list(SORTS)
         self.sort_by(names[(names.index(self.state.view.sort) + 1) % len(names)])
 
     def action_reverse(self) -> None:
+        """Reverse the order."""
         view = self.state.view
         view.set_sort(view.sort, not view.descending)
         self.show()
 
     def sort_by(self, name: str) -> None:
-        """The same name again turns the order around. Raises `QueryError` for one that isn't."""
+        """Order the jobs; the same name again reverses the order. Raises `QueryError` for an unknown one."""
         view = self.state.view
         view.set_sort(name, name == view.sort and not view.descending)
         self.console.remember(sort=name)
         self.show()
 
     def action_manager(self) -> None:
+        """Show the next worker manager's jobs, or those of all."""
         names = ["", *(manager.manager for manager in self.state.managers)]
         here = self.state.view.manager
         self.only_manager(names[(names.index(here) + 1) % len(names) if here in names else 0])
 
     def only_manager(self, manager: str) -> None:
-        """Empty: all."""
+        """Show one worker manager's jobs; empty: those of all."""
         self.state.view.set_manager(manager)
         self.read_now()
         self.show_all()
 
     def action_columns(self) -> None:
+        """Choose the columns in a dialog."""
         from console.tui.screens.choose import ChooseScreen
 
         names = [(column.key, column.head.title()) for column in JobCells(self.state.glyphs).columns()]
@@ -89,6 +93,7 @@ class JobsActions(ConsoleScreen):
     # ---- marking
 
     def action_mark(self) -> None:
+        """Mark or unmark the selected job and select the next."""
         view = self.state.view
         if view.selected is None:
             view.move(0)
@@ -97,10 +102,12 @@ class JobsActions(ConsoleScreen):
         self.show()
 
     def action_mark_range(self) -> None:
+        """Mark from the last marked job to the selected one."""
         self.state.view.mark_range()
         self.show()
 
     def action_mark_all(self) -> None:
+        """Mark all jobs of the filter; with marks: clear them."""
         view = self.state.view
         if view.marks:
             view.clear_marks()
@@ -109,16 +116,19 @@ class JobsActions(ConsoleScreen):
         self.show()
 
     def action_next_state(self) -> None:
+        """Select the first job of the next state."""
         self.state.view.jump_state(1)
         self.show()
 
     def action_previous_state(self) -> None:
+        """Select the first job of the state before."""
         self.state.view.jump_state(-1)
         self.show()
 
     # ---- going on from a job
 
     def action_detail(self) -> None:
+        """Open the selected job."""
         view = self.state.view
         if view.selected is None:
             view.move(0)
@@ -128,20 +138,24 @@ class JobsActions(ConsoleScreen):
             self.console.open_job(view.selected)
 
     def action_logs(self) -> None:
+        """Open the log lines of the marked jobs or the selected one."""
         view = self.state.view
         if view.selected is None and not view.marks:
             view.move(0)
         self.console.open_logs(view.targets())
 
     def action_all_logs(self) -> None:
+        """Open the log lines of all running jobs."""
         self.console.open_logs(())
 
     def action_why(self) -> None:
+        """Open the diagnosis of the selected job, or of the queue."""
         self.console.open_why(self.state.view.selected or "")
 
     # ---- taking away
 
     def action_copy(self) -> None:
+        """Copy the task ids of the marked jobs or the selected one."""
         ids = self.state.view.targets()
         if not ids:
             self.notify("select a job first: j and k move")
@@ -149,6 +163,7 @@ class JobsActions(ConsoleScreen):
         self.notify(f"{_count(ids, 'id')} {copy(chr(10).join(ids), self.app.copy_to_clipboard)}")
 
     def action_copy_all(self) -> None:
+        """Copy the marked jobs' rows, or the selected job's whole record, as JSON."""
         ids = self.state.view.targets()
         if not ids:
             self.notify("select a job first: j and k move")
@@ -168,17 +183,19 @@ class JobsActions(ConsoleScreen):
         self.notify(f"JSON {copy(text, self.app.copy_to_clipboard)}", markup=False)
 
     def action_export(self) -> None:
+        """Export rows as CSV and JSON."""
         rows = self.rows_for_export()
         self.console.export(f"jobs-{len(rows)}", {"csv": rows_as_csv(rows), "json": rows_as_json(rows)})
 
     def rows_for_export(self) -> tuple[JobRow, ...]:
-        """The marked jobs or, without marks, all that fit the filter (of a windowed engine: those it sent)."""
+        """Marked jobs or, without marks, all that fit the filter (of a windowed engine: those it sent)."""
         view = self.state.view
         if view.marks:
             return view.target_rows()
         return tuple(row for row in view.jobs.slice(0, view.matching) if row is not None)
 
     def action_cancel(self) -> None:
+        """Cancel the marked jobs or the selected one, after a dialog."""
         self.console.control.cancel(self.state.view.target_rows())
 
 

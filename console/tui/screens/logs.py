@@ -1,4 +1,4 @@
-"""Log lines of one job, of several, or of all that run, on the whole screen."""
+"""Log screen: lines of one job, of several, or of all that run."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from console.tui.screens.base import ConsoleScreen
 from console.tui.screens.dashboard import move_log, toggle_follow
 from console.tui.state import ConsoleState
 from console.tui.widgets.log_view import LogView
+from console.tui.widgets.prompt import Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class LogsScreen(ConsoleScreen):
-    """The lines of `task_ids`; empty: of all that run."""
+    """Log lines of `task_ids`; empty: of all running jobs."""
 
     scope = ActionScope.LOGS
     BINDINGS: ClassVar = bindings(ActionScope.LOGS)
@@ -37,33 +38,39 @@ class LogsScreen(ConsoleScreen):
         self.task_ids = task_ids
         self.log_view = LogView(glyphs=state.glyphs, id="lines")
         self._feed = LogFeed(state, self.log_view)
-        self._feed.choose(task_ids, self._subject())
+        self._feed.choose(task_ids, f"of {self._subject()}")
         self.log_view.reader.set_pattern(pattern)
         self._sought = ""
 
     def _subject(self) -> str:
         if not self.task_ids:
-            return "of running jobs"
+            return "running jobs"
         if len(self.task_ids) > 1:
-            return f"of {len(self.task_ids)} jobs"
-        return f"of {self._feed.name_of(self.task_ids[0])}"
+            return f"{len(self.task_ids)} jobs"
+        return self._feed.name_of(self.task_ids[0])
 
     def panes(self) -> ComposeResult:
+        """Compose the log."""
         yield self.log_view
 
     def trail(self) -> tuple[str, ...]:
-        return "logs", self._subject().removeprefix("of ")
+        """`logs`, then whose."""
+        return "logs", self._subject()
 
     def questions(self) -> Sequence[PolledRequest]:
+        """Pages of log lines."""
         return (self._feed.question,)
 
     def show(self) -> None:
+        """Redraw the log."""
         self.log_view.show(stale=self.state.stale)
 
     def move(self, how: str) -> None:
+        """Move by lines and half pages."""
         move_log(self.log_view, how)
 
     def step_back(self) -> bool:
+        """Clear the filter, or follow the end again."""
         reader = self.log_view.reader
         if reader.pattern:
             self._narrow("")
@@ -77,8 +84,7 @@ class LogsScreen(ConsoleScreen):
     # ---- actions
 
     def action_search(self) -> None:
-        from console.tui.widgets.prompt import Question
-
+        """Prompt for a text to find."""
         self.ask_line(Question("/", self._find, text=self._sought, placeholder="text to find; n and N go on"))
 
     def _find(self, text: str) -> str:
@@ -90,9 +96,11 @@ class LogsScreen(ConsoleScreen):
         return "no line has that"
 
     def action_next_hit(self) -> None:
+        """Go to the next line with the text."""
         self._step_hit(1)
 
     def action_previous_hit(self) -> None:
+        """Go to the line before with the text."""
         self._step_hit(-1)
 
     def _step_hit(self, step: int) -> None:
@@ -103,8 +111,7 @@ class LogsScreen(ConsoleScreen):
         self.show()
 
     def action_log_filter(self) -> None:
-        from console.tui.widgets.prompt import Question
-
+        """Prompt for a text that lines must hold, applied as it is typed."""
         before = self.log_view.reader.pattern
 
         def undo() -> None:
@@ -118,24 +125,30 @@ class LogsScreen(ConsoleScreen):
         return ""
 
     def action_follow(self) -> None:
+        """Follow the end, or hold still."""
         toggle_follow(self.log_view)
 
     def action_wrap(self) -> None:
+        """Wrap long lines, or cut them."""
         self.log_view.wrap = not self.log_view.wrap
         self.show()
 
     def action_times(self) -> None:
+        """Show or hide the times."""
         self.log_view.clock = not self.log_view.clock
         self.show()
 
     def action_level(self, number: int) -> None:
+        """Show lines of that level and above: 1 is DEBUG, 4 is ERROR."""
         self.log_view.reader.set_level(Level(number - 1))
         self.show()
 
     def action_copy_line(self) -> None:
+        """Copy the lines on screen."""
         self._copy(self.log_view.reader.visible())
 
     def action_copy_lines(self) -> None:
+        """Copy all lines of the buffer."""
         self._copy(self.log_view.buffer)
 
     def _copy(self, entries: Iterable[LogEntry]) -> None:
@@ -146,4 +159,5 @@ class LogsScreen(ConsoleScreen):
         self.notify(f"{len(lines)} lines {copy(chr(10).join(lines), self.app.copy_to_clipboard)}", markup=False)
 
     def action_export(self) -> None:
+        """Export all lines of the buffer as text."""
         self.console.export("log", {"txt": lines_as_text(self.log_view.buffer)})

@@ -1,4 +1,4 @@
-"""What is to become of an engine that this console started, when the console is left."""
+"""Quit dialogs: choices for an engine that this console started."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from console.tui.state import Quit
 
 
 def quit_dialog(engine: str) -> Dialog[Quit]:
-    """For an engine that can live on."""
+    """Dialog for an engine that can go on without the console."""
     command = f"scaler-batch attach {clean(engine)} --allow-writes"
-    told = {
+    details = {
         "leave": f"it runs on; come back with {command.replace(' ', GLUE)}",
         "drain": "it starts nothing more, lets finish what runs, and ends",
         "terminate": "its jobs are ended, their tasks go to other managers, and it ends",
     }
-    lines = ["The engine is a process of its own and needs no console.", "", *facts(told)]
+    lines = ["The engine is a process of its own and needs no console.", "", *facts(details)]
     options = [
         Option("l", "Leave it running", Quit.LEAVE),
         Option("d", "Drain", Quit.DRAIN, dangerous=True),
@@ -25,9 +25,12 @@ def quit_dialog(engine: str) -> Dialog[Quit]:
 
 
 def quit_local_dialog() -> Dialog[Quit]:
-    """For a cluster that ends with the console."""
-    told = {"drain": "what runs may finish first; ctrl-c then stops at once", "terminate": "everything stops at once"}
-    lines = ["Scaler, the local AWS and the worker manager end with this console.", "", *facts(told)]
+    """Dialog for a local cluster, which ends with the console."""
+    details = {
+        "drain": "what runs may finish first; ctrl-c then stops at once",
+        "terminate": "everything stops at once",
+    }
+    lines = ["Scaler, the local AWS and the worker manager end with this console.", "", *facts(details)]
     options = [
         Option("d", "Drain", Quit.DRAIN),
         Option("T", "Stop at once", Quit.TERMINATE, dangerous=True),

@@ -1,4 +1,4 @@
-"""The dashboard on a recording: plays, stops, jumps, and says which moment it shows."""
+"""Replay of a recording on the dashboard: play, pause, seek, speed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from console import format
-from console.tui.actions import Action, ActionScope, in_scope
+from console.tui.actions import Action, ActionScope, actions_in
 from console.tui.keymap import bindings
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState
@@ -17,7 +17,7 @@ FASTEST, SLOWEST = 64.0, 0.125
 
 
 class ReplayDashboard(Dashboard):
-    """Everything that the dashboard can, and the keys of a player."""
+    """Dashboard with the keys of a player."""
 
     BINDINGS: ClassVar = bindings(ActionScope.REPLAY)
 
@@ -27,14 +27,17 @@ class ReplayDashboard(Dashboard):
         self._player = source
 
     def own_actions(self) -> Sequence[Action]:
-        return *in_scope(ActionScope.REPLAY), *super().own_actions()
+        """The player's actions, then the dashboard's."""
+        return *actions_in(ActionScope.REPLAY), *super().own_actions()
 
     def trail(self) -> tuple[str, ...]:
+        """Position, end and speed."""
         player, recording = self._player, self._player.recording
         how = f"x{player.speed:g}" if player.playing else "stopped"
         return "replay", f"{format.clock(player.at)} of {format.clock(recording.end)} {how}"
 
     def action_pause(self) -> None:
+        """Pause, or go on."""
         if self._player.playing:
             self._player.pause()
         else:
@@ -42,17 +45,21 @@ class ReplayDashboard(Dashboard):
         self.show_all()
 
     def action_faster(self) -> None:
+        """Double the speed, up to 64 times."""
         self._player.set_speed(min(FASTEST, self._player.speed * 2))
         self.show_all()
 
     def action_slower(self) -> None:
+        """Halve the speed, down to an eighth."""
         self._player.set_speed(max(SLOWEST, self._player.speed / 2))
         self.show_all()
 
     def action_forward(self) -> None:
+        """Seek one minute forward."""
         self._jump(JUMP_S)
 
     def action_rewind(self) -> None:
+        """Seek one minute back."""
         self._jump(-JUMP_S)
 
     def _jump(self, by: float) -> None:

@@ -24,7 +24,7 @@ from console.tui.widgets.resource_table import ResourceTable
 if TYPE_CHECKING:
     from textual.worker import WorkType
 
-    from console.tui.app import ConsoleApp
+    from console.tui.host import Console
 
 ELSEWHERE: Final = "resources are read and changed on the engine's own machine only: open a console there"
 
@@ -103,9 +103,9 @@ class StackActions(ConsoleScreen):
         self.app.push_screen(confirm_stop(run), go_on)
 
 
-async def _carry_out(app: ConsoleApp, known: Provisioning, run: Run) -> None:
+async def _carry_out(console: Console, known: Provisioning, run: Run) -> None:
     """Its end is told wherever one is by then."""
     await known.carry_out(run)
     text = f"{run.name} {run.outcome.value}" + (f": {clean(run.error)}" if run.error else "")
     severities = {RunOutcome.FAILED: "error", RunOutcome.STOPPED: "warning"}
-    app.notify(text, severity=severities.get(run.outcome, "information"), markup=False)  # type: ignore[arg-type]
+    console.notify(text, severity=severities.get(run.outcome, "information"), markup=False)  # type: ignore[arg-type]

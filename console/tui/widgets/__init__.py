@@ -1,1 +1,1 @@
-"""The console's panes: each takes plain data by `show` and repaints only the lines that changed."""
+"""Panes of the console: each takes plain data by `show` and repaints only the lines that changed."""

@@ -1,4 +1,4 @@
-"""One line that says what needs somebody: nothing can be submitted, or jobs are stuck. Blank while all is well."""
+"""Alert line: nothing can be submitted, or jobs are stuck. Blank while all is well."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from console import format
 from console.tui.drawing.spans import EMPTY, Line, clean
-from console.tui.totals import totals
+from console.tui.totals import sum_managers
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import Snapshot
 from engine.telemetry.schema.query import STUCK_S
 
 
 class AlertLine(Pane):
-    """The worst first; give it one line."""
+    """One line with the worst alert."""
 
     FRAMED = False
 
@@ -28,8 +28,8 @@ class AlertLine(Pane):
         reason: str = "",
         note: str = "",
     ) -> None:
-        """`stuck` jobs and a `reason` of one of them; `note` is what the view has to say about the selection."""
-        paused = totals(snapshot, manager).paused if snapshot else ()
+        """Set the alert: `stuck` jobs, a `reason` of one of them, `note` of the view about the selection."""
+        paused = sum_managers(snapshot, manager).paused if snapshot else ()
         if paused:
             self._line = ((f" {self.glyphs.stuck} nothing can be submitted: {clean('; '.join(paused))}", "error"),)
         elif note:
@@ -46,4 +46,5 @@ class AlertLine(Pane):
         return (f" {self.glyphs.stuck} {jobs}", "stuck"), (why, "text")
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """The alert."""
         return [self._line]

@@ -1,4 +1,4 @@
-"""The table of jobs: draws a `JobsView`, whose selection and marks are task ids."""
+"""Job table: draws a `JobsView`, whose selection and marks are task ids."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.drawing.spans import EMPTY, Line, Span, clean
 from console.tui.jobs.job_cells import JobCells
 from console.tui.jobs.jobs_view import JobsView
-from console.tui.widgets.line_table import Column, LineTable, thumb, without
+from console.tui.widgets.line_table import Column, LineTable, thumb, visible_columns
 from engine.telemetry.schema.messages import JobRow
 
 
 class JobTable(LineTable[JobRow]):
-    """Give it the view once; after `view.refresh(…)` call `show`."""
+    """Table over one view; after `view.refresh(…)` call `show`."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class JobTable(LineTable[JobRow]):
         super().__init__(glyphs=glyphs, name=name, id=id, classes=classes)
         self.view = view
         self.hidden: set[str] = set()
-        """Keys of columns that nobody wants to see."""
+        """Keys of columns that the user hid."""
         self.several_managers = False
         self._age: float | None = None
         self._counted: int | None = None
@@ -55,6 +55,7 @@ class JobTable(LineTable[JobRow]):
     # ---- the frame
 
     def title(self) -> Line:
+        """Counts, manager, filter and order."""
         view = self.view
         counts = f"{format.count(view.matching)}/{format.count(view.total)}" if view.connected else self.glyphs.unknown
         parts: list[Span] = [("jobs ", "title"), (counts, "strong")]
@@ -69,11 +70,13 @@ class JobTable(LineTable[JobRow]):
         return tuple(parts)
 
     def status(self) -> Line:
+        """Age of the data, or STALE."""
         if self.stale:
             return (("STALE", "error"),)
         return EMPTY if self._age is None else ((format.age(self._age), "muted"),)
 
     def footer(self) -> Line:
+        """Number of marks, and the selection's position."""
         view, parts = self.view, list[Span]()
         if view.marks:
             parts.append((f"{format.count(len(view.marks))} marked", "mark"))
@@ -83,24 +86,29 @@ class JobTable(LineTable[JobRow]):
         return tuple(parts)
 
     def thumb(self, height: int) -> range:
+        """Scroll bar of the rows, below the head."""
         lines = thumb(self.view.top, self.view.height, self.view.matching, height - 1)
         return range(lines.start + 1, lines.stop + 1) if lines else lines
 
     # ---- the rows
 
     def on_resize(self) -> None:
+        """Tell the view how many rows fit."""
         self.view.resize(self.inner_height - 1)
         super().on_resize()
 
     def columns(self) -> Sequence[Column[JobRow]]:
+        """Columns that aren't hidden; the manager's only when there are several."""
         hidden = self.hidden if self.several_managers else self.hidden | {"manager"}
-        return without(self._columns, hidden)
+        return visible_columns(self._columns, hidden)
 
     def rows(self, count: int) -> Sequence[JobRow | None]:
+        """Rows on screen."""
         self._cells.now = self.view.now
         return self.view.visible()
 
     def empty(self) -> Line:
+        """Reason why the table is empty."""
         view = self.view
         if not view.connected:
             return (("   nothing heard from the engine yet", "muted"),)
@@ -109,15 +117,19 @@ class JobTable(LineTable[JobRow]):
         return (("   no jobs yet: submit some with Scaler", "muted"),)
 
     def signs(self, row: JobRow) -> tuple[Span, Span, bool]:
+        """Mark and cursor of a row."""
         here = row.task_id == self.view.selected
         mark = (self.glyphs.mark, "mark") if row.task_id in self.view.marks else (" ", "")
         return mark, (self.glyphs.cursor, "accent") if here else (" ", ""), here
 
     def sorted_by(self) -> tuple[str, bool]:
+        """The view's order."""
         return self.view.sort, self.view.descending
 
     def select_line(self, line: int) -> bool:
+        """Select the job on that line."""
         return self.view.select_line(line)
 
     def scroll_lines(self, by: int) -> None:
+        """Scroll the view."""
         self.view.scroll(by)

@@ -1,4 +1,4 @@
-"""The last line of every screen: the keys that matter here, each can be clicked."""
+"""Key bar, the last line of every screen: the screen's most important keys, clickable."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from console.tui.widgets.pane import Pane
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """One key. `enabled` is False for what is not allowed at present."""
+    """Key with its word. `enabled` is False for what is not allowed at present."""
 
     key: str
     word: str
     call: str
-    """What a click runs."""
+    """Action that a click runs."""
     enabled: bool = True
 
 
 class KeyBar(Pane):
-    """Takes as many hints as fit, in their order."""
+    """As many hints as fit, in their order."""
 
     DEFAULT_CSS = "KeyBar { height: 1; }"
     FRAMED = False
@@ -31,14 +31,16 @@ class KeyBar(Pane):
     hints: Sequence[Hint] = ()
 
     def show(self, hints: Sequence[Hint]) -> None:
+        """Set the hints."""
         self.hints = hints
         self.redraw()
 
     def draw(self, width: int, height: int) -> list[Line]:
+        """The hints that fit."""
         return [tuple(span for hint in self._fitting(width) for span in self._spans(hint))]
 
     def _fitting(self, width: int) -> list[Hint]:
-        """The last hint, how to leave, is always there."""
+        """Hints that fit; the last one, how to leave, is always among them."""
         *others, last = self.hints or (Hint("", "", ""),)
         left = width - line_width(self._spans(last))
         fitting: list[Hint] = []
@@ -55,6 +57,7 @@ class KeyBar(Pane):
         return [(f" {hint.key}", "key"), (f" {hint.word} ", "text")]
 
     def on_click(self, event: events.Click) -> None:
+        """Run the action of the hint under the mouse."""
         right = 0
         for hint in self._fitting(self.size.width):
             right += line_width(self._spans(hint))

@@ -1,6 +1,6 @@
-"""A table drawn line by line: columns that give way on narrow screens, a cursor, marks, a scroll bar in the frame.
+"""Table drawn line by line: columns that give way on narrow screens, a cursor, marks, a scroll bar in the frame.
 
-It draws the rows on screen and no others; what they are, and which is selected, its subclass knows.
+It draws the rows on screen and no others; subclasses know the rows and which is selected.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 from textual import events
 from textual.message import Message
 
-from console.tui.drawing.spans import EMPTY, Line, Span, fit, over
+from console.tui.drawing.spans import EMPTY, Line, Span, fit, overlay
 from console.tui.widgets.pane import Pane
 
 Row = TypeVar("Row")
@@ -24,7 +24,7 @@ WHEEL_LINES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Row]):
-    """One column. The higher its `rank`, the sooner it goes when there is no room.
+    """Column of a table. The higher its `rank`, the sooner it goes when there is no room.
 
     `grow`: its share of the room that is left over, up to `most` cells in all (0: any number). `sort` names the order
     that a click on its head asks for.
@@ -42,7 +42,7 @@ class Column(Generic[Row]):
 
 
 def lay_out(columns: Sequence[Column[Row]], cells: int) -> list[tuple[Column[Row], int]]:
-    """Which columns fit into `cells`, a blank between two, and how wide each is."""
+    """Columns that fit into `cells`, a blank between two, with their widths."""
     kept = list(columns)
     while len(kept) > 1 and _needed(kept) > cells:
         kept.remove(max(kept, key=lambda column: column.rank))
@@ -68,46 +68,49 @@ def _needed(columns: Sequence[Column[Row]]) -> int:
 
 
 class LineTable(Pane, Generic[Row]):
-    """A head line and rows. Subclasses answer `columns`, `rows`, `place` and what a click means."""
+    """Head line and rows. Subclasses implement `columns`, `rows`, `signs` and what a click means."""
 
     can_focus = True
 
     class SortRequested(Message):
-        """The head of a column with an order was clicked."""
+        """Message: the head of a column with an order was clicked."""
 
         def __init__(self, sort: str) -> None:
             super().__init__()
             self.sort = sort
 
     class Opened(Message):
-        """A row was double-clicked; it is the selected one."""
+        """Message: a row was double-clicked; it is the selected one."""
 
     def columns(self) -> Sequence[Column[Row]]:
+        """Columns from left to right."""
         raise NotImplementedError
 
     def rows(self, count: int) -> Sequence[Row | None]:
-        """The rows on screen; None for one that is still to come."""
+        """Rows on screen; None for one that is still to come."""
         raise NotImplementedError
 
     def empty(self) -> Line:
-        """What is said when there is no row."""
+        """Line to show when there is no row."""
         return EMPTY
 
     def signs(self, row: Row) -> tuple[Span, Span, bool]:
-        """Mark, cursor sign, and whether the cursor is here."""
+        """Mark, cursor sign, and whether the cursor is on the row."""
         return (" ", ""), (" ", ""), False
 
     def sorted_by(self) -> tuple[str, bool]:
-        """The order's name, and whether it is turned around."""
+        """Name of the order, and whether it is reversed."""
         return "", False
 
     def select_line(self, line: int) -> bool:
+        """Select the row on that line of the screen; False when there is none."""
         return False
 
     def scroll_lines(self, by: int) -> None:
-        """The mouse wheel was turned."""
+        """Scroll by lines, for the mouse wheel."""
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Head, then rows."""
         layout = lay_out(self.columns(), width - GUTTER - 1)
         rows = self.rows(height - 1)
         if not rows:
@@ -133,10 +136,10 @@ class LineTable(Pane, Generic[Row]):
             text, role = column.draw(row)
             spans += [(fit(text, cells, right=column.right, ellipsis=self.glyphs.ellipsis), role), (" ", "")]
         spans[-1] = (" " * width, "")
-        return over(spans, "cursor") if here else tuple(spans)
+        return overlay(spans, "cursor") if here else tuple(spans)
 
     def column_at(self, x: int) -> Column[Row] | None:
-        """Which column is drawn at that cell of the widget."""
+        """Column that is drawn at cell `x` of the widget."""
         left = GUTTER + 1 + (1 if self.framed else 0)
         for column, cells in lay_out(self.columns(), self.inner_width - GUTTER - 1):
             if left <= x < left + cells:
@@ -147,6 +150,7 @@ class LineTable(Pane, Generic[Row]):
     # ---- the mouse
 
     def on_click(self, event: events.Click) -> None:
+        """Ask for an order, select a row, or open it."""
         line = event.y - (2 if self.framed else 1)
         if line == -1:
             column = self.column_at(event.x)
@@ -158,9 +162,11 @@ class LineTable(Pane, Generic[Row]):
                 self.post_message(self.Opened())
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll up."""
         self._wheel(event, -WHEEL_LINES)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll down."""
         self._wheel(event, WHEEL_LINES)
 
     def _wheel(self, event: events.MouseEvent, by: int) -> None:
@@ -170,7 +176,7 @@ class LineTable(Pane, Generic[Row]):
 
 
 def thumb(top: int, shown: int, whole: int, height: int) -> range:
-    """Where a scroll bar of `height` lines has its thumb; nowhere when all is shown."""
+    """Lines of a scroll bar of `height` that its thumb covers; none when all is shown."""
     if whole <= shown or height <= 0:
         return range(0)
     length = max(1, height * shown // whole)
@@ -178,5 +184,6 @@ def thumb(top: int, shown: int, whole: int, height: int) -> range:
     return range(start, start + length)
 
 
-def without(columns: Sequence[Column[Row]], hidden: Collection[str]) -> list[Column[Row]]:
+def visible_columns(columns: Sequence[Column[Row]], hidden: Collection[str]) -> list[Column[Row]]:
+    """Columns whose key isn't in `hidden`."""
     return [column for column in columns if column.key not in hidden]

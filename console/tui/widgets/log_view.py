@@ -1,4 +1,4 @@
-"""Log lines of one job or of many: follows the end, or holds still for who reads."""
+"""Log view: lines of one job or of many; follows the end, or holds still for the reader."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_NAME: Final = 20
 
 
 class LogView(Pane):
-    """`show(page)` adds lines; the methods of `reader` move in them, then `redraw`."""
+    """Pane over a log buffer. `show(page)` adds lines; the methods of `reader` move in them, then `redraw`."""
 
     ALLOW_SELECT = True
     can_focus = True
@@ -44,13 +44,13 @@ class LogView(Pane):
         self.buffer = LogBuffer()
         self.reader = LogCursor(self.buffer)
         self.subject = ""
-        """Whose lines these are, for the title."""
+        """Owner of the lines, for the title: `of running jobs`."""
         self.wrap = False
         self.clock = True
-        """Whether each line begins with the time that it was written at."""
+        """True: each line begins with the time at which it was written."""
         self._name_of: Callable[[str], str] = format.short_id
         self._name_cells = 0
-        """0 while all lines are one job's: then the title says whose."""
+        """Width of the jobs' names; 0 while all lines are one job's, which the title names."""
         self._several = False
 
     def show(
@@ -61,7 +61,7 @@ class LogView(Pane):
         name_of: Callable[[str], str] | None = None,
         stale: bool = False,
     ) -> None:
-        """Take in a page (or none: only draw). `name_of` turns a task id into what people call the job."""
+        """Take in a page (or none: only draw). `name_of` turns a task id into a display name."""
         self.stale = stale
         if subject is not None:
             self.subject = subject
@@ -73,7 +73,7 @@ class LogView(Pane):
         self.redraw()
 
     def start_over(self, subject: str) -> None:
-        """Other jobs' lines come from here on."""
+        """Clear the lines: other jobs' come from here on."""
         self.subject, self._name_cells, self._several = subject, 0, False
         self.buffer.clear()
         self.reader.update()
@@ -82,6 +82,7 @@ class LogView(Pane):
     # ---- the frame
 
     def title(self) -> Line:
+        """Subject, streams and filters."""
         parts: list[Span] = [("logs", "title")]
         if self.subject:
             parts.append((f" {clean(self.subject)}", "text"))
@@ -94,6 +95,7 @@ class LogView(Pane):
         return tuple(parts)
 
     def status(self) -> Line:
+        """FOLLOW with the delay, or PAUSED with the number of new lines."""
         if self.stale:
             return (("STALE", "error"),)
         behind = self.buffer.behind_s
@@ -105,6 +107,7 @@ class LogView(Pane):
         return ("PAUSED" + at, "warning"), (new, "muted")
 
     def footer(self) -> Line:
+        """Position and number of dropped lines."""
         buffer, dot = self.buffer, self.glyphs.dot
         if not buffer.received and not buffer.dropped:
             return EMPTY
@@ -114,16 +117,19 @@ class LogView(Pane):
         return (place, "muted"), lost
 
     def thumb(self, height: int) -> range:
+        """Scroll bar of the entries."""
         start, _ = self.reader.place
         return thumb(start, self.reader.height, self.reader.count, height)
 
     # ---- the lines
 
     def on_resize(self) -> None:
+        """Tell the reader how many entries fit."""
         self.reader.resize(self.inner_height)
         super().on_resize()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Entries on screen, wrapped or cut; else the reason why there are none."""
         entries = self.reader.visible()
         if not entries:
             return [EMPTY, ((f"   {self._why_empty()}", "muted"),)]
@@ -168,7 +174,7 @@ class LogView(Pane):
         return [(*head, *self._marked(first, role)), *((blank, *self._marked(part, role)) for part in rest)]
 
     def _marked(self, text: str, role: str) -> list[Span]:
-        """The filter's text stands out."""
+        """Spans in which the filter's text stands out."""
         wanted = self.reader.pattern.lower()
         at = text.lower().find(wanted) if wanted else -1
         if at < 0:
@@ -179,9 +185,11 @@ class LogView(Pane):
     # ---- the mouse
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll up."""
         self._wheel(event, -WHEEL_LINES)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll down."""
         self._wheel(event, WHEEL_LINES)
 
     def _wheel(self, event: events.MouseEvent, by: int) -> None:

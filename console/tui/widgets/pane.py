@@ -1,7 +1,7 @@
-"""A pane: a frame with a title, and lines that are compared with those before, so that only what changed is painted.
+"""Pane: a frame with a title, and lines that are compared with those before, so that only changes are painted.
 
-A subclass says what it shows by `draw`; this class owns the frame, the diff and the theme. Data comes by the subclass's
-`show`, which ends with `redraw`.
+A subclass implements `draw`; this class owns the frame, the diff and the theme. Data comes by the subclass's `show`,
+which ends with `redraw`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ SMALLEST_FRAME: Final = 3
 
 
 class Pane(Widget):
-    """Draws `draw(width, height)` inside a frame (with `FRAMED`, when it is high enough).
+    """Widget that draws `draw(width, height)` inside a frame (with `FRAMED`, when it is high enough).
 
-    `stale` mutes everything: the values are the last that were heard.
+    `stale` mutes everything: the values are the last that were received.
     """
 
     DEFAULT_CSS = """
@@ -58,46 +58,50 @@ class Pane(Widget):
     # ---- for subclasses
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
-        """The lines inside; too long ones are cut, missing ones are blank."""
+        """Lines inside the frame; too long ones are cut, missing ones are blank."""
         raise NotImplementedError
 
     def title(self) -> Line:
-        """At the left of the upper frame line."""
+        """Line at the left of the upper border."""
         return EMPTY
 
     def status(self) -> Line:
-        """At its right: age, mode."""
+        """Line at the right of the upper border: age, mode."""
         return EMPTY
 
     def footer(self) -> Line:
-        """At the right of the lower frame line."""
+        """Line at the right of the lower border."""
         return EMPTY
 
     def thumb(self, height: int) -> range:
-        """Which of the inner lines have the scroll bar's thumb at their right."""
+        """Inner lines with the scroll bar's thumb at their right."""
         return range(0)
 
-    # ---- for those who show
+    # ---- for callers
 
     @property
     def lines(self) -> list[Line]:
-        """What is on the screen, frame and all."""
+        """Lines on the screen, with the frame."""
         return self._lines
 
     @property
     def text(self) -> str:
+        """Text on the screen, with the frame."""
         return "\n".join(plain(line) for line in self._lines)
 
     @property
     def framed(self) -> bool:
+        """True when the frame is drawn."""
         return self.FRAMED and self.size.height >= SMALLEST_FRAME
 
     @property
     def inner_height(self) -> int:
+        """Lines inside the frame."""
         return self.size.height - 2 if self.framed else self.size.height
 
     @property
     def inner_width(self) -> int:
+        """Cells inside the frame."""
         return self.size.width - 2 if self.framed else self.size.width
 
     def redraw(self) -> None:
@@ -120,17 +124,21 @@ class Pane(Widget):
     # ---- Textual
 
     def on_mount(self) -> None:
+        """Repaint whenever the theme changes."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self.refresh())
 
     def on_resize(self) -> None:
+        """Draw anew in the new size."""
         self._lines = []
         self.redraw()
 
     def watch_has_focus(self, has_focus: bool) -> None:
+        """Redraw the frame in the focus's colour, or without it."""
         super().watch_has_focus(has_focus)
         self.redraw()
 
     def render_line(self, y: int) -> Strip:
+        """Style the spans of one line."""
         styles = self._styles()
         if y >= len(self._lines):
             return Strip.blank(self.size.width, styles[""])
@@ -139,7 +147,7 @@ class Pane(Widget):
         return self._selectable(strip, y) if self.ALLOW_SELECT else strip
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """What the mouse selected, without the frame."""
+        """Text that the mouse selected, without the frame."""
         text = selection.extract(self.text)
         side = self.glyphs.frame[-1] + self.glyphs.thumb
         return "\n".join(line.strip(side).rstrip() for line in text.splitlines()), "\n"
@@ -203,7 +211,7 @@ def _muted(role: str) -> str:
 
 
 def _difference(old: Line, new: Line) -> tuple[int, int]:
-    """The columns from the first to the last that differ, by whole spans."""
+    """Columns from the first to the last that differ, by whole spans."""
     begin = 0
     for one, other in zip(old, new, strict=False):
         if one != other:

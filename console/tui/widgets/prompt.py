@@ -1,4 +1,4 @@
-"""The prompt above the key bar: `:` goes somewhere, `/` narrows, and whatever else is asked for in one line."""
+"""Prompt above the key bar: one line of input for `:`, `/` and other questions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from textual.widgets import Input, Label
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `submit` gets the text and returns what is wrong with it, empty when it was taken.
+    """Question of a prompt. `submit` gets the text and returns an error text, empty when it was accepted.
 
-    `change`, where given, gets every state of the text as it is typed, and says the same.
+    `change`, where given, gets every state of the text as it is typed, and returns the same.
     """
 
     sign: str
@@ -27,7 +27,7 @@ class Question:
     change: Callable[[str], str] | None = None
     cancel: Callable[[], None] | None = None
     words: Sequence[str] = ()
-    """To be completed with the right arrow."""
+    """Words that the right arrow completes."""
     placeholder: str = ""
 
 
@@ -35,7 +35,7 @@ GIVE_UP: Final = ("escape", "ctrl+c")
 
 
 class Prompt(Horizontal):
-    """Lives as long as its question; then the focus goes back to where it was."""
+    """Input line that lives as long as its question; then the focus goes back to where it was."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; background: $background; color: $foreground; }
@@ -57,6 +57,7 @@ class Prompt(Horizontal):
         self._typed_ahead: list[events.Key] = []
 
     def compose(self) -> ComposeResult:
+        """Compose sign, input and error line."""
         words = self.question.words
         suggester = SuggestFromList(words, case_sensitive=False) if words else None
         yield Label(self.question.sign, id="sign", markup=False)
@@ -69,19 +70,20 @@ class Prompt(Horizontal):
         yield Label("", id="wrong", markup=False)
 
     def on_mount(self) -> None:
+        """Focus the input."""
         line = self.query_one(Input)
         line.cursor_blink = False  # a blinking cursor is a timer, and bytes to the terminal for ever
         line.focus()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Type the keys that were typed ahead, once the input has the focus."""
         if self._ready_at is None:
             self._ready_at = event.time
             for key in self._typed_ahead:
                 self._type(key)
 
-    def takes(self, key: events.Key) -> bool:
-        """Whether `key` was meant for this prompt and typed before it could listen, as over a slow line: then it has
-        it now."""
+    def accept(self, key: events.Key) -> bool:
+        """Take a key that was typed for this prompt before it had the focus, as over a slow line; False: it wasn't."""
         if self._left or (self._ready_at is not None and key.time > self._ready_at):
             return False
         if self._ready_at is None:
@@ -102,12 +104,14 @@ class Prompt(Horizontal):
             self.close()
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        """Hand the text to `change`."""
         event.stop()
         if self.question.change is not None and event.value != self._before:
             self._before = event.value
             self._say(self.question.change(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Hand the text to `submit`."""
         event.stop()
         self._submit(event.value)
 
@@ -119,13 +123,14 @@ class Prompt(Horizontal):
             self._leave()
 
     def on_key(self, event: events.Key) -> None:
+        """Close on escape."""
         if event.key in GIVE_UP:
             event.stop()
             event.prevent_default()
             self.close()
 
     def close(self) -> None:
-        """Without an answer."""
+        """Close without an answer."""
         if self.question.cancel is not None:
             self.question.cancel()
         self._leave()

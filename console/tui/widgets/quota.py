@@ -1,4 +1,4 @@
-"""How much of each limit is used: a bar with used, limit and unit; what is unknown has no bar."""
+"""Quota pane: a bar per limit with used, limit and unit; an unknown limit has no bar."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MIN_BAR, MAX_BAR = 6, 24
 FIGURES: Final = 12
 SOURCE: Final = 42
 SOURCE_FROM: Final = 78
-"""Cells from which on it is said who told a limit, and how long ago."""
+"""Cells from which on a limit's source and age are shown."""
 
 
 def mark(quota: Quota) -> tuple[str, str]:
-    """`!` from 80 %, `!!` from 95 %, `THR` past the limit or throttled; and the role."""
+    """Sign and role: `!` from 80 %, `!!` from 95 %, `THR` past the limit or throttled."""
     share = quota.used / quota.limit if quota.used is not None and quota.limit else 0.0
     if quota.backoff_s > 0 or share > 1:
         return "THR", "error"
@@ -31,7 +31,7 @@ def mark(quota: Quota) -> tuple[str, str]:
 
 
 def amount(number: float | None) -> str:
-    """At most five characters."""
+    """Format a number in at most five characters."""
     if number is None:
         return format.UNKNOWN
     if number < 10 and number != int(number):
@@ -40,17 +40,18 @@ def amount(number: float | None) -> str:
 
 
 def figures(quota: Quota) -> str:
-    """`534/1,000`, `46/50/s`."""
+    """Format used and limit: `534/1,000`, `46/50/s`."""
     unit = quota.unit if quota.unit.startswith("/") else ""
     return f"{amount(quota.used)}/{amount(quota.limit)}{unit}"
 
 
 class QuotaPane(TotalsPane):
-    """Framed, or one line of text when it has one line."""
+    """Quotas as framed rows, or as one line of text when it has one line."""
 
     heading = "quota"
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """A row per quota and the throttling below; or the fullest quotas in one line."""
         if self._totals is None:
             return [((f" quota {self.glyphs.unknown}", "muted"),)]
         quotas = self._totals.quotas
@@ -65,7 +66,7 @@ class QuotaPane(TotalsPane):
         return [*lines[: height - len(tail)], *tail]
 
     def _label(self, manager: str, quota: Quota) -> str:
-        """What it is comes first: names are cut at their ends."""
+        """Quota first, then manager: names are cut at their ends."""
         return clean(f"{quota.name} {manager}" if manager else quota.name)
 
     def _row(self, name: str, quota: Quota, room: int, width: int) -> Line:
@@ -75,12 +76,12 @@ class QuotaPane(TotalsPane):
         sign, role = mark(quota)
         share = f"{sign if sign != 'THR' else ''}{self._percent(quota)}"
         with_source = width >= SOURCE_FROM
-        told = figures(quota) + (f" {quota.unit}" if with_source and not quota.unit.startswith("/") else "")
+        amounts = figures(quota) + (f" {quota.unit}" if with_source and not quota.unit.startswith("/") else "")
         cells = min(MAX_BAR, max(MIN_BAR, width - room - FIGURES - 9 - (SOURCE if with_source else 0)))
         spans: list[Span] = [(label, "text")]
         spans += self._bar(quota, cells, role)
         spans += [(fit("THR" if sign == "THR" else share, 6, right=True), role if sign else "text")]
-        spans += [(fit(told, FIGURES + (8 if with_source else 0), right=True), "text")]
+        spans += [(fit(amounts, FIGURES + (8 if with_source else 0), right=True), "text")]
         if with_source:
             spans.append((f"  {self._source(quota)}", "muted"))
         return tuple(spans)
@@ -90,7 +91,7 @@ class QuotaPane(TotalsPane):
         return [(used, role), (free, "free")]
 
     def _without_bar(self, label: str, quota: Quota) -> Line:
-        """What is unknown has no bar: why it is takes its place."""
+        """Row of an unknown limit: the reason takes the bar's place."""
         note = clean(quota.note) or f"not told by {clean(quota.source)}"
         return (label, "text"), (figures(quota), "text"), (f"  {note}", "muted")
 

@@ -1,4 +1,4 @@
-"""Which way payloads went: jobs, shares, bytes, and how far they are from the limits of the cheap ways."""
+"""Routing pane: jobs, shares and bytes by payload route, and the headroom below the inline limit."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ COLUMNS: Final = (("route", 7), ("jobs", 8), ("share", 6), ("bytes", 7), ("p95",
 
 
 class RoutingPane(TotalsPane):
-    """Framed, or one line of text when it has one line."""
+    """Routes as a framed table, or as one line of text when it has one line."""
 
     heading = "payload routing"
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Table, stacked bar, headroom and S3 latencies; or shares in one line."""
         if self._totals is None:
             return [((f" routes {self.glyphs.unknown}", "muted"),)]
         if not self.framed:
@@ -66,7 +67,7 @@ class RoutingPane(TotalsPane):
         return ((" ", ""), *((shades[i % len(shades)] * n, _share_role(i)) for i, n in enumerate(lengths)))
 
     def _headroom(self, figures: Totals) -> list[Line]:
-        """How near the inline payloads come to what one SubmitJob can carry."""
+        """95th percentile of inline payloads against what one SubmitJob can carry."""
         if not figures.inline_limit:
             return []
         inline = [route for route in figures.routes if route.route.startswith("inline") and route.recent_jobs]

@@ -1,4 +1,4 @@
-"""How many jobs are in which state, how fast they get there, and how that went.
+"""State strip: number of jobs by state, the rate at which they enter it, and its trend.
 
 Four lines or more: a column per state (word, count, rate, trend), then a summary. Two lines: codes and counts, and the
 summary. One line: codes and counts. Counts are the engine's own; they are never made by counting rows.
@@ -14,18 +14,18 @@ from console import format
 from console.tui.drawing.charts import spark
 from console.tui.drawing.glyphs import LOOKS
 from console.tui.drawing.spans import EMPTY, Line, Span, fit, line_width, spread
-from console.tui.totals import Totals, totals
+from console.tui.totals import Totals, sum_managers
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import ENDED, JobState, Snapshot, Trends
 
 RARE: Final = (JobState.UNKNOWN, JobState.CANCELLED, JobState.PENDING, JobState.QUEUED)
-"""What a line without room leaves out while it is nothing."""
+"""States that a line without room leaves out while their count is 0."""
 DONE_TREND: Final = 16
 DONE: Final = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 class StateStrip(Pane):
-    """Give it 5 lines (4 without the summary) or, on small screens, 2."""
+    """Strip of 5 lines (4 without the summary) or, on small screens, 2."""
 
     FRAMED = False
 
@@ -42,12 +42,13 @@ class StateStrip(Pane):
         stuck: int | None = None,
         stale: bool = False,
     ) -> None:
-        """`stuck`: RUNNABLE jobs over the rule, None when nobody counted them."""
-        self._totals = totals(snapshot, manager) if snapshot else None
+        """Set the figures. `stuck`: RUNNABLE jobs over the rule, None when they weren't counted."""
+        self._totals = sum_managers(snapshot, manager) if snapshot else None
         self._trends, self._stuck, self.stale = trends, stuck, stale
         self.redraw()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Columns or codes, then the summary."""
         if height >= 4:
             return [*self._columns(width), self._summary(width)]
         return [self._one_line(width), self._summary(width)]
@@ -107,23 +108,23 @@ class StateStrip(Pane):
         return [(spark(values, cells - 1, self.glyphs), LOOKS[state].role if any(values) else "muted")]
 
     def _history(self, state: JobState) -> Sequence[int]:
-        """How many there were; of states that nothing leaves, how many came in each step."""
+        """Counts over time; of final states, the number that entered in each step."""
         values = self._trends.counts.get(state, ()) if self._trends else ()
         return [later - earlier for earlier, later in pairwise(values)] if state in ENDED else values
 
     # ---- the line of codes
 
     def _one_line(self, width: int) -> Line:
-        """The first way of saying it that fits; the last one is cut."""
+        """First variant that fits; the last one is cut."""
         line: Line = EMPTY
-        for count, states in self._ways():
+        for count, states in self._variants():
             for gap in ("  ", " "):
                 line = self._codes(count, states, gap)
                 if line_width(line) <= width:
                     return line
         return line
 
-    def _ways(self) -> list[tuple[Callable[[float | None], str], list[JobState]]]:
+    def _variants(self) -> list[tuple[Callable[[float | None], str], list[JobState]]]:
         every = list(LOOKS)
         some = [state for state in every if state not in RARE or self._number(state) != 0]
         few = [state for state in every if self._number(state) != 0]
@@ -132,10 +133,10 @@ class StateStrip(Pane):
     def _codes(self, count: Callable[[float | None], str], states: Iterable[JobState], gap: str) -> Line:
         spans: list[Span] = []
         for state in states:
-            look, number = LOOKS[state], self._number(state)
+            style, number = LOOKS[state], self._number(state)
             spans += [
                 (" " if not spans else gap, ""),
-                (look.code if self.glyphs.ascii else self.glyphs.of(state) + look.code, look.role),
+                (style.code if self.glyphs.ascii else self.glyphs.of(state) + style.code, style.role),
             ]
             spans.append((f" {count(number)}", "strong" if number else "muted"))
             if self._is_stuck(state):

@@ -1,4 +1,4 @@
-"""A framed pane of given lines, longer than the screen if need be: the sections of a job's page."""
+"""Framed pane of given lines, scrollable: the sections of a job's page."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from console.tui.widgets.pane import Pane
 
 
 class TextPane(Pane):
-    """Scrolls with `scroll_lines`; keeps its place while its lines are replaced by newer ones.
+    """Scrolls with `scroll_lines`; keeps its position while its lines are replaced by newer ones.
 
-    `AT_END`: shows the last lines until somebody scrolls.
+    `AT_END`: shows the last lines until the user scrolls.
     """
 
     ALLOW_SELECT = True
@@ -30,23 +30,29 @@ class TextPane(Pane):
     _moved = False
 
     def show(self, lines: Sequence[Line], *, title: str = "", status: Line = EMPTY, stale: bool = False) -> None:
+        """Set lines, title and status."""
         self._content, self._status, self.stale = lines, status, stale
         self._title = ((title, "title"),) if title else EMPTY
         self._to(self._top)
 
     def title(self) -> Line:
+        """The given title."""
         return self._title
 
     def status(self) -> Line:
+        """The given status."""
         return self._status
 
     def thumb(self, height: int) -> range:
+        """Scroll bar of the lines."""
         return thumb(self._top, height, len(self._content), height)
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Lines from the top one on."""
         return self._content[self._top : self._top + height]
 
     def scroll_lines(self, by: int) -> None:
+        """Scroll by lines."""
         self._moved = True
         self._to(self._top + by)
 
@@ -56,13 +62,16 @@ class TextPane(Pane):
         self.redraw()
 
     def on_resize(self) -> None:
+        """Keep the position inside the new size."""
         self._to(self._top)
         super().on_resize()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll up."""
         event.stop()
         self.scroll_lines(-WHEEL_LINES)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll down."""
         event.stop()
         self.scroll_lines(WHEEL_LINES)

@@ -1,4 +1,4 @@
-"""One job's way through the states: when it entered each, how long it stayed, and a bar to compare them by."""
+"""Timeline of one job: when it entered each state, how long it stayed, and a bar to compare them by."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ WORD: Final = 11
 BAR: Final = 32
 
 
-def timeline(record: JobRecord, now: float, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
-    """A line per transition; the last state of a living job lasts until `now`."""
+def timeline_lines(record: JobRecord, now: float, width: int, glyphs: Glyphs = UNICODE) -> list[Line]:
+    """Lines, one per transition; the last state of a living job lasts until `now`."""
     steps = record.transitions or (Transition(record.row.state, record.row.since),)
     ends = [step.at for step in steps[1:]] + [None if steps[-1].state in ENDED else now]
     stays = [None if end is None else max(0.0, end - step.at) for step, end in zip(steps, ends, strict=True)]
@@ -32,9 +32,9 @@ def timeline(record: JobRecord, now: float, width: int, glyphs: Glyphs = UNICODE
 def _line(
     step: Transition, stay: float | None, begun: float, longest: float, cells: int, living: bool, glyphs: Glyphs
 ) -> Line:
-    look = LOOKS[step.state]
+    style = LOOKS[step.state]
     spans: list[Span] = [(f" {format.clock(step.at)}  ", "muted")]
-    spans.append((fit(f"{glyphs.of(step.state)} {step.state.value}", WORD), look.role))
+    spans.append((fit(f"{glyphs.of(step.state)} {step.state.value}", WORD), style.role))
     spans.append((fit(f"+{format.span(begun)}", 9, right=True) + "  ", "muted"))
     if stay is None:
         spans.append((fit("end", 8) + " " * cells, "muted"))
@@ -42,14 +42,14 @@ def _line(
         length = 0 if longest <= 0 else max(1, round(stay / longest * cells))
         sign = glyphs.cursor if living else glyphs.bar_steps[-1]
         bar = glyphs.bar_steps[-1] * (length - 1) + sign if length and cells else ""
-        spans += [(fit(format.span(stay), 8), "text"), (fit(bar, cells), look.role)]
+        spans += [(fit(format.span(stay), 8), "text"), (fit(bar, cells), style.role)]
     if step.note:
         spans.append((f"  {clean(step.note)}", "text"))
     return tuple(spans)
 
 
 class Timeline(TextPane):
-    """The transitions of one record; the newest are seen when there is no room for all."""
+    """Pane of one record's transitions; the newest are shown when there is no room for all."""
 
     AT_END = True
 
@@ -57,15 +57,16 @@ class Timeline(TextPane):
     _now = 0.0
 
     def show_record(self, record: JobRecord | None, now: float, *, stale: bool = False) -> None:
-        """`now`: the engine's clock."""
+        """Set the record. `now`: the engine's clock."""
         self._record, self._now = record, now
         self.show(self._drawn(), title="timeline", stale=stale)
 
     def on_resize(self) -> None:
+        """Fit the bars to the new width."""
         self._content: Sequence[Line] = self._drawn()
         super().on_resize()
 
     def _drawn(self) -> Sequence[Line]:
         if self._record is None:
             return [EMPTY, ((" nothing is known of this job yet", "muted"),)]
-        return timeline(self._record, self._now, self.inner_width, self.glyphs)
+        return timeline_lines(self._record, self._now, self.inner_width, self.glyphs)

@@ -1,8 +1,9 @@
-"""The first line of every screen: where one is, whose engine it is, what one may do, and how fresh all of it is."""
+"""Top bar, the first line of every screen: breadcrumbs, manager, engine, access mode, and freshness of the data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from console import format
@@ -14,9 +15,21 @@ AMBER_S: Final = 3.0
 _OPEN_LINK: Final = {LinkState.LIVE: "ok", LinkState.CONNECTING: "warning"}
 
 
+class AccessMode(StrEnum):
+    """Permission of this console, as the bar shows it."""
+
+    READ_ONLY = "READ-ONLY"
+    READ_WRITE = "READ-WRITE"
+
+    @property
+    def short(self) -> str:
+        """Two letters for narrow screens."""
+        return "RW" if self is AccessMode.READ_WRITE else "RO"
+
+
 @dataclass(frozen=True, slots=True)
 class BarState:
-    """What the bar says. `age_s`: of the newest snapshot; `frozen_at` and `clock_at` are times of day."""
+    """Content of the bar. `age_s`: of the newest snapshot; `clock_at` is a time of day."""
 
     trail: tuple[str, ...] = ()
     where: str = ""
@@ -24,7 +37,7 @@ class BarState:
     engine: str = ""
     link: LinkView = LinkView(LinkState.CONNECTING, 0.0)  # noqa: RUF009 - frozen
     age_s: float | None = None
-    mode: str = "READ-ONLY"
+    mode: AccessMode = AccessMode.READ_ONLY
     note: str = ""
     clock_at: float = 0.0
 
@@ -38,10 +51,12 @@ class TopBar(Pane):
     state = BarState()
 
     def show(self, state: BarState) -> None:
+        """Set the content."""
         self.state = state
         self.redraw()
 
     def draw(self, width: int, height: int) -> list[Line]:
+        """The longest left part that fits, and the right part."""
         right = self._right(narrow=width < 100)
         for left in self._lefts():
             if line_width(left) + line_width(right) < width:
@@ -49,7 +64,7 @@ class TopBar(Pane):
         return [spread((), right, width)]
 
     def _lefts(self) -> list[list[Span]]:
-        """From the longest to the shortest."""
+        """Left parts from the longest to the shortest."""
         state, dot = self.state, f" {self.glyphs.dot} "
         head: list[Span] = [(" BATCH", "strong")]
         sign: Span = (" > " if self.glyphs.ascii else " › ", "muted")
@@ -69,9 +84,9 @@ class TopBar(Pane):
 
     def _right(self, narrow: bool) -> list[Span]:
         state = self.state
-        mode = {"READ-ONLY": "RO", "READ-WRITE": "RW"}.get(state.mode, state.mode) if narrow else state.mode
+        mode = state.mode.short if narrow else state.mode.value
         note: list[Span] = [(clean(state.note) + "  ", "warning")] if state.note else []
-        role = "strong" if state.mode == "READ-WRITE" else "muted"
+        role = "strong" if state.mode is AccessMode.READ_WRITE else "muted"
         return [*note, (mode + "  ", role), *self._link(narrow), (f"  {format.clock(state.clock_at)} ", "muted")]
 
     def _link(self, narrow: bool) -> list[Span]:

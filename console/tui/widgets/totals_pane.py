@@ -1,4 +1,4 @@
-"""A pane about the managers' totals: what it shows, how old that is, and whether it is stale."""
+"""Base of panes about the managers' totals: heading, age, staleness."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from console import format
 from console.tui.drawing.spans import EMPTY, Line
-from console.tui.totals import Totals, totals
+from console.tui.totals import Totals, sum_managers
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import Snapshot
 
 
 class TotalsPane(Pane):
-    """Subclasses draw `_totals`, which is None until anything was heard."""
+    """Pane whose subclasses draw `_totals`, which is None before the first snapshot."""
 
     heading: ClassVar[str]
     _totals: Totals | None = None
@@ -21,14 +21,17 @@ class TotalsPane(Pane):
     def show(
         self, snapshot: Snapshot | None, *, manager: str = "", age_s: float | None = None, stale: bool = False
     ) -> None:
-        self._totals = totals(snapshot, manager) if snapshot else None
+        """Set the figures of one manager, or of all when it is empty."""
+        self._totals = sum_managers(snapshot, manager) if snapshot else None
         self._age, self.stale = age_s, stale
         self.redraw()
 
     def title(self) -> Line:
+        """The heading."""
         return ((self.heading, "title"),)
 
     def status(self) -> Line:
+        """Age of the data, or STALE."""
         if self.stale:
             return (("STALE", "error"),)
         return EMPTY if self._age is None else ((format.age(self._age), "muted"),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from engine.telemetry.endpoints import Endpoint, claim_folder
 from engine.telemetry.schema.messages import CancelJobs
-from tests.console.cli.test_session import PROGRAM
+from tests.support.console.command_line import command_line
 from tests.support.console.terminal import Terminal
 from tests.support.engine.socket_places import short_folder
 from tests.support.engine.telemetry_samples import row, task_id
@@ -31,7 +30,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
 @contextmanager
 def cancelling(engine: StandIn, *words: str) -> Iterator[Terminal]:
-    with Terminal([sys.executable, "-P", "-c", PROGRAM, "cancel", *words]) as terminal:
+    with Terminal(command_line("cancel", *words)) as terminal:
         yield terminal
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ from engine.telemetry.schema.messages import (
     Refusal,
     RouteStats,
 )
-from tests.console.cli.test_main import modules_loaded_by
+from tests.support.console.command_line import command_line, modules_loaded_by
 from tests.support.engine.socket_places import short_folder
 from tests.support.engine.telemetry_samples import NOW, row, snapshot, task_id
 from tests.support.engine.telemetry_stand_in import StandIn
@@ -44,7 +43,6 @@ from tests.support.paths import README
 
 DEADLINE = 20.0
 COMMANDS = ("status", "jobs", "logs", "cancel", "drain", "keys")
-PROGRAM = "import sys; sys.argv[0] = 'scaler-batch'; from console.cli.main import main; main()"
 
 
 @dataclass
@@ -77,8 +75,7 @@ def engine() -> Iterator[StandIn]:
 def run(*words: str, engine: StandIn | None = None) -> Result:
     """The command's outcome; the engine takes its turns until then."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        command = [sys.executable, "-P", "-c", PROGRAM, *words]
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True)
+        child = subprocess.Popen(command_line(*words), stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True)
         deadline = time.monotonic() + DEADLINE
         while child.poll() is None and time.monotonic() < deadline:
             if engine is not None:
@@ -254,7 +251,7 @@ def test_drain_says_what_it_did(engine: StandIn) -> None:
 def test_keys_are_made_from_the_command_line(tmp_path: Path) -> None:
     folder, file = tmp_path / "keys", tmp_path / "anna.json"
     assert run("keys", "engine", "--out", str(folder)).code == 0
-    made = run("keys", "client", "anna", "--role", "view", "--engine", str(folder), "--out", str(file), "--json")
+    made = run("keys", "client", "anna", "--role", "view", "--engine-keys", str(folder), "--out", str(file), "--json")
     assert made.value["role"] == "view"
     assert file.stat().st_mode & 0o777 == 0o600
     again = run("keys", "engine", "--out", str(folder))
@@ -271,9 +268,10 @@ def test_an_engine_elsewhere_needs_keys() -> None:
 def test_whoever_closes_the_pipe_gets_no_traceback(engine: StandIn) -> None:
     engine.rows = {task_id(number): row(number) for number in range(4000)}
     read, write = os.pipe()
-    command = [sys.executable, "-P", "-c", PROGRAM, "jobs", "--limit", "4000"]
     with tempfile.TemporaryFile("w+") as err:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=write, stderr=err)
+        child = subprocess.Popen(
+            command_line("jobs", "--limit", "4000"), stdin=subprocess.DEVNULL, stdout=write, stderr=err
+        )
         os.close(write)
         os.close(read)
         while child.poll() is None:

@@ -33,7 +33,7 @@ Step = Callable[[ConsoleApp, Pilot[Quit]], None]
 
 @dataclass(slots=True)
 class Look:
-    """How a console is set up for a picture."""
+    """Setup of a console for a picture."""
 
     source: Source
     glyphs: Glyphs = UNICODE
@@ -70,7 +70,7 @@ def _with_link(state: LinkState, detail: str) -> DemoSource:
 
 
 def unanswered() -> DemoSource:
-    """Everything is heard, and nothing is answered."""
+    """Demo source that answers no request."""
     source = demo()
     source.take_answers = list  # type: ignore[method-assign]
     return source
@@ -135,5 +135,5 @@ async def settle(pilot: Pilot[Quit]) -> None:
     assert isinstance(app, ConsoleApp)
     await pilot.pause()
     for _ in range(BEATS):
-        app.seen.beat(app.state.source.poll() or True)
+        app.top_screen.beat(app.state.source.poll() or True)
         await pilot.pause()

@@ -62,5 +62,5 @@ async def running(
 async def beats(app: ConsoleApp, pilot: Pilot[Quit], count: int = 1) -> None:
     """So many beats, without waiting for the timer."""
     for _ in range(count):
-        app.seen.beat(app.state.source.poll() or True)
+        app.top_screen.beat(app.state.source.poll() or True)
         await pilot.pause()

@@ -27,7 +27,7 @@ class Way:
         self._under_way: deque[tuple[float, bytes]] = deque()
 
     def take(self) -> bool:
-        """What is there to read; False at its end."""
+        """Read what is there; False at its end."""
         data = b""
         with contextlib.suppress(OSError):  # EIO: the command has ended
             data = os.read(self.source, CHUNK)

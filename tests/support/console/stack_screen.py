@@ -25,7 +25,7 @@ async def on_screen(
     """Before anything was read."""
     async with running(source, provisioning=known) as (app, pilot):
         await pilot.press("R")
-        assert isinstance(app.seen, ResourcesScreen)
+        assert isinstance(app.top_screen, ResourcesScreen)
         yield app, pilot, known
 
 
@@ -49,8 +49,8 @@ async def in_time(true: Callable[[], object]) -> None:
 
 async def read(app: ConsoleApp, pilot: Pilot[Quit], known: Provisioning) -> ResourcesScreen:
     await until(app, pilot, lambda: not known.outdated and known.reading is None)
-    assert isinstance(app.seen, ResourcesScreen)
-    return app.seen
+    assert isinstance(app.top_screen, ResourcesScreen)
+    return app.top_screen
 
 
 def toasts(app: ConsoleApp) -> str:

@@ -71,7 +71,7 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
     def read(self, seconds: float) -> bytes:
-        """What comes within `seconds`: returns at the first bytes, empty when none came or the program ended."""
+        """Read for `seconds`: returns at the first bytes, empty when none came or the program ended."""
         if not select.select([self._fd], [], [], seconds)[0]:
             return b""
         try:

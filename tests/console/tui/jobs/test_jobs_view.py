@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from console.tui.jobs.job_order import REKEY_S
 from console.tui.jobs.jobs_view import JobsView
-from console.tui.totals import totals
+from console.tui.totals import sum_managers
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import GetJobPage, JobPage, JobRow, JobState
 from engine.telemetry.schema.query import SORTS, QueryError, sort_rows
@@ -36,7 +36,7 @@ def test_the_states_sum_is_the_total_and_the_number_of_unfiltered_rows(made: lis
     rows = [row(number, state, since=since) for number, (state, since) in enumerate(made)]
     view, replica = looking_at(rows)
     assert replica.snapshot is not None
-    assert totals(replica.snapshot).total == view.total == view.matching == len(rows)
+    assert sum_managers(replica.snapshot).total == view.total == view.matching == len(rows)
 
 
 @given(

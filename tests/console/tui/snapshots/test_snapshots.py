@@ -1,6 +1,6 @@
-"""Every screen as a picture that somebody looked at: normal, empty, loading, stale, lost; both sizes; every theme.
+"""Every screen as a reviewed picture: normal, empty, loading, stale, lost; both sizes; every theme.
 
-After a change that is meant: `pytest tests/console/snapshots --snapshot-update`, and look at the pictures that changed.
+After an intended change: `pytest tests/console/tui/snapshots --snapshot-update`, and review the pictures that changed.
 """
 
 from __future__ import annotations

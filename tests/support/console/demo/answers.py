@@ -1,4 +1,4 @@
-"""What the made-up engine answers: windows, records, logs, trends; a control request is told to have worked."""
+"""Answers of the made-up engine: windows, records, logs, trends; control requests always succeed."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class DemoFigures:
 
 
 def _story(counts: dict[JobState, int]) -> list[dict[JobState, int]]:
-    """How these counts may have come about: what ended grew, what lives went up and down."""
+    """A plausible history of these counts: what ended grew, what lives went up and down."""
     steps: list[dict[JobState, int]] = []
     for step in range(STEPS - 1):
         grown = (step / STEPS) ** 1.3

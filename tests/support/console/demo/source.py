@@ -46,7 +46,7 @@ WAY: Final = (
     JobState.SUCCEEDED,
 )
 STAYS: Final = 0.92
-"""How likely an ended job stays where it is when its turn comes: most of the list has ended."""
+"""Probability that an ended job stays as it is when its turn comes: most of the list has ended."""
 HISTORY_S: Final = 900.0
 
 
@@ -102,7 +102,7 @@ class DemoSource:
         self._waiting.clear()
 
     def take_answers(self) -> list[Callable[[], None]]:
-        """What was asked is answered, and can be told."""
+        """Answer the requests that wait; returns the deliveries."""
         waiting, self._waiting = self._waiting, []
         return [partial(on_answer, self._answers.answer(request, self.now)) for request, on_answer in waiting]
 

@@ -29,10 +29,10 @@ async def test_a_job_is_ended_by_its_own_button_only(keys: list[str], sent: int)
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
         await pilot.press("j", "K")
-        assert app.screen is not app.seen
+        assert app.screen is not app.top_screen
         await pilot.press(*keys)
         await pilot.pause()
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
         assert source.controlled == [CancelJobs((app.state.view.selected or "",))] * sent
 
 
@@ -44,7 +44,7 @@ async def test_a_click_does_what_the_button_says(button: str, sent: int) -> None
         await pilot.click(button)
         await pilot.pause()
         assert len(source.controlled) == sent
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
 
 
 async def test_above_ten_jobs_their_number_must_be_typed() -> None:
@@ -65,7 +65,7 @@ async def test_ended_jobs_are_not_ended_again() -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
         await pilot.press("slash", *"=OK", "enter", "j", "K")
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
         assert source.controlled == []
 
 
@@ -112,7 +112,7 @@ async def test_drain_concurrency_and_log_level_are_sent_as_they_were_said() -> N
         await pilot.press("colon", *"loglevel debug", "enter")
         await pilot.pause()
         assert source.controlled == [Drain("", "drain"), SetConcurrency("pricing-spot", 70), SetLogLevel("DEBUG")]
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
 
 
 async def test_an_export_is_what_the_table_lists(tmp_path: Path) -> None:

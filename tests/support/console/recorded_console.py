@@ -1,4 +1,4 @@
-"""A recording in the console: it plays, stops, jumps, and can change nothing."""
+"""A recording of the made-up engine, and the console on it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def record(path: Path) -> None:
     recorder = Recorder(path)
 
     def whole() -> FullState:
-        return FullState("demo", source.replica.seq, snapshot(source), tuple(source.rows.values()))
+        return FullState("demo", source.replica.seq, _snapshot(source), tuple(source.rows.values()))
 
     for _ in range(60 * MINUTES):
         clock.now += 1.0
         source.poll()
         source.replica.take_changed()
-        recorder.record(Tick("demo", source.replica.seq, snapshot(source), tuple(source.rows.values())), whole)
+        recorder.record(Tick("demo", source.replica.seq, _snapshot(source), tuple(source.rows.values())), whole)
     recorder.close()
 
 
-def snapshot(source: DemoSource) -> Snapshot:
+def _snapshot(source: DemoSource) -> Snapshot:
     assert source.replica.snapshot is not None
     return source.replica.snapshot
 
@@ -50,27 +50,3 @@ async def replaying(path: Path) -> AsyncIterator[tuple[ConsoleApp, Pilot[Quit]]]
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause()
             yield app, pilot
-
-
-async def test_a_recording_is_stopped_sped_up_and_jumped_in(tmp_path: Path) -> None:
-    record(tmp_path / "night")
-    clock = Clock()
-    source = ReplaySource(Recording(tmp_path / "night"), clock=clock)
-    app = ConsoleApp(ConsoleState(source, "night"), first=lambda state: ReplayDashboard(state, source))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("P", "greater_than_sign")
-        assert (source.playing, source.at) == (False, source.recording.start + 60)
-        await pilot.press("greater_than_sign", "less_than_sign", "right_curly_bracket", "P")
-        clock.now += 10
-        assert (source.playing, source.at) == (True, source.recording.start + 80)
-        app.seen.beat(source.poll())
-        await pilot.pause()
-        assert snapshot_time(source) == source.at
-        assert "x2" in app.seen.top_bar.text
-        assert app.seen.check_action("cancel", ()) is None
-    source.close()
-
-
-def snapshot_time(source: ReplaySource) -> float:
-    assert source.replica.snapshot is not None
-    return source.replica.snapshot.at

@@ -17,9 +17,9 @@ from console.tui.screens.why import WhyScreen
 from console.tui.state import Quit
 from engine.telemetry.client.source import LinkState
 from engine.telemetry.schema.messages import Answer, Diagnose, Diagnosed, JobState, Refusal, Request
-from tests.console.tui.app.test_replay import record, replaying
 from tests.support.console.demo.diagnosis import nothing_stuck, without_capacity
 from tests.support.console.frozen_console import first_of
+from tests.support.console.recorded_console import record, replaying
 from tests.support.console.running_app import WatchedSource, beats, running
 from tests.support.console.widget_app import Clock
 
@@ -53,8 +53,8 @@ async def later(app: ConsoleApp, pilot: Pilot[Quit], seconds: float = 1.0) -> No
 
 
 def why(app: ConsoleApp) -> WhyScreen:
-    assert isinstance(app.seen, WhyScreen)
-    return app.seen
+    assert isinstance(app.top_screen, WhyScreen)
+    return app.top_screen
 
 
 def copied(app: ConsoleApp, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -123,7 +123,7 @@ async def test_a_selected_job_is_asked_about_and_without_one_the_manager_that_wa
         await beats(app, pilot)
         assert source.asked[-1] == Diagnose("", "0a34")
         await pilot.press("escape", "escape")
-        assert app.seen is app.dashboard
+        assert app.top_screen is app.dashboard
 
 
 async def test_the_chosen_command_is_copied_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,17 +221,17 @@ async def test_a_job_is_named_in_the_trail() -> None:
         row = first_of(app.state.source, JobState.RUNNABLE)  # type: ignore[arg-type]
         app.open_why(row.task_id)
         await beats(app, pilot)
-        assert f"{row.function} {row.task_id[:8]}" in app.seen.top_bar.text
+        assert f"{row.function} {row.task_id[:8]}" in app.top_screen.top_bar.text
 
 
 async def test_a_recording_offers_no_diagnosis(tmp_path: Path) -> None:
     record(tmp_path / "night")
     async with replaying(tmp_path / "night") as (app, pilot):
         assert "recording holds no diagnosis" in go_to(app, "why")
-        assert "why" not in app.seen.key_bar.text
-        assert "Why the selected job waits" not in help_text(app.seen)
+        assert "why" not in app.top_screen.key_bar.text
+        assert "Why the selected job waits" not in help_text(app.top_screen)
         await pilot.press("w")
-        assert app.seen is app.dashboard
+        assert app.top_screen is app.dashboard
         told: list[Answer] = []
         app.state.source.ask(Diagnose(), told.append)
         app.state.source.poll()

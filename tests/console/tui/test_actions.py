@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from console.tui.actions import ACTIONS, BY_ID, ActionScope, in_scope
+from console.tui.actions import ACTIONS, BY_ID, ActionScope, actions_in
 from console.tui.app import ConsoleApp
 from console.tui.go_to import go_to, run_action
-from console.tui.keymap import checked, is_forbidden
+from console.tui.keymap import checked_keymap, is_forbidden
 from console.tui.preferences import Preferences
 from console.tui.screens.base import SMALLEST
 from console.tui.screens.help import help_text
@@ -30,13 +30,13 @@ STAYS = ("quit", "mouse", "palette", "help")
 
 
 async def close_everything(app: ConsoleApp) -> None:
-    while app.screen is not app.seen:
+    while app.screen is not app.top_screen:
         app.pop_screen()
 
 
 def test_no_key_means_two_things_in_one_place() -> None:
     for scope in ActionScope:
-        heard = in_scope(scope) + (() if scope is ActionScope.EVERYWHERE else in_scope(ActionScope.EVERYWHERE))
+        heard = actions_in(scope) + (() if scope is ActionScope.EVERYWHERE else actions_in(ActionScope.EVERYWHERE))
         keys = Counter(key for action in heard for key in action.keys)
         assert max(keys.values()) == 1, (scope, keys.most_common(3))
 
@@ -55,16 +55,16 @@ async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: Ac
     source = WatchedSource()
     async with running(source) as (app, pilot):
         await pilot.press("j", *filter(None, [PLACES[scope]]))
-        for action in (*in_scope(scope), *in_scope(ActionScope.EVERYWHERE)):
+        for action in (*actions_in(scope), *actions_in(ActionScope.EVERYWHERE)):
             if action.needs_write:
                 for key in action.keys:
                     await pilot.press(key)
                 assert run_action(app, action.id) != ""
-                await pilot.click(app.seen.key_bar, offset=(1, 0))
+                await pilot.click(app.top_screen.key_bar, offset=(1, 0))
                 await close_everything(app)
         assert go_to(app, "concurrency 5")
         assert go_to(app, "log_level DEBUG")
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
         assert source.controlled == []
 
 
@@ -72,7 +72,7 @@ async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: Ac
 async def test_every_key_of_a_place_does_something_harmless_or_asks(scope: ActionScope) -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
-        for action in (*in_scope(scope), *in_scope(ActionScope.EVERYWHERE)):
+        for action in (*actions_in(scope), *actions_in(ActionScope.EVERYWHERE)):
             app.home()
             await pilot.press("j", *filter(None, [PLACES[scope]]))
             if action.id not in STAYS and action.id != "export":
@@ -86,9 +86,9 @@ async def test_every_key_of_a_place_does_something_harmless_or_asks(scope: Actio
 async def test_help_lists_every_key_that_is_listened_to(scope: ActionScope) -> None:
     async with running(WatchedSource()) as (app, pilot):
         await pilot.press("j", *filter(None, [PLACES[scope]]))
-        text = " ".join(help_text(app.seen).split())
-        assert app.seen.scope is scope
-        for active in app.seen.active_bindings.values():
+        text = " ".join(help_text(app.top_screen).split())
+        assert app.top_screen.scope is scope
+        for active in app.top_screen.active_bindings.values():
             assert BY_ID[str(active.binding.id)].title in text
 
 
@@ -96,29 +96,29 @@ async def test_stale_takes_writes_away_and_live_gives_them_back() -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
         await pilot.press("j")
-        assert app.seen.check_action("cancel", ()) is True
+        assert app.top_screen.check_action("cancel", ()) is True
         for state in (LinkState.STALE, LinkState.LOST):
             source.lose(state)
             await beats(app, pilot)
-            assert app.seen.check_action("cancel", ()) is None
+            assert app.top_screen.check_action("cancel", ()) is None
             assert app.check_action("drain", ()) is None
-            assert state.value in app.seen.top_bar.text
+            assert state.value in app.top_screen.top_bar.text
             await pilot.press("K")
-            assert app.screen is app.seen
+            assert app.screen is app.top_screen
         source.heal()
         await beats(app, pilot)
-        assert app.seen.check_action("cancel", ()) is True
-        assert "LIVE" in app.seen.top_bar.text
+        assert app.top_screen.check_action("cancel", ()) is True
+        assert "LIVE" in app.top_screen.top_bar.text
 
 
 async def test_a_persons_keymap_holds() -> None:
     source = WatchedSource(may_control=True)
     async with running(source, preferences=Preferences(keymap={"cancel": "X"})) as (app, pilot):
         await pilot.press("j", "K")
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
         await pilot.press("X")
-        assert app.screen is not app.seen
-        assert "X cancel" in app.seen.key_bar.text
+        assert app.screen is not app.top_screen
+        assert "X cancel" in app.top_screen.key_bar.text
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ async def test_a_persons_keymap_holds() -> None:
 )
 def test_a_keymap_that_cannot_be_is_refused_with_a_reason(keymap: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        checked(keymap)
+        checked_keymap(keymap)
 
 
 async def test_any_sequence_of_sizes_leaves_the_same_choice() -> None:
@@ -160,7 +160,7 @@ async def test_every_pane_of_the_dashboard_has_room(size: tuple[int, int]) -> No
 
 async def test_a_terminal_that_is_too_small_says_both_sizes() -> None:
     async with running(WatchedSource(), (70, 20)) as (app, _):
-        said = str(app.seen.query_one("#too-small").render())
+        said = str(app.top_screen.query_one("#too-small").render())
         assert "70x20" in said
         assert "{}x{}".format(*SMALLEST) in said
 
@@ -168,12 +168,12 @@ async def test_a_terminal_that_is_too_small_says_both_sizes() -> None:
 async def test_the_palette_holds_commands_and_opens_at_once() -> None:
     async with running(WatchedSource()) as (app, pilot):
         await pilot.press("ctrl+p")
-        assert app.screen is not app.seen
+        assert app.screen is not app.top_screen
         await pilot.press(*"theme light", "enter")
         await pilot.pause(0.3)
         await pilot.press("enter")
         await pilot.pause(0.3)
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
         assert app.theme == "light"
 
 
@@ -182,7 +182,7 @@ async def test_back_undoes_one_thing_at_a_time_and_minus_goes_to_and_fro() -> No
         places = []
         for key in ("enter", "l", "escape", "minus", "minus", "escape"):
             await pilot.press(*(["j", key] if key == "enter" else [key]))
-            places.append(app.seen.scope.value)
+            places.append(app.top_screen.scope.value)
         assert places == ["job", "logs", "job", "logs", "job", "dashboard"]
         await pilot.press("escape", "escape")
         assert app.state.view.selected is None
@@ -194,7 +194,7 @@ async def test_a_filter_is_taken_while_it_is_typed_and_a_wrong_one_is_explained(
         assert app.state.view.filter == "=FAIL"
         await pilot.press(*"x")
         assert app.state.view.filter == "=FAIL"
-        assert "is no state" in str(app.seen.query_one("#wrong").render())
+        assert "is no state" in str(app.top_screen.query_one("#wrong").render())
         await pilot.press("escape")
         assert app.state.view.filter == ""
         await pilot.press("slash", *"price", "enter")
@@ -212,7 +212,7 @@ async def test_a_frozen_picture_stays_and_goes_on() -> None:
         source.tick(200)
         await beats(app, pilot, 2)
         assert app.dashboard.table.text == before
-        assert "FROZEN" in app.seen.top_bar.text
+        assert "FROZEN" in app.top_screen.top_bar.text
         await pilot.press("p")
         await beats(app, pilot)
         assert app.dashboard.table.text != before

@@ -110,7 +110,7 @@ async def test_a_stack_of_another_queue_is_not_taken_for_the_engines(stand: Stan
         assert "nothing provisioned: `scaler-batch plan`" in screen.table.text
         assert [call["name"] for call in stand.calls()] == ["show"]
         await pilot.press("P", "C", "B")
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
 
 
 async def test_what_fails_is_told_in_its_place_and_the_rest_is_shown(stand: Stand) -> None:
@@ -133,7 +133,7 @@ async def test_credentials_of_another_account_can_change_nothing(stand: Stand) -
     async with at_resources(stand) as (app, pilot, known):
         await read(app, pilot, known)
         await pilot.press("P")
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
         assert "999999999999" in toasts(app)
 
 
@@ -153,10 +153,10 @@ async def test_elsewhere_than_on_the_engines_machine_nothing_is_read_or_run() ->
     async with running(WatchedSource(may_control=True)) as (app, pilot):
         await pilot.press("colon", *"res", "enter", "P", "C", "B", "X", "d", "y", "r")
         await beats(app, pilot)
-        screen = app.seen
+        screen = app.top_screen
         assert isinstance(screen, ResourcesScreen)
         assert "engine's own machine" in screen.table.text
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
 
 
 async def test_the_difference_of_a_resource_is_told_field_by_field(stand: Stand) -> None:
@@ -170,7 +170,7 @@ async def test_the_difference_of_a_resource_is_told_field_by_field(stand: Stand)
         assert "- 256" in screen.diff.text
         assert "+ 512" in screen.diff.text
         await pilot.press("escape")
-        assert app.seen is screen
+        assert app.top_screen is screen
         assert not screen.has_class("-diff")
 
 
@@ -201,7 +201,7 @@ async def test_a_run_is_asked_for_goes_on_elsewhere_and_its_end_is_told(stand: S
         assert known.run is None
         await pilot.press("P", "y")
         await until(app, pilot, lambda: known.run is not None and len(known.run.steps) == 3)
-        assert "3 of 3 steps" in app.seen.run_pane.text  # type: ignore[attr-defined]
+        assert "3 of 3 steps" in app.top_screen.run_pane.text  # type: ignore[attr-defined]
         await pilot.press("C")
         assert "is under way" in toasts(app)
         await pilot.press("escape")
@@ -222,7 +222,7 @@ async def test_a_cleanup_needs_the_prefix_and_tells_what_remains(stand: Stand) -
         await read(app, pilot, known)
         await pilot.press("C", "y", "tab", "tab", "enter")
         assert known.run is None
-        assert app.screen is app.seen
+        assert app.screen is app.top_screen
         await pilot.press("C")
         words = str(app.screen.query_one("#words").render())
         assert " jobs that live are ended" in " ".join(words.split())
@@ -230,9 +230,9 @@ async def test_a_cleanup_needs_the_prefix_and_tells_what_remains(stand: Stand) -
         await until(app, pilot, lambda: known.run is not None and not known.run.running)
         assert known.run is not None
         assert known.run.outcome is RunOutcome.FAILED
-        assert isinstance(app.seen, ResourcesScreen)
-        assert "REMAINS S3 bucket" in app.seen.run_pane.text
-        assert "aws s3 rb" in app.seen.run_pane.text
+        assert isinstance(app.top_screen, ResourcesScreen)
+        assert "REMAINS S3 bucket" in app.top_screen.run_pane.text
+        assert "aws s3 rb" in app.top_screen.run_pane.text
         assert "1 resource remains" in toasts(app)
 
 
@@ -242,7 +242,7 @@ async def test_a_built_image_is_what_the_next_plan_asks_for(stand: Stand) -> Non
         await pilot.press("B", "y")
         await until(app, pilot, lambda: len(stand.calls("plan")) == 2)
         assert samples.NEW_IMAGE in stand.calls("plan")[-1]["words"]
-        assert "layer 6 of 9" in app.seen.run_pane.text  # type: ignore[attr-defined]
+        assert "layer 6 of 9" in app.top_screen.run_pane.text  # type: ignore[attr-defined]
         [call] = stand.calls("build-image")
         assert "--yes" not in call["words"]
 

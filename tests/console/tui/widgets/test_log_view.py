@@ -1,0 +1,84 @@
+"""Log view: harmless lines, following, names of jobs."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from console.tui.drawing.glyphs import ASCII, UNICODE, Glyphs
+from console.tui.widgets.log_view import LogView
+from tests.support.console.single_pane import OnePane, draw_pane
+from tests.support.console.widget_samples import page
+
+NASTY = [
+    "\x1b[31mred\x1b[0m",
+    "a\rb\r",
+    "x" * 1_000_000,
+    "漢字" * 200,
+    "e\u0301" * 300 + "\u0335" * 100,
+    "👩\u200d👩\u200d👧 family \U0001f1e9\U0001f1ea",
+    "\x1b]0;title\x07\x00\x08\x7f\u202e",
+    "",
+    "tab\there",
+]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (20, 6)])
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
+async def test_no_line_of_a_log_can_break_the_frame(size: tuple[int, int], wrap: bool, glyphs: Glyphs) -> None:
+    pane = LogView(glyphs=glyphs)
+    pane.wrap = wrap
+    pane.show(page(["of another job"], job=2), name_of=lambda task_id: f"\x1b[2J漢字 {task_id}")
+    lines = await draw_pane(pane, lambda: pane.show(page(NASTY, start=1)), *size)
+    assert {line[-1] for line in lines[1:-1]} <= {glyphs.frame[-1], glyphs.thumb}
+    assert all(char.isprintable() for line in lines for char in line)
+
+
+async def test_the_log_says_whether_it_follows_and_what_was_lost() -> None:
+    pane = LogView()
+    app = OnePane(pane)
+    async with app.run_test(size=(100, 10)):
+        pane.show(page(["INFO x"] * 50, dropped=3), subject="of price_leg")
+        lines = pane.text.splitlines()
+        assert "logs of price_leg · 1 stream" in lines[0]
+        assert "FOLLOW · 1.1s behind" in lines[0]
+        assert "43–50 of 50 · 3 dropped" in lines[-1]
+        pane.reader.scroll(-1)
+        pane.show(page(["INFO y"] * 312, start=50, dropped=3))
+        assert "312 new below (G)" in pane.text.splitlines()[0]
+
+
+async def test_the_last_line_is_seen_when_long_lines_are_wrapped() -> None:
+    pane = LogView()
+    pane.wrap = True
+    lines = await draw_pane(pane, lambda: pane.show(page(["word " * 100] * 5 + ["the end"])), 60, 10)
+    assert "the end" in lines[-2]
+
+
+async def test_lines_say_whose_they_are_only_when_there_are_several_jobs() -> None:
+    pane = LogView()
+    app = OnePane(pane)
+    async with app.run_test(size=(100, 10)):
+        pane.show(page(["INFO x"]), name_of=lambda task_id: f"job{int(task_id, 16)}")
+        assert "job1" not in pane.text
+        pane.show(page(["INFO y"], start=1, job=2))
+        assert ["job1" in pane.text, "job2" in pane.text] == [True, True]
+
+
+async def test_an_empty_log_says_why() -> None:
+    pane = LogView()
+    empty = msgspec.structs.replace(page([]), status="waiting: the job has not started")
+    lines = await draw_pane(pane, lambda: pane.show(empty), 60, 10)
+    assert "waiting: the job has not started" in lines[2]
+
+
+async def test_selected_text_comes_without_the_frame() -> None:
+    pane = LogView()
+    app = OnePane(pane)
+    async with app.run_test(size=(60, 10)):
+        pane.clock = False
+        pane.show(page(["INFO first", "INFO second"]))
+        app.screen.text_select_all()
+        selected = app.screen.get_selected_text() or ""
+        assert [line.split()[-1] for line in selected.splitlines()[1:3]] == ["first", "second"]

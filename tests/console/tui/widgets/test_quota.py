@@ -1,0 +1,61 @@
+"""Quota pane: bars, unknown limits, sources and throttling."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from console.tui.widgets.quota import QuotaPane
+from engine.telemetry.schema.messages import (
+    Quota,
+)
+from tests.support.console.single_pane import draw_pane, manager_view, snapshot_of
+from tests.support.console.widget_samples import NOW
+
+
+def quota(used: float | None, limit: float | None, **fields: object) -> Quota:
+    return msgspec.structs.replace(Quota("slots", used, limit, "slots", "engine", NOW - 12), **fields)
+
+
+@pytest.mark.parametrize(
+    ("found", "sign"),
+    [
+        (quota(50, 100), " 50%"),
+        (quota(80, 100), "!80%"),
+        (quota(96, 100), "!!96%"),
+        (quota(101, 100), "THR"),
+        (quota(1, 100, backoff_s=0.8), "THR"),
+    ],
+)
+async def test_a_bar_says_how_near_its_limit_is(found: Quota, sign: str) -> None:
+    pane = QuotaPane()
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(found,)))), 44, 6)
+    assert sign in lines[1]
+
+
+async def test_an_unknown_limit_has_no_bar_but_the_reason() -> None:
+    pane = QuotaPane()
+    found = quota(534, None, note="needs servicequotas:GetServiceQuota")
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(found,)))), 70, 6)
+    assert "534/–  needs servicequotas:GetServiceQuota" in lines[1]
+    assert not set("█░") & set(lines[1])
+
+
+async def test_a_wide_quota_says_who_told_it_and_when() -> None:
+    pane = QuotaPane()
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(quota(1, 10),)))), 120, 6)
+    assert "1/10 slots  engine, 12s ago" in lines[1]
+
+
+async def test_throttles_are_told_with_the_time_that_they_cost() -> None:
+    pane = QuotaPane()
+    found = quota(1, 10, throttles=14, backoff_s=0.8)
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(found,)))), 44, 6)
+    assert "throttled 14 times · backing off 0.8s" in lines[2]
+
+
+async def test_one_line_of_quotas_has_the_fullest_first() -> None:
+    pane = QuotaPane()
+    found = (quota(1, 10), quota(9, 10, name="SubmitJob"), quota(None, None, name="EC2"))
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=found))), 80, 1)
+    assert lines[0].rstrip() == " quota SubmitJob !90% 9/10 · slots 10% · EC2 –"
