@@ -9,14 +9,15 @@ from rich.console import Console
 
 from provisioner.commands.printing import print_remains, summary
 from provisioner.commands.progress_table import ProgressTable
-from provisioner.plan.executor import Progress, StepState
-from provisioner.plan.model import Change, Plan, PlanAction
+from provisioner.kinds import PlanAction, ResourceKind, StepState
+from provisioner.plan.executor import Progress
+from provisioner.plan.model import Change, Plan
 
 LONG_NAME = "a-rather-long-prefix-of-a-team-compute"
 
 
 def plan_of(*actions: PlanAction) -> Plan:
-    return Plan(tuple(Change(action, "compute environment", LONG_NAME) for action in actions))
+    return Plan(tuple(Change(action, ResourceKind.COMPUTE_ENVIRONMENT, LONG_NAME) for action in actions))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_narrow_terminal_gets_a_line_a_resource() -> None:
     out = Console(file=io.StringIO(), width=80)
     plan = plan_of(PlanAction.CREATE)
     table = ProgressTable(plan, out, clock=lambda: 0.0)
-    table.heard(Progress(plan.changes[0], StepState.RUNNING, f"wait until {LONG_NAME} is VALID, however long"))
+    table.update(Progress(plan.changes[0], StepState.RUNNING, f"wait until {LONG_NAME} is VALID, however long"))
     with out.capture() as shown:
         out.print(table._table())
     assert shown.get().startswith(f"▸  create compute environment {LONG_NAME}  0 s  wait")

@@ -51,7 +51,7 @@ def test_requirements_and_packages_are_in_the_image_and_no_login_is_left(
 ) -> None:
     pins = tmp_path / "pins.txt"
     pins.write_text("six==1.17.0\n")
-    request = ImageRequest(requirements=pins, packages=(write_project(tmp_path / "mine"),), engine="docker")
+    request = ImageRequest(requirements=pins, packages=(write_project(tmp_path / "mine"),), builder="docker")
     events: list[Event] = []
 
     built = make(request, clients, events)

@@ -11,8 +11,9 @@ import pytest
 from engine.errors import ConfigError
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError, StepFailed
+from provisioner.kinds import PlanAction
 from provisioner.plan.executor import PlanExecutor, provision
-from provisioner.plan.model import Change, Plan, PlanAction
+from provisioner.plan.model import Change, Plan
 from provisioner.plan.planner import Claims
 from provisioner.resources.bucket import EXPIRY_RULE
 from provisioner.stack.spec import ProvisionSpec

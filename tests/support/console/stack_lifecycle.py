@@ -9,7 +9,8 @@ import msgspec
 
 from console.tui.stack.model import Part, Provisioning
 from console.tui.stack.run import Run, RunOutcome
-from console.tui.stack.schema import DoneEvent, LiveReport, PlanReport, StackEntry, read_event, read_plan
+from console.tui.stack.schema import read_event
+from provisioner.json_schema import DoneEvent, LiveReport, PlanReport, StackEntry
 from tests.support.console import stack_samples as samples
 from tests.support.console.demo.source import STARTED_AT
 
@@ -76,7 +77,7 @@ def remaining() -> Still:
 
 
 def _plan(told: dict[str, Any]) -> PlanReport:
-    return read_plan(msgspec.json.encode(told))
+    return msgspec.convert(told, PlanReport)
 
 
 def _run(name: str, events: Sequence[dict[str, Any]]) -> Run:
@@ -84,7 +85,7 @@ def _run(name: str, events: Sequence[dict[str, Any]]) -> Run:
     times = iter(STARTED_AT - 2 - 1.5 * (len(events) - number) for number in range(len(events) + 2))
     run = Run(name, (), {}, lambda: next(times), lambda: None)
     for event in events:
-        run.take(read_event(msgspec.json.encode(event)))
+        run.record(read_event(msgspec.json.encode(event)))
     return run
 
 

@@ -10,9 +10,10 @@ import boto3
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed
+from provisioner.kinds import PlanAction, StepState
 from provisioner.plan.cleanup import Remains, Removal, StackCleaner, candidates
 from provisioner.plan.executor import PlanExecutor
-from provisioner.plan.model import Change, Plan, PlanAction
+from provisioner.plan.model import Change, Plan
 from provisioner.plan.planner import NO_CLAIMS, Claims, plan_provision, stack_of
 from provisioner.plan.remote import RemoteState
 from provisioner.plan.waiting import WaitPolicy
@@ -90,11 +91,11 @@ def clean(
     spec: ProvisionSpec, clients: Clients, *, claims: Claims = NO_CLAIMS, keep_data: bool = False
 ) -> tuple[list[Removal], list[Remains]]:
     """The outcomes, without the steps on the way, and what remains."""
-    heard: list[Removal] = []
+    reported: list[Removal] = []
     stack = stack_for(spec, clients)
-    cleaner = StackCleaner(stack, clients, heard.append, claims=claims, keep_data=keep_data, pacing=PROMPT)
+    cleaner = StackCleaner(stack, clients, reported.append, claims=claims, keep_data=keep_data, wait_policy=PROMPT)
     remains = cleaner.run(candidates(stack, RemoteState(clients), claims))
-    return [removal for removal in heard if removal.outcome is not None], remains
+    return [removal for removal in reported if removal.state is not StepState.RUNNING], remains
 
 
 def account(clients: Clients) -> list[str]:
