@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from textual.app import App
 
 from console.tui.clipboard import copy
 from console.tui.drawing.spans import clean
@@ -18,13 +20,12 @@ from console.tui.screens.confirm_stack import (
 from console.tui.screens.dialog import Dialog
 from console.tui.stack.aws_commands import describe_command
 from console.tui.stack.model import Provisioning
+from console.tui.stack.process import StackCommand
 from console.tui.stack.run import Run, RunOutcome
 from console.tui.widgets.resource_table import ResourceTable
 
 if TYPE_CHECKING:
     from textual.worker import WorkType
-
-    from console.tui.app import ConsoleApp
 
 ELSEWHERE: Final = "resources are read and changed on the engine's own machine only: open a console there"
 
@@ -60,17 +61,17 @@ class StackActions(ConsoleScreen):
 
     def action_provision(self) -> None:
         """Provision the stack as it was asked for, on the image that was built last."""
-        self._run("provision")
+        self._run(StackCommand.PROVISION)
 
     def action_cleanup(self) -> None:
         """Delete the stack."""
-        self._run("cleanup")
+        self._run(StackCommand.CLEANUP)
 
     def action_build_image(self) -> None:
         """Build and push the image of the stack's jobs."""
-        self._run("build-image")
+        self._run(StackCommand.BUILD_IMAGE)
 
-    def _run(self, name: str) -> None:
+    def _run(self, name: StackCommand) -> None:
         """Confirms first, and begins the run; says why when it can't begin."""
         model = self.provisioning
         if model is None or (why := model.why_not(name)):
@@ -84,12 +85,12 @@ class StackActions(ConsoleScreen):
 
         self.app.push_screen(self._question(name, model), go_on)
 
-    def _question(self, name: str, model: Provisioning) -> Dialog[bool]:
+    def _question(self, name: StackCommand, model: Provisioning) -> Dialog[bool]:
         entry = model.entry
         assert entry is not None
-        if name == "provision" and model.provision is not None:
+        if name is StackCommand.PROVISION and model.provision is not None:
             return confirm_provision(entry, model.provision, model.image)
-        if name == "cleanup" and model.cleanup is not None:
+        if name is StackCommand.CLEANUP and model.cleanup is not None:
             return confirm_cleanup(entry, model.cleanup, living_jobs(self.state.managers, entry))
         return confirm_build(entry)
 
@@ -109,7 +110,7 @@ class StackActions(ConsoleScreen):
         self.app.push_screen(confirm_stop(run), go_on)
 
 
-async def _carry_out(app: ConsoleApp, model: Provisioning, run: Run) -> None:
+async def _carry_out(app: App[Any], model: Provisioning, run: Run) -> None:
     """Carries out the run and notifies of its end, on whatever screen."""
     await model.carry_out(run)
     text = f"{run.name} {run.outcome.value}" + (f": {clean(run.error)}" if run.error else "")

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from console.tui.stack.process import (
     PROGRAM,
+    StackCommand,
     command_output,
     image_arguments,
     location_at,
@@ -72,13 +73,13 @@ class Provisioning:
         """True while a command is changing the stack."""
         return self.run is not None and self.run.running
 
-    def why_not(self, name: str) -> str:
+    def why_not(self, name: StackCommand) -> str:
         """Reason why a run of `name` can't begin now: nothing is done whose plan isn't known. Empty when it can."""
         if self.run is not None and self.run.running:
             return f"{self.run.name} is under way: X stops it"
         if self.reading is not None or self.outdated:
             return "what there is, is being read: a moment"
-        part = Part.CLEANUP if name == "cleanup" else Part.PROVISION
+        part = Part.CLEANUP if name is StackCommand.CLEANUP else Part.PROVISION
         if why := self.errors.get(Part.SAVED) or self.errors.get(part):
             return f"nobody knows {part.value}: {why}"
         return self._foreign() if self.entry is not None else NOTHING
@@ -152,13 +153,13 @@ class Provisioning:
 
     # ---- running
 
-    def begin(self, name: str) -> Run:
+    def begin(self, name: StackCommand) -> Run:
         """Run of `provision`, `cleanup` or `build-image` on the stack that was read; `carry_out` starts it."""
         assert self.entry is not None
         arguments = {
-            "provision": ("--yes", *spec_arguments(self.entry, self.image)),
-            "cleanup": ("--yes", *stack_arguments(self.entry)),
-            "build-image": image_arguments(self.entry),
+            StackCommand.PROVISION: ("--yes", *spec_arguments(self.entry, self.image)),
+            StackCommand.CLEANUP: ("--yes", *stack_arguments(self.entry)),
+            StackCommand.BUILD_IMAGE: image_arguments(self.entry),
         }
         command = (*self._program, name, JSON, *arguments[name], *self._location.arguments(name))
         self.run = Run(name, command, self._location.environ, self._clock, self._changed)

@@ -12,6 +12,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from console.local.stack import LocalStack, find_local_stack
@@ -21,8 +22,19 @@ from engine.errors import EngineError
 from provisioner.json_schema import StackEntry
 
 PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
-WRITING: Final = frozenset({"provision", "cleanup"})
+
+
+class StackCommand(StrEnum):
+    """Command of `scaler-batch` that changes a stack."""
+
+    PROVISION = "provision"
+    CLEANUP = "cleanup"
+    BUILD_IMAGE = "build-image"
+
+
+WRITING: Final = frozenset({StackCommand.PROVISION, StackCommand.CLEANUP})
 """Commands that change the files that keep what was provisioned."""
+
 LONGEST_LINE: Final = 1 << 20
 """Bytes of a line; a longer one is left out. The longest there is holds a whole plan."""
 LONGEST_OUTPUT: Final = 4 << 20
@@ -77,7 +89,7 @@ class StackLocation:
 
     def arguments(self, command: str) -> tuple[str, ...]:
         """Arguments that name the files that `command` reads and writes."""
-        if self.stack is None or command == "build-image":
+        if self.stack is None or command == StackCommand.BUILD_IMAGE:
             return ()
         config = ("--config", str(self.stack.config))
         return (*config, "--env-file", str(self.stack.env_file)) if command in WRITING else config

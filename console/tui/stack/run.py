@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from console.processes.children import signal_group, start_child
-from console.tui.stack.process import end_gently, end_now, last_line, lines
+from console.tui.stack.process import StackCommand, end_gently, end_now, last_line, lines
 from console.tui.stack.schema import read_event
 from engine.errors import EngineError
 from provisioner.json_schema import DoneEvent, FailedEvent, LineEvent, PlanEvent, PlanReport, RunEvent, StepEvent
@@ -58,7 +58,7 @@ class Run:
 
     def __init__(
         self,
-        name: str,
+        name: StackCommand,
         command: Sequence[str],
         environ: Mapping[str, str],
         clock: Callable[[], float],

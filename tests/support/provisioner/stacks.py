@@ -10,7 +10,7 @@ import boto3
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed
-from provisioner.kinds import PlanAction, StepState
+from provisioner.kinds import PlanAction, ResourceKind, StepState
 from provisioner.plan.cleanup import Remains, Removal, StackCleaner, candidates
 from provisioner.plan.executor import PlanExecutor
 from provisioner.plan.model import Change, Plan
@@ -78,9 +78,24 @@ def changes(plan: Plan) -> list[str]:
     return [str(change) for change in plan.changes if change.action is not PlanAction.KEEP]
 
 
-def change_of(plan: Plan, kind: str) -> Change:
+def change_of(plan: Plan, kind: ResourceKind) -> Change:
     (found,) = (change for change in plan.changes if change.kind == kind and change.action is not PlanAction.KEEP)
     return found
+
+
+def newest_definition(clients: Clients) -> Document:
+    """Newest revision of the default stack's job definition."""
+    words = {"jobDefinitionName": "scaler-batch-job"}
+    listed = clients.listing("batch", "describe_job_definitions", "jobDefinitions", words)
+    return max(listed, key=lambda found: int(found["revision"]))
+
+
+def compute_resources(clients: Clients, name: str = "scaler-batch-compute") -> Document:
+    """computeResources of a compute environment."""
+    words = {"computeEnvironments": [name]}
+    (found,) = clients.call("batch", "describe_compute_environments", words)["computeEnvironments"]
+    resources: Document = found["computeResources"]
+    return resources
 
 
 def apply(spec: ProvisionSpec, clients: Clients, claims: Claims = NO_CLAIMS) -> None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import boto3
 import pytest
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, StepFailed
 from provisioner.kinds import PlanAction, ResourceKind
-from provisioner.plan.executor import PlanExecutor
+from provisioner.plan.executor import PlanExecutor, provision
 from provisioner.plan.model import ApiCall, Change, Instruction, Plan, StackOutput, Variable, WaitUntil
 from provisioner.plan.waiting import WaitPolicy
-from tests.provisioner.conftest import REGION
+from provisioner.stack.spec import ProvisionSpec
+from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.stacks import Refusing
+
+SPEC = ProvisionSpec(image="worker:1")
+BUCKET = f"scaler-batch-{ACCOUNT}-{REGION}"
 
 
 class Scripted(Clients):
@@ -160,3 +166,31 @@ def test_what_a_call_answered_goes_into_later_ones_at_any_depth() -> None:
     made = call("create_job_queue", output=StackOutput("id", ("id",)))
     run(clients, Time(), made, call("update_job_queue", parameters={"order": [{"environment": Variable("id")}]}))
     assert clients.made[1][1] == {"order": [{"environment": "7"}]}
+
+
+# ---- on an account
+
+
+def test_the_result_names_what_the_env_file_needs(clients: Clients) -> None:
+    made = provision(SPEC, clients)
+    assert (made.region, made.bucket) == (REGION, BUCKET)
+    assert (made.job_queue, made.job_definition) == ("scaler-batch-queue", "scaler-batch-job")
+
+
+@pytest.fixture
+def refusing(account_url: str, session: boto3.Session) -> Refusing:
+    return Refusing(account_url, session)
+
+
+def test_a_step_that_aws_refuses_is_named_with_aws_own_words(refusing: Refusing) -> None:
+    refusing.refused = "create_job_queue"
+    with pytest.raises(StepFailed) as caught:
+        provision(SPEC, refusing)
+    assert str(caught.value).startswith("Could not create job queue scaler-batch-queue: AWS refused ")
+    assert "AccessDenied: not allowed." in str(caught.value)
+
+
+def test_a_read_that_aws_refuses_is_not_taken_for_missing(refusing: Refusing) -> None:
+    refusing.refused = "get_role"
+    with pytest.raises(CallFailed, match="AccessDenied"):
+        provision(SPEC, refusing)

@@ -1,4 +1,4 @@
-"""build-image with a real engine and a registry that asks for its password: the users' own code is in the image."""
+"""build-image with a real builder and a registry that asks for its password: the users' own code is in the image."""
 
 from __future__ import annotations
 
