@@ -80,13 +80,13 @@ def test_programs_read_lines_of_json_that_end_with_the_image(build_image: BuildI
     pins = tmp_path / "pins.txt"
     pins.write_text("numpy\n")
     done = build_image("--json", "--requirements", str(pins), "--package", str(write_project(tmp_path / "mine")))
-    told = documents(done)
-    steps = [(each["name"], each["state"]) for each in told if each["event"] == "step"]
+    events = documents(done)
+    steps = [(each["name"], each["state"]) for each in events if each["event"] == "step"]
     assert steps == [(name, state) for name in ("build", "check", "push") for state in ("running", "done")]
-    assert {"event": "line", "text": "build works"} in told
-    assert told[-1]["event"] == "done"
-    assert told[-1]["image"].startswith(f"{URI}@sha256:")
-    assert (told[-1]["built"], told[-1]["tag"].startswith(f"py{OWN_PYTHON}-amd64-")) == (True, True)
+    assert {"event": "line", "text": "build works"} in events
+    assert events[-1]["event"] == "done"
+    assert events[-1]["image"].startswith(f"{URI}@sha256:")
+    assert (events[-1]["built"], events[-1]["tag"].startswith(f"py{OWN_PYTHON}-amd64-")) == (True, True)
     assert {"requirements-user.txt", "wheels.txt"} < set(build_image.builders.call("build")["context"])
 
 

@@ -96,8 +96,8 @@ def test_an_entry_has_all_its_keys_wherever_it_is_told() -> None:
     live = json.loads(as_line(LiveReport(ENTRY, 1.5, resource_reports([resource]))))
     assert list(live) == ["entry", "read_at", "resources"]
     assert list(live["entry"]) == ENTRY_KEYS
-    told = {**QUEUE, "arn": "arn", "state": "VALID", "drift": [], "detail": "order", "error": ""}
-    assert list(live["resources"][0].items()) == list(told.items())
+    expected = {**QUEUE, "arn": "arn", "state": "VALID", "drift": [], "detail": "order", "error": ""}
+    assert list(live["resources"][0].items()) == list(expected.items())
     done = json.loads(as_line(DoneEvent(provisioned=ENTRY)))
     assert list(done) == ["event", "provisioned"]
     assert list(done["provisioned"]) == ENTRY_KEYS

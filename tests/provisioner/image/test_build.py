@@ -97,8 +97,8 @@ def test_without_a_builder_nothing_is_made(make: Making, monkeypatch: pytest.Mon
 def test_the_build_gets_python_base_image_and_platform(make: Making) -> None:
     make.builders.set(python="3.12")
     make(ImageRequest(python="3.12", base_image="team/base:1", platform="linux/arm64"))
-    asked = make.builders.call("build")["arguments"]
-    assert asked[:6] == [
+    arguments = make.builders.call("build")["arguments"]
+    assert arguments[:6] == [
         *("--platform", "linux/arm64"),
         *("--build-arg", "PYTHON_VERSION=3.12"),
         *("--build-arg", "BASE_IMAGE=team/base:1"),
@@ -172,15 +172,15 @@ def test_the_registrys_password_is_seen_by_the_login_alone(
     make: Making, fails: dict[str, object], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     make.builders.set(fails=fails)
-    told = ""
+    message = ""
     try:
         make()
     except ProvisionError as error:
-        told = str(error)
+        message = str(error)
     calls = make.builders.calls
     assert TOKEN in next(call.pop("input") for call in calls if call["command"] == "login")
-    heard = [json.dumps(calls), repr(make.events), told, caplog.text, *capfd.readouterr()]
-    assert [TOKEN in text for text in heard] == [False] * len(heard)
+    outputs = [json.dumps(calls), repr(make.events), message, caplog.text, *capfd.readouterr()]
+    assert [TOKEN in text for text in outputs] == [False] * len(outputs)
     assert not Path(make.builders.call("login")["environment"]["DOCKER_CONFIG"]).exists()
 
 

@@ -61,7 +61,9 @@ def test_requirements_and_packages_are_in_the_image_and_no_login_is_left(
     repository, _, digest = built.image.partition("@")
     pushed = container_engine.docker("images", "--digests", "--format", "{{.Digest}}", repository)
     assert digest in pushed
-    told = container_engine.docker("run", *HARDENED, "--entrypoint", "python", f"{repository}:{built.tag}", "-c", FACTS)
-    assert json.loads(told) == [42, "1.17.0", 65534]
+    output = container_engine.docker(
+        "run", *HARDENED, "--entrypoint", "python", f"{repository}:{built.tag}", "-c", FACTS
+    )
+    assert json.loads(output) == [42, "1.17.0", 65534]
     assert not (container_engine.folder / "config.json").exists()
     assert make(request, clients, events) == BuiltImage(built.image, built.tag, built=False)

@@ -77,8 +77,8 @@ def remaining() -> Still:
     return known
 
 
-def _plan(told: dict[str, Any]) -> PlanReport:
-    return msgspec.convert(told, PlanReport)
+def _plan(report: dict[str, Any]) -> PlanReport:
+    return msgspec.convert(report, PlanReport)
 
 
 def _run(name: StackCommand, events: Sequence[dict[str, Any]]) -> Run:
