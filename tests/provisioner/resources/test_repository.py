@@ -18,7 +18,7 @@ from tests.support.provisioner.stacks import (
 SPEC = ProvisionSpec(image="123456789012.dkr.ecr.us-east-1.amazonaws.com/worker:1", memory=4000)
 
 
-BUILT = dataclasses.replace(SPEC, image=None)
+BUILT = dataclasses.replace(SPEC, image=f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/scaler-batch-worker:built")
 
 
 def test_it_is_desired_when_the_image_comes_from_it() -> None:
