@@ -1,6 +1,6 @@
-"""The provisioner's commands: `python -m provisioner`, and the same under `scaler-batch`.
+"""Commands of the provisioner: `python -m provisioner`, and the same under `scaler-batch`.
 
-Errors leave as `EngineError`s; whoever runs the application prints them and exits with their code.
+Errors leave as `EngineError`s; the program that runs the application prints them and exits with their code.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ for command in (plan, provision, show, cleanup, build_image, doctor, export):
 
 
 def main() -> None:
-    """`python -m provisioner`: exit codes 0 done, 1 failed, 2 wrong usage."""
+    """Run `python -m provisioner`: exit codes 0 done, 1 failed, 2 wrong usage."""
     try:
         app(prog_name="python -m provisioner")
     except EngineError as error:

@@ -1,6 +1,6 @@
-"""The one door to AWS: every call of the provisioner goes through `Clients`.
+"""Clients of AWS: every call of the provisioner goes through `Clients`.
 
-boto3 is loaded by the first call: whoever asks a command for `--help` shouldn't wait for it.
+boto3 is loaded by the first call, so that a command's `--help` needn't wait for it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ class Clients:
         self._clients: dict[str, Any] = {}
 
     def call(self, service: str, operation: str, parameters: Mapping[str, object]) -> Document:
-        """One call by boto3's method name. Raises `CallFailed` when AWS refuses, `ProvisionError` before that."""
+        """Response of one call by boto3's method name.
+
+        Raises `CallFailed` when AWS refuses, `ProvisionError` before that.
+        """
         with _explained(service, operation):
             response: Document = getattr(self._client(service), operation)(**parameters)
         return response
 
     def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
-        """All entries under `key`, over all pages. Raises as `call` does."""
+        """Entries under `key` of a paged call, over all its pages. Raises as `call` does."""
         with _explained(service, operation):
             pages = self._client(service).get_paginator(operation).paginate(**parameters)
             return [entry for page in pages for entry in page.get(key, [])]
@@ -53,12 +56,13 @@ class Clients:
 
     @cached_property
     def account(self) -> str:
+        """Id of the caller's account. Raises as `call` does."""
         account: str = self.call("sts", "get_caller_identity", {})["Account"]
         return account
 
     @cached_property
     def partition(self) -> str:
-        """aws, aws-cn, aws-us-gov, …: the second part of every ARN."""
+        """Partition of the region, the second part of every ARN: aws, aws-cn, aws-us-gov, … Raises `ConfigError`."""
         from botocore.exceptions import UnknownRegionError
 
         try:
@@ -68,7 +72,7 @@ class Clients:
 
     @cached_property
     def dns_suffix(self) -> str:
-        """amazonaws.com, or the partition's own: service principals of EC2 end with it."""
+        """DNS suffix of the partition, amazonaws.com or its own: EC2's service principal ends with it."""
         import botocore.session
 
         partitions = botocore.session.get_session().get_data("partitions")["partitions"]

@@ -1,4 +1,4 @@
-"""What can go wrong while resources are read or made, each as one sentence for a person."""
+"""Errors of reading and making resources, each one sentence for a person."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from engine.errors import EngineError
 
 
 class ProvisionError(EngineError):
-    """The account can't be brought to the state that was asked for; says what to do."""
+    """Error that keeps the account from the state that was asked for; says what to do."""
 
 
 class CallFailed(ProvisionError):
-    """AWS refused a call. `code` is AWS's own error code.
+    """Refusal of a call by AWS. `code` is AWS's own error code.
 
     `repeated` says that the call was sent before without an answer, and may have been done then.
     """
@@ -22,7 +22,7 @@ class CallFailed(ProvisionError):
 
 
 class StepFailed(ProvisionError):
-    """A plan ended before its end; what was done before stays."""
+    """Failure of a plan's step; what was done before stays."""
 
     def __init__(self, summary: str, reason: ProvisionError) -> None:
         super().__init__(

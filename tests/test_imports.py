@@ -18,8 +18,10 @@ OURS = ("console", "engine", "provisioner", "container")
 # The errors that end a program are vocabulary that all parts but the container share.
 VOCABULARY = "engine.errors"
 SHARED_WITH_THE_RUNNER = ("container.batch_job_frames", "container.batch_job_protocol")
+# What the provisioner's commands print, and its enums: structs that load none of its libraries.
+PROVISIONERS_JSON = ("provisioner.json_schema", "provisioner.kinds")
 ALLOWED = {
-    "console": ("console", "engine.telemetry", "engine.config", VOCABULARY),
+    "console": ("console", "engine.telemetry", "engine.config", *PROVISIONERS_JSON, VOCABULARY),
     "provisioner": ("provisioner", "engine.aws", "engine.diagnosis", "container", VOCABULARY),
     "engine": ("engine", *SHARED_WITH_THE_RUNNER),
     "engine.aws": ("engine.aws", "container.batch_job_protocol", VOCABULARY),
@@ -147,6 +149,13 @@ def test_a_viewer_needs_nothing_of_the_engine_but_its_messages() -> None:
     foreign = [each for each in modules if each in NOT_FOR_VIEWERS]
     engines = [each for each in modules if within(each, ENGINE_ONLY)]
     assert (foreign, engines) == ([], [])
+
+
+def test_the_provisioners_json_loads_nothing_heavy() -> None:
+    script = f"import sys, {', '.join(PROVISIONERS_JSON)}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    modules = loaded.stdout.split()
+    assert [each for each in modules if each in (*NOT_FOR_VIEWERS, "typer")] == []
 
 
 def test_engine_aws_is_the_bottom_layer() -> None:

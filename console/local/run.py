@@ -87,11 +87,12 @@ def job_image(options: LocalRunOptions) -> JobImage | None:
     """None where jobs run as processes of this Python. Raises `ConfigError` for options that can't be."""
     if not options.containers:
         return None
-    from provisioner.image.events import Event, ImageStep, State
+    from provisioner.image.events import Event, ImageStep
+    from provisioner.kinds import StepState
     from provisioner.local.docker.job_image import JobImage, request_for_this_machine
 
     def heard(event: Event) -> None:
-        if isinstance(event, ImageStep) and event.state is not State.RUNNING:
+        if isinstance(event, ImageStep) and event.state is not StepState.RUNNING:
             say(f"image: {event.name} {event.state}, {event.text}")
 
     image = options.image

@@ -1,1 +1,1 @@
-"""One module a command of the provisioner."""
+"""Commands of the provisioner, one module each."""

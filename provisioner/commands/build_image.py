@@ -1,21 +1,20 @@
-"""`build-image`: the image of a stack's jobs, built and pushed to its ECR repository unless it is there already."""
+"""Command `build-image`: build the image of a stack's jobs and push it to ECR, unless it is there already."""
 
 from __future__ import annotations
 
 from typing import Annotated, Final
 
-import msgspec
 import typer
 from rich.console import Console
 
 from provisioner.clients import Clients
-from provisioner.commands.common import print_line, told_as_json
-from provisioner.commands.image import repository_of, teller
+from provisioner.commands.common import errors_as_json, print_line
+from provisioner.commands.image import image_reporter, repository_creator
 from provisioner.commands.options import (
     IMAGE,
     Adopt,
     BaseImage,
-    EngineName,
+    BuilderName,
     Json,
     Packages,
     Prefix,
@@ -26,6 +25,7 @@ from provisioner.commands.options import (
 from provisioner.commands.signals import interruptible
 from provisioner.image.build import BuiltImage, build_and_push
 from provisioner.image.request import OWN_PYTHON, PLATFORMS, ImageRequest
+from provisioner.json_schema import DoneEvent
 from provisioner.plan.planner import Claims, stack_of
 from provisioner.stack.spec import ProvisionSpec
 
@@ -42,7 +42,7 @@ def build_image(
         str, typer.Option(help="linux/amd64, or linux/arm64 for Graviton.", rich_help_panel=IMAGE)
     ] = DEFAULT_PLATFORM,
     python: PythonVersion = OWN_PYTHON,
-    engine: EngineName = None,
+    builder: BuilderName = None,
     adopt: Adopt = False,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +51,7 @@ def build_image(
     The URI has the image's digest. What is in ECR already is not built again.
     """
     with (
-        told_as_json(as_json),
+        errors_as_json(as_json),
         interruptible("run this again; layers that are built and pushed are taken as they are."),
     ):
         request = ImageRequest(
@@ -60,19 +60,19 @@ def build_image(
             base_image=base_image,
             platform=platform,
             python=python,
-            engine=engine,
+            builder=builder,
         )
         clients = Clients(region)
         stack = stack_of(region, prefix, clients)
         spec = ProvisionSpec(image=None, region=region, prefix=prefix)
-        ensure_repository = repository_of(spec, clients, stack, Claims(adopt=adopt))
-        report = teller(Console(stderr=True, highlight=False), as_json=as_json)
+        ensure_repository = repository_creator(spec, clients, stack, Claims(adopt=adopt))
+        report = image_reporter(Console(stderr=True, highlight=False), as_json=as_json)
         built = build_and_push(request, clients, stack, report, ensure_repository)
-    _tell(built, as_json=as_json)
+    _print_result(built, as_json=as_json)
 
 
-def _tell(built: BuiltImage, *, as_json: bool) -> None:
+def _print_result(built: BuiltImage, *, as_json: bool) -> None:
     if as_json:
-        print_line({"event": "done", **msgspec.to_builtins(built)})
+        print_line(DoneEvent(image=built.image, tag=built.tag, built=built.built))
     else:
         typer.echo(built.image)

@@ -1,4 +1,4 @@
-"""`cleanup`: delete a stack, resource by resource, then look again and say what remains."""
+"""Command `cleanup`: delete a stack, resource by resource, then read it again and say what remains."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Annotated, Final
 import typer
 
 from provisioner.clients import Clients
-from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
-from provisioner.commands.json_output import plan_document, remains_document, removal_document
+from provisioner.commands.common import claims_of, errors_as_json, print_line, require_consent
+from provisioner.commands.json_output import plan_event, remains_event, removal_event
 from provisioner.commands.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
 from provisioner.commands.printing import console, print_plan, print_remains, print_removal
 from provisioner.commands.signals import interruptible
+from provisioner.kinds import StepState
 from provisioner.plan.cleanup import Candidate, Remains, Removal, StackCleaner, candidates, plan_cleanup
 from provisioner.plan.planner import Claims, stack_of
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import forget
 
-WHAT_NOW: Final = "what was deleted so far is gone. Run this again to go on."
+RESUME_HINT: Final = "what was deleted so far is gone. Run this again to go on."
 
 
 def cleanup(
@@ -37,7 +38,7 @@ def cleanup(
 
     Exit code 1 when something remains, with the command that would remove it.
     """
-    with told_as_json(as_json), interruptible(WHAT_NOW):
+    with errors_as_json(as_json), interruptible(RESUME_HINT):
         clients = Clients(region)
         stack = stack_of(region, prefix, clients)
         claims = claims_of(stack, config, adopt=adopt)
@@ -46,7 +47,7 @@ def cleanup(
         remains = _clean(found, stack, clients, claims, keep_data=keep_data, as_json=as_json)
         if not remains:
             forget(stack.account, region, prefix, config, env_file)
-    _tell(remains, keep_data=keep_data, as_json=as_json)
+    _print_remains(remains, keep_data=keep_data, as_json=as_json)
 
 
 def _consent(
@@ -54,7 +55,7 @@ def _consent(
 ) -> None:
     plan = plan_cleanup(found, stack, clients, keep_data=keep_data)
     if as_json:
-        print_line({"event": "plan", **plan_document(plan, stack)})
+        print_line(plan_event(plan, stack))
     else:
         print_plan(plan, stack)
     if plan:
@@ -66,21 +67,21 @@ def _clean(
 ) -> list[Remains]:
     out = console()
 
-    def heard(removal: Removal) -> None:
+    def report(removal: Removal) -> None:
         if as_json:
-            print_line(removal_document(removal))
-        elif removal.outcome is None:
+            print_line(removal_event(removal))
+        elif removal.state is StepState.RUNNING:
             status.update(removal.text)
         else:
             print_removal(out, removal)
 
     with out.status("cleaning up") as status:
-        return StackCleaner(stack, clients, heard, claims=claims, keep_data=keep_data).run(found)
+        return StackCleaner(stack, clients, report, claims=claims, keep_data=keep_data).run(found)
 
 
-def _tell(remains: list[Remains], *, keep_data: bool, as_json: bool) -> None:
+def _print_remains(remains: list[Remains], *, keep_data: bool, as_json: bool) -> None:
     if as_json:
-        print_line(remains_document(remains))
+        print_line(remains_event(remains))
     else:
         print_remains(remains, keep_data=keep_data)
     if remains:

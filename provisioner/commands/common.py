@@ -1,4 +1,4 @@
-"""What the commands share: claims out of the saved file, the question, JSON lines that end in an event."""
+"""Parts of several commands: claims out of the saved file, consent, lines of JSON."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import typer
 
 from engine.errors import ConfigError, EngineError
 from provisioner.commands.json_output import as_line
+from provisioner.json_schema import FailedEvent
 from provisioner.plan.planner import Claims
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import entry_key, load
 
 
 def claims_of(stack: Stack, config: Path, *, adopt: bool) -> Claims:
-    """With what an earlier run on this machine began to make. Raises `ProvisionError` for an unreadable file."""
+    """Claims to what an earlier run on this machine began to make. Raises `ProvisionError` for an unreadable file."""
     entry = load(config).get(entry_key(stack.account, stack.region, stack.prefix))
     return Claims(frozenset(entry.begun if entry else ()), adopt)
 
 
 def require_consent(question: str, *, yes: bool) -> None:
-    """Raises `ConfigError` where nobody can be asked, `typer.Abort` for a no."""
+    """Ask on the terminal, unless `yes`. Raises `ConfigError` without a terminal, `typer.Abort` for a no."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -31,18 +32,18 @@ def require_consent(question: str, *, yes: bool) -> None:
     typer.confirm(question, abort=True, err=True)  # standard output may be read by a program
 
 
-def print_line(document: dict[str, object]) -> None:
-    """At once: whoever reads shows it to a person."""
+def print_line(document: object) -> None:
+    """Print a struct or mapping as a line of JSON, at once: the program that reads it shows it to a person."""
     print(as_line(document), flush=True)
 
 
 @contextmanager
-def told_as_json(wanted: bool) -> Iterator[None]:
-    """A failure is the last line of JSON, too."""
+def errors_as_json(as_json: bool) -> Iterator[None]:
+    """Context that prints an error as the last line of JSON and exits with its code."""
     try:
         yield
     except EngineError as error:
-        if not wanted:
+        if not as_json:
             raise
-        print_line({"event": "failed", "error": str(error)})
+        print_line(FailedEvent(str(error)))
         raise typer.Exit(error.exit_code) from None

@@ -1,6 +1,6 @@
-"""`doctor`: whether everything is well that jobs need, or why a job or a queue is stuck. Changes nothing.
+"""Command `doctor`: whether everything is well that jobs need, or why a job or a queue is stuck. Changes nothing.
 
-What reads AWS is loaded when it runs: whoever asks for `--help` shouldn't wait for it.
+What reads AWS is loaded when it runs, so that `--help` needn't wait for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.common import print_line, told_as_json
+from provisioner.commands.common import errors_as_json, print_line
 from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json, Prefix, Region
 from provisioner.commands.printing import console
 
@@ -45,7 +45,7 @@ def doctor(
     Exit code 1 when a check fails, or a diagnosis could read too little for any verdict; else what may not be looked
     at is "unknown", and no failure.
     """
-    with told_as_json(as_json):
+    with errors_as_json(as_json):
         if job is not None or queue is not None:
             _refuse("--max-vcpus", max_vcpus)
             _refuse("--scheduler", scheduler)

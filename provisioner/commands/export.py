@@ -1,4 +1,4 @@
-"""`export`: the stack for other tools, as a CloudFormation template or as IAM policies. Changes nothing."""
+"""Command `export`: the stack for other tools, as a CloudFormation template or as IAM policies. Changes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.options import Adopt, CommandOptions, with_asked
+from provisioner.commands.options import Adopt, CommandOptions, with_command_options
 from provisioner.errors import ProvisionError
 from provisioner.export.cloudformation import template
 from provisioner.export.policies import Principal, policies
@@ -22,18 +22,20 @@ from provisioner.stack.spec import ProvisionSpec, check
 
 ACCOUNT_DIGITS: Final = 12
 MANAGED_POLICY_CHARACTERS: Final = 6144
-"""Without white space; a role's inline policies may have 10,240 together.
+"""Limit of a managed policy, white space not counted; a role's inline policies may have 10,240 together.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
 class ExportFormat(StrEnum):
+    """Format of an export."""
+
     CLOUDFORMATION = "cloudformation"
     POLICY = "policy"
 
 
-@with_asked
+@with_command_options
 def export(
-    asked: CommandOptions,
+    options: CommandOptions,
     form: Annotated[ExportFormat, typer.Option("--format", help="What to print, as JSON.")],
     only: Annotated[Principal | None, typer.Option(help="With --format policy: this one.")] = None,
     account: Annotated[
@@ -50,11 +52,11 @@ def export(
     if form is ExportFormat.CLOUDFORMATION:
         _refuse("--only", only)
         _refuse("--account", account)
-        _write(template(asked.spec), out)
+        _write(template(options.spec), out)
         return
-    found = policies(asked.spec, _stack(asked.spec, account), adopt=adopt)
+    found = policies(options.spec, _stack(options.spec, account), adopt=adopt)
     for principal in found if only is None else (only,):
-        _tell_size(principal, found[principal])
+        _warn_of_size(principal, found[principal])
     _write(dict(found) if only is None else found[only], out)
 
 
@@ -66,12 +68,12 @@ def _stack(spec: ProvisionSpec, account: str | None) -> Stack:
     return Stack(spec.region, spec.prefix, account or clients.account, clients.partition, clients.dns_suffix)
 
 
-def _tell_size(principal: Principal, policy: Policy) -> None:
+def _warn_of_size(principal: Principal, policy: Policy) -> None:
     size = len(json.dumps(policy, separators=(",", ":")))
     if size > MANAGED_POLICY_CHARACTERS:
-        told = f"The policy of the {principal} has {size} characters and a managed policy holds"
+        size_text = f"The policy of the {principal} has {size} characters and a managed policy holds"
         todo = "put it on a role as an inline policy, or divide its statements between two managed ones."
-        typer.echo(f"{told} {MANAGED_POLICY_CHARACTERS}: {todo}", err=True)
+        typer.echo(f"{size_text} {MANAGED_POLICY_CHARACTERS}: {todo}", err=True)
 
 
 def _refuse(flag: str, value: object) -> None:

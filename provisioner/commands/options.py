@@ -1,4 +1,4 @@
-"""The flags that several commands share, and what they come to."""
+"""Options that several commands share, and their values, checked."""
 
 from __future__ import annotations
 
@@ -47,10 +47,13 @@ PythonVersion = Annotated[
     str,
     typer.Option("--python", metavar="X.Y", help="Python of the image: the clients' version.", rich_help_panel=IMAGE),
 ]
-EngineName = Annotated[
+BuilderName = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="docker, podman, buildah or finch; else the first that works.", rich_help_panel=IMAGE
+        "--builder",
+        metavar="NAME",
+        help="docker, podman, buildah or finch; else the first that works.",
+        rich_help_panel=IMAGE,
     ),
 ]
 Command = Callable[..., None]
@@ -58,16 +61,17 @@ Command = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
-    """The flags of `plan` and `provision`, checked. The spec's image is None where one is to be built."""
+    """Options of `plan`, `provision` and `export`, checked. The spec's image is None where one is to be built."""
 
     spec: ProvisionSpec
     request: ImageRequest
 
     def with_image(self, image: str | None) -> ProvisionSpec:
+        """Spec with another image."""
         return replace(self.spec, image=image)
 
 
-def asked(
+def command_options(
     image: Annotated[
         str | None, typer.Option(help="URI of an image with the runner as its entry point; else one is built.")
     ] = None,
@@ -123,9 +127,9 @@ def asked(
         typer.Option(help="linux/amd64 or linux/arm64; else what the instances need.", rich_help_panel=IMAGE),
     ] = None,
     python: PythonVersion = OWN_PYTHON,
-    engine: EngineName = None,
+    builder: BuilderName = None,
 ) -> CommandOptions:
-    """Raises `ConfigError` for values that can't work."""
+    """Options by their flags. Raises `ConfigError` for values that can't work."""
     spec = ProvisionSpec(
         image=image,
         region=region,
@@ -150,27 +154,30 @@ def asked(
         base_image=base_image,
         platform=platform or spec.platform,
         python=python,
-        engine=engine,
+        builder=builder,
     )
     check_platform(spec, request)
     return CommandOptions(spec, request)
 
 
 def check_platform(spec: ProvisionSpec, request: ImageRequest) -> None:
-    """Raises `ConfigError` when the image that would be built can't run on the instances."""
+    """Check that the image that would be built can run on the instances. Raises `ConfigError`."""
     fits = spec.image is not None or request.platform == spec.platform
     check("--platform", request.platform, fits, f"{spec.platform}, which the instance types need")
 
 
-def with_asked(command: Command) -> Command:
-    """Gives a command the flags of `asked` before its own; it gets them as one argument of that name."""
+def with_command_options(command: Command) -> Command:
+    """Decorate a command that takes `options` first: it gets the flags of `command_options` in front of its own.
+
+    Typer reads a command's flags from its signature, which is put together here.
+    """
     own = inspect.signature(command, eval_str=True)
-    shared = inspect.signature(asked, eval_str=True).parameters
-    others = [parameter for name, parameter in own.parameters.items() if name != "asked"]
+    shared = inspect.signature(command_options, eval_str=True).parameters
+    others = [parameter for name, parameter in own.parameters.items() if name != "options"]
 
     @wraps(command)
     def wrapper(**words: Any) -> None:
-        command(asked=asked(**{name: words.pop(name) for name in shared}), **words)
+        command(options=command_options(**{name: words.pop(name) for name in shared}), **words)
 
     keyword_only = inspect.Parameter.KEYWORD_ONLY
     parameters = [parameter.replace(kind=keyword_only) for parameter in (*shared.values(), *others)]
@@ -182,4 +189,4 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for part in text.split(",") if (word := part.strip()))
 
 
-__all__ = ["CONFIG_FILE", "ENV_FILE", "CommandOptions", "asked", "with_asked"]
+__all__ = ["CONFIG_FILE", "ENV_FILE", "CommandOptions", "command_options", "with_command_options"]

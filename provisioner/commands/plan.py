@@ -1,4 +1,4 @@
-"""`plan`: what `provision` or `cleanup` would do, read from what lives. Changes nothing."""
+"""Command `plan`: what `provision` or `cleanup` would do, read from what lives. Changes nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line
 from provisioner.commands.image import known_image
-from provisioner.commands.json_output import plan_document
-from provisioner.commands.options import CONFIG_FILE, Adopt, CommandOptions, ConfigFile, Json, with_asked
+from provisioner.commands.json_output import plan_report
+from provisioner.commands.options import CONFIG_FILE, Adopt, CommandOptions, ConfigFile, Json, with_command_options
 from provisioner.commands.printing import print_plan
 from provisioner.errors import ProvisionError
 from provisioner.plan.cleanup import candidates, plan_cleanup
@@ -23,11 +23,11 @@ from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import Stack
 
 CHANGES: Final = 2
-"""Terraform's exit code for a plan that isn't empty."""
+"""Exit code of --detailed-exitcode for a plan that isn't empty, as Terraform's."""
 
 
-def _told_apart(command: Callable[..., None]) -> Callable[..., None]:
-    """With --detailed-exitcode a value that can't work ends with 1: no pipeline shall take it for changes."""
+def _config_errors_exit_with_1(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorate `plan`: with --detailed-exitcode a value that can't work exits with 1, as 2 stands for changes."""
 
     @wraps(command)
     def wrapper(**words: Any) -> None:
@@ -41,10 +41,10 @@ def _told_apart(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-@_told_apart
-@with_asked
+@_config_errors_exit_with_1
+@with_command_options
 def plan(
-    asked: CommandOptions,
+    options: CommandOptions,
     destroy: Annotated[bool, typer.Option("--destroy", help="What `cleanup` would delete.")] = False,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="With --destroy: keep bucket and logs.")] = False,
     detailed_exitcode: Annotated[
@@ -57,22 +57,22 @@ def plan(
     """Show what `provision` would create, update, replace and delete, field by field."""
     if keep_data and not destroy:
         raise ConfigError("--keep-data is given without --destroy, but only says what a cleanup would keep.")
-    clients = Clients(asked.spec.region)
-    stack = stack_of(asked.spec.region, asked.spec.prefix, clients)
+    clients = Clients(options.spec.region)
+    stack = stack_of(options.spec.region, options.spec.prefix, clients)
     claims = claims_of(stack, config, adopt=adopt)
     found = (
-        _destruction(stack, clients, claims, keep_data=keep_data) if destroy else _plan(asked, stack, clients, claims)
+        _destruction(stack, clients, claims, keep_data=keep_data) if destroy else _plan(options, stack, clients, claims)
     )
     if as_json:
-        print_line(plan_document(found, stack))
+        print_line(plan_report(found, stack))
     else:
         print_plan(found, stack)
     if detailed_exitcode and found:
         raise typer.Exit(CHANGES)
 
 
-def _plan(asked: CommandOptions, stack: Stack, clients: Clients, claims: Claims) -> Plan:
-    spec = asked.with_image(known_image(asked, clients, stack))
+def _plan(options: CommandOptions, stack: Stack, clients: Clients, claims: Claims) -> Plan:
+    spec = options.with_image(known_image(options, clients, stack))
     return plan_provision(spec, stack, RemoteState(clients), claims)
 
 

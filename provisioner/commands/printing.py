@@ -1,4 +1,4 @@
-"""What people read: plans, progress, drift, remains; colours and tables where there is a terminal."""
+"""Output for people: plans, removals, drift, remains; colours and tables where there is a terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from provisioner.commands.json_output import plain
-from provisioner.plan.cleanup import Remains, Removal, RemovalOutcome
-from provisioner.plan.drift import MISSING, UNKNOWN, LiveResource
-from provisioner.plan.model import Change, FieldChange, Plan, PlanAction
+from provisioner.commands.json_output import known_values
+from provisioner.json_schema import MISSING, UNKNOWN
+from provisioner.kinds import PlanAction, StepState
+from provisioner.plan.cleanup import Remains, Removal
+from provisioner.plan.drift import LiveResource
+from provisioner.plan.model import Change, FieldChange, Plan
 from provisioner.stack.naming import Stack
 
 SIGNS: Final = {
@@ -23,24 +25,25 @@ SIGNS: Final = {
     PlanAction.DELETE: ("-", "red"),
     PlanAction.KEEP: (" ", "dim"),
 }
-OUTCOMES: Final = {
-    RemovalOutcome.DONE: ("✓", "green"),
-    RemovalOutcome.GONE: ("·", "dim"),
-    RemovalOutcome.FAILED: ("✗", "red"),
-    RemovalOutcome.SKIPPED: ("–", "yellow"),
-    RemovalOutcome.KEPT: ("=", "dim"),
+STATES: Final = {
+    StepState.DONE: ("✓", "green"),
+    StepState.GONE: ("·", "dim"),
+    StepState.FAILED: ("✗", "red"),
+    StepState.SKIPPED: ("–", "yellow"),
+    StepState.KEPT: ("=", "dim"),
 }
 PIPE_WIDTH: Final = 400
 LONGEST_VALUE: Final = 300
 
 
 def console() -> Console:
-    """Lines for a pipe are never cut to a width."""
+    """Console on standard output; lines for a pipe are never cut to a width."""
     out = Console(highlight=False)
     return out if out.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def print_plan(plan: Plan, stack: Stack) -> None:
+    """Print the changes of a plan, its notes and its summary."""
     out = console()
     out.print(f"Account {stack.account}, region {stack.region}, prefix {stack.prefix}:", markup=False, soft_wrap=True)
     for change in plan.changes:
@@ -52,6 +55,7 @@ def print_plan(plan: Plan, stack: Stack) -> None:
 
 
 def summary(plan: Plan) -> str:
+    """Summary of a plan: how many changes of each action."""
     if not plan.changes:
         return "Nothing to delete: there is nothing of this stack."
     if not plan:
@@ -63,15 +67,17 @@ def summary(plan: Plan) -> str:
 
 
 def print_removal(out: Console, removal: Removal) -> None:
-    if removal.outcome is None:
+    """Print how a removal ended; nothing while it is running."""
+    if removal.state is StepState.RUNNING:
         return
-    sign, style = OUTCOMES[removal.outcome]
+    sign, style = STATES[removal.state]
     text = f": {removal.text}" if removal.text else ""
-    line = f"{sign} {removal.kind} {removal.name} · {removal.outcome.value}{text}"
+    line = f"{sign} {removal.kind} {removal.name} · {removal.state}{text}"
     out.print(line, style=style, markup=False, soft_wrap=True)
 
 
 def print_remains(remains: Sequence[Remains], *, keep_data: bool) -> None:
+    """Print what a cleanup left, and the commands that remove it."""
     out = console()
     if not remains:
         kept = " but what --keep-data keeps" if keep_data else ""
@@ -83,11 +89,12 @@ def print_remains(remains: Sequence[Remains], *, keep_data: bool) -> None:
         out.print(f"    {one.command}", markup=False, style="dim", soft_wrap=True)
 
 
-def print_seen(seen: Sequence[LiveResource]) -> None:
+def print_live(resources: Sequence[LiveResource]) -> None:
+    """Print resources as they live, with their drift, as a table."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("", "KIND", "NAME", "STATE", "DETAIL"):
         table.add_column(column, overflow="fold")
-    for one in seen:
+    for one in resources:
         table.add_row(_sign(one), one.kind, one.name, one.state, escape(one.error or one.detail))
         for field in one.drift:
             table.add_row("", "", f"  {escape(field.path)}", "drift", escape(change_of(field)))
@@ -95,6 +102,7 @@ def print_seen(seen: Sequence[LiveResource]) -> None:
 
 
 def change_of(field: FieldChange) -> str:
+    """Text of a property's change."""
     return f"{_short(field.before)} → {_short(field.after)}"
 
 
@@ -119,6 +127,6 @@ def _print_change(out: Console, change: Change) -> None:
 
 def _short(value: object) -> str:
     """Names and numbers of configuration only: nothing in a plan is secret."""
-    value = plain(value)
+    value = known_values(value)
     shown = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value)
     return shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"

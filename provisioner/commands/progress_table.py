@@ -1,4 +1,4 @@
-"""The live table of a provisioning: a line a resource, what it is doing now, how long it took."""
+"""Live table of a provisioning: a line a resource, what it is doing now, how long it took."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from provisioner.plan.executor import Progress, StepState
-from provisioner.plan.model import Plan, PlanAction
+from provisioner.kinds import PlanAction, StepState
+from provisioner.plan.executor import Progress
+from provisioner.plan.model import Plan
 
 SIGNS: Final = {
     StepState.RUNNING: ("▸", "cyan"),
@@ -23,7 +24,7 @@ REFRESHES_PER_SECOND: Final = 4
 
 
 class ProgressTable:
-    """On a terminal it is drawn in place; elsewhere each end is a line of its own."""
+    """Table of a plan's changes, drawn in place on a terminal; elsewhere each end is a line of its own."""
 
     def __init__(self, plan: Plan, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._names = [str(change) for change in plan.changes if change.action is not PlanAction.KEEP]
@@ -49,7 +50,8 @@ class ProgressTable:
         if self._live:
             self._live.stop()
 
-    def heard(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
+        """Show the progress of a change."""
         name, now = str(progress.change), self._clock()
         self._latest[name] = progress
         if name not in self._names:  # of a plan that was made when AWS had lost an answer

@@ -1,4 +1,4 @@
-"""`provision`: build the image unless one is given, plan, ask, apply, and save after every step."""
+"""Command `provision`: build the image unless one is given, plan, ask, apply, and save after every step."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import typer
 
 from provisioner.clients import Clients
-from provisioner.commands.common import claims_of, print_line, require_consent, told_as_json
-from provisioner.commands.image import built_image, known_image, teller
-from provisioner.commands.json_output import plan_document, progress_document
+from provisioner.commands.common import claims_of, errors_as_json, print_line, require_consent
+from provisioner.commands.image import built_image, image_reporter, known_image
+from provisioner.commands.json_output import plan_event, progress_event
 from provisioner.commands.options import (
     CONFIG_FILE,
     ENV_FILE,
@@ -24,11 +23,12 @@ from provisioner.commands.options import (
     EnvFile,
     Json,
     Yes,
-    with_asked,
+    with_command_options,
 )
 from provisioner.commands.printing import console, print_plan
 from provisioner.commands.progress_table import ProgressTable
 from provisioner.commands.signals import interruptible
+from provisioner.json_schema import DoneEvent
 from provisioner.plan.executor import PlanExecutor, Progress
 from provisioner.plan.model import Plan
 from provisioner.plan.planner import Claims, plan_provision, stack_of
@@ -39,12 +39,12 @@ from provisioner.stack.private_files import require_writable
 from provisioner.stack.saved_state import Provisioned, entry_key, load
 from provisioner.stack.spec import ProvisionSpec
 
-WHAT_NOW: Final = "what was made so far is noted. Run this again to go on, or cleanup to take it back."
+RESUME_HINT: Final = "what was made so far is noted. Run this again to go on, or cleanup to take it back."
 
 
-@with_asked
+@with_command_options
 def provision(
-    asked: CommandOptions,
+    options: CommandOptions,
     yes: Yes = False,
     adopt: Adopt = False,
     as_json: Json = False,
@@ -58,12 +58,12 @@ def provision(
     For tests and development: production should come from your organization's
     own infrastructure as code, for which `export` gives a template and policies.
     """
-    with told_as_json(as_json), interruptible(WHAT_NOW):
+    with errors_as_json(as_json), interruptible(RESUME_HINT):
         files = _Files(config, env_file)
-        clients = Clients(asked.spec.region)
-        stack = stack_of(asked.spec.region, asked.spec.prefix, clients)
+        clients = Clients(options.spec.region)
+        stack = stack_of(options.spec.region, options.spec.prefix, clients)
         claims = claims_of(stack, config, adopt=adopt)
-        _provision(asked, clients, stack, claims, files, yes=yes, as_json=as_json)
+        _provision(options, clients, stack, claims, files, yes=yes, as_json=as_json)
 
 
 class _Files:
@@ -80,27 +80,29 @@ class _Files:
 
 
 def _provision(
-    asked: CommandOptions, clients: Clients, stack: Stack, claims: Claims, files: _Files, *, yes: bool, as_json: bool
+    options: CommandOptions, clients: Clients, stack: Stack, claims: Claims, files: _Files, *, yes: bool, as_json: bool
 ) -> None:
-    image = known_image(asked, clients, stack)
-    plan = _planned(asked.with_image(image), clients, stack, claims)
+    image = known_image(options, clients, stack)
+    plan = _planned(options.with_image(image), clients, stack, claims)
     _show(plan, stack, as_json=as_json)
     if plan:
         require_consent("Do this?", yes=yes)
-    journal = Checkpoint(
-        Provisioned.of(asked.with_image(image), stack), files.config, files.env_file, files.begun(stack)
+    checkpoint = Checkpoint(
+        Provisioned.of(options.with_image(image), stack), files.config, files.env_file, files.begun(stack)
     )
     if image is None:
-        image = built_image(asked, clients, stack, claims, teller(console(), as_json=as_json), journal.heard)
-        journal.built(image)
-        plan = _planned(asked.with_image(image), clients, stack, claims)
-    spec = asked.with_image(image)
+        image = built_image(
+            options, clients, stack, claims, image_reporter(console(), as_json=as_json), checkpoint.record
+        )
+        checkpoint.set_image(image)
+        plan = _planned(options.with_image(image), clients, stack, claims)
+    spec = options.with_image(image)
 
-    def look_again() -> Plan:
-        return _planned(spec, clients, stack, replace(claims, begun=claims.begun | journal.begun))
+    def replan() -> Plan:
+        return _planned(spec, clients, stack, replace(claims, begun=claims.begun | checkpoint.begun))
 
-    _apply(plan, look_again, clients, journal, as_json=as_json)
-    _tell(journal.complete(), files, as_json=as_json)
+    _apply(plan, replan, clients, checkpoint, as_json=as_json)
+    _print_result(checkpoint.complete(), files, as_json=as_json)
 
 
 def _planned(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims) -> Plan:
@@ -109,28 +111,28 @@ def _planned(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims
 
 def _show(plan: Plan, stack: Stack, *, as_json: bool) -> None:
     if as_json:
-        print_line({"event": "plan", **plan_document(plan, stack)})
+        print_line(plan_event(plan, stack))
     else:
         print_plan(plan, stack)
 
 
-def _apply(plan: Plan, look_again: Callable[[], Plan], clients: Clients, journal: Checkpoint, *, as_json: bool) -> None:
+def _apply(plan: Plan, replan: Callable[[], Plan], clients: Clients, checkpoint: Checkpoint, *, as_json: bool) -> None:
     table = ProgressTable(plan, console())
 
-    def heard(progress: Progress) -> None:
-        journal.heard(progress)
+    def report(progress: Progress) -> None:
+        checkpoint.record(progress)
         if as_json:
-            print_line(progress_document(progress))
+            print_line(progress_event(progress))
         else:
-            table.heard(progress)
+            table.update(progress)
 
     with nullcontext() if as_json else table:
-        PlanExecutor(clients, heard).run(plan, look_again)
+        PlanExecutor(clients, report).run(plan, replan)
 
 
-def _tell(provisioned: Provisioned, files: _Files, *, as_json: bool) -> None:
+def _print_result(provisioned: Provisioned, files: _Files, *, as_json: bool) -> None:
     if as_json:
-        print_line({"event": "done", "provisioned": msgspec.to_builtins(provisioned)})
+        print_line(DoneEvent(provisioned=provisioned))
         return
     typer.echo(f"bucket {provisioned.bucket}")
     typer.echo(f"job queue {provisioned.job_queue}, job definition {provisioned.job_definition}")

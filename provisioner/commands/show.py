@@ -1,4 +1,4 @@
-"""`show`: what was provisioned, and with --live what of it lives and how it differs."""
+"""Command `show`: what was provisioned, and with --live what of it lives and how it differs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import typer
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import print_line
-from provisioner.commands.json_output import seen_documents
+from provisioner.commands.json_output import resource_reports
 from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json
-from provisioner.commands.printing import print_seen
+from provisioner.commands.printing import print_live
 from provisioner.errors import ProvisionError
-from provisioner.plan.drift import look
+from provisioner.json_schema import LiveReport, SavedReport
+from provisioner.plan.drift import live_resources
 from provisioner.plan.planner import stack_of
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.saved_state import Provisioned, environment_text, load
@@ -25,6 +26,8 @@ from provisioner.stack.toml_table import worker_manager_table
 
 
 class ShowFormat(StrEnum):
+    """Format of `show`."""
+
     ENV = "env"
     TOML = "toml"
     JSON = "json"
@@ -42,10 +45,10 @@ def show(
     config: ConfigFile = CONFIG_FILE,
 ) -> None:
     """Print what was provisioned. For programs nothing is no error, but an empty list."""
-    _check_one_form(live=live, as_json=as_json, format=format)
+    _check_one_format(live=live, as_json=as_json, format=format)
     entries = _entries(config, region, prefix)
     if as_json and not live and format is None:
-        print_line({"entries": msgspec.to_builtins(entries)})
+        print_line(SavedReport(tuple(entries)))
         return
     if not entries:
         raise _nothing(config)
@@ -57,12 +60,12 @@ def show(
     elif format is ShowFormat.TOML:
         typer.echo(worker_manager_table(_only(entries)), nl=False)
     else:
-        by_key = {f"{entry.account}/{entry.region}/{entry.prefix}": entry for entry in entries}
+        by_key = {entry.key: entry for entry in entries}
         typer.echo(msgspec.json.format(msgspec.json.encode(by_key)).decode())
 
 
-def _check_one_form(*, live: bool, as_json: bool, format: ShowFormat | None) -> None:
-    """Raises `ConfigError` for flags of which one would go unheard."""
+def _check_one_format(*, live: bool, as_json: bool, format: ShowFormat | None) -> None:
+    """Raises `ConfigError` for flags of which one would be ignored."""
     if format is not None and (live or as_json):
         other = "--live" if live else "--json"
         raise ConfigError(f"--format {format.value} is given with {other}, which has a form of its own: choose one.")
@@ -105,9 +108,8 @@ def _show_live(entry: Provisioned, *, as_json: bool) -> None:
             f"{entry.prefix} was provisioned in account {entry.account}, but these credentials are of account "
             f"{stack.account}: use that account's."
         )
-    seen = look(entry.spec, stack, RemoteState(clients))
+    resources = live_resources(entry.spec, stack, RemoteState(clients))
     if as_json:
-        saved = msgspec.to_builtins(entry)
-        print_line({"entry": saved, "read_at": time.time(), "resources": seen_documents(seen)})
+        print_line(LiveReport(entry, time.time(), resource_reports(resources)))
     else:
-        print_seen(seen)
+        print_live(resources)

@@ -1,4 +1,4 @@
-"""How a command ends when it is told to from outside."""
+"""Signals that end a command."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from provisioner.errors import ProvisionError
 
 
 @contextmanager
-def interruptible(what_now: str) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end programs, remove temporary logins and leave as a `ProvisionError` that says what now.
+def interruptible(resume_hint: str) -> Iterator[None]:
+    """Context in which Ctrl-C and SIGTERM end programs, remove temporary logins, and leave as a `ProvisionError`.
 
-    Main thread only.
+    Its text ends with `resume_hint`. Main thread only.
     """
 
     def interrupt(_signum: int, _frame: FrameType | None) -> None:
@@ -24,6 +24,6 @@ def interruptible(what_now: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise ProvisionError(f"Interrupted: {what_now}") from None
+        raise ProvisionError(f"Interrupted: {resume_hint}") from None
     finally:
         signal.signal(signal.SIGTERM, before)

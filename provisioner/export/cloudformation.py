@@ -1,7 +1,7 @@
-"""The CloudFormation template of what `provision` makes, for any account, region and partition. Pure.
+"""CloudFormation template of what `provision` makes, for any account, region and partition. Pure.
 
-It is put together from the same `desired` documents that a plan is made of, as they are in an account where nothing
-lives yet. The network, the image and the permissions boundary are parameters.
+It is made of the same `desired` documents as a plan, in an account where nothing lives yet. The network, the image and
+the permissions boundary are parameters.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Final
 
 from provisioner.clients import Document
 from provisioner.export.empty_account import VPC, EmptyAccount, without_network
-from provisioner.export.intrinsics import References, anywhere, get_att, properties_referring, ref
-from provisioner.export.properties import BY_KIND, SUBNETS
-from provisioner.plan.catalog import wanted
+from provisioner.export.intrinsics import SUBNETS, References, anywhere, get_att, properties_referring, ref
+from provisioner.plan.catalog import desired_resources
 from provisioner.resources import job_definition, security_group
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
@@ -24,7 +23,7 @@ VPC_ID: Final = "VpcId"
 
 
 def template(spec: ProvisionSpec) -> Document:
-    """The same for the same spec, whoever asks and wherever."""
+    """Template of a spec: the same for the same spec, whoever asks and wherever."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"AWS Batch resources of the scaler-batch stack {spec.prefix}",
@@ -35,17 +34,16 @@ def template(spec: ProvisionSpec) -> Document:
 
 
 def _resources(spec: ProvisionSpec) -> Iterator[tuple[str, Document]]:
-    stack, account, asked = anywhere(spec.prefix), EmptyAccount(), without_network(spec)
+    stack, account, portable = anywhere(spec.prefix), EmptyAccount(), without_network(spec)
     references = {**_parameter_references(spec), **_resource_references(stack)}
-    for resource in wanted(asked, stack, VPC):
-        desired = resource.desired(asked, account)
-        for kind, properties in BY_KIND[resource.kind]:
-            wanted_properties = properties_referring(properties(resource, desired), references)
-            yield logical_id(kind, resource.name, stack), {"Type": kind, "Properties": wanted_properties}
+    for resource in desired_resources(portable, stack, VPC):
+        for kind, properties in resource.cloudformation(resource.desired(portable, account)):
+            referring = properties_referring(properties, references)
+            yield logical_id(kind, resource.name, stack), {"Type": kind, "Properties": referring}
 
 
 def logical_id(kind: str, name: str, stack: Stack) -> str:
-    """The type's own last word, with a word in front where there are several of it."""
+    """Logical id in the template: the type's last word, with a word in front where there are several of the type."""
     several = {
         ("AWS::IAM::Role", stack.job_role): "Job",
         ("AWS::IAM::Role", stack.execution_role): "Execution",

@@ -1,4 +1,4 @@
-"""What `desired` reads where nothing lives yet but the network, which a template takes as parameters."""
+"""Account in which nothing lives yet but the network, which a template takes as parameters."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ _NETWORK: Final[dict[str, list[Document]]] = {
 
 
 class EmptyAccount(RemoteState):
-    """Answers without calling anything; its network is the parameters' names."""
+    """State that answers without a call; its network is the parameters' names."""
 
     def __init__(self) -> None:
         """Without clients."""
 
     def get(self, service: str, operation: str, *, missing: str, **parameters: object) -> Document | None:
+        """None: nothing exists."""
         return None
 
     def list(self, service: str, operation: str, key: str, **parameters: object) -> list[Document]:
+        """Entries of the network; of all else none exist."""
         return _NETWORK.get(operation, [])
 
 
 def without_network(spec: ProvisionSpec) -> ProvisionSpec:
-    """The spec as the empty account can serve it; what it says about the network is the parameters' defaults."""
+    """Spec as the empty account can serve it; what it says about the network is the parameters' defaults."""
     return replace(spec, vpc_id=None, subnet_ids=())

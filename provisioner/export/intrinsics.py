@@ -1,4 +1,4 @@
-"""From documents with AWS's pseudo parameters in them to CloudFormation's own functions. Pure.
+"""Intrinsic functions of CloudFormation, made of documents with AWS's pseudo parameters in them. Pure.
 
 A `Stack` whose region, account and partition are `${AWS::…}` makes the same names and policies as a real one, with
 these in their places; here they become `Fn::Sub`, and what names another resource becomes a reference to it.
@@ -15,17 +15,23 @@ from provisioner.stack.naming import Stack
 MAPS: Final = frozenset({"parameters", "tags", "options"})
 """Keys of Batch's documents whose values are people's own maps: their keys are no names of properties."""
 
+SUBNETS: Final = "SubnetIds"
+"""Parameter of the template, a list."""
+
 References = Mapping[Hashable, Document]
-"""What stands for another resource or a parameter in a document, and the function that refers to it."""
+"""Values that stand for another resource or a parameter in a document, and the functions that refer to it."""
 
 
 def anywhere(prefix: str) -> Stack:
-    """The stack of a prefix in whatever account, region and partition the template is used."""
+    """Stack of a prefix in whatever account, region and partition the template is used."""
     return Stack("${AWS::Region}", prefix, "${AWS::AccountId}", "${AWS::Partition}", "${AWS::URLSuffix}")
 
 
 def referring(value: object, references: References) -> object:
-    """Keys of `references` become its values, other strings with a pseudo parameter `Fn::Sub`."""
+    """Document with references.
+
+    Keys of `references` become its values, other strings with a pseudo parameter `Fn::Sub`.
+    """
     if isinstance(value, Hashable) and value in references:
         return references[value]
     match value:
@@ -39,7 +45,7 @@ def referring(value: object, references: References) -> object:
 
 
 def capitalized(value: object) -> object:
-    """Batch's lowerCamelCase names as CloudFormation writes them: the first letter in upper case."""
+    """Document with Batch's lowerCamelCase names as CloudFormation writes them: the first letter in upper case."""
     if isinstance(value, Mapping):
         return {_capital(key): one if key in MAPS else capitalized(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -48,15 +54,17 @@ def capitalized(value: object) -> object:
 
 
 def properties_referring(properties: Document, references: References) -> Document:
-    """A resource's properties; its own name is no reference to anything."""
+    """Properties of a resource with references; its own name is no reference to anything."""
     return {key: referring(value, {} if key.endswith("Name") else references) for key, value in properties.items()}
 
 
 def get_att(logical_id: str, attribute: str) -> Document:
+    """Reference to an attribute of a resource."""
     return {"Fn::GetAtt": [logical_id, attribute]}
 
 
 def ref(logical_id: str) -> Document:
+    """Reference to a resource or a parameter."""
     return {"Ref": logical_id}
 
 

@@ -1,4 +1,4 @@
-"""The policies of everybody who has to do with a stack, by who they are for."""
+"""IAM policies of a stack, by the principal that they are for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from provisioner.stack.spec import ProvisionSpec
 
 
 class Principal(StrEnum):
-    """Who a policy is for: two are people or pipelines of yours, three are the stack's roles."""
+    """Principal that a policy is for: two are people or pipelines of yours, three are the stack's roles."""
 
     PROVISIONER = "provisioner"
     MANAGER = "manager"
@@ -27,7 +27,10 @@ class Principal(StrEnum):
 
 
 def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[Principal, Policy]:
-    """All five; the roles' three are what `provision` puts on them. `adopt`: the provisioner may use --adopt."""
+    """Policies of all principals; the roles' three are what `provision` puts on them.
+
+    With `adopt` the provisioner may use --adopt.
+    """
     return {
         Principal.PROVISIONER: provisioner_policy(stack, spec.permissions_boundary, adopt=adopt),
         Principal.MANAGER: manager_policy(stack, spec.s3_prefix),

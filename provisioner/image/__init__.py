@@ -1,1 +1,1 @@
-"""The image that jobs run in: what goes into it, the container engine that builds it, and the way to ECR."""
+"""Image that jobs run in: what goes into it, the builder, and the way to ECR."""

@@ -1,4 +1,4 @@
-"""From a request to an image in ECR, pinned by its digest: prepare, build, check, push."""
+"""Build of a requested image into ECR, pinned by its digest: prepare, build, check, push."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Final
 
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError
-from provisioner.image.builder import ImageBuilder, find_engine
+from provisioner.image.builder import ImageBuilder, find_builder
 from provisioner.image.context import Context, prepared
-from provisioner.image.events import ImageStep, OutputLine, Report, State, told
+from provisioner.image.events import ImageStep, OutputLine, Report, reported_step
 from provisioner.image.login import logged_in
 from provisioner.image.programs import ProgramFailed, stream
 from provisioner.image.registry import credentials, find_built, repository_uri
 from provisioner.image.request import ImageRequest
+from provisioner.kinds import StepState
 from provisioner.stack.naming import Stack
 
 QUIET: Final = {"BUILDKIT_PROGRESS": "plain", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
@@ -26,7 +27,7 @@ CHECK: Final = "import boto3, cloudpickle, batch_job_runner, sys; print('%d.%d' 
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """`built` is false when ECR had it already."""
+    """Image in ECR; `built` is false when it was there already."""
 
     image: str
     """`repositoryUri@sha256:…`"""
@@ -35,7 +36,7 @@ class BuiltImage:
 
 
 def tag_of(request: ImageRequest) -> str:
-    """The tag that the request's image has. Packages are built for it; raises as `prepared` does."""
+    """Tag of the request's image. Packages are built for it; raises as `prepared` does."""
     with prepared(request, say=lambda line: None) as context:
         return context.tag
 
@@ -43,33 +44,33 @@ def tag_of(request: ImageRequest) -> str:
 def build_and_push(
     request: ImageRequest, clients: Clients, stack: Stack, report: Report, ensure_repository: Callable[[], None]
 ) -> BuiltImage:
-    """Builds nothing when ECR has the same content already, and needs no container engine then.
+    """Build, check and push the image, unless ECR has the same content already; no builder is needed then.
 
     `ensure_repository` makes the stack's repository where there is none; it is called once it is certain that
-    there is an engine. Raises `ProvisionError` and `ConfigError`, each with the step that failed reported.
+    there is a builder. Raises `ProvisionError` and `ConfigError`, each with the step that failed reported.
     """
-    say = _teller(report)
+    say = _line_reporter(report)
     with prepared(request, say) as context:
         if known := find_built(clients, stack, context.tag):
-            report(ImageStep("build", State.DONE, f"unchanged: {context.tag} is in ECR"))
+            report(ImageStep("build", StepState.DONE, f"unchanged: {context.tag} is in ECR"))
             return BuiltImage(known, context.tag, built=False)
-        engine = find_engine(request.engine, os.environ, say)
+        builder = find_builder(request.builder, os.environ, say)
         ensure_repository()
         image = f"{repository_uri(clients, stack)}:{context.tag}"
-        _build(engine, request, context, image, report)
-    _check(engine, request, image, report)
-    with told(report, "push", f"{image} by {engine.name}"):
-        return BuiltImage(_pushed(engine, image, context.tag, clients, stack, say), context.tag, built=True)
+        _build(builder, request, context, image, report)
+    _check(builder, request, image, report)
+    with reported_step(report, "push", f"{image} by {builder.name}"):
+        return BuiltImage(_pushed(builder, image, context.tag, clients, stack, say), context.tag, built=True)
 
 
-def _build(engine: ImageBuilder, request: ImageRequest, context: Context, image: str, report: Report) -> None:
+def _build(builder: ImageBuilder, request: ImageRequest, context: Context, image: str, report: Report) -> None:
     arguments = {"PYTHON_VERSION": request.python}
     if request.base_image is not None:
         arguments["BASE_IMAGE"] = request.base_image
-    command = engine.build(str(context.folder), image, request.platform, arguments)
-    with told(report, "build", f"{context.tag} by {engine.name}"):
+    command = builder.build(str(context.folder), image, request.platform, arguments)
+    with reported_step(report, "build", f"{context.tag} by {builder.name}"):
         try:
-            stream(f"{engine.name} build", command, _teller(report), os.environ | QUIET)
+            stream(f"{builder.name} build", command, _line_reporter(report), os.environ | QUIET)
         except ProgramFailed as error:
             raise _explained(error, request.platform) from error
 
@@ -84,14 +85,14 @@ def _explained(error: ProgramFailed, platform: str) -> ProvisionError:
     )
 
 
-def _check(engine: ImageBuilder, request: ImageRequest, image: str, report: Report) -> None:
+def _check(builder: ImageBuilder, request: ImageRequest, image: str, report: Report) -> None:
     """What would otherwise show only in the first job: the runner starts, on the Python that was asked for."""
-    if not engine.runs_containers:
-        report(ImageStep("check", State.SKIPPED, f"{engine.name} doesn't run containers"))
+    if not builder.runs_containers:
+        report(ImageStep("check", StepState.SKIPPED, f"{builder.name} doesn't run containers"))
         return
-    with told(report, "check", f"the runner on Python {request.python}"):
-        command = engine.run_python(image, request.platform, CHECK)
-        found = stream(f"{engine.name} run", command, _teller(report), os.environ | QUIET)
+    with reported_step(report, "check", f"the runner on Python {request.python}"):
+        command = builder.run_python(image, request.platform, CHECK)
+        found = stream(f"{builder.name} run", command, _line_reporter(report), os.environ | QUIET)
         if found != request.python:
             raise ProvisionError(
                 f"The image has Python {found}, but --python is {request.python}, and it must be the clients': give a "
@@ -100,12 +101,12 @@ def _check(engine: ImageBuilder, request: ImageRequest, image: str, report: Repo
 
 
 def _pushed(
-    engine: ImageBuilder, image: str, tag: str, clients: Clients, stack: Stack, say: Callable[[str], None]
+    builder: ImageBuilder, image: str, tag: str, clients: Clients, stack: Stack, say: Callable[[str], None]
 ) -> str:
     registry = image.partition("/")[0]
-    with logged_in(engine, registry, credentials(clients), os.environ) as environment:
+    with logged_in(builder, registry, credentials(clients), os.environ) as environment:
         try:
-            stream(f"{engine.name} push", engine.push(image), say, environment)
+            stream(f"{builder.name} push", builder.push(image), say, environment)
         except ProgramFailed:
             # tags don't move: somebody else may have pushed the same content at the same time
             if find_built(clients, stack, tag) is None:
@@ -116,5 +117,5 @@ def _pushed(
     return pushed
 
 
-def _teller(report: Report) -> Callable[[str], None]:
+def _line_reporter(report: Report) -> Callable[[str], None]:
     return lambda line: report(OutputLine(line))

@@ -1,4 +1,4 @@
-"""The container engines that people have: how each is asked to build, run, log in and push, and which works here."""
+"""Image builders, which are the container engines that people have: their commands, and which of them works here."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Final
 
 from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
-from provisioner.image.programs import ask
-from provisioner.image.request import ENGINES
+from provisioner.image.programs import run_captured
+from provisioner.image.request import BUILDERS
 
-ENGINE_VARIABLE: Final = "SCALER_BATCH_ENGINE"
-WAY_OUT: Final = "or give an image that exists by --image URI"
+BUILDER_VARIABLE: Final = "SCALER_BATCH_BUILDER"
+ALTERNATIVE: Final = "or give an image that exists by --image URI"
 PINGS: Final = {"docker": "version", "podman": "info", "buildah": "info", "finch": "info"}
-"""Each fails when there is no daemon, or no virtual machine, to do the work."""
+"""Commands that fail when there is no daemon, or no virtual machine, to do the work."""
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageBuilder:
-    """Argument lists only; nothing is run here."""
+    """Builder of images: argument lists of its program; nothing is run here."""
 
     name: str
     program: str
@@ -30,35 +30,39 @@ class ImageBuilder:
 
     @property
     def runs_containers(self) -> bool:
-        """buildah only builds."""
+        """True but for buildah, which only builds."""
         return self.name != "buildah"
 
     @property
     def keeps_logins(self) -> bool:
-        """finch works in a virtual machine, which reads its own configuration, whatever DOCKER_CONFIG says here."""
+        """True for finch: its virtual machine reads its own configuration, whatever DOCKER_CONFIG says here."""
         return self.name == "finch"
 
     def ping(self) -> list[str]:
+        """Command that succeeds when images can be built."""
         return [self.program, PINGS[self.name]]
 
     def build(self, context: str, image: str, platform: str, arguments: Mapping[str, str]) -> list[str]:
+        """Command that builds the folder `context` as `image`, `arguments` being build arguments."""
         given = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         return [self.program, "build", "--platform", platform, *given, "--tag", image, context]
 
     def run_python(self, image: str, platform: str, code: str) -> list[str]:
-        """In a container that is removed afterwards and has no network."""
+        """Command that runs Python code in a container, which is removed afterwards and has no network."""
         options = ["--rm", "--network", "none", "--platform", platform, "--entrypoint", "python"]
         return [self.program, "run", *options, image, "-c", code]
 
     def login(self, registry: str, user: str) -> list[str]:
-        """The password is its input."""
+        """Command that logs in to a registry; the password is its input."""
         options = [*self._plain_http(registry), "--username", user, "--password-stdin"]
         return [self.program, "login", *options, registry]
 
     def logout(self, registry: str) -> list[str]:
+        """Command that logs out of a registry."""
         return [self.program, "logout", registry]
 
     def push(self, image: str) -> list[str]:
+        """Command that pushes an image."""
         return [self.program, "push", *self._plain_http(image), image]
 
     def _plain_http(self, place: str) -> list[str]:
@@ -67,40 +71,40 @@ class ImageBuilder:
         return ["--tls-verify=false"] if local and self.name in ("podman", "buildah") else []
 
 
-def find_engine(asked: str | None, environment: Mapping[str, str], say: Callable[[str], None]) -> ImageBuilder:
-    """The engine of that name, or of the environment's `SCALER_BATCH_ENGINE`, else the first one that answers.
+def find_builder(name: str | None, environment: Mapping[str, str], say: Callable[[str], None]) -> ImageBuilder:
+    """Builder of that name, or of the environment's `SCALER_BATCH_BUILDER`, else the first one that answers.
 
     Raises `ProvisionError` when there is none, `ConfigError` for an unknown name.
     """
-    names = _names(asked or environment.get(ENGINE_VARIABLE))
+    names = _names(name or environment.get(BUILDER_VARIABLE))
     installed = [
-        ImageBuilder(name, path) for name in names if (path := shutil.which(name, path=environment.get("PATH")))
+        ImageBuilder(each, path) for each in names if (path := shutil.which(each, path=environment.get("PATH")))
     ]
     if not installed:
         looked_for = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-        raise ProvisionError(f"No container engine: looked for {looked_for} in PATH. Install one, {WAY_OUT}.")
+        raise ProvisionError(f"No container engine: looked for {looked_for} in PATH. Install one, {ALTERNATIVE}.")
     refusals = []
-    for engine in installed:
-        refusal = _refusal(engine, environment)
+    for builder in installed:
+        refusal = _refusal(builder, environment)
         if refusal is None:
-            return engine
+            return builder
         refusals.append(refusal)
         say(refusal)
-    raise ProvisionError(f"No container engine works: {' '.join(refusals)} Start its service, {WAY_OUT}.")
+    raise ProvisionError(f"No container engine works: {' '.join(refusals)} Start its service, {ALTERNATIVE}.")
 
 
-def _names(asked: str | None) -> tuple[str, ...]:
-    if not asked:
-        return ENGINES
-    if asked not in ENGINES:
-        raise ConfigError(f"{ENGINE_VARIABLE} is {asked!r}, but must be one of {', '.join(ENGINES)}.")
-    return (asked,)
+def _names(name: str | None) -> tuple[str, ...]:
+    if not name:
+        return BUILDERS
+    if name not in BUILDERS:
+        raise ConfigError(f"{BUILDER_VARIABLE} is {name!r}, but must be one of {', '.join(BUILDERS)}.")
+    return (name,)
 
 
-def _refusal(engine: ImageBuilder, environment: Mapping[str, str]) -> str | None:
+def _refusal(builder: ImageBuilder, environment: Mapping[str, str]) -> str | None:
     """Why it can't work now; None when it can."""
     try:
-        ask(f"{engine.name} {PINGS[engine.name]}", engine.ping(), environment)
+        run_captured(f"{builder.name} {PINGS[builder.name]}", builder.ping(), environment)
     except ProvisionError as error:
-        return f"{engine.name} is installed, but doesn't answer ({str(error).rstrip('.')})."
+        return f"{builder.name} is installed, but doesn't answer ({str(error).rstrip('.')})."
     return None

@@ -1,4 +1,4 @@
-"""The build context: a folder with all that goes into the image, and the tag that its content has."""
+"""Build context: a folder with all that goes into the image, and the tag that its content has."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ RECIPE: Final = ("Dockerfile", "requirements.txt", "batch_job_*.py")
 USERS_REQUIREMENTS: Final = "requirements-user.txt"
 WHEELS: Final = "wheels.txt"
 READABLE: Final = 0o644
-"""Whatever the umask is here: jobs run as nobody, who must be able to read the runner."""
+"""Mode of the files, whatever the umask is here: jobs run as nobody, who must be able to read the runner."""
 
 TAG_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
+    """Build context, prepared."""
+
     folder: Path
     tag: str
     """Made of the content alone: equal code and options have equal tags, wherever and whenever."""
@@ -32,7 +34,7 @@ class Context:
 
 @contextmanager
 def prepared(request: ImageRequest, say: Callable[[str], None]) -> Iterator[Context]:
-    """A context in a temporary folder. Raises what `build_wheels` raises."""
+    """Context in a temporary folder, removed at the end. Raises what `build_wheels` raises."""
     with tempfile.TemporaryDirectory(prefix="scaler-batch-image-") as place:
         workshop, folder = Path(place, "wheels"), Path(place, "context")
         workshop.mkdir()

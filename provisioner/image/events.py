@@ -1,45 +1,29 @@
-"""What is told while an image is made: steps, and the lines of the programs that do them."""
+"""Events of an image's build: steps, and the lines of the programs that do them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 
 from provisioner.errors import ProvisionError
-
-
-class State(StrEnum):
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    SKIPPED = "skipped"
+from provisioner.kinds import StepState
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStep:
-    """`name` is build, check or push."""
+    """Step of the build; `name` is build, check or push."""
 
     name: str
-    state: State
+    state: StepState
     text: str
-
-    def document(self) -> dict[str, object]:
-        """As programs read it."""
-        about = {"event": "step", "kind": "image", "name": self.name, "action": "create"}
-        return {**about, "state": str(self.state), "text": self.text}
 
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """One line of output of pip or of the container engine."""
+    """Line of output of pip or of the container engine."""
 
     text: str
-
-    def document(self) -> dict[str, object]:
-        """As programs read it."""
-        return {"event": "line", "text": self.text}
 
 
 Event = ImageStep | OutputLine
@@ -47,12 +31,12 @@ Report = Callable[[Event], None]
 
 
 @contextmanager
-def told(report: Report, name: str, text: str) -> Iterator[None]:
-    """A step from its beginning to how it ended."""
-    report(ImageStep(name, State.RUNNING, text))
+def reported_step(report: Report, name: str, text: str) -> Iterator[None]:
+    """Step that is reported when it begins and when it ends. Raises what its body raises."""
+    report(ImageStep(name, StepState.RUNNING, text))
     try:
         yield
     except ProvisionError as error:
-        report(ImageStep(name, State.FAILED, str(error)))
+        report(ImageStep(name, StepState.FAILED, str(error)))
         raise
-    report(ImageStep(name, State.DONE, text))
+    report(ImageStep(name, StepState.DONE, text))

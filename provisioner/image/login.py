@@ -1,4 +1,4 @@
-"""Logging in to a registry for the time of a push, with nothing left of it: no file, no keychain entry, no argument."""
+"""Login to a registry for the time of a push, with nothing left of it: no file, no keychain entry, no argument."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from provisioner.image.builder import ImageBuilder
-from provisioner.image.programs import ask
+from provisioner.image.programs import run_captured
 from provisioner.image.registry import Credentials
 
 CONFIG_FILE: Final = "config.json"
@@ -19,9 +19,9 @@ ABOUT_LOGINS: Final = frozenset({"auths", "credsStore", "credHelpers"})
 
 @contextmanager
 def logged_in(
-    engine: ImageBuilder, registry: str, credentials: Credentials, environment: Mapping[str, str]
+    builder: ImageBuilder, registry: str, credentials: Credentials, environment: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
-    """The environment in which the engine may push to the registry. Raises `ProvisionError` when it is refused.
+    """Environment in which the builder may push to the registry. Raises `ProvisionError` when it is refused.
 
     docker and finch read DOCKER_CONFIG, podman and buildah REGISTRY_AUTH_FILE.
     """
@@ -31,12 +31,12 @@ def logged_in(
         _take_over(_own_folder(environment), Path(folder))
         settings.write_text(json.dumps(_settings(_own_folder(environment), registry)))
         try:
-            login = engine.login(registry, credentials.user)
-            ask(f"{engine.name} login", login, private, secret=credentials.password)
+            login = builder.login(registry, credentials.user)
+            run_captured(f"{builder.name} login", login, private, secret=credentials.password)
             yield private
         finally:
-            if engine.keeps_logins:
-                ask(f"{engine.name} logout", engine.logout(registry), private)
+            if builder.keeps_logins:
+                run_captured(f"{builder.name} logout", builder.logout(registry), private)
 
 
 def _own_folder(environment: Mapping[str, str]) -> Path:

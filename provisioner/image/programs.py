@@ -1,4 +1,4 @@
-"""Runs other people's programs: argument lists, never a shell, and none is left behind."""
+"""Child processes of other people's programs: argument lists, never a shell, and none is left behind."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from provisioner.errors import ProvisionError
 
 REMEMBERED_LINES: Final = 50
 ANSWER_S: Final = 60
-"""How long a program may take over something that is quick, like a login."""
+"""Limit of a program that does something quick, like a login."""
 
 ENDING_S: Final = 10
 
 
 class ProgramFailed(ProvisionError):
-    """A program ended badly. `lines` are its last ones."""
+    """Program that ended with another exit code than 0. `lines` are its last ones."""
 
     def __init__(self, title: str, code: int, lines: Sequence[str]) -> None:
-        super().__init__(f"{title} failed with exit code {code}: {_telling(lines)}")
+        super().__init__(f"{title} failed with exit code {code}: {_error_line(lines)}")
         self.lines = tuple(lines)
 
 
 def stream(title: str, command: Sequence[str], say: Callable[[str], None], environment: Mapping[str, str]) -> str:
-    """Runs it to its end and says each line of its output as it comes. Returns the last one.
+    """Run a program to its end and say each line of its output as it comes. Returns the last one.
 
     Raises `ProgramFailed`; `title` is what people call it, like "docker build".
     """
@@ -43,8 +43,11 @@ def stream(title: str, command: Sequence[str], say: Callable[[str], None], envir
     return lines[-1] if lines else ""
 
 
-def ask(title: str, command: Sequence[str], environment: Mapping[str, str], *, secret: str = "") -> str:
-    """The output of a program that answers quickly, with `secret` as its input. Raises `ProgramFailed`."""
+def run_captured(title: str, command: Sequence[str], environment: Mapping[str, str], *, secret: str = "") -> str:
+    """Output of a program that answers quickly, with `secret` as its input.
+
+    Raises `ProgramFailed`; `ProvisionError` when it can't be started or takes too long.
+    """
     try:
         done = subprocess.run(
             command,
@@ -96,8 +99,8 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
-def _telling(lines: Sequence[str]) -> str:
+def _error_line(lines: Sequence[str]) -> str:
     """The last line that speaks of an error, else the last one."""
-    said = [line.strip() for line in lines if line.strip()]
-    errors = [line for line in said if "error" in line.lower()]
-    return (errors or said or ["it said nothing"])[-1].rstrip(".") + "."
+    printed = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in printed if "error" in line.lower()]
+    return (errors or printed or ["it said nothing"])[-1].rstrip(".") + "."

@@ -1,4 +1,4 @@
-"""ECR: where a stack's images go, which are there, and how to get in.
+"""ECR registry: a stack's images in it, and the credentials of a login.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html
 """
@@ -19,21 +19,23 @@ NOT_THERE: Final = frozenset({"RepositoryNotFoundException", "ImageNotFoundExcep
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
+    """User and password of a registry."""
+
     user: str
     password: str = field(repr=False)
 
 
 def find_built(clients: Clients, stack: Stack, tag: str) -> str | None:
-    """The image of that tag as `repositoryUri@sha256:…`, when the stack's repository has it."""
-    wanted = {"repositoryName": stack.repository, "imageIds": [{"imageTag": tag}]}
-    found = _unless_missing(clients, "describe_images", wanted)
+    """Image of that tag as `repositoryUri@sha256:…`; None when the stack's repository doesn't have it."""
+    parameters = {"repositoryName": stack.repository, "imageIds": [{"imageTag": tag}]}
+    found = _unless_missing(clients, "describe_images", parameters)
     if not found:
         return None
     return f"{repository_uri(clients, stack)}@{found['imageDetails'][0]['imageDigest']}"
 
 
 def repository_uri(clients: Clients, stack: Stack) -> str:
-    """Raises `ProvisionError` when the repository doesn't exist."""
+    """URI of the stack's repository. Raises `ProvisionError` when it doesn't exist."""
     found = _unless_missing(clients, "describe_repositories", {"repositoryNames": [stack.repository]})
     if not found:
         raise ProvisionError(f"There is no ECR repository {stack.repository} in {stack.region}: run provision.")
@@ -42,7 +44,7 @@ def repository_uri(clients: Clients, stack: Stack) -> str:
 
 
 def credentials(clients: Clients) -> Credentials:
-    """For the account's registry; AWS lets them live for twelve hours."""
+    """Credentials of the account's registry, valid for twelve hours."""
     granted = clients.call("ecr", "get_authorization_token", {})["authorizationData"][0]
     user, _, password = base64.b64decode(granted["authorizationToken"]).decode().partition(":")
     return Credentials(user, password)

@@ -1,4 +1,4 @@
-"""What somebody wants in the image: the validated, frozen choices of `build-image`."""
+"""Request for an image: the validated, frozen choices of `build-image`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Final
 from engine.errors import ConfigError
 
 PLATFORMS: Final = ("linux/amd64", "linux/arm64")
-"""What AWS Batch's instances run: x86, and Graviton."""
+"""Platforms of AWS Batch's instances: x86, and Graviton."""
 
-ENGINES: Final = ("docker", "podman", "buildah", "finch")
-"""In the order in which they are looked for."""
+BUILDERS: Final = ("docker", "podman", "buildah", "finch")
+"""Container engines that build images, in the order in which they are looked for."""
 
 OWN_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _OLDEST_MINOR: Final = 10
@@ -28,7 +28,7 @@ _PASSWORD_IN_URL: Final = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """Names are the flags of `build-image`. Raises `ConfigError` when a value can't work."""
+    """Choices by the names of the flags of `build-image`. Raises `ConfigError` when a value can't work."""
 
     requirements: Path | None = None
     packages: tuple[Path, ...] = ()
@@ -38,7 +38,7 @@ class ImageRequest:
     platform: str = PLATFORMS[0]
     python: str = OWN_PYTHON
     """X.Y, which must be the clients': pickled functions hold byte code."""
-    engine: str | None = None
+    builder: str | None = None
     """None: the first that works."""
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ class ImageRequest:
         _check("--python", self.python, fits, f"a Python version like {OWN_PYTHON}, 3.{_OLDEST_MINOR} or newer")
         named = self.base_image is None or bool(_IMAGE.fullmatch(self.base_image))
         _check("--base-image", self.base_image, named, "an image like python:3.12-slim")
-        _check("--engine", self.engine, self.engine in (None, *ENGINES), "one of " + ", ".join(ENGINES))
+        _check("--builder", self.builder, self.builder in (None, *BUILDERS), "one of " + ", ".join(BUILDERS))
 
 
 def _check_requirements(path: Path) -> None:

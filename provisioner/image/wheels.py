@@ -1,4 +1,4 @@
-"""Builds the users' own projects as wheels, and tells equal wheels from different ones by what is in them."""
+"""Wheels of the users' own projects: their build, and fingerprints by which equal ones are known."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ EARLIEST_DATE: Final = "315532800"
 """1980-01-01, the first that a ZIP file can hold: https://reproducible-builds.org/specs/source-date-epoch/."""
 
 NOT_SOURCE: Final = frozenset({".venv", "venv", ".tox", ".nox", "build", "dist", "node_modules"})
-"""Left out at the top of a project: what tools made there, often large, some of it harmful to a fresh build."""
+"""Folders at the top of a project that are left out: made by tools, often large, some harmful to a fresh build."""
 
 DERIVED: Final = ("RECORD", "WHEEL")
-"""Of a wheel's metadata: hashes of the rest, and the release of the tool that packed it."""
+"""Metadata that is left out of a fingerprint: hashes of the rest, and the release of the tool that packed it."""
 
 MACHINES: Final = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 
 
 def build_wheels(request: ImageRequest, folder: Path, say: Callable[[str], None]) -> list[Path]:
-    """One wheel into `folder` for each of the request's packages, their dependencies not included.
+    """Wheels of the request's packages, built into `folder`, one each and without their dependencies.
 
     Raises `ProvisionError` when a build fails, `ConfigError` when a wheel doesn't fit the image.
     """
@@ -49,7 +49,7 @@ def build_wheels(request: ImageRequest, folder: Path, say: Callable[[str], None]
 
 
 def fingerprint(wheel: Path) -> str:
-    """The same for two wheels that install the same files, whenever and with whatever they were packed."""
+    """Hash of a wheel's content: the same for wheels that install the same files, however they were packed."""
     whole = hashlib.sha256()
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(_contents(archive)):

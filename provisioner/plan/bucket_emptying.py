@@ -1,4 +1,4 @@
-"""Everything out of a bucket: objects, versions, delete markers, unfinished uploads."""
+"""Emptying of a bucket: objects, versions, delete markers, unfinished uploads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from provisioner.clients import Clients, Document
 from provisioner.errors import ProvisionError
 
 KEYS_PER_DELETE: Final = 1000
-"""Of DeleteObjects and of a page of ListObjectVersions."""
+"""Limit of DeleteObjects and of a page of ListObjectVersions:
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
 
 
 def empty_bucket(clients: Clients, bucket: str) -> None:
-    """Raises `ProvisionError` when S3 keeps something, `CallFailed`."""
+    """Delete everything in a bucket. Raises `ProvisionError` when S3 keeps something, `CallFailed`."""
     _abort_uploads(clients, bucket)
     while entries := _next_page(clients, bucket):
         _delete(clients, bucket, entries)

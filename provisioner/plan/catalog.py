@@ -1,6 +1,11 @@
-"""Which resources a stack is made of, in the order in which one needs the other."""
+"""Catalog of a stack's resources, in the order in which one needs the other.
+
+The one list of them: what a spec asks for and what a cleanup looks for are selections of it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from provisioner.errors import ProvisionError
 from provisioner.plan.remote import RemoteState
@@ -21,33 +26,15 @@ from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
 
-def wanted(spec: ProvisionSpec, stack: Stack, vpc_id: str) -> list[Resource]:
-    """What a spec asks for."""
-    return [
-        Bucket(stack),
-        LogGroup(stack),
-        *([Repository(stack)] if builds_image(spec, stack) else []),
-        *_roles(stack),
-        InstanceProfile(stack),
-        ServiceRole(stack),
-        SecurityGroup(stack, vpc_id),
-        LaunchTemplate(stack),
-        *([ComputeEnvironment(stack, spot=True)] if spec.spot else []),
-        ComputeEnvironment(stack),
-        JobQueue(stack),
-        JobDefinition(stack),
-    ]
-
-
-def possible(stack: Stack, remote: RemoteState) -> list[Resource]:
-    """Whatever provisioning can have made under these names, whether it is there or not, shared ones left out."""
+def _catalog(stack: Stack, security_groups: Sequence[SecurityGroup]) -> list[Resource]:
     return [
         Bucket(stack),
         LogGroup(stack),
         Repository(stack),
         *_roles(stack),
         InstanceProfile(stack),
-        *_security_groups(stack, remote),
+        ServiceRole(stack),
+        *security_groups,
         LaunchTemplate(stack),
         ComputeEnvironment(stack, spot=True),
         ComputeEnvironment(stack),
@@ -56,9 +43,14 @@ def possible(stack: Stack, remote: RemoteState) -> list[Resource]:
     ]
 
 
-def builds_image(spec: ProvisionSpec, stack: Stack) -> bool:
-    """Whether the image comes, or came, from the stack's own repository."""
-    return spec.image is None or f"/{stack.repository}@" in spec.image or f"/{stack.repository}:" in spec.image
+def desired_resources(spec: ProvisionSpec, stack: Stack, vpc_id: str) -> list[Resource]:
+    """Resources that a spec asks for, with instances in the VPC `vpc_id`."""
+    return [one for one in _catalog(stack, [SecurityGroup(stack, vpc_id)]) if one.is_desired(spec)]
+
+
+def known_resources(stack: Stack, remote: RemoteState) -> list[Resource]:
+    """Resources that any spec can have made under these names, existing or not; shared ones are left out."""
+    return [one for one in _catalog(stack, _security_groups(stack, remote)) if not one.shared]
 
 
 def _security_groups(stack: Stack, remote: RemoteState) -> list[SecurityGroup]:

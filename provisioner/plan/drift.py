@@ -1,13 +1,14 @@
-"""What a provisioned stack is now: each resource's state, and how it differs from what was asked for."""
+"""Drift of a provisioned stack: each resource's state now, and how it differs from what was asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
-from provisioner.plan.catalog import wanted
+from provisioner.json_schema import MISSING, UNKNOWN
+from provisioner.kinds import ResourceKind
+from provisioner.plan.catalog import desired_resources
 from provisioner.plan.field_changes import differences
 from provisioner.plan.model import FieldChange
 from provisioner.plan.remote import RemoteState
@@ -17,15 +18,12 @@ from provisioner.resources.security_group import ANY_VPC
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
-MISSING: Final = "MISSING"
-UNKNOWN: Final = "unknown"
-
 
 @dataclass(frozen=True, slots=True)
 class LiveResource:
-    """A resource as it lives. `drift` has what lives as `before`; `error` is why it could not be read."""
+    """Resource as it lives. `drift` has what lives as `before`; `error` is why it could not be read."""
 
-    kind: str
+    kind: ResourceKind
     name: str
     arn: str
     state: str
@@ -34,9 +32,12 @@ class LiveResource:
     error: str = ""
 
 
-def look(spec: ProvisionSpec, stack: Stack, remote: RemoteState) -> list[LiveResource]:
-    """Never raises for what can't be read: the rest is worth seeing."""
-    return [_seen(resource, spec, remote) for resource in wanted(spec, stack, _vpc(spec, remote))]
+def live_resources(spec: ProvisionSpec, stack: Stack, remote: RemoteState) -> list[LiveResource]:
+    """State and drift of every resource that the spec asks for.
+
+    Raises nothing for what can't be read: the rest is worth seeing.
+    """
+    return [_live(resource, spec, remote) for resource in desired_resources(spec, stack, _vpc(spec, remote))]
 
 
 def _vpc(spec: ProvisionSpec, remote: RemoteState) -> str:
@@ -46,13 +47,13 @@ def _vpc(spec: ProvisionSpec, remote: RemoteState) -> str:
         return ANY_VPC
 
 
-def _seen(resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> LiveResource:
-    seen = LiveResource(resource.kind, resource.name, resource.arn, UNKNOWN)
+def _live(resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> LiveResource:
+    kind, name, arn = resource.kind, resource.name, resource.arn
     try:
         found = resource.read(remote)
         if found is None:
-            return LiveResource(seen.kind, seen.name, seen.arn, MISSING)
+            return LiveResource(kind, name, arn, MISSING)
         drift = differences(found.properties, resource.desired(spec, remote))
     except (ProvisionError, ConfigError) as error:
-        return LiveResource(seen.kind, seen.name, seen.arn, UNKNOWN, error=str(error))
-    return LiveResource(seen.kind, seen.name, seen.arn, found.state, drift, found.detail)
+        return LiveResource(kind, name, arn, UNKNOWN, error=str(error))
+    return LiveResource(kind, name, arn, found.state, drift, found.detail)

@@ -1,54 +1,48 @@
-"""Runs plans, and the whole way through the pipeline that other programs use: `provision`."""
+"""Executor of plans, and `provision`: the whole way from a spec to a stack, for other programs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from engine.aws.error_codes import DENIED_CODES
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError, StepFailed
+from provisioner.kinds import PlanAction, StepState
 from provisioner.plan.bucket_emptying import empty_bucket
 from provisioner.plan.model import (
     ApiCall,
     Change,
     EmptyBucket,
-    EndJobs,
     Instruction,
     Plan,
-    PlanAction,
     StackOutput,
+    TerminateJobs,
     Variable,
     WaitUntil,
 )
 from provisioner.plan.planner import plan_provision, stack_of
-from provisioner.plan.queued_jobs import end_jobs
+from provisioner.plan.queued_jobs import terminate_jobs
 from provisioner.plan.remote import RemoteState
 from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.saved_state import Provisioned
 from provisioner.stack.spec import ProvisionSpec
 
 WAIT_DEADLINE_S: Final = 900.0
-"""Longer than AWS takes to end a queue's jobs (16 a second) for up to some ten thousand of them."""
+"""Limit of one wait; AWS ends a queue's jobs (16 a second) within it for up to some ten thousand of them."""
 
-NEWS_PAUSE_S: Final = 15.0
-"""Before something is made again that came too early for IAM's news: this once it shall be there."""
+RECREATE_PAUSE_S: Final = 15.0
+"""Pause before a resource is made again that was made before IAM's change had propagated: the second try must do."""
 
-NEWS_DEADLINE_S: Final = 120.0
-"""IAM's news is everywhere within seconds; network interfaces of instances are gone within two minutes."""
-
-
-class StepState(StrEnum):
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
+TRANSIENT_DEADLINE_S: Final = 120.0
+"""Limit of retrying a call. IAM's changes propagate within seconds; network interfaces of instances are gone within
+two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A change that begins, goes on to its next step (`text`), ends or fails (`text` is why)."""
+    """Progress of a change: it begins its next step (`text`), ends or fails (`text` is why)."""
 
     change: Change
     state: StepState
@@ -58,12 +52,12 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-def unheard(progress: Progress) -> None:
-    """The report of whoever waits for the end alone."""
+def ignore_progress(progress: Progress) -> None:
+    """Report that does nothing."""
 
 
-def provision(spec: ProvisionSpec, clients: Clients, report: Report = unheard) -> Provisioned:
-    """Makes everything that the spec asks for and isn't there yet; run again, it changes nothing.
+def provision(spec: ProvisionSpec, clients: Clients, report: Report = ignore_progress) -> Provisioned:
+    """Create everything that the spec asks for and isn't there yet; run again, it changes nothing.
 
     Raises `ProvisionError`, `ConfigError`.
     """
@@ -77,18 +71,18 @@ def provision(spec: ProvisionSpec, clients: Clients, report: Report = unheard) -
 
 
 class PlanExecutor:
-    """Does what a plan says, in its order, and stops at the first failure. `report` hears of each step first."""
+    """Runner of a plan's instructions in their order, up to the first failure. `report` is called before each step."""
 
-    def __init__(self, clients: Clients, report: Report, pacing: WaitPolicy | None = None) -> None:
+    def __init__(self, clients: Clients, report: Report, wait_policy: WaitPolicy | None = None) -> None:
         self._clients = clients
         self._report = report
-        self._pacing = pacing or WaitPolicy()
+        self._wait_policy = wait_policy or WaitPolicy()
         self._variables: dict[str, object] = {}
 
-    def run(self, plan: Plan, look_again: Callable[[], Plan] | None = None) -> None:
-        """Raises `StepFailed`, which names the step.
+    def run(self, plan: Plan, replan: Callable[[], Plan] | None = None) -> None:
+        """Apply every change of a plan. Raises `StepFailed`, which names the step.
 
-        With `look_again`, a step that may have been done although AWS refused it is no failure: what is then still to
+        With `replan`, a step that may have been done although AWS refused it is no failure: what is then still to
         be done is a new plan. One that fails twice is.
         """
         failed = ""
@@ -96,10 +90,10 @@ class PlanExecutor:
             try:
                 return self._run(plan)
             except StepFailed as error:
-                if look_again is None or not error.may_be_done or error.summary == failed:
+                if replan is None or not error.may_be_done or error.summary == failed:
                     raise
                 failed = error.summary
-                plan = look_again()
+                plan = replan()
 
     def _run(self, plan: Plan) -> None:
         for change in plan.changes:
@@ -107,7 +101,7 @@ class PlanExecutor:
                 self.apply(change)
 
     def apply(self, change: Change) -> None:
-        """Raises `StepFailed`."""
+        """Do the steps of one change. Raises `StepFailed`."""
         for step in change.steps:
             self._report(Progress(change, StepState.RUNNING, step.summary))
             try:
@@ -125,26 +119,26 @@ class PlanExecutor:
                 self._wait(instruction)
             case EmptyBucket():
                 empty_bucket(self._clients, instruction.bucket)
-            case EndJobs():
-                end_jobs(self._clients, instruction.queue, self._pacing, WAIT_DEADLINE_S)
+            case TerminateJobs():
+                terminate_jobs(self._clients, instruction.queue, self._wait_policy, WAIT_DEADLINE_S)
 
     def _call(self, call: ApiCall) -> None:
-        for _ in self._pacing.until(NEWS_DEADLINE_S):
+        for _ in self._wait_policy.until(TRANSIENT_DEADLINE_S):
             try:
                 response = self._clients.call(call.service, call.operation, _filled(call.parameters, self._variables))
             except CallFailed as error:
-                if not _passes(error, call.passing):
+                if not _is_transient(error, call.transient):
                     raise
                 refusal = error
                 continue
             if call.output is not None:
-                self._variables[call.output.name] = _found(response, call.output)
+                self._variables[call.output.name] = _output_value(response, call.output)
             return
         raise refusal
 
     def _wait(self, wait: WaitUntil) -> None:
-        again = wait.again
-        for _ in self._pacing.until(WAIT_DEADLINE_S):
+        recreate = wait.recreate
+        for _ in self._wait_policy.until(WAIT_DEADLINE_S):
             entry = self._entry(wait)
             if entry is None:
                 if not wait.statuses:
@@ -154,12 +148,12 @@ class PlanExecutor:
                 return
             if entry["status"] == "INVALID" and wait.statuses:
                 reason = str(entry.get("statusReason", "AWS gives no reason"))
-                if not again or not any(part in reason for part in wait.passing):
+                if not recreate or not any(part in reason for part in wait.transient):
                     raise ProvisionError(f"it is INVALID ({reason.rstrip('.')}).")
-                self._pacing.sleep(NEWS_PAUSE_S)
-                for step in again:
+                self._wait_policy.sleep(RECREATE_PAUSE_S)
+                for step in recreate:
                     self._do(step)
-                again = ()
+                recreate = ()
         raise ProvisionError(f"it took longer than {WAIT_DEADLINE_S:.0f} s.")
 
     def _entry(self, wait: WaitUntil) -> Document | None:
@@ -167,12 +161,12 @@ class PlanExecutor:
         return next((entry for entry in listed if entry["status"] != "DELETED"), None)
 
 
-def _passes(error: CallFailed, passing: tuple[str, ...]) -> bool:
+def _is_transient(error: CallFailed, transient: tuple[str, ...]) -> bool:
     """A permission that the caller lacks doesn't come by waiting."""
     if error.code in DENIED_CODES:
         return False
     text = f"{error.code}: {error}"
-    return any(part in text for part in passing)
+    return any(part in text for part in transient)
 
 
 def _filled(value: object, variables: dict[str, object]) -> dict[str, object]:
@@ -191,7 +185,7 @@ def _fill(value: object, variables: dict[str, object]) -> object:
     return value
 
 
-def _found(response: Document, output: StackOutput) -> str:
+def _output_value(response: Document, output: StackOutput) -> str:
     """As text, which is how AWS takes ids and versions back."""
     value: object = response
     for key in output.path:

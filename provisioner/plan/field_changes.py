@@ -1,4 +1,4 @@
-"""What differs between two documents, property by property."""
+"""Differences between two documents, property by property."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from provisioner.plan.model import FieldChange
 
 
 def differences(before: object, after: object, path: str = "") -> tuple[FieldChange, ...]:
-    """Mappings are compared key by key, paths in dots; lists of one length item by item; all else as a whole."""
+    """Changes from `before` to `after`, `path` being in front of theirs.
+
+    Mappings are compared key by key, paths in dots; lists of one length item by item; all else as a whole.
+    """
     return tuple(_differences(before, after, path))
 
 
 def first_level(fields: tuple[FieldChange, ...]) -> frozenset[str]:
+    """Names of the top-level properties among the changed paths."""
     return frozenset(field.path.partition(".")[0].partition("[")[0] for field in fields)
 
 

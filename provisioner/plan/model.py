@@ -1,4 +1,4 @@
-"""A plan: what changes about each resource, and the frozen instructions that do it, in their order.
+"""Plan: what changes about each resource, and the frozen instructions that do it, in their order.
 
 Instructions hold no code, so that a plan can be shown as well as run.
 """
@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-LIVING_STATES: Final = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
-"""Of AWS Batch's jobs that have not ended."""
+from engine.aws.batch_states import BatchState
+from provisioner.kinds import PlanAction, ResourceKind
+
+LIVING_STATES: Final = tuple(state for state in BatchState if state not in (BatchState.SUCCEEDED, BatchState.FAILED))
+"""AWS Batch's states of jobs that have not ended, in their order."""
 
 KNOWN_AFTER_APPLY: Final = "(known after apply)"
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """Stands in a call's parameters, at any depth, for what an earlier call of the plan will answer."""
+    """Placeholder in a call's parameters, at any depth, for what an earlier call of the plan will answer."""
 
     name: str
 
@@ -28,7 +30,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class StackOutput:
-    """Keeps a part of a call's response, found along `path`, as the variable `name`."""
+    """Part of a call's response, found along `path`, that is kept as the variable `name`."""
 
     name: str
     path: tuple[str, ...]
@@ -38,8 +40,7 @@ class StackOutput:
 class ApiCall:
     """One call by boto3's method name. `summary` says in words what it does, and to what.
 
-    `passing` are parts of error texts that pass by themselves: IAM tells its news to other services within
-    seconds,
+    `transient` are parts of the error texts that pass by themselves: IAM is eventually consistent,
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency.
     """
 
@@ -48,15 +49,15 @@ class ApiCall:
     operation: str
     parameters: Mapping[str, object]
     output: StackOutput | None = None
-    passing: tuple[str, ...] = ()
+    transient: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Repeats a describing call until its one entry under `key` has one of `statuses`; none: until it is gone.
+    """Waiter: repeats a describing call until its one entry under `key` has one of `statuses`; none: until it is gone.
 
-    INVALID, unless it is among them, ends it with the entry's statusReason; `again` are instructions that make the
-    thing anew, once, when that reason holds one of `passing`.
+    INVALID, unless it is among them, ends it with the entry's statusReason; `recreate` are instructions that make the
+    resource anew, once, when that reason holds one of `transient`.
     """
 
     summary: str
@@ -65,40 +66,32 @@ class WaitUntil:
     parameters: Mapping[str, object]
     key: str
     statuses: frozenset[str]
-    passing: tuple[str, ...] = ()
-    again: tuple[Instruction, ...] = ()
+    transient: tuple[str, ...] = ()
+    recreate: tuple[Instruction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EmptyBucket:
-    """Deletes every object, version, delete marker and unfinished upload of a bucket."""
+    """Deletion of every object, version, delete marker and unfinished upload of a bucket."""
 
     summary: str
     bucket: str
 
 
 @dataclass(frozen=True, slots=True)
-class EndJobs:
-    """Terminates every job of a queue that has not ended, and waits until AWS has ended them."""
+class TerminateJobs:
+    """Termination of every job of a queue that has not ended, and the wait until AWS has ended them."""
 
     summary: str
     queue: str
 
 
-Instruction = ApiCall | WaitUntil | EmptyBucket | EndJobs
-
-
-class PlanAction(StrEnum):
-    CREATE = "create"
-    UPDATE = "update"
-    REPLACE = "replace"
-    DELETE = "delete"
-    KEEP = "keep"
+Instruction = ApiCall | WaitUntil | EmptyBucket | TerminateJobs
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One property, its path in dots; a `before` or `after` of None is absent, a `Variable` known after apply."""
+    """Change of one property, its path in dots; a value of None is absent, a `Variable` is known after apply."""
 
     path: str
     before: object
@@ -107,10 +100,10 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a plan does about one resource; KEEP has no fields and no steps."""
+    """Action of a plan on one resource; KEEP has no fields and no steps."""
 
     action: PlanAction
-    kind: str
+    kind: ResourceKind
     name: str
     fields: tuple[FieldChange, ...] = ()
     steps: tuple[Instruction, ...] = ()
@@ -122,7 +115,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Empty, and false, when the world is already as it was asked for. `notes` are for whoever decides."""
+    """Changes in their order. False when the account is already as it was asked for. `notes`: for who decides."""
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
@@ -132,7 +125,9 @@ class Plan:
 
     @property
     def instructions(self) -> Iterator[Instruction]:
+        """Steps of all changes."""
         return (step for change in self.changes for step in change.steps)
 
     def count(self, action: PlanAction) -> int:
+        """Number of changes with this action."""
         return sum(change.action is action for change in self.changes)

@@ -1,4 +1,4 @@
-"""From what is asked for and what lives to a plan. Reads, never changes."""
+"""Planner: from what is asked for and what lives to a plan. Reads, never changes."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import Final
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import ProvisionError
-from provisioner.plan.catalog import possible, wanted
+from provisioner.kinds import PlanAction, ResourceKind
+from provisioner.plan.catalog import desired_resources, known_resources
 from provisioner.plan.field_changes import differences, first_level
-from provisioner.plan.model import Change, FieldChange, Instruction, Plan, PlanAction
+from provisioner.plan.model import Change, FieldChange, Instruction, Plan
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import Network, network_of
 from provisioner.resources.repository import Repository
-from provisioner.resources.resource import Found, Resource
+from provisioner.resources.resource import ObservedResource, Resource
 from provisioner.stack.naming import TAG, Stack
 from provisioner.stack.spec import ProvisionSpec, check_place
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What counts as ours besides what carries our tag: what this machine began to make, and with --adopt all."""
+    """Claims to resources without our tag: those that this machine began to make, and with --adopt all."""
 
     begun: frozenset[str] = frozenset()
     adopt: bool = False
 
-    def covers(self, resource: Resource, found: Found) -> bool:
+    def covers(self, resource: Resource, found: ObservedResource) -> bool:
+        """True when the resource is ours, by its tag or by a claim, and so may be changed and deleted."""
         ours = resource.shared or found.is_of(resource.stack)
         return ours or self.adopt or resource.key in self.begun
 
@@ -35,26 +37,25 @@ NO_CLAIMS: Final = Claims()
 
 
 def stack_of(region: str, prefix: str, clients: Clients) -> Stack:
-    """The names for this account. Raises `ConfigError` for a region or prefix that can't be."""
+    """Names of a stack in the caller's account. Raises `ConfigError` for a region or prefix that can't be."""
     check_place(region, prefix)
     return Stack(region, prefix, clients.account, clients.partition, clients.dns_suffix)
 
 
 def plan_provision(spec: ProvisionSpec, stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS) -> Plan:
-    """What is missing or different, in the order in which one resource needs the other; what the spec no longer
-    wants goes last.
+    """Plan of what is missing or different, in the order in which one resource needs the other.
 
-    Raises `ProvisionError` for a resource of our name that somebody else made, `ConfigError` for a network that
-    isn't there.
+    What the spec no longer asks for is deleted last. Raises `ProvisionError` for a resource of our name that somebody
+    else made, `ConfigError` for a network that isn't there.
     """
     network = network_of(spec, remote)
-    resources = wanted(spec, stack, network.vpc_id)
-    views = [_View.of(resource, spec, remote) for resource in resources]
-    _refuse_foreign(views, claims)
-    _spread_replacement(views)
-    changes = [view.change() for view in views]
-    strays = _strays(stack, resources, remote, claims)
-    return Plan((*_with_removals_first(changes, views, remote), *strays), _notes(spec, network))
+    resources = desired_resources(spec, stack, network.vpc_id)
+    comparisons = [_Comparison.of(resource, spec, remote) for resource in resources]
+    _refuse_foreign(comparisons, claims)
+    _spread_replacement(comparisons)
+    changes = [one.change() for one in comparisons]
+    undesired = _removals_of_undesired(stack, resources, remote, claims)
+    return Plan((*_with_removals_first(changes, comparisons, remote), *undesired), _notes(spec, network))
 
 
 def _notes(spec: ProvisionSpec, network: Network) -> tuple[str, ...]:
@@ -70,24 +71,24 @@ def _notes(spec: ProvisionSpec, network: Network) -> tuple[str, ...]:
 
 
 def plan_repository(spec: ProvisionSpec, stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS) -> Change:
-    """The one resource that has to be there before the image is. Raises `ProvisionError` for somebody else's."""
-    view = _View.of(Repository(stack), spec, remote)
-    _refuse_foreign([view], claims)
-    return view.change()
+    """Change of the one resource that the image needs first. Raises `ProvisionError` for somebody else's."""
+    one = _Comparison.of(Repository(stack), spec, remote)
+    _refuse_foreign([one], claims)
+    return one.change()
 
 
 @dataclass(slots=True)
-class _View:
-    """A wanted resource beside what lives of it."""
+class _Comparison:
+    """Desired resource beside what lives of it."""
 
     resource: Resource
-    found: Found | None
+    found: ObservedResource | None
     desired: Document
     fields: tuple[FieldChange, ...]
     replaced: bool
 
     @classmethod
-    def of(cls, resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> _View:
+    def of(cls, resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> _Comparison:
         found, desired = resource.read(remote), resource.desired(spec, remote)
         fields = differences(found.properties if found else {}, desired)
         replaced = found is not None and resource.must_replace(found, first_level(fields))
@@ -96,26 +97,26 @@ class _View:
     def change(self) -> Change:
         resource, found = self.resource, self.found
         if found is None:
-            return self._as(PlanAction.CREATE, resource.create(self.desired))
+            return self._change(PlanAction.CREATE, resource.create(self.desired))
         if self.replaced:
             note = f"it is {found.state}" if not self.fields else ""
-            return self._as(PlanAction.REPLACE, resource.create(self.desired), note)
+            return self._change(PlanAction.REPLACE, resource.create(self.desired), note)
         if self.fields or resource.must_settle(found):
             steps = resource.update(found, self.desired, first_level(self.fields))
-            return self._as(PlanAction.UPDATE, steps, self._update_note(found))
-        return self._as(PlanAction.KEEP, [])
+            return self._change(PlanAction.UPDATE, steps, self._update_note(found))
+        return self._change(PlanAction.KEEP, [])
 
-    def _update_note(self, found: Found) -> str:
+    def _update_note(self, found: ObservedResource) -> str:
         if not self.resource.shared and not found.is_of(self.resource.stack):
             return f"taken over: it lacked the tag {TAG}={self.resource.stack.prefix}"
         return "" if self.fields else f"wait: it is {found.state}"
 
-    def _as(self, action: PlanAction, steps: Sequence[Instruction], note: str = "") -> Change:
+    def _change(self, action: PlanAction, steps: Sequence[Instruction], note: str = "") -> Change:
         return Change(action, self.resource.kind, self.resource.name, self.fields, tuple(steps), note)
 
 
-def _refuse_foreign(views: Sequence[_View], claims: Claims) -> None:
-    foreign = [view.resource for view in views if view.found and not claims.covers(view.resource, view.found)]
+def _refuse_foreign(comparisons: Sequence[_Comparison], claims: Claims) -> None:
+    foreign = [one.resource for one in comparisons if one.found and not claims.covers(one.resource, one.found)]
     if foreign:
         names = ", ".join(f"{resource.kind} {resource.name}" for resource in foreign)
         raise ProvisionError(
@@ -124,38 +125,42 @@ def _refuse_foreign(views: Sequence[_View], claims: Claims) -> None:
         )
 
 
-def _spread_replacement(views: Sequence[_View]) -> None:
-    """What stands on a replaced resource is replaced with it: AWS deletes no environment under a queue."""
-    replaced: set[str] = set()
-    for view in views:
-        if view.found and replaced & set(view.resource.needs):
-            view.replaced = True
-        if view.replaced and view.resource.kind == "compute environment":
-            replaced.add(view.resource.kind)
+def _spread_replacement(comparisons: Sequence[_Comparison]) -> None:
+    """Replace with a resource what stands on it, where AWS demands that."""
+    replaced: set[ResourceKind] = set()
+    for one in comparisons:
+        if one.found and replaced & set(one.resource.needs):
+            one.replaced = True
+        if one.replaced and one.resource.replaced_with_dependents:
+            replaced.add(one.resource.kind)
 
 
-def _with_removals_first(changes: list[Change], views: Sequence[_View], remote: RemoteState) -> list[Change]:
+def _with_removals_first(
+    changes: list[Change], comparisons: Sequence[_Comparison], remote: RemoteState
+) -> list[Change]:
     """The removals of all that is replaced go before the first of them is made again, last made first removed."""
     removals: list[Instruction] = []
-    for view in reversed(views):
-        if view.replaced and view.found:
-            removals += view.resource.delete(view.found, remote)
-    first = next((index for index, view in enumerate(views) if view.replaced), None)
+    for one in reversed(comparisons):
+        if one.replaced and one.found:
+            removals += one.resource.delete(one.found, remote)
+    first = next((index for index, one in enumerate(comparisons) if one.replaced), None)
     if first is not None:
         changes[first] = replace(changes[first], steps=(*removals, *changes[first].steps))
     return changes
 
 
-def _strays(stack: Stack, resources: Sequence[Resource], remote: RemoteState, claims: Claims) -> list[Change]:
-    """What an earlier spec wanted and this one doesn't; images stay, they may be wanted again."""
+def _removals_of_undesired(
+    stack: Stack, resources: Sequence[Resource], remote: RemoteState, claims: Claims
+) -> list[Change]:
+    """Deletions of what an earlier spec asked for and this one doesn't."""
     kept = {resource.key for resource in resources}
-    strays: list[Change] = []
-    for resource in reversed(possible(stack, remote)):
-        if resource.key in kept or resource.kind == "ECR repository":
+    removals: list[Change] = []
+    for resource in reversed(known_resources(stack, remote)):
+        if resource.key in kept or resource.outlives_spec:
             continue
         found = resource.read(remote)
         if found and claims.covers(resource, found):
             steps = tuple(resource.delete(found, remote))
             note = "no longer asked for"
-            strays.append(Change(PlanAction.DELETE, resource.kind, resource.name, steps=steps, note=note))
-    return strays
+            removals.append(Change(PlanAction.DELETE, resource.kind, resource.name, steps=steps, note=note))
+    return removals

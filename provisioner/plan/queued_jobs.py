@@ -1,4 +1,7 @@
-"""The end of a queue's jobs: AWS deletes a queue with jobs in it, too, but then nobody waits for them."""
+"""Jobs of a queue that have not ended, and their termination.
+
+AWS deletes a queue with jobs in it, too, but then nothing waits until they have ended.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,28 @@ REASON: Final = "cleanup of the stack"
 
 
 def living_jobs(clients: Clients, queue: str) -> list[Document]:
-    """Summaries of what has not ended; an array job is one."""
+    """Summaries of the jobs that have not ended; an array job is one. Raises `CallFailed`."""
     return [
         job
         for state in LIVING_STATES
-        for job in clients.listing("batch", "list_jobs", "jobSummaryList", {"jobQueue": queue, "jobStatus": state})
+        for job in clients.listing(
+            "batch", "list_jobs", "jobSummaryList", {"jobQueue": queue, "jobStatus": state.value}
+        )
     ]
 
 
-def end_jobs(clients: Clients, queue: str, pacing: WaitPolicy, seconds: float) -> None:
-    """Returns when none is left. Raises `ProvisionError` when that takes longer, `CallFailed`."""
-    told: set[str] = set()
+def terminate_jobs(clients: Clients, queue: str, wait_policy: WaitPolicy, seconds: float) -> None:
+    """Terminate the queue's jobs and wait until none is left.
+
+    Raises `ProvisionError` when that takes longer than `seconds`, `CallFailed`.
+    """
+    terminated: set[str] = set()
     left: list[Document] = []
-    for _ in pacing.until(seconds):
+    for _ in wait_policy.until(seconds):
         left = living_jobs(clients, queue)
         if not left:
             return
-        for job_id in {str(job["jobId"]) for job in left} - told:
+        for job_id in {str(job["jobId"]) for job in left} - terminated:
             clients.call("batch", "terminate_job", {"jobId": job_id, "reason": REASON})
-            told.add(job_id)
+            terminated.add(job_id)
     raise ProvisionError(f"{len(left)} jobs of {queue} did not end within {seconds:.0f} s.")

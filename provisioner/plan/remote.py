@@ -1,4 +1,4 @@
-"""What exists in the account, read once and cached for the time of one plan."""
+"""State of the account, read once and cached for the time of one plan."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Answer = TypeVar("Answer")
 
 
 class RemoteState:
-    """Reads of a plan. Nothing here changes anything."""
+    """Read-through cache of an account. Nothing here changes anything; each reading raises `CallFailed`."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._cache: dict[str, object] = {}
 
     def get(self, service: str, operation: str, *, missing: str, **parameters: object) -> Document | None:
-        """The response, or None when AWS answers with the error code `missing`."""
+        """Response of a call by boto3's method name; None when AWS answers with the error code `missing`."""
 
         def read() -> Document | None:
             try:
@@ -32,7 +32,7 @@ class RemoteState:
         return self._cached(f"{service}:{operation}:{parameters}", read)
 
     def list(self, service: str, operation: str, key: str, **parameters: object) -> list[Document]:
-        """All entries under `key`, over all pages."""
+        """Entries under `key` of a paged call, over all its pages."""
         return self._cached(
             f"{service}:{operation}:{key}:{parameters}",
             lambda: self._clients.listing(service, operation, key, parameters),

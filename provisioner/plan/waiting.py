@@ -1,4 +1,4 @@
-"""How waiting is done; injected so that tests don't wait."""
+"""Policy of waiting for AWS; injected so that tests don't wait."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ LONGEST_PAUSE_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class WaitPolicy:
+    """Exponential backoff with jitter, up to a deadline. Clock and sleep are in seconds."""
+
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[float, float], float] = random.uniform

@@ -1,6 +1,6 @@
-"""What finding out why a job does not run reads: the engine's why screen, and `doctor`.
+"""Permissions of a diagnosis, why a job does not run: of the engine's why screen, and of `doctor`.
 
-Whoever may not read one of these sees that check as unknown, and the rest as before.
+Without one of these that check is unknown, and the rest is as before.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ UNSCOPED: Final = (
     "ec2:DescribeVpcEndpoints",
     "servicequotas:GetServiceQuota",
 )
-"""What knows no resources."""
+"""Actions that take no resources."""
 
 
 def diagnosis_statements(stack: Stack) -> list[Statement]:
-    """Optional as a whole: tasks run without them."""
+    """Statements of a diagnosis, optional as a whole: tasks run without them."""
     role, profile = (stack.iam_arn(kind, stack.instance_role) for kind in ("role", "instance-profile"))
     return [
         allow("Diagnose", UNSCOPED, ["*"]),
@@ -41,7 +41,7 @@ def diagnosis_statements(stack: Stack) -> list[Statement]:
 
 
 def queue_and_cluster(stack: Stack) -> Statement:
-    """Who is at the queue's head, and which instances have joined."""
+    """Statement for the head of the queue, and the instances that have joined the cluster."""
     cluster = cluster_of(stack)
     actions = ["batch:GetJobQueueSnapshot", *of_service("ecs", "DescribeContainerInstances", "ListContainerInstances")]
     clusters = [stack.arn("ecs", f"cluster/{cluster}"), stack.arn("ecs", f"container-instance/{cluster}/*")]

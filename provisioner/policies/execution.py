@@ -1,4 +1,5 @@
-"""What the ECS agent does for a job with the job's execution role."""
+"""Policy of the execution role, with which the ECS agent starts a job:
+https://docs.aws.amazon.com/batch/latest/userguide/execution-IAM-role.html"""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ PULL: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetD
 
 
 def execution_policy(stack: Stack, image: str | None) -> Policy:
-    """Write the job's log, and pull the image when that lives in ECR; no image is one of the stack's repository."""
+    """Policy that writes the job's log, and pulls the image when that is in ECR.
+
+    An image of None is one of the stack's repository.
+    """
     streams = stack.arn("logs", f"log-group:{stack.log_group}:log-stream:*")
     log = allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [streams])
     return document([log, *_pull(stack, image)])

@@ -1,4 +1,4 @@
-"""What the ECS agent of an instance does to register itself and to run containers.
+"""Policy of the instances' role, with which the ECS agent registers itself and runs containers.
 
 The actions of AWS's managed policy AmazonEC2ContainerServiceforEC2Role, without pulling images and writing logs:
 the agent does these with the jobs' execution role.
@@ -24,12 +24,12 @@ ON_INSTANCES: Final = ("Poll", "StartTelemetrySession", "UpdateContainerInstance
 
 
 def cluster_of(stack: Stack) -> str:
-    """AWS Batch names an environment's ECS cluster `AWSBatch-<environment>-<uuid>`."""
+    """Pattern of the stack's ECS clusters: AWS Batch names an environment's `AWSBatch-<environment>-<uuid>`."""
     return f"AWSBatch-{stack.prefix}-*"
 
 
 def instance_policy(stack: Stack) -> Policy:
-    """On the clusters of the stack's environments only."""
+    """Policy for the clusters of the stack's environments only."""
     cluster = cluster_of(stack)
     clusters, instances = stack.arn("ecs", f"cluster/{cluster}"), stack.arn("ecs", f"container-instance/{cluster}/*")
     tasks = stack.arn("ecs", f"task/{cluster}/*")

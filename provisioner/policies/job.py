@@ -1,4 +1,4 @@
-"""What the runner in a job may do, and with it the users' own functions."""
+"""Policy of the job role: of the runner, and with it of the users' own functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
 
 def job_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
-    """Read payloads and the fence, write results, below every manager's folder of the prefix."""
+    """Policy that reads payloads and the fence, and writes results, below every manager's folder of the prefix."""
     keys = f"{stack.bucket_arn}/{s3_prefix}/*"
     return document(
         [

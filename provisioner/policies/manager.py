@@ -1,4 +1,4 @@
-"""What a worker manager does with its stack: for the role or user that runs it."""
+"""Policy of a worker manager on its stack: for the role or user that runs it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
 
 def manager_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
-    """The statements of a diagnosis serve people only: no task needs them."""
+    """Policy of a worker manager. The statements of a diagnosis serve people only: no task needs them."""
     group = stack.arn("logs", f"log-group:{stack.log_group}:log-stream:*")
     return document(
         [

@@ -1,7 +1,7 @@
-"""What plan, provision, show, doctor, build-image and cleanup do: for the person or the pipeline that runs them.
+"""Policy of plan, provision, show, doctor, build-image and cleanup: for the person or the pipeline that runs them.
 
-Whoever may make roles and pass them to machines may do what those roles may do. A permissions boundary bounds that:
-with one, roles can be made and written with this boundary on them only.
+A principal that may make roles and pass them to machines may do what those roles may do. A permissions boundary
+bounds that: with one, roles can be made and written with this boundary on them only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BATCH_ROLE: Final = "aws-service-role/batch.amazonaws.com/*"
 
 
 def provisioner_policy(stack: Stack, boundary: str | None = None, *, adopt: bool = False) -> Policy:
-    """Names are exact wherever AWS lets the caller choose them; EC2's resources are known by the tag.
+    """Policy with exact names wherever AWS lets the caller choose them; EC2's resources are known by the tag.
 
     `adopt` adds what only --adopt needs: to put our tag on a security group or launch template that lacks it.
     """

@@ -1,4 +1,5 @@
-"""What IAM policies are made of: documents and statements as plain data, always in the same order."""
+"""Statements and documents of IAM policies as plain data, always in the same order:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html"""
 
 from __future__ import annotations
 
@@ -10,10 +11,12 @@ Statement = dict[str, object]
 
 
 def as_json(policy: Policy) -> str:
+    """Text of a policy, the same for the same policy."""
     return json.dumps(policy, sort_keys=True)
 
 
 def document(statements: Sequence[Statement]) -> Policy:
+    """Policy of these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
@@ -23,6 +26,7 @@ def allow(
     resources: Sequence[str],
     condition: Mapping[str, object] | None = None,
 ) -> Statement:
+    """Statement that allows actions on resources, on a condition if one is given."""
     statement: Statement = {
         "Sid": sid,
         "Effect": "Allow",
@@ -33,10 +37,13 @@ def allow(
 
 
 def of_service(service: str, *names: str) -> list[str]:
-    """Actions with their service in front."""
+    """Actions of a service, with it in front."""
     return [f"{service}:{name}" for name in names]
 
 
 def missing_is_404(bucket_arn: str, s3_prefix: str) -> Statement:
-    """Without ListBucket a missing key answers 403 instead of 404, and S3 takes the key asked for as `s3:prefix`."""
+    """Statement by which a missing key answers 404; without ListBucket it is 403.
+
+    S3 takes the key asked for as `s3:prefix`: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
     return allow("MissingIs404", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": [f"{s3_prefix}/*"]}})

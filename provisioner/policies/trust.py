@@ -1,4 +1,4 @@
-"""Who may take on a role."""
+"""Trust policies: who may assume a role."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from provisioner.stack.naming import Stack
 
 
 def trust(service: str, stack: Stack | None = None) -> Policy:
-    """Lets an AWS service assume a role; with a stack, only on behalf of its account (no confused deputy)."""
+    """Policy that lets an AWS service assume a role; with a stack, only on behalf of its account (no confused deputy).
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
     statement: Statement = {
         "Effect": "Allow",
         "Principal": {"Service": service},

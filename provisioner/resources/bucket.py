@@ -1,4 +1,4 @@
-"""The S3 bucket of payloads and results: private, encrypted, TLS only, and what is in it expires."""
+"""S3 bucket of payloads and results: private, encrypted, TLS only, and what is in it expires."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 from typing import Final
 
 from provisioner.clients import Document
+from provisioner.kinds import ResourceKind
 from provisioner.plan.model import ApiCall, EmptyBucket, Instruction
 from provisioner.plan.remote import RemoteState
-from provisioner.resources.resource import Found, Resource
-from provisioner.stack.naming import Stack, from_tag_list
+from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
+from provisioner.stack.naming import Stack, as_tag_list, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
 EXPIRY_RULE: Final = "scaler-batch-expiry"
@@ -26,22 +27,28 @@ ENCRYPTION: Final = "AES256"
 
 
 class Bucket(Resource):
-    """Lifecycle rules and policy statements of others stay: both are replaced as a whole, so they are put back."""
+    """S3 bucket of a stack.
 
-    kind = "S3 bucket"
+    Lifecycle rules and policy statements of others stay: both are replaced as a whole, so they are put back.
+    """
+
+    kind = ResourceKind.BUCKET
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, stack.bucket)
 
     @property
     def arn(self) -> str:
+        """ARN of the bucket, which has neither region nor account."""
         return self.stack.bucket_arn
 
     @property
     def remove_command(self) -> str:
+        """AWS CLI command that empties and deletes the bucket."""
         return f"aws s3 rb s3://{self.name} --force --region {self.stack.region}"
 
-    def read(self, remote: RemoteState) -> Found | None:
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Bucket with its settings, and in `kept` the lifecycle rules and policy statements of others."""
         if remote.get("s3", "head_bucket", missing="404", Bucket=self.name) is None:
             return None
         rules = self._lifecycle_rules(remote)
@@ -50,7 +57,7 @@ class Bucket(Resource):
             "rules": [rule for rule in rules if rule.get("ID") != EXPIRY_RULE],
             "statements": [one for one in statements if one.get("Sid") != TLS_ONLY],
         }
-        return Found(
+        return ObservedResource(
             {
                 "tags": self._our_tags(remote),
                 "ownership": self._ownership(remote),
@@ -63,6 +70,7 @@ class Bucket(Resource):
         )
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        """Private, encrypted, TLS only, with an expiry below the key prefix."""
         return {
             "tags": self.stack.tags,
             "ownership": OWNERSHIP,
@@ -74,17 +82,35 @@ class Bucket(Resource):
 
     def create(self, desired: Document) -> list[Instruction]:
         # us-east-1 is the one region that CreateBucket refuses to be told.
+        """Creation with the owner in control of every object, then every setting."""
         place = {"LocationConstraint": self.stack.region}
         where = {} if self.stack.region == "us-east-1" else {"CreateBucketConfiguration": place}
         made = self._call("create", "create_bucket", ObjectOwnership=OWNERSHIP, **where)
         nothing_foreign: Document = {"rules": [], "statements": []}
         return [made, *self._settings(desired, frozenset(desired) - {"ownership"}, nothing_foreign)]
 
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Calls that write the settings that differ."""
         return self._settings(desired, changed, found.kept)
 
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Emptying, then the deletion: S3 deletes no bucket that holds an object."""
         return [EmptyBucket(f"empty bucket {self.name}", self.name), self._call("delete", "delete_bucket")]
+
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Bucket and its policy."""
+        algorithm = {"ServerSideEncryptionByDefault": {"SSEAlgorithm": desired["encryption"]}}
+        bucket = {
+            "BucketName": self.name,
+            "OwnershipControls": {"Rules": [{"ObjectOwnership": desired["ownership"]}]},
+            "PublicAccessBlockConfiguration": desired["publicAccessBlock"],
+            "BucketEncryption": {"ServerSideEncryptionConfiguration": [algorithm]},
+            "LifecycleConfiguration": {"Rules": [_flat_rule(desired["expiry"])]},
+            "Tags": as_tag_list(desired["tags"]),
+        }
+        document = {"Version": "2012-10-17", "Statement": [desired["tlsOnly"]]}
+        policy = {"Bucket": self.name, "PolicyDocument": document}
+        return [("AWS::S3::Bucket", bucket), ("AWS::S3::BucketPolicy", policy)]
 
     def _settings(self, desired: Document, changed: frozenset[str], foreign: Document) -> list[Instruction]:
         """Tags first: they are what a later cleanup knows the bucket by."""
@@ -154,7 +180,7 @@ class Bucket(Resource):
 
 
 def expiry_rule(spec: ProvisionSpec) -> Document:
-    """What is below the prefix goes after some days, and so does what never finished uploading."""
+    """Lifecycle rule by which objects below the prefix expire after some days, and unfinished uploads after one."""
     return {
         "ID": EXPIRY_RULE,
         "Filter": {"Prefix": f"{spec.s3_prefix}/"},
@@ -165,7 +191,9 @@ def expiry_rule(spec: ProvisionSpec) -> Document:
 
 
 def tls_only(bucket_arn: str) -> Document:
-    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html"""
+    """Policy statement that denies plain HTTP:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
+    """
     return {
         "Sid": TLS_ONLY,
         "Effect": "Deny",
@@ -173,6 +201,17 @@ def tls_only(bucket_arn: str) -> Document:
         "Action": "s3:*",
         "Resource": [bucket_arn, f"{bucket_arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def _flat_rule(rule: Document) -> Document:
+    """CloudFormation flattens what S3 nests."""
+    return {
+        "Id": rule["ID"],
+        "Status": rule["Status"],
+        "Prefix": rule["Filter"]["Prefix"],
+        "ExpirationInDays": rule["Expiration"]["Days"],
+        "AbortIncompleteMultipartUpload": rule["AbortIncompleteMultipartUpload"],
     }
 
 

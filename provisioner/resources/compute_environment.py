@@ -1,4 +1,4 @@
-"""The managed EC2 compute environments: on demand, and with --spot a Spot one besides.
+"""Managed EC2 compute environments: on demand, and with --spot a Spot one besides.
 
 With Batch's service-linked role and these allocation strategies everything but the name can be updated in place:
 https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html
@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from provisioner.clients import Document
+from provisioner.export.intrinsics import SUBNETS, capitalized, get_att, ref
+from provisioner.kinds import ResourceKind
 from provisioner.plan.model import ApiCall, Instruction, WaitUntil
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.launch_template import LaunchTemplate
 from provisioner.resources.network import network_of
-from provisioner.resources.resource import GONE, READY, SETTLED, Found, Resource
+from provisioner.resources.resource import GONE, READY, SETTLED, ObservedResource, Resource, TemplateResource
 from provisioner.resources.security_group import SecurityGroup
 from provisioner.resources.service_role import service_role_arn
 from provisioner.stack.naming import Stack
@@ -21,7 +23,7 @@ from provisioner.stack.spec import ProvisionSpec
 
 ON_DEMAND: Final = ("EC2", "BEST_FIT_PROGRESSIVE")
 SPOT: Final = ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")
-NEWS_OF_IAM: Final = (
+IAM_PROPAGATION_ERRORS: Final = (
     "instanceRole",
     "InstanceProfile",
     "instance profile",
@@ -29,7 +31,8 @@ NEWS_OF_IAM: Final = (
     "Access denied",
     "AccessDenied",
 )
-"""In the reasons of an environment that was made before Batch had heard of its roles."""
+"""Parts of the statusReason of an environment that was made before its roles had propagated to Batch:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
 MANAGED: Final = (
     "type",
@@ -44,29 +47,46 @@ MANAGED: Final = (
     "ec2Configuration",
     "tags",
 )
-"""What of an environment's computeResources is ours to say."""
+"""Keys of an environment's computeResources that are ours to set."""
 
 
 class ComputeEnvironment(Resource):
-    kind = "compute environment"
-    needs = ("IAM role", "instance profile", "service-linked role", "security group", "launch template")
+    """Managed compute environment of a stack, on demand or with `spot` a Spot one."""
+
+    kind = ResourceKind.COMPUTE_ENVIRONMENT
+    needs = (
+        ResourceKind.ROLE,
+        ResourceKind.INSTANCE_PROFILE,
+        ResourceKind.SERVICE_ROLE,
+        ResourceKind.SECURITY_GROUP,
+        ResourceKind.LAUNCH_TEMPLATE,
+    )
     permanent = frozenset({"serviceRole"})
+    replaced_with_dependents = True  # AWS deletes no environment under a queue
 
     def __init__(self, stack: Stack, *, spot: bool = False) -> None:
         super().__init__(stack, stack.spot_environment if spot else stack.compute_environment)
+        self._spot = spot
         self._type, self._strategy = SPOT if spot else ON_DEMAND
 
     @property
     def arn(self) -> str:
+        """ARN of the environment."""
         return self.stack.arn("batch", f"compute-environment/{self.name}")
 
     @property
     def remove_command(self) -> str:
+        """AWS CLI commands that disable and delete the environment."""
         where = f"--compute-environment {self.name} --region {self.stack.region}"
         off = f"aws batch update-compute-environment {where} --state DISABLED"
         return f"{off}; aws batch delete-compute-environment {where}"
 
-    def read(self, remote: RemoteState) -> Found | None:
+    def is_desired(self, spec: ProvisionSpec) -> bool:
+        """True for the on-demand environment; for the Spot one when the spec asks for Spot."""
+        return spec.spot or not self._spot
+
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Environment with those of its computeResources that are ours to set, and Batch's status of it."""
         entries = remote.list(
             "batch", "describe_compute_environments", "computeEnvironments", computeEnvironments=[self.name]
         )
@@ -80,9 +100,10 @@ class ComputeEnvironment(Resource):
             "serviceRole": found["serviceRole"],
             "computeResources": _in_order({**resources, "tags": self.stack.ours_of(resources.get("tags", {}))}),
         }
-        return Found(properties, found["status"], _detail(found))
+        return ObservedResource(properties, found["status"], _detail(found))
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        """Enabled environment with the instances that the spec asks for."""
         return {
             "tags": self.stack.tags,
             "state": "ENABLED",
@@ -91,11 +112,12 @@ class ComputeEnvironment(Resource):
         }
 
     def create(self, desired: Document) -> list[Instruction]:
-        again = (*self._removal(), self._creation(desired))
-        return [self._creation(desired), self._wait(READY, passing=NEWS_OF_IAM, again=again)]
+        """Creation and the wait until it is VALID; made anew, once, if its roles had not propagated yet."""
+        recreate = (*self._removal(), self._creation(desired))
+        return [self._creation(desired), self._wait(READY, transient=IAM_PROPAGATION_ERRORS, recreate=recreate)]
 
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
-        """AWS takes no change while it is at work on the one before."""
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Changes in place, and the wait; AWS takes no change while it is at work on the one before."""
         steps: list[Instruction] = [] if found.state in SETTLED else [self._wait(SETTLED)]
         if "tags" in changed:
             parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
@@ -104,18 +126,46 @@ class ComputeEnvironment(Resource):
             steps.append(self._change("change", "update_compute_environment", **changes))
         return [*steps, self._wait(READY)]
 
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
-        """AWS deletes only what is disabled, and what no queue names any more."""
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Disabling and deletion: AWS deletes only what is disabled, and what no queue names any more.
+
+        https://docs.aws.amazon.com/batch/latest/APIReference/API_DeleteComputeEnvironment.html
+        """
         if found.state == "DELETING":
             return [self._wait(GONE)]
         busy = found.state not in SETTLED
         return [*([self._wait(SETTLED)] if busy else []), *self._removal()]
 
-    def must_settle(self, found: Found) -> bool:
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Environment without a service role, for which Batch takes its service-linked one.
+
+        A name of our own forbids replacement:
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-batch-computeenvironment.html
+        """
+        resources = {
+            **desired["computeResources"],
+            "subnets": ref(SUBNETS),
+            "launchTemplate": {
+                "launchTemplateId": ref("LaunchTemplate"),
+                "version": get_att("LaunchTemplate", "LatestVersionNumber"),
+            },
+        }
+        properties = {
+            "ComputeEnvironmentName": self.name,
+            "Type": "MANAGED",
+            "State": desired["state"],
+            "ReplaceComputeEnvironment": False,
+            "ComputeResources": capitalized(resources),
+            "Tags": desired["tags"],
+        }
+        return [("AWS::Batch::ComputeEnvironment", properties)]
+
+    def must_settle(self, found: ObservedResource) -> bool:
+        """True while AWS is at work on it."""
         return found.state != "VALID"
 
-    def must_replace(self, found: Found, changed: frozenset[str]) -> bool:
-        """INVALID ones can't be mended in general: their instances and roles may be gone."""
+    def must_replace(self, found: ObservedResource, changed: frozenset[str]) -> bool:
+        """True also for INVALID ones, which can't be mended in general: their instances and roles may be gone."""
         return found.state in ("INVALID", "DELETING") or super().must_replace(found, changed)
 
     def _resources(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
@@ -148,7 +198,7 @@ class ComputeEnvironment(Resource):
             "tags": self.stack.tags,
         }
         what = f"create compute environment {self.name}"
-        return ApiCall(what, "batch", "create_compute_environment", parameters, passing=NEWS_OF_IAM)
+        return ApiCall(what, "batch", "create_compute_environment", parameters, transient=IAM_PROPAGATION_ERRORS)
 
     def _removal(self) -> list[Instruction]:
         return [
@@ -163,7 +213,7 @@ class ComputeEnvironment(Resource):
         return ApiCall(f"{what} compute environment {self.name}", "batch", operation, parameters)
 
     def _wait(
-        self, statuses: frozenset[str], passing: tuple[str, ...] = (), again: tuple[Instruction, ...] = ()
+        self, statuses: frozenset[str], transient: tuple[str, ...] = (), recreate: tuple[Instruction, ...] = ()
     ) -> Instruction:
         return WaitUntil(
             f"wait until compute environment {self.name} is {' or '.join(sorted(statuses)) or 'gone'}",
@@ -172,12 +222,12 @@ class ComputeEnvironment(Resource):
             {"computeEnvironments": [self.name]},
             "computeEnvironments",
             statuses,
-            passing,
-            again,
+            transient,
+            recreate,
         )
 
 
-def _changes(found: Found, desired: Document, changed: frozenset[str]) -> Document:
+def _changes(found: ObservedResource, desired: Document, changed: frozenset[str]) -> Document:
     """Of UpdateComputeEnvironment, only what differs: some changes replace instances."""
     changes: Document = {}
     if "state" in changed:
@@ -196,7 +246,7 @@ def _in_order(resources: Document) -> Document:
 
 def _detail(found: Document) -> str:
     resources = found["computeResources"]
-    kind = "Spot" if resources.get("type") == "SPOT" else "on demand"
+    kind = ResourceKind.COMPUTE_ENVIRONMENT if resources.get("type") == "SPOT" else "on demand"
     sizes = f"{kind} {resources.get('minvCpus', 0)}-{resources.get('maxvCpus', '?')} vCPUs"
     reason = f" · {found['statusReason']}" if found["status"] == "INVALID" and found.get("statusReason") else ""
     return f"{sizes} · {resources.get('desiredvCpus', 0)} desired{reason}"

@@ -1,4 +1,4 @@
-"""The job definition: the runner's arguments as `Ref::` parameters, retry rules, roles, log group.
+"""Job definition: the runner's arguments as `Ref::` parameters, retry rules, roles, log group.
 
 The image's entry point is the runner, so that image and definition can be swapped independently.
 """
@@ -10,16 +10,18 @@ from typing import Final
 from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
+from provisioner.export.intrinsics import capitalized
+from provisioner.kinds import ResourceKind
 from provisioner.plan.model import LIVING_STATES, ApiCall, Instruction, Variable
 from provisioner.plan.remote import RemoteState
-from provisioner.resources.resource import Found, Resource
+from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
 IMAGE: Final = Variable("image with its digest")
 NOBODY: Final = "65534:65534"
-NEWS_OF_IAM: Final = ("role", "Role")
-"""In the errors of a registration that came before Batch had heard of the roles."""
+IAM_PROPAGATION_ERRORS: Final = ("role", "Role")
+"""Parts of the error of a registration that came before the roles had propagated to Batch."""
 
 MANAGED: Final[tuple[str, ...]] = (
     "type",
@@ -39,25 +41,30 @@ CONTAINER: Final = (
     "logConfiguration",
     "user",
 )
-"""What of a definition, and of its containerProperties, is ours to say."""
+"""Keys of a definition, and of its containerProperties, that are ours to set."""
 
 
 class JobDefinition(Resource):
-    kind = "job definition"
-    needs = ("IAM role", "log group")
+    """Job definition, all of whose active revisions belong to the stack."""
+
+    kind = ResourceKind.JOB_DEFINITION
+    needs = (ResourceKind.ROLE, ResourceKind.LOG_GROUP)
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, stack.job_definition)
 
     @property
     def arn(self) -> str:
+        """ARN without a revision."""
         return self.stack.arn("batch", f"job-definition/{self.name}")
 
     @property
     def remove_command(self) -> str:
+        """AWS CLI command that deregisters a revision."""
         return f"aws batch deregister-job-definition --job-definition {self.name} --region {self.stack.region}"
 
-    def read(self, remote: RemoteState) -> Found | None:
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Newest active revision; `kept` has the older and newer ones that no living job runs by."""
         revisions = self._revisions(remote)
         if not revisions:
             return None
@@ -68,22 +75,31 @@ class JobDefinition(Resource):
             "containerProperties": {key: one for key, one in newest["containerProperties"].items() if key in CONTAINER},
         }
         spare = {"revisions": self._unused(revisions, remote)}
-        return Found(_in_order(properties), newest["status"], f"revision {newest['revision']}", spare)
+        return ObservedResource(_in_order(properties), newest["status"], f"revision {newest['revision']}", spare)
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        """Definition that RegisterJobDefinition is given, its lists in an order of ours."""
         return _in_order(definition(self.stack, spec))
 
     def create(self, desired: Document) -> list[Instruction]:
+        """Registration of a revision."""
         parameters = {"jobDefinitionName": self.name, **desired}
         what = f"register job definition {self.name}"
-        return [ApiCall(what, "batch", "register_job_definition", parameters, passing=NEWS_OF_IAM)]
+        return [ApiCall(what, "batch", "register_job_definition", parameters, transient=IAM_PROPAGATION_ERRORS)]
 
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
-        """A new revision; older ones go unless a living job runs by them."""
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Registration of a new revision; older ones go unless a living job runs by them."""
         return [*self.create(desired), *(self._deregistration(one) for one in found.kept["revisions"])]
 
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Deregistration of every active revision."""
         return [self._deregistration(revision) for revision in self._revisions(remote)]
+
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Job definition."""
+        document = capitalized(desired)
+        assert isinstance(document, dict)
+        return [("AWS::Batch::JobDefinition", {"JobDefinitionName": self.name, **document})]
 
     def _revisions(self, remote: RemoteState) -> list[Document]:
         found = remote.list(
@@ -102,7 +118,7 @@ class JobDefinition(Resource):
 
 
 def definition(stack: Stack, spec: ProvisionSpec) -> Document:
-    """What RegisterJobDefinition is given, but the name."""
+    """Parameters of RegisterJobDefinition without the name."""
     return {
         "type": "container",
         "platformCapabilities": ["EC2"],
@@ -133,8 +149,8 @@ def _container(stack: Stack, spec: ProvisionSpec) -> Document:
 
 
 def _requirements(spec: ProvisionSpec) -> list[Document]:
-    asked = {"VCPU": spec.vcpus, "MEMORY": spec.container_memory, "GPU": spec.gpus}
-    return [{"type": kind, "value": str(value)} for kind, value in asked.items() if value]
+    amounts = {"VCPU": spec.vcpus, "MEMORY": spec.container_memory, "GPU": spec.gpus}
+    return [{"type": kind, "value": str(value)} for kind, value in amounts.items() if value]
 
 
 def _definitions_in_use(queue: str, remote: RemoteState) -> set[str]:
@@ -145,7 +161,7 @@ def _definitions_in_use(queue: str, remote: RemoteState) -> set[str]:
     jobs = [
         job
         for state in LIVING_STATES
-        for job in remote.list("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=state)
+        for job in remote.list("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=state.value)
     ]
     return {str(job.get("jobDefinition", "")) for job in jobs}
 

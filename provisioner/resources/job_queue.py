@@ -1,13 +1,15 @@
-"""The job queue, in front of the compute environments: Spot first, where there is one."""
+"""Job queue, in front of the compute environments: Spot first, where there is one."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from provisioner.clients import Document
-from provisioner.plan.model import ApiCall, EndJobs, Instruction, WaitUntil
+from provisioner.export.intrinsics import capitalized
+from provisioner.kinds import ResourceKind
+from provisioner.plan.model import ApiCall, Instruction, TerminateJobs, WaitUntil
 from provisioner.plan.remote import RemoteState
-from provisioner.resources.resource import GONE, READY, SETTLED, Found, Resource
+from provisioner.resources.resource import GONE, READY, SETTLED, ObservedResource, Resource, TemplateResource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import UNLIMITED, ProvisionSpec
 
@@ -16,27 +18,32 @@ LIMITED_REASONS: Final = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
 )
-"""What AWS can be told to cancel a job at the head of the queue for:
+"""Reasons for which AWS can be told to cancel a job at the head of the queue:
 https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable_time_limit_actions.html"""
 
 
 class JobQueue(Resource):
-    kind = "job queue"
-    needs = ("compute environment",)
+    """Job queue of a stack."""
+
+    kind = ResourceKind.JOB_QUEUE
+    needs = (ResourceKind.COMPUTE_ENVIRONMENT,)
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, stack.job_queue)
 
     @property
     def arn(self) -> str:
+        """ARN of the queue."""
         return self.stack.arn("batch", f"job-queue/{self.name}")
 
     @property
     def remove_command(self) -> str:
+        """AWS CLI commands that disable and delete the queue."""
         where = f"--job-queue {self.name} --region {self.stack.region}"
         return f"aws batch update-job-queue {where} --state DISABLED; aws batch delete-job-queue {where}"
 
-    def read(self, remote: RemoteState) -> Found | None:
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Queue with its environments in their order, and AWS Batch's status of it."""
         entries = remote.list("batch", "describe_job_queues", "jobQueues", jobQueues=[self.name])
         found = next((entry for entry in entries if entry["status"] != "DELETED"), None)
         if found is None:
@@ -50,9 +57,10 @@ class JobQueue(Resource):
             "computeEnvironmentOrder": environments,
             "jobStateTimeLimitActions": found.get("jobStateTimeLimitActions", []),
         }
-        return Found(properties, found["status"], f"order {names}")
+        return ObservedResource(properties, found["status"], f"order {names}")
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        """Enabled queue: the Spot environment first where there is one, then the on-demand one."""
         environments = [self.stack.spot_environment] if spec.spot else []
         environments.append(self.stack.compute_environment)
         return {
@@ -65,11 +73,13 @@ class JobQueue(Resource):
         }
 
     def create(self, desired: Document) -> list[Instruction]:
+        """Creation and the wait until it is VALID."""
         parameters = {"jobQueueName": self.name, "priority": 1, "tags": self.stack.tags, **_settings(desired)}
         made = ApiCall(f"create job queue {self.name}", "batch", "create_job_queue", parameters)
         return [made, self._wait(READY)]
 
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Changes in place, and the wait; AWS takes no change while it is at work on the one before."""
         steps: list[Instruction] = [] if found.state in SETTLED else [self._wait(SETTLED)]
         if "tags" in changed:
             parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
@@ -79,8 +89,11 @@ class JobQueue(Resource):
             steps.append(self._change("change", "update_job_queue", **settings))
         return [*steps, self._wait(READY)]
 
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
-        """AWS deletes only a disabled queue."""
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Disabling, the end of its jobs, and deletion: AWS deletes only a disabled queue.
+
+        https://docs.aws.amazon.com/batch/latest/APIReference/API_DeleteJobQueue.html
+        """
         if found.state == "DELETING":
             return [self._wait(GONE)]
         busy = found.state not in SETTLED
@@ -88,15 +101,31 @@ class JobQueue(Resource):
             *([self._wait(SETTLED)] if busy else []),
             self._change("disable", "update_job_queue", state="DISABLED"),
             self._wait(SETTLED),
-            EndJobs(f"end the jobs of queue {self.name}", self.name),
+            TerminateJobs(f"end the jobs of queue {self.name}", self.name),
             self._change("delete", "delete_job_queue"),
             self._wait(GONE),
         ]
 
-    def must_settle(self, found: Found) -> bool:
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Job queue; its limits are left out where there are none."""
+        ordered = enumerate(desired["computeEnvironmentOrder"], start=1)
+        limits = capitalized(desired["jobStateTimeLimitActions"])
+        properties = {
+            "JobQueueName": self.name,
+            "Priority": 1,
+            "State": desired["state"],
+            "ComputeEnvironmentOrder": [{"Order": order, "ComputeEnvironment": arn} for order, arn in ordered],
+            **({"JobStateTimeLimitActions": limits} if limits else {}),
+            "Tags": desired["tags"],
+        }
+        return [("AWS::Batch::JobQueue", properties)]
+
+    def must_settle(self, found: ObservedResource) -> bool:
+        """True while AWS is at work on it."""
         return found.state != "VALID"
 
-    def must_replace(self, found: Found, changed: frozenset[str]) -> bool:
+    def must_replace(self, found: ObservedResource, changed: frozenset[str]) -> bool:
+        """True for a queue that is INVALID or on its way out; everything else can be changed in place."""
         return found.state in ("INVALID", "DELETING")
 
     def _change(self, what: str, operation: str, **parameters: object) -> Instruction:
@@ -114,6 +143,7 @@ class JobQueue(Resource):
 
 
 def time_limit_actions(spec: ProvisionSpec) -> list[Document]:
+    """Cancellation of jobs that stay RUNNABLE at the head of the queue longer than the limit of the spec."""
     if spec.runnable_limit == UNLIMITED:
         return []
     seconds = spec.runnable_limit * 60

@@ -1,40 +1,46 @@
-"""The instances' launch template: IMDSv2 only, encrypted gp3 disks."""
+"""Launch template of the instances: IMDSv2 only, encrypted gp3 disks."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from provisioner.clients import Document
+from provisioner.kinds import ResourceKind
 from provisioner.plan.field_changes import differences
 from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
-from provisioner.resources.resource import Found, Resource
-from provisioner.stack.naming import Stack, from_tag_list
+from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
+from provisioner.stack.naming import Stack, as_tag_list, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
 VERSION: Final = Variable("launch template version")
 FIRST_VERSION: Final = "1"
 MISSING: Final = "InvalidLaunchTemplateName.NotFoundException"
 DISK_GIB: Final = 50
-"""The ECS-optimized image wants 30; images with a scientific stack take the rest."""
+"""Size of an instance's disk. The ECS-optimized image wants 30; images with a scientific stack take the rest."""
 
 
 class LaunchTemplate(Resource):
-    kind = "launch template"
+    """Launch template, whose default version is the one that counts."""
+
+    kind = ResourceKind.LAUNCH_TEMPLATE
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, stack.instances)
 
     @property
     def arn(self) -> str:
+        """ARN with the name in the place of the id, which only AWS knows."""
         return self.stack.arn("ec2", f"launch-template/{self.name}")
 
     @property
     def remove_command(self) -> str:
+        """AWS CLI command that deletes the template."""
         flag = f"--launch-template-name {self.name}"
         return f"aws ec2 delete-launch-template {flag} --region {self.stack.region}"
 
-    def read(self, remote: RemoteState) -> Found | None:
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Template with the data of its default version; `kept` has its id and that version."""
         found = remote.get("ec2", "describe_launch_templates", missing=MISSING, LaunchTemplateNames=[self.name])
         if found is None or not found["LaunchTemplates"]:
             return None
@@ -42,12 +48,14 @@ class LaunchTemplate(Resource):
         tags = self.stack.ours_of(from_tag_list(template.get("Tags", [])))
         version = str(template["DefaultVersionNumber"])
         kept = {"id": template["LaunchTemplateId"], "version": version}
-        return Found({"tags": tags, "data": self._data(remote)}, detail=f"version {version}", kept=kept)
+        return ObservedResource({"tags": tags, "data": self._data(remote)}, detail=f"version {version}", kept=kept)
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        """Template with the data of `template_data`."""
         return {"tags": self.stack.tags, "data": template_data(self.stack)}
 
     def create(self, desired: Document) -> list[Instruction]:
+        """Creation with version 1."""
         specification = {"ResourceType": "launch-template", "Tags": self.stack.tag_list}
         return [
             self._call(
@@ -58,7 +66,8 @@ class LaunchTemplate(Resource):
             )
         ]
 
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Tagging, and a new version that becomes the default."""
         steps: list[Instruction] = []
         if "tags" in changed:
             parameters = {"Resources": [found.kept["id"]], "Tags": self.stack.tag_list}
@@ -67,11 +76,21 @@ class LaunchTemplate(Resource):
             steps += self._new_version(desired["data"])
         return steps
 
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Deletion with all versions."""
         return [self._call("delete launch template", "delete_launch_template")]
 
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Launch template with tags of its own."""
+        properties = {
+            "LaunchTemplateName": self.name,
+            "LaunchTemplateData": desired["data"],
+            "TagSpecifications": [{"ResourceType": "launch-template", "Tags": as_tag_list(desired["tags"])}],
+        }
+        return [("AWS::EC2::LaunchTemplate", properties)]
+
     def version_for(self, spec: ProvisionSpec, remote: RemoteState) -> str | Variable:
-        """The version that holds what the spec wants: the living one, or the one that will be made."""
+        """Version that holds what the spec asks for: the living one, or the one that will be made."""
         found = self.read(remote)
         if found is None:
             return FIRST_VERSION
@@ -111,7 +130,11 @@ def _is_of_disks(specification: Document) -> bool:
 
 
 def template_data(stack: Stack) -> Document:
-    """Jobs get their credentials from ECS: one hop keeps the instance's own ones out of their reach."""
+    """Data of a version.
+
+    Jobs get their credentials from ECS; one hop keeps the instance's own ones out of their reach:
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/security-iam-roles.html
+    """
     disk = {"Encrypted": True, "VolumeType": "gp3", "VolumeSize": DISK_GIB, "DeleteOnTermination": True}
     return {
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},

@@ -1,34 +1,40 @@
-"""The CloudWatch log group of our jobs, apart from the account-wide /aws/batch/job, with a retention."""
+"""CloudWatch log group of our jobs, apart from the account-wide /aws/batch/job, with a retention."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from provisioner.clients import Document
+from provisioner.kinds import ResourceKind
 from provisioner.plan.model import ApiCall, Instruction
 from provisioner.plan.remote import RemoteState
-from provisioner.resources.resource import Found, Resource
-from provisioner.stack.naming import Stack
+from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
+from provisioner.stack.naming import Stack, as_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
 RETENTION_DAYS: Final = 14
 
 
 class LogGroup(Resource):
-    kind = "log group"
+    """Log group of a stack."""
+
+    kind = ResourceKind.LOG_GROUP
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, stack.log_group)
 
     @property
     def arn(self) -> str:
+        """ARN without the star that some actions want behind it."""
         return self.stack.arn("logs", f"log-group:{self.name}")
 
     @property
     def remove_command(self) -> str:
+        """AWS CLI command that deletes the group with its logs."""
         return f"aws logs delete-log-group --log-group-name {self.name} --region {self.stack.region}"
 
-    def read(self, remote: RemoteState) -> Found | None:
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Group with its retention in days, None for ever."""
         groups = remote.list("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=self.name)
         found = next((group for group in groups if group["logGroupName"] == self.name), None)
         if found is None:
@@ -38,15 +44,18 @@ class LogGroup(Resource):
             "tags": self.stack.ours_of(tags["tags"] if tags else {}),
             "retentionInDays": found.get("retentionInDays"),
         }
-        return Found(properties, detail=_how_long(found.get("retentionInDays")))
+        return ObservedResource(properties, detail=_how_long(found.get("retentionInDays")))
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        """Group whose events are kept for `RETENTION_DAYS`."""
         return {"tags": self.stack.tags, "retentionInDays": RETENTION_DAYS}
 
     def create(self, desired: Document) -> list[Instruction]:
+        """Creation, then the retention."""
         return [self._call("create log group", "create_log_group", tags=self.stack.tags), self._retention()]
 
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Tagging, and the retention."""
         steps: list[Instruction] = []
         if "tags" in changed:
             parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
@@ -55,8 +64,18 @@ class LogGroup(Resource):
             steps.append(self._retention())
         return steps
 
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Deletion with all logs."""
         return [self._call("delete log group", "delete_log_group")]
+
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Log group."""
+        properties = {
+            "LogGroupName": self.name,
+            "RetentionInDays": desired["retentionInDays"],
+            "Tags": as_tag_list(desired["tags"]),
+        }
+        return [("AWS::Logs::LogGroup", properties)]
 
     def _retention(self) -> Instruction:
         what = f"keep for {RETENTION_DAYS} days what is in log group"

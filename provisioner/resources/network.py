@@ -1,4 +1,4 @@
-"""Where instances are placed: the VPC and subnets that were asked for, else the region's default ones."""
+"""Network of the instances: the VPC and subnets that were asked for, else the region's default ones."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ from provisioner.stack.spec import ProvisionSpec
 
 @dataclass(frozen=True, slots=True)
 class Network:
+    """VPC and subnets that instances are placed in."""
+
     vpc_id: str
     subnet_ids: tuple[str, ...]
     is_default: bool = False
 
     @property
     def note(self) -> str:
-        """What to tell people who didn't choose it themselves."""
+        """Note for people who didn't choose the network themselves."""
         return (
             f"Instances go into the region's default VPC {self.vpc_id}: choose another with --vpc-id or --subnet-ids."
         )
 
 
 def network_of(spec: ProvisionSpec, remote: RemoteState) -> Network:
-    """Raises `ConfigError` for a network that doesn't exist, `ProvisionError` when there is no default one."""
+    """Network that a spec asks for.
+
+    Raises `ConfigError` for a network that doesn't exist, `ProvisionError` when there is no default one.
+    """
     if spec.subnet_ids:
         return _of_subnets(spec, remote)
     if spec.vpc_id is not None:

@@ -1,4 +1,4 @@
-"""The ECR repository of the images that `build-image` makes: a tag never moves, and every push is scanned."""
+"""ECR repository of the images that `build-image` makes: a tag never moves, and every push is scanned."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 from typing import Final
 
 from provisioner.clients import Document
+from provisioner.kinds import ResourceKind
 from provisioner.plan.model import ApiCall, Instruction
 from provisioner.plan.remote import RemoteState
-from provisioner.resources.resource import Found, Resource
-from provisioner.stack.naming import Stack, from_tag_list
+from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
+from provisioner.stack.naming import Stack, as_tag_list, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
 UNTAGGED_DAYS: Final = 7
@@ -34,25 +35,36 @@ LIFECYCLE_POLICY: Final[Document] = {
 
 
 class Repository(Resource):
-    kind = "ECR repository"
+    """ECR repository of a stack's images."""
+
+    kind = ResourceKind.REPOSITORY
+    outlives_spec = True  # its images may be asked for again
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, stack.repository)
 
     @property
     def arn(self) -> str:
+        """ARN of the repository."""
         return self.stack.arn("ecr", f"repository/{self.name}")
 
     @property
     def remove_command(self) -> str:
+        """AWS CLI command that deletes the repository with its images."""
         return f"aws ecr delete-repository --repository-name {self.name} --force --region {self.stack.region}"
 
-    def read(self, remote: RemoteState) -> Found | None:
+    def is_desired(self, spec: ProvisionSpec) -> bool:
+        """True when the image comes, or came, from the stack's own repository."""
+        image = spec.image
+        return image is None or f"/{self.name}@" in image or f"/{self.name}:" in image
+
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Repository with its settings; `detail` is its URI."""
         found = remote.get("ecr", "describe_repositories", missing=MISSING, repositoryNames=[self.name])
         if found is None:
             return None
         repository = found["repositories"][0]
-        return Found(
+        return ObservedResource(
             {
                 "tags": self._our_tags(remote),
                 "imageTagMutability": repository["imageTagMutability"],
@@ -63,6 +75,7 @@ class Repository(Resource):
         )
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        """Repository with immutable tags, a scan on each push, and an expiry of untagged images."""
         return {
             "tags": self.stack.tags,
             "imageTagMutability": "IMMUTABLE",
@@ -71,6 +84,7 @@ class Repository(Resource):
         }
 
     def create(self, desired: Document) -> list[Instruction]:
+        """Creation, then the lifecycle policy."""
         made = self._call(
             "create repository",
             "create_repository",
@@ -80,7 +94,8 @@ class Repository(Resource):
         )
         return [made, self._put_lifecycle_policy()]
 
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Calls that write the settings that differ."""
         tag = {"resourceArn": self.arn, "tags": self.stack.tag_list}
         steps: dict[str, Instruction] = {
             "tags": ApiCall(f"tag repository {self.name}", "ecr", "tag_resource", tag),
@@ -96,8 +111,20 @@ class Repository(Resource):
         }
         return [step for name, step in steps.items() if name in changed]
 
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Deletion with all images."""
         return [self._call("delete the images and repository", "delete_repository", force=True)]
+
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Repository with its lifecycle policy."""
+        properties = {
+            "RepositoryName": self.name,
+            "ImageTagMutability": desired["imageTagMutability"],
+            "ImageScanningConfiguration": {"ScanOnPush": desired["scanOnPush"]},
+            "LifecyclePolicy": {"LifecyclePolicyText": json.dumps(desired["lifecyclePolicy"], sort_keys=True)},
+            "Tags": as_tag_list(desired["tags"]),
+        }
+        return [("AWS::ECR::Repository", properties)]
 
     def _our_tags(self, remote: RemoteState) -> Document:
         found = remote.get("ecr", "list_tags_for_resource", missing=MISSING, resourceArn=self.arn)

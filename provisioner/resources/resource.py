@@ -1,4 +1,4 @@
-"""One module a resource. Each knows how to read its resource, what it should be, and the steps from one to the other.
+"""Resource of a stack: how it is read, what it should be, and the steps from one to the other. One module each.
 
 Resources read through `RemoteState` and answer with instructions; they change nothing themselves.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from provisioner.clients import Document
+from provisioner.kinds import ResourceKind
 from provisioner.plan.model import Instruction
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import TAG, Stack
@@ -19,12 +20,16 @@ from provisioner.stack.spec import ProvisionSpec
 READY: Final = frozenset({"VALID"})
 SETTLED: Final = frozenset({"VALID", "INVALID"})
 GONE: Final[frozenset[str]] = frozenset()
-"""What AWS Batch's environments and queues are waited for: usable, changeable again, deleted."""
+"""Statuses that AWS Batch's environments and queues are waited for: usable, changeable again, deleted.
+https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeEnvironmentDetail.html"""
+
+TemplateResource = tuple[str, Document]
+"""Type and properties of a resource in a CloudFormation template."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A resource as it lives. `properties` have the shape of `Resource.desired`, tags among them.
+class ObservedResource:
+    """Resource as it lives. `properties` have the shape of `Resource.desired`, tags among them.
 
     `state` is AWS's own word for how it is, or "present"; `detail` is a few words for people; `kept` is what a
     change or a removal needs besides: ids, and what of others' must be put back.
@@ -36,21 +41,27 @@ class Found:
     kept: Document = field(default_factory=dict)
 
     def is_of(self, stack: Stack) -> bool:
+        """True when it carries the tag of the stack."""
         tags = self.properties.get("tags") or {}
         return isinstance(tags, Mapping) and tags.get(TAG) == stack.prefix
 
 
 class Resource(ABC):
-    """A resource of a stack, by name."""
+    """Resource of a stack, by name."""
 
-    kind: ClassVar[str]
-    """What people call it, like "job queue"."""
+    kind: ClassVar[ResourceKind]
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[ResourceKind, ...]] = ()
     """Kinds that must be there before it is, and stay until it is gone."""
 
     shared: ClassVar[bool] = False
     """Of the account, not of the stack: it carries no tag of ours and is never deleted."""
+
+    outlives_spec: ClassVar[bool] = False
+    """Not deleted by a provisioning whose spec no longer asks for it, only by a cleanup."""
+
+    replaced_with_dependents: ClassVar[bool] = False
+    """AWS deletes none that others stand on: they are replaced with it."""
 
     permanent: ClassVar[frozenset[str]] = frozenset()
     """Properties that AWS can't change: to change them the resource is replaced."""
@@ -61,39 +72,54 @@ class Resource(ABC):
 
     @property
     @abstractmethod
-    def arn(self) -> str: ...
+    def arn(self) -> str:
+        """ARN as far as it is known without asking AWS."""
 
     @property
     @abstractmethod
     def remove_command(self) -> str:
-        """What a person types to remove it by hand."""
+        """AWS CLI commands by which a person removes it by hand."""
+
+    def is_desired(self, spec: ProvisionSpec) -> bool:
+        """True when the spec asks for it."""
+        return True
 
     @abstractmethod
-    def read(self, remote: RemoteState) -> Found | None:
-        """None when it doesn't exist."""
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Resource as it lives; None when it doesn't exist. Raises `CallFailed`, `ProvisionError`."""
 
     @abstractmethod
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
-        """Its properties as the spec wants them; a `Variable` where only AWS will know."""
+        """Properties as the spec asks for them; a `Variable` where only AWS will know."""
 
     @abstractmethod
-    def create(self, desired: Document) -> list[Instruction]: ...
+    def create(self, desired: Document) -> list[Instruction]:
+        """Steps that make it with the desired properties."""
 
     @abstractmethod
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
-        """`changed` are the first-level properties that differ; none when it only has to become ready."""
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Steps that change it in place.
+
+        `changed` are the first-level properties that differ; none when it only has to become ready.
+        """
 
     @abstractmethod
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]: ...
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Steps that remove it."""
 
-    def must_settle(self, found: Found) -> bool:
+    @abstractmethod
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Resources of a CloudFormation template with the desired properties; none for what the account has anyway."""
+
+    def must_settle(self, found: ObservedResource) -> bool:
         """True when nothing differs and it still isn't usable: then `update` is asked for the wait."""
         return False
 
-    def must_replace(self, found: Found, changed: frozenset[str]) -> bool:
+    def must_replace(self, found: ObservedResource, changed: frozenset[str]) -> bool:
+        """True when the changed properties, or its state, can't be mended in place."""
         return bool(changed & self.permanent)
 
     @property
     def key(self) -> str:
-        """Tells it from every other resource of its stack."""
+        """Identity among all resources of the stack."""
         return f"{self.kind} {self.name}"

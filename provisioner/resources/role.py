@@ -1,4 +1,4 @@
-"""An IAM role of ours with its one inline policy."""
+"""IAM role of ours with its one inline policy."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Final
 
 from provisioner.clients import Document
+from provisioner.kinds import ResourceKind
 from provisioner.plan.model import ApiCall, Instruction
 from provisioner.plan.remote import RemoteState
 from provisioner.policies import Policy, as_json
-from provisioner.resources.resource import Found, Resource
-from provisioner.stack.naming import Stack, from_tag_list
+from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
+from provisioner.stack.naming import Stack, as_tag_list, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
 POLICY_NAME: Final = "scaler-batch"
@@ -18,9 +19,12 @@ NO_SUCH: Final = "NoSuchEntity"
 
 
 class Role(Resource):
-    """`policy` is a function of the spec, because what a role may do depends on it (the image's registry)."""
+    """IAM role with a trust policy and one inline policy.
 
-    kind = "IAM role"
+    `policy` is a function of the spec, because what a role may do depends on it (the image's registry).
+    """
+
+    kind = ResourceKind.ROLE
 
     def __init__(self, stack: Stack, name: str, trust: Policy, policy: Callable[[ProvisionSpec], Policy]) -> None:
         super().__init__(stack, name)
@@ -29,19 +33,22 @@ class Role(Resource):
 
     @property
     def arn(self) -> str:
+        """ARN of the role, which has no region."""
         return self.stack.iam_arn("role", self.name)
 
     @property
     def remove_command(self) -> str:
+        """AWS CLI commands that delete the inline policy and the role."""
         policy = f"aws iam delete-role-policy --role-name {self.name} --policy-name {POLICY_NAME}"
         return f"{policy}; aws iam delete-role --role-name {self.name}"
 
-    def read(self, remote: RemoteState) -> Found | None:
+    def read(self, remote: RemoteState) -> ObservedResource | None:
+        """Role with its trust policy, permissions boundary and our inline policy."""
         found = remote.get("iam", "get_role", missing=NO_SUCH, RoleName=self.name)
         if found is None:
             return None
         role = found["Role"]
-        return Found(
+        return ObservedResource(
             {
                 "tags": self.stack.ours_of(from_tag_list(role.get("Tags", []))),
                 "trust": role["AssumeRolePolicyDocument"],
@@ -51,6 +58,7 @@ class Role(Resource):
         )
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        """Role with the policies of `provisioner.policies`, bounded if the spec has a boundary."""
         return {
             "tags": self.stack.tags,
             "trust": self._trust,
@@ -59,6 +67,7 @@ class Role(Resource):
         }
 
     def create(self, desired: Document) -> list[Instruction]:
+        """Creation with the boundary, then the inline policy."""
         boundary = desired["permissionsBoundary"]
         made = self._call(
             "create role",
@@ -69,7 +78,8 @@ class Role(Resource):
         )
         return [made, self._put(desired["policy"])]
 
-    def update(self, found: Found, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+    def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """Calls that write what differs."""
         steps: dict[str, Instruction] = {
             "tags": self._call("tag role", "tag_role", Tags=self.stack.tag_list),
             "trust": self._call(
@@ -80,8 +90,8 @@ class Role(Resource):
         }
         return [step for name, step in steps.items() if name in changed]
 
-    def delete(self, found: Found, remote: RemoteState) -> list[Instruction]:
-        """IAM keeps a role while a policy is on it, whoever put it there."""
+    def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
+        """Deletion after all of its policies: IAM keeps a role while a policy is on it, whoever put it there."""
         inline = remote.list("iam", "list_role_policies", "PolicyNames", RoleName=self.name)
         attached = remote.list("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=self.name)
         return [
@@ -92,6 +102,18 @@ class Role(Resource):
             ),
             self._call("delete role", "delete_role"),
         ]
+
+    def cloudformation(self, desired: Document) -> list[TemplateResource]:
+        """Role with its inline policy."""
+        boundary = desired["permissionsBoundary"]
+        properties = {
+            "RoleName": self.name,
+            "AssumeRolePolicyDocument": desired["trust"],
+            "Policies": [{"PolicyName": POLICY_NAME, "PolicyDocument": desired["policy"]}],
+            **({"PermissionsBoundary": boundary} if boundary else {}),
+            "Tags": as_tag_list(desired["tags"]),
+        }
+        return [("AWS::IAM::Role", properties)]
 
     def _current(self, remote: RemoteState) -> Policy | None:
         found = remote.get("iam", "get_role_policy", missing=NO_SUCH, RoleName=self.name, PolicyName=POLICY_NAME)

@@ -1,1 +1,1 @@
-"""A stack: what is asked for, the names of its resources, and the files that remember it."""
+"""Stack: what is asked for, the names of its resources, and the files that remember it."""

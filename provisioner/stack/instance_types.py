@@ -1,4 +1,4 @@
-"""What the names of EC2's instance types and families tell: the processor, and whether there are GPUs.
+"""Processor and GPUs of EC2's instance types and families, read from their names.
 
 The grammar of the names: https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html.
 """
@@ -19,13 +19,13 @@ _BATCH_WORDS: Final = {"optimal": AMD64, "default_x86_64": AMD64, "default_arm64
 
 
 def architecture(types: Sequence[str]) -> str | None:
-    """amd64 or arm64, as images are named; None when both are among them."""
+    """Architecture of instance types as images name it, amd64 or arm64; None when both are among them."""
     found = {_architecture(name) for name in types}
     return found.pop() if len(found) == 1 else None
 
 
 def has_gpus(types: Sequence[str]) -> bool:
-    """True when every one of them has GPUs of NVIDIA's."""
+    """True when every one of the types has GPUs of NVIDIA's."""
     return bool(types) and all(_has_gpu(name) for name in types)
 
 

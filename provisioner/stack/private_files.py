@@ -1,4 +1,4 @@
-"""The files that are written beside the user's own: whole or not at all, 0600, by one run at a time."""
+"""Private files beside the user's own: written whole or not at all, 0600, by one run at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from provisioner.errors import ProvisionError
 
 
 def write(path: Path, text: str) -> None:
-    """A new file takes the old one's place; where the path is a link, what it points to. Raises `ProvisionError`."""
+    """Write a file atomically; where the path is a link, what it points to. Raises `ProvisionError`."""
     with _explained(path):
         target = path.resolve()
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)  # its mode is 0600
@@ -28,13 +28,16 @@ def write(path: Path, text: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Raises `ProvisionError`."""
+    """Delete a file that may be missing. Raises `ProvisionError`."""
     with _explained(path):
         path.unlink(missing_ok=True)
 
 
 def require_writable(path: Path) -> None:
-    """For before something is done that has to be noted there. Raises `ProvisionError`."""
+    """Check that a file can be written, before something is done that has to be saved in it.
+
+    Raises `ProvisionError`.
+    """
     with _explained(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -44,7 +47,7 @@ def require_writable(path: Path) -> None:
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Other runs that write into the same folder wait meanwhile. Raises `ProvisionError`."""
+    """Lock of the file's folder: other runs that write into it wait meanwhile. Raises `ProvisionError`."""
     with _explained(path):
         folder = os.open(path.resolve().parent, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""What a provisioning leaves behind: its result, and the two files of the seed, written whole and 0600.
+"""Saved state of provisionings: their results, in the two files of the seed, written whole and 0600.
 
 The env file holds the four variables that `scaler-batch run` reads, of the last provisioning. The
 configuration file keeps an entry for each account, region and prefix.
@@ -14,52 +14,21 @@ import msgspec
 
 from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
+from provisioner.json_schema import StackEntry
 from provisioner.stack.naming import Stack
 from provisioner.stack.private_files import one_at_a_time, remove, write
-from provisioner.stack.spec import DEFAULT_S3_PREFIX, UNLIMITED, ProvisionSpec
+from provisioner.stack.spec import ProvisionSpec
 
 CONFIG_FILE: Final = Path(".scaler_aws_batch_config.json")
 ENV_FILE: Final = Path(".scaler_aws_hpc.env")
 
 
-class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was provisioned, by name; memory in MiB, `container_memory` being what a job gets.
-
-    `complete` is false while a provisioning is under way or after it failed; `begun` are the resources that it
-    began to make, by which a cleanup knows those that never got their tag.
-    """
-
-    account: str
-    region: str
-    prefix: str
-    bucket: str
-    job_queue: str
-    job_definition: str
-    compute_environment: str
-    log_group: str
-    job_role: str
-    execution_role: str
-    instance_role: str
-    image: str
-    vcpus: int
-    memory: int
-    container_memory: int
-    max_vcpus: int
-    instance_types: tuple[str, ...]
-    job_timeout_minutes: int
-    gpus: int = 0
-    spot: bool = False
-    vpc_id: str | None = None
-    subnet_ids: tuple[str, ...] = ()
-    permissions_boundary: str | None = None
-    s3_prefix: str = DEFAULT_S3_PREFIX
-    expiry_days: int = 1
-    runnable_limit_minutes: int = UNLIMITED
-    complete: bool = True
-    begun: tuple[str, ...] = ()
+class Provisioned(StackEntry, frozen=True, kw_only=True):
+    """Stack as it was provisioned: the saved entry, made of a spec and giving it back."""
 
     @classmethod
     def of(cls, spec: ProvisionSpec, stack: Stack) -> Provisioned:
+        """Entry of a stack that was provisioned by `spec`."""
         return cls(
             account=stack.account,
             region=stack.region,
@@ -91,7 +60,10 @@ class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def spec(self) -> ProvisionSpec:
-        """What was asked for. Raises `ProvisionError` when somebody wrote nonsense into the file."""
+        """Spec that the stack was provisioned by.
+
+        Raises `ProvisionError` when the file was edited to values that can't be.
+        """
         try:
             return self._spec()
         except ConfigError as error:
@@ -101,6 +73,7 @@ class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
+        """Key of the entry in the configuration file."""
         return entry_key(self.account, self.region, self.prefix)
 
     def _spec(self) -> ProvisionSpec:
@@ -128,11 +101,12 @@ Entries = dict[str, Provisioned]
 
 
 def entry_key(account: str, region: str, prefix: str) -> str:
+    """Key of a stack's entry in the configuration file."""
     return f"{account}/{region}/{prefix}"
 
 
 def environment_text(provisioned: Provisioned) -> str:
-    """The env file's text, for a shell's `source`."""
+    """Text of the env file, for a shell's `source`."""
     variables = {
         "SCALER_AWS_REGION": provisioned.region,
         "SCALER_S3_BUCKET": provisioned.bucket,
@@ -143,7 +117,7 @@ def environment_text(provisioned: Provisioned) -> str:
 
 
 def load(path: Path) -> Entries:
-    """The entries of a configuration file; none when there is no file. Raises `ProvisionError`."""
+    """Entries of a configuration file; none when there is no file. Raises `ProvisionError`."""
     try:
         entries = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
         return {key: _entry(key, text) for key, text in entries.items()}
@@ -158,19 +132,19 @@ def load(path: Path) -> Entries:
 
 
 def save_entry(provisioned: Provisioned, config: Path) -> None:
-    """Puts the entry among the others of the configuration file."""
+    """Save the entry among the others of the configuration file. Raises `ProvisionError`."""
     with one_at_a_time(config):
         _write_entries(config, {**load(config), provisioned.key: provisioned})
 
 
 def save(provisioned: Provisioned, config: Path, env_file: Path) -> None:
-    """The entry, and the env file."""
+    """Save the entry and write the env file. Raises `ProvisionError`."""
     save_entry(provisioned, config)
     write(env_file, environment_text(provisioned))
 
 
 def forget(account: str, region: str, prefix: str, config: Path, env_file: Path) -> None:
-    """Takes the entry out, and deletes either file when nothing but it was in there."""
+    """Remove the entry, and either file when nothing else was in it. Raises `ProvisionError`."""
     key = entry_key(account, region, prefix)
     if key not in load(config):
         return

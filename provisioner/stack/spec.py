@@ -1,4 +1,4 @@
-"""What somebody asks for: the validated, frozen choices of `provision`, without names or accounts."""
+"""Spec of a stack: the validated, frozen choices of `provision`, without names or accounts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ DEFAULT_S3_PREFIX: Final = "scaler-tasks"
 MEMORY_STEP_MIB: Final = 2048
 UNLIMITED: Final = 0
 RUNNABLE_LIMIT_MINUTES: Final = range(10, 1441)
-"""What jobStateTimeLimitActions allows: 600 to 86,400 seconds."""
+"""Limits that jobStateTimeLimitActions allows, 600 to 86,400 seconds:
+https://docs.aws.amazon.com/batch/latest/APIReference/API_JobStateTimeLimitAction.html"""
 
 LONGEST_JOB_MINUTES: Final = 14 * 24 * 60
-"""Containers on EC2 have no limit of AWS's; two weeks is a typing error's."""
+"""Two weeks, against typing errors: AWS has no limit for containers on EC2."""
 
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
@@ -29,7 +30,7 @@ _BOUNDARY: Final = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/\S+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisionSpec:
-    """Names and defaults are the seed's flags. Raises `ConfigError` when a value can't work."""
+    """Choices by the names and with the defaults of the seed's flags. Raises `ConfigError` when a value can't work."""
 
     image: str | None
     """None: what `build-image` will push, known after apply."""
@@ -65,21 +66,22 @@ class ProvisionSpec:
 
     @property
     def total_memory(self) -> int:
-        """MiB asked for, rounded to the nearest multiple of 2,048 (half up, at least one)."""
+        """Memory asked for, in MiB, rounded to the nearest multiple of 2,048 (half up, at least one)."""
         return max(1, (2 * self.memory + MEMORY_STEP_MIB) // (2 * MEMORY_STEP_MIB)) * MEMORY_STEP_MIB
 
     @property
     def container_memory(self) -> int:
-        """MiB of the container: 90 % of the total, because the host and its agent live in the rest."""
+        """Memory of the container, in MiB: 90 % of the total, because the host and its agent live in the rest."""
         return self.total_memory * 9 // 10
 
     @property
     def platform(self) -> str:
-        """Of the image, as container engines name it."""
+        """Platform of the image, as container engines name it."""
         return f"linux/{architecture(self.instance_types) or 'amd64'}"
 
     @property
     def has_gpu_instances(self) -> bool:
+        """True when every instance type has GPUs."""
         return has_gpus(self.instance_types)
 
     def _check_image(self) -> None:
@@ -118,12 +120,13 @@ class ProvisionSpec:
 
 
 def check_place(region: str, prefix: str) -> None:
-    """Raises `ConfigError` unless both fit into the names of all resources (a bucket's is the narrowest)."""
+    """Check that both fit into the names of all resources (a bucket's is the narrowest). Raises `ConfigError`."""
     check("--region", region, bool(_REGION.fullmatch(region)), "an AWS region like us-east-1")
     allowed = "2 to 32 lower-case letters, digits and hyphens that start with a letter and end with no hyphen"
     check("--prefix", prefix, bool(_PREFIX.fullmatch(prefix)), allowed)
 
 
 def check(flag: str, value: object, fits: bool, allowed: str) -> None:
+    """Raise `ConfigError` with the flag, its value and what is allowed, unless the value `fits`."""
     if not fits:
         raise ConfigError(f"{flag} is {value!r}, but must be {allowed}.")

@@ -1,4 +1,4 @@
-"""A saved stack as the table that `scaler-batch run CONFIG.toml` reads."""
+"""TOML table of a saved stack, as `scaler-batch run CONFIG.toml` reads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OBJECT_STORAGE: Final = "tcp://127.0.0.1:8517"
 
 
 def worker_manager_table(entry: Provisioned) -> str:
-    """One [[worker_manager]] of Scaler's own TOML file; the addresses are this machine's, as in its examples."""
+    """Text of one [[worker_manager]] of Scaler's TOML file; the addresses are this machine's, as in its examples."""
     values: dict[str, str | int] = {
         "type": "aws_hpc",
         "scheduler_address": SCHEDULER,

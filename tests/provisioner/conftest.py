@@ -1,4 +1,4 @@
-"""moto as the account that the provisioner works on (a server, empty for each test), and engines to build with."""
+"""moto as the account that the provisioner works on (a server, empty for each test), and builders of images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.server import ThreadedMotoServer
 
 from provisioner.clients import Clients
-from tests.support.provisioner.fake_builder import FakeEngines
+from tests.support.provisioner.fake_builder import FakeBuilders
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -63,13 +63,13 @@ def clients(account_url: str, session: boto3.Session) -> Clients:
 
 
 @pytest.fixture
-def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngines:
+def builders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBuilders:
     """Engines that are not really there: an empty PATH to install them in, and a home without any settings."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for name in ("DOCKER_CONFIG", "DOCKER_HOST", "REGISTRY_AUTH_FILE", "SCALER_BATCH_ENGINE"):
+    for name in ("DOCKER_CONFIG", "DOCKER_HOST", "REGISTRY_AUTH_FILE", "SCALER_BATCH_BUILDER"):
         monkeypatch.delenv(name, raising=False)
-    return FakeEngines(folder)
+    return FakeBuilders(folder)

@@ -83,9 +83,9 @@ def test_files_that_could_not_be_written_stop_it_before_anything_is_made(folder:
 def test_a_pipeline_cannot_take_a_value_that_cannot_work_for_changes(folder: Path, account_url: str) -> None:
     words = ("plan", "--image", "x", "--vpc-id", "vpc-0dead")
     assert run(folder, account_url, *words).returncode == 2
-    told_apart = run(folder, account_url, *words, "--detailed-exitcode")
-    assert told_apart.returncode == 1
-    assert "vpc-0dead" in told_apart.stderr
+    detailed = run(folder, account_url, *words, "--detailed-exitcode")
+    assert detailed.returncode == 1
+    assert "vpc-0dead" in detailed.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is said before AWS resources are made, changed or deleted from the console."""
+"""Confirmations before AWS resources are made, changed or deleted from the console."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from console import format
 from console.tui.drawing.spans import clean
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.stack.run import Run
-from console.tui.stack.schema import PlanReport, StackEntry
 from engine.telemetry.schema.messages import ENDED, JobState, ManagerView
+from provisioner.json_schema import PlanReport, StackEntry
+from provisioner.kinds import PlanAction
 
-ACTIONS: Final = ("create", "update", "replace", "delete", "keep")
 NOTES: Final = 3
 NAMES: Final = 6
 DIGEST: Final = len("sha256:") + 12
 
 
 def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog[bool]:
-    told = {
+    """Confirmation of a provisioning, with its plan."""
+    details = {
         "stack": _place(entry),
         "changes": _counts(plan),
         "first": _first(plan),
@@ -28,13 +29,13 @@ def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog
         "notes": _notes(plan),
         "API": "as the plan says; can be stopped with X, and run again",
     }
-    return Dialog("provision?", facts(told), [Option("y", "Provision", True, dangerous=True)])
+    return Dialog("provision?", facts(details), [Option("y", "Provision", True, dangerous=True)])
 
 
 def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[bool]:
-    """The prefix must be typed. `living`: jobs that have not ended."""
+    """Confirmation of a cleanup, for which the prefix must be typed. `living`: jobs that have not ended."""
     many = f"{format.count(living)} jobs that live are ended" if living > 1 else "one job that lives is ended"
-    told = {
+    details = {
         "stack": _place(entry),
         "changes": _counts(plan),
         "first": _first(plan),
@@ -42,31 +43,34 @@ def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[
         "notes": _notes(plan),
     }
     button = Option("y", "Delete it all", True, dangerous=True)
-    return Dialog("clean up the stack?", facts(told), [button], typed=entry.prefix)
+    return Dialog("clean up the stack?", facts(details), [button], typed=entry.prefix)
 
 
 def confirm_build(entry: StackEntry) -> Dialog[bool]:
-    told = {
+    """Confirmation of an image build."""
+    details = {
         "stack": _place(entry),
         "effect": "an image with the job runner is built by this machine's container engine and pushed to the stack's "
         "registry; a provisioning then takes it",
         "not in it": "code of yours: for that, scaler-batch build-image has --requirements and --package",
     }
-    return Dialog("build an image?", facts(told), [Option("y", "Build", True)])
+    return Dialog("build an image?", facts(details), [Option("y", "Build", True)])
 
 
 def confirm_stop(run: Run) -> Dialog[bool]:
-    told = {"effect": f"{run.name} ends after the call that is under way; run again, it goes on from there"}
-    return Dialog(f"stop {run.name}?", facts(told), [Option("y", "Stop it", True, dangerous=True)], harmless="Go on")
+    """Confirmation of stopping a run."""
+    details = {"effect": f"{run.name} ends after the call that is under way; run again, it goes on from there"}
+    return Dialog(f"stop {run.name}?", facts(details), [Option("y", "Stop it", True, dangerous=True)], harmless="Go on")
 
 
 def confirm_quit_running(run: Run) -> Dialog[bool]:
-    told = {"effect": f"{run.name} is under way and ends with the console; run again, it goes on from there"}
-    return Dialog("quit?", facts(told), [Option("y", "Stop it and quit", True, dangerous=True)], harmless="Stay")
+    """Confirmation of quitting the console while a run is under way."""
+    details = {"effect": f"{run.name} is under way and ends with the console; run again, it goes on from there"}
+    return Dialog("quit?", facts(details), [Option("y", "Stop it and quit", True, dangerous=True)], harmless="Stay")
 
 
 def living_jobs(managers: Iterable[ManagerView], entry: StackEntry) -> int:
-    """At AWS, of the managers that use the stack."""
+    """Number of jobs at AWS that have not ended, of the managers that use the stack."""
     ours = (each for each in managers if each.region == entry.region and each.queue.endswith(entry.job_queue))
     over = ENDED | {JobState.QUEUED}
     return sum(number for each in ours for state, number in each.counts.items() if state not in over)
@@ -84,7 +88,7 @@ def _place(entry: StackEntry) -> str:
 
 def _counts(plan: PlanReport) -> str:
     counts = Counter(change.action for change in plan.changes)
-    return ", ".join(f"{counts[action]}{GLUE}{action}" for action in ACTIONS if counts[action]) or "nothing"
+    return ", ".join(f"{counts[action]}{GLUE}{action}" for action in PlanAction if counts[action]) or "nothing"
 
 
 def _first(plan: PlanReport) -> str:

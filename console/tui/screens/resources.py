@@ -1,4 +1,4 @@
-"""The stack's AWS resources: what lives, where it differs, what provision and cleanup would do, and the last run.
+"""Screen of the stack's AWS resources: what lives, where it differs, what commands would do, and the last run.
 
 Only on the engine's own machine; elsewhere it says so.
 """
@@ -20,20 +20,23 @@ from console.tui.screens.stack_actions import ELSEWHERE, StackActions
 from console.tui.stack.model import NOTHING, Part, Provisioning
 from console.tui.stack.resource_lines import OUTCOMES, diff_lines, folded, plan_lines, run_lines
 from console.tui.stack.run import Run, RunOutcome
-from console.tui.stack.schema import ChangeReport, PlanReport, ResourceReport
 from console.tui.state import ConsoleState
 from console.tui.widgets.resource_table import ResourceHealth, ResourceTable, health
 from console.tui.widgets.text_pane import TextPane
+from provisioner.json_schema import ChangeReport, PlanReport, ResourceReport
 
 
 class RunPane(TextPane):
-    """The newest lines are seen until somebody scrolls."""
+    """Pane of a run; the newest lines are seen until the viewer scrolls."""
 
     AT_END = True
 
 
 class ResourcesScreen(StackActions):
-    """Starts a reading when it is opened and after a run; a run belongs to the app, and goes on without it."""
+    """Screen of resources, with the plans of provision and cleanup and the last run.
+
+    It reads when it is opened and after a run; a run belongs to the app, and goes on without it.
+    """
 
     scope = ActionScope.RESOURCES
     BINDINGS: ClassVar = bindings(ActionScope.RESOURCES)
@@ -50,6 +53,7 @@ class ResourcesScreen(StackActions):
         self._shown: tuple[int, int] = (-1, 0)
 
     def panes(self) -> ComposeResult:
+        """Panes of the screen: table, plans, difference and run."""
         yield self.table
         with Horizontal(id="plans"):
             yield self.provision_plan
@@ -58,25 +62,27 @@ class ResourcesScreen(StackActions):
         yield self.run_pane
 
     def trail(self) -> tuple[str, ...]:
-        known = self.provisioning
-        return ("resources", known.entry.prefix) if known and known.entry else ("resources",)
+        """Path to the screen, with the stack's prefix."""
+        model = self.provisioning
+        return ("resources", model.entry.prefix) if model and model.entry else ("resources",)
 
     # ---- reading
 
     def beat(self, changed: bool) -> None:
+        """Read when something changed, and show what is new; called at every beat of the console."""
         super().beat(changed)
-        known = self.provisioning
-        if known is None or self.state.frozen_at is not None:
+        model = self.provisioning
+        if model is None or self.state.frozen_at is not None:
             return
-        if known.outdated and known.reading is None and self.state.managers:
+        if model.outdated and model.reading is None and self.state.managers:
             self.read_now()
-        news = (known.version, int(self.state.time_of_day()))
+        news = (model.version, int(self.state.time_of_day()))
         if news != self._shown:
             self._shown = news
             self.show()
 
     def read_now(self) -> None:
-        """A reading under way is given up for a new one."""
+        """Read the stack; a reading under way is given up."""
         if self.provisioning is not None:
             read: WorkType[None] = partial(self.provisioning.read, self.state.shown_managers)
             self.run_worker(read, group="reading", exclusive=True)
@@ -84,21 +90,22 @@ class ResourcesScreen(StackActions):
     # ---- what is shown
 
     def show(self) -> None:
-        known = self.provisioning
-        if known is None:
+        """Show the state of the model in every pane."""
+        model = self.provisioning
+        if model is None:
             self._show_elsewhere()
             return
         self.table.show(
-            known.resources,
-            title=self._title(known),
-            status=self._status(known),
-            empty=self._empty(known),
-            stale=Part.LIVE in known.errors and known.live is not None,
+            model.resources,
+            title=self._title(model),
+            status=self._status(model),
+            empty=self._empty(model),
+            stale=Part.LIVE in model.errors and model.live is not None,
         )
-        self._show_plan(self.provision_plan, Part.PROVISION, known.provision)
-        self._show_plan(self.cleanup_plan, Part.CLEANUP, known.cleanup)
-        self._show_diff(known)
-        self._show_run(known.run)
+        self._show_plan(self.provision_plan, Part.PROVISION, model.provision)
+        self._show_plan(self.cleanup_plan, Part.CLEANUP, model.cleanup)
+        self._show_diff(model)
+        self._show_run(model.run)
 
     def _show_elsewhere(self) -> None:
         words = folded(ELSEWHERE, self.table.inner_width - 2, "muted", "", " ")
@@ -107,34 +114,34 @@ class ResourcesScreen(StackActions):
             pane.show([], title=title)
         self._show_run(None)
 
-    def _title(self, known: Provisioning) -> Line:
-        if known.entry is None:
+    def _title(self, model: Provisioning) -> Line:
+        if model.entry is None:
             return (("resources", "title"),)
         dot = f" {self.state.glyphs.dot} "
-        where = "" if self.has_class("-narrow") else dot.join(("", known.entry.account, known.entry.region))
-        half = dot + "not complete" if not known.entry.complete else ""
+        where = "" if self.has_class("-narrow") else dot.join(("", model.entry.account, model.entry.region))
+        half = dot + "not complete" if not model.entry.complete else ""
         return (
-            (f"resources of {clean(known.entry.prefix)}", "title"),
+            (f"resources of {clean(model.entry.prefix)}", "title"),
             (clean(where), "muted"),
             (half, "warning"),
         )
 
-    def _status(self, known: Provisioning) -> Line:
-        if known.reading is not None:
-            return ((f"reading {known.reading.value}{self.state.glyphs.ellipsis}", "accent"),)
-        if (why := known.errors.get(Part.LIVE)) and known.live:
+    def _status(self, model: Provisioning) -> Line:
+        if model.reading is not None:
+            return ((f"reading {model.reading.value}{self.state.glyphs.ellipsis}", "accent"),)
+        if (why := model.errors.get(Part.LIVE)) and model.live:
             return ((clean(why), "error"),)
-        unread = sum(health(each) is ResourceHealth.UNKNOWN for each in known.resources)
+        unread = sum(health(each) is ResourceHealth.UNKNOWN for each in model.resources)
         missed: Line = ((f"{unread} could not be read  ", "warning"),) if unread else EMPTY
-        at = known.live.read_at if known.live else known.read_at
+        at = model.live.read_at if model.live else model.read_at
         age = ((f"read {format.age(self.state.time_of_day() - at)} ago", "muted"),) if at is not None else EMPTY
         return (*missed, *age)
 
-    def _empty(self, known: Provisioning) -> list[Line]:
-        why = known.errors.get(Part.SAVED) or known.errors.get(Part.LIVE)
+    def _empty(self, model: Provisioning) -> list[Line]:
+        why = model.errors.get(Part.SAVED) or model.errors.get(Part.LIVE)
         if why:
             return folded(why, self.table.inner_width - 2, "error", "", " ")
-        if known.read_at is None or known.entry is not None:
+        if model.read_at is None or model.entry is not None:
             words = f"reading{self.state.glyphs.ellipsis}" if self.state.managers else "the engine has said nothing yet"
             return folded(words, self.table.inner_width - 2, "muted", "", " ")
         queues = ", ".join(f"{each.queue} in {each.region}" for each in self.state.shown_managers)
@@ -142,23 +149,23 @@ class ResourcesScreen(StackActions):
         return [((f" {NOTHING}", "text"),), EMPTY, *folded(words, self.table.inner_width - 2, "muted", "", " ")]
 
     def _show_plan(self, pane: TextPane, part: Part, plan: PlanReport | None) -> None:
-        known = self.provisioning
-        assert known is not None
-        cells, why = pane.inner_width, known.errors.get(part)
+        model = self.provisioning
+        assert model is not None
+        cells, why = pane.inner_width, model.errors.get(part)
         lines = folded(why, cells - 2, "error", "", " ") if why else []
         if plan is not None:
             drawn = plan_lines(plan, cells, self.state.glyphs)
             lines += [((plain(line), "muted"),) for line in drawn] if why else drawn
-        elif known.entry is not None and not why:
+        elif model.entry is not None and not why:
             lines = [((f" reading{self.state.glyphs.ellipsis}", "muted"),)]
         name = "provision" if part is Part.PROVISION else "cleanup"
         pane.show(lines, title=f"plan (dry run): {name}")
 
-    def _show_diff(self, known: Provisioning) -> None:
+    def _show_diff(self, model: Provisioning) -> None:
         resource = self.table.chosen
         if resource is None or not self.has_class("-diff"):
             return
-        lines = diff_lines(resource, _planned(known.provision, resource), self.diff.inner_width)
+        lines = diff_lines(resource, _planned(model.provision, resource), self.diff.inner_width)
         self.diff.show(lines, title=clean(f"{resource.kind} {resource.name}"), status=(("esc closes", "muted"),))
 
     def _show_run(self, run: Run | None) -> None:
@@ -173,6 +180,7 @@ class ResourcesScreen(StackActions):
     # ---- moving
 
     def move(self, how: str) -> None:
+        """Move in the pane that has the focus."""
         focused = self.focused
         if isinstance(focused, TextPane):
             half = max(1, focused.inner_height // 2)
@@ -181,6 +189,7 @@ class ResourcesScreen(StackActions):
             self.table.move(_steps(max(1, self.table.inner_height // 2)).get(how, 0))
 
     def step_back(self) -> bool:
+        """Close the difference; False when none is open."""
         if not self.has_class("-diff"):
             return False
         self.remove_class("-diff")
@@ -190,6 +199,7 @@ class ResourcesScreen(StackActions):
     # ---- actions
 
     def action_diff(self) -> None:
+        """Open or close the selected resource's difference."""
         if self.step_back():
             return
         if self.table.chosen is None:

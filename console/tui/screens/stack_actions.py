@@ -1,4 +1,4 @@
-"""What can be done with a stack and its resources from the screen that shows them: asked first, told at its end."""
+"""Actions on a stack and its resources, from the screen that shows them: confirmed first, notified at their end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from console.tui.screens.confirm_stack import (
     living_jobs,
 )
 from console.tui.screens.dialog import Dialog
-from console.tui.stack.aws_commands import telling_command
+from console.tui.stack.aws_commands import describe_command
 from console.tui.stack.model import Provisioning
+from console.tui.stack.process import StackCommand
 from console.tui.stack.run import Run, RunOutcome
 from console.tui.widgets.resource_table import ResourceTable
 
@@ -30,67 +31,73 @@ ELSEWHERE: Final = "resources are read and changed on the engine's own machine o
 
 
 class StackActions(ConsoleScreen):
-    """Part of the screen that has the `table`."""
+    """Actions of the screen that has the `table`."""
 
     table: ResourceTable
 
     @property
     def provisioning(self) -> Provisioning | None:
-        """None: not on the engine's machine."""
+        """Model of the stack; None: not on the engine's machine."""
         return self.state.provisioning
 
     def action_copy_arn(self) -> None:
+        """Copy the selected resource's ARN."""
         resource = self.table.chosen
-        self._copy(resource.arn if resource else "", "no ARN is known of it")
+        self._copy(resource.arn if resource else "", "no ARN is model of it")
 
     def action_copy_cli(self) -> None:
-        resource, known = self.table.chosen, self.provisioning
-        told = (
-            telling_command(resource.kind, resource.name, known.entry.region)
-            if resource and known and known.entry
+        """Copy an AWS CLI command that describes the selected resource."""
+        resource, model = self.table.chosen, self.provisioning
+        command = (
+            describe_command(resource.kind, resource.name, model.entry.region)
+            if resource and model and model.entry
             else ""
         )
-        self._copy(told, "there is no command of the AWS CLI for it")
+        self._copy(command, "there is no command of the AWS CLI for it")
 
     def _copy(self, text: str, otherwise: str) -> None:
         text = clean(text)
         self.notify(f"{text} {copy(text, self.app.copy_to_clipboard)}" if text else otherwise, markup=False)
 
     def action_provision(self) -> None:
-        self._run("provision")
+        """Provision the stack as it was asked for, on the image that was built last."""
+        self._run(StackCommand.PROVISION)
 
     def action_cleanup(self) -> None:
-        self._run("cleanup")
+        """Delete the stack."""
+        self._run(StackCommand.CLEANUP)
 
     def action_build_image(self) -> None:
-        self._run("build-image")
+        """Build and push the image of the stack's jobs."""
+        self._run(StackCommand.BUILD_IMAGE)
 
-    def _run(self, name: str) -> None:
-        """Asks first, and begins what was agreed to; says why when it can't be."""
-        known = self.provisioning
-        if known is None or (why := known.why_not(name)):
-            self.notify(ELSEWHERE if known is None else why, severity="warning", markup=False)
+    def _run(self, name: StackCommand) -> None:
+        """Confirms first, and begins the run; says why when it can't begin."""
+        model = self.provisioning
+        if model is None or (why := model.why_not(name)):
+            self.notify(ELSEWHERE if model is None else why, severity="warning", markup=False)
             return
 
         def go_on(sure: bool | None) -> None:
-            if sure and not known.why_not(name):
-                work: WorkType[None] = partial(_carry_out, self.console, known, known.begin(name))
+            if sure and not model.why_not(name):
+                work: WorkType[None] = partial(_carry_out, self.console, model, model.begin(name))
                 self.app.run_worker(work, group="run")
 
-        self.app.push_screen(self._question(name, known), go_on)
+        self.app.push_screen(self._question(name, model), go_on)
 
-    def _question(self, name: str, known: Provisioning) -> Dialog[bool]:
-        entry = known.entry
+    def _question(self, name: StackCommand, model: Provisioning) -> Dialog[bool]:
+        entry = model.entry
         assert entry is not None
-        if name == "provision" and known.provision is not None:
-            return confirm_provision(entry, known.provision, known.image)
-        if name == "cleanup" and known.cleanup is not None:
-            return confirm_cleanup(entry, known.cleanup, living_jobs(self.state.managers, entry))
+        if name is StackCommand.PROVISION and model.provision is not None:
+            return confirm_provision(entry, model.provision, model.image)
+        if name is StackCommand.CLEANUP and model.cleanup is not None:
+            return confirm_cleanup(entry, model.cleanup, living_jobs(self.state.managers, entry))
         return confirm_build(entry)
 
     def action_stop_run(self) -> None:
-        known = self.provisioning
-        run = known.run if known else None
+        """Interrupt the run."""
+        model = self.provisioning
+        run = model.run if model else None
         if run is None or not run.running:
             self.notify("nothing is under way")
             return
@@ -103,9 +110,9 @@ class StackActions(ConsoleScreen):
         self.app.push_screen(confirm_stop(run), go_on)
 
 
-async def _carry_out(console: Console, known: Provisioning, run: Run) -> None:
-    """Its end is told wherever one is by then."""
-    await known.carry_out(run)
+async def _carry_out(console: Console, model: Provisioning, run: Run) -> None:
+    """Carry out the run and notify of its end, on whatever screen."""
+    await model.carry_out(run)
     text = f"{run.name} {run.outcome.value}" + (f": {clean(run.error)}" if run.error else "")
     severities = {RunOutcome.FAILED: "error", RunOutcome.STOPPED: "warning"}
     console.notify(text, severity=severities.get(run.outcome, "information"), markup=False)  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""The AWS stack as the resources screen shows it: what is known of it, and commands that change it."""
+"""AWS stack as the resources screen shows it: its state, and runs of the commands that change it."""

@@ -1,6 +1,6 @@
-"""`scaler-batch` as another process of this machine: which words ask for what, how it is started, heard and ended.
+"""Child processes of `scaler-batch`: their arguments, their output, and how they are ended.
 
-The console has no AWS library; what reads or changes AWS is a child that says JSON.
+The console has no AWS library; what reads or changes AWS is a child that prints JSON.
 """
 
 from __future__ import annotations
@@ -12,34 +12,47 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from console.local.stack import LocalStack, find_local_stack
 from console.processes.children import ends_within, signal_group, start_child
 from console.tui.drawing.spans import clean
-from console.tui.stack.schema import StackEntry
 from engine.errors import EngineError
+from provisioner.json_schema import StackEntry
 
 PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
-WRITING: Final = frozenset({"provision", "cleanup"})
-"""What changes the files that keep what was provisioned."""
+
+
+class StackCommand(StrEnum):
+    """Command of `scaler-batch` that changes a stack."""
+
+    PROVISION = "provision"
+    CLEANUP = "cleanup"
+    BUILD_IMAGE = "build-image"
+
+
+WRITING: Final = frozenset({StackCommand.PROVISION, StackCommand.CLEANUP})
+"""Commands that change the files that keep what was provisioned."""
+
 LONGEST_LINE: Final = 1 << 20
-"""Bytes; a longer one is left out. The longest there is tells a whole plan."""
-LONGEST_ANSWER: Final = 4 << 20
+"""Bytes of a line; a longer one is left out. The longest there is holds a whole plan."""
+LONGEST_OUTPUT: Final = 4 << 20
+"""Bytes of the output of a command that only reads."""
 _CHUNK: Final = 1 << 16
 _TAIL: Final = 4096
 ENDING: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 """Signals, and the seconds that each is given: an interrupted run saves how far it came."""
 
 
-def place_words(entry: StackEntry) -> tuple[str, ...]:
-    """Which stack is meant."""
+def stack_arguments(entry: StackEntry) -> tuple[str, ...]:
+    """Arguments that name the stack."""
     return "--region", entry.region, "--prefix", entry.prefix
 
 
-def spec_words(entry: StackEntry, image: str = "") -> tuple[str, ...]:
-    """What asks for the stack as it was asked for before, on another `image` if one is given."""
-    asked: dict[str, object] = {
+def spec_arguments(entry: StackEntry, image: str = "") -> tuple[str, ...]:
+    """Arguments that ask for the stack as it was provisioned, on another `image` if one is given."""
+    choices: dict[str, object] = {
         "--image": image or entry.image,
         "--vcpus": entry.vcpus,
         "--memory": entry.memory,
@@ -54,36 +67,39 @@ def spec_words(entry: StackEntry, image: str = "") -> tuple[str, ...]:
         "--expiry-days": entry.expiry_days,
         "--runnable-limit": entry.runnable_limit_minutes,
     }
-    given = [word for flag, value in asked.items() if value not in (None, "") for word in (flag, str(value))]
-    return *place_words(entry), *given, *(("--spot",) if entry.spot else ())
+    given = [word for flag, value in choices.items() if value not in (None, "") for word in (flag, str(value))]
+    return *stack_arguments(entry), *given, *(("--spot",) if entry.spot else ())
 
 
-def image_words(entry: StackEntry) -> tuple[str, ...]:
-    """What asks for an image that runs on the stack's instances."""
+def image_arguments(entry: StackEntry) -> tuple[str, ...]:
+    """Arguments that ask for an image that runs on the stack's instances."""
     from provisioner.stack.instance_types import architecture
 
     processor = architecture(entry.instance_types) if entry.instance_types else None
-    return *place_words(entry), *(("--platform", f"linux/{processor}") if processor else ())
+    return *stack_arguments(entry), *(("--platform", f"linux/{processor}") if processor else ())
 
 
 @dataclass(frozen=True, slots=True)
 class StackLocation:
-    """The AWS that a command works on, by its variables, and where what was provisioned there is saved."""
+    """Location of a stack: the AWS that a command works on, by its variables, and the files it is saved in."""
 
     environ: Mapping[str, str]
     stack: LocalStack | None = None
     """None: in the current folder, as the commands have it by default."""
 
-    def words(self, command: str) -> tuple[str, ...]:
-        """The files that `command` reads and writes."""
-        if self.stack is None or command == "build-image":
+    def arguments(self, command: str) -> tuple[str, ...]:
+        """Arguments that name the files that `command` reads and writes."""
+        if self.stack is None or command == StackCommand.BUILD_IMAGE:
             return ()
         config = ("--config", str(self.stack.config))
         return (*config, "--env-file", str(self.stack.env_file)) if command in WRITING else config
 
 
-def place_at(endpoint: str) -> StackLocation:
-    """Of an engine's AWS: a stand-in must not be taken for the real one, nor the other way round."""
+def location_at(endpoint: str) -> StackLocation:
+    """Location of the stacks in an engine's AWS, by its endpoint.
+
+    A stand-in must not be taken for the real one, nor the other way round.
+    """
     if stack := find_local_stack(endpoint):
         others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return StackLocation({**others, **stack.aws}, stack)
@@ -91,9 +107,11 @@ def place_at(endpoint: str) -> StackLocation:
     return StackLocation({**environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else environ)
 
 
-async def answer(program: Sequence[str], words: Sequence[str], place: StackLocation) -> bytes:
-    """What a command that only reads prints. Raises `EngineError` with its last words when it fails."""
-    process = await start_child((*program, *words, *place.words(words[0])), place.environ, stdout=PIPE, stderr=PIPE)
+async def command_output(program: Sequence[str], arguments: Sequence[str], location: StackLocation) -> bytes:
+    """Standard output of a command that only reads. Raises `EngineError` with its last words when it fails."""
+    process = await start_child(
+        (*program, *arguments, *location.arguments(arguments[0])), location.environ, stdout=PIPE, stderr=PIPE
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     try:
@@ -102,12 +120,12 @@ async def answer(program: Sequence[str], words: Sequence[str], place: StackLocat
     finally:
         await end_now(process)
     if code or not text.strip():
-        raise EngineError(last or f"scaler-batch {words[0]} ended with exit code {code} and said nothing")
+        raise EngineError(last or f"scaler-batch {arguments[0]} ended with exit code {code} and said nothing")
     return text
 
 
 async def lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """One after the other as they come, empty and endless ones left out."""
+    """Lines of a stream as they come, empty and endless ones left out."""
     rest, endless = b"", False
     while chunk := await stream.read(_CHUNK):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -122,16 +140,16 @@ async def lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 async def last_line(stream: asyncio.StreamReader) -> str:
-    """Of what is said on standard error: by the house's rule one sentence that tells what is wrong."""
+    """Last line of a stream: on standard error that is one sentence that says what is wrong."""
     tail = b""
     while chunk := await stream.read(_CHUNK):
         tail = (tail + chunk)[-_TAIL:]
-    said = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
-    return clean(said[-1]).removeprefix("scaler-batch: ") if said else ""
+    printed = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
+    return clean(printed[-1]).removeprefix("scaler-batch: ") if printed else ""
 
 
 async def end_gently(process: Process) -> None:
-    """Ask, ask again, and then end it."""
+    """End a process by the signals of `ENDING`, one after the other until it has ended."""
     for number, seconds in ENDING:
         signal_group(process, number)
         if await ends_within(process, seconds):
@@ -139,7 +157,7 @@ async def end_gently(process: Process) -> None:
 
 
 async def end_now(process: Process) -> None:
-    """Nothing is left of it, and of what it started."""
+    """Kill a process and what it started."""
     if process.returncode is None:
         signal_group(process, signal.SIGKILL)
         await process.wait()
@@ -149,6 +167,6 @@ async def _all_of(stream: asyncio.StreamReader) -> bytes:
     text = b""
     while chunk := await stream.read(_CHUNK):
         text += chunk
-        if len(text) > LONGEST_ANSWER:
-            raise EngineError(f"scaler-batch answered more than {LONGEST_ANSWER >> 20} MiB: this console reads no more")
+        if len(text) > LONGEST_OUTPUT:
+            raise EngineError(f"scaler-batch answered more than {LONGEST_OUTPUT >> 20} MiB: this console reads no more")
     return text

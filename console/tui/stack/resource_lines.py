@@ -1,4 +1,4 @@
-"""A stack's plans, differences and runs as lines for people."""
+"""Lines of a stack's plans, differences and runs, for panes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,24 @@ from console import format
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, clean, fit
 from console.tui.stack.run import Run, RunOutcome, RunStep
-from console.tui.stack.schema import ChangeReport, FieldChangeReport, PlanReport, RemainsReport, ResourceReport
 from console.tui.widgets.resource_table import ResourceHealth, health
+from provisioner.json_schema import ChangeReport, FieldChangeReport, PlanReport, RemainsReport, ResourceReport
+from provisioner.kinds import PlanAction, ResourceKind, StepState
 
 SIGNS: Final = {
-    "create": ("+", "ok"),
-    "update": ("~", "warning"),
-    "replace": ("±", "warning"),
-    "delete": ("-", "error"),
+    PlanAction.CREATE: ("+", "ok"),
+    PlanAction.UPDATE: ("~", "warning"),
+    PlanAction.REPLACE: ("±", "warning"),
+    PlanAction.DELETE: ("-", "error"),
 }
-STATES: Final = {"done": "ok", "already gone": "muted", "kept": "muted", "failed": "error", "skipped": "warning"}
+STATES: Final = {
+    StepState.RUNNING: "accent",
+    StepState.DONE: "ok",
+    StepState.GONE: "muted",
+    StepState.KEPT: "muted",
+    StepState.FAILED: "error",
+    StepState.SKIPPED: "warning",
+}
 OUTCOMES: Final = {
     RunOutcome.RUNNING: "accent",
     RunOutcome.DONE: "ok",
@@ -30,28 +38,26 @@ OUTCOMES: Final = {
     RunOutcome.STOPPED: "warning",
 }
 VALUE_CELLS: Final = 400
-"""Of a property's value that is shown; a policy can be long."""
-IMAGE: Final = "image"
-"""The kind of a step that is part of building one."""
+"""Cells of a property's value that are shown; a policy can be long."""
 INDENT: Final = "     "
 
 
 def plan_lines(plan: PlanReport, cells: int, glyphs: Glyphs) -> list[Line]:
-    """What would be done, how many stay, and what is to be known of it: that comes first where something is deleted."""
+    """Lines of a plan: its changes, how many resources stay, and its notes, first where something is deleted."""
     counts = Counter(change.action for change in plan.changes)
     notes = [line for note in plan.notes for line in folded(f"! {note}", cells - 2, "warning", "  ", " ")]
     lines = [line for change in plan.to_do for line in _change(change, cells, glyphs)]
     if not plan.to_do:
         lines.append(((" nothing to do", "ok"),))
-    if counts["keep"]:
-        lines.append(((f"   keep     {counts['keep']}", "muted"),))
-    return [*notes, *lines] if counts["delete"] else [*lines, *notes]
+    if counts[PlanAction.KEEP]:
+        lines.append(((f"   keep     {counts[PlanAction.KEEP]}", "muted"),))
+    return [*notes, *lines] if counts[PlanAction.DELETE] else [*lines, *notes]
 
 
 def _change(change: ChangeReport, cells: int, glyphs: Glyphs) -> Iterator[Line]:
-    sign, role = SIGNS.get(change.action, ("?", "unknown"))
+    sign, role = SIGNS[change.action]
     sign = "x" if glyphs.ascii and not sign.isascii() else sign
-    fields = _names([field.path for field in change.fields], glyphs) if change.action != "create" else ""
+    fields = _names([field.path for field in change.fields], glyphs) if change.action is not PlanAction.CREATE else ""
     text = "  ".join(filter(None, (f"{change.kind} {change.name}", fields and f"({fields})", change.note)))
     head = f" {sign} {change.action:8}"
     first, *rest = folded(text, cells - len(head) - 1, "text", "")
@@ -66,12 +72,12 @@ def _names(paths: Sequence[str], glyphs: Glyphs) -> str:
 
 
 def diff_lines(resource: ResourceReport, planned: ChangeReport | None, cells: int) -> list[Line]:
-    """Where `resource` differs from what was provisioned, and what a provisioning would change about it."""
+    """Lines of a resource: where it differs from what was provisioned, and what a provisioning would change."""
     lines = list(_facts(resource))
     if resource.drift:
         lines += [EMPTY, ((" - lives   + was provisioned", "header"),)]
         lines += _fields(resource.drift, cells)
-    if planned is not None and planned.action != "keep":
+    if planned is not None and planned.action is not PlanAction.KEEP:
         lines += [EMPTY, ((f" provision would {planned.action} it", "header"),)]
         lines += _fields(planned.fields, cells)
     elif health(resource) is ResourceHealth.WELL:
@@ -94,7 +100,7 @@ def _fields(fields: Iterable[FieldChangeReport], cells: int) -> Iterator[Line]:
 
 
 def value(of: object) -> str:
-    """A property's value on one line, not too long."""
+    """Text of a property's value on one line, not too long."""
     if of is None:
         return "(not there)"
     text = of if isinstance(of, str) else msgspec.json.encode(of).decode()
@@ -103,14 +109,14 @@ def value(of: object) -> str:
 
 
 def run_lines(run: Run, now: float, cells: int, glyphs: Glyphs) -> list[Line]:
-    """Everything that a run told, in its order; a step stands where it began. `now`: time of day."""
+    """Lines of a run: its steps and output in their order, a step where it began. `now`: unix seconds."""
     lines: list[Line] = []
     for entry in run.entries:
         if isinstance(entry, RunStep):
             lines += _step(entry, now, cells, run.running)
         else:
             lines.append(((f" {format.clock(entry.at)}   {clean(entry.text)}", "muted"),))
-    remains = run.result.remains if run.result else ()
+    remains = (run.result.remains if run.result else None) or ()
     lines += [line for left in remains for line in _left(left, cells)]
     if run.error:
         lines += folded(run.error, cells - 2, OUTCOMES[run.outcome] if not run.running else "warning", "", " ")
@@ -125,10 +131,10 @@ def _nothing(run: Run) -> list[Line]:
 
 def _step(step: RunStep, now: float, cells: int, running: bool) -> Iterator[Line]:
     event = step.event
-    took = (now if running and step.under_way else step.told) - step.began
-    role = "accent" if step.under_way else STATES.get(event.state, "text")
+    took = (now if running and step.under_way else step.updated) - step.began
+    role = "accent" if step.under_way else STATES[event.state]
     head = f" {format.clock(step.began)} "
-    named = event.name if event.kind == IMAGE else f"{event.action} {event.kind} {event.name}"
+    named = event.name if event.kind is ResourceKind.IMAGE else f"{event.action} {event.kind} {event.name}"
     what = fit(clean(named), min(60, max(24, cells // 2 - 2)))
     how = fit(event.state, 13) + fit(format.span(took) if took >= 0.1 else "", 8)
     yield (head, "muted"), (what, "text"), (" " + how, role), (clean(event.text), "muted")
@@ -141,6 +147,6 @@ def _left(left: RemainsReport, cells: int) -> Iterator[Line]:
 
 
 def folded(text: str, cells: int, role: str, indent: str, before: str = "") -> list[Line]:
-    """Foreign text in lines of at most `cells`; all but the first begin with `indent`, and all with `before`."""
+    """Lines of at most `cells` of a foreign text; all but the first begin with `indent`, and all with `before`."""
     parts = wrap(clean(text), max(12, cells), subsequent_indent=indent, break_on_hyphens=False) or [""]
     return [((before + part, role),) for part in parts]

@@ -1,4 +1,4 @@
-"""One run of `provision`, `cleanup` or `build-image`: its steps as they are told, its output, and how it ended."""
+"""Run of `provision`, `cleanup` or `build-image`: its steps, its output, and how it ended."""
 
 from __future__ import annotations
 
@@ -12,24 +12,18 @@ from enum import StrEnum
 from typing import Final
 
 from console.processes.children import signal_group, start_child
-from console.tui.stack.process import end_gently, end_now, last_line, lines
-from console.tui.stack.schema import (
-    DoneEvent,
-    Event,
-    FailedEvent,
-    LineEvent,
-    PlanReport,
-    StepEvent,
-    read_event,
-)
+from console.tui.stack.process import StackCommand, end_gently, end_now, last_line, lines
+from console.tui.stack.schema import read_event
 from engine.errors import EngineError
+from provisioner.json_schema import DoneEvent, FailedEvent, LineEvent, PlanEvent, PlanReport, RunEvent, StepEvent
+from provisioner.kinds import StepState
 
 KEPT: Final = 1_000
-"""Steps and lines of output; the oldest go."""
+"""Steps and lines of output that are kept; the oldest go."""
 
 
 class RunOutcome(StrEnum):
-    """How a run stands."""
+    """Outcome of a run, or that it is running."""
 
     RUNNING = "running"
     DONE = "done"
@@ -39,31 +33,32 @@ class RunOutcome(StrEnum):
 
 @dataclass(slots=True)
 class RunStep:
-    """The newest that was told of a step, and when it began and was last heard of (time of day)."""
+    """Step of a run: its newest event, and when it began and was last updated (unix seconds)."""
 
     event: StepEvent
     began: float
-    told: float
+    updated: float
 
     @property
     def under_way(self) -> bool:
-        return self.event.state == "running"
+        """True until it has ended."""
+        return self.event.state is StepState.RUNNING
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutput:
-    """A line of a program that a step runs."""
+    """Line of output of a program that a step runs, and when it came (unix seconds)."""
 
     at: float
     text: str
 
 
 class Run:
-    """Goes on whether or not somebody looks. `changed` is called whenever there is something new to be seen."""
+    """Run of a command in a child process, independent of any screen. `changed` is called on every visible change."""
 
     def __init__(
         self,
-        name: str,
+        name: StackCommand,
         command: Sequence[str],
         environ: Mapping[str, str],
         clock: Callable[[], float],
@@ -85,14 +80,16 @@ class Run:
 
     @property
     def running(self) -> bool:
+        """True until it has ended."""
         return self.outcome is RunOutcome.RUNNING
 
     @property
     def steps(self) -> list[RunStep]:
+        """Steps in the order in which they began."""
         return [entry for entry in self.entries if isinstance(entry, RunStep)]
 
     async def carry_out(self) -> None:
-        """Until it ends by itself or by `stop`; when this is cancelled it is ended at once."""
+        """Run the command until it ends by itself or by `stop`; when this is cancelled it is killed."""
         try:
             code, last = await self._follow()
             self._conclude(code, last)
@@ -107,34 +104,34 @@ class Run:
         if self.stopping:  # it was stopped before it had begun
             signal_group(process, signal.SIGINT)
         try:
-            _, last = await asyncio.gather(self._listen(process.stdout), last_line(process.stderr))
+            _, last = await asyncio.gather(self._read_events(process.stdout), last_line(process.stderr))
             return await process.wait(), last
         finally:
             await end_now(process)
 
     async def stop(self) -> None:
-        """As Ctrl-C would: what is under way is left where it is, and a next run goes on from there."""
+        """Interrupt the command as Ctrl-C would; a next run goes on from there."""
         self.stopping = True
         self._changed()
         if self._process is not None:
             await end_gently(self._process)
         await self._finished.wait()
 
-    async def _listen(self, stream: asyncio.StreamReader) -> None:
+    async def _read_events(self, stream: asyncio.StreamReader) -> None:
         async for line in lines(stream):
             try:
-                self.take(read_event(line))
+                self.record(read_event(line))
             except EngineError as error:
                 self.error = str(error)
 
-    def take(self, event: Event) -> None:
-        """What was told."""
+    def record(self, event: RunEvent) -> None:
+        """Record an event of the command."""
         now = self._clock()
         if isinstance(event, StepEvent):
-            self._take_step(event, now)
+            self._record_step(event, now)
         elif isinstance(event, LineEvent):
             self.entries.append(RunOutput(now, event.text))
-        elif isinstance(event, PlanReport):
+        elif isinstance(event, PlanEvent):
             self.plan = event
         elif isinstance(event, DoneEvent):
             self.result = event
@@ -142,10 +139,10 @@ class Run:
             self.error = event.error
         self._changed()
 
-    def _take_step(self, event: StepEvent, now: float) -> None:
+    def _record_step(self, event: StepEvent, now: float) -> None:
         for step in reversed(self.steps):
             if step.under_way and (step.event.kind, step.event.name) == (event.kind, event.name):
-                step.event, step.told = event, now
+                step.event, step.updated = event, now
                 return
         self.entries.append(RunStep(event, now, now))
 

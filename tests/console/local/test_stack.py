@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.local.stack import find_local_stack, saved_local_stack
-from console.tui.stack.process import place_at
+from console.tui.stack.process import location_at
 from engine.telemetry.endpoints import list_engines, runtime_folder
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import Provisioned, load
@@ -65,11 +65,11 @@ def test_its_commands_see_its_aws_and_files_and_nothing_of_the_persons_own(monke
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
     with saved_local_stack(AWS, STACK):
-        place = place_at(ENDPOINT)
+        place = location_at(ENDPOINT)
         found = find_local_stack(ENDPOINT)
     assert found is not None
     assert {name: value for name, value in place.environ.items() if name.startswith("AWS_")} == AWS
     config, env_file = ("--config", str(found.config)), ("--env-file", str(found.env_file))
-    assert place.words("show") == place.words("plan") == config
-    assert place.words("provision") == place.words("cleanup") == (*config, *env_file)
-    assert place.words("build-image") == ()
+    assert place.arguments("show") == place.arguments("plan") == config
+    assert place.arguments("provision") == place.arguments("cleanup") == (*config, *env_file)
+    assert place.arguments("build-image") == ()

@@ -1,22 +1,18 @@
-"""What people read at the end of a plan, and while it is done."""
+"""What people read at the end of a plan."""
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.console import Console
 
 from provisioner.commands.printing import print_remains, summary
-from provisioner.commands.progress_table import ProgressTable
-from provisioner.plan.executor import Progress, StepState
-from provisioner.plan.model import Change, Plan, PlanAction
+from provisioner.kinds import PlanAction, ResourceKind
+from provisioner.plan.model import Change, Plan
 
 LONG_NAME = "a-rather-long-prefix-of-a-team-compute"
 
 
 def plan_of(*actions: PlanAction) -> Plan:
-    return Plan(tuple(Change(action, "compute environment", LONG_NAME) for action in actions))
+    return Plan(tuple(Change(action, ResourceKind.COMPUTE_ENVIRONMENT, LONG_NAME) for action in actions))
 
 
 @pytest.mark.parametrize(
@@ -35,14 +31,3 @@ def test_the_summary_counts_what_there_is(plan: Plan, says: str) -> None:
 def test_data_that_is_kept_is_not_denied(capsys: pytest.CaptureFixture[str]) -> None:
     print_remains([], keep_data=True)
     assert capsys.readouterr().out == "Nothing of this stack remains but what --keep-data keeps.\n"
-
-
-def test_a_narrow_terminal_gets_a_line_a_resource() -> None:
-    out = Console(file=io.StringIO(), width=80)
-    plan = plan_of(PlanAction.CREATE)
-    table = ProgressTable(plan, out, clock=lambda: 0.0)
-    table.heard(Progress(plan.changes[0], StepState.RUNNING, f"wait until {LONG_NAME} is VALID, however long"))
-    with out.capture() as shown:
-        out.print(table._table())
-    assert shown.get().startswith(f"▸  create compute environment {LONG_NAME}  0 s  wait")
-    assert shown.get().count("\n") == 1

@@ -83,8 +83,8 @@ def test_nothing_in_it_belongs_to_an_account_a_region_or_a_partition() -> None:
 
 
 def test_what_was_asked_for_is_the_parameters_default() -> None:
-    asked = dataclasses.replace(PLAIN, vpc_id="vpc-0a1b2c3d", subnet_ids=("subnet-0a1b2c3d", "subnet-1a2b3c4d"))
-    parameters = template(asked)["Parameters"]
+    spec = dataclasses.replace(PLAIN, vpc_id="vpc-0a1b2c3d", subnet_ids=("subnet-0a1b2c3d", "subnet-1a2b3c4d"))
+    parameters = template(spec)["Parameters"]
     assert {name: one.get("Default") for name, one in parameters.items()} == {
         "Image": "docker.io/me/worker:1",
         "VpcId": "vpc-0a1b2c3d",

@@ -32,14 +32,14 @@ class Hurry:
     def sleep(self, seconds: float) -> None:
         self._now += seconds
 
-    def pacing(self) -> WaitPolicy:
+    def wait_policy(self) -> WaitPolicy:
         return WaitPolicy(clock=lambda: self._now, sleep=self.sleep)
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither ours nor those between botocore's retries, which are as many as ever."""
-    monkeypatch.setattr(provisioner.plan.executor, "Pacing", lambda: Hurry().pacing())
+    monkeypatch.setattr(provisioner.plan.executor, "WaitPolicy", lambda: Hurry().wait_policy())
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0)
     monkeypatch.setattr(TokenBucket, "acquire", lambda bucket, amount=1, block=True: True)
     monkeypatch.setattr(RetryQuota, "acquire", lambda quota, capacity_amount: True)

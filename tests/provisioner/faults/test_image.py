@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.image.request import OWN_PYTHON
 from provisioner.local.aws import LocalAWS
-from tests.support.provisioner.fake_builder import FakeEngines
+from tests.support.provisioner.fake_builder import FakeBuilders
 from tests.support.provisioner.faults.expected import (
     assert_cleans_up,
     assert_fault_is_told,
@@ -22,9 +22,9 @@ CALLS = [Call(0, "ecr.GetAuthorizationToken", 0), *(Call(0, "ecr.DescribeImages"
 
 
 @pytest.fixture
-def building(world: World, engines: FakeEngines, aws: LocalAWS) -> World:
-    engines.install("docker")
-    engines.set(python=OWN_PYTHON, ecr=aws.endpoint)
+def building(world: World, builders: FakeBuilders, aws: LocalAWS) -> World:
+    builders.install("docker")
+    builders.set(python=OWN_PYTHON, ecr=aws.endpoint)
     world.commands.image = ""
     return world
 

@@ -1,4 +1,4 @@
-"""From a request to an image in ECR: what is asked of the engine and in which order, and what is told on the way."""
+"""From a request to an image in ECR: what is asked of the builder and in which order, and what is told on the way."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError
 from provisioner.image.build import BuiltImage, build_and_push, tag_of
-from provisioner.image.events import Event, ImageStep, OutputLine, State
+from provisioner.image.events import Event, ImageStep, OutputLine
 from provisioner.image.registry import find_built
 from provisioner.image.request import OWN_PYTHON, ImageRequest
 from provisioner.stack.naming import Stack
 from tests.provisioner.conftest import ACCOUNT, REGION
-from tests.support.provisioner.fake_builder import FakeEngines
+from tests.support.provisioner.fake_builder import FakeBuilders
 
 STACK = Stack(region=REGION, prefix="sb", account=ACCOUNT, partition="aws")
 URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/sb-worker"
@@ -28,9 +28,9 @@ TOKEN = "auth-token"
 class Making:
     """`build_and_push` with everything that it needs, and what came of it."""
 
-    def __init__(self, clients: Clients, engines: FakeEngines) -> None:
+    def __init__(self, clients: Clients, builders: FakeBuilders) -> None:
         self.clients = clients
-        self.engines = engines
+        self.builders = builders
         self.events: list[Event] = []
         self.repositories_asked_for = 0
 
@@ -52,16 +52,16 @@ class Making:
 
 
 @pytest.fixture
-def make(clients: Clients, account_url: str, engines: FakeEngines) -> Making:
-    engines.install("docker")
-    engines.set(python=OWN_PYTHON, ecr=account_url)
-    return Making(clients, engines)
+def make(clients: Clients, account_url: str, builders: FakeBuilders) -> Making:
+    builders.install("docker")
+    builders.set(python=OWN_PYTHON, ecr=account_url)
+    return Making(clients, builders)
 
 
 def test_an_image_is_built_checked_pushed_and_pinned_by_its_digest(make: Making) -> None:
     built = make()
-    assert make.engines.commands == ["version", "build", "run", "login", "push"]
-    assert make.engines.call("push")["arguments"] == [f"{URI}:{tag_of(REQUEST)}"]
+    assert make.builders.commands == ["version", "build", "run", "login", "push"]
+    assert make.builders.call("push")["arguments"] == [f"{URI}:{tag_of(REQUEST)}"]
     assert built == BuiltImage(f"{URI}@{make.images[0]['imageDigest']}", tag_of(REQUEST), built=True)
 
 
@@ -72,14 +72,14 @@ def test_each_step_is_told_from_beginning_to_end(make: Making) -> None:
     assert OutputLine("build works") in make.events
 
 
-def test_unchanged_content_builds_nothing_and_needs_no_engine(make: Making, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_content_builds_nothing_and_needs_no_builder(make: Making, monkeypatch: pytest.MonkeyPatch) -> None:
     first = make()
     monkeypatch.setenv("PATH", "")
     make.events.clear()
     second = make()
     assert second == BuiltImage(first.image, first.tag, built=False)
     assert make.steps == [("build", "done")]
-    assert make.engines.commands.count("build") == 1
+    assert make.builders.commands.count("build") == 1
 
 
 def test_changed_content_gets_an_image_of_its_own(make: Making) -> None:
@@ -87,7 +87,7 @@ def test_changed_content_gets_an_image_of_its_own(make: Making) -> None:
     assert len(images) == len(make.images) == 2
 
 
-def test_without_an_engine_nothing_is_made(make: Making, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_builder_nothing_is_made(make: Making, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ProvisionError, match="No container engine"):
         make()
@@ -95,10 +95,10 @@ def test_without_an_engine_nothing_is_made(make: Making, monkeypatch: pytest.Mon
 
 
 def test_the_build_gets_python_base_image_and_platform(make: Making) -> None:
-    make.engines.set(python="3.12")
+    make.builders.set(python="3.12")
     make(ImageRequest(python="3.12", base_image="team/base:1", platform="linux/arm64"))
-    asked = make.engines.call("build")["arguments"]
-    assert asked[:6] == [
+    arguments = make.builders.call("build")["arguments"]
+    assert arguments[:6] == [
         *("--platform", "linux/arm64"),
         *("--build-arg", "PYTHON_VERSION=3.12"),
         *("--build-arg", "BASE_IMAGE=team/base:1"),
@@ -107,60 +107,60 @@ def test_the_build_gets_python_base_image_and_platform(make: Making) -> None:
 
 def test_the_build_sees_the_context_and_nothing_of_it_is_left(make: Making) -> None:
     make()
-    build = make.engines.call("build")
+    build = make.builders.call("build")
     assert {"Dockerfile", "requirements.txt", "batch_job_runner.py"} < set(build["context"])
     assert not Path(build["arguments"][-1]).exists()
 
 
 def test_the_image_is_pushed_alone_without_an_index_around_it(make: Making) -> None:
     make()
-    assert make.engines.call("build")["environment"]["BUILDX_NO_DEFAULT_ATTESTATIONS"] == "1"
+    assert make.builders.call("build")["environment"]["BUILDX_NO_DEFAULT_ATTESTATIONS"] == "1"
 
 
 def test_a_build_that_fails_is_told_and_nothing_is_pushed(make: Making) -> None:
-    make.engines.set(fails={"docker build": [1, "ERROR: No matching distribution found for nothing"]})
+    make.builders.set(fails={"docker build": [1, "ERROR: No matching distribution found for nothing"]})
     with pytest.raises(ProvisionError, match=r"^docker build failed with exit code 1: ERROR: No matching"):
         make()
     assert make.steps == [("build", "running"), ("build", "failed")]
-    assert "push" not in make.engines.commands
+    assert "push" not in make.builders.commands
 
 
 def test_a_build_for_another_architecture_says_what_is_missing_here(make: Making) -> None:
-    make.engines.set(fails={"docker build": [1, "exec /bin/sh: exec format error"]})
+    make.builders.set(fails={"docker build": [1, "exec /bin/sh: exec format error"]})
     with pytest.raises(ProvisionError, match=r"can't run programs of linux/arm64.*qemu"):
         make(ImageRequest(platform="linux/arm64"))
 
 
 def test_an_image_of_another_python_is_not_pushed(make: Making) -> None:
-    make.engines.set(python="3.10")
+    make.builders.set(python="3.10")
     with pytest.raises(ProvisionError, match=rf"has Python 3\.10, but --python is {OWN_PYTHON}, and it must be the cl"):
         make()
     assert make.steps[-1] == ("check", "failed")
-    assert "push" not in make.engines.commands
+    assert "push" not in make.builders.commands
 
 
 def test_an_image_in_which_the_runner_does_not_start_is_not_pushed(make: Making) -> None:
-    make.engines.set(fails={"docker run": [1, "ModuleNotFoundError: No module named 'boto3'"]})
+    make.builders.set(fails={"docker run": [1, "ModuleNotFoundError: No module named 'boto3'"]})
     with pytest.raises(ProvisionError, match=r"docker run failed .*No module named 'boto3'"):
         make()
-    assert "push" not in make.engines.commands
+    assert "push" not in make.builders.commands
 
 
-def test_an_engine_that_only_builds_skips_the_check(make: Making) -> None:
-    make.engines.install("buildah")
-    make(ImageRequest(engine="buildah"))
+def test_a_builder_that_only_builds_skips_the_check(make: Making) -> None:
+    make.builders.install("buildah")
+    make(ImageRequest(builder="buildah"))
     assert ("check", "skipped") in make.steps
-    assert make.engines.commands == ["info", "build", "login", "push"]
+    assert make.builders.commands == ["info", "build", "login", "push"]
 
 
 def test_a_push_that_somebody_else_was_faster_with_is_no_failure(make: Making) -> None:
     refused = "tag invalid: The image tag already exists in the 'sb-worker' repository and cannot be overwritten"
-    make.engines.set(fails={"docker push": [1, refused]}, pushed_all_the_same=True)
+    make.builders.set(fails={"docker push": [1, refused]}, pushed_all_the_same=True)
     assert make().image == f"{URI}@{make.images[0]['imageDigest']}"
 
 
 def test_a_push_that_fails_is_told(make: Making) -> None:
-    make.engines.set(fails={"docker push": [1, "denied: User is not authorized to perform: ecr:PutImage"]})
+    make.builders.set(fails={"docker push": [1, "denied: User is not authorized to perform: ecr:PutImage"]})
     with pytest.raises(ProvisionError, match=r"^docker push failed with exit code 1: denied: User"):
         make()
     assert make.steps[-1] == ("push", "failed")
@@ -171,27 +171,18 @@ def test_a_push_that_fails_is_told(make: Making) -> None:
 def test_the_registrys_password_is_seen_by_the_login_alone(
     make: Making, fails: dict[str, object], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    make.engines.set(fails=fails)
-    told = ""
+    make.builders.set(fails=fails)
+    message = ""
     try:
         make()
     except ProvisionError as error:
-        told = str(error)
-    calls = make.engines.calls
+        message = str(error)
+    calls = make.builders.calls
     assert TOKEN in next(call.pop("input") for call in calls if call["command"] == "login")
-    heard = [json.dumps(calls), repr(make.events), told, caplog.text, *capfd.readouterr()]
-    assert [TOKEN in text for text in heard] == [False] * len(heard)
-    assert not Path(make.engines.call("login")["environment"]["DOCKER_CONFIG"]).exists()
+    outputs = [json.dumps(calls), repr(make.events), message, caplog.text, *capfd.readouterr()]
+    assert [TOKEN in text for text in outputs] == [False] * len(outputs)
+    assert not Path(make.builders.call("login")["environment"]["DOCKER_CONFIG"]).exists()
 
 
 def test_an_image_is_looked_up_before_there_is_a_repository(clients: Clients) -> None:
     assert find_built(clients, STACK, "any") is None
-
-
-def test_events_are_told_to_programs_as_json() -> None:
-    told = [
-        json.loads(json.dumps(event.document()))
-        for event in (ImageStep("push", State.RUNNING, "it"), OutputLine("1/5"))
-    ]
-    about = {"event": "step", "kind": "image", "name": "push", "action": "create"}
-    assert told == [{**about, "state": "running", "text": "it"}, {"event": "line", "text": "1/5"}]

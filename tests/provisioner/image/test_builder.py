@@ -8,31 +8,31 @@ import pytest
 
 from engine.errors import ConfigError
 from provisioner.errors import ProvisionError
-from provisioner.image.builder import ImageBuilder, find_engine
-from provisioner.image.request import ENGINES
-from tests.support.provisioner.fake_builder import FakeEngines
+from provisioner.image.builder import ImageBuilder, find_builder
+from provisioner.image.request import BUILDERS
+from tests.support.provisioner.fake_builder import FakeBuilders
 
 NO_DAEMON = [1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."]
 
 
-def find(asked: str | None = None) -> tuple[str, list[str]]:
+def find(wanted: str | None = None) -> tuple[str, list[str]]:
     said: list[str] = []
-    return find_engine(asked, os.environ, said.append).name, said
+    return find_builder(wanted, os.environ, said.append).name, said
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_each_of_the_four_is_found(engines: FakeEngines, name: str) -> None:
-    engines.install(name)
+@pytest.mark.parametrize("name", BUILDERS)
+def test_each_of_the_four_is_found(builders: FakeBuilders, name: str) -> None:
+    builders.install(name)
     assert find() == (name, [])
 
 
-def test_docker_comes_first(engines: FakeEngines) -> None:
-    engines.install("finch", "podman", "docker")
+def test_docker_comes_first(builders: FakeBuilders) -> None:
+    builders.install("finch", "podman", "docker")
     assert find()[0] == "docker"
-    assert engines.calls[0]["engine"] == "docker"
+    assert builders.calls[0]["builder"] == "docker"
 
 
-def test_no_engine_says_what_was_looked_for_and_the_way_out(engines: FakeEngines) -> None:
+def test_no_builder_says_what_was_looked_for_and_the_way_out(builders: FakeBuilders) -> None:
     with pytest.raises(ProvisionError) as caught:
         find()
     expected = "No container engine: looked for docker, podman, buildah and finch in PATH. "
@@ -40,42 +40,42 @@ def test_no_engine_says_what_was_looked_for_and_the_way_out(engines: FakeEngines
     assert caught.value.exit_code == 1
 
 
-def test_a_daemon_that_does_not_answer_is_said_so(engines: FakeEngines) -> None:
-    engines.install("docker")
-    engines.set(fails={"docker version": NO_DAEMON})
+def test_a_daemon_that_does_not_answer_is_said_so(builders: FakeBuilders) -> None:
+    builders.install("docker")
+    builders.set(fails={"docker version": NO_DAEMON})
     with pytest.raises(ProvisionError, match=r"docker is installed, but doesn't answer .*Cannot connect.*--image URI"):
         find()
 
 
-def test_the_next_one_is_taken_when_the_first_does_not_answer(engines: FakeEngines) -> None:
-    engines.install("docker", "podman")
-    engines.set(fails={"docker version": NO_DAEMON})
+def test_the_next_one_is_taken_when_the_first_does_not_answer(builders: FakeBuilders) -> None:
+    builders.install("docker", "podman")
+    builders.set(fails={"docker version": NO_DAEMON})
     name, said = find()
     assert name == "podman"
     assert [line.startswith("docker is installed, but doesn't answer") for line in said] == [True]
 
 
-def test_the_environment_names_an_engine(engines: FakeEngines, monkeypatch: pytest.MonkeyPatch) -> None:
-    engines.install("docker", "podman")
-    monkeypatch.setenv("SCALER_BATCH_ENGINE", "podman")
+def test_the_environment_names_a_builder(builders: FakeBuilders, monkeypatch: pytest.MonkeyPatch) -> None:
+    builders.install("docker", "podman")
+    monkeypatch.setenv("SCALER_BATCH_BUILDER", "podman")
     assert find()[0] == "podman"
 
 
-def test_the_flag_wins_over_the_environment(engines: FakeEngines, monkeypatch: pytest.MonkeyPatch) -> None:
-    engines.install("docker", "podman")
-    monkeypatch.setenv("SCALER_BATCH_ENGINE", "podman")
+def test_the_flag_wins_over_the_environment(builders: FakeBuilders, monkeypatch: pytest.MonkeyPatch) -> None:
+    builders.install("docker", "podman")
+    monkeypatch.setenv("SCALER_BATCH_BUILDER", "podman")
     assert find("docker")[0] == "docker"
 
 
-def test_no_other_is_taken_than_the_one_that_was_named(engines: FakeEngines) -> None:
-    engines.install("docker")
+def test_no_other_is_taken_than_the_one_that_was_named(builders: FakeBuilders) -> None:
+    builders.install("docker")
     with pytest.raises(ProvisionError, match="looked for podman in PATH"):
         find("podman")
 
 
-def test_an_unknown_name_in_the_environment_is_refused(engines: FakeEngines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCALER_BATCH_ENGINE", "lxc")
-    with pytest.raises(ConfigError, match="SCALER_BATCH_ENGINE is 'lxc', but must be one of docker, podman, buildah"):
+def test_an_unknown_name_in_the_environment_is_refused(builders: FakeBuilders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALER_BATCH_BUILDER", "lxc")
+    with pytest.raises(ConfigError, match="SCALER_BATCH_BUILDER is 'lxc', but must be one of docker, podman, buildah"):
         find()
 
 
@@ -97,6 +97,8 @@ def test_a_build_names_platform_arguments_tag_and_context() -> None:
     ],
 )
 def test_only_a_registry_of_this_machine_may_lack_a_certificate(name: str, place: str, plain: bool) -> None:
-    engine = ImageBuilder(name, f"/bin/{name}")
-    asked = ["--tls-verify=false" in command for command in (engine.login(place, "AWS"), engine.push(f"{place}/x:1"))]
-    assert asked == [plain, plain]
+    builder = ImageBuilder(name, f"/bin/{name}")
+    insecure = [
+        "--tls-verify=false" in command for command in (builder.login(place, "AWS"), builder.push(f"{place}/x:1"))
+    ]
+    assert insecure == [plain, plain]

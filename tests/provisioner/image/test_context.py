@@ -99,4 +99,4 @@ def test_the_runner_and_the_recipe_have_a_say_in_the_tag(tmp_path: Path, monkeyp
 
 
 def test_the_engine_has_no_say_in_the_tag() -> None:
-    assert tag_of(ImageRequest(engine="podman")) == tag_of(ImageRequest(engine="docker"))
+    assert tag_of(ImageRequest(builder="podman")) == tag_of(ImageRequest(builder="docker"))

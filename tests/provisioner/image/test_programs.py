@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import ProvisionError
-from provisioner.image.programs import ProgramFailed, ask, stream
+from provisioner.image.programs import ProgramFailed, run_captured, stream
 
 SLOW = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 
@@ -45,7 +45,7 @@ def test_a_failure_tells_the_line_that_speaks_of_an_error() -> None:
 
 def test_a_failure_without_a_word_says_so() -> None:
     with pytest.raises(ProgramFailed, match="failed with exit code 1: it said nothing"):
-        ask("it", python("exit(1)"), os.environ)
+        run_captured("it", python("exit(1)"), os.environ)
 
 
 def test_a_program_ends_with_whoever_listened_to_it() -> None:
@@ -61,17 +61,17 @@ def test_a_program_ends_with_whoever_listened_to_it() -> None:
         os.kill(started[0], 0)
 
 
-@pytest.mark.parametrize("run", [lambda command: ask("it", command, {}), lambda c: stream("it", c, print, {})])
+@pytest.mark.parametrize("run", [lambda command: run_captured("it", command, {}), lambda c: stream("it", c, print, {})])
 def test_a_program_that_cannot_be_started_is_said_so(tmp_path: Path, run: object) -> None:
     with pytest.raises(ProvisionError, match=r"^it could not be started: Permission denied\.$"):
         run([str(tmp_path)])  # type: ignore[operator]
 
 
 def test_a_secret_is_the_programs_input() -> None:
-    assert ask("it", python("print(len(input()))"), os.environ, secret="four") == "4\n"
+    assert run_captured("it", python("print(len(input()))"), os.environ, secret="four") == "4\n"
 
 
 def test_a_program_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("provisioner.image.programs.ANSWER_S", 0.1)
     with pytest.raises(ProvisionError, match="gave no answer within"):
-        ask("it", python(SLOW), os.environ)
+        run_captured("it", python(SLOW), os.environ)

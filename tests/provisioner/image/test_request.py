@@ -30,7 +30,7 @@ def test_a_complete_request_is_taken(tmp_path: Path) -> None:
         base_image="registry.example:5000/team/python@sha256:" + "0" * 64,
         platform="linux/arm64",
         python="3.14",
-        engine="podman",
+        builder="podman",
     )
 
 
@@ -44,7 +44,7 @@ def test_a_complete_request_is_taken(tmp_path: Path) -> None:
         ({"python": "2.7"}, "--python is '2.7'"),
         ({"base_image": "--privileged"}, "--base-image is '--privileged', but must be an image"),
         ({"base_image": "two words"}, "--base-image is 'two words'"),
-        ({"engine": "lxc"}, "--engine is 'lxc', but must be one of docker, podman, buildah, finch"),
+        ({"builder": "lxc"}, "--builder is 'lxc', but must be one of docker, podman, buildah, finch"),
         ({"requirements": Path("/nowhere/requirements.txt")}, "--requirements is '/nowhere/requirements.txt'"),
         ({"packages": (Path("/nowhere"),)}, "--package is '/nowhere', but must be a folder with a pyproject.toml"),
     ],

@@ -8,7 +8,8 @@ import boto3
 import pytest
 
 from provisioner.clients import Clients
-from provisioner.plan.cleanup import Removal, RemovalOutcome
+from provisioner.kinds import StepState
+from provisioner.plan.cleanup import Removal
 from provisioner.plan.planner import Claims
 from provisioner.stack.spec import ProvisionSpec
 from tests.provisioner.conftest import ACCOUNT, REGION
@@ -18,9 +19,9 @@ SPEC = ProvisionSpec(image="worker:1")
 BUCKET = f"scaler-batch-{ACCOUNT}-{REGION}"
 
 
-def outcome(removals: list[Removal], kind: str) -> tuple[RemovalOutcome | None, str]:
+def state_of(removals: list[Removal], kind: str) -> tuple[StepState, str]:
     (found,) = (removal for removal in removals if removal.kind == kind)
-    return found.outcome, found.text
+    return found.state, found.text
 
 
 def put(clients: Clients, count: int) -> None:
@@ -36,7 +37,7 @@ def test_nothing_of_ours_is_left(clients: Clients) -> None:
     removals, remains = clean(SPEC, clients)
     assert account(clients) == before
     assert remains == []
-    assert outcome(removals, "job queue") == (RemovalOutcome.DONE, "")
+    assert state_of(removals, "job queue") == (StepState.DONE, "")
 
 
 def test_versions_delete_markers_and_unfinished_uploads_go_with_the_bucket(clients: Clients) -> None:
@@ -51,15 +52,15 @@ def test_versions_delete_markers_and_unfinished_uploads_go_with_the_bucket(clien
 
 def test_where_nothing_is_everything_is_already_gone(clients: Clients) -> None:
     removals, remains = clean(SPEC, clients)
-    assert {removal.outcome for removal in removals} == {RemovalOutcome.GONE}
+    assert {removal.state for removal in removals} == {StepState.GONE}
     assert remains == []
 
 
 def test_data_is_kept_when_asked_and_is_not_told_to_remain(clients: Clients) -> None:
     apply(SPEC, clients)
     removals, remains = clean(SPEC, clients, keep_data=True)
-    assert outcome(removals, "S3 bucket")[0] is RemovalOutcome.KEPT
-    assert outcome(removals, "log group")[0] is RemovalOutcome.KEPT
+    assert state_of(removals, "S3 bucket")[0] is StepState.KEPT
+    assert state_of(removals, "log group")[0] is StepState.KEPT
     assert remains == []
     assert clients.call("s3", "head_bucket", {"Bucket": BUCKET})
 
@@ -67,8 +68,8 @@ def test_data_is_kept_when_asked_and_is_not_told_to_remain(clients: Clients) -> 
 def test_what_somebody_else_made_is_skipped_and_said(clients: Clients) -> None:
     clients.call("s3", "create_bucket", {"Bucket": BUCKET})
     removals, remains = clean(SPEC, clients)
-    fate, text = outcome(removals, "S3 bucket")
-    assert fate is RemovalOutcome.SKIPPED
+    state, text = state_of(removals, "S3 bucket")
+    assert state is StepState.SKIPPED
     assert "lacks the tag opengris:stack=scaler-batch" in text
     assert remains == []
 
@@ -77,7 +78,7 @@ def test_a_bucket_that_an_interrupted_run_began_is_ours(clients: Clients) -> Non
     clients.call("s3", "create_bucket", {"Bucket": BUCKET})
     claims = Claims(begun=frozenset({f"S3 bucket {BUCKET}"}))
     removals, _ = clean(SPEC, clients, claims=claims)
-    assert outcome(removals, "S3 bucket")[0] is RemovalOutcome.DONE
+    assert state_of(removals, "S3 bucket")[0] is StepState.DONE
 
 
 def test_another_prefix_is_not_touched(clients: Clients) -> None:
@@ -105,8 +106,8 @@ def refusing(account_url: str, session: boto3.Session) -> Refusing:
 def test_roles_stay_under_an_environment_that_could_not_be_deleted(refusing: Refusing) -> None:
     refusing.refused = "delete_compute_environment"
     removals, remains = clean(SPEC, refusing)
-    assert outcome(removals, "instance profile") == (
-        RemovalOutcome.SKIPPED,
+    assert state_of(removals, "instance profile") == (
+        StepState.SKIPPED,
         "compute environment scaler-batch-compute is still there and needs it",
     )
     kinds = {one.kind for one in remains}
@@ -125,11 +126,11 @@ def test_what_remains_comes_with_the_reason_and_the_command(refusing: Refusing) 
 def test_an_environment_that_cannot_be_read_keeps_its_roles(refusing: Refusing) -> None:
     refusing.refused = "describe_compute_environments"
     removals, remains = clean(SPEC, refusing)
-    assert {removal.outcome for removal in removals if removal.kind == "IAM role"} == {RemovalOutcome.SKIPPED}
+    assert {removal.state for removal in removals if removal.kind == "IAM role"} == {StepState.SKIPPED}
     assert any("could not be read" in one.why for one in remains)
 
 
 def test_groups_that_cannot_be_listed_do_not_stop_the_rest(refusing: Refusing) -> None:
     refusing.refused = "describe_security_groups"
     removals, _ = clean(SPEC, refusing)
-    assert outcome(removals, "S3 bucket")[0] is RemovalOutcome.DONE
+    assert state_of(removals, "S3 bucket")[0] is StepState.DONE

@@ -24,7 +24,9 @@ def slow_aws() -> Iterator[LocalAWS]:
         yield aws
 
 
-def told_to_end(aws: LocalAWS, folder: Path, command: str, at: str, signum: signal.Signals) -> list[dict[str, object]]:
+def interrupted_run(
+    aws: LocalAWS, folder: Path, command: str, at: str, signum: signal.Signals
+) -> list[dict[str, object]]:
     """The events of a command that gets the signal once a step of the kind `at` is under way."""
     words = [command, "--yes", "--json", *(["--image", "worker:1"] if command == "provision" else [])]
     process = subprocess.Popen(
@@ -54,13 +56,13 @@ def run(aws: LocalAWS, folder: Path, *words: str) -> int:
 
 
 def test_whoever_interrupts_is_told_what_now_and_the_next_run_goes_on(slow_aws: LocalAWS, tmp_path: Path) -> None:
-    made = told_to_end(slow_aws, tmp_path, "provision", "compute environment", signal.SIGTERM)
+    made = interrupted_run(slow_aws, tmp_path, "provision", "compute environment", signal.SIGTERM)
     assert made[-1]["event"] == "failed"
     assert "Run this again to go on, or cleanup" in str(made[-1]["error"])
     assert run(slow_aws, tmp_path, "provision", "--image", "worker:1", "--yes") == 0
 
     for signum in (signal.SIGINT, signal.SIGTERM):
-        deleted = told_to_end(slow_aws, tmp_path, "cleanup", "compute environment", signum)
+        deleted = interrupted_run(slow_aws, tmp_path, "cleanup", "compute environment", signum)
         assert deleted[-1] == {
             "event": "failed",
             "error": "Interrupted: what was deleted so far is gone. Run this again to go on.",

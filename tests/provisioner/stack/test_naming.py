@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from provisioner.clients import Clients
-from provisioner.plan.catalog import wanted
+from provisioner.plan.catalog import desired_resources
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
@@ -28,5 +28,5 @@ def test_a_region_tells_its_partition_and_its_suffix(
 @pytest.mark.parametrize(("region", "partition", "suffix"), PLACES)
 def test_every_arn_is_of_the_partition(region: str, partition: str, suffix: str) -> None:
     stack = Stack(region, "team", "123456789012", partition, suffix)
-    arns = [resource.arn for resource in wanted(ProvisionSpec(image=None, spot=True), stack, "vpc-1")]
+    arns = [resource.arn for resource in desired_resources(ProvisionSpec(image=None, spot=True), stack, "vpc-1")]
     assert {arn.split(":")[1] for arn in arns} == {partition}

@@ -10,7 +10,7 @@ from provisioner.stack.spec import ProvisionSpec
 
 
 @pytest.mark.parametrize(
-    ("asked", "total", "container"),
+    ("memory", "total", "container"),
     [
         (4000, 4096, 3686),
         (2048, 2048, 1843),
@@ -21,9 +21,9 @@ from provisioner.stack.spec import ProvisionSpec
     ],
 )
 def test_memory_is_rounded_to_the_nearest_2048_and_the_container_gets_90_percent(
-    asked: int, total: int, container: int
+    memory: int, total: int, container: int
 ) -> None:
-    spec = ProvisionSpec(image="image", memory=asked)
+    spec = ProvisionSpec(image="image", memory=memory)
     assert (spec.total_memory, spec.container_memory) == (total, container)
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-LOOK_S = 0.01
+POLL_S = 0.01
 STOPPED = 130
 
 
@@ -34,9 +34,9 @@ def main() -> int:
 
 
 def _note(place: Path, name: str, words: list[str]) -> None:
-    told = {"name": name, "words": words, "pid": os.getpid(), "endpoint": os.environ.get("AWS_ENDPOINT_URL", "")}
+    call = {"name": name, "words": words, "pid": os.getpid(), "endpoint": os.environ.get("AWS_ENDPOINT_URL", "")}
     with open(place / "calls", "a") as calls:
-        calls.write(json.dumps(told) + "\n")
+        calls.write(json.dumps(call) + "\n")
 
 
 def _tell(place: Path, name: str) -> int:
@@ -45,13 +45,13 @@ def _tell(place: Path, name: str) -> int:
         print(each, flush=True)
     _hold(place, name)
     print(last, flush=True)
-    told = json.loads(last)
-    return 1 if told.get("event") == "failed" or told.get("remains") else 0
+    event = json.loads(last)
+    return 1 if event.get("event") == "failed" or event.get("remains") else 0
 
 
 def _hold(place: Path, name: str) -> None:
     while (place / f"hold.{name}").exists():
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def _stopped(number: int, frame: object) -> None:

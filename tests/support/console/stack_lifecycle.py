@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from console.tui.stack.model import Part, Provisioning
+from console.tui.stack.process import StackCommand
 from console.tui.stack.run import Run, RunOutcome
-from console.tui.stack.schema import DoneEvent, LiveReport, PlanReport, StackEntry, read_event, read_plan
+from console.tui.stack.schema import read_event
+from provisioner.json_schema import DoneEvent, LiveReport, PlanReport, StackEntry
 from tests.support.console import stack_samples as samples
 from tests.support.console.demo.source import STARTED_AT
 
@@ -56,35 +58,35 @@ def denied() -> Still:
 def running() -> Still:
     """In the midst of a provisioning."""
     known = drifted()
-    known.run = _run("provision", samples.PROVISIONING[:4])
+    known.run = _run(StackCommand.PROVISION, samples.PROVISIONING[:4])
     return known
 
 
 def done() -> Still:
     known = drifted()
-    known.run = _run("build-image", samples.BUILDING)
+    known.run = _run(StackCommand.BUILD_IMAGE, samples.BUILDING)
     _end(known.run, RunOutcome.DONE)
     return known
 
 
 def remaining() -> Still:
     known = drifted()
-    known.run = _run("cleanup", samples.CLEANING)
+    known.run = _run(StackCommand.CLEANUP, samples.CLEANING)
     known.run.error = "1 resource remains"
     _end(known.run, RunOutcome.FAILED)
     return known
 
 
-def _plan(told: dict[str, Any]) -> PlanReport:
-    return read_plan(msgspec.json.encode(told))
+def _plan(report: dict[str, Any]) -> PlanReport:
+    return msgspec.convert(report, PlanReport)
 
 
-def _run(name: str, events: Sequence[dict[str, Any]]) -> Run:
+def _run(name: StackCommand, events: Sequence[dict[str, Any]]) -> Run:
     """An event every second and a half; the newest is two seconds old."""
     times = iter(STARTED_AT - 2 - 1.5 * (len(events) - number) for number in range(len(events) + 2))
     run = Run(name, (), {}, lambda: next(times), lambda: None)
     for event in events:
-        run.take(read_event(msgspec.json.encode(event)))
+        run.record(read_event(msgspec.json.encode(event)))
     return run
 
 

@@ -15,7 +15,7 @@ from console.tui.state import Quit
 from tests.support.console.running_app import WatchedSource, beats, running
 
 DEADLINE_S = 60.0
-LOOK_S = 0.01
+POLL_S = 0.01
 
 
 @asynccontextmanager
@@ -34,16 +34,16 @@ async def until(app: ConsoleApp, pilot: Pilot[Quit], true: Callable[[], object])
     async with asyncio.timeout(DEADLINE_S):
         while not true():
             await beats(app, pilot)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
     await beats(app, pilot)
 
 
 async def in_time(true: Callable[[], object]) -> None:
     """The same, where no screen needs to be kept going."""
-    for _ in range(int(DEADLINE_S / LOOK_S)):
+    for _ in range(int(DEADLINE_S / POLL_S)):
         if true():
             return
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
     raise TimeoutError
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 
 @dataclass
-class FakeEngines:
-    """A folder for PATH with engines in it."""
+class FakeBuilders:
+    """Folder for PATH with builders in it."""
 
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def keep(home: Path, command: str, arguments: list[str]) -> None:
     configuration = os.environ.get("DOCKER_CONFIG", "")
     private = command in ("login", "push", "logout")
     call = {
-        "engine": Path(sys.argv[0]).name,
+        "builder": Path(sys.argv[0]).name,
         "command": command,
         "pid": os.getpid(),
         "arguments": arguments,

@@ -175,11 +175,11 @@ class Living:
         found = self._call("batch", "describe_job_definitions", jobDefinitionName=name, status="ACTIVE")
         (definition,) = found["jobDefinitions"]
         described = ("jobDefinitionArn", "revision", "status", "containerOrchestrationType")
-        told = _capitals({key: value for key, value in definition.items() if key not in described})
-        container = {key: value for key, value in told["ContainerProperties"].items() if value != []}
-        rules = [{**rule, "Action": rule["Action"].upper()} for rule in told["RetryStrategy"]["EvaluateOnExit"]]
-        retries = {**told["RetryStrategy"], "EvaluateOnExit": rules}
-        return {**told, "ContainerProperties": container, "RetryStrategy": retries}
+        capitals = _capitals({key: value for key, value in definition.items() if key not in described})
+        container = {key: value for key, value in capitals["ContainerProperties"].items() if value != []}
+        rules = [{**rule, "Action": rule["Action"].upper()} for rule in capitals["RetryStrategy"]["EvaluateOnExit"]]
+        retries = {**capitals["RetryStrategy"], "EvaluateOnExit": rules}
+        return {**capitals, "ContainerProperties": container, "RetryStrategy": retries}
 
 
 def _list(tags: dict[str, str]) -> list[dict[str, str]]:

@@ -10,9 +10,10 @@ import boto3
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed
+from provisioner.kinds import PlanAction, ResourceKind, StepState
 from provisioner.plan.cleanup import Remains, Removal, StackCleaner, candidates
 from provisioner.plan.executor import PlanExecutor
-from provisioner.plan.model import Change, Plan, PlanAction
+from provisioner.plan.model import Change, Plan
 from provisioner.plan.planner import NO_CLAIMS, Claims, plan_provision, stack_of
 from provisioner.plan.remote import RemoteState
 from provisioner.plan.waiting import WaitPolicy
@@ -77,9 +78,24 @@ def changes(plan: Plan) -> list[str]:
     return [str(change) for change in plan.changes if change.action is not PlanAction.KEEP]
 
 
-def change_of(plan: Plan, kind: str) -> Change:
+def change_of(plan: Plan, kind: ResourceKind) -> Change:
     (found,) = (change for change in plan.changes if change.kind == kind and change.action is not PlanAction.KEEP)
     return found
+
+
+def newest_definition(clients: Clients) -> Document:
+    """Newest revision of the default stack's job definition."""
+    words = {"jobDefinitionName": "scaler-batch-job"}
+    listed = clients.listing("batch", "describe_job_definitions", "jobDefinitions", words)
+    return max(listed, key=lambda found: int(found["revision"]))
+
+
+def compute_resources(clients: Clients, name: str = "scaler-batch-compute") -> Document:
+    """computeResources of a compute environment."""
+    words = {"computeEnvironments": [name]}
+    (found,) = clients.call("batch", "describe_compute_environments", words)["computeEnvironments"]
+    resources: Document = found["computeResources"]
+    return resources
 
 
 def apply(spec: ProvisionSpec, clients: Clients, claims: Claims = NO_CLAIMS) -> None:
@@ -90,11 +106,11 @@ def clean(
     spec: ProvisionSpec, clients: Clients, *, claims: Claims = NO_CLAIMS, keep_data: bool = False
 ) -> tuple[list[Removal], list[Remains]]:
     """The outcomes, without the steps on the way, and what remains."""
-    heard: list[Removal] = []
+    reported: list[Removal] = []
     stack = stack_for(spec, clients)
-    cleaner = StackCleaner(stack, clients, heard.append, claims=claims, keep_data=keep_data, pacing=PROMPT)
+    cleaner = StackCleaner(stack, clients, reported.append, claims=claims, keep_data=keep_data, wait_policy=PROMPT)
     remains = cleaner.run(candidates(stack, RemoteState(clients), claims))
-    return [removal for removal in heard if removal.outcome is not None], remains
+    return [removal for removal in reported if removal.state is not StepState.RUNNING], remains
 
 
 def account(clients: Clients) -> list[str]:

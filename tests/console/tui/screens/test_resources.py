@@ -32,12 +32,12 @@ class Stand:
         self.answers("show-live", samples.LIVE)
         self.answers("plan", samples.PROVISION)
         self.answers("destroy", samples.CLEANUP)
-        for name, told in (
+        for name, events in (
             ("provision", samples.PROVISIONING),
             ("cleanup", samples.CLEANING),
             ("build-image", samples.BUILDING),
         ):
-            self.tells(name, told)
+            self.tells(name, events)
 
     @property
     def program(self) -> tuple[str, ...]:
@@ -60,8 +60,8 @@ class Stand:
 
     def calls(self, name: str = "") -> list[dict[str, Any]]:
         file = self.folder / "calls"
-        told = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-        return [call for call in told if name in ("", call["name"])]
+        calls = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [call for call in calls if name in ("", call["name"])]
 
 
 @pytest.fixture
@@ -97,10 +97,10 @@ async def test_it_shows_what_lives_where_it_differs_and_what_could_not_be_read(s
         assert "+ create   IAM role" in screen.provision_plan.text
         assert "keep     6" in screen.provision_plan.text
         assert "Everything in the bucket" in screen.cleanup_plan.text
-        asked = [call["words"] for call in stand.calls()]
-        assert [words[0] for words in asked] == ["show", "show", "plan", "plan"]
-        assert asked[1] == ["show", "--live", "--json", "--region", samples.REGION, "--prefix", samples.PREFIX]
-        assert asked[2][asked[2].index("--max-vcpus") + 1] == "512"
+        commands = [call["words"] for call in stand.calls()]
+        assert [words[0] for words in commands] == ["show", "show", "plan", "plan"]
+        assert commands[1] == ["show", "--live", "--json", "--region", samples.REGION, "--prefix", samples.PREFIX]
+        assert commands[2][commands[2].index("--max-vcpus") + 1] == "512"
 
 
 async def test_a_stack_of_another_queue_is_not_taken_for_the_engines(stand: Stand) -> None:

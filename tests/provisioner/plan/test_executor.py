@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import boto3
 import pytest
 
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, StepFailed
-from provisioner.plan.executor import PlanExecutor
-from provisioner.plan.model import ApiCall, Change, Instruction, Plan, PlanAction, StackOutput, Variable, WaitUntil
+from provisioner.kinds import PlanAction, ResourceKind
+from provisioner.plan.executor import PlanExecutor, provision
+from provisioner.plan.model import ApiCall, Change, Instruction, Plan, StackOutput, Variable, WaitUntil
 from provisioner.plan.waiting import WaitPolicy
-from tests.provisioner.conftest import REGION
+from provisioner.stack.spec import ProvisionSpec
+from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.stacks import Refusing
+
+SPEC = ProvisionSpec(image="worker:1")
+BUCKET = f"scaler-batch-{ACCOUNT}-{REGION}"
 
 
 class Scripted(Clients):
@@ -54,17 +61,17 @@ class Time:
         self.slept.append(seconds)
         self.now += seconds
 
-    def pacing(self) -> WaitPolicy:
+    def wait_policy(self) -> WaitPolicy:
         return WaitPolicy(clock=lambda: self.now, sleep=self.sleep, jitter=lambda low, high: high)
 
 
 def run(clients: Clients, time: Time, *steps: Instruction) -> None:
-    change = Change(PlanAction.CREATE, "job queue", "q", steps=steps)
-    PlanExecutor(clients, lambda progress: None, time.pacing()).run(Plan((change,)))
+    change = Change(PlanAction.CREATE, ResourceKind.JOB_QUEUE, "q", steps=steps)
+    PlanExecutor(clients, lambda progress: None, time.wait_policy()).run(Plan((change,)))
 
 
-def wait(*statuses: str, passing: tuple[str, ...] = (), again: tuple[Instruction, ...] = ()) -> WaitUntil:
-    return WaitUntil("wait", "batch", "describe_job_queues", {}, "jobQueues", frozenset(statuses), passing, again)
+def wait(*statuses: str, transient: tuple[str, ...] = (), recreate: tuple[Instruction, ...] = ()) -> WaitUntil:
+    return WaitUntil("wait", "batch", "describe_job_queues", {}, "jobQueues", frozenset(statuses), transient, recreate)
 
 
 def call(name: str, **words: Any) -> ApiCall:
@@ -92,14 +99,14 @@ def test_what_becomes_invalid_says_why() -> None:
 def test_what_became_invalid_before_iam_had_spread_is_made_again_once() -> None:
     invalid = {"status": "INVALID", "statusReason": "the role is missing"}
     clients = Scripted(invalid, {"status": "VALID"})
-    run(clients, Time(), wait("VALID", passing=("role",), again=(call("create_job_queue"),)))
+    run(clients, Time(), wait("VALID", transient=("role",), recreate=(call("create_job_queue"),)))
     assert [name for name, _ in clients.made] == ["create_job_queue"]
 
 
 def test_what_becomes_invalid_a_second_time_is_a_failure() -> None:
     invalid = {"status": "INVALID", "statusReason": "the role is missing"}
     with pytest.raises(StepFailed, match="the role is missing"):
-        run(Scripted(invalid), Time(), wait("VALID", passing=("role",), again=(call("create_job_queue"),)))
+        run(Scripted(invalid), Time(), wait("VALID", transient=("role",), recreate=(call("create_job_queue"),)))
 
 
 def test_waiting_backs_off_and_has_a_deadline() -> None:
@@ -112,45 +119,45 @@ def test_waiting_backs_off_and_has_a_deadline() -> None:
 
 def test_a_refusal_that_passes_is_waited_out() -> None:
     clients = Scripted(refusals=3)
-    run(clients, Time(), call("create_job_queue", passing=("role",)))
+    run(clients, Time(), call("create_job_queue", transient=("role",)))
     assert len(clients.made) == 4
 
 
 def test_any_other_refusal_ends_it_at_once() -> None:
     clients = Scripted(refusals=1)
     with pytest.raises(StepFailed, match="can't be assumed"):
-        run(clients, Time(), call("create_job_queue", passing=("subnet",)))
+        run(clients, Time(), call("create_job_queue", transient=("subnet",)))
     assert len(clients.made) == 1
 
 
 def test_a_permission_that_is_missing_is_told_at_once() -> None:
     clients = Scripted(refusals=1, code="AccessDeniedException")
     with pytest.raises(StepFailed, match="can't be assumed"):
-        run(clients, Time(), call("create_job_queue", passing=("role",)))
+        run(clients, Time(), call("create_job_queue", transient=("role",)))
     assert len(clients.made) == 1
 
 
 def refused_plan() -> Plan:
-    return Plan((Change(PlanAction.CREATE, "job queue", "q", steps=(call("create_job_queue"),)),))
+    return Plan((Change(PlanAction.CREATE, ResourceKind.JOB_QUEUE, "q", steps=(call("create_job_queue"),)),))
 
 
 def test_a_step_that_may_have_been_done_is_looked_for() -> None:
     clients = Scripted(refusals=1, repeated=True)
-    PlanExecutor(clients, lambda progress: None, Time().pacing()).run(refused_plan(), lambda: Plan(()))
+    PlanExecutor(clients, lambda progress: None, Time().wait_policy()).run(refused_plan(), lambda: Plan(()))
     assert len(clients.made) == 1
 
 
 def test_a_step_that_may_have_been_done_and_was_not_is_a_failure_the_second_time() -> None:
     clients = Scripted(refusals=2, repeated=True)
     with pytest.raises(StepFailed, match="can't be assumed"):
-        PlanExecutor(clients, lambda progress: None, Time().pacing()).run(refused_plan(), refused_plan)
+        PlanExecutor(clients, lambda progress: None, Time().wait_policy()).run(refused_plan(), refused_plan)
     assert len(clients.made) == 2
 
 
 def test_a_refusal_that_stays_is_told_after_two_minutes() -> None:
     time = Time()
     with pytest.raises(StepFailed, match="can't be assumed"):
-        run(Scripted(refusals=1_000), time, call("create_job_queue", passing=("role",)))
+        run(Scripted(refusals=1_000), time, call("create_job_queue", transient=("role",)))
     assert 120 <= time.now <= 130
 
 
@@ -159,3 +166,31 @@ def test_what_a_call_answered_goes_into_later_ones_at_any_depth() -> None:
     made = call("create_job_queue", output=StackOutput("id", ("id",)))
     run(clients, Time(), made, call("update_job_queue", parameters={"order": [{"environment": Variable("id")}]}))
     assert clients.made[1][1] == {"order": [{"environment": "7"}]}
+
+
+# ---- on an account
+
+
+def test_the_result_names_what_the_env_file_needs(clients: Clients) -> None:
+    made = provision(SPEC, clients)
+    assert (made.region, made.bucket) == (REGION, BUCKET)
+    assert (made.job_queue, made.job_definition) == ("scaler-batch-queue", "scaler-batch-job")
+
+
+@pytest.fixture
+def refusing(account_url: str, session: boto3.Session) -> Refusing:
+    return Refusing(account_url, session)
+
+
+def test_a_step_that_aws_refuses_is_named_with_aws_own_words(refusing: Refusing) -> None:
+    refusing.refused = "create_job_queue"
+    with pytest.raises(StepFailed) as caught:
+        provision(SPEC, refusing)
+    assert str(caught.value).startswith("Could not create job queue scaler-batch-queue: AWS refused ")
+    assert "AccessDenied: not allowed." in str(caught.value)
+
+
+def test_a_read_that_aws_refuses_is_not_taken_for_missing(refusing: Refusing) -> None:
+    refusing.refused = "get_role"
+    with pytest.raises(CallFailed, match="AccessDenied"):
+        provision(SPEC, refusing)

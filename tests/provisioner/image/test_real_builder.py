@@ -1,4 +1,4 @@
-"""build-image with a real engine and a registry that asks for its password: the users' own code is in the image."""
+"""build-image with a real builder and a registry that asks for its password: the users' own code is in the image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_requirements_and_packages_are_in_the_image_and_no_login_is_left(
 ) -> None:
     pins = tmp_path / "pins.txt"
     pins.write_text("six==1.17.0\n")
-    request = ImageRequest(requirements=pins, packages=(write_project(tmp_path / "mine"),), engine="docker")
+    request = ImageRequest(requirements=pins, packages=(write_project(tmp_path / "mine"),), builder="docker")
     events: list[Event] = []
 
     built = make(request, clients, events)
@@ -61,7 +61,9 @@ def test_requirements_and_packages_are_in_the_image_and_no_login_is_left(
     repository, _, digest = built.image.partition("@")
     pushed = container_engine.docker("images", "--digests", "--format", "{{.Digest}}", repository)
     assert digest in pushed
-    told = container_engine.docker("run", *HARDENED, "--entrypoint", "python", f"{repository}:{built.tag}", "-c", FACTS)
-    assert json.loads(told) == [42, "1.17.0", 65534]
+    output = container_engine.docker(
+        "run", *HARDENED, "--entrypoint", "python", f"{repository}:{built.tag}", "-c", FACTS
+    )
+    assert json.loads(output) == [42, "1.17.0", 65534]
     assert not (container_engine.folder / "config.json").exists()
     assert make(request, clients, events) == BuiltImage(built.image, built.tag, built=False)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from provisioner.image.request import OWN_PYTHON
-from tests.support.provisioner.fake_builder import FakeEngines
+from tests.support.provisioner.fake_builder import FakeBuilders
 from tests.support.provisioner.projects import write_project
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaler-batch-worker"
@@ -22,8 +22,8 @@ URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaler-batch-worker"
 class BuildImage:
     """The command, with an account to push to."""
 
-    def __init__(self, engines: FakeEngines, endpoint: str) -> None:
-        self.engines = engines
+    def __init__(self, builders: FakeBuilders, endpoint: str) -> None:
+        self.builders = builders
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
             "AWS_ACCESS_KEY_ID": "test",
@@ -49,10 +49,10 @@ class BuildImage:
 
 
 @pytest.fixture
-def build_image(engines: FakeEngines, account_url: str) -> BuildImage:
-    engines.install("docker")
-    engines.set(python=OWN_PYTHON, ecr=account_url)
-    return BuildImage(engines, account_url)
+def build_image(builders: FakeBuilders, account_url: str) -> BuildImage:
+    builders.install("docker")
+    builders.set(python=OWN_PYTHON, ecr=account_url)
+    return BuildImage(builders, account_url)
 
 
 def documents(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -80,14 +80,14 @@ def test_programs_read_lines_of_json_that_end_with_the_image(build_image: BuildI
     pins = tmp_path / "pins.txt"
     pins.write_text("numpy\n")
     done = build_image("--json", "--requirements", str(pins), "--package", str(write_project(tmp_path / "mine")))
-    told = documents(done)
-    steps = [(each["name"], each["state"]) for each in told if each["event"] == "step"]
+    events = documents(done)
+    steps = [(each["name"], each["state"]) for each in events if each["event"] == "step"]
     assert steps == [(name, state) for name in ("build", "check", "push") for state in ("running", "done")]
-    assert {"event": "line", "text": "build works"} in told
-    assert told[-1]["event"] == "done"
-    assert told[-1]["image"].startswith(f"{URI}@sha256:")
-    assert (told[-1]["built"], told[-1]["tag"].startswith(f"py{OWN_PYTHON}-amd64-")) == (True, True)
-    assert {"requirements-user.txt", "wheels.txt"} < set(build_image.engines.call("build")["context"])
+    assert {"event": "line", "text": "build works"} in events
+    assert events[-1]["event"] == "done"
+    assert events[-1]["image"].startswith(f"{URI}@sha256:")
+    assert (events[-1]["built"], events[-1]["tag"].startswith(f"py{OWN_PYTHON}-amd64-")) == (True, True)
+    assert {"requirements-user.txt", "wheels.txt"} < set(build_image.builders.call("build")["context"])
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_programs_read_lines_of_json_that_end_with_the_image(build_image: BuildI
         (("--python", "2.7"), 2, "--python is '2.7', but must be"),
         (("--prefix", "Scaler"), 2, "--prefix is 'Scaler', but must be"),
         (("--package", "/nowhere"), 2, "--package is '/nowhere', but must be"),
-        (("--engine", "podman"), 1, "No container engine: looked for podman in PATH. Install one, or give an image"),
+        (("--builder", "podman"), 1, "No container engine: looked for podman in PATH. Install one, or give an image"),
     ],
 )
 def test_what_cannot_work_is_one_sentence_and_the_last_line_of_json(
@@ -110,8 +110,8 @@ def test_what_cannot_work_is_one_sentence_and_the_last_line_of_json(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_engine_too_and_leaves_no_login(build_image: BuildImage, signum: signal.Signals) -> None:
-    build_image.engines.set(takes={"push": 600})
+def test_a_signal_ends_the_builder_too_and_leaves_no_login(build_image: BuildImage, signum: signal.Signals) -> None:
+    build_image.builders.set(takes={"push": 600})
     process = build_image.start("--json")
     assert process.stdout is not None
     for line in process.stdout:
@@ -119,7 +119,7 @@ def test_a_signal_ends_the_engine_too_and_leaves_no_login(build_image: BuildImag
             break
     process.send_signal(signum)
     process.communicate(timeout=30)
-    push = build_image.engines.call("push")
+    push = build_image.builders.call("push")
     assert process.returncode != 0
     assert not Path(push["environment"]["DOCKER_CONFIG"]).exists()
     with pytest.raises(ProcessLookupError):
