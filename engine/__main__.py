@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. SIGTERM or the fir
 says (drain by default); the second leaves the jobs for adoption and exits.
 """
 
+# ruff: noqa: E402  # what is imported below is ours only once the names are
+
 from __future__ import annotations
 
 import argparse
@@ -16,6 +18,10 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
+
+import scaler_batch
+
+scaler_batch.claim_names()
 
 from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError

@@ -35,6 +35,10 @@ VIEWERS_DOORS = (
 NOT_FOR_VIEWERS = ("boto3", "botocore", "scaler", "textual", "rich", "prometheus_client")
 ENGINE_ONLY = ("engine.backends", "engine.aws", "engine.task_record")
 CONTAINER_LIBRARIES = ("boto3", "botocore", "cloudpickle")
+BESIDE_USER_CODE = {  # what shares a process with a user's code, and what it may import besides the standard library
+    "provisioner/local/processes/fork_server": CONTAINER_LIBRARIES,
+    "console/local/demo.py": ("scaler",),
+}
 IMAGE_MODULE_PREFIX = "batch_job_"  # siblings in the image, where they can't collide with a user's module
 
 
@@ -148,6 +152,23 @@ def test_the_console_imports_no_aws_library() -> None:
 def test_the_container_needs_nothing_that_its_image_lacks() -> None:
     offenders = [found for found in imports_of("container") if not is_in_the_image(found.top)]
     assert not offenders, lines(offenders)
+
+
+def absolute_imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("place", BESIDE_USER_CODE)
+def test_what_runs_beside_user_code_imports_nothing_of_ours_by_name(place: str) -> None:
+    """Its siblings by relative imports only: it is loaded under another name there."""
+    path = ROOT / place
+    files = path.rglob("*.py") if path.is_dir() else [path]
+    tops = {name.partition(".")[0] for file in files for name in absolute_imports(file)}
+    assert tops - sys.stdlib_module_names <= {*BESIDE_USER_CODE[place]}
 
 
 def test_the_frame_format_needs_the_standard_library_only() -> None:

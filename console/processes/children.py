@@ -64,7 +64,7 @@ async def end_child(child: Process, grace_seconds: float) -> None:
 
 def _tied_to_parent() -> Callable[[], None]:
     """What the child does between fork and exec."""
-    from provisioner.local.processes.process_tree import die_with_parent
+    from provisioner.local.processes.fork_server.process_tree import die_with_parent
 
     parent = os.getpid()
 

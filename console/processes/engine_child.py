@@ -87,7 +87,7 @@ def start_detached(command: Sequence[str], log: Path) -> EngineChild:
 
 def start_tied(command: Sequence[str], log: Path) -> EngineChild:
     """Start `command` so that it ends with this process, however that ends."""
-    from provisioner.local.processes.process_tree import die_with_parent
+    from provisioner.local.processes.fork_server.process_tree import die_with_parent
 
     output = log.with_suffix(".out")
     with _new_file(log) as errors, _new_file(output) as file:

@@ -8,19 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import scaler_batch
 from console.local.stack import LocalStack, find_local_stack
 from console.processes.children import ends_within, signal_group, start_child
 from console.tui.drawing.spans import clean
 from console.tui.stack.schema import StackEntry
 from engine.errors import EngineError
 
-PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
+PROGRAM: Final = scaler_batch.command()
 WRITING: Final = frozenset({"provision", "cleanup"})
 """What changes the files that keep what was provisioned."""
 LONGEST_LINE: Final = 1 << 20

@@ -17,7 +17,7 @@ from provisioner.local.containers.container_reaper import ContainerReaper, remov
 from provisioner.local.containers.docker_engine import DockerEngine, EngineRefusal, NoEngine, Spec, is_gone
 from provisioner.local.containers.registry import Registry
 from provisioner.local.processes.executor import JobLaunch
-from provisioner.local.processes.framing import Exited
+from provisioner.local.processes.fork_server.framing import Exited
 
 NOT_PULLED: Final = "CannotPullContainerError"
 NOT_CREATED: Final = "CannotCreateContainerError"

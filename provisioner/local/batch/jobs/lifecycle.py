@@ -23,7 +23,7 @@ from provisioner.local.batch.jobs.retry import retries
 from provisioner.local.batch.records import NOT_STARTED, LocalAttempt, LocalEnding, LocalJob, new_id
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
-from provisioner.local.processes.framing import Exited
+from provisioner.local.processes.fork_server.framing import Exited
 
 MAX_OVERRIDE_CHARACTERS: Final = 8192
 TOO_LONG: Final = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"

@@ -15,7 +15,7 @@ from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalEnvironment, LocalJob, LocalQueue, RetryRule
 from provisioner.local.options import Delays, LocalAWSOptions
 from provisioner.local.processes.executor import JobLaunch
-from provisioner.local.processes.framing import Exited
+from provisioner.local.processes.fork_server.framing import Exited
 
 
 class ManualClock:
