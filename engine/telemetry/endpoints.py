@@ -1,4 +1,4 @@
-"""Where a running engine can be reached: its addresses, and the private folder that shows it on this machine.
+"""Endpoints of a running engine: its addresses, and the private folder that shows it on this machine.
 
 Owns the runtime folder (0700, ours alone), one sub-folder an engine (or a local AWS) in it, and how an engine is found
 by name, folder or address. An engine lives as long as it holds the lock in its folder, so a killed one is never taken
@@ -15,7 +15,6 @@ import shutil
 import stat
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -32,12 +31,14 @@ LONGEST_SOCKET_PATH: Final = 103
 """Bytes; Linux allows 107, macOS 103."""
 SHORT_TEMPORARY: Final = Path("/tmp")
 """Where there is room for a socket's path when TMPDIR is too long."""
+USERS_RUNTIME_FOLDERS: Final = Path("/run/user")
+"""systemd's, by user id; what XDG_RUNTIME_DIR mostly says."""
 _TRIES, _BETWEEN_TRIES = 5, 0.02
 _ROOM_FOR_ENGINE: Final = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name-pid/publish
 
 
 class EngineCard(msgspec.Struct, frozen=True):
-    """What an engine writes into its folder about itself."""
+    """Description of an engine, written by itself into its folder."""
 
     pid: int
     started_at: float
@@ -49,7 +50,7 @@ class EngineCard(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """The three addresses of one engine, as ZMQ takes them."""
+    """Addresses of one engine, as ZMQ takes them."""
 
     publish: str
     view: str
@@ -59,19 +60,20 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @classmethod
     def ipc(cls, folder: Path) -> Endpoint:
-        """The sockets in an engine's folder."""
+        """Name the sockets in an engine's folder."""
         publish, view, control = (f"ipc://{folder / name}" for name in ("publish", "view", "control"))
         return cls(publish, view, control, folder.name)
 
     @classmethod
     def tcp(cls, address: str) -> Endpoint:
-        """`tcp://host:port`: what is published at `port`, view and control at the next two. Raises `ConfigError`."""
+        """Parse `tcp://host:port`: published at `port`, view and control at the next two. Raises `ConfigError`."""
         host, port = _host_and_port(address)
         publish, view, control = (f"tcp://{host}:{port + step}" for step in range(3))
         return cls(publish, view, control, f"{host}:{port}")
 
     @property
     def is_remote(self) -> bool:
+        """True for addresses that other machines can reach, too."""
         return self.publish.startswith("tcp://")
 
 
@@ -84,6 +86,7 @@ class EngineHere(msgspec.Struct, frozen=True):
 
     @property
     def endpoint(self) -> Endpoint:
+        """Its addresses: those on its card, or else the sockets in its folder."""
         return Endpoint.tcp(self.card.address) if self.card.address else Endpoint.ipc(self.folder)
 
 
@@ -95,7 +98,7 @@ class ClaimedFolder:
         self._lock = lock
 
     def write_card(self, managers: tuple[str, ...], version: str, address: str | None = None) -> None:
-        """Tell who is here; from now on `engines_here` lists it. Call it when the sockets are bound."""
+        """Write the engine's card; from now on `engines_here` lists it. Call it when the sockets are bound."""
         card = EngineCard(os.getpid(), time.time(), managers, version, VERSION, address)
         fresh = self.folder / f"{CARD}.new"
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -111,7 +114,7 @@ class ClaimedFolder:
 
 
 def runtime_folder() -> Path:
-    """The folder of all engines of this user, made if need be. Raises `EngineError` when it can't be private."""
+    """Find the folder of all engines of this user, made if need be. Raises `EngineError` when it can't be private."""
     usual, fallback = _users_own_runtime_folder(), _temporary_folder()
     if usual is not None and _has_room_for_sockets(usual):
         with contextlib.suppress(OSError, EngineError):
@@ -133,21 +136,23 @@ def _has_room_for_sockets(folder: Path) -> bool:
 
 
 def _users_own_runtime_folder() -> Path | None:
-    import platformdirs
+    """Read XDG_RUNTIME_DIR (https://specifications.freedesktop.org/basedir-spec/latest/), or take systemd's folder.
 
-    with warnings.catch_warnings():  # a missing XDG_RUNTIME_DIR is usual under ssh and in containers
-        warnings.simplefilter("ignore")
-        try:
-            return platformdirs.user_runtime_path(PROGRAM)
-        except OSError:
-            return None
+    Not by platformdirs: what that falls back to differs from release to release, and engine and viewer have to agree.
+    """
+    given, systemds = Path(os.environ.get("XDG_RUNTIME_DIR", "")), USERS_RUNTIME_FOLDERS / str(os.geteuid())
+    if given.is_absolute():
+        return given / PROGRAM
+    return systemds / PROGRAM if systemds.is_dir() else None
 
 
 def _private(folder: Path) -> Path:
     """Make `folder` ours alone, or refuse it."""
-    for each in (folder.parent, folder):
-        with contextlib.suppress(FileExistsError):
-            each.mkdir(mode=0o700)
+    with contextlib.suppress(FileExistsError):
+        folder.parent.mkdir(mode=0o700)
+    _refuse_replaceable(folder)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise EngineError(
@@ -157,12 +162,23 @@ def _private(folder: Path) -> Path:
     return folder
 
 
+def _refuse_replaceable(folder: Path) -> None:
+    """Refuse a parent in which others may put a folder of theirs in the place of `folder`; /tmp has the sticky bit."""
+    link, parent = folder.parent.lstat(), folder.parent.stat()
+    trusted = {link.st_uid, parent.st_uid} <= {0, os.geteuid()}
+    if not trusted or (parent.st_mode & 0o022 and not parent.st_mode & stat.S_ISVTX):
+        raise EngineError(
+            f"{folder.parent} must be a directory of yours or root's that nobody else may write to, because whoever "
+            f"may replace {folder} controls your engines: set XDG_RUNTIME_DIR or TMPDIR to another"
+        )
+
+
 # ---- the engine's side
 
 
 @contextlib.contextmanager
 def claim_folder(name: str) -> Iterator[ClaimedFolder]:
-    """The folder for an engine called `name`, free of a dead predecessor's files; gone when the engine ends.
+    """Claim the folder for an engine called `name`, free of a dead predecessor's files; gone when the engine ends.
 
     When another living engine has that name, this one is called `name-pid`. Raises `EngineError`.
     """
@@ -205,7 +221,7 @@ def _try_claim(folder: Path) -> ClaimedFolder | None:
 
 
 def _locked_soon(descriptor: int) -> bool:
-    """Lookers hold the lock for an instant when they look whether it is held."""
+    """Lock with a few attempts: a viewer holds the lock for an instant when it checks whether it is held."""
     for _ in range(_TRIES):
         if _locked(descriptor, fcntl.LOCK_EX):
             return True
@@ -237,11 +253,11 @@ def _remove_dead(root: Path, keep: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-# ---- the looker's side
+# ---- the viewer's side
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether the engine of this folder lives: nobody else holds its lock."""
+    """Check whether the engine of this folder lives, which holds its lock for as long."""
     try:
         lock = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -253,7 +269,7 @@ def is_alive(folder: Path) -> bool:
 
 
 def engines_here() -> list[EngineHere]:
-    """The living engines of this user on this machine, by name."""
+    """List the living engines of this user on this machine, by name."""
     try:
         folders = sorted(runtime_folder().iterdir())
     except FileNotFoundError:  # it went with the last engine, just now
@@ -271,7 +287,7 @@ def _engine_in(folder: Path) -> EngineHere | None:
 
 
 def find_endpoint(wanted: str | None) -> Endpoint:
-    """The engine called `wanted` (a name, a manager's id, a folder or `tcp://host:port`), or the only one here.
+    """Find the engine called `wanted` (a name, a manager's id, a folder or `tcp://host:port`), or the only one here.
 
     Raises `EngineError` when there is none, `ConfigError` when it isn't clear which.
     """
