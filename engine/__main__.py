@@ -34,6 +34,7 @@ logger = logging.getLogger("engine")
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run the engine that the command line describes. Returns its exit code."""
     try:
         config = _settings(arguments)
         configure_logging(config.logging_level, config.logging_paths, config.logging_config_file, os.environ)

@@ -39,6 +39,12 @@ BESIDE_USER_CODE = {  # what shares a process with a user's code, and what it ma
     "provisioner/local/processes/fork_server": CONTAINER_LIBRARIES,
     "console/local/demo.py": ("scaler",),
 }
+STARTS_PYTHON = {  # everything else that starts a Python does it by `scaler_batch.command`, where our names are ours
+    "console/local/run.py": "a user's script, and the demo's, which imports nothing of ours",
+    "provisioner/image/wheels.py": "pip",
+    "provisioner/local/processes/executor.py": "the fork server, which imports nothing of ours by name",
+    "provisioner/local/processes/scaler_processes.py": "Scaler's programs stand beside it",
+}
 IMAGE_MODULE_PREFIX = "batch_job_"  # siblings in the image, where they can't collide with a user's module
 
 
@@ -152,6 +158,12 @@ def test_the_console_imports_no_aws_library() -> None:
 def test_the_container_needs_nothing_that_its_image_lacks() -> None:
     offenders = [found for found in imports_of("container") if not is_in_the_image(found.top)]
     assert not offenders, lines(offenders)
+
+
+def test_a_python_of_ours_starts_at_the_door() -> None:
+    paths = [path for folder in OURS for path in (ROOT / folder).rglob("*.py")]
+    starters = {str(path.relative_to(ROOT)) for path in paths if "sys.executable" in path.read_text()}
+    assert starters == STARTS_PYTHON.keys()
 
 
 def absolute_imports(file: Path) -> Iterator[str]:

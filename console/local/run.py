@@ -1,4 +1,4 @@
-"""One run of `scaler-batch local`: the cluster around it, the engine and a client inside it, the report after it."""
+"""Run of `scaler-batch local`: the cluster around it, the engine and a client inside it, the report after it."""
 
 from __future__ import annotations
 

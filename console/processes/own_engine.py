@@ -1,4 +1,4 @@
-"""The console on an engine of its own: starts it, shows it, and leaves it the way that was asked for."""
+"""Console on an engine of its own: starts it, shows it, and leaves it the way that was asked for."""
 
 from __future__ import annotations
 

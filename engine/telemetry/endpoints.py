@@ -30,7 +30,7 @@ LONGEST_NAME: Final = 40
 LONGEST_SOCKET_PATH: Final = 103
 """Bytes; Linux allows 107, macOS 103."""
 SHORT_TEMPORARY: Final = Path("/tmp")
-"""Where there is room for a socket's path when TMPDIR is too long."""
+"""Has room for a socket's path when TMPDIR is too long."""
 USERS_RUNTIME_FOLDERS: Final = Path("/run/user")
 """systemd's, by user id; what XDG_RUNTIME_DIR mostly says."""
 _TRIES, _BETWEEN_TRIES = 5, 0.02

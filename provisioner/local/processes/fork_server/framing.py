@@ -13,7 +13,7 @@ LENGTH: Final = struct.Struct("!I")
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramSettings:
-    """What jobs run, and where. `program` is FILE.py:FUNCTION; the job's working folder is `work_dir`.
+    """Program of all jobs, and its place. `program` is FILE.py:FUNCTION; the job's working folder is `work_dir`.
 
     `root` is the folder that holds our packages: jobs find the runner's modules in it, and none of the packages.
     `python_path` are folders that a job searches for modules before all but the runner's.

@@ -113,7 +113,7 @@ def nothing_found(request: Any, **_: Any) -> AWSResponse:
 
 
 class EmptyBody:
-    """What botocore reads of an answer that never came from a socket."""
+    """Body of an answer that never came from a socket, as far as botocore reads it."""
 
     def stream(self, **_: Any) -> list[bytes]:
         """Return no chunk, as `urllib3.HTTPResponse.stream` would for an empty body."""
