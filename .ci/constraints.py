@@ -59,20 +59,21 @@ def normalized(name: str) -> str:
 
 def lines(resolved: Mapping[Version, Mapping[str, str]]) -> Iterator[str]:
     """Yield one line for each version of each package, with a marker where Pythons differ."""
-    newest = max(resolved)
+    ordered = sorted(resolved)
     for name in sorted({name for versions in resolved.values() for name in versions}):
         pythons = defaultdict(list)
-        for python in sorted(resolved):
+        for python in ordered:
             if version := resolved[python].get(name):
                 pythons[version].append(python)
         for version, those in pythons.items():
-            marker = " or ".join(clause(python, python == newest) for python in those)
-            yield f"{name}=={version}" if len(pythons) == 1 else f"{name}=={version} ; {marker}"
+            later = those == ordered[-len(those) :]
+            yield f"{name}=={version}" if len(pythons) == 1 else f"{name}=={version} ; {marker(those, later)}"
 
 
-def clause(python: Version, newest: bool) -> str:
-    """Return the environment marker of one Python; later ones take the newest one's."""
-    return f'python_version {">=" if newest else "=="} "{".".join(map(str, python))}"'
+def marker(pythons: Sequence[Version], later: bool) -> str:
+    """Return the environment marker of some Pythons, in order, and of all that come later if so."""
+    names = [".".join(map(str, python)) for python in pythons]
+    return f'python_version >= "{names[0]}"' if later else " or ".join(f'python_version == "{name}"' for name in names)
 
 
 if __name__ == "__main__":
