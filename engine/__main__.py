@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. SIGTERM or the fir
 says (drain by default); the second leaves the jobs for adoption and exits.
 """
 
+# ruff: noqa: E402  # what is imported below is ours only once the names are
+
 from __future__ import annotations
 
 import argparse
@@ -17,6 +19,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+import scaler_batch
+
+scaler_batch.claim_names()
+
 from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
 from engine.jobs.registry import ENDED_KEPT, JobRegistry
@@ -28,6 +34,7 @@ logger = logging.getLogger("engine")
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run the engine that the command line describes. Returns its exit code."""
     try:
         config = _settings(arguments)
         configure_logging(config.logging_level, config.logging_paths, config.logging_config_file, os.environ)

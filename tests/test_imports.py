@@ -58,6 +58,16 @@ VIEWERS_DOORS = (
 NOT_FOR_VIEWERS = ("boto3", "botocore", "scaler", "textual", "rich", "prometheus_client")
 ENGINE_ONLY = ("engine.backends", "engine.aws", "engine.task_record")
 CONTAINER_LIBRARIES = ("boto3", "botocore", "cloudpickle")
+BESIDE_USER_CODE = {  # what shares a process with a user's code, and what it may import besides the standard library
+    "provisioner/local/processes/fork_server": CONTAINER_LIBRARIES,
+    "console/local/demo.py": ("scaler",),
+}
+STARTS_PYTHON = {  # everything else that starts a Python does it by `scaler_batch.command`, where our names are ours
+    "console/local/run.py": "a user's script, and the demo's, which imports nothing of ours",
+    "provisioner/image/wheels.py": "pip",
+    "provisioner/local/processes/executor.py": "the fork server, which imports nothing of ours by name",
+    "provisioner/local/processes/scaler_processes.py": "Scaler's programs stand beside it",
+}
 IMAGE_MODULE_PREFIX = "batch_job_"  # siblings in the image, where they can't collide with a user's module
 
 
@@ -203,3 +213,26 @@ def test_the_walk_sees_relative_and_deferred_imports() -> None:
         ("engine.backends.batch.names", False),
         ("provisioner.cli", True),
     ]
+
+
+def test_a_python_of_ours_starts_at_the_door() -> None:
+    paths = [path for folder in OURS for path in (ROOT / folder).rglob("*.py")]
+    starters = {str(path.relative_to(ROOT)) for path in paths if "sys.executable" in path.read_text()}
+    assert starters == STARTS_PYTHON.keys()
+
+
+def absolute_imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("place", BESIDE_USER_CODE)
+def test_what_runs_beside_user_code_imports_nothing_of_ours_by_name(place: str) -> None:
+    """Its siblings by relative imports only: it is loaded under another name there."""
+    path = ROOT / place
+    files = path.rglob("*.py") if path.is_dir() else [path]
+    tops = {name.partition(".")[0] for file in files for name in absolute_imports(file)}
+    assert tops - sys.stdlib_module_names <= {*BESIDE_USER_CODE[place]}

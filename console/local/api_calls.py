@@ -1,4 +1,4 @@
-"""What the worker manager asked of the local AWS, which counts every call by its caller."""
+"""API calls of the worker manager, as the local AWS counts them by caller."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class ApiCalls:
     submissions: int
 
     def since(self, earlier: ApiCalls) -> ApiCalls:
-        """The calls between two countings."""
+        """Subtract an earlier count."""
         return ApiCalls(self.batch - earlier.batch, self.s3 - earlier.s3, self.submissions - earlier.submissions)
 
 
 def managers_calls(calls: Mapping[str, Any]) -> ApiCalls:
-    """Out of what the local AWS answers: `{"by_caller": {caller: {operation: count}}}`."""
+    """Pick the manager's calls out of what the local AWS answers: `{"by_caller": {caller: {operation: count}}}`."""
     return tally(calls["by_caller"].get(MANAGER, {}))
 
 
 def tally(by_operation: Mapping[str, int]) -> ApiCalls:
-    """`{"batch.SubmitJob": 3, "s3.PutObject": 2}` summed by service."""
+    """Sum `{"batch.SubmitJob": 3, "s3.PutObject": 2}` by service."""
 
     def total(service: str) -> int:
         return sum(n for operation, n in by_operation.items() if operation.startswith(f"{service}."))

@@ -1,4 +1,4 @@
-"""What `local --demo` says at its end: on a terminal a table, elsewhere lines, for programs JSON."""
+"""Report of `local --demo` at its end: on a terminal a table, elsewhere lines, for programs JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from console.local.api_calls import ApiCalls
-from console.local.demo import DemoAnswer, expected_results
+from console.local.demo import expected_results
 
 SHOWN_RESULTS: Final = 50
 
@@ -16,8 +16,18 @@ SHOWN_RESULTS: Final = 50
 POLLED_CALLS_PER_TASK: Final = 4
 
 
+class DemoAnswer(msgspec.Struct, frozen=True):
+    """The demo client's output: what came back, and the seconds from the first submission to the last result."""
+
+    results: list[int]
+    seconds: float
+
+
 class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`polled_calls` is the least that one job a task, each of them polled, would have cost."""
+    """Results, time and API calls of a demo.
+
+    `polled_calls` is the least that one job a task, each of them polled, would have cost.
+    """
 
     tasks: int
     right: int
@@ -30,10 +40,12 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def all_right(self) -> bool:
+        """True when every task returned its right value."""
         return self.right == self.tasks
 
 
 def make_report(count: int, answer: DemoAnswer, calls: ApiCalls) -> DemoReport:
+    """Compare the answer with what it should be, and put the manager's calls beside it."""
     pairs = zip(answer.results, expected_results(count), strict=False)
     return DemoReport(
         tasks=count,
@@ -48,7 +60,7 @@ def make_report(count: int, answer: DemoAnswer, calls: ApiCalls) -> DemoReport:
 
 
 def print_report(report: DemoReport, *, as_json: bool) -> None:
-    """Writes to standard output."""
+    """Write the report to standard output."""
     if as_json:
         print(msgspec.json.encode(report).decode())
     elif sys.stdout.isatty():
@@ -58,6 +70,7 @@ def print_report(report: DemoReport, *, as_json: bool) -> None:
 
 
 def rows(report: DemoReport) -> list[tuple[str, str]]:
+    """List the report's figures as names and texts, in the order in which they are shown."""
     made = report.batch_calls + report.s3_calls
     return [
         ("results right", f"{report.right} of {report.tasks}"),

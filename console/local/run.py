@@ -1,4 +1,4 @@
-"""One run of `scaler-batch local`: the cluster around it, the engine and a client inside it, the report after it."""
+"""Run of `scaler-batch local`: the cluster around it, the engine and a client inside it, the report after it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ import msgspec
 
 from console.cli.progress import say, step
 from console.local.api_calls import managers_calls
-from console.local.demo import DemoAnswer
-from console.local.demo_report import make_report, print_report
+from console.local.demo_report import DemoAnswer, make_report, print_report
 from console.local.session import ChildProgram, LocalSession, SessionEnd, Voice
 from console.local.stack import saved_local_stack
 from console.processes.engine_program import engine_command
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from provisioner.local.cluster import LocalCluster
     from provisioner.local.docker.job_image import JobImage
     from provisioner.local.options import Delays
+
+DEMO_SCRIPT: Final = Path(__file__).with_name("demo.py")
 
 PROCESSES_AT_ONCE: Final = 256
 """Jobs of one vCPU; in containers there are as many as this machine has cores."""
@@ -47,7 +48,7 @@ class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalRunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for; `flags` are parameters of the engine that the cluster doesn't decide."""
+    """Options of one run; `flags` are parameters of the engine that the cluster doesn't decide."""
 
     demo: int | None
     script: Path | None
@@ -61,11 +62,12 @@ class LocalRunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_client(self) -> bool:
+        """True when a client runs inside the session, the demo's or the user's script."""
         return self.demo is not None or self.script is not None
 
 
 def run_locally(options: LocalRunOptions) -> int:
-    """Starts everything, runs, ends everything, removes the state folder. Returns the exit code."""
+    """Start everything, run, end everything, remove the state folder. Returns the exit code."""
     from provisioner.local.cluster import LocalCluster
 
     users = dict(os.environ)
@@ -78,13 +80,22 @@ def run_locally(options: LocalRunOptions) -> int:
             delays=delays(options),
             faults=options.faults,
             job_image=job_image(options),
+            python_path=python_path(options),
         )
         with started(cluster), saved_local_stack(cluster.aws.environment(), cluster.resources):
             return LocalRun(options, cluster, users).run()
 
 
+def python_path(options: LocalRunOptions) -> tuple[str, ...]:
+    """List the folders where jobs look for modules first: the script's own, as for the script itself."""
+    return () if options.script is None else (str(options.script.resolve().parent),)
+
+
 def job_image(options: LocalRunOptions) -> JobImage | None:
-    """None where jobs run as processes of this Python. Raises `ConfigError` for options that can't be."""
+    """Describe the image that jobs run in; None where they run as processes of this Python.
+
+    Raises `ConfigError` for options that can't be.
+    """
     if not options.containers:
         return None
     from provisioner.image.events import Event, ImageStep
@@ -101,7 +112,7 @@ def job_image(options: LocalRunOptions) -> JobImage | None:
 
 
 def delays(options: LocalRunOptions) -> Delays:
-    """A demo that is looked at takes a moment in each state, as real jobs do; nothing else waits."""
+    """Choose the local AWS's delays: a demo on a screen takes a moment in each state, as real jobs do."""
     from provisioner.local.options import Delays
 
     if options.demo is None or not options.stay:
@@ -111,7 +122,7 @@ def delays(options: LocalRunOptions) -> Delays:
 
 @contextmanager
 def started(cluster: LocalCluster) -> Iterator[None]:
-    """The cluster, from its start that is shown to its end that signals don't interrupt. Raises `EngineError`."""
+    """Hold the cluster, from its start that is shown to its end that signals don't interrupt. Raises `EngineError`."""
     with step("starting Scaler and a local AWS"):
         cluster.__enter__()
     try:
@@ -131,7 +142,7 @@ class LocalRun:
         self._users_environ = users
 
     def run(self) -> int:
-        """The exit code: the script's own, or 0 when all went right."""
+        """Run to the end. Returns the exit code: the script's own, or 0 when all went right."""
         aws = self._cluster.aws
         before = managers_calls(aws.calls())
         end = asyncio.run(self._session().run())
@@ -168,7 +179,7 @@ class LocalRun:
             return self._python(str(self._options.script))
         if self._options.demo is not None:
             address, count = self._cluster.scheduler_address, str(self._options.demo)
-            return self._python("-P", "-m", "console.local.demo", address, count)
+            return self._python("-P", str(DEMO_SCRIPT), address, count)
         return None
 
     def _python(self, *arguments: str) -> ChildProgram:
@@ -188,7 +199,10 @@ class LocalRun:
 
 
 def engine_settings(options: LocalRunOptions, places: Mapping[str, object]) -> EngineConfig:
-    """`places` are the parameters that the cluster decides. Raises `ConfigError` for a flag that can't be."""
+    """Resolve the engine's configuration; `places` are the parameters that the cluster decides.
+
+    Raises `ConfigError` for a flag that can't be.
+    """
     level = QUIET_LEVEL if options.has_client else None
     ours = {"logging_level": level, "logging_paths": ["/dev/stderr"]}
     given = {name: value for name, value in options.flags.items() if value}
@@ -196,7 +210,7 @@ def engine_settings(options: LocalRunOptions, places: Mapping[str, object]) -> E
 
 
 def exit_code(end: SessionEnd) -> int:
-    """A client's own code counts first; then whether the worker manager ended well."""
+    """Decide the exit code: a client's own counts first; then whether the worker manager ended well."""
     if end.client_code:
         return end.client_code if end.client_code > 0 else 1
     if end.engine_code > 0:
@@ -209,6 +223,6 @@ def exit_code(end: SessionEnd) -> int:
 
 
 def forget_aws() -> None:
-    """Takes AWS's variables out of this process and its children: a profile or a token has no business here."""
+    """Take AWS's variables out of this process and its children: a profile or a token has no business here."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]

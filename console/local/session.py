@@ -1,4 +1,4 @@
-"""What runs inside a local cluster: the engine, and a client beside it.
+"""Session inside a local cluster: the engine, and a client beside it.
 
 Owns their lifetimes and what a signal means: the first Ctrl-C (or SIGTERM) drains the engine, the second
 stops both at once. A client that ends by itself drains the engine too, so that everything is delivered and
@@ -30,7 +30,10 @@ class ChildProgram:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How it ended. `client_code` is None without a client, and when the client didn't end by itself."""
+    """Exit codes and output at the end of a session.
+
+    `client_code` is None without a client, and when the client didn't end by itself.
+    """
 
     engine_code: int
     client_code: int | None = None
@@ -40,7 +43,10 @@ class SessionEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """How a session speaks: `say` for sentences, `started` once, when signals are listened to and the engine runs."""
+    """Callbacks by which a session speaks.
+
+    `say` for sentences, `started` once, when signals are listened to and the engine runs.
+    """
 
     say: Callable[[str], None]
     started: Callable[[], None]
@@ -73,7 +79,7 @@ class LocalSession:
         self._draining = False
 
     async def run(self) -> SessionEnd:
-        """Returns when both have ended; leaves no process behind, whatever is raised."""
+        """Run both. Returns when both have ended; leaves no process behind, whatever is raised."""
         self._listen()
         try:
             self._engine = await start_child(self._engine_program.command, self._engine_program.environ)

@@ -1,6 +1,6 @@
-"""The stack of a living `scaler-batch local`: saved in a private folder of its own, found by its AWS's endpoint.
+"""Stack of a living `scaler-batch local`: saved in a private folder of its own, found by its AWS's endpoint.
 
-Whoever looks at an engine knows its endpoint, and by it this stack; so a stack of a real account that is saved in the
+A viewer of an engine knows its endpoint, and by it this stack; so a stack of a real account that is saved in the
 current folder is never taken for it, nor the other way round.
 """
 
@@ -25,7 +25,10 @@ AWS: Final = "aws.json"
 
 
 class LocalStack(msgspec.Struct, frozen=True):
-    """`config` and `env_file`: as the commands of the provisioner take them; `aws`: variables that lead to its AWS."""
+    """Files and variables of a local stack.
+
+    `config` and `env_file`: as the commands of the provisioner take them; `aws`: variables that lead to its AWS.
+    """
 
     config: Path
     env_file: Path
@@ -33,7 +36,7 @@ class LocalStack(msgspec.Struct, frozen=True):
 
 
 def find_local_stack(endpoint: str) -> LocalStack | None:
-    """That of the local AWS at `endpoint`; None: no `scaler-batch local` of this user is there."""
+    """Find the stack of the local AWS at `endpoint`; None: no `scaler-batch local` of this user is there."""
     if (name := _name(endpoint)) is None:
         return None
     folder = runtime_folder() / name
@@ -48,7 +51,10 @@ def find_local_stack(endpoint: str) -> LocalStack | None:
 
 @contextmanager
 def saved_local_stack(aws: Mapping[str, str], provisioned: Provisioned) -> Iterator[None]:
-    """It can be found meanwhile. `aws`: variables that lead to it, its endpoint among them. Raises `EngineError`."""
+    """Save a stack, so that it can be found meanwhile. Raises `EngineError`.
+
+    `aws`: variables that lead to it, its endpoint among them.
+    """
     from provisioner.stack.private_files import write
     from provisioner.stack.saved_state import save
 
@@ -61,6 +67,6 @@ def saved_local_stack(aws: Mapping[str, str], provisioned: Provisioned) -> Itera
 
 
 def _name(endpoint: str) -> str | None:
-    """Of the folder for a local AWS, which is always on loopback."""
+    """Name the folder of a local AWS, which is always on loopback."""
     address = urlsplit(endpoint)
     return f"local-aws-{address.port}" if address.hostname == "127.0.0.1" and address.port else None

@@ -1,1 +1,1 @@
-"""Child processes of the console: how an engine is started, followed and ended."""
+"""Child processes of the console: the engine and `local`, started, followed and ended."""

@@ -46,7 +46,7 @@ def signal_group(child: Process, number: signal.Signals) -> None:
 
 
 async def ends_within(child: Process, seconds: float) -> bool:
-    """Waits that long at most."""
+    """Wait for the child's end, that long at most. Returns whether it came."""
     try:
         await asyncio.wait_for(child.wait(), seconds)
     except TimeoutError:
@@ -55,7 +55,7 @@ async def ends_within(child: Process, seconds: float) -> bool:
 
 
 async def end_child(child: Process, grace_seconds: float) -> None:
-    """Ask with SIGINT, as Ctrl-C does, and kill after the grace."""
+    """Interrupt the child's group with SIGINT, as Ctrl-C does, and kill it after the grace."""
     signal_group(child, signal.SIGINT)
     if not await ends_within(child, grace_seconds):
         signal_group(child, signal.SIGKILL)
@@ -63,8 +63,8 @@ async def end_child(child: Process, grace_seconds: float) -> None:
 
 
 def _tied_to_parent() -> Callable[[], None]:
-    """What the child does between fork and exec."""
-    from provisioner.local.processes.process_tree import die_with_parent
+    """Make what the child does between fork and exec."""
+    from provisioner.local.processes.fork_server.process_tree import die_with_parent
 
     parent = os.getpid()
 

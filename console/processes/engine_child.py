@@ -1,4 +1,4 @@
-"""An engine that this console started: its process, its log file, and what its end means in words.
+"""Engine as a child of this console: its process, its log file, and what its end means in words.
 
 The engine of `run` has a session of its own, so that neither the console's end nor the terminal's reaches it. What
 `local` starts is tied to the console: a cluster of a laptop has no use without it.
@@ -19,15 +19,15 @@ from engine.telemetry.endpoints import Endpoint, RunningEngine, list_engines
 
 START_S: Final = 120.0
 BUILD_S: Final = 1800.0
-"""Of an image that has to be pulled, built and pushed first."""
+"""For a start whose image has to be pulled, built and pushed first."""
 
-_LOOK_S: Final = 0.05
+_POLL_S: Final = 0.05
 _TAIL_BYTES: Final = 4096
 _TAIL_LINES: Final = 12
 
 
 class EngineChild:
-    """One started process and its log. `output`: where its standard output goes when that is another file."""
+    """A started engine and its log. `output`: the file of its standard output when that is another one."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path, output: Path | None = None) -> None:
         self.process = process
@@ -35,7 +35,7 @@ class EngineChild:
         self._output = output
 
     def said(self) -> str:
-        """What it wrote to its standard output so far, where that is apart from the log."""
+        """Read what it wrote to its standard output so far; empty where that goes to the log."""
         return "" if self._output is None else self._output.read_text(errors="replace")
 
     def wait_for(
@@ -44,18 +44,21 @@ class EngineChild:
         seconds: float = START_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> Endpoint:
-        """Where the engine can be reached, as soon as it says so. Raises `EngineError` when it ends before."""
+        """Wait until the engine says where it can be reached.
+
+        Raises `EngineError` when it ends before, or after `seconds`.
+        """
         deadline = clock() + seconds
         while clock() < deadline:
             found = [engine for engine in list_engines() if is_ours(engine)]
             if found:
                 return found[0].endpoint
             self._must_live()
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         raise EngineError(f"the engine says nothing after {seconds:.0f} s: its log {self.log} may tell why")
 
     def end_in_words(self) -> str:
-        """Empty while it runs."""
+        """Tell how it ended, in a sentence; empty while it runs."""
         code = self.process.poll()
         if code is None:
             return ""
@@ -63,7 +66,7 @@ class EngineChild:
         return f"the engine {how}; its log: {self.log}"
 
     def tail(self) -> str:
-        """The last lines of its log, to be shown when it could not start."""
+        """Read the last lines of its log, to be shown when it could not start."""
         with open(self.log, "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
@@ -87,7 +90,7 @@ def start_detached(command: Sequence[str], log: Path) -> EngineChild:
 
 def start_tied(command: Sequence[str], log: Path) -> EngineChild:
     """Start `command` so that it ends with this process, however that ends."""
-    from provisioner.local.processes.process_tree import die_with_parent
+    from provisioner.local.processes.fork_server.process_tree import die_with_parent
 
     output = log.with_suffix(".out")
     with _new_file(log) as errors, _new_file(output) as file:
@@ -107,7 +110,7 @@ def _new_file(path: Path) -> IO[bytes]:
 
 
 def log_file(name: str) -> Path:
-    """A new file for one start in the user's state folder; those of earlier starts stay. Raises `EngineError`."""
+    """Name a new file for one start in the user's state folder; those of earlier starts stay. Raises `EngineError`."""
     import platformdirs
 
     folder = platformdirs.user_state_path("scaler-batch")

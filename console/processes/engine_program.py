@@ -1,14 +1,13 @@
-"""How the engine is started: a program of its own, with its whole configuration as one argument."""
+"""Command line of the engine: a program of its own, with its whole configuration as one argument."""
 
 from __future__ import annotations
 
-import sys
-
 import msgspec
 
+import scaler_batch
 from engine.config.settings import EngineConfig
 
 
-def engine_command(settings: EngineConfig) -> list[str]:
-    """`-P`, or an `engine/` folder of the user's own would win."""
-    return [sys.executable, "-P", "-m", "engine", "--settings", msgspec.json.encode(settings).decode()]
+def engine_command(settings: EngineConfig) -> tuple[str, ...]:
+    """Return the words that start an engine with `settings`, whatever else is called `engine` on the user's path."""
+    return scaler_batch.command("engine", "--settings", msgspec.json.encode(settings).decode())

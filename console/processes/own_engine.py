@@ -1,4 +1,4 @@
-"""The console on an engine of its own: starts it, shows it, and leaves it the way that was asked for."""
+"""Console on an engine of its own: starts it, shows it, and leaves it the way that was asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import scaler_batch
 from console.cli.progress import say, step
 from console.processes.engine_child import START_S, EngineChild, log_file, start_detached, start_tied
 from console.processes.engine_program import engine_command
@@ -20,19 +21,11 @@ if TYPE_CHECKING:
     from engine.config.settings import EngineConfig
     from engine.telemetry.endpoints import Endpoint
 
-LOCAL: Final = (
-    sys.executable,
-    "-P",
-    "-c",
-    "from console.cli.main import main; main()",
-    "local",
-    "--headless",
-    "--stay",
-)
+LOCAL: Final = (*scaler_batch.command(), "local", "--headless", "--stay")
 
 
 def run_watched(settings: EngineConfig, *, only_ascii: bool = False) -> int:
-    """The engine of `run`, which needs no console to go on. Returns the exit code. Raises `EngineError`."""
+    """Show the engine of `run`, which needs no console to go on. Returns the exit code. Raises `EngineError`."""
     if settings.telemetry != "auto":
         raise ConfigError(
             f"--telemetry is {settings.telemetry}, but a console starts its engine with auto: "
@@ -49,7 +42,7 @@ def run_watched(settings: EngineConfig, *, only_ascii: bool = False) -> int:
 def run_local_watched(
     words: Sequence[str], manager: str | None, *, start_seconds: float = START_S, only_ascii: bool = False
 ) -> int:
-    """`local` with the same words, as a process that ends with this one. Returns the exit code."""
+    """Show `local` with the same words, as a process that ends with this one. Returns the exit code."""
     name = manager or f"local-{os.getpid()}"
     log = log_file(name)
     child = start_tied((*LOCAL, *words, *(() if manager else ("--worker-manager-id", name))), log)
@@ -61,7 +54,7 @@ def run_local_watched(
 
 @contextmanager
 def ended_on_failure(child: EngineChild) -> Iterator[None]:
-    """Ctrl-C or an error while an engine starts: it is not left behind."""
+    """End the engine on Ctrl-C or an error while it starts: it is not left behind."""
     try:
         yield
     except BaseException:

@@ -15,7 +15,6 @@ import shutil
 import stat
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -32,6 +31,8 @@ LONGEST_SOCKET_PATH: Final = 103
 """Bytes; Linux allows 107, macOS 103."""
 SHORT_TEMPORARY: Final = Path("/tmp")
 """Where there is room for a socket's path when TMPDIR is too long."""
+USERS_RUNTIME_FOLDERS: Final = Path("/run/user")
+"""systemd's, by user id; what XDG_RUNTIME_DIR mostly says."""
 _LOCK_TRIES, _LOCK_RETRY_S = 5, 0.02
 _ROOM_FOR_ENGINE: Final = 1 + LONGEST_NAME + 1 + 7 + 1 + len("publish")  # /name-pid/publish
 
@@ -113,7 +114,7 @@ class ClaimedFolder:
 
 
 def runtime_folder() -> Path:
-    """The folder of all engines of this user, made if need be. Raises `EngineError` when it can't be private."""
+    """Find the folder of all engines of this user, made if need be. Raises `EngineError` when it can't be private."""
     usual, fallback = _users_own_runtime_folder(), _temporary_folder()
     if usual is not None and _has_room_for_sockets(usual):
         with contextlib.suppress(OSError, EngineError):
@@ -135,21 +136,23 @@ def _has_room_for_sockets(folder: Path) -> bool:
 
 
 def _users_own_runtime_folder() -> Path | None:
-    import platformdirs
+    """Read XDG_RUNTIME_DIR (https://specifications.freedesktop.org/basedir-spec/latest/), or take systemd's folder.
 
-    with warnings.catch_warnings():  # a missing XDG_RUNTIME_DIR is usual under ssh and in containers
-        warnings.simplefilter("ignore")
-        try:
-            return platformdirs.user_runtime_path(PROGRAM)
-        except OSError:
-            return None
+    Not by platformdirs: what that falls back to differs from release to release, and engine and viewer have to agree.
+    """
+    given, systemds = Path(os.environ.get("XDG_RUNTIME_DIR", "")), USERS_RUNTIME_FOLDERS / str(os.geteuid())
+    if given.is_absolute():
+        return given / PROGRAM
+    return systemds / PROGRAM if systemds.is_dir() else None
 
 
 def _private(folder: Path) -> Path:
     """Make `folder` ours alone, or refuse it."""
-    for each in (folder.parent, folder):
-        with contextlib.suppress(FileExistsError):
-            each.mkdir(mode=0o700)
+    with contextlib.suppress(FileExistsError):
+        folder.parent.mkdir(mode=0o700)
+    _refuse_replaceable(folder)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise EngineError(
@@ -157,6 +160,17 @@ def _private(folder: Path) -> Path:
             "controls your engines: remove it or set XDG_RUNTIME_DIR"
         )
     return folder
+
+
+def _refuse_replaceable(folder: Path) -> None:
+    """Refuse a parent in which others may put a folder of theirs in the place of `folder`; /tmp has the sticky bit."""
+    link, parent = folder.parent.lstat(), folder.parent.stat()
+    trusted = {link.st_uid, parent.st_uid} <= {0, os.geteuid()}
+    if not trusted or (parent.st_mode & 0o022 and not parent.st_mode & stat.S_ISVTX):
+        raise EngineError(
+            f"{folder.parent} must be a directory of yours or root's that nobody else may write to, because whoever "
+            f"may replace {folder} controls your engines: set XDG_RUNTIME_DIR or TMPDIR to another"
+        )
 
 
 # ---- the engine's side

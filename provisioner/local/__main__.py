@@ -1,4 +1,4 @@
-"""Command line of the local AWS process; its options are those of `LocalAWSOptions`."""
+"""The local AWS as a process, started through `scaler_batch.command`. Its options are those of `LocalAWSOptions`."""
 
 from __future__ import annotations
 

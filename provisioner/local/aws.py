@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+import scaler_batch
 from engine.errors import EngineError
 from provisioner.local.faults.faults import Fault, parse_fault
 from provisioner.local.options import Delays, LocalAWSOptions
@@ -69,7 +69,7 @@ class LocalAWS:
         return self._running().pid
 
     def start(self) -> None:
-        """Returns when it answers. Raises `LocalAWSError`."""
+        """Start it, and return when it answers. Raises `LocalAWSError`."""
         self.launch()
         self.wait_ready()
 
@@ -77,7 +77,7 @@ class LocalAWS:
         """Start the process without waiting for it: `wait_ready` has to follow."""
         self.state_dir.mkdir(parents=True, exist_ok=True)
         options = msgspec.json.encode(self.options).decode()
-        command = [sys.executable, "-P", "-m", "provisioner.local", "--state-dir", str(self.state_dir)]
+        command = scaler_batch.command("provisioner.local", "--state-dir", str(self.state_dir))
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--options", options],
@@ -88,7 +88,7 @@ class LocalAWS:
             )
 
     def wait_ready(self) -> None:
-        """Raises `LocalAWSError` with the end of its log."""
+        """Return when it answers. Raises `LocalAWSError` with the end of its log."""
         output = self._running().stdout
         line = output.readline().decode() if output is not None else ""
         if not line.startswith(READY):
@@ -98,7 +98,7 @@ class LocalAWS:
         self.endpoint = line.removeprefix(READY).strip()
 
     def stop(self) -> None:
-        """Ends the process and every job; nothing is left."""
+        """End the process and every job; nothing is left."""
         process, self._process = self._process, None
         if process is not None:
             end(process)
@@ -138,17 +138,17 @@ class LocalAWS:
         self._control("DELETE", "faults")
 
     def faults(self) -> Sequence[Mapping[str, Any]]:
-        """The faults that are on, each with how often it `struck`."""
+        """List the faults that are on, each with how often it `struck`."""
         found: Sequence[Mapping[str, Any]] = self._control("GET", "faults")
         return found
 
     def calls(self) -> Mapping[str, Any]:
-        """`by_caller`, `bytes_in`, `bytes_out`; see `calls.py`."""
+        """Count calls: `by_caller`, `bytes_in`, `bytes_out`; see `calls.py`."""
         found: Mapping[str, Any] = self._control("GET", "calls")
         return found
 
     def call_log(self) -> Sequence[tuple[str, str]]:
-        """Caller and `service.Operation` of each call since the start or the last reset, in order."""
+        """List caller and `service.Operation` of each call since the start or the last reset, in order."""
         return [(caller, call) for caller, call in self._control("GET", "calls/log")]
 
     def reset_calls(self) -> None:
@@ -156,12 +156,12 @@ class LocalAWS:
         self._control("DELETE", "calls")
 
     def jobs(self) -> Mapping[str, Any]:
-        """`running`, `peak_running`, `submitted`, `attempts`, `by_state`; jobs count as array children."""
+        """Count jobs: `running`, `peak_running`, `submitted`, `attempts`, `by_state`; jobs count as array children."""
         found: Mapping[str, Any] = self._control("GET", "jobs")
         return found
 
     def reset_peak(self) -> None:
-        """`peak_running` counts from now."""
+        """Begin `peak_running` again, from now."""
         self._control("DELETE", "jobs")
 
     def _control(self, method: str, name: str, body: object = None) -> Any:

@@ -27,7 +27,8 @@ class LocalAWSOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     time_scale multiplies AWS's own times (job timeouts, the 30 s from SIGTERM to SIGKILL, the day for which a
     finished job is remembered). program is `FILE.py:FUNCTION`, called in a forked process as
-    `function(argv, environ, make_client) -> exit code`; the default is the real runner.
+    `function(argv, environ, make_client) -> exit code`; the default is the real runner. python_path are folders in
+    which jobs look for modules before PYTHONPATH.
     With containers, jobs run in containers of their definition's image, and ECR comes with a registry.
     """
 
@@ -39,6 +40,7 @@ class LocalAWSOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
     random_seed: int | None = None
     program: str = RUNNER
+    python_path: tuple[str, ...] = ()
     containers: bool = False
     max_finished_jobs: int = 50_000  # about 2 KiB each
     max_stream_bytes: int = 4 * 1024**2  # of one job's log; the oldest goes first

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.logs.models import logs_backends
 
+import scaler_batch
 from provisioner.local.account.default_route import DefaultRoute
 from provisioner.local.account.ec2_rules import Ec2Rules
 from provisioner.local.account.iam_rules import IamRules
@@ -40,7 +41,7 @@ from provisioner.local.logs.log_store import LogStore
 from provisioner.local.logs.logs_api import LogsApi
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import ForkServerExecutor
-from provisioner.local.processes.framing import ProgramSettings
+from provisioner.local.processes.fork_server.framing import ProgramSettings
 from provisioner.local.s3.s3 import S3
 
 if TYPE_CHECKING:
@@ -98,7 +99,13 @@ class LocalServer:
 
             return ContainerExecutor(self._registry, engine_lost)
         self._work_dir.mkdir(parents=True, exist_ok=True)
-        settings = ProgramSettings(self._options.program, self._options.region, str(self._work_dir))
+        settings = ProgramSettings(
+            program=self._options.program,
+            region=self._options.region,
+            work_dir=str(self._work_dir),
+            root=scaler_batch.ROOT,
+            python_path=self._options.python_path,
+        )
         return ForkServerExecutor(settings, self._environ, executor_lost)
 
     def _ecr(self, moto: Moto) -> Callable[[HttpRequest], HttpResponse]:

@@ -8,20 +8,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import scaler_batch
 from console.local.stack import LocalStack, find_local_stack
 from console.processes.children import ends_within, signal_group, start_child
 from console.tui.drawing.spans import clean
 from engine.errors import EngineError
 from provisioner.json_schema import StackEntry
 
-PROGRAM: Final = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
+PROGRAM: Final = scaler_batch.command()
 
 
 class StackCommand(StrEnum):

@@ -20,7 +20,7 @@ from provisioner.local.docker.container_reaper import ContainerReaper, reap_orph
 from provisioner.local.docker.docker_engine import ContainerSpec, DockerEngine, EngineRefusal, NoEngine, is_gone
 from provisioner.local.docker.registry import Registry
 from provisioner.local.processes.executor import JobLaunch
-from provisioner.local.processes.framing import Exited
+from provisioner.local.processes.fork_server.framing import Exited
 
 NOT_PULLED: Final = "CannotPullContainerError"
 NOT_CREATED: Final = "CannotCreateContainerError"

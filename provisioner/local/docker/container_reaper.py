@@ -1,7 +1,7 @@
 """Reaper process: removes the containers of a local AWS when that ends, however it ends.
 
-`python -P -m provisioner.local.docker.container_reaper OWNER REGISTRY`: containers belong to the engine and
-outlive whoever asked for them. So this process waits for the end of its standard input, whose other end the local AWS
+A process of its own, started through `scaler_batch.command` with OWNER and REGISTRY: containers belong to the Docker
+engine and outlive their creator. So this process waits for the end of its standard input, whose other end the local AWS
 holds, and then removes what carries the owner's label, and the names of the images that came from the owner's
 registry.
 """
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
+import scaler_batch
 from provisioner.local.docker import owner
 from provisioner.local.docker.docker_engine import DockerEngine, EngineRefusal, NoEngine
 
@@ -25,7 +26,7 @@ class ContainerReaper:
     """The process, from the side of the local AWS."""
 
     def __init__(self, registry: str) -> None:
-        command = [sys.executable, "-P", "-m", __name__, owner.this_process(), registry]
+        command = scaler_batch.command(__name__, owner.this_process(), registry)
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def reap(self) -> None:

@@ -1,1 +1,1 @@
-"""Jobs as processes of this machine: the fork server, its executor, memory limits, the watch on a parent."""
+"""Jobs and Scaler's programs as processes of this machine: the fork server and its executor, the guard on a parent."""

@@ -1,4 +1,4 @@
-"""Runs jobs as processes through the fork server, and hands their output and their end back.
+"""Executor of jobs as processes: runs them through the fork server, and hands their output and their end back.
 
 One thread looks after everything: the fork server's socket and the output pipes of all running jobs. Callbacks
 come on that thread.
@@ -18,12 +18,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
-
-from provisioner.local.processes import process_tree
-from provisioner.local.processes.framing import (
+from provisioner.local.processes.fork_server import process_tree
+from provisioner.local.processes.fork_server.framing import (
     Exited,
     Kill,
     MessageReader,
@@ -34,13 +33,17 @@ from provisioner.local.processes.framing import (
     encode,
 )
 
+SCRIPT: Final = Path(__file__).with_name("fork_server") / "script.py"
 READ_BYTES: Final = 256 * 1024
 READY_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class JobLaunch:
-    """What one attempt of a job runs. One of `on_exit` and `on_not_started` (with the reason) comes, once."""
+    """One attempt of a job: its program\'s words, variables and limit.
+
+    One of `on_exit` and `on_not_started` (with the reason) comes, once.
+    """
 
     key: str
     image: str
@@ -55,20 +58,24 @@ class JobLaunch:
 class JobExecutor(Protocol):
     """Starts and ends jobs. Neither call blocks."""
 
-    def start(self, launch: JobLaunch) -> None: ...
+    def start(self, launch: JobLaunch) -> None:
+        """Start one attempt."""
 
-    def kill(self, key: str, signum: int, *, whole: bool) -> None: ...
+    def kill(self, key: str, signum: int, *, whole: bool) -> None:
+        """Signal the first process of a job, or the `whole` of it; nothing happens when it is gone."""
 
 
 @dataclass(slots=True)
 class RunningProcess:
+    """A job that was sent to the fork server: our end of its output pipe (-1 once closed), its process id."""
+
     launch: JobLaunch
     pipe: int
     pid: int | None = None
 
 
 class ForkServerExecutor:
-    """The real one. `close` ends the fork server and with it every job."""
+    """Executor of jobs as forked processes. `close` ends the fork server and with it every job."""
 
     def __init__(self, settings: ProgramSettings, environ: Mapping[str, str], on_lost: Callable[[], None]) -> None:
         ours, theirs = socket.socketpair()
@@ -87,19 +94,23 @@ class ForkServerExecutor:
         self._thread.start()
 
     def wait_ready(self) -> None:
+        """Return when the program is imported. Raises `TimeoutError` after `READY_S` seconds."""
         if not self._ready.wait(READY_S):
             raise TimeoutError(f"The fork server was not ready within {READY_S} s; see the log.")
 
     def start(self, launch: JobLaunch) -> None:
+        """Start one attempt; see `JobExecutor`."""
         start = Start(launch.key, launch.argv, launch.environ, launch.memory_bytes)
         self._outbox.append((encode(start), launch))
         self._wake()
 
     def kill(self, key: str, signum: int, *, whole: bool) -> None:
+        """Signal a job; see `JobExecutor`."""
         self._outbox.append((encode(Kill(key, signum, whole)), None))
         self._wake()
 
     def close(self) -> None:
+        """End the fork server and every job, and wait for that."""
         self._closing = True
         self._wake()
         self._thread.join()
@@ -205,11 +216,11 @@ class ForkServerExecutor:
 
 
 def spawn(control: socket.socket, settings: ProgramSettings, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start the fork server on the other end of a socket. By its path: no name of ours may be needed to find it."""
     raise_descriptor_limit()
-    command = [sys.executable, "-P", "-m", "provisioner.local.processes.fork_server"]
     with control:
         return subprocess.Popen(
-            [*command, str(control.fileno()), msgspec.json.encode(settings).decode()],
+            [sys.executable, "-P", str(SCRIPT), str(control.fileno()), settings.to_json()],
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             pass_fds=[control.fileno()],
@@ -217,7 +228,7 @@ def spawn(control: socket.socket, settings: ProgramSettings, environ: Mapping[st
 
 
 def raise_descriptor_limit() -> None:
-    """A pipe for each running job and a socket for each client."""
+    """Make room for a pipe for each running job and a socket for each client."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

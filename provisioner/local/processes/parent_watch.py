@@ -1,6 +1,6 @@
-"""Runs one command for as long as its own standard input is open, then ends it.
+"""Guard of one command: runs it for as long as the guard's own standard input is open, then ends it.
 
-`python -P -m provisioner.local.processes.parent_watch COMMAND…`. For programs that are not ours and so don't
+Started through `scaler_batch.command`, with the COMMAND's words. For programs that are not ours and so don't
 know when their parent is gone: the parent holds the other end, and the kernel closes it however the parent ends. If
 the guard itself is killed, Linux ends the command with it.
 """
@@ -15,14 +15,14 @@ import sys
 from types import FrameType
 from typing import Final
 
-from provisioner.local.processes import process_tree
+from provisioner.local.processes.fork_server import process_tree
 
 GRACE_S: Final = 5.0
 PARENT_CHECK_S: Final = 1.0
 
 
 def main(command: list[str]) -> int:
-    """The command's exit code, or 0 when we ended it."""
+    """Run the command. Returns its exit code, or 0 when we ended it."""
     parent, changed = os.getppid(), catch_signals()
     # The guard has one thread: a preexec function is safe in it.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=process_tree.die_with_parent)
@@ -34,7 +34,7 @@ def main(command: list[str]) -> int:
 
 
 def catch_signals() -> int:
-    """A descriptor that says `T` when we shall end, `C` when the command may have ended."""
+    """Return a descriptor that says `T` when we shall end, `C` when the command may have ended."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 
@@ -47,7 +47,7 @@ def catch_signals() -> int:
 
 
 def wait_for_change(changed: int, parent: int) -> bool:
-    """False when the command shall end."""
+    """Block until something may have changed. Returns False when the command shall end."""
     readable, _, _ = select.select([0, changed], [], [], PARENT_CHECK_S)
     if changed in readable and b"T" in os.read(changed, 4096):
         return False
@@ -57,6 +57,7 @@ def wait_for_change(changed: int, parent: int) -> bool:
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
+    """Terminate the command; kill it after `GRACE_S` seconds."""
     child.terminate()
     try:
         child.wait(GRACE_S)

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import scaler_batch
 from provisioner.local.aws import LocalAWSError, end
+from provisioner.local.processes import parent_watch
 
 READY_S: Final = 30.0
 LOOK_S: Final = 0.02
@@ -30,10 +32,12 @@ class GuardedProcess:
 
     @property
     def address(self) -> str:
+        """The address that it listens on, as Scaler takes it."""
         return f"tcp://127.0.0.1:{self._port}"
 
     def launch(self) -> None:
-        guarded = [sys.executable, "-P", "-m", "provisioner.local.processes.parent_watch", *self._command]
+        """Start it. Raises `OSError` when its log can't be written."""
+        guarded = scaler_batch.command(parent_watch.__name__, *self._command)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 guarded,
@@ -45,7 +49,7 @@ class GuardedProcess:
             )
 
     def wait_ready(self) -> None:
-        """Returns when it listens. Raises `LocalAWSError` with the end of its log."""
+        """Return when it listens. Raises `LocalAWSError` with the end of its log."""
         deadline = time.monotonic() + READY_S
         while not listens(self._port):
             ended = self._process is None or self._process.poll() is not None
@@ -55,12 +59,14 @@ class GuardedProcess:
             time.sleep(LOOK_S)
 
     def stop(self) -> None:
+        """End it; nothing happens when it doesn't run."""
         process, self._process = self._process, None
         if process is not None:
             end(process)
 
 
 def listens(port: int) -> bool:
+    """Connect to a loopback port, to see whether that can be done."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -69,7 +75,7 @@ def listens(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody has right now; all held until all are found, so that they differ."""
+    """Find loopback ports that are free right now; all held until all are found, so that they differ."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:
@@ -78,7 +84,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def script(name: str) -> str:
-    """Raises `LocalAWSError` when Scaler is not installed beside this Python."""
+    """Return the path of a console script. Raises `LocalAWSError` when Scaler is not installed beside this Python."""
     path = Path(sys.executable).parent / name
     if not os.access(path, os.X_OK):
         raise LocalAWSError(f"{path} is missing; install opengris-scaler into this Python's environment.")
@@ -86,6 +92,7 @@ def script(name: str) -> str:
 
 
 def object_storage(environ: Mapping[str, str], port: int, log: Path) -> GuardedProcess:
+    """Make the object storage server, not launched yet. Raises `LocalAWSError` without Scaler."""
     command = (script("scaler_object_storage_server"), f"tcp://127.0.0.1:{port}")
     return GuardedProcess(command, environ, port, log)
 
@@ -93,6 +100,7 @@ def object_storage(environ: Mapping[str, str], port: int, log: Path) -> GuardedP
 def scheduler(
     environ: Mapping[str, str], port: int, monitor_port: int, storage_address: str, log: Path
 ) -> GuardedProcess:
+    """Make the scheduler, not launched yet. Raises `LocalAWSError` without Scaler."""
     options = ("--object-storage-address", storage_address, "--monitor-address", f"tcp://127.0.0.1:{monitor_port}")
     command = (script("scaler_scheduler"), f"tcp://127.0.0.1:{port}", *options)
     return GuardedProcess(command, environ, port, log)

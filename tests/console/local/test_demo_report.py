@@ -7,8 +7,8 @@ import json
 import pytest
 
 from console.local.api_calls import ApiCalls, tally
-from console.local.demo import DemoAnswer, expected_results
-from console.local.demo_report import DemoReport, make_report, print_report
+from console.local.demo import expected_results
+from console.local.demo_report import DemoAnswer, DemoReport, make_report, print_report
 
 CALLS = ApiCalls(batch=3, s3=4, submissions=1)
 

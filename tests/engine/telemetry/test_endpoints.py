@@ -108,6 +108,67 @@ def test_a_folder_that_others_may_enter_is_refused(monkeypatch: pytest.MonkeyPat
         runtime_folder()
 
 
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch, runtime: Path) -> Path:
+    """The folder that is left when XDG_RUNTIME_DIR is unusable."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / "missing" / "too"))
+    folder = runtime / "tmp"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def test_a_temporary_folder_of_everybody_will_do_with_the_sticky_bit(temporary: Path) -> None:
+    temporary.chmod(0o1777)
+    assert runtime_folder() == temporary / f"scaler-batch-{os.geteuid()}"
+
+
+@pytest.mark.parametrize("writable", [0o777, 0o770, 0o702])
+def test_a_folder_in_one_that_others_may_write_to_is_refused(temporary: Path, writable: int) -> None:
+    temporary.chmod(writable)
+    with pytest.raises(EngineError, match="nobody else may write to"):
+        runtime_folder()
+
+
+def test_a_link_is_refused(temporary: Path) -> None:
+    target = temporary / "target"
+    target.mkdir(mode=0o700)
+    (temporary / f"scaler-batch-{os.geteuid()}").symlink_to(target)
+    with pytest.raises(EngineError, match="must be a directory of yours"):
+        runtime_folder()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a stranger's folder")
+@pytest.mark.parametrize("strange", ["", f"scaler-batch-{os.geteuid()}"])
+def test_a_strangers_folder_is_refused(temporary: Path, strange: str) -> None:
+    (temporary / f"scaler-batch-{os.geteuid()}").mkdir(mode=0o700)
+    os.chown(temporary / strange, 12345, 12345)
+    with pytest.raises(EngineError, match="must be a directory of yours") as refused:
+        runtime_folder()
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a stranger's link")
+def test_a_strangers_link_to_a_folder_of_ours_is_refused(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = temporary / "link"
+    link.symlink_to(temporary)
+    os.lchown(link, 12345, 12345)
+    monkeypatch.setattr("tempfile.tempdir", str(link))
+    with pytest.raises(EngineError, match="must be a directory of yours"):
+        runtime_folder()
+
+
+def test_without_the_variable_it_is_where_systemd_has_it(monkeypatch: pytest.MonkeyPatch, runtime: Path) -> None:
+    (runtime / str(os.geteuid())).mkdir(mode=0o700)
+    monkeypatch.setattr("engine.telemetry.endpoints.USERS_RUNTIME_FOLDERS", runtime)
+    for unusable in (None, "", "relative"):
+        if unusable is None:
+            monkeypatch.delenv("XDG_RUNTIME_DIR")
+        else:
+            monkeypatch.setenv("XDG_RUNTIME_DIR", unusable)
+        assert runtime_folder() == runtime / str(os.geteuid()) / "scaler-batch"
+
+
 def test_the_only_engine_is_found_without_a_name() -> None:
     with pytest.raises(EngineError, match="no engine runs here") as none:
         find_endpoint(None)

@@ -13,7 +13,7 @@ from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalEnvir
 from provisioner.local.faults.faults import ChanceFault
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import JobLaunch
-from provisioner.local.processes.framing import Exited
+from provisioner.local.processes.fork_server.framing import Exited
 
 
 class ManualClock:

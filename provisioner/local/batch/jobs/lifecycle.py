@@ -33,7 +33,7 @@ from provisioner.local.faults.faults import (
 )
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
-from provisioner.local.processes.framing import Exited
+from provisioner.local.processes.fork_server.framing import Exited
 
 MAX_OVERRIDE_CHARACTERS: Final = 8192  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 TOO_LONG: Final = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"

@@ -1,4 +1,4 @@
-"""What the operating system knows of processes: ties to a parent, trees and their memory.
+"""Processes as the operating system knows them: ties to a parent, trees and their memory.
 
 Linux tells all of it; elsewhere a job has no memory limit and the tie to a parent is the socket's end.
 """
@@ -33,6 +33,7 @@ def adopt_orphans() -> None:
 
 
 def children(pid: int) -> list[int]:
+    """List a process's direct children; none for a process that is gone."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as file:
             return [int(word) for word in file.read().split()]
@@ -41,14 +42,14 @@ def children(pid: int) -> list[int]:
 
 
 def tree(pid: int) -> Iterator[int]:
-    """The process and everything below it."""
+    """Yield the process and everything below it."""
     yield pid
     for child in children(pid):
         yield from tree(child)
 
 
 def private_bytes(pid: int) -> int:
-    """Resident memory that is not backed by a file; 0 for a process that is gone."""
+    """Return the resident memory that is not backed by a file, in bytes; 0 for a process that is gone."""
     try:
         with open(f"/proc/{pid}/statm") as file:
             _, resident, shared, *_ = file.read().split()
@@ -64,6 +65,6 @@ def signal_quietly(pid: int, signum: int, group: bool = False) -> None:
 
 
 def move_to_own_group(pid: int) -> None:
-    """Both sides of a fork do it, so that neither can be too early."""
+    """Make a process the leader of a group. Both sides of a fork do it, so that neither can be too early."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.setpgid(pid, pid)

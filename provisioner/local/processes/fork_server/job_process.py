@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import io
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn
@@ -17,12 +19,12 @@ import botocore.exceptions
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from provisioner.local.options import CONTAINER
-from provisioner.local.processes import process_tree
-from provisioner.local.processes.framing import ProgramSettings, Start
+from . import process_tree
+from .framing import ProgramSettings, Start
 
 # What the first connection or the first task would import in every job.
 PRELOADED: Final = ("cloudpickle", "encodings.idna", "stringprep", "unicodedata", "socket", "traceback", "faulthandler")
+OUR_NAMES: Final = ("console", "engine", "provisioner", "container")
 HELD_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 NICENESS: Final = 10  # on AWS jobs don't share cores with scheduler and manager: here they get what those leave
 MAX_DESCRIPTOR: Final = 4096  # beyond what the fork server ever has open
@@ -41,27 +43,61 @@ class JobProgram:
         self._default = settings.region
 
     def make_client(self, region: str | None) -> Any:
+        """Return the S3 client for a region: the warm one, or a new one for any other region."""
         wanted = region or self._default
         return self._clients.get(wanted) or s3_client(wanted)
 
 
+class UserPackageFinder:
+    """Import finder that resolves our four top-level names without our own root: an image holds none of ours.
+
+    The editable installation of a user's project may stand on `sys.path` behind ours; and a name that the user has
+    nowhere must be missing, as it is on AWS, instead of being a package of ours without the user's function.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = os.path.realpath(root)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the user's package of that name. Raises `ModuleNotFoundError` for our names where there is none."""
+        if name not in OUR_NAMES:
+            return None
+        spec = PathFinder.find_spec(name, [one for one in sys.path if os.path.realpath(one) != self._root], target)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return spec
+
+
 def load(settings: ProgramSettings) -> JobProgram:
-    file, _, function = settings.program.rpartition(":")
-    path = Path(file)
-    sys.path[:0] = [str(path.parent), str(CONTAINER)]
+    """Import the program and all that jobs need, with the module search path that jobs shall have."""
+    sys.path[:0] = [str(Path(settings.root) / "container"), *settings.python_path]
+    sys.meta_path.insert(0, UserPackageFinder(settings.root))
     for name in PRELOADED:
         importlib.import_module(name)
-    module = importlib.import_module(path.stem)
-    return JobProgram(getattr(module, function), settings)
+    file, _, function = settings.program.rpartition(":")
+    return JobProgram(getattr(import_file(file), function), settings)
+
+
+def import_file(file: str) -> ModuleType:
+    """Import one file by its path, so that its folder needn't be searched. Raises `ModuleNotFoundError`."""
+    name = Path(file).stem
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None or not Path(file).is_file():
+        raise ModuleNotFoundError(f"No module named {name!r}: {file} is no Python file", name=name, path=file)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def s3_client(region: str) -> Any:
-    """The runner's own client."""
+    """Return the runner's own client."""
     return importlib.import_module("batch_job_store").make_client(region)
 
 
 def warm_client(region: str) -> Any:
-    """A client whose first real call is as fast as its tenth, without a connection that forks could share."""
+    """Return a client whose first real call is as fast as its tenth, without a connection that forks could share."""
     client = s3_client(region)
     client.meta.events.register("before-send.s3", nothing_found, unique_id="warm")
     for call in (client.head_object, client.get_object):
@@ -72,17 +108,20 @@ def warm_client(region: str) -> Any:
 
 
 def nothing_found(request: Any, **_: Any) -> AWSResponse:
+    """Answer a request with 404 before it is sent, as botocore's `before-send` event allows."""
     return AWSResponse(request.url, 404, HTTPHeaders(), EmptyBody())
 
 
 class EmptyBody:
-    """What botocore reads of an answer that never came from a socket."""
+    """Body of an answer that never came from a socket, as far as botocore reads it."""
 
     def stream(self, **_: Any) -> list[bytes]:
+        """Return no chunk, as `urllib3.HTTPResponse.stream` would for an empty body."""
         return []
 
 
 def swallow(call: Callable[..., Any], **arguments: Any) -> None:
+    """Make a call whose error of AWS doesn't matter."""
     try:
         call(**arguments)
     except botocore.exceptions.ClientError:
@@ -90,7 +129,7 @@ def swallow(call: Callable[..., Any], **arguments: Any) -> None:
 
 
 def run(program: JobProgram, start: Start, output: int) -> NoReturn:
-    """The whole life of a job's first process; never returns to the fork server's code."""
+    """Run the whole life of a job's first process; never returns to the fork server's code."""
     code = 1
     try:
         become_a_job(start, output, program.work_dir)
@@ -105,6 +144,7 @@ def run(program: JobProgram, start: Start, output: int) -> NoReturn:
 
 
 def flush() -> None:
+    """Write out what standard output and standard error still hold."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -113,6 +153,7 @@ def flush() -> None:
 
 
 def become_a_job(start: Start, output: int, work_dir: str) -> None:
+    """Leave the fork server behind: a process group, signals, output, environment and `__main__` of the job's own."""
     os.setpgid(0, 0)
     os.nice(NICENESS)
     process_tree.die_with_parent()
@@ -128,6 +169,7 @@ def become_a_job(start: Start, output: int, work_dir: str) -> None:
 
 
 def redirect(output: int) -> None:
+    """Give the process no input and `output` as both its outputs, and close every other descriptor."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(output, 1)

@@ -1,8 +1,7 @@
 """The process that runs jobs: imports the runner and builds its S3 clients once, then forks per job.
 
-Started by `executor.py` as `python -P -m provisioner.local.processes.fork_server SOCKET_FD SETTINGS`. Single-threaded,
-so that forking is safe. It owns the jobs' processes: starts, signals and reaps them, and watches their memory
-like the kernel's out-of-memory killer would. When its socket ends, every job ends.
+Single-threaded, so that forking is safe. It owns the jobs' processes: starts, signals and reaps them, and watches
+their memory like the kernel's out-of-memory killer would. When its socket ends, every job ends.
 """
 
 from __future__ import annotations
@@ -13,15 +12,12 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from typing import Final
 
-import msgspec
-
-from provisioner.local.processes import job_process, process_tree
-from provisioner.local.processes.framing import (
+from . import job_process, process_tree
+from .framing import (
     Exited,
     Kill,
     Message,
@@ -32,7 +28,7 @@ from provisioner.local.processes.framing import (
     Started,
     encode,
 )
-from provisioner.local.processes.memory_watch import MemoryWatch
+from .memory_watch import MemoryWatch
 
 READ_BYTES: Final = 256 * 1024
 MAX_DESCRIPTORS: Final = 250
@@ -54,6 +50,7 @@ class ForkServer:
         self._wakeup = catch_children()
 
     def serve(self) -> None:
+        """Say that we are ready, then start and end jobs as asked until the socket ends; then end every job."""
         self._control.setblocking(False)
         self._selector.register(self._control, selectors.EVENT_READ)
         self._selector.register(self._wakeup, selectors.EVENT_READ)
@@ -72,7 +69,7 @@ class ForkServer:
             elif mask & selectors.EVENT_READ and not self._receive():
                 return False
         self._reap()
-        self._memory.look()
+        self._memory.enforce_limits()
         self._flush()
         return True
 
@@ -118,7 +115,7 @@ class ForkServer:
                 self._ended(pid, self._jobs.pop(pid), status)
 
     def _ended(self, pid: int, key: str, status: int) -> None:
-        """As in a container: when the first process ends, all others do."""
+        """End all other processes of the job with its first, as in a container."""
         process_tree.signal_quietly(pid, signal.SIGKILL, group=True)
         del self._pids[key]
         killed = self._memory.remove(pid)
@@ -135,7 +132,7 @@ class ForkServer:
         self._flush()
 
     def _flush(self) -> None:
-        """Never blocks: the other side may be sending to us, and somebody has to read."""
+        """Send without blocking: the other side may be sending to us, and one of us has to read."""
         with contextlib.suppress(BlockingIOError):
             del self._outgoing[: self._control.send(self._outgoing)]
         mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
@@ -148,12 +145,13 @@ class ForkServer:
 
 
 def container_exit_code(status: int) -> int:
+    """Convert a status of `os.waitpid` as container engines do: 128 + N for signal N."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
 
 def catch_children() -> socket.socket:
-    """A socket that becomes readable when a child ends."""
+    """Return a socket that becomes readable when a child ends."""
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
@@ -162,20 +160,16 @@ def catch_children() -> socket.socket:
     return reader
 
 
-def main(argv: list[str]) -> None:
+def main(descriptor: str, settings_json: str) -> None:
+    """Serve the socket with that file descriptor until it ends."""
     # The socket's end is what ends us; and a job's SIGTERM has to wait until the job can take it.
     signal.pthread_sigmask(signal.SIG_BLOCK, job_process.HELD_SIGNALS)
     process_tree.adopt_orphans()
-    control = socket.socket(fileno=int(argv[1]))
-    settings = msgspec.json.decode(argv[2], type=ProgramSettings)
-    program = job_process.load(settings)
+    control = socket.socket(fileno=int(descriptor))
+    program = job_process.load(ProgramSettings.from_json(settings_json))
     gc.collect()
     gc.freeze()  # or the collector would touch, and so copy, every page in every job
     try:
         ForkServer(control, program).serve()
     except (ConnectionError, KeyboardInterrupt):
         return
-
-
-if __name__ == "__main__":
-    main(sys.argv)

@@ -1,4 +1,4 @@
-"""Watches the memory of running jobs and kills like the kernel would in a container with a limit."""
+"""Memory limits of running jobs: kills like the kernel would in a container with a limit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from provisioner.local.processes import process_tree
+from . import process_tree
 
 CADENCE_S: Final = 0.05
-MAX_SHARE: Final = 0.04  # of one core: with many jobs we look less often
+MAX_SHARE: Final = 0.04  # of one core: with many jobs we measure less often
 
 
 class MemoryWatch:
@@ -24,21 +24,24 @@ class MemoryWatch:
         self._next = 0.0
 
     def add(self, pid: int, limit_bytes: int) -> None:
+        """Limit the job whose first process is `pid`."""
         if not self._limits:
             self._shared = process_tree.private_bytes(os.getpid())
         self._limits[pid] = limit_bytes
 
     def remove(self, pid: int) -> bool:
-        """Whether the first process of the job was itself killed for its memory."""
+        """Forget an ended job. Returns whether its first process was itself killed for its memory."""
         self._limits.pop(pid, None)
         killed = pid in self._killed
         self._killed.discard(pid)
         return killed
 
     def wait(self) -> float | None:
+        """Return the seconds until memory is measured next; None without a job."""
         return max(0.0, self._next - self._now()) if self._limits else None
 
-    def look(self) -> None:
+    def enforce_limits(self) -> None:
+        """Measure every job if it is time to, and kill the largest process of each that is above its limit."""
         began = self._now()
         if not self._limits or began < self._next:
             return
