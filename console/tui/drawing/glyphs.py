@@ -109,6 +109,7 @@ class Glyphs:
     """Where a scroll bar is."""
 
     def of(self, state: JobState) -> str:
+        """Sign of a job's state."""
         look = LOOKS[state]
         return look.ascii if self.ascii else look.sign
 
