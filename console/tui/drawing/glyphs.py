@@ -120,8 +120,8 @@ class Glyphs:
 
     def of_verdict(self, kind: VerdictKind) -> str:
         """Sign of a verdict."""
-        look = VERDICT_LOOKS[kind]
-        return look.ascii if self.ascii else look.sign
+        style = VERDICT_LOOKS[kind]
+        return style.ascii if self.ascii else style.sign
 
 
 UNICODE: Final = Glyphs(
