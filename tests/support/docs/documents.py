@@ -40,8 +40,8 @@ def everything() -> str:
 
 def blocks(language: str) -> list[CodeBlock]:
     """The fenced blocks of this language, in all documents."""
-    found = ((document, *fence.groups()) for document in DOCUMENTS for fence in _FENCE.finditer(document.read_text()))
-    return [CodeBlock(*one) for one in found if one[1] == language]
+    fences = ((document, fence) for document in DOCUMENTS for fence in _FENCE.finditer(document.read_text()))
+    return [CodeBlock(document, language, fence[2]) for document, fence in fences if fence[1] == language]
 
 
 def commands() -> list[list[str]]:
