@@ -12,6 +12,7 @@ from tests.support.paths import ROOT
 
 PACKAGES: Final = ("console", "container", "engine", "provisioner")
 SECTIONS: Final = ("## Messages", "## Verdicts of a diagnosis")
+ALARMING: Final = ("logger.warning", "logger.error", "logger.critical", "StartupError")
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 
 
@@ -34,6 +35,19 @@ def sayable() -> str:
     return "\n".join(texts)
 
 
+def alarming() -> list[str]:
+    """What the engine logs at WARNING and above, and the sentences that end it at its start."""
+    trees = (ast.parse(path.read_text()) for path in (ROOT / "engine").rglob("*.py"))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    texts = ("…".join(_texts_in(call)) for call in calls if ast.unparse(call.func) in ALARMING)
+    return [text for text in texts if re.search(r"\w{4}", text)]
+
+
+def is_explained(text: str) -> bool:
+    """Whether some row of the runbook has all of its words in this text."""
+    return any(all(part in text for part in parts(message)) for message in explained())
+
+
 def _first_column(text: str, heading: str) -> Iterator[str]:
     section = text.partition(f"\n{heading}\n")[2].partition("\n## ")[0]
     for line in section.splitlines():
@@ -42,6 +56,10 @@ def _first_column(text: str, heading: str) -> Iterator[str]:
 
 
 def _texts(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+    yield from _texts_in(ast.parse(source))
+
+
+def _texts_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
