@@ -16,8 +16,8 @@ from typer.main import get_group
 from console.cli.main import ENTRIES
 from engine.config.resolve import resolve
 from engine.telemetry.schema.messages import JobRow, ManagerView, Snapshot
-from provisioner.local.faults.faults import WORDS
-from tests.support.docs import documents, fault_reference, messages
+from provisioner.local.faults.faults import CallFault, ChanceFault
+from tests.support.docs import documents, messages
 from tests.support.docs.documents import DOCS, DOCUMENTS, CodeBlock
 from tests.support.docs.generated import SECTIONS, GeneratedSection
 from tests.support.paths import README, ROOT
@@ -127,7 +127,9 @@ def test_a_generated_section_is_current(section: GeneratedSection) -> None:
 
 
 def test_the_table_of_faults_has_all_of_them() -> None:
-    assert set(fault_reference.kinds()) == set(WORDS)
+    forms = [cells[0] for cells in documents.table_below(DOCS / "local.md", "## Faults")]
+    kinds = {str(kind.__struct_config__.tag) for base in (CallFault, ChanceFault) for kind in base.__subclasses__()}
+    assert sorted(re.split(r"[`:\[]", form)[1] for form in forms) == sorted(kinds)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.docs import config_reference, fault_reference, key_reference, metric_reference, state_reference
+from tests.support.docs import config_reference, key_reference, metric_reference, state_reference
 from tests.support.docs.documents import DOCS
 
 
@@ -41,6 +41,5 @@ SECTIONS = (
     GeneratedSection(DOCS / "configuration.md", "configuration", config_reference.reference),
     GeneratedSection(DOCS / "console.md", "keys", key_reference.reference),
     GeneratedSection(DOCS / "reference.md", "metrics", metric_reference.reference),
-    GeneratedSection(DOCS / "local.md", "faults", fault_reference.reference),
     GeneratedSection(DOCS / "architecture.md", "task-states", state_reference.reference),
 )
