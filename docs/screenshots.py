@@ -1,5 +1,6 @@
-"""The README's pictures, taken of the console itself while it replays `session.rec`, a recorded `scaler-batch local`.
+"""Pictures of `README.md` and `docs/console.md`, taken of the console while it replays `session.rec`.
 
+The recording is of a real `scaler-batch local` with the client `session.py`.
 `python docs/screenshots.py` writes them beside this file; a test holds that they are what the console draws today.
 """
 

@@ -25,7 +25,6 @@ from engine.telemetry.schema.messages import (
     GetJobPage,
     GetLogs,
     Hello,
-    JobRow,
     JobState,
     Link,
     LogLine,
@@ -39,7 +38,6 @@ from tests.support.console.command_line import command_line, modules_loaded_by
 from tests.support.engine.socket_places import short_folder
 from tests.support.engine.telemetry_samples import NOW, row, snapshot, task_id
 from tests.support.engine.telemetry_stand_in import StandIn
-from tests.support.paths import README
 
 DEADLINE = 20.0
 COMMANDS = ("status", "jobs", "logs", "cancel", "drain", "keys")
@@ -295,12 +293,6 @@ def test_everything_that_a_manager_tells_is_shown(engine: StandIn) -> None:
     out = run("status", engine=engine).out
     for text in ("s3", "1.0M", "3/100 slots", "–/– vCPU", "down", "refused", "credentials expired", "15m", "draining"):
         assert text in out
-
-
-def test_the_readme_names_every_field_of_a_job() -> None:
-    readme = README.read_text()
-    [documented] = [line for line in readme.splitlines() if line.startswith("| `jobs --json` |")]
-    assert [name for name in JobRow.__struct_fields__ if f"`{name}`" not in documented] == []
 
 
 @pytest.mark.long

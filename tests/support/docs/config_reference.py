@@ -1,7 +1,4 @@
-"""The README's configuration reference, made from the engine's own table of parameters.
-
-`python -m tests.support.docs.config_reference` writes it into README.md; a test holds that it is current.
-"""
+"""The tables of `docs/configuration.md`, made from the engine's own table of parameters."""
 
 from __future__ import annotations
 
@@ -10,26 +7,12 @@ from itertools import groupby
 
 from console.cli.options import shown_default
 from engine.config.parameters import PARAMETERS, Parameter
-from tests.support.paths import README
-
-BEGIN = "<!-- configuration: begin -->\n"
-END = "<!-- configuration: end -->\n"
 
 
 def reference() -> str:
     """All tables, one a group, as Markdown."""
     groups = groupby(PARAMETERS, key=lambda parameter: parameter.group)
     return "\n".join("\n".join(_table(group.value, parameters)) + "\n" for group, parameters in groups)
-
-
-def current() -> str:
-    """What stands in the README."""
-    return README.read_text().partition(BEGIN)[2].partition(END)[0]
-
-
-def write() -> None:
-    before, _, rest = README.read_text().partition(BEGIN)
-    README.write_text(before + BEGIN + reference() + END + rest.partition(END)[2])
 
 
 def _table(title: str, parameters: Iterator[Parameter]) -> Iterator[str]:
@@ -58,7 +41,3 @@ def _meaning(parameter: Parameter) -> str:
     allowed = f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else ""
     environment = f" Environment: `{parameter.environment}`." if parameter.environment else ""
     return f"{parameter.help}{allowed}{environment}".replace("|", r"\|").replace("<", "&lt;")
-
-
-if __name__ == "__main__":
-    write()
