@@ -13,10 +13,10 @@ _IAM_PREFIXES: Final = {"GetLogEvents": "logs", "GetServiceQuota": "servicequota
 def describe_error(error: AwsError) -> str:
     """One sentence; for a missing permission it begins with `denied` and names what to grant."""
     if error.denied:
-        return f"denied: grant {_iam_action(error.api)} to the worker manager's role"
-    return f"{_iam_action(error.api)} failed with {error.code}: {error.detail}"
+        return f"denied: grant {iam_action(error.api)} to the worker manager's role"
+    return f"{iam_action(error.api)} failed with {error.code}: {error.detail}"
 
 
-def _iam_action(api: str) -> str:
+def iam_action(api: str) -> str:
     """The IAM action behind a call that introspection makes, as `batch:DescribeJobs`."""
     return f"{_IAM_PREFIXES.get(api, 'batch')}:{api}"
