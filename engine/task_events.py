@@ -23,7 +23,7 @@ class TaskEvents(Protocol):
     def adopted(self, placement: Placement) -> None:
         """A predecessor had submitted this task."""
 
-    def seen(self, task_id: bytes, sighting: JobObservation) -> None:
+    def seen(self, task_id: bytes, observation: JobObservation) -> None:
         """Something about its job was seen on the way."""
 
     def ended(self, outcome: Outcome) -> None:

@@ -175,9 +175,9 @@ class AWSHPCTaskManager:
             record.batch_state = state
             self._events.changed(record)
 
-    def on_sighting(self, task_id: bytes, sighting: JobObservation) -> None:
+    def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
         """For people to read; nothing here follows from it."""
-        self._events.seen(task_id, sighting)
+        self._events.seen(task_id, observation)
 
     async def on_outcome(self, outcome: Outcome) -> None:
         record = self._records.get(outcome.task_id)

@@ -68,8 +68,8 @@ class AWSHPCWorkerManager:
     # ---- what telemetry asks
 
     @property
-    def insight(self) -> Introspection:
-        return self._backend.insight
+    def introspection(self) -> Introspection:
+        return self._backend.introspection
 
     @property
     def tasks(self) -> AWSHPCTaskManager:
@@ -85,7 +85,7 @@ class AWSHPCWorkerManager:
         if scheduler.up and self._worker is not None:
             scheduler = self._worker.health.view
         storage = (self._storage.health.view,) if self._storage.is_known else ()
-        return scheduler, *storage, self.insight.aws_link()
+        return scheduler, *storage, self.introspection.aws_link()
 
     # ---- its life
 

@@ -16,7 +16,7 @@ def is_denied(error: AwsError) -> bool:
 
 
 def permission(api: str) -> str:
-    """The IAM action that a call of insight needs, as `batch:DescribeJobs`."""
+    """The IAM action that a call of introspection needs, as `batch:DescribeJobs`."""
     return f"{_SERVICES.get(api, 'batch')}:{api}"
 
 

@@ -22,7 +22,7 @@ class BackendObserver(Protocol):
 
     def on_state(self, task_id: bytes, state: BatchState) -> None: ...
 
-    def on_sighting(self, task_id: bytes, sighting: JobObservation) -> None:
+    def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
         """Something new was seen of the task's job; told when it changed, for people to read."""
 
     async def on_outcome(self, outcome: Outcome) -> None:
@@ -55,7 +55,7 @@ class Introspection(Protocol):
 
     def aws_link(self) -> Link: ...
 
-    def looked_at(self) -> None:
+    def note_viewer(self) -> None:
         """Somebody looks: for the next ten seconds reads that serve people only may be made."""
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
@@ -78,7 +78,7 @@ class HPCBackend(Protocol):
     """Runs tasks somewhere else. One instance a worker manager."""
 
     @property
-    def insight(self) -> Introspection:
+    def introspection(self) -> Introspection:
         """For people; usable before `start`, full of it after."""
 
     async def start(self, observer: BackendObserver) -> None:

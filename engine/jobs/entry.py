@@ -14,7 +14,7 @@ TRANSITIONS_KEPT: Final = 50
 """Of one task: a flapping link could make any number."""
 LONGEST_REASON: Final = 200
 
-_NO_SIGHTING: Final = JobObservation()
+_NO_OBSERVATION: Final = JobObservation()
 _NO_PROFILE: Final = Profile()
 _NO_SHAPE: Final = ResourceShape()
 
@@ -27,11 +27,11 @@ class JobEntry:
         "_created",
         "_index",
         "_manager",
+        "_observation",
         "_placement",
         "_profile",
         "_row",
         "_shape",
-        "_sighting",
         "_transitions",
         "function",
         "hex_id",
@@ -48,7 +48,7 @@ class JobEntry:
         self._placement: Placement | None = None
         self._index = 0
         self._profile = _NO_PROFILE
-        self._sighting = _NO_SIGHTING
+        self._observation = _NO_OBSERVATION
         self._transitions = [Transition(JobState.QUEUED, now)]
         self._row: JobRow | None = None
         self._created = now
@@ -83,9 +83,9 @@ class JobEntry:
         self._placement = placement
         self._index = index
 
-    def see(self, sighting: JobObservation) -> None:
+    def see(self, observation: JobObservation) -> None:
         self._row = None
-        self._sighting = sighting
+        self._observation = observation
 
     def end(self, outcome: Outcome) -> None:
         self._profile = outcome.profile
@@ -116,13 +116,13 @@ class JobEntry:
             why_route=placed.why if placed else "",
             peak_bytes=profile.peak_bytes or None,
             cpu_s=profile.cpu_s if profile is not _NO_PROFILE else None,
-            log_stream=self._sighting.log_stream,
+            log_stream=self._observation.log_stream,
             error=self.reason if self.state is JobState.FAILED else "",
-            status_reason=self._sighting.reason,
+            status_reason=self._observation.reason,
         )
 
     def _make_row(self) -> JobRow:
-        placed, seen = self._placement, self._sighting
+        placed, seen = self._placement, self._observation
         return JobRow(
             task_id=self.hex_id,
             manager=self._manager,

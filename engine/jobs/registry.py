@@ -87,10 +87,10 @@ class JobRegistry:
     def adopted(self, placement: Placement) -> None:
         self._place(placement.task_ids[0], placement, placement.first_index)
 
-    def seen(self, task_id: bytes, sighting: JobObservation) -> None:
+    def seen(self, task_id: bytes, observation: JobObservation) -> None:
         entry = self._living(task_id)
         if entry is not None:
-            entry.see(sighting)
+            entry.see(observation)
             self._changed[task_id] = None
 
     def ended(self, outcome: Outcome) -> None:

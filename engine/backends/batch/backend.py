@@ -66,7 +66,7 @@ class BatchBackend:
         self._store = ObjectStore(self._caller.session, config.s3_bucket)
         self._ledger = Ledger()
         self._depot = BlobStore(self._caller, self._layout, time.monotonic)
-        self.insight = BatchIntrospection(self._caller, self._ledger, self._depot, config.job_queue)
+        self.introspection = BatchIntrospection(self._caller, self._ledger, self._depot, config.job_queue)
         self._cleaner = ObjectCleaner(self._caller, self._ledger, self._layout, self._depot)
         self._canceller = Canceller(self._caller, self._ledger, self._cleaner, self._spawn)
         jobs = JobLists(self._caller, config.worker_manager_id, config.job_queue)
@@ -171,7 +171,7 @@ class BatchBackend:
     def _assemble(self, found: Surroundings) -> None:
         caller, layout, ledger, clock = self._caller, self._layout, self._ledger, time.monotonic
         template = self._make_template(found)
-        self.insight.begin(template, found)
+        self.introspection.begin(template, found)
         settlement = AmbiguousSubmits(caller, ledger, layout, self._config.job_queue, self._spawn)
         recall, logs = SubmittedPayloadReader(caller, self._store, layout), LogTail(caller, found.log_group)
         endings = FailureHandler(template, settlement, recall, logs, self._launch, self._deliver, self._spawn, clock)
@@ -275,7 +275,7 @@ class BatchBackend:
         await cancel_and_wait(self._background)
 
     async def _close(self) -> None:
-        await self.insight.close()
+        await self.introspection.close()
         await self._caller.close()
         self._store.close()
 

@@ -56,7 +56,7 @@ class BatchTask:
     """Set when its job is known to have ended; only a cancel waits for it."""
     told: BatchState = BatchState.SUBMITTED
     """The state that the observer heard of last."""
-    sighting: JobObservation = field(default_factory=JobObservation)
+    observation: JobObservation = field(default_factory=JobObservation)
     """What the observer heard of last besides the state."""
 
     def mark_gone(self) -> None:

@@ -16,14 +16,14 @@ def diagnosed(request: Diagnose, overview: SnapshotBuilder) -> Diagnosed:
     if request.task_id:
         return _task(*overview.the_one(request.task_id), overview.clock())
     manager = _manager(request.manager, overview)
-    return _with_own(manager.insight.diagnose(""), manager, overview.clock())
+    return _with_own(manager.introspection.diagnose(""), manager, overview.clock())
 
 
 def _task(manager: Manager, task_id: str, now: float) -> Diagnosed:
     row = manager.book.row(task_id)
     assert row is not None
     if row.job_id:
-        return _with_own(manager.insight.diagnose(row.job_id), manager, now)
+        return _with_own(manager.introspection.diagnose(row.job_id), manager, now)
     return Diagnosed(of_unsubmitted(row, view_of(manager, now), now))
 
 

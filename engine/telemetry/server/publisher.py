@@ -81,7 +81,7 @@ class Publisher:
             self._overview.drop_changes()
             return
         if self._is_heard:
-            self._overview.looked_at()
+            self._overview.note_viewer()
         tick = self._make(self._overview.snapshot())
         if self._is_heard and self._socket is not None:
             self._socket.send(encode(tick), zmq.NOBLOCK)

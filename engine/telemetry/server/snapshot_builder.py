@@ -47,7 +47,7 @@ class Manager(Protocol):
     def book(self) -> JobRegistry: ...
 
     @property
-    def insight(self) -> Introspection: ...
+    def introspection(self) -> Introspection: ...
 
     @property
     def tasks(self) -> ManagedTasks: ...
@@ -116,9 +116,9 @@ class SnapshotBuilder:
         for book in self.books:
             book.trends.sample(now, book.counts)
 
-    def looked_at(self) -> None:
+    def note_viewer(self) -> None:
         for manager in self.managers.values():
-            manager.insight.looked_at()
+            manager.introspection.note_viewer()
 
     def holder_of(self, task_id: str) -> Manager | None:
         """The manager that has a row of this task."""
@@ -136,7 +136,7 @@ class SnapshotBuilder:
 
 def view_of(manager: Manager, now: float) -> ManagerView:
     """One worker manager as it is now."""
-    config, book, tasks, insight = manager.config, manager.book, manager.tasks, manager.insight
+    config, book, tasks, introspection = manager.config, manager.book, manager.tasks, manager.introspection
     slots = Quota("concurrency", tasks.slots_used, tasks.max_concurrent_jobs, "slots", "engine", now)
     return ManagerView(
         manager=config.worker_manager_id,
@@ -150,12 +150,12 @@ def view_of(manager: Manager, now: float) -> ManagerView:
         counts={state: count for state, count in book.counts.items() if count},
         rates=book.rates(),
         routes=book.routes.stats(),
-        calls=insight.calls(),
-        quotas=(slots, *insight.quotas()),
+        calls=introspection.calls(),
+        quotas=(slots, *introspection.quotas()),
         links=manager.links(),
         oldest_runnable_at=book.oldest_runnable_at,
-        dedup_saved_bytes=insight.dedup_saved_bytes,
-        inline_limit=insight.inline_limit,
+        dedup_saved_bytes=introspection.dedup_saved_bytes,
+        inline_limit=introspection.inline_limit,
         paused=tasks.paused,
         draining=manager.is_stopping,
         endpoint=os.environ.get("AWS_ENDPOINT_URL", ""),

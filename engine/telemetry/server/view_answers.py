@@ -62,7 +62,7 @@ class ViewAnswers:
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
         """Raises `QueryError`, whose text is the refusal."""
-        self._overview.looked_at()
+        self._overview.note_viewer()
         match request:
             case Hello():
                 return self._welcome(frame)
@@ -126,7 +126,7 @@ class ViewAnswers:
         row = record.row
         try:
             async with asyncio.timeout(DESCRIBE_S):
-                return await manager.insight.describe(bytes.fromhex(row.task_id), row.job_id)
+                return await manager.introspection.describe(bytes.fromhex(row.task_id), row.job_id)
         except TimeoutError:
             return Description(note=f"AWS Batch did not describe the job within {DESCRIBE_S:.0f} s")
 

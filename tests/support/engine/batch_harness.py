@@ -80,7 +80,7 @@ class Recorder:
 
     placements: list[Placement] = field(default_factory=list)
     states: dict[bytes, list[BatchState]] = field(default_factory=dict)
-    sightings: dict[bytes, list[JobObservation]] = field(default_factory=dict)
+    observations: dict[bytes, list[JobObservation]] = field(default_factory=dict)
     outcomes: dict[bytes, Outcome] = field(default_factory=dict)
     twice: list[bytes] = field(default_factory=list)
     pauses: list[str] = field(default_factory=list)
@@ -96,8 +96,8 @@ class Recorder:
         self.states.setdefault(task_id, []).append(state)
         self._news.set()
 
-    def on_sighting(self, task_id: bytes, sighting: JobObservation) -> None:
-        self.sightings.setdefault(task_id, []).append(sighting)
+    def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
+        self.observations.setdefault(task_id, []).append(observation)
         self._news.set()
 
     async def on_outcome(self, outcome: Outcome) -> None:

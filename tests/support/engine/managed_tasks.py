@@ -84,7 +84,7 @@ class Tasks:
         self.book.left(record)
 
 
-class Insight:
+class StubIntrospection:
     """Knows one thing about every job."""
 
     dedup_saved_bytes, inline_limit = 7, 8192
@@ -104,7 +104,7 @@ class Insight:
     def aws_link(self) -> Link:
         return Link("AWS", True, 0.0)
 
-    def looked_at(self) -> None:
+    def note_viewer(self) -> None:
         self.looks += 1
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
@@ -138,7 +138,7 @@ class Managed:
         )
         self.book = JobRegistry(self.name, self.ended_kept, self.clock)
         self.tasks = Tasks(self.book)
-        self.insight = Insight()
+        self.introspection = StubIntrospection()
         self.stopped: list[StopMode] = []
 
     @property
@@ -146,7 +146,7 @@ class Managed:
         return bool(self.stopped)
 
     def links(self) -> tuple[Link, ...]:
-        return (self.insight.aws_link(),)
+        return (self.introspection.aws_link(),)
 
     def stop(self, mode: StopMode) -> None:
         self.stopped.append(mode)

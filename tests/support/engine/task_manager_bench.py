@@ -41,7 +41,7 @@ class Backend:
         self.abandoned = True
 
     @property
-    def insight(self) -> Introspection:
+    def introspection(self) -> Introspection:
         raise NotImplementedError
 
     async def start(self, observer: BackendObserver) -> None: ...

@@ -124,7 +124,7 @@ class BatchIntrospection:
             expires_at=None if expiry is None else expiry.timestamp(),
         )
 
-    def looked_at(self) -> None:
+    def note_viewer(self) -> None:
         self._looked_at = self.clock()
         self._looked.set()
 

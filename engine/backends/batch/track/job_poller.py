@@ -33,7 +33,7 @@ SWEEP_EVERY_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class JobPoll:
     """One submission as Batch showed it before the results were listed; `job` None: unknown to Batch."""
 
     submission: Submission
@@ -41,7 +41,7 @@ class Observation:
 
 
 class JobPoller:
-    """`look`, then list the results, then `judge` each observation."""
+    """`look`, then list the results, then `judge` each poll."""
 
     def __init__(
         self, caller: AwsClient, ledger: Ledger, endings: FailureHandler, observer: BackendObserver, clock: Clock
@@ -52,7 +52,7 @@ class JobPoller:
         self._teller = StateReporter(observer)
         self._clock = clock
 
-    async def look(self) -> list[Observation]:
+    async def look(self) -> list[JobPoll]:
         """One DescribeJobs for a hundred submissions."""
         followed = self._ledger.followed()
         asked = [*(one.job_id for one in followed if one.job_id), *self._ledger.watched]
@@ -62,11 +62,11 @@ class JobPoller:
         for job_id, record in heads.items():
             if job_id in jobs and record.submission is not None:
                 self._teller.tell_task(record.submission, record, jobs[job_id])
-        return [Observation(one, jobs.get(one.job_id or "")) for one in followed]
+        return [JobPoll(one, jobs.get(one.job_id or "")) for one in followed]
 
-    async def judge(self, observation: Observation) -> None:
+    async def judge(self, poll: JobPoll) -> None:
         """What follows, now that every result written before the look was listed."""
-        submission, job = observation.submission, observation.job
+        submission, job = poll.submission, poll.job
         if job is None:
             await self._unknown(submission)
             return

@@ -1,4 +1,4 @@
-"""Tells the observer what Batch's answers say about each task: states and sightings, when they changed."""
+"""Tells the observer what Batch's answers say about each task: states and observations, when they changed."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class StateReporter:
             state = BatchState(job["status"])
             submission.summary = {state: 1}
             self._tell_state(record, state)
-        sighting = sighting_of(job)
-        if sighting != record.sighting:
-            record.sighting = sighting
-            self.observer.on_sighting(record.task_id, sighting)
+        observation = observation_of(job)
+        if observation != record.observation:
+            record.observation = observation
+            self.observer.on_observation(record.task_id, observation)
 
     def _tell_children(self, submission: Submission, job: dict[str, Any]) -> None:
         counted = job.get("arrayProperties", {}).get("statusSummary", {})
@@ -60,7 +60,7 @@ class StateReporter:
         self.observer.on_state(record.task_id, state)
 
 
-def sighting_of(job: dict[str, Any]) -> JobObservation:
+def observation_of(job: dict[str, Any]) -> JobObservation:
     """What a DescribeJobs detail shows besides the state. The end of an earlier attempt is the reason for a new one."""
     end, state = JobEnd.of(job), BatchState(job["status"])
     earlier = job.get("attempts") or [{}]

@@ -20,7 +20,7 @@ from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failure_handler import FailureHandler
-from engine.backends.batch.track.job_poller import JobPoller, Observation
+from engine.backends.batch.track.job_poller import JobPoll, JobPoller
 from engine.backends.batch.track.results import ResultReader, ResultRequest
 
 logger = logging.getLogger(__name__)
@@ -99,15 +99,15 @@ class Tracker:
     async def look(self) -> None:
         """One round: Batch when it is due, then the results, then what follows from both."""
         self._ledger.open_claimed()
-        observations: list[Observation] = []
+        polls: list[JobPoll] = []
         if self._clock() >= self._batch.due:
-            observations = await self._watch.look()
+            polls = await self._watch.look()
             self._batch.looked(self._clock(), CANCEL_LOOK_S if self._ledger.watched else 0.0)
         await self._list_results()
-        for observation in observations:
-            await self._watch.judge(observation)
+        for poll in polls:
+            await self._watch.judge(poll)
         self._endings.review()
-        if observations:
+        if polls:
             self._cleaner.wake()
 
     async def _wait(self) -> None:

@@ -40,8 +40,8 @@ class LogJobs:
     clock: Callable[[], float] = time.monotonic
     _resolved: dict[str, tuple[float, str]] = field(default_factory=dict)
 
-    def insight(self, manager: str) -> Introspection:
-        return self.overview.managers[manager].insight
+    def introspection(self, manager: str) -> Introspection:
+        return self.overview.managers[manager].introspection
 
     def of(self, task_ids: Sequence[str], manager: str, limit: int) -> tuple[list[LoggingJob], int]:
         """`limit` of these tasks' jobs, and how many there are; of no tasks all that run, the longest running first."""
@@ -69,7 +69,7 @@ class LogJobs:
         return not stream or (not job.has_ended and now - at >= RESOLVED_FOR_S)
 
     async def _ask(self, manager: str, job_ids: list[str], now: float) -> None:
-        streams = await self.insight(manager).log_streams(job_ids)
+        streams = await self.introspection(manager).log_streams(job_ids)
         for job_id in job_ids:
             _, before = self._resolved.get(job_id, (now, ""))
             self._resolved[job_id] = (now, streams.get(job_id, before))

@@ -43,7 +43,7 @@ Stream = tuple[str, str]
 
 @dataclass(slots=True, eq=False)
 class _Follower:
-    insight: Introspection
+    introspection: Introspection
     stream: str
     task_id: str
     due: float
@@ -167,8 +167,8 @@ class LogWatch:
     def _join(self, watch: _Watch, stream: Stream, job: LoggingJob) -> None:
         """Begin to follow, or take over what others who follow it have of it."""
         if stream not in self._followers:
-            insight, by_name = self.jobs.insight(job.manager), bool(watch.task_ids)
-            self._followers[stream] = _Follower(insight, job.stream, job.task_id, self.clock(), by_name)
+            introspection, by_name = self.jobs.introspection(job.manager), bool(watch.task_ids)
+            self._followers[stream] = _Follower(introspection, job.stream, job.task_id, self.clock(), by_name)
             return
         self._followers[stream].by_name |= bool(watch.task_ids)
         for other in self._watches.values():
@@ -194,7 +194,7 @@ class LogWatch:
 
     async def _read(self, follower: _Follower) -> None:
         try:
-            chunk = await follower.insight.read_log(follower.stream, follower.token)
+            chunk = await follower.introspection.read_log(follower.stream, follower.token)
         finally:
             follower.reading = False
         follower.token, follower.status = chunk.token, chunk.status

@@ -56,7 +56,7 @@ def view(**changes: object) -> ManagerView:
 def test_a_queues_diagnosis_comes_with_what_only_the_engine_knows(
     managers: list[Managed], overview: SnapshotBuilder
 ) -> None:
-    managers[1].insight.diagnoses[""] = Diagnosed(FOUND)
+    managers[1].introspection.diagnoses[""] = Diagnosed(FOUND)
     answer = diagnosed(Diagnose("wm-2"), overview)
     assert list(results(answer)) == ["the queue takes jobs", SUBMITTING, SLOTS, THROTTLING]
     assert not answer.under_way
@@ -64,7 +64,7 @@ def test_a_queues_diagnosis_comes_with_what_only_the_engine_knows(
 
 def test_a_task_is_diagnosed_by_the_job_that_carries_it(managers: list[Managed], overview: SnapshotBuilder) -> None:
     managers[0].tasks.submit(1)
-    managers[0].insight.diagnoses["job-1"] = Diagnosed(FOUND, under_way=True)
+    managers[0].introspection.diagnoses["job-1"] = Diagnosed(FOUND, under_way=True)
     answer = diagnosed(Diagnose(task_id=id_of(1).hex()), overview)
     assert answer.under_way
     assert answer.diagnosis is not None
@@ -102,7 +102,7 @@ def test_who_is_not_known_is_refused_in_words(overview: SnapshotBuilder, request
 
 def test_the_only_manager_need_not_be_named() -> None:
     manager = Managed("wm-1")
-    manager.insight.diagnoses[""] = Diagnosed(FOUND)
+    manager.introspection.diagnoses[""] = Diagnosed(FOUND)
     assert diagnosed(Diagnose(), SnapshotBuilder([manager], Vitals("0.1"), manager.clock)).diagnosis is not None
 
 

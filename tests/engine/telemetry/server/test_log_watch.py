@@ -17,10 +17,10 @@ from engine.telemetry.server.logs.watch import ASKED_FOR_S, GAP_S, STREAMS, LogW
 from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.fake_clock import FakeClock
-from tests.support.engine.managed_tasks import Insight, Managed, id_of
+from tests.support.engine.managed_tasks import Managed, StubIntrospection, id_of
 
 
-class Logs(Insight):
+class Logs(StubIntrospection):
     """Streams in memory; a token is the number of events read."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Place:
 
     def __init__(self) -> None:
         self.manager, self.logs, self.clock = Managed(), Logs(), FakeClock()
-        self.manager.insight = self.logs
+        self.manager.introspection = self.logs
         jobs = LogJobs(SnapshotBuilder([self.manager], Vitals("1")), self.clock)
         self.watch = LogWatch(jobs, self.clock, self.clock.sleep)
 

@@ -50,7 +50,7 @@ def test_for_nobody_numbers_go_up_and_nothing_is_looked_at(listening: Listening)
     for number in range(5):
         listening.managed.tasks.arrive(number)
         listening.publisher.beat()
-    assert (listening.publisher.seq, listening.managed.insight.looks) == (5, 0)
+    assert (listening.publisher.seq, listening.managed.introspection.looks) == (5, 0)
     assert not listening.managed.book.has_changes
 
 

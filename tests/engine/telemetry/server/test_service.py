@@ -132,7 +132,7 @@ async def test_ticks_bring_what_changed_and_the_totals(looker: Looker, managers:
     assert second.seq == first.seq + 1
     assert {row.task_id for row in second.changed} == {id_of(number).hex() for number in (1, 2, 3)}
     assert [view.counts for view in second.snapshot.managers] == [{JobState.SUBMITTED: 2}, {JobState.SUBMITTED: 1}]
-    assert managers[0].insight.looks > 0
+    assert managers[0].introspection.looks > 0
 
 
 async def test_what_stands_in_for_aws_is_told(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ async def test_an_answer_that_breaks_costs_nobody_else_an_answer(
     looker: Looker, managers: list[Managed], caplog: pytest.LogCaptureFixture
 ) -> None:
     managers[0].tasks.submit(1)
-    managers[0].insight.description = None  # type: ignore[assignment]
+    managers[0].introspection.description = None  # type: ignore[assignment]
     await looker.view.send(encode(Ask(1, GetJob(id_of(1).hex()))))
     assert isinstance(await looker.ask(Hello()), Welcome)
     assert "could not be answered" in caplog.text

@@ -17,10 +17,10 @@ from tests.support.engine.batch_harness import manager_calls, running, work
 FIRST, SAID, QUOTA = "the queue takes jobs", "what AWS says of the job", "the account's vCPU quota"
 
 
-async def diagnosis(insight: Introspection, job_id: str = "") -> Diagnosis:
+async def diagnosis(introspection: Introspection, job_id: str = "") -> Diagnosis:
     """As soon as it is there."""
     async with asyncio.timeout(60):
-        while (answer := insight.diagnose(job_id)).under_way:  # noqa: ASYNC110
+        while (answer := introspection.diagnose(job_id)).under_way:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert answer.diagnosis is not None, answer.note
     return answer.diagnosis
@@ -37,8 +37,8 @@ async def test_a_job_that_waits_is_diagnosed_and_what_is_denied_is_one_check_of_
     async with running(aws) as (backend, told):
         stuck = work(abs, -1)
         backend.submit(stuck)
-        await told.until(lambda seen: any(one.reason for of in seen.sightings.values() for one in of))
-        found = await diagnosis(backend.insight, told.placements[0].job_id)
+        await told.until(lambda seen: any(one.reason for of in seen.observations.values() for one in of))
+        found = await diagnosis(backend.introspection, told.placements[0].job_id)
         assert told.placements[0].job_id in found.subject
         assert found.reason.startswith("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
         assert (check(found, FIRST).result, check(found, SAID).result) == (CheckStatus.PASS, CheckStatus.WARN)
@@ -52,7 +52,7 @@ async def test_a_job_that_waits_is_diagnosed_and_what_is_denied_is_one_check_of_
 async def test_askers_share_the_calls_of_one_diagnosis(aws: LocalAWS) -> None:
     async with running(aws) as (backend, _):
         before = manager_calls(aws).get("batch.DescribeJobQueues", 0)
-        found = await asyncio.gather(*(diagnosis(backend.insight) for _ in range(10)))
+        found = await asyncio.gather(*(diagnosis(backend.introspection) for _ in range(10)))
         assert {one.verdict for one in found} == {"nothing is stuck"}
         assert manager_calls(aws)["batch.DescribeJobQueues"] == before + 1
 
@@ -60,7 +60,7 @@ async def test_askers_share_the_calls_of_one_diagnosis(aws: LocalAWS) -> None:
 async def test_aws_that_does_not_answer_is_told_and_holds_up_nothing(aws: LocalAWS) -> None:
     async with running(aws) as (backend, _):
         aws.fault("ambiguous:DescribeJobQueues")
-        found = await diagnosis(backend.insight)
+        found = await diagnosis(backend.introspection)
         assert check(found, FIRST).result is CheckStatus.UNKNOWN
 
 

@@ -29,13 +29,13 @@ def waits_if_even(given: tuple[int, str]) -> int:
 
 
 def stream_of(told: Recorder, task_id: bytes) -> str:
-    return told.sightings[task_id][-1].log_stream if told.sightings.get(task_id) else ""
+    return told.observations[task_id][-1].log_stream if told.observations.get(task_id) else ""
 
 
-async def piece_with(text: str, insight: Introspection, stream: str) -> LogChunk:
+async def piece_with(text: str, introspection: Introspection, stream: str) -> LogChunk:
     """The beginning of a stream, as soon as the text is in it."""
     async with asyncio.timeout(20):
-        while text not in said(chunk := await insight.read_log(stream, None)):  # noqa: ASYNC110
+        while text not in said(chunk := await introspection.read_log(stream, None)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return chunk
 
@@ -44,12 +44,12 @@ def said(chunk: LogChunk) -> str:
     return "".join(event.text for event in chunk.events)
 
 
-async def quota(insight: Introspection, name: str) -> Quota:
+async def quota(introspection: Introspection, name: str) -> Quota:
     """As soon as it is known with its limit."""
     async with asyncio.timeout(20):
         while True:
-            insight.looked_at()
-            for one in insight.quotas():
+            introspection.note_viewer()
+            for one in introspection.quotas():
                 if one.name == name:
                     return one
             await asyncio.sleep(0.05)
@@ -59,20 +59,20 @@ async def test_a_running_job_is_described_without_its_payload_and_its_log_follow
     aws: LocalAWS, tmp_path: Path
 ) -> None:
     async with running(aws) as (backend, told):
-        task, insight = work(says_and_waits, SECRET, str(tmp_path / "go")), backend.insight
+        task, introspection = work(says_and_waits, SECRET, str(tmp_path / "go")), backend.introspection
         backend.submit(task)
         await told.until(lambda seen: bool(stream_of(seen, task.task_id)))
         stream, job_id = stream_of(told, task.task_id), told.placements[0].job_id
-        described = await insight.describe(task.task_id, job_id)
+        described = await introspection.describe(task.task_id, job_id)
         assert (described.status, described.log_stream, described.attempts_allowed) == ("RUNNING", stream, 3)
         assert (described.vcpus, described.memory_mib, described.log_group) == (1, 1843, "/aws/batch/job")
         assert described.attempts[-1].started_at is not None
         assert "characters hidden" in described.text
-        assert await insight.log_streams([job_id]) == {job_id: stream}
-        begin = await piece_with(SECRET, insight, stream)
+        assert await introspection.log_streams([job_id]) == {job_id: stream}
+        begin = await piece_with(SECRET, introspection, stream)
         (tmp_path / "go").touch()
         assert await told.value(task) == SECRET
-        more = await insight.read_log(stream, begin.token)
+        more = await introspection.read_log(stream, begin.token)
         assert more.status == "streaming"
         assert SECRET not in said(more)
 
@@ -82,13 +82,13 @@ async def test_quotas_are_told_with_use_and_source(aws: LocalAWS, tmp_path: Path
         task = work(says_and_waits, "", str(tmp_path / "go"))
         backend.submit(task)
         await told.until(lambda seen: BatchState.RUNNING in seen.states.get(task.task_id, ()))
-        ours = await quota(backend.insight, "vCPU of our jobs")
+        ours = await quota(backend.introspection, "vCPU of our jobs")
         assert (ours.used, ours.limit, ours.unit) == (1.0, 2000.0, "vCPU")
-        environment = await quota(backend.insight, "vCPU backend-environment")
+        environment = await quota(backend.introspection, "vCPU backend-environment")
         assert (environment.limit, environment.source) == (2000, "AWS Batch")
-        account = await quota(backend.insight, "EC2 On-Demand standard")
+        account = await quota(backend.introspection, "EC2 On-Demand standard")
         assert (account.limit, account.source) == (1152.0, "Service Quotas")
-        submits = await quota(backend.insight, "SubmitJob")
+        submits = await quota(backend.introspection, "SubmitJob")
         assert (submits.used, submits.limit, submits.source) == (0.1, 50.0, "fixed by AWS")
         (tmp_path / "go").touch()
         await told.value(task)
@@ -100,14 +100,14 @@ async def test_what_is_not_permitted_is_named_and_nothing_else_suffers(aws: Loca
     async with running(aws) as (backend, told):
         task = work(says_and_waits, "", str(tmp_path / "go"))
         backend.submit(task)
-        account = await quota(backend.insight, "EC2 On-Demand standard")
+        account = await quota(backend.introspection, "EC2 On-Demand standard")
         assert account.limit is None
         assert "grant servicequotas:GetServiceQuota" in account.note
         await told.until(lambda seen: bool(stream_of(seen, task.task_id)))
-        chunk = await backend.insight.read_log(stream_of(told, task.task_id), None)
+        chunk = await backend.introspection.read_log(stream_of(told, task.task_id), None)
         assert chunk.status.startswith("denied: grant logs:GetLogEvents")
         aws.fault("error:DescribeJobs:403:x1")
-        described = await backend.insight.describe(task.task_id, told.placements[0].job_id)
+        described = await backend.introspection.describe(task.task_id, told.placements[0].job_id)
         assert described.note.startswith("denied: grant batch:DescribeJobs")
         (tmp_path / "go").touch()
         await told.value(task)
@@ -118,20 +118,20 @@ async def test_a_stream_that_is_not_there_yet_is_waited_for_in_words(aws: LocalA
         task = work(abs, -1)
         backend.submit(task)
         await told.value(task)
-        chunk = await backend.insight.read_log("none", None)
+        chunk = await backend.introspection.read_log("none", None)
         assert chunk.status == "waiting: the job's log stream does not exist yet"
 
 
 async def test_a_job_that_batch_does_not_know_is_described_in_words(aws: LocalAWS) -> None:
     async with running(aws) as (backend, _):
-        described = await backend.insight.describe(b"0" * 16, "00000000-0000-0000-0000-000000000000")
+        described = await backend.introspection.describe(b"0" * 16, "00000000-0000-0000-0000-000000000000")
         assert described.note.startswith("AWS Batch does not know the job")
 
 
 async def test_askers_share_one_call_and_a_description_is_kept_for_a_moment(aws: LocalAWS) -> None:
     async with running(aws) as (backend, _):
         before = manager_calls(aws).get("batch.DescribeJobs", 0)
-        await asyncio.gather(*(backend.insight.describe(b"0" * 16, "unknown") for _ in range(20)))
+        await asyncio.gather(*(backend.introspection.describe(b"0" * 16, "unknown") for _ in range(20)))
         assert manager_calls(aws)["batch.DescribeJobs"] == before + 1
 
 
@@ -142,7 +142,7 @@ async def test_a_job_without_capacity_tells_why_it_waits(aws: LocalAWS) -> None:
         for task in (single, *pair):
             backend.submit(task)
         await told.until(
-            lambda seen: any("CAPACITY:" in one.reason for seen_of in seen.sightings.values() for one in seen_of)
+            lambda seen: any("CAPACITY:" in one.reason for seen_of in seen.observations.values() for one in seen_of)
         )
         aws.clear_faults()
         assert await told.value(single) == 1
@@ -156,7 +156,7 @@ async def test_children_of_a_mixed_array_are_listed_while_somebody_looks(aws: Lo
         even = {task.task_id for task in tasks[::2]}
 
         def the_right_ones_run(seen: Recorder) -> bool:
-            backend.insight.looked_at()
+            backend.introspection.note_viewer()
             states = {task_id: heard[-1] for task_id, heard in seen.states.items() if task_id not in seen.outcomes}
             return states == dict.fromkeys(even, BatchState.RUNNING)
 
@@ -169,10 +169,10 @@ async def test_children_of_a_mixed_array_are_listed_while_somebody_looks(aws: Lo
 
 async def test_aws_that_does_not_answer_is_a_link_that_is_down(aws: LocalAWS) -> None:
     async with running(aws) as (backend, _):
-        assert backend.insight.aws_link().up
+        assert backend.introspection.aws_link().up
         aws.fault("ambiguous:DescribeJobs")
-        described = await backend.insight.describe(b"0" * 16, "unknown")
+        described = await backend.introspection.describe(b"0" * 16, "unknown")
         assert described.note
-        link = backend.insight.aws_link()
+        link = backend.introspection.aws_link()
         assert (link.up, link.name) == (False, "AWS")
         assert "can't be reached" in link.detail

@@ -1,4 +1,4 @@
-"""What the observer hears of states and sightings."""
+"""What the observer hears of states and observations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
-from engine.backends.batch.track.state_reporter import StateReporter, sighting_of
+from engine.backends.batch.track.state_reporter import StateReporter, observation_of
 from engine.model import JobObservation, ResourceShape
 from tests.support.engine.batch_harness import Recorder
 
@@ -44,7 +44,7 @@ async def test_a_state_and_a_sighting_are_told_once(told: Recorder) -> None:
         teller.tell(submission, single("RUNNABLE", statusReason=NO_CAPACITY))
     task_id = submission.tasks[0].task_id
     assert told.states[task_id] == [BatchState.RUNNABLE]
-    assert told.sightings[task_id] == [JobObservation(reason=NO_CAPACITY)]
+    assert told.observations[task_id] == [JobObservation(reason=NO_CAPACITY)]
 
 
 async def test_children_of_a_mixed_array_have_states_that_add_up(told: Recorder) -> None:
@@ -66,18 +66,18 @@ async def test_a_task_that_moved_to_another_submission_hears_nothing_of_the_old_
     Ledger().add_submission(Submission("6" * 32, "name", old.tasks, ResourceShape(), job_id="new"))
     teller.tell(old, single("RUNNING"))
     assert not told.states
-    assert not told.sightings
+    assert not told.observations
 
 
 def test_the_end_of_an_attempt_is_the_reason_of_the_next() -> None:
     lost = {"statusReason": SPOT, "container": {"logStreamName": "first", "exitCode": 137}}
-    seen = sighting_of(single("RUNNING", attempts=[lost], container={"logStreamName": "second"}))
+    seen = observation_of(single("RUNNING", attempts=[lost], container={"logStreamName": "second"}))
     assert seen == JobObservation(attempt=2, reason=SPOT, exit_code=None, log_stream="second")
 
 
 def test_a_failed_job_shows_both_reasons_and_its_exit_code() -> None:
     ended = {"exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"}
-    seen = sighting_of(
+    seen = observation_of(
         single("FAILED", statusReason="Essential container in task exited", attempts=[{"container": ended}])
     )
     assert seen.exit_code == 137
@@ -85,4 +85,4 @@ def test_a_failed_job_shows_both_reasons_and_its_exit_code() -> None:
 
 
 def test_a_success_needs_no_reason() -> None:
-    assert sighting_of(single("SUCCEEDED", statusReason="Essential container in task exited")).reason == ""
+    assert observation_of(single("SUCCEEDED", statusReason="Essential container in task exited")).reason == ""
