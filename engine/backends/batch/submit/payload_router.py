@@ -1,4 +1,4 @@
-"""How a submission's payload travels: inline, inline-gzip or S3. Pure: frame in, route and text out.
+"""Router of payloads: inline, inline-gzip or S3 for a submission's frame. Pure: frame in, route and text out.
 
 | condition                                  | route       |
 |--------------------------------------------|-------------|
@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from container.batch_job_frames import MAX_INLINE_FRAME, to_inline, to_inline_gzip
+from engine.aws.limits import INLINE_TEXT_LIMIT
 from engine.model import Route
 
 RAW_INLINE_LIMIT: Final = 4 * 1024
 """The seed's: raw bytes that travel uncompressed."""
-TEXT_LIMIT: Final = 28 * 1024
-"""The seed's: characters of an encoded payload inside SubmitJob."""
 S3_TEXT: Final = "s3"
 """The payload parameter of a submission whose frame lies in S3."""
 _PROBE_FROM: Final = 256 * 1024
@@ -37,7 +36,8 @@ class Room:
 
     @classmethod
     def within(cls, *limits: int) -> Room:
-        return cls(max(0, min(TEXT_LIMIT, *limits)))
+        """The room that all of these limits leave, in characters."""
+        return cls(max(0, min(INLINE_TEXT_LIMIT, *limits)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class RoutedPayload:
 
 
 def route_payload(frame: bytes, room: Room) -> RoutedPayload:
-    """The first route of the table that the frame fits."""
+    """Pick the first route of the table that the frame fits."""
     raw = len(frame)
     if raw <= RAW_INLINE_LIMIT:
         text = to_inline(frame)

@@ -9,7 +9,7 @@ import pytest
 
 from engine.aws.errors import AwsError
 from engine.aws.session import AwsSession
-from engine.backends.batch.introspect.diagnosis_reads import PATIENCE_S, DiagnosisReads, Stopped
+from engine.backends.batch.introspect.diagnosis_reads import DIAGNOSIS_TIMEOUT_S, DiagnosisReads, DiagnosisStopped
 from engine.backends.batch.introspect.shared_diagnoses import BROKEN, FRESH_S, FULL, WAITING, SharedDiagnoses
 from engine.telemetry.schema.messages import Diagnosed, Diagnosis
 from tests.support.engine.managed_tasks import Clock
@@ -52,7 +52,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def shared(looks: Looks, clock: Clock) -> Iterator[SharedDiagnoses]:
-    shared = SharedDiagnoses(looks, clock)
+    shared = SharedDiagnoses(make=looks, clock=clock)
     yield shared
     shared.close()
     looks.gate.release(2 * WAITING)
@@ -129,14 +129,14 @@ def test_a_defect_is_told_once_and_does_not_end_the_next_one(
 
 @pytest.fixture
 def reads(clock: Clock) -> Iterator[DiagnosisReads]:
-    reads = DiagnosisReads(AwsSession("us-east-1", 1), clock)
+    reads = DiagnosisReads(session=AwsSession("us-east-1", 1), clock=clock)
     reads.begin()
     yield reads
     reads.stop()
 
 
 def test_a_diagnosis_that_takes_too_long_asks_nothing_more(reads: DiagnosisReads, clock: Clock) -> None:
-    clock.now += PATIENCE_S
+    clock.now += DIAGNOSIS_TIMEOUT_S
     with pytest.raises(AwsError, match="more than 60 s"):
         reads.call("batch", "describe_job_queues")
 
@@ -146,5 +146,5 @@ def test_an_engine_that_ends_is_not_held_up_by_a_diagnosis(
     reads: DiagnosisReads, use: Callable[[DiagnosisReads], object]
 ) -> None:
     reads.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(DiagnosisStopped):
         use(reads)

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from container.batch_job_frames import ResultMeta, ResultStatus, encode_payload, encode_result
+from engine.aws.batch_states import LIVING
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id
-from engine.backends.batch.own_jobs import LIVING
 from engine.backends.batch.submit.payload_router import Room, route_payload
 from engine.backends.batch.takeover.lease_record import this_process
 from engine.model import TaskWork
