@@ -23,7 +23,6 @@ from engine.pickles.function_names import function_name
 from engine.storage.byte_budget import ByteBudget
 from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
 from engine.task_events import TaskEvents
-from engine.task_failure import failed_outcome
 from engine.task_queue import TaskQueue
 from engine.task_record import ENDING, TaskRecord, TaskState, shape_wanted
 
@@ -273,7 +272,7 @@ class AWSHPCTaskManager:
             work = await self._read(record.task, record.shape)
         except ValueError as error:
             if record.state is TaskState.LOADING:
-                outcome = failed_outcome(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
+                outcome = Outcome.failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
                 await self._deliver(record, outcome)
         else:
             self._hand_over(record, work)
@@ -338,7 +337,7 @@ class AWSHPCTaskManager:
         else:
             self._events.withdrawn(record, why)
             await self._deliver(
-                record, failed_outcome(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}"))
+                record, Outcome.failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}"))
             )
 
     def _attach(self, record: TaskRecord, placement: Placement) -> None:

@@ -8,7 +8,6 @@ from engine.aws.client import Ownership
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
 from engine.backends.protocol import BackendObserver
 from engine.model import Outcome
-from engine.task_failure import failed_outcome
 
 
 class OutcomeDelivery:
@@ -33,4 +32,4 @@ class OutcomeDelivery:
     async def refuse(self, tasks: Sequence[BatchTask], text: str) -> None:
         """Fail these tasks with a RuntimeError of this text."""
         for task in tasks:
-            await self.deliver(task, failed_outcome(task.task_id, RuntimeError(text)))
+            await self.deliver(task, Outcome.failure(task.task_id, RuntimeError(text)))

@@ -27,7 +27,7 @@ from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.failure import JobEnd, job_failure, missing_result
 from engine.backends.batch.track.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
-from engine.task_failure import failed_outcome
+from engine.model import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class FailureHandler:
 
     async def _deliver_failure(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         tail = await self._logs.read(end.log_stream)
-        await self._delivery.deliver(task, failed_outcome(task.task_id, explain(tail)))
+        await self._delivery.deliver(task, Outcome.failure(task.task_id, explain(tail)))
 
 
 def _was_too_long(end: JobEnd) -> bool:

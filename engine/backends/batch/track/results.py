@@ -24,7 +24,6 @@ from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.model import Outcome, Profile
-from engine.task_failure import failed_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +161,7 @@ class ResultReader:
             except (FrameError, AwsError) as error:
                 trouble: Exception = error
         logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), trouble)
-        return failed_outcome(request.task.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
+        return Outcome.failure(request.task.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
 
 
 def _outcome(task: BatchTask, read: Read) -> Outcome:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.aws.batch_jobs import BatchJob
 from engine.backends.batch.track.failure import JobEnd, job_failure, missing_result
-from engine.task_failure import failed_outcome
+from engine.model import Outcome
 
 
 def end(**changes: Any) -> JobEnd:
@@ -41,7 +41,7 @@ def test_a_missing_result_says_how_long_it_was_waited_for() -> None:
 
 
 def test_any_client_can_load_the_failure() -> None:
-    outcome = failed_outcome(bytes(16), job_failure(end(exit_code=1), ""))
+    outcome = Outcome.failure(bytes(16), job_failure(end(exit_code=1), ""))
     assert type(pickle.loads(outcome.body)) is RuntimeError
     assert not outcome.succeeded
 
