@@ -82,7 +82,7 @@ class BatchJob:
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """What SubmitJob and the definition set for the command's `Ref::` placeholders."""
+        """Values for the command's `Ref::` placeholders, of SubmitJob and the definition."""
         parameters: Mapping[str, str] = self.document.get("parameters") or {}
         return parameters
 
@@ -106,7 +106,7 @@ class BatchJob:
         return {BatchState(state): count for state, count in counts.items() if count}
 
     def states(self, size: int) -> dict[BatchState, int]:
-        """How many of its `size` jobs are in which state; what isn't counted yet is in the parent's as a whole."""
+        """Count its `size` jobs by state; an array that isn't counted yet is in the parent's state as a whole."""
         return self.children or {self.state: size}
 
     @property
@@ -149,7 +149,7 @@ class BatchJob:
 
     @property
     def requirements(self) -> Mapping[str, float]:
-        """What it asks for by resourceRequirements' types: VCPU, MEMORY (MiB), GPU."""
+        """Amounts by resourceRequirements' types: VCPU, MEMORY (MiB), GPU."""
         return {one["type"]: float(one["value"]) for one in self.container.get("resourceRequirements") or ()}
 
     @property

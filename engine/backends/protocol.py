@@ -41,7 +41,7 @@ class BackendObserver(Protocol):
 
 
 class Introspection(Protocol):
-    """What viewers may ask a backend. Never on a task's way: whatever fails here is said in words, not raised."""
+    """Answers for viewers. Never on a task's way: whatever fails here is said in words, not raised."""
 
     @property
     def dedup_saved_bytes(self) -> int:
@@ -88,7 +88,7 @@ class HPCBackend(Protocol):
 
     @property
     def capabilities(self) -> Mapping[str, int]:
-        """What the queue offers besides `vcpus` and `memory`, by name (`gpu`)."""
+        """Capabilities of the queue besides `vcpus` and `memory`, by name (`gpu`)."""
 
     @property
     def orphans(self) -> int:
@@ -104,7 +104,7 @@ class HPCBackend(Protocol):
         """
 
     async def abandon_orphans(self) -> None:
-        """Nobody claims the rest: end their jobs and delete what is left of them. Only ever our own."""
+        """End the jobs of the orphans that nobody claimed and delete what is left of them. Only ever our own."""
 
     def submit(self, work: TaskWork) -> None:
         """Take a task over. Never blocks; its outcome comes through the observer."""

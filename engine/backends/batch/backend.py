@@ -116,7 +116,7 @@ class BatchBackend:
 
     @property
     def capabilities(self) -> Mapping[str, int]:
-        """What the queue offers besides `vcpus` and `memory`, by name (`gpu`)."""
+        """Capabilities of the queue besides `vcpus` and `memory`, by name (`gpu`)."""
         return self._capabilities
 
     @property

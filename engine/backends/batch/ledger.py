@@ -24,7 +24,7 @@ from engine.model import JobObservation, ResourceShape, Route, TaskWork
 
 
 class BatchStage(StrEnum):
-    """Where a task is inside the backend."""
+    """Stage of a task inside the backend."""
 
     COLLECTING = "collecting"
     """In the collection window, or held back by a takeover."""

@@ -65,7 +65,7 @@ class StoreLayout:
 
     @property
     def uri(self) -> str:
-        """What the runner gets as its store."""
+        """Address of the layout's root, the runner's `store` parameter."""
         return f"s3://{self.bucket}/{self.root}"
 
     @property

@@ -30,7 +30,7 @@ EXPECTED_COMMAND: Final = "[" + ", ".join(f'"--{name}", "Ref::{name}"' for name 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What was found at start. `command` is the definition's, with its `Ref::`s."""
+    """Findings of the preflight. `command` is the definition's, with its `Ref::`s."""
 
     command: tuple[str, ...]
     log_group: str

@@ -9,7 +9,7 @@ from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import Ledger, Submission
 
 LISTED: Final = (BatchState.RUNNING, BatchState.STARTING)
-"""Few at a time, and what people want to know; the rest follows from the counts."""
+"""Few at a time, and what viewers want to know; the rest follows from the counts."""
 
 
 class ChildLister:

@@ -18,9 +18,9 @@ from engine.aws.errors import AwsError
 from engine.backends.batch.introspect.job_description import description_of
 from engine.model import Description
 
-FRESH_S: Final = 2.0
+DESCRIPTION_FRESH_S: Final = 2.0
 """A job is not described again within this time."""
-KEPT: Final = 200
+DESCRIPTIONS_KEPT: Final = 200
 """Descriptions at most, of a few KiB each."""
 DESCRIBE_TIMEOUT_S: Final = 5.0
 DESCRIBE_TRIES: Final = 2
@@ -45,7 +45,7 @@ class JobDetails:
     async def describe(self, job_id: str) -> Description:
         """Describe a job. Concurrent requests share one call, which the cancel of one doesn't take from others."""
         kept = self._kept.get(job_id)
-        if kept is None or (kept.reading.done() and self._clock() - kept.since >= FRESH_S):
+        if kept is None or (kept.reading.done() and self._clock() - kept.since >= DESCRIPTION_FRESH_S):
             before = kept.reading.result() if kept is not None else Description()
             kept = _KeptDetails(self._clock(), asyncio.create_task(self._read(job_id, before)))
             self._kept[job_id] = kept
@@ -84,5 +84,5 @@ class JobDetails:
 
     def _drop_old(self) -> None:
         done = [job_id for job_id, kept in self._kept.items() if kept.reading.done()]
-        for job_id in done[: max(0, len(self._kept) - KEPT)]:
+        for job_id in done[: max(0, len(self._kept) - DESCRIPTIONS_KEPT)]:
             del self._kept[job_id]

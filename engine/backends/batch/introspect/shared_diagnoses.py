@@ -16,13 +16,13 @@ from engine.diagnosis.model import Diagnosed, Diagnosis
 
 logger = logging.getLogger(__name__)
 
-FRESH_S: Final = 10.0
+DIAGNOSIS_FRESH_S: Final = 10.0
 """A diagnosis is not made again within this time of its end."""
-KEPT: Final = 50
+DIAGNOSES_KEPT: Final = 50
 """Diagnoses at most, of a few KiB each."""
-WAITING: Final = 8
+DIAGNOSES_PENDING: Final = 8
 """Diagnoses under way or waiting for their turn at once."""
-FULL: Final = f"{WAITING} diagnoses wait already, each takes AWS some seconds: ask again in a moment"
+FULL: Final = f"{DIAGNOSES_PENDING} diagnoses wait already, each takes AWS some seconds: ask again in a moment"
 BROKEN: Final = "the diagnosis broke: the engine's log says where"
 
 
@@ -35,7 +35,7 @@ class _KeptDiagnosis:
         self.ended_at = float("-inf")
 
     def answer(self) -> Diagnosed:
-        """What there is at this moment."""
+        """The newest diagnosis that there is at this moment."""
         if not self.running.done():
             return Diagnosed(self.before, under_way=True)
         if self.running.cancelled() or self.running.exception() is not None:
@@ -44,7 +44,7 @@ class _KeptDiagnosis:
 
     def is_old(self, now: float) -> bool:
         """It is to be made again when it is asked for."""
-        return self.running.done() and now - self.ended_at >= FRESH_S
+        return self.running.done() and now - self.ended_at >= DIAGNOSIS_FRESH_S
 
 
 class SharedDiagnoses:
@@ -65,7 +65,7 @@ class SharedDiagnoses:
         if kept is not None and not kept.is_old(self._clock()):
             return kept.answer()
         before = kept.answer().diagnosis if kept is not None else None
-        if sum(not one.running.done() for one in self._kept.values()) >= WAITING:
+        if sum(not one.running.done() for one in self._kept.values()) >= DIAGNOSES_PENDING:
             return Diagnosed(before, note=FULL)
         return self._begin(job_id, before).answer()
 
@@ -89,7 +89,7 @@ class SharedDiagnoses:
 
     def _drop_old(self) -> None:
         done = [job_id for job_id, kept in self._kept.items() if kept.running.done()]
-        for job_id in done[: max(0, len(self._kept) - KEPT + 1)]:
+        for job_id in done[: max(0, len(self._kept) - DIAGNOSES_KEPT + 1)]:
             del self._kept[job_id]
 
 

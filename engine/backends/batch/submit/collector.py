@@ -44,7 +44,7 @@ class _Window:
     timer: Timer | None = None
 
     def added_bytes(self, task: BatchTask) -> int:
-        """What the task adds; a blob that the window holds already adds nothing."""
+        """Bytes that the task adds; a blob that the window holds already adds nothing."""
         assert task.work is not None
         fresh = {blob.digest: len(blob.data) for blob in task.work.blobs if blob.digest not in self.digests}
         return sum(fresh.values())

@@ -20,7 +20,7 @@ OVERRIDES_RESERVE: Final = 1_024
 
 @dataclass(slots=True)
 class JobTemplate:
-    """What all jobs of this manager have in common. `overrides_limit` is lowered when a queue proves stricter."""
+    """Template of SubmitJob's requests. `overrides_limit` is lowered when a queue proves stricter."""
 
     queue: str
     definition: str

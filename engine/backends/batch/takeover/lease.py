@@ -86,7 +86,7 @@ class Lease:
 
     @property
     def last_act_s(self) -> float | None:
-        """How long ago, at the least, a dead holder that was succeeded could last act; None: it gave the lease back.
+        """Seconds since a dead holder that was succeeded could last act, at the least; None: it gave the lease back.
 
         Negative when it may have acted up to a moment ago.
         """

@@ -14,7 +14,7 @@ TIMED_OUT: Final = "Job attempt duration exceeded timeout"
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """How Batch says that a job ended; what it doesn't tell is empty or None."""
+    """End of a job as Batch tells it; what it leaves open is empty or None."""
 
     job_id: str
     status: str

@@ -53,7 +53,7 @@ class StateReporter:
 
 
 def observation_of(job: BatchJob) -> JobObservation:
-    """What a DescribeJobs detail shows besides the state. The end of an earlier attempt is the reason for a new one."""
+    """Make the observation of a described job. The end of an earlier attempt is the reason for a new one."""
     reason = job.status_reason
     if not reason and job.attempts_ended:
         reason = job.attempts[-1].status_reason

@@ -37,7 +37,7 @@ BATCH_SOON_S: Final = 1.0
 BATCH_LATE_S: Final = 5.0
 BATCH_GROWTH: Final = 1.5
 CANCEL_POLL_S: Final = 0.25
-"""How often Batch is asked while a cancel waits for the end of its job."""
+"""Between two polls of Batch while a cancel waits for the end of its job."""
 
 
 class Cadence:
