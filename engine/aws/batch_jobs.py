@@ -10,10 +10,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from engine.aws import limits
 from engine.aws.batch_states import STARTED, BatchState
 from engine.aws.client import DESCRIBE_JOBS, LIST_JOBS, AwsClient
 
+_NOTHING: Final[Mapping[Any, Any]] = {}
+_STATES: Final[dict[str | None, BatchState]] = {state.value: state for state in BatchState}
 LISTED_WITHIN_S: Final = 3.0
 """ListJobs shows an accepted job by then, at the latest."""
 
@@ -30,9 +34,8 @@ class JobAttempt:
     log_stream: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BatchJob:
-    """A job, an array's parent or a child of one. Each property reads the document when it is asked for.
+class BatchJob(msgspec.Struct, frozen=True, eq=False):
+    """A job, an array's parent or a child of one. A property reads the document when it is asked for.
 
     So an answer of a hundred jobs costs next to nothing where only states are wanted. What the document doesn't
     tell (a ListJobs summary tells less) is empty or None.
@@ -41,14 +44,29 @@ class BatchJob:
     job_id: str
     state: BatchState
     document: Mapping[str, Any]
+    container: Mapping[str, Any]
+    """The part of the document about its container."""
+    index: int | None
+    """A child's place in its array."""
+    children: Mapping[BatchState, int]
+    """An array's children by state; empty for single jobs, and for an array until Batch has counted."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], state: str | None = None) -> BatchJob:
         """A job of DescribeJobs' or ListJobs' answer; `state` is a listing's own, for summaries that don't repeat it.
 
-        Raises `ValueError` for a state that Batch did not have when this was written.
+        Raises `KeyError` for a state that Batch did not have when this was written.
         """
-        return cls(document["jobId"], BatchState(document.get("status", state)), document)
+        array = document.get("arrayProperties") or _NOTHING
+        counts = array.get("statusSummary")
+        return cls(
+            document["jobId"],
+            _STATES[document.get("status") or state],
+            document,
+            document.get("container") or _NOTHING,
+            array.get("index"),
+            {_STATES[name]: count for name, count in counts.items() if count} if counts else _NOTHING,
+        )
 
     @property
     def name(self) -> str:
@@ -91,28 +109,14 @@ class BatchJob:
         """Ids of the jobs that have to succeed first."""
         return tuple(one.get("jobId", "") for one in self.document.get("dependsOn") or ())
 
-    # ---- arrays
-
-    @property
-    def index(self) -> int | None:
-        """A child's place in its array."""
-        index: int | None = self._array.get("index")
-        return index
-
-    @property
-    def children(self) -> dict[BatchState, int]:
-        """An array's children by state; empty for single jobs, and for an array until Batch has counted."""
-        counts: Mapping[str, int] = self._array.get("statusSummary") or {}
-        return {BatchState(state): count for state, count in counts.items() if count}
-
-    def states(self, size: int) -> dict[BatchState, int]:
+    def states(self, size: int) -> Mapping[BatchState, int]:
         """Count its `size` jobs by state; an array that isn't counted yet is in the parent's state as a whole."""
         return self.children or {self.state: size}
 
     @property
     def has_started(self) -> bool:
         """The job, or some child of it, is STARTING or further."""
-        return not STARTED.isdisjoint(self.states(1))
+        return not STARTED.isdisjoint(self.children) if self.children else self.state in STARTED
 
     # ---- the container and its attempts
 
@@ -181,17 +185,6 @@ class BatchJob:
     def attempts(self) -> tuple[JobAttempt, ...]:
         """The attempts that are over, oldest first."""
         return tuple(map(_attempt, self.document.get("attempts") or ()))
-
-    @property
-    def container(self) -> Mapping[str, Any]:
-        """The part of the document about its container."""
-        container: Mapping[str, Any] = self.document.get("container") or {}
-        return container
-
-    @property
-    def _array(self) -> Mapping[str, Any]:
-        array: Mapping[str, Any] = self.document.get("arrayProperties") or {}
-        return array
 
     def _text(self, field: str) -> str:
         text: str = self.document.get(field) or ""

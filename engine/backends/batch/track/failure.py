@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
@@ -12,8 +13,7 @@ OUT_OF_MEMORY: Final = "OutOfMemory"
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnd:
+class JobEnd(msgspec.Struct, frozen=True):
     """End of a job as Batch tells it; what it leaves open is empty or None."""
 
     job_id: str
@@ -28,13 +28,13 @@ class JobEnd:
     def of(cls, job: BatchJob) -> JobEnd:
         """From a DescribeJobs detail or a ListJobs summary."""
         return cls(
-            job_id=job.job_id,
-            status=job.state.value,
-            status_reason=job.status_reason,
-            exit_code=job.exit_code,
-            container_reason=job.container_reason,
-            log_stream=job.log_stream,
-            attempts=job.attempts_ended,
+            job.job_id,
+            job.state,
+            job.status_reason,
+            job.exit_code,
+            job.container_reason,
+            job.log_stream,
+            job.attempts_ended,
         )
 
     @property

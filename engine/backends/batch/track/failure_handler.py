@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 UNREACHABLE: Final = 75
 """The runner's exit code when it did not call the function because S3 could not be reached."""
-RESULT_PATIENCE_S: Final = 10.0
+RESULT_TIMEOUT_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
 VANISHED_RESENDS: Final = 1
 UNREACHABLE_RESENDS: Final = 5
@@ -133,9 +133,9 @@ class FailureHandler:
         for task_id, missing in list(self._missing.items()):
             if not missing.still_missing:
                 del self._missing[task_id]
-            elif now - missing.since >= RESULT_PATIENCE_S:
+            elif now - missing.since >= RESULT_TIMEOUT_S:
                 del self._missing[task_id]
-                self._fail(missing.task, missing.end, partial(missing_result, missing.end, RESULT_PATIENCE_S))
+                self._fail(missing.task, missing.end, partial(missing_result, missing.end, RESULT_TIMEOUT_S))
 
     async def _send_shorter(self, submission: Submission, tasks: list[BatchTask]) -> None:
         if tasks:

@@ -36,7 +36,7 @@ class StateReporter:
             self._observer.on_observation(task.task_id, observation)
 
     def _report_children(self, submission: Submission, job: BatchJob) -> None:
-        submission.summary = job.states(len(submission.tasks))
+        submission.summary = dict(job.states(len(submission.tasks)))
         ended = submission.silent | submission.terminal
         if len(submission.found):
             ended |= {task.index for task in submission.tasks if task.task_id in submission.found}
