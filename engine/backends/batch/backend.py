@@ -1,42 +1,23 @@
-"""`BatchBackend`: the parts put together, and the protocol of `engine.backends.protocol` implemented."""
+"""`BatchBackend`: the protocol of `engine.backends.protocol` implemented on AWS Batch and S3."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from engine.aws import limits
-from engine.aws.batch_jobs import JobsClient
 from engine.aws.client import CONNECTIONS, AwsClient
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession
-from engine.backends.batch.background import BackgroundTasks
+from engine.backends.batch.assembly import BatchAssembly
 from engine.backends.batch.introspect.introspection import BatchIntrospection
-from engine.backends.batch.ledger import BatchStage, Ledger, Submission
+from engine.backends.batch.ledger import BatchStage, Submission
 from engine.backends.batch.names import StoreLayout
-from engine.backends.batch.outcome_delivery import OutcomeDelivery
-from engine.backends.batch.preflight import Surroundings, examine
-from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
-from engine.backends.batch.submit.blob_store import BlobStore
-from engine.backends.batch.submit.collector import Collector
-from engine.backends.batch.submit.launcher import Launcher
-from engine.backends.batch.submit.request import JobTemplate, runner_options
+from engine.backends.batch.preflight import examine
 from engine.backends.batch.takeover.lease import Lease
-from engine.backends.batch.takeover.takeover import Takeover
-from engine.backends.batch.track.canceller import Canceller
-from engine.backends.batch.track.cleaner import ObjectCleaner
-from engine.backends.batch.track.failure_handler import FailureHandler
-from engine.backends.batch.track.job_poller import JobPoller
-from engine.backends.batch.track.log_tail import LogTail
-from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
-from engine.backends.batch.track.results import ResultReader
-from engine.backends.batch.track.state_reporter import StateReporter
-from engine.backends.batch.track.tracker import Tracker
 from engine.backends.protocol import BackendObserver
 from engine.model import Placement, TaskWork
 
@@ -57,29 +38,16 @@ class BatchBackend:
     `open` makes one; it is complete from then on until `stop`.
     """
 
-    def __init__(
-        self,
-        *,
-        client: AwsClient,
-        store: ObjectStore,
-        ledger: Ledger,
-        collector: Collector,
-        canceller: Canceller,
-        cleaner: ObjectCleaner,
-        takeover: Takeover,
-        introspection: BatchIntrospection,
-        background: BackgroundTasks,
-        capabilities: Mapping[str, int],
-    ) -> None:
-        self._client = client
-        self._store = store
-        self._ledger = ledger
-        self._collector = collector
-        self._canceller = canceller
-        self._cleaner = cleaner
-        self._takeover = takeover
-        self._introspection = introspection
-        self._background = background
+    def __init__(self, parts: BatchAssembly, *, capabilities: Mapping[str, int]) -> None:
+        self._client = parts.client
+        self._store = parts.store
+        self._ledger = parts.ledger
+        self._collector = parts.collector
+        self._canceller = parts.canceller
+        self._cleaner = parts.cleaner
+        self._takeover = parts.takeover
+        self._introspection = parts.introspection
+        self._background = parts.background
         self._capabilities = capabilities
 
     @classmethod
@@ -100,14 +68,29 @@ class BatchBackend:
             raise
         client.ownership = lease
         client.gate.on_closed, client.gate.on_opened = observer.on_paused, observer.on_resumed
-        backend = _assemble(config, observer, client=client, store=store, layout=layout, lease=lease, found=found)
-        try:
-            await backend._takeover.find_orphans()
-        except BaseException:
-            await backend.stop(terminate=False)
-            raise
-        backend._background.spawn(backend._takeover.run())
+        parts = BatchAssembly(
+            config=config,
+            observer=observer,
+            client=client,
+            store=store,
+            layout=layout,
+            lease=lease,
+            surroundings=found,
+        )
+        backend = cls(parts, capabilities={"gpu": found.gpus} if found.gpus else {})
+        await backend._begin(parts)
         return backend
+
+    async def _begin(self, parts: BatchAssembly) -> None:
+        """Start the loops and scan for a predecessor's jobs, while the lease is being kept."""
+        for loop in (self._takeover.lease.keep(), parts.results.run(), parts.tracker.run(), parts.cleaner.run()):
+            self._background.spawn(loop)
+        try:
+            await self._takeover.find_orphans()
+        except BaseException:
+            await self.stop(terminate=False)
+            raise
+        self._background.spawn(self._takeover.run())
 
     @property
     def introspection(self) -> BatchIntrospection:
@@ -192,98 +175,6 @@ class BatchBackend:
             await asyncio.sleep(0.2)
 
 
-def _assemble(
-    config: ManagerConfig,
-    observer: BackendObserver,
-    *,
-    client: AwsClient,
-    store: ObjectStore,
-    layout: StoreLayout,
-    lease: Lease,
-    found: Surroundings,
-) -> BatchBackend:
-    """Make all parts, from those that need nothing to those that need the others, and start the loops."""
-    clock, queue, template = time.monotonic, config.job_queue, _make_template(config, layout, found)
-    background, jobs, ledger = BackgroundTasks(observer), JobsClient(client), Ledger()
-    spawn = background.spawn
-    delivery = OutcomeDelivery(ownership=lease, ledger=ledger, observer=observer)
-    blobs = BlobStore(client=client, layout=layout, clock=clock)
-    cleaner = ObjectCleaner(client=client, ledger=ledger, layout=layout, blobs=blobs)
-    canceller = Canceller(client=client, ledger=ledger, cleaner=cleaner, spawn=spawn)
-    ambiguous = AmbiguousSubmits(client=client, jobs=jobs, ledger=ledger, layout=layout, queue=queue, spawn=spawn)
-    launcher = Launcher(
-        client=client,
-        ledger=ledger,
-        layout=layout,
-        template=template,
-        blobs=blobs,
-        ambiguous=ambiguous,
-        delivery=delivery,
-        observer=observer,
-        spawn=spawn,
-        random_bits=random.SystemRandom().getrandbits,
-    )
-    collector = Collector(launch=launcher.launch, clock=clock, call_later=asyncio.get_running_loop().call_later)
-    failures = FailureHandler(
-        template=template,
-        ambiguous=ambiguous,
-        payloads=SubmittedPayloadReader(client=client, store=store, layout=layout),
-        logs=LogTail(client=client, group=found.log_group),
-        launcher=launcher,
-        delivery=delivery,
-        spawn=spawn,
-        clock=clock,
-    )
-    results = ResultReader(client=client, store=store, delivery=delivery, spawn=spawn)
-    reporter = StateReporter(observer=observer)
-    tracker = Tracker(
-        client=client,
-        store=store,
-        layout=layout,
-        ledger=ledger,
-        poller=JobPoller(jobs=jobs, ledger=ledger, failures=failures, reporter=reporter, clock=clock),
-        results=results,
-        failures=failures,
-        canceller=canceller,
-        cleaner=cleaner,
-        clock=clock,
-    )
-    takeover = Takeover(
-        lease=lease,
-        client=client,
-        jobs=jobs,
-        store=store,
-        layout=layout,
-        queue=queue,
-        ledger=ledger,
-        blobs=blobs,
-        canceller=canceller,
-        cleaner=cleaner,
-        ambiguous=ambiguous,
-        failures=failures,
-        observer=observer,
-        submit=collector.add,
-        spawn=spawn,
-    )
-    introspection = BatchIntrospection(
-        client=client, jobs=jobs, ledger=ledger, blobs=blobs, queue=queue, template=template, surroundings=found
-    )
-    for loop in (lease.keep(), results.run(), tracker.run(), cleaner.run()):
-        spawn(loop)
-    return BatchBackend(
-        client=client,
-        store=store,
-        ledger=ledger,
-        collector=collector,
-        canceller=canceller,
-        cleaner=cleaner,
-        takeover=takeover,
-        introspection=introspection,
-        background=background,
-        capabilities={"gpu": found.gpus} if found.gpus else {},
-    )
-
-
 def _make_lease(client: AwsClient, layout: StoreLayout, observer: BackendObserver) -> Lease:
     return Lease(
         client=client,
@@ -292,21 +183,6 @@ def _make_lease(client: AwsClient, layout: StoreLayout, observer: BackendObserve
         token=uuid.uuid4().hex,
         on_lost=observer.on_lost_ownership,
         clock=_clock_that_counts_sleep,
-    )
-
-
-def _make_template(config: ManagerConfig, layout: StoreLayout, found: Surroundings) -> JobTemplate:
-    is_auto = config.inline_limit == "auto"
-    return JobTemplate(
-        queue=config.job_queue,
-        definition=config.job_definition,
-        command=found.command,
-        store_uri=layout.uri,
-        options=runner_options(config.aws_region, config.client_python),
-        timeout_s=max(limits.JOB_TIMEOUT_MIN_S, config.job_timeout_minutes * 60),
-        tags=found.tags,
-        inline_limit=limits.INLINE_TEXT_LIMIT if config.inline_limit == "auto" else config.inline_limit,
-        overrides_limit=limits.ECS_OVERRIDES_LIMIT if is_auto else None,
     )
 
 
