@@ -5,6 +5,7 @@ Times are seconds since the epoch, sizes are bytes, unless a name or docstring s
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -99,6 +100,15 @@ class Outcome:
     profile: Profile
     reason: str = ""
     """Of a failure that the manager itself found: why, in one line. What a function raised is in `body` alone."""
+
+    @classmethod
+    def failure(cls, task_id: bytes, error: Exception) -> Outcome:
+        """Make the outcome of a task that the manager fails itself; `reason` is the first line of the error's text.
+
+        The body is `error`, pickled: of a builtin class, so that any client can load it.
+        """
+        reason = str(error).partition("\n")[0]
+        return cls(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile(), reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import pickle
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Final
 
@@ -19,7 +18,7 @@ from engine.aws.batch_states import BatchState
 from engine.backends.protocol import HPCBackend
 from engine.deliveries import Deliveries, Replies, Storage
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
-from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape, TaskWork
+from engine.model import JobObservation, Outcome, Placement, ResourceShape, TaskWork
 from engine.pickles.function_names import read_function_name
 from engine.storage.byte_budget import ByteBudget
 from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
@@ -38,13 +37,12 @@ class AWSHPCTaskManager:
 
     def __init__(
         self,
-        backend: HPCBackend,
         storage: Storage,
         max_concurrent_jobs: int,
         on_lost_ownership: Callable[[str], None],
         events: TaskEvents,
     ) -> None:
-        self._backend = backend
+        self._opened: HPCBackend | None = None
         self._max_concurrent_jobs = max_concurrent_jobs
         self._report_lost_ownership = on_lost_ownership
         self._events = events
@@ -90,6 +88,10 @@ class AWSHPCTaskManager:
     def paused(self) -> str:
         """Why nothing can be submitted at present; empty while all is well."""
         return self._paused
+
+    def use_backend(self, backend: HPCBackend) -> None:
+        """Hand tasks to this backend, which was opened with this task manager as its observer."""
+        self._opened = backend
 
     def connect(self, replies: Replies) -> None:
         """Answer the scheduler through `replies` from now on."""
@@ -255,6 +257,11 @@ class AWSHPCTaskManager:
 
     # ---- inside
 
+    @property
+    def _backend(self) -> HPCBackend:
+        assert self._opened is not None, "no task comes before the backend is open"
+        return self._opened
+
     def _start_queued(self) -> None:
         while self._may_start() and len(self._queue):
             record = self._records[self._queue.pop()]
@@ -275,7 +282,7 @@ class AWSHPCTaskManager:
             work = await self._read(record.task, record.shape)
         except ValueError as error:
             if record.state is TaskState.LOADING:
-                outcome = _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
+                outcome = Outcome.failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
                 await self._deliver(record, outcome)
         else:
             self._submit(record, work)
@@ -339,7 +346,8 @@ class AWSHPCTaskManager:
             await self._drop(record, why)
         else:
             self._events.on_withdrawn(record, why)
-            await self._deliver(record, _failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}")))
+            outcome = Outcome.failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}"))
+            await self._deliver(record, outcome)
 
     def _attach(self, record: TaskRecord, placement: Placement) -> None:
         """Its job runs already, or has: a predecessor submitted it. It counts against the slots, even past them."""
@@ -407,7 +415,3 @@ class AWSHPCTaskManager:
         self._background.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("a step of a task failed", exc_info=task.exception())
-
-
-def _failure(task_id: bytes, error: Exception) -> Outcome:
-    return Outcome(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile(), reason=str(error))

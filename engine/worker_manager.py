@@ -12,8 +12,9 @@ import time
 from typing import Any, Final
 
 from engine.aio import cancel_and_wait
-from engine.backends.protocol import Introspection
-from engine.backends.registry import create_backend
+from engine.backends.protocol import HPCBackend, Introspection
+from engine.backends.registry import open_backend
+from engine.backends.unopened import UnopenedIntrospection
 from engine.config.settings import ManagerConfig, StopMode
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
 from engine.heartbeat import SILENCE_S
@@ -41,11 +42,10 @@ class AWSHPCWorkerManager:
         self.registry = registry
         self._drain_timeout = drain_timeout
         self._link = SchedulerLink(config.worker_manager_id, config.io_threads)
-        self._backend = create_backend(config)
+        self._backend: HPCBackend | None = None
+        self._unopened = UnopenedIntrospection()
         self._storage = StorageLink(self._link.open_storage, config.object_storage_address)
-        self._tasks = AWSHPCTaskManager(
-            self._backend, self._storage, config.max_concurrent_jobs, self._on_lost_ownership, registry
-        )
+        self._tasks = AWSHPCTaskManager(self._storage, config.max_concurrent_jobs, self._on_lost_ownership, registry)
         self._health = LinkHealth("scheduler")
         self._worker: AWSBatchWorker | None = None
         self._worker_run: asyncio.Task[None] | None = None
@@ -70,8 +70,8 @@ class AWSHPCWorkerManager:
 
     @property
     def introspection(self) -> Introspection:
-        """What the backend tells people about its jobs and limits."""
-        return self._backend.introspection
+        """What viewers may ask the backend; while that is being opened, one that says so."""
+        return self._unopened if self._backend is None else self._backend.introspection
 
     @property
     def tasks(self) -> AWSHPCTaskManager:
@@ -95,7 +95,8 @@ class AWSHPCWorkerManager:
 
     async def run(self) -> None:
         """Work until stopped. Raises `EngineError` for what ends it otherwise."""
-        await self._backend.start(self._tasks)
+        backend = self._backend = await open_backend(self.config, self._tasks)
+        self._tasks.use_backend(backend)
         mode = StopMode.DETACH
         loops = [
             asyncio.create_task(self._storage.run()),
@@ -103,14 +104,14 @@ class AWSHPCWorkerManager:
             asyncio.create_task(self._follow_demand()),
         ]
         try:
-            if self._backend.orphans:
+            if backend.orphans:
                 self._connect_worker()
             mode = await self._until_stopped(loops)
         except ClusterShutdown:
             mode = StopMode.TERMINATE
             raise
         finally:
-            await self._wind_down(mode, loops)
+            await self._wind_down(backend, mode, loops)
 
     async def _until_stopped(self, loops: list[asyncio.Task[None]]) -> StopMode:
         ends: list[asyncio.Future[Any]] = [self._stop, *loops]
@@ -120,7 +121,7 @@ class AWSHPCWorkerManager:
                 loop.result()
         return self._stop.result()
 
-    async def _wind_down(self, mode: StopMode, loops: list[asyncio.Task[None]]) -> None:
+    async def _wind_down(self, backend: HPCBackend, mode: StopMode, loops: list[asyncio.Task[None]]) -> None:
         left = 0
         if mode is StopMode.DRAIN and not await self._drain():
             mode = self._cut_short_to
@@ -128,7 +129,7 @@ class AWSHPCWorkerManager:
         if self._worker is not None:
             await self._worker.leave()
         await cancel_and_wait([*loops, self._worker_run])
-        await self._backend.stop(terminate=mode is StopMode.TERMINATE)
+        await backend.stop(terminate=mode is StopMode.TERMINATE)
         await self._tasks.close()
         self._link.close()
         if left:
@@ -200,7 +201,8 @@ class AWSHPCWorkerManager:
 
     def _capabilities(self) -> dict[str, int]:
         # -1 is Scaler's "any amount": the job definition and each task say how much, Batch finds the room
-        return {"vcpus": -1, "memory": -1, **self._backend.capabilities, **self.config.capabilities}
+        offered = {} if self._backend is None else self._backend.capabilities
+        return {"vcpus": -1, "memory": -1, **offered, **self.config.capabilities}
 
     def _last_contact_age(self) -> float:
         return time.monotonic() - self._last_contact

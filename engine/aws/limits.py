@@ -10,6 +10,8 @@ MIB: Final = 1024 * KIB
 # https://docs.aws.amazon.com/batch/latest/userguide/service_limits.html
 SUBMIT_JOB_REQUEST_LIMIT: Final = 30 * KIB
 """SubmitJob refuses a request of this size or more ("Job size must be less than 30 KiB")."""
+INLINE_TEXT_LIMIT: Final = 28 * KIB
+"""The seed's: characters of an encoded payload inside SubmitJob, so that the rest of the request fits, too."""
 SUBMIT_JOB_RATE: Final = 50.0
 """SubmitJob calls a second, per account and region; it can't be raised."""
 ARRAY_SIZE_MIN: Final = 2

@@ -16,14 +16,16 @@ from engine.model import CallStats, Description, JobObservation, Link, LogChunk,
 
 
 class BackendObserver(Protocol):
-    """What a backend tells; called on the event loop, never from another thread."""
+    """Listener of a backend; called on the event loop, never from another thread."""
 
-    def on_submitted(self, placement: Placement) -> None: ...
+    def on_submitted(self, placement: Placement) -> None:
+        """These tasks have a job now."""
 
-    def on_state(self, task_id: bytes, state: BatchState) -> None: ...
+    def on_state(self, task_id: bytes, state: BatchState) -> None:
+        """The task's job is in another state. An end is not reported so: the outcome does that."""
 
     def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
-        """Something new was seen of the task's job; told when it changed, for people to read."""
+        """Something else about the task's job changed; for people to read."""
 
     async def on_outcome(self, outcome: Outcome) -> None:
         """Exactly once a task. Returns when the outcome is in Scaler's hands, which bounds the bytes in memory."""
@@ -31,14 +33,15 @@ class BackendObserver(Protocol):
     def on_paused(self, reason: str) -> None:
         """AWS refuses our credentials: nothing fails, everything waits."""
 
-    def on_resumed(self) -> None: ...
+    def on_resumed(self) -> None:
+        """AWS accepts our credentials again."""
 
     def on_lost_ownership(self, reason: str) -> None:
         """Another manager holds the lease or we can't renew it: stop at once, leave the jobs alone."""
 
 
 class Introspection(Protocol):
-    """What people may ask a backend. Never on a task's way: whatever fails here is said in words, not raised."""
+    """Answers for viewers. Never on a task's way: whatever fails here is said in words, not raised."""
 
     @property
     def dedup_saved_bytes(self) -> int:
@@ -48,52 +51,48 @@ class Introspection(Protocol):
     def inline_limit(self) -> int:
         """Characters that a payload may take inside SubmitJob at present."""
 
-    def calls(self) -> tuple[CallStats, ...]: ...
+    def calls(self) -> tuple[CallStats, ...]:
+        """Statistics of each AWS API that was called."""
 
     def quotas(self) -> tuple[Quota, ...]:
-        """As far as they are known; what is read from AWS is only read while somebody looks."""
+        """The limits as far as they are known; what is read from AWS is only read while there are viewers."""
 
-    def aws_link(self) -> Link: ...
+    def aws_link(self) -> Link:
+        """The state of the connection to AWS."""
 
     def note_viewer(self) -> None:
-        """Somebody looks: for the next ten seconds reads that serve people only may be made."""
+        """There is a viewer: for the next ten seconds reads that serve viewers only may be made."""
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
-        """The task's job; read at most every two seconds a job."""
+        """Describe the task's job; read at most every two seconds a job."""
 
     def diagnose(self, job_id: str) -> Diagnosed:
-        """Why the job waits, or with an empty id whatever waits in the queue: what is known at this moment.
+        """Say why the job waits, or with an empty id whatever waits in the queue: what is known at this moment.
 
-        Never waits: while AWS is asked the answer says so, and who wants to know asks again.
+        Never waits: while AWS is asked the answer says so, and a viewer asks again.
         """
 
     async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
-        """The log streams of these jobs (a hundred at most); a job without one is left out."""
+        """Give the log streams of these jobs (a hundred at most); a job without one is left out."""
 
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
-        """Events behind `token`; None: the newest part of the stream."""
+        """Read events behind `token`; None: the newest part of the stream."""
 
 
 class HPCBackend(Protocol):
-    """Runs tasks somewhere else. One instance a worker manager."""
+    """Runs tasks somewhere else, from its opening by the registry until `stop`. One instance a worker manager."""
 
     @property
     def introspection(self) -> Introspection:
-        """For people; usable before `start`, full of it after."""
-
-    async def start(self, observer: BackendObserver) -> None:
-        """Check queue, definition, bucket and credentials, and take the lease.
-
-        Raises `engine.errors.StartupError` with one sentence that says what is wrong and what to do.
-        """
+        """For viewers."""
 
     @property
     def capabilities(self) -> Mapping[str, int]:
-        """What the queue offers besides `vcpus` and `memory`, by name (`gpu`); known after `start`."""
+        """Capabilities of the queue besides `vcpus` and `memory`, by name (`gpu`)."""
 
     @property
     def orphans(self) -> int:
-        """Tasks with a job of a dead predecessor that nobody has claimed yet; known after `start`.
+        """Tasks with a job of a dead predecessor that nobody has claimed yet.
 
         More than 0, too, for the few seconds in which such jobs may yet come to light.
         """
@@ -105,7 +104,7 @@ class HPCBackend(Protocol):
         """
 
     async def abandon_orphans(self) -> None:
-        """Nobody claims the rest: end their jobs and delete what is left of them. Only ever our own."""
+        """End the jobs of the orphans that nobody claimed and delete what is left of them. Only ever our own."""
 
     def submit(self, work: TaskWork) -> None:
         """Take a task over. Never blocks; its outcome comes through the observer."""

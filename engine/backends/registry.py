@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
-from engine.backends.protocol import HPCBackend
+from engine.backends.protocol import BackendObserver, HPCBackend
 from engine.config.settings import ManagerConfig
 
-BackendFactory = Callable[[ManagerConfig], HPCBackend]
+BackendOpener = Callable[[ManagerConfig, BackendObserver], Awaitable[HPCBackend]]
 
 
-def create_backend(config: ManagerConfig) -> HPCBackend:
-    """The backend that `--backend` names. `batch` (AWS Batch) is the only entry."""
-    return _factories()[config.backend](config)
+async def open_backend(config: ManagerConfig, observer: BackendObserver) -> HPCBackend:
+    """Open the backend that `--backend` names; `batch` (AWS Batch) is the only entry.
+
+    It has checked its surroundings and owns this worker-manager id. Raises `engine.errors.StartupError` with one
+    sentence that says what is wrong and what to do.
+    """
+    return await _openers()[config.backend](config, observer)
 
 
 def backend_names() -> tuple[str, ...]:
+    """The values of `--backend`."""
     return ("batch",)
 
 
-def _factories() -> Mapping[str, BackendFactory]:
+def _openers() -> Mapping[str, BackendOpener]:
     from engine.backends.batch.backend import BatchBackend
 
-    return {"batch": BatchBackend}
+    return {"batch": BatchBackend.open}

@@ -12,6 +12,7 @@ from typing import Final, get_args
 
 import msgspec
 
+from engine.aws.limits import INLINE_TEXT_LIMIT
 from engine.backends.registry import backend_names
 from engine.config.settings import EngineConfig, EventLoop, ManagerConfig, StopMode
 from engine.config.values import (
@@ -34,8 +35,6 @@ from engine.logging_setup import LEVELS
 
 BATCH_MAX_TIMEOUT_MINUTES: Final = (2**31 - 1) // 60
 """attemptDurationSeconds of SubmitJob is a 32-bit number."""
-
-INLINE_LIMIT_MAXIMUM: Final = 28 * 1024
 
 WORKER_MANAGER_ID_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
@@ -183,7 +182,7 @@ _AWS: Final = (
     ),
     Parameter(
         name="inline_limit",
-        kind=inline_limit(INLINE_LIMIT_MAXIMUM),
+        kind=inline_limit(INLINE_TEXT_LIMIT),
         help="Characters of payload that may travel inside SubmitJob, readable by whoever may call "
         "DescribeJobs; auto looks at the queue, 0 sends everything through S3.",
         group=Group.AWS,

@@ -1,9 +1,13 @@
-"""What is under way: the one owner of the state of tasks and submissions inside the Batch backend.
+"""Ledger of the Batch backend: its tasks with their stages, its submissions, and what is known of their jobs.
 
 A task is COLLECTING (in the window), LAUNCHING (its submission is being sent), IN_BATCH, FETCHING (its result was
-seen and is being read), then DELIVERED (the observer has its outcome), and at last FORGOTTEN or CANCELLED. A task
+found and is being read), then DELIVERED (the observer has its outcome), and at last FORGOTTEN or CANCELLED. A task
 that must be sent again goes back to LAUNCHING under a new submission; a result that its old submission still
-writes counts too. A task of a predecessor begins as ORPHANED and is IN_BATCH when somebody claims it.
+writes counts too. A task of a predecessor begins as ORPHANED and is IN_BATCH when it is claimed.
+
+This is a second state machine beside `engine.task_record` because the two outlive each other: that one follows the
+scheduler's wishes and the slots for any backend, this one a task's jobs and objects, whose last must be cleaned up
+when the scheduler has its result.
 
 A submission lives until Batch says that its job ended and all of its tasks are closed; then its objects go.
 """
@@ -12,28 +16,53 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from engine.aws.batch_states import BatchState
 from engine.model import JobObservation, ResourceShape, Route, TaskWork
 
 
-class BatchStage(Enum):
-    """Where a task is."""
+class BatchStage(StrEnum):
+    """Stage of a task inside the backend."""
 
-    COLLECTING = 1
-    LAUNCHING = 2
-    IN_BATCH = 3
-    FETCHING = 4
-    DELIVERED = 5
-    FORGOTTEN = 6
-    CANCELLED = 7
-    ORPHANED = 8
-    """A predecessor's: it has a job, but nobody has claimed it yet."""
+    COLLECTING = "collecting"
+    """In the collection window, or held back by a takeover."""
+    LAUNCHING = "launching"
+    """Its submission is being packed and sent; or on its way from one submission to the next."""
+    IN_BATCH = "in batch"
+    """Batch accepted its job; a result is looked for."""
+    FETCHING = "fetching"
+    """Its result is being read, or the reason of its failure is."""
+    DELIVERED = "delivered"
+    """The observer has its outcome; its objects stay until `forget`."""
+    FORGOTTEN = "forgotten"
+    """Nothing is left to do for it."""
+    CANCELLED = "cancelled"
+    """Nothing is left to do for it, and no outcome of it was given."""
+    ORPHANED = "orphaned"
+    """A predecessor's: it has a job, and nobody has claimed it yet."""
 
 
 CLOSED: Final = (BatchStage.FORGOTTEN, BatchStage.CANCELLED)
+_MAY_FOLLOW: Final[dict[BatchStage, frozenset[BatchStage]]] = {
+    # FETCHING: its predecessor's job had failed; FORGOTTEN: its predecessor's job came to light and took its place
+    BatchStage.COLLECTING: frozenset({BatchStage.LAUNCHING, BatchStage.FETCHING, *CLOSED}),
+    # LAUNCHING again: the request was lost, it is sent under a new id; DELIVERED: AWS refuses it
+    BatchStage.LAUNCHING: frozenset(
+        {BatchStage.LAUNCHING, BatchStage.IN_BATCH, BatchStage.DELIVERED, BatchStage.CANCELLED}
+    ),
+    BatchStage.IN_BATCH: frozenset({BatchStage.FETCHING, BatchStage.LAUNCHING, BatchStage.CANCELLED}),
+    BatchStage.FETCHING: frozenset({BatchStage.DELIVERED, BatchStage.CANCELLED}),
+    BatchStage.DELIVERED: frozenset({BatchStage.FORGOTTEN}),
+    BatchStage.ORPHANED: frozenset({BatchStage.IN_BATCH, *CLOSED}),
+    BatchStage.FORGOTTEN: frozenset(),
+    BatchStage.CANCELLED: frozenset(),
+}
+
+
+class IllegalStage(Exception):
+    """A defect of ours: a stage that may not follow the present one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +73,7 @@ class BatchTask:
     shape: ResourceShape
     work: TaskWork | None
     stage: BatchStage = BatchStage.COLLECTING
+    """Changed by `move` alone."""
     submission: Submission | None = None
     index: int = 0
     lineage: set[str] = field(default_factory=set)
@@ -52,16 +82,23 @@ class BatchTask:
     """A cancel is under way: whatever comes of the task is dropped."""
     resent: int = 0
     """How often it was sent again because its job vanished."""
-    gone: asyncio.Event | None = None
+    job_ended: asyncio.Event | None = None
     """Set when its job is known to have ended; only a cancel waits for it."""
-    told: BatchState = BatchState.SUBMITTED
-    """The state that the observer heard of last."""
+    reported_state: BatchState = BatchState.SUBMITTED
+    """The state that the observer got last."""
     observation: JobObservation = field(default_factory=JobObservation)
-    """What the observer heard of last besides the state."""
+    """What the observer got last besides the state."""
 
-    def mark_gone(self) -> None:
-        if self.gone is not None:
-            self.gone.set()
+    def move(self, stage: BatchStage) -> None:
+        """Enter `stage`. Raises `IllegalStage` when it may not follow the present one."""
+        if stage not in _MAY_FOLLOW[self.stage]:
+            raise IllegalStage(f"task {self.task_id.hex()}: {stage.value} can't follow {self.stage.value}")
+        self.stage = stage
+
+    def note_job_end(self) -> None:
+        """Its job ended: a cancel that waits for this goes on."""
+        if self.job_ended is not None:
+            self.job_ended.set()
 
     @property
     def is_open(self) -> bool:
@@ -88,15 +125,15 @@ class Submission:
     ended: bool = False
     """Batch says that every child is at its end, or no job is known any more, or none can exist."""
     started: bool = False
-    """Some child was seen STARTING or later."""
+    """Some child was STARTING or further in some poll."""
     summary: dict[BatchState, int] = field(default_factory=dict)
-    """Its children by state at the last look; empty before the first."""
+    """Its children by state at the last poll; empty before the first."""
     listed: dict[int, BatchState] = field(default_factory=dict)
-    """States of single children, as far as somebody wanted to know them."""
+    """States of single children, as far as viewers wanted them."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it was accepted, refused or given up."""
     found: set[bytes] = field(default_factory=set)
-    """Tasks whose result was seen in S3 under this submission."""
+    """Tasks whose result was listed in S3 under this submission."""
     removed: set[bytes] = field(default_factory=set)
     """Those of them that were deleted again."""
     silent: set[int] = field(default_factory=set)
@@ -104,50 +141,55 @@ class Submission:
     terminal: set[int] = field(default_factory=set)
     """Indexes of a running array that Batch lists as ended: they can't be tried again."""
     missed: int = 0
-    """Consecutive looks at Batch in which the job was unknown."""
+    """Consecutive polls of Batch in which the job was unknown."""
     missed_since: float = 0.0
     swept_at: float = 0.0
 
     @property
     def is_array(self) -> bool:
+        """An array job, whose children are its tasks."""
         return len(self.tasks) > 1
 
     def open_tasks(self) -> list[BatchTask]:
-        return [record for record in self.tasks if record.submission is self and record.is_open]
+        """Its tasks that have no outcome yet and are expected to get one from this job."""
+        return [task for task in self.tasks if task.submission is self and task.is_open]
 
     @property
     def is_needed(self) -> bool:
         """Some task of it is expected to deliver, or may yet be claimed."""
-        claimable = any(record.stage is BatchStage.ORPHANED and not record.cancelled for record in self.tasks)
+        claimable = any(task.stage is BatchStage.ORPHANED and not task.cancelled for task in self.tasks)
         return claimable or bool(self.open_tasks())
 
     @property
     def is_closed(self) -> bool:
-        """Nobody needs anything of it any more."""
-        return all(record.stage in CLOSED or record.submission is not self for record in self.tasks)
+        """Each of its tasks is closed or has moved to another submission."""
+        return all(task.stage in CLOSED or task.submission is not self for task in self.tasks)
 
     def complete(self, whole: Submission) -> list[BatchTask]:
-        """So far known by some results alone; more results, or its job, came to light. Gives the records it lacked."""
-        mine = {record.task_id: record for record in self.tasks}
-        added = [record for record in whole.tasks if record.task_id not in mine]
-        for record in added:
-            record.submission = self
-        self.found |= whole.found.intersection(record.task_id for record in added)
+        """Take over what `whole` tells of this submission, which was known by some results alone until now.
+
+        More results came to light, or its job. Gives the tasks that it lacked.
+        """
+        mine = {task.task_id: task for task in self.tasks}
+        added = [task for task in whole.tasks if task.task_id not in mine]
+        for task in added:
+            task.submission = self
+        self.found |= whole.found.intersection(task.task_id for task in added)
         if whole.job_id is None:
             self.tasks += tuple(added)
             return added
-        for record in whole.tasks:
-            mine.setdefault(record.task_id, record).index = record.index
-        self.tasks = tuple(mine[record.task_id] for record in whole.tasks)
+        for task in whole.tasks:
+            mine.setdefault(task.task_id, task).index = task.index
+        self.tasks = tuple(mine[task.task_id] for task in whole.tasks)
         self.job_name, self.job_id, self.shape = whole.job_name, whole.job_id, whole.shape
         self.route, self.text, self.has_bundle = whole.route, whole.text, whole.has_bundle
         self.ended, self.started = whole.ended, whole.started
         return added
 
-    def child_id(self, record: BatchTask) -> str:
-        """The Batch id of the task's job."""
+    def child_id(self, task: BatchTask) -> str:
+        """Batch's id of the task's job: of an array's child `parent:index`."""
         assert self.job_id is not None
-        return f"{self.job_id}:{record.index}" if self.is_array else self.job_id
+        return f"{self.job_id}:{task.index}" if self.is_array else self.job_id
 
 
 class Ledger:
@@ -157,49 +199,55 @@ class Ledger:
         self.tasks: dict[bytes, BatchTask] = {}
         self.submissions: dict[str, Submission] = {}
         self.watched: dict[str, BatchTask] = {}
-        """Job ids of children whose end somebody waits for, beside the followed submissions."""
+        """Job ids of children whose end a cancel waits for, beside the followed submissions."""
         self._claimed: list[BatchTask] = []
         self.changed = asyncio.Event()
-        """Set when something happened after which the tracker should look soon."""
+        """Set when something happened after which the tracker should poll soon."""
 
     def add_task(self, work: TaskWork) -> BatchTask:
-        record = BatchTask(work.task_id, work.shape, work)
-        self.tasks[work.task_id] = record
-        return record
+        """Enter a new task, COLLECTING."""
+        task = BatchTask(work.task_id, work.shape, work)
+        self.tasks[work.task_id] = task
+        return task
 
     def add_submission(self, submission: Submission) -> None:
+        """Enter a submission about to be sent; its tasks are LAUNCHING."""
         self.submissions[submission.submission_id] = submission
-        for index, record in enumerate(submission.tasks):
-            record.submission, record.index, record.stage = submission, index, BatchStage.LAUNCHING
-            record.told = BatchState.SUBMITTED
-            record.lineage.add(submission.submission_id)
+        for index, task in enumerate(submission.tasks):
+            task.move(BatchStage.LAUNCHING)
+            task.submission, task.index = submission, index
+            task.reported_state = BatchState.SUBMITTED
+            task.lineage.add(submission.submission_id)
 
-    def claim(self, record: BatchTask) -> None:
-        """An orphan is wanted; it is followed from the tracker's next look on, never from the middle of one."""
-        self.tasks[record.task_id] = record
-        self._claimed.append(record)
+    def claim(self, task: BatchTask) -> None:
+        """An orphan is wanted; it is followed from the tracker's next round on, never from the middle of one."""
+        self.tasks[task.task_id] = task
+        self._claimed.append(task)
         self.wake()
 
     def open_claimed(self) -> None:
-        """Claimed orphans become open tasks: a result, or an end without one, is looked for anew."""
-        for record in self._claimed:
-            if record.stage is BatchStage.ORPHANED and record.submission is not None:
-                record.stage = BatchStage.IN_BATCH
-                record.submission.ended = record.submission.job_id is None
-                record.submission.silent.discard(record.index)
-                self.submissions[record.submission.submission_id] = record.submission
-                for submission_id in record.lineage & self.submissions.keys():
-                    self.submissions[submission_id].found.discard(record.task_id)
+        """Make claimed orphans open tasks: a result, or an end without one, is looked for anew."""
+        for task in self._claimed:
+            if task.stage is BatchStage.ORPHANED and task.submission is not None:
+                task.move(BatchStage.IN_BATCH)
+                task.submission.ended = task.submission.job_id is None
+                task.submission.silent.discard(task.index)
+                self.submissions[task.submission.submission_id] = task.submission
+                for submission_id in task.lineage & self.submissions.keys():
+                    self.submissions[submission_id].found.discard(task.task_id)
         self._claimed.clear()
 
-    def close(self, record: BatchTask, stage: BatchStage) -> None:
-        """The task is done with: `stage` is FORGOTTEN or CANCELLED."""
-        record.stage = stage
-        record.work = None
-        if self.tasks.get(record.task_id) is record:
-            del self.tasks[record.task_id]
+    def close(self, task: BatchTask, stage: BatchStage) -> None:
+        """The task is done with: `stage` is FORGOTTEN or CANCELLED. Of a closed one nothing changes."""
+        if task.stage in CLOSED:
+            return
+        task.move(stage)
+        task.work = None
+        if self.tasks.get(task.task_id) is task:
+            del self.tasks[task.task_id]
 
     def drop(self, submission: Submission) -> None:
+        """Forget a submission whose objects are deleted."""
         self.submissions.pop(submission.submission_id, None)
 
     def followed(self) -> list[Submission]:
@@ -207,4 +255,5 @@ class Ledger:
         return [one for one in self.submissions.values() if one.job_id is not None and not one.ended]
 
     def wake(self) -> None:
+        """Let the tracker poll soon."""
         self.changed.set()

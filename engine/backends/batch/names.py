@@ -1,11 +1,11 @@
-"""Names that are contracts: Batch job names, and where things lie in S3. Both are parsed back exactly."""
+"""Names that are contracts: Batch job names, and the layout of S3. Both are parsed back exactly."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from container import batch_job_protocol as protocol
@@ -13,7 +13,7 @@ from container import batch_job_protocol as protocol
 _HEX32: Final = "[0-9a-f]{32}"
 
 
-class JobKind(Enum):
+class JobKind(StrEnum):
     """The letter in a job's name."""
 
     SINGLE = "t"
@@ -29,23 +29,26 @@ class ParsedName:
 
 
 def job_name(manager_id: str, kind: JobKind, hex_id: str) -> str:
-    """`<manager id>_t<task id>` or `<manager id>_a<submission id>`; 98 of Batch's 128 characters at most."""
+    """Make `<manager id>_t<task id>` or `<manager id>_a<submission id>`; 98 of Batch's 128 characters at most."""
     return f"{manager_id}_{kind.value}{hex_id}"
 
 
 def parse_job_name(manager_id: str, name: str) -> ParsedName | None:
-    """What a job of this manager is; None for every other name, also one of a manager whose id starts alike."""
+    """Parse the name of a job of this manager; None for others, also those of a manager whose id starts alike."""
     matched = re.fullmatch(f"{re.escape(manager_id)}_([ta])({_HEX32})", name)
     return ParsedName(JobKind(matched[1]), matched[2]) if matched else None
 
 
 def new_submission_id(epoch_s: float, random_bits: Callable[[int], int]) -> str:
-    """32 hex digits, milliseconds first: later ids sort later, so that a listing can start behind finished ones."""
+    """Make an id of 32 hex digits, milliseconds first.
+
+    Later ids sort later, so that a listing of results can start behind finished ones.
+    """
     return f"{int(epoch_s * 1000) & (1 << 48) - 1:012x}{random_bits(80):020x}"
 
 
 def submitted_at(submission_id: str) -> float:
-    """When the id was made, seconds since the epoch; 0.0 for what is none."""
+    """Read when the id was made, seconds since the epoch; 0.0 for what is none."""
     return int(submission_id[:12], 16) / 1000 if re.fullmatch(_HEX32, submission_id) else 0.0
 
 
@@ -59,35 +62,42 @@ class StoreLayout:
 
     @property
     def root(self) -> str:
+        """Prefix of every key of this manager, without a slash at its end."""
         return f"{self.s3_prefix}/{self.manager_id}"
 
     @property
     def uri(self) -> str:
-        """What the runner gets as its store."""
+        """Address of the layout's root, the runner's `store` parameter."""
         return f"s3://{self.bucket}/{self.root}"
 
     @property
     def lease(self) -> str:
+        """Key of the lease object."""
         return f"{self.root}/{protocol.LEASE}"
 
     @property
     def results(self) -> str:
+        """Prefix of all results, with a slash at its end."""
         return f"{self.root}/{protocol.RESULTS}/"
 
     def blob(self, digest: str) -> str:
+        """Key of a shared blob, by its sha256."""
         return f"{self.root}/{protocol.blob_key(digest)}"
 
     def payload(self, submission_id: str) -> str:
+        """Key of a submission's bundle."""
         return f"{self.root}/{protocol.payload_key(submission_id)}"
 
     def fence(self, submission_id: str) -> str:
+        """Key of a submission's fence."""
         return f"{self.root}/{protocol.fence_key(submission_id)}"
 
     def result(self, submission_id: str, task_id: bytes) -> str:
+        """Key of a task's result."""
         return f"{self.root}/{protocol.result_key(submission_id, task_id)}"
 
     def parse_result(self, key: str) -> tuple[str, bytes] | None:
-        """Submission id and task id of a result's key; None for what isn't one."""
+        """Parse submission id and task id out of a result's key; None for what isn't one."""
         submission_id, _, task = key.removeprefix(self.results).partition("/")
         if not re.fullmatch(_HEX32, submission_id) or not re.fullmatch(_HEX32, task):
             return None

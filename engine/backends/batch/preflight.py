@@ -1,4 +1,4 @@
-"""What must be true before the first task: credentials, bucket, queue and job definition. Fails with one sentence."""
+"""Preflight: checks credentials, bucket, queue and job definition before the first task. Fails with one sentence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.aws.object_store import ObjectStore
 from engine.backends.batch.names import StoreLayout
 from engine.errors import StartupError
 
-TRIES: Final = 4
+PREFLIGHT_TRIES: Final = 4
 STACK_TAG: Final = "opengris:stack"
 """Copied from the queue to its jobs: the manager's policy allows it to terminate jobs of its own stack only."""
 GPU_INSTANCE_TYPES: Final = r"(p|g|gr)\d"
@@ -30,7 +30,7 @@ EXPECTED_COMMAND: Final = json.dumps(COMMAND)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What was found at start. `command` is the definition's, with its `Ref::`s."""
+    """Findings of the preflight. `command` is the definition's, with its `Ref::`s."""
 
     command: tuple[str, ...]
     log_group: str
@@ -43,13 +43,13 @@ class Surroundings:
 
 
 async def examine(
-    caller: AwsClient, store: ObjectStore, layout: StoreLayout, queue: str, definition: str
+    client: AwsClient, store: ObjectStore, layout: StoreLayout, queue: str, definition: str
 ) -> Surroundings:
-    """Raises `StartupError`, one sentence with what to do."""
-    await _check_bucket(caller, store, layout)
-    found_queue = await _find_queue(caller, queue)
-    container = await _find_container(caller, definition)
-    environments = await _environments(caller, found_queue)
+    """Check everything that the manager is given. Raises `StartupError`, one sentence with what to do."""
+    await _check_bucket(client, store, layout)
+    found_queue = await _find_queue(client, queue)
+    container = await _find_container(client, definition)
+    environments = await _environments(client, found_queue)
     if not any(_is_ecs(one) for one in environments):
         raise StartupError(
             f"job queue {queue!r} has EKS compute environments only, and the jobs are containers on ECS: "
@@ -67,9 +67,9 @@ async def examine(
     )
 
 
-async def _check_bucket(caller: AwsClient, store: ObjectStore, layout: StoreLayout) -> None:
+async def _check_bucket(client: AwsClient, store: ObjectStore, layout: StoreLayout) -> None:
     try:
-        await caller.run(LIST_OBJECTS, lambda: store.list_page(layout.results), tries=TRIES)
+        await client.run(LIST_OBJECTS, lambda: store.list_page(layout.results), tries=PREFLIGHT_TRIES)
     except AwsError as error:
         raise StartupError(_bucket_sentence(layout, error)) from error
 
@@ -87,11 +87,11 @@ def _bucket_sentence(layout: StoreLayout, error: AwsError) -> str:
     return f"S3 bucket {layout.bucket!r} can't be read, {_why(error)}"
 
 
-async def _find_queue(caller: AwsClient, queue: str) -> dict[str, Any]:
-    answer = await _describe(caller, DESCRIBE_QUEUES, "job queue", queue, jobQueues=[queue])
+async def _find_queue(client: AwsClient, queue: str) -> dict[str, Any]:
+    answer = await _describe(client, DESCRIBE_QUEUES, "job queue", queue, jobQueues=[queue])
     if not answer["jobQueues"]:
         raise StartupError(
-            f"job queue {queue!r} does not exist in region {caller.session.region}: check --job-queue and --aws-region"
+            f"job queue {queue!r} does not exist in region {client.session.region}: check --job-queue and --aws-region"
         )
     found: dict[str, Any] = answer["jobQueues"][0]
     if found.get("state") != "ENABLED" or found.get("status") not in ("VALID", "CREATING", "UPDATING"):
@@ -102,15 +102,15 @@ async def _find_queue(caller: AwsClient, queue: str) -> dict[str, Any]:
     return found
 
 
-async def _find_container(caller: AwsClient, definition: str) -> dict[str, Any]:
+async def _find_container(client: AwsClient, definition: str) -> dict[str, Any]:
     given: dict[str, Any] = (
         {"jobDefinitions": [definition]} if ":" in definition else {"jobDefinitionName": definition, "status": "ACTIVE"}
     )
-    answer = await _describe(caller, DESCRIBE_DEFINITIONS, "job definition", definition, **given)
+    answer = await _describe(client, DESCRIBE_DEFINITIONS, "job definition", definition, **given)
     active = [one for one in answer["jobDefinitions"] if one.get("status", "ACTIVE") == "ACTIVE"]
     if not active:
         raise StartupError(
-            f"job definition {definition!r} has no active revision in region {caller.session.region}: "
+            f"job definition {definition!r} has no active revision in region {client.session.region}: "
             "check --job-definition and --aws-region"
         )
     latest: dict[str, Any] = max(active, key=lambda one: int(one.get("revision", 0)))
@@ -123,20 +123,20 @@ async def _find_container(caller: AwsClient, definition: str) -> dict[str, Any]:
     return container
 
 
-async def _environments(caller: AwsClient, queue: dict[str, Any]) -> list[dict[str, Any]]:
+async def _environments(client: AwsClient, queue: dict[str, Any]) -> list[dict[str, Any]]:
     arns = [one["computeEnvironment"] for one in queue.get("computeEnvironmentOrder", ())]
     if not arns:
         raise StartupError(f"job queue {queue['jobQueueName']!r} has no compute environment: add one to it")
     answer = await _describe(
-        caller, DESCRIBE_ENVIRONMENTS, "compute environments of", queue["jobQueueName"], computeEnvironments=arns
+        client, DESCRIBE_ENVIRONMENTS, "compute environments of", queue["jobQueueName"], computeEnvironments=arns
     )
     environments: list[dict[str, Any]] = answer["computeEnvironments"]
     return environments
 
 
-async def _describe(caller: AwsClient, api: Any, what: str, name: str, **arguments: Any) -> dict[str, Any]:
+async def _describe(client: AwsClient, api: Any, what: str, name: str, **arguments: Any) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = await caller.call(api, tries=TRIES, **arguments)
+        answer: dict[str, Any] = await client.call(api, tries=PREFLIGHT_TRIES, **arguments)
     except AwsError as error:
         raise StartupError(f"{what} {name!r} can't be read, {_why(error)}") from error
     return answer

@@ -199,8 +199,8 @@ def register(batch: Any, name: str, command: list[str]) -> None:
 async def running(aws: LocalAWS, **changes: Any) -> AsyncIterator[tuple[BatchBackend, Recorder]]:
     """A started backend; at the end its jobs are terminated."""
     with environment(aws.environment()):
-        backend, recorder = BatchBackend(config(**changes)), Recorder()
-        await backend.start(recorder)
+        recorder = Recorder()
+        backend = await BatchBackend.open(config(**changes), recorder)
         try:
             yield backend, recorder
         finally:

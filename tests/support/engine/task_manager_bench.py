@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from engine.backends.protocol import BackendObserver, Introspection
+from engine.backends.protocol import Introspection
 from engine.jobs.registry import JobRegistry
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
 from engine.model import Outcome, Placement, Profile, Route, TaskWork
@@ -43,8 +43,6 @@ class Backend:
     @property
     def introspection(self) -> Introspection:
         raise NotImplementedError
-
-    async def start(self, observer: BackendObserver) -> None: ...
 
     def submit(self, work: TaskWork) -> None:
         self.submitted.append(work)
@@ -104,7 +102,8 @@ class Bench:
     def __init__(self, slots: int = 2) -> None:
         self.backend, self.shelf, self.scheduler = Backend(), Shelf(), Scheduler()
         self.registry = JobRegistry("wm")
-        self.tasks = AWSHPCTaskManager(self.backend, self.shelf, slots, lambda reason: None, self.registry)
+        self.tasks = AWSHPCTaskManager(self.shelf, slots, lambda reason: None, self.registry)
+        self.tasks.use_backend(self.backend)
         self.tasks.connect(self.scheduler)
 
     async def arrive(self, *names: str, priority: int = 0) -> None:

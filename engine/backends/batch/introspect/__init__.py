@@ -1,1 +1,1 @@
-"""What people may ask about AWS Batch; nothing here ever holds up a task."""
+"""Answers for viewers about AWS Batch; nothing here ever holds up a task."""

@@ -1,6 +1,6 @@
-"""`BatchIntrospection`: what people may ask about AWS Batch, answered without ever holding up a task.
+"""`BatchIntrospection`: what viewers may ask about AWS Batch, answered without ever holding up a task.
 
-Reads that serve people only are made while somebody looks, few at a time and each with an end: a failure of theirs
+Reads that serve viewers only are made while there are some, few at a time and each with an end: a failure of theirs
 is said in words where the answer would stand.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
 from engine.aio import cancel_and_wait
+from engine.aws.batch_jobs import JobsClient
 from engine.aws.budget import Clock, Sleep
 from engine.aws.call_statistics import ApiStatistics
 from engine.aws.client import AwsClient
@@ -28,66 +28,74 @@ from engine.backends.batch.introspect.shared_diagnoses import SharedDiagnoses
 from engine.backends.batch.ledger import Ledger, Submission
 from engine.backends.batch.preflight import Surroundings
 from engine.backends.batch.submit.blob_store import BlobStore
-from engine.backends.batch.submit.payload_router import TEXT_LIMIT
 from engine.backends.batch.submit.request import JobTemplate
 from engine.diagnosis.diagnose import Diagnoser
 from engine.diagnosis.model import Diagnosed, Diagnosis
-from engine.model import CallStats, Description, Link, LogChunk, LogStatus, Quota, ResourceShape
+from engine.model import CallStats, Description, Link, LogChunk, Quota, ResourceShape
 
 logger = logging.getLogger(__name__)
 
-LOOKED_FOR_S: Final = 10.0
-PERIOD_S: Final = 2.0
-"""Between two reads for people: one ListJobs of children, and what else is due."""
-PATIENCE_S: Final = 5.0
+VIEWED_FOR_S: Final = 10.0
+"""How long after a viewer's last request reads for viewers go on."""
+READ_EVERY_S: Final = 2.0
+"""Between two reads for viewers: one ListJobs of children, and what else is due."""
+CHILDREN_TIMEOUT_S: Final = 5.0
 ORDINARY: Final = Submission("0" * 32, "0" * 64, (), ResourceShape())
 """A job that asks for nothing special, to tell how much room a payload has."""
 
 
-@dataclass(slots=True, eq=False)
 class BatchIntrospection:
-    """Speaks the protocol of `engine.backends.protocol`. Full from `begin` on, until `close`."""
+    """Implements `engine.backends.protocol.Introspection`, from its making until `close`.
 
-    caller: AwsClient
-    ledger: Ledger
-    depot: BlobStore
-    queue: str
-    """By name or ARN."""
-    clock: Clock = time.monotonic
-    wall: Callable[[], float] = time.time
-    sleep: Sleep = asyncio.sleep
-    _template: JobTemplate | None = None
-    _quotas: Quotas | None = None
-    _logs: LogStreamReader | None = None
-    _describer: JobDetails = field(init=False)
-    _lister: ChildLister = field(init=False)
-    _reads: DiagnosisReads = field(init=False)
-    _diagnoser: Diagnoser = field(init=False)
-    _diagnoses: SharedDiagnoses = field(init=False)
-    _reading: asyncio.Task[None] | None = None
-    _looked: asyncio.Event = field(default_factory=asyncio.Event)
-    _looked_at: float = float("-inf")
+    Made on the event loop, where it reads for viewers as soon as there are some. `queue` is a name
+    or an ARN; `wall_clock` gives seconds since the epoch.
+    """
 
-    def __post_init__(self) -> None:
-        self._describer = JobDetails(self.caller, self.clock, self.wall)
-        self._lister = ChildLister(self.caller, self.ledger)
-        region = self.caller.session.region
-        self._reads = DiagnosisReads(AwsSession(region, 1, READ_TIMEOUT_S), self.clock)
-        self._diagnoser = Diagnoser(self._reads, self.wall, self._reads.sleep, region=region)
-        self._diagnoses = SharedDiagnoses(self._diagnosis, self.clock)
-
-    def begin(self, template: JobTemplate, found: Surroundings) -> None:
-        """The manager started with this; from now on it is read for people while somebody looks."""
+    def __init__(
+        self,
+        *,
+        client: AwsClient,
+        jobs: JobsClient,
+        ledger: Ledger,
+        blobs: BlobStore,
+        queue: str,
+        template: JobTemplate,
+        surroundings: Surroundings,
+        clock: Clock = time.monotonic,
+        wall_clock: Clock = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._blobs = blobs
+        self._queue = queue
         self._template = template
-        self._quotas = Quotas(self.caller, self.ledger, found.environments, found.vcpus, self.clock, self.wall)
-        self._logs = LogStreamReader(self.caller, found.log_group)
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._sleep = sleep
+        self._quotas = Quotas(
+            client=client,
+            ledger=ledger,
+            environments=surroundings.environments,
+            job_vcpus=surroundings.vcpus,
+            clock=clock,
+            wall_clock=wall_clock,
+        )
+        self._logs = LogStreamReader(client=client, group=surroundings.log_group)
+        self._details = JobDetails(jobs=jobs, gate=client.gate, clock=clock, wall_clock=wall_clock)
+        self._children = ChildLister(jobs=jobs, ledger=ledger)
+        region = client.session.region
+        self._reads = DiagnosisReads(session=AwsSession(region, 1, READ_TIMEOUT_S), clock=clock)
+        self._diagnoser = Diagnoser(self._reads, wall_clock, self._reads.sleep, region=region)
+        self._diagnoses = SharedDiagnoses(make=self._diagnose, clock=clock)
+        self._viewed = asyncio.Event()
+        self._viewed_at = float("-inf")
         self._reading = asyncio.create_task(self._keep_fresh())
-        self._reading.add_done_callback(_broke)
+        self._reading.add_done_callback(_log_defect)
 
     async def close(self) -> None:
-        """Ends what is being read."""
-        await cancel_and_wait({self._reading} if self._reading is not None else set())
-        await self._describer.close()
+        """End what is being read."""
+        await cancel_and_wait({self._reading})
+        await self._details.close()
         self._reads.stop()
         self._diagnoses.close()
 
@@ -95,27 +103,32 @@ class BatchIntrospection:
 
     @property
     def dedup_saved_bytes(self) -> int:
-        return self.depot.saved_bytes
+        """Bytes that were not uploaded because an equal blob lay in S3 already."""
+        return self._blobs.saved_bytes
 
     @property
     def inline_limit(self) -> int:
-        return TEXT_LIMIT if self._template is None else self._template.room(ORDINARY).text
+        """Characters that a payload may take inside SubmitJob at present."""
+        return self._template.room(ORDINARY).text
 
     def calls(self) -> tuple[CallStats, ...]:
-        made = sorted((name, one) for name, one in self.caller.statistics.apis.items() if one.calls)
+        """Statistics of each AWS API that was called."""
+        made = sorted((name, one) for name, one in self._client.statistics.apis.items() if one.calls)
         return tuple(self._stats(name, one) for name, one in made)
 
     def quotas(self) -> tuple[Quota, ...]:
-        return () if self._quotas is None else self._quotas.all()
+        """The limits that work may run into, as far as they are known."""
+        return self._quotas.all()
 
     def aws_link(self) -> Link:
-        gate, silence = self.caller.gate, self.caller.statistics.silence
-        since, detail = max(gate.since, self.caller.statistics.answering_since), self.caller.session.region
+        """The state of the connection to AWS: down while it is silent or refuses the credentials."""
+        gate, silence = self._client.gate, self._client.statistics.silence
+        since, detail = max(gate.since, self._client.statistics.answering_since), self._client.session.region
         if gate.reason is not None:
             since, detail = gate.since, gate.reason
         elif silence is not None:
             since, detail = silence
-        expiry = self.caller.session.expires_at
+        expiry = self._client.session.expires_at
         return Link(
             name="AWS",
             up=gate.reason is None and silence is None,
@@ -125,45 +138,47 @@ class BatchIntrospection:
         )
 
     def note_viewer(self) -> None:
-        self._looked_at = self.clock()
-        self._looked.set()
+        """There is a viewer: for the next `VIEWED_FOR_S` reads that serve viewers only may be made."""
+        self._viewed_at = self._clock()
+        self._viewed.set()
 
     async def describe(self, task_id: bytes, job_id: str) -> Description:
-        return await self._describer.describe(job_id)
+        """Describe the task's job; read at most every two seconds a job."""
+        return await self._details.describe(job_id)
 
     def diagnose(self, job_id: str) -> Diagnosed:
+        """Say why the job waits, or with an empty id whatever waits in the queue. Never waits."""
         return self._diagnoses.diagnose(job_id)
 
     async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
-        return await self._describer.log_streams(job_ids)
+        """Give the log streams of these jobs (a hundred at most); a job without one is left out."""
+        return await self._details.log_streams(job_ids)
 
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
-        if self._logs is None:
-            return LogChunk((), token, LogStatus.WAITING, "the worker manager is starting")
+        """Read events behind `token`; None: the newest part of the stream."""
         return await self._logs.read(stream, token)
 
-    # ---- how
+    # ---- inside
 
-    def _diagnosis(self, job_id: str) -> Diagnosis:
+    def _diagnose(self, job_id: str) -> Diagnosis:
         """In the diagnoses' own thread."""
         self._reads.begin()
-        return self._diagnoser.diagnose(self.queue, job_id or None)
+        return self._diagnoser.diagnose(self._queue, job_id or None)
 
     async def _keep_fresh(self) -> None:
         while True:
-            if self.clock() - self._looked_at >= LOOKED_FOR_S:
-                self._lister.forget()
-                self._looked.clear()
-                await self._looked.wait()
+            if self._clock() - self._viewed_at >= VIEWED_FOR_S:
+                self._children.forget()
+                self._viewed.clear()
+                await self._viewed.wait()
             await self._read()
-            await self.sleep(PERIOD_S)
+            await self._sleep(READ_EVERY_S)
 
     async def _read(self) -> None:
-        if self._quotas is not None:
-            await self._quotas.refresh()
+        await self._quotas.refresh()
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                await self._lister.list_next()
+            async with asyncio.timeout(CHILDREN_TIMEOUT_S):
+                await self._children.list_next()
         except (AwsError, TimeoutError) as error:
             logger.debug("the children of an array can't be listed: %s", error)
 
@@ -182,10 +197,10 @@ class BatchIntrospection:
 
     def _epoch(self, moment: float) -> float:
         """A moment of the clock as seconds since the epoch."""
-        return self.wall() - (self.clock() - moment)
+        return self._wall_clock() - (self._clock() - moment)
 
 
-def _broke(task: asyncio.Task[None]) -> None:
-    """People see older readings, and tasks go on."""
+def _log_defect(task: asyncio.Task[None]) -> None:
+    """Viewers get older readings, and tasks go on."""
     if not task.cancelled() and task.exception() is not None:
-        logger.error("reading quotas and children for people broke", exc_info=task.exception())
+        logger.error("reading quotas and children for viewers broke", exc_info=task.exception())

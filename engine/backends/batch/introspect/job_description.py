@@ -1,4 +1,4 @@
-"""A job as DescribeJobs shows it, fit to be looked at: without its payload and the values of its environment. Pure.
+"""Description of a job for viewers: DescribeJobs' document without payload and values of the environment. Pure.
 
 https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html
 """
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from container.batch_job_protocol import BUNDLE_TEXT, NOT_GIVEN, JobParameter
-from engine.aws import limits
-from engine.backends.batch.track.failure import JobEnd
+from engine.aws.batch_jobs import BatchJob
+from engine.aws.batch_states import BatchState
 from engine.model import Attempt, Description
 
 SHOWN_PARAMETERS: Final = tuple(one.value for one in JobParameter if one is not JobParameter.PAYLOAD)
@@ -24,27 +24,25 @@ SHORTEST_SOUGHT: Final = 8
 """A hidden parameter is also looked for in all other texts; a shorter value occurs there by chance."""
 
 
-def description_of(job: Mapping[str, Any], at: float) -> Description:
-    """`job` is one of DescribeJobs' answer, read at `at` (seconds since the epoch)."""
-    end, container = JobEnd.of(dict(job)), job.get("container") or {}
-    wanted = {one["type"]: one["value"] for one in container.get("resourceRequirements") or ()}
+def description_of(job: BatchJob, at: float) -> Description:
+    """Describe a job of DescribeJobs' answer that was read at `at` (seconds since the epoch)."""
     return Description(
         at=at,
-        status=end.status,
-        status_reason=end.status_reason,
+        status=job.state.value,
+        status_reason=job.status_reason,
         attempts=tuple(_attempts(job)),
-        attempts_allowed=int((job.get("retryStrategy") or {}).get("attempts", 1)),
-        vcpus=_whole(wanted.get("VCPU", container.get("vcpus"))),
-        memory_mib=_whole(wanted.get("MEMORY", container.get("memory"))),
-        gpus=_whole(wanted.get("GPU")),
-        log_group=_log_group(container),
-        log_stream=end.log_stream,
-        text=json.dumps(redacted(job), indent=1, default=str),
+        attempts_allowed=job.attempts_allowed,
+        vcpus=_whole(job.vcpus),
+        memory_mib=_whole(job.memory_mib),
+        gpus=_whole(job.gpus),
+        log_group=job.log_group,
+        log_stream=job.log_stream,
+        text=json.dumps(redacted(job.document), indent=1, default=str),
     )
 
 
 def redacted(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without payload and values of the environment; each says how long it was."""
+    """Copy the document without payload and values of the environment; each is replaced by how long it was."""
     parameters = job.get("parameters") or {}
     hidden = [str(value) for name, value in parameters.items() if name not in SHOWN_PARAMETERS]
     secret = tuple(sorted((one for one in hidden if len(one) >= SHORTEST_SOUGHT), key=len, reverse=True))
@@ -77,34 +75,20 @@ def _hint(text: str) -> str:
     return f"({len(text):,} characters hidden)"
 
 
-def _attempts(job: Mapping[str, Any]) -> Iterator[Attempt]:
+def _attempts(job: BatchJob) -> Iterator[Attempt]:
     """Batch lists an attempt when it is over; the one under way is made of the job's own fields."""
-    for attempt in job.get("attempts") or ():
-        container = attempt.get("container") or {}
+    for attempt in job.attempts:
         yield Attempt(
-            started_at=_seconds(attempt.get("startedAt")),
-            stopped_at=_seconds(attempt.get("stoppedAt")),
-            exit_code=container.get("exitCode"),
-            reason="; ".join(filter(None, (attempt.get("statusReason"), container.get("reason")))),
-            log_stream=container.get("logStreamName") or "",
+            started_at=attempt.started_at,
+            stopped_at=attempt.stopped_at,
+            exit_code=attempt.exit_code,
+            reason="; ".join(filter(None, (attempt.status_reason, attempt.container_reason))),
+            log_stream=attempt.log_stream,
         )
-    if job.get("status") == "RUNNING":
-        stream = (job.get("container") or {}).get("logStreamName") or ""
-        yield Attempt(started_at=_seconds(job.get("startedAt")), log_stream=stream)
+    if job.state is BatchState.RUNNING:
+        yield Attempt(started_at=job.started_at, log_stream=job.container.get("logStreamName") or "")
 
 
-def _log_group(container: Mapping[str, Any]) -> str:
-    logging = container.get("logConfiguration") or {}
-    if logging.get("logDriver", "awslogs") != "awslogs":
-        return ""
-    group: str = (logging.get("options") or {}).get("awslogs-group", limits.DEFAULT_LOG_GROUP)
-    return group
-
-
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
-
-
-def _whole(value: Any) -> int | None:
+def _whole(amount: float | None) -> int | None:
     """Fargate knows quarters of a vCPU: None, since a whole number would be wrong."""
-    return int(float(value)) if value is not None and float(value).is_integer() else None
+    return int(amount) if amount is not None and float(amount).is_integer() else None

@@ -1,19 +1,19 @@
-"""Every limit that work may run into, how much of it is used, and who says so since when.
+"""Quotas: every limit that work may run into, how much of it is used, and who says so since when.
 
 What AWS must be asked for (compute environments, EC2's quotas) is read by `refresh`, which is called only while
-somebody looks; what could not be read is shown as unknown, with the reason.
+there are viewers; what could not be read is shown as unknown, with the reason.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.aws import limits
-from engine.aws.batch_states import BatchState
+from engine.aws.batch_states import UNDER_WAY
 from engine.aws.budget import Clock
 from engine.aws.client import (
     DELETE_OBJECTS,
@@ -38,7 +38,7 @@ from engine.model import Quota, QuotaId
 
 ENVIRONMENTS_EVERY_S: Final = 20.0
 ACCOUNT_EVERY_S: Final = 3600.0
-PATIENCE_S: Final = 10.0
+QUOTA_READ_TIMEOUT_S: Final = 10.0
 METERED: Final = (
     SUBMIT_JOB,
     TERMINATE_JOB,
@@ -50,7 +50,6 @@ METERED: Final = (
     LIST_OBJECTS,
     DELETE_OBJECTS,
 )
-UNDER_WAY: Final = (BatchState.STARTING, BatchState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,57 +61,65 @@ class QuotaReading:
     note: str = ""
 
 
-@dataclass(slots=True, eq=False)
 class Quotas:
-    """`environments` are DescribeComputeEnvironments' answers, as found at start and then by `refresh`."""
+    """Readings of limits. `environments` are DescribeComputeEnvironments' answers, as found at start.
 
-    caller: AwsClient
-    ledger: Ledger
-    environments: Sequence[Mapping[str, Any]]
-    job_vcpus: float | None
-    """What the job definition gives a job that asks for nothing else."""
-    clock: Clock = time.monotonic
-    wall: Callable[[], float] = time.time
-    _read_at: float = field(init=False)
-    _trouble: str = ""
-    _account: dict[str, QuotaReading] = field(default_factory=dict)
-    _environments_due: float = field(init=False)
-    _account_due: float = float("-inf")
+    `job_vcpus` is what the job definition gives a job that asks for nothing else; `wall_clock` gives seconds since
+    the epoch.
+    """
 
-    def __post_init__(self) -> None:
-        self._read_at = self.wall()
-        self._environments_due = self.clock() + ENVIRONMENTS_EVERY_S
+    def __init__(
+        self,
+        *,
+        client: AwsClient,
+        ledger: Ledger,
+        environments: Sequence[Mapping[str, Any]],
+        job_vcpus: float | None,
+        clock: Clock = time.monotonic,
+        wall_clock: Clock = time.time,
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._environments = environments
+        self._job_vcpus = job_vcpus
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._read_at = wall_clock()
+        self._trouble = ""
+        self._account: dict[str, QuotaReading] = {}
+        self._environments_due = clock() + ENVIRONMENTS_EVERY_S
+        self._account_due = float("-inf")
 
     def all(self) -> tuple[Quota, ...]:
-        """As known now."""
+        """Give all quotas as they are known now."""
         return (*self._vcpus(), *self._account_vcpus(), *self._rates())
 
     async def refresh(self) -> None:
-        """Read what is due. Nothing is raised: what AWS refuses is told with the quota."""
-        now = self.clock()
+        """Read what is due. Nothing is raised: what AWS refuses is in the quota's note."""
+        now = self._clock()
         if now >= self._environments_due:
             self._environments_due = now + ENVIRONMENTS_EVERY_S
             await self._read_environments()
         if now >= self._account_due:
             self._account_due = now + ACCOUNT_EVERY_S
-            for kind in sorted({_kind(one) for one in self.environments} & STANDARD_QUOTAS.keys()):
+            for kind in sorted({_kind(one) for one in self._environments} & STANDARD_QUOTAS.keys()):
                 self._account[kind] = await self._read_account(STANDARD_QUOTAS[kind])
 
     # ---- vCPUs
 
     def _vcpus(self) -> Iterator[Quota]:
-        most = [_resources(one).get("maxvCpus") for one in self.environments]
+        most = [_resources(one).get("maxvCpus") for one in self._environments]
         limit = float(sum(one or 0 for one in most)) if most and None not in most else None
-        yield Quota("vCPU of our jobs", self._ours(), limit, "vCPU", "engine", self.wall())
-        for one in self.environments:
+        yield Quota("vCPU of our jobs", self._ours(), limit, "vCPU", "engine", self._wall_clock())
+        for one in self._environments:
             yield self._environment(one)
 
     def _ours(self) -> float | None:
-        """vCPUs of jobs that were starting or running at the last look."""
+        """vCPUs of jobs that were starting or running at the last poll."""
         total = 0.0
-        for submission in self.ledger.submissions.values():
+        for submission in self._ledger.submissions.values():
             under_way = sum(submission.summary.get(state, 0) for state in UNDER_WAY)
-            each = submission.shape.vcpus or self.job_vcpus
+            each = submission.shape.vcpus or self._job_vcpus
             if under_way and each is None:
                 return None
             total += under_way * (each or 0.0)
@@ -136,22 +143,22 @@ class Quotas:
         )
 
     async def _read_environments(self) -> None:
-        arns = [one["computeEnvironmentArn"] for one in self.environments]
+        arns = [one["computeEnvironmentArn"] for one in self._environments]
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer = await self.caller.call(DESCRIBE_ENVIRONMENTS, tries=1, computeEnvironments=arns)
+            async with asyncio.timeout(QUOTA_READ_TIMEOUT_S):
+                answer = await self._client.call(DESCRIBE_ENVIRONMENTS, tries=1, computeEnvironments=arns)
         except TimeoutError:
-            self._trouble = f"AWS did not answer within {PATIENCE_S:.0f} s"
+            self._trouble = f"AWS did not answer within {QUOTA_READ_TIMEOUT_S:.0f} s"
         except AwsError as error:
             self._trouble = describe_error(error)
         else:
-            self.environments, self._read_at, self._trouble = answer["computeEnvironments"], self.wall(), ""
+            self._environments, self._read_at, self._trouble = answer["computeEnvironments"], self._wall_clock(), ""
 
     # ---- the account
 
     def _account_vcpus(self) -> Iterator[Quota]:
         for kind, reading in self._account.items():
-            desired = [_resources(one).get("desiredvCpus") for one in self.environments if _kind(one) == kind]
+            desired = [_resources(one).get("desiredvCpus") for one in self._environments if _kind(one) == kind]
             used = float(sum(one or 0 for one in desired)) if None not in desired else None
             yield Quota(
                 name=STANDARD_QUOTAS[kind].name,
@@ -165,29 +172,31 @@ class Quotas:
 
     async def _read_account(self, quota: AccountQuota) -> QuotaReading:
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer = await self.caller.call(
+            async with asyncio.timeout(QUOTA_READ_TIMEOUT_S):
+                answer = await self._client.call(
                     GET_SERVICE_QUOTA, tries=1, ServiceCode=quota.service, QuotaCode=quota.code
                 )
         except TimeoutError:
-            return QuotaReading(None, self.wall(), f"Service Quotas did not answer within {PATIENCE_S:.0f} s")
+            return QuotaReading(
+                None, self._wall_clock(), f"Service Quotas did not answer within {QUOTA_READ_TIMEOUT_S:.0f} s"
+            )
         except AwsError as error:
             unknown = error.action is ErrorAction.ABSENT or error.code == "NoSuchResourceException"
             return QuotaReading(
-                None, self.wall(), f"this region has no quota {quota.code}" if unknown else describe_error(error)
+                None, self._wall_clock(), f"this region has no quota {quota.code}" if unknown else describe_error(error)
             )
-        return QuotaReading(float(answer["Quota"]["Value"]), self.wall())
+        return QuotaReading(float(answer["Quota"]["Value"]), self._wall_clock())
 
     # ---- calls
 
     def _rates(self) -> Iterator[Quota]:
         for api in METERED:
-            told = self._rate(api)
-            if told.used or told.throttles or api is SUBMIT_JOB:
-                yield told
+            quota = self._rate(api)
+            if quota.used or quota.throttles or api is SUBMIT_JOB:
+                yield quota
 
     def _rate(self, api: Operation) -> Quota:
-        statistics, bucket = self.caller.statistics.of(api.name), self.caller.bucket(api)
+        statistics, bucket = self._client.statistics.of(api.name), self._client.bucket(api)
         fixed = api is SUBMIT_JOB
         note = f"of the whole account; the manager keeps below {api.rate:.0f}" if fixed else ""
         if bucket.current_rate < api.rate:
@@ -198,7 +207,7 @@ class Quotas:
             limit=limits.SUBMIT_JOB_RATE if fixed else api.rate,
             unit="/s",
             source="fixed by AWS" if fixed else "engine",
-            read_at=self.wall(),
+            read_at=self._wall_clock(),
             throttles=statistics.throttles,
             backoff_s=bucket.backoff_s,
             note=note,

@@ -1,10 +1,10 @@
-"""Big blobs, stored once by content hash: `objects/<sha256>` is shared by every submission that refers to it."""
+"""Store of big blobs by content hash: `objects/<sha256>` is shared by every submission that refers to it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from container.batch_job_frames import Blob
@@ -20,55 +20,59 @@ IDLE_S: Final = 60.0
 
 
 def shared_blobs(blobs: Iterable[Blob]) -> dict[str, Blob]:
-    """Those worth an object of their own, by digest."""
+    """Select the blobs worth an object of their own, by digest."""
     return {blob.digest: blob for blob in blobs if len(blob.data) >= SHARED_FROM}
 
 
 @dataclass(slots=True, eq=False)
-class _Stored:
+class _StoredBlob:
     upload: asyncio.Task[None]
     users: int = 0
     idle_since: float = 0.0
 
 
-@dataclass(slots=True, eq=False)
 class BlobStore:
-    """Uploads what is missing, counts who needs what, and deletes what nobody needed for a while."""
+    """Content-addressed store: uploads what is missing, counts users, and deletes what had none for a while."""
 
-    caller: AwsClient
-    layout: StoreLayout
-    clock: Clock
-    saved_bytes: int = 0
-    """Not uploaded, because an equal blob was there already."""
-    _stored: dict[str, _Stored] = field(default_factory=dict)
-    _deleting: set[str] = field(default_factory=set)
-    _deleted: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, *, client: AwsClient, layout: StoreLayout, clock: Clock) -> None:
+        self._client = client
+        self._layout = layout
+        self._clock = clock
+        self._saved_bytes = 0
+        self._stored: dict[str, _StoredBlob] = {}
+        self._deleting: set[str] = set()
+        self._deleted = asyncio.Event()
+
+    @property
+    def saved_bytes(self) -> int:
+        """Bytes that were not uploaded, because an equal blob was there already."""
+        return self._saved_bytes
 
     async def provide(self, blobs: dict[str, Blob]) -> None:
-        """Each blob lies in S3 when this returns, and stays until its `release`. Raises `AwsError`."""
+        """Upload what is missing. Each blob lies in S3 when this returns, until its `release`. Raises `AwsError`."""
         while not self._deleting.isdisjoint(blobs):
             await self._deleted.wait()
         for digest, blob in blobs.items():
             if digest not in self._stored:
-                self._stored[digest] = _Stored(asyncio.create_task(self._upload(digest, blob.data)))
+                self._stored[digest] = _StoredBlob(asyncio.create_task(self._upload(digest, blob.data)))
             else:
-                self.saved_bytes += len(blob.data)
+                self._saved_bytes += len(blob.data)
             self._stored[digest].users += 1
         # Shielded: one waiter that is cancelled must not take the upload from the others.
         await asyncio.gather(*(asyncio.shield(self._stored[digest].upload) for digest in blobs))
 
     def release(self, digests: Iterable[str]) -> None:
-        """One user less."""
+        """Count one user less of each."""
         for digest in digests:
             stored = self._stored[digest]
             stored.users -= 1
-            stored.idle_since = self.clock()
+            stored.idle_since = self._clock()
             if stored.users == 0 and _failed(stored.upload):
                 del self._stored[digest]
 
     async def delete_idle(self, delete: Callable[[Sequence[str]], Awaitable[None]], idle_s: float = IDLE_S) -> None:
         """Delete what nobody needed for `idle_s`; whoever needs it meanwhile waits, then uploads it again."""
-        limit = self.clock() - idle_s
+        limit = self._clock() - idle_s
         idle = [digest for digest, one in self._stored.items() if one.users == 0 and one.idle_since <= limit]
         for digest in idle:
             del self._stored[digest]
@@ -85,15 +89,15 @@ class BlobStore:
         self._deleting.update(digests)
         self._deleted.clear()
         try:
-            await delete([self.layout.blob(digest) for digest in digests])
+            await delete([self._layout.blob(digest) for digest in digests])
         finally:
             self._deleting.difference_update(digests)
             if not self._deleting:
                 self._deleted.set()
 
     async def _upload(self, digest: str, data: bytes) -> None:
-        key = self.layout.blob(digest)
-        await self.caller.call(PUT_OBJECT, Bucket=self.layout.bucket, Key=key, Body=data)
+        key = self._layout.blob(digest)
+        await self._client.call(PUT_OBJECT, Bucket=self._layout.bucket, Key=key, Body=data)
 
 
 def _failed(upload: asyncio.Task[None]) -> bool:

@@ -1,4 +1,4 @@
-"""The collection window: tasks of one resource shape that arrive together become one submission.
+"""Collection window: tasks of one resource shape that arrive together become one submission.
 
 A window starts with its first task. It closes when nothing more came for a moment, after half a second in any
 case, and at once at the size limits.
@@ -18,14 +18,17 @@ from engine.model import ResourceShape
 QUIET_S: Final = 0.025
 """A lone task waits this long for company."""
 QUIET_MANY_S: Final = 0.1
-"""A window that has seen a crowd waits longer for stragglers: one submission fewer is worth it."""
+"""A window that holds a crowd waits longer for stragglers: one submission fewer is worth it."""
 CROWD: Final = 20
 LONGEST_S: Final = 0.5
 LARGEST_BYTES: Final = 64 * limits.MIB
 
 
 class Timer(Protocol):
-    def cancel(self) -> None: ...
+    """A call that is due later."""
+
+    def cancel(self) -> None:
+        """Don't make it."""
 
 
 CallLater = Callable[[float, Callable[[], None]], Timer]
@@ -36,59 +39,61 @@ class _Window:
     opened_at: float
     last_at: float
     tasks: list[BatchTask] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
+    digests: set[str] = field(default_factory=set)
     size: int = 0
     timer: Timer | None = None
 
-    def added_bytes(self, record: BatchTask) -> int:
-        """What the task adds; a blob that the window holds already adds nothing."""
-        assert record.work is not None
-        fresh = {blob.digest: len(blob.data) for blob in record.work.blobs if blob.digest not in self.seen}
+    def added_bytes(self, task: BatchTask) -> int:
+        """Bytes that the task adds; a blob that the window holds already adds nothing."""
+        assert task.work is not None
+        fresh = {blob.digest: len(blob.data) for blob in task.work.blobs if blob.digest not in self.digests}
         return sum(fresh.values())
 
     def closes_at(self) -> float:
+        """When it closes if nothing more comes."""
         quiet = QUIET_MANY_S if len(self.tasks) >= CROWD else QUIET_S
         return min(self.last_at + quiet, self.opened_at + LONGEST_S)
 
 
 class Collector:
-    """Gathers records and gives them to `launch` in submissions. `call_later` is the event loop's."""
+    """Groups tasks into submissions and gives each to `launch`. `call_later` is the event loop's."""
 
-    def __init__(self, launch: Callable[[list[BatchTask]], None], clock: Clock, call_later: CallLater) -> None:
+    def __init__(self, *, launch: Callable[[list[BatchTask]], None], clock: Clock, call_later: CallLater) -> None:
         self._launch = launch
         self._clock = clock
         self._call_later = call_later
         self._windows: dict[ResourceShape, _Window] = {}
 
-    def add(self, record: BatchTask) -> None:
+    def add(self, task: BatchTask) -> None:
+        """Put the task into its shape's window; a window that is full is launched at once."""
         now = self._clock()
-        window = self._windows.get(record.shape)
-        if window is not None and window.tasks and window.size + window.added_bytes(record) > LARGEST_BYTES:
-            self._close(record.shape)
+        window = self._windows.get(task.shape)
+        if window is not None and window.tasks and window.size + window.added_bytes(task) > LARGEST_BYTES:
+            self._close(task.shape)
             window = None
         if window is None:
-            window = self._windows[record.shape] = _Window(now, now)
-            self._arm(record.shape, window, QUIET_S)
-        self._put(window, record, now)
+            window = self._windows[task.shape] = _Window(now, now)
+            self._arm(task.shape, window, QUIET_S)
+        self._put(window, task, now)
         if len(window.tasks) >= limits.ARRAY_SIZE_MAX or window.size >= LARGEST_BYTES:
-            self._close(record.shape)
+            self._close(task.shape)
 
     def flush(self) -> None:
         """Close every window now."""
         for shape in list(self._windows):
             self._close(shape)
 
-    def _put(self, window: _Window, record: BatchTask, now: float) -> None:
-        assert record.work is not None
-        window.size += window.added_bytes(record)
-        window.seen.update(blob.digest for blob in record.work.blobs)
-        window.tasks.append(record)
+    def _put(self, window: _Window, task: BatchTask, now: float) -> None:
+        assert task.work is not None
+        window.size += window.added_bytes(task)
+        window.digests.update(blob.digest for blob in task.work.blobs)
+        window.tasks.append(task)
         window.last_at = now
 
     def _arm(self, shape: ResourceShape, window: _Window, delay: float) -> None:
-        window.timer = self._call_later(delay, lambda: self._look(shape, window))
+        window.timer = self._call_later(delay, lambda: self._close_if_due(shape, window))
 
-    def _look(self, shape: ResourceShape, window: _Window) -> None:
+    def _close_if_due(self, shape: ResourceShape, window: _Window) -> None:
         remaining = window.closes_at() - self._clock()
         if remaining > 0.001:
             self._arm(shape, window, remaining)
@@ -99,6 +104,6 @@ class Collector:
         window = self._windows.pop(shape)
         if window.timer is not None:
             window.timer.cancel()
-        waiting = [record for record in window.tasks if not record.cancelled]
+        waiting = [task for task in window.tasks if not task.cancelled]
         if waiting:
             self._launch(waiting)

@@ -1,4 +1,4 @@
-"""How a submission's payload travels: inline, inline-gzip or S3. Pure: frame in, route and text out.
+"""Router of payloads: inline, inline-gzip or S3 for a submission's frame. Pure: frame in, route and text out.
 
 | condition                                  | route       |
 |--------------------------------------------|-------------|
@@ -25,12 +25,11 @@ from container.batch_job_protocol import (
     to_inline,
     to_inline_gzip,
 )
+from engine.aws.limits import INLINE_TEXT_LIMIT
 from engine.model import Route
 
 RAW_INLINE_LIMIT: Final = 4 * 1024
 """The seed's: raw bytes that travel uncompressed."""
-TEXT_LIMIT: Final = 28 * 1024
-"""The seed's: characters of an encoded payload inside SubmitJob."""
 ROUTES: Final[Mapping[PayloadForm, Route]] = {
     PayloadForm.PLAIN: Route.INLINE,
     PayloadForm.GZIP: Route.GZIP,
@@ -49,7 +48,8 @@ class Room:
 
     @classmethod
     def within(cls, *limits: int) -> Room:
-        return cls(max(0, min(TEXT_LIMIT, *limits)))
+        """The room that all of these limits leave, in characters."""
+        return cls(max(0, min(INLINE_TEXT_LIMIT, *limits)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class RoutedPayload:
 
 
 def route_payload(frame: bytes, room: Room) -> RoutedPayload:
-    """The first route of the table that the frame fits."""
+    """Pick the first route of the table that the frame fits."""
     raw = len(frame)
     if raw <= RAW_INLINE_LIMIT:
         text = to_inline(frame)
@@ -79,7 +79,7 @@ def route_payload(frame: bytes, room: Room) -> RoutedPayload:
 
 
 def route_of(text: str) -> Route:
-    """The route of a payload parameter that was sent once. Raises `PayloadFormError` for an unknown form."""
+    """Find the route of a payload parameter that was sent once. Raises `PayloadFormError` for an unknown form."""
     return ROUTES[payload_form(text)]
 
 

@@ -1,4 +1,4 @@
-"""The SubmitJob request of a submission, and how much payload text it has room for. Pure."""
+"""SubmitJob's request for a submission, and how much payload text it has room for. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OVERRIDES_RESERVE: Final = 1_024
 
 @dataclass(slots=True)
 class JobTemplate:
-    """What all jobs of this manager have in common. `overrides_limit` is lowered when a queue proves stricter."""
+    """Template of SubmitJob's requests. `overrides_limit` is lowered when a queue proves stricter."""
 
     queue: str
     definition: str
@@ -34,7 +34,7 @@ class JobTemplate:
     overrides_limit: int | None
 
     def arguments(self, submission: Submission, text: str) -> dict[str, Any]:
-        """SubmitJob's arguments, with `text` as the payload parameter."""
+        """Make SubmitJob's arguments, with `text` as the payload parameter."""
         arguments: dict[str, Any] = {
             "jobName": submission.job_name,
             "jobQueue": self.queue,
@@ -53,7 +53,7 @@ class JobTemplate:
         return arguments
 
     def room(self, submission: Submission) -> Room:
-        """Characters that the payload text may have."""
+        """Room for the payload text, in characters."""
         request = len(json.dumps(self.arguments(submission, "")))
         bounds = [self.inline_limit, limits.SUBMIT_JOB_REQUEST_LIMIT - 1 - request - REQUEST_RESERVE]
         if self.overrides_limit is not None:
@@ -61,7 +61,7 @@ class JobTemplate:
         return Room.within(*bounds)
 
     def lower_limit(self) -> None:
-        """A job failed for the length of its overrides: payloads as long as its own go through S3 from now on."""
+        """Send payloads as long as that of a job that failed for its overrides' length through S3 from now on."""
         if self.overrides_limit is None:
             self.overrides_limit = limits.ECS_OVERRIDES_LIMIT
         else:
@@ -86,7 +86,7 @@ class JobTemplate:
 
 
 def runner_options(region: str, client_python: str | None) -> str:
-    """The runner's `options` parameter."""
+    """Make the runner's `options` parameter."""
     options = [f"region={region}"]
     if client_python is not None:
         options.append(f"python={client_python}")
@@ -94,5 +94,5 @@ def runner_options(region: str, client_python: str | None) -> str:
 
 
 def _requirements(shape: ResourceShape) -> list[dict[str, str]]:
-    asked = (("VCPU", shape.vcpus), ("MEMORY", shape.memory_mib), ("GPU", shape.gpus))
-    return [{"type": kind, "value": str(value)} for kind, value in asked if value is not None]
+    amounts = (("VCPU", shape.vcpus), ("MEMORY", shape.memory_mib), ("GPU", shape.gpus))
+    return [{"type": kind, "value": str(value)} for kind, value in amounts if value is not None]

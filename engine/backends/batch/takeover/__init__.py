@@ -1,1 +1,1 @@
-"""What a manager does about its predecessor: the lease, the scan, adoption, reconciliation."""
+"""Takeover from a predecessor: the lease, the scan, adoption, reconciliation."""

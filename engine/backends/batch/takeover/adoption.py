@@ -1,4 +1,4 @@
-"""Jobs of a predecessor until their tasks are claimed: attached one by one, or terminated after the grace."""
+"""Adoption of a predecessor's jobs: attached one by one when their tasks are claimed, or terminated after the grace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from container.batch_job_protocol import FENCE, OBJECTS, PAYLOADS, RESULTS
@@ -22,59 +21,70 @@ from engine.model import Placement
 
 logger = logging.getLogger(__name__)
 
-LOOK_S: Final = 1.0
+CLEARED_POLL_S: Final = 1.0
 FENCE_KEPT_S: Final = 3600.0
 """No job surfaces as late as this."""
 
 
-@dataclass(slots=True, eq=False)
 class Adoption:
-    """Owns the orphans: tasks that have a job of ours, and nobody yet who wants their outcome."""
+    """Owns the orphans: tasks that have a job of this manager's id and are not claimed yet."""
 
-    inventory: PredecessorScan
-    ledger: Ledger
-    layout: StoreLayout
-    canceller: Canceller
-    cleaner: ObjectCleaner
-    depot: BlobStore
-    sleep: Sleep = asyncio.sleep
-    wall_clock: Clock = time.time
-    _orphans: dict[bytes, BatchTask] = field(default_factory=dict)
-    _adopted: list[Submission] = field(default_factory=list)
-    _cleared: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(
+        self,
+        *,
+        scan: PredecessorScan,
+        ledger: Ledger,
+        layout: StoreLayout,
+        canceller: Canceller,
+        cleaner: ObjectCleaner,
+        blobs: BlobStore,
+        sleep: Sleep = asyncio.sleep,
+        wall_clock: Clock = time.time,
+    ) -> None:
+        self._scan = scan
+        self._ledger = ledger
+        self._layout = layout
+        self._canceller = canceller
+        self._cleaner = cleaner
+        self._blobs = blobs
+        self._sleep = sleep
+        self._wall_clock = wall_clock
+        self._orphans: dict[bytes, BatchTask] = {}
+        self._adopted: list[Submission] = []
+        self._cleared = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._orphans)
 
     async def find(self) -> list[str]:
-        """Take inventory; gives the bundles of which nobody knows whether a job comes for them. Raises `AwsError`."""
-        stock = await self.inventory.take()
-        self.add(stock.submissions)
-        return stock.bundles
+        """Scan and add what can be claimed; gives the bundles for which a job may yet come. Raises `AwsError`."""
+        findings = await self._scan.run()
+        self.add(findings.submissions)
+        return findings.bundles
 
     def add(self, submissions: Sequence[Submission]) -> None:
-        """The tasks of these can be claimed. Of several jobs of one task the latest counts."""
+        """Let the tasks of these be claimed. Of several jobs of one task the latest counts."""
         before = len(self._orphans)
-        for found in submissions:
-            known = self.ledger.submissions.get(found.submission_id)
-            if known is None:
-                self._adopted.append(found)
-                self.ledger.submissions[found.submission_id] = found
-                for record in found.tasks:
-                    self._add(record)
-            elif known.job_id is None and known.settled.is_set():
-                for record in known.complete(found):
-                    self._add(record)
+        for submission in submissions:
+            present = self._ledger.submissions.get(submission.submission_id)
+            if present is None:
+                self._adopted.append(submission)
+                self._ledger.submissions[submission.submission_id] = submission
+                for task in submission.tasks:
+                    self._add(task)
+            elif present.job_id is None and present.settled.is_set():
+                for task in present.complete(submission):
+                    self._add(task)
         if len(self._orphans) > before:
             logger.info("found %d tasks that a predecessor submitted", len(self._orphans) - before)
 
     def claim(self, task_id: bytes) -> Placement | None:
-        """The task is wanted: from here on it is followed like any other. None: no job of ours has it."""
-        record = self._orphans.pop(task_id, None)
-        if record is None:
+        """Follow the orphan of this id like any other task from here on. None: there is none."""
+        task = self._orphans.pop(task_id, None)
+        if task is None:
             return None
-        self.ledger.claim(record)
-        submission = record.submission
+        self._ledger.claim(task)
+        submission = task.submission
         assert submission is not None
         return Placement(
             submission_id=submission.submission_id,
@@ -85,19 +95,19 @@ class Adoption:
             wire_bytes=len(submission.text),
             why="a predecessor of this manager submitted it",
             array_size=len(submission.tasks) if submission.is_array and submission.job_id is not None else 0,
-            first_index=record.index,
+            first_index=task.index,
         )
 
     async def abandon(self) -> None:
-        """Terminate what nobody claimed, then delete what belongs to no job any more."""
+        """Terminate the jobs of all orphans, then wait until what belongs to no job any more is deleted."""
         unclaimed, self._orphans = list(self._orphans.values()), {}
-        living = [record for record in unclaimed if record.submission is not None and not record.submission.ended]
+        living = [task for task in unclaimed if task.submission is not None and not task.submission.ended]
         if living:
             logger.warning("terminating the jobs of %d tasks of a predecessor that nobody claimed", len(living))
-        await asyncio.gather(*map(self.canceller.cancel, living))
-        for record in unclaimed:
-            self.ledger.close(record, BatchStage.FORGOTTEN)
-        self.cleaner.wake()
+        await asyncio.gather(*map(self._canceller.cancel, living))
+        for task in unclaimed:
+            self._ledger.close(task, BatchStage.FORGOTTEN)
+        self._cleaner.wake()
         await self._cleared.wait()
 
     async def clear_up(self) -> None:
@@ -105,8 +115,8 @@ class Adoption:
 
         Young fences stay: a late job must find them.
         """
-        while self._orphans or any(one.submission_id in self.ledger.submissions for one in self._adopted):
-            await self.sleep(LOOK_S)
+        while self._orphans or any(one.submission_id in self._ledger.submissions for one in self._adopted):
+            await self._sleep(CLEARED_POLL_S)
         self._adopted.clear()
         try:
             await self._delete_leftovers()
@@ -115,25 +125,25 @@ class Adoption:
         self._cleared.set()
 
     async def _delete_leftovers(self) -> None:
-        blobs = [_name(key) for key in await self.inventory.keys(OBJECTS)]
-        keys = [*await self.inventory.keys(PAYLOADS), *await self.inventory.keys(RESULTS)]
-        keys += [key for key in await self.inventory.keys(FENCE) if self._is_old(key)]
-        prefix = f"{self.layout.root}/"
-        ours = self.ledger.submissions
-        await self.cleaner.delete([key for key in keys if key.removeprefix(prefix).split("/")[1] not in ours])
-        await self.depot.delete_unknown(blobs, self.cleaner.delete)
+        blobs = [_name(key) for key in await self._scan.keys(OBJECTS)]
+        keys = [*await self._scan.keys(PAYLOADS), *await self._scan.keys(RESULTS)]
+        keys += [key for key in await self._scan.keys(FENCE) if self._is_old(key)]
+        prefix = f"{self._layout.root}/"
+        ours = self._ledger.submissions
+        await self._cleaner.delete([key for key in keys if key.removeprefix(prefix).split("/")[1] not in ours])
+        await self._blobs.delete_unknown(blobs, self._cleaner.delete)
 
-    def _add(self, record: BatchTask) -> None:
+    def _add(self, task: BatchTask) -> None:
         """A task that was sent again has an earlier job, too: a result of that counts, its end does not."""
-        other = self._orphans.get(record.task_id)
+        other = self._orphans.get(task.task_id)
         if other is not None:
-            earlier, record = sorted((other, record), key=lambda one: max(one.lineage))
-            earlier.stage = BatchStage.FORGOTTEN
-            record.lineage |= earlier.lineage
-        self._orphans[record.task_id] = record
+            earlier, task = sorted((other, task), key=lambda one: max(one.lineage))
+            earlier.move(BatchStage.FORGOTTEN)
+            task.lineage |= earlier.lineage
+        self._orphans[task.task_id] = task
 
     def _is_old(self, fence: str) -> bool:
-        return submitted_at(_name(fence)) < self.wall_clock() - FENCE_KEPT_S
+        return submitted_at(_name(fence)) < self._wall_clock() - FENCE_KEPT_S
 
 
 def _name(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Who holds a lease: enough to name a living manager to a person, and to see that a dead one of this host is gone."""
+"""Record of a lease's holder: names a living manager to a person, and shows that a dead one of this host is gone."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     beat: int = 0
 
     def describe(self) -> str:
+        """Name the holder to a person."""
         return f"process {self.pid} on host {self.host}"
 
 
 def this_process(token: str) -> LeaseRecord:
+    """Make the record of this very process."""
     pid = os.getpid()
     return LeaseRecord(token=token, host=socket.gethostname(), pid=pid, boot_id=_boot_id(), process=_process_mark(pid))
 
 
 def is_gone(holder: LeaseRecord) -> bool:
-    """True only when the holder ran on this very host and its process certainly ended."""
+    """Say whether the holder has ended: true only when it ran on this very host and its process certainly ended."""
     here = this_process("")
     if (holder.host, holder.boot_id) != (here.host, here.boot_id) or not here.process:
         return False

@@ -1,4 +1,4 @@
-"""What a predecessor of this worker-manager id left: its jobs, found by name, and its results and bundles in S3.
+"""Scan for what a predecessor left: its jobs, found by name, and its results and bundles in S3.
 
 State lives in Batch and S3, so there is no local file to lose. A job that is not at its end counts; of one that is,
 only what S3 shows counts, whether Batch still knows the job or not. So the number of finished jobs costs nothing.
@@ -11,7 +11,7 @@ import logging
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from container.batch_job_frames import FIRST_READ, FrameError, manifest_length, task_ids
 from container.batch_job_protocol import (
@@ -23,17 +23,18 @@ from container.batch_job_protocol import (
     from_inline,
 )
 from engine.aws import limits
+from engine.aws.batch_jobs import BatchJob, JobsClient
+from engine.aws.batch_states import ENDED
 from engine.aws.client import GET_OBJECT, LIST_OBJECTS, AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.names import JobKind, StoreLayout
-from engine.backends.batch.own_jobs import JobLists, OwnJob
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
 from engine.backends.batch.submit.payload_router import route_of
-from engine.backends.batch.track.canceller import REASON as CANCELLED_BY_US
+from engine.backends.batch.takeover.own_jobs import OwnJobs
+from engine.backends.batch.track.canceller import CANCELLED_BY_US
 from engine.backends.batch.track.failure import JobEnd
-from engine.backends.batch.track.job_poller import STARTED, TERMINAL, job_states
 from engine.model import ResourceShape
 
 logger = logging.getLogger(__name__)
@@ -45,158 +46,164 @@ REMEMBERED: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class ScanFindings:
-    """`submissions` have tasks that can be claimed. Of `bundles` nobody knows whether a job will come for them."""
+    """`submissions` have tasks that can be claimed. For each of `bundles`, by submission id, a job may yet come."""
 
     submissions: list[Submission] = field(default_factory=list)
     bundles: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
 class PredecessorScan:
-    """Only jobs whose names parse as this manager's are looked at, and only keys below its own prefix."""
+    """Reads only jobs whose names parse as this manager's, and only keys below its own prefix."""
 
-    caller: AwsClient
-    store: ObjectStore
-    layout: StoreLayout
-    jobs: JobLists
+    def __init__(
+        self, *, client: AwsClient, jobs: JobsClient, store: ObjectStore, layout: StoreLayout, own_jobs: OwnJobs
+    ) -> None:
+        self._client = client
+        self._jobs = jobs
+        self._store = store
+        self._layout = layout
+        self._own_jobs = own_jobs
 
-    async def take(self) -> ScanFindings:
-        """What lives, and what ended with results that nobody fetched. Raises `AwsError`.
+    async def run(self) -> ScanFindings:
+        """Find what lives, and what ended with results that nobody fetched. Raises `AwsError`.
 
         Jobs first, then results: a job that ends in between has written its result by then.
         """
-        living = await self.restore([job.job_id for job in await self.jobs.living()])
-        known = {one.submission_id for one in living}
+        living = await self.restore([one.job.job_id for one in await self._own_jobs.living()])
+        with_jobs = {one.submission_id for one in living}
         results = await self.results()
-        bundles = {key.rpartition("/")[2] for key in await self.keys(PAYLOADS)} - known
-        ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in known]
+        bundles = {key.rpartition("/")[2] for key in await self.keys(PAYLOADS)} - with_jobs
+        ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in with_jobs]
         return ScanFindings([*living, *ended], sorted(bundles - results.keys()))
 
-    async def take_newest(self, known_jobs: Container[str | None]) -> list[Submission]:
-        """What the first listing of the jobs didn't show yet, and all results. Raises `AwsError`."""
-        newest = [job for job in await self.jobs.newest() if job.status not in TERMINAL]
-        living = await self.restore([job.job_id for job in newest if job.job_id not in known_jobs])
+    async def newest(self, except_jobs: Container[str | None]) -> list[Submission]:
+        """Find the living jobs that the first listing didn't show yet, and all results. Raises `AwsError`."""
+        newest = [one.job for one in await self._own_jobs.newest() if one.job.state not in ENDED]
+        living = await self.restore([job.job_id for job in newest if job.job_id not in except_jobs])
         return [*living, *(ended_submission(one, tasks) for one, tasks in (await self.results()).items())]
 
+    async def describe(self, job_ids: Sequence[str]) -> dict[str, BatchJob]:
+        """Describe jobs by id; those that Batch forgot are missing. Raises `AwsError`."""
+        return await self._jobs.describe(job_ids)
+
     async def restore(self, job_ids: Sequence[str]) -> list[Submission]:
-        """The submissions of these jobs, as far as they are ours and can be read."""
-        described = await self.jobs.describe(job_ids)
-        restored = await asyncio.gather(*map(self._submission, described))
+        """Make the submissions of these jobs, as far as they are ours and can be read. Raises `AwsError`."""
+        described = await self._jobs.describe(job_ids)
+        restored = await asyncio.gather(*map(self._submission, described.values()))
         return [submission for submission in restored if submission is not None]
 
     async def failures(self) -> dict[bytes, str]:
-        """Where the reason of a failure may be found that nobody was told: Batch's id of the job, by task."""
-        failed = [job for job in await self.jobs.failed() if _may_tell(job)]
+        """Find jobs that may tell the reason of a failure that was not delivered: Batch's ids, by task."""
+        failed = [one for one in await self._own_jobs.failed() if _may_tell(one.job)]
         found: dict[bytes, str] = {}
-        for job in failed:
-            if job.name.kind is JobKind.SINGLE:
-                found.setdefault(bytes.fromhex(job.name.hex_id), job.job_id)
-        arrays = [job.job_id for job in failed if job.name.kind is JobKind.ARRAY]
+        for one in failed:
+            if one.name.kind is JobKind.SINGLE:
+                found.setdefault(bytes.fromhex(one.name.hex_id), one.job.job_id)
+        arrays = [one.job.job_id for one in failed if one.name.kind is JobKind.ARRAY]
         while arrays and len(found) < REMEMBERED:
-            asked, arrays = arrays[: limits.DESCRIBE_JOBS_IDS], arrays[limits.DESCRIBE_JOBS_IDS :]
-            for submission in await self.restore(asked):
-                found.update((one.task_id, submission.child_id(one)) for one in submission.tasks)
+            chunk, arrays = arrays[: limits.DESCRIBE_JOBS_IDS], arrays[limits.DESCRIBE_JOBS_IDS :]
+            for submission in await self.restore(chunk):
+                found.update((task.task_id, submission.child_id(task)) for task in submission.tasks)
         if arrays:
             logger.warning("%d failed array jobs are too many to keep in mind; their tasks may run again", len(arrays))
         return found
 
     async def manifest(self, submission_id: str) -> tuple[bytes, ...]:
-        """The tasks of a bundle, in order. Raises `AwsError`, `FrameError`."""
-        key = self.layout.payload(submission_id)
+        """Read the task ids of a bundle, in order. Raises `AwsError`, `FrameError`."""
+        key = self._layout.payload(submission_id)
         head = await self._head(key, FIRST_READ)
         length = manifest_length(head)
         return task_ids(head if length <= len(head) else await self._head(key, length))
 
     async def results(self, submission_id: str | None = None) -> dict[str, list[bytes]]:
-        """The tasks of which results lie in S3, by submission."""
+        """List the task ids of which results lie in S3, by submission. Raises `AwsError`."""
         folder = RESULTS if submission_id is None else f"{RESULTS}/{submission_id}"
         found: dict[str, list[bytes]] = {}
-        for parsed in map(self.layout.parse_result, await self.keys(folder)):
+        for parsed in map(self._layout.parse_result, await self.keys(folder)):
             if parsed is not None:
                 found.setdefault(parsed[0], []).append(parsed[1])
         return found
 
     async def keys(self, folder: str) -> list[str]:
-        """Every key of a folder below the own prefix."""
-        prefix = f"{self.layout.root}/{folder}/"
+        """List every key of a folder below the own prefix. Raises `AwsError`."""
+        prefix = f"{self._layout.root}/{folder}/"
         keys: list[str] = []
-        page = await self.caller.run(LIST_OBJECTS, lambda: self.store.list_page(prefix))
+        page = await self._client.run(LIST_OBJECTS, lambda: self._store.list_page(prefix))
         while True:
             keys += [listed.key for listed in page.objects]
             if page.next_token is None:
                 return keys
-            page = await self.caller.run(LIST_OBJECTS, partial(self.store.list_page, prefix, "", page.next_token))
+            page = await self._client.run(LIST_OBJECTS, partial(self._store.list_page, prefix, "", page.next_token))
 
-    async def _submission(self, job: dict[str, Any]) -> Submission | None:
+    async def _submission(self, job: BatchJob) -> Submission | None:
         """None for a job of the same id that works on another bucket or prefix, or whose tasks can't be told."""
-        parameters = job.get("parameters") or {}
-        if parameters.get(JobParameter.STORE.value) != self.layout.uri:
+        parameters = job.parameters
+        if parameters.get(JobParameter.STORE.value) != self._layout.uri:
             return None
         submission_id = parameters.get(JobParameter.SUBMISSION.value, "")
         text = parameters.get(JobParameter.PAYLOAD.value, "")
         try:
             ids = await self.manifest(submission_id) if text == BUNDLE_TEXT else task_ids(from_inline(text))
         except (AwsError, FrameError, PayloadFormError) as error:
-            cleaned = isinstance(error, AwsError) and error.action is ErrorAction.ABSENT and job["status"] in TERMINAL
+            cleaned = isinstance(error, AwsError) and error.action is ErrorAction.ABSENT and job.state in ENDED
             level = logging.DEBUG if cleaned else logging.WARNING
-            logger.log(level, "job %s (%s) can't be picked up: %s", job["jobName"], job["jobId"], error)
+            logger.log(level, "job %s (%s) can't be picked up: %s", job.name, job.job_id, error)
             return None
         return _restored(job, submission_id, text, ids)
 
     async def _head(self, key: str, length: int) -> bytes:
         def read() -> bytes:
-            client = self.caller.session.client("s3")
-            answer = client.get_object(Bucket=self.layout.bucket, Key=key, Range=f"bytes=0-{length - 1}")
+            client = self._client.session.client("s3")
+            answer = client.get_object(Bucket=self._layout.bucket, Key=key, Range=f"bytes=0-{length - 1}")
             data: bytes = answer["Body"].read()
             return data
 
-        return await self.caller.run(GET_OBJECT, read)
+        return await self._client.run(GET_OBJECT, read)
 
 
 def _orphans(ids: Iterable[bytes], shape: ResourceShape) -> tuple[BatchTask, ...]:
     return tuple(BatchTask(task_id, shape, None, BatchStage.ORPHANED, index=i) for i, task_id in enumerate(ids))
 
 
-def _may_tell(job: OwnJob) -> bool:
+def _may_tell(job: BatchJob) -> bool:
     """Not when we ended it, nor when its result must have been written: then that was fetched, or lies in S3."""
-    end = JobEnd.of(job.summary)
+    end = JobEnd.of(job)
     return end.status_reason not in OUR_DOING and not end.promises_result
 
 
 def ended_submission(submission_id: str, ids: Sequence[bytes]) -> Submission:
-    """Known by its results alone: its job ended, or is forgotten."""
+    """Make a submission that is known by its results alone: its job ended, or is forgotten."""
     shape = ResourceShape()
-    records = _orphans(ids, shape)
-    return _linked(Submission(submission_id, "", records, shape, ended=True, found=set(ids)))
+    tasks = _orphans(ids, shape)
+    return _linked(Submission(submission_id, "", tasks, shape, ended=True, found=set(ids)))
 
 
-def _restored(job: dict[str, Any], submission_id: str, text: str, ids: Sequence[bytes]) -> Submission:
+def _restored(job: BatchJob, submission_id: str, text: str, ids: Sequence[bytes]) -> Submission:
     shape = _shape(job)
     submission = Submission(
         submission_id=submission_id,
-        job_name=job["jobName"],
+        job_name=job.name,
         tasks=_orphans(ids, shape),
         shape=shape,
         route=route_of(text),
         text=text,
         has_bundle=text == BUNDLE_TEXT,
-        job_id=job["jobId"],
-        ended=job["status"] in TERMINAL,
-        started=bool(job_states(job).intersection(STARTED)),
+        job_id=job.job_id,
+        ended=job.state in ENDED,
+        started=job.has_started,
     )
     return _linked(submission)
 
 
 def _linked(submission: Submission) -> Submission:
-    for record in submission.tasks:
-        record.submission = submission
-        record.lineage.add(submission.submission_id)
+    for task in submission.tasks:
+        task.submission = submission
+        task.lineage.add(submission.submission_id)
     submission.settled.set()
     return submission
 
 
-def _shape(job: dict[str, Any]) -> ResourceShape:
+def _shape(job: BatchJob) -> ResourceShape:
     """What the job runs with, so that it is sent again with the same."""
-    container = job.get("container") or {}
-    wanted = {one["type"]: int(float(one["value"])) for one in container.get("resourceRequirements") or ()}
-    return ResourceShape(wanted.get("VCPU"), wanted.get("MEMORY"), wanted.get("GPU"))
+    amounts = {kind: int(amount) for kind, amount in job.requirements.items()}
+    return ResourceShape(amounts.get("VCPU"), amounts.get("MEMORY"), amounts.get("GPU"))

@@ -4,103 +4,110 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.client import TERMINATE_JOB, AwsClient
 from engine.aws.errors import AwsError
+from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.track.cleaner import ObjectCleaner
 
 logger = logging.getLogger(__name__)
 
-GATHER_S: Final = 0.02
+GATHER_CANCELS_S: Final = 0.02
 """Cancels of one array that arrive together may become one TerminateJob."""
-PATIENCE_S: Final = limits.TERMINATION_GRACE_S + 15.0
+JOB_END_TIMEOUT_S: Final = limits.TERMINATION_GRACE_S + 15.0
 """A job has ended by then: SIGTERM, half a minute, SIGKILL, and some time to report it."""
-LOOK_S: Final = 0.05
-REASON: Final = "cancelled by the Scaler client or scheduler"
+LAUNCH_POLL_S: Final = 0.05
+CANCELLED_BY_US: Final = "cancelled by the Scaler client or scheduler"
 
 
-@dataclass(slots=True, eq=False)
 class Canceller:
-    """Several cancels of one task wait for the same end."""
+    """Cancels tasks in any stage. Several cancels of one task wait for the same end."""
 
-    caller: AwsClient
-    ledger: Ledger
-    cleaner: ObjectCleaner
-    spawn: Callable[[Coroutine[Any, Any, None]], object]
-    sleep: Sleep = asyncio.sleep
-    _gathering: list[BatchTask] = field(default_factory=list)
+    def __init__(
+        self,
+        *,
+        client: AwsClient,
+        ledger: Ledger,
+        cleaner: ObjectCleaner,
+        spawn: Spawn,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._cleaner = cleaner
+        self._spawn = spawn
+        self._sleep = sleep
+        self._gathering: list[BatchTask] = []
 
-    async def cancel(self, record: BatchTask) -> None:
-        """When this returns no outcome of the task will come, its job ended and its objects are gone."""
-        record.cancelled = True
-        if record.stage is BatchStage.COLLECTING:
-            self.ledger.close(record, BatchStage.CANCELLED)
+    async def cancel(self, task: BatchTask) -> None:
+        """Cancel the task. When this returns no outcome will come, its job ended and its objects are gone."""
+        task.cancelled = True
+        if task.stage is BatchStage.COLLECTING:
+            self._ledger.close(task, BatchStage.CANCELLED)
             return
-        await self._wait_launched(record)
-        if record.stage in (BatchStage.IN_BATCH, BatchStage.FETCHING, BatchStage.ORPHANED):
-            await self._end_job(record)
-        await self.cleaner.remove_result(record)
-        if record.stage is not BatchStage.DELIVERED:
-            self.ledger.close(record, BatchStage.CANCELLED)
-        self.cleaner.wake()
+        await self._wait_launched(task)
+        if task.stage in (BatchStage.IN_BATCH, BatchStage.FETCHING, BatchStage.ORPHANED):
+            await self._end_job(task)
+        await self._cleaner.remove_result(task)
+        if task.stage is not BatchStage.DELIVERED:
+            self._ledger.close(task, BatchStage.CANCELLED)
+        self._cleaner.wake()
 
-    async def terminate_copy(self, submission: Submission, record: BatchTask) -> None:
-        """The task's result came from an earlier submission: its second job must not call the function."""
+    def terminate_copy(self, submission: Submission, task: BatchTask) -> None:
+        """Terminate the task's second job in the background: its result came from an earlier submission."""
         if submission.job_id is not None:
-            await self._terminate(submission.child_id(record))
+            self._spawn(self._terminate(submission.child_id(task)))
 
-    async def _wait_launched(self, record: BatchTask) -> None:
-        while record.stage is BatchStage.LAUNCHING:
-            if record.submission is not None and not record.submission.settled.is_set():
-                await record.submission.settled.wait()
+    async def _wait_launched(self, task: BatchTask) -> None:
+        while task.stage is BatchStage.LAUNCHING:
+            if task.submission is not None and not task.submission.settled.is_set():
+                await task.submission.settled.wait()
             else:  # on its way from one submission to the next
-                await self.sleep(LOOK_S)
+                await self._sleep(LAUNCH_POLL_S)
 
-    async def _end_job(self, record: BatchTask) -> None:
-        if record.gone is None:
-            record.gone = asyncio.Event()
+    async def _end_job(self, task: BatchTask) -> None:
+        if task.job_ended is None:
+            task.job_ended = asyncio.Event()
             if not self._gathering:
-                self.spawn(self._flush())
-            self._gathering.append(record)
+                self._spawn(self._flush())
+            self._gathering.append(task)
         try:
-            await asyncio.wait_for(record.gone.wait(), PATIENCE_S)
+            await asyncio.wait_for(task.job_ended.wait(), JOB_END_TIMEOUT_S)
         except TimeoutError:
-            logger.warning("the job of cancelled task %s has not ended yet", record.task_id.hex())
+            logger.warning("the job of cancelled task %s has not ended yet", task.task_id.hex())
 
     async def _flush(self) -> None:
-        await self.sleep(GATHER_S)
+        await self._sleep(GATHER_CANCELS_S)
         gathered, self._gathering = self._gathering, []
         by_submission: dict[str, list[BatchTask]] = {}
-        for record in gathered:
-            assert record.submission is not None
-            by_submission.setdefault(record.submission.submission_id, []).append(record)
-        await asyncio.gather(*(self._end_jobs(records) for records in by_submission.values()))
+        for task in gathered:
+            assert task.submission is not None
+            by_submission.setdefault(task.submission.submission_id, []).append(task)
+        await asyncio.gather(*(self._end_jobs(tasks) for tasks in by_submission.values()))
 
-    async def _end_jobs(self, records: list[BatchTask]) -> None:
-        submission = records[0].submission
+    async def _end_jobs(self, tasks: list[BatchTask]) -> None:
+        submission = tasks[0].submission
         assert submission is not None
         if submission.ended:
-            for record in records:
-                record.mark_gone()
+            for task in tasks:
+                task.note_job_end()
             return
         if submission.is_needed:
-            children = {submission.child_id(record): record for record in records}
-            self.ledger.watched.update(children)
+            children = {submission.child_id(task): task for task in tasks}
+            self._ledger.watched.update(children)
             jobs = list(children)
         else:
             assert submission.job_id is not None
             jobs = [submission.job_id]
         await asyncio.gather(*map(self._terminate, jobs))
-        self.ledger.wake()
+        self._ledger.wake()
 
     async def _terminate(self, job_id: str) -> None:
         try:
-            await self.caller.call(TERMINATE_JOB, jobId=job_id, reason=REASON)
+            await self._client.call(TERMINATE_JOB, jobId=job_id, reason=CANCELLED_BY_US)
         except AwsError as error:
             logger.error("job %s can't be terminated: %s", job_id, error)

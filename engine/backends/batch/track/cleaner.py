@@ -1,4 +1,4 @@
-"""Deletes in bulk what nobody needs any more: results, bundles, fences, idle blobs.
+"""Cleaner of S3: deletes results, bundles, fences and idle blobs in bulk when nothing needs them any more.
 
 A result goes only after Batch says that its job ended. Until then the job could be tried again (its host lost in
 the moment between the result and the exit), and it is the result's presence that keeps it from running twice.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from engine.aws import limits
@@ -22,33 +21,36 @@ from engine.backends.batch.submit.blob_store import BlobStore
 
 logger = logging.getLogger(__name__)
 
-GATHER_S: Final = 0.3
+SWEEP_DELAY_S: Final = 0.3
 """Deletions wait this long for company."""
-IDLE_LOOK_S: Final = 30.0
+IDLE_SWEEP_S: Final = 30.0
 
 
-@dataclass(slots=True, eq=False)
 class ObjectCleaner:
-    """Wake it with `wake` whenever a task was closed or a job ended."""
+    """Sweeps when `wake` was called (a task was closed, a job ended), and every `IDLE_SWEEP_S`."""
 
-    caller: AwsClient
-    ledger: Ledger
-    layout: StoreLayout
-    depot: BlobStore
-    sleep: Sleep = asyncio.sleep
-    _due: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(
+        self, *, client: AwsClient, ledger: Ledger, layout: StoreLayout, blobs: BlobStore, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._layout = layout
+        self._blobs = blobs
+        self._sleep = sleep
+        self._due = asyncio.Event()
 
     def wake(self) -> None:
+        """Sweep soon."""
         self._due.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Sweep whenever it is due, until cancelled."""
         while True:
             try:
                 # not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake
-                async with asyncio.timeout(IDLE_LOOK_S):
+                async with asyncio.timeout(IDLE_SWEEP_S):
                     await self._due.wait()
-                await self.sleep(GATHER_S)
+                await self._sleep(SWEEP_DELAY_S)
             except TimeoutError:
                 pass
             self._due.clear()
@@ -57,59 +59,59 @@ class ObjectCleaner:
     async def sweep(self) -> None:
         """Delete everything that may go now."""
         keys: list[str] = []
-        for submission in list(self.ledger.submissions.values()):
+        for submission in list(self._ledger.submissions.values()):
             if submission.ended and submission.is_closed:
                 keys += self._last_keys(submission)
-                self.depot.release(submission.blobs)
-                self.ledger.drop(submission)
+                self._blobs.release(submission.blobs)
+                self._ledger.drop(submission)
             elif submission.ended or submission.terminal:
                 keys += self._result_keys(submission)
         await self.delete(keys)
-        await self.depot.delete_idle(self.delete)
+        await self._blobs.delete_idle(self.delete)
 
     async def clear_idle_blobs(self) -> None:
-        """At the end: nothing stays for a next call."""
-        await self.depot.delete_idle(self.delete, idle_s=0.0)
+        """Delete every blob without a user: at the end nothing stays for a next call."""
+        await self._blobs.delete_idle(self.delete, idle_s=0.0)
 
-    async def remove_result(self, record: BatchTask) -> None:
-        """The result of a cancelled task whose job ended, if it was written."""
-        submission = record.submission
-        if submission is None or record.task_id in submission.removed:
+    async def remove_result(self, task: BatchTask) -> None:
+        """Delete the result of a cancelled task whose job ended, if it was written."""
+        submission = task.submission
+        if submission is None or task.task_id in submission.removed:
             return
-        submission.removed.add(record.task_id)
-        await self.delete([self.layout.result(submission.submission_id, record.task_id)])
+        submission.removed.add(task.task_id)
+        await self.delete([self._layout.result(submission.submission_id, task.task_id)])
 
     def _last_keys(self, submission: Submission) -> list[str]:
         keys = self._result_keys(submission)
         if submission.has_bundle:
-            keys.append(self.layout.payload(submission.submission_id))
+            keys.append(self._layout.payload(submission.submission_id))
         if submission.fenced:
-            keys.append(self.layout.fence(submission.submission_id))
+            keys.append(self._layout.fence(submission.submission_id))
         return keys
 
     def _result_keys(self, submission: Submission) -> list[str]:
         if submission.found <= submission.removed:
             return []
-        going = [record for record in submission.tasks if self._may_go(submission, record)]
-        submission.removed.update(record.task_id for record in going)
-        return [self.layout.result(submission.submission_id, record.task_id) for record in going]
+        going = [task for task in submission.tasks if self._may_go(submission, task)]
+        submission.removed.update(task.task_id for task in going)
+        return [self._layout.result(submission.submission_id, task.task_id) for task in going]
 
-    def _may_go(self, submission: Submission, record: BatchTask) -> bool:
-        if record.task_id not in submission.found or record.task_id in submission.removed:
+    def _may_go(self, submission: Submission, task: BatchTask) -> bool:
+        if task.task_id not in submission.found or task.task_id in submission.removed:
             return False
-        is_over = submission.ended or record.index in submission.terminal
-        return is_over and (record.stage in CLOSED or record.submission is not submission)
+        is_over = submission.ended or task.index in submission.terminal
+        return is_over and (task.stage in CLOSED or task.submission is not submission)
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """In bulk; what AWS refuses to delete is logged and stays."""
+        """Delete objects in bulk; what AWS refuses to delete is logged and stays."""
         for start in range(0, len(keys), limits.S3_DELETE_KEYS):
             objects = [{"Key": key} for key in keys[start : start + limits.S3_DELETE_KEYS]]
             try:
-                answer = await self.caller.call(
-                    DELETE_OBJECTS, Bucket=self.layout.bucket, Delete={"Objects": objects, "Quiet": True}
+                answer = await self._client.call(
+                    DELETE_OBJECTS, Bucket=self._layout.bucket, Delete={"Objects": objects, "Quiet": True}
                 )
             except AwsError as error:
-                logger.error("%d objects below %s stay in S3: %s", len(objects), self.layout.uri, error)
+                logger.error("%d objects below %s stay in S3: %s", len(objects), self._layout.uri, error)
                 continue
             for refused in answer.get("Errors", ())[:1]:
                 logger.error("object %s stays in S3: %s", refused["Key"], refused.get("Code"))

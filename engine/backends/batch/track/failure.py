@@ -1,21 +1,21 @@
-"""What a client gets for a task whose runner could not write a result: a builtin exception that says why."""
+"""Failures of jobs: how one ended, and the builtin exception that a client gets when there is no result."""
 
 from __future__ import annotations
 
-import pickle
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from container.batch_job_protocol import RESULT_WRITTEN, RunnerExit
-from engine.model import Outcome, Profile
+from engine.aws.batch_jobs import BatchJob
+from engine.aws.batch_states import BatchState
 
 OUT_OF_MEMORY: Final = "OutOfMemory"
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnd:
-    """How Batch says that a job ended; what it doesn't tell is empty or None."""
+class JobEnd(msgspec.Struct, frozen=True):
+    """End of a job as Batch tells it; what it leaves open is empty or None."""
 
     job_id: str
     status: str
@@ -26,39 +26,40 @@ class JobEnd:
     attempts: int = 0
 
     @classmethod
-    def of(cls, job: dict[str, Any]) -> JobEnd:
+    def of(cls, job: BatchJob) -> JobEnd:
         """From a DescribeJobs detail or a ListJobs summary."""
-        container = job.get("container") or {}
-        attempts = job.get("attempts") or []
-        last = (attempts[-1].get("container") or {}) if attempts else {}
-        merged = {**last, **{name: value for name, value in container.items() if value is not None}}
         return cls(
-            job_id=job["jobId"],
-            status=job.get("status", ""),
-            status_reason=job.get("statusReason") or "",
-            exit_code=merged.get("exitCode"),
-            container_reason=merged.get("reason") or "",
-            log_stream=merged.get("logStreamName") or "",
-            attempts=len(attempts),
+            job.job_id,
+            job.state,
+            job.status_reason,
+            job.exit_code,
+            job.container_reason,
+            job.log_stream,
+            job.attempts_ended,
         )
 
     @property
     def promises_result(self) -> bool:
-        """Whether the job ended in a way that the runner ends only after the result was written."""
-        if self.status == "SUCCEEDED":
+        """The runner ends with 0, 1 or 2 only after the result was written."""
+        if self.status == BatchState.SUCCEEDED:
             return True
         return self.exit_code in RESULT_WRITTEN and not self.container_reason and not self.was_timed_out
 
     @property
     def was_timed_out(self) -> bool:
+        """Batch ended an attempt for its attemptDurationSeconds.
+
+        https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
+        """
         return TIMED_OUT.lower() in self.status_reason.lower()
 
     @property
     def was_out_of_memory(self) -> bool:
+        """ECS killed the container for its memory."""
         return OUT_OF_MEMORY in self.container_reason
 
     def describe(self) -> str:
-        """Status reason, container reason, exit code and job id, as far as Batch tells them."""
+        """Say status reason, container reason, exit code and job id in one line, as far as Batch tells them."""
         parts = [
             self.status_reason and f"status reason: {self.status_reason}",
             self.container_reason and f"container: {self.container_reason}",
@@ -70,21 +71,15 @@ class JobEnd:
 
 
 def job_failure(end: JobEnd, log_tail: str) -> Exception:
-    """The exception of a job that ended without a result."""
+    """Make the exception of a job that ended without a result."""
     kind, what = _kind(end)
     return kind(_with_log(f"{what} ({end.describe()})", log_tail))
 
 
 def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
-    """The exception of a job that should have written a result."""
+    """Make the exception of a job that should have written a result; `waited_s` in seconds."""
     text = f"the job ended as {end.status} but no result appeared in S3 within {waited_s:.0f} s ({end.describe()})"
     return RuntimeError(_with_log(text, log_tail))
-
-
-def failed(task_id: bytes, error: Exception) -> Outcome:
-    """A failure's outcome: bytes that any client can unpickle."""
-    reason = str(error).partition("\n")[0]
-    return Outcome(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile(), reason=reason)
 
 
 def _kind(end: JobEnd) -> tuple[type[Exception], str]:

@@ -1,4 +1,4 @@
-"""Tasks whose job ended, or vanished, and whose result is not there: wait for it, send again, or fail.
+"""Handler of tasks whose job ended or vanished without a result: wait for one, send again, or fail.
 
 A task is sent again only when its function certainly was not called: its overrides were too long to start, its
 submission was fenced, its runner could not reach S3 in any attempt (exit code 75), or its job vanished before it
@@ -8,166 +8,185 @@ was ever seen starting.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Final
 
 from container.batch_job_frames import FrameError
 from container.batch_job_protocol import PayloadFormError, RunnerExit
 from engine.aws import limits
+from engine.aws.batch_states import BatchState
 from engine.aws.budget import Clock
 from engine.aws.errors import AwsError
+from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
+from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
+from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.request import JobTemplate
-from engine.backends.batch.track.failure import JobEnd, failed, job_failure, missing_result
+from engine.backends.batch.track.failure import JobEnd, job_failure, missing_result
 from engine.backends.batch.track.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.model import Outcome
 
 logger = logging.getLogger(__name__)
 
-RESULT_PATIENCE_S: Final = 10.0
+RESULT_TIMEOUT_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
 VANISHED_RESENDS: Final = 1
 UNREACHABLE_RESENDS: Final = 5
 """S3 answers us by then, since the results were listed; a job that still can't reach it never will."""
 
 
-class Resubmit(Protocol):
-    def __call__(self, records: Sequence[BatchTask], *, through_s3: bool = False) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
-class _Missing:
-    record: BatchTask
+class _MissingResult:
+    """A result that the runner must have written and that no listing shows yet."""
+
+    task: BatchTask
     submission: Submission
     end: JobEnd
     since: float
 
     @property
     def still_missing(self) -> bool:
-        return self.record.is_open and self.record.submission is self.submission
+        """The task still waits for it."""
+        return self.task.is_open and self.task.submission is self.submission
 
 
-@dataclass(slots=True, eq=False)
 class FailureHandler:
-    """`ended` and `vanished` are told by the tracker; `review` after each listing of the results."""
+    """Decides about tasks without a result. `handle_*` follow a poll of Batch, `review` each listing."""
 
-    template: JobTemplate
-    settlement: AmbiguousSubmits
-    recall: SubmittedPayloadReader
-    logs: LogTail
-    launch: Resubmit
-    deliver: Callable[[BatchTask, Outcome], Awaitable[None]]
-    spawn: Callable[[Coroutine[Any, Any, None]], object]
-    clock: Clock
-    _missing: dict[bytes, _Missing] = field(default_factory=dict)
+    def __init__(
+        self,
+        *,
+        template: JobTemplate,
+        ambiguous: AmbiguousSubmits,
+        payloads: SubmittedPayloadReader,
+        logs: LogTail,
+        launcher: Launcher,
+        delivery: OutcomeDelivery,
+        spawn: Spawn,
+        clock: Clock,
+    ) -> None:
+        self._template = template
+        self._ambiguous = ambiguous
+        self._payloads = payloads
+        self._logs = logs
+        self._launcher = launcher
+        self._delivery = delivery
+        self._spawn = spawn
+        self._clock = clock
+        self._missing: dict[bytes, _MissingResult] = {}
 
-    def is_known(self, record: BatchTask) -> bool:
-        return record.task_id in self._missing
-
-    async def ended(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> None:
-        """These children ended in Batch, and a listing made since shows no result of them."""
+    async def handle_ends(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> None:
+        """Decide about each: these children ended in Batch, and a listing made since shows no result of them."""
         too_long: list[BatchTask] = []
         not_called: list[BatchTask] = []
-        for record, end in ends:
-            if not record.is_open or record.submission is not submission or self.is_known(record):
+        for task, end in ends:
+            if not task.is_open or task.submission is not submission or task.task_id in self._missing:
                 continue
             if _was_too_long(end):
-                too_long.append(record)
-            elif _was_not_called(submission, record, end):
-                record.resent += 1
-                not_called.append(record)
+                too_long.append(task)
+            elif _was_not_called(submission, task, end):
+                task.resent += 1
+                not_called.append(task)
             elif end.promises_result:
-                self._missing[record.task_id] = _Missing(record, submission, end, self.clock())
+                self._missing[task.task_id] = _MissingResult(task, submission, end, self._clock())
             else:
-                self._fail(record, end, partial(job_failure, end))
+                self._fail(task, end, partial(job_failure, end))
         await self._send_shorter(submission, too_long)
         await self._send_again(submission, not_called)
 
-    async def vanished(self, submission: Submission) -> None:
-        """Batch doesn't know the job any more, for longer than a new job may take to show up."""
+    async def handle_vanished(self, submission: Submission) -> None:
+        """Send the open tasks again, or fail them.
+
+        Batch doesn't know the job any more, for longer than a new job may take to show up.
+        """
         end = JobEnd(job_id=submission.job_id or "", status="unknown to AWS Batch")
         retry: list[BatchTask] = []
-        for record in submission.open_tasks():
-            if submission.started or record.resent >= VANISHED_RESENDS:
-                self._fail(record, end, partial(_vanished, submission, end))
+        for task in submission.open_tasks():
+            if submission.started or task.resent >= VANISHED_RESENDS:
+                self._fail(task, end, partial(_vanished, submission, end))
             else:
-                record.resent += 1
-                retry.append(record)
+                task.resent += 1
+                retry.append(task)
         if retry:
             logger.warning("job %s vanished before it started; sending its %d tasks again", end.job_id, len(retry))
-            await self.settlement.fence(submission)
-            await self._send_again(submission, [record for record in retry if record.is_open])
+            await self._ambiguous.fence(submission)
+            await self._send_again(submission, [task for task in retry if task.is_open])
 
-    def failed_before(self, record: BatchTask, end: JobEnd) -> bool:
-        """A predecessor's job of this task ended so. False: the function was not called, or its outcome is known."""
-        if end.status != "FAILED" or end.promises_result or end.exit_code == RunnerExit.TRY_AGAIN or _was_too_long(end):
+    def fail_as_before(self, task: BatchTask, end: JobEnd) -> bool:
+        """Fail the task as a predecessor's job of it did.
+
+        False: it did not fail so, since the function was not called, or its outcome was delivered.
+        """
+        if (
+            end.status != BatchState.FAILED
+            or end.promises_result
+            or end.exit_code == RunnerExit.TRY_AGAIN
+            or _was_too_long(end)
+        ):
             return False
-        self._fail(record, end, partial(job_failure, end))
+        self._fail(task, end, partial(job_failure, end))
         return True
 
     def review(self) -> None:
         """Give up on promised results that did not appear in time."""
-        now = self.clock()
+        now = self._clock()
         for task_id, missing in list(self._missing.items()):
             if not missing.still_missing:
                 del self._missing[task_id]
-            elif now - missing.since >= RESULT_PATIENCE_S:
+            elif now - missing.since >= RESULT_TIMEOUT_S:
                 del self._missing[task_id]
-                self._fail(missing.record, missing.end, partial(missing_result, missing.end, RESULT_PATIENCE_S))
+                self._fail(missing.task, missing.end, partial(missing_result, missing.end, RESULT_TIMEOUT_S))
 
-    async def _send_shorter(self, submission: Submission, records: list[BatchTask]) -> None:
-        if records:
-            self.template.lower_limit()
+    async def _send_shorter(self, submission: Submission, tasks: list[BatchTask]) -> None:
+        if tasks:
+            self._template.lower_limit()
             logger.warning(
                 "AWS refuses overrides as long as those of %s; sending its %d tasks through S3",
                 submission.job_name,
-                len(records),
+                len(tasks),
             )
-            await self._send_again(submission, records, through_s3=True)
+            await self._send_again(submission, tasks, through_s3=True)
 
     async def _send_again(
-        self, submission: Submission, records: Sequence[BatchTask], *, through_s3: bool = False
+        self, submission: Submission, tasks: Sequence[BatchTask], *, through_s3: bool = False
     ) -> None:
-        if not records:
+        if not tasks:
             return
-        for record in records:
-            record.stage = BatchStage.LAUNCHING
+        for task in tasks:
+            task.move(BatchStage.LAUNCHING)
         try:
-            await self.recall.restore(submission, records)
+            await self._payloads.restore(submission, tasks)
         except (AwsError, FrameError, PayloadFormError) as error:
-            for record in records:
-                await self.refuse([record], f"the task can't be sent again, its payload can't be read back: {error}")
+            for task in tasks:
+                await self._delivery.refuse(
+                    [task], f"the task can't be sent again, its payload can't be read back: {error}"
+                )
             return
-        self.launch(records, through_s3=through_s3)
+        self._launcher.launch(tasks, through_s3=through_s3)
 
-    async def refuse(self, records: Sequence[BatchTask], text: str) -> None:
-        """These tasks fail with a RuntimeError of this text."""
-        for record in records:
-            await self.deliver(record, failed(record.task_id, RuntimeError(text)))
-
-    def _fail(self, record: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
+    def _fail(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         """In the background, since it reads the log: a thousand failures must not hold up the tracker."""
-        record.stage = BatchStage.FETCHING
-        logger.warning("task %s failed: %s", record.task_id.hex(), end.describe())
-        self.spawn(self._deliver_failure(record, end, explain))
+        task.move(BatchStage.FETCHING)
+        logger.warning("task %s failed: %s", task.task_id.hex(), end.describe())
+        self._spawn(self._deliver_failure(task, end, explain))
 
-    async def _deliver_failure(self, record: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
-        tail = await self.logs.read(end.log_stream)
-        await self.deliver(record, failed(record.task_id, explain(tail)))
+    async def _deliver_failure(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
+        tail = await self._logs.read(end.log_stream)
+        await self._delivery.deliver(task, Outcome.failure(task.task_id, explain(tail)))
 
 
 def _was_too_long(end: JobEnd) -> bool:
     return limits.ECS_OVERRIDES_REASON in end.status_reason + end.container_reason
 
 
-def _was_not_called(submission: Submission, record: BatchTask, end: JobEnd) -> bool:
-    if submission.fenced and end.status == "SUCCEEDED":
+def _was_not_called(submission: Submission, task: BatchTask, end: JobEnd) -> bool:
+    if submission.fenced and end.status == BatchState.SUCCEEDED:
         return True
-    return end.exit_code == RunnerExit.TRY_AGAIN and record.resent < UNREACHABLE_RESENDS
+    return end.exit_code == RunnerExit.TRY_AGAIN and task.resent < UNREACHABLE_RESENDS
 
 
 def _vanished(submission: Submission, end: JobEnd, _: str) -> Exception:

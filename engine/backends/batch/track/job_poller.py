@@ -1,31 +1,26 @@
-"""What Batch says about the jobs in flight: states for people, and the ends that no result announces."""
+"""Poller of Batch for the jobs in flight: states for viewers, and the ends that no result announces."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from engine.aws import limits
-from engine.aws.batch_states import BatchState
+from engine.aws.batch_jobs import BatchJob, JobsClient, children_in_state
+from engine.aws.batch_states import ENDED, UNDER_WAY, BatchState
 from engine.aws.budget import Clock
-from engine.aws.client import DESCRIBE_JOBS, LIST_JOBS, AwsClient
 from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.failure_handler import FailureHandler
 from engine.backends.batch.track.state_reporter import StateReporter
-from engine.backends.protocol import BackendObserver
 
 logger = logging.getLogger(__name__)
 
-TERMINAL: Final = ("SUCCEEDED", "FAILED")
-STARTED: Final = ("STARTING", "RUNNING", "SUCCEEDED", "FAILED")
-WAITING: Final = {BatchState.RUNNABLE}
-UNDER_WAY: Final = {BatchState.STARTING, BatchState.RUNNING}
 VANISHED_AFTER_S: Final = 15.0
-VANISHED_AFTER_LOOKS: Final = 3
+VANISHED_AFTER_POLLS: Final = 3
 """A job just submitted may be missing from DescribeJobs for a moment."""
 SWEEP_FROM: Final = 100
 SWEEP_EVERY_S: Final = 30.0
@@ -37,88 +32,88 @@ class JobPoll:
     """One submission as Batch showed it before the results were listed; `job` None: unknown to Batch."""
 
     submission: Submission
-    job: dict[str, Any] | None
+    job: BatchJob | None
 
 
 class JobPoller:
-    """`look`, then list the results, then `judge` each poll."""
+    """`poll`, then list the results, then `judge` each poll. Both raise `AwsError`."""
 
     def __init__(
-        self, caller: AwsClient, ledger: Ledger, endings: FailureHandler, observer: BackendObserver, clock: Clock
+        self, *, jobs: JobsClient, ledger: Ledger, failures: FailureHandler, reporter: StateReporter, clock: Clock
     ) -> None:
-        self._caller = caller
+        self._jobs = jobs
         self._ledger = ledger
-        self._endings = endings
-        self._teller = StateReporter(observer)
+        self._failures = failures
+        self._reporter = reporter
         self._clock = clock
 
-    async def look(self) -> list[JobPoll]:
-        """One DescribeJobs for a hundred submissions."""
+    async def poll(self) -> list[JobPoll]:
+        """Describe the jobs of all followed submissions: one DescribeJobs for a hundred of them."""
         followed = self._ledger.followed()
-        asked = [*(one.job_id for one in followed if one.job_id), *self._ledger.watched]
-        heads = _heads(followed, -len(asked) % limits.DESCRIBE_JOBS_IDS)
-        jobs = await self._describe([*asked, *heads])
-        self._see_watched(jobs)
-        for job_id, record in heads.items():
-            if job_id in jobs and record.submission is not None:
-                self._teller.tell_task(record.submission, record, jobs[job_id])
+        job_ids = [*(one.job_id for one in followed if one.job_id), *self._ledger.watched]
+        heads = _heads(followed, -len(job_ids) % limits.DESCRIBE_JOBS_IDS)
+        jobs = await self._jobs.describe([*job_ids, *heads])
+        self._note_watched_ends(jobs)
+        for job_id, task in heads.items():
+            if job_id in jobs and task.submission is not None:
+                self._reporter.report_task(task.submission, task, jobs[job_id])
         return [JobPoll(one, jobs.get(one.job_id or "")) for one in followed]
 
     async def judge(self, poll: JobPoll) -> None:
-        """What follows, now that every result written before the look was listed."""
+        """Act on a poll, now that every result written before it was listed."""
         submission, job = poll.submission, poll.job
         if job is None:
-            await self._unknown(submission)
+            await self._judge_unknown(submission)
             return
         submission.missed = 0
-        if job_states(job).intersection(STARTED):
+        if job.has_started:
             submission.started = True
-        self._teller.tell(submission, job)
+        self._reporter.report(submission, job)
         if submission.is_array:
             await self._judge_array(submission, job)
-        elif job["status"] in TERMINAL:
-            record = submission.tasks[0]
-            record.mark_gone()
+        elif job.state in ENDED:
+            task = submission.tasks[0]
+            task.note_job_end()
             submission.ended = True
-            await self._endings.ended(submission, _without_result(submission, [(record, JobEnd.of(job))]))
+            await self._failures.handle_ends(submission, _without_result(submission, [(task, JobEnd.of(job))]))
 
-    async def _judge_array(self, submission: Submission, job: dict[str, Any]) -> None:
-        summary = job.get("arrayProperties", {}).get("statusSummary", {})
-        over = job["status"] in TERMINAL
-        ended = len(submission.tasks) if over else sum(summary.get(state, 0) for state in TERMINAL)
+    async def _judge_array(self, submission: Submission, job: BatchJob) -> None:
+        over = job.state in ENDED
+        ended = len(submission.tasks) if over else sum(job.children.get(state, 0) for state in ENDED)
         if ended > _accounted(submission):
             await self._find_silent(submission)
         elif not over and self._may_sweep(submission):
             await self._sweep(submission)
         if over:
             submission.ended = True
-            for record in submission.tasks:
-                record.mark_gone()
+            for task in submission.tasks:
+                task.note_job_end()
 
     async def _find_silent(self, submission: Submission) -> None:
         """More children ended than results are there: which, and why."""
-        ends = await self._child_ends(submission, ("FAILED",))
-        if not await self._report(submission, ends):
-            await self._report(submission, await self._child_ends(submission, ("SUCCEEDED",)))
+        ends = await self._child_ends(submission, (BatchState.FAILED,))
+        if not await self._handle_silent(submission, ends):
+            # some may have succeeded without a result: fenced ones, and those whose result is late
+            await self._handle_silent(submission, await self._child_ends(submission, (BatchState.SUCCEEDED,)))
 
-    async def _report(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> bool:
+    async def _handle_silent(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> bool:
         silent = _without_result(submission, ends)
-        fresh = [(record, end) for record, end in silent if record.index not in submission.silent]
-        for record, _ in fresh:
-            submission.silent.add(record.index)
-            record.mark_gone()
-        described = await self._describe([end.job_id for record, end in fresh if record.is_open])
-        for record, end in fresh:
+        fresh = [(task, end) for task, end in silent if task.index not in submission.silent]
+        for task, _ in fresh:
+            submission.silent.add(task.index)
+            task.note_job_end()
+        described = await self._jobs.describe([end.job_id for task, end in fresh if task.is_open])
+        for task, end in fresh:
             if end.job_id in described:
-                self._teller.tell_task(submission, record, described[end.job_id])
-        detailed = [(record, _detail(end, described)) for record, end in fresh]
-        await self._endings.ended(submission, detailed)
+                self._reporter.report_task(submission, task, described[end.job_id])
+        detailed = [(task, _detail(end, described)) for task, end in fresh]
+        await self._failures.handle_ends(submission, detailed)
         return bool(fresh)
 
     async def _sweep(self, submission: Submission) -> None:
         submission.swept_at = self._clock()
-        ends = await self._child_ends(submission, TERMINAL)
-        submission.terminal.update(record.index for record, _ in ends)
+        ends = await self._child_ends(submission, ENDED)
+        submission.terminal.update(task.index for task, _ in ends)
 
     def _may_sweep(self, submission: Submission) -> bool:
         kept = len(submission.found - submission.removed)
@@ -126,62 +121,34 @@ class JobPoller:
             submission.swept_at = self._clock()  # the wait starts when there is enough to sweep
         return self._clock() - submission.swept_at >= SWEEP_EVERY_S
 
-    async def _child_ends(self, submission: Submission, states: Iterable[str]) -> list[tuple[BatchTask, JobEnd]]:
+    async def _child_ends(self, submission: Submission, states: Iterable[BatchState]) -> list[tuple[BatchTask, JobEnd]]:
+        assert submission.job_id is not None
         ends = []
         for state in states:
-            token: dict[str, Any] = {}
-            while True:
-                page = await self._caller.call(
-                    LIST_JOBS,
-                    arrayJobId=submission.job_id,
-                    jobStatus=state,
-                    maxResults=limits.LIST_JOBS_PAGE,
-                    **token,
-                )
-                for child in page["jobSummaryList"]:
-                    index = child["arrayProperties"]["index"]
-                    ends.append((submission.tasks[index], JobEnd.of({"status": state, **child})))
-                if not page.get("nextToken"):
-                    break
-                token = {"nextToken": page["nextToken"]}
+            async for page in self._jobs.pages(children_in_state(submission.job_id, state)):
+                ends += [(submission.tasks[job.index], JobEnd.of(job)) for job in page if job.index is not None]
         return ends
 
-    async def _unknown(self, submission: Submission) -> None:
+    async def _judge_unknown(self, submission: Submission) -> None:
         now = self._clock()
         if submission.missed == 0:
             submission.missed_since = now
         submission.missed += 1
-        if submission.missed < VANISHED_AFTER_LOOKS or now - submission.missed_since < VANISHED_AFTER_S:
+        if submission.missed < VANISHED_AFTER_POLLS or now - submission.missed_since < VANISHED_AFTER_S:
             return
         submission.ended = True
-        for record in submission.tasks:
-            record.mark_gone()
+        for task in submission.tasks:
+            task.note_job_end()
         logger.warning("AWS Batch no longer knows job %s", submission.job_id)
-        await self._endings.vanished(submission)
+        await self._failures.handle_vanished(submission)
 
-    def _see_watched(self, jobs: dict[str, dict[str, Any]]) -> None:
-        for job_id, record in list(self._ledger.watched.items()):
+    def _note_watched_ends(self, jobs: Mapping[str, BatchJob]) -> None:
+        for job_id, task in list(self._ledger.watched.items()):
             job = jobs.get(job_id)
-            if job is not None and job["status"] in TERMINAL:
-                record.mark_gone()
-            if record.gone is None or record.gone.is_set():
+            if job is not None and job.state in ENDED:
+                task.note_job_end()
+            if task.job_ended is None or task.job_ended.is_set():
                 del self._ledger.watched[job_id]
-
-    async def _describe(self, job_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        for start in range(0, len(job_ids), limits.DESCRIBE_JOBS_IDS):
-            asked = list(job_ids[start : start + limits.DESCRIBE_JOBS_IDS])
-            answer = await self._caller.call(DESCRIBE_JOBS, jobs=asked)
-            found.update((job["jobId"], job) for job in answer["jobs"])
-        return found
-
-
-def job_states(job: dict[str, Any]) -> set[str]:
-    """The states that the job's children are in; of a single job its own."""
-    summary = job.get("arrayProperties", {}).get("statusSummary")
-    if summary:
-        return {state for state, count in summary.items() if count}
-    return {job["status"]}
 
 
 def _heads(followed: Sequence[Submission], room: int) -> dict[str, BatchTask]:
@@ -193,14 +160,18 @@ def _heads(followed: Sequence[Submission], room: int) -> dict[str, BatchTask]:
     for submission in followed:
         if len(heads) == room:
             break
-        if submission.is_array and submission.summary.keys() & WAITING and not submission.summary.keys() & UNDER_WAY:
-            waiting = (one for one in submission.open_tasks() if one.told is BatchState.RUNNABLE)
-            heads.update((submission.child_id(record), record) for record in islice(waiting, 1))
+        if submission.is_array and _is_stalled(submission):
+            waiting = (one for one in submission.open_tasks() if one.reported_state is BatchState.RUNNABLE)
+            heads.update((submission.child_id(task), task) for task in islice(waiting, 1))
     return heads
 
 
+def _is_stalled(submission: Submission) -> bool:
+    return BatchState.RUNNABLE in submission.summary and UNDER_WAY.isdisjoint(submission.summary)
+
+
 def _without_result(submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> list[tuple[BatchTask, JobEnd]]:
-    return [(record, end) for record, end in ends if record.task_id not in submission.found]
+    return [(task, end) for task, end in ends if task.task_id not in submission.found]
 
 
 def _accounted(submission: Submission) -> int:
@@ -210,6 +181,6 @@ def _accounted(submission: Submission) -> int:
     return len(submission.found | {submission.tasks[index].task_id for index in submission.silent})
 
 
-def _detail(end: JobEnd, described: dict[str, dict[str, Any]]) -> JobEnd:
+def _detail(end: JobEnd, described: Mapping[str, BatchJob]) -> JobEnd:
     job = described.get(end.job_id)
     return JobEnd.of(job) if job is not None else end

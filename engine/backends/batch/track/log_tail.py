@@ -1,9 +1,8 @@
-"""The last log lines of a failed job. A side feature: it never hides or delays the job's own reason for long."""
+"""Last log lines of a failed job. A side feature: it never hides or delays the job's own reason for long."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Final
 
 from engine.aws.client import GET_LOG_EVENTS, AwsClient
@@ -11,35 +10,35 @@ from engine.aws.errors import AwsError
 
 LINES: Final = 20
 CHARACTERS: Final = 4_000
-PATIENCE_S: Final = 5.0
-CONCURRENT: Final = 4
+TAIL_TIMEOUT_S: Final = 5.0
+CONCURRENT_TAILS: Final = 4
 
 
-@dataclass(slots=True, eq=False)
 class LogTail:
-    """Reads the end of a job's log stream, for a few jobs at once."""
+    """Reads the end of a job's log stream, for `CONCURRENT_TAILS` jobs at once. `group` is empty for another driver."""
 
-    caller: AwsClient
-    group: str
-    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT))
+    def __init__(self, *, client: AwsClient, group: str) -> None:
+        self._client = client
+        self._group = group
+        self._slots = asyncio.Semaphore(CONCURRENT_TAILS)
 
     async def read(self, stream: str) -> str:
-        """The last lines, or a line that says why there are none; empty when the job has no log."""
-        if not stream or not self.group:
+        """Read the last lines, or give a line that says why there are none; empty when the job has no log."""
+        if not stream or not self._group:
             return ""
         try:
-            return await asyncio.wait_for(self._read(stream), PATIENCE_S)
+            return await asyncio.wait_for(self._read(stream), TAIL_TIMEOUT_S)
         except TimeoutError:
-            return f"(CloudWatch Logs did not answer within {PATIENCE_S:.0f} s)"
+            return f"(CloudWatch Logs did not answer within {TAIL_TIMEOUT_S:.0f} s)"
         except AwsError as error:
             return f"(the log can't be read: {error.code})"
 
     async def _read(self, stream: str) -> str:
-        async with self._room:
-            answer = await self.caller.call(
+        async with self._slots:
+            answer = await self._client.call(
                 GET_LOG_EVENTS,
                 tries=2,
-                logGroupName=self.group,
+                logGroupName=self._group,
                 logStreamName=stream,
                 limit=LINES,
                 startFromHead=False,

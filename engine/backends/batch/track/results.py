@@ -1,4 +1,4 @@
-"""Reads result frames from S3, checks them, and hands outcomes to the observer; bounded in calls and bytes.
+"""Reader of result frames from S3: checks them and hands outcomes to the observer; bounded in calls and bytes.
 
 Results are fetched in batches, one thread hop a batch: the hop costs more than the call.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import BotoCoreError
 
@@ -20,9 +20,9 @@ from engine.aws.budget import Sleep
 from engine.aws.client import GET_OBJECT, AwsClient
 from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
-from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
-from engine.backends.batch.names import StoreLayout
-from engine.backends.batch.track.failure import failed
+from engine.backends.batch.background import Spawn
+from engine.backends.batch.ledger import BatchTask, Submission
+from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.model import Outcome, Profile
 
 logger = logging.getLogger(__name__)
@@ -42,18 +42,18 @@ Read = tuple[ResultMeta, bytes]
 class ResultRequest:
     """A result that a listing showed. `size` in bytes."""
 
-    record: BatchTask
+    task: BatchTask
     submission: Submission
     key: str
     size: int
 
 
-@dataclass(slots=True, eq=False)
 class _Room:
     """Bytes that may still be read."""
 
-    free: int
-    freed: asyncio.Event
+    def __init__(self, size: int) -> None:
+        self.free = size
+        self.freed = asyncio.Event()
 
     async def take(self, size: int) -> int:
         taken = min(size, BYTES_IN_MEMORY)
@@ -69,38 +69,34 @@ class _Room:
 
 
 class ResultReader:
-    """`want` what a listing showed; `deliver` is awaited once per outcome."""
+    """Fetches results that a listing showed, `BATCHES` batches at once, and delivers their outcomes."""
 
     def __init__(
         self,
-        caller: AwsClient,
+        *,
+        client: AwsClient,
         store: ObjectStore,
-        layout: StoreLayout,
-        ledger: Ledger,
-        deliver: Callable[[BatchTask, Outcome], Awaitable[None]],
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        delivery: OutcomeDelivery,
+        spawn: Spawn,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._caller = caller
+        self._client = client
         self._store = store
-        self._layout = layout
-        self._ledger = ledger
-        self._deliver = deliver
+        self._delivery = delivery
         self._spawn = spawn
         self._sleep = sleep
         self._waiting: deque[ResultRequest] = deque()
         self._batches = asyncio.Semaphore(BATCHES)
-        self._room = _Room(BYTES_IN_MEMORY, asyncio.Event())
+        self._room = _Room(BYTES_IN_MEMORY)
         self._more = asyncio.Event()
 
-    def want(self, wanted: Sequence[ResultRequest]) -> None:
-        for one in wanted:
-            one.record.stage = BatchStage.FETCHING
-        self._waiting.extend(wanted)
+    def request(self, requests: Sequence[ResultRequest]) -> None:
+        """Queue these results, whose tasks are FETCHING."""
+        self._waiting.extend(requests)
         self._more.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Read what was requested, until cancelled."""
         while True:
             await self._more.wait()
             while self._waiting:
@@ -123,17 +119,17 @@ class ResultReader:
     async def _read(self, batch: list[ResultRequest], taken: int) -> None:
         try:
             try:
-                reads = await self._caller.run(GET_OBJECT, lambda: [self._try(one) for one in batch], cost=len(batch))
+                reads = await self._client.run(GET_OBJECT, lambda: [self._try(one) for one in batch], cost=len(batch))
             finally:
                 self._batches.release()
             await asyncio.gather(*(self._finish(one, read) for one, read in zip(batch, reads, strict=True)))
         finally:
             self._room.give(taken)
 
-    def _try(self, wanted: ResultRequest) -> Read | None:
+    def _try(self, request: ResultRequest) -> Read | None:
         """None when it must be read again, on its own. Without credentials the whole batch waits instead."""
         try:
-            return self._get(wanted)
+            return self._get(request)
         except AwsError as error:
             if error.action is ErrorAction.REFRESH_CREDENTIALS:
                 raise
@@ -143,16 +139,16 @@ class ResultReader:
             pass
         return None
 
-    def _get(self, wanted: ResultRequest) -> Read:
-        return decode_result(self._store.get(wanted.key), wanted.record.task_id)
+    def _get(self, request: ResultRequest) -> Read:
+        return decode_result(self._store.get(request.key), request.task.task_id)
 
-    async def _finish(self, wanted: ResultRequest, read: Read | None) -> None:
-        record = wanted.record
-        outcome = _outcome(record, read) if read is not None else await self._read_again(wanted)
-        if not record.cancelled:
-            await self._deliver(record, outcome)
+    async def _finish(self, request: ResultRequest, read: Read | None) -> None:
+        task = request.task
+        outcome = _outcome(task, read) if read is not None else await self._read_again(request)
+        if not task.cancelled:
+            await self._delivery.deliver(task, outcome)
 
-    async def _read_again(self, wanted: ResultRequest) -> Outcome:
+    async def _read_again(self, request: ResultRequest) -> Outcome:
         """A frame that stays broken or out of reach is the task's failure: the function did run.
 
         S3 says 403 instead of 404 to whoever may not list, and new permissions take a moment: neither is final at once.
@@ -160,15 +156,15 @@ class ResultReader:
         for _ in range(REREADS):
             await self._sleep(REREAD_PAUSE_S)
             try:
-                read = await self._caller.run(GET_OBJECT, lambda: self._get(wanted))
-                return _outcome(wanted.record, read)
+                read = await self._client.run(GET_OBJECT, lambda: self._get(request))
+                return _outcome(request.task, read)
             except (FrameError, AwsError) as error:
                 trouble: Exception = error
-        logger.error("the result of task %s can't be used: %s", wanted.record.task_id.hex(), trouble)
-        return failed(wanted.record.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
+        logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), trouble)
+        return Outcome.failure(request.task.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
 
 
-def _outcome(record: BatchTask, read: Read) -> Outcome:
+def _outcome(task: BatchTask, read: Read) -> Outcome:
     meta, body = read
     profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
-    return Outcome(record.task_id, meta.status is ResultStatus.SUCCESS, body, profile)
+    return Outcome(task.task_id, meta.status is ResultStatus.SUCCESS, body, profile)

@@ -1,75 +1,67 @@
-"""Tells the observer what Batch's answers say about each task: states and observations, when they changed."""
+"""Reporter of job states and observations to the observer, when they changed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
-
-from engine.aws.batch_states import BatchState
+from engine.aws.batch_jobs import BatchJob
+from engine.aws.batch_states import ENDED, UNDER_WAY, BatchState
 from engine.backends.batch.ledger import BatchTask, Submission
-from engine.backends.batch.track.child_states import child_states, summary_of
-from engine.backends.batch.track.failure import JobEnd
+from engine.backends.batch.track.child_states import child_states
 from engine.backends.protocol import BackendObserver
 from engine.model import JobObservation
 
-_UNDER_WAY: Final = (BatchState.STARTING, BatchState.RUNNING)
-_OVER: Final = (BatchState.SUCCEEDED, BatchState.FAILED)
 
-
-@dataclass(slots=True, eq=False)
 class StateReporter:
-    """An end is never told as a state: the outcome does that."""
+    """Reports what DescribeJobs says. An end is never reported as a state: the outcome does that."""
 
-    observer: BackendObserver
+    def __init__(self, *, observer: BackendObserver) -> None:
+        self._observer = observer
 
-    def tell(self, submission: Submission, job: dict[str, Any]) -> None:
-        """`job` is DescribeJobs' answer for a job of ours, or for an array's parent."""
+    def report(self, submission: Submission, job: BatchJob) -> None:
+        """Report what `job`, the submission's own or its array's parent, says of the tasks."""
         if submission.is_array:
-            self._tell_children(submission, job)
+            self._report_children(submission, job)
         else:
-            self.tell_task(submission, submission.tasks[0], job)
+            self.report_task(submission, submission.tasks[0], job)
 
-    def tell_task(self, submission: Submission, record: BatchTask, job: dict[str, Any]) -> None:
-        """`job` is DescribeJobs' answer for the task's own job."""
-        if record.submission is not submission:
+    def report_task(self, submission: Submission, task: BatchTask, job: BatchJob) -> None:
+        """Report what `job`, the task's own, says; a task that moved to another submission is left alone."""
+        if task.submission is not submission:
             return
         if not submission.is_array:
-            state = BatchState(job["status"])
-            submission.summary = {state: 1}
-            self._tell_state(record, state)
+            submission.summary = {job.state: 1}
+            self._report_state(task, job.state)
         observation = observation_of(job)
-        if observation != record.observation:
-            record.observation = observation
-            self.observer.on_observation(record.task_id, observation)
+        if observation != task.observation:
+            task.observation = observation
+            self._observer.on_observation(task.task_id, observation)
 
-    def _tell_children(self, submission: Submission, job: dict[str, Any]) -> None:
-        counted = job.get("arrayProperties", {}).get("statusSummary", {})
-        submission.summary = summary_of(len(submission.tasks), job["status"], counted)
+    def _report_children(self, submission: Submission, job: BatchJob) -> None:
+        submission.summary = dict(job.states(len(submission.tasks)))
         ended = submission.silent | submission.terminal
         if len(submission.found):
-            ended |= {record.index for record in submission.tasks if record.task_id in submission.found}
+            ended |= {task.index for task in submission.tasks if task.task_id in submission.found}
         states = child_states(len(submission.tasks), submission.summary, ended, submission.listed)
-        for record, state in zip(submission.tasks, states, strict=True):
-            if record.submission is submission:
-                self._tell_state(record, state)
+        for task, state in zip(submission.tasks, states, strict=True):
+            if task.submission is submission:
+                self._report_state(task, state)
 
-    def _tell_state(self, record: BatchTask, state: BatchState) -> None:
-        if state is record.told or state in _OVER or not record.is_open:
+    def _report_state(self, task: BatchTask, state: BatchState) -> None:
+        if state is task.reported_state or state in ENDED or not task.is_open:
             return
-        record.told = state
-        self.observer.on_state(record.task_id, state)
+        task.reported_state = state
+        self._observer.on_state(task.task_id, state)
 
 
-def observation_of(job: dict[str, Any]) -> JobObservation:
-    """What a DescribeJobs detail shows besides the state. The end of an earlier attempt is the reason for a new one."""
-    end, state = JobEnd.of(job), BatchState(job["status"])
-    earlier = job.get("attempts") or [{}]
-    reason = end.status_reason or earlier[-1].get("statusReason") or ""
-    if state is BatchState.FAILED and end.container_reason:
-        reason = f"{reason}; {end.container_reason}" if reason else end.container_reason
+def observation_of(job: BatchJob) -> JobObservation:
+    """Make the observation of a described job. The end of an earlier attempt is the reason for a new one."""
+    reason = job.status_reason
+    if not reason and job.attempts_ended:
+        reason = job.attempts[-1].status_reason
+    if job.state is BatchState.FAILED and job.container_reason:
+        reason = f"{reason}; {job.container_reason}" if reason else job.container_reason
     return JobObservation(
-        attempt=end.attempts + (state in _UNDER_WAY),
-        reason="" if state is BatchState.SUCCEEDED else reason,
-        exit_code=end.exit_code if state in _OVER else None,
-        log_stream=end.log_stream,
+        attempt=job.attempts_ended + (job.state in UNDER_WAY),
+        reason="" if job.state is BatchState.SUCCEEDED else reason,
+        exit_code=job.exit_code if job.state in ENDED else None,
+        log_stream=job.log_stream,
     )

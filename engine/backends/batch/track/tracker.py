@@ -1,4 +1,4 @@
-"""The one loop that follows everything in flight.
+"""Tracker: the one loop that follows everything in flight.
 
 Listing the results finds everything that finished, singles and children alike, whatever their number. Batch is
 asked less often, for what a listing can't show: states, and jobs that ended without a result. Batch is always
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from engine.aws.budget import Clock
 from engine.aws.client import LIST_OBJECTS, AwsClient
@@ -36,30 +36,30 @@ LIST_SHARE: Final = 4
 BATCH_SOON_S: Final = 1.0
 BATCH_LATE_S: Final = 5.0
 BATCH_GROWTH: Final = 1.5
-CANCEL_LOOK_S: Final = 0.25
-"""How often Batch is asked while somebody waits for the end of a cancelled job."""
+CANCEL_POLL_S: Final = 0.25
+"""Between two polls of Batch while a cancel waits for the end of its job."""
 
 
-@dataclass(slots=True)
 class Cadence:
-    """Time between two looks: short after something happened, then longer and longer."""
+    """Time between two polls in seconds: short after something happened, then growing up to `late_s`."""
 
-    soon: float
-    late: float
-    growth: float
-    interval: float = field(init=False)
-    due: float = float("-inf")
-
-    def __post_init__(self) -> None:
-        self.interval = self.soon
+    def __init__(self, soon_s: float, late_s: float, growth: float) -> None:
+        self._soon_s = soon_s
+        self._late_s = late_s
+        self._growth = growth
+        self._interval_s = soon_s
+        self.due = float("-inf")
+        """When to poll next, by the clock that `now` is of."""
 
     def hurry(self, now: float) -> None:
-        self.interval = self.soon
-        self.due = min(self.due, now + self.soon)
+        """Poll soon, and often again."""
+        self._interval_s = self._soon_s
+        self.due = min(self.due, now + self._soon_s)
 
-    def looked(self, now: float, at_least: float = 0.0) -> None:
-        self.due = now + max(self.interval, at_least)
-        self.interval = min(self.late, self.interval * self.growth)
+    def polled(self, now: float, at_least_s: float = 0.0) -> None:
+        """A poll is done: the next is due an interval later, which grows."""
+        self.due = now + max(self._interval_s, at_least_s)
+        self._interval_s = min(self._late_s, self._interval_s * self._growth)
 
 
 class Tracker:
@@ -67,24 +67,25 @@ class Tracker:
 
     def __init__(
         self,
-        caller: AwsClient,
+        *,
+        client: AwsClient,
         store: ObjectStore,
         layout: StoreLayout,
         ledger: Ledger,
-        watch: JobPoller,
-        reader: ResultReader,
-        endings: FailureHandler,
+        poller: JobPoller,
+        results: ResultReader,
+        failures: FailureHandler,
         canceller: Canceller,
         cleaner: ObjectCleaner,
         clock: Clock,
     ) -> None:
-        self._caller = caller
+        self._client = client
         self._store = store
         self._layout = layout
         self._ledger = ledger
-        self._watch = watch
-        self._reader = reader
-        self._endings = endings
+        self._poller = poller
+        self._results = results
+        self._failures = failures
         self._canceller = canceller
         self._cleaner = cleaner
         self._clock = clock
@@ -92,26 +93,27 @@ class Tracker:
         self._batch = Cadence(BATCH_SOON_S, BATCH_LATE_S, BATCH_GROWTH)
 
     async def run(self) -> None:
+        """Do one round after the other, each when it is due. Raises `AwsError`."""
         while True:
             await self._wait()
-            await self.look()
+            await self.do_round()
 
-    async def look(self) -> None:
-        """One round: Batch when it is due, then the results, then what follows from both."""
+    async def do_round(self) -> None:
+        """Poll Batch when it is due, then list the results, then act on both."""
         self._ledger.open_claimed()
         polls: list[JobPoll] = []
         if self._clock() >= self._batch.due:
-            polls = await self._watch.look()
-            self._batch.looked(self._clock(), CANCEL_LOOK_S if self._ledger.watched else 0.0)
+            polls = await self._poller.poll()
+            self._batch.polled(self._clock(), CANCEL_POLL_S if self._ledger.watched else 0.0)
         await self._list_results()
         for poll in polls:
-            await self._watch.judge(poll)
-        self._endings.review()
+            await self._poller.judge(poll)
+        self._failures.review()
         if polls:
             self._cleaner.wake()
 
     async def _wait(self) -> None:
-        """Until a look is due, or something happened."""
+        """Until a poll is due, or something happened."""
         while not self._ledger.submissions:
             await self._next_change(None)
         while (delay := min(self._listing.due, self._batch.due) - self._clock()) > 0:
@@ -138,7 +140,7 @@ class Tracker:
         start_after = self._layout.results + min(self._ledger.submissions)
         token: str | None = None
         while True:
-            page = await self._caller.run(LIST_OBJECTS, self._page_reader(start_after, token))
+            page = await self._client.run(LIST_OBJECTS, self._page_reader(start_after, token))
             found += self._take(page)
             token = page.next_token
             if token is None:
@@ -148,36 +150,37 @@ class Tracker:
             self._listing.hurry(now)
         crowded = min(LIST_PER_TASK_S * len(self._ledger.tasks), LIST_CROWDED_S)
         slow = min(LIST_SHARE * (now - started), LIST_LATE_S)
-        self._listing.looked(now, max(crowded, slow))
+        self._listing.polled(now, max(crowded, slow))
 
-    def _page_reader(self, start_after: str, token: str | None) -> Any:
+    def _page_reader(self, start_after: str, token: str | None) -> Callable[[], ListPage]:
         return lambda: self._store.list_page(self._layout.results, start_after, token)
 
     def _take(self, page: ListPage) -> int:
-        wanted = []
+        requests = []
         for listed in page.objects:
             parsed = self._layout.parse_result(listed.key)
             submission = self._ledger.submissions.get(parsed[0]) if parsed is not None else None
             if parsed is None or submission is None or parsed[1] in submission.found:
                 continue
-            record = self._ledger.tasks.get(parsed[1])
-            if record is not None and parsed[0] not in record.lineage:
-                record = None  # the same task came again after a cancel: this is its former life's
-            if record is not None and record.stage is BatchStage.LAUNCHING:
+            task = self._ledger.tasks.get(parsed[1])
+            if task is not None and parsed[0] not in task.lineage:
+                task = None  # the same task came again after a cancel: this is its former life's
+            if task is not None and task.stage is BatchStage.LAUNCHING:
                 continue  # it is being sent again; once it is, this earlier result counts
             submission.found.add(parsed[1])
-            if record is not None and record.is_open:
-                self._overtake(submission, record)
-                wanted.append(ResultRequest(record, submission, listed.key, listed.size))
-        self._reader.want(wanted)
-        self._hurry_for_ends(wanted)
-        return len(wanted)
+            if task is not None and task.is_open:
+                self._overtake(submission, task)
+                task.move(BatchStage.FETCHING)  # at once: the same page may show a result under another submission, too
+                requests.append(ResultRequest(task, submission, listed.key, listed.size))
+        self._results.request(requests)
+        self._hurry_for_ends(requests)
+        return len(requests)
 
-    def _overtake(self, found_in: Submission, record: BatchTask) -> None:
-        if record.submission is not None and record.submission is not found_in:
-            self._canceller.spawn(self._canceller.terminate_copy(record.submission, record))
+    def _overtake(self, found_in: Submission, task: BatchTask) -> None:
+        if task.submission is not None and task.submission is not found_in:
+            self._canceller.terminate_copy(task.submission, task)
 
-    def _hurry_for_ends(self, wanted: list[ResultRequest]) -> None:
+    def _hurry_for_ends(self, requests: list[ResultRequest]) -> None:
         """All results of a job are there: Batch will say soon that it ended, and its objects may go."""
-        if any(len(one.submission.found) >= len(one.submission.tasks) for one in wanted):
+        if any(len(one.submission.found) >= len(one.submission.tasks) for one in requests):
             self._batch.hurry(self._clock())

@@ -68,7 +68,7 @@ def test_an_answer_that_is_not_aws_s_is_an_error_like_any_other(aws: LocalAWS, m
     """moto answers a call that it does not play with a page for browsers."""
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
-    reads = DiagnosisReads(AwsSession("us-east-1", connections=1))
+    reads = DiagnosisReads(session=AwsSession("us-east-1", connections=1))
     try:
         with pytest.raises(AwsError, match="not AWS's"):
             reads.call("iam", "simulate_principal_policy", PolicySourceArn="a" * 20, ActionNames=["s3:GetObject"])

@@ -1,4 +1,4 @@
-"""What people can ask about AWS Batch, on the local AWS: descriptions, logs, quotas, calls, health."""
+"""Answers for viewers about AWS Batch, on the local AWS: descriptions, logs, quotas, calls, health."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def test_a_job_that_batch_does_not_know_is_described_in_words(aws: LocalAW
         assert described.note.startswith("AWS Batch does not know the job")
 
 
-async def test_askers_share_one_call_and_a_description_is_kept_for_a_moment(aws: LocalAWS) -> None:
+async def test_viewers_share_one_call_and_a_description_is_kept_for_a_moment(aws: LocalAWS) -> None:
     async with running(aws) as (backend, _):
         before = manager_calls(aws).get("batch.DescribeJobs", 0)
         await asyncio.gather(*(backend.introspection.describe(b"0" * 16, "unknown") for _ in range(20)))
@@ -149,7 +149,7 @@ async def test_a_job_without_capacity_tells_why_it_waits(aws: LocalAWS) -> None:
         assert await told.value(single) == 1
 
 
-async def test_children_of_a_mixed_array_are_listed_while_somebody_looks(aws: LocalAWS, tmp_path: Path) -> None:
+async def test_children_of_a_mixed_array_are_listed_while_there_is_a_viewer(aws: LocalAWS, tmp_path: Path) -> None:
     async with running(aws) as (backend, told):
         tasks = works(waits_if_even, [(index, str(tmp_path / "go")) for index in range(6)])
         for task in tasks:

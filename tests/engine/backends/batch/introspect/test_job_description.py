@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.aws.batch_jobs import BatchJob
 from engine.backends.batch.introspect.job_description import description_of, redacted
 
 PAYLOAD = "b:" + "cGF5bG9hZA" * 20
@@ -53,7 +54,9 @@ def test_a_short_parameter_is_hidden_too_and_that_the_payload_lies_in_s3_is_show
 
 def test_the_attempt_under_way_follows_those_that_ended() -> None:
     lost = {"statusReason": "Host EC2 (i-1) terminated.", "startedAt": 1_000, "stoppedAt": 5_000, "container": {}}
-    described = description_of({**job(logStreamName="second"), "attempts": [lost], "startedAt": 7_000}, at=9.0)
+    described = description_of(
+        BatchJob.parse({**job(logStreamName="second"), "attempts": [lost], "startedAt": 7_000}), at=9.0
+    )
     first, second = described.attempts
     assert (first.started_at, first.stopped_at, first.reason) == (1.0, 5.0, "Host EC2 (i-1) terminated.")
     assert (second.started_at, second.stopped_at, second.log_stream) == (7.0, None, "second")
@@ -61,5 +64,5 @@ def test_the_attempt_under_way_follows_those_that_ended() -> None:
 
 def test_a_quarter_of_a_vcpu_is_not_told_as_none_at_all() -> None:
     requirements = [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}]
-    described = description_of(job(resourceRequirements=requirements), at=0.0)
+    described = description_of(BatchJob.parse(job(resourceRequirements=requirements)), at=0.0)
     assert (described.vcpus, described.memory_mib) == (None, 512)

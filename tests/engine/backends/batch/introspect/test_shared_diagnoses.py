@@ -9,15 +9,21 @@ import pytest
 
 from engine.aws.errors import AwsError
 from engine.aws.session import AwsSession
-from engine.backends.batch.introspect.diagnosis_reads import PATIENCE_S, DiagnosisReads, Stopped
-from engine.backends.batch.introspect.shared_diagnoses import BROKEN, FRESH_S, FULL, WAITING, SharedDiagnoses
+from engine.backends.batch.introspect.diagnosis_reads import DIAGNOSIS_TIMEOUT_S, DiagnosisReads, DiagnosisStopped
+from engine.backends.batch.introspect.shared_diagnoses import (
+    BROKEN,
+    DIAGNOSES_PENDING,
+    DIAGNOSIS_FRESH_S,
+    FULL,
+    SharedDiagnoses,
+)
 from engine.telemetry.schema.messages import Diagnosed, Diagnosis
 from tests.support.engine.managed_tasks import Clock
 
 SECONDS = 10.0
 
 
-class Looks:
+class SteppedDiagnoser:
     """What stands for the blocking diagnosis: each one waits until it is let go."""
 
     def __init__(self) -> None:
@@ -41,8 +47,8 @@ class Looks:
 
 
 @pytest.fixture
-def looks() -> Looks:
-    return Looks()
+def diagnoser() -> SteppedDiagnoser:
+    return SteppedDiagnoser()
 
 
 @pytest.fixture
@@ -51,11 +57,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def shared(looks: Looks, clock: Clock) -> Iterator[SharedDiagnoses]:
-    shared = SharedDiagnoses(looks, clock)
+def shared(diagnoser: SteppedDiagnoser, clock: Clock) -> Iterator[SharedDiagnoses]:
+    shared = SharedDiagnoses(make=diagnoser, clock=clock)
     yield shared
     shared.close()
-    looks.gate.release(2 * WAITING)
+    diagnoser.gate.release(2 * DIAGNOSES_PENDING)
 
 
 def ended(shared: SharedDiagnoses, job_id: str) -> Diagnosed:
@@ -73,54 +79,56 @@ def verdict(answer: Diagnosed) -> str:
     return answer.diagnosis.verdict
 
 
-def test_whoever_asks_is_answered_at_once_and_shares_one_look(shared: SharedDiagnoses, looks: Looks) -> None:
+def test_every_viewer_is_answered_at_once_and_shares_one_diagnosis(
+    shared: SharedDiagnoses, diagnoser: SteppedDiagnoser
+) -> None:
     assert [shared.diagnose("job") for _ in range(20)] == [Diagnosed(under_way=True)] * 20
-    looks.gate.release()
+    diagnoser.gate.release()
     assert verdict(ended(shared, "job")) == "verdict 1"
-    assert looks.begun == ["job"]
+    assert diagnoser.begun == ["job"]
 
 
-def test_one_diagnosis_is_made_at_a_time(shared: SharedDiagnoses, looks: Looks) -> None:
+def test_one_diagnosis_is_made_at_a_time(shared: SharedDiagnoses, diagnoser: SteppedDiagnoser) -> None:
     for job_id in ("a", "b", "c"):
         shared.diagnose(job_id)
-    looks.gate.release(3)
+    diagnoser.gate.release(3)
     assert [ended(shared, job_id).diagnosis is not None for job_id in ("a", "b", "c")] == [True] * 3
-    assert (looks.most_at_once, looks.begun) == (1, ["a", "b", "c"])
+    assert (diagnoser.most_at_once, diagnoser.begun) == (1, ["a", "b", "c"])
 
 
 def test_a_diagnosis_is_kept_for_ten_seconds_and_shown_until_the_next_is_there(
-    shared: SharedDiagnoses, looks: Looks, clock: Clock
+    shared: SharedDiagnoses, diagnoser: SteppedDiagnoser, clock: Clock
 ) -> None:
     shared.diagnose("")
-    looks.gate.release()
+    diagnoser.gate.release()
     ended(shared, "")
-    clock.now += FRESH_S - 1
+    clock.now += DIAGNOSIS_FRESH_S - 1
     assert not shared.diagnose("").under_way
     clock.now += 1
     again = shared.diagnose("")
     assert (again.under_way, verdict(again)) == (True, "verdict 1")
-    looks.gate.release()
+    diagnoser.gate.release()
     assert verdict(ended(shared, "")) == "verdict 2"
 
 
 def test_too_many_are_refused_in_words(shared: SharedDiagnoses) -> None:
-    for number in range(WAITING):
+    for number in range(DIAGNOSES_PENDING):
         shared.diagnose(str(number))
     assert shared.diagnose("one more") == Diagnosed(note=FULL)
 
 
 def test_a_defect_is_told_once_and_does_not_end_the_next_one(
-    shared: SharedDiagnoses, looks: Looks, clock: Clock, caplog: pytest.LogCaptureFixture
+    shared: SharedDiagnoses, diagnoser: SteppedDiagnoser, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    looks.fails = True
+    diagnoser.fails = True
     shared.diagnose("")
-    looks.gate.release()
+    diagnoser.gate.release()
     assert ended(shared, "") == Diagnosed(note=BROKEN)
     assert caplog.text.count("a diagnosis broke") == 1
-    looks.fails = False
-    clock.now += FRESH_S
+    diagnoser.fails = False
+    clock.now += DIAGNOSIS_FRESH_S
     shared.diagnose("")
-    looks.gate.release()
+    diagnoser.gate.release()
     assert verdict(ended(shared, "")) == "verdict 2"
 
 
@@ -129,14 +137,14 @@ def test_a_defect_is_told_once_and_does_not_end_the_next_one(
 
 @pytest.fixture
 def reads(clock: Clock) -> Iterator[DiagnosisReads]:
-    reads = DiagnosisReads(AwsSession("us-east-1", 1), clock)
+    reads = DiagnosisReads(session=AwsSession("us-east-1", 1), clock=clock)
     reads.begin()
     yield reads
     reads.stop()
 
 
 def test_a_diagnosis_that_takes_too_long_asks_nothing_more(reads: DiagnosisReads, clock: Clock) -> None:
-    clock.now += PATIENCE_S
+    clock.now += DIAGNOSIS_TIMEOUT_S
     with pytest.raises(AwsError, match="more than 60 s"):
         reads.call("batch", "describe_job_queues")
 
@@ -146,5 +154,5 @@ def test_an_engine_that_ends_is_not_held_up_by_a_diagnosis(
     reads: DiagnosisReads, use: Callable[[DiagnosisReads], object]
 ) -> None:
     reads.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(DiagnosisStopped):
         use(reads)

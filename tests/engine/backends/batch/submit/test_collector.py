@@ -59,7 +59,7 @@ def record(shape: ResourceShape | None = None, *blobs: Blob) -> BatchTask:
 
 
 def collector(loop: Loop) -> Collector:
-    return Collector(loop.launch, loop.clock, loop.call_later)
+    return Collector(launch=loop.launch, clock=loop.clock, call_later=loop.call_later)
 
 
 def test_a_lone_task_waits_a_moment() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container.batch_job_protocol import BUNDLE_TEXT, PayloadForm, PayloadFormError, from_inline
-from engine.backends.batch.submit.payload_router import ROUTES, TEXT_LIMIT, Room, route_of, route_payload
+from engine.aws.limits import INLINE_TEXT_LIMIT
+from engine.backends.batch.submit.payload_router import ROUTES, Room, route_of, route_payload
 from engine.model import Route
 
 WIDE = Room.within(28 * 1024)
@@ -49,7 +50,7 @@ def test_small_but_too_long_for_its_queue_is_compressed() -> None:
 
 def test_room_is_never_negative_and_never_past_28_kib() -> None:
     assert Room.within(-5).text == 0
-    assert Room.within(10**9).text == TEXT_LIMIT
+    assert Room.within(10**9).text == INLINE_TEXT_LIMIT
 
 
 @given(st.binary(max_size=20_000), st.integers(0, 30_000))

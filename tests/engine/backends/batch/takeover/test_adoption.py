@@ -40,8 +40,8 @@ def calls(folder: Path) -> list[str]:
 async def leave(aws: LocalAWS, manager_id: str, tasks: Sequence[TaskWork], called: Path, count: int) -> None:
     """A manager that goes away, its jobs under way, when `count` functions were called."""
     with environment(aws.environment()):
-        backend, told = BatchBackend(config(worker_manager_id=manager_id, inline_limit="auto")), Recorder()
-        await backend.start(told)
+        told = Recorder()
+        backend = await BatchBackend.open(config(worker_manager_id=manager_id, inline_limit="auto"), told)
         for task in tasks:
             backend.submit(task)
         await eventually(lambda: len(list(called.iterdir())) >= count)

@@ -28,30 +28,30 @@ KEY = "scaler-tasks/wm-lease/lease"
 class Managers:
     """Makes leases that share a bucket; each has its own clock."""
 
-    def __init__(self, caller: AwsClient) -> None:
-        self.caller = caller
+    def __init__(self, client: AwsClient) -> None:
+        self.client = client
         self.lost: list[str] = []
         self.clock = FakeClock()
 
     def lease(self, *, gone: bool = False) -> Lease:
         return Lease(
-            self.caller,
-            BUCKET,
-            KEY,
-            uuid.uuid4().hex,
-            self.lost.append,
-            self.clock,
+            client=self.client,
+            bucket=BUCKET,
+            key=KEY,
+            token=uuid.uuid4().hex,
+            on_lost=self.lost.append,
+            clock=self.clock,
             sleep=self.clock.sleep,
-            gone=lambda _: gone,
+            is_gone=lambda _: gone,
         )
 
 
 @pytest.fixture
 async def managers(aws: LocalAWS) -> AsyncIterator[Managers]:
     with environment(aws.environment()):
-        caller = AwsClient(AwsSession("us-east-1", CONNECTIONS))
-        yield Managers(caller)
-        await caller.close()
+        client = AwsClient(AwsSession("us-east-1", CONNECTIONS))
+        yield Managers(client)
+        await client.close()
 
 
 async def test_the_first_one_gets_it(managers: Managers) -> None:
@@ -67,7 +67,7 @@ async def test_a_living_holder_is_named(managers: Managers) -> None:
     async def renew_meanwhile(seconds: float) -> None:
         await first._renew()
 
-    second.sleep = renew_meanwhile
+    second._sleep = renew_meanwhile
     with pytest.raises(StartupError, match=f"'wm-lease' is in use by process {os.getpid()} on host"):
         await second.acquire()
     assert first.held
@@ -95,7 +95,7 @@ async def test_whoever_was_succeeded_loses_for_good(managers: Managers) -> None:
 async def test_a_holder_elsewhere_is_succeeded_after_its_lease(managers: Managers) -> None:
     await managers.lease().acquire()
     second = managers.lease()
-    second.sleep = asyncio.sleep
+    second._sleep = asyncio.sleep
     before = asyncio.get_running_loop().time()
     await second.acquire()
     assert asyncio.get_running_loop().time() - before >= TTL_S
@@ -134,7 +134,7 @@ async def test_a_process_that_slept_past_it_stops(managers: Managers) -> None:
     async def suspended(seconds: float) -> None:
         managers.clock.now += 60.0
 
-    lease.sleep = suspended
+    lease._sleep = suspended
     await lease.keep()
     assert "suspended for 60 s" in managers.lost[0]
     assert not lease.held
@@ -159,7 +159,7 @@ async def test_a_second_backend_is_refused_by_name(aws: LocalAWS) -> None:
 async def test_an_unreadable_lease_object_is_taken_after_its_time(managers: Managers, aws: LocalAWS) -> None:
     _s3(aws.endpoint).put_object(Bucket=BUCKET, Key=KEY, Body=b"not a lease")
     lease = managers.lease(gone=True)
-    lease.sleep = asyncio.sleep
+    lease._sleep = asyncio.sleep
     await lease.acquire()
     assert lease.held
 

@@ -15,10 +15,11 @@ import msgspec
 import pytest
 
 from container.batch_job_frames import ResultMeta, ResultStatus, encode_payload, encode_result
+from engine.aws.batch_states import LIVING
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id
-from engine.backends.batch.own_jobs import LIVING
 from engine.backends.batch.submit.payload_router import Room, route_payload
 from engine.backends.batch.takeover.lease_record import this_process
+from engine.backends.batch.takeover.reconcile import Reconciler
 from engine.model import TaskWork
 from provisioner.local.aws import LocalAWS
 from tests.engine.backends.batch.takeover.test_adoption import calls, leave, note_and_nap
@@ -210,7 +211,7 @@ async def test_an_array_that_only_a_result_told_of_is_attached_when_it_is_listed
     assert calls(tmp_path) == ["called\n"] * 2
 
 
-async def test_a_cancelled_task_that_waits_for_the_second_look_never_runs(aws: LocalAWS, tmp_path: Path) -> None:
+async def test_a_cancelled_task_that_waits_for_reconciliation_never_runs(aws: LocalAWS, tmp_path: Path) -> None:
     cancelled, kept = noted(tmp_path, 2, 0.0)
     Predecessor(aws, "wm-cancel-held").die()
     async with running(aws, worker_manager_id="wm-cancel-held") as (backend, told):
@@ -219,6 +220,18 @@ async def test_a_cancelled_task_that_waits_for_the_second_look_never_runs(aws: L
         await backend.cancel(cancelled.task_id)
         await told.value(kept)
     assert calls(tmp_path) == ["called\n"]
+
+
+async def test_once_nothing_of_a_predecessor_is_left_no_task_passes_the_takeover(
+    aws: LocalAWS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(aws) as (backend, told):
+        first, second = work(abs, -1), work(abs, -2)
+        backend.submit(first)
+        assert await told.value(first) == 1
+        monkeypatch.delattr(Reconciler, "admit")
+        backend.submit(second)
+        assert await told.value(second) == 2
 
 
 async def test_a_thousand_failed_jobs_cost_a_takeover_few_calls_and_each_tells_its_reason(aws: LocalAWS) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.aws.batch_states import BatchState
-from engine.backends.batch.track.child_states import child_states, summary_of
+from engine.backends.batch.track.child_states import child_states
 
 STATES = st.sampled_from(BatchState)
 RUNNING, RUNNABLE, SUCCEEDED, STARTING = (
@@ -47,7 +47,3 @@ def test_the_rest_is_filled_in_the_order_in_which_batch_starts_children() -> Non
 
 def test_a_child_whose_result_is_there_is_over_or_about_to_be() -> None:
     assert child_states(3, {SUCCEEDED: 1, RUNNING: 1, RUNNABLE: 1}, {1, 2}, {}) == [RUNNABLE, SUCCEEDED, RUNNING]
-
-
-def test_an_array_that_is_not_counted_yet_is_in_its_parents_state() -> None:
-    assert summary_of(5, "PENDING", {"RUNNABLE": 0}) == {BatchState.PENDING: 5}

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.backends.batch.track.failure import JobEnd, failed, job_failure, missing_result
+from engine.aws.batch_jobs import BatchJob
+from engine.backends.batch.track.failure import JobEnd, job_failure, missing_result
+from engine.model import Outcome
 
 
 def end(**changes: Any) -> JobEnd:
@@ -39,7 +41,7 @@ def test_a_missing_result_says_how_long_it_was_waited_for() -> None:
 
 
 def test_any_client_can_load_the_failure() -> None:
-    outcome = failed(bytes(16), job_failure(end(exit_code=1), ""))
+    outcome = Outcome.failure(bytes(16), job_failure(end(exit_code=1), ""))
     assert type(pickle.loads(outcome.body)) is RuntimeError
     assert not outcome.succeeded
 
@@ -68,5 +70,5 @@ def test_a_described_job_is_read_with_its_last_attempt() -> None:
         "container": {"exitCode": None},
         "attempts": [{"container": {"exitCode": 5}}, {"container": {"exitCode": 6, "logStreamName": "stream"}}],
     }
-    read = JobEnd.of(job)
+    read = JobEnd.of(BatchJob.parse(job))
     assert (read.exit_code, read.log_stream, read.attempts) == (6, "stream", 2)

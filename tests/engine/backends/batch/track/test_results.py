@@ -9,10 +9,12 @@ import cloudpickle
 import pytest
 
 from container.batch_job_frames import ResultMeta, ResultStatus, decode_result, encode_result
+from engine.backends.batch.names import StoreLayout
 from engine.model import TaskWork
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import (
     BUCKET,
+    config,
     eventually,
     manager_calls,
     objects,
@@ -115,11 +117,13 @@ async def test_an_attempt_after_the_result_was_written_calls_nothing(aws: LocalA
 
 async def test_of_two_attempts_that_write_different_results_one_counts_and_nothing_stays(aws: LocalAWS) -> None:
     aws.fault("late-result:1:3s:x1")
-    async with running(aws) as (backend, told):
+    async with running(aws, worker_manager_id="wm-attempts") as (backend, told):
         task = work(nap, 0)
         backend.submit(task)
         await eventually(lambda: aws.faults()[0]["struck"] == 1)  # one attempt has written; the other does it now
-        key = backend._layout.result(told.placements[0].submission_id, task.task_id)
+        key = StoreLayout(BUCKET, config().s3_prefix, "wm-attempts").result(
+            told.placements[0].submission_id, task.task_id
+        )
         write_as_another_attempt(aws, key, task)
         assert await told.value(task) == "the other attempt's"
         await eventually(lambda: value_in(aws, key, task) == 0.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.track.state_reporter import StateReporter, observation_of
@@ -21,16 +22,16 @@ def submitted(tasks: int) -> Submission:
     submission = Submission("5" * 32, "name", records, ResourceShape(), job_id="job")
     Ledger().add_submission(submission)
     for record in records:
-        record.stage = BatchStage.IN_BATCH
+        record.move(BatchStage.IN_BATCH)
     return submission
 
 
-def single(status: str, **more: Any) -> dict[str, Any]:
-    return {"jobId": "job", "status": status, **more}
+def single(status: str, **more: Any) -> BatchJob:
+    return BatchJob.parse({"jobId": "job", "status": status, **more})
 
 
-def array(**summary: int) -> dict[str, Any]:
-    return {"jobId": "job", "status": "PENDING", "arrayProperties": {"statusSummary": summary}}
+def array(**summary: int) -> BatchJob:
+    return BatchJob.parse({"jobId": "job", "status": "PENDING", "arrayProperties": {"statusSummary": summary}})
 
 
 @pytest.fixture
@@ -39,18 +40,18 @@ async def told() -> Recorder:
 
 
 async def test_a_state_and_a_sighting_are_told_once(told: Recorder) -> None:
-    teller, submission = StateReporter(told), submitted(1)
+    reporter, submission = StateReporter(observer=told), submitted(1)
     for _ in range(3):
-        teller.tell(submission, single("RUNNABLE", statusReason=NO_CAPACITY))
+        reporter.report(submission, single("RUNNABLE", statusReason=NO_CAPACITY))
     task_id = submission.tasks[0].task_id
     assert told.states[task_id] == [BatchState.RUNNABLE]
     assert told.observations[task_id] == [JobObservation(reason=NO_CAPACITY)]
 
 
 async def test_children_of_a_mixed_array_have_states_that_add_up(told: Recorder) -> None:
-    teller, submission = StateReporter(told), submitted(4)
-    teller.tell(submission, array(RUNNING=1, RUNNABLE=3))
-    teller.tell(submission, array(SUCCEEDED=1, RUNNING=2, RUNNABLE=1))
+    reporter, submission = StateReporter(observer=told), submitted(4)
+    reporter.report(submission, array(RUNNING=1, RUNNABLE=3))
+    reporter.report(submission, array(SUCCEEDED=1, RUNNING=2, RUNNABLE=1))
     heard = [told.states.get(record.task_id) for record in submission.tasks]
     # an end is told by the outcome
     assert heard == [
@@ -62,9 +63,9 @@ async def test_children_of_a_mixed_array_have_states_that_add_up(told: Recorder)
 
 
 async def test_a_task_that_moved_to_another_submission_hears_nothing_of_the_old_one(told: Recorder) -> None:
-    teller, old = StateReporter(told), submitted(1)
+    reporter, old = StateReporter(observer=told), submitted(1)
     Ledger().add_submission(Submission("6" * 32, "name", old.tasks, ResourceShape(), job_id="new"))
-    teller.tell(old, single("RUNNING"))
+    reporter.report(old, single("RUNNING"))
     assert not told.states
     assert not told.observations
 

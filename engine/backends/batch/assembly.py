@@ -1,0 +1,238 @@
+"""Assembly of the Batch backend: each part is made once, when the first other part needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from engine.aws import limits
+from engine.aws.batch_jobs import JobsClient
+from engine.aws.client import AwsClient
+from engine.aws.object_store import ObjectStore
+from engine.backends.batch.background import BackgroundTasks
+from engine.backends.batch.introspect.introspection import BatchIntrospection
+from engine.backends.batch.ledger import Ledger
+from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.backends.batch.preflight import Surroundings
+from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
+from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.submit.collector import Collector
+from engine.backends.batch.submit.launcher import Launcher
+from engine.backends.batch.submit.request import JobTemplate, runner_options
+from engine.backends.batch.takeover.lease import Lease
+from engine.backends.batch.takeover.takeover import Takeover
+from engine.backends.batch.track.canceller import Canceller
+from engine.backends.batch.track.cleaner import ObjectCleaner
+from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.job_poller import JobPoller
+from engine.backends.batch.track.log_tail import LogTail
+from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
+from engine.backends.batch.track.results import ResultReader
+from engine.backends.batch.track.state_reporter import StateReporter
+from engine.backends.batch.track.tracker import Tracker
+from engine.backends.protocol import BackendObserver
+
+if TYPE_CHECKING:
+    from engine.config.settings import ManagerConfig
+
+
+class BatchAssembly:
+    """Parts of one backend. `lease` is held; `surroundings` are the preflight's findings."""
+
+    def __init__(
+        self,
+        *,
+        config: ManagerConfig,
+        observer: BackendObserver,
+        client: AwsClient,
+        store: ObjectStore,
+        layout: StoreLayout,
+        lease: Lease,
+        surroundings: Surroundings,
+    ) -> None:
+        self.client = client
+        self.store = store
+        self._config = config
+        self._observer = observer
+        self._layout = layout
+        self._lease = lease
+        self._surroundings = surroundings
+        self._clock = time.monotonic
+
+    @cached_property
+    def background(self) -> BackgroundTasks:
+        """The tasks that nobody awaits."""
+        return BackgroundTasks(self._observer)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Tasks and submissions; empty."""
+        return Ledger()
+
+    @cached_property
+    def jobs(self) -> JobsClient:
+        """Paged ListJobs and DescribeJobs."""
+        return JobsClient(self.client)
+
+    @cached_property
+    def template(self) -> JobTemplate:
+        """Template of SubmitJob's requests."""
+        config, found = self._config, self._surroundings
+        is_auto = config.inline_limit == "auto"
+        return JobTemplate(
+            queue=config.job_queue,
+            definition=config.job_definition,
+            command=found.command,
+            store_uri=self._layout.uri,
+            options=runner_options(config.aws_region, config.client_python),
+            timeout_s=max(limits.JOB_TIMEOUT_MIN_S, config.job_timeout_minutes * 60),
+            tags=found.tags,
+            inline_limit=limits.INLINE_TEXT_LIMIT if config.inline_limit == "auto" else config.inline_limit,
+            overrides_limit=limits.ECS_OVERRIDES_LIMIT if is_auto else None,
+        )
+
+    @cached_property
+    def delivery(self) -> OutcomeDelivery:
+        """Delivery of outcomes to the observer."""
+        return OutcomeDelivery(ownership=self._lease, ledger=self.ledger, observer=self._observer)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """Store of shared blobs."""
+        return BlobStore(client=self.client, layout=self._layout, clock=self._clock)
+
+    # ---- submit
+
+    @cached_property
+    def ambiguous(self) -> AmbiguousSubmits:
+        """Settlement of lost SubmitJobs."""
+        return AmbiguousSubmits(
+            client=self.client,
+            jobs=self.jobs,
+            ledger=self.ledger,
+            layout=self._layout,
+            queue=self._config.job_queue,
+            spawn=self.background.spawn,
+        )
+
+    @cached_property
+    def launcher(self) -> Launcher:
+        """Launcher of submissions."""
+        return Launcher(
+            client=self.client,
+            ledger=self.ledger,
+            layout=self._layout,
+            template=self.template,
+            blobs=self.blobs,
+            ambiguous=self.ambiguous,
+            delivery=self.delivery,
+            observer=self._observer,
+            spawn=self.background.spawn,
+            random_bits=random.SystemRandom().getrandbits,
+        )
+
+    @cached_property
+    def collector(self) -> Collector:
+        """The collection window."""
+        call_later = asyncio.get_running_loop().call_later
+        return Collector(launch=self.launcher.launch, clock=self._clock, call_later=call_later)
+
+    # ---- track
+
+    @cached_property
+    def cleaner(self) -> ObjectCleaner:
+        """Cleaner of S3."""
+        return ObjectCleaner(client=self.client, ledger=self.ledger, layout=self._layout, blobs=self.blobs)
+
+    @cached_property
+    def canceller(self) -> Canceller:
+        """Canceller of tasks."""
+        spawn = self.background.spawn
+        return Canceller(client=self.client, ledger=self.ledger, cleaner=self.cleaner, spawn=spawn)
+
+    @cached_property
+    def failures(self) -> FailureHandler:
+        """Handler of tasks without a result."""
+        return FailureHandler(
+            template=self.template,
+            ambiguous=self.ambiguous,
+            payloads=SubmittedPayloadReader(client=self.client, store=self.store, layout=self._layout),
+            logs=LogTail(client=self.client, group=self._surroundings.log_group),
+            launcher=self.launcher,
+            delivery=self.delivery,
+            spawn=self.background.spawn,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def results(self) -> ResultReader:
+        """Reader of results."""
+        spawn = self.background.spawn
+        return ResultReader(client=self.client, store=self.store, delivery=self.delivery, spawn=spawn)
+
+    @cached_property
+    def poller(self) -> JobPoller:
+        """Poller of jobs in flight."""
+        return JobPoller(
+            jobs=self.jobs,
+            ledger=self.ledger,
+            failures=self.failures,
+            reporter=StateReporter(observer=self._observer),
+            clock=self._clock,
+        )
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """The loop that follows everything in flight."""
+        return Tracker(
+            client=self.client,
+            store=self.store,
+            layout=self._layout,
+            ledger=self.ledger,
+            poller=self.poller,
+            results=self.results,
+            failures=self.failures,
+            canceller=self.canceller,
+            cleaner=self.cleaner,
+            clock=self._clock,
+        )
+
+    # ---- beside the road of a task
+
+    @cached_property
+    def takeover(self) -> Takeover:
+        """Takeover from a predecessor."""
+        return Takeover(
+            lease=self._lease,
+            client=self.client,
+            jobs=self.jobs,
+            store=self.store,
+            layout=self._layout,
+            queue=self._config.job_queue,
+            ledger=self.ledger,
+            blobs=self.blobs,
+            canceller=self.canceller,
+            cleaner=self.cleaner,
+            ambiguous=self.ambiguous,
+            failures=self.failures,
+            observer=self._observer,
+            submit=self.collector.add,
+            spawn=self.background.spawn,
+        )
+
+    @cached_property
+    def introspection(self) -> BatchIntrospection:
+        """Answers for viewers; it reads for them from its making on."""
+        return BatchIntrospection(
+            client=self.client,
+            jobs=self.jobs,
+            ledger=self.ledger,
+            blobs=self.blobs,
+            queue=self._config.job_queue,
+            template=self.template,
+            surroundings=self._surroundings,
+        )

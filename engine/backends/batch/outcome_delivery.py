@@ -1,0 +1,35 @@
+"""Delivery of outcomes to the backend's observer: once a task, and only while the lease is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.aws.client import Ownership
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
+from engine.backends.protocol import BackendObserver
+from engine.model import Outcome
+
+
+class OutcomeDelivery:
+    """Hands outcomes to `observer`. It waits for the lease, since a successor would deliver them, too."""
+
+    def __init__(self, *, ownership: Ownership, ledger: Ledger, observer: BackendObserver) -> None:
+        self._ownership = ownership
+        self._ledger = ledger
+        self._observer = observer
+
+    async def deliver(self, task: BatchTask, outcome: Outcome) -> None:
+        """Give the task's outcome, unless it was cancelled or has one. Returns when the observer has taken it."""
+        await self._ownership.wait_held()
+        if task.cancelled and task.stage is BatchStage.LAUNCHING:
+            self._ledger.close(task, BatchStage.CANCELLED)  # its cancel waits for the end of the launch
+        if task.cancelled or task.stage is BatchStage.DELIVERED:
+            return
+        task.move(BatchStage.DELIVERED)
+        task.work = None
+        await self._observer.on_outcome(outcome)
+
+    async def refuse(self, tasks: Sequence[BatchTask], text: str) -> None:
+        """Fail these tasks with a RuntimeError of this text."""
+        for task in tasks:
+            await self.deliver(task, Outcome.failure(task.task_id, RuntimeError(text)))

@@ -1,0 +1,54 @@
+"""Introspection of a worker manager whose backend is not open yet: it says that the manager is starting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from engine.aws.limits import INLINE_TEXT_LIMIT
+from engine.diagnosis.model import Diagnosed
+from engine.model import CallStats, Description, Link, LogChunk, LogStatus, Quota
+
+STARTING: Final = "the worker manager is starting"
+
+
+class UnopenedIntrospection:
+    """Implements `engine.backends.protocol.Introspection` without anything to tell."""
+
+    dedup_saved_bytes = 0
+    inline_limit = INLINE_TEXT_LIMIT
+
+    def __init__(self) -> None:
+        self._since = time.time()
+
+    def calls(self) -> tuple[CallStats, ...]:
+        """None was made."""
+        return ()
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """None is known."""
+        return ()
+
+    def aws_link(self) -> Link:
+        """Up until a call proves otherwise."""
+        return Link(name="AWS", up=True, since=self._since, detail=STARTING)
+
+    def note_viewer(self) -> None:
+        """Nothing is read for viewers."""
+
+    async def describe(self, task_id: bytes, job_id: str) -> Description:
+        """A description that says why it is empty."""
+        return Description(note=STARTING)
+
+    def diagnose(self, job_id: str) -> Diagnosed:
+        """An answer that says why it is empty."""
+        return Diagnosed(note=STARTING)
+
+    async def log_streams(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """None is known."""
+        return {}
+
+    async def read_log(self, stream: str, token: str | None) -> LogChunk:
+        """A chunk that says why it is empty."""
+        return LogChunk((), token, LogStatus.WAITING, STARTING)
