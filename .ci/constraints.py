@@ -45,7 +45,9 @@ def resolve(python: str) -> tuple[Version, Mapping[str, str]]:
         pip = [f"{folder}/bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
         subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
         report = f"{folder}/report.json"
-        subprocess.run([*pip, "install", "--dry-run", "--report", report, f"{ROOT}[dev]"], check=True)
+        subprocess.run(
+            [*pip, "install", "--dry-run", "--ignore-installed", "--report", report, f"{ROOT}[dev]"], check=True
+        )
         found = json.loads(Path(report).read_text())
     minor = tuple(map(int, found["environment"]["python_version"].split(".")))
     metadata = [one["metadata"] for one in found["install"]]

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+import scaler_batch
 from console.cli.commands.run import app, configuration
 from console.cli.options import shown_default
 from engine.config.parameters import PARAMETERS, Parameter
@@ -43,8 +44,8 @@ def engine_started_by(monkeypatch: pytest.MonkeyPatch, *words: str) -> EngineCon
     seen: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda _path, command: seen.append(command))
     CliRunner().invoke(app, ["run", "--headless", *words], catch_exceptions=False)
-    [[_python, safe_path, _m, module, settings_flag, settings]] = seen
-    assert (safe_path, module, settings_flag) == ("-P", "engine", "--settings")
+    [[*program, settings_flag, settings]] = seen
+    assert (tuple(program), settings_flag) == (scaler_batch.command("engine"), "--settings")
     return msgspec.json.decode(settings, type=EngineConfig)
 
 
