@@ -31,7 +31,7 @@ EngineOption = Annotated[
 KeysOption = Annotated[
     Path | None, typer.Option("--keys", metavar="FILE", help="This client's keys, for an engine behind tcp://.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON, as the README describes it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON, as docs/reference.md describes it.")]
 ManagerOption = Annotated[str, typer.Option("--manager", metavar="ID", help="Of this worker manager only.")]
 FilterOption = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""The README's pictures are what the console draws today."""
+"""Pictures of the documentation are what the console draws today."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class StackActions(ConsoleScreen):
     def action_copy_arn(self) -> None:
         """Copy the selected resource's ARN."""
         resource = self.table.chosen
-        self._copy(resource.arn if resource else "", "no ARN is model of it")
+        self._copy(resource.arn if resource else "", "no ARN is known of it")
 
     def action_copy_cli(self) -> None:
         """Copy an AWS CLI command that describes the selected resource."""
