@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 
 @pytest.fixture
 def meta_path(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    finders = [finder for finder in sys.meta_path if finder is not scaler_batch.OwnPackageFinder]
+    finders: list[object] = [finder for finder in sys.meta_path if finder is not scaler_batch.OwnPackageFinder]
     monkeypatch.setattr(sys, "meta_path", finders)
     return finders
 
