@@ -9,11 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from engine.aws.batch_states import BatchState
 from provisioner.kinds import PlanAction, ResourceKind
-
-LIVING_STATES: Final = tuple(state for state in BatchState if state not in (BatchState.SUCCEEDED, BatchState.FAILED))
-"""AWS Batch's states of jobs that have not ended, in their order."""
 
 KNOWN_AFTER_APPLY: Final = "(known after apply)"
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.aws.batch_states import LIVING
 from provisioner.clients import Clients, Document
 from provisioner.errors import ProvisionError
-from provisioner.plan.model import LIVING_STATES
 from provisioner.plan.waiting import WaitPolicy
 
 REASON: Final = "cleanup of the stack"
@@ -19,7 +19,7 @@ def living_jobs(clients: Clients, queue: str) -> list[Document]:
     """Summaries of the jobs that have not ended; an array job is one. Raises `CallFailed`."""
     return [
         job
-        for state in LIVING_STATES
+        for state in LIVING
         for job in clients.listing(
             "batch", "list_jobs", "jobSummaryList", {"jobQueue": queue, "jobStatus": state.value}
         )

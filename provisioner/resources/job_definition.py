@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
+from engine.aws.batch_states import LIVING
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
 from provisioner.export.intrinsics import capitalized
 from provisioner.kinds import ResourceKind
-from provisioner.plan.model import LIVING_STATES, ApiCall, Instruction, Variable
+from provisioner.plan.model import ApiCall, Instruction, Variable
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
 from provisioner.stack.naming import Stack
@@ -160,7 +161,7 @@ def _definitions_in_use(queue: str, remote: RemoteState) -> set[str]:
         return set()
     jobs = [
         job
-        for state in LIVING_STATES
+        for state in LIVING
         for job in remote.list("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=state.value)
     ]
     return {str(job.get("jobDefinition", "")) for job in jobs}

@@ -5,10 +5,9 @@ It is assessed by AWS's own reason against it, see `engine.diagnosis.reasons`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
+from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
 from engine.diagnosis.assessment import LASTING_S, Assessment, failed, passed, warned
 from engine.diagnosis.evidence import DiagnosedJob, Evidence, Fact
@@ -44,29 +43,26 @@ def describe_job(reader: Reader, job_id: str) -> Fact[DiagnosedJob]:
 
 def parse_job(document: Document) -> DiagnosedJob:
     """The job of an entry of DescribeJobs; a job definition's container is described alike."""
-    container = document.get("container") or {}
-    array = document.get("arrayProperties") or {}
-    logs = container.get("logConfiguration") or {}
-    last = (document.get("attempts") or [{}])[-1].get("container", {})
+    job = BatchJob.parse(document)
     return DiagnosedJob(
-        id=document["jobId"],
-        name=document.get("jobName", ""),
-        status=document["status"],
-        reason=document.get("statusReason") or "",
-        queue=document.get("jobQueue", ""),
-        definition=document.get("jobDefinition", ""),
-        created_at=document.get("createdAt", 0) / 1000,
-        vcpus=_number(container, "VCPU", "vcpus"),
-        memory_mib=_whole(_number(container, "MEMORY", "memory")),
-        gpus=_whole(_number(container, "GPU", "")) or 0,
-        image=container.get("image", ""),
-        depends_on=tuple(one.get("jobId", "") for one in document.get("dependsOn") or ()),
-        children=tuple(sorted((array.get("statusSummary") or {}).items())),
-        container_reason=container.get("reason") or last.get("reason") or "",
-        exit_code=container.get("exitCode", last.get("exitCode")),
-        attempts=len(document.get("attempts") or ()),
-        log_group=(logs.get("options") or {}).get("awslogs-group", ""),
-        log_stream=container.get("logStreamName") or last.get("logStreamName") or "",
+        id=job.job_id,
+        name=job.name,
+        status=job.state,
+        reason=job.status_reason,
+        queue=job.queue,
+        definition=job.definition,
+        created_at=job.created_at,
+        vcpus=job.vcpus,
+        memory_mib=_whole(job.memory_mib),
+        gpus=_whole(job.gpus) or 0,
+        image=job.image,
+        depends_on=job.depends_on,
+        children=tuple(sorted(job.children.items())),
+        container_reason=job.container_reason,
+        exit_code=job.exit_code,
+        attempts=job.attempts_ended,
+        log_group=job.log_group,
+        log_stream=job.log_stream,
     )
 
 
@@ -99,13 +95,8 @@ def _find_arrays(reader: Reader, queue: str) -> tuple[list[Document], Reading]:
     pending, reading = reader.read_pages(
         "batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=BatchState.PENDING
     )
-    waiting = [one for one in pending if _count_waiting_children(one)]
+    waiting = [one for one in pending if BatchJob.parse(one, BatchState.PENDING).children.get(BatchState.RUNNABLE)]
     return waiting, reading
-
-
-def _count_waiting_children(summary: Mapping[str, Any]) -> int:
-    counts: Mapping[str, int] = (summary.get("arrayProperties") or {}).get("statusSummary") or {}
-    return counts.get(BatchState.RUNNABLE, 0)
 
 
 def _with_waiting_child(reader: Reader, parent: Fact[DiagnosedJob]) -> Fact[DiagnosedJob]:
@@ -118,14 +109,6 @@ def _with_waiting_child(reader: Reader, parent: Fact[DiagnosedJob]) -> Fact[Diag
         return parent
     child = describe_job(reader, children[0]["jobId"])
     return child if child.value is not None else parent
-
-
-def _number(container: Mapping[str, Any], kind: str, older_field: str) -> float | None:
-    for one in container.get("resourceRequirements") or ():
-        if one.get("type") == kind:
-            return float(one["value"])
-    value = container.get(older_field)
-    return float(value) if value else None
 
 
 def _whole(value: float | None) -> int | None:
