@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,11 @@ class Route(StrEnum):
     INLINE = "inline"
     GZIP = "inline-gzip"
     S3 = "s3"
+
+    @property
+    def is_inline(self) -> bool:
+        """The payload travels inside SubmitJob, where its characters are limited."""
+        return self is not Route.S3
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +221,10 @@ class QuotaId(StrEnum):
     """SubmitJob requests a second of the account."""
 
 
+PER_SECOND: Final = "/s"
+"""Unit of a `Quota` that limits calls."""
+
+
 class Quota(msgspec.Struct, frozen=True):
     """One limit and how much of it is used. `None` is unknown, never 0."""
 
@@ -233,6 +243,11 @@ class Quota(msgspec.Struct, frozen=True):
     """Which permission is missing, or what the limit means."""
     id: str = ""
     """A `QuotaId`, empty when no rule is about it; text on the wire, so that an older reader takes new ones."""
+
+    @property
+    def is_rate(self) -> bool:
+        """A limit of calls per second, of which the unit belongs right behind the figures."""
+        return self.unit == PER_SECOND
 
 
 class Link(msgspec.Struct, frozen=True):

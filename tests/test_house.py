@@ -21,6 +21,26 @@ MODULES_A_FOLDER: Final = 16
 FUNCTION_LINES: Final = {"median": 5, "p90": 13}
 """As they were before the rooms: a rearrangement is no licence for longer functions."""
 
+WORDS: Final = frozenset(
+    {
+        *("certainty", "command", "detail", "error", "evidence", "kind", "label", "message", "note", "reason", "state"),
+        *("status", "summary", "text", "title", "unit", "verdict", "why"),
+    }
+)
+"""Names of what is written for people."""
+READERS_OF_FOREIGN_WORDS: Final = frozenset(
+    {
+        "console.tui.drawing.wrapping",  # blanks, where a line is folded
+        "console.tui.export",  # what a spreadsheet would take for a formula
+        "console.tui.logs.log_buffer",  # a job's own lines: a traceback's are indented
+        "container.batch_job_settings",  # the syntax of an option, `name=value`
+        "engine.backends.batch.introspect.log_stream",  # CloudWatch Logs: which of group and stream is absent
+        "engine.backends.batch.track.failure",  # Batch's statusReason
+        "engine.diagnosis.reasons",  # Batch's statusReason
+        "engine.diagnosis.states",  # Batch's statusReason
+    }
+)
+
 SECONDS_SPELLED_OUT: Final = re.compile(r"_?[A-Z]\w*_SECONDS")
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
@@ -93,6 +113,20 @@ def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
     return found
 
 
+def reads_words(node: ast.AST) -> bool:
+    """A test of how text for people begins or ends, or of what stands in it."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in ("startswith", "endswith") and name_of(node.func.value) in WORDS
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+        is_text = isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
+        return is_text and name_of(node.comparators[0]) in WORDS
+    return False
+
+
+def name_of(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def public_definitions(body: list[ast.stmt], owner: str = "") -> Iterator[tuple[str, Public]]:
     for node in body:
         if isinstance(node, Public) and not node.name.startswith("_"):
@@ -158,3 +192,29 @@ def test_constants_of_time_end_alike() -> None:
         if isinstance(node, ast.Name) and SECONDS_SPELLED_OUT.fullmatch(node.id)
     }
     assert named == set()
+
+
+def test_no_sentence_of_ours_is_read_for_its_meaning() -> None:
+    """Only words of others are: AWS gives some of its reasons as sentences alone."""
+    read = {
+        f"{module}: {ast.unparse(node)}"
+        for module, path in modules().items()
+        if module not in READERS_OF_FOREIGN_WORDS
+        for node in ast.walk(tree(path))
+        if reads_words(node)
+    }
+    assert read == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("diagnosis.verdict.startswith('blocked')", True),
+        ("'denied' in status", True),
+        ("quota.unit.endswith('/s')", True),
+        ("path.endswith('.toml')", False),
+        ("state in ENDED", False),
+    ],
+)
+def test_readers_of_words_are_seen(source: str, expected: bool) -> None:
+    assert reads_words(ast.parse(source, mode="eval").body) is expected

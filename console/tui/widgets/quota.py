@@ -41,7 +41,7 @@ def amount(number: float | None) -> str:
 
 def figures(quota: Quota) -> str:
     """Format used and limit: `534/1,000`, `46/50/s`."""
-    unit = quota.unit if quota.unit.startswith("/") else ""
+    unit = quota.unit if quota.is_rate else ""
     return f"{amount(quota.used)}/{amount(quota.limit)}{unit}"
 
 
@@ -76,7 +76,7 @@ class QuotaPane(TotalsPane):
         sign, role = mark(quota)
         share = f"{sign if sign != 'THR' else ''}{self._percent(quota)}"
         with_source = width >= SOURCE_FROM
-        amounts = figures(quota) + (f" {quota.unit}" if with_source and not quota.unit.startswith("/") else "")
+        amounts = figures(quota) + (f" {quota.unit}" if with_source and not quota.is_rate else "")
         cells = min(MAX_BAR, max(MIN_BAR, width - room - FIGURES - 9 - (SOURCE if with_source else 0)))
         spans: list[Span] = [(label, "text")]
         spans += self._bar(quota, cells, role)

@@ -10,9 +10,10 @@ from console.tui.drawing.charts import stacked
 from console.tui.drawing.spans import EMPTY, Line, Span, fit
 from console.tui.totals import Totals
 from console.tui.widgets.totals_pane import TotalsPane
-from engine.telemetry.schema.messages import CallStats, RouteStats
+from engine.telemetry.schema.messages import CallStats, Route, RouteStats
 from engine.telemetry.schema.query import ROUTE_WORDS
 
+INLINE_ROUTES: Final = frozenset(route.value for route in Route if route.is_inline)
 COLUMNS: Final = (("route", 7), ("jobs", 8), ("share", 6), ("bytes", 7), ("p95", 6), ("wire", 6))
 """The last go first when there is no room."""
 
@@ -70,7 +71,7 @@ class RoutingPane(TotalsPane):
         """95th percentile of inline payloads against what one SubmitJob can carry."""
         if not figures.inline_limit:
             return []
-        inline = [route for route in figures.routes if route.route.startswith("inline") and route.recent_jobs]
+        inline = [route for route in figures.routes if route.route in INLINE_ROUTES and route.recent_jobs]
         used = max((route.p95_bytes for route in inline), default=None)
         p95, limit = format.size(used), format.size(figures.inline_limit)
         role = "warning" if used is not None and used > figures.inline_limit * 0.9 else "text"

@@ -34,7 +34,7 @@ from engine.aws.error_text import describe_error
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.quotas import STANDARD_QUOTAS, AccountQuota
 from engine.backends.batch.ledger import Ledger
-from engine.model import Quota, QuotaId
+from engine.model import PER_SECOND, Quota, QuotaId
 
 ENVIRONMENTS_EVERY_S: Final = 20.0
 ACCOUNT_EVERY_S: Final = 3600.0
@@ -205,7 +205,7 @@ class Quotas:
             name=api.name,
             used=statistics.per_second,
             limit=limits.SUBMIT_JOB_RATE if fixed else api.rate,
-            unit="/s",
+            unit=PER_SECOND,
             source="fixed by AWS" if fixed else "engine",
             read_at=self._wall_clock(),
             throttles=statistics.throttles,
