@@ -17,37 +17,6 @@ class CheckStatus(StrEnum):
     NOT_RUN = "not run"  # the cause was certain before it
 
 
-class CheckId(StrEnum):
-    """Stable name of a check, whatever its title says."""
-
-    # a diagnosis's, in the table `engine.diagnosis.checks.table`
-    QUEUE = "queue"
-    ENVIRONMENTS = "environments"
-    JOB = "job"
-    VCPU_LIMIT = "vcpu_limit"
-    QUEUE_POSITION = "queue_position"
-    INSTANCE_FIT = "instance_fit"
-    LAUNCHES = "launches"
-    QUOTAS = "quotas"
-    INSTANCES = "instances"
-    INSTANCE_ROLE = "instance_role"
-    SUBNETS = "subnets"
-    EGRESS = "egress"
-    IMAGE = "image"
-    # the engine's own, on itself
-    SUBMISSION = "submission"
-    CONCURRENCY = "concurrency"
-    THROTTLING = "throttling"
-    # the doctor's, beside those of the table
-    CREDENTIALS = "credentials"
-    REGION = "region"
-    MANAGER_PERMISSIONS = "manager_permissions"
-    PROVISIONER_PERMISSIONS = "provisioner_permissions"
-    JOB_DEFINITION = "job_definition"
-    PYTHON_VERSION = "python_version"
-    SCHEDULER = "scheduler"
-
-
 class VerdictKind(StrEnum):
     """What a verdict means, whatever its sentence says: signs and exit codes follow from it."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from engine.diagnosis.model import CheckId, CheckResult, CheckStatus, Remedy
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckResult, CheckStatus, Remedy
 from provisioner.stack.naming import Stack
 
 

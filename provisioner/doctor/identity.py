@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.diagnosis.model import CheckId, CheckStatus, Remedy
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus, Remedy
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients

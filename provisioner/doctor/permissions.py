@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.diagnosis.model import CheckId, CheckStatus, Remedy, RemedyTarget
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus, Remedy, RemedyTarget
 from engine.diagnosis.reads import Document, Reader, Reading
 from provisioner.doctor.finding import DoctorCheck, Finding, command_for
 from provisioner.doctor.identity import Identity

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.diagnosis.evidence import Image
-from engine.diagnosis.model import CheckId, CheckStatus, Remedy, RemedyTarget
+from engine.diagnosis.evidence import CheckId, Image
+from engine.diagnosis.model import CheckStatus, Remedy, RemedyTarget
 from provisioner.doctor.finding import DoctorCheck, Finding, command_for
 from provisioner.stack.naming import Stack
 

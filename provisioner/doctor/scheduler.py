@@ -7,7 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from engine.diagnosis.model import CheckId, CheckStatus, Remedy
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus, Remedy
 from engine.errors import ConfigError
 from provisioner.doctor.finding import DoctorCheck, Finding
 

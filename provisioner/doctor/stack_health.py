@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from engine.diagnosis.checks.job import parse_job
 from engine.diagnosis.checks.table import CHECKS, Check
-from engine.diagnosis.evidence import DiagnosedJob, Environment, Evidence, Fact
-from engine.diagnosis.model import CheckId, CheckStatus, Remedy, RemedyTarget
+from engine.diagnosis.evidence import CheckId, DiagnosedJob, Environment, Evidence, Fact
+from engine.diagnosis.model import CheckStatus, Remedy, RemedyTarget
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients

@@ -25,8 +25,8 @@ from engine.diagnosis.checks import (
     subnets,
     vcpu_limit,
 )
-from engine.diagnosis.evidence import Evidence, Fact
-from engine.diagnosis.model import CheckId, CheckResult, CheckStatus
+from engine.diagnosis.evidence import CheckId, Evidence, Fact
+from engine.diagnosis.model import CheckResult, CheckStatus
 from engine.diagnosis.reads import Reader
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from engine.diagnosis.model import CheckId, CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy, VerdictKind
+from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy, VerdictKind
 from engine.model import Attempt, CallStats, Link, LogStatus, Quota, Route
 from engine.telemetry.schema.requests import (
     PAGE_LIMIT,
@@ -63,7 +63,6 @@ __all__ = [
     "Attempt",
     "CallStats",
     "CancelJobs",
-    "CheckId",
     "CheckResult",
     "CheckStatus",
     "ControlRequest",

@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from engine.diagnosis.model import CheckId, CheckResult, CheckStatus, Diagnosis, Remedy, VerdictKind
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, Remedy, VerdictKind
 from engine.model import Quota, QuotaId
 from engine.telemetry.schema.state import JobRow, JobState, ManagerView
 

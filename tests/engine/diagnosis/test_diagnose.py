@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.diagnosis.diagnose import Diagnoser
-from engine.diagnosis.model import CheckId, CheckResult, CheckStatus, VerdictKind
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckResult, CheckStatus, VerdictKind
 from tests.support.engine.diagnosed_account import JOB, NOW, Account, Clock, denied, healthy, queue, snapshot
 
 

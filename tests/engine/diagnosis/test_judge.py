@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.diagnosis.model import CheckId, CheckStatus, VerdictKind
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus, VerdictKind
 from tests.support.engine.diagnosed_account import (
     CAPACITY,
     MAY_PASS,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.diagnosis.checks.table import CHECKS
-from engine.diagnosis.model import CheckId, CheckStatus
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus
 from tests.support.engine.diagnosed_account import JOB, Account, diagnosis, healthy, snapshot, with_answers
 
 ENGINES_AND_DOCTORS = {

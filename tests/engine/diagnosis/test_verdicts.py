@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from engine.diagnosis.model import CheckId, CheckStatus, VerdictKind
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus, VerdictKind
 from tests.support.engine.diagnosed_account import (
     AWS,
     CAPACITY,

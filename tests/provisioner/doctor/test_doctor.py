@@ -13,8 +13,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from engine.diagnosis.evidence import Image
-from engine.diagnosis.model import CheckId, CheckStatus
+from engine.diagnosis.evidence import CheckId, Image
+from engine.diagnosis.model import CheckStatus
 from engine.diagnosis.reads import Reader
 from engine.errors import ConfigError
 from provisioner.clients import Clients

@@ -11,7 +11,8 @@ import boto3
 import pytest
 
 from engine.diagnosis.diagnose import Diagnoser
-from engine.diagnosis.model import CheckId, CheckStatus
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus
 from provisioner.clients import Clients
 from provisioner.doctor.doctor import Doctor, DoctorRequest
 from provisioner.doctor.reads import ClientReads

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.diagnosis.checks.table import CHECKS
-from engine.diagnosis.evidence import Environment, Evidence, Fact, VcpuQuota
-from engine.diagnosis.model import CheckId, CheckStatus, RemedyTarget
+from engine.diagnosis.evidence import CheckId, Environment, Evidence, Fact, VcpuQuota
+from engine.diagnosis.model import CheckStatus, RemedyTarget
 from provisioner.doctor.finding import Finding
 from provisioner.doctor.stack_health import StackExpectation, check_stack
 from provisioner.stack.naming import Stack

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.diagnosis.model import CheckId, CheckStatus
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus
 from tests.support.engine.diagnosed_account import diagnosis, instance_type, with_answers
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.diagnosis.model import CheckId, CheckStatus
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus
 from tests.support.engine.diagnosed_account import diagnosis, with_answers
 
 
