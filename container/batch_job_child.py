@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import cloudpickle
-from batch_job_control import ChildOutcome, MessageKind, Phase, receive, send
+from batch_job_control import ChildOutcome, MessageKind, Phase, TaskChannel
 from batch_job_errors import (
     ExceptionPacker,
     describe,
@@ -53,12 +53,13 @@ class _Task:
 
 def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int) -> NoReturn:
     """Become the task's process: load, call, answer through `control`, end. Never returns into the runner's code."""
+    channel = TaskChannel(control)
     try:
         _take_over_process(stdout, stderr)
-        outcome, body = _answer(payload, control)
+        outcome, body = _answer(payload, channel)
         _flush()
-        send(control, MessageKind.OUTCOME, outcome.encode())
-        send(control, MessageKind.BODY, body)
+        channel.send(MessageKind.OUTCOME, outcome.encode())
+        channel.send(MessageKind.BODY, body)
         os._exit(0)
     finally:
         os._exit(1)  # the runner is gone, or user code closed our socket
@@ -86,27 +87,55 @@ def _writer(number: int) -> io.TextIOWrapper:
     return os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
-def _answer(payload: Payload, control: socket.socket) -> _Answer:
+def _answer(payload: Payload, channel: TaskChannel) -> _Answer:
     try:
-        task = _load(payload)
+        with _UserCode(channel):
+            task = _load(payload)
     except BaseException as error:
-        return _unloadable(error, control)
-    return _call(task, control)
+        return _unloadable(error, channel)
+    return _call(task, channel)
 
 
-def _call(task: _Task, control: socket.socket) -> _Answer:
+def _call(task: _Task, channel: TaskChannel) -> _Answer:
     packer = ExceptionPacker(task.client_classes)
-    send(control, MessageKind.PHASE, Phase.RUNNING.value.encode())
+    channel.send(MessageKind.PHASE, Phase.RUNNING.value.encode())
     try:
-        result = task.function(*task.arguments)
+        with _UserCode(channel):
+            result = task.function(*task.arguments)
     except BaseException as error:
-        return _failed(error, Phase.RUNNING, packer, control)
-    send(control, MessageKind.PHASE, Phase.RETURNING.value.encode())
+        return _failed(error, Phase.RUNNING, packer, channel)
+    channel.send(MessageKind.PHASE, Phase.RETURNING.value.encode())
     try:
-        body = _serialized(task, result)
+        with _UserCode(channel):
+            body = _serialized(task, result)
     except BaseException as error:
-        return _failed(error, Phase.RETURNING, packer, control)
+        return _failed(error, Phase.RETURNING, packer, channel)
     return ChildOutcome(ResultStatus.SUCCESS, Phase.RETURNING, type(result).__name__), body
+
+
+class _UserCode:
+    """Around every place that runs user code: a process that it forked ends when it comes out of there."""
+
+    def __init__(self, channel: TaskChannel) -> None:
+        self._channel = channel
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not self._channel.is_ours:
+            _end_fork(error)
+
+
+def _end_fork(error: BaseException | None) -> NoReturn:
+    """End a process that user code forked, with the exit code that a program of its own would have."""
+    code = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        _log_where(error)
+    _flush()
+    os._exit(code & 0xFF)
 
 
 def _serialized(task: _Task, result: object) -> bytes:
@@ -124,17 +153,17 @@ def _serialized(task: _Task, result: object) -> bytes:
     return body
 
 
-def _failed(error: BaseException, phase: Phase, packer: ExceptionPacker, control: socket.socket) -> _Answer:
+def _failed(error: BaseException, phase: Phase, packer: ExceptionPacker, channel: TaskChannel) -> _Answer:
     outcome = ChildOutcome(ResultStatus.EXCEPTION, phase, type(error).__name__)
-    return outcome, packer.pack(error, _notes(error, control))
+    return outcome, packer.pack(error, _notes(error, channel))
 
 
-def _unloadable(error: BaseException, control: socket.socket) -> _Answer:
+def _unloadable(error: BaseException, channel: TaskChannel) -> _Answer:
     text = f"the task can't be loaded in the container: {describe(error)}; {_hint(error)}"
     wrapper = RuntimeError(text)
     wrapper.__cause__ = error
     outcome = ChildOutcome(ResultStatus.UNLOADABLE, Phase.LOADING, type(error).__name__)
-    return outcome, ExceptionPacker(()).pack(wrapper, _notes(error, control))
+    return outcome, ExceptionPacker(()).pack(wrapper, _notes(error, channel))
 
 
 def _hint(error: BaseException) -> str:
@@ -144,12 +173,11 @@ def _hint(error: BaseException) -> str:
     return f"the client needs this container's Python ({version}) and the same versions of what it imports"
 
 
-def _notes(error: BaseException, control: socket.socket) -> list[str]:
+def _notes(error: BaseException, channel: TaskChannel) -> list[str]:
     """The traceback, and the last lines that the task printed."""
     story = remote_traceback(error)
     _flush()
-    send(control, MessageKind.TAIL, b"")
-    tail = receive(control).decode(errors="replace")
+    tail = channel.ask_tail()
     _log_where(error)
     return [story, tail] if tail else [story]
 

@@ -1,11 +1,14 @@
 """Messages between the task's process and the runner's process, over one socket pair.
 
 The task announces its phases, may ask for the last lines of its output, and ends with an outcome and a body.
+Every process that comes out of a fork inside the task holds the same socket: only the one that the runner started
+speaks on it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -34,6 +37,14 @@ class Phase(str, Enum):
     RUNNING = "running"
     RETURNING = "returning"
 
+    @classmethod
+    def decode(cls, data: bytes | bytearray) -> Phase:
+        """The phase out of the data of a PHASE message. Raises `DamagedMessage`."""
+        try:
+            return cls(data.decode())
+        except ValueError as error:
+            raise DamagedMessage("no phase") from error
+
 
 @dataclass(frozen=True)
 class ChildOutcome:
@@ -49,9 +60,40 @@ class ChildOutcome:
 
     @classmethod
     def decode(cls, data: bytes | bytearray) -> ChildOutcome:
-        """The outcome out of the data of an OUTCOME message."""
-        values = json.loads(data)
-        return cls(ResultStatus(values["status"]), Phase(values["phase"]), values["label"])
+        """The outcome out of the data of an OUTCOME message. Raises `DamagedMessage`."""
+        try:
+            values = json.loads(data)
+            return cls(ResultStatus(values["status"]), Phase(values["phase"]), str(values["label"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedMessage(f"no outcome: {type(error).__name__}") from error
+
+
+class DamagedMessage(Exception):
+    """What came over the socket is no message of the task: something else wrote there."""
+
+
+class TaskChannel:
+    """The task's end of the socket pair; belongs to the process that makes it, and to no copy of that."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._owner = os.getpid()
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a process that came out of a fork inside the task."""
+        return os.getpid() == self._owner
+
+    def send(self, kind: MessageKind, data: bytes) -> None:
+        """Send one message. Raises `PermissionError` in any other process than the owner."""
+        if not self.is_ours:
+            raise PermissionError("only the process that the runner started may answer for the task")
+        send(self._control, kind, data)
+
+    def ask_tail(self) -> str:
+        """Ask the runner for the last lines of the task's output."""
+        self.send(MessageKind.TAIL, b"")
+        return receive(self._control).decode(errors="replace")
 
 
 def send(control: socket.socket, kind: MessageKind, data: bytes) -> None:
@@ -73,16 +115,24 @@ class MessageBuffer:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[MessageKind, bytearray]]:
-        """Take in bytes; gives the messages that are complete with them."""
+        """Take in bytes; gives the messages that are complete with them. Raises `DamagedMessage`."""
         self._buffer += data
         while len(self._buffer) >= _LEAD.size:
-            kind, length = _LEAD.unpack_from(self._buffer)
+            first, length = _LEAD.unpack_from(self._buffer)
+            kind = _kind(first)
             end = _LEAD.size + length
             if len(self._buffer) < end:
                 return
             message = self._buffer[_LEAD.size : end]
             del self._buffer[:end]
-            yield MessageKind(kind), message
+            yield kind, message
+
+
+def _kind(first: bytes) -> MessageKind:
+    try:
+        return MessageKind(first)
+    except ValueError as error:
+        raise DamagedMessage(f"no message begins with {first!r}") from error
 
 
 def _exactly(control: socket.socket, length: int) -> bytes:

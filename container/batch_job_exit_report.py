@@ -21,7 +21,7 @@ def describe_death(ending: ProcessEnding) -> str:
     """One sentence for the client: what happened, in which phase, after how long, with how much memory."""
     facts = f"{_DOING[ending.phase]} (it had run for {ending.duration_s:.1f} s"
     memory = f"peak memory {ending.exit.peak_bytes / 2**20:.0f} MiB)"
-    return f"the task's process {_manner(ending.exit)} {facts}, {memory}: {_cause(ending.exit, ending.phase)}"
+    return f"the task's process {_manner(ending.exit)} {facts}, {memory}: {_cause(ending)}"
 
 
 def _manner(end: Exit) -> str:
@@ -30,7 +30,10 @@ def _manner(end: Exit) -> str:
     return f"was ended by signal {end.signal} ({_name(end.signal)})"
 
 
-def _cause(end: Exit, phase: Phase) -> str:
+def _cause(ending: ProcessEnding) -> str:
+    end, phase = ending.exit, ending.phase
+    if ending.damage:
+        return f"what it sent to the runner was damaged ({ending.damage}): something else wrote to its descriptor"
     if end.signal is None:
         return "something called os._exit or ended the process in another way past Python"
     if end.signal == signal.SIGKILL:

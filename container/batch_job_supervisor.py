@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batch_job_child import Payload, run_child
-from batch_job_control import ChildOutcome, MessageBuffer, MessageKind, Phase, send
+from batch_job_control import ChildOutcome, DamagedMessage, MessageBuffer, MessageKind, Phase, send
 from batch_job_output import TaskOutput
 from batch_job_sigterm import SigtermGuard
 
@@ -34,7 +34,7 @@ class Exit:
 
 @dataclass(frozen=True)
 class ProcessEnding:
-    """Ending of the task's process. `outcome` is None when the process couldn't say."""
+    """Ending of the task's process. `outcome` is None when the process couldn't say; `damage` says what it sent."""
 
     outcome: ChildOutcome | None
     body: bytes | bytearray
@@ -43,6 +43,7 @@ class ProcessEnding:
     exit: Exit
     started_at: float
     duration_s: float
+    damage: str = ""
 
 
 class _Stopwatch:
@@ -75,8 +76,11 @@ class Supervisor:
         self._messages = MessageBuffer()
         self._watch = _Stopwatch()
         self._phase = Phase.LOADING
+        self._announced: ChildOutcome | None = None
+        """The outcome whose body has not come yet."""
         self._outcome: ChildOutcome | None = None
         self._body: bytes | bytearray = b""
+        self._damage = ""
         self._exit: Exit | None = None
 
     def run(self, payload: Payload) -> ProcessEnding:
@@ -90,9 +94,8 @@ class Supervisor:
             end = self._wait()
             self._output.drain()
             self._listen_to_the_end()
-        return ProcessEnding(
-            self._outcome, self._body, self._phase, self._output.tail(), end, started_at, self._watch.seconds
-        )
+        outcome, tail, seconds = self._outcome, self._output.tail(), self._watch.seconds
+        return ProcessEnding(outcome, self._body, self._phase, tail, end, started_at, seconds, self._damage)
 
     def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
         self._control, theirs = socket.socketpair()
@@ -134,19 +137,28 @@ class Supervisor:
             data = self._control.recv(_CHUNK)
         except ConnectionResetError:
             return False
-        for kind, message in self._messages.feed(data):
-            self._handle(kind, message)
+        if not self._damage:
+            self._take(data)
         return bool(data)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            for kind, message in self._messages.feed(data):
+                self._handle(kind, message)
+        except DamagedMessage as error:
+            self._damage, self._outcome = str(error), None
+            if self._guard.task is not None:  # it may wait for an answer for ever
+                os.kill(self._guard.task, signal.SIGKILL)
 
     def _handle(self, kind: MessageKind, message: bytearray) -> None:
         if kind is MessageKind.PHASE:
-            self._enter(Phase(message.decode()))
+            self._enter(Phase.decode(message))
         elif kind is MessageKind.TAIL:
             self._answer_tail()
         elif kind is MessageKind.OUTCOME:
-            self._outcome = ChildOutcome.decode(message)
+            self._announced = ChildOutcome.decode(message)
         else:
-            self._body = message
+            self._outcome, self._body = self._announced, message
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
