@@ -35,7 +35,7 @@ def aws() -> Iterator[LocalAWS]:
 
 @pytest.fixture(autouse=True)
 def real_pauses(no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provisioner.plan.executor, "Pacing", WaitPolicy)
+    monkeypatch.setattr(provisioner.plan.executor, "WaitPolicy", WaitPolicy)
 
 
 @pytest.fixture
