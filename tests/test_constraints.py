@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from importlib.metadata import distribution
@@ -79,3 +80,9 @@ def test_the_readmes_commands_use_them() -> None:
 
 def readme_lines() -> Iterable[str]:
     return (ROOT / "README.md").read_text().splitlines()
+
+
+def test_the_newest_lane_names_tests_that_exist() -> None:
+    named = re.findall(r"tests/[\w/]+", (ROOT / ".ci" / "newest").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).is_dir()] == []
