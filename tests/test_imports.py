@@ -236,3 +236,11 @@ def test_what_runs_beside_user_code_imports_nothing_of_ours_by_name(place: str) 
     files = path.rglob("*.py") if path.is_dir() else [path]
     tops = {name.partition(".")[0] for file in files for name in absolute_imports(file)}
     assert tops - sys.stdlib_module_names <= {*BESIDE_USER_CODE[place]}
+
+
+def test_tests_take_helpers_from_support_only() -> None:
+    paths = [path for path in (ROOT / "tests").rglob("*.py") if "benchmarks" not in path.parts]
+    named = {(path, name) for path in paths for name in absolute_imports(path) if name.startswith("tests.")}
+    assert {
+        f"{path.relative_to(ROOT)}: {name}" for path, name in named if not name.startswith("tests.support")
+    } == set()

@@ -14,10 +14,8 @@ from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.server import ThreadedMotoServer
 
 from provisioner.clients import Clients
+from tests.support.provisioner.account import REGION
 from tests.support.provisioner.fake_builder import FakeBuilders
-
-REGION = "us-east-1"
-ACCOUNT = "123456789012"
 
 
 def deny_only_on_condition(patch: pytest.MonkeyPatch) -> None:

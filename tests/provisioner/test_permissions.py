@@ -13,7 +13,7 @@ import pytest
 
 from provisioner.policies import job_policy, manager_policy, provisioner_policy
 from provisioner.stack.naming import Stack
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.permissions.manager_scenario import managers_day
 from tests.support.provisioner.permissions.matching import Need, Policy, allows, without
 from tests.support.provisioner.permissions.recording import RecordingAWS

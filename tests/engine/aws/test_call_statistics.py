@@ -7,8 +7,7 @@ from botocore import exceptions as sdk
 
 from engine.aws.client import DESCRIBE_JOBS, GET_OBJECT, AwsClient
 from engine.aws.errors import AwsError
-from tests.engine.aws.test_client import THROTTLED, script
-from tests.engine.aws.test_errors import answered
+from tests.support.engine.aws_answers import THROTTLED, answered, script
 from tests.support.engine.fake_clock import FakeClock
 
 UNREACHABLE = sdk.EndpointConnectionError(endpoint_url="x")

@@ -11,27 +11,10 @@ from botocore import exceptions as sdk
 
 from engine.aws.client import DESCRIBE_JOBS, SUBMIT_JOB, AwsClient
 from engine.aws.errors import AwsError, ErrorAction
-from tests.engine.aws.test_errors import answered
+from tests.support.engine.aws_answers import THROTTLED, answered, script
 from tests.support.engine.fake_clock import FakeClock
 
-Work = Callable[[], str]
-
-
-def script(*steps: Exception | str) -> Work:
-    """Raises or answers, one step a call."""
-    remaining = list(steps)
-
-    def work() -> str:
-        step = remaining.pop(0)
-        if isinstance(step, Exception):
-            raise step
-        return step
-
-    return work
-
-
 EXPIRED = answered(403, "ExpiredTokenException")
-THROTTLED = answered(429, "TooManyRequestsException")
 
 
 async def test_a_throttled_call_is_repeated_and_slows_its_own_api_down(client: AwsClient) -> None:

@@ -6,11 +6,7 @@ import pytest
 from botocore import exceptions as sdk
 
 from engine.aws.errors import ErrorAction, classify_error
-
-
-def answered(status: int, code: str) -> sdk.ClientError:
-    response = {"Error": {"Code": code, "Message": "why"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return sdk.ClientError(response, "SubmitJob")  # type: ignore[arg-type]
+from tests.support.engine.aws_answers import answered
 
 
 @pytest.mark.parametrize(

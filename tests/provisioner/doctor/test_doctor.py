@@ -32,8 +32,8 @@ from provisioner.policies import manager_policy
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import Provisioned, save_entry
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import ACCOUNT, REGION
 from tests.support.engine.diagnosed_account import Account, Clock, denied, refused
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.stacks import apply, stack_for
 
 REPOSITORY = "images"

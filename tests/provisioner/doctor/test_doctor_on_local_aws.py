@@ -18,7 +18,7 @@ from provisioner.doctor.doctor import Doctor, DoctorRequest
 from provisioner.doctor.reads import ClientReads
 from provisioner.local.aws import LocalAWS
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import REGION
+from tests.support.provisioner.account import REGION
 from tests.support.provisioner.stacks import apply
 
 PATIENCE_S = 30

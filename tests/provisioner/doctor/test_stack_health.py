@@ -11,7 +11,7 @@ from provisioner.doctor.finding import Finding
 from provisioner.doctor.stack_health import StackExpectation, check_stack
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 
 STACK = Stack(REGION, "scaler-batch", ACCOUNT, "aws")
 EXPECTED = StackExpectation(stack=STACK, spec=ProvisionSpec(image=None), provisioned=False)

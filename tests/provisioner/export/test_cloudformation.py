@@ -20,7 +20,7 @@ from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import network_of
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.living_stack import Living
 from tests.support.provisioner.stacks import NOTHING_MUCH
 from tests.support.provisioner.template_resolution import resolved

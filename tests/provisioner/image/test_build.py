@@ -15,7 +15,7 @@ from provisioner.image.events import Event, ImageStep, OutputLine
 from provisioner.image.registry import find_built
 from provisioner.image.request import OWN_PYTHON, ImageRequest
 from provisioner.stack.naming import Stack
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.fake_builder import FakeBuilders
 
 STACK = Stack(region=REGION, prefix="sb", account=ACCOUNT, partition="aws")

@@ -15,8 +15,8 @@ from provisioner.image.events import Event, ImageStep
 from provisioner.image.request import ImageRequest
 from provisioner.local.aws import LocalAWS
 from provisioner.stack.naming import Stack
-from tests.provisioner.conftest import ACCOUNT, REGION
 from tests.support.docker.engine import ContainerEngine
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.projects import write_project
 
 pytestmark = pytest.mark.long

@@ -12,7 +12,7 @@ from provisioner.kinds import StepState
 from provisioner.plan.cleanup import Removal
 from provisioner.plan.planner import Claims
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.stacks import NOTHING_MUCH, Refusing, account, apply, changes, clean, plan_for
 
 SPEC = ProvisionSpec(image="worker:1")

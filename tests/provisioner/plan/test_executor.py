@@ -15,7 +15,7 @@ from provisioner.plan.executor import PlanExecutor, provision
 from provisioner.plan.model import ApiCall, Change, Instruction, Plan, StackOutput, Variable, WaitUntil
 from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.stacks import Refusing
 
 SPEC = ProvisionSpec(image="worker:1")

@@ -13,7 +13,7 @@ from provisioner.plan.executor import PlanExecutor
 from provisioner.plan.model import Change, Plan
 from provisioner.plan.planner import Claims
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.stacks import account, apply, change_of, changes, clean, plan_for
 
 SPEC = ProvisionSpec(image="123456789012.dkr.ecr.us-east-1.amazonaws.com/worker:1", memory=4000)

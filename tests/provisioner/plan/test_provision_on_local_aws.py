@@ -15,7 +15,7 @@ from provisioner.local.options import Delays
 from provisioner.plan.executor import PlanExecutor, provision
 from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import REGION
+from tests.support.provisioner.account import REGION
 from tests.support.provisioner.stacks import account, apply, changes, clean, plan_for
 
 SPEC = ProvisionSpec(image="worker:1")

@@ -7,7 +7,7 @@ import json
 from provisioner.clients import Clients
 from provisioner.resources.bucket import EXPIRY_RULE
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.stacks import (
     apply,
 )

@@ -8,7 +8,7 @@ from provisioner.clients import Clients
 from provisioner.resources.repository import Repository
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.stacks import (
     apply,
     changes,

@@ -17,7 +17,7 @@ from provisioner.commands.provision import provision
 from provisioner.commands.show import show
 from provisioner.image.registry import credentials
 from provisioner.stack.naming import TAG
-from tests.provisioner.conftest import ACCOUNT, REGION
+from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.permissions.recording import RecordingAWS
 from tests.support.provisioner.stacks import NOTHING_MUCH
 

@@ -22,7 +22,6 @@ from engine.backends.batch.takeover.lease_record import this_process
 from engine.backends.batch.takeover.reconcile import Reconciler
 from engine.model import TaskWork
 from provisioner.local.aws import LocalAWS
-from tests.engine.backends.batch.takeover.test_adoption import calls, leave, note_and_nap
 from tests.support.engine.batch_harness import (
     BUCKET,
     DEFINITION,
@@ -35,6 +34,7 @@ from tests.support.engine.batch_harness import (
     work,
     works,
 )
+from tests.support.engine.left_jobs import calls, leave, note_and_nap
 
 ROOM = Room.within(20_000)
 
