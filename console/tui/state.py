@@ -15,6 +15,7 @@ from console.tui.jobs.jobs_view import JobsView
 from console.tui.preferences import Preferences
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, Source
+from engine.telemetry.schema import messages
 from engine.telemetry.schema.messages import ManagerView
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 HELD_VERSION: Final = -2
 """Version of a held replica: no other has it."""
-TREND_WINDOWS: Final = ("5m", "1h", "24h")
+TREND_WINDOWS: Final = tuple(messages.TREND_WINDOWS)
 
 
 class Quit(StrEnum):
