@@ -26,7 +26,7 @@ from engine.messages import (
     WorkerVitals,
 )
 from engine.storage.storage_link import StorageLink
-from engine.task_manager import AWSHPCTaskManager
+from engine.tasks.task_manager import AWSHPCTaskManager
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from engine.messages import CapacityWanted, LinkDown
 from engine.model import Link
 from engine.scaler_link import ManagerChannel, SchedulerLink
 from engine.storage.storage_link import StorageLink
-from engine.task_manager import AWSHPCTaskManager
+from engine.tasks.task_manager import AWSHPCTaskManager
 from engine.worker import AWSBatchWorker
 
 logger = logging.getLogger(__name__)

@@ -42,7 +42,7 @@ TELEMETRY_LAYERS = {
         "engine.jobs",
         "engine.telemetry.schema",
         "engine.model",
-        "engine.task_record",
+        "engine.tasks.task_record",
         "engine.pickles",
         "engine.aws",
     ),
@@ -56,7 +56,7 @@ VIEWERS_DOORS = (
     "engine.telemetry.keys",
 )
 NOT_FOR_VIEWERS = ("boto3", "botocore", "scaler", "textual", "rich", "prometheus_client")
-ENGINE_ONLY = ("engine.backends", "engine.aws", "engine.task_record")
+ENGINE_ONLY = ("engine.backends", "engine.aws", "engine.tasks.task_record")
 CONTAINER_LIBRARIES = ("boto3", "botocore", "cloudpickle")
 BESIDE_USER_CODE = {  # what shares a process with a user's code, and what it may import besides the standard library
     "provisioner/local/processes/fork_server": CONTAINER_LIBRARIES,

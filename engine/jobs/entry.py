@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape
 from engine.pickles.error_names import read_error_name
-from engine.task_record import TaskRecord
+from engine.tasks.task_record import TaskRecord
 from engine.telemetry.schema.messages import JobRecord, JobRow, JobState, Transition
 
 TRANSITIONS_KEPT: Final = 50

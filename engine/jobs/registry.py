@@ -16,7 +16,7 @@ from engine.jobs.entry import JobEntry
 from engine.jobs.routes import RouteTotals
 from engine.jobs.trends import Rates, TrendRings
 from engine.model import JobObservation, Outcome, Placement
-from engine.task_record import TaskRecord, TaskState
+from engine.tasks.task_record import TaskRecord, TaskState
 from engine.telemetry.schema.messages import ENDED, JobRecord, JobRow, JobState
 
 ENDED_KEPT: Final = 10_000

@@ -5,7 +5,7 @@ found and is being read), then DELIVERED (the observer has its outcome), and at 
 that must be sent again goes back to LAUNCHING under a new submission; a result that its old submission still
 writes counts too. A task of a predecessor begins as ORPHANED and is IN_BATCH when it is claimed.
 
-This is a second state machine beside `engine.task_record` because the two outlive each other: that one follows the
+A second state machine beside `engine.tasks.task_record`, because the two outlive each other: that one follows the
 scheduler's wishes and the slots for any backend, this one a task's jobs and objects, whose last must be cleaned up
 when the scheduler has its result.
 

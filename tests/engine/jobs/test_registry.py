@@ -10,7 +10,7 @@ import pytest
 from engine.aws.batch_states import BatchState
 from engine.jobs.registry import displayed_state
 from engine.model import JobObservation, Placement, Route
-from engine.task_record import TaskState
+from engine.tasks.task_record import TaskState
 from engine.telemetry.schema.messages import JobState
 from tests.support.engine.managed_tasks import Clock, Managed, Tasks, id_of
 

@@ -19,10 +19,10 @@ from engine.aws.client import DELETE_OBJECTS, TERMINATE_JOB, AwsClient, Operatio
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.takeover.adoption import Adoption
 from engine.backends.batch.takeover.lease import Lease
-from engine.deliveries import Deliveries
 from engine.heartbeat import HeartbeatManager
 from engine.scaler_link import WorkerChannel
-from engine.task_manager import AWSHPCTaskManager
+from engine.tasks.deliveries import Deliveries
+from engine.tasks.task_manager import AWSHPCTaskManager
 
 Counts = Callable[[tuple[Any, ...]], bool]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.messages import TaskArrived
 from engine.model import ResourceShape
-from engine.task_record import HOLDS_SLOT, IllegalTransition, TaskRecord, TaskState
+from engine.tasks.task_record import HOLDS_SLOT, IllegalTransition, TaskRecord, TaskState
 
 _TASK = TaskArrived(b"", b"", b"", b"", ())
 

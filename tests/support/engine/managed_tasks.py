@@ -20,7 +20,7 @@ from engine.model import (
     ResourceShape,
     Route,
 )
-from engine.task_record import TaskRecord, TaskState
+from engine.tasks.task_record import TaskRecord, TaskState
 from engine.telemetry.schema.messages import Diagnosed
 
 

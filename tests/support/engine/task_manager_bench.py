@@ -10,7 +10,7 @@ from engine.backends.protocol import Introspection
 from engine.jobs.registry import JobRegistry
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
 from engine.model import Outcome, Placement, Profile, Route, TaskWork
-from engine.task_manager import AWSHPCTaskManager
+from engine.tasks.task_manager import AWSHPCTaskManager
 
 CLIENT = b"Client|quant|0"
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.messages import TaskArrived
 from engine.model import ResourceShape
-from engine.task_record import HOLDS_SLOT, IllegalTransition, TaskRecord, TaskState
+from engine.tasks.task_record import HOLDS_SLOT, IllegalTransition, TaskRecord, TaskState
 
 
 def record(state: TaskState) -> TaskRecord:

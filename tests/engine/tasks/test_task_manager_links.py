@@ -23,7 +23,7 @@ async def test_jobs_live_through_a_lost_connection_and_are_attached_when_their_t
 async def test_a_job_whose_task_does_not_come_back_is_terminated_after_the_grace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.task_manager.CLAIM_GRACE_S", 0.0)
+    monkeypatch.setattr("engine.tasks.task_manager.CLAIM_GRACE_S", 0.0)
     bench = Bench()
     await bench.arrive("a", "b")
     await bench.submitted("a", "b")
@@ -46,7 +46,7 @@ async def test_a_task_whose_job_a_predecessor_submitted_is_attached_and_not_run_
 async def test_what_nobody_claims_of_a_predecessor_is_abandoned_after_the_grace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.task_manager.CLAIM_GRACE_S", 0.0)
+    monkeypatch.setattr("engine.tasks.task_manager.CLAIM_GRACE_S", 0.0)
     bench = Bench()
     bench.backend.left_behind = {task_id("a"), task_id("b")}
     await bench.arrive("a")

@@ -16,15 +16,15 @@ from container.batch_job_frames import Blob
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
 from engine.backends.protocol import HPCBackend
-from engine.deliveries import Deliveries, Replies, Storage
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.model import JobObservation, Outcome, Placement, ResourceShape, TaskWork
 from engine.pickles.function_names import read_function_name
 from engine.storage.byte_budget import ByteBudget
 from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
-from engine.task_events import TaskEvents
-from engine.task_queue import TaskQueue
-from engine.task_record import ENDING, TaskRecord, TaskState, requested_shape
+from engine.tasks.deliveries import Deliveries, Replies, Storage
+from engine.tasks.task_events import TaskEvents
+from engine.tasks.task_queue import TaskQueue
+from engine.tasks.task_record import ENDING, TaskRecord, TaskState, requested_shape
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from engine.model import JobObservation, Outcome, Placement
-from engine.task_record import TaskRecord
+from engine.tasks.task_record import TaskRecord
 
 
 class TaskEvents(Protocol):

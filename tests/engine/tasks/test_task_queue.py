@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.task_queue import TaskQueue
+from engine.tasks.task_queue import TaskQueue
 
 
 def test_higher_priority_goes_first_then_the_order_of_arrival() -> None:

@@ -1,0 +1,1 @@
+"""Tasks between the scheduler and a backend: their states, queue, loading, cancels and deliveries."""
