@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from engine.messages import LinkDown
-from engine.storage.storage_link import StorageLink
+from engine.storage.storage_link import ObjectMissing, StorageLink
 
 
 class Connection:
@@ -20,7 +20,7 @@ class Connection:
         self.ended = asyncio.Event()
         self.stored: list[bytes] = []
 
-    async def get(self, object_id: bytes) -> bytes:
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
         if len(object_id) != 32:
             raise ValueError("an object id has 32 bytes")
         if not self.answers:
@@ -91,6 +91,13 @@ async def test_a_malformed_id_is_the_callers_to_know() -> None:
     async with linked(Connection(answers=True)) as link:
         with pytest.raises(ValueError, match="32 bytes"):
             await asyncio.wait_for(link.get(b"short"), 5)
+
+
+async def test_an_object_that_does_not_appear_while_storage_is_up_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.storage.storage_link.MISSING_AFTER_S", 0.01)
+    async with linked(Connection(answers=False)) as link:
+        with pytest.raises(ObjectMissing, match="7878"):
+            await asyncio.wait_for(link.get(b"x" * 32, 100), 5)
 
 
 async def test_the_address_that_the_scheduler_tells_is_used_when_none_is_configured() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.messages import CancelAnswer
+from engine.messages import CancelAnswer, CancelRequested
 from tests.support.engine.task_manager_bench import Bench, task_id
 
 
@@ -63,3 +63,20 @@ async def test_an_outcome_after_a_cancel_is_dropped() -> None:
     await bench.cancel("a", force=True)
     await bench.finish("a")
     assert bench.scheduler.results == []
+
+
+async def test_a_forced_cancel_that_meets_the_outcome_in_one_turn_of_the_loop_is_confirmed() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.tasks.on_cancel(CancelRequested(task_id("a"), force=True))
+    await bench.finish("a")
+    assert (bench.scheduler.answers, bench.scheduler.results) == ([(task_id("a"), CancelAnswer.CANCELED)], [])
+
+
+async def test_a_cancel_while_the_bytes_never_come_frees_the_slot_and_the_bounds() -> None:
+    bench = Bench(slots=1)
+    bench.shelf.lost.add(b"a" * 32)
+    await bench.arrive("a", "b")
+    answer = await bench.cancel("a", force=True)
+    assert (answer, bench.backend.names) == ([CancelAnswer.CANCELED], ["b"])

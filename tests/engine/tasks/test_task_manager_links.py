@@ -15,7 +15,7 @@ async def test_jobs_live_through_a_lost_connection_and_are_attached_when_their_t
     await bench.submitted("a")
     bench.tasks.on_link_lost()
     await bench.arrive("a")
-    bench.tasks.on_joined()
+    bench.tasks.on_all_assigned()
     await bench.finish("a")
     assert (bench.backend.names, len(bench.scheduler.results)) == (["a"], 1)
 
@@ -29,7 +29,7 @@ async def test_a_job_whose_task_does_not_come_back_is_terminated_after_the_grace
     await bench.submitted("a", "b")
     bench.tasks.on_link_lost()
     await bench.arrive("b")
-    bench.tasks.on_joined()
+    bench.tasks.on_all_assigned()
     await asyncio.wait_for(until(lambda: bench.backend.cancelled), 5)
     assert (bench.backend.cancelled, bench.scheduler.answers) == ([task_id("a")], [])
 
@@ -50,7 +50,7 @@ async def test_what_nobody_claims_of_a_predecessor_is_abandoned_after_the_grace(
     bench = Bench()
     bench.backend.left_behind = {task_id("a"), task_id("b")}
     await bench.arrive("a")
-    bench.tasks.on_joined()
+    bench.tasks.on_all_assigned()
     await asyncio.wait_for(until(lambda: bench.backend.abandoned), 5)
     await bench.finish("a")
     assert len(bench.scheduler.results) == 1
@@ -81,6 +81,72 @@ async def test_a_result_that_nobody_wants_after_a_new_connection_is_forgotten() 
     bench.scheduler.up = False
     await bench.finish("a")
     bench.tasks.on_link_lost()
-    bench.tasks.on_joined()
+    bench.tasks.on_all_assigned()
     await bench.confirm()
     assert bench.backend.forgotten == [task_id("a")]
+
+
+async def test_a_result_is_kept_until_the_scheduler_had_room_to_send_its_task_again() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    bench.scheduler.up = False
+    await bench.finish("a")
+    bench.tasks.on_link_lost()
+    bench.scheduler.up = True
+    await bench.arrive("b")  # the queue is filled from the front: "a" waits behind others
+    await bench.finish("b")
+    await bench.confirm()
+    forgotten = list(bench.backend.forgotten)
+    await bench.arrive("a")
+    assert (forgotten, len(bench.scheduler.results), bench.backend.names) == ([task_id("b")], 2, ["a", "b"])
+
+
+async def test_a_result_of_a_task_that_the_scheduler_has_not_sent_again_is_not_announced() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.tasks.on_link_lost()
+    await bench.finish("a")
+    unclaimed = len(bench.scheduler.results)
+    await bench.arrive("a")
+    assert (unclaimed, len(bench.scheduler.results), bench.backend.names) == (0, 1, ["a"])
+
+
+async def test_no_job_is_terminated_before_the_scheduler_had_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tasks.task_manager.CLAIM_GRACE_S", 0.0)
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.tasks.on_link_lost()
+    await bench.arrive("b")
+    before = list(bench.backend.cancelled)
+    bench.tasks.on_all_assigned()
+    await asyncio.wait_for(until(lambda: bench.backend.cancelled), 5)
+    assert (before, bench.backend.cancelled) == ([], [task_id("a")])
+
+
+async def test_a_task_that_comes_while_its_unclaimed_job_is_ended_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tasks.task_manager.CLAIM_GRACE_S", 0.0)
+    bench = Bench()
+    bench.backend.cancels.clear()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.tasks.on_link_lost()
+    bench.tasks.on_all_assigned()
+    await asyncio.wait_for(until(lambda: bench.backend.cancelled), 5)
+    await bench.arrive("a")
+    bench.backend.cancels.set()
+    await asyncio.wait_for(until(lambda: len(bench.backend.names) == 2), 5)
+    await bench.finish("a")
+    assert (bench.backend.names, len(bench.scheduler.results)) == (["a", "a"], 1)
+
+
+async def test_a_result_that_comes_for_an_unclaimed_task_after_all_were_assigned_is_forgotten() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.tasks.on_link_lost()
+    bench.tasks.on_all_assigned()
+    await bench.finish("a")
+    await bench.confirm()
+    assert (bench.backend.forgotten, bench.scheduler.results) == ([task_id("a")], [])

@@ -25,6 +25,13 @@ class Backend:
     capabilities: dict[str, int] = field(default_factory=dict)
     left_behind: set[bytes] = field(default_factory=set)
     abandoned: bool = False
+    cancels: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cancels return once it is set, as it is at first."""
+    broken: str = ""
+    """Name of a method that raises what no backend should."""
+
+    def __post_init__(self) -> None:
+        self.cancels.set()
 
     @property
     def orphans(self) -> int:
@@ -45,15 +52,22 @@ class Backend:
         raise NotImplementedError
 
     def submit(self, work: TaskWork) -> None:
+        self._break("submit")
         self.submitted.append(work)
 
     async def cancel(self, task_id: bytes) -> None:
         self.cancelled.append(task_id)
+        self._break("cancel")
+        await self.cancels.wait()
 
     async def forget(self, task_ids: Sequence[bytes]) -> None:
         self.forgotten.extend(task_ids)
 
     async def stop(self, *, terminate: bool) -> None: ...
+
+    def _break(self, method: str) -> None:
+        if method == self.broken:
+            raise ZeroDivisionError("a defect")
 
     @property
     def names(self) -> list[str]:
@@ -65,13 +79,20 @@ class Shelf:
     """Object storage in memory."""
 
     objects: dict[bytes, bytes] = field(default_factory=dict)
+    lost: set[bytes] = field(default_factory=set)
+    broken_puts: int = 0
 
-    async def get(self, object_id: bytes) -> bytes:
+    async def get(self, object_id: bytes, at_most: int | None = None) -> bytes:
         if len(object_id) != 32:
             raise ValueError("an object id has 32 bytes")
-        return self.objects.get(object_id, object_id)
+        if object_id in self.lost:
+            await asyncio.Event().wait()
+        return self.objects.get(object_id, object_id)[:at_most]
 
     async def put(self, object_id: bytes, data: bytes) -> None:
+        if self.broken_puts:
+            self.broken_puts -= 1
+            raise ZeroDivisionError("a defect")
         self.objects[object_id] = data
 
 

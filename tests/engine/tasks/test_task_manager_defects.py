@@ -1,0 +1,57 @@
+"""Steps of a task that break, which is a defect of ours: the failure of that task alone, and never its loss."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+
+import pytest
+
+from engine.messages import CancelAnswer, CancelRequested
+from tests.support.engine.task_manager_bench import Bench, task_id, until
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tasks.task_manager.BROKEN_STEP_PAUSE_S", 0.0)
+
+
+async def _told(bench: Bench) -> Exception:
+    await asyncio.wait_for(until(lambda: bench.scheduler.results), 5)
+    notice = bench.scheduler.results[0]
+    error = pickle.loads(bench.shelf.objects[notice.object_id])
+    assert isinstance(error, Exception)
+    return error
+
+
+async def test_a_backend_that_breaks_on_a_task_fails_that_task_and_takes_the_next() -> None:
+    bench = Bench(slots=1)
+    bench.backend.broken = "submit"
+    await bench.arrive("a")
+    error = await _told(bench)
+    bench.backend.broken = ""
+    await bench.arrive("b")
+    assert ("ZeroDivisionError" in str(error), task_id("a").hex() in str(error), bench.backend.names) == (
+        True,
+        True,
+        ["b"],
+    )
+
+
+async def test_a_result_that_can_not_be_stored_at_once_is_told_as_a_failure_and_frees_its_slot() -> None:
+    bench = Bench(slots=1)
+    await bench.arrive("a", "b")
+    bench.shelf.broken_puts = 2
+    await bench.finish("a")
+    await _told(bench)
+    assert (bench.backend.names, bench.tasks.slots_used) == (["a", "b"], 1)
+
+
+async def test_a_cancel_that_breaks_is_refused_and_its_task_fails() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.backend.broken = "cancel"
+    bench.tasks.on_cancel(CancelRequested(task_id("a"), force=True))
+    await _told(bench)
+    assert (bench.scheduler.answers, bench.tasks.slots_used) == ([(task_id("a"), CancelAnswer.FAILED)], 0)
