@@ -35,11 +35,32 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path / "mark"
 
 
-def test_a_drain_delivers_what_runs(cluster: LocalCluster, log: Path, mark: Path) -> None:
-    with running_engine(cluster, log) as engine, sleeping_client(cluster, engine, mark, 4) as client:
+BACKLOG = """
+def call(number):
+    import pathlib
+    pathlib.Path({folder!r}, str(number)).touch()
+with Client(address=ADDRESS) as client:
+    futures = [client.submit(call, number) for number in range(20)]
+    print("submitted", flush=True)
+    [future.result() for future in futures]
+"""
+
+
+def test_a_drain_delivers_what_runs_and_starts_nothing_whatever_the_scheduler_wants(
+    cluster: LocalCluster, log: Path, mark: Path, tmp_path: Path
+) -> None:
+    called = tmp_path / "called"
+    called.mkdir()
+    with (
+        running_engine(cluster, log, max_concurrent_jobs=1) as engine,
+        sleeping_client(cluster, engine, mark, 6) as client,
+        running_client(cluster, BACKLOG.format(folder=str(called))) as waiting,
+    ):
+        assert waiting.stdout is not None
+        waiting.stdout.readline()
         code = engine.stop()
         output, _ = client.communicate(timeout=10)
-    assert (code, output.strip()) == (0, "finished")
+        assert (code, output.strip(), list(called.iterdir())) == (0, "finished", [])
 
 
 @pytest.mark.long
