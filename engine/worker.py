@@ -169,7 +169,8 @@ class AWSBatchWorker:
     def _connected(self, channel: SchedulerChannel) -> _Connection:
         queue_size = max(self._config.task_queue_size, 2 * self._tasks.max_concurrent_jobs)
         vitals = partial(self._vitals, queue_size)
-        heartbeat = HeartbeatManager(channel.heartbeat, vitals, self._config.heartbeat_interval_seconds)
+        interval = self._config.heartbeat_interval_seconds
+        heartbeat = HeartbeatManager(channel.heartbeat, vitals, interval, time.monotonic)
         return _Connection(channel, heartbeat, Assignments(queue_size))
 
     async def _receive(self, connection: _Connection) -> None:

@@ -10,6 +10,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ class Burst:
 
     tasks: int
     seconds: float
-    options: dict[str, object]
+    options: dict[str, Any]
 
 
 SMALL = Burst(20, 2.0, {"max_concurrent_jobs": 4, "task_queue_size": 8})
@@ -62,7 +63,7 @@ def _in_flight(folder: Path, engine: Engine, count: int) -> None:
 
 
 def _slots(burst: Burst) -> int:
-    return int(str(burst.options.get("max_concurrent_jobs", 20)))
+    return int(burst.options.get("max_concurrent_jobs", 20))
 
 
 def _script(burst: Burst, calls: Path) -> str:

@@ -1,0 +1,45 @@
+"""The promise, on random schedules: every task ends once for its client, whatever goes wrong meanwhile.
+
+No function is called twice unless its host was lost, no slot is kept, nothing stays in S3. Submits, cancels, the
+balancer, lags of AWS's listings, lost answers, throttles, outages, cuts of the link and kills of the engine come from
+a seed. `python -m tests.support.schedules FIRST COUNT` runs more of them, and with a COUNT of 1 tells the story.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.support.schedules.story import run_story
+
+MINUTES_IN_CI = 2.0
+FIRST_IN_CI = 10_000
+KEPT: tuple[int, ...] = ()
+"""Seeds under which a promise was broken once."""
+
+
+@pytest.mark.parametrize("seed", [*KEPT, *range(25)])
+def test_a_schedule_keeps_every_promise(seed: int) -> None:
+    story = run_story(seed)
+    assert not story.broken, str(story)
+
+
+@pytest.mark.long
+def test_many_schedules_keep_every_promise() -> None:
+    end = time.monotonic() + 60 * MINUTES_IN_CI
+    seed = FIRST_IN_CI
+    while time.monotonic() < end:
+        story = run_story(seed)
+        assert not story.broken, str(story)
+        seed += 1
+    print(f"{seed - FIRST_IN_CI} schedules")
+
+
+def test_a_worker_that_takes_the_first_echo_for_a_proof_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.assignments.Assignments.has_room", property(lambda self: True))
+    assert "was called 2 times" in str(run_story(1013).broken)
+
+
+def test_a_seed_tells_the_same_story_each_time() -> None:
+    assert run_story(3).lines == run_story(3).lines

@@ -1,0 +1,430 @@
+"""Model of AWS Batch and S3 as the engine meets them: eventually consistent listings, lost answers, lost hosts.
+
+A job's container is modelled by what the runner does: it looks for the fence, from the second attempt on for the
+result, calls the function, writes the result and exits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from container.batch_job_frames import ResultMeta, ResultStatus, encode_result, task_ids
+from container.batch_job_protocol import BUNDLE_TEXT, JobParameter, fence_key, from_inline, payload_key, result_key
+from engine.aws.object_store import Listed, ListPage
+from tests.support.schedules.virtual_loop import EPOCH_S
+
+QUEUE = "queue"
+ENDED = ("SUCCEEDED", "FAILED")
+Stored = tuple[bytes, str, float]
+"""An object: its bytes, its ETag, when it was written."""
+
+
+def refused(operation: str, code: str, status: int) -> ClientError:
+    """Make an error answer of AWS."""
+    answer: Any = {"Error": {"Code": code, "Message": "modelled"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+@dataclass
+class Fate:
+    """What becomes of a task's function. `hosts_lost`: attempts of which the host goes in the middle of the call."""
+
+    seconds: float
+    hosts_lost: int = 0
+    ends: str = "value"
+    """`value`, `error` (the function raises), `memory` (killed without a result), `silent` (succeeds without one)."""
+
+
+@dataclass
+class Bucket:
+    """S3: strongly consistent."""
+
+    loop: asyncio.AbstractEventLoop
+    objects: dict[str, Stored] = field(default_factory=dict)
+    _writes: int = 0
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **more: Any) -> dict[str, Any]:
+        present = self.objects.get(Key)
+        if more.get("IfNoneMatch") and present is not None:
+            raise refused("PutObject", "PreconditionFailed", 412)
+        if "IfMatch" in more and (present is None or present[1] != more["IfMatch"]):
+            raise refused("PutObject", "PreconditionFailed" if present else "NoSuchKey", 412 if present else 404)
+        self._writes += 1
+        self.objects[Key] = (bytes(Body), f'"{self._writes}"', self.loop.time())
+        return {"ETag": self.objects[Key][1]}
+
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "", **_: Any) -> dict[str, Any]:
+        if Key not in self.objects:
+            raise refused("GetObject", "NoSuchKey", 404)
+        body, etag, written = self.objects[Key]
+        if Range:
+            first, last = map(int, Range.removeprefix("bytes=").split("-"))
+            body = body[first : last + 1]
+        now = datetime.fromtimestamp(EPOCH_S + self.loop.time(), UTC)
+        return {
+            "Body": io.BytesIO(body),
+            "ETag": etag,
+            "LastModified": datetime.fromtimestamp(EPOCH_S + int(written), UTC),
+            "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(now, usegmt=True)}},
+        }
+
+    def delete_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:
+        self.objects.pop(Key, None)
+        return {}
+
+    def delete_objects(self, *, Bucket: str, Delete: dict[str, Any], **_: Any) -> dict[str, Any]:
+        for entry in Delete["Objects"]:
+            self.objects.pop(entry["Key"], None)
+        return {}
+
+    def copy_object(self, *, Bucket: str, Key: str, CopySource: Any, **_: Any) -> dict[str, Any]:
+        source = CopySource["Key"] if isinstance(CopySource, dict) else CopySource.partition("/")[2]
+        if source not in self.objects:
+            raise refused("CopyObject", "NoSuchKey", 404)
+        return self.put_object(Bucket=Bucket, Key=Key, Body=self.objects[source][0])
+
+
+@dataclass(eq=False)
+class Child:
+    """A single job, or a child of an array. `history` is what was true when; views of it lag."""
+
+    job: Job
+    index: int
+    attempt: int = 0
+    history: list[tuple[float, str]] = field(default_factory=list)
+    reason: str = ""
+    exit_code: int | None = None
+    container_reason: str = ""
+    ended_attempts: list[dict[str, Any]] = field(default_factory=list)
+    terminated: str = ""
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def state(self) -> str:
+        return self.history[-1][1]
+
+    def state_at(self, moment: float) -> str:
+        return next((state for at, state in reversed(self.history) if at <= moment), "SUBMITTED")
+
+
+@dataclass(eq=False)
+class Job:
+    """What one SubmitJob made."""
+
+    job_id: str
+    request: dict[str, Any]
+    created: float
+    listed_from: float
+    children: list[Child] = field(default_factory=list)
+
+    @property
+    def is_array(self) -> bool:
+        return "arrayProperties" in self.request
+
+    def state_at(self, moment: float) -> str:
+        states = [child.state_at(moment) for child in self.children]
+        if not self.is_array:
+            return states[0]
+        if all(state in ENDED for state in states):
+            return "FAILED" if "FAILED" in states else "SUCCEEDED"
+        return "PENDING"
+
+
+class Batch:
+    """AWS Batch with one queue. `fates` says by task id what becomes of its function; `calls` counts them."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        rng: random.Random,
+        bucket: Bucket,
+        fates: dict[bytes, Fate],
+        tell: Callable[[str], None],
+        lag_s: float,
+    ) -> None:
+        self._loop = loop
+        self._rng = rng
+        self._bucket = bucket
+        self._fates = fates
+        self._tell = tell
+        self._lag_s = lag_s
+        self.jobs: dict[str, Job] = {}
+        self.calls: Counter[bytes] = Counter()
+        self.hosts_lost: Counter[bytes] = Counter()
+
+    # ---- the API
+
+    def submit_job(self, **request: Any) -> dict[str, Any]:
+        now = self._loop.time()
+        job_id = f"job-{len(self.jobs) + 1:04d}-{self._rng.getrandbits(32):08x}"
+        job = self.jobs[job_id] = Job(job_id, request, now, now + self._rng.uniform(0, min(self._lag_s, 2.5)))
+        size = request.get("arrayProperties", {}).get("size", 1)
+        for index in range(size):
+            child = Child(job, index, history=[(now, "SUBMITTED")])
+            job.children.append(child)
+            self._later(child, self._rng.uniform(0.02, 1.0), self._make_runnable)
+        self._tell(f"batch takes {job_id} of {size}")
+        return {"jobId": job_id, "jobArn": job_id, "jobName": request["jobName"]}
+
+    def terminate_job(self, *, jobId: str, reason: str) -> dict[str, Any]:
+        parent, _, index = jobId.partition(":")
+        if parent not in self.jobs:
+            raise refused("TerminateJob", "ClientException", 400)
+        job = self.jobs[parent]
+        for child in [job.children[int(index)]] if index else list(job.children):
+            if child.state not in ENDED and not child.terminated:
+                child.terminated = reason
+                self._tell(f"batch terminates {jobId}")
+                self._later(child, self._rng.uniform(0.05, 3.0), lambda one: self._end(one, None, ""))
+        return {}
+
+    def describe_jobs(self, *, jobs: list[str]) -> dict[str, Any]:
+        lag = self._rng.uniform(0, min(self._lag_s, 1.0))
+        found = []
+        for job_id in jobs:
+            parent, _, index = job_id.partition(":")
+            job = self.jobs.get(parent)
+            if job is not None and self._loop.time() - lag >= job.created:
+                found.append(self._document(job, job.children[int(index)] if index else None, lag))
+        return {"jobs": found}
+
+    def list_jobs(self, **query: Any) -> dict[str, Any]:
+        if "arrayJobId" in query:
+            return {"jobSummaryList": list(self._list_children(query["arrayJobId"], query["jobStatus"]))}
+        moment = self._loop.time()
+        found = [job for job in self.jobs.values() if job.listed_from <= moment]
+        for one in query.get("filters", ()):
+            found = [job for job in found if _matches(job, one["name"], one["values"][0])]
+        if "jobStatus" in query:
+            found = [job for job in found if job.state_at(moment) == query["jobStatus"]]
+        return {"jobSummaryList": [self._document(job, None, 0.0) for job in reversed(found)]}
+
+    def _list_children(self, job_id: str, status: str) -> Iterator[dict[str, Any]]:
+        lag = self._rng.uniform(0, self._lag_s)
+        job = self.jobs[job_id]
+        for child in job.children:
+            if child.state_at(self._loop.time() - lag) == status:
+                yield self._document(job, child, lag)
+
+    def _document(self, job: Job, child: Child | None, lag: float) -> dict[str, Any]:
+        moment = self._loop.time() - lag
+        only = child or (None if job.is_array else job.children[0])
+        document: dict[str, Any] = {
+            "jobId": job.job_id if child is None or not job.is_array else f"{job.job_id}:{child.index}",
+            "jobName": job.request["jobName"],
+            "jobQueue": QUEUE,
+            "status": only.state_at(moment) if only is not None else job.state_at(moment),
+            "createdAt": int((EPOCH_S + job.created) * 1000),
+            "parameters": job.request["parameters"],
+            "container": {"resourceRequirements": [{"type": "VCPU", "value": "1"}]},
+            "retryStrategy": {"attempts": 3},
+        }
+        if job.is_array:
+            array: dict[str, Any] = {"size": len(job.children)}
+            if child is not None:
+                array["index"] = child.index
+            else:
+                array["statusSummary"] = dict(Counter(each.state_at(moment) for each in job.children))
+            document["arrayProperties"] = array
+        if only is not None and document["status"] in ENDED:
+            document["statusReason"] = only.reason
+            document["attempts"] = only.ended_attempts
+            if only.exit_code is not None:
+                document["container"]["exitCode"] = only.exit_code
+            if only.container_reason:
+                document["container"]["reason"] = only.container_reason
+        return document
+
+    # ---- what becomes of a child
+
+    def _later(self, child: Child, delay: float, step: Callable[[Child], None]) -> None:
+        if child.timer is not None:
+            child.timer.cancel()
+        child.timer = self._loop.call_later(delay, step, child)
+
+    def _enter(self, child: Child, state: str) -> None:
+        child.history.append((self._loop.time(), state))
+
+    def _make_runnable(self, child: Child) -> None:
+        self._enter(child, "RUNNABLE")
+        self._later(child, self._rng.uniform(0.02, 2.0), self._start)
+
+    def _start(self, child: Child) -> None:
+        child.attempt += 1
+        self._enter(child, "STARTING")
+        self._later(child, self._rng.uniform(0.02, 0.5), self._run)
+
+    def _run(self, child: Child) -> None:
+        self._enter(child, "RUNNING")
+        store, submission = self._place(child)
+        if self._key(store, fence_key(submission)) in self._bucket.objects:
+            self._later(child, 0.05, lambda one: self._end(one, 0, ""))
+            return
+        task_id = self._task_of(child)
+        if task_id is None:
+            self._later(child, 0.05, lambda one: self._end(one, 76, ""))
+            return
+        if child.attempt > 1 and self._key(store, result_key(submission, task_id)) in self._bucket.objects:
+            self._later(child, 0.05, lambda one: self._end(one, 0, ""))
+            return
+        self.calls[task_id] += 1
+        self._tell(f"function of {task_id.hex()[-4:]} is called in {child.job.job_id}:{child.index}")
+        fate = self._fates[task_id]
+        if self.hosts_lost[task_id] < fate.hosts_lost:
+            self.hosts_lost[task_id] += 1
+            self._later(child, fate.seconds / 2, self._lose_host)
+        else:
+            self._later(child, fate.seconds, self._return)
+
+    def _lose_host(self, child: Child) -> None:
+        child.ended_attempts.append({"statusReason": "Host EC2 (instance i-1) terminated.", "container": {}})
+        if child.attempt >= 3:
+            self._end(child, None, "", "Host EC2 (instance i-1) terminated.")
+        else:
+            self._tell(f"{child.job.job_id}:{child.index} loses its host")
+            self._make_runnable(child)
+
+    def _return(self, child: Child) -> None:
+        task_id = self._task_of(child)
+        store, submission = self._place(child)
+        assert task_id is not None
+        ends = self._fates[task_id].ends
+        if ends in ("value", "error"):
+            status = ResultStatus.SUCCESS if ends == "value" else ResultStatus.EXCEPTION
+            key = self._key(store, result_key(submission, task_id))
+            self._bucket.put_object(Bucket="", Key=key, Body=_frame(task_id, status, child.attempt))
+        codes = {"value": 0, "error": 1, "memory": 137, "silent": 0}
+        why = "OutOfMemoryError: Container killed due to memory usage" if ends == "memory" else ""
+        self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, codes[ends], why))
+
+    def _end(self, child: Child, code: int | None, container: str, reason: str = "Essential container exited") -> None:
+        if child.state in ENDED:
+            return
+        if child.timer is not None:
+            child.timer.cancel()
+        child.exit_code, child.container_reason = code, container
+        child.reason = child.terminated or reason
+        self._enter(child, "SUCCEEDED" if code == 0 and not child.terminated else "FAILED")
+
+    def _place(self, child: Child) -> tuple[str, str]:
+        parameters = child.job.request["parameters"]
+        return parameters[JobParameter.STORE.value], parameters[JobParameter.SUBMISSION.value]
+
+    def _task_of(self, child: Child) -> bytes | None:
+        text = child.job.request["parameters"][JobParameter.PAYLOAD.value]
+        store, submission = self._place(child)
+        if text != BUNDLE_TEXT:
+            return task_ids(from_inline(text))[child.index]
+        found = self._bucket.objects.get(self._key(store, payload_key(submission)))
+        return None if found is None else task_ids(found[0])[child.index]
+
+    def _key(self, store: str, key: str) -> str:
+        return f"{store.removeprefix('s3://').partition('/')[2]}/{key}"
+
+
+def _matches(job: Job, name: str, value: str) -> bool:
+    if name == "JOB_NAME":
+        mine, wanted = job.request["jobName"].lower(), value.lower()
+        return bool(mine.startswith(wanted[:-1])) if wanted.endswith("*") else bool(mine == wanted)
+    if name == "AFTER_CREATED_AT":
+        return (EPOCH_S + job.created) * 1000 >= float(value)
+    raise AssertionError(f"a filter that the model doesn't know: {name}")
+
+
+def _frame(task_id: bytes, status: ResultStatus, attempt: int) -> bytes:
+    meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model")
+    return encode_result(meta, b"result of " + task_id.hex().encode())
+
+
+class ModelStore:
+    """`ObjectStore` on the bucket, for one engine."""
+
+    def __init__(self, session: ModelSession) -> None:
+        self.bucket = "bucket"
+        self._session = session
+
+    def get(self, key: str) -> bytes:
+        data: bytes = self._session.client("s3").get_object(Bucket="bucket", Key=key)["Body"].read()
+        return data
+
+    def list_page(self, prefix: str, start_after: str = "", token: str | None = None) -> ListPage:
+        objects: dict[str, tuple[bytes, str, float]] = self._session.call(
+            "ListObjectsV2", lambda: self._session.bucket.objects
+        )
+        keys = sorted(key for key in objects if key.startswith(prefix) and key > start_after)
+        return ListPage(tuple(Listed(key, len(objects[key][0])) for key in keys), None)
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Troubles:
+    """Faults of calls: windows of virtual time in which an operation is throttled, and shares of lost answers."""
+
+    throttled: list[tuple[float, float]] = field(default_factory=list)
+    down: list[tuple[float, float]] = field(default_factory=list)
+    lost_answers: float = 0.0
+
+
+class ModelSession:
+    """`AwsSession` of one engine; once `dead`, nothing that it sends arrives anywhere."""
+
+    region = "us-east-1"
+    generation = 0
+    expires_at = None
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, rng: random.Random, bucket: Bucket, batch: Batch, troubles: Troubles
+    ) -> None:
+        self._loop = loop
+        self._rng = rng
+        self.bucket = bucket
+        self._batch = batch
+        self._troubles = troubles
+        self.dead = False
+
+    def client(self, service: str, **_: Any) -> Any:
+        return _Client(self, self.bucket if service == "s3" else self._batch)
+
+    def call(self, operation: str, work: Callable[[], Any]) -> Any:
+        """Make a call with the troubles of the moment."""
+        now = self._loop.time()
+        if self.dead:
+            raise refused(operation, "ServiceUnavailable", 503)
+        if any(start <= now < end for start, end in self._troubles.down):
+            raise refused(operation, "ServiceUnavailable", 503)
+        if operation == "submit_job" and any(start <= now < end for start, end in self._troubles.throttled):
+            raise refused(operation, "TooManyRequestsException", 429)
+        if self._rng.random() < self._troubles.lost_answers:
+            if self._rng.random() < 0.5:
+                work()
+            raise ReadTimeoutError(endpoint_url="model")
+        return work()
+
+    def renew(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def credentials(self) -> None: ...
+
+
+class _Client:
+    """boto3's client of one service."""
+
+    def __init__(self, session: ModelSession, target: object) -> None:
+        self._session = session
+        self._target = target
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        method = getattr(self._target, operation)
+        return lambda **arguments: self._session.call(operation, lambda: method(**arguments))

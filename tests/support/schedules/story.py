@@ -1,0 +1,265 @@
+"""One random schedule, told from its seed alone: what happens to 1 to 25 tasks, and what is promised of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from engine.aws.errors import AwsError
+from engine.errors import StartupError
+from engine.messages import TaskArrived
+from tests.support.schedules.aws_model import Batch, Bucket, Fate, ModelSession, Troubles
+from tests.support.schedules.model_engine import ModelEngine, note_task
+from tests.support.schedules.scaler_model import CLIENT, ModelStorage, Scheduler
+from tests.support.schedules.virtual_loop import NothingLeftToDo, VirtualLoop
+
+PATIENCE_S = 4_000.0
+"""Virtual seconds within which every task must have ended for its client."""
+TIDY_S = 1_500.0
+"""Virtual seconds after which nothing of any task may be left: a fence is kept for ten minutes."""
+
+
+@dataclass
+class Plan:
+    """What a seed makes happen. Times in virtual seconds."""
+
+    slots: int
+    queue: int
+    lag_s: float
+    tasks: list[tuple[float, bytes, Fate, int]] = field(default_factory=list)
+    cancels: list[tuple[float, bytes]] = field(default_factory=list)
+    balances: list[tuple[float, bytes]] = field(default_factory=list)
+    cuts: list[tuple[float, float]] = field(default_factory=list)
+    kills: list[tuple[float, float]] = field(default_factory=list)
+    troubles: Troubles = field(default_factory=Troubles)
+
+    @classmethod
+    def of(cls, rng: random.Random) -> Plan:
+        """Roll the dice."""
+        plan = cls(rng.randint(1, 6), rng.randint(1, 12), rng.choice((0.0, 1.0, 5.0)))
+        window = rng.uniform(0.0, 20.0)
+        for number in range(rng.randint(1, 25)):
+            task_id = number.to_bytes(16, "big")
+            size = rng.choice((10, 10, 10, 3_000))
+            plan.tasks.append((rng.uniform(0, window), task_id, _fate(rng), size))
+            if rng.random() < 0.2:
+                plan.cancels.append((rng.uniform(0, window + 30), task_id))
+            if rng.random() < 0.1:
+                plan.balances.append((rng.uniform(0, window + 10), task_id))
+        plan.cuts = [(rng.uniform(1, 40), rng.choice((0.2, 3.0, 30.0))) for _ in range(rng.choice((0, 0, 1, 2)))]
+        plan.kills = [(rng.uniform(1, 40), rng.uniform(0.1, 20)) for _ in range(rng.choice((0, 0, 1, 2)))]
+        plan.troubles = _troubles(rng)
+        return plan
+
+
+def _fate(rng: random.Random) -> Fate:
+    ends = rng.choice(("value",) * 8 + ("error", "memory"))
+    return Fate(rng.choice((0.01, 0.5, 4.0, 20.0)) * rng.uniform(0.5, 1.5), rng.choice((0,) * 9 + (1,)), ends)
+
+
+def _troubles(rng: random.Random) -> Troubles:
+    troubles = Troubles(lost_answers=rng.choice((0.0, 0.0, 0.01, 0.05)))
+    for windows, share in ((troubles.throttled, 0.3), (troubles.down, 0.15)):
+        if rng.random() < share:
+            start = rng.uniform(0, 40)
+            windows.append((start, start + rng.choice((0.5, 5.0, 25.0))))
+    return troubles
+
+
+@dataclass
+class Story:
+    """What happened under one seed; `broken` are the promises that did not hold."""
+
+    seed: int
+    lines: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return "\n".join([f"seed {self.seed}", *self.lines, *(f"BROKEN: {each}" for each in self.broken)])
+
+
+def run_story(seed: int) -> Story:
+    """Run the schedule of a seed: the same story each time."""
+    rng = random.Random(seed)
+    story, plan = Story(seed), Plan.of(rng)
+    loop = VirtualLoop(lambda: rng.uniform(0.002, 0.08))
+    loop.set_task_factory(note_task)
+    loop.set_exception_handler(lambda _, context: _note_defect(story, context))
+    logging.disable(logging.CRITICAL)
+    try:
+        with patch.object(time, "monotonic", loop.time), patch.object(time, "time", loop.wall_time):
+            loop.run_until_complete(_World(loop, rng, plan, story).run())
+    except NothingLeftToDo:
+        story.broken.append("everything waits for what never comes")
+    finally:
+        logging.disable(logging.NOTSET)
+        story.seconds = loop.time()
+        _close(loop)
+    return story
+
+
+def _note_defect(story: Story, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), asyncio.CancelledError | None):
+        story.broken.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+
+def _close(loop: VirtualLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.set_exception_handler(lambda _, context: None)
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
+class _World:
+    """Scaler, AWS and one engine after the other."""
+
+    def __init__(self, loop: VirtualLoop, rng: random.Random, plan: Plan, story: Story) -> None:
+        self._loop = loop
+        self._rng = rng
+        self._plan = plan
+        self._story = story
+        self._storage = ModelStorage()
+        self._scheduler = Scheduler(rng, self._storage, self._tell)
+        self._bucket = Bucket(loop)
+        self._fates = {task_id: fate for _, task_id, fate, _ in plan.tasks}
+        self._batch = Batch(loop, rng, self._bucket, self._fates, self._tell, plan.lag_s)
+        self._engine = self._new_engine()
+
+    async def run(self) -> None:
+        """Let it happen, then look whether each promise held."""
+        self._schedule()
+        self._starting = asyncio.ensure_future(self._start())
+        last_event = max([at + back for at, back in (*self._plan.kills, *self._plan.cuts)], default=0.0)
+        await self._until(lambda: self._is_all_submitted() and self._scheduler.is_done, PATIENCE_S)
+        await asyncio.sleep(max(0.0, last_event + 1 - self._loop.time()))
+        await self._until(self._is_tidy, TIDY_S)
+        self._judge()
+
+    def _is_all_submitted(self) -> bool:
+        return len(self._scheduler.tasks) == len(self._plan.tasks)
+
+    def _schedule(self) -> None:
+        at = self._loop.call_at
+        for moment, task_id, _, size in self._plan.tasks:
+            at(moment, self._submit, task_id, size)
+        for moment, task_id in self._plan.cancels:
+            at(moment, self._if_there, self._scheduler.cancel, task_id)
+        for moment, task_id in self._plan.balances:
+            at(moment, self._if_there, self._scheduler.balance, task_id)
+        for moment, seconds in self._plan.cuts:
+            at(moment, self._cut)
+            at(moment + seconds, self._scheduler.restore)
+        for moment, seconds in self._plan.kills:
+            at(moment, self._kill, seconds)
+
+    def _submit(self, task_id: bytes, size: int) -> None:
+        serializer, function, argument = CLIENT.ljust(32, b"s"), b"f" * 32, b"a" * 16 + task_id
+        objects = self._storage.objects
+        objects[serializer] = b"serializer"
+        objects[function] = b"function"
+        objects[argument] = random.Random(size).randbytes(size) + task_id
+        self._tell(f"client submits {task_id.hex()[-4:]}")
+        self._scheduler.submit(TaskArrived(task_id, CLIENT, serializer, function, (argument,)))
+
+    def _if_there(self, act: Callable[[bytes], None], task_id: bytes) -> None:
+        if task_id in self._scheduler.tasks:
+            self._tell(f"{act.__name__} {task_id.hex()[-4:]}")
+            act(task_id)
+
+    def _cut(self) -> None:
+        self._tell("the link is cut")
+        self._scheduler.cut()
+
+    def _kill(self, seconds: float) -> None:
+        if self._engine.is_killed:
+            return
+        self._tell("the engine is killed")
+        self._engine.kill()
+        for channel in list(self._scheduler._channels):
+            channel.close()
+        self._loop.call_later(seconds, self._succeed)
+
+    def _succeed(self) -> None:
+        self._starting = asyncio.ensure_future(self._start())
+
+    async def _start(self) -> None:
+        """Start an engine, and another one when that can't start: whatever supervises it would do that."""
+        while True:
+            engine = self._engine = self._new_engine()
+            self._tell("an engine starts")
+            try:
+                await engine.start()
+            except (AwsError, StartupError) as error:
+                self._tell(f"it does not: {error}")
+                engine.kill()
+                await asyncio.sleep(3.0)
+            except asyncio.CancelledError:
+                if not engine.is_killed:
+                    raise
+                return
+            else:
+                return
+
+    def _new_engine(self) -> ModelEngine:
+        session = ModelSession(self._loop, self._rng, self._bucket, self._batch, self._plan.troubles)
+        return ModelEngine(self._rng, self._scheduler, self._storage, session, self._plan.slots, self._plan.queue)
+
+    async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
+        deadline = self._loop.time() + patience_s
+        while not condition() and self._loop.time() < deadline and not self._engine.lost:  # noqa: ASYNC110 - virtual
+            await asyncio.sleep(1.0)
+
+    def _left(self) -> list[str]:
+        return [key for key in self._bucket.objects if not key.endswith("/lease") and "/fence/" not in key]
+
+    def _is_tidy(self) -> bool:
+        tasks = self._engine.tasks
+        return not (self._engine.is_killed or tasks._records or tasks.slots_used or self._left())
+
+    # ---- what is promised
+
+    def _judge(self) -> None:
+        broken = self._story.broken
+        if self._engine.lost:
+            broken.append(f"the engine ended: {self._engine.lost}")
+        asked = {task_id for _, task_id in self._plan.cancels}
+        for task_id, task in self._scheduler.tasks.items():
+            self._judge_task(task_id, task.ends, task_id in asked)
+        if self._engine.tasks._records:
+            states = sorted(record.state.value for record in self._engine.tasks._records.values())
+            broken.append(f"records are left: {states}, {self._engine.tasks.slots_used} slots used")
+        if self._left():
+            broken.append(f"left in S3: {self._left()}")
+
+    def _judge_task(self, task_id: bytes, ends: list[str], was_asked: bool) -> None:
+        name, broken = task_id.hex()[-4:], self._story.broken
+        if len(ends) != 1:
+            broken.append(f"task {name} ended {len(ends)} times: {ends}")
+            return
+        how, _, text = ends[0].partition(":")
+        wanted = {"value": "value", "error": "error", "memory": "error"}[self._fates[task_id].ends]
+        if how == "cancelled" and not was_asked:
+            broken.append(f"task {name} was cancelled, and nobody had asked")
+        elif how != "cancelled" and how != wanted:
+            broken.append(f"task {name} should have ended as {wanted}: {ends[0]}")
+        elif how == "value" and text != f"result of {task_id.hex()}":
+            broken.append(f"task {name} got another value: {text}")
+        allowed = 1 + self._batch.hosts_lost[task_id]
+        if self._batch.calls[task_id] > allowed:
+            broken.append(f"the function of {name} was called {self._batch.calls[task_id]} times, {allowed} allowed")
+
+    def _tell(self, line: str) -> None:
+        self._story.lines.append(f"{self._loop.time():8.3f} {line}")
+
+
+def run_stories(first: int, count: int) -> list[Story]:
+    """Run the seeds from `first` on; give the stories in which a promise broke."""
+    return [story for story in map(run_story, range(first, first + count)) if story.broken]
