@@ -105,6 +105,12 @@ class LocalCluster:
         self._scheduler.launch()
         self._scheduler.wait_ready()
 
+    def restart_object_storage(self) -> None:
+        """Object storage loses every object and comes back at the same address."""
+        self._storage.stop()
+        self._storage.launch()
+        self._storage.wait_ready()
+
     def _start(self) -> None:
         """What takes long is launched first and waited for last; the scheduler wants its storage there."""
         self._state_dir.mkdir(parents=True, exist_ok=True)

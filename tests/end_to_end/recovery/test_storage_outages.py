@@ -8,7 +8,13 @@ import pytest
 
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import client_in_two_halves
-from tests.support.cluster.running_engine import await_condition, only_lease_left, running_engine
+from tests.support.cluster.running_engine import (
+    await_condition,
+    only_lease_left,
+    run_client,
+    running_client,
+    running_engine,
+)
 from tests.support.cluster.tcp_proxy import Relay
 
 
@@ -36,3 +42,31 @@ def test_storage_that_is_away_while_tasks_are_loaded_and_delivered(
         client.finish(30)
         await_condition(lambda: only_lease_left(cluster, "wm-storage"), 30, lambda: engine.log)
     assert client.calls == client.once_each
+
+
+BACKLOG = """
+def slow(number):
+    import time
+    time.sleep(3)
+with Client(address=ADDRESS) as client:
+    futures = [client.submit(slow, number) for number in range(120)]
+    print("submitted", flush=True)
+    [future.result() for future in futures]
+"""
+ONE_MORE = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout=60))"
+
+
+@pytest.mark.long
+def test_objects_that_a_restarted_storage_lost_hold_up_no_later_client(log: Path, tmp_path: Path) -> None:
+    with (
+        LocalCluster(state_dir=tmp_path / "cluster") as cluster,
+        running_engine(cluster, log, max_concurrent_jobs=40) as engine,
+    ):
+        with running_client(cluster, BACKLOG) as client:
+            assert client.stdout is not None
+            client.stdout.readline()
+            await_condition(lambda: cluster.aws.jobs()["running"] >= 20, 60, lambda: engine.log)
+            cluster.restart_object_storage()
+            # the jobs end, and their slots go to tasks whose arguments nobody has any more
+            await_condition(lambda: cluster.aws.jobs()["running"] == 0, 60, lambda: engine.log)
+        assert run_client(cluster, ONE_MORE).strip() == "1"
