@@ -46,9 +46,19 @@ def _by_reference(pickled: bytes) -> str | None:
 
 
 def _strings(pickled: bytes) -> Iterator[str]:
-    for _, argument, _ in read_opcodes(pickled):
-        if isinstance(argument, str):
-            yield argument
+    """Iterate over the strings that the pickle pushes, those out of its memo, too: a name of one letter is one."""
+    memo: list[str | None] = []
+    pushed: str | None = None
+    for opcode, argument, _ in read_opcodes(pickled):
+        if opcode.name == "MEMOIZE":
+            memo.append(pushed)
+            continue
+        if opcode.name in ("BINGET", "LONG_BINGET") and isinstance(argument, int):
+            pushed = memo[argument]
+        else:
+            pushed = argument if isinstance(argument, str) else None
+        if pushed is not None:
+            yield pushed
 
 
 def read_opcodes(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:

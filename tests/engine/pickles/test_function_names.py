@@ -29,6 +29,17 @@ def test_a_function_that_travels_by_value_is_named() -> None:
     assert read_function_name(cloudpickle.dumps(make_nested(), protocol=pickle.HIGHEST_PROTOCOL)) == "price_leg"
 
 
+def test_a_name_that_the_pickle_holds_once_for_several_uses_is_found() -> None:
+    def f(x: int) -> int:
+        return x
+
+    def twice(twice: int) -> int:
+        return 2 * twice
+
+    dumped = [cloudpickle.dumps(each, protocol=pickle.HIGHEST_PROTOCOL) for each in (f, twice)]
+    assert list(map(read_function_name, dumped)) == ["f", "twice"]
+
+
 def test_a_lambda_is_called_lambda() -> None:
     assert read_function_name(cloudpickle.dumps(lambda x: x, protocol=pickle.HIGHEST_PROTOCOL)) == "<lambda>"
 
