@@ -67,7 +67,7 @@ class BatchBackend:
             await _close_aws(client, store)
             raise
         client.ownership = lease
-        client.gate.on_closed, client.gate.on_opened = observer.on_paused, observer.on_resumed
+        client.pauses.on_paused, client.pauses.on_resumed = observer.on_paused, observer.on_resumed
         parts = BatchAssembly(
             config=config,
             observer=observer,

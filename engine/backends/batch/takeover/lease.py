@@ -32,7 +32,7 @@ GRANULARITY_S: Final = 1.0
 """LastModified and Date are whole seconds."""
 WATCH_HOLDER_S: Final = 1.0
 """How often a new manager checks whether the present holder still renews."""
-SAFETY_S: Final = 1.5
+SAFETY_S: Final = 3.0
 """We stop acting this long before others may take over: a call that was let through has to arrive, too."""
 
 
