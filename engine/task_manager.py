@@ -293,7 +293,7 @@ class AWSHPCTaskManager:
     async def _read(self, task: TaskArrived, shape: ResourceShape) -> TaskWork:
         ids = (task.serializer_id, task.function_id, *task.argument_ids)
         serializer, function, *arguments = await asyncio.gather(*map(self._objects.get, ids))
-        return TaskWork(task.task_id, shape, serializer, function, tuple(arguments))
+        return TaskWork(task.task_id, shape, serializer, function, tuple(arguments), task.priority)
 
     def _submit(self, record: TaskRecord, work: TaskWork) -> None:
         if record.state is not TaskState.LOADING:

@@ -136,5 +136,6 @@ def check_answer(operation: Operation, answer: Mapping[str, Any]) -> None:
     if missing:
         raise MalformedAnswer(f"without {', '.join(missing)}")
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    if headers.get("content-type", "").partition(";")[0] == "text/html":
+    is_html = headers.get("content-type", "").partition(";")[0] == "text/html"
+    if is_html and headers.get("content-length") != "0":
         raise MalformedAnswer("a page of HTML")

@@ -131,7 +131,7 @@ class Lease:
         first: _LeaseObject | None = None
         while True:
             found = await self._read()
-            if found is not None and first is not None and found.etag != first.etag:
+            if found is not None and first is not None and found.etag != first.etag and not self._is_mine(found):
                 raise StartupError(self._refusal(found.holder))
             if await self._take(found):
                 return
@@ -164,8 +164,11 @@ class Lease:
             return True
         return False
 
+    def _is_mine(self, found: _LeaseObject) -> bool:
+        return found.holder is not None and found.holder.token == self._token
+
     def _may_succeed(self, found: _LeaseObject) -> bool:
-        if found.holder is not None and (found.holder.token == self._token or self._is_gone(found.holder)):
+        if self._is_mine(found) or (found.holder is not None and self._is_gone(found.holder)):
             return True
         return found.age_s > found.lasts_s + GRANULARITY_S
 
@@ -218,7 +221,7 @@ class Lease:
         An object that is gone was deleted by hand when nobody could have taken the lease.
         """
         found = await self._read()
-        if found is not None and found.holder is not None and found.holder.token == self._token:
+        if found is not None and self._is_mine(found):
             self._etag = found.etag
             return True
         if found is None and self._clock() < self._valid_until + SAFETY_S:
