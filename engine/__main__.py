@@ -1,7 +1,8 @@
 """`python -P -m engine --settings JSON`: the engine as a process of its own. `scaler-batch run` starts it so.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. SIGTERM or the first Ctrl-C ends it as `on_exit`
-says (drain by default); the second leaves the jobs for adoption and exits.
+says (drain by default); the second leaves the jobs for adoption and exits. A worker manager that fails ends alone:
+the others of the engine work on, and the exit code tells it at the end.
 """
 
 # ruff: noqa: E402  # what is imported below is ours only once the names are
@@ -75,13 +76,24 @@ async def _run_managers(config: EngineConfig) -> int:
     ]
     _stop_on_signals(managers, StopMode(config.on_exit))
     async with telemetry(config, managers, _version()):
-        runs = [asyncio.create_task(manager.run()) for manager in managers]
-        await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)
-        for manager in managers:
-            if not manager.is_stopping:
-                manager.stop(StopMode.DRAIN)
-        outcomes = await asyncio.gather(*runs, return_exceptions=True)
-    return max(map(_exit_code, outcomes))
+        exit_codes = await asyncio.gather(*map(_run_manager, managers))
+    return max(exit_codes)
+
+
+async def _run_manager(manager: AWSHPCWorkerManager) -> int:
+    """Run one to its end. What ends it is said at once, with its exit code; the others of the engine go on."""
+    name = manager.config.worker_manager_id
+    try:
+        await manager.run()
+    except EngineError as error:
+        logger.error("worker manager %s ended: %s", name, error)
+        manager.note_end(f"ended: {error}")
+        return error.exit_code
+    except Exception as error:
+        logger.critical("worker manager %s broke", name, exc_info=error)
+        manager.note_end(f"broke: {error!r}")
+        return 1
+    return 0
 
 
 def _version() -> str:
@@ -99,15 +111,6 @@ def _stop_on_signals(managers: Sequence[AWSHPCWorkerManager], mode: StopMode) ->
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-
-
-def _exit_code(outcome: BaseException | None) -> int:
-    if outcome is None:
-        return 0
-    if isinstance(outcome, EngineError):
-        logger.error("%s", outcome)
-        return outcome.exit_code
-    raise outcome
 
 
 if __name__ == "__main__":

@@ -30,11 +30,16 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResourceShape:
-    """Resources that one task asks for; `None` leaves the job definition's value. Memory in MiB, as Batch counts."""
+    """Resources that one task asks for; `None` leaves the job definition's value. Memory in MiB, as Batch counts.
+
+    Tasks of one shape may become children of one array.
+    """
 
     vcpus: int | None = None
     memory_mib: int | None = None
     gpus: int | None = None
+    priority: int | None = None
+    """Its job's scheduling priority within the share of a fair-share queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class TaskWork:
     serializer: Blob
     function: Blob
     arguments: tuple[Blob, ...]
+    priority: int = 0
+    """Scaler's; higher goes first."""
 
     @property
     def blobs(self) -> tuple[Blob, ...]:

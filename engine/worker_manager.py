@@ -30,6 +30,8 @@ from engine.worker import AWSBatchWorker
 logger = logging.getLogger(__name__)
 
 MANAGER_RECONNECT_S: Final = 1.0
+START_END_S: Final = 15.0
+"""How long a start that was called off may take to give its lease back."""
 IDLE_HEARTBEAT_S: Final = 0.5
 """Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
 
@@ -95,7 +97,9 @@ class AWSHPCWorkerManager:
 
     async def run(self) -> None:
         """Work until stopped. Raises `EngineError` for what ends it otherwise."""
-        backend = self._backend = await open_backend(self.config, self._tasks)
+        backend = self._backend = await self._open()
+        if backend is None:
+            return
         self._tasks.use_backend(backend)
         mode = StopMode.DETACH
         loops = [
@@ -112,6 +116,35 @@ class AWSHPCWorkerManager:
             raise
         finally:
             await self._wind_down(backend, mode, loops)
+
+    async def _open(self) -> HPCBackend | None:
+        """Open the backend. None: the end was requested first, and what the start had taken is given back."""
+        opening = asyncio.create_task(open_backend(self.config, self._tasks))
+        try:
+            either: list[asyncio.Future[Any]] = [opening, self._stop]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                logger.info("stopping before the start was complete")
+                await self._end(opening)
+        finally:
+            opening.cancel()
+        if opening.done() and not opening.cancelled():
+            return opening.result()
+        self._stop.result()
+        return None
+
+    async def _end(self, opening: asyncio.Task[HPCBackend]) -> None:
+        """Cancelled once only, or the release of the lease would be, too; a second request waits for nothing."""
+        opening.cancel()
+        cut_short = asyncio.create_task(self._cut_short.wait())
+        await asyncio.wait({opening, cut_short}, timeout=START_END_S, return_when=asyncio.FIRST_COMPLETED)
+        await cancel_and_wait([cut_short])
+
+    def note_end(self, reason: str) -> None:
+        """Show viewers that this manager ended while others of its engine go on."""
+        if not self._stop.done():
+            self._stop.set_result(StopMode.DETACH)
+        self._health.mark_down(reason)
 
     async def _until_stopped(self, loops: list[asyncio.Task[None]]) -> StopMode:
         ends: list[asyncio.Future[Any]] = [self._stop, *loops]

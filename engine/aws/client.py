@@ -6,66 +6,91 @@ import asyncio
 import logging
 import random
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
+from zlib import crc32
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from engine.aws import limits
 from engine.aws.budget import Clock, Sleep, TokenBucket
 from engine.aws.call_statistics import CallStatistics
+from engine.aws.calls.operations import (
+    CONNECTIONS,
+    DELETE_LEASE,
+    DELETE_OBJECTS,
+    DESCRIBE_DEFINITIONS,
+    DESCRIBE_ENVIRONMENTS,
+    DESCRIBE_JOBS,
+    DESCRIBE_QUEUES,
+    GET_LEASE,
+    GET_LOG_EVENTS,
+    GET_OBJECT,
+    GET_SERVICE_QUOTA,
+    LANE_THREADS,
+    LIST_JOBS,
+    LIST_OBJECTS,
+    OUR_APIS,
+    PUT_LEASE,
+    PUT_OBJECT,
+    SUBMIT_JOB,
+    TERMINATE_JOB,
+    Lane,
+    Operation,
+    check_answer,
+)
+from engine.aws.calls.pauses import REFUSAL_PATIENCE_S, Pauses, describe_credentials, describe_refusal
+from engine.aws.calls.thread_call import NotSent, ThreadCall, ThreadCalls, always
 from engine.aws.credentials_gate import CredentialsGate
-from engine.aws.errors import AwsError, ErrorAction, classify_error, never_answered
+from engine.aws.errors import (
+    MALFORMED_ERRORS,
+    AwsError,
+    ErrorAction,
+    MalformedAnswer,
+    classify_error,
+    classify_fetch,
+    classify_malformed,
+    never_answered,
+)
 from engine.aws.session import AwsSession
+
+__all__ = [
+    "CONNECTIONS",
+    "DELETE_LEASE",
+    "DELETE_OBJECTS",
+    "DESCRIBE_DEFINITIONS",
+    "DESCRIBE_ENVIRONMENTS",
+    "DESCRIBE_JOBS",
+    "DESCRIBE_QUEUES",
+    "GET_LEASE",
+    "GET_LOG_EVENTS",
+    "GET_OBJECT",
+    "GET_SERVICE_QUOTA",
+    "LIST_JOBS",
+    "LIST_OBJECTS",
+    "PUT_LEASE",
+    "PUT_OBJECT",
+    "SUBMIT_JOB",
+    "TERMINATE_JOB",
+    "AwsClient",
+    "Operation",
+    "Ownership",
+]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-WORK_THREADS: Final = 12
-URGENT_THREADS: Final = 4
-CONNECTIONS: Final = WORK_THREADS + URGENT_THREADS
 BACKOFF_BASE_S: Final = 0.2
 BACKOFF_CAP_S: Final = 5.0
 """An outage is noticed to be over within this time, and costs each waiting call one try in half of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """Operation of an AWS API: its service and method, calls a second, and what it does when it is sent twice."""
-
-    name: str
-    service: str
-    method: str
-    rate: float
-    burst: float
-    repeatable: bool = True
-    guarded: bool = False
-    """It changes something that only the owner of the lease may change."""
-    urgent: bool = False
-    """It has threads of its own, so that slow transfers never delay it."""
-
-
-SUBMIT_JOB: Final = Operation(
-    "SubmitJob", "batch", "submit_job", limits.SUBMIT_JOB_RATE * 0.9, 20, repeatable=False, guarded=True
-)
-TERMINATE_JOB: Final = Operation("TerminateJob", "batch", "terminate_job", 45, 20, guarded=True, urgent=True)
-DESCRIBE_JOBS: Final = Operation("DescribeJobs", "batch", "describe_jobs", 20, 20)
-LIST_JOBS: Final = Operation("ListJobs", "batch", "list_jobs", 10, 10)
-DESCRIBE_QUEUES: Final = Operation("DescribeJobQueues", "batch", "describe_job_queues", 5, 5)
-DESCRIBE_ENVIRONMENTS: Final = Operation("DescribeComputeEnvironments", "batch", "describe_compute_environments", 5, 5)
-DESCRIBE_DEFINITIONS: Final = Operation("DescribeJobDefinitions", "batch", "describe_job_definitions", 5, 5)
-GET_OBJECT: Final = Operation("GetObject", "s3", "get_object", limits.S3_READ_RATE / 2, 500)
-LIST_OBJECTS: Final = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
-PUT_OBJECT: Final = Operation("PutObject", "s3", "put_object", limits.S3_WRITE_RATE / 4, 100, guarded=True)
-DELETE_OBJECTS: Final = Operation("DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True)
-GET_LEASE: Final = Operation("GetLease", "s3", "get_object", 10, 10, urgent=True)
-PUT_LEASE: Final = Operation("PutLease", "s3", "put_object", 10, 10, urgent=True)
-DELETE_LEASE: Final = Operation("DeleteLease", "s3", "delete_object", 10, 10, urgent=True)
-GET_LOG_EVENTS: Final = Operation("GetLogEvents", "logs", "get_log_events", limits.LOG_EVENTS_RATE / 2, 5)
-GET_SERVICE_QUOTA: Final = Operation("GetServiceQuota", "service-quotas", "get_service_quota", 1, 5)
+CREDENTIALS: Final = "credentials"
+"""Cause of a pause, beside the calls themselves."""
+READING_ERRORS: Final = (ResponseParserError, ValueError, LookupError, TypeError, AttributeError)
+"""All that botocore raises, besides its own errors, over an answer that is not of its model's form."""
 
 
 class Ownership(Protocol):
@@ -92,24 +117,33 @@ def _never() -> bool:
 
 @dataclass(slots=True, eq=False)
 class AwsClient:
-    """Client that repeats calls until they succeed or can't. Bounds: `CONNECTIONS` threads, one bucket an API."""
+    """Client that repeats calls until they succeed or can't. Bounds: `LANE_THREADS`, one bucket an API."""
 
     session: AwsSession
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
     uniform: Callable[[float, float], float] = random.uniform
     gate: CredentialsGate = field(init=False)
+    pauses: Pauses = field(init=False)
     ownership: Ownership = field(default_factory=_AlwaysHeld)
     statistics: CallStatistics = field(init=False)
+    _worked: set[str] = field(default_factory=set)
+    """APIs that AWS allowed at some time."""
     _buckets: dict[str, TokenBucket] = field(default_factory=dict)
-    _work: ThreadPoolExecutor = field(init=False)
-    _urgent: ThreadPoolExecutor = field(init=False)
+    _lanes: dict[Lane, ThreadPoolExecutor] = field(init=False)
+    _calls: ThreadCalls = field(init=False)
 
     def __post_init__(self) -> None:
-        self.gate = CredentialsGate(self.clock)
+        self.pauses = Pauses(self.clock)
+        self.gate = CredentialsGate(
+            self.clock,
+            on_closed=lambda reason: self.pauses.begin(CREDENTIALS, reason),
+            on_opened=lambda: self.pauses.end(CREDENTIALS),
+        )
         self.statistics = CallStatistics(self.clock)
-        self._work = ThreadPoolExecutor(WORK_THREADS, "aws")
-        self._urgent = ThreadPoolExecutor(URGENT_THREADS, "aws-urgent")
+        self._lanes = {lane: ThreadPoolExecutor(count, f"aws-{lane.value}") for lane, count in LANE_THREADS.items()}
+        self._calls = ThreadCalls()
+        self.session.check_send = self._calls.check
 
     async def call(
         self, operation: Operation, *, tries: int | None = None, given_up: Callable[[], bool] = _never, **arguments: Any
@@ -118,11 +152,19 @@ class AwsClient:
 
         Once `given_up` says so it is not repeated either.
         """
+        return await self.run(operation, lambda: self.call_now(operation, **arguments), tries=tries, given_up=given_up)
 
-        def work() -> Any:
-            return getattr(self.session.client(operation.service), operation.method)(**arguments)
-
-        return await self.run(operation, work, tries=tries, given_up=given_up)
+    def call_now(self, operation: Operation, **arguments: Any) -> dict[str, Any]:
+        """Make one boto3 call in this thread, within a `run`'s work. Raises `MalformedAnswer` and botocore's errors."""
+        method = getattr(self._boto(operation), operation.method)
+        if operation.method == "put_object":
+            arguments["ChecksumCRC32"] = _crc32(arguments["Body"])
+        try:
+            answer: dict[str, Any] = method(**arguments)
+        except READING_ERRORS as error:
+            raise MalformedAnswer(f"{type(error).__name__}: {error}") from error
+        check_answer(operation, answer)
+        return answer
 
     async def run(
         self,
@@ -137,24 +179,23 @@ class AwsClient:
 
         `tries` and `given_up` as of `call`. Raises `AwsError`.
         """
-        tried = 0
-        refreshed = False
-        while True:
-            try:
-                return await self._once(operation, work, cost)
-            except AwsError as error:
-                tried += 1
-                credentials = error.action is ErrorAction.REFRESH_CREDENTIALS
-                if tries is not None and (tried >= tries or (credentials and refreshed)):
-                    raise
-                await self._recover(error, tried, refreshed)
-                if given_up():
-                    raise
-                refreshed = refreshed or credentials
+        course = _Course(operation, tries)
+        try:
+            while True:
+                try:
+                    return await self._once(operation, work, cost)
+                except AwsError as error:
+                    if not course.may_go_on(error):
+                        raise
+                    await self._recover(error, course)
+                    if given_up():
+                        raise
+        finally:
+            self.pauses.end(course)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run work without a call (packing a payload) off the event loop, within the same bound of threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._work, work)
+        return await asyncio.get_running_loop().run_in_executor(self._lanes[Lane.CONTROL], work)
 
     def bucket(self, operation: Operation) -> TokenBucket:
         """Budget of `operation`: its present rate and how often AWS throttled it."""
@@ -162,40 +203,70 @@ class AwsClient:
             self._buckets[operation.name] = TokenBucket(operation.rate, operation.burst, self.clock, self.sleep)
         return self._buckets[operation.name]
 
+    def may_pass(self, error: AwsError, refused_at: float) -> bool:
+        """Tell whether a refusal, the first of which came at `refused_at`, is no final one yet."""
+        if error.closed_queue:
+            return True
+        return error.forbidden and error.api in self._worked and self.clock() - refused_at < REFUSAL_PATIENCE_S
+
     def pause(self, error: AwsError) -> None:
         """Hold every call until one of them is accepted: AWS refused credentials that were just read anew."""
-        self.gate.close(f"AWS refuses our credentials ({error.code}: {error.detail})")
+        self.gate.close(describe_credentials(error))
 
     async def close(self) -> None:
         """End the threads; calls that still wait for an answer are left to their own time-outs."""
-        self._work.shutdown(wait=False, cancel_futures=True)
-        self._urgent.shutdown(wait=False, cancel_futures=True)
+        for lane in self._lanes.values():
+            lane.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.session.close)
+
+    def _boto(self, operation: Operation) -> Any:
+        if operation.answer_s is None:
+            return self.session.client(operation.service)
+        return self.session.client(operation.service, operation.answer_s)
 
     async def _once(self, operation: Operation, work: Callable[[], T], cost: int) -> T:
         await self.bucket(operation).pay(cost)
-        await self._await_permission(operation)
-        self.statistics.record_start(operation.name, cost)
-        pool = self._urgent if operation.urgent else self._work
-        timed = _Timed(work, self.clock)
+        while True:
+            await self._await_permission(operation)
+            try:
+                return await self._send(operation, work, cost)
+            except NotSent:
+                self.gate.pass_turn()
+
+    async def _send(self, operation: Operation, work: Callable[[], T], cost: int) -> T:
+        """Do the work in its lane. Raises `NotSent` when the lease went before the request was on its way."""
+        sent = ThreadCall(work, self._calls, self._may_send(operation), self.clock)
         try:
-            result = await asyncio.get_running_loop().run_in_executor(pool, timed)
+            result = await asyncio.get_running_loop().run_in_executor(self._lanes[operation.lane], sent)
+        except NotSent:
+            raise
         except BaseException as raised:
             error = _classify(operation, raised)
             self._notify_gate(error)
             if error is None:
                 raise
-            self.statistics.record_latency(operation.name, timed.seconds, cost)
-            self._count_failure(operation, error, raised)
+            self._count_failure(operation, error, raised, sent.seconds, cost)
             if error is raised:
                 raise
             raise error from raised
-        self.statistics.record_latency(operation.name, timed.seconds, cost)
+        self._count(operation, sent.seconds, cost)
         self.statistics.record_answer(operation.service)
+        self._worked.add(operation.name)
         self.gate.open()
         return result
 
-    def _count_failure(self, operation: Operation, error: AwsError, raised: BaseException) -> None:
+    def _may_send(self, operation: Operation) -> Callable[[], bool]:
+        """For the call's thread: the lease may be lost between a permission and the call."""
+        return (lambda: self.ownership.held) if operation.guarded else always
+
+    def _count(self, operation: Operation, seconds: float, cost: int) -> None:
+        self.statistics.record_start(operation.name, cost)
+        self.statistics.record_latency(operation.name, seconds, cost)
+
+    def _count_failure(
+        self, operation: Operation, error: AwsError, raised: BaseException, seconds: float, cost: int
+    ) -> None:
+        self._count(operation, seconds, cost)
         silent = never_answered(raised)
         if not silent:
             self.statistics.record_answer(operation.service)
@@ -217,14 +288,18 @@ class AwsClient:
         else:
             self.gate.pass_turn()
 
-    async def _recover(self, error: AwsError, tried: int, refreshed: bool) -> None:
+    async def _recover(self, error: AwsError, course: _Course) -> None:
         """Wait until the call may be repeated; raise what repeating can't help."""
         if error.action is ErrorAction.REFRESH_CREDENTIALS:
             self.session.renew()
-            if refreshed or self.gate.reason is not None:
+            if course.refreshed or self.gate.reason is not None:
                 self.pause(error)
+            course.refreshed = True
         elif error.action is ErrorAction.RETRY_LATER:
-            await self._back_off(error, tried)
+            await self._back_off(error, course.tried)
+        elif course.is_patient and self.may_pass(error, course.note_refusal(self.clock())):
+            self.pauses.begin(course, describe_refusal(error))
+            await self._back_off(error, course.tried)
         else:
             raise error
 
@@ -245,22 +320,44 @@ class AwsClient:
 
 
 @dataclass(slots=True, eq=False)
-class _Timed(Generic[T]):
-    """Call that is measured without the wait for a thread."""
+class _Course:
+    """One call's way through its tries."""
 
-    work: Callable[[], T]
-    clock: Clock
-    seconds: float = 0.0
+    operation: Operation
+    tries: int | None
+    tried: int = 0
+    refreshed: bool = False
+    """Credentials were read anew for it."""
+    _refused_at: float | None = None
 
-    def __call__(self) -> T:
-        begin = self.clock()
-        try:
-            return self.work()
-        finally:
-            self.seconds = self.clock() - begin
+    def may_go_on(self, error: AwsError) -> bool:
+        """Count a failed try. False: it was the last."""
+        self.tried += 1
+        again = self.refreshed and error.action is ErrorAction.REFRESH_CREDENTIALS
+        return self.tries is None or (self.tried < self.tries and not again)
+
+    @property
+    def is_patient(self) -> bool:
+        """It waits for a refusal to pass; whoever bounds the tries wants an answer soon."""
+        return self.operation.patient and self.tries is None
+
+    def note_refusal(self, now: float) -> float:
+        """When it was refused first."""
+        if self._refused_at is None:
+            self._refused_at = now
+        return self._refused_at
 
 
 def _classify(operation: Operation, raised: BaseException) -> AwsError | None:
+    if isinstance(raised, ClientError) and raised.operation_name not in OUR_APIS | {operation.api}:
+        return classify_fetch(operation.name, raised)
     if isinstance(raised, BotoCoreError | ClientError):
         return classify_error(operation.name, raised, repeatable=operation.repeatable)
+    if isinstance(raised, MALFORMED_ERRORS):
+        return classify_malformed(operation.name, raised, repeatable=operation.repeatable)
     return raised if isinstance(raised, AwsError) else None
+
+
+def _crc32(body: bytes) -> str:
+    """S3's form of the checksum, without which a bucket with Object Lock takes no object."""
+    return b64encode(crc32(body).to_bytes(4)).decode()

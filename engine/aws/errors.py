@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import Final
+from xml.etree.ElementTree import ParseError
 
 from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
 
 from engine.aws.error_codes import (
     ABSENT_CODES,
+    CLOCK_CODES,
     CONFLICT_CODES,
     CREDENTIAL_CODES,
     DENIED_CODES,
     THROTTLING_CODES,
     TRANSIENT_CODES,
+    says_closed_queue,
+    says_wrong_clock,
 )
+
+FORBIDDEN_STATUSES: Final = (401, 403)
 
 
 class ErrorAction(Enum):
@@ -23,7 +30,7 @@ class ErrorAction(Enum):
     RETRY_LATER = "retry later"
     """Throttled, unreachable, or broken on AWS's side, and nothing was done: wait and repeat."""
     REFRESH_CREDENTIALS = "refresh credentials"
-    """Nothing works until valid credentials are back: pause, never fail a task for it."""
+    """Nothing works until valid credentials (or the right time) are back: pause, never fail a task for it."""
     AMBIGUOUS = "find out whether it was done"
     """Sent, answer lost, and repeating would do it twice."""
     ABSENT = "treat as absent"
@@ -34,23 +41,43 @@ class ErrorAction(Enum):
     """AWS understood and says no: repeating can't help."""
 
 
+class MalformedAnswer(Exception):
+    """Answer with status 200 that is none of AWS's: empty, a proxy's page, or without what AWS always gives."""
+
+
 class AwsError(Exception):
     """Failed call to AWS, with the action that it requires.
 
-    `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name.
+    `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name, `status` HTTP's (0: no answer).
     """
 
-    def __init__(self, api: str, action: ErrorAction, code: str, detail: str) -> None:
+    def __init__(self, api: str, action: ErrorAction, code: str, detail: str, status: int = 0) -> None:
         super().__init__(f"{api} failed with {code}: {detail}")
         self.api = api
         self.action = action
         self.code = code
         self.detail = detail
+        self.status = status
 
     @property
     def denied(self) -> bool:
         """The caller lacks a permission, which neither time nor other credentials of the same role give it."""
         return self.code in DENIED_CODES
+
+    @property
+    def forbidden(self) -> bool:
+        """AWS refused the caller, by whatever code: a right is missing, for a moment or for good."""
+        return self.action is ErrorAction.REFUSED and (self.denied or self.status in FORBIDDEN_STATUSES)
+
+    @property
+    def closed_queue(self) -> bool:
+        """AWS Batch took no job because the job queue is disabled at present."""
+        return says_closed_queue(self.code, self.detail)
+
+    @property
+    def wrong_clock(self) -> bool:
+        """AWS refused the time of the request: this machine's clock is wrong."""
+        return says_wrong_clock(self.code, self.detail)
 
     @property
     def throttled(self) -> bool:
@@ -64,9 +91,20 @@ CREDENTIAL_ERRORS: Final = (
     sdk.CredentialRetrievalError,
     sdk.TokenRetrievalError,
     sdk.SSOError,
+    sdk.MetadataRetrievalError,
+    sdk.RefreshWithMFAUnsupportedError,
+    # a configuration that is being written anew
+    sdk.ProfileNotFound,
+    sdk.ConfigNotFound,
+    sdk.ConfigParseError,
+    sdk.InvalidConfigError,
+    sdk.UnknownCredentialError,
+    sdk.InfiniteLoopConfigError,
 )
 UNSENT_ERRORS: Final = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
 LOST_ERRORS: Final = (sdk.HTTPClientError, sdk.IncompleteReadError, sdk.ResponseStreamingError)
+MALFORMED_ERRORS: Final = (MalformedAnswer, ResponseParserError, ParseError)
+"""Answers that can't be read, by our own check, by botocore's parsers and by the XML parser."""
 
 
 def classify_error(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repeatable: bool) -> AwsError:
@@ -77,21 +115,34 @@ def classify_error(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repe
     return AwsError(api, _classify_sdk_error(error, repeatable), code, _one_line(str(error)))
 
 
+def classify_malformed(api: str, error: Exception, *, repeatable: bool) -> AwsError:
+    """Classify one of `MALFORMED_ERRORS`: AWS may have done what was asked, since something answered."""
+    action = ErrorAction.RETRY_LATER if repeatable else ErrorAction.AMBIGUOUS
+    return AwsError(api, action, MalformedAnswer.__name__, _one_line(f"no answer of AWS's: {error}"))
+
+
+def classify_fetch(api: str, error: sdk.ClientError) -> AwsError:
+    """Classify an error of another operation than `api`: credentials for it were being fetched."""
+    found = _classify_client_error(api, error, repeatable=True)
+    detail = f"{error.operation_name}: {found.detail}"
+    return AwsError(api, ErrorAction.REFRESH_CREDENTIALS, found.code, detail, found.status)
+
+
 def never_answered(error: BaseException) -> bool:
-    """Tell whether no answer came at all: AWS, or the way there, is away."""
-    return isinstance(error, UNSENT_ERRORS + LOST_ERRORS)
+    """Tell whether AWS did not answer: it, or the way there, is away, or something else answered in its place."""
+    return isinstance(error, UNSENT_ERRORS + LOST_ERRORS + MALFORMED_ERRORS)
 
 
 def classify_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
     """Classify an answer by its HTTP status and AWS's error code."""
     action = _by_code(code) or _by_status(status, repeatable)
-    return AwsError(api, action, code, _one_line(message))
+    return AwsError(api, action, code, _one_line(message), status)
 
 
 def _classify_client_error(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
     described = error.response.get("Error", {})
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    code = described.get("Code", str(status))
+    code = described.get("Code") or str(status)
     return classify_answer(api, status, code, described.get("Message", ""), repeatable=repeatable)
 
 
@@ -107,7 +158,7 @@ def _classify_sdk_error(error: sdk.BotoCoreError, repeatable: bool) -> ErrorActi
 
 def _by_code(code: str) -> ErrorAction | None:
     for codes, action in (
-        (CREDENTIAL_CODES, ErrorAction.REFRESH_CREDENTIALS),
+        (CREDENTIAL_CODES | CLOCK_CODES, ErrorAction.REFRESH_CREDENTIALS),
         (THROTTLING_CODES, ErrorAction.RETRY_LATER),
         (ABSENT_CODES, ErrorAction.ABSENT),
         (CONFLICT_CODES, ErrorAction.CONFLICT),
@@ -121,7 +172,7 @@ def _by_code(code: str) -> ErrorAction | None:
 def _by_status(status: int, repeatable: bool) -> ErrorAction:
     if status == 429:
         return ErrorAction.RETRY_LATER
-    if status >= 500:
+    if status >= 500 or status == 408:
         return ErrorAction.RETRY_LATER if repeatable else ErrorAction.AMBIGUOUS
     return ErrorAction.REFUSED
 

@@ -14,6 +14,8 @@ INLINE_TEXT_LIMIT: Final = 28 * KIB
 """The seed's: characters of an encoded payload inside SubmitJob, so that the rest of the request fits, too."""
 SUBMIT_JOB_RATE: Final = 50.0
 """SubmitJob calls a second, per account and region; it can't be raised."""
+SCHEDULING_PRIORITY_MAX: Final = 9_999
+"""Of a job within its share, from 0 on; higher goes first."""
 ARRAY_SIZE_MIN: Final = 2
 ARRAY_SIZE_MAX: Final = 10_000
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import boto3
 
 USER_AGENT: Final = "scaler-batch-manager"
-CONNECT_TIMEOUT_S: Final = 5
+CONNECT_TIMEOUT_S: Final = 2
+"""A call that was let through arrives within this time, or never: the lease's safety margin builds on it."""
 READ_TIMEOUT_S: Final = 60
 
 
@@ -30,20 +31,23 @@ class AwsSession:
         self.read_timeout_s = read_timeout_s
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, float | None], Any] = {}
+        self.check_send: Callable[[], None] = lambda: None
+        """Called in the thread of a call right before its request is sent; what it raises, the call raises."""
         self._found_credentials: Any = None
         self.generation = 0
         """Rises whenever credentials are read again; whoever caches signed things compares it."""
 
-    def client(self, service: str) -> Any:
-        """Client of `service` ("batch", "s3", "logs")."""
-        found = self._clients.get(service)
+    def client(self, service: str, read_timeout_s: float | None = None) -> Any:
+        """Client of `service` ("batch", "s3", "logs"), with connections of its own for another `read_timeout_s`."""
+        key = service, read_timeout_s
+        found = self._clients.get(key)
         if found is not None:
             return found
         with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self._make_client(service)
-            return self._clients[service]
+            if key not in self._clients:
+                self._clients[key] = self._make_client(service, read_timeout_s or self.read_timeout_s)
+            return self._clients[key]
 
     def credentials(self) -> Any:
         """Credentials object of botocore, which renews itself where it can; None when there are none."""
@@ -83,14 +87,14 @@ class AwsSession:
             self._session = boto3.Session(region_name=self.region)
         return self._session
 
-    def _make_client(self, service: str) -> Any:
+    def _make_client(self, service: str, read_timeout_s: float) -> Any:
         from botocore.config import Config
 
         # Retries are ours (`AwsClient`): botocore's would hide throttles from the budgets and repeat SubmitJob.
         config = Config(
             retries={"total_max_attempts": 1},
             connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=self.read_timeout_s,
+            read_timeout=read_timeout_s,
             max_pool_connections=self.connections,
             user_agent_extra=USER_AGENT,
             signature_version="s3v4" if service == "s3" else None,
@@ -99,4 +103,10 @@ class AwsSession:
         )
         self._found_credentials = self._boto().get_credentials()
         make: Callable[..., Any] = self._boto().client
-        return make(service, config=config)
+        client = make(service, config=config)
+        client.meta.events.register("before-send", self._on_send)
+        return client
+
+    def _on_send(self, **_: Any) -> None:
+        """botocore's last event before the request goes out: credentials were fetched, and it is signed."""
+        self.check_send()

@@ -31,10 +31,10 @@ class BackendObserver(Protocol):
         """Exactly once a task. Returns when the outcome is in Scaler's hands, which bounds the bytes in memory."""
 
     def on_paused(self, reason: str) -> None:
-        """AWS refuses our credentials: nothing fails, everything waits."""
+        """AWS refuses our credentials, what it allowed before, or jobs for this queue: nothing fails, work waits."""
 
     def on_resumed(self) -> None:
-        """AWS accepts our credentials again."""
+        """What was waited for is there again."""
 
     def on_lost_ownership(self, reason: str) -> None:
         """Another manager holds the lease or we can't renew it: stop at once, leave the jobs alone."""

@@ -12,7 +12,7 @@ from typing import Final, get_args
 
 import msgspec
 
-from engine.aws.limits import INLINE_TEXT_LIMIT
+from engine.aws.limits import INLINE_TEXT_LIMIT, SCHEDULING_PRIORITY_MAX
 from engine.backends.registry import backend_names
 from engine.config.settings import EngineConfig, EventLoop, ManagerConfig, StopMode
 from engine.config.values import (
@@ -26,6 +26,7 @@ from engine.config.values import (
     path,
     paths,
     s3_prefix,
+    scheduling_priority,
     switch,
     telemetry,
     text,
@@ -185,6 +186,19 @@ _AWS: Final = (
         kind=inline_limit(INLINE_TEXT_LIMIT),
         help="Characters of payload that may travel inside SubmitJob, readable by whoever may call "
         "DescribeJobs; auto looks at the queue, 0 sends everything through S3.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="share_identifier",
+        kind=text(r"[^\s*]{1,255}", "a share identifier of up to 255 characters without blanks and *", "SHARE"),
+        help="Share that jobs count against, on a job queue with a fair-share policy; there it is required.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="scheduling_priority",
+        kind=scheduling_priority(SCHEDULING_PRIORITY_MAX),
+        help="Priority of jobs within their share (higher goes first); task takes each task's priority in Scaler, "
+        f"within 0 to {SCHEDULING_PRIORITY_MAX}. Default: the job definition's, or 0.",
         group=Group.AWS,
     ),
     Parameter(

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 InlineLimit = int | Literal["auto"]
+SchedulingPriority = int | Literal["task"]
 OnExit = Literal["drain", "detach", "terminate"]
 EventLoop = Literal["builtin", "uvloop"]
 TELEMETRY_AUTO: Final = "auto"
@@ -60,6 +61,10 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     io_threads: int = 1
     inline_limit: InlineLimit = "auto"
     """Characters of a payload that may travel inside SubmitJob; 0 sends everything through S3."""
+    share_identifier: str | None = None
+    """Of a queue with a fair-share policy, which wants one with each job."""
+    scheduling_priority: SchedulingPriority | None = None
+    """Of jobs within their share, 0 to 9999; `task`: each task's own in Scaler. None: the job definition's, or 0."""
     client_python: str | None = None
     """`X.Y` that the clients run; a container with another one refuses the payload before loading it."""
 

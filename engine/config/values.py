@@ -179,12 +179,21 @@ def s3_prefix() -> ValueKind:
 
 def inline_limit(maximum: int) -> ValueKind:
     """Kind: `auto`, or a number of characters."""
+    return _word_or_number("auto", maximum, "a whole number of characters")
+
+
+def scheduling_priority(maximum: int) -> ValueKind:
+    """Kind: `task`, or a number that AWS Batch takes."""
+    return _word_or_number("task", maximum, "a whole number")
+
+
+def _word_or_number(word: str, maximum: int, what: str) -> ValueKind:
     number = integer(0, maximum)
 
     def parse(value: object) -> object:
-        return value if value == "auto" else number.parse(value)
+        return value if value == word else number.parse(value)
 
-    return ValueKind(f"auto, or a whole number of characters from 0 to {maximum}", "auto|INTEGER", parse)
+    return ValueKind(f"{word}, or {what} from 0 to {maximum}", f"{word}|INTEGER", parse)
 
 
 def unlimited_or_positive() -> ValueKind:

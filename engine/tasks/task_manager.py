@@ -200,15 +200,15 @@ class AWSHPCTaskManager:
         await self._guard(record, self._deliver(record, outcome))
 
     def on_paused(self, reason: str) -> None:
-        """See `BackendObserver`: AWS refuses our credentials."""
+        """See `BackendObserver`: AWS refuses us, for a time."""
         self._paused = reason
         logger.warning("paused, no task fails: %s", reason)
         self._move_all(TaskState.COLLECTING, TaskState.PAUSED)
 
     def on_resumed(self) -> None:
-        """See `BackendObserver`: AWS accepts our credentials again."""
+        """See `BackendObserver`: AWS accepts our calls again."""
         self._paused = ""
-        logger.info("resumed: AWS accepts our credentials again")
+        logger.info("resumed: AWS accepts our calls again")
         self._move_all(TaskState.PAUSED, TaskState.COLLECTING)
         self._start_queued()
 

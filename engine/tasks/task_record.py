@@ -25,7 +25,7 @@ class TaskState(StrEnum):
     COLLECTING = "collecting"
     """With the backend, which gathers and submits; no job is known yet."""
     PAUSED = "paused"
-    """As collecting, but AWS refuses our credentials: nothing fails, everything waits."""
+    """As collecting, but AWS refuses us for a time: nothing fails, work waits."""
     SUBMITTED = "submitted"
     """Batch has its job; `TaskRecord.batch_state` says how far that is."""
     ADOPTING = "adopting"

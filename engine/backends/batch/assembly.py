@@ -22,7 +22,7 @@ from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.collector import Collector
 from engine.backends.batch.submit.launcher import Launcher
-from engine.backends.batch.submit.request import JobTemplate, runner_options
+from engine.backends.batch.submit.request import FairShare, JobTemplate, runner_options
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.batch.takeover.takeover import Takeover
 from engine.backends.batch.track.canceller import Canceller
@@ -93,7 +93,17 @@ class BatchAssembly:
             tags=found.tags,
             inline_limit=limits.INLINE_TEXT_LIMIT if config.inline_limit == "auto" else config.inline_limit,
             overrides_limit=limits.ECS_OVERRIDES_LIMIT if is_auto else None,
+            share=self._share,
         )
+
+    @property
+    def _share(self) -> FairShare | None:
+        config = self._config
+        if config.share_identifier is None:
+            return None
+        if isinstance(config.scheduling_priority, int):
+            return FairShare(config.share_identifier, config.scheduling_priority)
+        return FairShare(config.share_identifier, None if self._surroundings.has_priority else 0)
 
     @cached_property
     def delivery(self) -> OutcomeDelivery:

@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from engine.aws.client import CONNECTIONS, AwsClient
+from engine.aws.errors import AwsError
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession
 from engine.backends.batch.assembly import BatchAssembly
 from engine.backends.batch.introspect.introspection import BatchIntrospection
 from engine.backends.batch.ledger import BatchStage, Submission
 from engine.backends.batch.names import StoreLayout
-from engine.backends.batch.preflight import examine
+from engine.backends.batch.preflight import examine, versions_sentence, write_sentence
+from engine.backends.batch.submit.request import prioritized
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.protocol import BackendObserver
+from engine.errors import StartupError
 from engine.model import Placement, TaskWork
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ class BatchBackend:
     `open` makes one; it is complete from then on until `stop`.
     """
 
-    def __init__(self, parts: BatchAssembly, *, capabilities: Mapping[str, int]) -> None:
+    def __init__(self, parts: BatchAssembly, *, capabilities: Mapping[str, int], by_priority: bool) -> None:
         self._client = parts.client
         self._store = parts.store
         self._ledger = parts.ledger
@@ -49,6 +52,7 @@ class BatchBackend:
         self._introspection = parts.introspection
         self._background = parts.background
         self._capabilities = capabilities
+        self._by_priority = by_priority
 
     @classmethod
     async def open(cls, config: ManagerConfig, observer: BackendObserver) -> BatchBackend:
@@ -61,13 +65,14 @@ class BatchBackend:
         store = ObjectStore(client.session, config.s3_bucket)
         lease = _make_lease(client, layout, observer)
         try:
-            found = await examine(client, store, layout, config.job_queue, config.job_definition)
-            await lease.acquire()
+            found = await examine(client, store, layout, config)
+            await _acquire(lease, layout)
         except BaseException:
+            await lease.release()
             await _close_aws(client, store)
             raise
         client.ownership = lease
-        client.gate.on_closed, client.gate.on_opened = observer.on_paused, observer.on_resumed
+        client.pauses.on_paused, client.pauses.on_resumed = observer.on_paused, observer.on_resumed
         parts = BatchAssembly(
             config=config,
             observer=observer,
@@ -77,7 +82,12 @@ class BatchBackend:
             lease=lease,
             surroundings=found,
         )
-        backend = cls(parts, capabilities={"gpu": found.gpus} if found.gpus else {})
+        backend = cls(
+            parts,
+            capabilities={"gpu": found.gpus} if found.gpus else {},
+            by_priority=config.scheduling_priority == "task",
+        )
+        lease.is_idle = lambda: backend._is_idle
         await backend._begin(parts)
         return backend
 
@@ -117,7 +127,7 @@ class BatchBackend:
 
     def submit(self, work: TaskWork) -> None:
         """Put a task into the collection window, unless a predecessor's job may concern it."""
-        task = self._ledger.add_task(work)
+        task = self._ledger.add_task(prioritized(work) if self._by_priority else work)
         if not self._takeover.intercept(task):
             self._collector.add(task)
 
@@ -150,6 +160,11 @@ class BatchBackend:
         await lease.release()
         await self._introspection.close()
         await _close_aws(self._client, self._store)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Nothing is in flight, and nothing of it is left that a successor would find."""
+        return not (self._ledger.tasks or self._ledger.submissions or self._takeover.orphans)
 
     async def _cancel_all(self) -> None:
         """Bounded, since calls wait for ever while AWS is away; what is left then can be adopted."""
@@ -184,6 +199,15 @@ def _make_lease(client: AwsClient, layout: StoreLayout, observer: BackendObserve
         on_lost=observer.on_lost_ownership,
         clock=_clock_that_counts_sleep,
     )
+
+
+async def _acquire(lease: Lease, layout: StoreLayout) -> None:
+    try:
+        await lease.acquire()
+    except AwsError as error:
+        raise StartupError(write_sentence(layout, error)) from error
+    if lease.is_versioned:
+        logger.warning("%s", versions_sentence(layout))
 
 
 async def _close_aws(client: AwsClient, store: ObjectStore) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from container.batch_job_protocol import COMMAND, JobParameter
 from engine.aws import limits
@@ -21,10 +22,18 @@ from engine.aws.object_store import ObjectStore
 from engine.backends.batch.names import StoreLayout
 from engine.errors import StartupError
 
+if TYPE_CHECKING:
+    from engine.config.settings import ManagerConfig
+
+logger = logging.getLogger(__name__)
+
 PREFLIGHT_TRIES: Final = 4
 STACK_TAG: Final = "opengris:stack"
 """Copied from the queue to its jobs: the manager's policy allows it to terminate jobs of its own stack only."""
 GPU_INSTANCE_TYPES: Final = r"(p|g|gr)\d"
+FARGATE_TYPES: Final = frozenset({"FARGATE", "FARGATE_SPOT"})
+DIRECTORY_BUCKET: Final = "--x-s3"
+"""End of the name of each directory bucket, and of no other."""
 EXPECTED_COMMAND: Final = json.dumps(COMMAND)
 
 
@@ -37,18 +46,21 @@ class Surroundings:
     gpus: int
     vcpus: float | None
     """Of a job that asks for nothing else."""
+    has_priority: bool
+    """The definition has a scheduling priority of its own."""
     tags: dict[str, str]
     environments: tuple[dict[str, Any], ...]
     """The queue's compute environments as AWS describes them."""
 
 
-async def examine(
-    client: AwsClient, store: ObjectStore, layout: StoreLayout, queue: str, definition: str
-) -> Surroundings:
+async def examine(client: AwsClient, store: ObjectStore, layout: StoreLayout, config: ManagerConfig) -> Surroundings:
     """Check everything that the manager is given. Raises `StartupError`, one sentence with what to do."""
+    queue, definition = config.job_queue, config.job_definition
     await _check_bucket(client, store, layout)
     found_queue = await _find_queue(client, queue)
-    container = await _find_container(client, definition)
+    _check_share(config, found_queue)
+    revision = await _find_revision(client, definition)
+    container = _container(definition, revision)
     environments = await _environments(client, found_queue)
     if not any(_is_ecs(one) for one in environments):
         raise StartupError(
@@ -57,17 +69,44 @@ async def examine(
         )
     command = tuple(container.get("command", ()))
     _check_command(definition, command)
+    _check_job_role(definition, container, environments)
     return Surroundings(
         command=command,
         log_group=_log_group(definition, container),
         gpus=_gpus(container, environments),
         vcpus=_vcpus(container),
+        has_priority=revision.get("schedulingPriority") is not None,
         tags={name: value for name, value in found_queue.get("tags", {}).items() if name == STACK_TAG},
         environments=tuple(environments),
     )
 
 
+def write_sentence(layout: StoreLayout, error: AwsError) -> str:
+    """Say why the manager's first object, its lease, can't be written, and what to do."""
+    place = f"s3://{layout.bucket}/{layout.root}/"
+    if error.denied:
+        return (
+            f"S3 refuses to write below {place} ({error.detail}): give the manager's role s3:PutObject there; where a "
+            "bucket policy wants an encryption header, make that the bucket's default encryption instead"
+        )
+    return f"nothing can be written below {place}, {_why(error)}"
+
+
+def versions_sentence(layout: StoreLayout) -> str:
+    """Say what it costs that the bucket keeps versions."""
+    return (
+        f"S3 bucket {layout.bucket!r} keeps versions: each deleted payload and result stays and is paid for, and each "
+        "renewal of the lease adds a version (28,800 a day at work, 4,300 idle): give it a lifecycle rule that expires "
+        f"noncurrent versions below {layout.s3_prefix}/ after a day, or another --s3-bucket"
+    )
+
+
 async def _check_bucket(client: AwsClient, store: ObjectStore, layout: StoreLayout) -> None:
+    if layout.bucket.endswith(DIRECTORY_BUCKET):
+        raise StartupError(
+            f"S3 bucket {layout.bucket!r} is a directory bucket, whose listings can't begin behind a key: "
+            "give a general purpose bucket as --s3-bucket"
+        )
     try:
         await client.run(LIST_OBJECTS, lambda: store.list_page(layout.results), tries=PREFLIGHT_TRIES)
     except AwsError as error:
@@ -102,19 +141,51 @@ async def _find_queue(client: AwsClient, queue: str) -> dict[str, Any]:
     return found
 
 
-async def _find_container(client: AwsClient, definition: str) -> dict[str, Any]:
+def _check_share(config: ManagerConfig, queue: dict[str, Any]) -> None:
+    """AWS Batch wants a share identifier with each job of a queue with a scheduling policy, and with no other."""
+    is_fair = bool(queue.get("schedulingPolicyArn"))
+    if is_fair and config.share_identifier is None:
+        raise StartupError(
+            f"job queue {config.job_queue!r} has a scheduling policy ({queue['schedulingPolicyArn']}), so each job "
+            "needs a share: give --share-identifier"
+        )
+    given = [
+        flag
+        for flag, value in (
+            ("--share-identifier", config.share_identifier),
+            ("--scheduling-priority", config.scheduling_priority),
+        )
+        if value is not None
+    ]
+    if given and not is_fair:
+        raise StartupError(
+            f"job queue {config.job_queue!r} has no scheduling policy, so AWS Batch takes no job with a share or a "
+            f"priority: leave {' and '.join(given)} out, or give a queue with a fair-share policy"
+        )
+
+
+async def _find_revision(client: AwsClient, definition: str) -> dict[str, Any]:
+    """The revision that a job of this definition gets: the highest active one, on whichever page it stands."""
     given: dict[str, Any] = (
         {"jobDefinitions": [definition]} if ":" in definition else {"jobDefinitionName": definition, "status": "ACTIVE"}
     )
-    answer = await _describe(client, DESCRIBE_DEFINITIONS, "job definition", definition, **given)
-    active = [one for one in answer["jobDefinitions"] if one.get("status", "ACTIVE") == "ACTIVE"]
+    active: list[dict[str, Any]] = []
+    token: str | None = ""
+    while token is not None:
+        more = {"nextToken": token} if token else {}
+        answer = await _describe(client, DESCRIBE_DEFINITIONS, "job definition", definition, **given, **more)
+        active += [one for one in answer["jobDefinitions"] if one.get("status", "ACTIVE") == "ACTIVE"]
+        token = answer.get("nextToken") or None
     if not active:
         raise StartupError(
             f"job definition {definition!r} has no active revision in region {client.session.region}: "
             "check --job-definition and --aws-region"
         )
-    latest: dict[str, Any] = max(active, key=lambda one: int(one.get("revision", 0)))
-    container: dict[str, Any] | None = latest.get("containerProperties")
+    return max(active, key=lambda one: int(one.get("revision", 0)))
+
+
+def _container(definition: str, revision: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any] | None = revision.get("containerProperties")
     if container is None:
         raise StartupError(
             f"job definition {definition!r} has no containerProperties: "
@@ -145,6 +216,13 @@ async def _describe(client: AwsClient, api: Any, what: str, name: str, **argumen
 def _why(error: AwsError) -> str:
     if error.code in ("NoCredentialsError", "PartialCredentialsError"):
         return "no AWS credentials were found: run `aws configure`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
+    if error.wrong_clock:
+        return (
+            f"this machine's clock is wrong, AWS refuses its time ({error.code}: {error.detail}): "
+            "set the clock and start again"
+        )
+    if error.action is ErrorAction.REFRESH_CREDENTIALS and not error.status:
+        return f"AWS credentials can't be read ({error.code}: {error.detail}): correct the profile or its source"
     if error.action is ErrorAction.REFRESH_CREDENTIALS:
         return f"AWS refuses the credentials ({error.code}: {error.detail}): renew them and start again"
     if error.denied:
@@ -166,6 +244,23 @@ def _check_command(definition: str, command: tuple[str, ...]) -> None:
             f"job definition {definition!r} lacks {', '.join(missing)} in its command, "
             f"which must be {EXPECTED_COMMAND}: register a revision with it"
         )
+
+
+def _check_job_role(definition: str, container: dict[str, Any], environments: list[dict[str, Any]]) -> None:
+    """Without a job role a container has its instance's role, where there is an instance of the account's own."""
+    if container.get("jobRoleArn"):
+        return
+    kinds = {one.get("computeResources", {}).get("type", "EC2") for one in environments}
+    if kinds <= FARGATE_TYPES:
+        raise StartupError(
+            f"job definition {definition!r} has no jobRoleArn, and on Fargate a job has no other credentials, so it "
+            "could not reach S3: register a revision with a job role that may read and write below the S3 prefix"
+        )
+    logger.warning(
+        "job definition %r has no jobRoleArn: jobs use their instance's role, and without one that may read and write "
+        "below the S3 prefix each job is tried for minutes and then fails; register a revision with a job role",
+        definition,
+    )
 
 
 def _log_group(definition: str, container: dict[str, Any]) -> str:

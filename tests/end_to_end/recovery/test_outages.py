@@ -115,6 +115,6 @@ def test_credentials_that_expire_for_a_while_are_told_and_fail_nothing(
         client.send_second_half()
         engine.wait_for_log("paused, no task fails: AWS refuses our credentials")
         cluster.aws.clear_faults()
-        engine.wait_for_log("resumed: AWS accepts our credentials again")
+        engine.wait_for_log("resumed: AWS accepts our calls again")
         client.finish(60)
     assert client.calls == client.once_each

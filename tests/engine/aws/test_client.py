@@ -11,7 +11,7 @@ from botocore import exceptions as sdk
 
 from engine.aws.client import DESCRIBE_JOBS, SUBMIT_JOB, AwsClient
 from engine.aws.errors import AwsError, ErrorAction
-from tests.support.engine.aws_answers import THROTTLED, answered, script
+from tests.support.engine.aws_answers import THROTTLED, answered, refused, script
 from tests.support.engine.fake_clock import FakeClock
 
 EXPIRED = answered(403, "ExpiredTokenException")
@@ -64,6 +64,51 @@ async def test_credentials_that_stay_expired_pause_until_they_are_valid(client: 
     assert len(told) == 2
     assert "ExpiredTokenException" in told[0]
     assert told[1] == "resumed"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("InvalidIdentityToken", "x", operation="AssumeRoleWithWebIdentity"),
+        refused("IDPCommunicationError", "x", operation="AssumeRoleWithWebIdentity"),
+        refused("AccessDenied", "x", status=403, operation="AssumeRole"),
+        refused("InternalFailure", "x", status=500, operation="AssumeRole"),
+        refused("Throttling", "x", operation="AssumeRole"),
+        refused("ResourceNotFoundException", "x", status=404, operation="GetRoleCredentials"),
+        refused("UnauthorizedException", "x", status=401, operation="CreateToken"),
+        sdk.ProfileNotFound(profile="batch"),
+        sdk.ConfigParseError(path="config", error="half written"),
+        sdk.MetadataRetrievalError(error_msg="timeout"),
+    ],
+)
+async def test_credentials_that_can_not_be_fetched_pause(client: AwsClient, clock: FakeClock, error: Exception) -> None:
+    told: list[str] = []
+    client.pauses.on_paused, client.pauses.on_resumed = told.append, lambda: told.append("resumed")
+    client.gate._wait = clock_wait(clock)  # type: ignore[method-assign, assignment]
+    assert await client.run(SUBMIT_JOB, script(error, error, "fine")) == "fine"
+    assert "credentials" in told[0]
+    assert told[1:] == ["resumed"]
+    assert client.bucket(SUBMIT_JOB).throttles == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"),
+        ("SignatureDoesNotMatch", "Signature not yet current: 20260101T002000Z is still later than 20260101T001500Z"),
+    ],
+)
+async def test_a_wrong_clock_is_told_as_one_and_waited_for(
+    client: AwsClient, clock: FakeClock, code: str, message: str
+) -> None:
+    told: list[str] = []
+    client.pauses.on_paused, client.pauses.on_resumed = told.append, lambda: told.append("resumed")
+    client.gate._wait = clock_wait(clock)  # type: ignore[method-assign, assignment]
+    skewed = refused(code, message, status=403)
+    assert await client.run(SUBMIT_JOB, script(skewed, skewed, "fine")) == "fine"
+    assert "this machine's clock is wrong" in told[0]
+    assert told[1:] == ["resumed"]
 
 
 async def test_at_start_credentials_are_not_waited_for(client: AwsClient) -> None:

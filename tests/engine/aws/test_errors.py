@@ -13,6 +13,7 @@ from tests.support.engine.aws_answers import answered
     ("status", "code", "action"),
     [
         (429, "TooManyRequestsException", ErrorAction.RETRY_LATER),
+        (408, "408", ErrorAction.RETRY_LATER),
         (503, "SlowDown", ErrorAction.RETRY_LATER),
         (400, "ThrottlingException", ErrorAction.RETRY_LATER),
         (500, "InternalError", ErrorAction.RETRY_LATER),

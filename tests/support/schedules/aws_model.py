@@ -392,19 +392,22 @@ class ModelSession:
         self._batch = batch
         self._troubles = troubles
         self.dead = False
+        self.check_send: Callable[[], None] = lambda: None
 
-    def client(self, service: str, **_: Any) -> Any:
+    def client(self, service: str, read_timeout_s: float | None = None) -> Any:
         return _Client(self, self.bucket if service == "s3" else self._batch)
 
     def call(self, operation: str, work: Callable[[], Any]) -> Any:
         """Make a call with the troubles of the moment."""
         now = self._loop.time()
+        self.check_send()
+        api = "".join(part.capitalize() for part in operation.split("_"))
         if self.dead:
-            raise refused(operation, "ServiceUnavailable", 503)
+            raise refused(api, "ServiceUnavailable", 503)
         if any(start <= now < end for start, end in self._troubles.down):
-            raise refused(operation, "ServiceUnavailable", 503)
+            raise refused(api, "ServiceUnavailable", 503)
         if operation == "submit_job" and any(start <= now < end for start, end in self._troubles.throttled):
-            raise refused(operation, "TooManyRequestsException", 429)
+            raise refused(api, "TooManyRequestsException", 429)
         if self._rng.random() < self._troubles.lost_answers:
             if self._rng.random() < 0.5:
                 work()

@@ -31,6 +31,7 @@ SURROUNDINGS: dict[str, Any] = {
     "vcpus": 1.0,
     "tags": {},
     "environments": (),
+    "has_priority": False,
 }
 
 
@@ -99,7 +100,7 @@ class ModelEngine:
         )
         await lease.acquire()
         client.ownership = lease
-        client.gate.on_closed, client.gate.on_opened = self.tasks.on_paused, self.tasks.on_resumed
+        client.pauses.on_paused, client.pauses.on_resumed = self.tasks.on_paused, self.tasks.on_resumed
         parts = BatchAssembly(
             config=self._config,
             observer=self.tasks,
@@ -109,7 +110,7 @@ class ModelEngine:
             lease=lease,
             surroundings=Surroundings(**SURROUNDINGS),
         )
-        self.backend = BatchBackend(parts, capabilities={})
+        self.backend = BatchBackend(parts, capabilities={}, by_priority=False)
         self.tasks.use_backend(self.backend)
         await self.backend._begin(parts)
         worker = AWSBatchWorker(

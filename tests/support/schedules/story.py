@@ -198,6 +198,8 @@ class _World:
             try:
                 await engine.start()
             except (AwsError, StartupError) as error:
+                if engine.is_killed:
+                    return
                 self._tell(f"it does not: {error}")
                 engine.kill()
                 await asyncio.sleep(3.0)

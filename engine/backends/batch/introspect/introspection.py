@@ -121,17 +121,17 @@ class BatchIntrospection:
         return self._quotas.all()
 
     def aws_link(self) -> Link:
-        """The state of the connection to AWS: down while it is silent or refuses the credentials."""
-        gate, silence = self._client.gate, self._client.statistics.silence
-        since, detail = max(gate.since, self._client.statistics.answering_since), self._client.session.region
-        if gate.reason is not None:
-            since, detail = gate.since, gate.reason
+        """The state of the connection to AWS: down while it is silent or work waits for it."""
+        pauses, silence = self._client.pauses, self._client.statistics.silence
+        since, detail = max(pauses.since, self._client.statistics.answering_since), self._client.session.region
+        if pauses.reason is not None:
+            since, detail = pauses.since, pauses.reason
         elif silence is not None:
             since, detail = silence
         expiry = self._client.session.expires_at
         return Link(
             name="AWS",
-            up=gate.reason is None and silence is None,
+            up=pauses.reason is None and silence is None,
             since=self._epoch(since),
             detail=detail,
             expires_at=None if expiry is None else expiry.timestamp(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from container.batch_job_protocol import REFERENCE, JobParameter
@@ -11,12 +11,35 @@ from engine.aws import limits
 from engine.aws.retry_rules import RETRY_STRATEGY
 from engine.backends.batch.ledger import Submission
 from engine.backends.batch.submit.payload_router import Room
-from engine.model import ResourceShape
+from engine.model import ResourceShape, TaskWork
 
 REQUEST_RESERVE: Final = 256
 """Characters for what AWS may count besides the request's own JSON."""
 OVERRIDES_RESERVE: Final = 1_024
 """Characters for what Batch adds to the overrides: its AWS_BATCH_* variables, names of queue and environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class FairShare:
+    """A job's place in a queue with a fair-share policy: `identifier`, and a priority of jobs that have none.
+
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_SubmitJob.html
+    """
+
+    identifier: str
+    priority: int | None
+
+    def arguments(self, shape: ResourceShape) -> dict[str, Any]:
+        """SubmitJob's arguments; a priority of None leaves the job definition's."""
+        priority = self.priority if shape.priority is None else shape.priority
+        given = {} if priority is None else {"schedulingPriorityOverride": priority}
+        return {"shareIdentifier": self.identifier, **given}
+
+
+def prioritized(work: TaskWork) -> TaskWork:
+    """The task with its priority in Scaler as its job's: tasks of another priority become other jobs."""
+    priority = min(max(work.priority, 0), limits.SCHEDULING_PRIORITY_MAX)
+    return replace(work, shape=replace(work.shape, priority=priority))
 
 
 @dataclass(slots=True)
@@ -32,6 +55,7 @@ class JobTemplate:
     tags: dict[str, str]
     inline_limit: int
     overrides_limit: int | None
+    share: FairShare | None = None
 
     def arguments(self, submission: Submission, text: str) -> dict[str, Any]:
         """Make SubmitJob's arguments, with `text` as the payload parameter."""
@@ -50,6 +74,8 @@ class JobTemplate:
             arguments["arrayProperties"] = {"size": len(submission.tasks)}
         if self.tags:
             arguments["tags"] = self.tags
+        if self.share is not None:
+            arguments |= self.share.arguments(submission.shape)
         return arguments
 
     def room(self, submission: Submission) -> Room:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Final
 
 import msgspec
+
+TTL_S: Final = 10.0
+"""Seconds after its last write in which a lease is its holder's."""
+IDLE_TTL_S: Final = 60.0
+"""The same of a holder that had nothing to do when it wrote."""
 
 
 class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +25,13 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     process: str
     """When the process started and in which pid namespace: a number that was given again is another process."""
     beat: int = 0
+    ttl_s: float = TTL_S
+    """What the holder counts on: nobody else may take the lease earlier."""
+
+    @property
+    def lasts_s(self) -> float:
+        """`ttl_s`, within what a manager writes."""
+        return min(max(self.ttl_s, TTL_S), IDLE_TTL_S)
 
     def describe(self) -> str:
         """Name the holder to a person."""

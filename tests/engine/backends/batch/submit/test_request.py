@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from container.batch_job_protocol import COMMAND
 from engine.aws import limits
 from engine.backends.batch.ledger import BatchTask, Submission
-from engine.backends.batch.submit.request import JobTemplate, runner_options
+from engine.backends.batch.submit.request import FairShare, JobTemplate, prioritized, runner_options
 from engine.model import ResourceShape
+from tests.support.engine.batch_harness import work
 
 
 def template(**changes: Any) -> JobTemplate:
@@ -56,6 +60,28 @@ def test_retry_rules_and_timeout_travel_with_the_job() -> None:
     assert arguments["timeout"] == {"attemptDurationSeconds": 60}
     assert arguments["retryStrategy"]["attempts"] == 3
     assert arguments["retryStrategy"]["evaluateOnExit"][-1] == {"action": "EXIT", "onReason": "*"}
+
+
+def test_outside_of_a_share_nothing_is_said_of_one() -> None:
+    arguments = template().arguments(submission(1, ResourceShape(priority=7)), "s3")
+    assert not {"shareIdentifier", "schedulingPriorityOverride"} & arguments.keys()
+
+
+@pytest.mark.parametrize(
+    ("given", "of_the_task", "expected"), [(5, None, 5), (0, 7, 7), (None, None, None), (None, 7, 7)]
+)
+def test_a_share_travels_with_the_job_and_its_priority_if_one_is_known(
+    given: int | None, of_the_task: int | None, expected: int | None
+) -> None:
+    made = template(share=FairShare("team", given))
+    arguments = made.arguments(submission(1, ResourceShape(priority=of_the_task)), "s3")
+    assert (arguments["shareIdentifier"], arguments.get("schedulingPriorityOverride")) == ("team", expected)
+
+
+@pytest.mark.parametrize(("in_scaler", "expected"), [(-3, 0), (0, 0), (17, 17), (20_000, 9_999)])
+def test_a_tasks_priority_stays_within_what_batch_takes(in_scaler: int, expected: int) -> None:
+    task = replace(work(test_a_single_job_has_no_array_properties), priority=in_scaler)
+    assert prioritized(task).shape.priority == expected
 
 
 def test_on_ecs_the_substituted_command_stays_within_the_overrides() -> None:

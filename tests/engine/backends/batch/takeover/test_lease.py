@@ -9,17 +9,29 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import msgspec
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
+from engine.aio import cancel_and_wait
+from engine.aws.calls.operations import LEASE_ANSWER_S
 from engine.aws.client import CONNECTIONS, AwsClient
 from engine.aws.session import AwsSession
-from engine.backends.batch.takeover.lease import TTL_S, Lease
-from engine.backends.batch.takeover.lease_record import LeaseRecord, is_gone, this_process
+from engine.backends.batch.takeover.lease import (
+    GRANULARITY_S,
+    IDLE_AFTER_S,
+    IDLE_RENEWAL_S,
+    RENEWAL_S,
+    RETRY_S,
+    SAFETY_S,
+    Lease,
+)
+from engine.backends.batch.takeover.lease_record import IDLE_TTL_S, TTL_S, LeaseRecord, is_gone, this_process
 from engine.errors import StartupError
 from provisioner.local.aws import LocalAWS
-from tests.support.engine.batch_harness import BUCKET, _s3, environment, running
+from tests.support.engine.batch_harness import BUCKET, _s3, environment, manager_calls, running
 from tests.support.engine.fake_clock import FakeClock
 
 KEY = "scaler-tasks/wm-lease/lease"
@@ -127,17 +139,156 @@ async def test_a_renewal_whose_answer_was_lost_is_recognized(managers: Managers,
     assert managers.lost == []
 
 
-async def test_a_process_that_slept_past_it_stops(managers: Managers) -> None:
+class Naps:
+    """Sleep of `Lease.keep`: takes as long as it is told, a nap a time, and lets the test look after the last."""
+
+    def __init__(self, clock: FakeClock, *lengths: float) -> None:
+        self._clock = clock
+        self._lengths = list(lengths)
+        self.slept: list[float] = []
+        self.over = asyncio.Event()
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if not self._lengths:
+            self.over.set()
+            await asyncio.Event().wait()
+        self._clock.now += self._lengths.pop(0)
+
+
+async def kept(lease: Lease, naps: Naps) -> None:
+    """Let the lease be kept for as long as the naps last."""
+    lease._sleep = naps
+    keeping = asyncio.create_task(lease.keep())
+    over = asyncio.create_task(naps.over.wait())
+    await asyncio.wait({keeping, over}, return_when=asyncio.FIRST_COMPLETED)
+    await cancel_and_wait([keeping, over])
+
+
+async def test_a_process_that_slept_past_it_goes_on_when_nobody_took_it(managers: Managers) -> None:
     lease = managers.lease()
     await lease.acquire()
+    await kept(lease, Naps(managers.clock, 60.0))
+    assert managers.lost == []
+    assert lease.held
 
-    async def suspended(seconds: float) -> None:
-        managers.clock.now += 60.0
 
-    lease._sleep = suspended
-    await lease.keep()
-    assert "suspended for 60 s" in managers.lost[0]
-    assert not lease.held
+async def test_a_process_that_slept_past_it_stops_when_somebody_took_it(managers: Managers) -> None:
+    first, second = managers.lease(), managers.lease(gone=True)
+    await first.acquire()
+    await second.acquire()
+    await kept(first, Naps(managers.clock, 60.0))
+    assert "held by process" in managers.lost[0]
+    assert not first.held
+
+
+async def test_an_object_that_is_gone_after_the_lease_may_have_been_anybodys(managers: Managers, aws: LocalAWS) -> None:
+    lease = managers.lease()
+    await lease.acquire()
+    _s3(aws.endpoint).delete_object(Bucket=BUCKET, Key=KEY)
+    await kept(lease, Naps(managers.clock, 60.0))
+    assert "nobody known" in managers.lost[0]
+
+
+async def test_an_object_that_was_deleted_by_hand_is_written_again(managers: Managers, aws: LocalAWS) -> None:
+    lease = managers.lease()
+    await lease.acquire()
+    _s3(aws.endpoint).delete_object(Bucket=BUCKET, Key=KEY)
+    await kept(lease, Naps(managers.clock, 3.0))
+    assert managers.lost == []
+    assert lease.held
+
+
+async def test_a_refusal_for_a_moment_pauses(managers: Managers, aws: LocalAWS) -> None:
+    lease = managers.lease()
+    told: list[str] = []
+    managers.client.pauses.on_paused, managers.client.pauses.on_resumed = told.append, lambda: told.append("resumed")
+    await lease.acquire()
+    aws.fault("error:PutObject:403:x3")
+    await kept(lease, Naps(managers.clock, 3.0, 10.0, 10.0, 10.0))
+    assert managers.lost == []
+    assert lease.held
+    assert "PutLease" in told[0]
+    assert told[1:] == ["resumed"]
+
+
+async def test_a_refusal_that_stays_ends_it(managers: Managers, aws: LocalAWS) -> None:
+    lease = managers.lease()
+    await lease.acquire()
+    aws.fault("error:PutObject:403")
+    await kept(lease, Naps(managers.clock, 3.0, 30.0, 31.0))
+    assert "AccessDenied" in managers.lost[0]
+
+
+async def test_a_renewal_that_failed_is_made_again_at_once(managers: Managers, aws: LocalAWS) -> None:
+    lease = managers.lease()
+    await lease.acquire()
+    aws.fault("error:PutObject:503:x2")
+    naps = Naps(managers.clock, RENEWAL_S, RETRY_S)
+    await kept(lease, naps)
+    assert naps.slept == [RENEWAL_S, RETRY_S, RENEWAL_S]
+    assert lease.held
+
+
+async def test_one_renewal_that_hangs_costs_no_hold(managers: Managers, aws: LocalAWS) -> None:
+    """It is given up while the lease is still held, and the next one goes through."""
+    lease = managers.lease()
+    lease._clock = asyncio.get_running_loop().time
+    await lease.acquire()
+    put = managers.client.session.client("s3", LEASE_ANSWER_S)
+    hung: list[float] = []
+
+    def hang(**_: object) -> None:
+        if not hung:
+            hung.append(put.meta.config.read_timeout)
+            raise ReadTimeoutError(endpoint_url="s3")
+
+    put.meta.events.register("before-send.s3.PutObject", hang)
+    await lease._renew()
+    assert hung == [LEASE_ANSWER_S]
+    assert lease.held
+
+
+async def test_while_there_is_nothing_to_do_it_is_renewed_rarely(managers: Managers, aws: LocalAWS) -> None:
+    lease = managers.lease()
+    lease.is_idle = lambda: True
+    await lease.acquire()
+    aws.reset_calls()
+    await kept(lease, Naps(managers.clock, *[RENEWAL_S] * 220))
+    assert manager_calls(aws)["s3.PutObject"] <= IDLE_AFTER_S / RENEWAL_S + 600 / (IDLE_RENEWAL_S - RENEWAL_S) + 1
+    assert lease.held
+
+
+async def test_work_brings_the_short_lease_back(managers: Managers) -> None:
+    lease = managers.lease()
+    lease.is_idle = lambda: True
+    await lease.acquire()
+    await kept(lease, Naps(managers.clock, *[RENEWAL_S] * 22))
+    lease.is_idle = lambda: False
+    await kept(lease, Naps(managers.clock, RENEWAL_S))
+    held_for = lease._valid_until - managers.clock.now
+    assert held_for == TTL_S - SAFETY_S
+
+
+async def test_an_idle_holder_is_not_succeeded_within_its_longer_lease(managers: Managers) -> None:
+    lease = managers.lease()
+    lease.is_idle = lambda: True
+    await lease.acquire()
+    await kept(lease, Naps(managers.clock, *[RENEWAL_S] * 22))
+    found = await lease._read()
+    assert found is not None
+    second = managers.lease()
+    assert not second._may_succeed(replace(found, age_s=IDLE_TTL_S))
+    assert second._may_succeed(replace(found, age_s=IDLE_TTL_S + GRANULARITY_S + 1))
+
+
+async def test_the_answer_to_the_first_write_was_lost(managers: Managers, aws: LocalAWS) -> None:
+    lease = managers.lease()
+    aws.fault("ambiguous:PutObject:x1")
+    before = managers.clock.now
+    await lease.acquire()
+    assert lease.held
+    assert managers.clock.now == before
 
 
 async def test_giving_it_back_frees_it_at_once(managers: Managers) -> None:

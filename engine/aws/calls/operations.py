@@ -1,0 +1,141 @@
+"""Operations of AWS's APIs that the manager calls: rates, lanes, time-outs, and what an answer must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from engine.aws import limits
+from engine.aws.errors import MalformedAnswer
+
+LEASE_ANSWER_S: Final = 2.0
+"""A lease is renewed in time or not at all: whoever waits longer for one answer loses it."""
+
+
+class Lane(Enum):
+    """Threads that one kind of call has for itself, so that no other kind can keep it waiting."""
+
+    CONTROL = "control"
+    """SubmitJob, looks at jobs, listings; packing."""
+    RESULTS = "results"
+    UPLOADS = "uploads"
+    """Payloads, blobs: megabytes over what may be a slow line."""
+    URGENT = "urgent"
+    """Ends of jobs that somebody waits for."""
+    LEASE = "lease"
+
+
+LANE_THREADS: Final[Mapping[Lane, int]] = {
+    Lane.CONTROL: 10,
+    Lane.RESULTS: 12,
+    Lane.UPLOADS: 6,
+    Lane.URGENT: 4,
+    Lane.LEASE: 3,
+}
+CONNECTIONS: Final = sum(LANE_THREADS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Operation of an AWS API: its service and method, calls a second, and what it does when it is sent twice."""
+
+    name: str
+    service: str
+    method: str
+    rate: float
+    burst: float
+    repeatable: bool = True
+    guarded: bool = False
+    """It changes something that only the owner of the lease may change."""
+    lane: Lane = Lane.CONTROL
+    required: tuple[str, ...] = ()
+    """Members that each answer of AWS's has: one without them comes from something else, or is damaged."""
+    answer_s: float | None = None
+    """Seconds that an answer may take; None: as long as the session allows."""
+    patient: bool = True
+    """A refusal after a success may pass. Not so where each object may have a right of its own."""
+
+    @property
+    def api(self) -> str:
+        """AWS's own name of the operation: `SubmitJob` of `submit_job`."""
+        return "".join(map(str.capitalize, self.method.split("_")))
+
+
+SUBMIT_JOB: Final = Operation(
+    "SubmitJob",
+    "batch",
+    "submit_job",
+    limits.SUBMIT_JOB_RATE * 0.9,
+    20,
+    repeatable=False,
+    guarded=True,
+    required=("jobId",),
+)
+TERMINATE_JOB: Final = Operation("TerminateJob", "batch", "terminate_job", 45, 20, guarded=True, lane=Lane.URGENT)
+DESCRIBE_JOBS: Final = Operation("DescribeJobs", "batch", "describe_jobs", 20, 20, required=("jobs",))
+LIST_JOBS: Final = Operation("ListJobs", "batch", "list_jobs", 10, 10, required=("jobSummaryList",))
+DESCRIBE_QUEUES: Final = Operation("DescribeJobQueues", "batch", "describe_job_queues", 5, 5, required=("jobQueues",))
+DESCRIBE_ENVIRONMENTS: Final = Operation(
+    "DescribeComputeEnvironments", "batch", "describe_compute_environments", 5, 5, required=("computeEnvironments",)
+)
+DESCRIBE_DEFINITIONS: Final = Operation(
+    "DescribeJobDefinitions", "batch", "describe_job_definitions", 5, 5, required=("jobDefinitions",)
+)
+GET_OBJECT: Final = Operation(
+    "GetObject", "s3", "get_object", limits.S3_READ_RATE / 2, 500, lane=Lane.RESULTS, patient=False
+)
+LIST_OBJECTS: Final = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
+PUT_OBJECT: Final = Operation(
+    "PutObject",
+    "s3",
+    "put_object",
+    limits.S3_WRITE_RATE / 4,
+    100,
+    guarded=True,
+    lane=Lane.UPLOADS,
+    required=("ETag",),
+)
+DELETE_OBJECTS: Final = Operation("DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True)
+GET_LEASE: Final = Operation(
+    "GetLease",
+    "s3",
+    "get_object",
+    10,
+    10,
+    lane=Lane.LEASE,
+    required=("ETag", "LastModified"),
+    answer_s=LEASE_ANSWER_S,
+)
+PUT_LEASE: Final = Operation(
+    "PutLease", "s3", "put_object", 10, 10, lane=Lane.LEASE, required=("ETag",), answer_s=LEASE_ANSWER_S
+)
+DELETE_LEASE: Final = Operation("DeleteLease", "s3", "delete_object", 10, 10, lane=Lane.LEASE, answer_s=LEASE_ANSWER_S)
+GET_LOG_EVENTS: Final = Operation(
+    "GetLogEvents", "logs", "get_log_events", limits.LOG_EVENTS_RATE / 2, 5, required=("events",)
+)
+GET_SERVICE_QUOTA: Final = Operation(
+    "GetServiceQuota", "service-quotas", "get_service_quota", 1, 5, required=("Quota",)
+)
+OUR_APIS: Final = frozenset(
+    each.api
+    for each in (
+        *(SUBMIT_JOB, TERMINATE_JOB, DESCRIBE_JOBS, LIST_JOBS),
+        *(DESCRIBE_QUEUES, DESCRIBE_ENVIRONMENTS, DESCRIBE_DEFINITIONS),
+        *(GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, DELETE_OBJECTS, GET_LEASE, PUT_LEASE, DELETE_LEASE),
+        *(GET_LOG_EVENTS, GET_SERVICE_QUOTA),
+    )
+)
+"""An error of any other operation comes from fetching credentials for one of these."""
+
+
+def check_answer(operation: Operation, answer: Mapping[str, Any]) -> None:
+    """Raise `MalformedAnswer` for what AWS can't have answered."""
+    missing = [name for name in operation.required if answer.get(name) is None]
+    if missing:
+        raise MalformedAnswer(f"without {', '.join(missing)}")
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    is_html = headers.get("content-type", "").partition(";")[0] == "text/html"
+    if is_html and headers.get("content-length") != "0":
+        raise MalformedAnswer("a page of HTML")

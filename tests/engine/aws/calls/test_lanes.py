@@ -1,0 +1,128 @@
+"""Each kind of call has threads of its own; a guarded one is looked at once more in its thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.aws.calls.operations import LANE_THREADS, Lane
+from engine.aws.client import (
+    DELETE_OBJECTS,
+    DESCRIBE_JOBS,
+    GET_LEASE,
+    GET_OBJECT,
+    LIST_OBJECTS,
+    PUT_LEASE,
+    PUT_OBJECT,
+    SUBMIT_JOB,
+    TERMINATE_JOB,
+    AwsClient,
+    Operation,
+)
+from engine.aws.session import CONNECT_TIMEOUT_S, AwsSession
+from engine.backends.batch.takeover.lease import RENEWAL_S, SAFETY_S
+from provisioner.local.aws import LocalAWS
+from tests.support.engine.aws_answers import SwitchedOwnership, until
+from tests.support.engine.batch_harness import environment, manager_calls
+
+GUARDED = (SUBMIT_JOB, TERMINATE_JOB, PUT_OBJECT, DELETE_OBJECTS)
+SECONDS = 10.0
+
+
+class Jam:
+    """Calls of one lane that don't return before `release`."""
+
+    def __init__(self, client: AwsClient, operation: Operation) -> None:
+        self._released = threading.Event()
+        count = LANE_THREADS[operation.lane]
+        self._begun = threading.Semaphore(0)
+        self._count = count
+        self.calls = [asyncio.create_task(client.run(operation, self._hang)) for _ in range(count)]
+
+    def _hang(self) -> None:
+        self._begun.release()
+        self._released.wait(SECONDS)
+
+    async def until_full(self) -> None:
+        for _ in range(self._count):
+            await asyncio.to_thread(self._begun.acquire, timeout=SECONDS)
+
+    async def release(self) -> None:
+        self._released.set()
+        await asyncio.gather(*self.calls)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[AwsClient]:
+    made = AwsClient(AwsSession("us-east-1", 4))
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("slow", [PUT_OBJECT, GET_OBJECT, TERMINATE_JOB, DESCRIBE_JOBS])
+async def test_the_lease_never_waits_for_other_calls(client: AwsClient, slow: Operation) -> None:
+    jam = Jam(client, slow)
+    await jam.until_full()
+    async with asyncio.timeout(SECONDS / 2):
+        assert await client.run(PUT_LEASE, lambda: "renewed") == "renewed"
+    await jam.release()
+
+
+@pytest.mark.parametrize("starved", [SUBMIT_JOB, DESCRIBE_JOBS, LIST_OBJECTS, GET_OBJECT, TERMINATE_JOB])
+async def test_slow_uploads_starve_nothing(client: AwsClient, starved: Operation) -> None:
+    jam = Jam(client, PUT_OBJECT)
+    await jam.until_full()
+    async with asyncio.timeout(SECONDS / 2):
+        assert await client.run(starved, lambda: "done") == "done"
+    await jam.release()
+
+
+@pytest.mark.parametrize("operation", GUARDED)
+async def test_a_call_that_waited_for_a_thread_is_not_sent_without_the_lease(
+    client: AwsClient, operation: Operation
+) -> None:
+    owner = client.ownership = SwitchedOwnership()
+    jam = Jam(client, operation)
+    await jam.until_full()
+    held_when_sent: list[bool] = []
+    call = asyncio.create_task(client.run(operation, lambda: held_when_sent.append(owner.held)))
+    await until(lambda: not client._lanes[operation.lane]._work_queue.empty())
+    owner.held = False
+    await jam.release()
+    await until(lambda: owner.waits)
+    assert held_when_sent == []
+    owner.give()
+    await call
+    assert held_when_sent == [True]
+    assert client.statistics.of(operation.name).calls == LANE_THREADS[operation.lane] + 1
+
+
+async def test_a_call_whose_credentials_took_too_long_is_not_sent_without_the_lease() -> None:
+    """The lease goes after the thread began, while botocore fetches credentials."""
+    with LocalAWS() as aws, environment(aws.environment()):
+        client = AwsClient(AwsSession("us-east-1", 4))
+        owner = client.ownership = SwitchedOwnership()
+
+        def lose(**_: object) -> None:
+            owner.held = owner.waits > 0
+
+        client.session.client("batch").meta.events.register("before-sign", lose)
+        call = asyncio.create_task(client.call(TERMINATE_JOB, jobId="job", reason="why"))
+        await until(lambda: owner.waits)
+        assert manager_calls(aws).get("batch.TerminateJob", 0) == 0
+        owner.give()
+        await call
+        await client.close()
+
+
+def test_the_margin_of_the_lease_covers_a_connection() -> None:
+    assert SAFETY_S > CONNECT_TIMEOUT_S
+
+
+@pytest.mark.parametrize("operation", [PUT_LEASE, GET_LEASE])
+def test_a_call_of_the_lease_is_given_up_before_the_next_is_due(operation: Operation) -> None:
+    assert operation.lane is Lane.LEASE
+    assert (operation.answer_s or RENEWAL_S) < RENEWAL_S

@@ -1,0 +1,112 @@
+"""What AWS refuses for a moment, and answers that are none, fail no task and end no engine: work waits and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from engine.aws.session import AwsSession
+from provisioner.local.aws import LocalAWS
+from tests.support.engine.batch_harness import QUEUE, environment, eventually, manager_calls, running, work, works
+
+
+def square(value: int) -> int:
+    return value * value
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "error:SubmitJob:403:x1",
+        "error:DescribeJobs:403:x1",
+        "error:ListObjectsV2:403:x1",
+        "error:PutObject:403:match=*payloads*:x1",
+        "error:PutObject:403:match=*lease:x1",
+        "error:GetObject:403:x1",
+    ],
+)
+async def test_one_refusal_of_what_worked_is_survived(aws: LocalAWS, fault: str) -> None:
+    async with running(aws, inline_limit=0) as (backend, told):
+        first = work(square, 2)
+        backend.submit(first)
+        assert await told.value(first) == 4
+        aws.fault(fault)
+        tasks = works(square, [3, 4])
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task) for task in tasks] == [9, 16]
+        await eventually(lambda: all(one["struck"] for one in aws.faults()))
+        assert told.lost == []
+    assert told.resumed == len(told.pauses)
+
+
+@contextmanager
+def disabled(aws: LocalAWS) -> Iterator[Any]:
+    with environment(aws.environment()):
+        batch = boto3.Session().client("batch")
+    batch.update_job_queue(jobQueue=QUEUE, state="DISABLED")
+    try:
+        yield batch
+    finally:
+        batch.update_job_queue(jobQueue=QUEUE, state="ENABLED")
+
+
+async def test_a_queue_that_is_disabled_holds_tasks_up_and_says_so(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        tasks = works(square, [1, 2])
+        with disabled(aws):
+            for task in tasks:
+                backend.submit(task)
+            await told.until(lambda now: bool(now.pauses))
+            assert not backend.introspection.aws_link().up
+        assert "enable it" in told.pauses[0]
+        assert [await told.value(task) for task in tasks] == [1, 4]
+        assert backend.introspection.aws_link().up
+    assert told.resumed == len(told.pauses)
+
+
+async def test_a_task_that_waits_for_a_disabled_queue_can_be_cancelled(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        task = work(square, 1)
+        with disabled(aws):
+            backend.submit(task)
+            await told.until(lambda now: bool(now.pauses))
+            await backend.cancel(task.task_id)
+        assert task.task_id not in told.outcomes
+        submits = manager_calls(aws)["batch.SubmitJob"]
+        assert submits >= 1
+
+
+@pytest.mark.parametrize("code", ["InvalidIdentityToken", "IDPCommunicationError", "AccessDenied"])
+async def test_credentials_that_can_not_be_fetched_fail_no_task(
+    aws: LocalAWS, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    refusals = 6
+    made = AwsSession._make_client
+
+    def sign(**_: Any) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            response: Any = {"Error": {"Code": code, "Message": "x"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+            raise ClientError(response, "AssumeRoleWithWebIdentity")
+
+    def make(session: AwsSession, service: str, *arguments: Any) -> Any:
+        client = made(session, service, *arguments)
+        client.meta.events.register(f"before-sign.{service}", sign)
+        return client
+
+    async with running(aws) as (backend, told):
+        monkeypatch.setattr(AwsSession, "_make_client", make)
+        backend._client.session.renew()
+        tasks = works(square, [1, 2, 3])
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task, 60) for task in tasks] == [1, 4, 9]
+        assert any(code in pause for pause in told.pauses)
+        assert told.lost == []
