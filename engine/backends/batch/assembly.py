@@ -29,6 +29,7 @@ from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failure_handler import FailureHandler
 from engine.backends.batch.track.job_poller import JobPoller
+from engine.backends.batch.track.last_resort import LastResort
 from engine.backends.batch.track.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.backends.batch.track.results import ResultReader
@@ -116,7 +117,7 @@ class BatchAssembly:
             ledger=self.ledger,
             layout=self._layout,
             queue=self._config.job_queue,
-            spawn=self.background.spawn,
+            spawn=self.background.start,
         )
 
     @cached_property
@@ -131,7 +132,7 @@ class BatchAssembly:
             ambiguous=self.ambiguous,
             delivery=self.delivery,
             observer=self._observer,
-            spawn=self.background.spawn,
+            spawn=self.background.start,
             random_bits=random.SystemRandom().getrandbits,
         )
 
@@ -151,7 +152,7 @@ class BatchAssembly:
     @cached_property
     def canceller(self) -> Canceller:
         """Canceller of tasks."""
-        spawn = self.background.spawn
+        spawn = self.background.start
         return Canceller(client=self.client, ledger=self.ledger, cleaner=self.cleaner, spawn=spawn)
 
     @cached_property
@@ -164,15 +165,20 @@ class BatchAssembly:
             logs=LogTail(client=self.client, group=self._surroundings.log_group),
             launcher=self.launcher,
             delivery=self.delivery,
-            spawn=self.background.spawn,
+            spawn=self.background.start,
             clock=self._clock,
         )
 
     @cached_property
     def results(self) -> ResultReader:
         """Reader of results."""
-        spawn = self.background.spawn
+        spawn = self.background.start
         return ResultReader(client=self.client, store=self.store, delivery=self.delivery, spawn=spawn)
+
+    @cached_property
+    def last_resort(self) -> LastResort:
+        """Failures of tasks of which nothing more can be learned."""
+        return LastResort(delivery=self.delivery, spawn=self.background.start)
 
     @cached_property
     def poller(self) -> JobPoller:
@@ -181,6 +187,7 @@ class BatchAssembly:
             jobs=self.jobs,
             ledger=self.ledger,
             failures=self.failures,
+            give_up=self.last_resort.fail,
             reporter=StateReporter(observer=self._observer),
             clock=self._clock,
         )
@@ -221,7 +228,7 @@ class BatchAssembly:
             failures=self.failures,
             observer=self._observer,
             submit=self.collector.add,
-            spawn=self.background.spawn,
+            spawn=self.background.start,
         )
 
     @cached_property

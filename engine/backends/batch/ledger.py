@@ -143,12 +143,20 @@ class Submission:
     missed: int = 0
     """Consecutive polls of Batch in which the job was unknown."""
     missed_since: float = 0.0
+    over_since: float | None = None
+    """When its array was first seen at its end with children that nothing is known of."""
+    misjudged: int = 0
+    """Polls in a row in which judging it broke."""
     swept_at: float = 0.0
 
     @property
     def is_array(self) -> bool:
         """An array job, whose children are its tasks."""
         return len(self.tasks) > 1
+
+    def unaccounted(self) -> list[BatchTask]:
+        """Its open tasks without a result, a known end, or a decision about the lack of either."""
+        return [one for one in self.open_tasks() if one.task_id not in self.found and one.index not in self.silent]
 
     def open_tasks(self) -> list[BatchTask]:
         """Its tasks that have no outcome yet and are expected to get one from this job."""
@@ -232,6 +240,7 @@ class Ledger:
                 task.move(BatchStage.IN_BATCH)
                 task.submission.ended = task.submission.job_id is None
                 task.submission.silent.discard(task.index)
+                task.submission.over_since = None
                 self.submissions[task.submission.submission_id] = task.submission
                 for submission_id in task.lineage & self.submissions.keys():
                     self.submissions[submission_id].found.discard(task.task_id)

@@ -116,6 +116,18 @@ async def test_a_container_killed_for_its_memory_is_a_memory_error(aws: LocalAWS
             await told.value(task, 60)
 
 
+@pytest.mark.long
+async def test_an_array_with_killed_children_and_lost_results_gives_every_task_an_outcome(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault("drop-result:1:x2")
+        aws.fault("oom:1:x2")
+        tasks = works(nap, [1.0] * 8)
+        for task in tasks:
+            backend.submit(task)
+        await told.until(lambda now: len(now.outcomes) == 8, 60)
+        assert sum(outcome.succeeded for outcome in told.outcomes.values()) == 4
+
+
 async def test_a_host_lost_once_is_tried_again(aws: LocalAWS, tmp_path: Path) -> None:
     aws.fault("spot:1:x1")
     async with running(aws) as (backend, told):
