@@ -232,8 +232,16 @@ def jobs_in_state(queue: str, state: BatchState) -> dict[str, Any]:
 
 
 def jobs_named(queue: str, name: str) -> dict[str, Any]:
-    """ListJobs' arguments for jobs of `name` (with a trailing `*`: a prefix) in any state, newest first, 100 a page."""
+    """ListJobs' arguments for jobs of `name`, whatever its case, in any state and in no promised order, 100 a page."""
     return {"jobQueue": queue, "filters": [{"name": "JOB_NAME", "values": [name]}]}
+
+
+def jobs_created_after(queue: str, moment: float) -> dict[str, Any]:
+    """ListJobs' arguments for everybody's top-level jobs of `queue` in any state, newest first, 100 a page.
+
+    Those created after `moment`, in seconds since the epoch.
+    """
+    return {"jobQueue": queue, "filters": [{"name": "AFTER_CREATED_AT", "values": [str(int(moment * 1000))]}]}
 
 
 def children_in_state(job_id: str, state: BatchState) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class BatchStage(StrEnum):
     """A predecessor's: it has a job, and nobody has claimed it yet."""
 
 
+TERMINATED_KEPT: Final = 20_000
+"""Ids of ended jobs, two MB at most: a job's end is told long before so many more are ended."""
 CLOSED: Final = (BatchStage.FORGOTTEN, BatchStage.CANCELLED)
 _MAY_FOLLOW: Final[dict[BatchStage, frozenset[BatchStage]]] = {
     # FETCHING: its predecessor's job had failed; FORGOTTEN: its predecessor's job came to light and took its place
@@ -208,6 +210,8 @@ class Ledger:
         self.submissions: dict[str, Submission] = {}
         self.watched: dict[str, BatchTask] = {}
         """Job ids of children whose end a cancel waits for, beside the followed submissions."""
+        self.terminated: dict[str, None] = {}
+        """Ids of the jobs that this manager ended itself, in order, the last `TERMINATED_KEPT`."""
         self._claimed: list[BatchTask] = []
         self.changed = asyncio.Event()
         """Set when something happened after which the tracker should poll soon."""
@@ -226,6 +230,12 @@ class Ledger:
             task.submission, task.index = submission, index
             task.reported_state = BatchState.SUBMITTED
             task.lineage.add(submission.submission_id)
+
+    def note_terminated(self, job_id: str) -> None:
+        """This manager ends the job (with an array's parent: all of its children)."""
+        self.terminated[job_id] = None
+        if len(self.terminated) > TERMINATED_KEPT:
+            del self.terminated[next(iter(self.terminated))]
 
     def claim(self, task: BatchTask) -> None:
         """An orphan is wanted; it is followed from the tracker's next round on, never from the middle of one."""

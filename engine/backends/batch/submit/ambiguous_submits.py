@@ -94,6 +94,7 @@ class AmbiguousSubmits:
         try:
             submission.job_id = await self._find_late(submission)
             if submission.job_id is not None:
+                self._ledger.note_terminated(submission.job_id)
                 await self._client.call(TERMINATE_JOB, jobId=submission.job_id, reason=SURFACED)
         except AwsError as error:
             logger.warning("job %s surfaced late and can't be terminated: %s", submission.job_id, error)

@@ -107,6 +107,7 @@ class Canceller:
         self._ledger.wake()
 
     async def _terminate(self, job_id: str) -> None:
+        self._ledger.note_terminated(job_id)
         try:
             await self._client.call(TERMINATE_JOB, jobId=job_id, reason=CANCELLED_BY_US)
         except AwsError as error:
