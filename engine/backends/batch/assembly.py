@@ -140,7 +140,8 @@ class BatchAssembly:
     def collector(self) -> Collector:
         """The collection window."""
         call_later = asyncio.get_running_loop().call_later
-        return Collector(launch=self.launcher.launch, clock=self._clock, call_later=call_later)
+        launcher = self.launcher
+        return Collector(launch=launcher.launch, wait_s=launcher.wait_s, clock=self._clock, call_later=call_later)
 
     # ---- track
 

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from engine.aws.batch_states import BatchState
+from engine.backends.batch.unsent_submit import UnsentSubmit
 from engine.model import JobObservation, ResourceShape, Route, TaskWork
 
 
@@ -132,6 +133,8 @@ class Submission:
     """Its children by state at the last poll; empty before the first."""
     listed: dict[int, BatchState] = field(default_factory=dict)
     """States of single children, as far as viewers wanted them."""
+    unsent: UnsentSubmit = field(default_factory=UnsentSubmit)
+    """Whether its request is on its way, while it is not settled."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it was accepted, refused or given up."""
     found: set[bytes] = field(default_factory=set)

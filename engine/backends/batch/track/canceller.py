@@ -21,6 +21,8 @@ GATHER_CANCELS_S: Final = 0.02
 JOB_END_TIMEOUT_S: Final = limits.TERMINATION_GRACE_S + 15.0
 """A job has ended by then: SIGTERM, half a minute, SIGKILL, and some time to report it."""
 LAUNCH_POLL_S: Final = 0.05
+LAUNCH_POLL_LATE_S: Final = 1.0
+"""How often it is looked, growing, whether a SubmitJob that was on its way came back without effect."""
 CANCELLED_BY_US: Final = "cancelled by the Scaler client or scheduler"
 
 
@@ -50,6 +52,8 @@ class Canceller:
             self._ledger.close(task, BatchStage.CANCELLED)
             return
         await self._wait_launched(task)
+        if task.stage is BatchStage.CANCELLED:
+            return  # nothing of it was ever sent
         if task.stage in (BatchStage.IN_BATCH, BatchStage.FETCHING, BatchStage.ORPHANED):
             await self._end_job(task)
         await self._cleaner.remove_result(task)
@@ -63,11 +67,17 @@ class Canceller:
             self._spawn(self._terminate(submission.child_id(task)))
 
     async def _wait_launched(self, task: BatchTask) -> None:
+        """A request that waits goes without the task, which is CANCELLED then; one on its way is waited for."""
+        pause = LAUNCH_POLL_S
         while task.stage is BatchStage.LAUNCHING:
-            if task.submission is not None and not task.submission.settled.is_set():
-                await task.submission.settled.wait()
-            else:  # on its way from one submission to the next
-                await self._sleep(LAUNCH_POLL_S)
+            submission = task.submission
+            if submission is None or submission.settled.is_set():
+                await self._sleep(pause)  # on its way from one submission to the next
+            elif submission.unsent.withdraw():
+                self._ledger.close(task, BatchStage.CANCELLED)
+            else:
+                await _settled_within(submission, pause)
+            pause = min(2 * pause, LAUNCH_POLL_LATE_S)
 
     async def _end_job(self, task: BatchTask) -> None:
         if task.job_ended is None:
@@ -112,3 +122,11 @@ class Canceller:
             await self._client.call(TERMINATE_JOB, jobId=job_id, reason=CANCELLED_BY_US)
         except AwsError as error:
             logger.error("job %s can't be terminated: %s", job_id, error)
+
+
+async def _settled_within(submission: Submission, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await submission.settled.wait()
+    except TimeoutError:
+        pass

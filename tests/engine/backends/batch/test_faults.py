@@ -71,6 +71,18 @@ async def test_throttled_submits_and_looks_fail_no_task(aws: LocalAWS) -> None:
         assert [await told.value(task, 60) for task in tasks] == [0] * 6
 
 
+async def test_what_comes_while_submits_are_throttled_travels_in_one(aws: LocalAWS) -> None:
+    aws.fault("throttle:SubmitJob:0/s")
+    async with running(aws) as (backend, told):
+        tasks = [work(nap, 0) for _ in range(6)]
+        for tried, task in enumerate(tasks, 1):
+            backend.submit(task)
+            await eventually(lambda tried=tried: manager_calls(aws).get("batch.SubmitJob", 0) >= tried)  # type: ignore[misc]
+        aws.clear_faults()
+        assert [await told.value(task, 60) for task in tasks] == [0] * 6
+        assert [len(one.task_ids) for one in told.placements] == [1, 5]
+
+
 @pytest.mark.long
 async def test_an_outage_of_s3_longer_than_the_lease_is_waited_through(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
