@@ -15,7 +15,7 @@ from typing import Final
 from container.batch_job_frames import Blob
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
-from engine.backends.protocol import HPCBackend
+from engine.backends.protocol import CancelRefused, HPCBackend
 from engine.deliveries import Deliveries, Replies, Storage
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.model import JobObservation, Outcome, Placement, ResourceShape, TaskWork
@@ -218,10 +218,10 @@ class AWSHPCTaskManager:
         record = self._records.get(task_id)
         if record is None or record.state in ENDING:
             return False
-        with_backend = record.state not in (TaskState.QUEUED, TaskState.LOADING)
+        before = record.state
         self._queue.discard(task_id)
         self._enter(record, TaskState.TERMINATING)
-        self._start(self._end_by_operator(record, with_backend, why))
+        self._start(self._end_by_operator(record, before, why))
         return True
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
@@ -326,11 +326,24 @@ class AWSHPCTaskManager:
     async def _withdraw(self, record: TaskRecord, why: str) -> None:
         """`why` empty: the scheduler wants it back before it began."""
         if record.state is not TaskState.QUEUED:
-            with_backend = record.state is not TaskState.LOADING
+            before = record.state
             self._enter(record, TaskState.CANCELLING)
-            if with_backend:
-                await self._backend.cancel(record.task_id)
+            if before is not TaskState.LOADING and not await self._ends_job(record, before):
+                return
         await self._drop(record, why)
+
+    async def _ends_job(self, record: TaskRecord, before: TaskState) -> bool:
+        """False: the job can't be ended; the task goes on, and a client that asked for the cancel is told."""
+        try:
+            await self._backend.cancel(record.task_id)
+        except CancelRefused as error:
+            logger.error("the cancel of task %s is refused: %s", record.task_id.hex(), error)
+            self._enter(record, TaskState.ADOPTING if before is TaskState.ADOPTING else TaskState.SUBMITTED)
+            if record.cancel_requested:
+                record.cancel_requested = False
+                await self._send_answer(record.task_id, CancelAnswer.FAILED)
+            return False
+        return True
 
     async def _drop(self, record: TaskRecord, why: str) -> None:
         if why:
@@ -339,9 +352,10 @@ class AWSHPCTaskManager:
         if record.cancel_requested:
             await self._send_answer(record.task_id, CancelAnswer.CANCELED)
 
-    async def _end_by_operator(self, record: TaskRecord, with_backend: bool, why: str) -> None:
-        if with_backend:
-            await self._backend.cancel(record.task_id)
+    async def _end_by_operator(self, record: TaskRecord, before: TaskState, why: str) -> None:
+        waited = before in (TaskState.QUEUED, TaskState.LOADING)
+        if not waited and not await self._ends_job(record, before):
+            return
         if record.cancel_requested:  # by its client, too, who then expects no outcome
             await self._drop(record, why)
         else:

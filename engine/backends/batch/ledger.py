@@ -87,6 +87,8 @@ class BatchTask:
     """How often it was sent again because its job vanished."""
     job_ended: asyncio.Event | None = None
     """Set when its job is known to have ended; only a cancel waits for it."""
+    refusal: str = ""
+    """Why AWS does not end its job, for a cancel that waits for that."""
     reported_state: BatchState = BatchState.SUBMITTED
     """The state that the observer got last."""
     observation: JobObservation = field(default_factory=JobObservation)
@@ -213,6 +215,8 @@ class Ledger:
         self.submissions: dict[str, Submission] = {}
         self.watched: dict[str, BatchTask] = {}
         """Job ids of children whose end a cancel waits for, beside the followed submissions."""
+        self.ending: set[BatchTask] = set()
+        """Tasks whose cancel waits for the end of their job."""
         self.terminated: dict[str, None] = {}
         """Ids of the jobs that this manager ended itself, in order, the last `TERMINATED_KEPT`."""
         self._claimed: list[BatchTask] = []
@@ -240,6 +244,13 @@ class Ledger:
         if len(self.terminated) > TERMINATED_KEPT:
             del self.terminated[next(iter(self.terminated))]
 
+    def reopen(self, task: BatchTask) -> None:
+        """Its cancel was refused: it is open again, and what was passed over meanwhile is looked for anew."""
+        task.cancelled, task.job_ended, task.refusal = False, None, ""
+        if task.submission is not None:
+            self._look_anew(task, task.submission)
+        self.wake()
+
     def claim(self, task: BatchTask) -> None:
         """An orphan is wanted; it is followed from the tracker's next round on, never from the middle of one."""
         self.tasks[task.task_id] = task
@@ -251,13 +262,16 @@ class Ledger:
         for task in self._claimed:
             if task.stage is BatchStage.ORPHANED and task.submission is not None:
                 task.move(BatchStage.IN_BATCH)
-                task.submission.ended = task.submission.job_id is None
-                task.submission.silent.discard(task.index)
-                task.submission.over_since = None
-                self.submissions[task.submission.submission_id] = task.submission
-                for submission_id in task.lineage & self.submissions.keys():
-                    self.submissions[submission_id].found.discard(task.task_id)
+                self._look_anew(task, task.submission)
         self._claimed.clear()
+
+    def _look_anew(self, task: BatchTask, submission: Submission) -> None:
+        submission.ended = submission.job_id is None
+        submission.silent.discard(task.index)
+        submission.over_since = None
+        self.submissions[submission.submission_id] = submission
+        for submission_id in task.lineage & self.submissions.keys():
+            self.submissions[submission_id].found.discard(task.task_id)
 
     def close(self, task: BatchTask, stage: BatchStage) -> None:
         """The task is done with: `stage` is FORGOTTEN or CANCELLED. Of a closed one nothing changes."""

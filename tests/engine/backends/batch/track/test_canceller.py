@@ -7,7 +7,10 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from engine.aws.batch_states import BatchState
+from engine.backends.protocol import CancelRefused
 from engine.model import ResourceShape
 from provisioner.local.aws import LocalAWS
 from provisioner.local.faults.faults import ExpiredCredentials
@@ -197,3 +200,17 @@ async def test_stopping_with_terminate_ends_every_job(aws: LocalAWS) -> None:
         await eventually(lambda: aws.jobs()["running"] == 4)
     assert aws.jobs()["running"] == 0
     assert objects(aws) == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_that_aws_refuses_is_never_confirmed_and_the_task_goes_on(aws: LocalAWS, count: int) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault("error:TerminateJob:403")
+        tasks = works(nap, [3.0] * count)
+        for task in tasks:
+            backend.submit(task)
+        await eventually(lambda: aws.jobs()["running"] == count)
+        cancels = [backend.cancel(tasks[0].task_id) for _ in range(2)]
+        assert [type(one) for one in await asyncio.gather(*cancels, return_exceptions=True)] == [CancelRefused] * 2
+        assert [await told.value(task) for task in tasks] == [3.0] * count
+        aws.clear_faults()
