@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_JobSummary.html ListJo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,10 +17,16 @@ from engine.aws import limits
 from engine.aws.batch_states import STARTED, BatchState
 from engine.aws.client import DESCRIBE_JOBS, LIST_JOBS, AwsClient
 
+logger = logging.getLogger(__name__)
+
 _NOTHING: Final[Mapping[Any, Any]] = {}
 _STATES: Final[dict[str | None, BatchState]] = {state.value: state for state in BatchState}
 LISTED_WITHIN_S: Final = 3.0
 """ListJobs shows an accepted job by then, at the latest."""
+
+
+class MalformedJob(ValueError):
+    """A job's document that isn't one, or has no job id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +57,38 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
     """A child's place in its array."""
     children: Mapping[BatchState, int]
     """An array's children by state; empty for single jobs, and for an array until Batch has counted."""
+    is_known: bool = True
+    """False: its state is none that Batch had when this was written, or not told. Then `state` is RUNNING, which
+    neither promises an end nor that its function was not called."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], state: str | None = None) -> BatchJob:
         """A job of DescribeJobs' or ListJobs' answer; `state` is a listing's own, for summaries that don't repeat it.
 
-        Raises `KeyError` for a state that Batch did not have when this was written.
+        Raises `MalformedJob`.
         """
-        array = document.get("arrayProperties") or _NOTHING
-        counts = array.get("statusSummary")
+        if not isinstance(document, Mapping) or not isinstance(document.get("jobId"), str):
+            raise MalformedJob(f"AWS Batch gave a job without a job id: {document!r:.200}")
+        array = _mapping(document.get("arrayProperties"))
+        index, counts = array.get("index"), array.get("statusSummary")
+        told = document.get("status") or state
+        known = _STATES.get(told) if isinstance(told, str) else None
+        if known is None:
+            _note_surprise(f"state {told!r:.80}")
         return cls(
             document["jobId"],
-            _STATES[document.get("status") or state],
+            known or BatchState.RUNNING,
             document,
-            document.get("container") or _NOTHING,
-            array.get("index"),
-            {_STATES[name]: count for name, count in counts.items() if count} if counts else _NOTHING,
+            _mapping(document.get("container")),
+            index if isinstance(index, int) and index >= 0 else None,
+            _counted(counts) if counts else _NOTHING,
+            known is not None,
         )
+
+    @classmethod
+    def unreadable(cls, job_id: str) -> BatchJob:
+        """A job of which Batch's answer told nothing that can be read."""
+        return cls(job_id, BatchState.RUNNING, _NOTHING, _NOTHING, None, _NOTHING, is_known=False)
 
     @property
     def name(self) -> str:
@@ -101,13 +123,12 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
     @property
     def parameters(self) -> Mapping[str, str]:
         """Values for the command's `Ref::` placeholders, of SubmitJob and the definition."""
-        parameters: Mapping[str, str] = self.document.get("parameters") or {}
-        return parameters
+        return {name: value for name, value in _mapping(self.document.get("parameters")).items() if _is_text(value)}
 
     @property
     def depends_on(self) -> tuple[str, ...]:
         """Ids of the jobs that have to succeed first."""
-        return tuple(one.get("jobId", "") for one in self.document.get("dependsOn") or ())
+        return tuple(one.get("jobId", "") for one in _mappings(self.document.get("dependsOn")))
 
     def states(self, size: int) -> Mapping[BatchState, int]:
         """Count its `size` jobs by state; an array that isn't counted yet is in the parent's state as a whole."""
@@ -123,48 +144,47 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
     @property
     def exit_code(self) -> int | None:
         """The container's, of the last attempt."""
-        code: int | None = self._of_container("exitCode")
-        return code
+        code = self._of_container("exitCode")
+        return code if isinstance(code, int) else None
 
     @property
     def container_reason(self) -> str:
         """ECS's reason for the container's end, of the last attempt ("OutOfMemoryError: …")."""
-        return self._of_container("reason") or ""
+        return _text(self._of_container("reason"))
 
     @property
     def log_stream(self) -> str:
         """CloudWatch Logs stream of the last attempt."""
-        return self._of_container("logStreamName") or ""
+        return _text(self._of_container("logStreamName"))
 
     @property
     def log_group(self) -> str:
         """CloudWatch Logs group; empty when its log driver is another than awslogs."""
-        settings = self.container.get("logConfiguration") or {}
+        settings = _mapping(self.container.get("logConfiguration"))
         if settings.get("logDriver", "awslogs") != "awslogs":
             return ""
-        group: str = (settings.get("options") or {}).get("awslogs-group", limits.DEFAULT_LOG_GROUP)
-        return group
+        return _text(_mapping(settings.get("options")).get("awslogs-group", limits.DEFAULT_LOG_GROUP))
 
     @property
     def image(self) -> str:
         """The container's image."""
-        image: str = self.container.get("image") or ""
-        return image
+        return _text(self.container.get("image"))
 
     @property
     def requirements(self) -> Mapping[str, float]:
         """Amounts by resourceRequirements' types: VCPU, MEMORY (MiB), GPU."""
-        return {one["type"]: float(one["value"]) for one in self.container.get("resourceRequirements") or ()}
+        amounts = ((one.get("type"), _number(one.get("value"))) for one in self._resource_requirements)
+        return {kind: amount for kind, amount in amounts if isinstance(kind, str) and amount is not None}
 
     @property
     def vcpus(self) -> float | None:
         """vCPUs; Fargate knows quarters."""
-        return self.requirements.get("VCPU", self.container.get("vcpus"))
+        return self.requirements.get("VCPU", _number(self.container.get("vcpus")))
 
     @property
     def memory_mib(self) -> float | None:
         """Memory in MiB."""
-        return self.requirements.get("MEMORY", self.container.get("memory"))
+        return self.requirements.get("MEMORY", _number(self.container.get("memory")))
 
     @property
     def gpus(self) -> float | None:
@@ -174,28 +194,35 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
     @property
     def attempts_ended(self) -> int:
         """Attempts that are over."""
-        return len(self.document.get("attempts") or ())
+        return len(self._attempts)
 
     @property
     def attempts_allowed(self) -> int:
         """Attempts that the retry strategy allows."""
-        return int((self.document.get("retryStrategy") or {}).get("attempts", 1))
+        return int(_number(_mapping(self.document.get("retryStrategy")).get("attempts")) or 1)
 
     @property
     def attempts(self) -> tuple[JobAttempt, ...]:
         """The attempts that are over, oldest first."""
-        return tuple(map(_attempt, self.document.get("attempts") or ()))
+        return tuple(map(_attempt, self._attempts))
+
+    @property
+    def _attempts(self) -> Sequence[Mapping[str, Any]]:
+        return _mappings(self.document.get("attempts"))
+
+    @property
+    def _resource_requirements(self) -> Sequence[Mapping[str, Any]]:
+        return _mappings(self.container.get("resourceRequirements"))
 
     def _text(self, field: str) -> str:
-        text: str = self.document.get(field) or ""
-        return text
+        return _text(self.document.get(field))
 
     def _of_container(self, field: str) -> Any:
         """The container's value, else that of the last attempt: between two attempts Batch tells only the latter."""
         value = self.container.get(field)
-        attempts = self.document.get("attempts")
-        if value is None and attempts:
-            value = (attempts[-1].get("container") or {}).get(field)
+        if value is None and self.document.get("attempts"):
+            for attempt in self._attempts[-1:]:
+                value = _mapping(attempt.get("container")).get(field)
         return value
 
 
@@ -205,8 +232,16 @@ def jobs_in_state(queue: str, state: BatchState) -> dict[str, Any]:
 
 
 def jobs_named(queue: str, name: str) -> dict[str, Any]:
-    """ListJobs' arguments for jobs of `name` (with a trailing `*`: a prefix) in any state, newest first, 100 a page."""
+    """ListJobs' arguments for jobs of `name`, whatever its case, in any state and in no promised order, 100 a page."""
     return {"jobQueue": queue, "filters": [{"name": "JOB_NAME", "values": [name]}]}
+
+
+def jobs_created_after(queue: str, moment: float) -> dict[str, Any]:
+    """ListJobs' arguments for everybody's top-level jobs of `queue` in any state, newest first, 100 a page.
+
+    Those created after `moment`, in seconds since the epoch.
+    """
+    return {"jobQueue": queue, "filters": [{"name": "AFTER_CREATED_AT", "values": [str(int(moment * 1000))]}]}
 
 
 def children_in_state(job_id: str, state: BatchState) -> dict[str, Any]:
@@ -226,7 +261,10 @@ class JobsClient:
         for start in range(0, len(job_ids), limits.DESCRIBE_JOBS_IDS):
             chunk = list(job_ids[start : start + limits.DESCRIBE_JOBS_IDS])
             answer = await self._client.call(DESCRIBE_JOBS, tries=tries, jobs=chunk)
-            found.update((document["jobId"], BatchJob.parse(document)) for document in answer["jobs"])
+            jobs, is_whole = _parsed(answer["jobs"])
+            if not is_whole:  # which of them it was about can't be told: none of them is gone
+                found.update((job_id, BatchJob.unreadable(job_id)) for job_id in chunk)
+            found.update((job.job_id, job) for job in jobs)
         return found
 
     async def pages(self, query: Mapping[str, Any], *, tries: int | None = None) -> AsyncIterator[list[BatchJob]]:
@@ -245,21 +283,77 @@ class JobsClient:
         """One page and the token of the next; None: it was the last."""
         more: dict[str, Any] = {"nextToken": token} if token else {}
         answer = await self._client.call(LIST_JOBS, tries=tries, **query, **more)
-        state = query.get("jobStatus")
-        return [BatchJob.parse(summary, state) for summary in answer["jobSummaryList"]], answer.get("nextToken") or None
+        jobs, _ = _parsed(answer["jobSummaryList"], query.get("jobStatus"))
+        return jobs, answer.get("nextToken") or None
+
+
+_surprises: set[str] = set()
+"""What was logged already: an answer that stays odd is read once a second."""
+SURPRISES_KEPT: Final = 100
+
+
+def _note_surprise(what: str) -> None:
+    if what not in _surprises and len(_surprises) < SURPRISES_KEPT:
+        _surprises.add(what)
+        logger.warning("AWS Batch tells a job in a way that this version doesn't know: %s", what)
+
+
+def _parsed(documents: Iterable[Any], state: str | None = None) -> tuple[list[BatchJob], bool]:
+    """The jobs that can be read, and whether those are all."""
+    jobs: list[BatchJob] = []
+    is_whole = True
+    for document in documents:
+        try:
+            jobs.append(BatchJob.parse(document, state))
+        except MalformedJob as error:
+            is_whole = False
+            _note_surprise(str(error))
+    return jobs, is_whole
+
+
+def _counted(counts: Any) -> Mapping[BatchState, int]:
+    """The counts of a statusSummary; what it counts in states unknown here is left out."""
+    for name in _mapping(counts).keys() - _STATES.keys():
+        _note_surprise(f"state {name!r:.80}")
+    known = ((_STATES.get(name), count) for name, count in _mapping(counts).items())
+    return {state: count for state, count in known if state is not None and isinstance(count, int) and count > 0}
+
+
+def _mapping(value: Any) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else _NOTHING
+
+
+def _mappings(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list | tuple) else ()
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    """Batch writes some amounts as text."""
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _attempt(document: Mapping[str, Any]) -> JobAttempt:
-    container = document.get("container") or {}
+    container = _mapping(document.get("container"))
     return JobAttempt(
         started_at=_seconds(document.get("startedAt")),
         stopped_at=_seconds(document.get("stoppedAt")),
         exit_code=container.get("exitCode"),
-        status_reason=document.get("statusReason") or "",
-        container_reason=container.get("reason") or "",
-        log_stream=container.get("logStreamName") or "",
+        status_reason=_text(document.get("statusReason")),
+        container_reason=_text(container.get("reason")),
+        log_stream=_text(container.get("logStreamName")),
     )
 
 
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
+def _seconds(milliseconds: Any) -> float | None:
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) else None

@@ -52,6 +52,16 @@ class TokenBucket:
         self._refill()
         return max(0.0, 1.0 - self._tokens) / self._current if self._current < self.rate else 0.0
 
+    @property
+    def wait_s(self) -> float:
+        """Seconds that the next call would wait, for whatever reason."""
+        self._refill()
+        return max(0.0, 1.0 - self._tokens) / self._current
+
+    def refund(self, tokens: float = 1.0) -> None:
+        """Give back what was paid for a call that was not made."""
+        self._tokens = min(self.burst, self._tokens + tokens)
+
     async def pay(self, tokens: float = 1.0) -> None:
         """Take `tokens` and wait until they are earned; a debt makes the next caller wait behind this one."""
         self._refill()

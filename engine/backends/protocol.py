@@ -79,6 +79,10 @@ class Introspection(Protocol):
         """Read events behind `token`; None: the newest part of the stream."""
 
 
+class CancelRefused(Exception):
+    """A task's job can't be ended: it goes on, and its outcome will come. The text says why."""
+
+
 class HPCBackend(Protocol):
     """Runs tasks somewhere else, from its opening by the registry until `stop`. One instance a worker manager."""
 
@@ -110,7 +114,10 @@ class HPCBackend(Protocol):
         """Take a task over. Never blocks; its outcome comes through the observer."""
 
     async def cancel(self, task_id: bytes) -> None:
-        """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone."""
+        """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone.
+
+        Raises `CancelRefused`.
+        """
 
     async def forget(self, task_ids: Sequence[bytes]) -> None:
         """These outcomes are delivered for good (behind the barrier): delete what S3 holds of them."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
-from engine.backends.protocol import HPCBackend
+from engine.backends.protocol import CancelRefused, HPCBackend
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.model import JobObservation, Outcome, Placement, TaskWork
 from engine.pickles.function_names import read_function_name
@@ -223,10 +223,10 @@ class AWSHPCTaskManager:
         record = self._records.get(task_id)
         if record is None or record.state in ENDING:
             return False
-        with_backend = record.state not in (TaskState.QUEUED, TaskState.LOADING)
+        before = record.state
         self._queue.discard(task_id)
         self._enter(record, TaskState.TERMINATING)
-        self._start(record, self._end_by_operator(record, with_backend, why))
+        self._start(record, self._end_by_operator(record, before, why))
         return True
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
@@ -325,8 +325,21 @@ class AWSHPCTaskManager:
             self._start(record, self._take_back(record, why))
 
     async def _take_back(self, record: TaskRecord, why: str) -> None:
-        await self._backend.cancel(record.task_id)
-        self._drop(record, why)
+        if await self._ends_job(record):
+            self._drop(record, why)
+
+    async def _ends_job(self, record: TaskRecord) -> bool:
+        """False: the job can't be ended; the task goes on, and a client that asked for the cancel is told."""
+        try:
+            await self._backend.cancel(record.task_id)
+        except CancelRefused as error:
+            logger.error("the cancel of task %s is refused: %s", record.task_id.hex(), error)
+            self._enter(record, TaskState.SUBMITTED if record.claimed else TaskState.ADOPTING)
+            if record.cancel_requested:
+                record.cancel_requested = False
+                await self._send_answer(record.task_id, CancelAnswer.FAILED)
+            return False
+        return True
 
     def _drop(self, record: TaskRecord, why: str) -> None:
         if why:
@@ -338,9 +351,10 @@ class AWSHPCTaskManager:
         elif was_unclaimed and record.claimed:
             self.on_task(record.task)  # it came back while its job was being ended for want of it
 
-    async def _end_by_operator(self, record: TaskRecord, with_backend: bool, why: str) -> None:
-        if with_backend:
-            await self._backend.cancel(record.task_id)
+    async def _end_by_operator(self, record: TaskRecord, before: TaskState, why: str) -> None:
+        waited = before in (TaskState.QUEUED, TaskState.LOADING)
+        if not waited and not await self._ends_job(record):
+            return
         if record.cancel_requested:  # by its client, too, who then expects no outcome
             self._drop(record, why)
         else:

@@ -56,9 +56,11 @@ _MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
         }
     ),
     **{state: _LIVE - {state} | {TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING} for state in _LIVE},
-    # SUBMITTED: it could not be taken back
-    TaskState.CANCELLING: frozenset({TaskState.SUBMITTED, TaskState.ENDED}),
-    TaskState.TERMINATING: frozenset({TaskState.DELIVERING, TaskState.ENDED}),
+    # SUBMITTED, ADOPTING: the backend could not end its job, which goes on
+    TaskState.CANCELLING: frozenset({TaskState.SUBMITTED, TaskState.ADOPTING, TaskState.ENDED}),
+    TaskState.TERMINATING: frozenset(
+        {TaskState.SUBMITTED, TaskState.ADOPTING, TaskState.DELIVERING, TaskState.ENDED},
+    ),
     TaskState.DELIVERING: frozenset({TaskState.DELIVERED, TaskState.ENDED}),
     TaskState.DELIVERED: frozenset({TaskState.ENDED}),
     TaskState.ENDED: frozenset(),

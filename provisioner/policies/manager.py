@@ -27,7 +27,11 @@ def _keys(stack: Stack, s3_prefix: str) -> str:
 
 
 def _jobs(stack: Stack) -> list[Statement]:
-    """Batch's Describe and List calls know no resources, and DescribeJobs is also how a manager finds its own jobs."""
+    """Batch's Describe and List calls know no resources, and DescribeJobs is also how a manager finds its own jobs.
+
+    Children of array jobs carry no tags, so a condition on these would deny the end of a single one: `parent:index`.
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_TagResource.html
+    """
     jobs, definition = stack.arn("batch", "job/*"), stack.arn("batch", f"job-definition/{stack.job_definition}")
     places = [jobs, stack.arn("batch", f"job-queue/{stack.job_queue}"), definition, f"{definition}:*"]
     read = ("DescribeComputeEnvironments", "DescribeJobDefinitions", "DescribeJobQueues", "DescribeJobs", "ListJobs")
@@ -35,5 +39,6 @@ def _jobs(stack: Stack) -> list[Statement]:
         allow("Submit", ["batch:SubmitJob"], places),
         allow("TagJobs", ["batch:TagResource"], [jobs]),
         allow("Stop", ["batch:TerminateJob"], [jobs], {"StringEquals": {f"aws:ResourceTag/{TAG}": stack.prefix}}),
+        allow("StopChildren", ["batch:TerminateJob"], [stack.arn("batch", "job/*:*")]),
         allow("Read", of_service("batch", *read), ["*"]),
     ]

@@ -70,6 +70,7 @@ def test_another_key_prefix_is_the_only_one_that_is_opened() -> None:
 def test_a_worker_manager_ends_jobs_of_its_own_stack_only_and_touches_its_own_prefix_only() -> None:
     found = statements(manager_policy(STACK))
     assert found["Stop"]["Condition"] == {"StringEquals": {"aws:ResourceTag/opengris:stack": "team"}}
+    assert found["StopChildren"]["Resource"] == ["arn:aws:batch:eu-west-1:123456789012:job/*:*"]
     assert found["Objects"]["Resource"] == ["arn:aws:s3:::team-123456789012-eu-west-1/scaler-tasks/*"]
     assert found["ReadLogs"]["Resource"] == ["arn:aws:logs:eu-west-1:123456789012:log-group:/scaler/team:log-stream:*"]
 

@@ -29,6 +29,7 @@ from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failure_handler import FailureHandler
 from engine.backends.batch.track.job_poller import JobPoller
+from engine.backends.batch.track.last_resort import LastResort
 from engine.backends.batch.track.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.backends.batch.track.results import ResultReader
@@ -126,7 +127,7 @@ class BatchAssembly:
             ledger=self.ledger,
             layout=self._layout,
             queue=self._config.job_queue,
-            spawn=self.background.spawn,
+            spawn=self.background.start,
         )
 
     @cached_property
@@ -141,7 +142,7 @@ class BatchAssembly:
             ambiguous=self.ambiguous,
             delivery=self.delivery,
             observer=self._observer,
-            spawn=self.background.spawn,
+            spawn=self.background.start,
             random_bits=random.SystemRandom().getrandbits,
         )
 
@@ -149,7 +150,8 @@ class BatchAssembly:
     def collector(self) -> Collector:
         """The collection window."""
         call_later = asyncio.get_running_loop().call_later
-        return Collector(launch=self.launcher.launch, clock=self._clock, call_later=call_later)
+        launcher = self.launcher
+        return Collector(launch=launcher.launch, wait_s=launcher.wait_s, clock=self._clock, call_later=call_later)
 
     # ---- track
 
@@ -161,7 +163,7 @@ class BatchAssembly:
     @cached_property
     def canceller(self) -> Canceller:
         """Canceller of tasks."""
-        spawn = self.background.spawn
+        spawn = self.background.start
         return Canceller(client=self.client, ledger=self.ledger, cleaner=self.cleaner, spawn=spawn)
 
     @cached_property
@@ -174,15 +176,20 @@ class BatchAssembly:
             logs=LogTail(client=self.client, group=self._surroundings.log_group),
             launcher=self.launcher,
             delivery=self.delivery,
-            spawn=self.background.spawn,
+            spawn=self.background.start,
             clock=self._clock,
         )
 
     @cached_property
     def results(self) -> ResultReader:
         """Reader of results."""
-        spawn = self.background.spawn
+        spawn = self.background.start
         return ResultReader(client=self.client, store=self.store, delivery=self.delivery, spawn=spawn)
+
+    @cached_property
+    def last_resort(self) -> LastResort:
+        """Failures of tasks of which nothing more can be learned."""
+        return LastResort(delivery=self.delivery, spawn=self.background.start)
 
     @cached_property
     def poller(self) -> JobPoller:
@@ -191,6 +198,7 @@ class BatchAssembly:
             jobs=self.jobs,
             ledger=self.ledger,
             failures=self.failures,
+            give_up=self.last_resort.fail,
             reporter=StateReporter(observer=self._observer),
             clock=self._clock,
         )
@@ -231,7 +239,7 @@ class BatchAssembly:
             failures=self.failures,
             observer=self._observer,
             submit=self.collector.add,
-            spawn=self.background.spawn,
+            spawn=self.background.start,
         )
 
     @cached_property

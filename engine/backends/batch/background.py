@@ -18,7 +18,10 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class BackgroundTasks:
-    """Starts tasks; the first that breaks ends the ownership, since the engine must not go on as if it worked."""
+    """Starts tasks. A loop that breaks ends the ownership, since the engine must not go on as if it worked.
+
+    A piece of work about one submission or task doesn't: what breaks in it is logged, and is that one's alone.
+    """
 
     def __init__(self, observer: BackendObserver) -> None:
         self._observer = observer
@@ -26,10 +29,14 @@ class BackgroundTasks:
         self._is_stopping = False
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` until it ends or `cancel` is called."""
+        """Run a loop that the backend can't do without, until it ends or `cancel` is called."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._note_end)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a piece of work about one submission or task. Only an `AwsError` of it ends the ownership."""
+        self.spawn(_contained(work))
 
     def ignore_failures(self) -> None:
         """The backend stops: what breaks from now on is no defect any more."""
@@ -49,3 +56,12 @@ class BackgroundTasks:
             return
         logger.critical("the Batch backend broke", exc_info=error)
         self._observer.on_lost_ownership(f"the Batch backend broke: {error!r}")
+
+
+async def _contained(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except AwsError:
+        raise
+    except Exception:
+        logger.exception("a piece of the Batch backend's work broke")

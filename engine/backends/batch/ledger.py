@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from engine.aws.batch_states import BatchState
+from engine.backends.batch.unsent_submit import UnsentSubmit
 from engine.model import JobObservation, ResourceShape, Route, TaskWork
 
 
@@ -44,6 +45,8 @@ class BatchStage(StrEnum):
     """A predecessor's: it has a job, and nobody has claimed it yet."""
 
 
+TERMINATED_KEPT: Final = 20_000
+"""Ids of ended jobs, two MB at most: a job's end is told long before so many more are ended."""
 CLOSED: Final = (BatchStage.FORGOTTEN, BatchStage.CANCELLED)
 _MAY_FOLLOW: Final[dict[BatchStage, frozenset[BatchStage]]] = {
     # FETCHING: its predecessor's job had failed; FORGOTTEN: its predecessor's job came to light and took its place
@@ -84,6 +87,8 @@ class BatchTask:
     """How often it was sent again because its job vanished."""
     job_ended: asyncio.Event | None = None
     """Set when its job is known to have ended; only a cancel waits for it."""
+    refusal: str = ""
+    """Why AWS does not end its job, for a cancel that waits for that."""
     reported_state: BatchState = BatchState.SUBMITTED
     """The state that the observer got last."""
     observation: JobObservation = field(default_factory=JobObservation)
@@ -130,6 +135,8 @@ class Submission:
     """Its children by state at the last poll; empty before the first."""
     listed: dict[int, BatchState] = field(default_factory=dict)
     """States of single children, as far as viewers wanted them."""
+    unsent: UnsentSubmit = field(default_factory=UnsentSubmit)
+    """Whether its request is on its way, while it is not settled."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it was accepted, refused or given up."""
     found: set[bytes] = field(default_factory=set)
@@ -143,12 +150,20 @@ class Submission:
     missed: int = 0
     """Consecutive polls of Batch in which the job was unknown."""
     missed_since: float = 0.0
+    over_since: float | None = None
+    """When its array was first seen at its end with children that nothing is known of."""
+    misjudged: int = 0
+    """Polls in a row in which judging it broke."""
     swept_at: float = 0.0
 
     @property
     def is_array(self) -> bool:
         """An array job, whose children are its tasks."""
         return len(self.tasks) > 1
+
+    def unaccounted(self) -> list[BatchTask]:
+        """Its open tasks without a result, a known end, or a decision about the lack of either."""
+        return [one for one in self.open_tasks() if one.task_id not in self.found and one.index not in self.silent]
 
     def open_tasks(self) -> list[BatchTask]:
         """Its tasks that have no outcome yet and are expected to get one from this job."""
@@ -200,6 +215,10 @@ class Ledger:
         self.submissions: dict[str, Submission] = {}
         self.watched: dict[str, BatchTask] = {}
         """Job ids of children whose end a cancel waits for, beside the followed submissions."""
+        self.ending: set[BatchTask] = set()
+        """Tasks whose cancel waits for the end of their job."""
+        self.terminated: dict[str, None] = {}
+        """Ids of the jobs that this manager ended itself, in order, the last `TERMINATED_KEPT`."""
         self._claimed: list[BatchTask] = []
         self.changed = asyncio.Event()
         """Set when something happened after which the tracker should poll soon."""
@@ -219,6 +238,19 @@ class Ledger:
             task.reported_state = BatchState.SUBMITTED
             task.lineage.add(submission.submission_id)
 
+    def note_terminated(self, job_id: str) -> None:
+        """This manager ends the job (with an array's parent: all of its children)."""
+        self.terminated[job_id] = None
+        if len(self.terminated) > TERMINATED_KEPT:
+            del self.terminated[next(iter(self.terminated))]
+
+    def reopen(self, task: BatchTask) -> None:
+        """Its cancel was refused: it is open again, and what was passed over meanwhile is looked for anew."""
+        task.cancelled, task.job_ended, task.refusal = False, None, ""
+        if task.submission is not None:
+            self._look_anew(task, task.submission)
+        self.wake()
+
     def claim(self, task: BatchTask) -> None:
         """An orphan is wanted; it is followed from the tracker's next round on, never from the middle of one."""
         self.tasks[task.task_id] = task
@@ -230,12 +262,16 @@ class Ledger:
         for task in self._claimed:
             if task.stage is BatchStage.ORPHANED and task.submission is not None:
                 task.move(BatchStage.IN_BATCH)
-                task.submission.ended = task.submission.job_id is None
-                task.submission.silent.discard(task.index)
-                self.submissions[task.submission.submission_id] = task.submission
-                for submission_id in task.lineage & self.submissions.keys():
-                    self.submissions[submission_id].found.discard(task.task_id)
+                self._look_anew(task, task.submission)
         self._claimed.clear()
+
+    def _look_anew(self, task: BatchTask, submission: Submission) -> None:
+        submission.ended = submission.job_id is None
+        submission.silent.discard(task.index)
+        submission.over_since = None
+        self.submissions[submission.submission_id] = submission
+        for submission_id in task.lineage & self.submissions.keys():
+            self.submissions[submission_id].found.discard(task.task_id)
 
     def close(self, task: BatchTask, stage: BatchStage) -> None:
         """The task is done with: `stage` is FORGOTTEN or CANCELLED. Of a closed one nothing changes."""

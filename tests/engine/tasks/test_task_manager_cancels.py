@@ -80,3 +80,24 @@ async def test_a_cancel_while_the_bytes_never_come_frees_the_slot_and_the_bounds
     await bench.arrive("a", "b")
     answer = await bench.cancel("a", force=True)
     assert (answer, bench.backend.names) == ([CancelAnswer.CANCELED], ["b"])
+
+
+async def test_a_cancel_that_the_backend_refuses_is_answered_as_failed_and_the_task_goes_on() -> None:
+    bench = Bench(slots=1)
+    await bench.arrive("a", "b")
+    await bench.submitted("a")
+    bench.backend.refusing = {task_id("a")}
+    answer = await bench.cancel("a", force=True)
+    await bench.finish("a")
+    assert (answer, bench.backend.names) == ([CancelAnswer.FAILED], ["a", "b"])
+    assert [notice.succeeded for notice in bench.scheduler.results] == [True]
+
+
+async def test_a_cancel_that_was_refused_once_may_succeed_later() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.backend.refusing = {task_id("a")}
+    await bench.cancel("a", force=True)
+    bench.backend.refusing = set()
+    assert await bench.cancel("a", force=True) == [CancelAnswer.CANCELED]

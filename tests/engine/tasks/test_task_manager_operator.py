@@ -119,3 +119,14 @@ async def test_a_task_that_is_sent_again_begins_again() -> None:
     bench.tasks.on_state(task_id("a"), BatchState.RUNNABLE)
     await bench.submitted("a")
     assert _state(bench, "a") is JobState.SUBMITTED
+
+
+async def test_a_job_that_can_not_be_ended_goes_on_and_its_outcome_reaches_the_client() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.backend.refusing = {task_id("a")}
+    await _end_by_operator(bench, "a")
+    assert bench.scheduler.results == []
+    await bench.finish("a")
+    assert [notice.succeeded for notice in bench.scheduler.results] == [True]

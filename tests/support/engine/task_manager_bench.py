@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from engine.backends.protocol import Introspection
+from engine.backends.protocol import CancelRefused, Introspection
 from engine.jobs.registry import JobRegistry
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
 from engine.model import Outcome, Placement, Profile, Route, TaskWork
@@ -21,6 +21,8 @@ class Backend:
 
     submitted: list[TaskWork] = field(default_factory=list)
     cancelled: list[bytes] = field(default_factory=list)
+    refusing: set[bytes] = field(default_factory=set)
+    """Tasks whose jobs can't be ended."""
     forgotten: list[bytes] = field(default_factory=list)
     capabilities: dict[str, int] = field(default_factory=dict)
     left_behind: set[bytes] = field(default_factory=set)
@@ -56,6 +58,8 @@ class Backend:
         self.submitted.append(work)
 
     async def cancel(self, task_id: bytes) -> None:
+        if task_id in self.refusing:
+            raise CancelRefused("not allowed")
         self.cancelled.append(task_id)
         self._break("cancel")
         await self.cancels.wait()

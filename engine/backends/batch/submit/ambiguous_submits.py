@@ -27,6 +27,8 @@ LIST_AFTER_S: Final = (0.5, LISTED_WITHIN_S)
 """Pauses before the listings that precede the fence."""
 FINAL_LISTING_AFTER_S: Final = 600.0
 """When a fenced submission is listed for the last time; its fence goes when there is none."""
+FINAL_LISTINGS: Final = 6
+"""If AWS refuses that listing it is tried again as often, for an hour: no job surfaces as late as that."""
 SURFACED: Final = "given up by its manager because the answer to its submission was lost"
 
 
@@ -63,7 +65,7 @@ class AmbiguousSubmits:
         found = await self._find(submission)
         if found is None:
             logger.warning("%s was not accepted; its tasks are submitted again", submission.job_name)
-            self._spawn(self._terminate_if_listed_late(submission))
+            self._spawn(self._end_if_listed_late(submission))
             return None
         await self._lift_fence(submission)
         return found
@@ -87,14 +89,23 @@ class AmbiguousSubmits:
                     return job.job_id
         return None
 
-    async def _terminate_if_listed_late(self, submission: Submission) -> None:
-        await self._sleep(FINAL_LISTING_AFTER_S)
+    async def _end_if_listed_late(self, submission: Submission) -> None:
+        """Whatever AWS answers, the lost submission is over, or has a job that is followed to its end."""
         try:
-            submission.job_id = await self._find(submission)
+            submission.job_id = await self._find_late(submission)
             if submission.job_id is not None:
+                self._ledger.note_terminated(submission.job_id)
                 await self._client.call(TERMINATE_JOB, jobId=submission.job_id, reason=SURFACED)
         except AwsError as error:
-            logger.warning("%s can't be looked for again: %s", submission.job_name, error)
-            return
+            logger.warning("job %s surfaced late and can't be terminated: %s", submission.job_id, error)
         submission.ended = submission.job_id is None
         self._ledger.wake()
+
+    async def _find_late(self, submission: Submission) -> str | None:
+        for _ in range(FINAL_LISTINGS):
+            await self._sleep(FINAL_LISTING_AFTER_S)
+            try:
+                return await self._find(submission)
+            except AwsError as error:
+                logger.warning("%s can't be looked for again: %s", submission.job_name, error)
+        return None

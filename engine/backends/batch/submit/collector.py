@@ -1,7 +1,8 @@
 """Collection window: tasks of one resource shape that arrive together become one submission.
 
 A window starts with its first task. It closes when nothing more came for a moment, after half a second in any
-case, and at once at the size limits.
+case, and at once at the size limits. While no submission could be sent (AWS throttles them, or as many as may be are
+being sent) it stays open up to the size limits: what comes meanwhile travels in one.
 """
 
 from __future__ import annotations
@@ -56,10 +57,21 @@ class _Window:
 
 
 class Collector:
-    """Groups tasks into submissions and gives each to `launch`. `call_later` is the event loop's."""
+    """Groups tasks into submissions and gives each to `launch`, when `wait_s` says that it would go at once.
 
-    def __init__(self, *, launch: Callable[[list[BatchTask]], None], clock: Clock, call_later: CallLater) -> None:
+    `call_later` is the event loop's.
+    """
+
+    def __init__(
+        self,
+        *,
+        launch: Callable[[list[BatchTask]], None],
+        wait_s: Callable[[], float],
+        clock: Clock,
+        call_later: CallLater,
+    ) -> None:
         self._launch = launch
+        self._wait_s = wait_s
         self._clock = clock
         self._call_later = call_later
         self._windows: dict[ResourceShape, _Window] = {}
@@ -94,7 +106,7 @@ class Collector:
         window.timer = self._call_later(delay, lambda: self._close_if_due(shape, window))
 
     def _close_if_due(self, shape: ResourceShape, window: _Window) -> None:
-        remaining = window.closes_at() - self._clock()
+        remaining = max(window.closes_at() - self._clock(), self._wait_s())
         if remaining > 0.001:
             self._arm(shape, window, remaining)
         else:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from container.batch_job_frames import Blob, encode_payload
 from engine.aws.client import PUT_OBJECT, SUBMIT_JOB, AwsClient
@@ -20,6 +20,7 @@ from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore, shared_blobs
 from engine.backends.batch.submit.payload_router import Room, RoutedPayload, route_payload
 from engine.backends.batch.submit.request import JobTemplate
+from engine.backends.batch.unsent_submit import StaleSubmit
 from engine.backends.protocol import BackendObserver
 from engine.model import Placement, Route, TaskWork
 
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 CONCURRENT_LAUNCHES: Final = 6
 """Submissions packed and sent at once; each holds its frame (64 MiB at most) in memory meanwhile."""
+
+BUSY_POLL_S: Final = 0.05
+"""How often it is looked whether a submission could go by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,45 +82,95 @@ class Launcher:
         self._spawn = spawn
         self._random_bits = random_bits
         self._slots = asyncio.Semaphore(CONCURRENT_LAUNCHES)
+        self._under_way: set[Submission] = set()
+
+    def wait_s(self) -> float:
+        """Seconds for which one more submission would wait, as far as can be told; 0.0: it would go at once.
+
+        What comes meanwhile had better travel with it: AWS counts submissions, and one carries 10,000 tasks.
+        """
+        if self._slots.locked() or any(one.unsent.is_held_back for one in self._under_way):
+            return BUSY_POLL_S
+        return self._client.bucket(SUBMIT_JOB).wait_s
 
     def launch(self, tasks: Sequence[BatchTask], *, through_s3: bool = False) -> None:
         """Send these tasks, all of one shape and with their work at hand, as one submission; doesn't wait for it."""
         submission_id = new_submission_id(time.time(), self._random_bits)
-        kind, hex_id = JobKind.ARRAY, submission_id
-        if len(tasks) == 1:
-            kind, hex_id = JobKind.SINGLE, tasks[0].task_id.hex()
-        name = job_name(self._layout.manager_id, kind, hex_id)
-        submission = Submission(submission_id, name, tuple(tasks), tasks[0].shape)
+        submission = Submission(submission_id, self._name(submission_id, tasks), tuple(tasks), tasks[0].shape)
         self._ledger.add_submission(submission)
         self._spawn(self._launch(submission, through_s3))
 
+    def _name(self, submission_id: str, tasks: Sequence[BatchTask]) -> str:
+        kind, hex_id = JobKind.ARRAY, submission_id
+        if len(tasks) == 1:
+            kind, hex_id = JobKind.SINGLE, tasks[0].task_id.hex()
+        return job_name(self._layout.manager_id, kind, hex_id)
+
     async def _launch(self, submission: Submission, through_s3: bool) -> None:
-        async with self._slots:
+        try:
+            await self._bring(submission, through_s3)
+        except AwsError as error:
             if _is_withdrawn(submission):
                 self._drop(submission)
-                return
+            else:
+                await self._refused(submission, str(error))
+        except Exception as error:
+            logger.exception("%s can't be submitted", submission.job_name)
+            submission.settled.set()
+            if submission.job_id is None:
+                await self._refused(submission, f"the manager could not submit it, its log says why: {error!r:.200}")
+
+    async def _bring(self, submission: Submission, through_s3: bool) -> None:
+        """Raises `AwsError`."""
+        async with self._slots:
+            self._under_way.add(submission)
             try:
-                placement = await self._write_ahead(submission, through_s3)
-                job_id = await self._send(submission)
-            except AwsError as error:
-                if _is_withdrawn(submission):
-                    self._drop(submission)
-                else:
-                    await self._refused(submission, error)
-                return
-        if job_id is None:
+                sent = await self._pack_and_send(submission, through_s3)
+            finally:
+                self._under_way.discard(submission)
+        if sent is None:
+            self._drop(submission)
+        elif not sent.job_id:
             self._send_again(submission, through_s3)
         else:
-            self._accepted(submission, replace(placement, job_id=job_id))
+            self._accepted(submission, sent)
+
+    async def _pack_and_send(self, submission: Submission, through_s3: bool) -> Placement | None:
+        """The placement, its job id empty when the request was lost for good. None: every task was cancelled.
+
+        What is cancelled while the request waits (for its turn, a throttle, credentials) is left out of it.
+        """
+        while self._leave_out_cancelled(submission):
+            try:
+                placement = await self._write_ahead(submission, through_s3)
+                return replace(placement, job_id=await self._send(submission) or "")
+            except StaleSubmit:
+                self._client.bucket(SUBMIT_JOB).refund()
+        return None
+
+    def _leave_out_cancelled(self, submission: Submission) -> bool:
+        """False: nothing is left."""
+        submission.unsent.begin()
+        staying = tuple(task for task in submission.tasks if not task.cancelled)
+        if not staying:
+            return False
+        if len(staying) < len(submission.tasks):
+            self._close_cancelled(submission)
+            submission.tasks = staying
+            submission.job_name = self._name(submission.submission_id, staying)
+            for index, task in enumerate(staying):
+                task.index = index
+        return True
 
     async def _write_ahead(self, submission: Submission, through_s3: bool) -> Placement:
         """Everything that the job reads exists before SubmitJob."""
         works = _works(submission)
         shared = shared_blobs(blob for work in works for blob in work.blobs)
-        room = Room(0) if through_s3 else self._template.room(submission)
+        # with a bundle from an earlier packing it stays on that road: whoever reads it back looks there
+        room = Room(0) if through_s3 or submission.has_bundle else self._template.room(submission)
         packed = await self._client.in_thread(lambda: _pack(works, shared, room))
-        submission.text, submission.blobs = packed.routed.text, frozenset(shared)
-        await self._blobs.provide(shared)
+        submission.text = packed.routed.text
+        await self._provide(submission, shared)
         if packed.routed.route is Route.S3:
             submission.has_bundle = True
             key = self._layout.payload(submission.submission_id)
@@ -131,21 +185,32 @@ class Launcher:
             why=packed.why,
         )
 
-    async def _send(self, submission: Submission) -> str | None:
-        """The job's id; None when the request was lost and can't have any effect any more.
+    async def _provide(self, submission: Submission, shared: dict[str, Blob]) -> None:
+        """Blobs that only cancelled tasks needed are given back; none is asked for twice."""
+        before = submission.blobs
+        submission.blobs = before.union(shared)
+        await self._blobs.provide({digest: blob for digest, blob in shared.items() if digest not in before})
+        self._blobs.release(before.difference(shared))
+        submission.blobs = frozenset(shared)
 
-        What was cancelled meanwhile is not sent a second time: a cancel must not wait for a throttle to end.
+    async def _send(self, submission: Submission) -> str | None:
+        """The job's id; None when the request was lost and can't have any effect any more. Raises `StaleSubmit`.
+
+        What was cancelled as a whole meanwhile is not sent a second time.
         """
         arguments = self._template.arguments(submission, submission.text)
+
+        def submit() -> str:
+            client = self._client.session.client(SUBMIT_JOB.service)
+            return _job_id(submission.unsent.send(lambda: client.submit_job(**arguments)))
+
         try:
-            answer = await self._client.call(SUBMIT_JOB, given_up=lambda: _is_withdrawn(submission), **arguments)
+            return await self._client.run(SUBMIT_JOB, submit, given_up=lambda: _is_withdrawn(submission))
         except AwsError as error:
             if error.action is not ErrorAction.AMBIGUOUS:
                 raise
             logger.warning("%s of %s; listing jobs to see whether it was accepted", error, submission.job_name)
             return await self._ambiguous.settle(submission)
-        job_id: str = answer["jobId"]
-        return job_id
 
     def _accepted(self, submission: Submission, placement: Placement) -> None:
         submission.job_id = placement.job_id
@@ -169,13 +234,13 @@ class Launcher:
         self.launch(lost.tasks, through_s3=through_s3)
         lost.settled.set()
 
-    async def _refused(self, submission: Submission, error: AwsError) -> None:
-        logger.error("%s was not accepted: %s", submission.job_name, error)
+    async def _refused(self, submission: Submission, why: str) -> None:
+        logger.error("%s was not accepted: %s", submission.job_name, why)
         submission.ended = True
         alive = [task for task in submission.tasks if not task.cancelled]
         self._close_cancelled(submission)
         submission.settled.set()
-        await self._delivery.refuse(alive, f"AWS Batch did not accept the task: {error}")
+        await self._delivery.refuse(alive, f"AWS Batch did not accept the task: {why}")
 
     def _drop(self, submission: Submission) -> None:
         """Every task was cancelled before AWS accepted anything."""
@@ -192,6 +257,14 @@ class Launcher:
 
 def _is_withdrawn(submission: Submission) -> bool:
     return all(task.cancelled for task in submission.tasks)
+
+
+def _job_id(answer: Any) -> str:
+    """An answer without a job's id leaves open whether there is a job."""
+    job_id = answer.get("jobId") if isinstance(answer, dict) else None
+    if not isinstance(job_id, str) or not job_id:
+        raise AwsError(SUBMIT_JOB.name, ErrorAction.AMBIGUOUS, "MalformedAnswer", f"no job id in {answer!r:.200}")
+    return job_id
 
 
 def _works(submission: Submission) -> list[TaskWork]:

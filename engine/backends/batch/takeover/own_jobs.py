@@ -1,18 +1,19 @@
 """Lister of this manager's own jobs on its queue: those that live, that failed, and the newest.
 
-By state ListJobs gives 1,000 jobs a page, everybody's on the queue; by name 100 a page, in any state, the newest
-first. Only one filter works at a time, and none together with a state.
+By state ListJobs gives 1,000 jobs a page, everybody's on the queue; by age 100 a page, in any state, the newest
+first. By name no order is promised, ids that begin alike are mixed in, and case is ignored, so nothing is listed by
+name here. Only one filter works at a time, and none together with a state.
 https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.aws.batch_jobs import BatchJob, JobsClient, jobs_in_state, jobs_named
+from engine.aws.batch_jobs import BatchJob, JobsClient, jobs_created_after, jobs_in_state
 from engine.aws.batch_states import LIVING, BatchState
 from engine.backends.batch.names import ParsedName, parse_job_name
 
@@ -23,8 +24,10 @@ LISTED_STATES: Final = (*LIVING, BatchState.RUNNABLE)
 RUNNABLE, which is why that stands at the end once more."""
 FAILED_PAGES: Final = 100
 """Ten seconds of ListJobs' rate."""
-NEWEST_PAGES: Final = 2
-"""More than a manager can submit within the time in which ListJobs may not show a job yet."""
+NEWEST_PAGES: Final = 50
+"""Five seconds of ListJobs' rate. What it leaves out is the oldest, which listings by state show."""
+CLOCK_SKEW_S: Final = 300.0
+"""AWS takes no signature of a clock that is further off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +54,25 @@ class OwnJobs:
                 found.update((one.job.job_id, one) for one in self._own(page))
         return list(found.values())
 
-    async def failed(self) -> list[OwnJob]:
-        """List the failed ones of the last day, newest first, as far as `FAILED_PAGES` reach."""
-        found: list[OwnJob] = []
+    async def failed(self) -> AsyncIterator[list[OwnJob]]:
+        """List the failed ones of the last day, page by page, as far as `FAILED_PAGES` reach."""
         pages = 0
         async for page in self._jobs.pages(jobs_in_state(self._queue, BatchState.FAILED)):
-            found += self._own(page)
+            yield self._own(page)
             pages += 1
             if pages == FAILED_PAGES:
                 logger.warning("the queue holds more failed jobs than can be looked at; the rest may be run again")
                 break
-        return sorted(found, key=lambda one: one.job.created_at, reverse=True)
 
-    async def newest(self) -> list[OwnJob]:
-        """List the last few hundred, in any state."""
+    async def created_after(self, moment: float) -> list[OwnJob]:
+        """List those created after `moment` (seconds since the epoch, by this machine's clock), in any state."""
         found: list[OwnJob] = []
         pages = 0
-        async for page in self._jobs.pages(jobs_named(self._queue, f"{self._manager_id}_*")):
+        async for page in self._jobs.pages(jobs_created_after(self._queue, moment - CLOCK_SKEW_S)):
             found += self._own(page)
             pages += 1
             if pages == NEWEST_PAGES:
+                logger.warning("the queue got more new jobs than can be looked at; the oldest of them are left out")
                 break
         return found
 

@@ -1,20 +1,22 @@
 """Reconciliation with jobs that a dead predecessor may still have in flight; tasks of theirs wait here meanwhile.
 
 A predecessor that was killed may have sent a SubmitJob that ListJobs doesn't show yet. So the newest jobs are listed
-once more when it must show them. A bundle in S3 without a job is settled like any submission whose answer got lost:
-its tasks go again only behind a fence. A task whose job failed without a result gets the reason, not a second run.
-All of it happens in the background; only the tasks that it is about wait.
+once more when it must show them. Meanwhile the failed ones are read, newest first; that may take longer on a crowded
+queue, and from then on holds up those tasks alone that were found among them. A bundle in S3 without a job is settled
+like any submission whose answer got lost: its tasks go again only behind a fence. A task whose job failed without a
+result gets the reason, not a second run. All of it happens in the background; only the tasks that it is about wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from container.batch_job_frames import FrameError
 from container.batch_job_protocol import JobParameter, PayloadFormError
+from engine.aio import cancel_and_wait
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
 from engine.aws.budget import Sleep
 from engine.aws.errors import AwsError
@@ -68,6 +70,7 @@ class Reconciler:
         self._pause_s: float | None = None
         self._bundles: Sequence[str] = ()
         self._is_certain = False
+        self._has_read_failures = False
         self._held: list[BatchTask] = []
         self._doubted: set[bytes] = set()
         self._failures: dict[bytes, str] = {}
@@ -81,7 +84,7 @@ class Reconciler:
     @property
     def is_done(self) -> bool:
         """No task waits, and none that may come can concern it: each is new."""
-        return self._is_certain and not (self._open_questions or self._held or self._failures)
+        return self._has_read_failures and not (self._open_questions or self._held or self._failures)
 
     def prepare(self, bundles: Sequence[str], last_act_s: float | None) -> None:
         """Note `bundles` without a known job, and how many seconds ago a dead predecessor may have submitted."""
@@ -111,15 +114,41 @@ class Reconciler:
     # ---- jobs that ListJobs did not show yet
 
     async def _find_late_jobs(self) -> None:
-        if self._pause_s is not None:
-            await self._sleep(self._pause_s)
-            present = {one.job_id for one in self._ledger.submissions.values()}
-            found = await self._scan.newest(except_jobs=present)
-            self._adoption.add([one for one in found if one.submission_id not in self._bundles])
-            self._open_questions -= 1
-        self._failures.update(await self._scan.failures())
-        self._is_certain = True
-        self._release()
+        reading = asyncio.create_task(self._scan.failures(self._note_failures))
+        try:
+            if self._pause_s is not None:
+                await self._sleep(self._pause_s)
+                await self._look_again()
+            await self._wait_at_most(reading, LISTED_WITHIN_S - (self._pause_s or 0.0))
+            self._is_certain = True
+            self._release()
+            await reading
+            self._has_read_failures = True
+        finally:
+            await cancel_and_wait([reading])
+
+    async def _look_again(self) -> None:
+        present = {one.job_id for one in self._ledger.submissions.values()}
+        found = await self._scan.newest(except_jobs=present)
+        self._adoption.add([one for one in found if one.submission_id not in self._bundles])
+        self._open_questions -= 1
+
+    async def _wait_at_most(self, reading: asyncio.Task[None], seconds: float) -> None:
+        """Raises what `reading` raised by then."""
+        bound = asyncio.ensure_future(self._sleep(max(0.0, seconds)))
+        try:
+            await asyncio.wait({reading, bound}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel_and_wait([bound])
+        if reading.done():
+            reading.result()
+
+    def _note_failures(self, found: Mapping[bytes, str]) -> None:
+        """Of tasks that run already, or have, nothing is noted: they came before their failure could be known."""
+        held = {task.task_id for task in self._held}
+        for task_id, job_id in found.items():
+            if task_id in held or task_id not in self._ledger.tasks:
+                self._failures.setdefault(task_id, job_id)
 
     def _release(self) -> None:
         held, self._held = self._held, []
@@ -182,19 +211,31 @@ class Reconciler:
     async def _look_up_failures(self) -> None:
         tasks, self._to_look_up = self._to_look_up, []
         ids = [self._failures.pop(task.task_id) for task in tasks]
-        jobs = await self._scan.describe(ids)
+        jobs = await self._scan.describe([*ids, *{_parent(one) for one in ids} - set(ids)])
         for task, job_id in zip(tasks, ids, strict=True):
-            if task.stage is BatchStage.COLLECTING and not self._fail(task, jobs.get(job_id)):
+            if task.stage is BatchStage.COLLECTING and not self._fail(
+                task, jobs.get(job_id), jobs.get(_parent(job_id))
+            ):
                 self.admit(task)
 
-    def _fail(self, task: BatchTask, job: BatchJob | None) -> bool:
+    def _fail(self, task: BatchTask, job: BatchJob | None, parent: BatchJob | None) -> bool:
         """False: the job is not ours, not known any more or did not fail by itself."""
         if (
             job is None
             or job.parameters.get(JobParameter.STORE.value) != self._layout.uri
-            or job.status_reason in OUR_DOING
+            or self._is_our_doing(job)
+            or (parent is not None and self._is_our_doing(parent))
         ):
             return False
         submission_id = job.parameters[JobParameter.SUBMISSION.value]
         task.submission = Submission(submission_id, job.name, (task,), task.shape, job_id=job.job_id, ended=True)
         return self._failure_handler.fail_as_before(task, JobEnd.of(job))
+
+    def _is_our_doing(self, job: BatchJob) -> bool:
+        """By our record, or a predecessor's reason: that of the array, which its children may not repeat."""
+        return job.job_id in self._ledger.terminated or job.status_reason in OUR_DOING
+
+
+def _parent(job_id: str) -> str:
+    """The array's id of a child's, or the id itself."""
+    return job_id.partition(":")[0]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Container, Iterable, Sequence
+import time
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -22,9 +23,9 @@ from container.batch_job_protocol import (
     PayloadFormError,
     from_inline,
 )
-from engine.aws import limits
-from engine.aws.batch_jobs import BatchJob, JobsClient
+from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob, JobsClient
 from engine.aws.batch_states import ENDED
+from engine.aws.budget import Clock
 from engine.aws.client import GET_OBJECT, LIST_OBJECTS, AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
@@ -32,7 +33,7 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.names import JobKind, StoreLayout
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
 from engine.backends.batch.submit.payload_router import route_of
-from engine.backends.batch.takeover.own_jobs import OwnJobs
+from engine.backends.batch.takeover.own_jobs import OwnJob, OwnJobs
 from engine.backends.batch.track.canceller import CANCELLED_BY_US
 from engine.backends.batch.track.failure import JobEnd
 from engine.model import ResourceShape
@@ -56,19 +57,29 @@ class PredecessorScan:
     """Reads only jobs whose names parse as this manager's, and only keys below its own prefix."""
 
     def __init__(
-        self, *, client: AwsClient, jobs: JobsClient, store: ObjectStore, layout: StoreLayout, own_jobs: OwnJobs
+        self,
+        *,
+        client: AwsClient,
+        jobs: JobsClient,
+        store: ObjectStore,
+        layout: StoreLayout,
+        own_jobs: OwnJobs,
+        wall_clock: Clock = time.time,
     ) -> None:
         self._client = client
         self._jobs = jobs
         self._store = store
         self._layout = layout
         self._own_jobs = own_jobs
+        self._wall_clock = wall_clock
+        self._listed_at = 0.0
 
     async def run(self) -> ScanFindings:
         """Find what lives, and what ended with results that nobody fetched. Raises `AwsError`.
 
         Jobs first, then results: a job that ends in between has written its result by then.
         """
+        self._listed_at = self._wall_clock()
         living = await self.restore([one.job.job_id for one in await self._own_jobs.living()])
         with_jobs = {one.submission_id for one in living}
         results = await self.results()
@@ -78,8 +89,9 @@ class PredecessorScan:
 
     async def newest(self, except_jobs: Container[str | None]) -> list[Submission]:
         """Find the living jobs that the first listing didn't show yet, and all results. Raises `AwsError`."""
-        newest = [one.job for one in await self._own_jobs.newest() if one.job.state not in ENDED]
-        living = await self.restore([job.job_id for job in newest if job.job_id not in except_jobs])
+        newest = await self._own_jobs.created_after(self._listed_at - LISTED_WITHIN_S)
+        fresh = [one.job.job_id for one in newest if one.job.state not in ENDED]
+        living = await self.restore([job_id for job_id in fresh if job_id not in except_jobs])
         return [*living, *(ended_submission(one, tasks) for one, tasks in (await self.results()).items())]
 
     async def describe(self, job_ids: Sequence[str]) -> dict[str, BatchJob]:
@@ -92,20 +104,30 @@ class PredecessorScan:
         restored = await asyncio.gather(*map(self._submission, described.values()))
         return [submission for submission in restored if submission is not None]
 
-    async def failures(self) -> dict[bytes, str]:
-        """Find jobs that may tell the reason of a failure that was not delivered: Batch's ids, by task."""
-        failed = [one for one in await self._own_jobs.failed() if _may_tell(one.job)]
+    async def failures(self, note: Callable[[Mapping[bytes, str]], None]) -> None:
+        """Find jobs that may tell the reason of a failure that was not delivered, and `note` them page by page.
+
+        Batch's ids, by task; of several jobs of a task in one page the latest. Raises `AwsError`.
+        """
+        noted = 0
+        async for page in self._own_jobs.failed():
+            found = await self._tasks_of([one for one in page if _may_tell(one.job)])
+            note(found)
+            noted += len(found)
+            if noted >= REMEMBERED:
+                logger.warning("more than %d tasks failed; the rest may run again", REMEMBERED)
+                return
+
+    async def _tasks_of(self, failed: Sequence[OwnJob]) -> dict[bytes, str]:
+        arrays = await self.restore([one.job.job_id for one in failed if one.name.kind is JobKind.ARRAY])
+        by_id = {submission.job_id: submission for submission in arrays}
         found: dict[bytes, str] = {}
-        for one in failed:
+        for one in sorted(failed, key=lambda one: one.job.created_at):
             if one.name.kind is JobKind.SINGLE:
-                found.setdefault(bytes.fromhex(one.name.hex_id), one.job.job_id)
-        arrays = [one.job.job_id for one in failed if one.name.kind is JobKind.ARRAY]
-        while arrays and len(found) < REMEMBERED:
-            chunk, arrays = arrays[: limits.DESCRIBE_JOBS_IDS], arrays[limits.DESCRIBE_JOBS_IDS :]
-            for submission in await self.restore(chunk):
+                found[bytes.fromhex(one.name.hex_id)] = one.job.job_id
+            elif one.job.job_id in by_id:
+                submission = by_id[one.job.job_id]
                 found.update((task.task_id, submission.child_id(task)) for task in submission.tasks)
-        if arrays:
-            logger.warning("%d failed array jobs are too many to keep in mind; their tasks may run again", len(arrays))
         return found
 
     async def manifest(self, submission_id: str) -> tuple[bytes, ...]:

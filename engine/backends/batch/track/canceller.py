@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from engine.aws import limits
@@ -13,6 +14,7 @@ from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.track.cleaner import ObjectCleaner
+from engine.backends.protocol import CancelRefused
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,8 @@ GATHER_CANCELS_S: Final = 0.02
 JOB_END_TIMEOUT_S: Final = limits.TERMINATION_GRACE_S + 15.0
 """A job has ended by then: SIGTERM, half a minute, SIGKILL, and some time to report it."""
 LAUNCH_POLL_S: Final = 0.05
+LAUNCH_POLL_LATE_S: Final = 1.0
+"""How often it is looked, growing, whether a SubmitJob that was on its way came back without effect."""
 CANCELLED_BY_US: Final = "cancelled by the Scaler client or scheduler"
 
 
@@ -42,16 +46,27 @@ class Canceller:
         self._spawn = spawn
         self._sleep = sleep
         self._gathering: list[BatchTask] = []
+        self._unanswered: set[BatchTask] = set()
+        """Tasks whose job AWS was not yet heard to end: the time for its end has not begun."""
 
     async def cancel(self, task: BatchTask) -> None:
-        """Cancel the task. When this returns no outcome will come, its job ended and its objects are gone."""
+        """Cancel the task. When this returns no outcome will come, its job ended and its objects are gone.
+
+        Raises `CancelRefused` when AWS does not end its job; then the task is open again.
+        """
         task.cancelled = True
         if task.stage is BatchStage.COLLECTING:
             self._ledger.close(task, BatchStage.CANCELLED)
             return
         await self._wait_launched(task)
+        if task.stage is BatchStage.CANCELLED:
+            return  # nothing of it was ever sent
         if task.stage in (BatchStage.IN_BATCH, BatchStage.FETCHING, BatchStage.ORPHANED):
             await self._end_job(task)
+        if task.stage is BatchStage.IN_BATCH and (task.refusal or not task.cancelled):
+            why = task.refusal or "the same cancel was refused already"
+            self._ledger.reopen(task)
+            raise CancelRefused(why)
         await self._cleaner.remove_result(task)
         if task.stage is not BatchStage.DELIVERED:
             self._ledger.close(task, BatchStage.CANCELLED)
@@ -63,11 +78,17 @@ class Canceller:
             self._spawn(self._terminate(submission.child_id(task)))
 
     async def _wait_launched(self, task: BatchTask) -> None:
+        """A request that waits goes without the task, which is CANCELLED then; one on its way is waited for."""
+        pause = LAUNCH_POLL_S
         while task.stage is BatchStage.LAUNCHING:
-            if task.submission is not None and not task.submission.settled.is_set():
-                await task.submission.settled.wait()
-            else:  # on its way from one submission to the next
-                await self._sleep(LAUNCH_POLL_S)
+            submission = task.submission
+            if submission is None or submission.settled.is_set():
+                await self._sleep(pause)  # on its way from one submission to the next
+            elif submission.unsent.withdraw():
+                self._ledger.close(task, BatchStage.CANCELLED)
+            else:
+                await _set_within(submission.settled, pause)
+            pause = min(2 * pause, LAUNCH_POLL_LATE_S)
 
     async def _end_job(self, task: BatchTask) -> None:
         if task.job_ended is None:
@@ -75,10 +96,15 @@ class Canceller:
             if not self._gathering:
                 self._spawn(self._flush())
             self._gathering.append(task)
+            self._unanswered.add(task)
+        self._ledger.ending.add(task)
         try:
-            await asyncio.wait_for(task.job_ended.wait(), JOB_END_TIMEOUT_S)
-        except TimeoutError:
-            logger.warning("the job of cancelled task %s has not ended yet", task.task_id.hex())
+            while not await _set_within(task.job_ended, JOB_END_TIMEOUT_S):
+                if task not in self._unanswered:
+                    logger.warning("the job of cancelled task %s has not ended yet", task.task_id.hex())
+                    break
+        finally:
+            self._ledger.ending.discard(task)
 
     async def _flush(self) -> None:
         await self._sleep(GATHER_CANCELS_S)
@@ -87,7 +113,10 @@ class Canceller:
         for task in gathered:
             assert task.submission is not None
             by_submission.setdefault(task.submission.submission_id, []).append(task)
-        await asyncio.gather(*(self._end_jobs(tasks) for tasks in by_submission.values()))
+        try:
+            await asyncio.gather(*(self._end_jobs(tasks) for tasks in by_submission.values()))
+        finally:
+            self._unanswered.difference_update(gathered)
 
     async def _end_jobs(self, tasks: list[BatchTask]) -> None:
         submission = tasks[0].submission
@@ -99,15 +128,27 @@ class Canceller:
         if submission.is_needed:
             children = {submission.child_id(task): task for task in tasks}
             self._ledger.watched.update(children)
-            jobs = list(children)
+            await asyncio.gather(*(self._terminate(job_id, [task]) for job_id, task in children.items()))
         else:
             assert submission.job_id is not None
-            jobs = [submission.job_id]
-        await asyncio.gather(*map(self._terminate, jobs))
+            await self._terminate(submission.job_id, tasks)
         self._ledger.wake()
 
-    async def _terminate(self, job_id: str) -> None:
+    async def _terminate(self, job_id: str, tasks: Sequence[BatchTask] = ()) -> None:
+        """What AWS refuses is told to the cancels of `tasks`, which then are refused, too."""
+        self._ledger.note_terminated(job_id)
         try:
             await self._client.call(TERMINATE_JOB, jobId=job_id, reason=CANCELLED_BY_US)
         except AwsError as error:
             logger.error("job %s can't be terminated: %s", job_id, error)
+            for task in tasks:
+                task.refusal = f"job {job_id} can't be terminated: {error}"
+                task.note_job_end()  # it is not waited for
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -12,6 +12,7 @@ from engine.aws import limits
 from engine.aws.batch_jobs import BatchJob, JobsClient, children_in_state
 from engine.aws.batch_states import ENDED, UNDER_WAY, BatchState
 from engine.aws.budget import Clock
+from engine.aws.errors import AwsError
 from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.failure_handler import FailureHandler
@@ -22,6 +23,10 @@ logger = logging.getLogger(__name__)
 VANISHED_AFTER_S: Final = 15.0
 VANISHED_AFTER_POLLS: Final = 3
 """A job just submitted may be missing from DescribeJobs for a moment."""
+CHILDREN_LISTED_WITHIN_S: Final = 60.0
+"""ListJobs may show an array's children some seconds after DescribeJobs shows the array's end."""
+MISJUDGED_AFTER_POLLS: Final = 5
+"""Judging that breaks this often in a row is no passing oddity of an answer."""
 SWEEP_FROM: Final = 100
 SWEEP_EVERY_S: Final = 30.0
 """A long array's finished children are listed this often, so that their results may go before its end."""
@@ -35,15 +40,27 @@ class JobPoll:
     job: BatchJob | None
 
 
+GiveUp = Callable[[Sequence[BatchTask], str], None]
+"""Fails open tasks with an error of this text."""
+
+
 class JobPoller:
     """`poll`, then list the results, then `judge` each poll. Both raise `AwsError`."""
 
     def __init__(
-        self, *, jobs: JobsClient, ledger: Ledger, failures: FailureHandler, reporter: StateReporter, clock: Clock
+        self,
+        *,
+        jobs: JobsClient,
+        ledger: Ledger,
+        failures: FailureHandler,
+        give_up: GiveUp,
+        reporter: StateReporter,
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._ledger = ledger
         self._failures = failures
+        self._give_up = give_up
         self._reporter = reporter
         self._clock = clock
 
@@ -55,17 +72,33 @@ class JobPoller:
         jobs = await self._jobs.describe([*job_ids, *heads])
         self._note_watched_ends(jobs)
         for job_id, task in heads.items():
-            if job_id in jobs and task.submission is not None:
+            if job_id in jobs and jobs[job_id].is_known and task.submission is not None:
                 self._reporter.report_task(task.submission, task, jobs[job_id])
         return [JobPoll(one, jobs.get(one.job_id or "")) for one in followed]
 
     async def judge(self, poll: JobPoll) -> None:
-        """Act on a poll, now that every result written before it was listed."""
+        """Act on a poll, now that every result written before it was listed.
+
+        What breaks in it is this submission's: it is judged again at the next poll, and fails when that doesn't help.
+        """
+        try:
+            await self._judge(poll)
+        except AwsError:
+            raise
+        except Exception as error:
+            logger.exception("job %s can't be judged", poll.submission.job_id)
+            self._note_misjudged(poll.submission, error)
+        else:
+            poll.submission.misjudged = 0
+
+    async def _judge(self, poll: JobPoll) -> None:
         submission, job = poll.submission, poll.job
         if job is None:
             await self._judge_unknown(submission)
             return
         submission.missed = 0
+        if not job.is_known:
+            return  # as it was: nothing follows from a state that this version doesn't know
         if job.has_started:
             submission.started = True
         self._reporter.report(submission, job)
@@ -74,25 +107,52 @@ class JobPoller:
         elif job.state in ENDED:
             task = submission.tasks[0]
             task.note_job_end()
-            submission.ended = True
             await self._failures.handle_ends(submission, _without_result(submission, [(task, JobEnd.of(job))]))
+            submission.ended = True
+
+    def _note_misjudged(self, submission: Submission, error: Exception) -> None:
+        submission.misjudged += 1
+        if submission.misjudged < MISJUDGED_AFTER_POLLS:
+            return
+        submission.ended = True
+        for task in submission.tasks:
+            task.note_job_end()
+        self._give_up(submission.open_tasks(), _misjudged(submission, error))
 
     async def _judge_array(self, submission: Submission, job: BatchJob) -> None:
-        over = job.state in ENDED
-        ended = len(submission.tasks) if over else sum(job.children.get(state, 0) for state in ENDED)
-        if ended > _accounted(submission):
-            await self._find_silent(submission)
-        elif not over and self._may_sweep(submission):
-            await self._sweep(submission)
-        if over:
-            submission.ended = True
+        if job.state in ENDED:
             for task in submission.tasks:
                 task.note_job_end()
+            await self._judge_end(submission, job)
+        elif sum(job.children.get(state, 0) for state in ENDED) > _accounted(submission):
+            await self._find_silent(submission, is_over=False)
+        elif self._may_sweep(submission):
+            await self._sweep(submission)
 
-    async def _find_silent(self, submission: Submission) -> None:
+    async def _judge_end(self, submission: Submission, job: BatchJob) -> None:
+        """The array is over when each of its open children is accounted for: their listing may lag behind it."""
+        if submission.unaccounted():
+            await self._find_silent(submission, is_over=True)
+        rest = submission.unaccounted()
+        if rest and self._is_patient(submission):
+            return
+        if job.state is BatchState.SUCCEEDED:  # then each child did
+            await self._handle_silent(submission, [(task, _end_as(submission, task, job)) for task in rest])
+        elif rest:
+            logger.warning("AWS Batch lists no end of %d children of job %s", len(rest), submission.job_id)
+            self._give_up(rest, _unlisted(job))
+        submission.ended = True
+
+    def _is_patient(self, submission: Submission) -> bool:
+        now = self._clock()
+        if submission.over_since is None:
+            submission.over_since = now
+        return now - submission.over_since < CHILDREN_LISTED_WITHIN_S
+
+    async def _find_silent(self, submission: Submission, *, is_over: bool) -> None:
         """More children ended than results are there: which, and why."""
-        ends = await self._child_ends(submission, (BatchState.FAILED,))
-        if not await self._handle_silent(submission, ends):
+        found = await self._handle_silent(submission, await self._child_ends(submission, (BatchState.FAILED,)))
+        if is_over or not found:
             # some may have succeeded without a result: fenced ones, and those whose result is late
             await self._handle_silent(submission, await self._child_ends(submission, (BatchState.SUCCEEDED,)))
 
@@ -100,15 +160,47 @@ class JobPoller:
         silent = _without_result(submission, ends)
         fresh = [(task, end) for task, end in silent if task.index not in submission.silent]
         for task, _ in fresh:
-            submission.silent.add(task.index)
             task.note_job_end()
-        described = await self._jobs.describe([end.job_id for task, end in fresh if task.is_open])
+        jobs = await self._jobs.describe([end.job_id for task, end in fresh if task.is_open])
+        described = {job_id: job for job_id, job in jobs.items() if job.is_known}
         for task, end in fresh:
             if end.job_id in described:
                 self._reporter.report_task(submission, task, described[end.job_id])
-        detailed = [(task, _detail(end, described)) for task, end in fresh]
-        await self._failures.handle_ends(submission, detailed)
+        await self._decide(submission, [(task, _detail(end, described)) for task, end in fresh])
         return bool(fresh)
+
+    async def _decide(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> None:
+        """Together, since what is sent again goes as one; one by one when that breaks."""
+        try:
+            await self._failures.handle_ends(submission, ends)
+        except AwsError:
+            raise
+        except Exception as error:
+            if len(ends) > 1:
+                await self._decide_singly(submission, ends)
+                return
+            self._note_broken(submission, ends[0][0], error)
+        submission.silent.update(task.index for task, _ in ends)
+
+    async def _decide_singly(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> None:
+        surprise: Exception | None = None
+        for one in ends:
+            try:
+                await self._decide(submission, [one])
+            except AwsError:
+                raise
+            except Exception as error:
+                surprise = error
+        if surprise is not None:
+            raise surprise
+
+    def _note_broken(self, submission: Submission, task: BatchTask, error: Exception) -> None:
+        """Fail the task after the last of its chances, else raise the surprise again."""
+        if submission.misjudged + 1 < MISJUDGED_AFTER_POLLS:
+            raise error
+        logger.error("task %s can't be judged", task.task_id.hex(), exc_info=error)
+        if task.is_open:
+            self._give_up([task], _misjudged(submission, error))
 
     async def _sweep(self, submission: Submission) -> None:
         submission.swept_at = self._clock()
@@ -126,7 +218,7 @@ class JobPoller:
         ends = []
         for state in states:
             async for page in self._jobs.pages(children_in_state(submission.job_id, state)):
-                ends += [(submission.tasks[job.index], JobEnd.of(job)) for job in page if job.index is not None]
+                ends += _placed(submission, page)
         return ends
 
     async def _judge_unknown(self, submission: Submission) -> None:
@@ -136,11 +228,11 @@ class JobPoller:
         submission.missed += 1
         if submission.missed < VANISHED_AFTER_POLLS or now - submission.missed_since < VANISHED_AFTER_S:
             return
-        submission.ended = True
         for task in submission.tasks:
             task.note_job_end()
         logger.warning("AWS Batch no longer knows job %s", submission.job_id)
         await self._failures.handle_vanished(submission)
+        submission.ended = True
 
     def _note_watched_ends(self, jobs: Mapping[str, BatchJob]) -> None:
         for job_id, task in list(self._ledger.watched.items()):
@@ -172,6 +264,34 @@ def _is_stalled(submission: Submission) -> bool:
 
 def _without_result(submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> list[tuple[BatchTask, JobEnd]]:
     return [(task, end) for task, end in ends if task.task_id not in submission.found]
+
+
+def _placed(submission: Submission, page: Iterable[BatchJob]) -> list[tuple[BatchTask, JobEnd]]:
+    """The ends of children at places that the array has; a listing that shows another is passed over."""
+    placed = [(job.index, JobEnd.of(job)) for job in page if job.index is not None]
+    strange = [index for index, _ in placed if index >= len(submission.tasks)]
+    if strange:
+        logger.debug("job %s of %d tasks has a child %d", submission.job_id, len(submission.tasks), strange[0])
+    return [(submission.tasks[index], end) for index, end in placed if index < len(submission.tasks)]
+
+
+def _end_as(submission: Submission, task: BatchTask, parent: BatchJob) -> JobEnd:
+    return JobEnd(submission.child_id(task), parent.state, parent.status_reason)
+
+
+def _misjudged(submission: Submission, error: Exception) -> str:
+    return (
+        "the manager can't tell what became of the task's job, which is a defect of the manager: its log has the "
+        f"traceback ({type(error).__name__}; job id: {submission.job_id})"
+    )
+
+
+def _unlisted(job: BatchJob) -> str:
+    reason = f"status reason: {job.status_reason}; " if job.status_reason else ""
+    return (
+        f"the task's array job ended as {job.state.value}, and AWS Batch told no end of the task's own job within "
+        f"{CHILDREN_LISTED_WITHIN_S:.0f} s: whether its function was called is not known ({reason}job id: {job.job_id})"
+    )
 
 
 def _accounted(submission: Submission) -> int:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from engine.aws import limits
 from engine.aws.budget import Clock
 from engine.aws.client import LIST_OBJECTS, AwsClient
 from engine.aws.object_store import ListPage, ObjectStore
@@ -37,7 +38,7 @@ BATCH_SOON_S: Final = 1.0
 BATCH_LATE_S: Final = 5.0
 BATCH_GROWTH: Final = 1.5
 CANCEL_POLL_S: Final = 0.25
-"""Between two polls of Batch while a cancel waits for the end of its job."""
+"""Between two polls of Batch while a cancel waits for the end of its job, for each hundred jobs in flight."""
 
 
 class Cadence:
@@ -51,10 +52,10 @@ class Cadence:
         self.due = float("-inf")
         """When to poll next, by the clock that `now` is of."""
 
-    def hurry(self, now: float) -> None:
-        """Poll soon, and often again."""
+    def hurry(self, now: float, within_s: float = float("inf")) -> None:
+        """Poll soon, in `within_s` at the latest, and often again."""
         self._interval_s = self._soon_s
-        self.due = min(self.due, now + self._soon_s)
+        self.due = min(self.due, now + min(self._soon_s, within_s))
 
     def polled(self, now: float, at_least_s: float = 0.0) -> None:
         """A poll is done: the next is due an interval later, which grows."""
@@ -104,7 +105,8 @@ class Tracker:
         polls: list[JobPoll] = []
         if self._clock() >= self._batch.due:
             polls = await self._poller.poll()
-            self._batch.polled(self._clock(), CANCEL_POLL_S if self._ledger.watched else 0.0)
+            self._batch.polled(self._clock())
+            self._hurry_for_cancels()
         await self._list_results()
         for poll in polls:
             await self._poller.judge(poll)
@@ -130,6 +132,7 @@ class Tracker:
         now = self._clock()
         self._listing.hurry(now)
         self._batch.hurry(now)
+        self._hurry_for_cancels()
 
     async def _list_results(self) -> None:
         """Whatever is new among the results of submissions in flight."""
@@ -151,6 +154,12 @@ class Tracker:
         crowded = min(LIST_PER_TASK_S * len(self._ledger.tasks), LIST_CROWDED_S)
         slow = min(LIST_SHARE * (now - started), LIST_LATE_S)
         self._listing.polled(now, max(crowded, slow))
+
+    def _hurry_for_cancels(self) -> None:
+        """A cancel waits for the end of its job. The more jobs have to be asked about the less often."""
+        if self._ledger.ending:
+            pages = 1 + len(self._ledger.submissions) // limits.DESCRIBE_JOBS_IDS
+            self._batch.hurry(self._clock(), CANCEL_POLL_S * pages)
 
     def _page_reader(self, start_after: str, token: str | None) -> Callable[[], ListPage]:
         return lambda: self._store.list_page(self._layout.results, start_after, token)

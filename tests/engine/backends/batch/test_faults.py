@@ -71,6 +71,18 @@ async def test_throttled_submits_and_looks_fail_no_task(aws: LocalAWS) -> None:
         assert [await told.value(task, 60) for task in tasks] == [0] * 6
 
 
+async def test_what_comes_while_submits_are_throttled_travels_in_one(aws: LocalAWS) -> None:
+    aws.fault("throttle:SubmitJob:0/s")
+    async with running(aws) as (backend, told):
+        tasks = [work(nap, 0) for _ in range(6)]
+        for tried, task in enumerate(tasks, 1):
+            backend.submit(task)
+            await eventually(lambda tried=tried: manager_calls(aws).get("batch.SubmitJob", 0) >= tried)  # type: ignore[misc]
+        aws.clear_faults()
+        assert [await told.value(task, 60) for task in tasks] == [0] * 6
+        assert [len(one.task_ids) for one in told.placements] == [1, 5]
+
+
 @pytest.mark.long
 async def test_an_outage_of_s3_longer_than_the_lease_is_waited_through(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
@@ -114,6 +126,18 @@ async def test_a_container_killed_for_its_memory_is_a_memory_error(aws: LocalAWS
         backend.submit(task)
         with pytest.raises(MemoryError, match="exit code: 137"):
             await told.value(task, 60)
+
+
+@pytest.mark.long
+async def test_an_array_with_killed_children_and_lost_results_gives_every_task_an_outcome(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault("drop-result:1:x2")
+        aws.fault("oom:1:x2")
+        tasks = works(nap, [1.0] * 8)
+        for task in tasks:
+            backend.submit(task)
+        await told.until(lambda now: len(now.outcomes) == 8, 60)
+        assert sum(outcome.succeeded for outcome in told.outcomes.values()) == 4
 
 
 async def test_a_host_lost_once_is_tried_again(aws: LocalAWS, tmp_path: Path) -> None:

@@ -44,6 +44,10 @@ with Client(address=ADDRESS) as client:
     while not os.path.exists(mark):
         time.sleep(0.05)
     assert running.cancel(timeout=60)
+    pair = [client.submit(nap, mark + name) for name in "ab"]
+    while not all(os.path.exists(mark + name) for name in "ab"):
+        time.sleep(0.05)
+    assert all(one.cancel(timeout=60) for one in pair)
 """
 TALKING = """
 import os, time

@@ -113,7 +113,7 @@ class NeedsOfCalls:
                 yield _batch_arn(f"job-queue/{call.text('jobQueue').rpartition('/')[2]}")
                 yield _batch_arn(f"job-definition/{call.text('jobDefinition').rpartition('/')[2]}")
             case "TerminateJob" | "CancelJob":
-                yield _batch_arn(f"job/{call.text('jobId').partition(':')[0]}")
+                yield _batch_arn(f"job/{call.text('jobId')}")  # of an array's child parent:index, which has no tags
             case "TagResource" | "UntagResource" | "ListTagsForResource":
                 yield call.text("resourceArn")
 

@@ -32,6 +32,8 @@ class Loop:
     now: float = 0.0
     timers: list[Timer] = field(default_factory=list)
     launched: list[tuple[float, list[BatchTask]]] = field(default_factory=list)
+    free_at: float = 0.0
+    """When a submission can be sent again."""
 
     def clock(self) -> float:
         return self.now
@@ -39,6 +41,9 @@ class Loop:
     def call_later(self, delay: float, call: Callable[[], None]) -> Timer:
         self.timers.append(Timer(self.now + delay, call))
         return self.timers[-1]
+
+    def wait_s(self) -> float:
+        return max(0.0, self.free_at - self.now)
 
     def launch(self, records: list[BatchTask]) -> None:
         self.launched.append((self.now, records))
@@ -59,7 +64,7 @@ def record(shape: ResourceShape | None = None, *blobs: Blob) -> BatchTask:
 
 
 def collector(loop: Loop) -> Collector:
-    return Collector(launch=loop.launch, clock=loop.clock, call_later=loop.call_later)
+    return Collector(launch=loop.launch, wait_s=loop.wait_s, clock=loop.clock, call_later=loop.call_later)
 
 
 def test_a_lone_task_waits_a_moment() -> None:
@@ -127,3 +132,49 @@ def test_a_window_of_cancelled_tasks_sends_nothing() -> None:
     one.cancelled = True
     loop.pass_to(1.0)
     assert loop.launched == []
+
+
+def test_while_no_submission_can_be_sent_a_window_takes_everything_that_comes() -> None:
+    loop = Loop(free_at=5.0)
+    window = collector(loop)
+    for step in range(400):
+        loop.pass_to(step * 0.01)
+        window.add(record())
+    loop.pass_to(10.0)
+    assert [(round(at, 3), len(records)) for at, records in loop.launched] == [(5.0, 400)]
+
+
+def test_windows_of_several_shapes_wait_side_by_side() -> None:
+    loop = Loop(free_at=3.0)
+    window = collector(loop)
+    shapes = [ResourceShape(vcpus=1), ResourceShape(vcpus=2)]
+    for _ in range(5):
+        for shape in shapes:
+            window.add(record(shape))
+        loop.pass_to(loop.now + 0.6)
+    loop.pass_to(10.0)
+    assert [len(records) for _, records in loop.launched] == [5, 5]
+
+
+def test_a_window_that_waits_closes_at_once_at_the_size_limits() -> None:
+    loop = Loop(free_at=60.0)
+    window = collector(loop)
+    for _ in range(limits.ARRAY_SIZE_MAX):
+        window.add(record())
+    half = Blob.of(bytes(40 * limits.MIB))
+    other = Blob.of(bytes([1]) * (40 * limits.MIB))
+    window.add(record(None, half))
+    window.add(record(None, other))
+    assert [len(records) for _, records in loop.launched] == [limits.ARRAY_SIZE_MAX, 1]
+
+
+def test_what_is_cancelled_while_a_window_waits_is_not_launched() -> None:
+    loop = Loop(free_at=2.0)
+    window = collector(loop)
+    tasks = [record() for _ in range(3)]
+    for task in tasks:
+        window.add(task)
+    loop.pass_to(1.0)
+    tasks[1].cancelled = True
+    loop.pass_to(3.0)
+    assert [records for _, records in loop.launched] == [[tasks[0], tasks[2]]]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
+import pytest
+
 from engine.aws.batch_states import BatchState
+from engine.backends.protocol import CancelRefused
 from engine.model import ResourceShape
 from provisioner.local.aws import LocalAWS
+from provisioner.local.faults.faults import ExpiredCredentials
 from tests.support.engine.batch_harness import eventually, manager_calls, objects, running, tidied, work, works
 
 
@@ -19,6 +24,14 @@ def nap(seconds: float) -> float:
 
 def leave_mark(path: str) -> None:
     Path(path).touch()
+
+
+def leave_padded_mark(argument: tuple[str, bytes]) -> None:
+    Path(argument[0]).touch()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 async def test_in_the_collection_window_nothing_is_ever_sent(aws: LocalAWS) -> None:
@@ -49,6 +62,58 @@ async def test_while_its_submission_is_under_way(aws: LocalAWS, tmp_path: Path) 
         assert set(told.outcomes) == {other.task_id}
         assert [one.task_ids for one in told.placements] == [(other.task_id,)]
     assert objects(aws) == []
+
+
+async def test_a_part_of_an_array_whose_submission_is_throttled_is_never_called(aws: LocalAWS, tmp_path: Path) -> None:
+    aws.fault("throttle:SubmitJob:0/s")
+    async with running(aws) as (backend, told):
+        tasks = works(leave_mark, [str(tmp_path / str(number)) for number in range(6)])
+        for task in tasks:
+            backend.submit(task)
+        await eventually(lambda: "batch.SubmitJob" in manager_calls(aws))
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(backend.cancel(task.task_id) for task in tasks[:4]))
+        assert "batch.TerminateJob" not in manager_calls(aws)
+        aws.clear_faults()
+        for task in tasks[4:]:
+            await told.value(task)
+        assert [one.task_ids for one in told.placements] == [(tasks[4].task_id, tasks[5].task_id)]
+        await backend.forget([task.task_id for task in tasks[4:]])
+        await tidied(aws)
+    assert names(tmp_path) == ["4", "5"]
+
+
+async def test_of_an_array_whose_submission_waits_only_one_task_is_left(aws: LocalAWS, tmp_path: Path) -> None:
+    aws.fault("throttle:SubmitJob:0/s")
+    async with running(aws) as (backend, told):
+        padding = os.urandom(300_000)
+        tasks = works(leave_padded_mark, [(str(tmp_path / str(number)), padding) for number in range(3)])
+        for task in tasks:
+            backend.submit(task)
+        await eventually(lambda: "batch.SubmitJob" in manager_calls(aws))
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(backend.cancel(task.task_id) for task in tasks[:2]))
+        aws.clear_faults()
+        await told.value(tasks[2])
+        await backend.forget([tasks[2].task_id])
+        await tidied(aws)
+        assert [one.task_ids for one in told.placements] == [(tasks[2].task_id,)]
+    assert names(tmp_path) == ["2"]
+    assert objects(aws) == []
+
+
+async def test_while_credentials_are_refused_what_was_not_sent_is_confirmed_at_once(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault(ExpiredCredentials(api="SubmitJob"))
+        tasks = works(nap, [0.0] * 2)
+        for task in tasks:
+            backend.submit(task)
+        await told.until(lambda now: bool(now.pauses))
+        async with asyncio.timeout(5):
+            await backend.cancel(tasks[0].task_id)
+        aws.clear_faults()
+        assert await told.value(tasks[1]) == 0.0
+        assert set(told.outcomes) == {tasks[1].task_id}
 
 
 async def test_queued_behind_a_full_queue(aws: LocalAWS, tmp_path: Path) -> None:
@@ -135,3 +200,17 @@ async def test_stopping_with_terminate_ends_every_job(aws: LocalAWS) -> None:
         await eventually(lambda: aws.jobs()["running"] == 4)
     assert aws.jobs()["running"] == 0
     assert objects(aws) == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_that_aws_refuses_is_never_confirmed_and_the_task_goes_on(aws: LocalAWS, count: int) -> None:
+    async with running(aws) as (backend, told):
+        aws.fault("error:TerminateJob:403")
+        tasks = works(nap, [3.0] * count)
+        for task in tasks:
+            backend.submit(task)
+        await eventually(lambda: aws.jobs()["running"] == count)
+        cancels = [backend.cancel(tasks[0].task_id) for _ in range(2)]
+        assert [type(one) for one in await asyncio.gather(*cancels, return_exceptions=True)] == [CancelRefused] * 2
+        assert [await told.value(task) for task in tasks] == [3.0] * count
+        aws.clear_faults()

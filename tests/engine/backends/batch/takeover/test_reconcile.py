@@ -1,0 +1,147 @@
+"""Which tasks wait for certainty about a predecessor's jobs, for how long, and what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
+from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.takeover.reconcile import Reconciler
+from engine.backends.batch.track.canceller import CANCELLED_BY_US
+from engine.backends.batch.track.failure import JobEnd
+from engine.model import ResourceShape
+from tests.support.engine.batch_harness import Recorder
+from tests.support.engine.fake_clock import FakeClock
+
+LAYOUT = StoreLayout("bucket", "prefix", "wm")
+PARAMETERS = {"store": LAYOUT.uri, "submission": "1" * 32}
+
+
+@dataclass
+class Reconciliation:
+    """A reconciler whose scan answers what the test wants, when it wants."""
+
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    first_page: dict[bytes, str] = field(default_factory=dict)
+    later_page: dict[bytes, str] = field(default_factory=dict)
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+    """The later pages of failed jobs are read from then on."""
+    sent: list[bytes] = field(default_factory=list)
+    failed: dict[bytes, str] = field(default_factory=dict)
+    clock: FakeClock = field(default_factory=FakeClock)
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __post_init__(self) -> None:
+        parts: Any = self
+        self.background: list[asyncio.Future[None]] = []
+        self.reconciler = Reconciler(
+            scan=parts,
+            adoption=parts,
+            ambiguous=parts,
+            failures=parts,
+            cleaner=parts,
+            ledger=self.ledger,
+            layout=LAYOUT,
+            observer=Recorder(),
+            submit=lambda task: self.sent.append(task.task_id),
+            spawn=lambda work: self.background.append(asyncio.ensure_future(work)),
+            sleep=self.clock.sleep,
+        )
+
+    def come(self, number: int) -> bytes:
+        task = BatchTask(bytes([number]) * 16, ResourceShape(), None)
+        self.ledger.tasks[task.task_id] = task
+        self.reconciler.admit(task)
+        return task.task_id
+
+    async def settled(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    # the scan
+
+    async def newest(self, except_jobs: object) -> list[Any]:
+        return []
+
+    async def failures(self, note: Callable[[Mapping[bytes, str]], None]) -> None:
+        note(self.first_page)
+        await self.more.wait()
+        note(self.later_page)
+
+    async def describe(self, job_ids: Sequence[str]) -> dict[str, BatchJob]:
+        return {one: BatchJob.parse({"jobId": one, **self.jobs[one]}) for one in job_ids if one in self.jobs}
+
+    # the adoption and the handler of failures
+
+    def add(self, submissions: Sequence[object]) -> None:
+        assert not submissions
+
+    def claim(self, task_id: bytes) -> None:
+        return None
+
+    def fail_as_before(self, task: BatchTask, end: JobEnd) -> bool:
+        task.move(BatchStage.FETCHING)
+        self.failed[task.task_id] = end.status_reason
+        return True
+
+
+def job(reason: str) -> dict[str, Any]:
+    return {"status": "FAILED", "statusReason": reason, "parameters": PARAMETERS}
+
+
+async def test_a_long_scan_of_failures_holds_no_task_back_but_those_that_it_found() -> None:
+    known, late, new = (bytes([number]) * 16 for number in (1, 2, 3))
+    takeover = Reconciliation({"J": job("host lost")}, {known: "J"}, {late: "K"})
+    takeover.reconciler.prepare([], last_act_s=0.0)
+    run = asyncio.create_task(takeover.reconciler.run())
+    for number in (1, 3):
+        takeover.come(number)
+    await takeover.settled()
+    assert (takeover.sent, takeover.failed) == ([new], {known: "host lost"})
+    assert takeover.clock.now == 1000.0 + LISTED_WITHIN_S
+    assert not takeover.reconciler.is_done
+    takeover.jobs["K"] = job("killed")
+    takeover.more.set()
+    await run
+    takeover.come(2)
+    await takeover.settled()
+    assert takeover.failed == {known: "host lost", late: "killed"}
+
+
+async def test_a_task_that_runs_already_is_not_told_an_older_failure() -> None:
+    takeover = Reconciliation({"J": job("host lost")}, {}, {bytes([1]) * 16: "J"})
+    takeover.reconciler.prepare([], last_act_s=None)
+    run = asyncio.create_task(takeover.reconciler.run())
+    takeover.come(1)
+    await takeover.settled()
+    takeover.more.set()
+    await run
+    assert (takeover.sent, takeover.failed) == ([bytes([1]) * 16], {})
+    assert takeover.reconciler.is_done
+
+
+async def test_children_of_an_array_that_a_predecessor_ended_run_again_whatever_reason_they_show() -> None:
+    child = bytes([1]) * 16
+    takeover = Reconciliation({"A:4": job("Job terminated"), "A": job(CANCELLED_BY_US)}, {child: "A:4"})
+    takeover.more.set()
+    takeover.reconciler.prepare([], last_act_s=None)
+    takeover.come(1)
+    await takeover.reconciler.run()
+    await takeover.settled()
+    assert (takeover.sent, takeover.failed) == ([child], {})
+
+
+async def test_children_of_an_array_that_this_manager_ended_run_again_whatever_reason_batch_shows() -> None:
+    child = bytes([1]) * 16
+    takeover = Reconciliation({"A:4": job("Job terminated"), "A": job("Array Child Job failed")}, {child: "A:4"})
+    takeover.ledger.note_terminated("A")
+    takeover.more.set()
+    takeover.reconciler.prepare([], last_act_s=None)
+    takeover.come(1)
+    await takeover.reconciler.run()
+    await takeover.settled()
+    assert (takeover.sent, takeover.failed) == ([child], {})
