@@ -91,7 +91,7 @@ class Store:
             return is_empty
         return True
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | bytearray) -> None:
         """Write the object, retrying for as long as the job lives.
 
         Raises `StoreError` only when S3 keeps refusing (access denied, no such bucket) for two minutes.

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from container.batch_job_frames import FrameError
-from container.batch_job_protocol import PayloadFormError, RunnerExit
+from container.batch_job_protocol import RunnerExit
 from engine.aws import limits
 from engine.aws.batch_states import BatchState
 from engine.aws.budget import Clock
-from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
@@ -160,7 +158,8 @@ class FailureHandler:
             task.move(BatchStage.LAUNCHING)
         try:
             await self._payloads.restore(submission, tasks)
-        except (AwsError, FrameError, PayloadFormError) as error:
+        except Exception as error:  # the payload is read back from AWS: whatever is wrong there is theirs alone
+            logger.warning("the payload of %d tasks can't be read back: %r", len(tasks), error)
             for task in tasks:
                 await self._delivery.refuse(
                     [task], f"the task can't be sent again, its payload can't be read back: {error}"
@@ -175,7 +174,11 @@ class FailureHandler:
         self._spawn(self._deliver_failure(task, end, explain))
 
     async def _deliver_failure(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
-        tail = await self._logs.read(end.log_stream)
+        try:
+            tail = await self._logs.read(end.log_stream)
+        except Exception as error:  # it is only an addition
+            logger.warning("the log of the job of task %s can't be read: %r", task.task_id.hex(), error)
+            tail = ""
         await self._delivery.deliver(task, Outcome.failure(task.task_id, explain(tail)))
 
 
