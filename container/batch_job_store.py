@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from batch_job_log import log
+from batch_job_quoting import quote_foreign
 from botocore.exceptions import BotoCoreError, ClientError
 
 _MISSING: Final = ("404", "NoSuchKey", "NotFound")
@@ -130,7 +131,7 @@ class Store:
         code, url = _code(error), f"s3://{self.bucket}/{self.prefix}/{key}"
         if code in _MISSING:
             return MissingObject(f"{url} doesn't exist", recoverable=False)
-        return StoreError(f"S3 refuses {url}: {error}", recoverable=code not in _REFUSED)
+        return StoreError(f"S3 refuses {url}: {quote_foreign(error)}", recoverable=code not in _REFUSED)
 
 
 def _pauses() -> Iterator[float]:

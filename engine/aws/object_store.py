@@ -23,6 +23,7 @@ from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ReadTimeoutError as StreamTimeoutError
 
+from container.batch_job_quoting import quote_foreign
 from engine.aws.errors import AwsError, ErrorAction, classify_answer
 from engine.aws.session import READ_TIMEOUT_S, USER_AGENT, AwsSession
 
@@ -206,9 +207,9 @@ def _malformed(body: bytes) -> AwsError:
 def _parse_error(body: bytes, status: int, headers: Any) -> tuple[str, str]:
     if status in (301, 307):
         region = headers.get("x-amz-bucket-region", "another region")
-        return "PermanentRedirect", f"the bucket lies in {region}"
+        return "PermanentRedirect", f"the bucket lies in {quote_foreign(region, 80)}"
     try:
         root = ElementTree.fromstring(body)
     except ElementTree.ParseError:
         return str(status), "no further detail"
-    return root.findtext("Code", str(status)), root.findtext("Message", "")
+    return quote_foreign(root.findtext("Code", str(status)), 80), quote_foreign(root.findtext("Message", ""))

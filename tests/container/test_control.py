@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import struct
 import tracemalloc
@@ -22,9 +23,7 @@ def control() -> ModuleType:
     """The module as the runner imports it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "container")
-        import batch_job_control
-
-        return batch_job_control
+        return importlib.import_module("batch_job_control")
 
 
 def message(kind: bytes, data: bytes) -> bytes:

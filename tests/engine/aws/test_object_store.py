@@ -74,7 +74,7 @@ def test_a_stream_that_breaks_off_is_a_short_part(store: ObjectStore) -> None:
 
 
 def test_a_connection_is_used_again_after_an_object_was_read_or_refused(store: ObjectStore) -> None:
-    frame = encode_result(META, b"body")
+    frame = bytes(encode_result(META, b"body"))
     with answering(frame):
         for _ in range(3):
             assert store.read("key", lambda read_part: read_result(read_part, TASK_ID)) == (META, b"body")
@@ -83,7 +83,7 @@ def test_a_connection_is_used_again_after_an_object_was_read_or_refused(store: O
 
 
 def test_a_large_frame_is_in_memory_once(store: ObjectStore) -> None:
-    frame = encode_result(META, bytes(20 << 20))
+    frame = bytes(encode_result(META, bytes(20 << 20)))
     with answering(frame):
         store.read("key", lambda read_part: read_part(1))  # botocore loads its models
         tracemalloc.start()
@@ -94,3 +94,11 @@ def test_a_large_frame_is_in_memory_once(store: ObjectStore) -> None:
             tracemalloc.stop()
     assert len(body) == 20 << 20
     assert peak < 1.2 * len(frame)
+
+
+def test_what_s3_says_is_one_printable_line(store: ObjectStore) -> None:
+    body = b"<Error><Code>Odd&#10;Code</Code><Message>forged&#10;line " + b"z" * 10_000 + b"</Message></Error>"
+    with answering(body, status=400), pytest.raises(AwsError) as caught:
+        store.get("key")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1_000

@@ -7,11 +7,14 @@ from typing import Final
 import msgspec
 
 from container.batch_job_protocol import RESULT_WRITTEN, RunnerExit
+from container.batch_job_quoting import quote_foreign, quote_foreign_lines
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
 
 OUT_OF_MEMORY: Final = "OutOfMemory"
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
+LOG_TAIL: Final = 16_000
+"""Characters of a job's log in an exception."""
 
 
 class JobEnd(msgspec.Struct, frozen=True):
@@ -61,11 +64,11 @@ class JobEnd(msgspec.Struct, frozen=True):
     def describe(self) -> str:
         """Say status reason, container reason, exit code and job id in one line, as far as Batch tells them."""
         parts = [
-            self.status_reason and f"status reason: {self.status_reason}",
-            self.container_reason and f"container: {self.container_reason}",
+            self.status_reason and f"status reason: {quote_foreign(self.status_reason)}",
+            self.container_reason and f"container: {quote_foreign(self.container_reason)}",
             f"exit code: {self.exit_code}" if self.exit_code is not None else "",
             f"attempts: {self.attempts}" if self.attempts > 1 else "",
-            f"job id: {self.job_id}",
+            f"job id: {quote_foreign(self.job_id)}",
         ]
         return "; ".join(part for part in parts if part)
 
@@ -78,7 +81,8 @@ def job_failure(end: JobEnd, log_tail: str) -> Exception:
 
 def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
     """Make the exception of a job that should have written a result; `waited_s` in seconds."""
-    text = f"the job ended as {end.status} but no result appeared in S3 within {waited_s:.0f} s ({end.describe()})"
+    status = quote_foreign(end.status)
+    text = f"the job ended as {status} but no result appeared in S3 within {waited_s:.0f} s ({end.describe()})"
     return RuntimeError(_with_log(text, log_tail))
 
 
@@ -99,4 +103,4 @@ def _kind(end: JobEnd) -> tuple[type[Exception], str]:
 
 
 def _with_log(text: str, log_tail: str) -> str:
-    return f"{text}\nlast log lines:\n{log_tail}" if log_tail else text
+    return f"{text}\nlast log lines:\n{quote_foreign_lines(log_tail, LOG_TAIL)}" if log_tail else text

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 from container.batch_job_protocol import RunnerExit
+from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.batch_states import BatchState
 from engine.aws.budget import Clock
@@ -110,7 +111,9 @@ class FailureHandler:
                 task.resent += 1
                 retry.append(task)
         if retry:
-            logger.warning("job %s vanished before it started; sending its %d tasks again", end.job_id, len(retry))
+            logger.warning(
+                "job %s vanished before it started; sending its %d tasks again", quote_foreign(end.job_id), len(retry)
+            )
             await self._ambiguous.fence(submission)
             await self._send_again(submission, [task for task in retry if task.is_open])
 
@@ -159,10 +162,10 @@ class FailureHandler:
         try:
             await self._payloads.restore(submission, tasks)
         except Exception as error:  # the payload is read back from AWS: whatever is wrong there is theirs alone
-            logger.warning("the payload of %d tasks can't be read back: %r", len(tasks), error)
+            logger.warning("the payload of %d tasks can't be read back: %s", len(tasks), quote_foreign(repr(error)))
             for task in tasks:
                 await self._delivery.refuse(
-                    [task], f"the task can't be sent again, its payload can't be read back: {error}"
+                    [task], f"the task can't be sent again, its payload can't be read back: {quote_foreign(error)}"
                 )
             return
         self._launcher.launch(tasks, through_s3=through_s3)
@@ -177,7 +180,9 @@ class FailureHandler:
         try:
             tail = await self._logs.read(end.log_stream)
         except Exception as error:  # it is only an addition
-            logger.warning("the log of the job of task %s can't be read: %r", task.task_id.hex(), error)
+            logger.warning(
+                "the log of the job of task %s can't be read: %s", task.task_id.hex(), quote_foreign(repr(error))
+            )
             tail = ""
         await self._delivery.deliver(task, Outcome.failure(task.task_id, explain(tail)))
 
@@ -194,4 +199,4 @@ def _was_not_called(submission: Submission, task: BatchTask, end: JobEnd) -> boo
 
 def _vanished(submission: Submission, end: JobEnd, _: str) -> Exception:
     why = "it had started, so it is not run again" if submission.started else "for the second time"
-    return RuntimeError(f"AWS Batch no longer knows the task's job, {why} (job id: {end.job_id})")
+    return RuntimeError(f"AWS Batch no longer knows the task's job, {why} (job id: {quote_foreign(end.job_id)})")

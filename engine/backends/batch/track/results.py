@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from container.batch_job_frames import MAX_RESULT_FRAME, FrameError, ResultMeta, ResultStatus, read_result
+from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.client import GET_OBJECT, AwsClient
@@ -144,7 +145,9 @@ class ResultReader:
         except CREDENTIAL_ERRORS:
             raise
         except Exception as error:
-            logger.debug("first read of the result of task %s failed: %r", request.task.task_id.hex(), error)
+            logger.debug(
+                "first read of the result of task %s failed: %s", request.task.task_id.hex(), quote_foreign(repr(error))
+            )
         return None
 
     def _get(self, request: ResultRequest) -> Read:
@@ -175,8 +178,10 @@ class ResultReader:
                 return _outcome(request.task, read)
             except Exception as error:
                 trouble = error
-        logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), trouble)
-        return Outcome.failure(request.task.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
+        logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), quote_foreign(trouble))
+        return Outcome.failure(
+            request.task.task_id, RuntimeError(f"the task's result can't be used: {quote_foreign(trouble)}")
+        )
 
 
 def _outcome(task: BatchTask, read: Read) -> Outcome:

@@ -72,3 +72,21 @@ def test_a_described_job_is_read_with_its_last_attempt() -> None:
     }
     read = JobEnd.of(BatchJob.parse(job))
     assert (read.exit_code, read.log_stream, read.attempts) == (6, "stream", 2)
+
+
+@pytest.mark.parametrize("name", ["job_id", "status", "status_reason", "container_reason"])
+@pytest.mark.parametrize(
+    "text", ["\x1b[2J", "x\nCRITICAL engine: forged", "z" * 3_000_000], ids=["escapes", "lines", "3 MB"]
+)
+def test_what_aws_says_of_a_job_forges_neither_a_log_nor_an_error(name: str, text: str) -> None:
+    ended = end(**{name: text})
+    for shown in (ended.describe(), str(job_failure(ended, "")), str(missing_result(ended, 1.0, ""))):
+        assert shown.isprintable()
+        assert len(shown) < 1_000
+
+
+def test_the_lines_of_a_jobs_log_reach_the_client_without_their_escapes_and_bounded() -> None:
+    shown = str(job_failure(end(), "first\n" * 100_000 + "\x1b[31mred\x07"))
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert shown.endswith(r"\x1b[31mred\x07")
+    assert len(shown) < 20_000

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import json
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
@@ -146,9 +148,9 @@ async def test_of_two_attempts_that_write_different_results_one_counts_and_nothi
         assert told.twice == []
 
 
-def foreign_frame(task_id: bytes, **changes: object) -> bytes:
+def foreign_frame(task: bytes, /, **changes: object) -> bytes:
     """A result that any job may write, with a right checksum; `meta` is the meta's whole text."""
-    meta = ResultMeta(task_id.hex(), ResultStatus.SUCCESS, "returning", 1, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test")
+    meta = ResultMeta(task.hex(), ResultStatus.SUCCESS, "returning", 1, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test")
     head = changes.get("meta") or json.dumps({**asdict(meta), **changes}).encode()
     assert isinstance(head, bytes)
     return b"SBRF" + struct.pack("<HIQ32s", 1, len(head), 1, hashlib.sha256(head + b"x").digest()) + head + b"x"
@@ -192,7 +194,7 @@ class BrokenStore:
     def __init__(self) -> None:
         self.reads = 0
 
-    def read(self, _key: str, _parse: object) -> object:
+    def read(self, _key: str, _parse: Callable[[Callable[[int], bytes]], object]) -> object:
         self.reads += 1
         raise KeyError("a surprise")
 
@@ -235,6 +237,33 @@ async def test_a_result_larger_than_any_runner_writes_is_refused_unread() -> Non
     task_id, _ = await read_alone(store, told, size=1_500_000_000)
     assert "1500000000 bytes in S3" in told.outcomes[task_id].reason
     assert store.reads == 0
+
+
+class OneFrame(BrokenStore):
+    """Holds one frame under every key."""
+
+    def __init__(self, frame: bytes) -> None:
+        super().__init__()
+        self._frame = frame
+
+    def read(self, _key: str, parse: Callable[[Callable[[int], bytes]], object]) -> object:
+        return parse(io.BytesIO(self._frame).read)
+
+
+@pytest.mark.parametrize("name", ResultMeta.__slots__)
+@pytest.mark.parametrize(
+    "text",
+    ["\x1b[2J\x1b]0;owned\x07", "x\n2026-01-01 CRITICAL engine: forged", "z" * 3_000_000],
+    ids=["escapes", "lines", "3 MB"],
+)
+async def test_no_field_of_a_frame_forges_a_log_or_a_clients_error(
+    caplog: pytest.LogCaptureFixture, name: str, text: str
+) -> None:
+    told = Recorder()
+    task_id, _ = await read_alone(OneFrame(foreign_frame(bytes(16), **{name: text})), told)
+    for shown in (told.outcomes[task_id].reason, *(record.getMessage() for record in caplog.records)):
+        assert shown.isprintable()
+        assert len(shown) < 500
 
 
 def write_as_another_attempt(aws: LocalAWS, key: str, task: TaskWork) -> None:
