@@ -10,9 +10,23 @@ from container.batch_job_protocol import RESULT_WRITTEN, RunnerExit
 from container.batch_job_quoting import quote_foreign, quote_foreign_lines
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
+from engine.aws.retry_rules import HOST_LOST, are_retried
 
 OUT_OF_MEMORY: Final = "OutOfMemory"
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
+START_FAILURES: Final = (
+    "AGENT",
+    "CannotCreateContainerError",
+    "CannotPull",
+    "CannotStartContainerError",
+    "DockerTimeoutError",
+    "ResourceInitializationError",
+)
+"""Reasons of ECS and Batch for containers that never ran.
+
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html
+"""
 LOG_TAIL: Final = 16_000
 """Characters of a job's log in an exception."""
 
@@ -27,6 +41,8 @@ class JobEnd(msgspec.Struct, frozen=True):
     container_reason: str = ""
     log_stream: str = ""
     attempts: int = 0
+    started: bool = True
+    """Its container ran in the last attempt, or may have."""
 
     @classmethod
     def of(cls, job: BatchJob) -> JobEnd:
@@ -39,6 +55,7 @@ class JobEnd(msgspec.Struct, frozen=True):
             job.container_reason,
             job.log_stream,
             job.attempts_ended,
+            started=job.started_at is not None,
         )
 
     @property
@@ -55,6 +72,17 @@ class JobEnd(msgspec.Struct, frozen=True):
         https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
         """
         return TIMED_OUT.lower() in self.status_reason.lower()
+
+    @property
+    def was_not_started(self) -> bool:
+        """An attempt was made, its container never ran, and no retry rule made AWS try again.
+
+        A job that somebody terminated while it waited had no attempt, and is none of these.
+        """
+        if self.started or self.exit_code is not None or are_retried(self.status_reason, self.exit_code):
+            return False
+        reasons = (self.status_reason, self.container_reason)
+        return self.attempts > 0 or any(reason.startswith(START_FAILURES) for reason in reasons)
 
     @property
     def was_out_of_memory(self) -> bool:
@@ -94,8 +122,10 @@ def _kind(end: JobEnd) -> tuple[type[Exception], str]:
     if end.exit_code == RunnerExit.TRY_AGAIN:
         return RuntimeError, "the job could not reach S3, and its attempts are used up"
     if end.exit_code == RunnerExit.REFUSED:
-        return RuntimeError, "the job may not use S3: check the job role's policy and the bucket"
-    if end.status_reason.startswith("Host EC2"):
+        return RuntimeError, "the job may not use S3: check the job role, its policy and the bucket"
+    if end.exit_code == RunnerExit.UNWRITTEN:
+        return RuntimeError, "the function was called, but S3 refuses its result: check the job role's policy"
+    if end.status_reason.startswith(HOST_LOST):
         return RuntimeError, "the job lost its host in each attempt"
     if end.exit_code is None:
         return RuntimeError, "the job never ran its function"

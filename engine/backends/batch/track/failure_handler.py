@@ -1,8 +1,8 @@
 """Handler of tasks whose job ended or vanished without a result: wait for one, send again, or fail.
 
 A task is sent again only when its function certainly was not called: its overrides were too long to start, its
-submission was fenced, its runner could not reach S3 in any attempt (exit code 75), or its job vanished before it
-was ever seen starting.
+submission was fenced, its runner could not reach S3 in any attempt (exit code 75), its container never ran and no
+retry rule covered that, or its job vanished before it was ever seen starting.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 RESULT_TIMEOUT_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
 VANISHED_RESENDS: Final = 1
+NOT_STARTED_RESENDS: Final = 2
 UNREACHABLE_RESENDS: Final = 5
 """S3 answers us by then, since the results were listed; a job that still can't reach it never will."""
 
@@ -126,6 +127,7 @@ class FailureHandler:
             end.status != BatchState.FAILED
             or end.promises_result
             or end.exit_code == RunnerExit.TRY_AGAIN
+            or end.was_not_started
             or _was_too_long(end)
         ):
             return False
@@ -194,6 +196,8 @@ def _was_too_long(end: JobEnd) -> bool:
 def _was_not_called(submission: Submission, task: BatchTask, end: JobEnd) -> bool:
     if submission.fenced and end.status == BatchState.SUCCEEDED:
         return True
+    if end.was_not_started:
+        return task.resent < NOT_STARTED_RESENDS
     return end.exit_code == RunnerExit.TRY_AGAIN and task.resent < UNREACHABLE_RESENDS
 
 
