@@ -14,7 +14,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import cloudpickle
 from batch_job_control import ChildOutcome, MessageKind, Phase, TaskChannel
@@ -25,9 +25,7 @@ from batch_job_errors import (
     remote_traceback,
     traceback_without_values,
 )
-from batch_job_frames import ResultStatus
-
-MAX_RESULT_BYTES: Final = 500_000_000  # Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes
+from batch_job_frames import MAX_RESULT_BYTES, ResultStatus
 
 _Answer = tuple[ChildOutcome, bytes]
 

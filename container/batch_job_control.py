@@ -109,23 +109,38 @@ def receive(control: socket.socket) -> bytes:
 
 
 class MessageBuffer:
-    """Turns the bytes of a non-blocking socket into messages."""
+    """Turns the bytes of a non-blocking socket into messages; a message is in memory once."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._begun = bytearray()
+        """Of a lead that isn't complete."""
+        self._kind: MessageKind | None = None
+        self._message = bytearray()
+        self._missing = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[MessageKind, bytearray]]:
         """Take in bytes; gives the messages that are complete with them. Raises `DamagedMessage`."""
-        self._buffer += data
-        while len(self._buffer) >= _LEAD.size:
-            first, length = _LEAD.unpack_from(self._buffer)
-            kind = _kind(first)
-            end = _LEAD.size + length
-            if len(self._buffer) < end:
-                return
-            message = self._buffer[_LEAD.size : end]
-            del self._buffer[:end]
-            yield kind, message
+        rest = memoryview(data)
+        while rest or (self._kind is not None and not self._missing):
+            if self._kind is None:
+                rest = self._take_lead(rest)
+                continue
+            part, rest = rest[: self._missing], rest[self._missing :]
+            self._message += part
+            self._missing -= len(part)
+            if not self._missing:
+                kind, message = self._kind, self._message
+                self._kind, self._message = None, bytearray()
+                yield kind, message
+
+    def _take_lead(self, data: memoryview) -> memoryview:
+        wanted = _LEAD.size - len(self._begun)
+        self._begun += data[:wanted]
+        if len(self._begun) == _LEAD.size:
+            first, self._missing = _LEAD.unpack(self._begun)
+            self._begun.clear()
+            self._kind = _kind(first)
+        return data[wanted:]
 
 
 def _kind(first: bytes) -> MessageKind:

@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import cloudpickle
+from batch_job_frames import MAX_RESULT_BYTES
 
 _CHAIN_LIMIT: Final = 16
 _TRACEBACK_LIMIT: Final = 32 * 1024
@@ -108,7 +109,10 @@ class ExceptionPacker:
         portable = self._portable(error, _CHAIN_LIMIT)
         _add_notes(portable, notes)
         try:
-            return self._dumps(portable)
+            packed = self._dumps(portable)
+            if len(packed) > MAX_RESULT_BYTES:
+                raise ValueError(f"it has {len(packed)} bytes serialized, at most {MAX_RESULT_BYTES} can travel")
+            return packed
         except Exception as reason:
             return builtin_error(_described(error, reason), notes)
 

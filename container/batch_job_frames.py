@@ -10,18 +10,24 @@ ranges, so that a child of an array never fetches what belongs to its siblings:
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
 import struct
 import zlib
 from collections import ChainMap, Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from itertools import accumulate
 from typing import Final
 
 VERSION: Final = 1
 FIRST_READ: Final = 64 * 1024
+MAX_RESULT_BYTES: Final = 500_000_000
+"""Of a result's body: Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes."""
+MAX_META_BYTES: Final = 64 * 1024
+"""Of a result's meta data, of which a runner writes about 300."""
 
 _PAYLOAD_MAGIC, _RESULT_MAGIC = b"SBPF", b"SBRF"
 _LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
@@ -33,7 +39,12 @@ _REF: Final = struct.Struct("<?QQI")  # is external, length, offset (0 when exte
 _RESULT_HEADER: Final = struct.Struct("<IQ32s")  # meta length, body length, sha256 of both
 _DIGEST_BYTES: Final = 32
 _HEADER_END: Final = _LEAD.size + _HEADER.size + _CRC.size
+_RESULT_LEAD: Final = _LEAD.size + _RESULT_HEADER.size
 _EARLY_BLOBS: Final = 32 * 1024  # of shared blobs before the directory, so that FIRST_READ reaches into it
+_TIME_LIMIT_S: Final = 1 << 32  # until the year 2106; a float of 32 bits holds it
+
+MAX_RESULT_FRAME: Final = _RESULT_LEAD + MAX_META_BYTES + MAX_RESULT_BYTES
+"""Bytes of the largest result frame that `read_result` takes."""
 
 Tasks = Sequence[tuple[bytes, Sequence["Blob"]]]
 
@@ -330,35 +341,105 @@ class ResultMeta:
     runner_version: str
 
 
-def encode_result(meta: ResultMeta, body: bytes | bytearray) -> bytes:
-    """The result frame: `body` is the raw serialized result, or a plainly picklable exception."""
+def encode_result(meta: ResultMeta, body: bytes | bytearray) -> bytes | bytearray:
+    """The result frame: `body` is the raw serialized result, or a plainly picklable exception.
+
+    A `bytearray` becomes the frame itself, so that a large result isn't in memory twice.
+    """
     head = json.dumps(asdict(meta), separators=(",", ":")).encode()
-    digest = hashlib.sha256(head)
-    digest.update(body)
-    lead = _LEAD.pack(_RESULT_MAGIC, VERSION) + _RESULT_HEADER.pack(len(head), len(body), digest.digest())
+    lead = _LEAD.pack(_RESULT_MAGIC, VERSION) + _RESULT_HEADER.pack(len(head), len(body), _digest(head, body))
+    if isinstance(body, bytearray):
+        body[:0] = lead + head
+        return body
     return b"".join([lead, head, body])
 
 
-def decode_result(frame: bytes, expected_task_id: bytes) -> tuple[ResultMeta, bytes]:
-    """Meta and body of a result frame, checked whole. Raises `FrameError`."""
-    start = _LEAD.size + _RESULT_HEADER.size
-    _check_lead(frame, _RESULT_MAGIC, "result", start)
-    meta_length, body_length, digest = _RESULT_HEADER.unpack_from(frame, _LEAD.size)
-    expected = start + meta_length + body_length
-    if len(frame) < expected:
-        raise FrameError(f"the result frame has {len(frame)} of {expected} bytes")
-    if len(frame) > expected or hashlib.sha256(memoryview(frame)[start:]).digest() != digest:
+def read_result(read: Callable[[int], bytes], expected_task_id: bytes) -> tuple[ResultMeta, bytes]:
+    """Meta and body of a result frame, checked whole. Raises `FrameError`, and what `read` raises.
+
+    `read(length)` gives the next bytes of the stream, fewer at its end only. Nothing is read that a length of the
+    header makes too large, and the body is what one call gives: it is in memory once.
+    """
+    lead = read(_RESULT_LEAD)
+    _check_lead(lead, _RESULT_MAGIC, "result", _RESULT_LEAD)
+    meta_length, body_length, digest = _RESULT_HEADER.unpack_from(lead, _LEAD.size)
+    if meta_length > MAX_META_BYTES or body_length > MAX_RESULT_BYTES:
+        raise FrameError(
+            f"the result frame claims {meta_length} bytes of meta and {body_length} of body, at most {MAX_META_BYTES} "
+            f"and {MAX_RESULT_BYTES} are read"
+        )
+    head, body = read(meta_length), read(body_length)
+    if len(head) < meta_length or len(body) < body_length:
+        there, expected = len(lead) + len(head) + len(body), len(lead) + meta_length + body_length
+        raise FrameError(f"the result frame has {there} of {expected} bytes")
+    if read(1) or _digest(head, body) != digest:
         raise FrameError("the result frame doesn't match its checksum")
-    meta = _parse_meta(frame[start : start + meta_length])
+    meta = _parse_meta(head)
     if meta.task_id != expected_task_id.hex():
         raise FrameError(f"the result frame is of task {meta.task_id}, expected {expected_task_id.hex()}")
-    return meta, frame[start + meta_length :]
+    return meta, body
+
+
+def decode_result(frame: bytes | bytearray, expected_task_id: bytes) -> tuple[ResultMeta, bytes]:
+    """`read_result` of a frame that is in memory."""
+    return read_result(io.BytesIO(frame).read, expected_task_id)
+
+
+def _digest(head: bytes, body: bytes | bytearray) -> bytes:
+    digest = hashlib.sha256(head)
+    digest.update(body)
+    return digest.digest()
 
 
 def _parse_meta(text: bytes) -> ResultMeta:
+    """Any job may write a result: no value is believed, and none comes into an error's text."""
     try:
         values = json.loads(text)
-        values = {entry.name: values[entry.name] for entry in fields(ResultMeta)}
-        return ResultMeta(**{**values, "status": ResultStatus(values["status"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise FrameError(f"the result frame's meta data can't be read: {error!r}") from None
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"the result frame's meta data is no JSON ({type(error).__name__})") from None
+    if not isinstance(values, dict):
+        raise FrameError(f"the result frame's meta data is a {type(values).__name__}, expected an object")
+    for name, (is_right, expected) in _META_RULES.items():
+        if not is_right(values.get(name)):
+            raise FrameError(f"the result frame's {name} is unusable: expected {expected}")
+    known = {name: values[name] for name in _META_RULES}
+    return ResultMeta(**{**known, "status": ResultStatus(known["status"])})
+
+
+_Rule = tuple[Callable[[object], bool], str]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _seconds() -> _Rule:
+    return lambda value: _is_number(value) and 0 <= value < _TIME_LIMIT_S, f"seconds from 0 to {_TIME_LIMIT_S}"  # type: ignore[operator]
+
+
+def _whole(low: int, high: int, *, or_none: bool = False) -> _Rule:
+    def is_right(value: object) -> bool:
+        return (value is None and or_none) or (_is_number(value) and isinstance(value, int) and low <= value < high)
+
+    return is_right, f"a whole number from {low} to {high - 1}{', or null' if or_none else ''}"
+
+
+def _label(pattern: str, what: str) -> _Rule:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None, what
+
+
+_META_RULES: Final[Mapping[str, _Rule]] = {
+    "task_id": _label("[0-9a-f]{32}", "32 hex digits"),
+    "status": (lambda value: value in [one.value for one in ResultStatus], "one of " + ", ".join(ResultStatus)),
+    "phase": _label(r"[\w-]{1,32}", "a word"),
+    "attempt": _whole(0, 1 << 31),
+    "started_at": _seconds(),
+    "duration_s": _seconds(),
+    "cpu_s": _seconds(),
+    "peak_bytes": _whole(0, 1 << 63),
+    "python": _label(r"[\w.+-]{1,64}", "a version"),
+    "exit_code": _whole(-(1 << 31), 1 << 31, or_none=True),
+    "signal": _whole(0, 1 << 16, or_none=True),
+    "runner_version": _label(r"[\w.+-]{1,64}", "a version"),
+}
+"""Each field of `ResultMeta`, with the types and ranges that the telemetry and Scaler's wire can carry."""

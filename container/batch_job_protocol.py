@@ -23,7 +23,8 @@ class RunnerExit(IntEnum):
     FUNCTION_FAILED = 1  # the function failed: its exception, or how its process ended, is written
     UNLOADABLE = 2  # the task can't be loaded here (wrong Python, missing module); written, if the task is known
     TRY_AGAIN = 75  # the function was not called, another attempt may fare better: S3 unreachable, throttled; SIGTERM
-    REFUSED = 76  # S3 refuses for good: access denied, no such bucket
+    REFUSED = 76  # the function was not called, S3 refuses for good: access denied, no such bucket, no credentials
+    UNWRITTEN = 77  # the function was called, and S3 refuses its result for good
     TERMINATED = 143  # SIGTERM ended the function; nothing is written: AWS Batch knows why, and may start it again
 
 

@@ -43,7 +43,7 @@ from batch_job_protocol import (
 )
 from batch_job_settings import Settings, UsageError
 from batch_job_sigterm import SigtermGuard, Terminated
-from batch_job_store import MissingObject, Store, StoreError
+from batch_job_store import MissingCredentials, MissingObject, Store, StoreError
 from batch_job_supervisor import Exit, ProcessEnding, Supervisor
 
 RUNNER_VERSION: Final = "0.1.0"
@@ -67,7 +67,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
             settings = Settings.parse(argv, environ)
             client = (make_client or batch_job_store.make_client)(settings.region)
             store = Store(client, settings.bucket, settings.prefix, settings.patience_s)
-            return _Job(settings, store, guard).run()
+            return _run(settings, _Job(settings, store, guard))
     except Terminated:
         log(f"ended by SIGTERM, the function was not called: exit {RunnerExit.TRY_AGAIN:d}")
         return RunnerExit.TRY_AGAIN
@@ -78,6 +78,16 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
     except (UsageError, FrameError, PayloadFormError) as error:
         log(f"can't tell which task to run: {error}: exit {RunnerExit.UNLOADABLE:d}")
         return RunnerExit.UNLOADABLE
+
+
+def _run(settings: Settings, job: _Job) -> int:
+    """Missing credentials are final when a second container lacks them, too: once, their service may have failed."""
+    try:
+        return job.run()
+    except MissingCredentials as error:
+        code = RunnerExit.TRY_AGAIN if settings.attempt == 1 else RunnerExit.REFUSED
+        log(f"{error}: exit {code:d}")
+        return code
 
 
 class _Job:
@@ -148,7 +158,11 @@ class _Job:
         outcome, body = (ending.outcome, ending.body) if ending.outcome else _dead(ending)
         frame = encode_result(self._meta(entry, outcome, ending), body)
         start = time.monotonic()
-        self._store.put(key, frame)
+        try:
+            self._store.put(key, frame)
+        except StoreError as error:
+            log(f"the function was called, and its result can't be written: {error}: exit {RunnerExit.UNWRITTEN:d}")
+            return RunnerExit.UNWRITTEN
         code = _EXIT_CODES.get(outcome.status, RunnerExit.FUNCTION_FAILED)
         log(
             f"task {entry.task_id.hex()}: {outcome.status.value} ({outcome.label}) while {outcome.phase.value}, ran "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batch_job_protocol import NOT_GIVEN, JobParameter
+from batch_job_quoting import quote_foreign
 
 READ_PATIENCE_S: Final = 60  # an outage this long costs none of the three attempts
 _REQUIRED: Final = (JobParameter.STORE, JobParameter.SUBMISSION, JobParameter.PAYLOAD)
@@ -66,7 +67,7 @@ def _arguments(argv: Sequence[str]) -> dict[JobParameter, str]:
 def _location(url: str) -> tuple[str, str]:
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     if not url.startswith("s3://") or not bucket or not prefix:
-        raise UsageError(f"--store is {url!r}, expected s3://<bucket>/<prefix>")
+        raise UsageError(f"--store is {quote_foreign(url)!r}, expected s3://<bucket>/<prefix>")
     return bucket, prefix.rstrip("/")
 
 
@@ -78,5 +79,5 @@ def _option(text: str) -> tuple[str, str]:
 def _number(values: Mapping[str, str], name: str, default: int) -> int:
     text = values.get(name, str(default))
     if not text.isdecimal():
-        raise UsageError(f"{name} is {text!r}, expected a number")
+        raise UsageError(f"{name} is {quote_foreign(text)!r}, expected a number")
     return int(text)

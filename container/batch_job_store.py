@@ -9,17 +9,44 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from batch_job_log import log
-from botocore.exceptions import BotoCoreError, ClientError
+from batch_job_quoting import quote_foreign
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+)
 
 _MISSING: Final = ("404", "NoSuchKey", "NotFound")
-_REFUSED: Final = (
-    "403",
-    "AccessDenied",
-    "AccountProblem",
-    "AllAccessDisabled",
-    "InvalidBucketName",
-    "InvalidRange",
-    "NoSuchBucket",
+_PASSING_STATUS: Final = (307, 408, 409, 429)  # redirected for a moment, timed out, in conflict, throttled
+_PASSING: Final = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "LimitExceededException",
+    "OperationAborted",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TokenRefreshRequired",
+    "TooManyRequestsException",
+)
+"""Codes of answers with a status below 500 that are throttles, time-outs, or credentials that are renewed."""
+_UNREACHABLE: Final = (
+    HTTPClientError,
+    ConnectionError,
+    IncompleteReadError,
+    CredentialRetrievalError,
+    MetadataRetrievalError,
 )
 _PATIENCE_S: Final = 120.0  # for a refusal after the function was called: new permissions take effect within this
 _FIRST_PAUSE_S: Final = 0.5
@@ -38,8 +65,12 @@ class MissingObject(StoreError):
     """The key doesn't exist."""
 
 
+class MissingCredentials(StoreError):
+    """boto3 finds no credentials: the job definition has no job role, or their service did not answer once."""
+
+
 def make_client(region: str | None) -> Any:
-    """The S3 client of a job; boto3 finds the credentials of the job's role by itself."""
+    """The S3 client of a job; boto3 finds the credentials of the job's role by itself. Raises `StoreError`."""
     import boto3
     from botocore.config import Config
 
@@ -49,7 +80,10 @@ def make_client(region: str | None) -> Any:
         request_checksum_calculation="when_required",  # frames carry their own
         response_checksum_validation="when_required",
     )
-    return boto3.client("s3", region_name=region, config=config)
+    try:
+        return boto3.client("s3", region_name=region, config=config)
+    except BotoCoreError as error:
+        raise StoreError(f"no client for S3: {quote_foreign(error)}", recoverable=False) from error
 
 
 @dataclass
@@ -91,7 +125,7 @@ class Store:
             return is_empty
         return True
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | bytearray) -> None:
         """Write the object, retrying for as long as the job lives.
 
         Raises `StoreError` only when S3 keeps refusing (access denied, no such bucket) for two minutes.
@@ -130,7 +164,9 @@ class Store:
         code, url = _code(error), f"s3://{self.bucket}/{self.prefix}/{key}"
         if code in _MISSING:
             return MissingObject(f"{url} doesn't exist", recoverable=False)
-        return StoreError(f"S3 refuses {url}: {error}", recoverable=code not in _REFUSED)
+        if isinstance(error, NoCredentialsError):
+            return MissingCredentials(f"{error}: give the job definition a job role", recoverable=False)
+        return StoreError(f"S3 refuses {url}: {quote_foreign(error)}", recoverable=_may_pass(error))
 
 
 def _pauses() -> Iterator[float]:
@@ -139,6 +175,14 @@ def _pauses() -> Iterator[float]:
     while True:
         yield pause
         pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+def _may_pass(error: ClientError | BotoCoreError) -> bool:
+    """By class: a 4xx that is no throttle and no time-out is final, and so is what botocore itself refuses to send."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, _UNREACHABLE)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return status >= 500 or status in _PASSING_STATUS or _code(error) in _PASSING
 
 
 def _code(error: BaseException | None) -> str | None:

@@ -11,13 +11,17 @@ import logging.config
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
+
+from container.batch_job_quoting import quote_foreign, quote_foreign_lines
 
 FORMAT_VARIABLE: Final = "SCALER_BATCH_LOG_FORMAT"
 """`plain` or `json`, for what is not a terminal."""
 LEVELS: Final = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 
 _STREAMS: Final = {"/dev/stdout": lambda: sys.stdout, "/dev/stderr": lambda: sys.stderr}
+_MESSAGE: Final = 4_000  # characters
+_TRACEBACK: Final = 32_000
 _PLAIN: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -37,6 +41,22 @@ def set_level(level: str) -> None:
         logging.getLogger(package).setLevel(_level(level))
 
 
+class LineFormatter(logging.Formatter):
+    """Formatter whose messages are one line each, bounded and without control characters, whoever wrote a part of them.
+
+    A traceback's lines are indented: none looks like the begin of a record.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The record's line."""
+        record.message = _message(record)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:
+        """The traceback, the last part of a long one."""
+        return "\n".join(f"  {line}" for line in _traceback(super().formatException(ei)).splitlines())
+
+
 class JsonFormatter(logging.Formatter):
     """Formatter of one JSON object a line: time (UTC), level, logger, message, and the traceback where there is one."""
 
@@ -46,10 +66,10 @@ class JsonFormatter(logging.Formatter):
             "time": _utc(record.created),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = _traceback(self.formatException(record.exc_info))
         return json.dumps(line)
 
 
@@ -67,13 +87,23 @@ def _rich_handler(path: str) -> logging.Handler:
     from rich.logging import RichHandler
 
     console = Console(stderr=path == "/dev/stderr")
-    return RichHandler(console=console, show_path=False, rich_tracebacks=False)
+    handler = RichHandler(console=console, show_path=False, rich_tracebacks=False)
+    handler.setFormatter(LineFormatter())
+    return handler
 
 
 def _plain_formatter() -> logging.Formatter:
-    formatter = logging.Formatter(_PLAIN, "%Y-%m-%dT%H:%M:%SZ")
+    formatter = LineFormatter(_PLAIN, "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     return formatter
+
+
+def _message(record: logging.LogRecord) -> str:
+    return quote_foreign(record.getMessage(), _MESSAGE)
+
+
+def _traceback(text: str) -> str:
+    return quote_foreign_lines(text, _TRACEBACK)
 
 
 def _utc(created: float) -> str:

@@ -17,14 +17,18 @@ OURS = ("console", "engine", "provisioner", "container")
 
 # The errors that end a program are vocabulary that all parts but the container share.
 VOCABULARY = "engine.errors"
-SHARED_WITH_THE_RUNNER = ("container.batch_job_frames", "container.batch_job_protocol")
+SHARED_WITH_THE_RUNNER = (
+    "container.batch_job_frames",
+    "container.batch_job_protocol",
+    "container.batch_job_quoting",
+)
 # What the provisioner's commands print, and its enums: structs that load none of its libraries.
 PROVISIONERS_JSON = ("provisioner.json_schema", "provisioner.kinds")
 ALLOWED = {
     "console": ("console", "engine.telemetry", "engine.config", *PROVISIONERS_JSON, VOCABULARY),
     "provisioner": ("provisioner", "engine.aws", "engine.diagnosis", "container", VOCABULARY),
     "engine": ("engine", *SHARED_WITH_THE_RUNNER),
-    "engine.aws": ("engine.aws", "container.batch_job_protocol", VOCABULARY),
+    "engine.aws": ("engine.aws", "container.batch_job_protocol", "container.batch_job_quoting", VOCABULARY),
     "container": (),
 }
 # What is published lies at the bottom; viewers and the engine's side know it, and nothing of each other.

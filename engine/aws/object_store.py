@@ -6,22 +6,39 @@ listing all the time. Everything else goes through boto3's client. Blocking: cal
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSPreparedRequest, AWSRequest
-from botocore.exceptions import NoCredentialsError
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
+from botocore.exceptions import NoCredentialsError, ReadTimeoutError, ResponseStreamingError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ReadTimeoutError as StreamTimeoutError
 
-from engine.aws.errors import classify_answer
+from container.batch_job_quoting import quote_foreign
+from engine.aws.errors import AwsError, ErrorAction, classify_answer
 from engine.aws.session import READ_TIMEOUT_S, USER_AGENT, AwsSession
 
+T = TypeVar("T")
+ReadPart = Callable[[int], bytes]
+"""Gives the next bytes of a stream, as many as asked for; fewer at its end only."""
+
+MALFORMED: Final = "MalformedAnswer"
+"""Code of an answer with status 200 that isn't what S3 sends: a proxy's page, or part of a listing."""
+ERROR_BYTES: Final = 64 * 1024
+"""Bytes of an error's body that are read."""
+
 _NAMESPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+_UNSPEAKABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]")
+"""What XML 1.0 can't hold or a log shouldn't; U+FFFD stands for bytes that are no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +73,22 @@ class ObjectStore:
         """Read an object. Raises `AwsError` and botocore's connection errors."""
         return self._send("GetObject", f"/{quote(key)}", {})
 
+    def read(self, key: str, parse: Callable[[ReadPart], T]) -> T:
+        """Read an object through `parse`, which asks for the parts that it wants and gets each in memory once.
+
+        Raises as `get` does, and what `parse` raises; then the rest isn't read.
+        """
+        with self._open("GetObject", f"/{quote(key)}", {}) as read_part:
+            return parse(read_part)
+
     def list_page(self, prefix: str, start_after: str = "", token: str | None = None) -> ListPage:
         """List up to 1,000 objects below `prefix`, in key order, behind the key `start_after`.
 
-        Raises as `get` does. https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+        Keys come URL-encoded, since XML can't hold them all; what no manager writes (control characters) is left out,
+        so that nobody tries to delete it in bulk. Raises as `get` does; an answer that is no listing is to be retried.
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
         """
-        query = {"list-type": "2", "prefix": prefix}
+        query = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
         if token is not None:
             query["continuation-token"] = token
         elif start_after:
@@ -77,13 +104,23 @@ class ObjectStore:
             self._generation = -1
 
     def _send(self, api: str, path: str, query: dict[str, str]) -> bytes:
+        with self._open(api, path, query) as read_part:
+            return read_part(-1)
+
+    @contextmanager
+    def _open(self, api: str, path: str, query: dict[str, str]) -> Iterator[ReadPart]:
+        """The body of an answer as a stream, whose connection goes back to the pool when it was read to its end."""
         http = self._prepare()
-        response = http.send(self._signed(path, query))
-        body: bytes = response.content
-        if response.status_code not in (200, 206):
-            code, message = _parse_error(body, response.status_code, response.headers)
-            raise classify_answer(api, response.status_code, code, message)
-        return body
+        request = self._signed(path, query)
+        response = http.send(request)
+        stream = _Stream(response, request.url)
+        try:
+            if response.status_code not in (200, 206):
+                code, message = _parse_error(stream.read(ERROR_BYTES), response.status_code, response.headers)
+                raise classify_answer(api, response.status_code, code, message)
+            yield stream.read
+        finally:
+            stream.end()
 
     def _prepare(self) -> URLLib3Session:
         with self._lock:
@@ -114,27 +151,65 @@ class ObjectStore:
         url = self._base + path
         if query:
             url += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()))
-        request = AWSRequest("GET", url, headers={"User-Agent": USER_AGENT})
+        request = AWSRequest("GET", url, headers={"User-Agent": USER_AGENT}, stream_output=True)
         frozen = self._credentials.get_frozen_credentials()
         S3SigV4Auth(frozen, "s3", self._session.region).add_auth(request)
         return request.prepare()
 
 
+class _Stream:
+    """An answer's body, read in parts; urllib3's errors become botocore's, as `AwsError`'s classes know them."""
+
+    def __init__(self, response: AWSResponse, url: str) -> None:
+        self._raw: Any = response.raw
+        self._url = url
+
+    def read(self, length: int) -> bytes:
+        """The next `length` bytes, or all that is left for -1."""
+        try:
+            data: bytes = self._raw.read(length if length >= 0 else None)
+        except StreamTimeoutError as error:
+            raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
+        except (HTTPError, OSError) as error:
+            raise ResponseStreamingError(error=error) from error
+        return data
+
+    def end(self) -> None:
+        """Give the connection back, or close it when something is left to read."""
+        if self._raw.length_remaining == 0:
+            self._raw.release_conn()
+        else:
+            self._raw.close()
+
+
 def _parse_listing(body: bytes) -> ListPage:
-    root = ElementTree.fromstring(body)
-    objects = tuple(
-        Listed(entry.findtext(f"{_NAMESPACE}Key", ""), int(entry.findtext(f"{_NAMESPACE}Size", "0")))
-        for entry in root.iter(f"{_NAMESPACE}Contents")
-    )
-    return ListPage(objects, root.findtext(f"{_NAMESPACE}NextContinuationToken"))
+    try:
+        root = ElementTree.fromstring(body)
+        entries = [_parse_entry(entry) for entry in root.iter(f"{_NAMESPACE}Contents")]
+    except (ElementTree.ParseError, ValueError):
+        raise _malformed(body) from None
+    token = root.findtext(f"{_NAMESPACE}NextContinuationToken")
+    is_cut = root.findtext(f"{_NAMESPACE}IsTruncated") == "true"
+    if root.tag != f"{_NAMESPACE}ListBucketResult" or (is_cut and not token):
+        raise _malformed(body)
+    return ListPage(tuple(one for one in entries if not _UNSPEAKABLE.search(one.key)), token)
+
+
+def _parse_entry(entry: ElementTree.Element) -> Listed:
+    return Listed(unquote_plus(entry.findtext(f"{_NAMESPACE}Key", "")), int(entry.findtext(f"{_NAMESPACE}Size", "0")))
+
+
+def _malformed(body: bytes) -> AwsError:
+    detail = f"{len(body)} bytes that are no listing, with status 200"
+    return AwsError("ListObjectsV2", ErrorAction.RETRY_LATER, MALFORMED, detail)
 
 
 def _parse_error(body: bytes, status: int, headers: Any) -> tuple[str, str]:
     if status in (301, 307):
         region = headers.get("x-amz-bucket-region", "another region")
-        return "PermanentRedirect", f"the bucket lies in {region}"
+        return "PermanentRedirect", f"the bucket lies in {quote_foreign(region, 80)}"
     try:
         root = ElementTree.fromstring(body)
     except ElementTree.ParseError:
         return str(status), "no further detail"
-    return root.findtext("Code", str(status)), root.findtext("Message", "")
+    return quote_foreign(root.findtext("Code", str(status)), 80), quote_foreign(root.findtext("Message", ""))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import struct
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict, fields
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +28,7 @@ from container.batch_job_frames import (
     encode_result,
     manifest_length,
     payload_size,
+    read_result,
     task_ids,
 )
 from container.batch_job_protocol import to_inline_gzip
@@ -200,3 +205,78 @@ def test_the_header_is_checked_before_its_numbers_are_believed() -> None:
     frame[26:30] = zlib.crc32(bytes(frame[:26])).to_bytes(4, "little")
     with pytest.raises(FrameError, match="4294967295 tasks in"):
         task_ids(bytes(frame))
+
+
+def foreign_result(head: bytes, body: bytes = b"x") -> bytes:
+    """A frame whose checksum is right, as any job may write one; its meta is `head`."""
+    digest = hashlib.sha256(head + body).digest()
+    return b"SBRF" + struct.pack("<HIQ32s", 1, len(head), len(body), digest) + head + body
+
+
+def foreign_meta(**changes: object) -> bytes:
+    return json.dumps({**asdict(META), **changes}).encode()
+
+
+WRONG: dict[str, Sequence[object]] = {
+    "task_id": (None, 7, ["x"], "\x1b[31mred", "A" * 32),
+    "status": (None, 1, [], {}, "finished"),
+    "phase": (None, 1.5, [], "p" * 1_000, "\x1b]0;title\x07"),
+    "attempt": (None, "1", 1.5, -1, 1 << 40, True),
+    "started_at": (None, "x", 1e300, -1.0, float("nan"), float("inf"), [], False),
+    "duration_s": (None, "x", 1e300, -0.5, float("nan"), float("-inf"), {}, 10**400),
+    "cpu_s": (None, "x", 1e300, -1, float("nan"), float("inf"), True),
+    "peak_bytes": (None, "x", 1.5, -1, 1 << 63, 10**300, True),
+    "python": (None, 3, [], "3" * 1_000, "3.11\n"),
+    "exit_code": ("x", 1.5, 1 << 40, [], True),
+    "signal": ("x", 1.5, -1, 1 << 40, {}, False),
+    "runner_version": (None, 0, "0" * 1_000, "0\x7f"),
+}
+
+
+def test_each_field_of_a_results_meta_is_tried_with_wrong_values() -> None:
+    assert WRONG.keys() == {entry.name for entry in fields(ResultMeta)}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_type_or_range_in_a_results_meta_is_a_frame_error(name: str, value: object) -> None:
+    with pytest.raises(FrameError, match=name):
+        decode_result(foreign_result(foreign_meta(**{name: value})), TASK_ID)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"[" * 60_000, b"{" * 9, b"[]", b"null", b'"text"', b"\xff\xfe", b"1" * 9_000, b'{"task_id":' * 5_000],
+    ids=["nested", "no JSON", "list", "null", "text", "no UTF-8", "long number", "nested objects"],
+)
+def test_a_results_meta_that_is_no_object_is_a_frame_error(head: bytes) -> None:
+    with pytest.raises(FrameError, match="meta"):
+        decode_result(foreign_result(head), TASK_ID)
+
+
+def test_a_field_that_a_newer_runner_adds_is_left_alone() -> None:
+    assert decode_result(foreign_result(foreign_meta(gpu_s=1.5)), TASK_ID) == (META, b"x")
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in fields(ResultMeta)])
+@pytest.mark.parametrize(
+    "text", ["\x1b[2J\x1b]0;owned\x07", "x\n2026-01-01 CRITICAL engine: forged\r", "z" * 3_000_000, "\u202e\u2028"]
+)
+def test_an_error_about_a_frame_repeats_nothing_that_could_forge_a_log(name: str, text: str) -> None:
+    with pytest.raises(FrameError) as caught:
+        decode_result(foreign_result(foreign_meta(**{name: text})), TASK_ID)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("lengths", [(1 << 20, 5), (100, 1 << 62), ((1 << 32) - 1, (1 << 64) - 1)])
+def test_lengths_that_no_runner_writes_are_refused_before_anything_is_read(lengths: tuple[int, int]) -> None:
+    asked: list[int] = []
+    header = b"SBRF" + struct.pack("<HIQ32s", 1, *lengths, b"\0" * 32)
+
+    def read_part(length: int) -> bytes:
+        asked.append(length)
+        return header
+
+    with pytest.raises(FrameError, match="at most"):
+        read_result(read_part, TASK_ID)
+    assert asked == [len(header)]

@@ -92,6 +92,18 @@ def test_a_class_that_is_made_while_the_function_runs_is_described(client: Clien
         """)
 
 
+def test_an_exception_too_large_to_travel_is_described(client: Client) -> None:
+    client("""
+        def fail():
+            import sys
+            sys.modules["batch_job_errors"].MAX_RESULT_BYTES = 10_000
+            raise ValueError("short", bytes(20_000))
+
+        error = failure(fail).value
+        assert type(error) is RuntimeError and "bytes serialized, at most 10000 can travel" in str(error), error
+        """)
+
+
 def test_exceptions_that_do_not_pickle_are_described(client: Client) -> None:
     client("""
         import threading

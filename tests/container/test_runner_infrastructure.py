@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import os
 import pickle
 import signal
 import subprocess
@@ -117,7 +118,22 @@ def test_another_python_is_refused_before_loading(s3: S3StandIn) -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
-    [(503, "SlowDown", 75), (400, "ExpiredToken", 75), (404, "NoSuchBucket", 76)],
+    [
+        (503, "SlowDown", 75),
+        (500, "InternalError", 75),
+        (400, "ExpiredToken", 75),
+        (400, "RequestTimeout", 75),
+        (400, "Throttling", 75),
+        (429, "TooManyRequests", 75),
+        (409, "OperationAborted", 75),
+        (404, "NoSuchBucket", 76),
+        (301, "PermanentRedirect", 76),
+        (403, "RequestTimeTooSkewed", 76),
+        (403, "InvalidAccessKeyId", 76),
+        (400, "AuthorizationHeaderMalformed", 76),
+        (400, "KMS.DisabledException", 76),
+        (418, "WhateverComesNext", 76),
+    ],
 )
 def test_s3_that_fails_before_the_call_is_sorted_by_what_helps(
     s3: S3StandIn, status: int, code: str, expected: int
@@ -145,6 +161,32 @@ def test_a_payload_that_may_not_be_read_is_final(s3: S3StandIn) -> None:
     s3.refusals.append(Refusal("GET", "/payloads/", 403, "AccessDenied"))
     exit_code, log = run(s3, "s3")
     assert (exit_code, "AccessDenied" in log) == (76, True)
+
+
+@pytest.mark.parametrize(("attempt", "expected"), [(1, 75), (2, 76)])
+def test_a_job_without_credentials_is_tried_in_one_more_container_and_not_for_long(
+    s3: S3StandIn, attempt: int, expected: int
+) -> None:
+    process = start_runner(
+        s3.endpoint,
+        SUBMISSION,
+        to_inline(frame_of(ADD, 1, 2)),
+        AWS_BATCH_JOB_ATTEMPT=str(attempt),
+        AWS_ACCESS_KEY_ID="",
+        AWS_SECRET_ACCESS_KEY="",
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_CONFIG_FILE="/dev/null",
+        AWS_SHARED_CREDENTIALS_FILE="/dev/null",
+    )
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == expected
+    assert b"give the job definition a job role" in log
+    assert b"next try" not in log
+
+
+def test_a_region_that_is_none_is_refused_in_one_line(s3: S3StandIn) -> None:
+    exit_code, log = run(s3, to_inline(frame_of(ADD, 1, 2)), options="region=no region")
+    assert (exit_code, len(log.splitlines())) == (76, 1)
 
 
 def test_a_role_without_list_bucket_still_works(s3: S3StandIn) -> None:
@@ -196,6 +238,24 @@ def test_sigterm_before_the_call_asks_for_another_attempt(s3: S3StandIn) -> None
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == 75, done.stderr
     assert "the function was not called" in done.stderr.splitlines()[-1]
+
+
+def test_a_result_that_may_not_be_written_is_no_function_that_was_not_called(s3: S3StandIn) -> None:
+    s3.refusals.append(Refusal("PUT", "/results/", 403, "AccessDenied"))
+    script = (
+        "import os, sys\n"
+        f"sys.path.insert(0, {str(ROOT / 'container')!r})\n"
+        "import batch_job_runner, batch_job_store\n"
+        "batch_job_store._PATIENCE_S = 0.0\n"
+        "sys.exit(batch_job_runner.main(sys.argv[1:], os.environ))\n"
+    )
+    arguments = ["--store", f"s3://{STORE}", "--submission", SUBMISSION, "--payload", to_inline(frame_of(ADD, 1, 2))]
+    variables = {"AWS_ENDPOINT_URL": s3.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    environ = {**os.environ, **variables, "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 77, done.stderr
+    assert "the function was called, and its result can't be written" in done.stderr.splitlines()[-1]
 
 
 class FailingClient:

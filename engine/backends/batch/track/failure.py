@@ -7,11 +7,28 @@ from typing import Final
 import msgspec
 
 from container.batch_job_protocol import RESULT_WRITTEN, RunnerExit
+from container.batch_job_quoting import quote_foreign, quote_foreign_lines
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
+from engine.aws.retry_rules import HOST_LOST, are_retried
 
 OUT_OF_MEMORY: Final = "OutOfMemory"
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
+START_FAILURES: Final = (
+    "AGENT",
+    "CannotCreateContainerError",
+    "CannotPull",
+    "CannotStartContainerError",
+    "DockerTimeoutError",
+    "ResourceInitializationError",
+)
+"""Reasons of ECS and Batch for containers that never ran.
+
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html
+"""
+LOG_TAIL: Final = 16_000
+"""Characters of a job's log in an exception."""
 
 
 class JobEnd(msgspec.Struct, frozen=True):
@@ -24,6 +41,8 @@ class JobEnd(msgspec.Struct, frozen=True):
     container_reason: str = ""
     log_stream: str = ""
     attempts: int = 0
+    started: bool = True
+    """Its container ran in the last attempt, or may have."""
 
     @classmethod
     def of(cls, job: BatchJob) -> JobEnd:
@@ -36,6 +55,7 @@ class JobEnd(msgspec.Struct, frozen=True):
             job.container_reason,
             job.log_stream,
             job.attempts_ended,
+            started=job.started_at is not None,
         )
 
     @property
@@ -54,6 +74,17 @@ class JobEnd(msgspec.Struct, frozen=True):
         return TIMED_OUT.lower() in self.status_reason.lower()
 
     @property
+    def was_not_started(self) -> bool:
+        """An attempt was made, its container never ran, and no retry rule made AWS try again.
+
+        A job that somebody terminated while it waited had no attempt, and is none of these.
+        """
+        if self.started or self.exit_code is not None or are_retried(self.status_reason, self.exit_code):
+            return False
+        reasons = (self.status_reason, self.container_reason)
+        return self.attempts > 0 or any(reason.startswith(START_FAILURES) for reason in reasons)
+
+    @property
     def was_out_of_memory(self) -> bool:
         """ECS killed the container for its memory."""
         return OUT_OF_MEMORY in self.container_reason
@@ -61,11 +92,11 @@ class JobEnd(msgspec.Struct, frozen=True):
     def describe(self) -> str:
         """Say status reason, container reason, exit code and job id in one line, as far as Batch tells them."""
         parts = [
-            self.status_reason and f"status reason: {self.status_reason}",
-            self.container_reason and f"container: {self.container_reason}",
+            self.status_reason and f"status reason: {quote_foreign(self.status_reason)}",
+            self.container_reason and f"container: {quote_foreign(self.container_reason)}",
             f"exit code: {self.exit_code}" if self.exit_code is not None else "",
             f"attempts: {self.attempts}" if self.attempts > 1 else "",
-            f"job id: {self.job_id}",
+            f"job id: {quote_foreign(self.job_id)}",
         ]
         return "; ".join(part for part in parts if part)
 
@@ -78,7 +109,8 @@ def job_failure(end: JobEnd, log_tail: str) -> Exception:
 
 def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
     """Make the exception of a job that should have written a result; `waited_s` in seconds."""
-    text = f"the job ended as {end.status} but no result appeared in S3 within {waited_s:.0f} s ({end.describe()})"
+    status = quote_foreign(end.status)
+    text = f"the job ended as {status} but no result appeared in S3 within {waited_s:.0f} s ({end.describe()})"
     return RuntimeError(_with_log(text, log_tail))
 
 
@@ -90,8 +122,10 @@ def _kind(end: JobEnd) -> tuple[type[Exception], str]:
     if end.exit_code == RunnerExit.TRY_AGAIN:
         return RuntimeError, "the job could not reach S3, and its attempts are used up"
     if end.exit_code == RunnerExit.REFUSED:
-        return RuntimeError, "the job may not use S3: check the job role's policy and the bucket"
-    if end.status_reason.startswith("Host EC2"):
+        return RuntimeError, "the job may not use S3: check the job role, its policy and the bucket"
+    if end.exit_code == RunnerExit.UNWRITTEN:
+        return RuntimeError, "the function was called, but S3 refuses its result: check the job role's policy"
+    if end.status_reason.startswith(HOST_LOST):
         return RuntimeError, "the job lost its host in each attempt"
     if end.exit_code is None:
         return RuntimeError, "the job never ran its function"
@@ -99,4 +133,4 @@ def _kind(end: JobEnd) -> tuple[type[Exception], str]:
 
 
 def _with_log(text: str, log_tail: str) -> str:
-    return f"{text}\nlast log lines:\n{log_tail}" if log_tail else text
+    return f"{text}\nlast log lines:\n{quote_foreign_lines(log_tail, LOG_TAIL)}" if log_tail else text

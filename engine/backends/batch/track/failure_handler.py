@@ -1,8 +1,8 @@
 """Handler of tasks whose job ended or vanished without a result: wait for one, send again, or fail.
 
 A task is sent again only when its function certainly was not called: its overrides were too long to start, its
-submission was fenced, its runner could not reach S3 in any attempt (exit code 75), or its job vanished before it
-was ever seen starting.
+submission was fenced, its runner could not reach S3 in any attempt (exit code 75), its container never ran and no
+retry rule covered that, or its job vanished before it was ever seen starting.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from container.batch_job_frames import FrameError
-from container.batch_job_protocol import PayloadFormError, RunnerExit
+from container.batch_job_protocol import RunnerExit
+from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.batch_states import BatchState
 from engine.aws.budget import Clock
-from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
@@ -35,6 +34,7 @@ logger = logging.getLogger(__name__)
 RESULT_TIMEOUT_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
 VANISHED_RESENDS: Final = 1
+NOT_STARTED_RESENDS: Final = 2
 UNREACHABLE_RESENDS: Final = 5
 """S3 answers us by then, since the results were listed; a job that still can't reach it never will."""
 
@@ -112,7 +112,9 @@ class FailureHandler:
                 task.resent += 1
                 retry.append(task)
         if retry:
-            logger.warning("job %s vanished before it started; sending its %d tasks again", end.job_id, len(retry))
+            logger.warning(
+                "job %s vanished before it started; sending its %d tasks again", quote_foreign(end.job_id), len(retry)
+            )
             await self._ambiguous.fence(submission)
             await self._send_again(submission, [task for task in retry if task.is_open])
 
@@ -125,6 +127,7 @@ class FailureHandler:
             end.status != BatchState.FAILED
             or end.promises_result
             or end.exit_code == RunnerExit.TRY_AGAIN
+            or end.was_not_started
             or _was_too_long(end)
         ):
             return False
@@ -160,10 +163,11 @@ class FailureHandler:
             task.move(BatchStage.LAUNCHING)
         try:
             await self._payloads.restore(submission, tasks)
-        except (AwsError, FrameError, PayloadFormError) as error:
+        except Exception as error:  # the payload is read back from AWS: whatever is wrong there is theirs alone
+            logger.warning("the payload of %d tasks can't be read back: %s", len(tasks), quote_foreign(repr(error)))
             for task in tasks:
                 await self._delivery.refuse(
-                    [task], f"the task can't be sent again, its payload can't be read back: {error}"
+                    [task], f"the task can't be sent again, its payload can't be read back: {quote_foreign(error)}"
                 )
             return
         self._launcher.launch(tasks, through_s3=through_s3)
@@ -175,7 +179,13 @@ class FailureHandler:
         self._spawn(self._deliver_failure(task, end, explain))
 
     async def _deliver_failure(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
-        tail = await self._logs.read(end.log_stream)
+        try:
+            tail = await self._logs.read(end.log_stream)
+        except Exception as error:  # it is only an addition
+            logger.warning(
+                "the log of the job of task %s can't be read: %s", task.task_id.hex(), quote_foreign(repr(error))
+            )
+            tail = ""
         await self._delivery.deliver(task, Outcome.failure(task.task_id, explain(tail)))
 
 
@@ -186,9 +196,11 @@ def _was_too_long(end: JobEnd) -> bool:
 def _was_not_called(submission: Submission, task: BatchTask, end: JobEnd) -> bool:
     if submission.fenced and end.status == BatchState.SUCCEEDED:
         return True
+    if end.was_not_started:
+        return task.resent < NOT_STARTED_RESENDS
     return end.exit_code == RunnerExit.TRY_AGAIN and task.resent < UNREACHABLE_RESENDS
 
 
 def _vanished(submission: Submission, end: JobEnd, _: str) -> Exception:
     why = "it had started, so it is not run again" if submission.started else "for the second time"
-    return RuntimeError(f"AWS Batch no longer knows the task's job, {why} (job id: {end.job_id})")
+    return RuntimeError(f"AWS Batch no longer knows the task's job, {why} (job id: {quote_foreign(end.job_id)})")

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from botocore.exceptions import BotoCoreError
-
-from container.batch_job_frames import FrameError, ResultMeta, ResultStatus, decode_result
+from container.batch_job_frames import MAX_RESULT_FRAME, FrameError, ResultMeta, ResultStatus, read_result
+from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.client import GET_OBJECT, AwsClient
@@ -46,6 +45,16 @@ class ResultRequest:
     submission: Submission
     key: str
     size: int
+
+    @property
+    def is_too_large(self) -> bool:
+        """No runner wrote it: it isn't read at all."""
+        return self.size > MAX_RESULT_FRAME
+
+    @property
+    def memory(self) -> int:
+        """Bytes that reading it takes."""
+        return 0 if self.is_too_large else self.size
 
 
 class _Room:
@@ -102,7 +111,7 @@ class ResultReader:
             while self._waiting:
                 batch = self._next_batch()
                 await self._batches.acquire()
-                taken = await self._room.take(sum(one.size for one in batch))
+                taken = await self._room.take(sum(one.memory for one in batch))
                 self._spawn(self._read(batch, taken))
             self._more.clear()
 
@@ -135,33 +144,44 @@ class ResultReader:
                 raise
         except CREDENTIAL_ERRORS:
             raise
-        except (BotoCoreError, FrameError):
-            pass
+        except Exception as error:
+            logger.debug(
+                "first read of the result of task %s failed: %s", request.task.task_id.hex(), quote_foreign(repr(error))
+            )
         return None
 
     def _get(self, request: ResultRequest) -> Read:
-        return decode_result(self._store.get(request.key), request.task.task_id)
+        if request.is_too_large:
+            raise FrameError(f"the result has {request.size} bytes in S3, at most {MAX_RESULT_FRAME} are read")
+        return self._store.read(request.key, lambda read_part: read_result(read_part, request.task.task_id))
 
     async def _finish(self, request: ResultRequest, read: Read | None) -> None:
+        """Whatever goes wrong with one result is its task's failure, and nobody else's."""
         task = request.task
-        outcome = _outcome(task, read) if read is not None else await self._read_again(request)
-        if not task.cancelled:
-            await self._delivery.deliver(task, outcome)
+        try:
+            outcome = _outcome(task, read) if read is not None else await self._read_again(request)
+            if not task.cancelled:
+                await self._delivery.deliver(task, outcome)
+        except Exception:
+            logger.exception("the result of task %s could not be delivered", task.task_id.hex())
 
     async def _read_again(self, request: ResultRequest) -> Outcome:
         """A frame that stays broken or out of reach is the task's failure: the function did run.
 
         S3 says 403 instead of 404 to whoever may not list, and new permissions take a moment: neither is final at once.
         """
+        trouble: Exception | None = None
         for _ in range(REREADS):
             await self._sleep(REREAD_PAUSE_S)
             try:
                 read = await self._client.run(GET_OBJECT, lambda: self._get(request))
                 return _outcome(request.task, read)
-            except (FrameError, AwsError) as error:
-                trouble: Exception = error
-        logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), trouble)
-        return Outcome.failure(request.task.task_id, RuntimeError(f"the task's result can't be used: {trouble}"))
+            except Exception as error:
+                trouble = error
+        logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), quote_foreign(trouble))
+        return Outcome.failure(
+            request.task.task_id, RuntimeError(f"the task's result can't be used: {quote_foreign(trouble)}")
+        )
 
 
 def _outcome(task: BatchTask, read: Read) -> Outcome:

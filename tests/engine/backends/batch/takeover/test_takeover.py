@@ -62,7 +62,7 @@ class Predecessor:
 
     def result(self, submission_id: str, task: TaskWork, value: object) -> None:
         meta = ResultMeta(task.task_id.hex(), ResultStatus.SUCCESS, "returning", 1, 0, 0, 0, 0, "3.11", 0, None, "1")
-        body = encode_result(meta, cloudpickle.dumps(value))
+        body = bytes(encode_result(meta, cloudpickle.dumps(value)))
         self.put(self.layout.result(submission_id, task.task_id), body)
 
     def submit(self, submission_id: str, tasks: Sequence[TaskWork], text: str) -> str:

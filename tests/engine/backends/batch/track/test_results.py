@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import io
+import json
+import struct
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import cloudpickle
 import pytest
 
 from container.batch_job_frames import ResultMeta, ResultStatus, decode_result, encode_result
+from engine.aws.client import AwsClient
+from engine.aws.object_store import ObjectStore
+from engine.aws.session import AwsSession
+from engine.backends.batch.ledger import BatchStage, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.backends.batch.track.results import ResultReader, ResultRequest
 from engine.model import TaskWork
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import (
     BUCKET,
+    Recorder,
     config,
     eventually,
     manager_calls,
@@ -22,6 +37,7 @@ from tests.support.engine.batch_harness import (
     work,
     works,
 )
+from tests.support.engine.fake_clock import FakeClock
 
 
 def nap(seconds: float) -> float:
@@ -130,6 +146,124 @@ async def test_of_two_attempts_that_write_different_results_one_counts_and_nothi
         await backend.forget([task.task_id])
         await eventually(lambda: len(objects(aws)) == 1)
         assert told.twice == []
+
+
+def foreign_frame(task: bytes, /, **changes: object) -> bytes:
+    """A result that any job may write, with a right checksum; `meta` is the meta's whole text."""
+    meta = ResultMeta(task.hex(), ResultStatus.SUCCESS, "returning", 1, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test")
+    head = changes.get("meta") or json.dumps({**asdict(meta), **changes}).encode()
+    assert isinstance(head, bytes)
+    return b"SBRF" + struct.pack("<HIQ32s", 1, len(head), 1, hashlib.sha256(head + b"x").digest()) + head + b"x"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"meta": b"[" * 60_000}, {"duration_s": "x"}, {"duration_s": 1e300}, {"peak_bytes": -1}, {"cpu_s": float("nan")}],
+    ids=["nested", "text", "no 32-bit float", "negative", "not a number"],
+)
+async def test_an_odd_result_is_the_failure_of_its_task_alone(aws: LocalAWS, changes: dict[str, object]) -> None:
+    async with running(aws, worker_manager_id="wm-odd-results") as (backend, told):
+        odd, other = works(nap, [30.0, 0.5])
+        for task in (odd, other):
+            backend.submit(task)
+        await told.until(lambda told: bool(told.placements))
+        layout = StoreLayout(BUCKET, config().s3_prefix, "wm-odd-results")
+        key = layout.result(told.placements[0].submission_id, odd.task_id)
+        aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=foreign_frame(odd.task_id, **changes))
+        with pytest.raises(RuntimeError, match="result can't be used"):
+            await told.value(odd)
+        assert await told.value(other) == 0.5
+        assert told.lost == []
+
+
+async def test_keys_that_no_manager_writes_are_ignored_by_this_and_every_later_start(aws: LocalAWS) -> None:
+    for manager in ("wm-odd-keys", "wm-odd-keys"):
+        async with running(aws, worker_manager_id=manager) as (backend, told):
+            layout = StoreLayout(BUCKET, config().s3_prefix, manager)
+            for name in ("\x01", "\x1b[31m"):
+                aws.client("s3").put_object(Bucket=BUCKET, Key=f"{layout.results}{'f' * 32}/{name}", Body=b"x")
+            task = work(nap, 0)
+            backend.submit(task)
+            assert await told.value(task) == 0
+            assert told.lost == []
+
+
+class BrokenStore:
+    """Stands for whatever nobody thought of."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self, _key: str, _parse: Callable[[Callable[[int], bytes]], object]) -> object:
+        self.reads += 1
+        raise KeyError("a surprise")
+
+
+async def read_alone(store: BrokenStore, told: Recorder, size: int = 100) -> tuple[bytes, list[asyncio.Task[None]]]:
+    """Requests one result out of `store` and reads it; gives the task's id and what ran for it."""
+    ledger = Ledger()
+    task = ledger.add_task(work(nap, 0))
+    ledger.add_submission(Submission("f" * 32, "name", (task,), task.shape))
+    task.move(BatchStage.IN_BATCH)
+    task.move(BatchStage.FETCHING)
+    spawned: list[asyncio.Task[None]] = []
+    client = AwsClient(AwsSession("us-east-1", 1))
+    reader = ResultReader(
+        client=client,
+        store=cast(ObjectStore, store),
+        delivery=OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=told),
+        spawn=lambda work: spawned.append(asyncio.create_task(work)),
+        sleep=FakeClock().sleep,
+    )
+    reader.request([ResultRequest(task, ledger.submissions["f" * 32], "key", size)])
+    running = asyncio.create_task(reader.run())
+    await told.until(lambda told: bool(told.outcomes), 5)
+    running.cancel()
+    await asyncio.wait(spawned)
+    await client.close()
+    return task.task_id, spawned
+
+
+async def test_a_surprise_while_a_result_is_read_is_its_tasks_failure(caplog: pytest.LogCaptureFixture) -> None:
+    told = Recorder()
+    task_id, spawned = await read_alone(BrokenStore(), told)
+    assert [one.exception() for one in spawned] == [None]
+    assert "can't be used" in told.outcomes[task_id].reason
+    assert task_id.hex() in caplog.text
+
+
+async def test_a_result_larger_than_any_runner_writes_is_refused_unread() -> None:
+    told, store = Recorder(), BrokenStore()
+    task_id, _ = await read_alone(store, told, size=1_500_000_000)
+    assert "1500000000 bytes in S3" in told.outcomes[task_id].reason
+    assert store.reads == 0
+
+
+class OneFrame(BrokenStore):
+    """Holds one frame under every key."""
+
+    def __init__(self, frame: bytes) -> None:
+        super().__init__()
+        self._frame = frame
+
+    def read(self, _key: str, parse: Callable[[Callable[[int], bytes]], object]) -> object:
+        return parse(io.BytesIO(self._frame).read)
+
+
+@pytest.mark.parametrize("name", ResultMeta.__slots__)
+@pytest.mark.parametrize(
+    "text",
+    ["\x1b[2J\x1b]0;owned\x07", "x\n2026-01-01 CRITICAL engine: forged", "z" * 3_000_000],
+    ids=["escapes", "lines", "3 MB"],
+)
+async def test_no_field_of_a_frame_forges_a_log_or_a_clients_error(
+    caplog: pytest.LogCaptureFixture, name: str, text: str
+) -> None:
+    told = Recorder()
+    task_id, _ = await read_alone(OneFrame(foreign_frame(bytes(16), **{name: text})), told)
+    for shown in (told.outcomes[task_id].reason, *(record.getMessage() for record in caplog.records)):
+        assert shown.isprintable()
+        assert len(shown) < 500
 
 
 def write_as_another_attempt(aws: LocalAWS, key: str, task: TaskWork) -> None:
