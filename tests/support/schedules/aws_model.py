@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from container.batch_job_frames import ResultMeta, ResultStatus, encode_result, task_ids
 from container.batch_job_protocol import BUNDLE_TEXT, JobParameter, fence_key, from_inline, payload_key, result_key
-from engine.aws.object_store import Listed, ListPage
+from engine.aws.object_store import Listed, ListPage, ReadPart
 from tests.support.schedules.virtual_loop import EPOCH_S
 
+T = TypeVar("T")
 QUEUE = "queue"
 ENDED = ("SUCCEEDED", "FAILED")
 Stored = tuple[bytes, str, float]
@@ -343,7 +344,7 @@ def _matches(job: Job, name: str, value: str) -> bool:
 
 def _frame(task_id: bytes, status: ResultStatus, attempt: int) -> bytes:
     meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model")
-    return encode_result(meta, b"result of " + task_id.hex().encode())
+    return bytes(encode_result(meta, b"result of " + task_id.hex().encode()))
 
 
 class ModelStore:
@@ -356,6 +357,9 @@ class ModelStore:
     def get(self, key: str) -> bytes:
         data: bytes = self._session.client("s3").get_object(Bucket="bucket", Key=key)["Body"].read()
         return data
+
+    def read(self, key: str, parse: Callable[[ReadPart], T]) -> T:
+        return parse(io.BytesIO(self.get(key)).read)
 
     def list_page(self, prefix: str, start_after: str = "", token: str | None = None) -> ListPage:
         objects: dict[str, tuple[bytes, str, float]] = self._session.call(
