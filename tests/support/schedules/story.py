@@ -1,4 +1,4 @@
-"""One random schedule, told from its seed alone: what happens to 1 to 25 tasks, and what is promised of them."""
+"""One random schedule, told from its seed alone: what happens to 1 to 14 tasks, and what is promised of them."""
 
 from __future__ import annotations
 
@@ -42,33 +42,34 @@ class Plan:
     @classmethod
     def of(cls, rng: random.Random) -> Plan:
         """Roll the dice."""
-        plan = cls(rng.randint(1, 6), rng.randint(1, 12), rng.choice((0.0, 1.0, 5.0)))
-        window = rng.uniform(0.0, 20.0)
-        for number in range(rng.randint(1, 25)):
+        plan = cls(rng.randint(1, 4), rng.randint(1, 8), rng.choice((0.0, 1.0, 5.0)))
+        window = rng.choice((0.0, 1.0, 10.0))
+        for number in range(rng.randint(1, 14)):
             task_id = number.to_bytes(16, "big")
             size = rng.choice((10, 10, 10, 3_000))
             plan.tasks.append((rng.uniform(0, window), task_id, _fate(rng), size))
             if rng.random() < 0.2:
-                plan.cancels.append((rng.uniform(0, window + 30), task_id))
+                plan.cancels.append((rng.uniform(0, window + 15), task_id))
             if rng.random() < 0.1:
                 plan.balances.append((rng.uniform(0, window + 10), task_id))
-        plan.cuts = [(rng.uniform(1, 40), rng.choice((0.2, 3.0, 30.0))) for _ in range(rng.choice((0, 0, 1, 2)))]
-        plan.kills = [(rng.uniform(1, 40), rng.uniform(0.1, 20)) for _ in range(rng.choice((0, 0, 1, 2)))]
+        plan.cuts = [(rng.uniform(1, 20), rng.choice((0.2, 3.0, 25.0))) for _ in range(rng.choice((0, 0, 1, 2)))]
+        plan.kills = [(rng.uniform(1, 20), rng.uniform(0.1, 10)) for _ in range(rng.choice((0, 0, 1, 2)))]
         plan.troubles = _troubles(rng)
         return plan
 
 
 def _fate(rng: random.Random) -> Fate:
     ends = rng.choice(("value",) * 8 + ("error", "memory"))
-    return Fate(rng.choice((0.01, 0.5, 4.0, 20.0)) * rng.uniform(0.5, 1.5), rng.choice((0,) * 9 + (1,)), ends)
+    seconds = rng.choice((0.01, 0.5, 2.0, 8.0)) * rng.uniform(0.5, 1.5)
+    return Fate(seconds, rng.choice((0,) * 9 + (1,)), ends)
 
 
 def _troubles(rng: random.Random) -> Troubles:
     troubles = Troubles(lost_answers=rng.choice((0.0, 0.0, 0.01, 0.05)))
     for windows, share in ((troubles.throttled, 0.3), (troubles.down, 0.15)):
         if rng.random() < share:
-            start = rng.uniform(0, 40)
-            windows.append((start, start + rng.choice((0.5, 5.0, 25.0))))
+            start = rng.uniform(0, 20)
+            windows.append((start, start + rng.choice((0.5, 5.0, 20.0))))
     return troubles
 
 
