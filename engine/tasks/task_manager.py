@@ -427,7 +427,9 @@ class AWSHPCTaskManager:
     # ---- steps in the background
 
     def _start(self, record: TaskRecord, step: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        return self._run_in_background(self._guard(record, step))
+        task = self._run_in_background(self._guard(record, step))
+        task.add_done_callback(lambda _: step.close())  # a step that is stopped before it began was never awaited
+        return task
 
     def _run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
