@@ -153,7 +153,7 @@ class Lease:
         try:
             await self._client.call(DELETE_LEASE, tries=2, Bucket=self._bucket, Key=self._key)
         except AwsError as error:
-            logger.warning("the lease could not be given back, it expires in %.0f s: %s", TTL_S, error)
+            logger.warning("the lease could not be given back, it expires in %.0f s: %s", self._me.lasts_s, error)
 
     async def _take(self, found: _LeaseObject | None) -> bool:
         if found is None:
