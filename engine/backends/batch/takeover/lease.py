@@ -265,7 +265,7 @@ class Lease:
             self._outage_reported = False
             logger.info("the lease is renewed again, work goes on")
         elif 0 < away_s < float("inf"):
-            logger.info("this process stood still for %.0f s past its lease; nobody took it, work goes on", away_s)
+            logger.info("the lease was renewed %.0f s too late; nobody took it, work goes on", away_s)
 
     async def _read(self) -> _LeaseObject | None:
         try:
