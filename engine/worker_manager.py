@@ -120,9 +120,9 @@ class AWSHPCWorkerManager:
     async def _open(self) -> HPCBackend | None:
         """Open the backend. None: the end was requested first, and what the start had taken is given back."""
         opening = asyncio.create_task(open_backend(self.config, self._tasks))
+        ends: list[asyncio.Future[Any]] = [opening, self._stop]
         try:
-            either: list[asyncio.Future[Any]] = [opening, self._stop]
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not opening.done():
                 logger.info("stopping before the start was complete")
                 await self._end(opening)

@@ -6,7 +6,7 @@ boto3's own environment (profiles, `AWS_ENDPOINT_URL`, CA bundle, proxies) keeps
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,8 @@ USER_AGENT: Final = "scaler-batch-manager"
 CONNECT_TIMEOUT_S: Final = 2
 """A call that was let through arrives within this time, or never: the lease's safety margin builds on it."""
 READ_TIMEOUT_S: Final = 60
+CONTROL_ANSWER_S: Final[Mapping[str, float]] = {"batch": 20, "logs": 20, "service-quotas": 20}
+"""Where answers are small and come within seconds: one that hangs is given up sooner, and asked for again."""
 
 
 class AwsSession:
@@ -46,8 +48,11 @@ class AwsSession:
             return found
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._make_client(service, read_timeout_s or self.read_timeout_s)
+                self._clients[key] = self._make_client(service, read_timeout_s or self._answer_s(service))
             return self._clients[key]
+
+    def _answer_s(self, service: str) -> float:
+        return min(self.read_timeout_s, CONTROL_ANSWER_S.get(service, self.read_timeout_s))
 
     def credentials(self) -> Any:
         """Credentials object of botocore, which renews itself where it can; None when there are none."""

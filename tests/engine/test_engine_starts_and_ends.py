@@ -26,7 +26,7 @@ class Start:
         self.begun = asyncio.Event()
         self.given_back = False
 
-    async def __call__(self, *_: object) -> Any:
+    async def __call__(self, *_arguments: object) -> Any:
         self.begun.set()
         try:
             await asyncio.Event().wait()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -86,6 +86,9 @@ DESCRIBE_DEFINITIONS: Final = Operation(
 GET_OBJECT: Final = Operation(
     "GetObject", "s3", "get_object", limits.S3_READ_RATE / 2, 500, lane=Lane.RESULTS, patient=False
 )
+"""Of a result, which a job wrote."""
+GET_PAYLOAD: Final = replace(GET_OBJECT, patient=True)
+"""Of what a manager wrote itself: it was readable."""
 LIST_OBJECTS: Final = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
 PUT_OBJECT: Final = Operation(
     "PutObject",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.config.settings import EngineConfig
 from provisioner.local.cluster import LocalCluster
-from tests.support.cluster.running_engine import run_client, running_engine
+from tests.support.cluster.running_engine import Engine, manager_config, run_client, running_engine
 
 NOBODY = "tcp://127.0.0.1:{port}"
 
@@ -50,6 +53,52 @@ def test_no_credentials_end_the_engine_with_one_line_that_says_what_to_do(cluste
     with running_engine(cluster, log, environ=none) as engine:
         code = engine.process.wait(30)
     assert (code, "credentials" in engine.log, "Traceback" in engine.log) == (1, True, False)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_bucket_that_takes_no_object_ends_the_engine_with_one_line(
+    cluster: LocalCluster, log: Path, status: int
+) -> None:
+    with fault(cluster, f"error:s3.PutObject:{status}"), running_engine(cluster, log) as engine:
+        code = engine.process.wait(30)
+    assert (code, "below s3://" in engine.log, "Traceback" in engine.log) == (1, True, False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("waits_for", ["throttle:ListJobs:0/s", "error:ListObjectsV2:503:after=1"])
+def test_a_signal_ends_a_start_that_waits(cluster: LocalCluster, log: Path, waits_for: str, number: int) -> None:
+    manager_id = f"wm-start-{number}"
+    with fault(cluster, waits_for), running_engine(cluster, log, worker_manager_id=manager_id) as engine:
+        engine.wait_for_log("AWS throttles ListJobs|ListObjectsV2.*still failing")
+        assert engine.stop(number, 15) == 0
+    assert not [key for key in keys(cluster) if manager_id in key]
+
+
+def test_a_table_that_can_not_work_leaves_the_other_at_work(cluster: LocalCluster, log: Path) -> None:
+    good = manager_config(cluster, worker_manager_id="wm-good")
+    bad = manager_config(cluster, worker_manager_id="wm-bad", job_queue="no-such-queue")
+    engine = Engine(EngineConfig(managers=(bad, good)), cluster.environment(), log)
+    try:
+        engine.wait_for_log("worker manager wm-bad ended: job queue 'no-such-queue' does not exist")
+        script = "with Client(address=ADDRESS) as client: print(client.submit(abs, -3).result())"
+        assert run_client(cluster, script) == "3\n"
+    finally:
+        code = engine.stop()
+    assert (code, "Traceback" in engine.log) == (1, False)
+
+
+@contextmanager
+def fault(cluster: LocalCluster, text: str) -> Iterator[None]:
+    cluster.aws.fault(text)
+    try:
+        yield
+    finally:
+        cluster.aws.clear_faults()
+
+
+def keys(cluster: LocalCluster) -> list[str]:
+    listed = cluster.aws.client("s3").list_objects_v2(Bucket=cluster.resources.bucket)
+    return [entry["Key"] for entry in listed.get("Contents", ())]
 
 
 def test_an_engine_started_before_the_scheduler_says_so_and_waits(cluster: LocalCluster, log: Path) -> None:

@@ -38,7 +38,7 @@ IDLE_RENEWAL_S: Final = 20.0
 IDLE_AFTER_S: Final = 60.0
 """How long nothing must have been there to do before the lease is renewed rarely."""
 RETRY_S: Final = 0.5
-"""Pause after a renewal that failed."""
+"""Pause after a renewal that failed while the lease can still be kept."""
 RENEWAL_BOUND_S: Final = 5.0
 """A renewal is given up then and made anew, whatever keeps it; two tries fit in."""
 GRANULARITY_S: Final = 1.0
@@ -141,7 +141,7 @@ class Lease:
     async def keep(self) -> None:
         """Renew until cancelled or lost."""
         while not self._lost:
-            await self._sleep(RETRY_S if self._is_failing else RENEWAL_S)
+            await self._sleep(RETRY_S if self._is_failing and self.held else RENEWAL_S)
             if self._is_due():
                 await self._renew()
 
@@ -153,7 +153,7 @@ class Lease:
         try:
             await self._client.call(DELETE_LEASE, tries=2, Bucket=self._bucket, Key=self._key)
         except AwsError as error:
-            logger.warning("the lease could not be given back, it expires in %.0f s: %s", TTL_S, error)
+            logger.warning("the lease could not be given back, it expires in %.0f s: %s", self._me.lasts_s, error)
 
     async def _take(self, found: _LeaseObject | None) -> bool:
         if found is None:
@@ -265,7 +265,7 @@ class Lease:
             self._outage_reported = False
             logger.info("the lease is renewed again, work goes on")
         elif 0 < away_s < float("inf"):
-            logger.info("this process stood still for %.0f s past its lease; nobody took it, work goes on", away_s)
+            logger.info("the lease was renewed %.0f s too late; nobody took it, work goes on", away_s)
 
     async def _read(self) -> _LeaseObject | None:
         try:

@@ -26,7 +26,7 @@ from container.batch_job_protocol import (
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob, JobsClient
 from engine.aws.batch_states import ENDED
 from engine.aws.budget import Clock
-from engine.aws.client import GET_OBJECT, LIST_OBJECTS, AwsClient
+from engine.aws.client import GET_PAYLOAD, LIST_OBJECTS, AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
@@ -180,7 +180,7 @@ class PredecessorScan:
             data: bytes = answer["Body"].read()
             return data
 
-        return await self._client.run(GET_OBJECT, read)
+        return await self._client.run(GET_PAYLOAD, read)
 
 
 def _orphans(ids: Iterable[bytes], shape: ResourceShape) -> tuple[BatchTask, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from container.batch_job_frames import Blob, BlobRef, PayloadReader
 from container.batch_job_protocol import from_inline
-from engine.aws.client import GET_OBJECT, AwsClient
+from engine.aws.client import GET_PAYLOAD, AwsClient
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.names import StoreLayout
@@ -23,7 +23,7 @@ class SubmittedPayloadReader:
 
     async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> None:
         """Give each task its `work` again. Raises `AwsError`, `FrameError`, `PayloadFormError`."""
-        works = await self._client.run(GET_OBJECT, lambda: self._works(submission, tasks))
+        works = await self._client.run(GET_PAYLOAD, lambda: self._works(submission, tasks))
         for task, work in zip(tasks, works, strict=True):
             task.work = work
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.aws.calls.operations import LANE_THREADS, Lane
+from engine.aws.calls.operations import LANE_THREADS, LEASE_ANSWER_S, Lane
 from engine.aws.client import (
     DELETE_OBJECTS,
     DESCRIBE_JOBS,
@@ -116,6 +116,16 @@ async def test_a_call_whose_credentials_took_too_long_is_not_sent_without_the_le
         owner.give()
         await call
         await client.close()
+
+
+@pytest.mark.parametrize(
+    ("service", "given", "expected"), [("batch", None, 20), ("s3", None, 60), ("s3", LEASE_ANSWER_S, LEASE_ANSWER_S)]
+)
+def test_an_answer_may_take_as_long_as_its_kind_of_call_allows(
+    service: str, given: float | None, expected: float
+) -> None:
+    config = AwsSession("us-east-1", 4).client(service, given).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (CONNECT_TIMEOUT_S, expected)
 
 
 def test_the_margin_of_the_lease_covers_a_connection() -> None:

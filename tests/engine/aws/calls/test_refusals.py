@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from engine.aws.calls.pauses import REFUSAL_PATIENCE_S
-from engine.aws.client import DESCRIBE_JOBS, GET_OBJECT, SUBMIT_JOB, AwsClient, Operation
+from engine.aws.client import DESCRIBE_JOBS, GET_OBJECT, GET_PAYLOAD, SUBMIT_JOB, AwsClient, Operation
 from engine.aws.errors import AwsError
 from tests.support.engine.aws_answers import answered, refused, script, until
 from tests.support.engine.fake_clock import FakeClock
@@ -62,6 +62,12 @@ async def test_of_a_single_object_holds_nobody_up(client: AwsClient, told: list[
     with pytest.raises(AwsError, match="AccessDenied"):
         await client.run(GET_OBJECT, script(DENIED, "never"))
     assert told == []
+
+
+async def test_of_an_own_object_may_pass(client: AwsClient, told: list[str]) -> None:
+    await worked(client, GET_OBJECT)
+    assert await client.run(GET_PAYLOAD, script(DENIED, "fine")) == "fine"
+    assert told[1:] == ["resumed"]
 
 
 async def test_is_not_waited_for_where_an_answer_is_wanted_soon(client: AwsClient, told: list[str]) -> None:
