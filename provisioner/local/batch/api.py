@@ -86,6 +86,7 @@ class BatchApi:
         definition = self._resources.definitions.find(required(request, "jobDefinition"))
         if definition.status != "ACTIVE":
             raise client_error(f"Job definition {definition.arn} is not ACTIVE.")
+        submit.check_share(request, queue, definition)
         spec = submit.make_spec(request, queue, definition)
         job = self._new_job(spec, submit.array_size(request))
         self._lifecycle.submit(job)

@@ -89,7 +89,7 @@ def job_detail(job: LocalJob) -> Json:
             "retryStrategy": retry_detail(spec),
             "timeout": None if spec.timeout_s is None else {"attemptDurationSeconds": int(spec.timeout_s)},
             "dependsOn": [],
-            "tags": dict(spec.tags),
+            "tags": None if job.parent is not None else dict(spec.tags),  # arrays' children can't be tagged
             "platformCapabilities": ["EC2"],
             "isCancelled": job.cancelled,
             "isTerminated": job.terminated,
