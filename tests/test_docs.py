@@ -16,7 +16,7 @@ from typer.main import get_group
 from console.cli.main import ENTRIES
 from engine.config.resolve import resolve
 from engine.telemetry.schema.messages import JobRow, ManagerView, Snapshot
-from provisioner.local.faults.faults import CallFault, ChanceFault
+from provisioner.local.faults.faults import KINDS
 from tests.support.docs import documents, messages
 from tests.support.docs.documents import DOCS, DOCUMENTS, CodeBlock
 from tests.support.docs.generated import SECTIONS, GeneratedSection
@@ -128,7 +128,7 @@ def test_a_generated_section_is_current(section: GeneratedSection) -> None:
 
 def test_the_table_of_faults_has_all_of_them() -> None:
     forms = [cells[0] for cells in documents.table_below(DOCS / "local.md", "## Faults")]
-    kinds = {str(kind.__struct_config__.tag) for base in (CallFault, ChanceFault) for kind in base.__subclasses__()}
+    kinds = KINDS
     assert sorted(re.split(r"[`:\[]", form)[1] for form in forms) == sorted(kinds)
 
 

@@ -72,6 +72,7 @@ def run_locally(options: LocalRunOptions) -> int:
 
     users = dict(os.environ)
     forget_aws()
+    reach_loopback()
     with tempfile.TemporaryDirectory(prefix="scaler-batch-") as folder:
         cluster = LocalCluster(
             state_dir=Path(folder),
@@ -226,3 +227,10 @@ def forget_aws() -> None:
     """Take AWS's variables out of this process and its children: a profile or a token has no business here."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
+
+
+def reach_loopback() -> None:
+    """Take loopback out of what goes through a proxy, for this process and its children."""
+    from provisioner.local.no_proxy import no_proxy
+
+    os.environ.update(no_proxy(os.environ))

@@ -17,6 +17,8 @@ import msgspec
 import scaler_batch
 from engine.errors import EngineError
 from provisioner.local.faults.faults import Fault, parse_fault
+from provisioner.local.http.access_key import CONTROL_HEADER, AccessKey
+from provisioner.local.no_proxy import no_proxy
 from provisioner.local.options import Delays, LocalAWSOptions
 
 READY: Final = "READY "
@@ -45,6 +47,7 @@ class LocalAWS:
             parse_fault(fault)
         self._process: subprocess.Popen[bytes] | None = None
         self.endpoint = ""
+        self.access_key = AccessKey()
 
     def __enter__(self) -> Self:
         self.start()
@@ -84,6 +87,7 @@ class LocalAWS:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, **self.access_key.environment()},  # others can read arguments, and not this
                 start_new_session=True,  # a terminal's Ctrl-C is for us; we decide when it ends
             )
 
@@ -109,24 +113,22 @@ class LocalAWS:
         """The variables by which boto3 finds it."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            **self.access_key.environment(),
             "AWS_DEFAULT_REGION": self.options.region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **no_proxy(os.environ),
         }
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of it, whatever this process's own AWS variables say."""
+    def session(self) -> Any:
+        """A boto3 session with its access key, whatever this process's own AWS variables say."""
         import boto3
 
-        make: Any = boto3.client
-        return make(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=self.options.region,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
+        key = self.access_key
+        return boto3.Session(key.id, key.secret, region_name=self.options.region)
+
+    def client(self, service: str, **more: Any) -> Any:
+        """A boto3 client of it, whatever this process's own AWS variables say; `more` are arguments of boto3's."""
+        return self.session().client(service, endpoint_url=self.endpoint, **more)
 
     def fault(self, fault: str | Fault) -> None:
         """Switch a fault on: a struct of `faults.py`, or its short form."""
@@ -167,7 +169,7 @@ class LocalAWS:
     def _control(self, method: str, name: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         url = f"{self.endpoint}/_local/{name}"
-        request = urllib.request.Request(url, data=data, method=method)
+        request = urllib.request.Request(url, data=data, method=method, headers={CONTROL_HEADER: self.access_key.id})
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=30) as answer:
             return json.load(answer)

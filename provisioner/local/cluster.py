@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import boto3
-
 from provisioner.clients import Clients
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
@@ -130,8 +128,7 @@ class LocalCluster:
     def _provision(self) -> Provisioned:
         region = self.aws.options.region
         spec = ProvisionSpec(image=IMAGE, region=region, max_vcpus=self._vcpus, memory=self._memory)
-        session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=region)
-        clients = Clients(region, session=session, endpoint_url=self.aws.endpoint)
+        clients = Clients(region, session=self.aws.session(), endpoint_url=self.aws.endpoint)
         if self._job_image is not None:
             spec = replace(spec, image=self._job_image.provide(replace(spec, image=None), clients))
         return provision(spec, clients)

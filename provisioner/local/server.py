@@ -35,10 +35,12 @@ from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.batch.jobs.submit import DEFAULT_LOG_GROUP
 from provisioner.local.faults.fault_injector import FaultInjector
 from provisioner.local.faults.faults import parse_fault
+from provisioner.local.http.access_key import AccessKey
 from provisioner.local.http.gateway import Gateway, Services
 from provisioner.local.http.server import HttpRequest, HttpResponse, HttpServer
 from provisioner.local.logs.log_store import LogStore
 from provisioner.local.logs.logs_api import LogsApi
+from provisioner.local.no_proxy import no_proxy
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import ForkServerExecutor
 from provisioner.local.processes.fork_server.framing import ProgramSettings
@@ -56,8 +58,9 @@ KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHO
 class LocalServer:
     """Everything that lives in the process."""
 
-    def __init__(self, options: LocalAWSOptions) -> None:
+    def __init__(self, options: LocalAWSOptions, key: AccessKey) -> None:
         self._options = options
+        self._key = key
         self._http = HttpServer(self._answer, options.port)
         self._registry = make_registry(options)
         self._environ = self._make_environ()
@@ -89,9 +92,9 @@ class LocalServer:
     def _make_environ(self) -> Mapping[str, str]:
         """Variables of every job: none of ours, but for what a process needs to be one."""
         if self._registry is not None:
-            return aws_environ(self.endpoint)
+            return aws_environ(self.endpoint, self._key)
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        return {**kept, "TMPDIR": str(self._work_dir), **aws_environ(self.endpoint)}
+        return {**kept, "TMPDIR": str(self._work_dir), **aws_environ(self.endpoint, self._key)}
 
     def _make_executor(self) -> ForkServerExecutor | ContainerExecutor:
         if self._registry is not None:
@@ -130,7 +133,7 @@ class LocalServer:
         ec2, iam = Ec2Rules(resources.environments.has_group), IamRules(moto)
         route = DefaultRoute(moto, options.region)
         services = Services(batch, logs_api, quotas, ec2, route, iam, S3(moto, faults), self._ecr(moto), moto)
-        return Gateway(services, lifecycle, faults)
+        return Gateway(services, lifecycle, faults, self._key)
 
 
 def has_group(moto: Moto, region: str, group: str) -> bool:
@@ -149,13 +152,13 @@ def has_stream(moto: Moto, region: str, group: str, stream: str) -> bool:
         return found is not None and stream in found.streams
 
 
-def aws_environ(endpoint: str) -> Mapping[str, str]:
+def aws_environ(endpoint: str, key: AccessKey) -> Mapping[str, str]:
     """Variables by which boto3 in a job finds the local AWS."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        **key.environment(),
         "AWS_EC2_METADATA_DISABLED": "true",
+        **no_proxy({}),
     }
 
 
@@ -197,7 +200,7 @@ def serve(options: LocalAWSOptions) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     parent = os.getppid()
-    server = LocalServer(options)
+    server = LocalServer(options, AccessKey.of_environment())
     server.start()
     print(READY + server.endpoint, flush=True)
     wait_for_end(stopped_reader, parent)

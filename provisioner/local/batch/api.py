@@ -86,6 +86,7 @@ class BatchApi:
         definition = self._resources.definitions.find(required(request, "jobDefinition"))
         if definition.status != "ACTIVE":
             raise client_error(f"Job definition {definition.arn} is not ACTIVE.")
+        submit.check_share(request, queue, definition)
         spec = submit.make_spec(request, queue, definition)
         job = self._new_job(spec, submit.array_size(request))
         self._lifecycle.submit(job)
@@ -107,7 +108,7 @@ class BatchApi:
         if len(ids) > MAX_RESULTS:
             raise client_error(f"At most {MAX_RESULTS} jobs can be described, got {len(ids)}.")
         found = [self._lifecycle.find(short_name(job_id)) for job_id in ids]
-        return {"jobs": [views.job_detail(job) for job in found if job is not None]}
+        return {"jobs": [views.job_detail(job, self._lifecycle.seen_summary(job)) for job in found if job is not None]}
 
     def _terminate_job(self, request: Json) -> Json:
         job, reason = self._ending(request)

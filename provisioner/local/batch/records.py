@@ -7,7 +7,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Final
 
 from engine.aws.batch_states import ENDED, BatchState
@@ -153,6 +153,14 @@ class JobSpec:
     override_characters: int
 
 
+class LocalView(StrEnum):
+    """An answer in which a job is shown, and which may lag."""
+
+    LISTING = "listing"
+    CHILDREN = "children"
+    SUMMARY = "summary"
+
+
 class LocalEnding(Enum):
     """Reason for which Batch itself ends a running attempt."""
 
@@ -187,6 +195,10 @@ class LocalJob:
     children: list[LocalJob] | None = None
     sequence: int = field(default_factory=lambda: next(_sequence))
     status: BatchState = BatchState.SUBMITTED
+    """Changed by `enter` alone."""
+    before: BatchState = BatchState.SUBMITTED
+    """The state before the present one, which it left at `changed_at`."""
+    changed_at: int = 0
     status_reason: str | None = None
     started_at: int | None = None
     stopped_at: int | None = None
@@ -199,6 +211,16 @@ class LocalJob:
     vanished: bool = False
     placed_on: LocalEnvironment | None = None
     summary: Counter[BatchState] = field(default_factory=Counter)
+
+    def enter(self, status: BatchState, now_ms: int) -> None:
+        """Be in this state from now on."""
+        self.before, self.status, self.changed_at = self.status, status, now_ms
+
+    def state_at(self, ms: float) -> BatchState | None:
+        """The state that it had then, as far as one step back; None before it was made."""
+        if ms < self.created_at:
+            return None
+        return self.status if ms >= self.changed_at else self.before
 
     @property
     def finished(self) -> bool:

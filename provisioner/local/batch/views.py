@@ -5,6 +5,7 @@ container job has is shown; there is no `ecsProperties`, no `nodeProperties`, no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from engine.aws.batch_states import BatchState
@@ -37,20 +38,21 @@ def present(values: Json) -> Json:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def job_summary(job: LocalJob) -> Json:
-    """A job of ListJobs."""
+def job_summary(job: LocalJob, state: BatchState) -> Json:
+    """A job of ListJobs in this state, which may be a former one: then nothing is told of what came after."""
     last = job.last
     container = None
     if last is not None:
         container = present({"exitCode": last.exit_code, "reason": last.reason}) or None
-    return present(
-        {
-            **identity(job),
-            "container": container,
-            "jobDefinition": job.spec.definition.arn,
-            "arrayProperties": array_summary(job),
-        }
-    )
+    answer = {
+        **identity(job),
+        "container": container,
+        "jobDefinition": job.spec.definition.arn,
+        "arrayProperties": array_summary(job),
+    }
+    if state is not job.status:
+        answer |= {"status": state, "container": None, "statusReason": None, "stoppedAt": None}
+    return present(answer)
 
 
 def identity(job: LocalJob) -> Json:
@@ -74,8 +76,8 @@ def array_summary(job: LocalJob) -> Json | None:
     return None if job.index is None else {"index": job.index}
 
 
-def job_detail(job: LocalJob) -> Json:
-    """A job of DescribeJobs."""
+def job_detail(job: LocalJob, summary: Mapping[BatchState, int]) -> Json:
+    """A job of DescribeJobs; `summary` counts an array's children."""
     spec = job.spec
     return present(
         {
@@ -85,11 +87,11 @@ def job_detail(job: LocalJob) -> Json:
             "parameters": dict(spec.parameters),
             "attempts": [attempt_detail(attempt) for attempt in job.attempts],
             "container": container_detail(spec, job.last),
-            "arrayProperties": array_detail(job),
+            "arrayProperties": array_detail(job, summary),
             "retryStrategy": retry_detail(spec),
             "timeout": None if spec.timeout_s is None else {"attemptDurationSeconds": int(spec.timeout_s)},
             "dependsOn": [],
-            "tags": dict(spec.tags),
+            "tags": None if job.parent is not None else dict(spec.tags),  # arrays' children can't be tagged
             "platformCapabilities": ["EC2"],
             "isCancelled": job.cancelled,
             "isTerminated": job.terminated,
@@ -97,11 +99,11 @@ def job_detail(job: LocalJob) -> Json:
     )
 
 
-def array_detail(job: LocalJob) -> Json | None:
+def array_detail(job: LocalJob, summary: Mapping[BatchState, int]) -> Json | None:
     """An array's size and the states of its children, or a child's index."""
     if job.children is None:
         return array_summary(job)
-    counts = {state: job.summary[state] for state in BatchState}
+    counts = {state: summary.get(state, 0) for state in BatchState}
     return {"size": len(job.children), "statusSummary": counts}
 
 

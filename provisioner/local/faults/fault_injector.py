@@ -18,6 +18,7 @@ from provisioner.local.faults.faults import (
     ChanceFault,
     ExpiredCredentials,
     Fault,
+    Lag,
     Lost,
     ServerError,
     Throttle,
@@ -49,6 +50,8 @@ class Active:
     struck: int = 0
     tokens: float = 0.0
     filled: float = 0.0
+    salt: float = 0.0
+    """Decides how long each job lags."""
 
 
 class FaultInjector:
@@ -64,7 +67,8 @@ class FaultInjector:
         """Switch a fault on, as of now."""
         now = self._now()
         with self._lock:
-            self._active.append(Active(fault, now, tokens=1.0, filled=now))
+            salt = self._chance.random() if isinstance(fault, Lag) else 0.0
+            self._active.append(Active(fault, now, tokens=1.0, filled=now, salt=salt))
 
     def clear(self) -> None:
         """Switch all faults off."""
@@ -96,6 +100,16 @@ class FaultInjector:
                         active.struck += 1
                         return fault
         return None
+
+    def lag(self, view: str, name: str) -> float:
+        """Seconds by which `view` (what is shown, and of which job) lags; `name` is the job's."""
+        with self._lock:
+            for active in self._active:
+                fault = active.fault
+                if isinstance(fault, Lag) and self._applies(active, name):
+                    active.struck += 1
+                    return random.Random(f"{active.salt}/{view}").uniform(0, fault.seconds)
+        return 0.0
 
     def throttled(self, call: Call) -> bool:
         """Whether a `Throttle` refuses this call; takes a token when it passes."""

@@ -128,9 +128,19 @@ class LateResult(ChanceFault, frozen=True, kw_only=True, tag="late-result"):
     seconds: Seconds = 2.0
 
 
+class Lag(Fault, frozen=True, kw_only=True, tag="lag"):
+    """Batch shows a job as it was up to `seconds` ago: in ListJobs, in a list of children, in a statusSummary.
+
+    Each of the three lags by a time of its own, which is the same at every look: what one shows, another may not yet.
+    """
+
+    words = ("seconds",)
+    seconds: Seconds = 5.0
+
+
 KINDS: Final[Mapping[str, type[Fault]]] = {
     str(kind.__struct_config__.tag): kind for base in (CallFault, ChanceFault) for kind in base.__subclasses__()
-}
+} | {"lag": Lag}
 """The classes above by the word with which their strings begin."""
 COUNT: Final = re.compile(r"x(\d+)")
 

@@ -20,6 +20,7 @@ from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
+from provisioner.local.http.access_key import UNKNOWN_KEY, AccessKey
 from provisioner.local.http.calls import CallCounts, api_of, caller_of, service_of
 from provisioner.local.http.refusals import EXPIRED, THROTTLED, failure, refuse
 from provisioner.local.http.server import ConnectionCut, HttpRequest, HttpResponse
@@ -47,10 +48,11 @@ class Services:
 class Gateway:
     """A request's way through the local AWS."""
 
-    def __init__(self, services: Services, lifecycle: Lifecycle, faults: FaultInjector) -> None:
+    def __init__(self, services: Services, lifecycle: Lifecycle, faults: FaultInjector, key: AccessKey) -> None:
         self._services = services
         self._lifecycle = lifecycle
         self._faults = faults
+        self._key = key
         self._counts = CallCounts()
         self._control: dict[tuple[str, str], Callable[[HttpRequest], Any]] = {
             ("GET", "calls"): lambda _: self._counts.snapshot(),
@@ -67,6 +69,8 @@ class Gateway:
         if request.path.startswith(CONTROL):
             return self._controlled(request)
         call = self._name(request)
+        if not self._key.is_of(request):
+            return refuse(UNKNOWN_KEY, call)
         self._counts.count(call.caller, f"{call.service}.{call.api}", len(request.body))
         response = self._answer(call, request)
         self._counts.count_answer(call.caller, len(response.body))
@@ -128,6 +132,8 @@ class Gateway:
         return None
 
     def _controlled(self, request: HttpRequest) -> HttpResponse:
+        if not self._key.is_of(request):
+            return HttpResponse(403, {}, UNKNOWN_KEY.text.encode())
         action = self._control.get((request.method, request.path.removeprefix(CONTROL)))
         if action is None:
             return HttpResponse(404, {}, b"There is no such control.")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
 
 from engine.diagnosis.diagnose import Diagnoser
@@ -38,9 +37,8 @@ class Starved:
 
 @pytest.fixture(scope="module")
 def starved() -> Iterator[Starved]:
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
     with LocalAWS(faults=["no-capacity:1"]) as aws:
-        clients = Clients(REGION, session=session, endpoint_url=aws.endpoint)
+        clients = Clients(REGION, session=aws.session(), endpoint_url=aws.endpoint)
         apply(SPEC, clients)
         job = {"jobName": "price", "jobQueue": "scaler-batch-queue", "jobDefinition": "scaler-batch-job"}
         jobs = [clients.call("batch", "submit_job", job)["jobId"] for _ in range(3)]

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from cfnlint.api import lint_all
 
@@ -58,9 +57,8 @@ NAMES = {
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     """Of a local AWS: it keeps what moto forgets about Batch."""
-    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
     with LocalAWS(tmp_path_factory.mktemp("aws")) as aws:
-        clients = Clients(REGION, session=session, endpoint_url=aws.endpoint)
+        clients = Clients(REGION, session=aws.session(), endpoint_url=aws.endpoint)
         clients.call("iam", "create_policy", {"PolicyName": "bounds", "PolicyDocument": NOTHING_MUCH})
         yield clients
 

@@ -52,20 +52,21 @@ def aws() -> Iterator[LocalAWS]:
 
 
 @pytest.fixture(scope="module")
-def shared(session: boto3.Session, aws: LocalAWS) -> SharedSession:
-    return SharedSession(session)
+def shared(aws: LocalAWS) -> SharedSession:
+    return SharedSession(aws.session())
 
 
 @pytest.fixture
 def commands(aws: LocalAWS, shared: SharedSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "Session", lambda **_: shared)
     return Commands(next(prefixes), tmp_path, shared)
 
 
 @pytest.fixture(scope="module")
-def clients_of_tests(aws: LocalAWS, session: boto3.Session) -> Clients:
-    return Clients(REGION, session=session, endpoint_url=aws.endpoint)
+def clients_of_tests(aws: LocalAWS) -> Clients:
+    return Clients(REGION, session=aws.session(), endpoint_url=aws.endpoint)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from provisioner.clients import Clients
@@ -32,9 +31,8 @@ FACTS = (
 def clients(container_engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     for name, value in container_engine.environ.items():
         monkeypatch.setenv(name, value)
-    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
     with LocalAWS(containers=True) as aws:
-        yield Clients(REGION, session=session, endpoint_url=aws.endpoint)
+        yield Clients(REGION, session=aws.session(), endpoint_url=aws.endpoint)
 
 
 def make(request: ImageRequest, clients: Clients, events: list[Event]) -> BuiltImage:

@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Iterator
 
-import boto3
 import pytest
 
 from provisioner.clients import Clients
@@ -23,9 +22,9 @@ SLOW = Delays(environment=0.2, queue=0.2)
 
 
 @pytest.fixture
-def local_clients(session: boto3.Session) -> Iterator[Clients]:
+def local_clients() -> Iterator[Clients]:
     with LocalAWS(delays=SLOW) as aws:
-        yield Clients(REGION, session=session, endpoint_url=aws.endpoint)
+        yield Clients(REGION, session=aws.session(), endpoint_url=aws.endpoint)
 
 
 def test_each_resource_is_ready_before_the_next_one_needs_it(local_clients: Clients) -> None:
@@ -49,10 +48,10 @@ def test_cleanup_goes_in_the_order_that_aws_accepts(local_clients: Clients) -> N
     assert account(local_clients) == before
 
 
-def test_an_environment_that_was_made_before_batch_had_heard_of_its_role_is_made_again(session: boto3.Session) -> None:
+def test_an_environment_that_was_made_before_batch_had_heard_of_its_role_is_made_again() -> None:
     hasty = WaitPolicy(sleep=lambda seconds: time.sleep(min(seconds, 1.2)))
     with LocalAWS(delays=Delays(propagation=1.0)) as aws:
-        clients = Clients(REGION, session=session, endpoint_url=aws.endpoint)
+        clients = Clients(REGION, session=aws.session(), endpoint_url=aws.endpoint)
         PlanExecutor(clients, lambda progress: None, hasty).run(plan_for(SPEC, clients))
         assert changes(plan_for(SPEC, clients)) == []
         assert aws.calls()["by_caller"]["scaler-batch-provisioner"]["batch.CreateComputeEnvironment"] == 2

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import boto3
 import msgspec
 
 from engine.config.settings import EngineConfig, ManagerConfig, OnExit
@@ -101,7 +100,7 @@ def _end(engine: Engine) -> None:
 @contextmanager
 def disabled_queue(cluster: LocalCluster) -> Iterator[None]:
     """The cluster's queue takes no jobs, and starts none."""
-    batch = boto3.Session("local", "local", region_name="us-east-1").client("batch", endpoint_url=cluster.aws.endpoint)
+    batch = cluster.aws.client("batch")
     batch.update_job_queue(jobQueue=cluster.resources.job_queue, state="DISABLED")
     try:
         yield

@@ -222,7 +222,7 @@ def manager_calls(aws: LocalAWS) -> dict[str, int]:
 
 def objects(aws: LocalAWS) -> list[str]:
     """Every key in the bucket."""
-    pages = _s3(aws.endpoint).get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    pages = _s3(aws).get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
 
@@ -233,9 +233,9 @@ async def tidied(aws: LocalAWS) -> None:
 
 def empty_bucket(aws: LocalAWS) -> None:
     for key in objects(aws):
-        _s3(aws.endpoint).delete_object(Bucket=BUCKET, Key=key)
+        _s3(aws).delete_object(Bucket=BUCKET, Key=key)
 
 
 @functools.cache
-def _s3(endpoint: str) -> Any:
-    return boto3.Session("local", "local", region_name="us-east-1").client("s3", endpoint_url=endpoint)
+def _s3(aws: LocalAWS) -> Any:
+    return aws.client("s3")

@@ -64,9 +64,14 @@ class ChosenFaults:
 
     def __init__(self) -> None:
         self.kinds: set[type[ChanceFault]] = set()
+        self.lags: dict[str, float] = {}
+        """Seconds by the name of a view."""
 
     def strikes(self, kind: type[ChanceFault], name: str) -> bool:
         return kind in self.kinds
+
+    def lag(self, view: str, name: str) -> float:
+        return self.lags.get(view.partition("/")[0], 0.0)
 
 
 class NoLogs:

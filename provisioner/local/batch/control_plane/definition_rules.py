@@ -19,6 +19,8 @@ from provisioner.local.batch.requests import Json
 MAX_BYTES: Final = 24 * 1024
 MIN_MEMORY_MIB: Final = 4
 RESERVED: Final = "AWS_BATCH"
+FARGATE_FRACTIONS: Final = ("0.25", "0.5")
+"""https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html"""
 ROLES: Final = ("jobRoleArn", "executionRoleArn")
 ROLE_ARN: Final = ":role/"
 RULE_ACTIONS: Final = ("RETRY", "EXIT")
@@ -32,7 +34,7 @@ def check_definition(request: Json, knows_role: Callable[[str], bool]) -> None:
     container = request.get("containerProperties")
     if not container:
         raise invalid("containerProperties must not be empty.")
-    check_container(container)
+    check_container(container, on_fargate="FARGATE" in request.get("platformCapabilities", ()))
     check_roles(container, knows_role)
     check_retries(request.get("retryStrategy", {}))
     checked_timeout(request.get("timeout", {}))
@@ -45,13 +47,14 @@ def check_size(request: Json) -> None:
         raise client_error(f"Job definition size must be less than 24 KiB, got {-(-size // 1024)} KiB")
 
 
-def check_container(container: Mapping[str, Any]) -> None:
+def check_container(container: Mapping[str, Any], *, on_fargate: bool) -> None:
     """Raises `BatchError` without an image, for resources that are no numbers, for reserved variables."""
     if not container.get("image"):
         raise invalid("image must not be empty.")
     resources = merge_resources(container, {})
     for kind, value in resources.items():
-        if not value.isdecimal() or int(value) < 1:
+        is_fraction = kind == "VCPU" and on_fargate and value in FARGATE_FRACTIONS
+        if not is_fraction and (not value.isdecimal() or int(value) < 1):
             raise invalid(
                 f"Value {value} for type {kind} in resourceRequirement is not valid. Please provide a numeric value."
             )

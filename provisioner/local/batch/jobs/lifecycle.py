@@ -21,7 +21,7 @@ from provisioner.local.batch.jobs.deadlines import Deadlines
 from provisioner.local.batch.jobs.job_environ import job_environ
 from provisioner.local.batch.jobs.placement import JobPlacement
 from provisioner.local.batch.jobs.retry import retries
-from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalJob, new_id
+from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalJob, LocalView, new_id
 from provisioner.local.faults.faults import (
     ChanceFault,
     NoCapacity,
@@ -58,6 +58,9 @@ class JobFaults(Protocol):
 
     def strikes(self, kind: type[ChanceFault], name: str) -> bool:
         """Whether a fault of this kind strikes the job of that name."""
+
+    def lag(self, view: str, name: str) -> float:
+        """Seconds by which a view of the job of that name lags."""
 
 
 class LogSink(Protocol):
@@ -116,6 +119,24 @@ class Lifecycle:
         if not index.isdecimal() or int(index) >= len(children):
             return None
         return children[int(index)]
+
+    def seen(self, job: LocalJob, view: LocalView) -> BatchState | None:
+        """The job's state as `view` shows it, which may lag; None while it isn't shown at all."""
+        return self._state_at(job, self._lag_ms(job, view))
+
+    def seen_summary(self, job: LocalJob) -> Mapping[BatchState, int]:
+        """The states of an array's children as DescribeJobs counts them, which may lag."""
+        lag = self._lag_ms(job, LocalView.SUMMARY)
+        if not lag:
+            return job.summary
+        states = (self._state_at(child, lag) for child in job.members)
+        return Counter(state or BatchState.SUBMITTED for state in states)
+
+    def _lag_ms(self, job: LocalJob, view: LocalView) -> float:
+        return self._faults.lag(f"{view}/{job.sequence}", job.spec.name) * 1000
+
+    def _state_at(self, job: LocalJob, lag_ms: float) -> BatchState | None:
+        return job.state_at(self.clock.now_ms() - lag_ms) if lag_ms else job.status
 
     def cancel(self, job: LocalJob, reason: str) -> None:
         """CancelJob: only what has not started ends."""
@@ -186,7 +207,7 @@ class Lifecycle:
     def _accept(self, job: LocalJob) -> None:
         with self.lock:
             if job.children is not None and not job.finished:
-                job.status = BatchState.PENDING
+                job.enter(BatchState.PENDING, self.clock.now_ms())
             self._make_runnable([one for one in job.members if one.status is BatchState.SUBMITTED])
 
     def _make_runnable(self, jobs: Sequence[LocalJob]) -> None:
@@ -334,7 +355,7 @@ class Lifecycle:
 
     def _set(self, job: LocalJob, status: BatchState) -> None:
         parent, before = job.parent, job.status
-        job.status = status
+        job.enter(status, self.clock.now_ms())
         if parent is None:
             return
         parent.summary[before] -= 1

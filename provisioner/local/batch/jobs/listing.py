@@ -12,7 +12,7 @@ from engine.aws.batch_states import BatchState
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
-from provisioner.local.batch.records import LocalJob
+from provisioner.local.batch.records import LocalJob, LocalView
 from provisioner.local.batch.requests import required
 from provisioner.local.batch.views import job_summary
 
@@ -25,16 +25,20 @@ def list_jobs(lifecycle: Lifecycle, resources: Resources, request: Mapping[str, 
     """Answer ListJobs. Raises `BatchError`."""
     filters = request.get("filters", ())
     limit = min(int(request.get("maxResults") or PAGE), FILTERED_PAGE if filters else PAGE)
-    tests = [filter_test(one) for one in filters] or [status_test(request)]
+    view = LocalView.LISTING if request.get("arrayJobId") is None else LocalView.CHILDREN
+    tests = [filter_test(one) for one in filters]
+    wanted = None if filters else wanted_state(request)
     candidates = jobs_of(lifecycle, resources, request)
     after = position(request.get("nextToken"))
-    matching = (
+    fitting = (
         job for job in candidates if job.sequence < after and not job.vanished and all(test(job) for test in tests)
     )
-    page = [job for job, _ in zip(matching, range(limit + 1), strict=False)]
-    answer: dict[str, Any] = {"jobSummaryList": [job_summary(job) for job in page[:limit]]}
+    shown = ((job, lifecycle.seen(job, view)) for job in fitting)
+    matching = ((job, state) for job, state in shown if state is not None and wanted in (None, state))
+    page = [one for one, _ in zip(matching, range(limit + 1), strict=False)]
+    answer: dict[str, Any] = {"jobSummaryList": [job_summary(job, state) for job, state in page[:limit]]}
     if len(page) > limit:
-        answer["nextToken"] = str(page[limit - 1].sequence)
+        answer["nextToken"] = str(page[limit - 1][0].sequence)
     return answer
 
 
@@ -58,12 +62,12 @@ def position(token: str | None) -> float:
     return int(token)
 
 
-def status_test(request: Mapping[str, Any]) -> Test:
-    """Without a state AWS lists what is RUNNING."""
+def wanted_state(request: Mapping[str, Any]) -> BatchState:
+    """The state of a request without filters: without one AWS lists what is RUNNING. Raises `BatchError`."""
     status = request.get("jobStatus") or BatchState.RUNNING
     if status not in tuple(BatchState):
         raise client_error(f"jobStatus must be one of {', '.join(BatchState)}, got {status}.")
-    return lambda job: job.status == status
+    return BatchState(status)
 
 
 def filter_test(given: Mapping[str, Any]) -> Test:

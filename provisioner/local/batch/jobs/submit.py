@@ -77,6 +77,23 @@ def check_known(request: Mapping[str, Any]) -> None:
             raise client_error(f"The local AWS does not play {name} of SubmitJob; leave it out.")
 
 
+def check_share(request: Mapping[str, Any], queue: LocalQueue, definition: LocalDefinition) -> None:
+    """Raises `BatchError` where a queue with a scheduling policy lacks what it needs, or one without is given it.
+
+    AWS's words, as in boto/boto3#3158 and nextflow-io/nextflow#3505; the last are the API reference's.
+    """
+    if queue.request.get("schedulingPolicyArn") is None:
+        if request.get("shareIdentifier") is not None:
+            raise client_error("shareIdentifier must not be specified: the job queue has no scheduling policy.")
+        return
+    if not request.get("shareIdentifier"):
+        raise client_error("shareIdentifier must be specified.")
+    if request.get("schedulingPriorityOverride") is None and "schedulingPriority" not in definition.request:
+        raise client_error(
+            "Either schedulingPriority in job definition or schedulingPriorityOverride should be specified."
+        )
+
+
 def job_name(request: Mapping[str, Any]) -> str:
     """The name of the job. Raises `BatchError` when Batch would not take it."""
     name = str(request.get("jobName", ""))

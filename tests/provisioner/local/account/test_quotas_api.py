@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import boto3
 import pytest
 
 from tests.support.local_aws.account import Account
 
 
 def test_vcpu_quotas_can_be_read_and_an_unknown_one_does_not_exist(account: Account) -> None:
-    session = boto3.Session("local", "local", region_name="us-east-1")
-    quotas = session.client("service-quotas", endpoint_url=account.aws.endpoint)
+    quotas = account.aws.client("service-quotas")
     assert quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-34B43A08")["Quota"]["Value"] > 0
     with pytest.raises(quotas.exceptions.NoSuchResourceException):
         quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-00000000")

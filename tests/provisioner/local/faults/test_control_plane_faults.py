@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -37,13 +36,8 @@ THROTTLED = {"batch": "TooManyRequestsException", "ec2": "RequestLimitExceeded",
 def call(account: Account, name: str) -> Any:
     """Makes the call, once."""
     service = name.partition(".")[0]
-    make: Any = boto3.client
-    client = make(
+    client = account.aws.client(
         "service-quotas" if service == "servicequotas" else service,
-        endpoint_url=account.aws.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
         config=Config(retries={"total_max_attempts": 1}, user_agent_extra="scaler-batch-provisioner"),
     )
     return CALLS[name](client)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -18,15 +17,7 @@ RESULT = "store/results/1"
 def once(account: Account, service: str) -> Any:
     """A client that does not try again."""
     config = Config(retries={"total_max_attempts": 1})
-    make: Any = boto3.client
-    return make(
-        service,
-        endpoint_url=account.aws.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        config=config,
-    )
+    return account.aws.client(service, config=config)
 
 
 def refused(call: Callable[[], Any]) -> tuple[int, str]:

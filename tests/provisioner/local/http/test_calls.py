@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from tests.support.local_aws.account import BUCKET, Account
 
 
 def manager_client(account: Account, service: str) -> Any:
-    make: Any = boto3.client
-    return make(
-        service,
-        endpoint_url=account.aws.endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        config=Config(user_agent_extra="scaler-batch-manager"),
-    )
+    return account.aws.client(service, config=Config(user_agent_extra="scaler-batch-manager"))
 
 
 def test_calls_are_counted_by_caller_and_name(account: Account) -> None:

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
 
 from provisioner.clients import Clients
@@ -30,13 +29,12 @@ def write(command: str, calls: list[str]) -> None:
 
 
 def main() -> None:
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
     with LocalAWS(region=REGION) as aws, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         for name, value in aws.environment().items():
             patch.setenv(name, value)
-        commands = Commands("stack", Path(folder), SharedSession(session))
+        commands = Commands("stack", Path(folder), SharedSession(aws.session()))
         write("provision", calls_of(aws, commands.provision))
-        put_data(Clients(REGION, session=session, endpoint_url=aws.endpoint), commands.prefix)
+        put_data(Clients(REGION, session=aws.session(), endpoint_url=aws.endpoint), commands.prefix)
         write("cleanup", calls_of(aws, commands.cleanup))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from moto.moto_api._internal.models import moto_api_backend
 
 from provisioner.local.aws import LocalAWS
+from provisioner.local.http.access_key import AccessKey
 from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.server import LocalServer
@@ -18,10 +19,10 @@ NOT_IMPLEMENTED = 501
 class RecordingServer(LocalServer):
     """Calls in the order in which they were answered; what moto doesn't have counts, and isn't tried again for long."""
 
-    def __init__(self, options: LocalAWSOptions) -> None:
+    def __init__(self, options: LocalAWSOptions, key: AccessKey) -> None:
         moto_api_backend.reset()  # its account is this process's, and other tests use it
         self.calls: list[Call] = []
-        super().__init__(options)
+        super().__init__(options, key)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
@@ -40,7 +41,7 @@ class RecordingAWS(LocalAWS):
     _server: RecordingServer
 
     def launch(self) -> None:
-        self._server = RecordingServer(self.options)
+        self._server = RecordingServer(self.options, self.access_key)
 
     def wait_ready(self) -> None:
         self._server.start()

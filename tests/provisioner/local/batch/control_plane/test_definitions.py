@@ -98,3 +98,18 @@ def test_a_description_holds_more_than_was_given(plane: Plane) -> None:
     shown = plane.resources.definitions.describe({})["jobDefinitions"][0]
     assert [rule["action"] for rule in shown["retryStrategy"]["evaluateOnExit"]] == ["retry", "exit"]
     assert not any(shown["containerProperties"][name] for name in ("volumes", "ulimits", "secrets"))
+
+
+@pytest.mark.parametrize("vcpus", ["0.25", "0.5", "1"])
+def test_fargate_takes_a_quarter_and_half_of_a_vcpu(plane: Plane, vcpus: str) -> None:
+    resources = [{"type": "VCPU", "value": vcpus}, {"type": "MEMORY", "value": "512"}]
+    fargate = definition(container={"resourceRequirements": resources}, platformCapabilities=["FARGATE"])
+    plane.resources.definitions.register(fargate)
+
+
+def test_ec2_takes_no_part_of_a_vcpu(plane: Plane) -> None:
+    resources = [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}]
+    said = refusal(
+        lambda: plane.resources.definitions.register(definition(container={"resourceRequirements": resources}))
+    )
+    assert "Please provide a numeric value" in said

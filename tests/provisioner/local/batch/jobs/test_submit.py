@@ -42,6 +42,35 @@ def test_overrides_just_below_are_fine(account: Account) -> None:
     assert account.run("#" * 7_900)["status"] == "SUCCEEDED"
 
 
+def fair_queue(account: Account) -> str:
+    """A queue with a scheduling policy, beside the account's own."""
+    order = account.batch.describe_job_queues(jobQueues=["queue"])["jobQueues"][0]["computeEnvironmentOrder"]
+    arn = "arn:aws:batch:us-east-1:123456789012:scheduling-policy/fair"
+    account.batch.create_job_queue(
+        jobQueueName="fair", priority=1, computeEnvironmentOrder=order, schedulingPolicyArn=arn
+    )
+    return "fair"
+
+
+def test_a_queue_with_a_scheduling_policy_wants_a_share_and_a_priority(account: Account) -> None:
+    queue = fair_queue(account)
+    assert refused(lambda: account.submit(jobQueue=queue)) == "shareIdentifier must be specified."
+    assert "schedulingPriorityOverride should be specified" in refused(
+        lambda: account.submit(jobQueue=queue, shareIdentifier="team")
+    )
+    account.submit(jobQueue=queue, shareIdentifier="team", schedulingPriorityOverride=1)
+
+
+def test_a_queue_without_a_scheduling_policy_takes_no_share(account: Account) -> None:
+    assert "shareIdentifier must not be specified" in refused(lambda: account.submit(shareIdentifier="team"))
+
+
+def test_children_of_an_array_carry_no_tags(account: Account) -> None:
+    job_id = account.submit(arrayProperties={"size": 2}, tags={"stack": "mine"})
+    parent, child = account.batch.describe_jobs(jobs=[job_id, f"{job_id}:1"])["jobs"]
+    assert (parent["tags"], child.get("tags", {})) == ({"stack": "mine"}, {})
+
+
 @pytest.mark.parametrize("size", [1, 10_001])
 def test_array_sizes(account: Account, size: int) -> None:
     assert "Array size" in refused(lambda: account.submit(arrayProperties={"size": size}))
