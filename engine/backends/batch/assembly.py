@@ -22,6 +22,7 @@ from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.collector import Collector
 from engine.backends.batch.submit.launcher import Launcher
+from engine.backends.batch.submit.object_renewal import ObjectRenewal
 from engine.backends.batch.submit.request import JobTemplate, runner_options
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.batch.takeover.takeover import Takeover
@@ -146,9 +147,28 @@ class BatchAssembly:
     # ---- track
 
     @cached_property
+    def renewal(self) -> ObjectRenewal:
+        """Renewal of objects that S3 would delete for their age."""
+        return ObjectRenewal(
+            client=self.client,
+            store=self.store,
+            ledger=self.ledger,
+            layout=self._layout,
+            blobs=self.blobs,
+            wall_clock=time.time,
+        )
+
+    @cached_property
     def cleaner(self) -> ObjectCleaner:
         """Cleaner of S3."""
-        return ObjectCleaner(client=self.client, ledger=self.ledger, layout=self._layout, blobs=self.blobs)
+        return ObjectCleaner(
+            client=self.client,
+            ledger=self.ledger,
+            layout=self._layout,
+            blobs=self.blobs,
+            renewal=self.renewal,
+            spawn=self.background.start,
+        )
 
     @cached_property
     def canceller(self) -> Canceller:

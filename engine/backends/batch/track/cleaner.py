@@ -1,5 +1,7 @@
 """Cleaner of S3: deletes results, bundles, fences and idle blobs in bulk when nothing needs them any more.
 
+It also lets what is needed for long be renewed, before S3 deletes it for its age.
+
 A result goes only after Batch says that its job ended. Until then the job could be tried again (its host lost in
 the moment between the result and the exit), and it is the result's presence that keeps it from running twice.
 """
@@ -15,9 +17,11 @@ from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.client import DELETE_OBJECTS, AwsClient
 from engine.aws.errors import AwsError
+from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import CLOSED, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.submit.object_renewal import ObjectRenewal
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +34,22 @@ class ObjectCleaner:
     """Sweeps when `wake` was called (a task was closed, a job ended), and every `IDLE_SWEEP_S`."""
 
     def __init__(
-        self, *, client: AwsClient, ledger: Ledger, layout: StoreLayout, blobs: BlobStore, sleep: Sleep = asyncio.sleep
+        self,
+        *,
+        client: AwsClient,
+        ledger: Ledger,
+        layout: StoreLayout,
+        blobs: BlobStore,
+        renewal: ObjectRenewal,
+        spawn: Spawn,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._layout = layout
         self._blobs = blobs
+        self._renewal = renewal
+        self._spawn = spawn
         self._sleep = sleep
         self._due = asyncio.Event()
 
@@ -55,6 +69,8 @@ class ObjectCleaner:
                 pass
             self._due.clear()
             await self.sweep()
+            if self._renewal.is_due:
+                self._spawn(self._renewal.renew())
 
     async def sweep(self) -> None:
         """Delete everything that may go now."""

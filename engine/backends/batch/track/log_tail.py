@@ -59,7 +59,7 @@ class LogTail:
 
     async def _page(self, stream: str, token: str | None) -> dict[str, Any]:
         """The newest page, or the one before that of `token`."""
-        place = {} if token is None else {"nextToken": token}
+        place: dict[str, Any] = {} if token is None else {"nextToken": token}
         answer: dict[str, Any] = await self._client.call(
             GET_LOG_EVENTS,
             tries=2,
