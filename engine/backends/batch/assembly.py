@@ -36,6 +36,7 @@ from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.backends.batch.track.results import ResultReader
 from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.batch.track.tracker import Tracker
+from engine.backends.batch.track.waiting_log import WaitingLog
 from engine.backends.protocol import BackendObserver
 
 if TYPE_CHECKING:
@@ -210,6 +211,7 @@ class BatchAssembly:
             failures=self.failures,
             give_up=self.last_resort.fail,
             reporter=StateReporter(observer=self._observer),
+            waiting=WaitingLog(clock=self._clock),
             clock=self._clock,
         )
 

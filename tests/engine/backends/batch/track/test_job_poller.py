@@ -167,3 +167,17 @@ async def test_what_can_not_be_judged_again_and_again_fails() -> None:
     await array.poll()
     assert (list(array.failed), array.submission.ended) == ([1], True)
     assert "RuntimeError" in array.failed[1]
+
+
+async def test_what_waits_is_told_in_the_log_with_aws_reason_once_and_not_at_each_poll(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    array = PolledArray(2)
+    reason = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - no host"
+    array.batch.jobs["P"] = {"jobId": "P", "status": "PENDING", "arrayProperties": {"statusSummary": {"RUNNABLE": 2}}}
+    array.batch.jobs["P:0"] = {"jobId": "P:0", "status": "RUNNABLE", "statusReason": reason}
+    await array.poll(20)
+    told = [record.getMessage() for record in caplog.records if "RUNNABLE" in record.getMessage()]
+    assert len(told) == 1
+    assert "2 jobs wait" in told[0]
+    assert reason in told[0]
