@@ -76,12 +76,10 @@ class ObjectCleaner:
         """Delete everything that may go now."""
         keys: list[str] = []
         for submission in list(self._ledger.submissions.values()):
-            if submission.ended and submission.is_closed:
-                keys += self._last_keys(submission)
-                self._blobs.release(submission.blobs)
-                self._ledger.drop(submission)
-            elif submission.ended or submission.terminal:
-                keys += self._result_keys(submission)
+            try:
+                keys += self._keys_of(submission)
+            except Exception:
+                logger.exception("objects of submission %s stay in S3", submission.submission_id)
         await self.delete(keys)
         await self._blobs.delete_idle(self.delete)
 
@@ -96,6 +94,15 @@ class ObjectCleaner:
             return
         submission.removed.add(task.task_id)
         await self.delete([self._layout.result(submission.submission_id, task.task_id)])
+
+    def _keys_of(self, submission: Submission) -> list[str]:
+        """Keys of the submission that may go; it is forgotten, too, when those are its last."""
+        if submission.ended and submission.is_closed:
+            self._ledger.drop(submission)
+            keys = self._last_keys(submission)
+            self._blobs.release(submission.blobs)
+            return keys
+        return self._result_keys(submission) if submission.ended or submission.terminal else []
 
     def _last_keys(self, submission: Submission) -> list[str]:
         keys = self._result_keys(submission)

@@ -166,7 +166,8 @@ class JobPoller:
         for task, _ in fresh:
             task.note_job_end()
         jobs = await self._jobs.describe([end.job_id for task, end in fresh if task.is_open])
-        described = {job_id: job for job_id, job in jobs.items() if job.is_known}
+        # a description that lags behind the listing tells no more than that
+        described = {job_id: job for job_id, job in jobs.items() if job.is_known and job.state in ENDED}
         for task, end in fresh:
             if end.job_id in described:
                 self._reporter.report_task(submission, task, described[end.job_id])
