@@ -22,6 +22,7 @@ from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.collector import Collector
 from engine.backends.batch.submit.launcher import Launcher
+from engine.backends.batch.submit.object_renewal import ObjectRenewal
 from engine.backends.batch.submit.request import FairShare, JobTemplate, runner_options
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.batch.takeover.takeover import Takeover
@@ -35,6 +36,7 @@ from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.backends.batch.track.results import ResultReader
 from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.batch.track.tracker import Tracker
+from engine.backends.batch.track.waiting_log import WaitingLog
 from engine.backends.protocol import BackendObserver
 
 if TYPE_CHECKING:
@@ -156,9 +158,28 @@ class BatchAssembly:
     # ---- track
 
     @cached_property
+    def renewal(self) -> ObjectRenewal:
+        """Renewal of objects that S3 would delete for their age."""
+        return ObjectRenewal(
+            client=self.client,
+            store=self.store,
+            ledger=self.ledger,
+            layout=self._layout,
+            blobs=self.blobs,
+            wall_clock=time.time,
+        )
+
+    @cached_property
     def cleaner(self) -> ObjectCleaner:
         """Cleaner of S3."""
-        return ObjectCleaner(client=self.client, ledger=self.ledger, layout=self._layout, blobs=self.blobs)
+        return ObjectCleaner(
+            client=self.client,
+            ledger=self.ledger,
+            layout=self._layout,
+            blobs=self.blobs,
+            renewal=self.renewal,
+            spawn=self.background.start,
+        )
 
     @cached_property
     def canceller(self) -> Canceller:
@@ -200,6 +221,7 @@ class BatchAssembly:
             failures=self.failures,
             give_up=self.last_resort.fail,
             reporter=StateReporter(observer=self._observer),
+            waiting=WaitingLog(clock=self._clock),
             clock=self._clock,
         )
 

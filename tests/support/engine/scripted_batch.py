@@ -12,6 +12,7 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submissi
 from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.job_poller import JobPoller
 from engine.backends.batch.track.state_reporter import StateReporter
+from engine.backends.batch.track.waiting_log import WaitingLog
 from engine.model import ResourceShape
 from tests.support.engine.batch_harness import Recorder
 from tests.support.engine.fake_clock import FakeClock
@@ -97,6 +98,7 @@ class PolledArray:
             failures=self.failures,  # type: ignore[arg-type]
             give_up=self._give_up,
             reporter=StateReporter(observer=self.told),
+            waiting=WaitingLog(clock=self.clock),
             clock=self.clock,
         )
 

@@ -1,5 +1,7 @@
 """Reader of a job's log stream, piece by piece; it says in words why there may be nothing.
 
+A page of GetLogEvents may be empty or partly full though there is more: only a token that repeats is the end.
+
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 """
 
@@ -17,6 +19,8 @@ EVENTS_AT_ONCE: Final = 5_000
 """In one answer, which CloudWatch also bounds to 1 MB."""
 LOG_READ_TIMEOUT_S: Final = 5.0
 LOG_READ_TRIES: Final = 2
+PAGES_AT_ONCE: Final = 5
+"""Pages that one read goes on through in search of events."""
 
 
 class LogStreamReader:
@@ -32,17 +36,41 @@ class LogStreamReader:
             return LogChunk((), token, LogStatus.MISSING, "the job definition's log driver is not awslogs")
         try:
             async with asyncio.timeout(LOG_READ_TIMEOUT_S):
-                return _chunk(await self._get(stream, token), token)
+                return await (self._read_newest(stream) if token is None else self._read_on(stream, token))
         except TimeoutError:
             why = self._client.gate.reason or f"CloudWatch Logs did not answer within {LOG_READ_TIMEOUT_S:.0f} s"
             return LogChunk((), token, LogStatus.WAITING, why)
         except AwsError as error:
             return LogChunk((), token, *self._status(error))
 
-    async def _get(self, stream: str, token: str | None) -> dict[str, Any]:
-        place: dict[str, Any] = (
-            {"startFromHead": False} if token is None else {"startFromHead": True, "nextToken": token}
-        )
+    async def _read_newest(self, stream: str) -> LogChunk:
+        """From the newest page backwards, until the pages are full. Without an event the question stays open."""
+        answer = await self._page(stream, startFromHead=False)
+        forward, token, events = answer.get("nextForwardToken"), answer.get("nextBackwardToken"), _events(answer)
+        for _ in range(PAGES_AT_ONCE - 1):
+            if len(events) >= EVENTS_AT_ONCE or token is None:
+                break
+            answer = await self._page(stream, startFromHead=False, nextToken=token)
+            events = _events(answer) + events
+            before, token = token, answer.get("nextBackwardToken")
+            if token == before:
+                break
+        if not events:
+            return LogChunk((), None, LogStatus.WAITING, "the job has written nothing so far")
+        return LogChunk(events, forward)
+
+    async def _read_on(self, stream: str, token: str) -> LogChunk:
+        """The next events behind `token`, through empty pages."""
+        events: tuple[LogEvent, ...] = ()
+        for _ in range(PAGES_AT_ONCE):
+            answer = await self._page(stream, startFromHead=True, nextToken=token)
+            events = _events(answer)
+            before, token = token, answer.get("nextForwardToken") or token
+            if events or token == before:
+                break
+        return LogChunk(events, token)
+
+    async def _page(self, stream: str, **place: Any) -> dict[str, Any]:
         answer: dict[str, Any] = await self._client.call(
             GET_LOG_EVENTS,
             tries=LOG_READ_TRIES,
@@ -64,12 +92,8 @@ class LogStreamReader:
         return LogStatus.WAITING, "the job's log stream does not exist yet"
 
 
-def _chunk(answer: dict[str, Any], token: str | None) -> LogChunk:
-    """An empty answer to the first question keeps that question open: an old stream may answer empty at first."""
-    events = tuple(
+def _events(answer: dict[str, Any]) -> tuple[LogEvent, ...]:
+    return tuple(
         LogEvent(one["timestamp"] / 1000, one["message"], one.get("ingestionTime", one["timestamp"]) / 1000)
         for one in answer["events"]
     )
-    if not events and token is None:
-        return LogChunk((), None, LogStatus.WAITING, "the job has written nothing so far")
-    return LogChunk(events, answer["nextForwardToken"])

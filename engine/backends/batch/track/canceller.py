@@ -10,7 +10,7 @@ from typing import Final
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.client import TERMINATE_JOB, AwsClient
-from engine.aws.errors import AwsError
+from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.track.cleaner import ObjectCleaner
@@ -142,7 +142,8 @@ class Canceller:
         except AwsError as error:
             logger.error("job %s can't be terminated: %s", job_id, error)
             for task in tasks:
-                task.refusal = f"job {job_id} can't be terminated: {error}"
+                if error.action is not ErrorAction.ABSENT:
+                    task.refusal = f"job {job_id} can't be terminated: {error}"
                 task.note_job_end()  # it is not waited for
 
 

@@ -1,5 +1,7 @@
 """Cleaner of S3: deletes results, bundles, fences and idle blobs in bulk when nothing needs them any more.
 
+It also lets what is needed for long be renewed, before S3 deletes it for its age.
+
 A result goes only after Batch says that its job ended. Until then the job could be tried again (its host lost in
 the moment between the result and the exit), and it is the result's presence that keeps it from running twice.
 """
@@ -15,9 +17,11 @@ from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.client import DELETE_OBJECTS, AwsClient
 from engine.aws.errors import AwsError
+from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import CLOSED, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.submit.object_renewal import ObjectRenewal
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +34,22 @@ class ObjectCleaner:
     """Sweeps when `wake` was called (a task was closed, a job ended), and every `IDLE_SWEEP_S`."""
 
     def __init__(
-        self, *, client: AwsClient, ledger: Ledger, layout: StoreLayout, blobs: BlobStore, sleep: Sleep = asyncio.sleep
+        self,
+        *,
+        client: AwsClient,
+        ledger: Ledger,
+        layout: StoreLayout,
+        blobs: BlobStore,
+        renewal: ObjectRenewal,
+        spawn: Spawn,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._layout = layout
         self._blobs = blobs
+        self._renewal = renewal
+        self._spawn = spawn
         self._sleep = sleep
         self._due = asyncio.Event()
 
@@ -55,17 +69,17 @@ class ObjectCleaner:
                 pass
             self._due.clear()
             await self.sweep()
+            if self._renewal.is_due:
+                self._spawn(self._renewal.renew())
 
     async def sweep(self) -> None:
         """Delete everything that may go now."""
         keys: list[str] = []
         for submission in list(self._ledger.submissions.values()):
-            if submission.ended and submission.is_closed:
-                keys += self._last_keys(submission)
-                self._blobs.release(submission.blobs)
-                self._ledger.drop(submission)
-            elif submission.ended or submission.terminal:
-                keys += self._result_keys(submission)
+            try:
+                keys += self._keys_of(submission)
+            except Exception:
+                logger.exception("objects of submission %s stay in S3", submission.submission_id)
         await self.delete(keys)
         await self._blobs.delete_idle(self.delete)
 
@@ -80,6 +94,15 @@ class ObjectCleaner:
             return
         submission.removed.add(task.task_id)
         await self.delete([self._layout.result(submission.submission_id, task.task_id)])
+
+    def _keys_of(self, submission: Submission) -> list[str]:
+        """Keys of the submission that may go; it is forgotten, too, when those are its last."""
+        if submission.ended and submission.is_closed:
+            self._ledger.drop(submission)
+            keys = self._last_keys(submission)
+            self._blobs.release(submission.blobs)
+            return keys
+        return self._result_keys(submission) if submission.ended or submission.terminal else []
 
     def _last_keys(self, submission: Submission) -> list[str]:
         keys = self._result_keys(submission)

@@ -17,6 +17,7 @@ from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.failure_handler import FailureHandler
 from engine.backends.batch.track.state_reporter import StateReporter
+from engine.backends.batch.track.waiting_log import WaitingLog
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class JobPoller:
         failures: FailureHandler,
         give_up: GiveUp,
         reporter: StateReporter,
+        waiting: WaitingLog,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -62,6 +64,7 @@ class JobPoller:
         self._failures = failures
         self._give_up = give_up
         self._reporter = reporter
+        self._waiting = waiting
         self._clock = clock
 
     async def poll(self) -> list[JobPoll]:
@@ -71,6 +74,7 @@ class JobPoller:
         heads = _heads(followed, -len(job_ids) % limits.DESCRIBE_JOBS_IDS)
         jobs = await self._jobs.describe([*job_ids, *heads])
         self._note_watched_ends(jobs)
+        self._note_waiting(followed, jobs)
         for job_id, task in heads.items():
             if job_id in jobs and jobs[job_id].is_known and task.submission is not None:
                 self._reporter.report_task(task.submission, task, jobs[job_id])
@@ -162,7 +166,8 @@ class JobPoller:
         for task, _ in fresh:
             task.note_job_end()
         jobs = await self._jobs.describe([end.job_id for task, end in fresh if task.is_open])
-        described = {job_id: job for job_id, job in jobs.items() if job.is_known}
+        # a description that lags behind the listing tells no more than that
+        described = {job_id: job for job_id, job in jobs.items() if job.is_known and job.state in ENDED}
         for task, end in fresh:
             if end.job_id in described:
                 self._reporter.report_task(submission, task, described[end.job_id])
@@ -233,6 +238,12 @@ class JobPoller:
         logger.warning("AWS Batch no longer knows job %s", submission.job_id)
         await self._failures.handle_vanished(submission)
         submission.ended = True
+
+    def _note_waiting(self, followed: Sequence[Submission], jobs: Mapping[str, BatchJob]) -> None:
+        own = ((one, jobs.get(one.job_id or "")) for one in followed)
+        waiting = sum(job.states(len(one.tasks)).get(BatchState.RUNNABLE, 0) for one, job in own if job is not None)
+        reasons = {job.status_reason for job in jobs.values() if job.state is BatchState.RUNNABLE}
+        self._waiting.note(waiting, reasons - {""})
 
     def _note_watched_ends(self, jobs: Mapping[str, BatchJob]) -> None:
         for job_id, task in list(self._ledger.watched.items()):

@@ -1,17 +1,26 @@
-"""Last log lines of a failed job. A side feature: it never hides or delays the job's own reason for long."""
+"""Last log lines of a failed job. A side feature: it never hides or delays the job's own reason for long.
+
+A page of GetLogEvents may be empty or partly full though there is more: only a token that repeats is the end.
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+import logging
+from typing import Any, Final
 
 from engine.aws.client import GET_LOG_EVENTS, AwsClient
 from engine.aws.errors import AwsError
+
+logger = logging.getLogger(__name__)
 
 LINES: Final = 20
 CHARACTERS: Final = 4_000
 TAIL_TIMEOUT_S: Final = 5.0
 CONCURRENT_TAILS: Final = 4
+TAIL_PAGES: Final = 10
+"""Pages of a stream that are asked for in search of its last lines."""
 
 
 class LogTail:
@@ -32,16 +41,32 @@ class LogTail:
             return f"(CloudWatch Logs did not answer within {TAIL_TIMEOUT_S:.0f} s)"
         except AwsError as error:
             return f"(the log can't be read: {error.code})"
+        except Exception as error:
+            logger.exception("log stream %s can't be read", stream)
+            return f"(the log can't be read: {type(error).__name__})"
 
     async def _read(self, stream: str) -> str:
+        messages: list[str] = []
+        token: str | None = None
         async with self._slots:
-            answer = await self._client.call(
-                GET_LOG_EVENTS,
-                tries=2,
-                logGroupName=self._group,
-                logStreamName=stream,
-                limit=LINES,
-                startFromHead=False,
-            )
-        text = "\n".join(event["message"].rstrip() for event in answer["events"])
-        return text[-CHARACTERS:]
+            for _ in range(TAIL_PAGES):
+                answer = await self._page(stream, token)
+                messages[:0] = [str(event.get("message", "")).rstrip() for event in answer["events"]]
+                before, token = token, answer.get("nextBackwardToken")
+                if len(messages) >= LINES or token is None or token == before:
+                    break
+        return "\n".join(messages[-LINES:])[-CHARACTERS:]
+
+    async def _page(self, stream: str, token: str | None) -> dict[str, Any]:
+        """The newest page, or the one before that of `token`."""
+        place: dict[str, Any] = {} if token is None else {"nextToken": token}
+        answer: dict[str, Any] = await self._client.call(
+            GET_LOG_EVENTS,
+            tries=2,
+            logGroupName=self._group,
+            logStreamName=stream,
+            limit=LINES,
+            startFromHead=False,
+            **place,
+        )
+        return answer

@@ -110,9 +110,16 @@ class Tracker:
         await self._list_results()
         for poll in polls:
             await self._poller.judge(poll)
-        self._failures.review()
+        self._review()
         if polls:
             self._cleaner.wake()
+
+    def _review(self) -> None:
+        """What breaks in it is one task's: the others are looked at in the next round."""
+        try:
+            self._failures.review()
+        except Exception:
+            logger.exception("a task whose result is missing can't be judged")
 
     async def _wait(self) -> None:
         """Until a poll is due, or something happened."""

@@ -11,6 +11,7 @@ import pytest
 
 from engine.aws.batch_states import BatchState
 from engine.aws.client import DESCRIBE_JOBS
+from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.log_tail import LogTail
 from engine.model import ResourceShape
 from provisioner.local.aws import LocalAWS
@@ -250,3 +251,19 @@ async def test_a_task_that_comes_again_after_its_cancel_gets_its_own_result(aws:
         await backend.forget([again.task_id])
         await tidied(aws)
     assert objects(aws) == []
+
+
+async def test_a_submission_that_can_not_be_made_fails_its_tasks_and_ends_nothing(
+    aws: LocalAWS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(aws) as (backend, told):
+        with monkeypatch.context() as patch:
+            patch.delattr(JobTemplate, "arguments")
+            odd = work(nap, 0)
+            backend.submit(odd)
+            with pytest.raises(RuntimeError, match="AttributeError"):
+                await told.value(odd)
+        fine = work(nap, 0)
+        backend.submit(fine)
+        assert await told.value(fine) == 0
+        assert told.lost == []

@@ -75,6 +75,16 @@ async def test_an_end_with_every_child_accounted_for_costs_no_listing() -> None:
     assert (array.submission.ended, array.batch.listings) == (True, [])
 
 
+async def test_a_description_that_lags_behind_the_listing_takes_no_end_away() -> None:
+    array = PolledArray(2)
+    array.batch.end_parent(FAILED)
+    array.batch.list_child(FAILED, 0, 137)
+    array.batch.list_child(FAILED, 1, 137)
+    array.batch.jobs["P:0"] = {"jobId": "P:0", "status": "RUNNING"}
+    await array.poll()
+    assert [array.failures.ends[index].status for index in range(2)] == [FAILED, FAILED]
+
+
 async def test_an_orphan_claimed_after_its_arrays_end_is_looked_for_as_long_as_any_other() -> None:
     array = PolledArray(2)
     task = array.submission.tasks[1]
@@ -167,3 +177,17 @@ async def test_what_can_not_be_judged_again_and_again_fails() -> None:
     await array.poll()
     assert (list(array.failed), array.submission.ended) == ([1], True)
     assert "RuntimeError" in array.failed[1]
+
+
+async def test_what_waits_is_told_in_the_log_with_aws_reason_once_and_not_at_each_poll(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    array = PolledArray(2)
+    reason = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - no host"
+    array.batch.jobs["P"] = {"jobId": "P", "status": "PENDING", "arrayProperties": {"statusSummary": {"RUNNABLE": 2}}}
+    array.batch.jobs["P:0"] = {"jobId": "P:0", "status": "RUNNABLE", "statusReason": reason}
+    await array.poll(20)
+    told = [record.getMessage() for record in caplog.records if "RUNNABLE" in record.getMessage()]
+    assert len(told) == 1
+    assert "2 jobs wait" in told[0]
+    assert reason in told[0]

@@ -1,0 +1,40 @@
+"""What breaks in cleaning up after one submission leaves the others' objects none the longer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.track.cleaner import ObjectCleaner
+from engine.model import ResourceShape
+from tests.support.engine.fake_clock import FakeClock
+
+LAYOUT = StoreLayout("bucket", "prefix", "wm")
+
+
+class Bucket:
+    """Stands in for `AwsClient`: notes what is deleted."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    async def call(self, operation: Any, **arguments: Any) -> dict[str, Any]:
+        self.deleted += [one["Key"] for one in arguments["Delete"]["Objects"]]
+        return {}
+
+
+async def test_a_submission_that_can_not_be_cleaned_up_keeps_only_its_own_objects() -> None:
+    bucket, ledger, clock = Bucket(), Ledger(), FakeClock()
+    client: Any = bucket
+    blobs = BlobStore(client=client, layout=LAYOUT, clock=clock)
+    nothing: Any = None
+    cleaner = ObjectCleaner(client=client, ledger=ledger, layout=LAYOUT, blobs=blobs, renewal=nothing, spawn=nothing)
+    for submission_id in ("1" * 32, "2" * 32):
+        task = BatchTask(bytes(16), ResourceShape(), None, BatchStage.FORGOTTEN)
+        ledger.submissions[submission_id] = Submission(submission_id, "job", (task,), task.shape, has_bundle=True)
+        ledger.submissions[submission_id].ended = True
+    ledger.submissions["1" * 32].blobs = frozenset(["never provided"])
+    await cleaner.sweep()
+    assert (bucket.deleted, ledger.submissions) == ([LAYOUT.payload("2" * 32)], {})

@@ -1,0 +1,39 @@
+"""The last lines of a failed job's log, through pages that hold few or none of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.backends.batch.track.log_tail import TAIL_PAGES, LogTail
+from tests.support.engine.paged_logs import PagedLogs
+
+
+async def tail_of(logs: Any) -> str:
+    return await LogTail(client=logs, group="group").read("stream")
+
+
+@pytest.mark.parametrize("pages", [[["a", "b"], []], [["a"], [], [], ["b"]], [["a", "b"], [], [], []]])
+async def test_empty_and_partly_full_pages_are_not_the_end(pages: list[list[str]]) -> None:
+    assert await tail_of(PagedLogs(pages)) == "a\nb"
+
+
+async def test_pages_are_read_until_there_are_enough_lines() -> None:
+    logs = PagedLogs([[f"{page}-{line}" for line in range(15)] for page in range(9)])
+    lines = (await tail_of(logs)).splitlines()
+    assert (len(lines), lines[0], lines[-1], logs.calls) == (20, "7-10", "8-14", 2)
+
+
+async def test_a_stream_without_end_is_read_for_a_bounded_number_of_pages() -> None:
+    logs = PagedLogs([["far away"], *([] for _ in range(1_000))])
+    assert await tail_of(logs) == ""
+    assert logs.calls == TAIL_PAGES
+
+
+async def test_an_odd_answer_hides_no_reason(caplog: pytest.LogCaptureFixture) -> None:
+    class Odd:
+        async def call(self, operation: object, **arguments: object) -> dict[str, object]:
+            return {}
+
+    assert await tail_of(Odd()) == "(the log can't be read: KeyError)"
