@@ -48,6 +48,16 @@ class HeartbeatManager:
         """The scheduler has answered on this connection."""
         return self._echoed > 0
 
+    @property
+    def sent(self) -> int:
+        """Number of heartbeats sent."""
+        return self._sent
+
+    @property
+    def echoed(self) -> int:
+        """Number of echoes received; the scheduler has handled all that was sent before as many heartbeats."""
+        return self._echoed
+
     async def run(self) -> None:
         """Send heartbeats until the connection ends. Raises `LinkDown` when echoes stay out for too long."""
         while True:

@@ -64,6 +64,8 @@ from engine.messages import (
 )
 
 CONNECT_TIMEOUT_S: Final = 5.0
+WHOLE_OBJECT: Final = 2**64 - 1
+"""What Scaler's storage takes as "no limit" of a read."""
 _BROKEN: Final = (YMQException, ObjectStorageException, OSError)
 
 
@@ -235,9 +237,10 @@ class StorageChannel:
     def __init__(self, connector: YMQAsyncObjectStorageConnector) -> None:
         self._connector = connector
 
-    async def get(self, object_id: bytes) -> bytes:
-        """Read an object's bytes, untouched. Waits as long as the object does not exist. Raises `LinkDown`."""
-        data = await _translate(self._connector.get_object(ObjectID(object_id)))
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
+        """Read an object's bytes, untouched, or its first `at_most`. Waits until it exists. Raises `LinkDown`."""
+        limit = WHOLE_OBJECT if at_most is None else at_most
+        data = await _translate(self._connector.get_object(ObjectID(object_id), limit))
         return bytes(data)
 
     async def put(self, object_id: bytes, data: bytes) -> None:

@@ -7,8 +7,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
+from engine.assignments import Assignments
 from engine.config.settings import ManagerConfig
 from engine.errors import ClusterShutdown, SchedulerLost
 from engine.heartbeat import HeartbeatManager
@@ -59,6 +62,25 @@ class SchedulerChannel(Protocol):
         """End the connection."""
 
 
+@dataclass(slots=True)
+class _Connection:
+    """One connection, from its first heartbeat to its end."""
+
+    channel: SchedulerChannel
+    heartbeat: HeartbeatManager
+    assignments: Assignments
+    is_all_assigned: bool = False
+    """The scheduler was seen to have had room for more than it sent: nothing of ours waits there."""
+
+    def has_proved_all_assigned(self) -> bool:
+        """Count an echo; True on the first that shows room."""
+        self.assignments.on_echo(self.heartbeat.echoed)
+        if self.is_all_assigned or not self.assignments.has_room:
+            return False
+        self.is_all_assigned = True
+        return True
+
+
 class AWSBatchWorker:
     """Worker of the scheduler; stays connected until `leave`."""
 
@@ -75,7 +97,7 @@ class AWSBatchWorker:
         self._capabilities = capabilities
         self._tasks = tasks
         self._storage = storage
-        self._channel: SchedulerChannel | None = None
+        self._connection: _Connection | None = None
         self._last_contact = time.monotonic()
         self._outage_reported = False
         self.health = LinkHealth("scheduler")
@@ -100,33 +122,37 @@ class AWSBatchWorker:
 
     async def leave(self) -> None:
         """Disconnect: the scheduler hands on at once what it thinks we hold."""
-        if self._channel is not None:
+        if self._connection is not None:
             with contextlib.suppress(LinkDown, TimeoutError):
-                await asyncio.wait_for(self._channel.farewell(), FAREWELL_TIMEOUT_S)
+                await asyncio.wait_for(self._connection.channel.farewell(), FAREWELL_TIMEOUT_S)
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
         """Confirm or refuse a cancel. Raises `LinkDown`."""
-        await self._open_channel().answer_cancel(task_id, answer)
+        connection = self._open_connection()
+        await connection.channel.answer_cancel(task_id, answer)
+        if answer is not CancelAnswer.FAILED:
+            connection.assignments.end(task_id, connection.heartbeat.sent)
 
     async def announce_result(self, notice: ResultNotice) -> None:
         """Announce a task's end. Raises `LinkDown`."""
-        await self._open_channel().announce_result(notice)
+        connection = self._open_connection()
+        await connection.channel.announce_result(notice)
+        connection.assignments.end(notice.task_id, connection.heartbeat.sent)
 
-    def _open_channel(self) -> SchedulerChannel:
-        if self._channel is None:
+    def _open_connection(self) -> _Connection:
+        if self._connection is None:
             raise LinkDown("no connection to the scheduler")
-        return self._channel
+        return self._connection
 
     async def _serve_one_connection(self, address: str) -> None:
-        channel = await self._connect(address)
-        heartbeat = HeartbeatManager(channel.heartbeat, self._vitals, self._config.heartbeat_interval_seconds)
-        self._channel = channel
+        connection = self._connection = self._connected(await self._connect(address))
+        channel, heartbeat = connection.channel, connection.heartbeat
         try:
             # Whoever had this identity before (a killed engine, our last connection) is gone: unless it is told so,
             # the scheduler takes our heartbeats for the predecessor's and never hands its tasks out again.
             await channel.farewell()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(channel, heartbeat))
+                group.create_task(self._receive(connection))
                 group.create_task(channel.watch())
                 group.create_task(heartbeat.run())
                 group.create_task(self._tasks.settle(heartbeat.barrier))
@@ -135,25 +161,33 @@ class AWSBatchWorker:
             shutdowns = [each for each in failures.exceptions if isinstance(each, ClusterShutdown)]
             raise (shutdowns or failures.exceptions)[0] from None
         finally:
-            self._channel = None
+            self._connection = None
             heartbeat.close()
             channel.close()
             self._tasks.on_link_lost()
 
-    async def _receive(self, channel: SchedulerChannel, heartbeat: HeartbeatManager) -> None:
+    def _connected(self, channel: SchedulerChannel) -> _Connection:
+        queue_size = max(self._config.task_queue_size, 2 * self._tasks.max_concurrent_jobs)
+        vitals = partial(self._vitals, queue_size)
+        heartbeat = HeartbeatManager(channel.heartbeat, vitals, self._config.heartbeat_interval_seconds)
+        return _Connection(channel, heartbeat, Assignments(queue_size))
+
+    async def _receive(self, connection: _Connection) -> None:
         early: list[WorkerMessage] = []
         while True:
-            message = await channel.receive()
+            message = await connection.channel.receive()
             match message:
                 case None:
                     continue
                 case WorkerEcho():
-                    is_first = not heartbeat.has_echo
-                    self._on_echo(message, heartbeat)
+                    is_first = not connection.heartbeat.has_echo
+                    self._on_echo(message, connection.heartbeat)
                     if is_first:
-                        self._join(early)
-                case _ if heartbeat.has_echo:
-                    self._route(message)
+                        self._join(early, connection.assignments)
+                    if connection.has_proved_all_assigned():
+                        self._tasks.on_all_assigned()
+                case _ if connection.heartbeat.has_echo:
+                    self._route(message, connection.assignments)
                 case _:
                     early.append(message)
 
@@ -162,18 +196,18 @@ class AWSBatchWorker:
         self._storage.use_address(echo.object_storage_address)
         heartbeat.on_echo()
 
-    def _join(self, early: list[WorkerMessage]) -> None:
+    def _join(self, early: list[WorkerMessage], assignments: Assignments) -> None:
         logger.info("worker link: registered with the scheduler, %d messages waiting", len(early))
         self._outage_reported = False
         self.health.mark_up(self._config.worker_scheduler_address or self._config.scheduler_address)
         for message in early:
-            self._route(message)
+            self._route(message, assignments)
         early.clear()
-        self._tasks.on_joined()
 
-    def _route(self, message: WorkerMessage) -> None:
+    def _route(self, message: WorkerMessage, assignments: Assignments) -> None:
         match message:
             case TaskArrived():
+                assignments.add(message.task_id)
                 self._tasks.on_task(message)
             case CancelRequested():
                 self._tasks.on_cancel(message)
@@ -182,9 +216,9 @@ class AWSBatchWorker:
             case ShutdownRequested():
                 raise ClusterShutdown("a client shut the cluster down")
 
-    def _vitals(self, latency_microseconds: int) -> WorkerVitals:
+    def _vitals(self, queue_size: int, latency_microseconds: int) -> WorkerVitals:
         return WorkerVitals(
-            queue_size=max(self._config.task_queue_size, 2 * self._tasks.max_concurrent_jobs),
+            queue_size=queue_size,
             queued_tasks=self._tasks.queued,
             busy=self._tasks.slots_used >= self._tasks.max_concurrent_jobs,
             latency_microseconds=latency_microseconds,

@@ -216,6 +216,8 @@ class AWSHPCWorkerManager:
             await self._wanted_changed.wait()
             self._wanted_changed.clear()
             self._raise_workers_end()
+            if self.is_stopping:
+                continue  # a drain, or worse, is under way: no order of the scheduler starts anything any more
             if self._wanted > 0:
                 unwanted_since = None
                 self._connect_worker()
@@ -239,6 +241,8 @@ class AWSHPCWorkerManager:
     async def _disconnect_worker(self) -> None:
         """Not while jobs run: the scheduler would hand their tasks to somebody else."""
         if self._worker is None or not await self._tasks.drain(0.01):
+            if not self.is_stopping:
+                self._tasks.accept()
             return
         logger.info("the scheduler does not want this manager any more: disconnecting the worker link")
         await self._worker.leave()

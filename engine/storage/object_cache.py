@@ -1,7 +1,11 @@
 """Cache of Scaler's objects: each is read once at a time, never cancelled half-way, bounded.
 
 Scaler's connector shares one future between readers of an object, so a cancelled reader would break the others
-and its late answer would end the connection. Here every read is a task of its own that outlives its readers.
+and its late answer would end the connection. Here every read is a task of its own that outlives its readers; what
+it takes of the bounds goes back with the last of them.
+
+How large an object is shows only when it is there. So a read begins with `FIRST_READ_BYTES`; whatever is larger is
+read again, whole, one at a time and only while the byte budget has room.
 """
 
 from __future__ import annotations
@@ -9,28 +13,55 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from container.batch_job_frames import Blob
+from engine.storage.byte_budget import ByteBudget
 
 CACHE_BYTES: Final = 64 * 1024 * 1024
 """Kept after use, so that a function shared by thousands of tasks is read once. The most that the cache adds."""
 CONCURRENT_READS: Final = 32
-"""Reads under way at once; with arguments of 5 MiB that is 160 MiB before the byte budget sees them."""
+FIRST_READ_BYTES: Final = 1024 * 1024
+STALLED_AFTER_S: Final = 3.0
+"""A read that has no answer by then waits for an object that does not exist yet: it costs nothing and bars nobody."""
 
-Read = Callable[[bytes], Awaitable[bytes]]
+Read = Callable[[bytes, int | None], Awaitable[bytes]]
+"""Reads an object, or of a larger one its first bytes, as many as the second argument says."""
+
+
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """A read under way. `readers` wait for it; `permits` are what it holds of the bounds."""
+
+    task: asyncio.Task[Blob] | None = None
+    readers: int = 0
+    permits: list[asyncio.Semaphore] = field(default_factory=list)
+    is_deleted: bool = False
+
+    async def take(self, permit: asyncio.Semaphore) -> None:
+        await permit.acquire()
+        self.permits.append(permit)
+
+    def give_back(self) -> None:
+        while self.permits:
+            self.permits.pop().release()
 
 
 class ObjectCache:
     """LRU cache of objects by id, as `Blob`s."""
 
-    def __init__(self, read: Read, max_bytes: int = CACHE_BYTES, max_reads: int = CONCURRENT_READS) -> None:
+    def __init__(
+        self, read: Read, budget: ByteBudget, max_bytes: int = CACHE_BYTES, max_reads: int = CONCURRENT_READS
+    ) -> None:
         self._read = read
+        self._budget = budget
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[bytes, Blob] = OrderedDict()
-        self._reading: dict[bytes, asyncio.Task[Blob]] = {}
+        self._reading: dict[bytes, _Reading] = {}
         self._permits = asyncio.Semaphore(max_reads)
+        self._large = asyncio.Semaphore(1)
 
     async def get(self, object_id: bytes) -> Blob:
         """Get the object; waits as long as it does not exist. Raises what the read raises."""
@@ -38,33 +69,62 @@ class ObjectCache:
         if kept is not None:
             self._kept.move_to_end(object_id)
             return kept
-        reading = self._reading.get(object_id)
-        if reading is None:
-            reading = asyncio.create_task(self._fetch(object_id))
-            self._reading[object_id] = reading
-        return await asyncio.shield(reading)
+        reading = self._reading.get(object_id) or self._begin(object_id)
+        assert reading.task is not None
+        reading.readers += 1
+        try:
+            return await asyncio.shield(reading.task)
+        finally:
+            reading.readers -= 1
+            if not reading.readers:
+                reading.give_back()
 
     def drop(self, object_id: bytes) -> None:
         """Drop an object that its owner deleted."""
         blob = self._kept.pop(object_id, None)
         if blob is not None:
             self._bytes -= len(blob.data)
+        if object_id in self._reading:
+            self._reading[object_id].is_deleted = True
 
     async def close(self) -> None:
         """Cancel the reads under way; only once no connection is left that could answer them."""
-        reads = list(self._reading.values())
+        reads = [reading.task for reading in self._reading.values() if reading.task is not None]
         for read in reads:
             read.cancel()
         await asyncio.gather(*reads, return_exceptions=True)
 
-    async def _fetch(self, object_id: bytes) -> Blob:
+    def _begin(self, object_id: bytes) -> _Reading:
+        reading = self._reading[object_id] = _Reading()
+        reading.task = asyncio.create_task(self._fetch(object_id, reading))
+        # whoever waited may be gone by the time that it fails
+        reading.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return reading
+
+    async def _fetch(self, object_id: bytes, reading: _Reading) -> Blob:
         try:
-            async with self._permits:
-                blob = Blob.of(await self._read(object_id))
+            blob = Blob.of(await self._read_within_bounds(object_id, reading))
         finally:
             del self._reading[object_id]
-        self._keep(object_id, blob)
+            reading.give_back()
+        if not reading.is_deleted:
+            self._keep(object_id, blob)
         return blob
+
+    async def _read_within_bounds(self, object_id: bytes, reading: _Reading) -> bytes:
+        await reading.take(self._permits)
+        stalled = asyncio.get_running_loop().call_later(STALLED_AFTER_S, reading.give_back)
+        try:
+            data = await self._read(object_id, FIRST_READ_BYTES)
+        finally:
+            stalled.cancel()
+        if len(data) < FIRST_READ_BYTES:
+            return data
+        del data
+        reading.give_back()
+        await reading.take(self._large)
+        await self._budget.wait_for_room()
+        return await self._read(object_id, None)
 
     def _keep(self, object_id: bytes, blob: Blob) -> None:
         if len(blob.data) > self._max_bytes:

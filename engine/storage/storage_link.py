@@ -13,13 +13,23 @@ from engine.messages import LinkDown
 logger = logging.getLogger(__name__)
 
 STORAGE_RECONNECT_S: Final = 1.0
+MISSING_AFTER_S: Final = 60.0
+"""An object that does not appear within this, on one connection, is lost: a restarted storage has none of the old."""
+
+
+LARGE_WITHIN_S: Final = 600.0
+"""As `MISSING_AFTER_S`, of a whole object: it was there a moment ago, and may be long."""
+
+
+class ObjectMissing(ValueError):
+    """An object that a task refers to does not exist; no task before it is there, so it won't come."""
 
 
 class ObjectChannel(Protocol):
     """One connection; `engine.scaler_link.StorageChannel`. Everything raises `LinkDown`."""
 
-    async def get(self, object_id: bytes) -> bytes:
-        """Read an object; waits until it exists."""
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
+        """Read an object, or its first `at_most` bytes; waits until it exists."""
 
     async def put(self, object_id: bytes, data: bytes) -> None:
         """Store an object."""
@@ -76,15 +86,22 @@ class StorageLink:
                 await self._serve(channel)
             await asyncio.sleep(STORAGE_RECONNECT_S)
 
-    async def get(self, object_id: bytes) -> bytes:
-        """Read the object's bytes; waits for it, and for a connection."""
+    async def get(self, object_id: bytes, at_most: int | None = None) -> bytes:
+        """Read the object's bytes, `at_most` so many of them; waits for it, and for a connection.
+
+        Raises `ObjectMissing` when it does not come on a connection that lives (`MISSING_AFTER_S`, `LARGE_WITHIN_S`).
+        """
+        within_s = LARGE_WITHIN_S if at_most is None else MISSING_AFTER_S
         while True:
             channel, ended = await self._connected()
-            reading = asyncio.ensure_future(channel.get(object_id))
+            reading = asyncio.ensure_future(channel.get(object_id, at_most))
             either: list[asyncio.Future[Any]] = [reading, ended]
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
             if reading.done() and reading.exception() is None:
                 return reading.result()
+            if not reading.done() and not ended.done():
+                self._leave_behind(reading, ended)
+                raise ObjectMissing(f"object {object_id.hex()} is not in object storage, for {within_s:.0f} s now")
             await self._abandon(reading)
 
     async def put(self, object_id: bytes, data: bytes) -> None:
@@ -117,6 +134,11 @@ class StorageLink:
             self._up.clear()
             self._ended.set_result(None)
             channel.close()
+
+    def _leave_behind(self, reading: asyncio.Future[bytes], ended: asyncio.Future[None]) -> None:
+        """Nobody waits for it any more, but on a living connection a read must not be cancelled."""
+        ended.add_done_callback(lambda _: reading.cancel())
+        reading.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _abandon(self, reading: asyncio.Future[bytes]) -> None:
         """The connection went: its answers will never come. A refused id is the caller's to know."""

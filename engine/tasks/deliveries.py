@@ -7,7 +7,7 @@ that the scheduler has handled it. Only then may the backend delete what S3 hold
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from engine.messages import CancelAnswer, LinkDown, ResultNotice, TaskArrived
@@ -24,8 +24,8 @@ Forget = Callable[[Sequence[bytes]], Awaitable[None]]
 class Storage(Protocol):
     """Scaler's object storage; waits through its outages."""
 
-    async def get(self, object_id: bytes) -> bytes:
-        """Read an object; waits until it exists."""
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
+        """Read an object, or its first `at_most` bytes; waits until it exists."""
 
     async def put(self, object_id: bytes, data: bytes) -> None:
         """Store an object."""
@@ -83,9 +83,9 @@ class Deliveries:
         """The connection ended: what was announced may not have been received."""
         self._unconfirmed.clear()
 
-    def on_joined(self) -> None:
-        """The scheduler registered us and has sent again what it still wants: the rest is confirmed, or dropped."""
-        self._unconfirmed |= self._notices.keys()
+    def release(self, task_ids: Iterable[bytes]) -> None:
+        """Forget these behind the next barrier: the scheduler had their results, or does not want them any more."""
+        self._unconfirmed |= self._notices.keys() & set(task_ids)
         self._something_to_settle.set()
 
     async def settle(

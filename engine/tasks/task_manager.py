@@ -12,24 +12,24 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Final
 
-from container.batch_job_frames import Blob
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
 from engine.backends.protocol import HPCBackend
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
-from engine.model import JobObservation, Outcome, Placement, ResourceShape, TaskWork
+from engine.model import JobObservation, Outcome, Placement, TaskWork
 from engine.pickles.function_names import read_function_name
-from engine.storage.byte_budget import ByteBudget
-from engine.storage.object_cache import CONCURRENT_READS, ObjectCache
 from engine.tasks.deliveries import Deliveries, Replies, Storage
 from engine.tasks.task_events import TaskEvents
+from engine.tasks.task_loader import TaskLoader
 from engine.tasks.task_queue import TaskQueue
 from engine.tasks.task_record import ENDING, TaskRecord, TaskState, requested_shape
 
 logger = logging.getLogger(__name__)
 
 CLAIM_GRACE_S: Final = 20.0
-"""After a new connection: how long a job whose task did not come back is kept before it is terminated."""
+"""How long a job is kept whose task did not come back, once the scheduler has sent all that it wants of us."""
+BROKEN_STEP_PAUSE_S: Final = 1.0
+"""Before the failure of a task is delivered again, when that broke, too."""
 
 
 class AWSHPCTaskManager:
@@ -49,12 +49,11 @@ class AWSHPCTaskManager:
         self._replies: Replies | None = None
         self._records: dict[bytes, TaskRecord] = {}
         self._queue = TaskQueue()
-        self._objects = ObjectCache(storage.get)
-        self._budget = ByteBudget()
-        self._held: dict[bytes, tuple[Blob, ...]] = {}
+        self._loader = TaskLoader(storage.get, self._start_queued)
+        self._loads: dict[bytes, asyncio.Task[None]] = {}
         self._slots_used = 0
-        self._loading = 0
         self._accepting = True
+        self._is_all_assigned = False
         self._paused = ""
         self._deliveries = Deliveries(storage.put)
         self._idle = asyncio.Event()
@@ -104,7 +103,7 @@ class AWSHPCTaskManager:
         """Take a task. One that we hold already (the scheduler handed it on and back) is attached, not run again."""
         held = self._records.get(task.task_id)
         if held is not None:
-            self._reattach(held)
+            self._claim(held)
             return
         record = self._records[task.task_id] = TaskRecord(task, requested_shape(task))
         self._events.on_arrived(record)
@@ -135,16 +134,20 @@ class AWSHPCTaskManager:
             case _:
                 assert record is not None
                 record.cancel_requested = True
-                self._start(self._withdraw(record, "cancelled by its client" if cancel.force else ""))
+                self._withdraw(record, "cancelled by its client" if cancel.force else "")
 
     def on_objects_deleted(self, deleted: ObjectsDeleted) -> None:
         """Drop deleted objects from the cache."""
         for object_id in deleted.object_ids:
-            self._objects.drop(object_id)
+            self._loader.drop(object_id)
 
-    def on_joined(self) -> None:
-        """The scheduler registered us (again) and has sent what it wants of us: the rest is unclaimed."""
-        self._deliveries.on_joined()
+    def on_all_assigned(self) -> None:
+        """The scheduler had room for more and sent no more: what is not claimed by now is wanted by nobody.
+
+        Until then nothing is forgotten or terminated: a task of ours may wait behind all others in its queue.
+        """
+        self._is_all_assigned = True
+        self._deliveries.release(each.task_id for each in self._records.values() if not each.claimed)
         if self._backend.orphans or any(each.state is TaskState.ADOPTING for each in self._records.values()):
             loop = asyncio.get_running_loop()
             self._claim_deadline = loop.call_later(CLAIM_GRACE_S, self._withdraw_unclaimed)
@@ -153,8 +156,10 @@ class AWSHPCTaskManager:
         """The scheduler hands out anew, when we come back, what we held: only jobs are kept, for their tasks."""
         if self._claim_deadline is not None:
             self._claim_deadline.cancel()
+        self._is_all_assigned = False
         self._deliveries.on_link_lost()
         for record in list(self._records.values()):
+            record.claimed = record.cancel_requested = False
             if record.state in (TaskState.QUEUED, TaskState.LOADING):
                 self._end(record)
             elif record.state in (TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED):
@@ -166,7 +171,7 @@ class AWSHPCTaskManager:
         """See `BackendObserver`: these tasks have a job now; their bytes leave the memory."""
         self._events.on_placed(placement)
         for task_id in placement.task_ids:
-            self._release_bytes(task_id)
+            self._loader.release(task_id)
             record = self._records.get(task_id)
             if record is None:
                 continue
@@ -192,7 +197,7 @@ class AWSHPCTaskManager:
         record = self._records.get(outcome.task_id)
         if record is None or record.state in ENDING:
             return
-        await self._deliver(record, outcome)
+        await self._guard(record, self._deliver(record, outcome))
 
     def on_paused(self, reason: str) -> None:
         """See `BackendObserver`: AWS refuses our credentials."""
@@ -221,7 +226,7 @@ class AWSHPCTaskManager:
         with_backend = record.state not in (TaskState.QUEUED, TaskState.LOADING)
         self._queue.discard(task_id)
         self._enter(record, TaskState.TERMINATING)
-        self._start(self._end_by_operator(record, with_backend, why))
+        self._start(record, self._end_by_operator(record, with_backend, why))
         return True
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
@@ -253,7 +258,7 @@ class AWSHPCTaskManager:
         """End whatever still runs in the background."""
         self.on_link_lost()
         await cancel_and_wait(self._background)
-        await self._objects.close()
+        await self._loader.close()
 
     # ---- inside
 
@@ -266,84 +271,78 @@ class AWSHPCTaskManager:
         while self._may_start() and len(self._queue):
             record = self._records[self._queue.pop()]
             self._enter(record, TaskState.LOADING)
-            self._loading += 1
-            self._start(self._load(record))
+            self._loads[record.task_id] = self._start(record, self._load(record))
 
     def _may_start(self) -> bool:
-        return (
-            self._accepting
-            and self._slots_used < self._max_concurrent_jobs
-            and self._loading < CONCURRENT_READS
-            and self._budget.has_room
-        )
+        return self._accepting and self._slots_used < self._max_concurrent_jobs and self._loader.has_room
 
     async def _load(self, record: TaskRecord) -> None:
         try:
-            work = await self._read(record.task, record.shape)
+            work = await self._loader.load(record.task, record.shape)
         except ValueError as error:
-            if record.state is TaskState.LOADING:
-                outcome = Outcome.failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {error}"))
-                await self._deliver(record, outcome)
+            self._loads.pop(record.task_id, None)
+            told = RuntimeError(f"task {record.task_id.hex()}: {error}")
+            await self._deliver(record, Outcome.failure(record.task_id, told))
         else:
+            self._loads.pop(record.task_id, None)
             self._submit(record, work)
-        finally:
-            self._loading -= 1
-            self._start_queued()
-
-    async def _read(self, task: TaskArrived, shape: ResourceShape) -> TaskWork:
-        ids = (task.serializer_id, task.function_id, *task.argument_ids)
-        serializer, function, *arguments = await asyncio.gather(*map(self._objects.get, ids))
-        return TaskWork(task.task_id, shape, serializer, function, tuple(arguments))
 
     def _submit(self, record: TaskRecord, work: TaskWork) -> None:
-        if record.state is not TaskState.LOADING:
-            return
         record.function_name = read_function_name(work.function.data)
-        self._held[record.task_id] = work.blobs
-        self._budget.hold(work.blobs)
         self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
         self._backend.submit(work)
 
     async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
-        self._enter(record, TaskState.DELIVERING)
-        self._events.on_ended(outcome)
+        if record.state is not TaskState.DELIVERING:
+            self._enter(record, TaskState.DELIVERING)
+            self._events.on_ended(outcome)
         await self._deliveries.store(record.task, outcome)
         self._enter(record, TaskState.DELIVERED)
-        await self._deliveries.announce(record.task_id)
+        if record.claimed:
+            await self._deliveries.announce(record.task_id)
+        elif self._is_all_assigned:
+            self._deliveries.release((record.task_id,))
 
     def _on_confirmed(self, task_ids: Sequence[bytes]) -> None:
         for task_id in task_ids:
             self._end(self._records[task_id])
 
-    def _reattach(self, record: TaskRecord) -> None:
+    def _claim(self, record: TaskRecord) -> None:
+        record.claimed = True
         if record.state is TaskState.DELIVERED:
-            self._start(self._deliveries.announce(record.task_id))
+            self._start(record, self._deliveries.announce(record.task_id))
         elif record.state is TaskState.ADOPTING:
             submitted = record.placement is not None
             waiting = TaskState.PAUSED if self._paused else TaskState.COLLECTING
             self._enter(record, TaskState.SUBMITTED if submitted else waiting)
 
-    async def _withdraw(self, record: TaskRecord, why: str) -> None:
-        """`why` empty: the scheduler wants it back before it began."""
-        if record.state is not TaskState.QUEUED:
-            with_backend = record.state is not TaskState.LOADING
+    def _withdraw(self, record: TaskRecord, why: str) -> None:
+        """Take the task back, decided here and now. `why` empty: the scheduler wants it back before it began."""
+        if record.state in (TaskState.QUEUED, TaskState.LOADING):
+            self._drop(record, why)
+        else:
             self._enter(record, TaskState.CANCELLING)
-            if with_backend:
-                await self._backend.cancel(record.task_id)
-        await self._drop(record, why)
+            self._start(record, self._take_back(record, why))
 
-    async def _drop(self, record: TaskRecord, why: str) -> None:
+    async def _take_back(self, record: TaskRecord, why: str) -> None:
+        await self._backend.cancel(record.task_id)
+        self._drop(record, why)
+
+    def _drop(self, record: TaskRecord, why: str) -> None:
         if why:
             self._events.on_withdrawn(record, why)
+        was_unclaimed = record.state is TaskState.CANCELLING and not record.cancel_requested
         self._end(record)
         if record.cancel_requested:
-            await self._send_answer(record.task_id, CancelAnswer.CANCELED)
+            self._answer(record.task_id, CancelAnswer.CANCELED)
+        elif was_unclaimed and record.claimed:
+            self.on_task(record.task)  # it came back while its job was being ended for want of it
 
     async def _end_by_operator(self, record: TaskRecord, with_backend: bool, why: str) -> None:
         if with_backend:
             await self._backend.cancel(record.task_id)
         if record.cancel_requested:  # by its client, too, who then expects no outcome
-            await self._drop(record, why)
+            self._drop(record, why)
         else:
             self._events.on_withdrawn(record, why)
             outcome = Outcome.failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}"))
@@ -361,11 +360,11 @@ class AWSHPCTaskManager:
         if unclaimed:
             logger.warning("terminating %d jobs whose tasks were not claimed again", len(unclaimed))
         for record in unclaimed:
-            self._start(self._withdraw(record, "it was not claimed again"))
-        self._start(self._backend.abandon_orphans())
+            self._withdraw(record, "it was not claimed again")
+        self._run_in_background(self._backend.abandon_orphans())
 
     def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:
-        self._start(self._send_answer(task_id, answer))
+        self._run_in_background(self._send_answer(task_id, answer))
 
     async def _send_answer(self, task_id: bytes, answer: CancelAnswer) -> None:
         if self._replies is None:
@@ -387,9 +386,17 @@ class AWSHPCTaskManager:
         self._events.on_changed(record)
         self._slots_used += record.holds_slot - held
         self._update_idle()
+        if state is not TaskState.LOADING:
+            self._stop_loading(record)
         if held and not record.holds_slot:
-            self._release_bytes(record.task_id)
+            self._loader.release(record.task_id)
             self._start_queued()
+
+    def _stop_loading(self, record: TaskRecord) -> None:
+        """What waits for its bytes goes at once: they may never come."""
+        load = self._loads.pop(record.task_id, None)
+        if load is not None:
+            load.cancel()
 
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
@@ -403,13 +410,40 @@ class AWSHPCTaskManager:
         else:
             self._idle.set()
 
-    def _release_bytes(self, task_id: bytes) -> None:
-        self._budget.release(self._held.pop(task_id, ()))
+    # ---- steps in the background
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, record: TaskRecord, step: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        return self._run_in_background(self._guard(record, step))
+
+    def _run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._finished)
+        return task
+
+    async def _guard(self, record: TaskRecord, step: Coroutine[None, None, None]) -> None:
+        """Await a step of a task. Whatever breaks in it, a defect of ours, is the failure of this task alone."""
+        while True:
+            try:
+                await step
+            except Exception as error:
+                logger.exception("task %s: a step of it broke", record.task_id.hex())
+                step = self._fail_broken(record, error)
+                await asyncio.sleep(BROKEN_STEP_PAUSE_S)
+            else:
+                return
+
+    async def _fail_broken(self, record: TaskRecord, error: Exception) -> None:
+        """End the task for its client: the scheduler takes a result only of a task whose cancel was refused."""
+        if record.state in (TaskState.DELIVERED, TaskState.ENDED):
+            return
+        if record.cancel_requested:
+            record.cancel_requested = False
+            await self._send_answer(record.task_id, CancelAnswer.FAILED)
+        if record.state is TaskState.CANCELLING:
+            self._enter(record, TaskState.SUBMITTED)
+        told = RuntimeError(f"task {record.task_id.hex()}: the worker manager broke on it: {error!r:.200}")
+        await self._deliver(record, Outcome.failure(record.task_id, told))
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)

@@ -56,7 +56,8 @@ _MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
         }
     ),
     **{state: _LIVE - {state} | {TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING} for state in _LIVE},
-    TaskState.CANCELLING: frozenset({TaskState.ENDED}),
+    # SUBMITTED: it could not be taken back
+    TaskState.CANCELLING: frozenset({TaskState.SUBMITTED, TaskState.ENDED}),
     TaskState.TERMINATING: frozenset({TaskState.DELIVERING, TaskState.ENDED}),
     TaskState.DELIVERING: frozenset({TaskState.DELIVERED, TaskState.ENDED}),
     TaskState.DELIVERED: frozenset({TaskState.ENDED}),
@@ -87,6 +88,8 @@ class TaskRecord:
     function_name: str = "?"
     batch_state: BatchState | None = None
     placement: Placement | None = None
+    claimed: bool = True
+    """The scheduler has said, on the present connection, that the task is ours."""
     cancel_requested: bool = False
     """Its client waits for an answer to a cancel."""
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from engine.storage.byte_budget import ByteBudget
 from engine.storage.object_cache import ObjectCache
 
 
@@ -16,7 +17,7 @@ class Shelf:
         self.reads: list[bytes] = []
         self.open = asyncio.Event()
 
-    async def read(self, object_id: bytes) -> bytes:
+    async def read(self, object_id: bytes, at_most: int | None) -> bytes:
         self.reads.append(object_id)
         await self.open.wait()
         return object_id * 10
@@ -24,7 +25,7 @@ class Shelf:
 
 async def test_readers_of_one_object_share_one_read() -> None:
     shelf = Shelf()
-    cache = ObjectCache(shelf.read)
+    cache = ObjectCache(shelf.read, ByteBudget())
     readers = [asyncio.create_task(cache.get(b"a")) for _ in range(5)]
     shelf.open.set()
     blobs = await asyncio.gather(*readers)
@@ -33,7 +34,7 @@ async def test_readers_of_one_object_share_one_read() -> None:
 
 async def test_a_cancelled_reader_leaves_the_others_their_answer() -> None:
     shelf = Shelf()
-    cache = ObjectCache(shelf.read)
+    cache = ObjectCache(shelf.read, ByteBudget())
     leaver, stayer = asyncio.create_task(cache.get(b"a")), asyncio.create_task(cache.get(b"a"))
     await asyncio.sleep(0)
     leaver.cancel()
@@ -45,7 +46,7 @@ async def test_a_cancelled_reader_leaves_the_others_their_answer() -> None:
 async def test_the_bytes_kept_are_bounded_and_the_oldest_go_first() -> None:
     shelf = Shelf()
     shelf.open.set()
-    cache = ObjectCache(shelf.read, max_bytes=20)
+    cache = ObjectCache(shelf.read, ByteBudget(), max_bytes=20)
     for name in (b"a", b"b", b"a", b"c", b"a"):
         await cache.get(name)
     assert shelf.reads == [b"a", b"b", b"c"]
@@ -54,7 +55,7 @@ async def test_the_bytes_kept_are_bounded_and_the_oldest_go_first() -> None:
 async def test_an_object_larger_than_the_cache_is_read_but_not_kept() -> None:
     shelf = Shelf()
     shelf.open.set()
-    cache = ObjectCache(shelf.read, max_bytes=5)
+    cache = ObjectCache(shelf.read, ByteBudget(), max_bytes=5)
     await cache.get(b"a")
     await cache.get(b"a")
     assert shelf.reads == [b"a", b"a"]
@@ -63,7 +64,7 @@ async def test_an_object_larger_than_the_cache_is_read_but_not_kept() -> None:
 async def test_a_deleted_object_is_read_again() -> None:
     shelf = Shelf()
     shelf.open.set()
-    cache = ObjectCache(shelf.read)
+    cache = ObjectCache(shelf.read, ByteBudget())
     await cache.get(b"a")
     cache.drop(b"a")
     await cache.get(b"a")
@@ -73,14 +74,14 @@ async def test_a_deleted_object_is_read_again() -> None:
 async def test_a_failed_read_is_not_remembered() -> None:
     answers = [ValueError("no such id"), b"x"]
 
-    async def read(object_id: bytes) -> bytes:
+    async def read(object_id: bytes, at_most: int | None) -> bytes:
         answer = answers.pop(0)
         if isinstance(answer, ValueError):
             raise answer
         assert isinstance(answer, bytes)
         return answer
 
-    cache = ObjectCache(read)
+    cache = ObjectCache(read, ByteBudget())
     with pytest.raises(ValueError, match="no such id"):
         await cache.get(b"a")
     assert (await cache.get(b"a")).data == b"x"
@@ -88,7 +89,7 @@ async def test_a_failed_read_is_not_remembered() -> None:
 
 async def test_closing_ends_reads_that_nobody_will_answer() -> None:
     shelf = Shelf()
-    cache = ObjectCache(shelf.read)
+    cache = ObjectCache(shelf.read, ByteBudget())
     reader = asyncio.create_task(cache.get(b"a"))
     await asyncio.sleep(0)
     await cache.close()

@@ -20,7 +20,7 @@ class Connection:
         self.ended = asyncio.Event()
         self.stored: list[bytes] = []
 
-    async def get(self, object_id: bytes) -> bytes:
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
         if len(object_id) != 32:
             raise ValueError("an object id has 32 bytes")
         if not self.answers:

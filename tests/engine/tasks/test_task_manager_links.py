@@ -15,7 +15,7 @@ async def test_jobs_live_through_a_lost_connection_and_are_attached_when_their_t
     await bench.submitted("a")
     bench.tasks.on_link_lost()
     await bench.arrive("a")
-    bench.tasks.on_joined()
+    bench.tasks.on_all_assigned()
     await bench.finish("a")
     assert (bench.backend.names, len(bench.scheduler.results)) == (["a"], 1)
 
@@ -29,7 +29,7 @@ async def test_a_job_whose_task_does_not_come_back_is_terminated_after_the_grace
     await bench.submitted("a", "b")
     bench.tasks.on_link_lost()
     await bench.arrive("b")
-    bench.tasks.on_joined()
+    bench.tasks.on_all_assigned()
     await asyncio.wait_for(until(lambda: bench.backend.cancelled), 5)
     assert (bench.backend.cancelled, bench.scheduler.answers) == ([task_id("a")], [])
 
@@ -50,7 +50,7 @@ async def test_what_nobody_claims_of_a_predecessor_is_abandoned_after_the_grace(
     bench = Bench()
     bench.backend.left_behind = {task_id("a"), task_id("b")}
     await bench.arrive("a")
-    bench.tasks.on_joined()
+    bench.tasks.on_all_assigned()
     await asyncio.wait_for(until(lambda: bench.backend.abandoned), 5)
     await bench.finish("a")
     assert len(bench.scheduler.results) == 1
@@ -81,6 +81,6 @@ async def test_a_result_that_nobody_wants_after_a_new_connection_is_forgotten() 
     bench.scheduler.up = False
     await bench.finish("a")
     bench.tasks.on_link_lost()
-    bench.tasks.on_joined()
+    bench.tasks.on_all_assigned()
     await bench.confirm()
     assert bench.backend.forgotten == [task_id("a")]

@@ -65,11 +65,15 @@ class Shelf:
     """Object storage in memory."""
 
     objects: dict[bytes, bytes] = field(default_factory=dict)
+    lost: set[bytes] = field(default_factory=set)
+    broken: bool = False
 
-    async def get(self, object_id: bytes) -> bytes:
+    async def get(self, object_id: bytes, at_most: int | None = None) -> bytes:
         if len(object_id) != 32:
             raise ValueError("an object id has 32 bytes")
-        return self.objects.get(object_id, object_id)
+        if object_id in self.lost:
+            await asyncio.Event().wait()
+        return self.objects.get(object_id, object_id)[:at_most]
 
     async def put(self, object_id: bytes, data: bytes) -> None:
         self.objects[object_id] = data

@@ -1,0 +1,90 @@
+"""Loader of tasks' bytes out of Scaler's object storage, within bounds of reads and of bytes in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from container.batch_job_frames import Blob
+from engine.messages import TaskArrived
+from engine.model import ResourceShape, TaskWork
+from engine.storage.byte_budget import ByteBudget
+from engine.storage.object_cache import CONCURRENT_READS, FIRST_READ_BYTES, STALLED_AFTER_S, ObjectCache, Read
+
+
+class TaskLoader:
+    """Owner of the bytes of tasks between their reading and their submission. `on_room` is told when more may come."""
+
+    def __init__(self, read: Read, on_room: Callable[[], None]) -> None:
+        self._budget = ByteBudget()
+        self._objects = ObjectCache(read, self._budget)
+        self._on_room = on_room
+        self._held: dict[bytes, list[Blob]] = {}
+        self._loading = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Another task may be loaded."""
+        return self._loading < CONCURRENT_READS and self._budget.has_room
+
+    async def load(self, task: TaskArrived, shape: ResourceShape) -> TaskWork:
+        """Read what the task needs and hold it until `release`. Raises `ValueError` for what can't be read."""
+        held: list[Blob] = []
+        ids = (task.serializer_id, task.function_id, *task.argument_ids)
+        try:
+            with self._counted():
+                serializer, function, *arguments = await self._read_all(ids, held)
+        except BaseException:
+            self._budget.release(held)
+            raise
+        self._held[task.task_id] = held
+        return TaskWork(task.task_id, shape, serializer, function, tuple(arguments))
+
+    def release(self, task_id: bytes) -> None:
+        """Let go of the task's bytes, if it has any here."""
+        self._budget.release(self._held.pop(task_id, ()))
+
+    def drop(self, object_id: bytes) -> None:
+        """Forget an object that its owner deleted."""
+        self._objects.drop(object_id)
+
+    async def close(self) -> None:
+        """End the reads under way; only once no connection is left that could answer them."""
+        await self._objects.close()
+
+    async def _read_all(self, ids: Sequence[bytes], held: list[Blob]) -> list[Blob]:
+        async def read(object_id: bytes) -> Blob:
+            blob = await self._objects.get(object_id)
+            self._budget.hold((blob,))  # at once: the rest of the task may be long in coming
+            held.append(blob)
+            return blob
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                reads = [group.create_task(read(object_id)) for object_id in ids]
+        except* ValueError as failures:
+            raise failures.exceptions[0] from None
+        return [each.result() for each in reads]
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a load against the bounds, until it ends or waits for an object that isn't there."""
+        self._loading += 1
+        self._budget.reserve(FIRST_READ_BYTES)
+        counted = True
+
+        def discount() -> None:
+            nonlocal counted
+            if counted:
+                counted = False
+                self._loading -= 1
+                self._budget.cancel_reservation(FIRST_READ_BYTES)
+                self._on_room()
+
+        stalled = asyncio.get_running_loop().call_later(STALLED_AFTER_S, discount)
+        try:
+            yield
+        finally:
+            stalled.cancel()
+            discount()
