@@ -1,6 +1,6 @@
 """Every screen as a reviewed picture: normal, empty, loading, stale, lost; both sizes; every theme.
 
-After an intended change: `pytest tests/console/tui/snapshots --snapshot-update`, and review the pictures that changed.
+After an intended change: `pytest tests/console/tui/snapshots -m '' --snapshot-update`; review what changed.
 """
 
 from __future__ import annotations
