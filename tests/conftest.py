@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,23 @@ import pytest
 
 pytest_plugins = ("tests.support.docker.engine",)
 
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
+
+
+def pytest_configure() -> None:
+    # hundreds of processes of ours start in these tests, and each would compile all of our modules again
+    sys.dont_write_bytecode = False
+    os.environ.pop(NO_BYTECODE, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def service_models() -> Iterator[None]:
+    from tests.support.service_models import read_once
+
+    with pytest.MonkeyPatch.context() as patch:
+        read_once(patch)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

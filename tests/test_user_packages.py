@@ -32,6 +32,7 @@ with Client(address=os.environ["SCALER_ADDRESS"]) as client:
 """
 PLACES = ("path", "folder", "both")
 COMMANDS = [entry.name for entry in ENTRIES]
+SOME = ("run", "local", "provision", "doctor")
 SCALER_PROGRAMS = ("scaler_scheduler", "scaler_object_storage_server")
 LIMIT_S = 120
 
@@ -111,7 +112,9 @@ def check_local(project: Project, place: str, programs: Path) -> None:
     assert done.stdout == "41\n"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [name if name in SOME else pytest.param(name, marks=pytest.mark.long) for name in COMMANDS]
+)
 def test_every_command_has_its_help(project: Project, command: str) -> None:
     check_help(project, "both", CHECKOUT, command)
 

@@ -17,7 +17,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-@pytest.mark.parametrize("size", [10, 100_000, 3_000_000])
+@pytest.mark.parametrize("size", [3_000_000, *(pytest.param(size, marks=pytest.mark.long) for size in (10, 100_000))])
 def test_helpers_that_a_task_forks_answer_nothing(client: Client, end: str, size: int) -> None:
     client(f"""
         def fork_one(size):

@@ -1,25 +1,31 @@
-"""moto as the account that the provisioner works on (a server, empty for each test), and builders of images."""
+"""moto as the account that the provisioner works on (a server, empty for each test), and builders of images.
+
+moto is imported by the tests that need it only: it is heavy.
+"""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 import urllib3
-from moto.iam.access_control import IAMPolicyStatement, PermissionResult
-from moto.server import ThreadedMotoServer
 
 from provisioner.clients import Clients
+from provisioner.local.http.server import HttpServer
 from tests.support.provisioner.account import REGION
 from tests.support.provisioner.fake_builder import FakeBuilders
+
+if TYPE_CHECKING:
+    from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 
 
 def deny_only_on_condition(patch: pytest.MonkeyPatch) -> None:
     """moto takes every Deny with a condition for one that is met: a bucket that wants TLS would refuse all."""
+    from moto.iam.access_control import IAMPolicyStatement, PermissionResult
+
     decide = IAMPolicyStatement.is_action_permitted
 
     def decided(statement: IAMPolicyStatement, *words: Any, **names: Any) -> PermissionResult:
@@ -32,15 +38,15 @@ def deny_only_on_condition(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    patch = pytest.MonkeyPatch()
-    deny_only_on_condition(patch)
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request, on each failure's page
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
-    patch.undo()
+    """Nothing but moto, behind the local AWS's server: it costs less than moto's own."""
+    from provisioner.local.account.moto_bridge import Moto
+
+    with pytest.MonkeyPatch.context() as patch:
+        deny_only_on_condition(patch)
+        server = HttpServer(Moto())
+        server.start()
+        yield f"http://127.0.0.1:{server.port}"
+        server.close()
 
 
 @pytest.fixture

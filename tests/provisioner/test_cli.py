@@ -80,6 +80,7 @@ def test_files_that_could_not_be_written_stop_it_before_anything_is_made(folder:
     assert "none/env can't be written (No such file or directory)" in ended.stderr
 
 
+@pytest.mark.long
 def test_a_pipeline_cannot_take_a_value_that_cannot_work_for_changes(folder: Path, account_url: str) -> None:
     words = ("plan", "--image", "x", "--vpc-id", "vpc-0dead")
     assert run(folder, account_url, *words).returncode == 2
@@ -151,6 +152,7 @@ def drifts(folder: Path, account_url: str) -> dict[str, object]:
     return {one["name"]: one["drift"] for one in shown["resources"] if one["drift"] or one["error"]}
 
 
+@pytest.mark.long
 def test_show_live_tells_what_somebody_changed_by_hand(folder: Path, account_url: str, clients: Clients) -> None:
     run(folder, account_url, "provision", "--image", "worker:1", "--yes")
     words = {"logGroupName": "/scaler/scaler-batch", "retentionInDays": 1}
@@ -160,6 +162,7 @@ def test_show_live_tells_what_somebody_changed_by_hand(folder: Path, account_url
     }
 
 
+@pytest.mark.long
 def test_a_saved_stack_as_a_table_for_run(folder: Path, account_url: str) -> None:
     run(folder, account_url, "provision", "--image", "worker:1", "--yes")
     other = run(folder, account_url, "show", "--prefix", "other")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 from moto.core import DEFAULT_ACCOUNT_ID
-from moto.ec2.models import ec2_backends
 
 from provisioner.local.account.moto_bridge import Moto
 
@@ -31,6 +30,8 @@ class DefaultRoute:
                 self._make()
 
     def _make(self) -> None:
+        from moto.ec2.models import ec2_backends
+
         backend = ec2_backends[DEFAULT_ACCOUNT_ID][self._region]
         vpc = backend.get_default_vpc()
         if vpc is None:

@@ -6,6 +6,7 @@ One lock around all of moto: its backends are plain dictionaries that were writt
 from __future__ import annotations
 
 import io
+import os
 import sys
 import threading
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
+NO_AMIS: Final = "MOTO_EC2_LOAD_DEFAULT_AMIS"
 PLAIN_NAMES: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -24,6 +26,8 @@ class Moto:
     """moto, as a function from request to response. `lock` also guards direct use of its backends."""
 
     def __init__(self) -> None:
+        # thousands of machine images that nothing here asks for are half of what moto's EC2 costs to make
+        os.environ.setdefault(NO_AMIS, "false")
         self.lock = threading.Lock()
         self._application = DomainDispatcherApplication(create_backend_app)
         # it looks through moto's folders for every request, which is a third of the time of most

@@ -70,6 +70,7 @@ def test_the_demo_is_right_and_leaves_nothing(program: LocalProgram) -> None:
     assert list(program.folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_scripts_exit_code_and_exceptions_are_its_own(program: LocalProgram) -> None:
     script = program.folder / "client.py"
     script.write_text(SCRIPT)
@@ -86,6 +87,7 @@ def start_and_await_address(program: LocalProgram) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.long
 def test_an_interrupt_ends_it_well_and_leaves_nothing(program: LocalProgram) -> None:
     process = start_and_await_address(program)
     process.send_signal(signal.SIGINT)

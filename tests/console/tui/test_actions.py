@@ -25,6 +25,10 @@ PLACES = {
     ActionScope.WHY: "w",
     ActionScope.RESOURCES: "R",
 }
+ONE_PLACE_NOW_AND_ALL_LATER = (
+    ActionScope.DASHBOARD,
+    *(pytest.param(scope, marks=pytest.mark.long) for scope in PLACES if scope is not ActionScope.DASHBOARD),
+)
 STAYS = ("quit", "mouse", "palette", "help")
 """Not pressed in walks: they would end them or cover the screen."""
 
@@ -68,7 +72,7 @@ async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: Ac
         assert source.controlled == []
 
 
-@pytest.mark.parametrize("scope", PLACES)
+@pytest.mark.parametrize("scope", ONE_PLACE_NOW_AND_ALL_LATER)
 async def test_every_key_of_a_place_does_something_harmless_or_asks(scope: ActionScope) -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
@@ -141,7 +145,7 @@ async def test_any_sequence_of_sizes_leaves_the_same_choice() -> None:
         await pilot.press("j", "j", "space", "z")
         view = app.state.view
         before = (view.selected, set(view.marks), view.filter, view.sort)
-        for _ in range(50):
+        for _ in range(20):
             await pilot.resize_terminal(chance.randint(10, 220), chance.randint(4, 70))
         await pilot.resize_terminal(120, 40)
         await pilot.press("z")

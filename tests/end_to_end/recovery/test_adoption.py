@@ -141,8 +141,8 @@ def test_managers_of_different_ids_leave_each_others_jobs_alone(tmp_path: Path, 
     assert (bool(output), calls(folder)) == (True, [1, 1, 1]), errors
 
 
-def test_a_second_living_manager_of_one_id_is_refused_by_name(tmp_path: Path, log: Path) -> None:
-    with LocalCluster(state_dir=tmp_path / "cluster") as cluster, running_engine(cluster, log) as first:
+def test_a_second_living_manager_of_one_id_is_refused_by_name(cluster: LocalCluster, tmp_path: Path, log: Path) -> None:
+    with running_engine(cluster, log) as first:
         first.wait_for_log("scheduler: connected")
         second = _start(cluster, tmp_path / "second.log")
         assert second.process.wait(30) == 1

@@ -23,10 +23,11 @@ AT_ONCE_S = 20.0
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[LocalCluster]:
-    """One a test: what an ended engine leaves goes to whoever comes next."""
-    with LocalCluster(state_dir=tmp_path / "cluster") as cluster:
-        yield cluster
+def cluster(cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """A scheduler a test that knows nothing yet: what an ended engine leaves goes to whoever comes next."""
+    await_condition(lambda: cluster.aws.jobs()["running"] == 0)
+    yield cluster
+    cluster.restart_scheduler()
 
 
 @pytest.fixture

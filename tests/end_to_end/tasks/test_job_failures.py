@@ -70,6 +70,7 @@ def test_what_passes_is_waited_out_or_repeated(cluster: LocalCluster, engine: En
     assert run_client(cluster, SUBMIT).startswith("NoneType | done")
 
 
+@pytest.mark.long
 def test_a_job_past_its_timeout_is_a_timeout_error(tmp_path: Path) -> None:
     script = """
     def task():

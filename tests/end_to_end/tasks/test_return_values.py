@@ -7,7 +7,7 @@ import pytest
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import Engine, run_client
 
-pytestmark = pytest.mark.parametrize("cluster", ["ymq", "zmq"], indirect=True)
+pytestmark = pytest.mark.parametrize("cluster", ["ymq", pytest.param("zmq", marks=pytest.mark.long)], indirect=True)
 
 VALUES = """
     import functools, hashlib

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cfnlint.api import lint_all
 
 from provisioner.clients import Clients
 from provisioner.export.cloudformation import template
@@ -66,6 +65,8 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
 @pytest.mark.parametrize("spec", [PLAIN, FULL, dataclasses.replace(FULL, image=None)])
 def test_the_linter_finds_nothing(spec: ProvisionSpec) -> None:
     """Neither an error nor a warning; its pieces of information are about itself."""
+    from cfnlint.api import lint_all  # heavy: every worker would pay for it
+
     found = lint_all(json.dumps(template(spec)))
     assert [str(one) for one in found if not one.rule.id.startswith("I")] == []
 

@@ -18,10 +18,12 @@ from tests.support.provisioner.account import REGION
 from tests.support.provisioner.stacks import account, apply, changes, clean, plan_for
 
 SPEC = ProvisionSpec(image="worker:1")
+OTHER = dataclasses.replace(SPEC, prefix="other")
+THIRD = dataclasses.replace(SPEC, prefix="third")
 SLOW = Delays(environment=0.2, queue=0.2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def local_clients() -> Iterator[Clients]:
     with LocalAWS(delays=SLOW) as aws:
         yield Clients(REGION, session=aws.session(), endpoint_url=aws.endpoint)
@@ -33,18 +35,18 @@ def test_each_resource_is_ready_before_the_next_one_needs_it(local_clients: Clie
 
 
 def test_changes_arrive_and_are_waited_for(local_clients: Clients) -> None:
-    provision(SPEC, local_clients)
-    changed = dataclasses.replace(SPEC, max_vcpus=8, image="worker:2", spot=True, instance_types=("c7i", "m7i"))
+    provision(OTHER, local_clients)
+    changed = dataclasses.replace(OTHER, max_vcpus=8, image="worker:2", spot=True, instance_types=("c7i", "m7i"))
     provision(changed, local_clients)
     assert changes(plan_for(changed, local_clients)) == []
-    provision(SPEC, local_clients)
-    assert changes(plan_for(SPEC, local_clients)) == []
+    provision(OTHER, local_clients)
+    assert changes(plan_for(OTHER, local_clients)) == []
 
 
 def test_cleanup_goes_in_the_order_that_aws_accepts(local_clients: Clients) -> None:
     before = account(local_clients)
-    apply(SPEC, local_clients)
-    assert clean(SPEC, local_clients)[1] == []
+    apply(THIRD, local_clients)
+    assert clean(THIRD, local_clients)[1] == []
     assert account(local_clients) == before
 
 

@@ -76,8 +76,13 @@ def test_what_needs_a_terminal_says_so_on_a_dumb_one(words: tuple[str, ...], env
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize(
     ("end", "code"),
-    [("q", 0), ("\x03", 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)],
-    ids=["q", "ctrl-c", "SIGTERM", "SIGHUP", "SIGINT"],
+    [
+        pytest.param("q", 0, id="q"),
+        pytest.param("\x03", 0, id="ctrl-c", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+        pytest.param(signal.SIGHUP, 129, id="SIGHUP", marks=pytest.mark.long),
+        pytest.param(signal.SIGINT, 130, id="SIGINT", marks=pytest.mark.long),
+    ],
 )
 def test_the_terminal_is_as_before_however_it_ends(
     end: str | signal.Signals, code: int, environ: dict[str, str]

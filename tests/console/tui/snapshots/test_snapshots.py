@@ -1,6 +1,6 @@
 """Every screen as a reviewed picture: normal, empty, loading, stale, lost; both sizes; every theme.
 
-After an intended change: `pytest tests/console/tui/snapshots --snapshot-update`, and review the pictures that changed.
+After an intended change: `pytest tests/console/tui/snapshots -m '' --snapshot-update`; review what changed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.support.console.frozen_console import (
 from tests.support.console.stack_lifecycle import denied, done, drifted, loading, nothing, remaining, running
 
 SMALL, LARGE = (80, 24), (120, 40)
-SIZES = [pytest.param(SMALL, id="80x24"), pytest.param(LARGE, id="120x40")]
+SIZES = [pytest.param(SMALL, id="80x24"), pytest.param(LARGE, id="120x40", marks=pytest.mark.long)]
 Size = tuple[int, int]
 Matches = Callable[..., bool]
 Then = Callable[[ConsoleApp], None]
