@@ -30,13 +30,18 @@ class BackgroundTasks:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a loop that the backend can't do without, until it ends or `cancel` is called."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._note_end)
+        self._run(work)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a piece of work about one submission or task. Only an `AwsError` of it ends the ownership."""
-        self.spawn(_contained(work))
+        task = self._run(_contained(work))
+        task.add_done_callback(lambda _: work.close())  # it never began when it is cancelled at once
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._note_end)
+        return task
 
     def ignore_failures(self) -> None:
         """The backend stops: what breaks from now on is no defect any more."""

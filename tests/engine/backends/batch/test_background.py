@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -46,3 +47,12 @@ async def test_a_refusal_of_aws_in_a_piece_of_work_ends_the_ownership() -> None:
     background.start(refusal())
     [why] = await ended(told)
     assert "DescribeJobs failed with AccessDeniedException" in why
+
+
+@pytest.mark.filterwarnings("error")
+async def test_a_piece_of_work_that_is_cancelled_before_it_began_leaves_nothing_behind() -> None:
+    background = BackgroundTasks(Recorder())
+    work = surprise()
+    background.start(work)
+    await background.cancel()
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
