@@ -13,6 +13,7 @@ import pytest
 pytest_plugins = ("tests.support.docker.engine",)
 
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+LONGEST = ("tests/end_to_end", "tests/console/local", "tests/test_user_packages", "tests/provisioner/local")
 FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
 
 
@@ -20,6 +21,11 @@ def pytest_configure() -> None:
     # hundreds of processes of ours start in these tests, and each would compile all of our modules again
     sys.dont_write_bytecode = False
     os.environ.pop(NO_BYTECODE, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # what takes longest goes first, so that no worker ends alone
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)

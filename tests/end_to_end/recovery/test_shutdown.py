@@ -10,6 +10,7 @@ import pytest
 
 from engine.config.settings import OnExit
 from provisioner.local.cluster import LocalCluster
+from tests.support.cluster.engine_restarts import scheduler_beside
 from tests.support.cluster.running_engine import (
     await_condition,
     run_client,
@@ -22,12 +23,13 @@ AT_ONCE_S = 20.0
 """Well before the scheduler would miss a worker by itself, which takes it a minute."""
 
 
-@pytest.fixture
-def cluster(cluster: LocalCluster) -> Iterator[LocalCluster]:
-    """A scheduler a test that knows nothing yet: what an ended engine leaves goes to whoever comes next."""
+@pytest.fixture(autouse=True)
+def own_scheduler(cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One a test, which knows nothing yet: what an ended engine leaves goes to whoever comes next."""
     await_condition(lambda: cluster.aws.jobs()["running"] == 0)
-    yield cluster
-    cluster.restart_scheduler()
+    with scheduler_beside(cluster, tmp_path) as address:
+        monkeypatch.setattr(LocalCluster, "scheduler_address", address)
+        yield
 
 
 @pytest.fixture
