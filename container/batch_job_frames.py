@@ -403,6 +403,7 @@ def _parse_meta(text: bytes) -> ResultMeta:
         if not is_right(values.get(name)):
             raise FrameError(f"the result frame's {name} is unusable: expected {expected}")
     known = {name: values[name] for name in _META_RULES}
+    known["duration_s"] = max(0.0, known["duration_s"])
     return ResultMeta(**{**known, "status": ResultStatus(known["status"])})
 
 
@@ -413,8 +414,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _seconds() -> _Rule:
-    return lambda value: _is_number(value) and 0 <= value < _TIME_LIMIT_S, f"seconds from 0 to {_TIME_LIMIT_S}"  # type: ignore[operator]
+def _seconds(low: float = 0) -> _Rule:
+    return lambda value: _is_number(value) and low <= value < _TIME_LIMIT_S, f"seconds from {low} to {_TIME_LIMIT_S}"  # type: ignore[operator]
 
 
 def _whole(low: int, high: int, *, or_none: bool = False) -> _Rule:
@@ -434,7 +435,7 @@ _META_RULES: Final[Mapping[str, _Rule]] = {
     "phase": _label(r"[\w-]{1,32}", "a word"),
     "attempt": _whole(0, 1 << 31),
     "started_at": _seconds(),
-    "duration_s": _seconds(),
+    "duration_s": _seconds(-0.1),  # images of 0.1 may measure a hair less than nothing
     "cpu_s": _seconds(),
     "peak_bytes": _whole(0, 1 << 63),
     "python": _label(r"[\w.+-]{1,64}", "a version"),

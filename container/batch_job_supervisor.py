@@ -63,7 +63,8 @@ class _Stopwatch:
     def seconds(self) -> float:
         if self._started is None:
             return 0.0
-        return (self._stopped or time.monotonic()) - self._started
+        # the process's end may be seen before the message with which its function began
+        return max(0.0, (self._stopped or time.monotonic()) - self._started)
 
 
 class Supervisor:

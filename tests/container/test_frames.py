@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 import pytest
 from hypothesis import given, settings
@@ -280,3 +280,9 @@ def test_lengths_that_no_runner_writes_are_refused_before_anything_is_read(lengt
     with pytest.raises(FrameError, match="at most"):
         read_result(read_part, TASK_ID)
     assert asked == [len(header)]
+
+
+def test_a_duration_of_a_hair_less_than_nothing_is_none_at_all() -> None:
+    """What images of 0.1 wrote when a process's end was seen before the message of its beginning."""
+    frame = encode_result(replace(META, duration_s=-1e-6), b"value")
+    assert decode_result(bytes(frame), TASK_ID)[0].duration_s == 0.0

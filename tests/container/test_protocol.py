@@ -68,6 +68,7 @@ def test_what_was_released_keeps_its_meaning() -> None:
         "UNLOADABLE": 2,
         "TRY_AGAIN": 75,
         "REFUSED": 76,
+        "UNWRITTEN": 77,
         "TERMINATED": 143,
     }
     keys = (blob_key("d"), payload_key("s"), result_key("s", bytes(16)), fence_key("s"))

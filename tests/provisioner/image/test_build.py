@@ -52,7 +52,9 @@ class Making:
 
 
 @pytest.fixture
-def make(clients: Clients, account_url: str, builders: FakeBuilders) -> Making:
+def make(clients: Clients, account_url: str, builders: FakeBuilders, monkeypatch: pytest.MonkeyPatch) -> Making:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):  # a builder pushes with the command's own
+        monkeypatch.setenv(name, "test")
     builders.install("docker")
     builders.set(python=OWN_PYTHON, ecr=account_url)
     return Making(clients, builders)

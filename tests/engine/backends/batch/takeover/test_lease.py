@@ -185,7 +185,7 @@ async def test_a_process_that_slept_past_it_stops_when_somebody_took_it(managers
 async def test_an_object_that_is_gone_after_the_lease_may_have_been_anybodys(managers: Managers, aws: LocalAWS) -> None:
     lease = managers.lease()
     await lease.acquire()
-    _s3(aws.endpoint).delete_object(Bucket=BUCKET, Key=KEY)
+    _s3(aws).delete_object(Bucket=BUCKET, Key=KEY)
     await kept(lease, Naps(managers.clock, 60.0))
     assert "nobody known" in managers.lost[0]
 
@@ -193,7 +193,7 @@ async def test_an_object_that_is_gone_after_the_lease_may_have_been_anybodys(man
 async def test_an_object_that_was_deleted_by_hand_is_written_again(managers: Managers, aws: LocalAWS) -> None:
     lease = managers.lease()
     await lease.acquire()
-    _s3(aws.endpoint).delete_object(Bucket=BUCKET, Key=KEY)
+    _s3(aws).delete_object(Bucket=BUCKET, Key=KEY)
     await kept(lease, Naps(managers.clock, 3.0))
     assert managers.lost == []
     assert lease.held
@@ -308,7 +308,7 @@ async def test_a_second_backend_is_refused_by_name(aws: LocalAWS) -> None:
 
 @pytest.mark.long
 async def test_an_unreadable_lease_object_is_taken_after_its_time(managers: Managers, aws: LocalAWS) -> None:
-    _s3(aws.endpoint).put_object(Bucket=BUCKET, Key=KEY, Body=b"not a lease")
+    _s3(aws).put_object(Bucket=BUCKET, Key=KEY, Body=b"not a lease")
     lease = managers.lease(gone=True)
     lease._sleep = asyncio.sleep
     await lease.acquire()
