@@ -15,7 +15,8 @@ import msgspec
 
 from engine.aws import limits
 from engine.aws.batch_states import STARTED, BatchState
-from engine.aws.client import DESCRIBE_JOBS, LIST_JOBS, AwsClient
+from engine.aws.calls.operations import DESCRIBE_JOBS, LIST_JOBS
+from engine.aws.client import AwsClient
 
 logger = logging.getLogger(__name__)
 

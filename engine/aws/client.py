@@ -19,26 +19,8 @@ from botocore.parsers import ResponseParserError
 from engine.aws.budget import Clock, Sleep, TokenBucket
 from engine.aws.call_statistics import CallStatistics
 from engine.aws.calls.operations import (
-    CONNECTIONS,
-    DELETE_LEASE,
-    DELETE_OBJECTS,
-    DESCRIBE_DEFINITIONS,
-    DESCRIBE_ENVIRONMENTS,
-    DESCRIBE_JOBS,
-    DESCRIBE_QUEUES,
-    GET_LEASE,
-    GET_LOG_EVENTS,
-    GET_OBJECT,
-    GET_PAYLOAD,
-    GET_SERVICE_QUOTA,
     LANE_THREADS,
-    LIST_JOBS,
-    LIST_OBJECTS,
     OUR_APIS,
-    PUT_LEASE,
-    PUT_OBJECT,
-    SUBMIT_JOB,
-    TERMINATE_JOB,
     Lane,
     Operation,
     check_answer,
@@ -57,30 +39,6 @@ from engine.aws.errors import (
     never_answered,
 )
 from engine.aws.session import AwsSession
-
-__all__ = [
-    "CONNECTIONS",
-    "DELETE_LEASE",
-    "DELETE_OBJECTS",
-    "DESCRIBE_DEFINITIONS",
-    "DESCRIBE_ENVIRONMENTS",
-    "DESCRIBE_JOBS",
-    "DESCRIBE_QUEUES",
-    "GET_LEASE",
-    "GET_LOG_EVENTS",
-    "GET_OBJECT",
-    "GET_PAYLOAD",
-    "GET_SERVICE_QUOTA",
-    "LIST_JOBS",
-    "LIST_OBJECTS",
-    "PUT_LEASE",
-    "PUT_OBJECT",
-    "SUBMIT_JOB",
-    "TERMINATE_JOB",
-    "AwsClient",
-    "Operation",
-    "Ownership",
-]
 
 logger = logging.getLogger(__name__)
 

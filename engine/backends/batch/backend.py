@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from engine.aws.client import CONNECTIONS, AwsClient
+from engine.aws.calls.operations import CONNECTIONS
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession

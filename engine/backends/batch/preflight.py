@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from container.batch_job_protocol import COMMAND, JobParameter
 from engine.aws import limits
-from engine.aws.client import (
-    DESCRIBE_DEFINITIONS,
-    DESCRIBE_ENVIRONMENTS,
-    DESCRIBE_QUEUES,
-    LIST_OBJECTS,
-    AwsClient,
-)
+from engine.aws.calls.operations import DESCRIBE_DEFINITIONS, DESCRIBE_ENVIRONMENTS, DESCRIBE_QUEUES, LIST_OBJECTS
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.names import StoreLayout

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from botocore import exceptions as sdk
 
-from engine.aws.client import DESCRIBE_JOBS, GET_OBJECT, AwsClient
+from engine.aws.calls.operations import DESCRIBE_JOBS, GET_OBJECT
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from tests.support.engine.aws_answers import THROTTLED, answered, script
 from tests.support.engine.fake_clock import FakeClock

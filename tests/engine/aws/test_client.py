@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore import exceptions as sdk
 
-from engine.aws.client import DESCRIBE_JOBS, SUBMIT_JOB, AwsClient
+from engine.aws.calls.operations import DESCRIBE_JOBS, SUBMIT_JOB
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from tests.support.engine.aws_answers import THROTTLED, answered, refused, script
 from tests.support.engine.fake_clock import FakeClock

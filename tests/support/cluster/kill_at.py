@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.aws.client import DELETE_OBJECTS, TERMINATE_JOB, AwsClient, Operation
+from engine.aws.calls.operations import DELETE_OBJECTS, TERMINATE_JOB, Operation
+from engine.aws.client import AwsClient
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.takeover.adoption import Adoption
 from engine.backends.batch.takeover.lease import Lease

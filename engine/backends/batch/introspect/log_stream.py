@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from engine.aws.client import GET_LOG_EVENTS, AwsClient
+from engine.aws.calls.operations import GET_LOG_EVENTS
+from engine.aws.client import AwsClient
 from engine.aws.error_text import describe_error, iam_action
 from engine.aws.errors import AwsError, ErrorAction
 from engine.model import LogChunk, LogEvent, LogStatus

@@ -15,7 +15,7 @@ from typing import Any, Final
 from engine.aws import limits
 from engine.aws.batch_states import UNDER_WAY
 from engine.aws.budget import Clock
-from engine.aws.client import (
+from engine.aws.calls.operations import (
     DELETE_OBJECTS,
     DESCRIBE_ENVIRONMENTS,
     DESCRIBE_JOBS,
@@ -27,9 +27,9 @@ from engine.aws.client import (
     PUT_OBJECT,
     SUBMIT_JOB,
     TERMINATE_JOB,
-    AwsClient,
     Operation,
 )
+from engine.aws.client import AwsClient
 from engine.aws.error_text import describe_error
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.quotas import STANDARD_QUOTAS, AccountQuota

@@ -15,7 +15,8 @@ from typing import Final
 from container.batch_job_protocol import JobParameter
 from engine.aws.batch_jobs import LISTED_WITHIN_S, JobsClient, jobs_named
 from engine.aws.budget import Sleep
-from engine.aws.client import DELETE_OBJECTS, PUT_OBJECT, TERMINATE_JOB, AwsClient
+from engine.aws.calls.operations import DELETE_OBJECTS, PUT_OBJECT, TERMINATE_JOB
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import Ledger, Submission

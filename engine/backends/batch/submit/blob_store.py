@@ -11,7 +11,8 @@ from typing import Final
 from container.batch_job_frames import Blob
 from engine.aws import limits
 from engine.aws.budget import Clock
-from engine.aws.client import PUT_OBJECT, AwsClient
+from engine.aws.calls.operations import PUT_OBJECT
+from engine.aws.client import AwsClient
 from engine.backends.batch.names import StoreLayout
 
 SHARED_FROM: Final = 256 * limits.KIB

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from container.batch_job_frames import Blob, encode_payload
-from engine.aws.client import PUT_OBJECT, SUBMIT_JOB, AwsClient
+from engine.aws.calls.operations import PUT_OBJECT, SUBMIT_JOB
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission

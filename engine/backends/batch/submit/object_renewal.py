@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from container.batch_job_protocol import OBJECTS, PAYLOADS
 from engine.aws.budget import Clock
-from engine.aws.client import GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, AwsClient, Operation
+from engine.aws.calls.operations import GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, Operation
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.ledger import Ledger

@@ -22,8 +22,9 @@ from typing import Any, Final
 import msgspec
 
 from engine.aws.budget import Clock, Sleep
+from engine.aws.calls.operations import DELETE_LEASE, GET_LEASE, PUT_LEASE
 from engine.aws.calls.pauses import REFUSAL_PATIENCE_S, describe_refusal
-from engine.aws.client import DELETE_LEASE, GET_LEASE, PUT_LEASE, AwsClient
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction, MalformedAnswer
 from engine.aws.session import CONNECT_TIMEOUT_S
 from engine.backends.batch.takeover.lease_record import IDLE_TTL_S, TTL_S, LeaseRecord, is_gone, this_process

@@ -26,7 +26,8 @@ from container.batch_job_protocol import (
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob, JobsClient
 from engine.aws.batch_states import ENDED
 from engine.aws.budget import Clock
-from engine.aws.client import GET_PAYLOAD, LIST_OBJECTS, AwsClient
+from engine.aws.calls.operations import GET_PAYLOAD, LIST_OBJECTS
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission

@@ -9,7 +9,8 @@ from typing import Final
 
 from engine.aws import limits
 from engine.aws.budget import Sleep
-from engine.aws.client import TERMINATE_JOB, AwsClient
+from engine.aws.calls.operations import TERMINATE_JOB
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission

@@ -15,7 +15,8 @@ from typing import Final
 
 from engine.aws import limits
 from engine.aws.budget import Sleep
-from engine.aws.client import DELETE_OBJECTS, AwsClient
+from engine.aws.calls.operations import DELETE_OBJECTS
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import CLOSED, BatchTask, Ledger, Submission

@@ -10,7 +10,8 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from engine.aws.client import GET_LOG_EVENTS, AwsClient
+from engine.aws.calls.operations import GET_LOG_EVENTS
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 
 logger = logging.getLogger(__name__)

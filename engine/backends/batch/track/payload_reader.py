@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from container.batch_job_frames import Blob, BlobRef, PayloadReader
 from container.batch_job_protocol import from_inline
-from engine.aws.client import GET_PAYLOAD, AwsClient
+from engine.aws.calls.operations import GET_PAYLOAD
+from engine.aws.client import AwsClient
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.names import StoreLayout

@@ -16,7 +16,8 @@ from container.batch_job_frames import MAX_RESULT_FRAME, FrameError, ResultMeta,
 from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.budget import Sleep
-from engine.aws.client import GET_OBJECT, AwsClient
+from engine.aws.calls.operations import GET_OBJECT
+from engine.aws.client import AwsClient
 from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.background import Spawn

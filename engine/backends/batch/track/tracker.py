@@ -14,7 +14,8 @@ from typing import Final
 
 from engine.aws import limits
 from engine.aws.budget import Clock
-from engine.aws.client import LIST_OBJECTS, AwsClient
+from engine.aws.calls.operations import LIST_OBJECTS
+from engine.aws.client import AwsClient
 from engine.aws.object_store import ListPage, ObjectStore
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout

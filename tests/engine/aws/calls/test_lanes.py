@@ -8,20 +8,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.aws.calls.operations import LANE_THREADS, LEASE_ANSWER_S, Lane
-from engine.aws.client import (
+from engine.aws.calls.operations import (
     DELETE_OBJECTS,
     DESCRIBE_JOBS,
     GET_LEASE,
     GET_OBJECT,
+    LANE_THREADS,
+    LEASE_ANSWER_S,
     LIST_OBJECTS,
     PUT_LEASE,
     PUT_OBJECT,
     SUBMIT_JOB,
     TERMINATE_JOB,
-    AwsClient,
+    Lane,
     Operation,
 )
+from engine.aws.client import AwsClient
 from engine.aws.session import CONNECT_TIMEOUT_S, AwsSession
 from engine.backends.batch.takeover.lease import RENEWAL_S, SAFETY_S
 from provisioner.local.aws import LocalAWS

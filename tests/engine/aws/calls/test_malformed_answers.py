@@ -11,16 +11,16 @@ from xml.etree import ElementTree
 import pytest
 from botocore.parsers import ResponseParserError
 
-from engine.aws.client import (
+from engine.aws.calls.operations import (
     DESCRIBE_JOBS,
     LIST_JOBS,
     LIST_OBJECTS,
     PUT_OBJECT,
     SUBMIT_JOB,
     TERMINATE_JOB,
-    AwsClient,
     Operation,
 )
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.session import AwsSession
 from tests.support.engine.aws_answers import script

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from engine.aws.calls.operations import DESCRIBE_JOBS, GET_OBJECT, GET_PAYLOAD, SUBMIT_JOB, Operation
 from engine.aws.calls.pauses import REFUSAL_PATIENCE_S
-from engine.aws.client import DESCRIBE_JOBS, GET_OBJECT, GET_PAYLOAD, SUBMIT_JOB, AwsClient, Operation
+from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from tests.support.engine.aws_answers import answered, refused, script, until
 from tests.support.engine.fake_clock import FakeClock

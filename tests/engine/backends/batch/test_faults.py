@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.aws.batch_states import BatchState
-from engine.aws.client import DESCRIBE_JOBS
+from engine.aws.calls.operations import DESCRIBE_JOBS
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.log_tail import LogTail
 from engine.model import ResourceShape

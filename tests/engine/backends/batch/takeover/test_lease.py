@@ -16,8 +16,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from engine.aio import cancel_and_wait
-from engine.aws.calls.operations import LEASE_ANSWER_S
-from engine.aws.client import CONNECTIONS, AwsClient
+from engine.aws.calls.operations import CONNECTIONS, LEASE_ANSWER_S
+from engine.aws.client import AwsClient
 from engine.aws.session import AwsSession
 from engine.backends.batch.takeover.lease import (
     GRANULARITY_S,
