@@ -23,7 +23,7 @@ from engine.backends.batch.takeover.lease import Lease
 from engine.heartbeat import HeartbeatManager
 from engine.scaler_link import WorkerChannel
 from engine.tasks.deliveries import Deliveries
-from engine.tasks.task_manager import AWSHPCTaskManager
+from engine.tasks.task_loader import TaskLoader
 
 Counts = Callable[[tuple[Any, ...]], bool]
 
@@ -52,7 +52,7 @@ POINTS = {
     "lease-taken": Point("after", Lease, "acquire"),
     "inventory-taken": Point("after", Adoption, "find"),
     "predecessor-announced": Point("after", WorkerChannel, "farewell"),
-    "loading": Point("before", AWSHPCTaskManager, "_read", 10),
+    "loading": Point("before", TaskLoader, "load", 10),
     "payload-written": Point("after", Launcher, "_write_ahead", 2),
     "job-accepted": Point("after", Launcher, "_send", 2),
     "result-read": Point("before", Deliveries, "store", 4),
