@@ -14,7 +14,7 @@ import struct
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -22,8 +22,11 @@ import msgspec
 
 from engine.errors import EngineError
 from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES, VERSION, FullState, Tick
+from engine.telemetry.schema.wire import UNDECODABLE
 
 KEY_FRAME_S: Final = 60.0
+MAX_FRAMES: Final = 2_000_000
+"""Frames of one recording, three weeks of a second each; about 150 bytes of memory a frame."""
 _MAGIC: Final = b"scaler-batch recording, telemetry version "
 _HEAD: Final = struct.Struct("<IdB")
 _TICK: Final = 0
@@ -83,7 +86,10 @@ class Recording:
         except EngineError:
             self._file.close()
             raise
-        self._frames = list(_read_heads(self._file))
+        self._frames = list(islice(_read_heads(self._file), MAX_FRAMES + 1))
+        if len(self._frames) > MAX_FRAMES:
+            self._file.close()
+            raise EngineError(f"{path} holds more than {MAX_FRAMES:,} frames: damaged, or to be recorded in parts")
         self.times: Final = list(accumulate((at for _, _, at, _ in self._frames), max))
         """Of each frame, seconds since the epoch; a clock that was set back counts as standing still."""
         self.keys: Final = [index for index, (_, _, _, kind) in enumerate(self._frames) if kind == _KEY]
@@ -112,7 +118,7 @@ class Recording:
         for data in self.messages_from(key):
             try:
                 yield _frame_decoder.decode(data)
-            except msgspec.MsgspecError:
+            except UNDECODABLE:
                 return
 
     def messages_from(self, key: int) -> Iterator[bytes]:
@@ -177,7 +183,8 @@ def _read_heads(file: BinaryIO) -> Iterator[tuple[int, int, float, int]]:
         size, at, kind = _HEAD.unpack(file.read(_HEAD.size))
         offset += _HEAD.size
         seen_key = seen_key or kind == _KEY
-        if offset + size > length or kind not in (_TICK, _KEY) or not seen_key:
+        is_possible = 0 < size <= MAX_MESSAGE_BYTES and kind in (_TICK, _KEY) and seen_key
+        if offset + size > length or not is_possible:
             return
         yield offset, size, at, kind
         offset += size

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.telemetry.recording import Recording
 from engine.telemetry.schema.messages import TREND_WINDOWS, Answer, GetTrends, JobState, Refusal, Trends
+from engine.telemetry.schema.wire import UNDECODABLE
 
 
 class _Manager(msgspec.Struct):
@@ -66,4 +67,7 @@ class RecordedTrends:
         key = self._recording.key_before(position)
         messages = zip(range(key, position + 1), self._recording.messages_from(key), strict=False)
         for index, data in messages:
-            yield index, self._decoder.decode(data).snapshot.managers
+            try:
+                yield index, self._decoder.decode(data).snapshot.managers
+            except UNDECODABLE:  # damaged here; what is behind it can't be trusted either
+                return

@@ -143,7 +143,7 @@ class ReplaySource:
     def _answer(self, request: Request) -> Answer:
         snapshot = self.replica.snapshot
         if snapshot is None:
-            return Refusal("the recording is empty: nothing was published while it ran")
+            return Refusal("nothing of this moment can be read: the recording is empty, or damaged here")
         if isinstance(request, GetJobPage):
             return self._job_page(request, snapshot)
         if isinstance(request, GetJob):

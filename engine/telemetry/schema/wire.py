@@ -6,13 +6,15 @@ sender's identity before it); an answer is one frame, a `Reply`.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from engine.telemetry.schema.messages import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, VERSION, Ask, Reply, Tick
 
 T = TypeVar("T", Tick, Ask, Reply)
+UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""All that msgspec raises over foreign bytes: a damaged string is no error of its own."""
 
 
 class BadFrame(ValueError):
@@ -73,7 +75,7 @@ def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[T], limit: int) -> T:
         raise BadFrame(f"a message of {len(frame)} bytes, more than the {limit} that are allowed")
     try:
         message = decoder.decode(frame)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise BadFrame(f"not a message of ours: {error}", _id_of_our_version(frame)) from error
     if message.version != VERSION:
         raise OtherVersion(message.version, None if isinstance(message, Tick) else message.id)
@@ -83,7 +85,7 @@ def _decode(frame: bytes, decoder: msgspec.msgpack.Decoder[T], limit: int) -> T:
 def _id_of_our_version(frame: bytes) -> int | None:
     try:
         envelope = _envelopes.decode(frame)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return None
     if envelope.version != VERSION:
         raise OtherVersion(envelope.version, envelope.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,6 +184,50 @@ def test_damage_in_the_middle_hides_a_minute_at_most(path: Path, night: Night) -
         source.seek(at)
         assert shown(source) == night.frames[at]
     source.close()
+
+
+def test_a_damaged_string_is_damage_like_any_other(path: Path, night: Night) -> None:
+    whole = Recording(path)
+    offset, size, _, kind = whole._frames[whole.keys[1]]
+    content = path.read_bytes()
+    whole.close()
+    message = zlib.decompressobj().decompress(content[offset : offset + size])
+    assert b"price" in message
+    compressor = zlib.compressobj()
+    damaged = compressor.compress(message.replace(b"price", b"\xff\xfe\xfd\xfc\xfb")) + compressor.flush(
+        zlib.Z_SYNC_FLUSH
+    )
+    head = struct.pack("<IdB", len(damaged), NOW + 60, kind)
+    path.write_bytes(content[: offset - len(head)] + head + damaged + content[offset + size :])
+    source = ReplaySource(Recording(path))
+    source.pause()
+    source.seek(NOW + 70)
+    shown(source)
+    assert "damaged here" in str(answer_of(source, GetJobPage()))
+    source.seek(NOW + 190)
+    shown(source)
+    assert isinstance(answer_of(source, GetTrends("5m")), Trends)
+    source.seek(NOW + 30)
+    assert shown(source) == night.frames[NOW + 30]
+    source.close()
+
+
+@pytest.mark.parametrize("size", [0, 64 * 1024 * 1024])
+def test_a_frame_of_an_impossible_size_is_the_end(path: Path, night: Night, size: int) -> None:
+    whole = Recording(path)
+    count = len(whole.times)
+    whole.close()
+    head = struct.pack("<IdB", size, NOW + 500, 0)
+    path.write_bytes(path.read_bytes() + head * 1000 + bytes(size))
+    assert len(Recording(path).times) == count
+
+
+def test_a_recording_of_more_frames_than_may_be_is_a_sentence(
+    path: Path, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.telemetry.recording.MAX_FRAMES", 10)
+    with pytest.raises(EngineError, match="more than 10 frames"):
+        Recording(path)
 
 
 def test_a_recording_is_its_owners_alone(path: Path, night: Night) -> None:
