@@ -51,11 +51,8 @@ class Burst:
 
 SMALL = Burst(20, 2.0, {"max_concurrent_jobs": 4, "task_queue_size": 8})
 LARGE = Burst(3_000, 1.0, {})
-EVERY_KIND = [
-    pytest.param("ymq", SMALL, id="ymq-20"),
-    pytest.param("zmq", SMALL, id="zmq-20", marks=pytest.mark.long),
-    pytest.param("ymq", LARGE, id="ymq-3000", marks=pytest.mark.long),
-]
+# a hundred jobs at once leave no room for others of their kind
+AT_SIZE = [pytest.mark.long, pytest.mark.xdist_group("size")]
 
 
 def _in_flight(folder: Path, engine: Engine, count: int) -> None:
@@ -70,7 +67,15 @@ def _script(burst: Burst, calls: Path) -> str:
     return CLIENT.format(folder=str(calls), seconds=burst.seconds, tasks=burst.tasks, timeout=400)
 
 
-@pytest.mark.parametrize(("cluster", "burst"), EVERY_KIND, indirect=["cluster"])
+@pytest.mark.parametrize(
+    ("cluster", "burst"),
+    [
+        pytest.param("ymq", SMALL, id="ymq-20"),
+        pytest.param("zmq", SMALL, id="zmq-20", marks=pytest.mark.long),
+        pytest.param("ymq", LARGE, id="ymq-3000", marks=AT_SIZE),
+    ],
+    indirect=["cluster"],
+)
 def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
     cluster: LocalCluster, burst: Burst, tmp_path: Path
 ) -> None:
@@ -87,8 +92,16 @@ def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
     assert call_counts(calls) == [1] * burst.tasks
 
 
-@pytest.mark.parametrize(("cluster", "burst"), EVERY_KIND, indirect=["cluster"])
-@pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("cluster", "burst", "seconds"),
+    [
+        pytest.param("ymq", SMALL, 3, id="ymq-20-3s"),
+        pytest.param("zmq", SMALL, 3, id="zmq-20-3s", marks=pytest.mark.long),
+        pytest.param("ymq", SMALL, 30, id="ymq-20-30s", marks=pytest.mark.long),
+        pytest.param("ymq", LARGE, 3, id="ymq-3000-3s", marks=AT_SIZE),
+    ],
+    indirect=["cluster"],
+)
 def test_a_cut_link_runs_nothing_twice_although_what_was_in_flight_comes_back_last(
     cluster: LocalCluster, burst: Burst, seconds: int, tmp_path: Path
 ) -> None:
