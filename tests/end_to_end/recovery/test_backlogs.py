@@ -19,8 +19,8 @@ from tests.support.cluster.running_engine import (
     Engine,
     await_condition,
     call_counts,
-    client_process,
     only_lease_left,
+    running_client,
     running_engine,
 )
 from tests.support.cluster.tcp_proxy import Relay
@@ -81,7 +81,7 @@ def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
 ) -> None:
     calls = tmp_path / "calls"
     calls.mkdir()
-    with client_process(cluster, _script(burst, calls)) as client:
+    with running_client(cluster, _script(burst, calls)) as client:
         with running_engine(cluster, tmp_path / "one.log", **burst.options) as engine:
             _in_flight(calls, engine, _slots(burst))
             engine.stop(signal.SIGKILL)
@@ -109,7 +109,7 @@ def test_a_cut_link_runs_nothing_twice_although_what_was_in_flight_comes_back_la
     calls.mkdir()
     with (
         Relay(cluster.scheduler_address) as relay,
-        client_process(cluster, _script(burst, calls)) as client,
+        running_client(cluster, _script(burst, calls)) as client,
         running_engine(
             cluster, tmp_path / "engine.log", scheduler_address=f"tcp://127.0.0.1:{relay.port}", **burst.options
         ) as engine,
