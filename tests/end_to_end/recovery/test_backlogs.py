@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,85 +40,85 @@ print(json.dumps(right))
 """
 
 
-@dataclass(frozen=True)
-class Burst:
-    """Tasks of `seconds` each, more than the queue of `options` holds."""
-
-    tasks: int
-    seconds: float
-    options: dict[str, Any]
+SLOTS = 4
+SMALL: Any = {"max_concurrent_jobs": SLOTS, "task_queue_size": 2 * SLOTS}
+TASKS = 20
+MANY_TASKS = 3_000
+TRANSPORTS = ["ymq", pytest.param("zmq", marks=pytest.mark.long)]
 
 
-SMALL = Burst(20, 2.0, {"max_concurrent_jobs": 4, "task_queue_size": 8})
-LARGE = Burst(3_000, 1.0, {})
-# a hundred jobs at once leave no room for others of their kind
-AT_SIZE = [pytest.mark.long, pytest.mark.xdist_group("size")]
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    """Gets a file a task, with a line a call."""
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    return folder
 
 
-def _in_flight(folder: Path, engine: Engine, count: int) -> None:
-    await_condition(lambda: len(list(folder.iterdir())) >= count, 60, lambda: engine.log)
+def _script(calls: Path, tasks: int, seconds: float) -> str:
+    return CLIENT.format(folder=str(calls), seconds=seconds, tasks=tasks, timeout=400)
 
 
-def _slots(burst: Burst) -> int:
-    return int(burst.options.get("max_concurrent_jobs", 20))
+def _await_calls(calls: Path, engine: Engine, count: int) -> None:
+    await_condition(lambda: len(list(calls.iterdir())) >= count, 120, lambda: engine.log)
 
 
-def _script(burst: Burst, calls: Path) -> str:
-    return CLIENT.format(folder=str(calls), seconds=burst.seconds, tasks=burst.tasks, timeout=400)
+def _await_all(client: subprocess.Popen[str], tasks: int) -> None:
+    output, errors = client.communicate(timeout=450)
+    assert (output and json.loads(output), errors) == (tasks, "")
 
 
-@pytest.mark.parametrize(
-    ("cluster", "burst"),
-    [
-        pytest.param("ymq", SMALL, id="ymq-20"),
-        pytest.param("zmq", SMALL, id="zmq-20", marks=pytest.mark.long),
-        pytest.param("ymq", LARGE, id="ymq-3000", marks=AT_SIZE),
-    ],
-    indirect=["cluster"],
-)
+@pytest.mark.parametrize("cluster", TRANSPORTS, indirect=True)
 def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
-    cluster: LocalCluster, burst: Burst, tmp_path: Path
+    cluster: LocalCluster, calls: Path, tmp_path: Path
 ) -> None:
-    calls = tmp_path / "calls"
-    calls.mkdir()
-    with running_client(cluster, _script(burst, calls)) as client:
-        with running_engine(cluster, tmp_path / "one.log", **burst.options) as engine:
-            _in_flight(calls, engine, _slots(burst))
+    with running_client(cluster, _script(calls, TASKS, 2.0)) as client:
+        with running_engine(cluster, tmp_path / "one.log", **SMALL) as engine:
+            _await_calls(calls, engine, SLOTS)
             engine.stop(signal.SIGKILL)
-        with running_engine(cluster, tmp_path / "two.log", **burst.options) as engine:
-            output, errors = client.communicate(timeout=450)
-            assert (output and json.loads(output), errors) == (burst.tasks, "")
+        with running_engine(cluster, tmp_path / "two.log", **SMALL) as engine:
+            _await_all(client, TASKS)
             await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
-    assert call_counts(calls) == [1] * burst.tasks
+    assert call_counts(calls) == [1] * TASKS
 
 
-@pytest.mark.parametrize(
-    ("cluster", "burst", "seconds"),
-    [
-        pytest.param("ymq", SMALL, 3, id="ymq-20-3s"),
-        pytest.param("zmq", SMALL, 3, id="zmq-20-3s", marks=pytest.mark.long),
-        pytest.param("ymq", SMALL, 30, id="ymq-20-30s", marks=pytest.mark.long),
-        pytest.param("ymq", LARGE, 3, id="ymq-3000-3s", marks=AT_SIZE),
-    ],
-    indirect=["cluster"],
-)
+@pytest.mark.parametrize("cluster", TRANSPORTS, indirect=True)
+@pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.long)])
 def test_a_cut_link_runs_nothing_twice_although_what_was_in_flight_comes_back_last(
-    cluster: LocalCluster, burst: Burst, seconds: int, tmp_path: Path
+    cluster: LocalCluster, calls: Path, seconds: int, tmp_path: Path
 ) -> None:
-    calls = tmp_path / "calls"
-    calls.mkdir()
     with (
         Relay(cluster.scheduler_address) as relay,
-        running_client(cluster, _script(burst, calls)) as client,
-        running_engine(
-            cluster, tmp_path / "engine.log", scheduler_address=f"tcp://127.0.0.1:{relay.port}", **burst.options
-        ) as engine,
+        running_client(cluster, _script(calls, TASKS, 2.0)) as client,
+        running_engine(cluster, tmp_path / "engine.log", scheduler_address=_address(relay), **SMALL) as engine,
     ):
-        _in_flight(calls, engine, _slots(burst))
+        _await_calls(calls, engine, SLOTS)
         relay.cut()
         time.sleep(seconds)
         relay.restore()
-        output, errors = client.communicate(timeout=450)
-        assert (output and json.loads(output), errors) == (burst.tasks, "")
+        _await_all(client, TASKS)
         await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
-    assert call_counts(calls) == [1] * burst.tasks
+    assert call_counts(calls) == [1] * TASKS
+
+
+@pytest.mark.long
+def test_three_thousand_tasks_over_a_cut_and_a_kill_are_called_once(
+    cluster: LocalCluster, calls: Path, tmp_path: Path
+) -> None:
+    """With defaults: a queue of 1,000, a hundred jobs at once."""
+    with Relay(cluster.scheduler_address) as relay, running_client(cluster, _script(calls, MANY_TASKS, 0.5)) as client:
+        with running_engine(cluster, tmp_path / "one.log", scheduler_address=_address(relay)) as engine:
+            _await_calls(calls, engine, 100)
+            relay.cut()
+            time.sleep(3)
+            relay.restore()
+            _await_calls(calls, engine, 800)
+            engine.stop(signal.SIGKILL)
+        with running_engine(cluster, tmp_path / "two.log", scheduler_address=_address(relay)) as engine:
+            _await_all(client, MANY_TASKS)
+            await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
+    assert call_counts(calls) == [1] * MANY_TASKS
+
+
+def _address(relay: Relay) -> str:
+    return f"tcp://127.0.0.1:{relay.port}"
