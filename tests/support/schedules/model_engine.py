@@ -21,7 +21,7 @@ from engine.tasks.task_manager import AWSHPCTaskManager
 from engine.worker import AWSBatchWorker
 from tests.support.engine.batch_harness import config
 from tests.support.schedules.aws_model import QUEUE, ModelSession, ModelStore
-from tests.support.schedules.scaler_model import ModelStorage, Scheduler
+from tests.support.schedules.scaler_model import ModelChannel, ModelStorage, Scheduler
 
 _engine: contextvars.ContextVar[ModelEngine | None] = contextvars.ContextVar("engine", default=None)
 SURROUNDINGS: dict[str, Any] = {
@@ -113,10 +113,13 @@ class ModelEngine:
         self.backend = BatchBackend(parts, capabilities={}, by_priority=False)
         self.tasks.use_backend(self.backend)
         await self.backend._begin(parts)
-        worker = AWSBatchWorker(
-            self._scheduler.connect, self._config, {}, self.tasks, cast("StorageLink", self._storage)
-        )
+        worker = AWSBatchWorker(self._connect, self._config, {}, self.tasks, cast("StorageLink", self._storage))
         self.working = asyncio.create_task(worker.run())
+
+    async def _connect(self, address: str) -> ModelChannel:
+        if self.is_killed:  # its worker may outlive a cancel that met the end of its link
+            await asyncio.Event().wait()
+        return await self._scheduler.connect(address)
 
     def kill(self) -> None:
         """End it in this moment."""
