@@ -18,6 +18,7 @@ from container.batch_job_frames import FrameError
 from container.batch_job_protocol import JobParameter, PayloadFormError
 from engine.aio import cancel_and_wait
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
+from engine.aws.batch_states import ENDED
 from engine.aws.budget import Sleep
 from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
@@ -34,6 +35,8 @@ from engine.model import ResourceShape
 
 logger = logging.getLogger(__name__)
 
+LOOKS_FOR_ENDS: Final = 10
+LOOK_FOR_ENDS_S: Final = 1.0
 _NO_SHAPE: Final = ResourceShape()
 
 
@@ -211,12 +214,21 @@ class Reconciler:
     async def _look_up_failures(self) -> None:
         tasks, self._to_look_up = self._to_look_up, []
         ids = [self._failures.pop(task.task_id) for task in tasks]
-        jobs = await self._scan.describe([*ids, *{_parent(one) for one in ids} - set(ids)])
+        jobs = await self._describe_ends([*ids, *{_parent(one) for one in ids} - set(ids)])
         for task, job_id in zip(tasks, ids, strict=True):
             if task.stage is BatchStage.COLLECTING and not self._fail(
                 task, jobs.get(job_id), jobs.get(_parent(job_id))
             ):
                 self.admit(task)
+
+    async def _describe_ends(self, job_ids: Sequence[str]) -> Mapping[str, BatchJob]:
+        """Describe jobs that ListJobs calls failed; DescribeJobs may be some seconds behind it."""
+        for _ in range(LOOKS_FOR_ENDS):
+            jobs = await self._scan.describe(job_ids)
+            if all(job.state in ENDED for job in jobs.values()):
+                break
+            await self._sleep(LOOK_FOR_ENDS_S)
+        return jobs
 
     def _fail(self, task: BatchTask, job: BatchJob | None, parent: BatchJob | None) -> bool:
         """False: the job is not ours, not known any more or did not fail by itself."""
