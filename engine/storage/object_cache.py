@@ -42,6 +42,8 @@ class _Reading:
     async def take(self, permit: asyncio.Semaphore) -> None:
         await permit.acquire()
         self.permits.append(permit)
+        if not self.readers:  # the last of them left while this waited: it bars nobody
+            self.give_back()
 
     def give_back(self) -> None:
         while self.permits:

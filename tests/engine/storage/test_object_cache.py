@@ -95,3 +95,30 @@ async def test_closing_ends_reads_that_nobody_will_answer() -> None:
     await cache.close()
     with pytest.raises(asyncio.CancelledError):
         await reader
+
+
+async def test_a_large_read_whose_reader_left_while_it_waited_bars_no_other() -> None:
+    begun: list[bytes] = []
+    never = asyncio.Event()
+    first = asyncio.Event()
+
+    async def read(object_id: bytes, at_most: int | None) -> bytes:
+        if at_most is not None:
+            return b"x" * at_most
+        begun.append(object_id)
+        await {b"first": first, b"gone": never}.get(object_id, first).wait()
+        return b"y"
+
+    cache = ObjectCache(read, ByteBudget())
+    leader = asyncio.create_task(cache.get(b"first"))
+    leaver = asyncio.create_task(cache.get(b"gone"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    leaver.cancel()
+    last = asyncio.create_task(cache.get(b"last"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    first.set()
+    blobs = await asyncio.wait_for(asyncio.gather(leader, last), 5)
+    assert ([blob.data for blob in blobs], begun) == ([b"y", b"y"], [b"first", b"gone", b"last"])
+    await cache.close()
