@@ -28,8 +28,6 @@ class CredentialsGate:
         self.on_closed = on_closed
         self.on_opened = on_opened
         self._reason: str | None = None
-        self.since = clock()
-        """Time at which it closed, or opened, last."""
         self._changed = asyncio.Event()
         self._is_tried = False
         self._next_try = 0.0
@@ -55,7 +53,6 @@ class CredentialsGate:
         if self._reason is None:
             return
         self._reason = None
-        self.since = self._clock()
         self._pause = FIRST_PAUSE_S
         self._notify()
         self.on_opened()
@@ -68,7 +65,6 @@ class CredentialsGate:
         self._reason = reason
         self.pass_turn()
         if was_open:
-            self.since = self._clock()
             self.on_closed(reason)
 
     def pass_turn(self) -> None:
