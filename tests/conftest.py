@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -21,6 +22,15 @@ def pytest_configure() -> None:
     # hundreds of processes of ours start in these tests, and each would compile all of our modules again
     sys.dont_write_bytecode = False
     os.environ.pop(NO_BYTECODE, None)
+
+
+def pytest_collection() -> None:
+    gc.disable()  # thousands of tests and all that they import come to stay: nothing of it is garbage
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # every look for garbage would go over all of them again
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

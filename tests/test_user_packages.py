@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from console.cli.main import ENTRIES
+from tests.support.cases import first_now, these_now
 from tests.support.paths import ROOT
 
 PACKAGES = ("console", "container", "engine", "provisioner", "tests")
@@ -30,9 +31,9 @@ from scaler import Client
 with Client(address=os.environ["SCALER_ADDRESS"]) as client:
     print(client.submit(price, 4).result())
 """
-PLACES = ("path", "folder", "both")
+PLACES = ("both", "path", "folder")
 COMMANDS = [entry.name for entry in ENTRIES]
-SOME = ("run", "local", "provision", "doctor")
+SOME = ("run", "provision")
 SCALER_PROGRAMS = ("scaler_scheduler", "scaler_object_storage_server")
 LIMIT_S = 120
 
@@ -112,19 +113,17 @@ def check_local(project: Project, place: str, programs: Path) -> None:
     assert done.stdout == "41\n"
 
 
-@pytest.mark.parametrize(
-    "command", [name if name in SOME else pytest.param(name, marks=pytest.mark.long) for name in COMMANDS]
-)
+@pytest.mark.parametrize("command", these_now(COMMANDS, SOME))
 def test_every_command_has_its_help(project: Project, command: str) -> None:
     check_help(project, "both", CHECKOUT, command)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", first_now(PLACES))
 def test_the_program_starts_by_name_and_as_a_module(project: Project, place: str) -> None:
     check_programs(project, place, CHECKOUT)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", first_now(PLACES))
 def test_the_provisioner_starts_as_a_module(without_provisioner: Project, place: str) -> None:
     done = without_provisioner.run(place, [sys.executable, "-m", "provisioner", "--help"])
     assert "cleanup" in done.stdout
@@ -135,6 +134,7 @@ def test_the_engine_starts_as_a_module(tmp_path: Path) -> None:
     assert "--settings" in project.run("both", [sys.executable, "-m", "engine", "--help"]).stdout
 
 
+@pytest.mark.long
 def test_jobs_run_the_users_function(project: Project) -> None:
     check_local(project, "both", CHECKOUT)
 
@@ -146,25 +146,29 @@ def test_jobs_run_the_users_function_elsewhere(project: Project, place: str) -> 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("place", PLACES)
-def test_the_demo_runs(project: Project, place: str) -> None:
+def test_the_demo_runs(project: Project) -> None:
     scaler_batch = str(CHECKOUT / "scaler-batch")
-    done = project.run(place, [scaler_batch, "local", "--headless", "--demo", "3", "--json"])
+    done = project.run("both", [scaler_batch, "local", "--headless", "--demo", "3", "--json"])
     assert '"results":[0,1,4]' in done.stdout
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("place", ["path", "folder"])
-def test_every_command_has_its_help_elsewhere(project: Project, place: str) -> None:
-    for command in COMMANDS:
+def test_commands_have_their_help_elsewhere(project: Project, place: str) -> None:
+    for command in SOME:
         check_help(project, place, CHECKOUT, command)
+
+
+@pytest.mark.long
+def test_jobs_run_the_users_function_by_an_installed_wheel(project: Project, installed: Path) -> None:
+    check_local(project, "both", installed)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 class TestInstalledWheel:
     def test_every_command_has_its_help(self, project: Project, place: str, installed: Path) -> None:
-        for command in COMMANDS:
+        for command in COMMANDS if place == "both" else SOME:
             check_help(project, place, installed, command)
 
     def test_the_programs_start(
@@ -173,9 +177,6 @@ class TestInstalledWheel:
         check_programs(project, place, installed)
         done = without_provisioner.run(place, [str(installed / "python"), "-m", "provisioner", "--help"])
         assert "cleanup" in done.stdout
-
-    def test_jobs_run_the_users_function(self, project: Project, place: str, installed: Path) -> None:
-        check_local(project, place, installed)
 
     def test_it_is_the_wheel_that_runs(self, project: Project, place: str, installed: Path) -> None:
         where = "import scaler_batch; scaler_batch.claim_names(); import console; print(console.__file__)"

@@ -33,6 +33,7 @@ def test_an_exception_keeps_type_arguments_and_cause_and_carries_its_story(clien
         """)
 
 
+@pytest.mark.long
 def test_an_exception_class_of_main_is_caught_by_the_client(client: Client) -> None:
     client("""
         class Plain(Exception):
@@ -104,6 +105,7 @@ def test_an_exception_too_large_to_travel_is_described(client: Client) -> None:
         """)
 
 
+@pytest.mark.long
 def test_exceptions_that_do_not_pickle_are_described(client: Client) -> None:
     client("""
         import threading
@@ -123,6 +125,7 @@ def test_exceptions_that_do_not_pickle_are_described(client: Client) -> None:
         """)
 
 
+@pytest.mark.long
 def test_library_exceptions_with_awkward_constructors_survive(client: Client) -> None:
     client("""
         import json, subprocess
@@ -161,6 +164,7 @@ def test_what_would_end_the_client_is_described(client: Client, body: str, text:
         """)
 
 
+@pytest.mark.long
 def test_a_process_that_ends_past_python_is_reported(client: Client) -> None:
     client("""
         import ctypes, os, signal
@@ -195,6 +199,7 @@ def test_a_result_that_cannot_be_serialized_names_its_type(client: Client) -> No
         """)
 
 
+@pytest.mark.long
 def test_what_cannot_be_loaded_exits_2_with_a_hint(client: Client) -> None:
     client("""
         import sys, types

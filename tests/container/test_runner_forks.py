@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.cases import first_now
+
 Client = Callable[[str], None]
 
 ENDS = {
@@ -16,8 +18,8 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-@pytest.mark.parametrize("size", [3_000_000, *(pytest.param(size, marks=pytest.mark.long) for size in (10, 100_000))])
+@pytest.mark.parametrize("end", first_now(ENDS.values(), 2), ids=ENDS.keys())
+@pytest.mark.parametrize("size", first_now([3_000_000, 100_000, 10]))
 def test_helpers_that_a_task_forks_answer_nothing(client: Client, end: str, size: int) -> None:
     client(f"""
         def fork_one(size):
@@ -47,6 +49,7 @@ def test_a_helper_that_outlives_its_task_answers_nothing(client: Client) -> None
         """)
 
 
+@pytest.mark.long
 def test_a_helper_ends_with_the_exit_code_of_a_program(client: Client) -> None:
     client("""
         def codes():
@@ -109,6 +112,7 @@ def test_what_something_else_writes_to_the_runner_is_an_error_and_no_crash(clien
         """)
 
 
+@pytest.mark.long
 def test_an_outcome_without_its_body_is_no_success(client: Client) -> None:
     client("""
         def announce():

@@ -9,6 +9,7 @@ import pytest
 Client = Callable[[str], None]
 
 
+@pytest.mark.long
 def test_plain_functions_lambdas_closures_and_nested_functions(client: Client) -> None:
     client("""
         offset = 7
@@ -58,6 +59,7 @@ def test_a_result_of_a_class_of_main_is_the_clients_own_class(client: Client) ->
         """)
 
 
+@pytest.mark.long
 def test_a_custom_serializer_of_main_works_without_scaler_in_the_image(client: Client) -> None:
     client("""
         import pickle
@@ -78,6 +80,7 @@ def test_a_custom_serializer_of_main_works_without_scaler_in_the_image(client: C
         """)
 
 
+@pytest.mark.long
 def test_scalers_own_serializer_is_known_by_its_real_pickle(client: Client) -> None:
     client("""
         from scaler.client.serializer.default import DefaultSerializer
@@ -126,6 +129,7 @@ def test_output_passes_through_and_values_are_never_logged(client: Client) -> No
         """)
 
 
+@pytest.mark.long
 def test_300_mebibytes_of_output_flow_in_bounded_memory(client: Client) -> None:
     client("""
         import os, subprocess

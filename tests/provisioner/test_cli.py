@@ -58,6 +58,7 @@ def test_provision_show_and_cleanup_as_the_seed_has_them(folder: Path, account_u
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_without_a_terminal_and_without_yes_nothing_is_done(folder: Path, account_url: str) -> None:
     refused = run(folder, account_url, "provision", "--image", "worker:1")
     assert refused.returncode == 2

@@ -98,6 +98,7 @@ def test_an_interrupt_ends_it_well_and_leaves_nothing(program: LocalProgram) -> 
     assert list(program.folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_ctrl_c_at_a_terminal_lets_finish_what_runs(program: LocalProgram) -> None:
     (program.folder / "client.py").write_text(SLOW_SCRIPT)
     process = program.start("--script", "client.py")

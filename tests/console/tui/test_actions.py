@@ -16,6 +16,7 @@ from console.tui.screens.base import SMALLEST
 from console.tui.screens.help import help_text
 from engine.errors import ConfigError
 from engine.telemetry.client.source import LinkState
+from tests.support.cases import these_now
 from tests.support.console.running_app import WatchedSource, beats, running
 
 PLACES = {
@@ -25,10 +26,7 @@ PLACES = {
     ActionScope.WHY: "w",
     ActionScope.RESOURCES: "R",
 }
-ONE_PLACE_NOW_AND_ALL_LATER = (
-    ActionScope.DASHBOARD,
-    *(pytest.param(scope, marks=pytest.mark.long) for scope in PLACES if scope is not ActionScope.DASHBOARD),
-)
+ONE_PLACE_NOW_AND_ALL_LATER = these_now(PLACES, {ActionScope.DASHBOARD})
 STAYS = ("quit", "mouse", "palette", "help")
 """Not pressed in walks: they would end them or cover the screen."""
 
@@ -54,7 +52,7 @@ def test_ids_are_unique_and_what_destroys_has_no_small_letter() -> None:
     assert not [key for action in ACTIONS if action.needs_write for key in action.keys if key.islower()]
 
 
-@pytest.mark.parametrize("scope", PLACES)
+@pytest.mark.parametrize("scope", ONE_PLACE_NOW_AND_ALL_LATER)
 async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: ActionScope) -> None:
     source = WatchedSource()
     async with running(source) as (app, pilot):
@@ -86,7 +84,7 @@ async def test_every_key_of_a_place_does_something_harmless_or_asks(scope: Actio
         assert source.controlled == []
 
 
-@pytest.mark.parametrize("scope", PLACES)
+@pytest.mark.parametrize("scope", ONE_PLACE_NOW_AND_ALL_LATER)
 async def test_help_lists_every_key_that_is_listened_to(scope: ActionScope) -> None:
     async with running(WatchedSource()) as (app, pilot):
         await pilot.press("j", *filter(None, [PLACES[scope]]))

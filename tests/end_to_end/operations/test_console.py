@@ -122,6 +122,7 @@ def test_a_failed_jobs_traceback_is_three_keys_away(cluster: LocalCluster, user:
         end(terminal, user)
 
 
+@pytest.mark.long
 def test_why_a_job_waits_and_the_command_that_helps_are_one_key_away(cluster: LocalCluster, user: UserFolders) -> None:
     cluster.aws.fault("no-capacity:1")
     with user.run(cluster) as terminal, talking_client(cluster, WAITING) as client:
@@ -137,6 +138,7 @@ def test_why_a_job_waits_and_the_command_that_helps_are_one_key_away(cluster: Lo
         end(terminal, user)
 
 
+@pytest.mark.long
 def test_a_throttled_api_and_expired_credentials_are_seen_and_so_is_their_end(
     cluster: LocalCluster, user: UserFolders
 ) -> None:

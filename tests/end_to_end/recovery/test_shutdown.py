@@ -81,6 +81,7 @@ def test_jobs_are_left_or_ended_as_asked_and_another_manager_gets_their_tasks_at
             await_condition(lambda: mark.read_text().count("called") == 2, AT_ONCE_S, lambda: second.log)
 
 
+@pytest.mark.long
 def test_a_second_signal_leaves_the_jobs_and_tells_the_scheduler(
     cluster: LocalCluster, log: Path, mark: Path, tmp_path: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_second_signal_leaves_the_jobs_and_tells_the_scheduler(
     assert (output.strip(), mark.read_text()) == ("finished", "called\n"), errors
 
 
+@pytest.mark.long
 def test_a_queued_task_goes_to_another_manager_when_this_one_ends(
     cluster: LocalCluster, log: Path, tmp_path: Path
 ) -> None:

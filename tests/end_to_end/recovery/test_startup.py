@@ -13,6 +13,7 @@ import pytest
 
 from engine.config.settings import EngineConfig
 from provisioner.local.cluster import LocalCluster
+from tests.support.cases import first_now
 from tests.support.cluster.running_engine import Engine, manager_config, run_client, running_engine
 
 NOBODY = "tcp://127.0.0.1:{port}"
@@ -55,7 +56,7 @@ def test_no_credentials_end_the_engine_with_one_line_that_says_what_to_do(cluste
     assert (code, "credentials" in engine.log, "Traceback" in engine.log) == (1, True, False)
 
 
-@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("status", first_now([403, 400]))
 def test_a_bucket_that_takes_no_object_ends_the_engine_with_one_line(
     cluster: LocalCluster, log: Path, status: int
 ) -> None:
@@ -64,7 +65,7 @@ def test_a_bucket_that_takes_no_object_ends_the_engine_with_one_line(
     assert (code, "below s3://" in engine.log, "Traceback" in engine.log) == (1, True, False)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", first_now([signal.SIGTERM, signal.SIGINT]))
 @pytest.mark.parametrize("waits_for", ["throttle:ListJobs:0/s", "error:ListObjectsV2:503:after=1"])
 def test_a_signal_ends_a_start_that_waits(cluster: LocalCluster, log: Path, waits_for: str, number: int) -> None:
     manager_id = f"wm-start-{number}"

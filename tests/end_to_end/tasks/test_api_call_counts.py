@@ -17,6 +17,7 @@ from tests.support.cluster.running_engine import (
 )
 
 
+@pytest.mark.long
 def test_tasks_that_share_one_large_object_upload_it_once(cluster: LocalCluster, log: Path) -> None:
     script = """
     shared = os.urandom(5 * 1024 * 1024)

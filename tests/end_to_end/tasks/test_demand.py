@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from engine.config.settings import EngineConfig
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import Engine, await_condition, manager_config, run_client, running_engine
@@ -29,6 +31,7 @@ def test_nothing_connects_before_there_is_work(cluster: LocalCluster, log: Path)
         assert engine.stop() == 0
 
 
+@pytest.mark.long
 def test_two_managers_run_in_one_engine(cluster: LocalCluster, log: Path) -> None:
     managers = tuple(
         manager_config(cluster, worker_manager_id=name, max_concurrent_jobs=5) for name in ("wm-one", "wm-two")

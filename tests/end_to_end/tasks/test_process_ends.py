@@ -51,6 +51,7 @@ def test_memory_past_the_limit_is_told_as_such(cluster: LocalCluster, engine: En
     assert "memory" in printed
 
 
+@pytest.mark.long
 def test_300_mib_of_output_hang_nothing(cluster: LocalCluster, engine: Engine) -> None:
     script = """
     def chatter():

@@ -68,6 +68,7 @@ def test_the_image_alone_is_standard_output_and_the_second_time_it_is_the_same(b
     assert "unchanged" in second.stderr
 
 
+@pytest.mark.long
 def test_the_repository_is_made_as_the_stack_wants_it(build_image: BuildImage, clients: Any) -> None:
     build_image()
     (repository,) = clients.call("ecr", "describe_repositories", {})["repositories"]
@@ -76,6 +77,7 @@ def test_the_repository_is_made_as_the_stack_wants_it(build_image: BuildImage, c
     assert {"Key": "opengris:stack", "Value": "scaler-batch"} in tags
 
 
+@pytest.mark.long
 def test_programs_read_lines_of_json_that_end_with_the_image(build_image: BuildImage, tmp_path: Path) -> None:
     pins = tmp_path / "pins.txt"
     pins.write_text("numpy\n")
@@ -109,6 +111,7 @@ def test_what_cannot_work_is_one_sentence_and_the_last_line_of_json(
     assert (last["event"], last["error"].startswith(sentence)) == ("failed", True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_builder_too_and_leaves_no_login(build_image: BuildImage, signum: signal.Signals) -> None:
     build_image.builders.set(takes={"push": 600})

@@ -18,6 +18,7 @@ from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import network_of
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
+from tests.support.cases import first_now
 from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.living_stack import Living
 from tests.support.provisioner.stacks import NOTHING_MUCH
@@ -62,7 +63,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
         yield clients
 
 
-@pytest.mark.parametrize("spec", [PLAIN, FULL, dataclasses.replace(FULL, image=None)])
+@pytest.mark.parametrize("spec", first_now([FULL, PLAIN, dataclasses.replace(FULL, image=None)]))
 def test_the_linter_finds_nothing(spec: ProvisionSpec) -> None:
     """Neither an error nor a warning; its pieces of information are about itself."""
     from cfnlint.api import lint_all  # heavy: every worker would pay for it
@@ -106,6 +107,7 @@ def test_each_resource_is_as_provision_makes_it(spec: ProvisionSpec, clients: Cl
         assert living.read(kind, properties[NAMES[kind]]) == properties, logical_id
 
 
+@pytest.mark.long
 def test_every_resource_that_provision_makes_is_there() -> None:
     plain = {"Bucket", "BucketPolicy", "LogGroup", "JobRole", "ExecutionRole", "InstanceRole", "InstanceProfile"}
     plain |= {"SecurityGroup", "LaunchTemplate", "ComputeEnvironment", "JobQueue", "JobDefinition"}

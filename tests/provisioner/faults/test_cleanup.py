@@ -18,11 +18,9 @@ from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 
-each_read = pytest.mark.parametrize("call", recorded.reading("cleanup"), ids=str)
-each_first_read = pytest.mark.parametrize(
-    "call", [one for one in recorded.reading("cleanup") if not one.before], ids=str
-)
-each_change = pytest.mark.parametrize("call", recorded.changing("cleanup"), ids=str)
+READS, CHANGES = recorded.reading("cleanup"), recorded.changing("cleanup")
+each_first_read = pytest.mark.parametrize("call", [one for one in READS if not one.before], ids=str)
+each_change = pytest.mark.parametrize("call", CHANGES, ids=str)
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def assert_true(stack: World, ran: Ran) -> None:
     assert_cleans_up(stack)
 
 
-@each_read
+@pytest.mark.parametrize("call", recorded.first_and_last(READS), ids=str)
 def test_a_read_that_is_denied(stack: World, call: Call) -> None:
     stack.strike(Fault.DENIED, call)
     assert_true(stack, stack.commands.cleanup())
@@ -54,9 +52,15 @@ def test_a_read_that_is_not_answered(stack: World, call: Call) -> None:
     assert_true(stack, stack.commands.cleanup())
 
 
-@each_change
-@pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.ANSWERS_LOST], ids=str)
-def test_a_change_that_fails(stack: World, call: Call, fault: Fault) -> None:
+@pytest.mark.parametrize(
+    ("fault", "call"),
+    [
+        *((fault, call) for fault in (Fault.DENIED, Fault.ANSWERS_LOST) for call in CHANGES),
+        *((Fault.THROTTLED, call) for call in recorded.of_each_service(CHANGES)),
+    ],
+    ids=str,
+)
+def test_a_change_that_fails(stack: World, fault: Fault, call: Call) -> None:
     stack.strike(fault, call)
     assert_true(stack, stack.commands.cleanup())
 

@@ -20,13 +20,18 @@ from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 
-each_read = pytest.mark.parametrize("call", recorded.reading("provision"), ids=str)
-each_change = pytest.mark.parametrize("call", recorded.changing("provision"), ids=str)
-each_refusal = pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.CUT_OFF], ids=str)
+READS, CHANGES = recorded.reading("provision"), recorded.changing("provision")
+each_change = pytest.mark.parametrize("call", CHANGES, ids=str)
 
 
-@each_read
-@each_refusal
+def one_at_every_call(calls: list[Call], at_every: Fault, *others: Fault) -> pytest.MarkDecorator:
+    """That fault at each of the calls, and the other ones at the first of each service."""
+    cases = [(at_every, call) for call in calls]
+    cases += [(fault, call) for fault in others for call in recorded.of_each_service(calls)]
+    return pytest.mark.parametrize(("fault", "call"), cases, ids=str)
+
+
+@one_at_every_call(READS, Fault.DENIED, Fault.THROTTLED, Fault.CUT_OFF)
 def test_a_read_that_fails_is_told(world: World, call: Call, fault: Fault) -> None:
     assert_fault_is_told(world, fault, call)
     if world.living():
@@ -34,8 +39,7 @@ def test_a_read_that_fails_is_told(world: World, call: Call, fault: Fault) -> No
         assert_cleans_up(world)
 
 
-@each_change
-@pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED], ids=str)
+@one_at_every_call(CHANGES, Fault.DENIED, Fault.THROTTLED)
 def test_a_change_that_is_not_made_is_told_and_cleanup_finds_the_rest(world: World, call: Call, fault: Fault) -> None:
     assert_fault_is_told(world, fault, call)
     assert_cleans_up(world)
@@ -48,8 +52,7 @@ def test_a_change_whose_answer_is_lost_once_is_found_to_be_made(world: World, ca
     assert_cleans_up(world)
 
 
-@each_change
-@pytest.mark.parametrize("fault", [Fault.CUT_OFF, Fault.ANSWERS_LOST], ids=str)
+@one_at_every_call(CHANGES, Fault.ANSWERS_LOST, Fault.CUT_OFF)
 def test_a_change_that_is_not_answered_is_told_and_the_next_run_finishes(
     world: World, call: Call, fault: Fault
 ) -> None:

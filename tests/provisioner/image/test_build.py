@@ -84,6 +84,7 @@ def test_unchanged_content_builds_nothing_and_needs_no_builder(make: Making, mon
     assert make.builders.commands.count("build") == 1
 
 
+@pytest.mark.long
 def test_changed_content_gets_an_image_of_its_own(make: Making) -> None:
     images = {make().image, make(ImageRequest(base_image="python:3.11")).image}
     assert len(images) == len(make.images) == 2
@@ -96,6 +97,7 @@ def test_without_a_builder_nothing_is_made(make: Making, monkeypatch: pytest.Mon
     assert make.repositories_asked_for == 0
 
 
+@pytest.mark.long
 def test_the_build_gets_python_base_image_and_platform(make: Making) -> None:
     make.builders.set(python="3.12")
     make(ImageRequest(python="3.12", base_image="team/base:1", platform="linux/arm64"))
@@ -148,6 +150,7 @@ def test_an_image_in_which_the_runner_does_not_start_is_not_pushed(make: Making)
     assert "push" not in make.builders.commands
 
 
+@pytest.mark.long
 def test_a_builder_that_only_builds_skips_the_check(make: Making) -> None:
     make.builders.install("buildah")
     make(ImageRequest(builder="buildah"))
@@ -155,6 +158,7 @@ def test_a_builder_that_only_builds_skips_the_check(make: Making) -> None:
     assert make.builders.commands == ["info", "build", "login", "push"]
 
 
+@pytest.mark.long
 def test_a_push_that_somebody_else_was_faster_with_is_no_failure(make: Making) -> None:
     refused = "tag invalid: The image tag already exists in the 'sb-worker' repository and cannot be overwritten"
     make.builders.set(fails={"docker push": [1, refused]}, pushed_all_the_same=True)

@@ -58,6 +58,7 @@ def test_a_tag_tells_python_and_architecture() -> None:
     assert re.fullmatch(r"py3\.12-arm64-[0-9a-f]{16}", tag_of(ImageRequest(python="3.12", platform="linux/arm64")))
 
 
+@pytest.mark.long
 def test_the_tag_does_not_depend_on_times_or_places(tmp_path: Path) -> None:
     first = users_code(tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "two" / "deeper")
@@ -75,6 +76,7 @@ def test_the_tag_does_not_depend_on_the_order_in_which_a_folder_is_listed(monkey
     assert tag_of(ImageRequest()) == before
 
 
+@pytest.mark.long
 def test_every_option_and_every_file_has_a_say_in_the_tag(tmp_path: Path) -> None:
     requests = [
         ImageRequest(),

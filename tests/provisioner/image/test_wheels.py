@@ -41,6 +41,7 @@ def test_a_project_becomes_a_wheel_and_its_folder_stays_as_it_was(tmp_path: Path
     assert sorted(project.rglob("*")) == before
 
 
+@pytest.mark.long
 def test_two_builds_of_one_project_differ_in_bytes_and_are_equal(tmp_path: Path) -> None:
     project = write_project(tmp_path / "mine")
     first, second = built(project, tmp_path / "first"), built(project, tmp_path / "second")
@@ -101,6 +102,7 @@ def test_compiled_parts_must_fit_the_image(
         built(project, tmp_path / "wheels", python="3.11")
 
 
+@pytest.mark.long
 def test_the_same_project_twice_is_refused(tmp_path: Path) -> None:
     twice = (write_project(tmp_path / "one"), write_project(tmp_path / "two"))
     with pytest.raises(ConfigError, match="give each project once"):

@@ -31,7 +31,8 @@ def connects(address: str) -> bool:
         return client.connect_ex(("127.0.0.1", port_of(address))) == 0
 
 
-@pytest.mark.parametrize("transport", ["ymq", pytest.param("zmq", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("transport", ["ymq", "zmq"])
 def test_everything_is_there_can_begin_again_and_is_gone(tmp_path: Path, transport: str) -> None:
     with LocalCluster(state_dir=tmp_path, transport=transport) as cluster:
         addresses = (cluster.scheduler_address, cluster.object_storage_address)

@@ -40,6 +40,7 @@ def test_nothing_of_ours_is_left(clients: Clients) -> None:
     assert state_of(removals, "job queue") == (StepState.DONE, "")
 
 
+@pytest.mark.long
 def test_versions_delete_markers_and_unfinished_uploads_go_with_the_bucket(clients: Clients) -> None:
     apply(SPEC, clients)
     clients.call("s3", "put_bucket_versioning", {"Bucket": BUCKET, "VersioningConfiguration": {"Status": "Enabled"}})
@@ -56,6 +57,7 @@ def test_where_nothing_is_everything_is_already_gone(clients: Clients) -> None:
     assert remains == []
 
 
+@pytest.mark.long
 def test_data_is_kept_when_asked_and_is_not_told_to_remain(clients: Clients) -> None:
     apply(SPEC, clients)
     removals, remains = clean(SPEC, clients, keep_data=True)
@@ -81,6 +83,7 @@ def test_a_bucket_that_an_interrupted_run_began_is_ours(clients: Clients) -> Non
     assert state_of(removals, "S3 bucket")[0] is StepState.DONE
 
 
+@pytest.mark.long
 def test_another_prefix_is_not_touched(clients: Clients) -> None:
     other = dataclasses.replace(SPEC, prefix="scaler-batch-two")
     apply(SPEC, clients)
@@ -89,6 +92,7 @@ def test_another_prefix_is_not_touched(clients: Clients) -> None:
     assert changes(plan_for(other, clients)) == []
 
 
+@pytest.mark.long
 def test_policies_that_others_put_on_our_role_go_with_it(clients: Clients) -> None:
     apply(SPEC, clients)
     words = {"RoleName": "scaler-batch-job-us-east-1", "PolicyName": "theirs", "PolicyDocument": NOTHING_MUCH}
@@ -103,6 +107,7 @@ def refusing(account_url: str, session: boto3.Session) -> Refusing:
     return clients
 
 
+@pytest.mark.long
 def test_roles_stay_under_an_environment_that_could_not_be_deleted(refusing: Refusing) -> None:
     refusing.refused = "delete_compute_environment"
     removals, remains = clean(SPEC, refusing)
@@ -130,6 +135,7 @@ def test_an_environment_that_cannot_be_read_keeps_its_roles(refusing: Refusing) 
     assert any("could not be read" in one.why for one in remains)
 
 
+@pytest.mark.long
 def test_groups_that_cannot_be_listed_do_not_stop_the_rest(refusing: Refusing) -> None:
     refusing.refused = "describe_security_groups"
     removals, _ = clean(SPEC, refusing)

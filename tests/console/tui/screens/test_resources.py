@@ -17,6 +17,7 @@ from console.tui.screens.resources import ResourcesScreen
 from console.tui.stack.model import Provisioning
 from console.tui.stack.run import RunOutcome
 from console.tui.state import Quit
+from tests.support.cases import first_now
 from tests.support.console import fake_scaler_batch
 from tests.support.console import stack_samples as samples
 from tests.support.console.running_app import WatchedSource, beats, running
@@ -137,6 +138,7 @@ async def test_credentials_of_another_account_can_change_nothing(stand: Stand) -
         assert "999999999999" in toasts(app)
 
 
+@pytest.mark.long
 async def test_leaving_the_screen_ends_what_reads_and_coming_back_reads_anew(stand: Stand) -> None:
     hold = stand.holds("show-live")
     async with at_resources(stand) as (app, pilot, known):
@@ -159,6 +161,7 @@ async def test_elsewhere_than_on_the_engines_machine_nothing_is_read_or_run() ->
         assert app.screen is app.top_screen
 
 
+@pytest.mark.long
 async def test_the_difference_of_a_resource_is_told_field_by_field(stand: Stand) -> None:
     async with at_resources(stand) as (app, pilot, known):
         screen = await read(app, pilot, known)
@@ -236,6 +239,7 @@ async def test_a_cleanup_needs_the_prefix_and_tells_what_remains(stand: Stand) -
         assert "1 resource remains" in toasts(app)
 
 
+@pytest.mark.long
 async def test_a_built_image_is_what_the_next_plan_asks_for(stand: Stand) -> None:
     async with at_resources(stand) as (app, pilot, known):
         await read(app, pilot, known)
@@ -247,6 +251,7 @@ async def test_a_built_image_is_what_the_next_plan_asks_for(stand: Stand) -> Non
         assert "--yes" not in call["words"]
 
 
+@pytest.mark.long
 async def test_a_run_that_says_why_it_failed_is_quoted(stand: Stand) -> None:
     stand.tells("provision", [samples.PROVISIONING[0], {"event": "failed", "error": "AccessDenied: iam:CreateRole"}])
     stand.fails("build-image", "scaler-batch: no container engine was found")
@@ -260,7 +265,7 @@ async def test_a_run_that_says_why_it_failed_is_quoted(stand: Stand) -> None:
         await until(app, pilot, lambda: "no container engine was found" in toasts(app))
 
 
-@pytest.mark.parametrize("way", ["stop", "quit"])
+@pytest.mark.parametrize("way", first_now(["stop", "quit"]))
 async def test_a_run_is_stopped_when_somebody_says_so_and_before_the_console_is_left(stand: Stand, way: str) -> None:
     stand.holds("provision")
     async with at_resources(stand) as (app, pilot, known):
@@ -303,6 +308,7 @@ async def test_a_read_only_console_reads_and_runs_nothing(stand: Stand) -> None:
         assert {call["name"] for call in stand.calls()} == {"show", "show-live", "plan", "destroy"}
 
 
+@pytest.mark.long
 async def test_output_without_end_and_lines_that_are_no_events_do_no_harm(stand: Stand) -> None:
     flood = [samples.line(f"line {number}") for number in range(3_000)]
     stand.tells("build-image", [samples.line("x" * 2_000_000), *flood, {"event": "odd"}, samples.BUILDING[-1]])

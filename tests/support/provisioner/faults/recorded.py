@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,10 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.api}-{self.before + 1}"
+
+    @property
+    def service(self) -> str:
+        return self.api.partition(".")[0]
 
     @property
     def changes(self) -> bool:
@@ -44,6 +49,19 @@ def recorded(command: str) -> list[Call]:
 
 def changing(command: str) -> list[Call]:
     return [call for call in recorded(command) if call.changes]
+
+
+def of_each_service(calls: Iterable[Call]) -> list[Call]:
+    """The first call of each service: one kind of failure is met in the same way by all calls of a client."""
+    return list({call.service: call for call in reversed(list(calls))}.values())
+
+
+def first_and_last(calls: Iterable[Call]) -> list[Call]:
+    """Of calls of one API the first and the last: a refusal that lasts begins before all of them, or before one."""
+    by_api: dict[str, list[Call]] = {}
+    for call in calls:
+        by_api.setdefault(call.api, []).append(call)
+    return [call for of_api in by_api.values() for call in dict.fromkeys((of_api[0], of_api[-1]))]
 
 
 def reading(command: str) -> list[Call]:
