@@ -113,6 +113,9 @@ class HPCBackend(Protocol):
     def submit(self, work: TaskWork) -> None:
         """Take a task over. Never blocks; its outcome comes through the observer."""
 
+    def take_back(self, task_id: bytes) -> bool:
+        """Forget a task whose job was not asked for yet. False: AWS Batch has its job, or may have; nothing changed."""
+
     async def cancel(self, task_id: bytes) -> None:
         """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone.
 

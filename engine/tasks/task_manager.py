@@ -131,6 +131,9 @@ class AWSHPCTaskManager:
                 self._answer(cancel.task_id, CancelAnswer.CANCELED)
             case TaskState.SUBMITTED | TaskState.ADOPTING if not cancel.force:
                 self._answer(cancel.task_id, CancelAnswer.FAILED)
+            case TaskState.COLLECTING | TaskState.PAUSED if not cancel.force:
+                assert record is not None
+                self._hand_back(record)
             case _:
                 assert record is not None
                 record.cancel_requested = True
@@ -327,6 +330,15 @@ class AWSHPCTaskManager:
     async def _take_back(self, record: TaskRecord, why: str) -> None:
         if await self._ends_job(record):
             self._drop(record, why)
+
+    def _hand_back(self, record: TaskRecord) -> None:
+        """To the balancer, which gives it to whoever is idle: a job that may exist would call its function as well."""
+        if not self._backend.take_back(record.task_id):
+            self._answer(record.task_id, CancelAnswer.FAILED)
+            return
+        record.cancel_requested = True
+        self._enter(record, TaskState.CANCELLING)
+        self._drop(record, "")
 
     async def _ends_job(self, record: TaskRecord) -> bool:
         """False: the job can't be ended; the task goes on, and a client that asked for the cancel is told."""

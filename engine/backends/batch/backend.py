@@ -132,6 +132,11 @@ class BatchBackend:
         if not self._takeover.intercept(task):
             self._collector.add(task)
 
+    def take_back(self, task_id: bytes) -> bool:
+        """Forget a task whose job was not asked for yet. False: AWS Batch has its job, or may have; nothing changed."""
+        task = self._ledger.tasks.get(task_id)
+        return task is not None and self._canceller.take_back(task)
+
     async def cancel(self, task_id: bytes) -> None:
         """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone."""
         task = self._ledger.tasks.get(task_id)

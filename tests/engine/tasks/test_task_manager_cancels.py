@@ -25,6 +25,16 @@ async def test_a_task_in_the_collection_window_is_taken_back(force: bool) -> Non
     assert (answer, bench.backend.cancelled) == ([CancelAnswer.CANCELED], [task_id("a")])
 
 
+async def test_the_balancer_gets_no_task_back_of_which_a_job_may_exist() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    bench.backend.sent.add(task_id("a"))
+    assert await bench.cancel("a", force=False) == [CancelAnswer.FAILED]
+    await bench.submitted("a")
+    await bench.finish("a")
+    assert [notice.task_id for notice in bench.scheduler.results] == [task_id("a")]
+
+
 async def test_a_submitted_task_is_not_cancelled_without_force() -> None:
     bench = Bench()
     await bench.arrive("a")

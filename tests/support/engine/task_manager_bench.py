@@ -21,6 +21,8 @@ class Backend:
 
     submitted: list[TaskWork] = field(default_factory=list)
     cancelled: list[bytes] = field(default_factory=list)
+    sent: set[bytes] = field(default_factory=set)
+    """Tasks whose SubmitJob is on its way."""
     refusing: set[bytes] = field(default_factory=set)
     """Tasks whose jobs can't be ended."""
     forgotten: list[bytes] = field(default_factory=list)
@@ -56,6 +58,11 @@ class Backend:
     def submit(self, work: TaskWork) -> None:
         self._break("submit")
         self.submitted.append(work)
+
+    def take_back(self, task_id: bytes) -> bool:
+        if task_id not in self.sent:
+            self.cancelled.append(task_id)
+        return task_id not in self.sent
 
     async def cancel(self, task_id: bytes) -> None:
         if task_id in self.refusing:

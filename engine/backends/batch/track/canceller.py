@@ -50,15 +50,22 @@ class Canceller:
         self._unanswered: set[BatchTask] = set()
         """Tasks whose job AWS was not yet heard to end: the time for its end has not begun."""
 
+    def take_back(self, task: BatchTask) -> bool:
+        """Take out a task whose job was certainly not asked for. False: Batch has its job, or may have."""
+        if not self._withdraw(task):
+            return False
+        task.cancelled = True
+        self._ledger.close(task, BatchStage.CANCELLED)
+        return True
+
     async def cancel(self, task: BatchTask) -> None:
         """Cancel the task. When this returns no outcome will come, its job ended and its objects are gone.
 
         Raises `CancelRefused` when AWS does not end its job; then the task is open again.
         """
-        task.cancelled = True
-        if task.stage is BatchStage.COLLECTING:
-            self._ledger.close(task, BatchStage.CANCELLED)
+        if self.take_back(task):
             return
+        task.cancelled = True
         await self._wait_launched(task)
         if task.stage is BatchStage.CANCELLED:
             return  # nothing of it was ever sent
@@ -78,6 +85,12 @@ class Canceller:
         if submission.job_id is not None:
             self._spawn(self._terminate(submission.child_id(task)))
 
+    def _withdraw(self, task: BatchTask) -> bool:
+        submission = task.submission
+        if task.stage is not BatchStage.LAUNCHING or submission is None:
+            return task.stage is BatchStage.COLLECTING
+        return not submission.settled.is_set() and submission.unsent.withdraw()
+
     async def _wait_launched(self, task: BatchTask) -> None:
         """A request that waits goes without the task, which is CANCELLED then; one on its way is waited for."""
         pause = LAUNCH_POLL_S
@@ -85,9 +98,7 @@ class Canceller:
             submission = task.submission
             if submission is None or submission.settled.is_set():
                 await self._sleep(pause)  # on its way from one submission to the next
-            elif submission.unsent.withdraw():
-                self._ledger.close(task, BatchStage.CANCELLED)
-            else:
+            elif not self.take_back(task):
                 await _set_within(submission.settled, pause)
             pause = min(2 * pause, LAUNCH_POLL_LATE_S)
 
