@@ -108,6 +108,7 @@ def test_dashboard_while_nothing_can_be_submitted(same: Matches) -> None:
     assert same(Look(paused()), LARGE)
 
 
+@pytest.mark.long
 def test_dashboard_of_two_managers_with_more_jobs_than_a_console_keeps(same: Matches) -> None:
     assert same(Look(demo(REPLICA_LIMIT + 1, managers=("pricing-spot", "risk-gpu"))), LARGE, ["j"])
 
@@ -116,6 +117,7 @@ def test_dashboard_while_a_filter_is_typed(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["/", *"=RUN fn:price"])
 
 
+@pytest.mark.long
 def test_a_filter_that_fits_nothing(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["/", *"nobody", "enter"])
 
@@ -124,10 +126,12 @@ def test_a_filter_that_is_wrong(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["/", *"age>soon", "enter"])
 
 
+@pytest.mark.long
 def test_log_pane_zoomed(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["tab", "z"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["light", "ansi-dark", "ansi-light"])
 def test_dashboard_in_other_themes(same: Matches, theme: str) -> None:
     assert same(Look(demo(), theme=theme), LARGE, ["j", "space", "j"])
@@ -162,14 +166,17 @@ def test_job_that_failed(same: Matches, size: Size) -> None:
     assert same(Look(demo(may_control=True)), size, then=open_first(JobState.FAILED))
 
 
+@pytest.mark.long
 def test_job_that_was_not_submitted_yet(same: Matches) -> None:
     assert same(Look(demo()), LARGE, then=open_first(JobState.QUEUED))
 
 
+@pytest.mark.long
 def test_job_that_nobody_knows_any_more(same: Matches) -> None:
     assert same(Look(demo()), SMALL, then=lambda app: app.open_job("f" * 32))
 
 
+@pytest.mark.long
 def test_job_before_it_was_read(same: Matches) -> None:
     assert same(Look(connecting()), LARGE, then=lambda app: app.open_job("f" * 32))
 
@@ -199,10 +206,12 @@ def test_logs_while_nothing_runs(same: Matches) -> None:
     assert same(Look(demo(0)), SMALL, then=lambda app: app.open_logs(()))
 
 
+@pytest.mark.long
 def test_logs_before_any_came(same: Matches) -> None:
     assert same(Look(connecting()), LARGE, then=lambda app: app.open_logs(()))
 
 
+@pytest.mark.long
 def test_logs_of_a_lost_engine_narrowed(same: Matches) -> None:
     def lose(app: ConsoleApp) -> None:
         app.state.source.link = lost().link  # type: ignore[misc]
@@ -238,6 +247,7 @@ def test_why_in_plain_ascii(same: Matches, size: Size) -> None:
     assert same(Look(demo(), glyphs=ASCII), size, ["j", "w", ANSWERED, "tab", "j"])
 
 
+@pytest.mark.long
 def test_why_of_a_lost_engine(same: Matches) -> None:
     def lose(app: ConsoleApp) -> None:
         app.state.source.link = lost().link  # type: ignore[misc]
@@ -245,10 +255,12 @@ def test_why_of_a_lost_engine(same: Matches) -> None:
     assert same(Look(demo()), LARGE, ["w", ANSWERED, "."], lose)
 
 
+@pytest.mark.long
 def test_why_before_anything_was_heard(same: Matches) -> None:
     assert same(Look(connecting()), SMALL, ["w"])
 
 
+@pytest.mark.long
 def test_why_with_the_checks_alone(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["w", ANSWERED, "z"])
 
@@ -265,6 +277,7 @@ def test_help(same: Matches, size: Size) -> None:
     assert same(Look(demo()), size, ["?"])
 
 
+@pytest.mark.long
 def test_help_of_log_lines(same: Matches) -> None:
     assert same(Look(demo()), LARGE, ["L", "?"])
 
@@ -282,6 +295,7 @@ def test_draining(same: Matches) -> None:
     assert same(Look(demo(may_control=True)), SMALL, then=lambda app: app.control.drain())
 
 
+@pytest.mark.long
 def test_leaving_an_engine_that_can_live_on(same: Matches) -> None:
     assert same(Look(demo(may_control=True), own=own_engine()), SMALL, ["q"])
 
@@ -290,6 +304,7 @@ def test_leaving_a_local_cluster(same: Matches) -> None:
     assert same(Look(demo(may_control=True), own=own_engine(tied=True)), LARGE, ["q"])
 
 
+@pytest.mark.long
 def test_choosing_columns(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["c", "j", "space"])
 
@@ -306,6 +321,7 @@ def test_replay(same: Matches, size: Size, tmp_path: Path) -> None:
     assert same(recorded(tmp_path), size, ["j"])
 
 
+@pytest.mark.long
 def test_replay_of_nothing(same: Matches) -> None:
     source = demo(0)
     source.replica = Replica()
@@ -332,6 +348,7 @@ def test_resources_with_nothing_to_list_or_something_wrong(
     assert same(Look(demo(), provisioning=stack()), size, ["R"])
 
 
+@pytest.mark.long
 def test_resources_elsewhere(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["R"])
 
@@ -345,10 +362,12 @@ def test_difference_of_a_resource(same: Matches, size: Size) -> None:
     assert same(Look(demo(), provisioning=drifted()), size, ["R", ANSWERED, "G", "k", "k", "k", "d"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["P", "C", "B"])
 def test_before_resources_are_changed(same: Matches, key: str) -> None:
     assert same(Look(demo(may_control=True), provisioning=drifted()), SMALL, ["R", ANSWERED, key])
 
 
+@pytest.mark.long
 def test_leaving_while_resources_are_changed(same: Matches) -> None:
     assert same(Look(demo(may_control=True), own=own_engine(), provisioning=running()), SMALL, ["R", ANSWERED, "q"])
