@@ -30,6 +30,12 @@ class BackendObserver(Protocol):
     async def on_outcome(self, outcome: Outcome) -> None:
         """Exactly once a task. Returns when the outcome is in Scaler's hands, which bounds the bytes in memory."""
 
+    def on_orphans_found(self) -> None:
+        """More tasks may be adopted than before, those that wait for a slot among them."""
+
+    def on_slots_freed(self) -> None:
+        """`HPCBackend.unclaimed_jobs` is less than it was."""
+
     def on_paused(self, reason: str) -> None:
         """AWS refuses our credentials, what it allowed before, or jobs for this queue: nothing fails, work waits."""
 
@@ -99,6 +105,13 @@ class HPCBackend(Protocol):
         """Tasks with a job of a dead predecessor that nobody has claimed yet.
 
         More than 0, too, for the few seconds in which such jobs may yet come to light.
+        """
+
+    @property
+    def unclaimed_jobs(self) -> int | None:
+        """Living jobs of a dead predecessor whose tasks nobody has claimed: each takes a slot.
+
+        None for the few seconds in which it isn't known how many there are: nothing can be submitted meanwhile.
         """
 
     def adopt(self, task_id: bytes) -> Placement | None:

@@ -70,8 +70,9 @@ class AWSHPCTaskManager:
 
     @property
     def slots_used(self) -> int:
-        """Children that count against `max_concurrent_jobs`."""
-        return self._slots_used
+        """Children that count against `max_concurrent_jobs`, a predecessor's unclaimed ones included."""
+        unclaimed = None if self._opened is None else self._opened.unclaimed_jobs
+        return self._slots_used + (unclaimed or 0)
 
     @property
     def is_idle(self) -> bool:
@@ -107,12 +108,9 @@ class AWSHPCTaskManager:
             return
         record = self._records[task.task_id] = TaskRecord(task, requested_shape(task))
         self._events.on_arrived(record)
-        placement = self._backend.adopt(task.task_id)
-        if placement is not None:
-            self._attach(record, placement)
-            return
-        self._queue.push(task.task_id, task.priority)
-        self._start_queued()
+        if not self._adopt(record):
+            self._queue.push(task.task_id, task.priority)
+            self._start_queued()
 
     def on_cancel(self, cancel: CancelRequested) -> None:
         """Apply Scaler's semantics of a cancel: what doesn't run yet is dropped, what runs ends only by force."""
@@ -195,6 +193,16 @@ class AWSHPCTaskManager:
         """See `BackendObserver`: for people to read; nothing here follows from it."""
         self._events.on_observed(task_id, observation)
 
+    def on_orphans_found(self) -> None:
+        """See `BackendObserver`: what waits for a slot, and would for its own job's, is attached."""
+        for record in list(self._records.values()):
+            if record.state in (TaskState.QUEUED, TaskState.LOADING):
+                self._adopt(record)
+
+    def on_slots_freed(self) -> None:
+        """See `BackendObserver`: jobs of a predecessor take fewer slots."""
+        self._start_queued()
+
     async def on_outcome(self, outcome: Outcome) -> None:
         """See `BackendObserver`: deliver the outcome; ignored when the task is ending already."""
         record = self._records.get(outcome.task_id)
@@ -271,13 +279,16 @@ class AWSHPCTaskManager:
         return self._opened
 
     def _start_queued(self) -> None:
-        while self._may_start() and len(self._queue):
+        while len(self._queue) and self._may_start():
             record = self._records[self._queue.pop()]
             self._enter(record, TaskState.LOADING)
             self._loads[record.task_id] = self._start(record, self._load(record))
 
     def _may_start(self) -> bool:
-        return self._accepting and self._slots_used < self._max_concurrent_jobs and self._loader.has_room
+        unclaimed = self._backend.unclaimed_jobs
+        if unclaimed is None or self._slots_used + unclaimed >= self._max_concurrent_jobs:
+            return False
+        return self._accepting and self._loader.has_room
 
     async def _load(self, record: TaskRecord) -> None:
         try:
@@ -374,12 +385,20 @@ class AWSHPCTaskManager:
             outcome = Outcome.failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}"))
             await self._deliver(record, outcome)
 
-    def _attach(self, record: TaskRecord, placement: Placement) -> None:
-        """Its job runs already, or has: a predecessor submitted it. It counts against the slots, even past them."""
+    def _adopt(self, record: TaskRecord) -> bool:
+        """Attach the job that runs already, or has, since a predecessor submitted it. False: there is none.
+
+        It counts against the slots, even past them.
+        """
+        placement = self._backend.adopt(record.task_id)
+        if placement is None:
+            return False
+        self._queue.discard(record.task_id)
         record.placement = placement
         self._events.on_adopted(placement)
         self._enter(record, TaskState.ADOPTING)
         self._enter(record, TaskState.SUBMITTED)
+        return True
 
     def _withdraw_unclaimed(self) -> None:
         unclaimed = [each for each in self._records.values() if each.state is TaskState.ADOPTING]

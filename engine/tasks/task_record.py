@@ -49,6 +49,7 @@ _MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
         {
             TaskState.COLLECTING,
             TaskState.PAUSED,
+            TaskState.ADOPTING,
             TaskState.CANCELLING,
             TaskState.TERMINATING,
             TaskState.DELIVERING,

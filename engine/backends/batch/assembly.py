@@ -238,6 +238,7 @@ class BatchAssembly:
             failures=self.failures,
             canceller=self.canceller,
             cleaner=self.cleaner,
+            on_round=lambda: self.takeover.look(),
             clock=self._clock,
         )
 

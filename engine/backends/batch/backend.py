@@ -118,6 +118,11 @@ class BatchBackend:
         """Tasks with a job of a dead predecessor that nobody has claimed yet, and those that may come to light."""
         return self._takeover.orphans
 
+    @property
+    def unclaimed_jobs(self) -> int | None:
+        """Living jobs of a dead predecessor whose tasks nobody has claimed; None while it isn't known how many."""
+        return self._takeover.unclaimed_jobs
+
     def adopt(self, task_id: bytes) -> Placement | None:
         """Claim an orphan. None: no job of ours is known to have this task."""
         return self._takeover.claim(task_id)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.support.engine.task_manager_bench import Bench, task_id, until
+from tests.support.engine.task_manager_bench import Bench, settle, task_id, until
 
 
 async def test_jobs_live_through_a_lost_connection_and_are_attached_when_their_task_comes_back() -> None:
@@ -150,3 +150,45 @@ async def test_a_result_that_comes_for_an_unclaimed_task_after_all_were_assigned
     await bench.finish("a")
     await bench.confirm()
     assert (bench.backend.forgotten, bench.scheduler.results) == ([task_id("a")], [])
+
+
+async def test_living_jobs_that_nobody_has_claimed_take_slots_until_they_end() -> None:
+    bench = Bench(slots=2)
+    bench.backend.unclaimed_jobs = 2
+    await bench.arrive("a", "b")
+    full = (list(bench.backend.names), bench.tasks.slots_used)
+    bench.backend.unclaimed_jobs = 1
+    bench.tasks.on_slots_freed()
+    await settle()
+    assert (full, bench.backend.names, bench.tasks.slots_used) == (([], 2), ["a"], 2)
+
+
+async def test_nothing_starts_while_it_is_not_known_how_many_jobs_a_predecessor_left() -> None:
+    bench = Bench()
+    bench.backend.unclaimed_jobs = None
+    await bench.arrive("a")
+    early = list(bench.backend.names)
+    bench.backend.unclaimed_jobs = 0
+    bench.tasks.on_slots_freed()
+    await settle()
+    assert (early, bench.backend.names) == ([], ["a"])
+
+
+async def test_a_task_that_waits_for_a_slot_is_attached_when_its_job_comes_to_light() -> None:
+    bench = Bench(slots=1)
+    await bench.arrive("a", "b")
+    bench.backend.left_behind = {task_id("b")}
+    bench.tasks.on_orphans_found()
+    await bench.finish("b")
+    await bench.finish("a")
+    assert (bench.backend.names, len(bench.scheduler.results)) == (["a"], 2)
+
+
+async def test_a_task_that_is_being_read_is_attached_when_its_job_comes_to_light() -> None:
+    bench = Bench(slots=1)
+    bench.shelf.lost.add(b"a".ljust(32, b"a"))
+    await bench.arrive("a")
+    bench.backend.left_behind = {task_id("a")}
+    bench.tasks.on_orphans_found()
+    await bench.finish("a")
+    assert (bench.backend.names, len(bench.scheduler.results)) == ([], 1)

@@ -106,6 +106,10 @@ class Recorder:
         self.outcomes[outcome.task_id] = outcome
         self._news.set()
 
+    def on_orphans_found(self) -> None: ...
+
+    def on_slots_freed(self) -> None: ...
+
     def on_paused(self, reason: str) -> None:
         self.pauses.append(reason)
         self._news.set()

@@ -28,6 +28,7 @@ class Backend:
     forgotten: list[bytes] = field(default_factory=list)
     capabilities: dict[str, int] = field(default_factory=dict)
     left_behind: set[bytes] = field(default_factory=set)
+    unclaimed_jobs: int | None = 0
     abandoned: bool = False
     cancels: asyncio.Event = field(default_factory=asyncio.Event)
     """Cancels return once it is set, as it is at first."""

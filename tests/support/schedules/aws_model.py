@@ -162,6 +162,8 @@ class Batch:
         self.jobs: dict[str, Job] = {}
         self.calls: Counter[bytes] = Counter()
         self.hosts_lost: Counter[bytes] = Counter()
+        self.most_living = 0
+        """The most jobs that were to call a function at once, children of arrays counted singly."""
 
     # ---- the API
 
@@ -174,6 +176,7 @@ class Batch:
             child = Child(job, index, history=[(now, "SUBMITTED")])
             job.children.append(child)
             self._later(child, self._rng.uniform(0.02, 1.0), self._make_runnable)
+        self.most_living = max(self.most_living, sum(map(self._is_living, self._children())))
         self._tell(f"batch takes {job_id} of {size}")
         return {"jobId": job_id, "jobArn": job_id, "jobName": request["jobName"]}
 
@@ -247,6 +250,21 @@ class Batch:
         return document
 
     # ---- what becomes of a child
+
+    def _children(self) -> Iterator[Child]:
+        for job in self.jobs.values():
+            yield from job.children
+
+    def _is_living(self, child: Child) -> bool:
+        """It calls a function, or will: not so behind a fence, with a result, or once it was told to end."""
+        if child.state in ENDED or child.terminated:
+            return False
+        store, submission = self._place(child)
+        keys = self._bucket.objects
+        task_id = self._task_of(child)
+        if task_id is None or self._key(store, fence_key(submission)) in keys:
+            return False
+        return self._key(store, result_key(submission, task_id)) not in keys
 
     def _later(self, child: Child, delay: float, step: Callable[[Child], None]) -> None:
         if child.timer is not None:

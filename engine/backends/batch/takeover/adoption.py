@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from container.batch_job_protocol import FENCE, OBJECTS, PAYLOADS, RESULTS
@@ -15,6 +15,7 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submissi
 from engine.backends.batch.names import StoreLayout, submitted_at
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.takeover.scan import PredecessorScan
+from engine.backends.batch.takeover.unclaimed_jobs import UnclaimedJobs
 from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.model import Placement
@@ -27,7 +28,10 @@ FENCE_KEPT_S: Final = 3600.0
 
 
 class Adoption:
-    """Owns the orphans: tasks that have a job of this manager's id and are not claimed yet."""
+    """Owns the orphans: tasks that have a job of this manager's id and are not claimed yet.
+
+    `on_found` is called when there are more of them, `on_ended` when jobs of theirs are at their end.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,8 @@ class Adoption:
         canceller: Canceller,
         cleaner: ObjectCleaner,
         blobs: BlobStore,
+        on_found: Callable[[], None],
+        on_ended: Callable[[], None],
         sleep: Sleep = asyncio.sleep,
         wall_clock: Clock = time.time,
     ) -> None:
@@ -47,14 +53,28 @@ class Adoption:
         self._canceller = canceller
         self._cleaner = cleaner
         self._blobs = blobs
+        self._on_found = on_found
+        self._on_ended = on_ended
         self._sleep = sleep
         self._wall_clock = wall_clock
         self._orphans: dict[bytes, BatchTask] = {}
+        self._ending: set[bytes] = set()
+        """Tasks of orphans that nobody claimed and whose jobs are being ended."""
+        self._unclaimed = UnclaimedJobs()
         self._adopted: list[Submission] = []
         self._cleared = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._orphans)
+        return len(self._orphans) + len(self._ending)
+
+    @property
+    def unclaimed_jobs(self) -> int:
+        """Jobs that may be living and whose tasks nobody has claimed: children of arrays are counted singly."""
+        return len(self._unclaimed)
+
+    def is_ending(self, task_id: bytes) -> bool:
+        """Nobody had claimed the task, and its job is being ended."""
+        return task_id in self._ending
 
     async def find(self) -> list[str]:
         """Scan and add what can be claimed; gives the bundles for which a job may yet come. Raises `AwsError`."""
@@ -76,13 +96,24 @@ class Adoption:
                 for task in present.complete(submission):
                     self._add(task)
         if len(self._orphans) > before:
-            logger.info("found %d tasks that a predecessor submitted", len(self._orphans) - before)
+            logger.info(
+                "found %d tasks that a predecessor submitted; each job of theirs takes a slot until it ends",
+                len(self._orphans) - before,
+            )
+            self._ledger.wake()  # their ends free slots
+            self._on_found()
+
+    def look(self) -> None:
+        """Count anew which jobs may be living, now that AWS was asked."""
+        if self._unclaimed.look():
+            self._on_ended()
 
     def claim(self, task_id: bytes) -> Placement | None:
         """Follow the orphan of this id like any other task from here on. None: there is none."""
         task = self._orphans.pop(task_id, None)
         if task is None:
             return None
+        self._unclaimed.discard(task)
         self._ledger.claim(task)
         submission = task.submission
         assert submission is not None
@@ -101,14 +132,24 @@ class Adoption:
     async def abandon(self) -> None:
         """Terminate the jobs of all orphans, then wait until what belongs to no job any more is deleted."""
         unclaimed, self._orphans = list(self._orphans.values()), {}
-        living = [task for task in unclaimed if task.submission is not None and not task.submission.ended]
+        self._ending.update(task.task_id for task in unclaimed)
+        living = sum(map(_may_live, unclaimed))
         if living:
-            logger.warning("terminating the jobs of %d tasks of a predecessor that nobody claimed", len(living))
-        await asyncio.gather(*map(self._canceller.cancel, living))
-        for task in unclaimed:
-            self._ledger.close(task, BatchStage.FORGOTTEN)
+            logger.warning("terminating the jobs of %d tasks of a predecessor that nobody claimed", living)
+        await asyncio.gather(*map(self._end, unclaimed))
         self._cleaner.wake()
         await self._cleared.wait()
+
+    async def _end(self, task: BatchTask) -> None:
+        """Its task may come meanwhile: that waits for this end."""
+        try:
+            if _may_live(task):
+                await self._canceller.cancel(task)
+        finally:
+            self._ledger.close(task, BatchStage.FORGOTTEN)
+            self._ending.discard(task.task_id)
+            self._unclaimed.discard(task)
+            self._on_ended()
 
     async def clear_up(self) -> None:
         """When nothing can be claimed any more and no adopted job needs a blob: delete what belongs to no job.
@@ -140,10 +181,16 @@ class Adoption:
             earlier, task = sorted((other, task), key=lambda one: max(one.lineage))
             earlier.move(BatchStage.FORGOTTEN)
             task.lineage |= earlier.lineage
+            self._unclaimed.discard(earlier)
         self._orphans[task.task_id] = task
+        self._unclaimed.add(task)
 
     def _is_old(self, fence: str) -> bool:
         return submitted_at(_name(fence)) < self._wall_clock() - FENCE_KEPT_S
+
+
+def _may_live(task: BatchTask) -> bool:
+    return task.submission is not None and not task.submission.ended
 
 
 def _name(key: str) -> str:

@@ -70,12 +70,14 @@ class Reconciler:
         self._spawn = spawn
         self._sleep = sleep
         self._open_questions = 0
+        self._unknown = 0
         self._pause_s: float | None = None
         self._bundles: Sequence[str] = ()
         self._is_certain = False
         self._has_read_failures = False
         self._held: list[BatchTask] = []
         self._doubted: set[bytes] = set()
+        self._unclaimed: set[bytes] = set()
         self._failures: dict[bytes, str] = {}
         self._to_look_up: list[BatchTask] = []
 
@@ -89,23 +91,33 @@ class Reconciler:
         """No task waits, and none that may come can concern it: each is new."""
         return self._has_read_failures and not (self._open_questions or self._held or self._failures)
 
+    @property
+    def doubted(self) -> int | None:
+        """Tasks that nobody has claimed and that may have a job; None while it isn't known how many."""
+        return None if self._unknown else len(self._unclaimed)
+
     def prepare(self, bundles: Sequence[str], last_act_s: float | None) -> None:
         """Note `bundles` without a known job, and how many seconds ago a dead predecessor may have submitted."""
         self._bundles = bundles
         if last_act_s is not None and last_act_s < LISTED_WITHIN_S:
             self._pause_s = LISTED_WITHIN_S - max(0.0, last_act_s)
+        self._unknown = bool(bundles) + (self._pause_s is not None)
         self._open_questions = len(bundles) + (self._pause_s is not None)
 
     async def run(self) -> None:
         """Find the answers; afterwards no more tasks come to light that can be claimed. Raises `AwsError`."""
         doubts = [one for one in await asyncio.gather(*map(self._doubt, self._bundles)) if one is not None]
         self._doubted.update(task.task_id for one in doubts for task in one.tasks)
+        self._unclaimed = self._doubted - {task.task_id for task in self._held}
+        if self._bundles:
+            self._learn()
         await asyncio.gather(self._find_late_jobs(), *map(self._settle, doubts))
         self._open_questions = 0
 
     def admit(self, task: BatchTask) -> None:
         """Attach, hold, fail or submit a task that is wanted, and of which no job was known when it came."""
-        if not self._is_certain or task.task_id in self._doubted:
+        self._unclaimed.discard(task.task_id)
+        if not self._is_certain or task.task_id in self._doubted or self._adoption.is_ending(task.task_id):
             self._held.append(task)
         elif task.task_id in self._failures:
             if not self._to_look_up:
@@ -124,7 +136,7 @@ class Reconciler:
                 await self._look_again()
             await self._wait_at_most(reading, LISTED_WITHIN_S - (self._pause_s or 0.0))
             self._is_certain = True
-            self._release()
+            self.release()
             await reading
             self._has_read_failures = True
         finally:
@@ -135,6 +147,13 @@ class Reconciler:
         found = await self._scan.newest(except_jobs=present)
         self._adoption.add([one for one in found if one.submission_id not in self._bundles])
         self._open_questions -= 1
+        self._learn()
+
+    def _learn(self) -> None:
+        """One thing less of which it isn't known how many jobs are behind it."""
+        self._unknown -= 1
+        if not self._unknown:
+            self._observer.on_slots_freed()
 
     async def _wait_at_most(self, reading: asyncio.Task[None], seconds: float) -> None:
         """Raises what `reading` raised by then."""
@@ -153,7 +172,8 @@ class Reconciler:
             if task_id in held or task_id not in self._ledger.tasks:
                 self._failures.setdefault(task_id, job_id)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of held tasks as far as it is certain now what becomes of them."""
         held, self._held = self._held, []
         for task in held:
             if task.stage is BatchStage.COLLECTING:  # otherwise it was cancelled
@@ -188,9 +208,12 @@ class Reconciler:
         else:  # without its bundle no late job can call a function, so the fence has done its part, too
             keys = [self._layout.payload(doubt.submission_id), self._layout.fence(doubt.submission_id)]
             await self._cleaner.delete(keys)
-        self._doubted.difference_update(task.task_id for task in doubt.tasks)
+        settled = {task.task_id for task in doubt.tasks}
+        self._doubted -= settled
+        self._unclaimed -= settled
         self._open_questions -= 1
-        self._release()
+        self.release()
+        self._observer.on_slots_freed()
 
     async def _add_found(self, doubt: Submission, job_id: str) -> None:
         for submission in await self._scan.restore([job_id]):

@@ -62,7 +62,14 @@ class Takeover:
         )
         self._lease = lease
         self._adoption = Adoption(
-            scan=scan, ledger=ledger, layout=layout, canceller=canceller, cleaner=cleaner, blobs=blobs
+            scan=scan,
+            ledger=ledger,
+            layout=layout,
+            canceller=canceller,
+            cleaner=cleaner,
+            blobs=blobs,
+            on_found=observer.on_orphans_found,
+            on_ended=self._on_orphans_ended,
         )
         self._reconciler = Reconciler(
             scan=scan,
@@ -76,6 +83,7 @@ class Takeover:
             submit=submit,
             spawn=spawn,
         )
+        self._observer = observer
         self._reconciled = asyncio.Event()
         self._is_done = False
 
@@ -88,6 +96,16 @@ class Takeover:
     def orphans(self) -> int:
         """Tasks that can be claimed, and questions whose answers may be more of them."""
         return len(self._adoption) + self._reconciler.open_questions
+
+    @property
+    def unclaimed_jobs(self) -> int | None:
+        """Jobs that may be living and whose tasks nobody has claimed; None while more may be than are known."""
+        doubted = self._reconciler.doubted
+        return None if doubted is None else self._adoption.unclaimed_jobs + doubted
+
+    def look(self) -> None:
+        """Count anew which jobs may be living, now that AWS was asked."""
+        self._adoption.look()
 
     async def find_orphans(self) -> None:
         """Scan for what a predecessor left; the lease must be ours. Raises `StartupError`."""
@@ -125,3 +143,8 @@ class Takeover:
         """Terminate the jobs that nobody claimed, when all are known, and wait until their objects are deleted."""
         await self._reconciled.wait()
         await self._adoption.abandon()
+
+    def _on_orphans_ended(self) -> None:
+        """A task of one that was being ended may have come: it goes now."""
+        self._reconciler.release()
+        self._observer.on_slots_freed()

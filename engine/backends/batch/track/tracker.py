@@ -79,6 +79,7 @@ class Tracker:
         failures: FailureHandler,
         canceller: Canceller,
         cleaner: ObjectCleaner,
+        on_round: Callable[[], None],
         clock: Clock,
     ) -> None:
         self._client = client
@@ -90,6 +91,7 @@ class Tracker:
         self._failures = failures
         self._canceller = canceller
         self._cleaner = cleaner
+        self._on_round = on_round
         self._clock = clock
         self._listing = Cadence(LIST_SOON_S, LIST_LATE_S, LIST_GROWTH)
         self._batch = Cadence(BATCH_SOON_S, BATCH_LATE_S, BATCH_GROWTH)
@@ -112,6 +114,7 @@ class Tracker:
         for poll in polls:
             await self._poller.judge(poll)
         self._review()
+        self._on_round()
         if polls:
             self._cleaner.wake()
 

@@ -34,6 +34,8 @@ class Reconciliation:
     failed: dict[bytes, str] = field(default_factory=dict)
     clock: FakeClock = field(default_factory=FakeClock)
     ledger: Ledger = field(default_factory=Ledger)
+    ending: set[bytes] = field(default_factory=set)
+    """Tasks whose job is being ended for want of them."""
 
     def __post_init__(self) -> None:
         parts: Any = self
@@ -82,6 +84,9 @@ class Reconciliation:
 
     def claim(self, task_id: bytes) -> None:
         return None
+
+    def is_ending(self, task_id: bytes) -> bool:
+        return task_id in self.ending
 
     def fail_as_before(self, task: BatchTask, end: JobEnd) -> bool:
         task.move(BatchStage.FETCHING)
@@ -145,3 +150,26 @@ async def test_children_of_an_array_that_this_manager_ended_run_again_whatever_r
     await takeover.reconciler.run()
     await takeover.settled()
     assert (takeover.sent, takeover.failed) == ([child], {})
+
+
+async def test_a_task_that_comes_while_its_unclaimed_job_is_ended_waits_for_that_end() -> None:
+    takeover = Reconciliation()
+    takeover.more.set()
+    takeover.reconciler.prepare([], last_act_s=None)
+    await takeover.reconciler.run()
+    takeover.ending.add(bytes([1]) * 16)
+    takeover.come(1)
+    takeover.come(2)
+    early = list(takeover.sent)
+    takeover.ending.clear()
+    takeover.reconciler.release()
+    assert (early, takeover.sent) == ([bytes([2]) * 16], [bytes([2]) * 16, bytes([1]) * 16])
+
+
+async def test_it_is_not_known_how_many_jobs_live_before_the_newest_were_listed_again() -> None:
+    takeover = Reconciliation()
+    takeover.reconciler.prepare([], last_act_s=0.0)
+    before = takeover.reconciler.doubted
+    takeover.more.set()
+    await takeover.reconciler.run()
+    assert (before, takeover.reconciler.doubted) == (None, 0)

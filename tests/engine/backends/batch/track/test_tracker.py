@@ -53,6 +53,7 @@ async def polls_in(seconds: float, *, ending: int, submissions: int) -> int:
         failures=parts,
         canceller=parts,
         cleaner=parts,
+        on_round=lambda: None,
         clock=clock,
     )
     end = clock.now + seconds
