@@ -1,13 +1,14 @@
 """Delivery of outcomes: the result into object storage, the notice to the scheduler, the proof that it was received.
 
 A delivery is *unannounced* until a notice went out on a living connection, then *unconfirmed* until a barrier proves
-that the scheduler has handled it. Only then may the backend delete what S3 holds.
+that the scheduler has handled it. Only then may the backend delete what S3 holds. A barrier proves what was sent
+before it: a delivery that is announced, or claimed to be, while one is awaited needs the next.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from engine.messages import CancelAnswer, LinkDown, ResultNotice, TaskArrived
@@ -48,7 +49,8 @@ class Deliveries:
         self._put = put
         self._replies: Replies | None = None
         self._notices: dict[bytes, ResultNotice] = {}
-        self._unconfirmed: set[bytes] = set()
+        self._unconfirmed: dict[bytes, object] = {}
+        """What the next barrier proves; each time by another object."""
         self._something_to_settle = asyncio.Event()
 
     def __len__(self) -> int:
@@ -71,13 +73,17 @@ class Deliveries:
         notice = self._notices.get(task_id)
         if self._replies is None or notice is None:
             return
-        self._unconfirmed.discard(task_id)
+        self.keep(task_id)
         try:
             await self._replies.announce_result(notice)
         except LinkDown:
             return
-        self._unconfirmed.add(task_id)
+        self._unconfirmed[task_id] = object()
         self._something_to_settle.set()
+
+    def keep(self, task_id: bytes) -> None:
+        """Its task was claimed: no barrier before its announcement proves anything of it."""
+        self._unconfirmed.pop(task_id, None)
 
     def on_link_lost(self) -> None:
         """The connection ended: what was announced may not have been received."""
@@ -85,7 +91,7 @@ class Deliveries:
 
     def release(self, task_ids: Iterable[bytes]) -> None:
         """Forget these behind the next barrier: the scheduler had their results, or does not want them any more."""
-        self._unconfirmed |= self._notices.keys() & set(task_ids)
+        self._unconfirmed.update((task_id, object()) for task_id in self._notices.keys() & set(task_ids))
         self._something_to_settle.set()
 
     async def settle(
@@ -96,11 +102,16 @@ class Deliveries:
             await self._something_to_settle.wait()
             self._something_to_settle.clear()
             await asyncio.sleep(CONFIRM_BATCH_S)
-            batch = tuple(self._unconfirmed)
+            batch = dict(self._unconfirmed)
             if batch:
                 await barrier()
-                await forget(batch)
-                self._unconfirmed.difference_update(batch)
-                for task_id in batch:
+                await forget(self._unchanged(batch))
+                proved = self._unchanged(batch)
+                for task_id in proved:
+                    del self._unconfirmed[task_id]
                     self._notices.pop(task_id, None)
-                ended(batch)
+                ended(proved)
+
+    def _unchanged(self, batch: Mapping[bytes, object]) -> tuple[bytes, ...]:
+        """Those that were neither claimed nor announced since."""
+        return tuple(task_id for task_id, mark in batch.items() if self._unconfirmed.get(task_id) is mark)

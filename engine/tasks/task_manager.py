@@ -324,6 +324,7 @@ class AWSHPCTaskManager:
     def _claim(self, record: TaskRecord) -> None:
         record.claimed = True
         if record.state is TaskState.DELIVERED:
+            self._deliveries.keep(record.task_id)
             self._start(record, self._deliveries.announce(record.task_id))
         elif record.state is TaskState.ADOPTING:
             submitted = record.placement is not None
