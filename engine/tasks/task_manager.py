@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Final
+from typing import Final, ParamSpec
 
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
@@ -26,10 +26,13 @@ from engine.tasks.task_record import ENDING, TaskRecord, TaskState, requested_sh
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
+
 CLAIM_GRACE_S: Final = 20.0
 """How long a job is kept whose task did not come back, once the scheduler has sent all that it wants of us."""
 BROKEN_STEP_PAUSE_S: Final = 1.0
-"""Before the failure of a task is delivered again, when that broke, too."""
+BROKEN_STEP_PAUSE_MAX_S: Final = 60.0
+"""Before the failure of a task is delivered again, when that broke, too; growing."""
 
 
 class AWSHPCTaskManager:
@@ -107,7 +110,7 @@ class AWSHPCTaskManager:
             self._claim(held)
             return
         record = self._records[task.task_id] = TaskRecord(task, requested_shape(task))
-        self._events.on_arrived(record)
+        self._tell(self._events.on_arrived, record)
         if not self._adopt(record):
             self._queue.push(task.task_id, task.priority)
             self._start_queued()
@@ -170,14 +173,14 @@ class AWSHPCTaskManager:
 
     def on_submitted(self, placement: Placement) -> None:
         """See `BackendObserver`: these tasks have a job now; their bytes leave the memory."""
-        self._events.on_placed(placement)
+        self._tell(self._events.on_placed, placement)
         for task_id in placement.task_ids:
             self._loader.release(task_id)
             record = self._records.get(task_id)
             if record is None:
                 continue
             record.placement, record.batch_state = placement, None
-            self._events.on_changed(record)
+            self._tell(self._events.on_changed, record)
             if record.state in (TaskState.COLLECTING, TaskState.PAUSED):
                 self._enter(record, TaskState.SUBMITTED)
         self._start_queued()
@@ -187,11 +190,11 @@ class AWSHPCTaskManager:
         record = self._records.get(task_id)
         if record is not None:
             record.batch_state = state
-            self._events.on_changed(record)
+            self._tell(self._events.on_changed, record)
 
     def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
         """See `BackendObserver`: for people to read; nothing here follows from it."""
-        self._events.on_observed(task_id, observation)
+        self._tell(self._events.on_observed, task_id, observation)
 
     def on_orphans_found(self) -> None:
         """See `BackendObserver`: what waits for a slot, and would for its own job's, is attached."""
@@ -309,7 +312,7 @@ class AWSHPCTaskManager:
     async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
         if record.state is not TaskState.DELIVERING:
             self._enter(record, TaskState.DELIVERING)
-            self._events.on_ended(outcome)
+            self._tell(self._events.on_ended, outcome)
         await self._deliveries.store(record.task, outcome)
         self._enter(record, TaskState.DELIVERED)
         if record.claimed:
@@ -367,7 +370,7 @@ class AWSHPCTaskManager:
 
     def _drop(self, record: TaskRecord, why: str) -> None:
         if why:
-            self._events.on_withdrawn(record, why)
+            self._tell(self._events.on_withdrawn, record, why)
         was_unclaimed = record.state is TaskState.CANCELLING and not record.cancel_requested
         self._end(record)
         if record.cancel_requested:
@@ -382,7 +385,7 @@ class AWSHPCTaskManager:
         if record.cancel_requested:  # by its client, too, who then expects no outcome
             self._drop(record, why)
         else:
-            self._events.on_withdrawn(record, why)
+            self._tell(self._events.on_withdrawn, record, why)
             outcome = Outcome.failure(record.task_id, RuntimeError(f"task {record.task_id.hex()}: {why}"))
             await self._deliver(record, outcome)
 
@@ -396,7 +399,7 @@ class AWSHPCTaskManager:
             return False
         self._queue.discard(record.task_id)
         record.placement = placement
-        self._events.on_adopted(placement)
+        self._tell(self._events.on_adopted, placement)
         self._enter(record, TaskState.ADOPTING)
         self._enter(record, TaskState.SUBMITTED)
         return True
@@ -429,7 +432,7 @@ class AWSHPCTaskManager:
     def _enter(self, record: TaskRecord, state: TaskState) -> None:
         held = record.holds_slot
         record.move(state)
-        self._events.on_changed(record)
+        self._tell(self._events.on_changed, record)
         self._slots_used += record.holds_slot - held
         self._update_idle()
         if state is not TaskState.LOADING:
@@ -447,7 +450,7 @@ class AWSHPCTaskManager:
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
         self._records.pop(record.task_id, None)
-        self._events.on_left(record)
+        self._tell(self._events.on_left, record)
         self._enter(record, TaskState.ENDED)
 
     def _update_idle(self) -> None:
@@ -455,6 +458,13 @@ class AWSHPCTaskManager:
             self._idle.clear()
         else:
             self._idle.set()
+
+    def _tell(self, event: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """What breaks in an observer of tasks is for the log: no task fails for it."""
+        try:
+            event(*args, **kwargs)
+        except Exception:
+            logger.exception("an observer of tasks broke")
 
     # ---- steps in the background
 
@@ -471,18 +481,22 @@ class AWSHPCTaskManager:
 
     async def _guard(self, record: TaskRecord, step: Coroutine[None, None, None]) -> None:
         """Await a step of a task. Whatever breaks in it, a defect of ours, is the failure of this task alone."""
+        pause = BROKEN_STEP_PAUSE_S
         while True:
             try:
                 await step
             except Exception as error:
                 logger.exception("task %s: a step of it broke", record.task_id.hex())
                 step = self._fail_broken(record, error)
-                await asyncio.sleep(BROKEN_STEP_PAUSE_S)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, BROKEN_STEP_PAUSE_MAX_S)
             else:
                 return
 
     async def _fail_broken(self, record: TaskRecord, error: Exception) -> None:
         """End the task for its client: the scheduler takes a result only of a task whose cancel was refused."""
+        if record.state is TaskState.DELIVERED and record.claimed:
+            await self._deliveries.announce(record.task_id)
         if record.state in (TaskState.DELIVERED, TaskState.ENDED):
             return
         if record.cancel_requested:

@@ -152,8 +152,12 @@ class BatchBackend:
         """Delete what S3 holds of these delivered tasks, as soon as their jobs have ended."""
         for task_id in task_ids:
             task = self._ledger.tasks.get(task_id)
-            if task is not None:
+            if task is None:
+                continue
+            if task.stage is BatchStage.DELIVERED:
                 self._ledger.close(task, BatchStage.FORGOTTEN)
+            else:  # it failed for a defect of ours, and its job goes on
+                self._background.start(self._canceller.cancel(task))
         self._cleaner.wake()
         self._ledger.wake()
 

@@ -76,7 +76,7 @@ class BatchTask:
     shape: ResourceShape
     work: TaskWork | None
     stage: BatchStage = BatchStage.COLLECTING
-    """Changed by `move` alone."""
+    """Changed by `move` alone, and by `break_off`."""
     submission: Submission | None = None
     index: int = 0
     lineage: set[str] = field(default_factory=set)
@@ -99,6 +99,12 @@ class BatchTask:
         if stage not in _MAY_FOLLOW[self.stage]:
             raise IllegalStage(f"task {self.task_id.hex()}: {stage.value} can't follow {self.stage.value}")
         self.stage = stage
+
+    def break_off(self) -> None:
+        """After a defect of ours: whatever its stage was, its end is told now."""
+        if self.stage not in CLOSED:
+            self.stage = BatchStage.DELIVERED
+        self.work = None
 
     def note_job_end(self) -> None:
         """Its job ended: a cancel that waits for this goes on."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
+from container.batch_job_quoting import quote_foreign
 from engine.aws.client import Ownership
-from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
+from engine.backends.batch.ledger import CLOSED, BatchStage, BatchTask, Ledger
 from engine.backends.protocol import BackendObserver
 from engine.model import Outcome
+
+logger = logging.getLogger(__name__)
 
 
 class OutcomeDelivery:
@@ -19,7 +23,25 @@ class OutcomeDelivery:
         self._observer = observer
 
     async def deliver(self, task: BatchTask, outcome: Outcome) -> None:
-        """Give the task's outcome, unless it was cancelled or has one. Returns when the observer has taken it."""
+        """Give the task's outcome, unless it was cancelled or has one. Returns when the observer has taken it.
+
+        Whatever breaks on the way, a defect of ours, is the failure of this task alone.
+        """
+        try:
+            await self._give(task, outcome)
+        except Exception as error:
+            await self.fail_broken(task, error)
+
+    async def fail_broken(self, task: BatchTask, error: Exception) -> None:
+        """Fail the task because its handling raised `error`, a defect of ours. Call it where that was caught."""
+        logger.exception("task %s: its outcome can't be given", task.task_id.hex())
+        if task.cancelled or task.stage in CLOSED:
+            return
+        task.break_off()
+        told = f"task {task.task_id.hex()}: the worker manager broke on it: {quote_foreign(repr(error))}"
+        await self._observer.on_outcome(Outcome.failure(task.task_id, RuntimeError(told)))
+
+    async def _give(self, task: BatchTask, outcome: Outcome) -> None:
         await self._ownership.wait_held()
         if task.cancelled and task.stage is BatchStage.LAUNCHING:
             self._ledger.close(task, BatchStage.CANCELLED)  # its cancel waits for the end of the launch

@@ -55,3 +55,28 @@ async def test_a_cancel_that_breaks_is_refused_and_its_task_fails() -> None:
     bench.tasks.on_cancel(CancelRequested(task_id("a"), force=True))
     await _told(bench)
     assert (bench.scheduler.answers, bench.tasks.slots_used) == ([(task_id("a"), CancelAnswer.FAILED)], 0)
+
+
+async def test_an_announcement_that_breaks_is_made_again() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    bench.scheduler.broken_notices = 2
+    await bench.finish("a")
+    await asyncio.wait_for(until(lambda: bench.scheduler.results), 5)
+    assert (bench.scheduler.results[0].succeeded, bench.tasks.slots_used) == (True, 0)
+
+
+async def test_an_observer_of_tasks_that_breaks_keeps_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(slots=1)
+    await bench.arrive("a", "b")
+    broken = ["on_changed", "on_ended", "on_left"]
+    for name in broken:
+        monkeypatch.setattr(bench.registry, name, _break)
+    await bench.finish("a")
+    monkeypatch.undo()
+    await asyncio.wait_for(until(lambda: bench.scheduler.results), 5)
+    assert (bench.backend.names, bench.tasks.slots_used) == (["a", "b"], 1)
+
+
+def _break(*_: object) -> None:
+    raise ZeroDivisionError("a defect")

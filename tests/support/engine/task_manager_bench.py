@@ -115,6 +115,7 @@ class Scheduler:
     up: bool = True
     answers: list[tuple[bytes, CancelAnswer]] = field(default_factory=list)
     results: list[ResultNotice] = field(default_factory=list)
+    broken_notices: int = 0
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
         self._check()
@@ -122,6 +123,9 @@ class Scheduler:
 
     async def announce_result(self, notice: ResultNotice) -> None:
         self._check()
+        if self.broken_notices:
+            self.broken_notices -= 1
+            raise ZeroDivisionError("a defect")
         self.results.append(notice)
 
     def _check(self) -> None:

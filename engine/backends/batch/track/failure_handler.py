@@ -186,7 +186,12 @@ class FailureHandler:
                 "the log of the job of task %s can't be read: %s", task.task_id.hex(), quote_foreign(repr(error))
             )
             tail = ""
-        await self._delivery.deliver(task, Outcome.failure(task.task_id, explain(tail)))
+        try:
+            outcome = Outcome.failure(task.task_id, explain(tail))
+        except Exception as error:
+            await self._delivery.fail_broken(task, error)
+        else:
+            await self._delivery.deliver(task, outcome)
 
 
 def _was_too_long(end: JobEnd) -> bool:

@@ -163,8 +163,8 @@ class ResultReader:
             outcome = _outcome(task, read) if read is not None else await self._read_again(request)
             if not task.cancelled:
                 await self._delivery.deliver(task, outcome)
-        except Exception:
-            logger.exception("the result of task %s could not be delivered", task.task_id.hex())
+        except Exception as error:
+            await self._delivery.fail_broken(task, error)
 
     async def _read_again(self, request: ResultRequest) -> Outcome:
         """A frame that stays broken or out of reach is the task's failure: the function did run.

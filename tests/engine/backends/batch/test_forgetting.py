@@ -1,0 +1,39 @@
+"""Outcomes that the scheduler has are forgotten, whatever stage their tasks are in."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+from engine.backends.batch.backend import BatchBackend
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
+from engine.model import ResourceShape
+
+
+class Parts(SimpleNamespace):
+    """Parts of a backend that record what is cancelled."""
+
+    async def cancel(self, task: BatchTask) -> None:
+        self.cancelled.append(task)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        self.started.append(work)
+
+    def wake(self) -> None: ...
+
+
+async def test_a_job_whose_task_failed_for_a_defect_is_ended_when_its_failure_is_forgotten() -> None:
+    names = ("client", "store", "collector", "takeover", "introspection")
+    parts: Any = Parts(**dict.fromkeys(names), ledger=Ledger(), cancelled=[], started=[])
+    parts.canceller = parts.cleaner = parts.background = parts
+    delivered, running = (
+        BatchTask(bytes([n]) * 16, ResourceShape(), None, stage)
+        for n, stage in enumerate((BatchStage.DELIVERED, BatchStage.IN_BATCH))
+    )
+    parts.ledger.tasks = {one.task_id: one for one in (delivered, running)}
+    backend = BatchBackend(parts, capabilities={}, by_priority=False)
+    await backend.forget([running.task_id, delivered.task_id])
+    for work in parts.started:
+        await work
+    assert (delivered.stage, parts.cancelled) == (BatchStage.FORGOTTEN, [running])
