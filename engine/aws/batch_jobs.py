@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.batch_states import STARTED, BatchState
 from engine.aws.calls.operations import DESCRIBE_JOBS, LIST_JOBS
@@ -21,6 +22,10 @@ from engine.aws.client import AwsClient
 logger = logging.getLogger(__name__)
 
 _NOTHING: Final[Mapping[Any, Any]] = {}
+JOB_ID_LENGTH: Final = 200
+"""An id has 36 characters, a child's up to 42."""
+TEXT_LENGTH: Final = 1_000
+"""Characters of one text of a document: AWS's own names, ids and ARNs are shorter, and reasons are for people."""
 _STATES: Final[dict[str | None, BatchState]] = {state.value: state for state in BatchState}
 LISTED_WITHIN_S: Final = 3.0
 """ListJobs shows an accepted job by then, at the latest."""
@@ -68,8 +73,8 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
 
         Raises `MalformedJob`.
         """
-        if not isinstance(document, Mapping) or not isinstance(document.get("jobId"), str):
-            raise MalformedJob(f"AWS Batch gave a job without a job id: {document!r:.200}")
+        if not isinstance(document, Mapping) or not is_job_id(document.get("jobId")):
+            raise MalformedJob(f"AWS Batch gave a job without a job id: {quote_foreign(document)}")
         array = _mapping(document.get("arrayProperties"))
         index, counts = array.get("index"), array.get("statusSummary")
         told = document.get("status") or state
@@ -129,7 +134,7 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
     @property
     def depends_on(self) -> tuple[str, ...]:
         """Ids of the jobs that have to succeed first."""
-        return tuple(one.get("jobId", "") for one in _mappings(self.document.get("dependsOn")))
+        return tuple(_text(one.get("jobId")) for one in _mappings(self.document.get("dependsOn")))
 
     def states(self, size: int) -> Mapping[BatchState, int]:
         """Count its `size` jobs by state; an array that isn't counted yet is in the parent's state as a whole."""
@@ -225,6 +230,11 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
             for attempt in self._attempts[-1:]:
                 value = _mapping(attempt.get("container")).get(field)
         return value
+
+
+def is_job_id(value: Any) -> bool:
+    """Tell whether `value` can be a job's id: a short text of visible characters, which needs no quoting."""
+    return isinstance(value, str) and 0 < len(value) <= JOB_ID_LENGTH and value.isprintable()
 
 
 def jobs_in_state(queue: str, state: BatchState) -> dict[str, Any]:
@@ -333,7 +343,12 @@ def _is_text(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """A text of the document, quoted: names, ids and ARNs of AWS's come out as they are."""
+    if not isinstance(value, str):
+        return ""
+    if value.isascii() and value.isprintable() and len(value) <= TEXT_LENGTH:
+        return value
+    return quote_foreign(value, TEXT_LENGTH)
 
 
 def _number(value: Any) -> float | None:

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import ParseError
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 
+from container.batch_job_quoting import quote_foreign
 from engine.aws.error_codes import (
     ABSENT_CODES,
     CLOCK_CODES,
@@ -22,6 +23,9 @@ from engine.aws.error_codes import (
 )
 
 FORBIDDEN_STATUSES: Final = (401, 403)
+CODE_LENGTH: Final = 80
+DETAIL_LENGTH: Final = 500
+"""Characters of AWS's words that are shown."""
 
 
 class ErrorAction(Enum):
@@ -48,16 +52,17 @@ class MalformedAnswer(Exception):
 class AwsError(Exception):
     """Failed call to AWS, with the action that it requires.
 
-    `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name, `status` HTTP's (0: no answer).
+    `api` as in "SubmitJob", `code` AWS's error code or the SDK's class name, `status` HTTP's (0: no answer). `code` and
+    `detail` are others' words, and quoted here: whoever tells of the error needs not.
     """
 
     def __init__(self, api: str, action: ErrorAction, code: str, detail: str, status: int = 0) -> None:
-        super().__init__(f"{api} failed with {code}: {detail}")
         self.api = api
         self.action = action
-        self.code = code
-        self.detail = detail
+        self.code = quote_foreign(code, CODE_LENGTH)
+        self.detail = _one_line(detail)
         self.status = status
+        super().__init__(f"{self.api} failed with {self.code}: {self.detail}")
 
     @property
     def denied(self) -> bool:
@@ -112,13 +117,13 @@ def classify_error(api: str, error: sdk.BotoCoreError | sdk.ClientError, *, repe
     if isinstance(error, sdk.ClientError):
         return _classify_client_error(api, error, repeatable)
     code = type(error).__name__
-    return AwsError(api, _classify_sdk_error(error, repeatable), code, _one_line(str(error)))
+    return AwsError(api, _classify_sdk_error(error, repeatable), code, str(error))
 
 
 def classify_malformed(api: str, error: Exception, *, repeatable: bool) -> AwsError:
     """Classify one of `MALFORMED_ERRORS`: AWS may have done what was asked, since something answered."""
     action = ErrorAction.RETRY_LATER if repeatable else ErrorAction.AMBIGUOUS
-    return AwsError(api, action, MalformedAnswer.__name__, _one_line(f"no answer of AWS's: {error}"))
+    return AwsError(api, action, MalformedAnswer.__name__, f"no answer of AWS's: {error}")
 
 
 def classify_fetch(api: str, error: sdk.ClientError) -> AwsError:
@@ -136,7 +141,7 @@ def never_answered(error: BaseException) -> bool:
 def classify_answer(api: str, status: int, code: str, message: str, *, repeatable: bool = True) -> AwsError:
     """Classify an answer by its HTTP status and AWS's error code."""
     action = _by_code(code) or _by_status(status, repeatable)
-    return AwsError(api, action, code, _one_line(message), status)
+    return AwsError(api, action, code, message, status)
 
 
 def _classify_client_error(api: str, error: sdk.ClientError, repeatable: bool) -> AwsError:
@@ -178,4 +183,6 @@ def _by_status(status: int, repeatable: bool) -> ErrorAction:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500] or "no further detail"
+    """Lines become words of one line; only of what is shown, since a text may have megabytes."""
+    shown = " ".join(text[: 4 * DETAIL_LENGTH].split())
+    return quote_foreign(shown, DETAIL_LENGTH) or "no further detail"

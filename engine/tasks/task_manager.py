@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Final, ParamSpec
 
+from container.batch_job_quoting import quote_foreign
 from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
 from engine.backends.protocol import CancelRefused, HPCBackend
@@ -298,7 +299,7 @@ class AWSHPCTaskManager:
             work = await self._loader.load(record.task, record.shape)
         except ValueError as error:
             self._loads.pop(record.task_id, None)
-            told = RuntimeError(f"task {record.task_id.hex()}: {error}")
+            told = RuntimeError(f"task {record.task_id.hex()}: {quote_foreign(error)}")
             await self._deliver(record, Outcome.failure(record.task_id, told))
         else:
             self._loads.pop(record.task_id, None)
@@ -504,7 +505,9 @@ class AWSHPCTaskManager:
             await self._send_answer(record.task_id, CancelAnswer.FAILED)
         if record.state is TaskState.CANCELLING:
             self._enter(record, TaskState.SUBMITTED)
-        told = RuntimeError(f"task {record.task_id.hex()}: the worker manager broke on it: {error!r:.200}")
+        told = RuntimeError(
+            f"task {record.task_id.hex()}: the worker manager broke on it: {quote_foreign(repr(error))}"
+        )
         await self._deliver(record, Outcome.failure(record.task_id, told))
 
     def _finished(self, task: asyncio.Task[None]) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from container.batch_job_quoting import quote_foreign
 from engine.aio import cancel_and_wait
 from engine.aws.errors import AwsError
 from engine.backends.protocol import BackendObserver
@@ -60,7 +61,7 @@ class BackgroundTasks:
             self._observer.on_lost_ownership(f"AWS refuses what the manager can't do without: {error}")
             return
         logger.critical("the Batch backend broke", exc_info=error)
-        self._observer.on_lost_ownership(f"the Batch backend broke: {error!r}")
+        self._observer.on_lost_ownership(f"the Batch backend broke: {quote_foreign(repr(error))}")
 
 
 async def _contained(work: Coroutine[Any, Any, None]) -> None:

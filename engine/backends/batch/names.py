@@ -47,9 +47,14 @@ def new_submission_id(epoch_s: float, random_bits: Callable[[int], int]) -> str:
     return f"{int(epoch_s * 1000) & (1 << 48) - 1:012x}{random_bits(80):020x}"
 
 
+def is_submission_id(text: str) -> bool:
+    """Tell whether `text` is an id of this form: what is none was made by nobody of ours."""
+    return re.fullmatch(_HEX32, text) is not None
+
+
 def submitted_at(submission_id: str) -> float:
     """Read when the id was made, seconds since the epoch; 0.0 for what is none."""
-    return int(submission_id[:12], 16) / 1000 if re.fullmatch(_HEX32, submission_id) else 0.0
+    return int(submission_id[:12], 16) / 1000 if is_submission_id(submission_id) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,6 @@ class StoreLayout:
     def parse_result(self, key: str) -> tuple[str, bytes] | None:
         """Parse submission id and task id out of a result's key; None for what isn't one."""
         submission_id, _, task = key.removeprefix(self.results).partition("/")
-        if not re.fullmatch(_HEX32, submission_id) or not re.fullmatch(_HEX32, task):
+        if not is_submission_id(submission_id) or not re.fullmatch(_HEX32, task):
             return None
         return submission_id, bytes.fromhex(task)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from container.batch_job_protocol import COMMAND, JobParameter
+from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.calls.operations import DESCRIBE_DEFINITIONS, DESCRIBE_ENVIRONMENTS, DESCRIBE_QUEUES, LIST_OBJECTS
 from engine.aws.client import AwsClient
@@ -130,8 +131,9 @@ async def _find_queue(client: AwsClient, queue: str) -> dict[str, Any]:
     found: dict[str, Any] = answer["jobQueues"][0]
     if found.get("state") != "ENABLED" or found.get("status") not in ("VALID", "CREATING", "UPDATING"):
         raise StartupError(
-            f"job queue {queue!r} is {found.get('state')} and {found.get('status')}, expected ENABLED and VALID: "
-            f"{found.get('statusReason') or 'enable it, or give another --job-queue'}"
+            f"job queue {queue!r} is {quote_foreign(found.get('state'))} and {quote_foreign(found.get('status'))}, "
+            "expected ENABLED and VALID: "
+            f"{quote_foreign(found.get('statusReason') or 'enable it, or give another --job-queue')}"
         )
     return found
 
@@ -141,8 +143,8 @@ def _check_share(config: ManagerConfig, queue: dict[str, Any]) -> None:
     is_fair = bool(queue.get("schedulingPolicyArn"))
     if is_fair and config.share_identifier is None:
         raise StartupError(
-            f"job queue {config.job_queue!r} has a scheduling policy ({queue['schedulingPolicyArn']}), so each job "
-            "needs a share: give --share-identifier"
+            f"job queue {config.job_queue!r} has a scheduling policy ({quote_foreign(queue['schedulingPolicyArn'])}), "
+            "so each job needs a share: give --share-identifier"
         )
     given = [
         flag

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from container.batch_job_protocol import BUNDLE_TEXT, NOT_GIVEN, JobParameter
-from engine.aws.batch_jobs import BatchJob
+from container.batch_job_quoting import quote_foreign
+from engine.aws.batch_jobs import TEXT_LENGTH, BatchJob
 from engine.aws.batch_states import BatchState
 from engine.model import Attempt, Description
 
@@ -52,12 +53,13 @@ def redacted(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without(value: Any, secret: tuple[str, ...]) -> Any:
     if isinstance(value, Mapping):
-        return {name: _entry(str(name), entry, secret) for name, entry in value.items()}
+        return {quote_foreign(name): _entry(str(name), entry, secret) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_without(one, secret) for one in value]
     if isinstance(value, str):
         for text in secret:
             value = value.replace(text, _hint(text))
+        return quote_foreign(value, TEXT_LENGTH)
     return value
 
 
@@ -66,7 +68,8 @@ def _entry(name: str, value: Any, secret: tuple[str, ...]) -> Any:
         return [{**one, "value": _hint(str(one.get("value", "")))} for one in value]
     if name == "parameters" and isinstance(value, Mapping):
         return {
-            one: text if one in SHOWN_PARAMETERS or text in HARMLESS else _hint(text) for one, text in value.items()
+            quote_foreign(one): _without(text, ()) if one in SHOWN_PARAMETERS or text in HARMLESS else _hint(text)
+            for one, text in value.items()
         }
     return _without(value, secret)
 

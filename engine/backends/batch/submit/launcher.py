@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from container.batch_job_frames import Blob, encode_payload
+from container.batch_job_quoting import quote_foreign
+from engine.aws.batch_jobs import is_job_id
 from engine.aws.calls.operations import PUT_OBJECT, SUBMIT_JOB
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
@@ -119,7 +121,9 @@ class Launcher:
             logger.exception("%s can't be submitted", submission.job_name)
             submission.settled.set()
             if submission.job_id is None:
-                await self._refused(submission, f"the manager could not submit it, its log says why: {error!r:.200}")
+                await self._refused(
+                    submission, f"the manager could not submit it, its log says why: {quote_foreign(repr(error))}"
+                )
 
     async def _bring(self, submission: Submission, through_s3: bool) -> None:
         """Raises `AwsError`."""
@@ -263,9 +267,9 @@ def _is_withdrawn(submission: Submission) -> bool:
 def _job_id(answer: Any) -> str:
     """An answer without a job's id leaves open whether there is a job."""
     job_id = answer.get("jobId") if isinstance(answer, dict) else None
-    if not isinstance(job_id, str) or not job_id:
+    if not is_job_id(job_id):
         raise AwsError(SUBMIT_JOB.name, ErrorAction.AMBIGUOUS, "MalformedAnswer", f"no job id in {answer!r:.200}")
-    return job_id
+    return str(job_id)
 
 
 def _works(submission: Submission) -> list[TaskWork]:

@@ -9,10 +9,14 @@ from typing import Final
 
 import msgspec
 
+from container.batch_job_quoting import quote_foreign
+
 TTL_S: Final = 10.0
 """Seconds after its last write in which a lease is its holder's."""
 IDLE_TTL_S: Final = 60.0
 """The same of a holder that had nothing to do when it wrote."""
+HOST_LENGTH: Final = 253
+"""Characters of a host's name, at most; what else stands there is cut."""
 
 
 class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +39,7 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """Name the holder to a person."""
-        return f"process {self.pid} on host {self.host}"
+        return f"process {self.pid} on host {quote_foreign(self.host, HOST_LENGTH)}"
 
 
 def this_process(token: str) -> LeaseRecord:

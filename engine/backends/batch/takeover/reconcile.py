@@ -16,6 +16,7 @@ from typing import Final
 
 from container.batch_job_frames import FrameError
 from container.batch_job_protocol import JobParameter, PayloadFormError
+from container.batch_job_quoting import quote_foreign
 from engine.aio import cancel_and_wait
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
 from engine.aws.batch_states import ENDED
@@ -194,7 +195,7 @@ class Reconciler:
         try:
             ids = await self._scan.manifest(submission_id)
         except (AwsError, FrameError, PayloadFormError) as error:
-            logger.warning("the bundle %s of a predecessor can't be read: %s", submission_id, error)
+            logger.warning("the bundle %s of a predecessor can't be read: %s", submission_id, quote_foreign(error))
             self._open_questions -= 1
             return None
         kind, hex_id = (JobKind.SINGLE, ids[0].hex()) if len(ids) == 1 else (JobKind.ARRAY, submission_id)
@@ -262,7 +263,7 @@ class Reconciler:
             or (parent is not None and self._is_our_doing(parent))
         ):
             return False
-        submission_id = job.parameters[JobParameter.SUBMISSION.value]
+        submission_id = job.parameters.get(JobParameter.SUBMISSION.value, "")
         task.submission = Submission(submission_id, job.name, (task,), task.shape, job_id=job.job_id, ended=True)
         return self._failure_handler.fail_as_before(task, JobEnd.of(job))
 

@@ -23,6 +23,7 @@ from container.batch_job_protocol import (
     PayloadFormError,
     from_inline,
 )
+from container.batch_job_quoting import quote_foreign
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob, JobsClient
 from engine.aws.batch_states import ENDED
 from engine.aws.budget import Clock
@@ -31,7 +32,7 @@ from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
-from engine.backends.batch.names import JobKind, StoreLayout
+from engine.backends.batch.names import JobKind, StoreLayout, is_submission_id
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
 from engine.backends.batch.submit.payload_router import route_of
 from engine.backends.batch.takeover.own_jobs import OwnJob, OwnJobs
@@ -84,7 +85,8 @@ class PredecessorScan:
         living = await self.restore([one.job.job_id for one in await self._own_jobs.living()])
         with_jobs = {one.submission_id for one in living}
         results = await self.results()
-        bundles = {key.rpartition("/")[2] for key in await self.keys(PAYLOADS)} - with_jobs
+        bundles = set(filter(is_submission_id, [key.rpartition("/")[2] for key in await self.keys(PAYLOADS)]))
+        bundles -= with_jobs
         ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in with_jobs]
         return ScanFindings([*living, *ended], sorted(bundles - results.keys()))
 
@@ -165,12 +167,15 @@ class PredecessorScan:
             return None
         submission_id = parameters.get(JobParameter.SUBMISSION.value, "")
         text = parameters.get(JobParameter.PAYLOAD.value, "")
+        if not is_submission_id(submission_id):
+            logger.warning("job %s can't be picked up: it has no id of a submission", job.job_id)
+            return None
         try:
             ids = await self.manifest(submission_id) if text == BUNDLE_TEXT else task_ids(from_inline(text))
         except (AwsError, FrameError, PayloadFormError) as error:
             cleaned = isinstance(error, AwsError) and error.action is ErrorAction.ABSENT and job.state in ENDED
             level = logging.DEBUG if cleaned else logging.WARNING
-            logger.log(level, "job %s (%s) can't be picked up: %s", job.name, job.job_id, error)
+            logger.log(level, "job %s (%s) can't be picked up: %s", job.name, job.job_id, quote_foreign(error))
             return None
         return _restored(job, submission_id, text, ids)
 

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.calls.operations import DELETE_OBJECTS
@@ -138,4 +139,5 @@ class ObjectCleaner:
                 logger.error("%d objects below %s stay in S3: %s", len(objects), self._layout.uri, error)
                 continue
             for refused in answer.get("Errors", ())[:1]:
-                logger.error("object %s stays in S3: %s", refused["Key"], refused.get("Code"))
+                key, code = quote_foreign(refused.get("Key")), quote_foreign(refused.get("Code"))
+                logger.error("object %s stays in S3: %s", key, code)
