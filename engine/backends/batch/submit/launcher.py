@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from container.batch_job_frames import Blob, encode_payload
 from container.batch_job_quoting import quote_foreign
+from engine.aws import limits
 from engine.aws.batch_jobs import is_job_id
 from engine.aws.calls.operations import PUT_OBJECT, SUBMIT_JOB
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.background import Spawn
+from engine.backends.batch.byte_room import ByteRoom
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
@@ -30,8 +32,11 @@ from engine.model import Placement, Route, TaskWork
 logger = logging.getLogger(__name__)
 
 CONCURRENT_LAUNCHES: Final = 6
-"""Submissions packed and sent at once; each holds its frame (64 MiB at most) in memory meanwhile."""
-
+"""Submissions packed and sent at once."""
+FRAME_BYTES: Final = 128 * limits.MIB
+"""Frames that are being packed or uploaded, two of the largest; one beyond it goes alone."""
+ENTRY_BYTES: Final = 512
+"""Of a frame for a task, beside its blobs, at the most."""
 BUSY_POLL_S: Final = 0.05
 """How often it is looked whether a submission could go by now."""
 
@@ -85,6 +90,7 @@ class Launcher:
         self._spawn = spawn
         self._random_bits = random_bits
         self._slots = asyncio.Semaphore(CONCURRENT_LAUNCHES)
+        self._room = ByteRoom(FRAME_BYTES)
         self._under_way: set[Submission] = set()
 
     def wait_s(self) -> float:
@@ -171,6 +177,12 @@ class Launcher:
         """Everything that the job reads exists before SubmitJob."""
         works = _works(submission)
         shared = shared_blobs(blob for work in works for blob in work.blobs)
+        async with self._room.hold(_frame_size(works, shared)):
+            return await self._pack_and_store(submission, works, shared, through_s3)
+
+    async def _pack_and_store(
+        self, submission: Submission, works: Sequence[TaskWork], shared: dict[str, Blob], through_s3: bool
+    ) -> Placement:
         # with a bundle from an earlier packing it stays on that road: whoever reads it back looks there
         room = Room(0) if through_s3 or submission.has_bundle else self._template.room(submission)
         packed = await self._client.in_thread(lambda: _pack(works, shared, room))
@@ -274,6 +286,12 @@ def _job_id(answer: Any) -> str:
 
 def _works(submission: Submission) -> list[TaskWork]:
     return [task.work for task in submission.tasks if task.work is not None]
+
+
+def _frame_size(works: Sequence[TaskWork], shared: Collection[str]) -> int:
+    """At the most: equal blobs are in it once, shared ones not at all."""
+    sizes = {blob.digest: len(blob.data) for work in works for blob in work.blobs if blob.digest not in shared}
+    return sum(sizes.values()) + ENTRY_BYTES * len(works)
 
 
 def _pack(works: Sequence[TaskWork], shared: dict[str, Blob], room: Room) -> _Packed:

@@ -21,6 +21,7 @@ from engine.aws.client import AwsClient
 from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.background import Spawn
+from engine.backends.batch.byte_room import ByteRoom
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.model import Outcome, Profile
@@ -58,26 +59,6 @@ class ResultRequest:
         return 0 if self.is_too_large else self.size
 
 
-class _Room:
-    """Bytes that may still be read."""
-
-    def __init__(self, size: int) -> None:
-        self.free = size
-        self.freed = asyncio.Event()
-
-    async def take(self, size: int) -> int:
-        taken = min(size, BYTES_IN_MEMORY)
-        while self.free < taken:
-            self.freed.clear()
-            await self.freed.wait()
-        self.free -= taken
-        return taken
-
-    def give(self, size: int) -> None:
-        self.free += size
-        self.freed.set()
-
-
 class ResultReader:
     """Fetches results that a listing showed, `BATCHES` batches at once, and delivers their outcomes."""
 
@@ -97,7 +78,7 @@ class ResultReader:
         self._sleep = sleep
         self._waiting: deque[ResultRequest] = deque()
         self._batches = asyncio.Semaphore(BATCHES)
-        self._room = _Room(BYTES_IN_MEMORY)
+        self._room = ByteRoom(BYTES_IN_MEMORY)
         self._more = asyncio.Event()
 
     def request(self, requests: Sequence[ResultRequest]) -> None:
