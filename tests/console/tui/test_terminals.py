@@ -172,6 +172,7 @@ class Tmux:
 # ---- a slow line
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("engine")
 def test_over_a_slow_line_no_key_is_lost_and_each_is_answered_by_one_step(environ: dict[str, str]) -> None:
     relay = (sys.executable, "-m", "tests.support.console.slow_line", str(LATENCY_S))

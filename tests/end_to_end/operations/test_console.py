@@ -158,6 +158,7 @@ def test_a_throttled_api_and_expired_credentials_are_seen_and_so_is_their_end(
         end(terminal, user)
 
 
+@pytest.mark.long
 def test_a_killed_engine_is_said_and_its_successor_is_seen_within_seconds(
     cluster: LocalCluster, user: UserFolders
 ) -> None:

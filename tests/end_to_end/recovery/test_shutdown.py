@@ -114,6 +114,7 @@ def test_a_queued_task_goes_to_another_manager_when_this_one_ends(
     assert output.strip() == "3", errors
 
 
+@pytest.mark.long
 def test_a_client_that_shuts_the_cluster_down_ends_the_engine_and_its_jobs(
     cluster: LocalCluster, log: Path, mark: Path
 ) -> None:

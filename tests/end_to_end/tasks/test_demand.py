@@ -14,6 +14,7 @@ ONE_TASK = "with Client(address=ADDRESS) as client: print(client.submit(abs, -5)
 CONNECTING, DISCONNECTING = "connecting the worker link", "disconnecting the worker link"
 
 
+@pytest.mark.long
 def test_a_worker_that_is_not_wanted_any_more_leaves_and_comes_back(cluster: LocalCluster, log: Path) -> None:
     with running_engine(cluster, log, scale_down_cooldown_seconds=0.5) as engine:
         first = run_client(cluster, ONE_TASK)

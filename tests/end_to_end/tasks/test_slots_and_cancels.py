@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.cluster import LocalCluster
+from tests.support.cases import first_now
 from tests.support.cluster.running_engine import await_condition, keys_left, run_client, running_engine
 
 
-@pytest.mark.parametrize("slots", [1, 5])
+@pytest.mark.parametrize("slots", first_now([5, 1]))
 def test_never_more_functions_at_once_than_slots(cluster: LocalCluster, log: Path, slots: int) -> None:
     script = """
     import time
@@ -27,6 +28,7 @@ def test_never_more_functions_at_once_than_slots(cluster: LocalCluster, log: Pat
     assert 0 < at_once <= slots
 
 
+@pytest.mark.long
 def test_three_running_tasks_cancelled_with_force_make_room_for_a_fourth(cluster: LocalCluster, log: Path) -> None:
     script = """
     import time

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from provisioner.image.request import OWN_PYTHON
+from tests.support.cases import first_now
 from tests.support.provisioner.fake_builder import FakeBuilders
 from tests.support.provisioner.projects import write_project
 
@@ -94,12 +95,18 @@ def test_programs_read_lines_of_json_that_end_with_the_image(build_image: BuildI
 
 @pytest.mark.parametrize(
     ("flags", "code", "sentence"),
-    [
-        (("--python", "2.7"), 2, "--python is '2.7', but must be"),
-        (("--prefix", "Scaler"), 2, "--prefix is 'Scaler', but must be"),
-        (("--package", "/nowhere"), 2, "--package is '/nowhere', but must be"),
-        (("--builder", "podman"), 1, "No container engine: looked for podman in PATH. Install one, or give an image"),
-    ],
+    first_now(
+        [
+            (("--python", "2.7"), 2, "--python is '2.7', but must be"),
+            (("--prefix", "Scaler"), 2, "--prefix is 'Scaler', but must be"),
+            (("--package", "/nowhere"), 2, "--package is '/nowhere', but must be"),
+            (
+                ("--builder", "podman"),
+                1,
+                "No container engine: looked for podman in PATH. Install one, or give an image",
+            ),
+        ]
+    ),
 )
 def test_what_cannot_work_is_one_sentence_and_the_last_line_of_json(
     build_image: BuildImage, flags: tuple[str, ...], code: int, sentence: str

@@ -20,6 +20,8 @@ from provisioner.stack.spec import ProvisionSpec
 from tests.support.provisioner.account import REGION
 from tests.support.provisioner.stacks import apply
 
+pytestmark = pytest.mark.long
+
 PATIENCE_S = 30
 SPEC = ProvisionSpec(image="worker:1")
 

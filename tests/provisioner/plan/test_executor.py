@@ -171,6 +171,7 @@ def test_what_a_call_answered_goes_into_later_ones_at_any_depth() -> None:
 # ---- on an account
 
 
+@pytest.mark.long
 def test_the_result_names_what_the_env_file_needs(clients: Clients) -> None:
     made = provision(SPEC, clients)
     assert (made.region, made.bucket) == (REGION, BUCKET)

@@ -35,6 +35,7 @@ def test_a_container_that_gets_less_than_was_asked_for_is_told(clients: Clients)
     assert any("3686 MiB of 4096 MiB" in note for note in plan_for(SPEC, clients).notes)
 
 
+@pytest.mark.long
 def test_a_run_that_is_cut_short_after_any_step_is_finished_by_the_next(clients: Clients) -> None:
     bucket_is_ours = Claims(begun=frozenset({f"S3 bucket {BUCKET}"}))
     for _ in list(plan_for(SPEC, clients).instructions):

@@ -17,6 +17,8 @@ from provisioner.stack.spec import ProvisionSpec
 from tests.support.provisioner.account import REGION
 from tests.support.provisioner.stacks import account, apply, changes, clean, plan_for
 
+pytestmark = pytest.mark.long
+
 SPEC = ProvisionSpec(image="worker:1")
 OTHER = dataclasses.replace(SPEC, prefix="other")
 THIRD = dataclasses.replace(SPEC, prefix="third")

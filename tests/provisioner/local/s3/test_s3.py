@@ -95,6 +95,7 @@ def test_overwrite_only_what_was_seen(account: Account) -> None:
     assert refused(lambda: put(account, "never", b"", IfMatch=first)) == (404, "NoSuchKey")
 
 
+@pytest.mark.long
 def test_listing_in_order_by_prefix_and_page(account: Account) -> None:
     keys = [f"list/{index:04d} &" for index in range(1005)]
     for key in reversed(keys):

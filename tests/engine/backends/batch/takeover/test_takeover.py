@@ -234,6 +234,7 @@ async def test_once_nothing_of_a_predecessor_is_left_no_task_passes_the_takeover
         assert await told.value(second) == 2
 
 
+@pytest.mark.long
 async def test_a_thousand_failed_jobs_cost_a_takeover_few_calls_and_each_tells_its_reason(aws: LocalAWS) -> None:
     tasks = works(len, [[]] * 1_100)
     predecessor = Predecessor(aws, "wm-crowd")
