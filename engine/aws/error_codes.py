@@ -62,6 +62,10 @@ _CLOCK_WORDS: Final = re.compile(r"Signature (expired|not yet current)\b", re.IG
 # SubmitJob calls everything that it refuses ClientException. No document gives the words for a queue that is DISABLED;
 # they name the queue and the state.
 _CLOSED_QUEUE_WORDS: Final = re.compile(r"queue\b.*\b(enabled|disabled)\b", re.IGNORECASE | re.DOTALL)
+# "JobDefinition name … does not exist or is not in ACTIVE status" (AlexsLemonade/refinebio#2887)
+_MISSING_DEFINITION_WORDS: Final = re.compile(
+    r"job ?definition\b.*\b(not found|not exist|(in)?active)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 def says_wrong_clock(code: str, detail: str) -> bool:
@@ -72,3 +76,8 @@ def says_wrong_clock(code: str, detail: str) -> bool:
 def says_closed_queue(code: str, detail: str) -> bool:
     """AWS Batch's answer to SubmitJob is that the job queue takes no jobs at present."""
     return code == "ClientException" and _CLOSED_QUEUE_WORDS.search(detail) is not None
+
+
+def says_missing_definition(code: str, detail: str) -> bool:
+    """AWS Batch's answer to SubmitJob is that the job definition, or this revision of it, is not active."""
+    return code == "ClientException" and _MISSING_DEFINITION_WORDS.search(detail) is not None

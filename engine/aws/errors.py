@@ -19,6 +19,7 @@ from engine.aws.error_codes import (
     THROTTLING_CODES,
     TRANSIENT_CODES,
     says_closed_queue,
+    says_missing_definition,
     says_wrong_clock,
 )
 
@@ -78,6 +79,11 @@ class AwsError(Exception):
     def closed_queue(self) -> bool:
         """AWS Batch took no job because the job queue is disabled at present."""
         return says_closed_queue(self.code, self.detail)
+
+    @property
+    def missing_definition(self) -> bool:
+        """AWS Batch took no job because the job definition, or its revision, is not active."""
+        return says_missing_definition(self.code, self.detail)
 
     @property
     def wrong_clock(self) -> bool:

@@ -21,6 +21,7 @@ from engine.backends.batch.preflight import Surroundings
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.collector import Collector
+from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.object_renewal import ObjectRenewal
 from engine.backends.batch.submit.request import FairShare, JobTemplate, runner_options
@@ -133,6 +134,11 @@ class BatchAssembly:
         )
 
     @cached_property
+    def definitions(self) -> DefinitionRenewal:
+        """Renewal of the job definition."""
+        return DefinitionRenewal(client=self.client, template=self.template)
+
+    @cached_property
     def launcher(self) -> Launcher:
         """Launcher of submissions."""
         return Launcher(
@@ -142,6 +148,7 @@ class BatchAssembly:
             template=self.template,
             blobs=self.blobs,
             ambiguous=self.ambiguous,
+            definitions=self.definitions,
             delivery=self.delivery,
             observer=self._observer,
             spawn=self.background.start,

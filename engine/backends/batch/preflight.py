@@ -49,6 +49,14 @@ class Surroundings:
     """The queue's compute environments as AWS describes them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An active revision of the job definition. `command` is its own, with its `Ref::`s."""
+
+    arn: str
+    command: tuple[str, ...]
+
+
 async def examine(client: AwsClient, store: ObjectStore, layout: StoreLayout, config: ManagerConfig) -> Surroundings:
     """Check everything that the manager is given. Raises `StartupError`, one sentence with what to do."""
     queue, definition = config.job_queue, config.job_definition
@@ -75,6 +83,14 @@ async def examine(client: AwsClient, store: ObjectStore, layout: StoreLayout, co
         tags={name: value for name, value in found_queue.get("tags", {}).items() if name == STACK_TAG},
         environments=tuple(environments),
     )
+
+
+async def find_newest(client: AwsClient, definition: str) -> Revision:
+    """Find the newest active revision of a definition, by its name. Raises `StartupError` when none can be used."""
+    revision = await _find_revision(client, definition)
+    command = tuple(_container(definition, revision).get("command", ()))
+    _check_command(definition, command)
+    return Revision(revision.get("jobDefinitionArn") or f"{definition}:{revision.get('revision', '')}", command)
 
 
 def write_sentence(layout: StoreLayout, error: AwsError) -> str:

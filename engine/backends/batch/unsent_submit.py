@@ -50,6 +50,6 @@ class UnsentSubmit:
             return call()
         except (BotoCoreError, ClientError) as error:
             action = classify_error("SubmitJob", error, repeatable=False).action
-            self._is_held_back = action in (ErrorAction.RETRY_LATER, ErrorAction.REFRESH_CREDENTIALS)
+            self._is_held_back = action is not ErrorAction.AMBIGUOUS
             self._is_on_its_way = not self._is_held_back
             raise

@@ -85,7 +85,7 @@ class BatchApi:
             raise client_error(f"Cannot submit job: job queue {queue.name} is not ENABLED.")
         definition = self._resources.definitions.find(required(request, "jobDefinition"))
         if definition.status != "ACTIVE":
-            raise client_error(f"Job definition {definition.arn} is not ACTIVE.")
+            raise client_error(f"JobDefinition {definition.arn} does not exist or is not in ACTIVE status")
         submit.check_share(request, queue, definition)
         spec = submit.make_spec(request, queue, definition)
         job = self._new_job(spec, submit.array_size(request))

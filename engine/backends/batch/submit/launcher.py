@@ -23,6 +23,7 @@ from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_subm
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore, shared_blobs
+from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.payload_router import Room, RoutedPayload, route_payload
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.unsent_submit import StaleSubmit
@@ -74,6 +75,7 @@ class Launcher:
         template: JobTemplate,
         blobs: BlobStore,
         ambiguous: AmbiguousSubmits,
+        definitions: DefinitionRenewal,
         delivery: OutcomeDelivery,
         observer: BackendObserver,
         spawn: Spawn,
@@ -85,6 +87,7 @@ class Launcher:
         self._template = template
         self._blobs = blobs
         self._ambiguous = ambiguous
+        self._definitions = definitions
         self._delivery = delivery
         self._observer = observer
         self._spawn = spawn
@@ -152,11 +155,16 @@ class Launcher:
         What is cancelled while the request waits (for its turn, a throttle, credentials) is left out of it.
         """
         while self._leave_out_cancelled(submission):
+            definition = self._template.definition
             try:
                 placement = await self._write_ahead(submission, through_s3)
                 return replace(placement, job_id=await self._send(submission) or "")
             except StaleSubmit:
                 self._client.bucket(SUBMIT_JOB).refund()
+            except AwsError as error:
+                if not error.missing_definition:
+                    raise
+                await self._definitions.renew(definition, error, given_up=lambda: _is_withdrawn(submission))
         return None
 
     def _leave_out_cancelled(self, submission: Submission) -> bool:

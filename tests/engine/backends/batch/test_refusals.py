@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +11,19 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from container.batch_job_protocol import COMMAND
 from engine.aws.session import AwsSession
 from provisioner.local.aws import LocalAWS
-from tests.support.engine.batch_harness import QUEUE, environment, eventually, manager_calls, running, work, works
+from tests.support.engine.batch_harness import (
+    QUEUE,
+    environment,
+    eventually,
+    manager_calls,
+    register,
+    running,
+    work,
+    works,
+)
 
 
 def square(value: int) -> int:
@@ -82,6 +93,19 @@ async def test_a_task_that_waits_for_a_disabled_queue_can_be_cancelled(aws: Loca
         assert submits >= 1
 
 
+async def test_a_part_of_an_array_that_waits_for_a_disabled_queue_can_be_cancelled(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        tasks = works(square, [1, 2])
+        with disabled(aws):
+            for task in tasks:
+                backend.submit(task)
+            await told.until(lambda now: bool(now.pauses))
+            async with asyncio.timeout(10):
+                await backend.cancel(tasks[0].task_id)
+        assert await told.value(tasks[1]) == 4
+        assert tasks[0].task_id not in told.outcomes
+
+
 @pytest.mark.parametrize("code", ["InvalidIdentityToken", "IDPCommunicationError", "AccessDenied"])
 async def test_credentials_that_can_not_be_fetched_fail_no_task(
     aws: LocalAWS, monkeypatch: pytest.MonkeyPatch, code: str
@@ -110,3 +134,19 @@ async def test_credentials_that_can_not_be_fetched_fail_no_task(
         assert [await told.value(task, 60) for task in tasks] == [1, 4, 9]
         assert any(code in pause for pause in told.pauses)
         assert told.lost == []
+
+
+async def test_a_revision_that_is_deregistered_is_replaced_by_the_newest_active_one(aws: LocalAWS) -> None:
+    batch, name = aws.client("batch"), "redeployed"
+    register(batch, name, list(COMMAND))
+    async with running(aws, job_definition=f"{name}:1") as (backend, told):
+        register(batch, name, list(COMMAND))
+        batch.deregister_job_definition(jobDefinition=f"{name}:1")
+        tasks = works(square, [1, 2])
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task) for task in tasks] == [1, 4]
+        assert any("not in ACTIVE status" in pause for pause in told.pauses)
+        assert told.resumed == len(told.pauses)
+        jobs = batch.describe_jobs(jobs=[one.job_id for one in told.placements])["jobs"]
+        assert {one["jobDefinition"].rpartition(":")[2] for one in jobs} == {"2"}

@@ -44,6 +44,7 @@ class Launching:
             template=TEMPLATE,
             blobs=parts,
             ambiguous=parts,
+            definitions=parts,
             delivery=parts,
             observer=self.told,
             spawn=lambda work: self.background.add(asyncio.ensure_future(work)),
