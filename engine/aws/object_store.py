@@ -24,8 +24,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ReadTimeoutError as StreamTimeoutError
 
 from container.batch_job_quoting import quote_foreign
+from engine.aws.calls.operations import GET_OBJECT, LIST_OBJECTS, Operation
 from engine.aws.errors import AwsError, ErrorAction, classify_answer
-from engine.aws.session import READ_TIMEOUT_S, USER_AGENT, AwsSession
+from engine.aws.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, USER_AGENT, AwsSession
 
 T = TypeVar("T")
 ReadPart = Callable[[int], bytes]
@@ -67,18 +68,19 @@ class ObjectStore:
         self._generation = -1
         self._credentials: Any = None
         self._base = ""
-        self._http: URLLib3Session | None = None
+        self._http: dict[float, URLLib3Session] = {}
+        """Connections by the seconds that an answer may take."""
 
     def get(self, key: str) -> bytes:
         """Read an object. Raises `AwsError` and botocore's connection errors."""
-        return self._send("GetObject", f"/{quote(key)}", {})
+        return self._send(GET_OBJECT, f"/{quote(key)}", {})
 
     def read(self, key: str, parse: Callable[[ReadPart], T]) -> T:
         """Read an object through `parse`, which asks for the parts that it wants and gets each in memory once.
 
         Raises as `get` does, and what `parse` raises; then the rest isn't read.
         """
-        with self._open("GetObject", f"/{quote(key)}", {}) as read_part:
+        with self._open(GET_OBJECT, f"/{quote(key)}", {}) as read_part:
             return parse(read_part)
 
     def list_page(self, prefix: str, start_after: str = "", token: str | None = None) -> ListPage:
@@ -93,43 +95,53 @@ class ObjectStore:
             query["continuation-token"] = token
         elif start_after:
             query["start-after"] = start_after
-        return _parse_listing(self._send("ListObjectsV2", "/", query))
+        return _parse_listing(self._send(LIST_OBJECTS, "/", query))
 
     def close(self) -> None:
         """Close the connections; the next read opens new ones."""
         with self._lock:
-            if self._http is not None:
-                self._http.close()
-            self._http = None
+            for http in self._http.values():
+                http.close()
+            self._http = {}
             self._generation = -1
 
-    def _send(self, api: str, path: str, query: dict[str, str]) -> bytes:
-        with self._open(api, path, query) as read_part:
+    def _send(self, operation: Operation, path: str, query: dict[str, str]) -> bytes:
+        with self._open(operation, path, query) as read_part:
             return read_part(-1)
 
     @contextmanager
-    def _open(self, api: str, path: str, query: dict[str, str]) -> Iterator[ReadPart]:
+    def _open(self, operation: Operation, path: str, query: dict[str, str]) -> Iterator[ReadPart]:
         """The body of an answer as a stream, whose connection goes back to the pool when it was read to its end."""
-        http = self._prepare()
+        http = self._prepare(operation.answer_s or READ_TIMEOUT_S)
         request = self._signed(path, query)
         response = http.send(request)
         stream = _Stream(response, request.url)
         try:
             if response.status_code not in (200, 206):
                 code, message = _parse_error(stream.read(ERROR_BYTES), response.status_code, response.headers)
-                raise classify_answer(api, response.status_code, code, message)
+                raise classify_answer(operation.name, response.status_code, code, message)
             yield stream.read
         finally:
             stream.end()
 
-    def _prepare(self) -> URLLib3Session:
+    def _prepare(self, answer_s: float) -> URLLib3Session:
         with self._lock:
-            if self._http is None or self._generation != self._session.generation:
-                self._connect()
-            assert self._http is not None
-            return self._http
+            if self._generation != self._session.generation:
+                self._find_bucket()
+            if answer_s not in self._http:
+                self._http[answer_s] = self._connections(answer_s)
+            return self._http[answer_s]
 
-    def _connect(self) -> None:
+    def _connections(self, answer_s: float) -> URLLib3Session:
+        timeout: Any = (CONNECT_TIMEOUT_S, answer_s)
+        return URLLib3Session(
+            verify=self._session.config_value("ca_bundle") or True,
+            proxies=get_environ_proxies(self._base),
+            timeout=timeout,
+            max_pool_connections=self._session.connections,
+        )
+
+    def _find_bucket(self) -> None:
         """botocore decides which host and path serve the bucket: endpoints, addressing style and their settings."""
         generation = self._session.generation
         credentials = self._session.credentials()
@@ -138,13 +150,6 @@ class ObjectStore:
         client = self._session.client("s3")
         signed = client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": "k"})
         self._base = signed.partition("?")[0].removesuffix("/k")
-        if self._http is None:
-            self._http = URLLib3Session(
-                verify=self._session.config_value("ca_bundle") or True,
-                proxies=get_environ_proxies(self._base),
-                timeout=READ_TIMEOUT_S,
-                max_pool_connections=self._session.connections,
-            )
         self._credentials, self._generation = credentials, generation
 
     def _signed(self, path: str, query: dict[str, str]) -> AWSPreparedRequest:

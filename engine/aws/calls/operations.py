@@ -13,6 +13,9 @@ from engine.aws.errors import MalformedAnswer
 LEASE_ANSWER_S: Final = 2.0
 """A lease is renewed in time or not at all: whoever waits longer for one answer loses it."""
 
+LIST_ANSWER_S: Final = 10.0
+"""A page of 1,000 keys comes within a second or two, and every result waits behind a listing that hangs."""
+
 
 class Lane(Enum):
     """Threads that one kind of call has for itself, so that no other kind can keep it waiting."""
@@ -89,7 +92,7 @@ GET_OBJECT: Final = Operation(
 """Of a result, which a job wrote."""
 GET_PAYLOAD: Final = replace(GET_OBJECT, patient=True)
 """Of what a manager wrote itself: it was readable."""
-LIST_OBJECTS: Final = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50)
+LIST_OBJECTS: Final = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50, answer_s=LIST_ANSWER_S)
 PUT_OBJECT: Final = Operation(
     "PutObject",
     "s3",

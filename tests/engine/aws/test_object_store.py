@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from container.batch_job_frames import FrameError, ResultMeta, ResultStatus, encode_result, read_result
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import Listed, ObjectStore
-from engine.aws.session import AwsSession
+from engine.aws.session import CONNECT_TIMEOUT_S, AwsSession
 from tests.support.engine.answering_server import answering
 
 TASK_ID = bytes(16)
@@ -37,6 +38,27 @@ def test_a_listing_asks_for_encoded_keys_and_decodes_them(store: ObjectStore) ->
     with answering(listing(*keys)) as asked:
         assert store.list_page("a/").objects == tuple(Listed(key, 7) for key in keys)
     assert "encoding-type=url" in asked[0]
+
+
+@pytest.mark.parametrize(("call", "answer_s"), [("list_page", 10.0), ("get", 60)])
+def test_a_listing_that_hangs_is_given_up_sooner_than_an_object(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, call: str, answer_s: float
+) -> None:
+    made: list[object] = []
+
+    class Silent:
+        def __init__(self, **options: object) -> None:
+            made.append(options["timeout"])
+
+        def send(self, request: object) -> None:
+            raise ReadTimeoutError(endpoint_url="x")
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr("engine.aws.object_store.URLLib3Session", Silent)
+    with answering(b""), pytest.raises(ReadTimeoutError):
+        getattr(store, call)("a")
+    assert made == [(CONNECT_TIMEOUT_S, answer_s)]
 
 
 def test_keys_that_no_manager_writes_are_left_out_of_a_listing(store: ObjectStore) -> None:
