@@ -114,8 +114,10 @@ class HPCBackend(Protocol):
         None for the few seconds in which it isn't known how many there are: nothing can be submitted meanwhile.
         """
 
-    def adopt(self, task_id: bytes) -> Placement | None:
+    def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         """Claim an orphan: its outcome comes through the observer. None: no job of ours is known to have this task.
+
+        `priority` is the task's in Scaler, for a job that must be sent again.
 
         Given to `submit` it is still attached, not run, when its job comes to light then.
         """

@@ -395,7 +395,7 @@ class AWSHPCTaskManager:
 
         It counts against the slots, even past them.
         """
-        placement = self._backend.adopt(record.task_id)
+        placement = self._backend.adopt(record.task_id, record.task.priority)
         if placement is None:
             return False
         self._queue.discard(record.task_id)

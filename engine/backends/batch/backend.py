@@ -19,7 +19,7 @@ from engine.backends.batch.introspect.introspection import BatchIntrospection
 from engine.backends.batch.ledger import BatchStage, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.preflight import examine, versions_sentence, write_sentence
-from engine.backends.batch.submit.request import prioritized
+from engine.backends.batch.submit.request import job_priority, prioritized
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.protocol import BackendObserver
 from engine.errors import StartupError
@@ -123,9 +123,9 @@ class BatchBackend:
         """Living jobs of a dead predecessor whose tasks nobody has claimed; None while it isn't known how many."""
         return self._takeover.unclaimed_jobs
 
-    def adopt(self, task_id: bytes) -> Placement | None:
+    def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         """Claim an orphan. None: no job of ours is known to have this task."""
-        return self._takeover.claim(task_id)
+        return self._takeover.claim(task_id, job_priority(priority) if self._by_priority else None)
 
     async def abandon_orphans(self) -> None:
         """End the jobs that nobody claimed and delete what is left of them."""

@@ -192,3 +192,10 @@ async def test_a_task_that_is_being_read_is_attached_when_its_job_comes_to_light
     bench.tasks.on_orphans_found()
     await bench.finish("a")
     assert (bench.backend.names, len(bench.scheduler.results)) == ([], 1)
+
+
+async def test_a_task_that_is_attached_brings_its_priority_for_a_job_that_must_be_sent_again() -> None:
+    bench = Bench()
+    bench.backend.left_behind = {task_id("a")}
+    await bench.arrive("a", priority=7)
+    assert bench.backend.adopted == {task_id("a"): 7}

@@ -28,6 +28,8 @@ class Backend:
     forgotten: list[bytes] = field(default_factory=list)
     capabilities: dict[str, int] = field(default_factory=dict)
     left_behind: set[bytes] = field(default_factory=set)
+    adopted: dict[bytes, int] = field(default_factory=dict)
+    """With their priorities."""
     unclaimed_jobs: int | None = 0
     abandoned: bool = False
     cancels: asyncio.Event = field(default_factory=asyncio.Event)
@@ -42,10 +44,11 @@ class Backend:
     def orphans(self) -> int:
         return len(self.left_behind)
 
-    def adopt(self, task_id: bytes) -> Placement | None:
+    def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         if task_id not in self.left_behind:
             return None
         self.left_behind.remove(task_id)
+        self.adopted[task_id] = priority
         return Placement("0" * 32, "job", Route.INLINE, (task_id,), 0, 1)
 
     async def abandon_orphans(self) -> None:

@@ -36,10 +36,14 @@ class FairShare:
         return {"shareIdentifier": self.identifier, **given}
 
 
+def job_priority(priority: int) -> int:
+    """A task's priority in Scaler as its job's."""
+    return min(max(priority, 0), limits.SCHEDULING_PRIORITY_MAX)
+
+
 def prioritized(work: TaskWork) -> TaskWork:
     """The task with its priority in Scaler as its job's: tasks of another priority become other jobs."""
-    priority = min(max(work.priority, 0), limits.SCHEDULING_PRIORITY_MAX)
-    return replace(work, shape=replace(work.shape, priority=priority))
+    return replace(work, shape=replace(work.shape, priority=job_priority(work.priority)))
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from container.batch_job_protocol import FENCE, OBJECTS, PAYLOADS, RESULTS
@@ -108,12 +109,16 @@ class Adoption:
         if self._unclaimed.look():
             self._on_ended()
 
-    def claim(self, task_id: bytes) -> Placement | None:
-        """Follow the orphan of this id like any other task from here on. None: there is none."""
+    def claim(self, task_id: bytes, priority: int | None = None) -> Placement | None:
+        """Follow the orphan of this id like any other task from here on. None: there is none.
+
+        `priority` is what its job gets when it is sent again: no job tells with which it was submitted.
+        """
         task = self._orphans.pop(task_id, None)
         if task is None:
             return None
         self._unclaimed.discard(task)
+        task.shape = replace(task.shape, priority=priority)
         self._ledger.claim(task)
         submission = task.submission
         assert submission is not None

@@ -182,7 +182,7 @@ class Reconciler:
 
     def _attach(self, task: BatchTask) -> bool:
         """Its job surfaced after the task had come."""
-        placement = self._adoption.claim(task.task_id)
+        placement = self._adoption.claim(task.task_id, task.shape.priority)
         if placement is None:
             return False
         task.move(BatchStage.FORGOTTEN)

@@ -124,9 +124,9 @@ class Takeover:
         self._reconciled.set()
         await self._adoption.clear_up()
 
-    def claim(self, task_id: bytes) -> Placement | None:
+    def claim(self, task_id: bytes, priority: int | None) -> Placement | None:
         """Attach the job that a predecessor submitted for this task. None: none is known so far."""
-        return self._adoption.claim(task_id)
+        return self._adoption.claim(task_id, priority)
 
     def intercept(self, task: BatchTask) -> bool:
         """Take a task that a predecessor's job may concern: it is attached, failed or submitted when that is certain.

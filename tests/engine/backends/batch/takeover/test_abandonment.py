@@ -23,10 +23,11 @@ class Abandonment:
         parts: Any = self
         self.job_ends = asyncio.Event()
         self.told = 0
+        self.ledger = Ledger()
         self.defect: Exception | None = None
         self.adoption = Adoption(
             scan=parts,
-            ledger=Ledger(),
+            ledger=self.ledger,
             layout=StoreLayout("bucket", "prefix", "wm"),
             canceller=parts,
             cleaner=parts,
@@ -82,3 +83,12 @@ async def test_an_end_that_breaks_is_an_end_for_what_waits_for_it(abandonment: A
 
 async def test_an_orphan_that_is_being_ended_can_not_be_claimed(abandonment: Abandonment) -> None:
     assert abandonment.adoption.claim(TASK_ID) is None
+
+
+@pytest.mark.parametrize(("given", "priority"), [(7, 7), (None, None)])
+async def test_a_claimed_task_has_the_priority_with_which_its_job_would_be_sent_again(
+    given: int | None, priority: int | None
+) -> None:
+    one = Abandonment()
+    one.adoption.claim(TASK_ID, given)
+    assert one.ledger.tasks[TASK_ID].shape.priority == priority

@@ -34,6 +34,8 @@ class Reconciliation:
     failed: dict[bytes, str] = field(default_factory=dict)
     clock: FakeClock = field(default_factory=FakeClock)
     ledger: Ledger = field(default_factory=Ledger)
+    surfaced: dict[bytes, int | None] = field(default_factory=dict)
+    """Tasks whose job is asked for, with the priority that was given."""
     ending: set[bytes] = field(default_factory=set)
     """Tasks whose job is being ended for want of them."""
 
@@ -82,8 +84,9 @@ class Reconciliation:
     def add(self, submissions: Sequence[object]) -> None:
         assert not submissions
 
-    def claim(self, task_id: bytes) -> None:
-        return None
+    def claim(self, task_id: bytes, priority: int | None = None) -> None:
+        if task_id in self.surfaced:
+            self.surfaced[task_id] = priority
 
     def is_ending(self, task_id: bytes) -> bool:
         return task_id in self.ending
@@ -173,3 +176,13 @@ async def test_it_is_not_known_how_many_jobs_live_before_the_newest_were_listed_
     takeover.more.set()
     await takeover.reconciler.run()
     assert (before, takeover.reconciler.doubted) == (None, 0)
+
+
+async def test_a_task_that_waited_for_its_job_gives_it_its_priority() -> None:
+    takeover = Reconciliation(surfaced={bytes([1]) * 16: None})
+    takeover.more.set()
+    takeover.reconciler.prepare([], last_act_s=None)
+    await takeover.reconciler.run()
+    task = BatchTask(bytes([1]) * 16, ResourceShape(priority=5), None)
+    takeover.reconciler.admit(task)
+    assert takeover.surfaced == {task.task_id: 5}

@@ -1,10 +1,12 @@
-"""Outcomes that the scheduler has are forgotten, whatever stage their tasks are in."""
+"""What the backend passes on: outcomes to forget, priorities of tasks whose jobs are adopted."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from engine.backends.batch.backend import BatchBackend
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
@@ -23,10 +25,15 @@ class Parts(SimpleNamespace):
     def wake(self) -> None: ...
 
 
-async def test_a_job_whose_task_failed_for_a_defect_is_ended_when_its_failure_is_forgotten() -> None:
+def made() -> Any:
     names = ("client", "store", "collector", "takeover", "introspection")
-    parts: Any = Parts(**dict.fromkeys(names), ledger=Ledger(), cancelled=[], started=[])
+    parts = Parts(**dict.fromkeys(names), ledger=Ledger(), cancelled=[], started=[])
     parts.canceller = parts.cleaner = parts.background = parts
+    return parts
+
+
+async def test_a_job_whose_task_failed_for_a_defect_is_ended_when_its_failure_is_forgotten() -> None:
+    parts = made()
     delivered, running = (
         BatchTask(bytes([n]) * 16, ResourceShape(), None, stage)
         for n, stage in enumerate((BatchStage.DELIVERED, BatchStage.IN_BATCH))
@@ -37,3 +44,12 @@ async def test_a_job_whose_task_failed_for_a_defect_is_ended_when_its_failure_is
     for work in parts.started:
         await work
     assert (delivered.stage, parts.cancelled) == (BatchStage.FORGOTTEN, [running])
+
+
+@pytest.mark.parametrize(("by_priority", "priority"), [(True, 9999), (False, None)])
+def test_a_job_is_adopted_with_its_tasks_priority_where_that_counts(by_priority: bool, priority: int | None) -> None:
+    parts, claimed = made(), list[tuple[bytes, int | None]]()
+    parts.takeover = SimpleNamespace(claim=lambda *claim: claimed.append(claim))
+    backend = BatchBackend(parts, capabilities={}, by_priority=by_priority)
+    backend.adopt(bytes(16), 123_456)
+    assert claimed == [(bytes(16), priority)]
