@@ -25,7 +25,7 @@ from batch_job_errors import (
     remote_traceback,
     traceback_without_values,
 )
-from batch_job_frames import MAX_RESULT_BYTES, ResultStatus
+from batch_job_results import MAX_RESULT_BYTES, ResultStatus
 
 _Answer = tuple[ChildOutcome, bytes]
 

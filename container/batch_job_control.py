@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Final
 
-from batch_job_frames import ResultStatus
+from batch_job_results import ResultStatus
 
 _LEAD: Final = struct.Struct("<cQ")
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import cloudpickle
-from batch_job_frames import MAX_RESULT_BYTES
+from batch_job_results import MAX_RESULT_BYTES
 
 _CHAIN_LIMIT: Final = 16
 _TRACEBACK_LIMIT: Final = 32 * 1024

@@ -1,50 +1,38 @@
-"""The wire format between manager and runner: payload frames and result frames.
+"""The wire format from manager to runner: payload frames. What comes back is in `batch_job_results`.
 
 Pure functions over little-endian bytes, stdlib only, Python 3.10+; blobs are opaque, nothing here unpickles. Whatever
 is wrong with a frame is a `FrameError` of one sentence. A payload frame is written once per submission and read by
 ranges, so that a child of an array never fetches what belongs to its siblings:
 
     header | small shared blobs | directory: a row a task | records, each with its own blobs | big shared blobs
+
+From version 2 on the header holds the secret with which the submission's results are signed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import re
 import struct
 import zlib
 from collections import ChainMap, Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
-VERSION: Final = 1
 FIRST_READ: Final = 64 * 1024
-MAX_RESULT_BYTES: Final = 500_000_000
-"""Of a result's body: Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes."""
-MAX_META_BYTES: Final = 64 * 1024
-"""Of a result's meta data, of which a runner writes about 300."""
 
-_PAYLOAD_MAGIC, _RESULT_MAGIC = b"SBPF", b"SBRF"
+_MAGIC: Final = b"SBPF"
+_PLAIN, _WITH_SECRET = 1, 2  # versions: that of release 0.1, whose results are not signed, and today's
 _LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
 _HEADER: Final = struct.Struct("<IIQI")  # tasks, directory offset, total length, crc32 of the directory
 _CRC: Final = struct.Struct("<I")
 _ROW: Final = struct.Struct("<16sQQ")  # task id, record offset, length of the record with its own blobs
 _RECORD: Final = struct.Struct("<II")  # crc32 of task id and references, number of references
+_SECRET_BYTES: Final = 32
 _REF: Final = struct.Struct("<?QQI")  # is external, length, offset (0 when external), crc32
-_RESULT_HEADER: Final = struct.Struct("<IQ32s")  # meta length, body length, sha256 of both
 _DIGEST_BYTES: Final = 32
-_HEADER_END: Final = _LEAD.size + _HEADER.size + _CRC.size
-_RESULT_LEAD: Final = _LEAD.size + _RESULT_HEADER.size
 _EARLY_BLOBS: Final = 32 * 1024  # of shared blobs before the directory, so that FIRST_READ reaches into it
-_TIME_LIMIT_S: Final = 1 << 32  # until the year 2106; a float of 32 bits holds it
-
-MAX_RESULT_FRAME: Final = _RESULT_LEAD + MAX_META_BYTES + MAX_RESULT_BYTES
-"""Bytes of the largest result frame that `read_result` takes."""
 
 Tasks = Sequence[tuple[bytes, Sequence["Blob"]]]
 
@@ -100,15 +88,18 @@ class _Layout:
     total: int
 
 
-def encode_payload(tasks: Tasks, external: Collection[str] = ()) -> bytes:
+def encode_payload(tasks: Tasks, external: Collection[str] = (), secret: bytes = b"") -> bytes:
     """One frame for one submission; a task is its id (16 bytes) and (serializer, function, *arguments).
 
-    Equal blobs are stored once. Blobs whose digest is in `external` are referenced, not stored.
-    Raises `ValueError` for a task id that isn't 16 bytes, or a task without serializer or function.
+    Equal blobs are stored once. Blobs whose digest is in `external` are referenced, not stored. With the `secret` (32
+    bytes) the runner signs the results; without one the frame is as in release 0.1, and so are they.
+    Raises `ValueError` for a task id that isn't 16 bytes, a task without serializer or function, or a wrong secret.
     """
     _check_tasks(tasks)
-    layout = _lay_out(tasks, external)
-    offsets = {**_place(layout.early, _HEADER_END), **_place(layout.late, layout.shared)}
+    if len(secret) not in (0, _SECRET_BYTES):
+        raise ValueError(f"a secret of {len(secret)} bytes, expected {_SECRET_BYTES}")
+    layout = _lay_out(tasks, external, secret)
+    offsets = {**_place(layout.early, _header_end(secret)), **_place(layout.late, layout.shared)}
     rows, records, offset = list[bytes](), list[bytes](), layout.records
     for (task_id, blobs), own, size in zip(tasks, layout.own, layout.record_sizes, strict=True):
         places = ChainMap(_place(own, offset + size), offsets)
@@ -118,12 +109,12 @@ def encode_payload(tasks: Tasks, external: Collection[str] = ()) -> bytes:
         offset += length
     directory = b"".join(rows)
     early, late = ([blob.data for blob in blobs] for blobs in (layout.early, layout.late))
-    return b"".join([_header(layout, directory), *early, directory, *records, *late])
+    return b"".join([_header(layout, directory, secret), *early, directory, *records, *late])
 
 
-def payload_size(tasks: Tasks, external: Collection[str] = ()) -> int:
+def payload_size(tasks: Tasks, external: Collection[str] = (), secret: bytes = b"") -> int:
     """The length of what `encode_payload` would give, without building it."""
-    return _lay_out(tasks, external).total
+    return _lay_out(tasks, external, secret).total
 
 
 def _check_tasks(tasks: Tasks) -> None:
@@ -132,13 +123,13 @@ def _check_tasks(tasks: Tasks) -> None:
             raise ValueError(f"task {task_id.hex()} needs an id of 16 bytes, a serializer and a function")
 
 
-def _lay_out(tasks: Tasks, external: Collection[str]) -> _Layout:
+def _lay_out(tasks: Tasks, external: Collection[str], secret: bytes) -> _Layout:
     stored = [list({blob.digest: blob for blob in blobs if blob.digest not in external}.values()) for _, blobs in tasks]
     shared = _shared(stored)
     own = [[blob for blob in blobs if blob.digest not in shared] for blobs in stored]
     early, late = _split_early(shared.values())
     sizes = [_record_size(blobs, external) for _, blobs in tasks]
-    directory = _HEADER_END + _size(early)
+    directory = _header_end(secret) + _size(early)
     records = directory + _ROW.size * len(tasks)
     end = records + sum(sizes) + sum(map(_size, own))
     return _Layout(early, late, own, sizes, directory, records, end, end + _size(late))
@@ -178,10 +169,14 @@ def _reference(blob: Blob, offset: int | None) -> bytes:
     return ref + bytes.fromhex(blob.digest) if offset is None else ref
 
 
-def _header(layout: _Layout, directory: bytes) -> bytes:
-    head = _LEAD.pack(_PAYLOAD_MAGIC, VERSION)
-    head += _HEADER.pack(len(layout.own), layout.directory, layout.total, zlib.crc32(directory))
+def _header(layout: _Layout, directory: bytes, secret: bytes) -> bytes:
+    head = _LEAD.pack(_MAGIC, _WITH_SECRET if secret else _PLAIN)
+    head += _HEADER.pack(len(layout.own), layout.directory, layout.total, zlib.crc32(directory)) + secret
     return head + _CRC.pack(zlib.crc32(head))
+
+
+def _header_end(secret: bytes) -> int:
+    return _LEAD.size + _HEADER.size + len(secret) + _CRC.size
 
 
 def _size(blobs: Iterable[Blob]) -> int:
@@ -194,6 +189,7 @@ class _Head:
     directory: int
     total: int
     directory_crc: int
+    secret: bytes = field(repr=False)
 
     @property
     def records(self) -> int:
@@ -216,6 +212,11 @@ def task_ids(frame_head: bytes) -> tuple[bytes, ...]:
     return tuple(task_id for task_id, _, _ in _ROW.iter_unpack(directory))
 
 
+def submission_secret(frame_head: bytes) -> bytes:
+    """The secret that signs the results of the frame's tasks; empty in a frame of release 0.1. Raises `FrameError`."""
+    return _read_head(frame_head).secret
+
+
 class PayloadReader:
     """Reads one task's part of a payload frame, by ranges.
 
@@ -230,6 +231,11 @@ class PayloadReader:
         if len(first) < min(FIRST_READ, self._head.total):
             raise FrameError(f"the payload frame has {len(first)} of {self._head.total} bytes")
         self._windows = [(0, first)]
+
+    @property
+    def secret(self) -> bytes:
+        """What signs the results, as `submission_secret` tells."""
+        return self._head.secret
 
     def entry(self, index: int) -> TaskEntry:
         """The record of the task at `index`. Raises `FrameError`."""
@@ -268,14 +274,27 @@ class PayloadReader:
 
 
 def _read_head(data: bytes) -> _Head:
-    _check_lead(data, _PAYLOAD_MAGIC, "payload", _HEADER_END)
-    (crc,) = _CRC.unpack_from(data, _HEADER_END - _CRC.size)
-    if zlib.crc32(data[: _HEADER_END - _CRC.size]) != crc:
+    secret_end = _LEAD.size + _HEADER.size + (_SECRET_BYTES if _read_version(data) == _WITH_SECRET else 0)
+    end = secret_end + _CRC.size
+    if len(data) < end:
+        raise FrameError(f"the payload frame ends within its header, at byte {len(data)}")
+    if zlib.crc32(data[:secret_end]) != _CRC.unpack_from(data, secret_end)[0]:
         raise FrameError("the payload frame's header doesn't match its checksum")
-    head = _Head(*_HEADER.unpack_from(data, _LEAD.size))
-    if head.directory < _HEADER_END or head.records > head.total:
+    head = _Head(*_HEADER.unpack_from(data, _LEAD.size), data[_LEAD.size + _HEADER.size : secret_end])
+    if head.directory < end or head.records > head.total:
         raise FrameError(f"the payload frame claims {head.tasks} tasks in {head.total} bytes")
     return head
+
+
+def _read_version(data: bytes) -> int:
+    found, version = _LEAD.unpack(data[: _LEAD.size].ljust(_LEAD.size, b"\0"))
+    if found != _MAGIC:
+        raise FrameError(f"this is no payload frame: it starts with {data[:4]!r}, expected {_MAGIC!r}")
+    if version not in (_PLAIN, _WITH_SECRET):
+        raise FrameError(
+            f"the payload frame has version {version}, not {_WITH_SECRET}: use one release for manager and image"
+        )
+    return int(version)
 
 
 def _parse_record(task_id: bytes, record: bytes) -> TaskEntry:
@@ -300,147 +319,3 @@ def _parse_reference(record: bytes, at: int) -> tuple[BlobRef, int]:
         return BlobRef(length, offset, None, crc), end
     digest = record[end : end + _DIGEST_BYTES].hex()
     return BlobRef(length, None, digest, crc), end + _DIGEST_BYTES
-
-
-def _check_lead(data: bytes, magic: bytes, kind: str, header_end: int) -> None:
-    found, version = _LEAD.unpack(data[: _LEAD.size].ljust(_LEAD.size, b"\0"))
-    if found != magic:
-        raise FrameError(f"this is no {kind} frame: it starts with {data[:4]!r}, expected {magic!r}")
-    if version != VERSION:
-        raise FrameError(
-            f"the {kind} frame has version {version}, not {VERSION}: use one release for manager and image"
-        )
-    if len(data) < header_end:
-        raise FrameError(f"the {kind} frame ends within its header, at byte {len(data)}")
-
-
-class ResultStatus(str, Enum):
-    """Ending of a task."""
-
-    SUCCESS = "success"
-    EXCEPTION = "exception"  # the function raised, or its result couldn't be serialized
-    DIED = "died"  # the process ended: exit, signal, out of memory
-    UNLOADABLE = "unloadable"  # function or arguments couldn't be loaded here
-
-
-@dataclass(frozen=True, slots=True)
-class ResultMeta:
-    """Measurements of the runner. Times in seconds (`started_at` since the epoch), memory in bytes."""
-
-    task_id: str
-    status: ResultStatus
-    phase: str
-    attempt: int
-    started_at: float
-    duration_s: float
-    cpu_s: float
-    peak_bytes: int
-    python: str
-    exit_code: int | None
-    signal: int | None
-    runner_version: str
-
-
-def encode_result(meta: ResultMeta, body: bytes | bytearray) -> bytes | bytearray:
-    """The result frame: `body` is the raw serialized result, or a plainly picklable exception.
-
-    A `bytearray` becomes the frame itself, so that a large result isn't in memory twice.
-    """
-    head = json.dumps(asdict(meta), separators=(",", ":")).encode()
-    lead = _LEAD.pack(_RESULT_MAGIC, VERSION) + _RESULT_HEADER.pack(len(head), len(body), _digest(head, body))
-    if isinstance(body, bytearray):
-        body[:0] = lead + head
-        return body
-    return b"".join([lead, head, body])
-
-
-def read_result(read: Callable[[int], bytes], expected_task_id: bytes) -> tuple[ResultMeta, bytes]:
-    """Meta and body of a result frame, checked whole. Raises `FrameError`, and what `read` raises.
-
-    `read(length)` gives the next bytes of the stream, fewer at its end only. Nothing is read that a length of the
-    header makes too large, and the body is what one call gives: it is in memory once.
-    """
-    lead = read(_RESULT_LEAD)
-    _check_lead(lead, _RESULT_MAGIC, "result", _RESULT_LEAD)
-    meta_length, body_length, digest = _RESULT_HEADER.unpack_from(lead, _LEAD.size)
-    if meta_length > MAX_META_BYTES or body_length > MAX_RESULT_BYTES:
-        raise FrameError(
-            f"the result frame claims {meta_length} bytes of meta and {body_length} of body, at most {MAX_META_BYTES} "
-            f"and {MAX_RESULT_BYTES} are read"
-        )
-    head, body = read(meta_length), read(body_length)
-    if len(head) < meta_length or len(body) < body_length:
-        there, expected = len(lead) + len(head) + len(body), len(lead) + meta_length + body_length
-        raise FrameError(f"the result frame has {there} of {expected} bytes")
-    if read(1) or _digest(head, body) != digest:
-        raise FrameError("the result frame doesn't match its checksum")
-    meta = _parse_meta(head)
-    if meta.task_id != expected_task_id.hex():
-        raise FrameError(f"the result frame is of task {meta.task_id}, expected {expected_task_id.hex()}")
-    return meta, body
-
-
-def decode_result(frame: bytes | bytearray, expected_task_id: bytes) -> tuple[ResultMeta, bytes]:
-    """`read_result` of a frame that is in memory."""
-    return read_result(io.BytesIO(frame).read, expected_task_id)
-
-
-def _digest(head: bytes, body: bytes | bytearray) -> bytes:
-    digest = hashlib.sha256(head)
-    digest.update(body)
-    return digest.digest()
-
-
-def _parse_meta(text: bytes) -> ResultMeta:
-    """Any job may write a result: no value is believed, and none comes into an error's text."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FrameError(f"the result frame's meta data is no JSON ({type(error).__name__})") from None
-    if not isinstance(values, dict):
-        raise FrameError(f"the result frame's meta data is a {type(values).__name__}, expected an object")
-    for name, (is_right, expected) in _META_RULES.items():
-        if not is_right(values.get(name)):
-            raise FrameError(f"the result frame's {name} is unusable: expected {expected}")
-    known = {name: values[name] for name in _META_RULES}
-    known["duration_s"] = max(0.0, known["duration_s"])
-    return ResultMeta(**{**known, "status": ResultStatus(known["status"])})
-
-
-_Rule = tuple[Callable[[object], bool], str]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _seconds(low: float = 0) -> _Rule:
-    return lambda value: _is_number(value) and low <= value < _TIME_LIMIT_S, f"seconds from {low} to {_TIME_LIMIT_S}"  # type: ignore[operator]
-
-
-def _whole(low: int, high: int, *, or_none: bool = False) -> _Rule:
-    def is_right(value: object) -> bool:
-        return (value is None and or_none) or (_is_number(value) and isinstance(value, int) and low <= value < high)
-
-    return is_right, f"a whole number from {low} to {high - 1}{', or null' if or_none else ''}"
-
-
-def _label(pattern: str, what: str) -> _Rule:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None, what
-
-
-_META_RULES: Final[Mapping[str, _Rule]] = {
-    "task_id": _label("[0-9a-f]{32}", "32 hex digits"),
-    "status": (lambda value: value in [one.value for one in ResultStatus], "one of " + ", ".join(ResultStatus)),
-    "phase": _label(r"[\w-]{1,32}", "a word"),
-    "attempt": _whole(0, 1 << 31),
-    "started_at": _seconds(),
-    "duration_s": _seconds(-0.1),  # images of 0.1 may measure a hair less than nothing
-    "cpu_s": _seconds(),
-    "peak_bytes": _whole(0, 1 << 63),
-    "python": _label(r"[\w.+-]{1,64}", "a version"),
-    "exit_code": _whole(-(1 << 31), 1 << 31, or_none=True),
-    "signal": _whole(0, 1 << 16, or_none=True),
-    "runner_version": _label(r"[\w.+-]{1,64}", "a version"),
-}
-"""Each field of `ResultMeta`, with the types and ranges that the telemetry and Scaler's wire can carry."""

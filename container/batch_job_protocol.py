@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 import zlib
 from enum import Enum, IntEnum
 from typing import Final
@@ -45,6 +46,8 @@ LEASE: Final = "lease"
 """Key of the object whose owner is the one living manager of this id."""
 RUNNER_FOLDERS: Final = (OBJECTS, PAYLOADS, RESULTS, FENCE)
 """What the runner reads: results, too, because it asks whether its own exists."""
+RESULT_NAME, FENCE_NAME = f"{RESULTS}/{'?' * 32}/{'?' * 32}", f"{FENCE}/{'?' * 32}"
+"""Patterns of the keys that the runner asks for when they may be missing; each `?` is one hex digit."""
 
 
 def blob_key(digest: str) -> str:
@@ -52,9 +55,25 @@ def blob_key(digest: str) -> str:
     return f"{OBJECTS}/{digest}"
 
 
-def payload_key(submission_id: str) -> str:
-    """Key of a submission's bundle."""
-    return f"{PAYLOADS}/{submission_id}"
+def bundle_name(submission_id: str, text: str) -> str:
+    """Name of a submission's bundle; `text` is the payload parameter, which holds what can't be guessed of it."""
+    _, _, token = text.partition(":")
+    return f"{submission_id}-{token}" if token else submission_id
+
+
+def bundle_owner(name: str) -> str:
+    """The submission id in the name of a bundle."""
+    return name.partition("-")[0]
+
+
+def payload_key(name: str) -> str:
+    """Key of the bundle of this name."""
+    return f"{PAYLOADS}/{name}"
+
+
+def loggable(key: str) -> str:
+    """The key without what can't be guessed of a bundle's name."""
+    return key.partition("-")[0]
 
 
 def fence_key(submission_id: str) -> str:
@@ -117,23 +136,31 @@ class PayloadForm(str, Enum):
 
     PLAIN = "b"  # `b:` and URL-safe base64 of the frame
     GZIP = "z"  # `z:` and URL-safe base64 of the frame's gzip
-    BUNDLE = "s3"  # the frame lies in S3, under `payload_key`
+    BUNDLE = "s3"  # `s3:` and 32 hex digits: the frame lies in S3, under `bundle_name`; only `s3` in release 0.1
 
 
 BUNDLE_TEXT: Final = PayloadForm.BUNDLE.value
-"""The payload parameter of a submission whose frame lies in S3."""
+"""The payload parameter with which release 0.1 sent a submission whose frame lies in S3, as `payloads/<its id>`."""
+_BUNDLE: Final = re.compile(f"{BUNDLE_TEXT}(:[0-9a-f]{{32}})?")
 
 
 def payload_form(text: str) -> PayloadForm:
     """The form of a payload parameter. Raises `PayloadFormError` for one that this release doesn't know."""
     prefix, colon, _ = text.partition(":")
-    for form in PayloadForm:
-        if prefix == form.value and bool(colon) == (form is not PayloadForm.BUNDLE):
+    if _BUNDLE.fullmatch(text):
+        return PayloadForm.BUNDLE
+    for form in (PayloadForm.PLAIN, PayloadForm.GZIP):
+        if prefix == form.value and colon:
             return form
     raise PayloadFormError(
         f"the payload parameter ({len(text)} characters) has the unknown form {prefix[:8]!r}, expected 'b:', 'z:' or "
         f"{BUNDLE_TEXT!r}: use one release for manager and image"
     )
+
+
+def to_bundle(token: bytes) -> str:
+    """The job parameter text of a frame in S3: `s3:` and the 16 bytes by which its name can't be guessed, in hex."""
+    return f"{BUNDLE_TEXT}:{token.hex()}"
 
 
 def to_inline(frame: bytes) -> str:

@@ -24,10 +24,7 @@ from batch_job_frames import (
     BlobRef,
     FrameError,
     PayloadReader,
-    ResultMeta,
-    ResultStatus,
     TaskEntry,
-    encode_result,
 )
 from batch_job_log import log
 from batch_job_protocol import (
@@ -35,12 +32,14 @@ from batch_job_protocol import (
     PayloadFormError,
     RunnerExit,
     blob_key,
+    bundle_name,
     fence_key,
     from_inline,
     payload_form,
     payload_key,
     result_key,
 )
+from batch_job_results import SIGNED_BYTES, ResultMeta, ResultStatus, encode_result, is_signed
 from batch_job_settings import Settings, UsageError
 from batch_job_sigterm import SigtermGuard, Terminated
 from batch_job_store import MissingCredentials, MissingObject, Store, StoreError
@@ -106,18 +105,26 @@ class _Job:
         reader = PayloadReader(self._fetch())
         entry = reader.entry(settings.index)
         key = result_key(settings.submission, entry.task_id)
-        if settings.attempt > 1 and self._store.exists(key):
+        if settings.attempt > 1 and self._is_written(key, entry, reader.secret):
             log(f"task {entry.task_id.hex()}: an earlier attempt has written the result, nothing to do")
             return RunnerExit.DONE
         ending = self._ending(reader, entry)
         if self._guard.received and (ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS):
             return self._terminated(ending)
-        return self._write(key, entry, ending)
+        return self._write(key, entry, ending, reader.secret)
+
+    def _is_written(self, key: str, entry: TaskEntry, secret: bytes) -> bool:
+        """Whether an earlier attempt wrote the result. What another job wrote there is written over."""
+        head = self._store.head(key, SIGNED_BYTES)
+        if head is None or not secret or is_signed(head, entry.task_id, secret):
+            return head is not None
+        log(f"task {entry.task_id.hex()}: what lies at its result's key was not written by an attempt of this job")
+        return False
 
     def _fetch(self) -> Callable[[int, int], bytes]:
         settings = self._settings
         if payload_form(settings.payload) is PayloadForm.BUNDLE:
-            key = payload_key(settings.submission)
+            key = payload_key(bundle_name(settings.submission, settings.payload))
             return lambda offset, length: self._store.get_range(key, offset, length)
         frame = from_inline(settings.payload)
         return lambda offset, length: frame[offset : offset + length]
@@ -154,9 +161,9 @@ class _Job:
         log(f"ended by SIGTERM, the function was {'interrupted' if called else 'not called'}, no result is written")
         return RunnerExit.TERMINATED if called else RunnerExit.TRY_AGAIN
 
-    def _write(self, key: str, entry: TaskEntry, ending: ProcessEnding) -> int:
+    def _write(self, key: str, entry: TaskEntry, ending: ProcessEnding, secret: bytes) -> int:
         outcome, body = (ending.outcome, ending.body) if ending.outcome else _dead(ending)
-        frame = encode_result(self._meta(entry, outcome, ending), body)
+        frame = encode_result(self._meta(entry, outcome, ending), body, secret)
         start = time.monotonic()
         try:
             self._store.put(key, frame)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from batch_job_log import log
+from batch_job_protocol import loggable
 from batch_job_quoting import quote_foreign
 from botocore.exceptions import (
     BotoCoreError,
@@ -21,6 +22,8 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 
+_DENIED: Final = "AccessDenied"
+"""Also S3's answer to who asks for a key that doesn't exist without being allowed to list it."""
 _MISSING: Final = ("404", "NoSuchKey", "NotFound")
 _PASSING_STATUS: Final = (307, 408, 409, 429)  # redirected for a moment, timed out, in conflict, throttled
 _PASSING: Final = (
@@ -107,23 +110,26 @@ class Store:
         return self._get(key, Range=f"bytes={offset}-{offset + length - 1}") if length else b""
 
     def exists(self, key: str) -> bool:
-        """Whether the key exists; one that may not be seen counts as missing.
+        """Whether the key exists, as `head` sees it. Raises `StoreError`."""
+        return self.head(key, 1) is not None
+
+    def head(self, key: str, length: int) -> bytes | None:
+        """The first bytes of the object, or None if there is none; one that may not be seen counts as missing.
 
         S3 answers 403 instead of 404 to a role without s3:ListBucket, which a role of somebody's own may well lack.
         A GET rather than a HEAD, because only a GET's answer tells a missing key from a missing bucket.
         """
         try:
-            self._get(key, Range="bytes=0-0")
+            return self.get_range(key, 0, length)
         except MissingObject:
-            return False
+            return None
         except StoreError as error:
-            if _code(error.__cause__) not in ("InvalidRange", "AccessDenied"):
+            if _code(error.__cause__) not in ("InvalidRange", _DENIED):
                 raise
-            is_empty = _code(error.__cause__) == "InvalidRange"  # what S3 says of any range of an empty object
-            if not is_empty:
-                log(f"may not look for s3://{self.bucket}/{self.prefix}/{key}, taken as missing: grant s3:ListBucket")
-            return is_empty
-        return True
+            if _code(error.__cause__) == "InvalidRange":  # what S3 says of any range of an empty object
+                return b""
+            log(f"may not look for s3://{self.bucket}/{self.prefix}/{key}, taken as missing: grant s3:ListBucket")
+            return None
 
     def put(self, key: str, data: bytes | bytearray) -> None:
         """Write the object, retrying for as long as the job lives.
@@ -149,7 +155,7 @@ class Store:
                 data: bytes = answer["Body"].read()
                 return data
             except (ClientError, BotoCoreError) as error:
-                failure = self._failure(key, error)
+                failure = self._failure(key, error, ", or it doesn't exist" if _code(error) == _DENIED else "")
                 if not failure.recoverable or self.clock() - start + pause > self.read_patience_s:
                     raise failure from error
             self._wait(pause, str(failure))
@@ -160,13 +166,13 @@ class Store:
         log(f"{why}; next try in {wait:.1f} s")
         self.sleep(wait)
 
-    def _failure(self, key: str, error: ClientError | BotoCoreError) -> StoreError:
-        code, url = _code(error), f"s3://{self.bucket}/{self.prefix}/{key}"
+    def _failure(self, key: str, error: ClientError | BotoCoreError, doubt: str = "") -> StoreError:
+        code, url = _code(error), f"s3://{self.bucket}/{self.prefix}/{loggable(key)}"
         if code in _MISSING:
             return MissingObject(f"{url} doesn't exist", recoverable=False)
         if isinstance(error, NoCredentialsError):
             return MissingCredentials(f"{error}: give the job definition a job role", recoverable=False)
-        return StoreError(f"S3 refuses {url}: {quote_foreign(error)}", recoverable=_may_pass(error))
+        return StoreError(f"S3 refuses {url}{doubt}: {quote_foreign(error)}", recoverable=_may_pass(error))
 
 
 def _pauses() -> Iterator[float]:

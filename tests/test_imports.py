@@ -21,6 +21,7 @@ SHARED_WITH_THE_RUNNER = (
     "container.batch_job_frames",
     "container.batch_job_protocol",
     "container.batch_job_quoting",
+    "container.batch_job_results",
 )
 # What the provisioner's commands print, and its enums: structs that load none of its libraries.
 PROVISIONERS_JSON = ("provisioner.json_schema", "provisioner.kinds")

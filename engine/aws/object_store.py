@@ -44,10 +44,11 @@ _UNSPEAKABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Object in a listing; `size` in bytes."""
+    """Object in a listing; `size` in bytes. Another content has another `etag`."""
 
     key: str
     size: int
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,11 @@ def _parse_listing(body: bytes) -> ListPage:
 
 
 def _parse_entry(entry: ElementTree.Element) -> Listed:
-    return Listed(unquote_plus(entry.findtext(f"{_NAMESPACE}Key", "")), int(entry.findtext(f"{_NAMESPACE}Size", "0")))
+    return Listed(
+        unquote_plus(entry.findtext(f"{_NAMESPACE}Key", "")),
+        int(entry.findtext(f"{_NAMESPACE}Size", "0")),
+        entry.findtext(f"{_NAMESPACE}ETag", ""),
+    )
 
 
 def _malformed(body: bytes) -> AwsError:

@@ -18,11 +18,15 @@ from container.batch_job_protocol import (
     PayloadFormError,
     RunnerExit,
     blob_key,
+    bundle_name,
+    bundle_owner,
     fence_key,
     from_inline,
+    loggable,
     payload_form,
     payload_key,
     result_key,
+    to_bundle,
     to_inline,
     to_inline_gzip,
 )
@@ -60,6 +64,19 @@ def test_an_unknown_form_is_an_error(text: str) -> None:
         payload_form(text)
 
 
+@pytest.mark.parametrize("text", ["s3:", "s3:xyz", f"s3:{'0' * 31}", f"s3:{'0' * 33}", f"s3:{'0' * 32}/..", "s3\n"])
+def test_a_bundles_text_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(PayloadFormError, match="unknown form"):
+        payload_form(text)
+
+
+def test_the_name_of_a_bundle_holds_128_random_bits_which_no_log_tells() -> None:
+    text = to_bundle(bytes(range(16)))
+    name = bundle_name("5" * 32, text)
+    assert (payload_form(text), name) == (PayloadForm.BUNDLE, f"{'5' * 32}-000102030405060708090a0b0c0d0e0f")
+    assert (bundle_owner(name), loggable(payload_key(name))) == ("5" * 32, f"payloads/{'5' * 32}")
+
+
 def test_what_was_released_keeps_its_meaning() -> None:
     """Images and engines of different releases meet: nothing of this may ever change."""
     assert {code.name: int(code) for code in RunnerExit} == {
@@ -74,6 +91,7 @@ def test_what_was_released_keeps_its_meaning() -> None:
     keys = (blob_key("d"), payload_key("s"), result_key("s", bytes(16)), fence_key("s"))
     assert keys == ("objects/d", "payloads/s", f"results/s/{'0' * 32}", "fence/s")
     assert tuple(key.partition("/")[0] for key in keys) == RUNNER_FOLDERS
+    assert (payload_form(BUNDLE_TEXT), bundle_name("s", BUNDLE_TEXT)) == (PayloadForm.BUNDLE, "s")
     assert " ".join(COMMAND) == (
         "--store Ref::store --submission Ref::submission --payload Ref::payload --options Ref::options"
     )

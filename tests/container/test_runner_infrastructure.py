@@ -15,8 +15,9 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from container.batch_job_frames import Blob, ResultMeta, ResultStatus, decode_result, encode_payload
-from container.batch_job_protocol import to_inline
+from container.batch_job_frames import Blob, encode_payload
+from container.batch_job_protocol import to_bundle, to_inline
+from container.batch_job_results import ResultMeta, ResultStatus, decode_result
 from tests.support.cases import first_now, these_now
 from tests.support.paths import ROOT
 from tests.support.runner.client import STORE, dumps, payload, start_runner
@@ -102,6 +103,52 @@ def test_a_later_attempt_does_not_call_a_function_whose_result_is_there(s3: S3St
     s3.objects[RESULT] = b"written by attempt 1"
     assert run(s3, to_inline(frame_of(ADD, 1, 2)), attempt=2)[0] == 0
     assert s3.objects[RESULT] == b"written by attempt 1"
+
+
+SECRET = bytes(range(32))
+
+
+def signed_frame_of(source: str, *arguments: object) -> bytes:
+    return encode_payload([(TASK_ID, payload(by_value(source), arguments))], secret=SECRET)
+
+
+def test_a_result_is_signed_with_the_secret_of_its_payload_and_the_log_does_not_tell_it(s3: S3StandIn) -> None:
+    exit_code, log = run(s3, to_inline(signed_frame_of(ADD, 1, 2)))
+    assert exit_code == 0
+    assert pickle.loads(decode_result(s3.objects[RESULT], TASK_ID, SECRET)[1]) == 3
+    assert SECRET.hex() not in log
+
+
+def test_a_later_attempt_does_not_call_a_function_whose_signed_result_is_there(s3: S3StandIn) -> None:
+    text = to_inline(signed_frame_of("def f(): return object.__name__"))
+    assert run(s3, text)[0] == 0
+    written = s3.objects[RESULT]
+    assert run(s3, text, attempt=2)[0] == 0
+    assert s3.objects[RESULT] is written
+
+
+@pytest.mark.parametrize("foreign", [b"", b"forged", b"SBRF" + bytes(500)])
+def test_a_later_attempt_writes_over_what_another_job_wrote(s3: S3StandIn, foreign: bytes) -> None:
+    s3.objects[RESULT] = foreign
+    exit_code, log = run(s3, to_inline(signed_frame_of(ADD, 1, 2)), attempt=2)
+    assert (exit_code, "was not written by an attempt of this job" in log) == (0, True)
+    assert pickle.loads(decode_result(s3.objects[RESULT], TASK_ID, SECRET)[1]) == 3
+
+
+def test_a_bundle_is_read_by_the_name_in_the_parameter_which_no_log_tells(s3: S3StandIn) -> None:
+    text = to_bundle(bytes(range(16)))
+    exit_code, log = run(s3, text)
+    assert (exit_code, "doesn't exist" in log, bytes(range(16)).hex() in log) == (76, True, False)
+    s3.objects[f"/{STORE}/payloads/{SUBMISSION}-{bytes(range(16)).hex()}"] = signed_frame_of(ADD, 1, 2)
+    assert run(s3, text)[0] == 0
+
+
+def test_a_shared_object_that_is_missing_or_denied_is_told_so(s3: S3StandIn) -> None:
+    s3.refusals.append(Refusal("GET", "/objects/", 403, "AccessDenied"))
+    blob = Blob.of(dumps(b"x" * 1_000))
+    frame = encode_payload([(TASK_ID, [*payload(len, ()), blob])], {blob.digest})
+    exit_code, log = run(s3, to_inline(frame))
+    assert (exit_code, "or it doesn't exist" in log) == (76, True)
 
 
 def test_a_later_attempt_without_a_result_runs(s3: S3StandIn) -> None:

@@ -18,6 +18,7 @@ from engine.backends.batch.ledger import Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.preflight import Surroundings
+from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.collector import Collector
@@ -122,6 +123,11 @@ class BatchAssembly:
     # ---- submit
 
     @cached_property
+    def secrets(self) -> SubmissionSecrets:
+        """Secrets of submissions."""
+        return SubmissionSecrets(self._lease.signing_key)
+
+    @cached_property
     def ambiguous(self) -> AmbiguousSubmits:
         """Settlement of lost SubmitJobs."""
         return AmbiguousSubmits(
@@ -149,6 +155,7 @@ class BatchAssembly:
             blobs=self.blobs,
             ambiguous=self.ambiguous,
             definitions=self.definitions,
+            secrets=self.secrets,
             delivery=self.delivery,
             observer=self._observer,
             spawn=self.background.start,
@@ -212,7 +219,14 @@ class BatchAssembly:
     def results(self) -> ResultReader:
         """Reader of results."""
         spawn = self.background.start
-        return ResultReader(client=self.client, store=self.store, delivery=self.delivery, spawn=spawn)
+        return ResultReader(
+            client=self.client,
+            store=self.store,
+            ledger=self.ledger,
+            secrets=self.secrets,
+            delivery=self.delivery,
+            spawn=spawn,
+        )
 
     @cached_property
     def last_resort(self) -> LastResort:

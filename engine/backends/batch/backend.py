@@ -172,7 +172,7 @@ class BatchBackend:
         if lease.held:
             await self._cleaner.sweep()
             await self._cleaner.clear_idle_blobs()
-        await lease.release()
+        await lease.release(keep_key=not self._is_idle)
         await self._introspection.close()
         await _close_aws(self._client, self._store)
 

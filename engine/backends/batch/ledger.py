@@ -56,7 +56,8 @@ _MAY_FOLLOW: Final[dict[BatchStage, frozenset[BatchStage]]] = {
         {BatchStage.LAUNCHING, BatchStage.IN_BATCH, BatchStage.DELIVERED, BatchStage.CANCELLED}
     ),
     BatchStage.IN_BATCH: frozenset({BatchStage.FETCHING, BatchStage.LAUNCHING, BatchStage.CANCELLED}),
-    BatchStage.FETCHING: frozenset({BatchStage.DELIVERED, BatchStage.CANCELLED}),
+    # IN_BATCH: what lay at its result's key was not written by its job
+    BatchStage.FETCHING: frozenset({BatchStage.DELIVERED, BatchStage.IN_BATCH, BatchStage.CANCELLED}),
     BatchStage.DELIVERED: frozenset({BatchStage.FORGOTTEN}),
     BatchStage.ORPHANED: frozenset({BatchStage.IN_BATCH, *CLOSED}),
     BatchStage.FORGOTTEN: frozenset(),
@@ -119,7 +120,7 @@ class BatchTask:
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """One job or array job. `text` is its payload parameter; a bundle exists when the route is S3."""
+    """One job or array job. `text` is its payload parameter."""
 
     submission_id: str
     job_name: str
@@ -127,7 +128,10 @@ class Submission:
     shape: ResourceShape
     route: Route = Route.INLINE
     text: str = ""
-    has_bundle: bool = False
+    bundle: str = ""
+    """Name of its bundle; empty when its payload travels inline."""
+    secret: bytes | None = field(default=None, repr=False)
+    """What its jobs sign results with, as its payload frame tells (empty: nothing); None: derived from its id."""
     blobs: frozenset[str] = frozenset()
     """Digests of the shared blobs that it needs."""
     job_id: str | None = None
@@ -147,6 +151,8 @@ class Submission:
     """Set when it was accepted, refused or given up."""
     found: set[bytes] = field(default_factory=set)
     """Tasks whose result was listed in S3 under this submission."""
+    foreign: dict[bytes, str] = field(default_factory=dict)
+    """Tasks at whose key something lies that no job of it wrote, and its ETag: it counts as no result."""
     removed: set[bytes] = field(default_factory=set)
     """Those of them that were deleted again."""
     silent: set[int] = field(default_factory=set)
@@ -203,7 +209,7 @@ class Submission:
             mine.setdefault(task.task_id, task).index = task.index
         self.tasks = tuple(mine[task.task_id] for task in whole.tasks)
         self.job_name, self.job_id, self.shape = whole.job_name, whole.job_id, whole.shape
-        self.route, self.text, self.has_bundle = whole.route, whole.text, whole.has_bundle
+        self.route, self.text, self.bundle, self.secret = whole.route, whole.text, whole.bundle, whole.secret
         self.ended, self.started = whole.ended, whole.started
         return added
 

@@ -89,9 +89,9 @@ class StoreLayout:
         """Key of a shared blob, by its sha256."""
         return f"{self.root}/{protocol.blob_key(digest)}"
 
-    def payload(self, submission_id: str) -> str:
-        """Key of a submission's bundle."""
-        return f"{self.root}/{protocol.payload_key(submission_id)}"
+    def payload(self, name: str) -> str:
+        """Key of the bundle of this name."""
+        return f"{self.root}/{protocol.payload_key(name)}"
 
     def fence(self, submission_id: str) -> str:
         """Key of a submission's fence."""
@@ -100,6 +100,11 @@ class StoreLayout:
     def result(self, submission_id: str, task_id: bytes) -> str:
         """Key of a task's result."""
         return f"{self.root}/{protocol.result_key(submission_id, task_id)}"
+
+    def parse_payload(self, key: str) -> str | None:
+        """Parse the name out of a bundle's key; None for what isn't one."""
+        name = key.removeprefix(f"{self.root}/{protocol.PAYLOADS}/")
+        return name if re.fullmatch(f"{_HEX32}(-{_HEX32})?", name) else None
 
     def parse_result(self, key: str) -> tuple[str, bytes] | None:
         """Parse submission id and task id out of a result's key; None for what isn't one."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from container.batch_job_frames import FrameError, ResultMeta, ResultStatus, encode_result, read_result
+from container.batch_job_results import ResultError, ResultMeta, ResultStatus, encode_result, read_result
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import Listed, ObjectStore
 from engine.aws.session import CONNECT_TIMEOUT_S, AwsSession
@@ -100,7 +100,7 @@ def test_a_connection_is_used_again_after_an_object_was_read_or_refused(store: O
     with answering(frame):
         for _ in range(3):
             assert store.read("key", lambda read_part: read_result(read_part, TASK_ID)) == (META, b"body")
-            with pytest.raises(FrameError):
+            with pytest.raises(ResultError):
                 store.read("key", lambda read_part: read_result(read_part, b"another task's i"))
 
 

@@ -16,14 +16,17 @@ from urllib.request import Request, urlopen
 
 import cloudpickle
 
-from container.batch_job_frames import (
-    Blob,
-    ResultMeta,
-    ResultStatus,
-    decode_result,
-    encode_payload,
+from container.batch_job_frames import Blob, encode_payload
+from container.batch_job_protocol import (
+    JobParameter,
+    bundle_name,
+    payload_key,
+    result_key,
+    to_bundle,
+    to_inline,
+    to_inline_gzip,
 )
-from container.batch_job_protocol import BUNDLE_TEXT, JobParameter, payload_key, result_key, to_inline, to_inline_gzip
+from container.batch_job_results import ResultMeta, ResultStatus, decode_result
 from tests.support.paths import CONTAINER
 
 RUNNER = CONTAINER / "batch_job_runner.py"
@@ -73,14 +76,16 @@ def round_trip(
 ) -> Returned:
     """Run `function(*arguments)` in the runner and load what it wrote."""
     endpoint, task_id, submission = os.environ["S3"], uuid.uuid4().bytes, uuid.uuid4().hex
-    frame = encode_payload([(task_id, payload(function, arguments, serializer))])
+    secret = os.urandom(32)
+    frame = encode_payload([(task_id, payload(function, arguments, serializer))], secret=secret)
+    texts = {"inline": to_inline(frame), "gzip": to_inline_gzip(frame), "s3": to_bundle(os.urandom(16))}
     if route == "s3":
-        urlopen(Request(f"{endpoint}/{STORE}/{payload_key(submission)}", data=frame, method="PUT")).close()
-    texts = {"inline": to_inline(frame), "gzip": to_inline_gzip(frame), "s3": BUNDLE_TEXT}
+        key = payload_key(bundle_name(submission, texts[route]))
+        urlopen(Request(f"{endpoint}/{STORE}/{key}", data=frame, method="PUT")).close()
     process = start_runner(endpoint, submission, texts[route])
     _, log = process.communicate(timeout=60)
     with urlopen(f"{endpoint}/{STORE}/{result_key(submission, task_id)}") as answer:
-        meta, body = decode_result(answer.read(), task_id)
+        meta, body = decode_result(answer.read(), task_id, secret)
     return Returned(process.returncode, log.decode(), meta, pickle.loads(body))
 
 

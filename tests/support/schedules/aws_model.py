@@ -18,8 +18,18 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from container.batch_job_frames import ResultMeta, ResultStatus, encode_result, task_ids
-from container.batch_job_protocol import BUNDLE_TEXT, JobParameter, fence_key, from_inline, payload_key, result_key
+from container.batch_job_frames import submission_secret, task_ids
+from container.batch_job_protocol import (
+    JobParameter,
+    PayloadForm,
+    bundle_name,
+    fence_key,
+    from_inline,
+    payload_form,
+    payload_key,
+    result_key,
+)
+from container.batch_job_results import ResultMeta, ResultStatus, encode_result
 from engine.aws.object_store import Listed, ListPage, ReadPart
 from tests.support.schedules.virtual_loop import EPOCH_S
 
@@ -102,6 +112,7 @@ class Child:
     job: Job
     index: int
     attempt: int = 0
+    frame: bytes = b""
     history: list[tuple[float, str]] = field(default_factory=list)
     reason: str = ""
     exit_code: int | None = None
@@ -261,10 +272,10 @@ class Batch:
             return False
         store, submission = self._place(child)
         keys = self._bucket.objects
-        task_id = self._task_of(child)
-        if task_id is None or self._key(store, fence_key(submission)) in keys:
+        frame = self._frame_of(child)
+        if frame is None or self._key(store, fence_key(submission)) in keys:
             return False
-        return self._key(store, result_key(submission, task_id)) not in keys
+        return self._key(store, result_key(submission, task_ids(frame)[child.index])) not in keys
 
     def _later(self, child: Child, delay: float, step: Callable[[Child], None]) -> None:
         if child.timer is not None:
@@ -289,10 +300,11 @@ class Batch:
         if self._key(store, fence_key(submission)) in self._bucket.objects:
             self._later(child, 0.05, lambda one: self._end(one, 0, ""))
             return
-        task_id = self._task_of(child)
-        if task_id is None:
+        frame = self._frame_of(child)
+        if frame is None:
             self._later(child, 0.05, lambda one: self._end(one, 76, ""))
             return
+        child.frame, task_id = frame, task_ids(frame)[child.index]
         if child.attempt > 1 and self._key(store, result_key(submission, task_id)) in self._bucket.objects:
             self._later(child, 0.05, lambda one: self._end(one, 0, ""))
             return
@@ -314,14 +326,13 @@ class Batch:
             self._make_runnable(child)
 
     def _return(self, child: Child) -> None:
-        task_id = self._task_of(child)
-        store, submission = self._place(child)
-        assert task_id is not None
+        frame, (store, submission) = child.frame, self._place(child)
+        task_id = task_ids(frame)[child.index]
         ends = self._fates[task_id].ends
         if ends in ("value", "error"):
             status = ResultStatus.SUCCESS if ends == "value" else ResultStatus.EXCEPTION
             key = self._key(store, result_key(submission, task_id))
-            self._bucket.put_object(Bucket="", Key=key, Body=_frame(task_id, status, child.attempt))
+            self._bucket.put_object(Bucket="", Key=key, Body=_result(frame, task_id, status, child.attempt))
         codes = {"value": 0, "error": 1, "memory": 137, "silent": 0}
         why = "OutOfMemoryError: Container killed due to memory usage" if ends == "memory" else ""
         self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, codes[ends], why))
@@ -339,13 +350,13 @@ class Batch:
         parameters = child.job.request["parameters"]
         return parameters[JobParameter.STORE.value], parameters[JobParameter.SUBMISSION.value]
 
-    def _task_of(self, child: Child) -> bytes | None:
+    def _frame_of(self, child: Child) -> bytes | None:
         text = child.job.request["parameters"][JobParameter.PAYLOAD.value]
         store, submission = self._place(child)
-        if text != BUNDLE_TEXT:
-            return task_ids(from_inline(text))[child.index]
-        found = self._bucket.objects.get(self._key(store, payload_key(submission)))
-        return None if found is None else task_ids(found[0])[child.index]
+        if payload_form(text) is not PayloadForm.BUNDLE:
+            return from_inline(text)
+        found = self._bucket.objects.get(self._key(store, payload_key(bundle_name(submission, text))))
+        return None if found is None else found[0]
 
     def _key(self, store: str, key: str) -> str:
         return f"{store.removeprefix('s3://').partition('/')[2]}/{key}"
@@ -360,9 +371,9 @@ def _matches(job: Job, name: str, value: str) -> bool:
     raise AssertionError(f"a filter that the model doesn't know: {name}")
 
 
-def _frame(task_id: bytes, status: ResultStatus, attempt: int) -> bytes:
+def _result(frame: bytes, task_id: bytes, status: ResultStatus, attempt: int) -> bytes:
     meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model")
-    return bytes(encode_result(meta, b"result of " + task_id.hex().encode()))
+    return bytes(encode_result(meta, b"result of " + task_id.hex().encode(), submission_secret(frame)))
 
 
 class ModelStore:
@@ -384,7 +395,7 @@ class ModelStore:
             "ListObjectsV2", lambda: self._session.bucket.objects
         )
         keys = sorted(key for key in objects if key.startswith(prefix) and key > start_after)
-        return ListPage(tuple(Listed(key, len(objects[key][0])) for key in keys), None)
+        return ListPage(tuple(Listed(key, len(objects[key][0]), objects[key][1]) for key in keys), None)
 
     def close(self) -> None: ...
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from container.batch_job_frames import Blob, encode_payload
+from container.batch_job_protocol import bundle_name
 from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.batch_jobs import is_job_id
@@ -21,6 +22,7 @@ from engine.backends.batch.byte_room import ByteRoom
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore, shared_blobs
 from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
@@ -76,6 +78,7 @@ class Launcher:
         blobs: BlobStore,
         ambiguous: AmbiguousSubmits,
         definitions: DefinitionRenewal,
+        secrets: SubmissionSecrets,
         delivery: OutcomeDelivery,
         observer: BackendObserver,
         spawn: Spawn,
@@ -88,6 +91,7 @@ class Launcher:
         self._blobs = blobs
         self._ambiguous = ambiguous
         self._definitions = definitions
+        self._secrets = secrets
         self._delivery = delivery
         self._observer = observer
         self._spawn = spawn
@@ -192,13 +196,13 @@ class Launcher:
         self, submission: Submission, works: Sequence[TaskWork], shared: dict[str, Blob], through_s3: bool
     ) -> Placement:
         # with a bundle from an earlier packing it stays on that road: whoever reads it back looks there
-        room = Room(0) if through_s3 or submission.has_bundle else self._template.room(submission)
-        packed = await self._client.in_thread(lambda: _pack(works, shared, room))
+        room = Room(0) if through_s3 or submission.bundle else self._template.room(submission)
+        packed = await self._client.in_thread(lambda: self._pack(submission.submission_id, works, shared, room))
         submission.text = packed.routed.text
         await self._provide(submission, shared)
         if packed.routed.route is Route.S3:
-            submission.has_bundle = True
-            key = self._layout.payload(submission.submission_id)
+            submission.bundle = bundle_name(submission.submission_id, submission.text)
+            key = self._layout.payload(submission.bundle)
             await self._client.call(PUT_OBJECT, Bucket=self._layout.bucket, Key=key, Body=packed.frame)
         return Placement(
             submission_id=submission.submission_id,
@@ -209,6 +213,12 @@ class Launcher:
             wire_bytes=packed.routed.wire_bytes + packed.shared_bytes,
             why=packed.why,
         )
+
+    def _pack(self, submission_id: str, works: Sequence[TaskWork], shared: dict[str, Blob], room: Room) -> _Packed:
+        tasks = [(work.task_id, work.blobs) for work in works]
+        frame = encode_payload(tasks, shared.keys(), self._secrets.of(submission_id))
+        routed = route_payload(frame, room, self._secrets.bundle_token(submission_id))
+        return _Packed(frame, routed, sum(len(blob.data) for blob in shared.values()))
 
     async def _provide(self, submission: Submission, shared: dict[str, Blob]) -> None:
         """Blobs that only cancelled tasks needed are given back; none is asked for twice."""
@@ -300,8 +310,3 @@ def _frame_size(works: Sequence[TaskWork], shared: Collection[str]) -> int:
     """At the most: equal blobs are in it once, shared ones not at all."""
     sizes = {blob.digest: len(blob.data) for work in works for blob in work.blobs if blob.digest not in shared}
     return sum(sizes.values()) + ENTRY_BYTES * len(works)
-
-
-def _pack(works: Sequence[TaskWork], shared: dict[str, Blob], room: Room) -> _Packed:
-    frame = encode_payload([(work.task_id, work.blobs) for work in works], shared.keys())
-    return _Packed(frame, route_payload(frame, room), sum(len(blob.data) for blob in shared.values()))

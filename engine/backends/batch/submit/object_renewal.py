@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from container.batch_job_protocol import OBJECTS, PAYLOADS
+from container.batch_job_protocol import OBJECTS, PAYLOADS, bundle_owner
 from engine.aws.budget import Clock
 from engine.aws.calls.operations import GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, Operation
 from engine.aws.client import AwsClient
@@ -67,7 +67,7 @@ class ObjectRenewal:
         try:
             await self._read_life()
             if self._ledger.submissions:
-                await self._renew_folder(PAYLOADS, lambda name: name in self._ledger.submissions)
+                await self._renew_folder(PAYLOADS, lambda name: bundle_owner(name) in self._ledger.submissions)
                 await self._renew_folder(OBJECTS, self._blobs.may_be_needed)
         except AwsError as error:
             logger.warning("objects in S3 can't be renewed at present: %s", error)

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from container.batch_job_protocol import (
-    BUNDLE_TEXT,
     MAX_INLINE_FRAME,
     PayloadForm,
     payload_form,
+    to_bundle,
     to_inline,
     to_inline_gzip,
 )
@@ -63,8 +63,8 @@ class RoutedPayload:
     """One sentence: which condition held, with its numbers."""
 
 
-def route_payload(frame: bytes, room: Room) -> RoutedPayload:
-    """Pick the first route of the table that the frame fits."""
+def route_payload(frame: bytes, room: Room, bundle_token: bytes) -> RoutedPayload:
+    """Pick the first route of the table that the frame fits; `bundle_token` (16 bytes) names it when that is S3."""
     raw = len(frame)
     if raw <= RAW_INLINE_LIMIT:
         text = to_inline(frame)
@@ -75,7 +75,7 @@ def route_payload(frame: bytes, room: Room) -> RoutedPayload:
     if packed is not None:
         why = f"{raw:,} bytes compressed to {len(packed):,} characters, of {room.text:,} that the job has room for"
         return RoutedPayload(Route.GZIP, packed, len(packed), why)
-    return RoutedPayload(Route.S3, BUNDLE_TEXT, raw, _why_s3(raw, room))
+    return RoutedPayload(Route.S3, to_bundle(bundle_token), raw, _why_s3(raw, room))
 
 
 def route_of(text: str) -> Route:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from container.batch_job_protocol import FENCE, OBJECTS, PAYLOADS, RESULTS
+from container.batch_job_protocol import FENCE, OBJECTS, PAYLOADS, RESULTS, bundle_owner
 from engine.aws.budget import Clock, Sleep
 from engine.aws.errors import AwsError
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
@@ -77,8 +77,11 @@ class Adoption:
         """Nobody had claimed the task, and its job is being ended."""
         return task_id in self._ending
 
-    async def find(self) -> list[str]:
-        """Scan and add what can be claimed; gives the bundles for which a job may yet come. Raises `AwsError`."""
+    async def find(self) -> dict[str, str]:
+        """Scan and add what can be claimed; gives the bundles for which a job may yet come. Raises `AwsError`.
+
+        Their names, by submission id.
+        """
         findings = await self._scan.run()
         self.add(findings.submissions)
         return findings.bundles
@@ -176,7 +179,7 @@ class Adoption:
         keys += [key for key in await self._scan.keys(FENCE) if self._is_old(key)]
         prefix = f"{self._layout.root}/"
         ours = self._ledger.submissions
-        await self._cleaner.delete([key for key in keys if key.removeprefix(prefix).split("/")[1] not in ours])
+        await self._cleaner.delete([key for key in keys if _owner(key.removeprefix(prefix)) not in ours])
         await self._blobs.delete_unknown(blobs, self._cleaner.delete)
 
     def _add(self, task: BatchTask) -> None:
@@ -196,6 +199,11 @@ class Adoption:
 
 def _may_live(task: BatchTask) -> bool:
     return task.submission is not None and not task.submission.ended
+
+
+def _owner(key: str) -> str:
+    """Submission of a key below the own prefix."""
+    return bundle_owner(key.split("/")[1])
 
 
 def _name(key: str) -> str:

@@ -27,6 +27,7 @@ from engine.aws.calls.pauses import REFUSAL_PATIENCE_S, describe_refusal
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction, MalformedAnswer
 from engine.aws.session import CONNECT_TIMEOUT_S
+from engine.backends.batch.submission_secrets import KEY_BYTES, new_signing_key
 from engine.backends.batch.takeover.lease_record import IDLE_TTL_S, TTL_S, LeaseRecord, is_gone, this_process
 from engine.errors import StartupError
 
@@ -63,6 +64,11 @@ class _LeaseObject:
         """Seconds from its last write on in which nobody else may take it."""
         return TTL_S if self.holder is None else self.holder.lasts_s
 
+    @property
+    def is_released(self) -> bool:
+        """Anybody may take it at once."""
+        return self.holder is not None and self.holder.is_released
+
 
 class Lease:
     """Take it with `acquire`, keep it with `keep` (a task), give it back with `release`.
@@ -94,7 +100,7 @@ class Lease:
         """Tells whether there is nothing to do, and so nothing that a successor would wait for."""
         self.is_versioned = False
         """The bucket keeps every renewal, as the answers to our writes show."""
-        self._me = this_process(token)
+        self._me = msgspec.structs.replace(this_process(token), signing_key=new_signing_key())
         self._etag = ""
         self._written_at = float("-inf")
         self._valid_until = float("-inf")
@@ -118,6 +124,11 @@ class Lease:
         Negative when it may have acted up to a moment ago.
         """
         return self._inherited_s
+
+    @property
+    def signing_key(self) -> bytes:
+        """Key of all signatures of results, inherited from who held the lease before."""
+        return self._me.signing_key
 
     async def wait_held(self) -> None:
         """Return when the lease is provably ours; never after it was lost."""
@@ -146,30 +157,44 @@ class Lease:
             if self._is_due():
                 await self._renew()
 
-    async def release(self) -> None:
-        """Give it back at once, if it is still ours; otherwise it expires by itself."""
+    async def release(self, *, keep_key: bool = False) -> None:
+        """Give it back at once, if it is still ours; otherwise it expires by itself.
+
+        With `keep_key` it stays, for anybody to take: a successor needs the signing key for what our jobs write.
+        """
         if not self.held:
             return
         self._valid_until = float("-inf")
+        self._me = msgspec.structs.replace(self._me, is_released=True)
         try:
-            await self._client.call(DELETE_LEASE, tries=2, Bucket=self._bucket, Key=self._key)
+            if keep_key:
+                await self._rewrite()
+            else:
+                await self._client.call(DELETE_LEASE, tries=2, Bucket=self._bucket, Key=self._key)
         except AwsError as error:
             logger.warning("the lease could not be given back, it expires in %.0f s: %s", self._me.lasts_s, error)
+        finally:
+            self._valid_until = float("-inf")
 
     async def _take(self, found: _LeaseObject | None) -> bool:
         if found is None:
             return await self._write(IfNoneMatch="*")
-        if self._may_succeed(found) and await self._write(IfMatch=found.etag):
+        if not self._may_succeed(found):
+            return False
+        if found.holder is not None and len(found.holder.signing_key) == KEY_BYTES:
+            self._me = msgspec.structs.replace(self._me, signing_key=found.holder.signing_key)
+        if not await self._write(IfMatch=found.etag):
+            return False
+        if not found.is_released:
             logger.info("succeeded the previous holder of the lease")
             self._inherited_s = found.age_s - (found.lasts_s - SAFETY_S)
-            return True
-        return False
+        return True
 
     def _is_mine(self, found: _LeaseObject) -> bool:
         return found.holder is not None and found.holder.token == self._token
 
     def _may_succeed(self, found: _LeaseObject) -> bool:
-        if self._is_mine(found) or (found.holder is not None and self._is_gone(found.holder)):
+        if found.is_released or self._is_mine(found) or (found.holder is not None and self._is_gone(found.holder)):
             return True
         return found.age_s > found.lasts_s + GRANULARITY_S
 

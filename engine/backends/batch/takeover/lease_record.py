@@ -31,6 +31,10 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     beat: int = 0
     ttl_s: float = TTL_S
     """What the holder counts on: nobody else may take the lease earlier."""
+    signing_key: bytes = b""
+    """What results are signed by: a successor inherits it. Jobs can't read the lease; empty in release 0.1."""
+    is_released: bool = False
+    """Its holder gave it back and left jobs, for whose results the key stays."""
 
     @property
     def lasts_s(self) -> float:

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from container.batch_job_frames import FrameError
+from container.batch_job_frames import FrameError, task_ids
 from container.batch_job_protocol import JobParameter, PayloadFormError
 from container.batch_job_quoting import quote_foreign
 from engine.aio import cancel_and_wait
@@ -73,7 +73,7 @@ class Reconciler:
         self._open_questions = 0
         self._unknown = 0
         self._pause_s: float | None = None
-        self._bundles: Sequence[str] = ()
+        self._bundles: Mapping[str, str] = {}
         self._is_certain = False
         self._has_read_failures = False
         self._held: list[BatchTask] = []
@@ -97,8 +97,11 @@ class Reconciler:
         """Tasks that nobody has claimed and that may have a job; None while it isn't known how many."""
         return None if self._unknown else len(self._unclaimed)
 
-    def prepare(self, bundles: Sequence[str], last_act_s: float | None) -> None:
-        """Note `bundles` without a known job, and how many seconds ago a dead predecessor may have submitted."""
+    def prepare(self, bundles: Mapping[str, str], last_act_s: float | None) -> None:
+        """Note `bundles` without a known job, and how many seconds ago a dead predecessor may have submitted.
+
+        Names of bundles, by submission id.
+        """
         self._bundles = bundles
         if last_act_s is not None and last_act_s < LISTED_WITHIN_S:
             self._pause_s = LISTED_WITHIN_S - max(0.0, last_act_s)
@@ -193,21 +196,22 @@ class Reconciler:
 
     async def _doubt(self, submission_id: str) -> Submission | None:
         try:
-            ids = await self._scan.manifest(submission_id)
+            ids = task_ids(await self._scan.manifest(self._bundles[submission_id]))
         except (AwsError, FrameError, PayloadFormError) as error:
             logger.warning("the bundle %s of a predecessor can't be read: %s", submission_id, quote_foreign(error))
             self._open_questions -= 1
             return None
         kind, hex_id = (JobKind.SINGLE, ids[0].hex()) if len(ids) == 1 else (JobKind.ARRAY, submission_id)
         tasks = tuple(BatchTask(one, _NO_SHAPE, None, BatchStage.FORGOTTEN, index=i) for i, one in enumerate(ids))
-        return Submission(submission_id, job_name(self._layout.manager_id, kind, hex_id), tasks, _NO_SHAPE)
+        name = job_name(self._layout.manager_id, kind, hex_id)
+        return Submission(submission_id, name, tasks, _NO_SHAPE, bundle=self._bundles[submission_id])
 
     async def _settle(self, doubt: Submission) -> None:
         job_id = await self._ambiguous.settle(doubt)
         if job_id is not None:
             await self._add_found(doubt, job_id)
         else:  # without its bundle no late job can call a function, so the fence has done its part, too
-            keys = [self._layout.payload(doubt.submission_id), self._layout.fence(doubt.submission_id)]
+            keys = [self._layout.payload(doubt.bundle), self._layout.fence(doubt.submission_id)]
             await self._cleaner.delete(keys)
         settled = {task.task_id for task in doubt.tasks}
         self._doubted -= settled

@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from container.batch_job_frames import FIRST_READ, FrameError, manifest_length, task_ids
+from container.batch_job_frames import FIRST_READ, FrameError, manifest_length, submission_secret, task_ids
 from container.batch_job_protocol import (
-    BUNDLE_TEXT,
     PAYLOADS,
     RESULTS,
     JobParameter,
+    PayloadForm,
     PayloadFormError,
+    bundle_name,
+    bundle_owner,
     from_inline,
+    payload_form,
 )
 from container.batch_job_quoting import quote_foreign
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob, JobsClient
@@ -49,10 +52,10 @@ REMEMBERED: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class ScanFindings:
-    """`submissions` have tasks that can be claimed. For each of `bundles`, by submission id, a job may yet come."""
+    """`submissions` have tasks that can be claimed. For each of `bundles`, names by submission id, a job may come."""
 
     submissions: list[Submission] = field(default_factory=list)
-    bundles: list[str] = field(default_factory=list)
+    bundles: dict[str, str] = field(default_factory=dict)
 
 
 class PredecessorScan:
@@ -85,10 +88,11 @@ class PredecessorScan:
         living = await self.restore([one.job.job_id for one in await self._own_jobs.living()])
         with_jobs = {one.submission_id for one in living}
         results = await self.results()
-        bundles = set(filter(is_submission_id, [key.rpartition("/")[2] for key in await self.keys(PAYLOADS)]))
-        bundles -= with_jobs
+        names = [name for name in map(self._layout.parse_payload, sorted(await self.keys(PAYLOADS))) if name]
+        bundles = {bundle_owner(name): name for name in names}
         ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in with_jobs]
-        return ScanFindings([*living, *ended], sorted(bundles - results.keys()))
+        known = with_jobs | results.keys()
+        return ScanFindings([*living, *ended], {one: name for one, name in bundles.items() if one not in known})
 
     async def newest(self, except_jobs: Container[str | None]) -> list[Submission]:
         """Find the living jobs that the first listing didn't show yet, and all results. Raises `AwsError`."""
@@ -133,12 +137,12 @@ class PredecessorScan:
                 found.update((task.task_id, submission.child_id(task)) for task in submission.tasks)
         return found
 
-    async def manifest(self, submission_id: str) -> tuple[bytes, ...]:
-        """Read the task ids of a bundle, in order. Raises `AwsError`, `FrameError`."""
-        key = self._layout.payload(submission_id)
+    async def manifest(self, bundle: str) -> bytes:
+        """Read a bundle's start, which tells its task ids and its secret. Raises `AwsError`, `FrameError`."""
+        key = self._layout.payload(bundle)
         head = await self._head(key, FIRST_READ)
         length = manifest_length(head)
-        return task_ids(head if length <= len(head) else await self._head(key, length))
+        return head if length <= len(head) else await self._head(key, length)
 
     async def results(self, submission_id: str | None = None) -> dict[str, list[bytes]]:
         """List the task ids of which results lie in S3, by submission. Raises `AwsError`."""
@@ -171,13 +175,14 @@ class PredecessorScan:
             logger.warning("job %s can't be picked up: it has no id of a submission", job.job_id)
             return None
         try:
-            ids = await self.manifest(submission_id) if text == BUNDLE_TEXT else task_ids(from_inline(text))
+            name = bundle_name(submission_id, text) if payload_form(text) is PayloadForm.BUNDLE else ""
+            frame = await self.manifest(name) if name else from_inline(text)
+            return _restored(job, submission_id, text, name, frame)
         except (AwsError, FrameError, PayloadFormError) as error:
             cleaned = isinstance(error, AwsError) and error.action is ErrorAction.ABSENT and job.state in ENDED
             level = logging.DEBUG if cleaned else logging.WARNING
             logger.log(level, "job %s (%s) can't be picked up: %s", job.name, job.job_id, quote_foreign(error))
             return None
-        return _restored(job, submission_id, text, ids)
 
     async def _head(self, key: str, length: int) -> bytes:
         def read() -> bytes:
@@ -206,16 +211,18 @@ def ended_submission(submission_id: str, ids: Sequence[bytes]) -> Submission:
     return _linked(Submission(submission_id, "", tasks, shape, ended=True, found=set(ids)))
 
 
-def _restored(job: BatchJob, submission_id: str, text: str, ids: Sequence[bytes]) -> Submission:
+def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: bytes) -> Submission:
+    """Raises `FrameError`."""
     shape = _shape(job)
     submission = Submission(
         submission_id=submission_id,
         job_name=job.name,
-        tasks=_orphans(ids, shape),
+        tasks=_orphans(task_ids(frame), shape),
         shape=shape,
         route=route_of(text),
         text=text,
-        has_bundle=text == BUNDLE_TEXT,
+        bundle=bundle,
+        secret=submission_secret(frame),
         job_id=job.job_id,
         ended=job.state in ENDED,
         started=job.has_started,

@@ -108,21 +108,22 @@ class ObjectCleaner:
 
     def _last_keys(self, submission: Submission) -> list[str]:
         keys = self._result_keys(submission)
-        if submission.has_bundle:
-            keys.append(self._layout.payload(submission.submission_id))
+        if submission.bundle:
+            keys.append(self._layout.payload(submission.bundle))
         if submission.fenced:
             keys.append(self._layout.fence(submission.submission_id))
         return keys
 
     def _result_keys(self, submission: Submission) -> list[str]:
-        if submission.found <= submission.removed:
+        if submission.found <= submission.removed and not submission.foreign:
             return []
         going = [task for task in submission.tasks if self._may_go(submission, task)]
         submission.removed.update(task.task_id for task in going)
         return [self._layout.result(submission.submission_id, task.task_id) for task in going]
 
     def _may_go(self, submission: Submission, task: BatchTask) -> bool:
-        if task.task_id not in submission.found or task.task_id in submission.removed:
+        is_there = task.task_id in submission.found or task.task_id in submission.foreign
+        if not is_there or task.task_id in submission.removed:
             return False
         is_over = submission.ended or task.index in submission.terminal
         return is_over and (task.stage in CLOSED or task.submission is not submission)

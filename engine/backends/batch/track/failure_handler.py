@@ -38,6 +38,11 @@ NOT_STARTED_RESENDS: Final = 2
 UNREACHABLE_RESENDS: Final = 5
 """S3 answers us by then, since the results were listed; a job that still can't reach it never will."""
 
+FOREIGN_RESULT: Final = (
+    "At its result's key in S3 lies what another job or program wrote, without the signature of the task's own job; it "
+    "was passed over. The manager's log says more."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _MissingResult:
@@ -187,7 +192,10 @@ class FailureHandler:
             )
             tail = ""
         try:
-            outcome = Outcome.failure(task.task_id, explain(tail))
+            failure = explain(tail)
+            if task.submission is not None and task.task_id in task.submission.foreign:
+                failure = type(failure)(f"{failure}\n{FOREIGN_RESULT}")
+            outcome = Outcome.failure(task.task_id, failure)
         except Exception as error:
             await self._delivery.fail_broken(task, error)
         else:

@@ -29,8 +29,8 @@ class SubmittedPayloadReader:
             task.work = work
 
     def _works(self, submission: Submission, tasks: Sequence[BatchTask]) -> list[TaskWork]:
-        if submission.has_bundle:
-            frame = self._store.get(self._layout.payload(submission.submission_id))
+        if submission.bundle:
+            frame = self._store.get(self._layout.payload(submission.bundle))
         else:
             frame = from_inline(submission.text)
         reader = PayloadReader(lambda offset, length: frame[offset : offset + length])

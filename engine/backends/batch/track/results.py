@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from container.batch_job_frames import MAX_RESULT_FRAME, FrameError, ResultMeta, ResultStatus, read_result
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_results import MAX_RESULT_FRAME, ForeignResult, ResultMeta, ResultStatus, read_result
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.calls.operations import GET_OBJECT
@@ -22,8 +22,9 @@ from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.byte_room import ByteRoom
-from engine.backends.batch.ledger import BatchTask, Submission
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.model import Outcome, Profile
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class ResultRequest:
     submission: Submission
     key: str
     size: int
+    etag: str = ""
 
     @property
     def is_too_large(self) -> bool:
@@ -67,12 +69,16 @@ class ResultReader:
         *,
         client: AwsClient,
         store: ObjectStore,
+        ledger: Ledger,
+        secrets: SubmissionSecrets,
         delivery: OutcomeDelivery,
         spawn: Spawn,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client = client
         self._store = store
+        self._ledger = ledger
+        self._secrets = secrets
         self._delivery = delivery
         self._spawn = spawn
         self._sleep = sleep
@@ -134,36 +140,62 @@ class ResultReader:
 
     def _get(self, request: ResultRequest) -> Read:
         if request.is_too_large:
-            raise FrameError(f"the result has {request.size} bytes in S3, at most {MAX_RESULT_FRAME} are read")
-        return self._store.read(request.key, lambda read_part: read_result(read_part, request.task.task_id))
+            raise ForeignResult(f"it has {request.size} bytes in S3, and a job writes at most {MAX_RESULT_FRAME}")
+        secret = request.submission.secret
+        if secret is None:
+            secret = self._secrets.of(request.submission.submission_id)
+        return self._store.read(request.key, lambda read_part: read_result(read_part, request.task.task_id, secret))
 
     async def _finish(self, request: ResultRequest, read: Read | None) -> None:
         """Whatever goes wrong with one result is its task's failure, and nobody else's."""
         task = request.task
         try:
             outcome = _outcome(task, read) if read is not None else await self._read_again(request)
-            if not task.cancelled:
+            if outcome is not None and not task.cancelled:
                 await self._delivery.deliver(task, outcome)
         except Exception as error:
             await self._delivery.fail_broken(task, error)
 
-    async def _read_again(self, request: ResultRequest) -> Outcome:
+    async def _read_again(self, request: ResultRequest) -> Outcome | None:
         """A frame that stays broken or out of reach is the task's failure: the function did run.
 
         S3 says 403 instead of 404 to whoever may not list, and new permissions take a moment: neither is final at once.
+        None: it was written by somebody else, and the task's job may still write its own over it.
         """
         trouble: Exception | None = None
+        was_over = False
         for _ in range(REREADS):
             await self._sleep(REREAD_PAUSE_S)
+            was_over = _is_over(request.task)
             try:
                 read = await self._client.run(GET_OBJECT, lambda: self._get(request))
                 return _outcome(request.task, read)
             except Exception as error:
                 trouble = error
+        if isinstance(trouble, ForeignResult) and not was_over:
+            return await self._disown(request, trouble)
         logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), quote_foreign(trouble))
         return Outcome.failure(
             request.task.task_id, RuntimeError(f"the task's result can't be used: {quote_foreign(trouble)}")
         )
+
+    async def _disown(self, request: ResultRequest, why: ForeignResult) -> Outcome | None:
+        """It counts as no result: the task is open again. Of a job that ended meanwhile its own was written by then."""
+        task, submission = request.task, request.submission
+        if _is_over(task):
+            return await self._read_again(request)
+        if task.task_id not in submission.foreign:
+            logger.warning("what lies at the result of task %s is passed over: %s", task.task_id.hex(), why)
+        submission.foreign[task.task_id] = request.etag
+        submission.found.discard(task.task_id)
+        if task.stage is BatchStage.FETCHING:  # otherwise it was cancelled
+            task.move(BatchStage.IN_BATCH)
+            self._ledger.wake()
+        return None
+
+
+def _is_over(task: BatchTask) -> bool:
+    return task.submission is None or task.submission.ended
 
 
 def _outcome(task: BatchTask, read: Read) -> Outcome:

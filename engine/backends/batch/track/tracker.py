@@ -185,13 +185,15 @@ class Tracker:
             task = self._ledger.tasks.get(parsed[1])
             if task is not None and parsed[0] not in task.lineage:
                 task = None  # the same task came again after a cancel: this is its former life's
+            if submission.foreign.get(parsed[1]) == listed.etag:
+                continue  # its job may still write over it
             if task is not None and task.stage is BatchStage.LAUNCHING:
                 continue  # it is being sent again; once it is, this earlier result counts
             submission.found.add(parsed[1])
             if task is not None and task.is_open:
                 self._overtake(submission, task)
                 task.move(BatchStage.FETCHING)  # at once: the same page may show a result under another submission, too
-                requests.append(ResultRequest(task, submission, listed.key, listed.size))
+                requests.append(ResultRequest(task, submission, listed.key, listed.size, listed.etag))
         self._results.request(requests)
         self._hurry_for_ends(requests)
         return len(requests)

@@ -12,6 +12,7 @@ import pytest
 from container.batch_job_frames import Blob
 from engine.backends.batch.ledger import BatchTask, Ledger
 from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.request import JobTemplate
 from engine.model import ResourceShape, TaskWork
@@ -45,6 +46,7 @@ class Launching:
             blobs=parts,
             ambiguous=parts,
             definitions=parts,
+            secrets=SubmissionSecrets(bytes(32)),
             delivery=parts,
             observer=self.told,
             spawn=lambda work: self.background.add(asyncio.ensure_future(work)),

@@ -20,6 +20,7 @@ from tests.support.engine.fake_clock import FakeClock
 LAYOUT = StoreLayout("bucket", "prefix", "wm")
 SHARED = Blob.of(bytes(300_000))
 BUNDLE = "b" * 32
+TOKEN = "-" + "7" * 32
 RULE = {"Status": "Enabled", "Filter": {"Prefix": "prefix/"}, "Expiration": {"Days": 1}}
 
 
@@ -68,10 +69,10 @@ class ExpiringBucket:
     async def submit(self, submission_id: str) -> Submission:
         """A submission with a bundle and the shared blob."""
         one = Submission(submission_id, "job", (BatchTask(bytes(16), ResourceShape(), None),), ResourceShape())
-        one.blobs, one.has_bundle = frozenset([SHARED.digest]), True
+        one.blobs, one.bundle = frozenset([SHARED.digest]), submission_id + TOKEN
         self.ledger.submissions[submission_id] = one
         await self.blobs.provide({SHARED.digest: SHARED})
-        self.written[LAYOUT.payload(submission_id)] = self.clock.now
+        self.written[LAYOUT.payload(one.bundle)] = self.clock.now
         return one
 
     async def live(self, days: float) -> None:
@@ -93,7 +94,7 @@ async def test_what_a_submission_reads_outlives_the_rule_and_is_renewed_before_h
     bucket = ExpiringBucket(days * DAY_S / 2, rules)
     await bucket.submit(BUNDLE)
     await bucket.live(5 * days)
-    assert bucket.keys == {LAYOUT.payload(BUNDLE), LAYOUT.blob(SHARED.digest)}
+    assert bucket.keys == {LAYOUT.payload(BUNDLE + TOKEN), LAYOUT.blob(SHARED.digest)}
     assert bucket.puts <= 1 + 2 * 13
 
 
@@ -112,7 +113,7 @@ async def test_what_nothing_living_needs_is_left_to_its_end() -> None:
     bucket.blobs.release(one.blobs)
     bucket.blobs.release(other.blobs)
     await bucket.live(2)
-    assert bucket.keys == {LAYOUT.payload("c" * 32)}
+    assert bucket.keys == {LAYOUT.payload("c" * 32 + TOKEN)}
 
 
 async def test_a_predecessors_blobs_are_renewed_while_its_submissions_live() -> None:

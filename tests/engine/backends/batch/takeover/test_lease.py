@@ -299,6 +299,49 @@ async def test_giving_it_back_frees_it_at_once(managers: Managers) -> None:
     assert second.held
 
 
+async def test_who_succeeds_a_dead_holder_inherits_the_signing_key_and_no_other_does(managers: Managers) -> None:
+    first, second, stranger = managers.lease(), managers.lease(gone=True), managers.lease()
+    await first.acquire()
+    await second.acquire()
+    assert first.signing_key == second.signing_key != stranger.signing_key
+    assert [len(one.signing_key) for one in (first, stranger)] == [32, 32]
+
+
+async def test_who_gives_it_back_with_jobs_running_leaves_the_signing_key_to_whoever_comes(
+    managers: Managers, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = managers.lease(), managers.lease()
+    await first.acquire()
+    await first.release(keep_key=True)
+    before = managers.clock.now
+    await second.acquire()
+    assert (first.held, second.held, managers.clock.now) == (False, True, before)
+    assert (second.signing_key, second.last_act_s) == (first.signing_key, None)
+    assert first.signing_key.hex() not in caplog.text
+
+
+async def test_who_takes_a_lease_that_was_given_back_holds_it_against_others(managers: Managers) -> None:
+    first, second, third = (managers.lease() for _ in range(3))
+    await first.acquire()
+    await first.release(keep_key=True)
+    await second.acquire()
+
+    async def renew_meanwhile(seconds: float) -> None:
+        await second._renew()
+
+    third._sleep = renew_meanwhile
+    with pytest.raises(StartupError, match="is in use"):
+        await third.acquire()
+
+
+async def test_a_lease_of_release_0_1_has_no_key_to_inherit(managers: Managers, aws: LocalAWS) -> None:
+    old = {name: value for name, value in msgspec.to_builtins(this_process("t")).items() if name != "signing_key"}
+    _s3(aws).put_object(Bucket=BUCKET, Key=KEY, Body=json.dumps(old).encode())
+    lease = managers.lease(gone=True)
+    await lease.acquire()
+    assert (lease.held, len(lease.signing_key)) == (True, 32)
+
+
 async def test_a_second_backend_is_refused_by_name(aws: LocalAWS) -> None:
     async with running(aws, worker_manager_id="wm-twice"):
         with pytest.raises(StartupError, match=r"'wm-twice' is in use by process \d+ on host"):

@@ -104,7 +104,7 @@ def job(reason: str) -> dict[str, Any]:
 async def test_a_long_scan_of_failures_holds_no_task_back_but_those_that_it_found() -> None:
     known, late, new = (bytes([number]) * 16 for number in (1, 2, 3))
     takeover = Reconciliation({"J": job("host lost")}, {known: "J"}, {late: "K"})
-    takeover.reconciler.prepare([], last_act_s=0.0)
+    takeover.reconciler.prepare({}, last_act_s=0.0)
     run = asyncio.create_task(takeover.reconciler.run())
     for number in (1, 3):
         takeover.come(number)
@@ -122,7 +122,7 @@ async def test_a_long_scan_of_failures_holds_no_task_back_but_those_that_it_foun
 
 async def test_a_task_that_runs_already_is_not_told_an_older_failure() -> None:
     takeover = Reconciliation({"J": job("host lost")}, {}, {bytes([1]) * 16: "J"})
-    takeover.reconciler.prepare([], last_act_s=None)
+    takeover.reconciler.prepare({}, last_act_s=None)
     run = asyncio.create_task(takeover.reconciler.run())
     takeover.come(1)
     await takeover.settled()
@@ -136,7 +136,7 @@ async def test_children_of_an_array_that_a_predecessor_ended_run_again_whatever_
     child = bytes([1]) * 16
     takeover = Reconciliation({"A:4": job("Job terminated"), "A": job(CANCELLED_BY_US)}, {child: "A:4"})
     takeover.more.set()
-    takeover.reconciler.prepare([], last_act_s=None)
+    takeover.reconciler.prepare({}, last_act_s=None)
     takeover.come(1)
     await takeover.reconciler.run()
     await takeover.settled()
@@ -148,7 +148,7 @@ async def test_children_of_an_array_that_this_manager_ended_run_again_whatever_r
     takeover = Reconciliation({"A:4": job("Job terminated"), "A": job("Array Child Job failed")}, {child: "A:4"})
     takeover.ledger.note_terminated("A")
     takeover.more.set()
-    takeover.reconciler.prepare([], last_act_s=None)
+    takeover.reconciler.prepare({}, last_act_s=None)
     takeover.come(1)
     await takeover.reconciler.run()
     await takeover.settled()
@@ -158,7 +158,7 @@ async def test_children_of_an_array_that_this_manager_ended_run_again_whatever_r
 async def test_a_task_that_comes_while_its_unclaimed_job_is_ended_waits_for_that_end() -> None:
     takeover = Reconciliation()
     takeover.more.set()
-    takeover.reconciler.prepare([], last_act_s=None)
+    takeover.reconciler.prepare({}, last_act_s=None)
     await takeover.reconciler.run()
     takeover.ending.add(bytes([1]) * 16)
     takeover.come(1)
@@ -171,7 +171,7 @@ async def test_a_task_that_comes_while_its_unclaimed_job_is_ended_waits_for_that
 
 async def test_it_is_not_known_how_many_jobs_live_before_the_newest_were_listed_again() -> None:
     takeover = Reconciliation()
-    takeover.reconciler.prepare([], last_act_s=0.0)
+    takeover.reconciler.prepare({}, last_act_s=0.0)
     before = takeover.reconciler.doubted
     takeover.more.set()
     await takeover.reconciler.run()
@@ -181,7 +181,7 @@ async def test_it_is_not_known_how_many_jobs_live_before_the_newest_were_listed_
 async def test_a_task_that_waited_for_its_job_gives_it_its_priority() -> None:
     takeover = Reconciliation(surfaced={bytes([1]) * 16: None})
     takeover.more.set()
-    takeover.reconciler.prepare([], last_act_s=None)
+    takeover.reconciler.prepare({}, last_act_s=None)
     await takeover.reconciler.run()
     task = BatchTask(bytes([1]) * 16, ResourceShape(priority=5), None)
     takeover.reconciler.admit(task)

@@ -14,10 +14,12 @@ import cloudpickle
 import msgspec
 import pytest
 
-from container.batch_job_frames import ResultMeta, ResultStatus, encode_payload, encode_result
+from container.batch_job_frames import encode_payload
+from container.batch_job_protocol import BUNDLE_TEXT, bundle_name, to_bundle, to_inline_gzip
+from container.batch_job_results import ResultMeta, ResultStatus, encode_result
 from engine.aws.batch_states import LIVING
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id
-from engine.backends.batch.submit.payload_router import Room, route_payload
+from engine.backends.batch.submission_secrets import SubmissionSecrets, new_signing_key
 from engine.backends.batch.takeover.lease_record import this_process
 from engine.backends.batch.takeover.reconcile import Reconciler
 from engine.model import TaskWork
@@ -36,8 +38,6 @@ from tests.support.engine.batch_harness import (
 )
 from tests.support.engine.left_jobs import calls, leave, note_and_nap
 
-ROOM = Room.within(20_000)
-
 
 class Predecessor:
     """What a manager that was killed in the middle of a submission may leave, made by hand."""
@@ -45,6 +45,8 @@ class Predecessor:
     def __init__(self, aws: LocalAWS, manager_id: str) -> None:
         self.layout = StoreLayout(BUCKET, config().s3_prefix, manager_id)
         self._s3, self._batch = aws.client("s3"), aws.client("batch")
+        self._signing_key = new_signing_key()
+        self.secrets = SubmissionSecrets(self._signing_key)
 
     def put(self, key: str, body: bytes = b"") -> None:
         self._s3.put_object(Bucket=BUCKET, Key=key, Body=body)
@@ -52,17 +54,21 @@ class Predecessor:
     def die(self) -> None:
         """Its lease stays, and shows a process of this host that is gone."""
         me = this_process("dead")
-        gone = msgspec.structs.replace(me, process="1@" + me.process.partition("@")[2])
+        process = "1@" + me.process.partition("@")[2]
+        gone = msgspec.structs.replace(me, process=process, signing_key=self._signing_key)
         self.put(self.layout.lease, msgspec.json.encode(gone))
 
-    def bundle(self, tasks: Sequence[TaskWork]) -> str:
+    def bundle(self, tasks: Sequence[TaskWork], text: str) -> str:
+        """One of release 0.1 with the text `s3`."""
         submission_id = new_id()
-        self.put(self.layout.payload(submission_id), frame(tasks))
+        secret = b"" if text == BUNDLE_TEXT else self.secrets.of(submission_id)
+        self.put(self.layout.payload(bundle_name(submission_id, text)), frame(tasks, secret))
         return submission_id
 
-    def result(self, submission_id: str, task: TaskWork, value: object) -> None:
+    def result(self, submission_id: str, task: TaskWork, value: object, *, is_signed: bool = True) -> None:
         meta = ResultMeta(task.task_id.hex(), ResultStatus.SUCCESS, "returning", 1, 0, 0, 0, 0, "3.11", 0, None, "1")
-        body = bytes(encode_result(meta, cloudpickle.dumps(value)))
+        secret = self.secrets.of(submission_id) if is_signed else b""
+        body = bytes(encode_result(meta, cloudpickle.dumps(value), secret))
         self.put(self.layout.result(submission_id, task.task_id), body)
 
     def submit(self, submission_id: str, tasks: Sequence[TaskWork], text: str) -> str:
@@ -84,8 +90,8 @@ def new_id() -> str:
     return new_submission_id(time.time(), lambda bits: int.from_bytes(os.urandom(bits // 8), "big"))
 
 
-def frame(tasks: Sequence[TaskWork]) -> bytes:
-    return encode_payload([(task.task_id, task.blobs) for task in tasks])
+def frame(tasks: Sequence[TaskWork], secret: bytes) -> bytes:
+    return encode_payload([(task.task_id, task.blobs) for task in tasks], secret=secret)
 
 
 def only_lease(aws: LocalAWS) -> Callable[[], bool]:
@@ -152,8 +158,8 @@ async def test_tasks_of_a_bundle_whose_submission_is_unknown_run_once_and_hold_u
 ) -> None:
     lost, late, other = (noted_in(tmp_path / name, 2) for name in ("lost", "late", "other"))
     predecessor = Predecessor(aws, "wm-bundles")
-    predecessor.bundle(lost)
-    surfacing = predecessor.bundle(late)
+    predecessor.bundle(lost, to_bundle(bytes(16)))
+    surfacing = predecessor.bundle(late, BUNDLE_TEXT)
     async with running(aws, worker_manager_id="wm-bundles") as (backend, told):
         for task in (*lost, *late, *other):
             assert backend.adopt(task.task_id) is None
@@ -189,7 +195,7 @@ async def test_an_inline_job_that_is_listed_only_after_the_takeover_is_attached(
         assert backend.orphans > 0  # the worker has to join: there may be more than is known
         backend.submit(late)
         backend.submit(new)
-        job_id = predecessor.submit(new_id(), [late], route_payload(frame([late]), ROOM).text)
+        job_id = predecessor.submit(new_id(), [late], to_inline_gzip(frame([late], bytes(32))))
         for task in (late, new):
             await told.value(task)
         assert [placed.job_id for placed in told.placements if late.task_id in placed.task_ids] == [job_id]
@@ -204,11 +210,33 @@ async def test_an_array_that_only_a_result_told_of_is_attached_when_it_is_listed
     async with running(aws, worker_manager_id="wm-late-array") as (backend, told):
         assert (backend.adopt(running_on.task_id), backend.adopt(done.task_id) is not None) == (None, True)
         backend.submit(running_on)
-        job_id = predecessor.submit(submission_id, tasks, route_payload(frame(tasks), ROOM).text)
+        job_id = predecessor.submit(
+            submission_id, tasks, to_inline_gzip(frame(tasks, predecessor.secrets.of(submission_id)))
+        )
         assert await told.value(done) == "done"
         assert await told.value(running_on) == str(tmp_path / "1")
         assert [(placed.job_id, placed.first_index) for placed in told.placements] == [(job_id, 1)]
     assert calls(tmp_path) == ["called\n"] * 2
+
+
+@pytest.mark.parametrize("forger", [None, SubmissionSecrets(bytes(32))], ids=["unsigned", "another's secret"])
+async def test_a_forged_result_whose_job_is_unknown_is_its_tasks_failure(
+    aws: LocalAWS, forger: SubmissionSecrets | None
+) -> None:
+    forged, honest = works(len, [[], []])
+    predecessor, submission_id = Predecessor(aws, "wm-forged-before"), new_id()
+    predecessor.die()
+    predecessor.result(submission_id, honest, "its own")
+    if forger is not None:
+        predecessor.secrets = forger
+    predecessor.result(submission_id, forged, "forged", is_signed=forger is not None)
+    async with running(aws, worker_manager_id="wm-forged-before") as (backend, told):
+        assert all(backend.adopt(task.task_id) is not None for task in (forged, honest))
+        assert await told.value(honest) == "its own"
+        with pytest.raises(RuntimeError, match=r"result can't be used: .* signature"):
+            await told.value(forged)
+        await backend.forget([forged.task_id, honest.task_id])
+        await eventually(only_lease(aws))
 
 
 async def test_a_cancelled_task_that_waits_for_reconciliation_never_runs(aws: LocalAWS, tmp_path: Path) -> None:
@@ -238,7 +266,7 @@ async def test_once_nothing_of_a_predecessor_is_left_no_task_passes_the_takeover
 async def test_a_thousand_failed_jobs_cost_a_takeover_few_calls_and_each_tells_its_reason(aws: LocalAWS) -> None:
     tasks = works(len, [[]] * 1_100)
     predecessor = Predecessor(aws, "wm-crowd")
-    text = route_payload(frame(tasks[:1]), ROOM).text
+    text = to_inline_gzip(frame(tasks[:1], bytes(32)))
     aws.fault("start-failure:1")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda task: predecessor.submit(new_id(), [task], text), tasks))

@@ -33,7 +33,7 @@ async def test_a_submission_that_can_not_be_cleaned_up_keeps_only_its_own_object
     cleaner = ObjectCleaner(client=client, ledger=ledger, layout=LAYOUT, blobs=blobs, renewal=nothing, spawn=nothing)
     for submission_id in ("1" * 32, "2" * 32):
         task = BatchTask(bytes(16), ResourceShape(), None, BatchStage.FORGOTTEN)
-        ledger.submissions[submission_id] = Submission(submission_id, "job", (task,), task.shape, has_bundle=True)
+        ledger.submissions[submission_id] = Submission(submission_id, "job", (task,), task.shape, bundle=submission_id)
         ledger.submissions[submission_id].ended = True
     ledger.submissions["1" * 32].blobs = frozenset(["never provided"])
     await cleaner.sweep()

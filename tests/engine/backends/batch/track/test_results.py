@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import io
 import json
 import struct
@@ -16,13 +17,16 @@ from typing import cast
 import cloudpickle
 import pytest
 
-from container.batch_job_frames import ResultMeta, ResultStatus, decode_result, encode_result
+from container.batch_job_frames import submission_secret
+from container.batch_job_protocol import from_inline
+from container.batch_job_results import ResultMeta, ResultStatus, decode_result, encode_result
 from engine.aws.client import AwsClient
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession
 from engine.backends.batch.ledger import BatchStage, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.track.results import ResultReader, ResultRequest
 from engine.model import TaskWork
 from provisioner.local.aws import LocalAWS
@@ -38,6 +42,8 @@ from tests.support.engine.batch_harness import (
     works,
 )
 from tests.support.engine.fake_clock import FakeClock
+
+SECRETS = SubmissionSecrets(bytes(32))
 
 
 def nap(seconds: float) -> float:
@@ -140,20 +146,31 @@ async def test_of_two_attempts_that_write_different_results_one_counts_and_nothi
         key = StoreLayout(BUCKET, config().s3_prefix, "wm-attempts").result(
             told.placements[0].submission_id, task.task_id
         )
-        write_as_another_attempt(aws, key, task)
+        secret = secret_of(aws, told.placements[0].job_id)
+        write_as_another_attempt(aws, key, task, secret)
         assert await told.value(task) == "the other attempt's"
-        await eventually(lambda: value_in(aws, key, task) == 0.0)
+        await eventually(lambda: value_in(aws, key, task, secret) == 0.0)
         await backend.forget([task.task_id])
         await eventually(lambda: len(objects(aws)) == 1)
         assert told.twice == []
 
 
-def foreign_frame(task: bytes, /, **changes: object) -> bytes:
-    """A result that any job may write, with a right checksum; `meta` is the meta's whole text."""
-    meta = ResultMeta(task.hex(), ResultStatus.SUCCESS, "returning", 1, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test")
-    head = changes.get("meta") or json.dumps({**asdict(meta), **changes}).encode()
+def signed_frame(task: bytes, secret: bytes, /, **changes: object) -> bytes:
+    """A result that a job of the submission may write, with right checksum and signature; `meta` is its whole text."""
+    head = changes.get("meta") or json.dumps({**asdict(meta_of(task)), **changes}).encode()
     assert isinstance(head, bytes)
-    return b"SBRF" + struct.pack("<HIQ32s", 1, len(head), 1, hashlib.sha256(head + b"x").digest()) + head + b"x"
+    header = b"SBRF" + struct.pack("<HIQ32s", 2, len(head), 1, hashlib.sha256(head + b"x").digest())
+    return header + hmac.digest(secret, task + header, "sha256") + head + b"x"
+
+
+def meta_of(task: bytes) -> ResultMeta:
+    return ResultMeta(task.hex(), ResultStatus.SUCCESS, "returning", 2, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test")
+
+
+def secret_of(aws: LocalAWS, job_id: str) -> bytes:
+    """What the job was given, as its own container knows it."""
+    job = aws.client("batch").describe_jobs(jobs=[job_id])["jobs"][0]
+    return submission_secret(from_inline(job["parameters"]["payload"]))
 
 
 @pytest.mark.parametrize(
@@ -167,13 +184,76 @@ async def test_an_odd_result_is_the_failure_of_its_task_alone(aws: LocalAWS, cha
         for task in (odd, other):
             backend.submit(task)
         await told.until(lambda told: bool(told.placements))
-        layout = StoreLayout(BUCKET, config().s3_prefix, "wm-odd-results")
-        key = layout.result(told.placements[0].submission_id, odd.task_id)
-        aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=foreign_frame(odd.task_id, **changes))
+        placed = told.placements[0]
+        key = StoreLayout(BUCKET, config().s3_prefix, "wm-odd-results").result(placed.submission_id, odd.task_id)
+        frame = signed_frame(odd.task_id, secret_of(aws, placed.job_id), **changes)
+        aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=frame)
         with pytest.raises(RuntimeError, match="result can't be used"):
             await told.value(odd)
         assert await told.value(other) == 0.5
         assert told.lost == []
+
+
+def wait_for(path: str) -> str:
+    while not Path(path).exists():
+        time.sleep(0.02)
+    return "its own"
+
+
+def put(key: str, body: bytes) -> str:
+    """What any function may do with the job's role."""
+    import boto3
+
+    boto3.client("s3", region_name="us-east-1").put_object(Bucket=BUCKET, Key=key, Body=body)
+    return "put"
+
+
+FORGERIES: dict[str, Callable[[bytes], bytes]] = {
+    "signed with another secret": lambda task: bytes(
+        encode_result(meta_of(task), cloudpickle.dumps("forged"), bytes(32))
+    ),
+    "unsigned": lambda task: bytes(encode_result(meta_of(task), cloudpickle.dumps("forged"))),
+    "no frame": lambda task: b"x" * 1_000,
+}
+
+
+@pytest.mark.parametrize("kind", FORGERIES)
+async def test_what_another_job_writes_at_a_tasks_result_is_passed_over_and_its_own_result_counts(
+    aws: LocalAWS, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    async with running(aws, worker_manager_id="wm-forged") as (backend, told):
+        victim = work(wait_for, str(tmp_path / "go"))
+        backend.submit(victim)
+        await told.until(lambda told: bool(told.placements))
+        layout = StoreLayout(BUCKET, config().s3_prefix, "wm-forged")
+        key = layout.result(told.placements[0].submission_id, victim.task_id)
+        forger = work(put, key, FORGERIES[kind](victim.task_id))
+        backend.submit(forger)
+        assert await told.value(forger) == "put"
+        await eventually(lambda: victim.task_id in told.outcomes or "is passed over" in caplog.text)
+        assert victim.task_id not in told.outcomes
+        (tmp_path / "go").touch()
+        assert await told.value(victim) == "its own"
+        await backend.forget([victim.task_id, forger.task_id])
+        await eventually(lambda: len(objects(aws)) == 1)
+
+
+async def test_a_job_that_ends_with_a_forged_result_in_its_place_fails_with_what_lies_there(
+    aws: LocalAWS, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(aws, worker_manager_id="wm-forged-end") as (backend, told):
+        victim = work(wait_for, str(tmp_path / "never"))
+        backend.submit(victim)
+        await told.until(lambda told: bool(told.placements))
+        placed = told.placements[0]
+        key = StoreLayout(BUCKET, config().s3_prefix, "wm-forged-end").result(placed.submission_id, victim.task_id)
+        aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=FORGERIES["unsigned"](victim.task_id))
+        await eventually(lambda: "is passed over" in caplog.text)
+        aws.client("batch").terminate_job(jobId=placed.job_id, reason="by hand")
+        with pytest.raises(RuntimeError, match=r"by hand(.|\n)*without the signature of the task's own job"):
+            await told.value(victim)
+        await backend.forget([victim.task_id])
+        await eventually(lambda: len(objects(aws)) == 1)
 
 
 async def test_keys_that_no_manager_writes_are_ignored_by_this_and_every_later_start(aws: LocalAWS) -> None:
@@ -193,6 +273,7 @@ class BrokenStore:
 
     def __init__(self) -> None:
         self.reads = 0
+        self.task_id = b""
 
     def read(self, _key: str, _parse: Callable[[Callable[[int], bytes]], object]) -> object:
         self.reads += 1
@@ -203,7 +284,8 @@ async def read_alone(store: BrokenStore, told: Recorder, size: int = 100) -> tup
     """Requests one result out of `store` and reads it; gives the task's id and what ran for it."""
     ledger = Ledger()
     task = ledger.add_task(work(nap, 0))
-    ledger.add_submission(Submission("f" * 32, "name", (task,), task.shape))
+    store.task_id = task.task_id
+    ledger.add_submission(Submission("f" * 32, "name", (task,), task.shape, job_id="job", ended=True))
     task.move(BatchStage.IN_BATCH)
     task.move(BatchStage.FETCHING)
     spawned: list[asyncio.Task[None]] = []
@@ -211,6 +293,8 @@ async def read_alone(store: BrokenStore, told: Recorder, size: int = 100) -> tup
     reader = ResultReader(
         client=client,
         store=cast(ObjectStore, store),
+        ledger=ledger,
+        secrets=SECRETS,
         delivery=OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=told),
         spawn=lambda work: spawned.append(asyncio.create_task(work)),
         sleep=FakeClock().sleep,
@@ -239,15 +323,15 @@ async def test_a_result_larger_than_any_runner_writes_is_refused_unread() -> Non
     assert store.reads == 0
 
 
-class OneFrame(BrokenStore):
-    """Holds one frame under every key."""
+class SignedFrame(BrokenStore):
+    """Holds one frame, with these changes of its meta, under every key; its job signed it."""
 
-    def __init__(self, frame: bytes) -> None:
+    def __init__(self, changes: dict[str, object]) -> None:
         super().__init__()
-        self._frame = frame
+        self.changes = changes
 
     def read(self, _key: str, parse: Callable[[Callable[[int], bytes]], object]) -> object:
-        return parse(io.BytesIO(self._frame).read)
+        return parse(io.BytesIO(signed_frame(self.task_id, SECRETS.of("f" * 32), **self.changes)).read)
 
 
 @pytest.mark.parametrize("name", ResultMeta.__slots__)
@@ -260,21 +344,18 @@ async def test_no_field_of_a_frame_forges_a_log_or_a_clients_error(
     caplog: pytest.LogCaptureFixture, name: str, text: str
 ) -> None:
     told = Recorder()
-    task_id, _ = await read_alone(OneFrame(foreign_frame(bytes(16), **{name: text})), told)
+    task_id, _ = await read_alone(SignedFrame({name: text}), told)
     for shown in (told.outcomes[task_id].reason, *(record.getMessage() for record in caplog.records)):
         assert shown.isprintable()
         assert len(shown) < 500
 
 
-def write_as_another_attempt(aws: LocalAWS, key: str, task: TaskWork) -> None:
+def write_as_another_attempt(aws: LocalAWS, key: str, task: TaskWork, secret: bytes) -> None:
     """What an attempt does that the loss of its host did not really end."""
-    meta = ResultMeta(
-        task.task_id.hex(), ResultStatus.SUCCESS, "returning", 2, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test"
-    )
-    frame = encode_result(meta, cloudpickle.dumps("the other attempt's"))
+    frame = encode_result(meta_of(task.task_id), cloudpickle.dumps("the other attempt's"), secret)
     aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=frame)
 
 
-def value_in(aws: LocalAWS, key: str, task: TaskWork) -> object:
+def value_in(aws: LocalAWS, key: str, task: TaskWork, secret: bytes) -> object:
     body = aws.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    return cloudpickle.loads(decode_result(body, task.task_id)[1])
+    return cloudpickle.loads(decode_result(body, task.task_id, secret)[1])

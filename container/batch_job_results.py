@@ -1,0 +1,209 @@
+"""The wire format from runner to manager: result frames, signed with the secret of their submission.
+
+Any job of the prefix may write at any result's key. A frame's signature proves that a job of the submission wrote it,
+and for this task: it covers lengths and checksum, so that it is checked before anything else is read.
+
+    lead | lengths and sha256 of meta and body | signature | meta: JSON | body
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import re
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Final
+
+MAX_RESULT_BYTES: Final = 500_000_000
+"""Of a result's body: Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes."""
+MAX_META_BYTES: Final = 64 * 1024
+"""Of a result's meta data, of which a runner writes about 300."""
+
+_MAGIC: Final = b"SBRF"
+_UNSIGNED, _SIGNED = 1, 2  # versions: that of release 0.1, and today's
+_LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
+_HEADER: Final = struct.Struct("<IQ32s")  # meta length, body length, sha256 of both
+_HEADER_END: Final = _LEAD.size + _HEADER.size
+_SIGNATURE_BYTES: Final = 32
+_TIME_LIMIT_S: Final = 1 << 32  # until the year 2106; a float of 32 bits holds it
+
+SIGNED_BYTES: Final = _HEADER_END + _SIGNATURE_BYTES
+"""From a frame's start, all that `is_signed` needs."""
+MAX_RESULT_FRAME: Final = SIGNED_BYTES + MAX_META_BYTES + MAX_RESULT_BYTES
+"""Bytes of the largest result frame that `read_result` takes."""
+
+
+class ResultError(ValueError):
+    """A result that can't be used. The text is one sentence for a person."""
+
+
+class ForeignResult(ResultError):
+    """What lies at the result's key was not written by a job of the task's submission, or was damaged since."""
+
+
+class ResultStatus(str, Enum):
+    """Ending of a task."""
+
+    SUCCESS = "success"
+    EXCEPTION = "exception"  # the function raised, or its result couldn't be serialized
+    DIED = "died"  # the process ended: exit, signal, out of memory
+    UNLOADABLE = "unloadable"  # function or arguments couldn't be loaded here
+
+
+@dataclass(frozen=True, slots=True)
+class ResultMeta:
+    """Measurements of the runner. Times in seconds (`started_at` since the epoch), memory in bytes."""
+
+    task_id: str
+    status: ResultStatus
+    phase: str
+    attempt: int
+    started_at: float
+    duration_s: float
+    cpu_s: float
+    peak_bytes: int
+    python: str
+    exit_code: int | None
+    signal: int | None
+    runner_version: str
+
+
+def encode_result(meta: ResultMeta, body: bytes | bytearray, secret: bytes = b"") -> bytes | bytearray:
+    """The result frame: `body` is the raw serialized result, or a plainly picklable exception.
+
+    Signed with the payload frame's `secret`; without one it is as in release 0.1. A `bytearray` becomes the frame
+    itself, so that a large result isn't in memory twice.
+    """
+    head = json.dumps(asdict(meta), separators=(",", ":")).encode()
+    lead = _LEAD.pack(_MAGIC, _SIGNED if secret else _UNSIGNED)
+    lead += _HEADER.pack(len(head), len(body), _digest(head, body))
+    if secret:
+        lead += _signature(lead, bytes.fromhex(meta.task_id), secret)
+    if isinstance(body, bytearray):
+        body[:0] = lead + head
+        return body
+    return b"".join([lead, head, body])
+
+
+def is_signed(frame_head: bytes, task_id: bytes, secret: bytes) -> bool:
+    """Whether the frame that begins so was written for this task by who knows the secret; takes constant time."""
+    header, signature = frame_head[:_HEADER_END], frame_head[_HEADER_END:SIGNED_BYTES]
+    return hmac.compare_digest(signature, _signature(header, task_id, secret))
+
+
+def read_result(read: Callable[[int], bytes], task_id: bytes, secret: bytes = b"") -> tuple[ResultMeta, bytes]:
+    """Meta and body of a result frame, checked whole. Raises `ResultError`, and what `read` raises.
+
+    `read(length)` gives the next bytes of the stream, fewer at its end only. With a `secret` nothing else is read of a
+    frame without a right signature, which is a `ForeignResult`. Nor is what a length of the header makes too large,
+    and the body is what one call gives: it is in memory once.
+    """
+    lead = read(SIGNED_BYTES if secret else _HEADER_END)
+    _check_lead(lead, task_id, secret)
+    meta_length, body_length, digest = _HEADER.unpack_from(lead, _LEAD.size)
+    if meta_length > MAX_META_BYTES or body_length > MAX_RESULT_BYTES:
+        raise ResultError(
+            f"the result frame claims {meta_length} bytes of meta and {body_length} of body, at most {MAX_META_BYTES} "
+            f"and {MAX_RESULT_BYTES} are read"
+        )
+    head, body = read(meta_length), read(body_length)
+    if len(head) < meta_length or len(body) < body_length:
+        there, expected = len(lead) + len(head) + len(body), len(lead) + meta_length + body_length
+        raise ResultError(f"the result frame has {there} of {expected} bytes")
+    if read(1) or _digest(head, body) != digest:
+        raise ResultError("the result frame doesn't match its checksum")
+    meta = _parse_meta(head)
+    if meta.task_id != task_id.hex():
+        raise ResultError(f"the result frame is of task {meta.task_id}, expected {task_id.hex()}")
+    return meta, body
+
+
+def decode_result(frame: bytes | bytearray, task_id: bytes, secret: bytes = b"") -> tuple[ResultMeta, bytes]:
+    """`read_result` of a frame that is in memory."""
+    return read_result(io.BytesIO(frame).read, task_id, secret)
+
+
+def _check_lead(lead: bytes, task_id: bytes, secret: bytes) -> None:
+    found, version = _LEAD.unpack(lead[: _LEAD.size].ljust(_LEAD.size, b"\0"))
+    if secret:
+        if found != _MAGIC or version != _SIGNED or len(lead) < SIGNED_BYTES:
+            raise ForeignResult("it carries no signature of the task's job, so another job or program wrote it")
+        if not is_signed(lead, task_id, secret):
+            raise ForeignResult("its signature is not that of the task's job, so another job wrote or altered it")
+    elif found != _MAGIC:
+        raise ResultError(f"this is no result frame: it starts with {lead[:4]!r}, expected {_MAGIC!r}")
+    elif version != _UNSIGNED:
+        raise ResultError(f"the result frame has version {version}, not {_UNSIGNED}: its job knew no secret to sign it")
+    elif len(lead) < _HEADER_END:
+        raise ResultError(f"the result frame ends within its header, at byte {len(lead)}")
+
+
+def _signature(header: bytes, task_id: bytes, secret: bytes) -> bytes:
+    """The header holds the checksum, so that a frame of any size is signed by some bytes of it."""
+    return hmac.digest(secret, task_id + header, "sha256")
+
+
+def _digest(head: bytes, body: bytes | bytearray) -> bytes:
+    digest = hashlib.sha256(head)
+    digest.update(body)
+    return digest.digest()
+
+
+def _parse_meta(text: bytes) -> ResultMeta:
+    """Any job may write a result: no value is believed, and none comes into an error's text."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ResultError(f"the result frame's meta data is no JSON ({type(error).__name__})") from None
+    if not isinstance(values, dict):
+        raise ResultError(f"the result frame's meta data is a {type(values).__name__}, expected an object")
+    for name, (is_right, expected) in _META_RULES.items():
+        if not is_right(values.get(name)):
+            raise ResultError(f"the result frame's {name} is unusable: expected {expected}")
+    known = {name: values[name] for name in _META_RULES}
+    known["duration_s"] = max(0.0, known["duration_s"])
+    return ResultMeta(**{**known, "status": ResultStatus(known["status"])})
+
+
+_Rule = tuple[Callable[[object], bool], str]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _seconds(low: float = 0) -> _Rule:
+    return lambda value: _is_number(value) and low <= value < _TIME_LIMIT_S, f"seconds from {low} to {_TIME_LIMIT_S}"  # type: ignore[operator]
+
+
+def _whole(low: int, high: int, *, or_none: bool = False) -> _Rule:
+    def is_right(value: object) -> bool:
+        return (value is None and or_none) or (_is_number(value) and isinstance(value, int) and low <= value < high)
+
+    return is_right, f"a whole number from {low} to {high - 1}{', or null' if or_none else ''}"
+
+
+def _label(pattern: str, what: str) -> _Rule:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None, what
+
+
+_META_RULES: Final[Mapping[str, _Rule]] = {
+    "task_id": _label("[0-9a-f]{32}", "32 hex digits"),
+    "status": (lambda value: value in [one.value for one in ResultStatus], "one of " + ", ".join(ResultStatus)),
+    "phase": _label(r"[\w-]{1,32}", "a word"),
+    "attempt": _whole(0, 1 << 31),
+    "started_at": _seconds(),
+    "duration_s": _seconds(-0.1),  # images of 0.1 may measure a hair less than nothing
+    "cpu_s": _seconds(),
+    "peak_bytes": _whole(0, 1 << 63),
+    "python": _label(r"[\w.+-]{1,64}", "a version"),
+    "exit_code": _whole(-(1 << 31), 1 << 31, or_none=True),
+    "signal": _whole(0, 1 << 16, or_none=True),
+    "runner_version": _label(r"[\w.+-]{1,64}", "a version"),
+}
+"""Each field of `ResultMeta`, with the types and ranges that the telemetry and Scaler's wire can carry."""
