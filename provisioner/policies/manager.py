@@ -15,7 +15,7 @@ def manager_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
         [
             *_jobs(stack),
             allow("Objects", of_service("s3", "GetObject", "PutObject", "DeleteObject"), [_keys(stack, s3_prefix)]),
-            missing_is_404(stack.bucket_arn, s3_prefix),
+            missing_is_404(stack.bucket_arn, [f"{s3_prefix}/*"]),
             allow("ReadExpiry", ["s3:GetLifecycleConfiguration"], [stack.bucket_arn]),
             allow("ReadLogs", ["logs:GetLogEvents"], [group]),
             *diagnosis_statements(stack),

@@ -41,9 +41,9 @@ def of_service(service: str, *names: str) -> list[str]:
     return [f"{service}:{name}" for name in names]
 
 
-def missing_is_404(bucket_arn: str, s3_prefix: str) -> Statement:
-    """Statement by which a missing key answers 404; without ListBucket it is 403.
+def missing_is_404(bucket_arn: str, keys: Sequence[str]) -> Statement:
+    """Statement by which a missing key of these patterns answers 404; without ListBucket it is 403.
 
     S3 takes the key asked for as `s3:prefix`: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     """
-    return allow("MissingIs404", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": [f"{s3_prefix}/*"]}})
+    return allow("MissingIs404", ["s3:ListBucket"], [bucket_arn], {"StringLike": {"s3:prefix": list(keys)}})

@@ -9,6 +9,8 @@ import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from parliament import analyze_policy_string
 
+from container.batch_job_protocol import fence_key, result_key
+from engine.backends.batch.names import StoreLayout
 from provisioner.export.policies import Principal, policies
 from provisioner.policies import (
     Policy,
@@ -21,6 +23,7 @@ from provisioner.policies import (
 )
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
+from tests.support.provisioner.permissions.matching import Need, allows
 
 STACK = Stack("eu-west-1", "team", "123456789012", "aws")
 CHINA = Stack("cn-north-1", "team", "123456789012", "aws-cn", "amazonaws.com.cn")
@@ -56,9 +59,56 @@ def test_a_job_reads_payloads_and_the_fence_and_writes_results_only() -> None:
     assert found["WriteResults"]["Resource"] == [f"{keys}/results/*"]
 
 
-def test_a_job_may_list_its_own_prefix_so_that_a_missing_key_is_404() -> None:
-    found = statements(job_policy(STACK))["MissingIs404"]
-    assert found["Condition"] == {"StringLike": {"s3:prefix": ["scaler-tasks/*"]}}
+ROOT, SUBMISSION, TASK = "scaler-tasks/wm", "5" * 32, "a" * 32
+
+
+def may_list(prefix: str) -> bool:
+    return allows(job_policy(STACK), Need.of("s3:ListBucket", STACK.bucket_arn, **{"s3:prefix": prefix}))
+
+
+@pytest.mark.parametrize("key", [fence_key(SUBMISSION), result_key(SUBMISSION, bytes.fromhex(TASK))])
+def test_a_missing_fence_and_result_are_404_for_a_job(key: str) -> None:
+    assert may_list(f"{ROOT}/{key}")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "scaler-tasks/",
+        ROOT,
+        f"{ROOT}/",
+        f"{ROOT}/payloads/",
+        f"{ROOT}/payloads/{SUBMISSION}",
+        f"{ROOT}/payloads/{SUBMISSION}-",
+        f"{ROOT}/objects/",
+        f"{ROOT}/results/",
+        f"{ROOT}/results/{SUBMISSION}/",
+        f"{ROOT}/results/{SUBMISSION}/{TASK[:-1]}",
+        f"{ROOT}/fence/",
+        f"{ROOT}/fence/{SUBMISSION[:-1]}",
+        f"{ROOT}/lease",
+        "scaler-tasks/fence/payloads/",
+        "scaler-tasks/results/payloads/",
+    ],
+)
+def test_a_job_lists_nothing_that_it_can_not_name_already(prefix: str) -> None:
+    assert not may_list(prefix)
+
+
+def test_a_job_can_not_list_without_a_prefix() -> None:
+    assert not allows(job_policy(STACK), Need.of("s3:ListBucket", STACK.bucket_arn))
+
+
+@pytest.mark.parametrize("name", ["lease", f"payloads/{SUBMISSION}", f"objects/{'0' * 64}", f"fence/{SUBMISSION}"])
+def test_a_job_writes_nothing_but_results(name: str) -> None:
+    assert not allows(job_policy(STACK), Need.of("s3:PutObject", f"{STACK.bucket_arn}/{ROOT}/{name}"))
+
+
+def test_a_job_can_not_read_the_lease_with_the_signing_key() -> None:
+    layout = StoreLayout("bucket", "scaler-tasks", "wm")
+    assert not allows(job_policy(STACK), Need.of("s3:GetObject", f"{STACK.bucket_arn}/{layout.lease}"))
+    assert allows(manager_policy(STACK), Need.of("s3:GetObject", f"{STACK.bucket_arn}/{layout.lease}"))
 
 
 def test_another_key_prefix_is_the_only_one_that_is_opened() -> None:
