@@ -20,7 +20,7 @@ SHOWN_PARAMETERS: Final = tuple(one.value for one in JobParameter if one is not 
 ENVIRONMENTS: Final = ("environment", "env")
 """Under these names Batch lists variables, for containers, nodes, tasks and pods alike."""
 HARMLESS: Final = (BUNDLE_TEXT, NOT_GIVEN, "")
-"""The runner's words for a payload that is not in the parameter."""
+"""The runner's words for a payload that is not in the parameter; what names a bundle in S3 is left out."""
 SHORTEST_SOUGHT: Final = 8
 """A hidden parameter is also looked for in all other texts; a shorter value occurs there by chance."""
 
@@ -68,10 +68,15 @@ def _entry(name: str, value: Any, secret: tuple[str, ...]) -> Any:
         return [{**one, "value": _hint(str(one.get("value", "")))} for one in value]
     if name == "parameters" and isinstance(value, Mapping):
         return {
-            quote_foreign(one): _without(text, ()) if one in SHOWN_PARAMETERS or text in HARMLESS else _hint(text)
+            quote_foreign(one): _without(text, ()) if one in SHOWN_PARAMETERS else _payload(text)
             for one, text in value.items()
         }
     return _without(value, secret)
+
+
+def _payload(text: str) -> str:
+    form, _, _ = text.partition(":")
+    return form if form in HARMLESS else _hint(text)
 
 
 def _hint(text: str) -> str:

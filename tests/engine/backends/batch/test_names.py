@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,17 @@ def test_a_results_key_is_parsed_back(submission_id: str, task_id: bytes) -> Non
 def test_a_foreign_key_is_no_result() -> None:
     assert LAYOUT.parse_result("scaler-tasks/wm/results/short/name") is None
     assert LAYOUT.parse_result("elsewhere") is None
+
+
+@pytest.mark.parametrize("name", ["5" * 32, f"{'5' * 32}-{'a' * 32}"])
+def test_the_name_of_a_bundle_is_parsed_back(name: str) -> None:
+    assert LAYOUT.parse_payload(LAYOUT.payload(name)) == name
+
+
+@pytest.mark.parametrize("name", ["", "x", "5" * 31, f"{'5' * 32}-", f"{'5' * 32}/results/{'5' * 32}", f"x/{'5' * 32}"])
+def test_a_foreign_key_is_no_bundle(name: str) -> None:
+    """A job may write below `<any>/results/`, which may lie below payloads."""
+    assert LAYOUT.parse_payload(LAYOUT.payload(name)) is None
 
 
 def test_the_layout_is_the_contract() -> None:

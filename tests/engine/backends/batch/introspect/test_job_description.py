@@ -47,6 +47,12 @@ def test_no_parameter_that_is_not_the_runners_own_is_shown(value: str) -> None:
     assert shown["parameters"]["theirs"] == shown["container"]["command"][1] == f"({len(value):,} characters hidden)"
 
 
+def test_what_names_a_bundle_in_s3_is_hidden_wherever_it_stands() -> None:
+    text = f"s3:{'a' * 32}"
+    shown = redacted({"parameters": {"payload": text}, "container": {"command": ["--payload", text]}})
+    assert shown == {"parameters": {"payload": "s3"}, "container": {"command": ["--payload", "(35 characters hidden)"]}}
+
+
 def test_a_short_parameter_is_hidden_too_and_that_the_payload_lies_in_s3_is_shown() -> None:
     shown = redacted({"parameters": {"password": "hunter2", "payload": "s3"}, "jobName": "hunter2-job"})
     assert shown == {"parameters": {"password": "(7 characters hidden)", "payload": "s3"}, "jobName": "hunter2-job"}
