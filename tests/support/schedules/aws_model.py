@@ -89,6 +89,9 @@ class Bucket:
             "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(now, usegmt=True)}},
         }
 
+    def get_bucket_lifecycle_configuration(self, *, Bucket: str) -> dict[str, Any]:
+        raise refused("GetBucketLifecycleConfiguration", "NoSuchLifecycleConfiguration", 404)
+
     def delete_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:
         self.objects.pop(Key, None)
         return {}
@@ -434,7 +437,7 @@ class ModelSession:
         """Make a call with the troubles of the moment."""
         now = self._loop.time()
         self.check_send()
-        api = "".join(part.capitalize() for part in operation.split("_"))
+        api = "".join(part.capitalize() for part in operation.split("_")) if "_" in operation else operation
         if self.dead:
             raise refused(api, "ServiceUnavailable", 503)
         if any(start <= now < end for start, end in self._troubles.down):

@@ -76,6 +76,7 @@ class Reconciler:
         self._bundles: Mapping[str, str] = {}
         self._is_certain = False
         self._has_read_failures = False
+        self._noted = asyncio.Event()
         self._held: list[BatchTask] = []
         self._doubted: set[bytes] = set()
         self._unclaimed: set[bytes] = set()
@@ -160,7 +161,12 @@ class Reconciler:
             self._observer.on_slots_freed()
 
     async def _wait_at_most(self, reading: asyncio.Task[None], seconds: float) -> None:
-        """Raises what `reading` raised by then."""
+        """Counted from the first page on: while AWS is away nothing is known. Raises what `reading` raised by then."""
+        first = asyncio.ensure_future(self._noted.wait())
+        try:
+            await asyncio.wait({reading, first}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel_and_wait([first])
         bound = asyncio.ensure_future(self._sleep(max(0.0, seconds)))
         try:
             await asyncio.wait({reading, bound}, return_when=asyncio.FIRST_COMPLETED)
@@ -171,6 +177,7 @@ class Reconciler:
 
     def _note_failures(self, found: Mapping[bytes, str]) -> None:
         """Of tasks that run already, or have, nothing is noted: they came before their failure could be known."""
+        self._noted.set()
         held = {task.task_id for task in self._held}
         for task_id, job_id in found.items():
             if task_id in held or task_id not in self._ledger.tasks:

@@ -28,6 +28,8 @@ class Reconciliation:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     first_page: dict[bytes, str] = field(default_factory=dict)
     later_page: dict[bytes, str] = field(default_factory=dict)
+    begin: asyncio.Event = field(default_factory=asyncio.Event)
+    """The first page of failed jobs is read from then on, as from the beginning."""
     more: asyncio.Event = field(default_factory=asyncio.Event)
     """The later pages of failed jobs are read from then on."""
     sent: list[bytes] = field(default_factory=list)
@@ -41,6 +43,7 @@ class Reconciliation:
 
     def __post_init__(self) -> None:
         parts: Any = self
+        self.begin.set()
         self.background: list[asyncio.Future[None]] = []
         self.reconciler = Reconciler(
             scan=parts,
@@ -63,7 +66,7 @@ class Reconciliation:
         return task.task_id
 
     async def settled(self) -> None:
-        for _ in range(10):
+        for _ in range(20):
             await asyncio.sleep(0)
 
     # the scan
@@ -72,6 +75,7 @@ class Reconciliation:
         return []
 
     async def failures(self, note: Callable[[Mapping[bytes, str]], None]) -> None:
+        await self.begin.wait()
         note(self.first_page)
         await self.more.wait()
         note(self.later_page)
@@ -186,3 +190,19 @@ async def test_a_task_that_waited_for_its_job_gives_it_its_priority() -> None:
     task = BatchTask(bytes([1]) * 16, ResourceShape(priority=5), None)
     takeover.reconciler.admit(task)
     assert takeover.surfaced == {task.task_id: 5}
+
+
+async def test_while_no_failed_job_could_be_looked_at_tasks_wait() -> None:
+    task_id = bytes([1]) * 16
+    takeover = Reconciliation({"J": job("out of memory")}, {task_id: "J"})
+    takeover.begin.clear()
+    takeover.reconciler.prepare({}, last_act_s=None)
+    run = asyncio.create_task(takeover.reconciler.run())
+    takeover.come(1)
+    await takeover.settled()
+    early = (list(takeover.sent), dict(takeover.failed))
+    takeover.begin.set()
+    takeover.more.set()
+    await run
+    await takeover.settled()
+    assert (early, takeover.sent, takeover.failed) == (([], {}), [], {task_id: "out of memory"})
