@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from console.tui.app import ConsoleApp
@@ -134,6 +135,8 @@ async def settle(pilot: Pilot[Quit]) -> None:
     app = pilot.app
     assert isinstance(app, ConsoleApp)
     await pilot.pause()
+    if isinstance(app.screen, CommandPalette):
+        await app.workers.wait_for_complete([one for one in app.workers if one.node is app.screen])
     for _ in range(BEATS):
         app.top_screen.beat(app.state.source.poll() or True)
         await pilot.pause()
