@@ -64,6 +64,7 @@ async def test_what_ended_the_ownership_meanwhile_is_told(monkeypatch: pytest.Mo
         await run
 
 
+@pytest.mark.long
 async def test_a_start_that_is_ended_while_it_looks_for_jobs_leaves_no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalAWS(time_scale=0.1) as aws:
         provision(aws)

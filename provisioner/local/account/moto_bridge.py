@@ -14,7 +14,8 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.core import responses
+from moto.moto_server import werkzeug_app
 
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
@@ -29,9 +30,11 @@ class Moto:
         # thousands of machine images that nothing here asks for are half of what moto's EC2 costs to make
         os.environ.setdefault(NO_AMIS, "false")
         self.lock = threading.Lock()
-        self._application = DomainDispatcherApplication(create_backend_app)
-        # it looks through moto's folders for every request, which is a third of the time of most
+        werkzeug_app.DISABLE_GLOBAL_CORS = True  # no browser asks us
+        self._application = werkzeug_app.DomainDispatcherApplication(make_app)
+        # it looks through moto's folders for every request, which is a third of the time of most, and through a class
         self._application.get_backend_for_host = cache(self._application.get_backend_for_host)
+        responses.method_names_from_class = cache(responses.method_names_from_class)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = HttpResponse()
@@ -45,6 +48,13 @@ class Moto:
             response.body = join(parts)
         keep_length_of_head(request, response)
         return response
+
+
+def make_app(service: Any) -> Any:
+    """Application of one service of moto, without what Flask does for a developer at each request."""
+    app = werkzeug_app.create_backend_app(service)
+    app.debug = False
+    return app
 
 
 def join(parts: Iterable[bytes]) -> bytes:

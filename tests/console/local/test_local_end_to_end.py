@@ -112,6 +112,7 @@ def test_ctrl_c_at_a_terminal_lets_finish_what_runs(program: LocalProgram) -> No
     assert program.living() == []
 
 
+@pytest.mark.long
 def test_killed_it_takes_every_process_along(program: LocalProgram) -> None:
     process = start_and_await_address(program)
     living = program.living()

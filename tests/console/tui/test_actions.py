@@ -137,6 +137,7 @@ def test_a_keymap_that_cannot_be_is_refused_with_a_reason(keymap: dict[str, str]
         checked_keymap(keymap)
 
 
+@pytest.mark.long
 async def test_any_sequence_of_sizes_leaves_the_same_choice() -> None:
     chance = random.Random(3)
     async with running(WatchedSource()) as (app, pilot):

@@ -112,6 +112,7 @@ def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
     assert not [one for one in list_engines() if one.info.pid == engine.process.pid]
 
 
+@pytest.mark.long
 def test_an_operator_who_is_tired_of_a_drain_terminates_what_runs(cluster: LocalCluster, engine: Engine) -> None:
     operator = Operator(engine)
     endless = "import time\nwith Client(address=ADDRESS) as client: client.submit(lambda: time.sleep(600)).result()"

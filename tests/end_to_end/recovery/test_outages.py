@@ -83,6 +83,7 @@ def test_services_that_fail_every_call_for_half_a_minute(
     await_condition(lambda: nothing_of_tasks_left(cluster), 30, lambda: engine.log)
 
 
+@pytest.mark.long
 def test_cancels_go_through_while_every_submit_is_throttled(cluster: LocalCluster, engine: Engine) -> None:
     script = """
     import time

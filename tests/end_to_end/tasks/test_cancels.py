@@ -109,6 +109,7 @@ with Client(address=ADDRESS) as client:
         assert_nothing_left(cluster, engine)
 
 
+@pytest.mark.long
 def test_of_tasks_that_just_finish_gives_the_value_or_the_cancel(cluster: LocalCluster, engine: Engine) -> None:
     script = f"""{PREPARED}
 with Client(address=ADDRESS) as client:

@@ -48,6 +48,7 @@ def test_everything_is_there_can_begin_again_and_is_gone(tmp_path: Path, transpo
     await_none(lambda: mentioning(tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_kill_of_the_parent_ends_scaler_and_aws(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTER, str(tmp_path)]

@@ -58,6 +58,7 @@ def test_a_kill_of_one_ends_all(starter: subprocess.Popen[str], tmp_path: Path, 
     await_none(lambda: mentioning(tmp_path))
 
 
+@pytest.mark.long
 def test_stopping_ends_running_jobs(tmp_path: Path) -> None:
     with LocalAWS(tmp_path, program=PROGRAM) as aws:
         account = open_account(aws)

@@ -101,6 +101,7 @@ async def test_without_an_engine_to_care_for_quit_is_quit(own: EngineOwnership |
         assert app._exit
 
 
+@pytest.mark.long
 async def test_drain_concurrency_and_log_level_are_sent_as_they_were_said() -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):

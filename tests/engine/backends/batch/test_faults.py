@@ -62,6 +62,7 @@ async def test_a_submission_of_unknown_fate_runs_once(aws: LocalAWS, tmp_path: P
         assert told.twice == []
 
 
+@pytest.mark.long
 async def test_throttled_submits_and_looks_fail_no_task(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
         for api in ("SubmitJob:1", "DescribeJobs:1", "ListObjectsV2:2", "GetObject:5"):
@@ -149,6 +150,7 @@ async def test_a_host_lost_once_is_tried_again(aws: LocalAWS, tmp_path: Path) ->
         assert await told.value(task) == 0.5
 
 
+@pytest.mark.long
 async def test_a_job_past_its_time_is_a_timeout_error(aws: LocalAWS) -> None:
     async with running(aws, job_timeout_minutes=1) as (backend, told):
         task = work(talk)

@@ -106,6 +106,7 @@ async def test_a_part_of_an_array_that_waits_for_a_disabled_queue_can_be_cancell
         assert tasks[0].task_id not in told.outcomes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("code", ["InvalidIdentityToken", "IDPCommunicationError", "AccessDenied"])
 async def test_credentials_that_can_not_be_fetched_fail_no_task(
     aws: LocalAWS, monkeypatch: pytest.MonkeyPatch, code: str

@@ -49,6 +49,7 @@ async def test_a_job_that_waits_is_diagnosed_and_what_is_denied_is_one_check_of_
         assert await told.value(stuck) == 1
 
 
+@pytest.mark.long
 async def test_askers_share_the_calls_of_one_diagnosis(aws: LocalAWS) -> None:
     async with running(aws) as (backend, _):
         before = manager_calls(aws).get("batch.DescribeJobQueues", 0)
