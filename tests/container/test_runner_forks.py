@@ -66,6 +66,7 @@ def test_a_helper_ends_with_the_exit_code_of_a_program(client: Client) -> None:
         """)
 
 
+@pytest.mark.long
 def test_a_fork_while_the_task_is_loaded_or_returned_is_no_second_answer(client: Client) -> None:
     client("""
         class Forks:

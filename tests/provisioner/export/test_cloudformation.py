@@ -63,7 +63,8 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
         yield clients
 
 
-@pytest.mark.parametrize("spec", first_now([PLAIN, FULL, dataclasses.replace(FULL, image=None)]))
+@pytest.mark.long
+@pytest.mark.parametrize("spec", [PLAIN, FULL, dataclasses.replace(FULL, image=None)])
 def test_the_linter_finds_nothing(spec: ProvisionSpec) -> None:
     """Neither an error nor a warning; its pieces of information are about itself."""
     from cfnlint.api import lint_all  # heavy: every worker would pay for it

@@ -59,6 +59,7 @@ def test_the_order_of_a_wheels_files_does_not_matter_and_their_names_and_texts_d
     assert len(set(prints)) == 3
 
 
+@pytest.mark.long
 def test_a_build_that_fails_tells_the_projects_name_and_the_error(tmp_path: Path) -> None:
     project = write_project(tmp_path / "mine")
     (project / "backend.py").write_text("raise RuntimeError('broken on purpose')")

@@ -67,6 +67,7 @@ def test_stopping_ends_running_jobs(tmp_path: Path) -> None:
     await_none(lambda: mentioning(tmp_path))
 
 
+@pytest.mark.long
 def test_a_temporary_state_folder_is_removed() -> None:
     with LocalAWS(program=PROGRAM) as aws:
         folder = aws.state_dir

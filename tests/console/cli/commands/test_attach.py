@@ -98,6 +98,7 @@ def test_the_terminal_is_as_before_however_it_ends(
         assert [sequence for sequence in RESTORED if sequence not in last] == []
 
 
+@pytest.mark.long
 def test_a_killed_engine_is_said_and_a_new_one_heals(engine: subprocess.Popen[bytes], environ: dict[str, str]) -> None:
     with Terminal((*PROGRAM, "attach"), environ=environ) as terminal:
         terminal.wait_for("LIVE")
