@@ -160,11 +160,6 @@ def test_commands_have_their_help_elsewhere(project: Project, place: str) -> Non
 
 
 @pytest.mark.long
-def test_jobs_run_the_users_function_by_an_installed_wheel(project: Project, installed: Path) -> None:
-    check_local(project, "both", installed)
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 class TestInstalledWheel:
     def test_every_command_has_its_help(self, project: Project, place: str, installed: Path) -> None:
@@ -177,6 +172,9 @@ class TestInstalledWheel:
         check_programs(project, place, installed)
         done = without_provisioner.run(place, [str(installed / "python"), "-m", "provisioner", "--help"])
         assert "cleanup" in done.stdout
+
+    def test_jobs_run_the_users_function(self, project: Project, place: str, installed: Path) -> None:
+        check_local(project, place, installed)
 
     def test_it_is_the_wheel_that_runs(self, project: Project, place: str, installed: Path) -> None:
         where = "import scaler_batch; scaler_batch.claim_names(); import console; print(console.__file__)"

@@ -40,7 +40,7 @@ def assert_true(stack: World, ran: Ran) -> None:
     assert_cleans_up(stack)
 
 
-@pytest.mark.parametrize("call", recorded.first_and_last(READS), ids=str)
+@pytest.mark.parametrize("call", READS, ids=str)
 def test_a_read_that_is_denied(stack: World, call: Call) -> None:
     stack.strike(Fault.DENIED, call)
     assert_true(stack, stack.commands.cleanup())

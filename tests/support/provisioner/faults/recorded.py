@@ -56,14 +56,6 @@ def of_each_service(calls: Iterable[Call]) -> list[Call]:
     return list({call.service: call for call in reversed(list(calls))}.values())
 
 
-def first_and_last(calls: Iterable[Call]) -> list[Call]:
-    """Of calls of one API the first and the last: a refusal that lasts begins before all of them, or before one."""
-    by_api: dict[str, list[Call]] = {}
-    for call in calls:
-        by_api.setdefault(call.api, []).append(call)
-    return [call for of_api in by_api.values() for call in dict.fromkeys((of_api[0], of_api[-1]))]
-
-
 def reading(command: str) -> list[Call]:
     """Of calls of one API in a row, such as a question asked for each state of a job, only the first."""
     calls = recorded(command)
