@@ -225,6 +225,7 @@ class BatchAssembly:
             ledger=self.ledger,
             secrets=self.secrets,
             delivery=self.delivery,
+            canceller=self.canceller,
             spawn=spawn,
         )
 
@@ -257,7 +258,6 @@ class BatchAssembly:
             poller=self.poller,
             results=self.results,
             failures=self.failures,
-            canceller=self.canceller,
             cleaner=self.cleaner,
             on_round=lambda: self.takeover.look(),
             clock=self._clock,

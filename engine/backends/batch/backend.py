@@ -231,7 +231,8 @@ async def _close_aws(client: AwsClient, store: ObjectStore) -> None:
 
 
 def _is_settling(submission: Submission) -> bool:
-    return not submission.settled.is_set() or (submission.job_id is not None and submission.is_closed)
+    ends = submission.job_id is not None and submission.is_closed and not submission.vanished
+    return not submission.settled.is_set() or ends
 
 
 def _clock_that_counts_sleep() -> float:

@@ -15,6 +15,7 @@ A submission lives until Batch says that its job ended and all of its tasks are 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -162,6 +163,8 @@ class Submission:
     missed: int = 0
     """Consecutive polls of Batch in which the job was unknown."""
     missed_since: float = 0.0
+    vanished: bool = False
+    """Batch did not know its job for long, and its tasks were sent again, or failed."""
     over_since: float | None = None
     """When its array was first seen at its end with children that nothing is known of."""
     misjudged: int = 0
@@ -184,13 +187,35 @@ class Submission:
     @property
     def is_needed(self) -> bool:
         """Some task of it is expected to deliver, or may yet be claimed."""
-        claimable = any(task.stage is BatchStage.ORPHANED and not task.cancelled for task in self.tasks)
+        claimable = any(
+            task.stage is BatchStage.ORPHANED and task.submission is self and not task.cancelled for task in self.tasks
+        )
         return claimable or bool(self.open_tasks())
 
     @property
     def is_closed(self) -> bool:
-        """Each of its tasks is closed or has moved to another submission."""
-        return all(task.stage in CLOSED or task.submission is not self for task in self.tasks)
+        """Nothing that it wrote is looked for any more."""
+        return all(map(self.is_done_with, self.tasks))
+
+    def is_done_with(self, task: BatchTask) -> bool:
+        """Tell whether its result for the task may go: that is closed, or expects a later submission's alone.
+
+        While a task that was sent again is being fetched, delivered or claimed, it may be by this result.
+        """
+        if task.stage in CLOSED:
+            return True
+        moved_on = task.submission is not self and task.stage in (BatchStage.LAUNCHING, BatchStage.IN_BATCH)
+        return moved_on and not task.cancelled
+
+    def note_job_ends(self, tasks: Iterable[BatchTask]) -> None:
+        """These jobs of it ended. A task that was sent again has another job, whose end it is that counts."""
+        for task in tasks:
+            if task.submission is self:
+                task.note_job_end()
+
+    def replace(self, task: BatchTask, other: BatchTask) -> None:
+        """Let `other`, the same task with a later job, stand in the place of `task`: a result of this one counts."""
+        self.tasks = tuple(other if one is task else one for one in self.tasks)
 
     def complete(self, whole: Submission) -> list[BatchTask]:
         """Take over what `whole` tells of this submission, which was known by some results alone until now.
@@ -206,7 +231,9 @@ class Submission:
             self.tasks += tuple(added)
             return added
         for task in whole.tasks:
-            mine.setdefault(task.task_id, task).index = task.index
+            known = mine.setdefault(task.task_id, task)
+            if known.submission is self:
+                known.index = task.index
         self.tasks = tuple(mine[task.task_id] for task in whole.tasks)
         self.job_name, self.job_id, self.shape = whole.job_name, whole.job_id, whole.shape
         self.route, self.text, self.bundle, self.secret = whole.route, whole.text, whole.bundle, whole.secret
@@ -282,6 +309,22 @@ class Ledger:
         submission.silent.discard(task.index)
         submission.over_since = None
         self.submissions[submission.submission_id] = submission
+        self._forget_found(task)
+
+    def pass_over(self, task: BatchTask, submission: Submission, etag: str) -> None:
+        """What lies at the task's result under `submission` is none: the task is open again.
+
+        Whatever was found or ended of its other submissions meanwhile is looked at anew.
+        """
+        submission.foreign[task.task_id] = etag
+        if task.stage is BatchStage.FETCHING and task.submission is not None:  # otherwise it was cancelled
+            task.move(BatchStage.IN_BATCH)
+            self._look_anew(task, task.submission)
+            self.wake()
+        else:
+            self._forget_found(task)
+
+    def _forget_found(self, task: BatchTask) -> None:
         for submission_id in task.lineage & self.submissions.keys():
             self.submissions[submission_id].found.discard(task.task_id)
 

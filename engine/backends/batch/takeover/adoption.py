@@ -187,9 +187,11 @@ class Adoption:
         other = self._orphans.get(task.task_id)
         if other is not None:
             earlier, task = sorted((other, task), key=lambda one: max(one.lineage))
-            earlier.move(BatchStage.FORGOTTEN)
-            task.lineage |= earlier.lineage
             self._unclaimed.discard(earlier)
+            task.lineage |= earlier.lineage
+            for submission_id in earlier.lineage & self._ledger.submissions.keys():
+                self._ledger.submissions[submission_id].replace(earlier, task)
+            earlier.move(BatchStage.FORGOTTEN)
         self._orphans[task.task_id] = task
         self._unclaimed.add(task)
 

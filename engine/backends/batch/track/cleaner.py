@@ -20,7 +20,7 @@ from engine.aws.calls.operations import DELETE_OBJECTS
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
-from engine.backends.batch.ledger import CLOSED, BatchTask, Ledger, Submission
+from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.object_renewal import ObjectRenewal
@@ -125,8 +125,8 @@ class ObjectCleaner:
         is_there = task.task_id in submission.found or task.task_id in submission.foreign
         if not is_there or task.task_id in submission.removed:
             return False
-        is_over = submission.ended or task.index in submission.terminal
-        return is_over and (task.stage in CLOSED or task.submission is not submission)
+        is_over = submission.ended or (task.submission is submission and task.index in submission.terminal)
+        return is_over and submission.is_done_with(task)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects in bulk; what AWS refuses to delete is logged and stays."""

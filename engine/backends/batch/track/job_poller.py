@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 VANISHED_AFTER_S: Final = 15.0
 VANISHED_AFTER_POLLS: Final = 3
 """A job just submitted may be missing from DescribeJobs for a moment."""
-CHILDREN_LISTED_WITHIN_S: Final = 60.0
+SURFACED_WITHIN_S: Final = 600.0
+"""So long it is looked whether a job that vanished is there again; its fence stays as long."""
+CHILDREN_LISTED_WITHIN_S: Final = 30.0
 """ListJobs may show an array's children some seconds after DescribeJobs shows the array's end."""
 MISJUDGED_AFTER_POLLS: Final = 5
 """Judging that breaks this often in a row is no passing oddity of an answer."""
@@ -110,7 +112,7 @@ class JobPoller:
             await self._judge_array(submission, job)
         elif job.state in ENDED:
             task = submission.tasks[0]
-            task.note_job_end()
+            submission.note_job_ends([task])
             await self._failures.handle_ends(submission, _without_result(submission, [(task, JobEnd.of(job))]))
             submission.ended = True
 
@@ -119,14 +121,12 @@ class JobPoller:
         if submission.misjudged < MISJUDGED_AFTER_POLLS:
             return
         submission.ended = True
-        for task in submission.tasks:
-            task.note_job_end()
+        submission.note_job_ends(submission.tasks)
         self._give_up(submission.open_tasks(), _misjudged(submission, error))
 
     async def _judge_array(self, submission: Submission, job: BatchJob) -> None:
         if job.state in ENDED:
-            for task in submission.tasks:
-                task.note_job_end()
+            submission.note_job_ends(submission.tasks)
             await self._judge_end(submission, job)
         elif sum(job.children.get(state, 0) for state in ENDED) > _accounted(submission):
             await self._find_silent(submission, is_over=False)
@@ -163,8 +163,7 @@ class JobPoller:
     async def _handle_silent(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> bool:
         silent = _without_result(submission, ends)
         fresh = [(task, end) for task, end in silent if task.index not in submission.silent]
-        for task, _ in fresh:
-            task.note_job_end()
+        submission.note_job_ends(task for task, _ in fresh)
         jobs = await self._jobs.describe([end.job_id for task, end in fresh if task.is_open])
         # a description that lags behind the listing tells no more than that
         described = {job_id: job for job_id, job in jobs.items() if job.is_known and job.state in ENDED}
@@ -233,11 +232,13 @@ class JobPoller:
         submission.missed += 1
         if submission.missed < VANISHED_AFTER_POLLS or now - submission.missed_since < VANISHED_AFTER_S:
             return
-        for task in submission.tasks:
-            task.note_job_end()
-        logger.warning("AWS Batch no longer knows job %s", submission.job_id)
-        await self._failures.handle_vanished(submission)
-        submission.ended = True
+        if not submission.vanished:
+            submission.note_job_ends(submission.tasks)
+            logger.warning("AWS Batch no longer knows job %s", submission.job_id)
+            await self._failures.handle_vanished(submission)
+            submission.vanished = True
+        # a job that comes to light after all finds the fence, or has written a result that counts
+        submission.ended = not submission.fenced or now - submission.missed_since >= SURFACED_WITHIN_S
 
     def _note_waiting(self, followed: Sequence[Submission], jobs: Mapping[str, BatchJob]) -> None:
         own = ((one, jobs.get(one.job_id or "")) for one in followed)

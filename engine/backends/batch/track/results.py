@@ -22,9 +22,10 @@ from engine.aws.errors import CREDENTIAL_ERRORS, AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.byte_room import ByteRoom
-from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submission_secrets import SubmissionSecrets
+from engine.backends.batch.track.canceller import Canceller
 from engine.model import Outcome, Profile
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class ResultReader:
         ledger: Ledger,
         secrets: SubmissionSecrets,
         delivery: OutcomeDelivery,
+        canceller: Canceller,
         spawn: Spawn,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -80,6 +82,7 @@ class ResultReader:
         self._ledger = ledger
         self._secrets = secrets
         self._delivery = delivery
+        self._canceller = canceller
         self._spawn = spawn
         self._sleep = sleep
         self._waiting: deque[ResultRequest] = deque()
@@ -152,6 +155,7 @@ class ResultReader:
         try:
             outcome = _outcome(task, read) if read is not None else await self._read_again(request)
             if outcome is not None and not task.cancelled:
+                self._end_copy(request)
                 await self._delivery.deliver(task, outcome)
         except Exception as error:
             await self._delivery.fail_broken(task, error)
@@ -166,7 +170,7 @@ class ResultReader:
         was_over = False
         for _ in range(REREADS):
             await self._sleep(REREAD_PAUSE_S)
-            was_over = _is_over(request.task)
+            was_over = _is_over(request)
             try:
                 read = await self._client.run(GET_OBJECT, lambda: self._get(request))
                 return _outcome(request.task, read)
@@ -181,21 +185,24 @@ class ResultReader:
 
     async def _disown(self, request: ResultRequest, why: ForeignResult) -> Outcome | None:
         """It counts as no result: the task is open again. Of a job that ended meanwhile its own was written by then."""
-        task, submission = request.task, request.submission
-        if _is_over(task):
+        if _is_over(request):
             return await self._read_again(request)
-        if task.task_id not in submission.foreign:
-            logger.warning("what lies at the result of task %s is passed over: %s", task.task_id.hex(), why)
-        submission.foreign[task.task_id] = request.etag
-        submission.found.discard(task.task_id)
-        if task.stage is BatchStage.FETCHING:  # otherwise it was cancelled
-            task.move(BatchStage.IN_BATCH)
-            self._ledger.wake()
+        if request.task.task_id not in request.submission.foreign:
+            logger.warning("what lies at the result of task %s is passed over: %s", request.task.task_id.hex(), why)
+        self._ledger.pass_over(request.task, request.submission, request.etag)
         return None
 
+    def _end_copy(self, request: ResultRequest) -> None:
+        """Of a task that was sent again an earlier job wrote the result after all, now that this is known."""
+        latest = request.task.submission
+        if latest is not None and latest is not request.submission:
+            self._canceller.terminate_copy(latest, request.task)
 
-def _is_over(task: BatchTask) -> bool:
-    return task.submission is None or task.submission.ended
+
+def _is_over(request: ResultRequest) -> bool:
+    """Nothing else is to be expected. A task that was sent again has a later job, whatever lies here."""
+    latest = request.task.submission
+    return latest is None or (latest is request.submission and latest.ended)
 
 
 def _outcome(task: BatchTask, read: Read) -> Outcome:

@@ -17,9 +17,8 @@ from engine.aws.budget import Clock
 from engine.aws.calls.operations import LIST_OBJECTS
 from engine.aws.client import AwsClient
 from engine.aws.object_store import ListPage, ObjectStore
-from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.ledger import BatchStage, Ledger
 from engine.backends.batch.names import StoreLayout
-from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failure_handler import FailureHandler
 from engine.backends.batch.track.job_poller import JobPoll, JobPoller
@@ -77,7 +76,6 @@ class Tracker:
         poller: JobPoller,
         results: ResultReader,
         failures: FailureHandler,
-        canceller: Canceller,
         cleaner: ObjectCleaner,
         on_round: Callable[[], None],
         clock: Clock,
@@ -89,7 +87,6 @@ class Tracker:
         self._poller = poller
         self._results = results
         self._failures = failures
-        self._canceller = canceller
         self._cleaner = cleaner
         self._on_round = on_round
         self._clock = clock
@@ -191,16 +188,11 @@ class Tracker:
                 continue  # it is being sent again; once it is, this earlier result counts
             submission.found.add(parsed[1])
             if task is not None and task.is_open:
-                self._overtake(submission, task)
                 task.move(BatchStage.FETCHING)  # at once: the same page may show a result under another submission, too
                 requests.append(ResultRequest(task, submission, listed.key, listed.size, listed.etag))
         self._results.request(requests)
         self._hurry_for_ends(requests)
         return len(requests)
-
-    def _overtake(self, found_in: Submission, task: BatchTask) -> None:
-        if task.submission is not None and task.submission is not found_in:
-            self._canceller.terminate_copy(task.submission, task)
 
     def _hurry_for_ends(self, requests: list[ResultRequest]) -> None:
         """All results of a job are there: Batch will say soon that it ended, and its objects may go."""

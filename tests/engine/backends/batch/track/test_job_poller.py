@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.backends.batch.ledger import BatchStage
-from engine.backends.batch.track.job_poller import CHILDREN_LISTED_WITHIN_S, MISJUDGED_AFTER_POLLS
+from engine.backends.batch.track.job_poller import CHILDREN_LISTED_WITHIN_S, MISJUDGED_AFTER_POLLS, SURFACED_WITHIN_S
 from tests.support.engine.scripted_batch import FAILED, SUCCEEDED, PolledArray
 
 
@@ -191,3 +191,23 @@ async def test_what_waits_is_told_in_the_log_with_aws_reason_once_and_not_at_eac
     assert len(told) == 1
     assert "2 jobs wait" in told[0]
     assert reason in told[0]
+
+
+async def test_a_job_that_vanished_and_was_fenced_is_looked_for_while_it_may_come_to_light() -> None:
+    array = PolledArray(2)
+    array.submission.fenced = True  # as handling a vanished job does that is sent again
+    await array.poll(int(SURFACED_WITHIN_S // 5))
+    assert (len(array.failures.vanished), array.submission.ended) == (1, False)
+    await array.poll(2)
+    assert (len(array.failures.vanished), array.submission.ended) == (1, True)
+
+
+async def test_a_vanished_job_that_is_back_is_followed_to_its_end() -> None:
+    array = PolledArray(2)
+    array.submission.fenced = True
+    await array.poll(10)
+    array.batch.end_parent(SUCCEEDED, SUCCEEDED=2)
+    for index in range(2):
+        array.batch.list_child(SUCCEEDED, index, 0)
+    await array.poll()
+    assert array.submission.ended

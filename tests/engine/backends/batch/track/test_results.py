@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import cloudpickle
 import pytest
@@ -296,6 +296,7 @@ async def read_alone(store: BrokenStore, told: Recorder, size: int = 100) -> tup
         ledger=ledger,
         secrets=SECRETS,
         delivery=OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=told),
+        canceller=cast(Any, None),
         spawn=lambda work: spawned.append(asyncio.create_task(work)),
         sleep=FakeClock().sleep,
     )

@@ -51,7 +51,6 @@ async def polls_in(seconds: float, *, ending: int, submissions: int) -> int:
         poller=parts,
         results=parts,
         failures=parts,
-        canceller=parts,
         cleaner=parts,
         on_round=lambda: None,
         clock=clock,
