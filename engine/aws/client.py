@@ -25,7 +25,13 @@ from engine.aws.calls.operations import (
     Operation,
     check_answer,
 )
-from engine.aws.calls.pauses import REFUSAL_PATIENCE_S, Pauses, describe_credentials, describe_refusal
+from engine.aws.calls.pauses import (
+    FIRST_REFUSAL_PATIENCE_S,
+    REFUSAL_PATIENCE_S,
+    Pauses,
+    describe_credentials,
+    describe_refusal,
+)
 from engine.aws.calls.thread_call import NotSent, ThreadCall, ThreadCalls, always
 from engine.aws.credentials_gate import CredentialsGate
 from engine.aws.errors import (
@@ -167,7 +173,8 @@ class AwsClient:
         """Tell whether a refusal, the first of which came at `refused_at`, is no final one yet."""
         if error.closed_queue:
             return True
-        return error.forbidden and error.api in self._worked and self.clock() - refused_at < REFUSAL_PATIENCE_S
+        patience_s = REFUSAL_PATIENCE_S if error.api in self._worked else FIRST_REFUSAL_PATIENCE_S
+        return error.forbidden and self.clock() - refused_at < patience_s
 
     def pause(self, error: AwsError) -> None:
         """Hold every call until one of them is accepted: AWS refused credentials that were just read anew."""
@@ -258,7 +265,8 @@ class AwsClient:
         elif error.action is ErrorAction.RETRY_LATER:
             await self._back_off(error, course.tried)
         elif course.is_patient and self.may_pass(error, course.note_refusal(self.clock())):
-            self.pauses.begin(course, describe_refusal(error))
+            if error.closed_queue or error.api in self._worked:
+                self.pauses.begin(course, describe_refusal(error))
             await self._back_off(error, course.tried)
         else:
             raise error

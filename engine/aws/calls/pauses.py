@@ -11,6 +11,8 @@ from engine.aws.errors import AwsError
 
 REFUSAL_PATIENCE_S: Final = 60.0
 """How long a refusal of what worked before is retried: policies that are being edited refuse for a moment."""
+FIRST_REFUSAL_PATIENCE_S: Final = 5.0
+"""The same of what was never allowed: nothing is decided on one sample."""
 
 
 @dataclass(slots=True, eq=False)

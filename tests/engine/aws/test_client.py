@@ -31,9 +31,9 @@ async def test_back_off_grows_to_a_bound(client: AwsClient, clock: FakeClock) ->
     assert clock.slept == [0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
 
 
-async def test_a_refusal_is_raised_at_once(client: AwsClient) -> None:
-    with pytest.raises(AwsError, match="AccessDenied"):
-        await client.run(DESCRIBE_JOBS, script(answered(403, "AccessDenied")))
+async def test_a_refusal_of_what_a_request_says_is_raised_at_once(client: AwsClient) -> None:
+    with pytest.raises(AwsError, match="ValidationException"):
+        await client.run(DESCRIBE_JOBS, script(answered(400, "ValidationException")))
     assert client.statistics.of("DescribeJobs").calls == 1
 
 

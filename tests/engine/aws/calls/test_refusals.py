@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from engine.aws.calls.operations import DESCRIBE_JOBS, GET_OBJECT, GET_PAYLOAD, SUBMIT_JOB, Operation
-from engine.aws.calls.pauses import REFUSAL_PATIENCE_S
+from engine.aws.calls.pauses import FIRST_REFUSAL_PATIENCE_S, REFUSAL_PATIENCE_S
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from tests.support.engine.aws_answers import answered, refused, script, until
@@ -46,9 +46,16 @@ async def test_that_stays_is_final_after_a_minute(client: AwsClient, clock: Fake
     assert told[-1] == "resumed"
 
 
-async def test_of_what_never_worked_is_final(client: AwsClient) -> None:
+async def test_of_what_never_worked_is_not_decided_on_one_sample(client: AwsClient, told: list[str]) -> None:
+    assert await client.run(DESCRIBE_JOBS, script(DENIED, "fine")) == "fine"
+    assert told == []
+
+
+async def test_of_what_never_worked_is_final_within_seconds(client: AwsClient, clock: FakeClock) -> None:
+    begun = clock.now
     with pytest.raises(AwsError, match="AccessDenied"):
-        await client.run(DESCRIBE_JOBS, script(DENIED, "never"))
+        await client.run(DESCRIBE_JOBS, script(*[DENIED] * 100))
+    assert FIRST_REFUSAL_PATIENCE_S <= clock.now - begun < FIRST_REFUSAL_PATIENCE_S + 10
 
 
 @pytest.mark.parametrize("code", ["ClientException", "ValidationException"])

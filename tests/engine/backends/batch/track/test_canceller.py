@@ -203,7 +203,10 @@ async def test_stopping_with_terminate_ends_every_job(aws: LocalAWS) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-async def test_that_aws_refuses_is_never_confirmed_and_the_task_goes_on(aws: LocalAWS, count: int) -> None:
+async def test_that_aws_refuses_is_never_confirmed_and_the_task_goes_on(
+    aws: LocalAWS, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.aws.client.FIRST_REFUSAL_PATIENCE_S", 0.2)
     async with running(aws) as (backend, told):
         aws.fault("error:TerminateJob:403")
         tasks = works(nap, [3.0] * count)
