@@ -207,6 +207,11 @@ class Submission:
         moved_on = task.submission is not self and task.stage in (BatchStage.LAUNCHING, BatchStage.IN_BATCH)
         return moved_on and not task.cancelled
 
+    def wanted_results(self) -> set[bytes]:
+        """Ids of the tasks whose result was found, was not passed over as foreign, and may not go yet."""
+        wanted = {task.task_id for task in self.tasks if not self.is_done_with(task)}
+        return (wanted & self.found) - self.foreign.keys()
+
     def note_job_ends(self, tasks: Iterable[BatchTask]) -> None:
         """These jobs of it ended. A task that was sent again has another job, whose end it is that counts."""
         for task in tasks:

@@ -31,10 +31,11 @@ from container.batch_job_protocol import (
 )
 from container.batch_job_results import ResultMeta, ResultStatus, encode_result
 from engine.aws.object_store import Listed, ListPage, ReadPart
-from tests.support.schedules.virtual_loop import EPOCH_S
+from tests.support.schedules.virtual_loop import EPOCH_S, VirtualLoop
 
 T = TypeVar("T")
 QUEUE = "queue"
+DAY_S = 86_400.0
 ENDED = ("SUCCEEDED", "FAILED")
 Stored = tuple[bytes, str, float]
 """An object: its bytes, its ETag, when it was written."""
@@ -58,11 +59,21 @@ class Fate:
 
 @dataclass
 class Bucket:
-    """S3: strongly consistent."""
+    """S3: strongly consistent. Its lifecycle rule deletes what is `days` old, at once."""
 
-    loop: asyncio.AbstractEventLoop
-    objects: dict[str, Stored] = field(default_factory=dict)
+    loop: VirtualLoop
+    days: int | None = None
+    _objects: dict[str, Stored] = field(default_factory=dict)
     _writes: int = 0
+
+    @property
+    def objects(self) -> dict[str, Stored]:
+        """What is there now, by key."""
+        if self.days is not None:
+            oldest = self.loop.wall_time() - self.days * DAY_S
+            for key in [key for key, (_, _, written) in self._objects.items() if written <= oldest]:
+                del self._objects[key]
+        return self._objects
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, **more: Any) -> dict[str, Any]:
         present = self.objects.get(Key)
@@ -71,7 +82,7 @@ class Bucket:
         if "IfMatch" in more and (present is None or present[1] != more["IfMatch"]):
             raise refused("PutObject", "PreconditionFailed" if present else "NoSuchKey", 412 if present else 404)
         self._writes += 1
-        self.objects[Key] = (bytes(Body), f'"{self._writes}"', self.loop.time())
+        self.objects[Key] = (bytes(Body), f'"{self._writes}"', self.loop.wall_time())
         return {"ETag": self.objects[Key][1]}
 
     def get_object(self, *, Bucket: str, Key: str, Range: str = "", **_: Any) -> dict[str, Any]:
@@ -81,16 +92,22 @@ class Bucket:
         if Range:
             first, last = map(int, Range.removeprefix("bytes=").split("-"))
             body = body[first : last + 1]
-        now = datetime.fromtimestamp(EPOCH_S + self.loop.time(), UTC)
+        now = datetime.fromtimestamp(self.loop.wall_time(), UTC)
         return {
             "Body": io.BytesIO(body),
             "ETag": etag,
-            "LastModified": datetime.fromtimestamp(EPOCH_S + int(written), UTC),
+            "LastModified": datetime.fromtimestamp(int(written), UTC),
             "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(now, usegmt=True)}},
         }
 
     def get_bucket_lifecycle_configuration(self, *, Bucket: str) -> dict[str, Any]:
-        raise refused("GetBucketLifecycleConfiguration", "NoSuchLifecycleConfiguration", 404)
+        if self.days is None:
+            raise refused("GetBucketLifecycleConfiguration", "NoSuchLifecycleConfiguration", 404)
+        return {"Rules": [{"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": self.days}}]}
+
+    def list_objects_v2(self, *, Bucket: str, Prefix: str, **_: Any) -> dict[str, Any]:
+        shown = sorted((key, stored[2]) for key, stored in self.objects.items() if key.startswith(Prefix))
+        return {"Contents": [{"Key": key, "LastModified": datetime.fromtimestamp(at, UTC)} for key, at in shown]}
 
     def delete_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:
         self.objects.pop(Key, None)

@@ -38,6 +38,10 @@ class Plan:
     cuts: list[tuple[float, float]] = field(default_factory=list)
     kills: list[tuple[float, float]] = field(default_factory=list)
     troubles: Troubles = field(default_factory=Troubles)
+    expiry_days: int | None = None
+    """The bucket's lifecycle rule."""
+    wall_speed: float = 1.0
+    patience_s: float = PATIENCE_S
 
     @classmethod
     def of(cls, rng: random.Random) -> Plan:
@@ -89,14 +93,20 @@ class Story:
 def run_story(seed: int) -> Story:
     """Run the schedule of a seed: the same story each time."""
     rng = random.Random(seed)
-    story, plan = Story(seed), Plan.of(rng)
+    return run_plan(Plan.of(rng), rng, seed)
+
+
+def run_plan(plan: Plan, rng: random.Random, seed: int = 0, watch: Callable[[Bucket], None] | None = None) -> Story:
+    """Run a plan, whose details `rng` decides. `watch` is called every second with what S3 holds."""
+    story = Story(seed)
     loop = VirtualLoop(lambda: rng.uniform(0.002, 0.08))
+    loop.wall_speed = plan.wall_speed
     loop.set_task_factory(note_task)
     loop.set_exception_handler(lambda _, context: _note_defect(story, context))
     logging.disable(logging.CRITICAL)
     try:
         with patch.object(time, "monotonic", loop.time), patch.object(time, "time", loop.wall_time):
-            loop.run_until_complete(_World(loop, rng, plan, story).run())
+            loop.run_until_complete(_World(loop, rng, plan, story, watch or (lambda _: None)).run())
     except NothingLeftToDo:
         story.broken.append("everything waits for what never comes")
     finally:
@@ -122,14 +132,17 @@ def _close(loop: VirtualLoop) -> None:
 class _World:
     """Scaler, AWS and one engine after the other."""
 
-    def __init__(self, loop: VirtualLoop, rng: random.Random, plan: Plan, story: Story) -> None:
+    def __init__(
+        self, loop: VirtualLoop, rng: random.Random, plan: Plan, story: Story, watch: Callable[[Bucket], None]
+    ) -> None:
+        self._watch = watch
         self._loop = loop
         self._rng = rng
         self._plan = plan
         self._story = story
         self._storage = ModelStorage()
         self._scheduler = Scheduler(rng, self._storage, self._tell)
-        self._bucket = Bucket(loop)
+        self._bucket = Bucket(loop, plan.expiry_days)
         self._fates = {task_id: fate for _, task_id, fate, _ in plan.tasks}
         self._batch = Batch(loop, rng, self._bucket, self._fates, self._tell, plan.lag_s)
         self._engine = self._new_engine()
@@ -139,7 +152,7 @@ class _World:
         self._schedule()
         self._starting = asyncio.ensure_future(self._start())
         last_event = max([at + back for at, back in (*self._plan.kills, *self._plan.cuts)], default=0.0)
-        await self._until(lambda: self._is_all_submitted() and self._scheduler.is_done, PATIENCE_S)
+        await self._until(lambda: self._is_all_submitted() and self._scheduler.is_done, self._plan.patience_s)
         await asyncio.sleep(max(0.0, last_event + 1 - self._loop.time()))
         await self._until(self._is_tidy, TIDY_S)
         self._judge()
@@ -217,8 +230,9 @@ class _World:
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
         deadline = self._loop.time() + patience_s
-        while not condition() and self._loop.time() < deadline and not self._engine.lost:  # noqa: ASYNC110 - virtual
+        while not condition() and self._loop.time() < deadline and not self._engine.lost:
             await asyncio.sleep(1.0)
+            self._watch(self._bucket)
 
     def _left(self) -> list[str]:
         return [key for key in self._bucket.objects if not key.endswith("/lease") and "/fence/" not in key]

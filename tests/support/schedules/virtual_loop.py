@@ -46,13 +46,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, latency: Callable[[], float]) -> None:
         self._selected = _NoFiles()
         self._latency = latency
+        self.wall_speed = 1.0
+        """Wall-clock seconds in one second of the loop: what takes days needn't be followed for days."""
         super().__init__(self._selected)
 
     def time(self) -> float:
         return self._selected.now
 
     def wall_time(self) -> float:
-        return EPOCH_S + self._selected.now
+        return EPOCH_S + self._selected.now * self.wall_speed
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         future: asyncio.Future[Any] = self.create_future()

@@ -1,7 +1,8 @@
-"""Renewal of what living submissions read: blobs and bundles are written again before half of their life in S3.
+"""Renewal of what living submissions need: blobs, bundles and results are written again before half of their life.
 
-The bucket's lifecycle rule deletes by age, whoever still refers to an object: a job that waits for days, or a blob
-that every submission shares. Ages are S3's own (`LastModified`), so a predecessor's objects are renewed alike.
+The bucket's lifecycle rule deletes by age, whoever still refers to an object: a job that waits for days, a blob that
+every submission shares, a predecessor's result whose task waits behind a long backlog. Ages
+are S3's own (`LastModified`), so a predecessor's objects are renewed alike.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
 """
 
@@ -11,7 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from container.batch_job_protocol import OBJECTS, PAYLOADS, bundle_owner
+from container.batch_job_protocol import OBJECTS, PAYLOADS, RESULTS, bundle_owner
 from engine.aws.budget import Clock
 from engine.aws.calls.operations import GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, Operation
 from engine.aws.client import AwsClient
@@ -67,8 +68,9 @@ class ObjectRenewal:
         try:
             await self._read_life()
             if self._ledger.submissions:
-                await self._renew_folder(PAYLOADS, lambda name: bundle_owner(name) in self._ledger.submissions)
-                await self._renew_folder(OBJECTS, self._blobs.may_be_needed)
+                await self._renew_folder(PAYLOADS, lambda key: bundle_owner(_name(key)) in self._ledger.submissions)
+                await self._renew_folder(OBJECTS, lambda key: self._blobs.may_be_needed(_name(key)))
+                await self._renew_results()
         except AwsError as error:
             logger.warning("objects in S3 can't be renewed at present: %s", error)
         finally:
@@ -92,13 +94,28 @@ class ObjectRenewal:
         limit = self._wall_clock() - self._life_s / 2 + self._period_s
         renewed = 0
         async for key, written_at in self._keys(f"{self._layout.root}/{folder}/"):
-            name = key.rpartition("/")[2]
-            if written_at <= limit and is_needed(name) and await self._rewrite(key):
+            if written_at <= limit and is_needed(key) and await self._rewrite(key):
                 renewed += 1
                 if folder == OBJECTS:
-                    self._blobs.note_renewal(name)
+                    self._blobs.note_renewal(_name(key))
         if renewed:
             logger.info("wrote %d objects below %s/ again, which S3 would have deleted for their age", renewed, folder)
+
+    async def _renew_results(self) -> None:
+        """Of those that the scheduler does not have for certain: not claimed, not delivered, or not confirmed yet."""
+        submissions = self._ledger.submissions
+        wanted = {one.submission_id: one.wanted_results() for one in submissions.values()}
+
+        def is_wanted(key: str) -> bool:
+            submission_id, task_id = self._layout.parse_result(key) or ("", b"")
+            submission = submissions.get(submission_id)
+            return (
+                submission is not None
+                and task_id in wanted.get(submission_id, ())
+                and task_id not in submission.removed
+            )
+
+        await self._renew_folder(RESULTS, is_wanted)
 
     async def _rewrite(self, key: str) -> bool:
         try:
@@ -120,6 +137,10 @@ class ObjectRenewal:
             if not answer.get("NextContinuationToken"):
                 return
             more = {"ContinuationToken": answer["NextContinuationToken"]}
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def life_of(rules: Iterable[Mapping[str, Any]], root: str) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from container.batch_job_frames import Blob
 from engine.aws.errors import AwsError, ErrorAction
-from engine.backends.batch.ledger import BatchTask, Ledger, Submission
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.object_renewal import DAY_S, ObjectRenewal, life_of
@@ -122,6 +122,21 @@ async def test_a_predecessors_blobs_are_renewed_while_its_submissions_live() -> 
     bucket.written[LAYOUT.blob("d" * 64)] = bucket.clock.now
     await bucket.live(3)
     assert LAYOUT.blob("d" * 64) in bucket.keys
+
+
+async def test_a_result_is_renewed_until_the_scheduler_has_it() -> None:
+    bucket = ExpiringBucket(DAY_S, [RULE])
+    one = await bucket.submit(BUNDLE)
+    task = one.tasks[0]
+    task.submission, task.stage = one, BatchStage.ORPHANED
+    key = LAYOUT.result(BUNDLE, task.task_id)
+    bucket.written[key] = bucket.clock.now
+    one.found.add(task.task_id)
+    await bucket.live(3)
+    assert key in bucket.keys
+    task.stage = BatchStage.FORGOTTEN
+    await bucket.live(2)
+    assert key not in bucket.keys
 
 
 async def test_an_upload_that_is_old_is_not_trusted_but_made_again() -> None:
