@@ -27,8 +27,8 @@ JOB_ID_LENGTH: Final = 200
 TEXT_LENGTH: Final = 1_000
 """Characters of one text of a document: AWS's own names, ids and ARNs are shorter, and reasons are for people."""
 _STATES: Final[dict[str | None, BatchState]] = {state.value: state for state in BatchState}
-LISTED_WITHIN_S: Final = 3.0
-"""ListJobs shows an accepted job by then, at the latest."""
+LISTED_WITHIN_S: Final = 6.0
+"""ListJobs shows an accepted job by then, at the latest: AWS promises nothing, and the local AWS's `lag` is 5 s."""
 
 
 class MalformedJob(ValueError):

@@ -19,6 +19,18 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield cluster
 
 
+@pytest.fixture(autouse=True)
+def lagging_listings(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In the long tests AWS Batch shows jobs as they were: listings, children and summaries are up to 5 s behind."""
+    if request.node.get_closest_marker("long") is None or "cluster" not in request.fixturenames:
+        yield
+        return
+    aws = request.getfixturevalue("cluster").aws
+    aws.fault("lag:5s")
+    yield
+    aws.clear_faults()
+
+
 @pytest.fixture(scope="module")
 def engine(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine with 100 slots that the tests of a module share; its own checks are over and meet no fault."""

@@ -21,6 +21,7 @@ from provisioner.local.faults.faults import (
     Lag,
     Lost,
     ServerError,
+    Slow,
     Throttle,
 )
 from provisioner.local.http.calls import CALLERS
@@ -118,6 +119,11 @@ class FaultInjector:
     def failing(self, call: Call) -> ServerError | None:
         """The fault that refuses this call with an HTTP status."""
         return self._struck(call, ServerError)
+
+    def delay_s(self, call: Call) -> float:
+        """Seconds for which this call is held up."""
+        slow = self._struck(call, Slow)
+        return 0.0 if slow is None else slow.delay
 
     def lost(self, call: Call) -> bool:
         """Whether the connection of this call is cut before anything is done."""

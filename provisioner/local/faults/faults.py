@@ -72,6 +72,13 @@ class Ambiguous(CallFault, frozen=True, kw_only=True, tag="ambiguous"):
     status: Status | None = None
 
 
+class Slow(CallFault, frozen=True, kw_only=True, tag="slow"):
+    """The call is carried out `delay` seconds late, and its caller waits: a slow line, or with more of them a hang."""
+
+    words = ("api", "delay", "seconds")
+    delay: Seconds = 2.0
+
+
 class ExpiredCredentials(CallFault, frozen=True, kw_only=True, tag="expired-credentials"):
     """ExpiredToken for every caller but the jobs themselves."""
 
@@ -160,6 +167,7 @@ READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "rate": rate,
     "status": int,
     "seconds": seconds,
+    "delay": seconds,
     "probability": float,
 }
 

@@ -6,6 +6,7 @@ Batch and the hot S3 and Logs calls are ours, everything else is moto's. `/_loca
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,6 +87,7 @@ class Gateway:
     def _answer(self, call: Call, request: HttpRequest) -> HttpResponse:
         if self._faults.quiet:
             return self._serve(call, request)
+        time.sleep(self._faults.delay_s(call))  # each connection has a thread of its own
         refused = self._refused(call)
         if refused is not None:
             return refused

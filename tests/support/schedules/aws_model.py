@@ -201,7 +201,7 @@ class Batch:
     def submit_job(self, **request: Any) -> dict[str, Any]:
         now = self._loop.time()
         job_id = f"job-{len(self.jobs) + 1:04d}-{self._rng.getrandbits(32):08x}"
-        job = self.jobs[job_id] = Job(job_id, request, now, now + self._rng.uniform(0, min(self._lag_s, 2.5)))
+        job = self.jobs[job_id] = Job(job_id, request, now, now + self._rng.uniform(0, self._lag_s))
         size = request.get("arrayProperties", {}).get("size", 1)
         for index in range(size):
             child = Child(job, index, history=[(now, "SUBMITTED")])

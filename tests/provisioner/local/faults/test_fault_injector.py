@@ -51,6 +51,11 @@ def test_a_fault_strikes_about_as_often_as_it_says() -> None:
     assert 70 <= sum(standing.injector.strikes(Spot, "job") for _ in range(1000)) <= 130
 
 
+def test_a_slow_call_is_held_up_as_long_as_its_fault_says() -> None:
+    standing = StandingInjector("slow:SubmitJob:3s:x1")
+    assert [standing.injector.delay_s(SUBMIT) for _ in range(2)] == [3.0, 0.0]
+
+
 def test_expired_credentials_spare_the_jobs() -> None:
     standing = StandingInjector("expired-credentials")
     assert standing.injector.expired(SUBMIT)

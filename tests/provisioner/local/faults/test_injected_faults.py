@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from tests.support.cluster.running_engine import await_condition
 from tests.support.local_aws.account import BUCKET, Account
 
 RESULT = "store/results/1"
@@ -58,6 +59,15 @@ def test_logs_refuse_in_their_own_form(account: Account) -> None:
     account.aws.fault("throttle:logs:0/s")
     call = once(account, "logs").describe_log_groups
     assert refused(call) == (400, "ThrottlingException")
+
+
+def test_a_call_that_is_slow_for_longer_than_its_caller_waits_is_carried_out_all_the_same(account: Account) -> None:
+    account.s3.delete_object(Bucket=BUCKET, Key=RESULT)
+    account.aws.fault("slow:PutObject:0.5s:x1")
+    impatient = account.aws.client("s3", config=Config(read_timeout=0.1, retries={"total_max_attempts": 1}))
+    with pytest.raises(ReadTimeoutError):
+        impatient.put_object(Bucket=BUCKET, Key=RESULT, Body=b"late")
+    await_condition(lambda: result(account) == b"late")
 
 
 def test_an_ambiguous_submit_is_carried_out(account: Account) -> None:
