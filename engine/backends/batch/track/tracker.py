@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.aws import limits
@@ -148,14 +149,12 @@ class Tracker:
             return
         started = self._clock()
         found = 0
-        start_after = self._layout.results + min(self._ledger.submissions)
-        token: str | None = None
-        while True:
-            page = await self._client.run(LIST_OBJECTS, self._page_reader(start_after, token))
+        known = sorted(self._ledger.submissions)
+        following, token = known[0], None
+        while following:
+            page = await self._client.run(LIST_OBJECTS, self._page_reader(self._layout.results + following, token))
             found += self._take(page)
-            token = page.next_token
-            if token is None:
-                break
+            following, token = self._next_place(page, known, following)
         now = self._clock()
         if found:
             self._listing.hurry(now)
@@ -168,6 +167,19 @@ class Tracker:
         if self._ledger.ending:
             pages = 1 + len(self._ledger.submissions) // limits.DESCRIBE_JOBS_IDS
             self._batch.hurry(self._clock(), CANCEL_POLL_S * pages)
+
+    def _next_place(self, page: ListPage, known: Sequence[str], listed: str) -> tuple[str, str | None]:
+        """The submission to list next, and how to go on there; empty at the end.
+
+        Any job may write below other names than those of living submissions: they are passed over.
+        """
+        if page.next_token is None:
+            return "", None
+        last = page.objects[-1].key.removeprefix(self._layout.results).partition("/")[0] if page.objects else listed
+        place = bisect_left(known, last)
+        if place == len(known):
+            return "", None
+        return known[place], page.next_token if known[place] in (last, listed) else None
 
     def _page_reader(self, start_after: str, token: str | None) -> Callable[[], ListPage]:
         return lambda: self._store.list_page(self._layout.results, start_after, token)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.aws.object_store import ListPage
-from engine.backends.batch.ledger import BatchTask, Ledger, Submission
+from engine.aws.object_store import Listed, ListPage
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.track.tracker import Tracker
 from engine.model import ResourceShape
@@ -35,15 +35,9 @@ class Surroundings:
         raise KeyError("odd")
 
 
-async def polls_in(seconds: float, *, ending: int, submissions: int) -> int:
-    ledger, clock, around = Ledger(), FakeClock(), Surroundings()
+def tracker_of(around: Surroundings, ledger: Ledger, clock: FakeClock) -> Tracker:
     parts: Any = around
-    task = BatchTask(bytes(16), ResourceShape(), None)
-    for number in range(submissions):
-        one = Submission(f"{number:032x}", "job", (task,), ResourceShape())
-        ledger.submissions[one.submission_id] = one
-    ledger.ending = {BatchTask(bytes(16), ResourceShape(), None) for _ in range(ending)}
-    tracker = Tracker(
+    return Tracker(
         client=parts,
         store=parts,
         layout=StoreLayout("bucket", "prefix", "wm"),
@@ -55,6 +49,16 @@ async def polls_in(seconds: float, *, ending: int, submissions: int) -> int:
         on_round=lambda: None,
         clock=clock,
     )
+
+
+async def polls_in(seconds: float, *, ending: int, submissions: int) -> int:
+    ledger, clock, around = Ledger(), FakeClock(), Surroundings()
+    task = BatchTask(bytes(16), ResourceShape(), None)
+    for number in range(submissions):
+        one = Submission(f"{number:032x}", "job", (task,), ResourceShape())
+        ledger.submissions[one.submission_id] = one
+    ledger.ending = {BatchTask(bytes(16), ResourceShape(), None) for _ in range(ending)}
+    tracker = tracker_of(around, ledger, clock)
     end = clock.now + seconds
     while clock.now < end:
         await tracker.do_round()
@@ -67,3 +71,50 @@ async def test_while_a_cancel_waits_batch_is_asked_often_in_proportion_to_what_i
     ending: int, submissions: int, polls: int
 ) -> None:
     assert await polls_in(10.0, ending=ending, submissions=submissions) == pytest.approx(polls, abs=2)
+
+
+class FloodedBucket(Surroundings):
+    """Lists `keys`, a thousand a page."""
+
+    def __init__(self, keys: list[str]) -> None:
+        super().__init__()
+        self.keys = sorted(keys)
+        self.pages = 0
+        self.requested: list[str] = []
+
+    async def run(self, _operation: object, work: Any) -> ListPage:
+        page: ListPage = work()
+        return page
+
+    def list_page(self, prefix: str, start_after: str, token: str | None) -> ListPage:
+        self.pages += 1
+        after = token or start_after
+        keys = [key for key in self.keys if key.startswith(prefix) and key > after]
+        more = keys[999] if len(keys) > 1_000 else None
+        return ListPage(tuple(Listed(key, 100, "etag") for key in keys[:1_000]), more)
+
+    def request(self, requests: Any) -> None:
+        self.requested += [one.key for one in requests]
+
+
+def submission_of(ledger: Ledger, digit: str, tasks: int) -> Submission:
+    """One in Batch, with the results of all of its tasks to be found."""
+    ids = [int(digit, 16).to_bytes(1) + number.to_bytes(15) for number in range(tasks)]
+    own = tuple(BatchTask(one, ResourceShape(), None) for one in ids)
+    ledger.tasks |= {task.task_id: task for task in own}
+    submission = Submission(digit * 32, "job", own, ResourceShape())
+    ledger.add_submission(submission)
+    for task in own:
+        task.move(BatchStage.IN_BATCH)
+    return submission
+
+
+async def test_objects_that_any_job_may_write_below_other_names_cost_a_page_at_most() -> None:
+    ledger, layout = Ledger(), StoreLayout("bucket", "prefix", "wm")
+    living = [submission_of(ledger, "2", 3), submission_of(ledger, "6", 2_500)]
+    wanted = [layout.result(one.submission_id, task.task_id) for one in living for task in one.tasks]
+    flood = [layout.result(digit * 32, number.to_bytes(16)) for digit in "4f" for number in range(10_000)]
+    bucket = FloodedBucket(wanted + flood)
+    await tracker_of(bucket, ledger, FakeClock()).do_round()
+    assert bucket.requested == wanted
+    assert bucket.pages == 1 + 3
