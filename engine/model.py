@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from container.batch_job_frames import Blob
+from container.batch_job_quoting import quote_foreign
 
 
 class Route(StrEnum):
@@ -122,6 +123,12 @@ class Outcome:
         """
         reason = str(error).partition("\n")[0]
         return cls(task_id, succeeded=False, body=pickle.dumps(error), profile=Profile(), reason=reason)
+
+    @classmethod
+    def broken(cls, task_id: bytes, error: Exception) -> Outcome:
+        """Make the outcome of a task whose handling raised `error`, a defect of ours."""
+        told = f"task {task_id.hex()}: the worker manager broke on it: {quote_foreign(repr(error))}"
+        return cls.failure(task_id, RuntimeError(told))
 
 
 @dataclass(frozen=True, slots=True)

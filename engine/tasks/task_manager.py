@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, ParamSpec
 
 from container.batch_job_quoting import quote_foreign
-from engine.aio import cancel_and_wait
 from engine.aws.batch_states import BatchState
 from engine.backends.protocol import CancelRefused, HPCBackend
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
@@ -24,6 +23,7 @@ from engine.tasks.task_events import TaskEvents
 from engine.tasks.task_loader import TaskLoader
 from engine.tasks.task_queue import TaskQueue
 from engine.tasks.task_record import ENDING, TaskRecord, TaskState, requested_shape
+from engine.tasks.task_steps import TaskSteps
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +31,6 @@ P = ParamSpec("P")
 
 CLAIM_GRACE_S: Final = 20.0
 """How long a job is kept whose task did not come back, once the scheduler has sent all that it wants of us."""
-BROKEN_STEP_PAUSE_S: Final = 1.0
-BROKEN_STEP_PAUSE_MAX_S: Final = 60.0
-"""Before the failure of a task is delivered again, when that broke, too; growing."""
 
 
 class AWSHPCTaskManager:
@@ -63,7 +60,7 @@ class AWSHPCTaskManager:
         self._idle = asyncio.Event()
         self._idle.set()
         self._claim_deadline: asyncio.TimerHandle | None = None
-        self._background: set[asyncio.Task[None]] = set()
+        self._steps = TaskSteps(self._fail_broken)
 
     # ---- state for others
 
@@ -212,7 +209,7 @@ class AWSHPCTaskManager:
         record = self._records.get(outcome.task_id)
         if record is None or record.state in ENDING:
             return
-        await self._guard(record, self._deliver(record, outcome))
+        await self._steps.guard(record, self._deliver(record, outcome))
 
     def on_paused(self, reason: str) -> None:
         """See `BackendObserver`: AWS refuses us, for a time."""
@@ -241,7 +238,7 @@ class AWSHPCTaskManager:
         before = record.state
         self._queue.discard(task_id)
         self._enter(record, TaskState.TERMINATING)
-        self._start(record, self._end_by_operator(record, before, why))
+        self._steps.start(record, self._end_by_operator(record, before, why))
         return True
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
@@ -272,7 +269,7 @@ class AWSHPCTaskManager:
     async def close(self) -> None:
         """End whatever still runs in the background."""
         self.on_link_lost()
-        await cancel_and_wait(self._background)
+        await self._steps.close()
         await self._loader.close()
 
     # ---- inside
@@ -286,7 +283,7 @@ class AWSHPCTaskManager:
         while len(self._queue) and self._may_start():
             record = self._records[self._queue.pop()]
             self._enter(record, TaskState.LOADING)
-            self._loads[record.task_id] = self._start(record, self._load(record))
+            self._loads[record.task_id] = self._steps.start(record, self._load(record))
 
     def _may_start(self) -> bool:
         unclaimed = self._backend.unclaimed_jobs
@@ -329,7 +326,7 @@ class AWSHPCTaskManager:
         record.claimed = True
         if record.state is TaskState.DELIVERED:
             self._deliveries.keep(record.task_id)
-            self._start(record, self._deliveries.announce(record.task_id))
+            self._steps.start(record, self._deliveries.announce(record.task_id))
         elif record.state is TaskState.ADOPTING:
             submitted = record.placement is not None
             waiting = TaskState.PAUSED if self._paused else TaskState.COLLECTING
@@ -341,7 +338,7 @@ class AWSHPCTaskManager:
             self._drop(record, why)
         else:
             self._enter(record, TaskState.CANCELLING)
-            self._start(record, self._take_back(record, why))
+            self._steps.start(record, self._take_back(record, why))
 
     async def _take_back(self, record: TaskRecord, why: str) -> None:
         if await self._ends_job(record):
@@ -411,10 +408,10 @@ class AWSHPCTaskManager:
             logger.warning("terminating %d jobs whose tasks were not claimed again", len(unclaimed))
         for record in unclaimed:
             self._withdraw(record, "it was not claimed again")
-        self._run_in_background(self._backend.abandon_orphans())
+        self._steps.spawn(self._backend.abandon_orphans())
 
     def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:
-        self._run_in_background(self._send_answer(task_id, answer))
+        self._steps.spawn(self._send_answer(task_id, answer))
 
     async def _send_answer(self, task_id: bytes, answer: CancelAnswer) -> None:
         if self._replies is None:
@@ -467,33 +464,6 @@ class AWSHPCTaskManager:
         except Exception:
             logger.exception("an observer of tasks broke")
 
-    # ---- steps in the background
-
-    def _start(self, record: TaskRecord, step: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = self._run_in_background(self._guard(record, step))
-        task.add_done_callback(lambda _: step.close())  # a step that is stopped before it began was never awaited
-        return task
-
-    def _run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    async def _guard(self, record: TaskRecord, step: Coroutine[None, None, None]) -> None:
-        """Await a step of a task. Whatever breaks in it, a defect of ours, is the failure of this task alone."""
-        pause = BROKEN_STEP_PAUSE_S
-        while True:
-            try:
-                await step
-            except Exception as error:
-                logger.exception("task %s: a step of it broke", record.task_id.hex())
-                step = self._fail_broken(record, error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, BROKEN_STEP_PAUSE_MAX_S)
-            else:
-                return
-
     async def _fail_broken(self, record: TaskRecord, error: Exception) -> None:
         """End the task for its client: the scheduler takes a result only of a task whose cancel was refused."""
         if record.state is TaskState.DELIVERED and record.claimed:
@@ -505,12 +475,4 @@ class AWSHPCTaskManager:
             await self._send_answer(record.task_id, CancelAnswer.FAILED)
         if record.state is TaskState.CANCELLING:
             self._enter(record, TaskState.SUBMITTED)
-        told = RuntimeError(
-            f"task {record.task_id.hex()}: the worker manager broke on it: {quote_foreign(repr(error))}"
-        )
-        await self._deliver(record, Outcome.failure(record.task_id, told))
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("a step of a task failed", exc_info=task.exception())
+        await self._deliver(record, Outcome.broken(record.task_id, error))

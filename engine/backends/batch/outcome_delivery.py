@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from container.batch_job_quoting import quote_foreign
 from engine.aws.client import Ownership
 from engine.backends.batch.ledger import CLOSED, BatchStage, BatchTask, Ledger
 from engine.backends.protocol import BackendObserver
@@ -38,8 +37,7 @@ class OutcomeDelivery:
         if task.cancelled or task.stage in CLOSED:
             return
         task.break_off()
-        told = f"task {task.task_id.hex()}: the worker manager broke on it: {quote_foreign(repr(error))}"
-        await self._observer.on_outcome(Outcome.failure(task.task_id, RuntimeError(told)))
+        await self._observer.on_outcome(Outcome.broken(task.task_id, error))
 
     async def _give(self, task: BatchTask, outcome: Outcome) -> None:
         await self._ownership.wait_held()

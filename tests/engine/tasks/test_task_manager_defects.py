@@ -13,7 +13,7 @@ from tests.support.engine.task_manager_bench import Bench, task_id, until
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.tasks.task_manager.BROKEN_STEP_PAUSE_S", 0.0)
+    monkeypatch.setattr("engine.tasks.task_steps.BROKEN_STEP_PAUSE_S", 0.0)
 
 
 async def _told(bench: Bench) -> Exception:
