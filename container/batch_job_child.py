@@ -20,8 +20,11 @@ import cloudpickle
 from batch_job_control import ChildOutcome, MessageKind, Phase, TaskChannel
 from batch_job_errors import (
     ExceptionPacker,
+    class_of,
     describe,
     exception_classes,
+    message_of,
+    place_of,
     remote_traceback,
     traceback_without_values,
 )
@@ -152,7 +155,7 @@ def _serialized(task: _Task, result: object) -> bytes:
 
 
 def _failed(error: BaseException, phase: Phase, packer: ExceptionPacker, channel: TaskChannel) -> _Answer:
-    outcome = ChildOutcome(ResultStatus.EXCEPTION, phase, type(error).__name__)
+    outcome = _raised(ResultStatus.EXCEPTION, phase, error)
     return outcome, packer.pack(error, _notes(error, channel))
 
 
@@ -160,8 +163,13 @@ def _unloadable(error: BaseException, channel: TaskChannel) -> _Answer:
     text = f"the task can't be loaded in the container: {describe(error)}; {_hint(error)}"
     wrapper = RuntimeError(text)
     wrapper.__cause__ = error
-    outcome = ChildOutcome(ResultStatus.UNLOADABLE, Phase.LOADING, type(error).__name__)
+    outcome = _raised(ResultStatus.UNLOADABLE, Phase.LOADING, error)
     return outcome, ExceptionPacker(()).pack(wrapper, _notes(error, channel))
+
+
+def _raised(status: ResultStatus, phase: Phase, error: BaseException) -> ChildOutcome:
+    name = class_of(error)
+    return ChildOutcome(status, phase, name, name, place_of(error), message_of(error))
 
 
 def _hint(error: BaseException) -> str:

@@ -53,6 +53,9 @@ class ChildOutcome:
     status: ResultStatus
     phase: Phase
     label: str
+    error: str = ""  # class of what was raised
+    place: str = ""  # its innermost frame of the user's code
+    message: str = ""
 
     def encode(self) -> bytes:
         """The outcome as the data of an OUTCOME message."""
@@ -63,7 +66,8 @@ class ChildOutcome:
         """The outcome out of the data of an OUTCOME message. Raises `DamagedMessage`."""
         try:
             values = json.loads(data)
-            return cls(ResultStatus(values["status"]), Phase(values["phase"]), str(values["label"]))
+            raised = {name: str(values[name]) for name in ("label", "error", "place", "message")}
+            return cls(ResultStatus(values["status"]), Phase(values["phase"]), **raised)
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedMessage(f"no outcome: {type(error).__name__}") from error
 

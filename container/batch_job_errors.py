@@ -10,13 +10,15 @@ import copyreg
 import io
 import os
 import pickle
+import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import cloudpickle
-from batch_job_results import MAX_RESULT_BYTES
+from batch_job_results import LONGEST_ERROR, LONGEST_MESSAGE, LONGEST_PLACE, MAX_RESULT_BYTES
 
 _CHAIN_LIMIT: Final = 16
 _TRACEBACK_LIMIT: Final = 32 * 1024
@@ -52,6 +54,48 @@ def describe(error: BaseException) -> str:
     except Exception as broken:
         message = f"(no message: its __str__ raised {type(broken).__name__})"
     return f"{name}: {message}" if message else name
+
+
+def class_of(error: BaseException) -> str:
+    """Name of its class, printable and cut."""
+    return _printable(type(error).__name__, LONGEST_ERROR)
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost frame of the user's own code as `file:line function`, without folders and values; cut.
+
+    Where all of it is in libraries: the innermost frame of the task's function's own. Of code that was sent by value
+    cloudpickle leaves out the file: then its module (`__main__`) stands there.
+    """
+    story = [one for one in traceback.walk_tb(error.__traceback__) if not _is_runners(one[0].f_code.co_filename)]
+    if not story:
+        return ""
+    outermost = story[0][0].f_code.co_filename
+    own = [one for one in story if not _is_library(one[0].f_code.co_filename)]
+    own = own or [one for one in story if one[0].f_code.co_filename.startswith(os.path.dirname(outermost))]
+    frame, line = own[-1]
+    file = re.split(r"[/\\]", frame.f_code.co_filename)[-1]
+    shown = frame.f_globals.get("__name__", file) if file.startswith("<") else file
+    return _printable(f"{shown}:{line} {frame.f_code.co_name}", LONGEST_PLACE)
+
+
+def message_of(error: BaseException) -> str:
+    """Its text, cut; empty when its `__str__` raises."""
+    try:
+        return str(error)[:LONGEST_MESSAGE]
+    except Exception:
+        return ""
+
+
+def _printable(text: str, limit: int) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text[:limit])
+
+
+def _is_library(file: str) -> bool:
+    """The file comes with Python or was installed, here or at the client, whose paths frames of its functions have."""
+    if file.startswith("<frozen ") or re.search(r"[/\\](site|dist)-packages[/\\]", file):
+        return True
+    return file.startswith(tuple({sysconfig.get_path("stdlib") + os.sep, sysconfig.get_path("platstdlib") + os.sep}))
 
 
 def remote_traceback(error: BaseException) -> str:

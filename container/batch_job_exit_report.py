@@ -36,6 +36,8 @@ def _cause(ending: ProcessEnding) -> str:
         return f"what it sent to the runner was damaged ({ending.damage}): something else wrote to its descriptor"
     if end.signal is None:
         return "something called os._exit or ended the process in another way past Python"
+    if ending.is_out_of_memory:
+        return "it needed more memory than the job has"
     if end.signal == signal.SIGKILL:
         return "most likely it needed more memory than the job has"
     if end.signal in _CRASHES and phase is Phase.LOADING:

@@ -22,7 +22,11 @@ from typing import Final
 MAX_RESULT_BYTES: Final = 500_000_000
 """Of a result's body: Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes."""
 MAX_META_BYTES: Final = 64 * 1024
-"""Of a result's meta data, of which a runner writes about 300."""
+"""Of a result's meta data, of which a runner writes about 500."""
+LONGEST_ERROR: Final = 80
+LONGEST_PLACE: Final = 200
+LONGEST_MESSAGE: Final = 1_000
+"""Characters of the meta data's texts about an exception."""
 
 _MAGIC: Final = b"SBRF"
 _UNSIGNED, _SIGNED = 1, 2  # versions: that of release 0.1, and today's
@@ -71,6 +75,12 @@ class ResultMeta:
     exit_code: int | None
     signal: int | None
     runner_version: str
+    error: str = ""  # class of what was raised; from here on images of earlier releases tell nothing
+    place: str = ""  # its innermost frame of the user's code, `file:line function`
+    message: str = ""  # its text, which may hold values: only for those who may see them
+    is_damaged: bool = False  # something else than the task wrote to the runner's socket, so its process was ended
+    is_out_of_memory: bool = False  # the kernel ended a process of the container for its memory
+    memory_limit: int = 0  # bytes that the container had; 0: unknown
 
 
 def encode_result(meta: ResultMeta, body: bytes | bytearray, secret: bytes = b"") -> bytes | bytearray:
@@ -167,6 +177,7 @@ def _parse_meta(text: bytes) -> ResultMeta:
             raise ResultError(f"the result frame's {name} is unusable: expected {expected}")
     known = {name: values[name] for name in _META_RULES}
     known["duration_s"] = max(0.0, known["duration_s"])
+    known.update({name: values[name] for name, is_right in _OPTIONAL_RULES.items() if is_right(values.get(name))})
     return ResultMeta(**{**known, "status": ResultStatus(known["status"])})
 
 
@@ -206,4 +217,19 @@ _META_RULES: Final[Mapping[str, _Rule]] = {
     "signal": _whole(0, 1 << 16, or_none=True),
     "runner_version": _label(r"[\w.+-]{1,64}", "a version"),
 }
-"""Each field of `ResultMeta`, with the types and ranges that the telemetry and Scaler's wire can carry."""
+"""Each field of `ResultMeta` that every release writes, with what the telemetry and Scaler's wire can carry."""
+
+
+def _text(limit: int, *, printable: bool = True) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, str) and len(value) <= limit and (value.isprintable() or not printable)
+
+
+_OPTIONAL_RULES: Final[Mapping[str, Callable[[object], bool]]] = {
+    "error": _text(LONGEST_ERROR),
+    "place": _text(LONGEST_PLACE),
+    "message": _text(LONGEST_MESSAGE, printable=False),
+    "is_damaged": lambda value: isinstance(value, bool),
+    "is_out_of_memory": lambda value: isinstance(value, bool),
+    "memory_limit": _whole(0, 1 << 63)[0],
+}
+"""The other fields: for people to read, so that one which is missing or strange is unknown and no error."""

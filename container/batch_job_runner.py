@@ -27,6 +27,7 @@ from batch_job_frames import (
     TaskEntry,
 )
 from batch_job_log import log
+from batch_job_memory import memory_limit
 from batch_job_protocol import (
     PayloadForm,
     PayloadFormError,
@@ -39,7 +40,16 @@ from batch_job_protocol import (
     payload_key,
     result_key,
 )
-from batch_job_results import SIGNED_BYTES, ResultMeta, ResultStatus, encode_result, is_signed
+from batch_job_results import (
+    LONGEST_ERROR,
+    LONGEST_MESSAGE,
+    LONGEST_PLACE,
+    SIGNED_BYTES,
+    ResultMeta,
+    ResultStatus,
+    encode_result,
+    is_signed,
+)
 from batch_job_settings import Settings, UsageError
 from batch_job_sigterm import SigtermGuard, Terminated
 from batch_job_store import MissingCredentials, MissingObject, Store, StoreError
@@ -191,6 +201,12 @@ class _Job:
             exit_code=ending.exit.code,
             signal=ending.exit.signal,
             runner_version=RUNNER_VERSION,
+            error=outcome.error[:LONGEST_ERROR],
+            place=outcome.place[:LONGEST_PLACE],
+            message=outcome.message[:LONGEST_MESSAGE],
+            is_damaged=bool(ending.damage),
+            is_out_of_memory=ending.is_out_of_memory,
+            memory_limit=memory_limit(),
         )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from batch_job_child import Payload, run_child
 from batch_job_control import ChildOutcome, DamagedMessage, MessageBuffer, MessageKind, Phase, send
+from batch_job_memory import oom_kills
 from batch_job_output import TaskOutput
 from batch_job_sigterm import SigtermGuard
 
@@ -44,6 +45,7 @@ class ProcessEnding:
     started_at: float
     duration_s: float
     damage: str = ""
+    is_out_of_memory: bool = False
 
 
 class _Stopwatch:
@@ -86,7 +88,7 @@ class Supervisor:
 
     def run(self, payload: Payload) -> ProcessEnding:
         """Returns when the task's process has ended, however it did."""
-        started_at = time.time()
+        started_at, kills = time.time(), oom_kills()
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._selector)
             self._wakeup = stack.enter_context(_wakeups())
@@ -96,7 +98,8 @@ class Supervisor:
             self._output.drain()
             self._listen_to_the_end()
         outcome, tail, seconds = self._outcome, self._output.tail(), self._watch.seconds
-        return ProcessEnding(outcome, self._body, self._phase, tail, end, started_at, seconds, self._damage)
+        starved = outcome is None and end.signal == signal.SIGKILL and oom_kills() > kills
+        return ProcessEnding(outcome, self._body, self._phase, tail, end, started_at, seconds, self._damage, starved)
 
     def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
         self._control, theirs = socket.socketpair()

@@ -208,6 +208,11 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
         return int(_number(_mapping(self.document.get("retryStrategy")).get("attempts")) or 1)
 
     @property
+    def timeout_s(self) -> float | None:
+        """Seconds that an attempt may take."""
+        return _number(_mapping(self.document.get("timeout")).get("attemptDurationSeconds"))
+
+    @property
     def attempts(self) -> tuple[JobAttempt, ...]:
         """The attempts that are over, oldest first."""
         return tuple(map(_attempt, self._attempts))

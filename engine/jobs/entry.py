@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from engine.causes import Cause, CauseKind
 from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape
 from engine.pickles.error_names import read_error_name
 from engine.tasks.task_record import TaskRecord
@@ -23,6 +24,8 @@ class JobEntry:
     """Mutable entry, owned by its `JobRegistry`; the rows and records that it makes are frozen."""
 
     __slots__ = (
+        "_attempt",
+        "_cause",
         "_client",
         "_created",
         "_index",
@@ -30,8 +33,11 @@ class JobEntry:
         "_observation",
         "_placement",
         "_profile",
+        "_resubmits",
+        "_retries",
         "_row",
         "_shape",
+        "_told",
         "_transitions",
         "function",
         "hex_id",
@@ -51,6 +57,12 @@ class JobEntry:
         self._observation = _NO_OBSERVATION
         self._transitions = [Transition(JobState.QUEUED, now)]
         self._row: JobRow | None = None
+        self._cause: Cause | None = None
+        self._told = ""
+        self._attempt = 0
+        self._retries = 0
+        """Of earlier jobs of it."""
+        self._resubmits = 0
         self._created = now
         self.task_id = record.task_id
         self.hex_id = record.task_id.hex()
@@ -82,8 +94,12 @@ class JobEntry:
         self.reason = reason[:LONGEST_REASON]
 
     def place(self, placement: Placement, index: int) -> None:
-        """It is the task `index` of this submission."""
+        """It is the task `index` of this submission; one that had another was sent again."""
         self._row = None
+        if self._placement is not None:
+            self._resubmits += 1
+            self._retries += max(0, self._observation.attempt - 1)
+            self._observation = _NO_OBSERVATION
         self._placement = placement
         self._index = index
 
@@ -93,9 +109,14 @@ class JobEntry:
         self._observation = observation
 
     def end(self, outcome: Outcome) -> None:
-        """Take the outcome: its profile, and the error of a failure."""
-        self._profile = outcome.profile
-        self.set_reason("" if outcome.succeeded else outcome.reason or read_error_name(outcome.body))
+        """Take the outcome: its profile, the attempt, and the cause of a failure."""
+        self._profile, self._attempt = outcome.profile, outcome.attempt
+        if outcome.succeeded:
+            self.set_reason("")
+            return
+        self._cause = outcome.cause or Cause(CauseKind.RAISED, read_error_name(outcome.body))
+        self._told = outcome.reason[:LONGEST_REASON]
+        self.set_reason(self._cause.describe() if outcome.cause else outcome.reason or self._cause.describe())
 
     # ---- views
 
@@ -124,12 +145,16 @@ class JobEntry:
             peak_bytes=profile.peak_bytes or None,
             cpu_s=profile.cpu_s if profile is not _NO_PROFILE else None,
             log_stream=self._observation.log_stream,
-            error=self.reason if self.state is JobState.FAILED else "",
+            error=self._told or self.reason if self.state is JobState.FAILED else "",
             status_reason=self._observation.reason,
+            cause_kind=self._cause.kind.name if self._cause else "",
+            raised_at=self._cause.place if self._cause else "",
         )
 
     def _make_row(self) -> JobRow:
         placed, observed = self._placement, self._observation
+        cause = self._cause or observed.cause
+        attempt = self._attempt or observed.attempt
         return JobRow(
             task_id=self.hex_id,
             manager=self._manager,
@@ -140,10 +165,13 @@ class JobEntry:
             route=placed.route.value if placed else "",
             raw_bytes=placed.raw_bytes // placed.tasks if placed else 0,
             wire_bytes=placed.wire_bytes // placed.tasks if placed else 0,
-            attempt=observed.attempt,
+            attempt=attempt,
             job_id=placed.job_of(self._index) if placed else "",
             array_size=placed.tasks if placed and placed.is_array else 0,
-            reason=self.reason or observed.reason[:LONGEST_REASON],
+            reason=self.reason or (observed.cause.describe() if observed.cause else observed.reason[:LONGEST_REASON]),
             exit_code=observed.exit_code,
             duration_s=self._profile.duration_s if self._profile is not _NO_PROFILE else None,
+            cause=cause.signature if cause else "",
+            retries=self._retries + max(0, attempt - 1),
+            resubmits=self._resubmits,
         )

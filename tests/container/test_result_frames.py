@@ -159,8 +159,29 @@ WRONG: dict[str, Sequence[object]] = {
 }
 
 
+STRANGE: dict[str, Sequence[object]] = {
+    "error": (None, 7, "E" * 81, "\x1b[2J"),
+    "place": (None, [], "p" * 201, "a.py:1\nforged"),
+    "message": (None, {}, "m" * 1_001),
+    "is_damaged": (None, 1, "no"),
+    "is_out_of_memory": (None, 0, []),
+    "memory_limit": (None, "4096", -1, 1.5, 10**300, True),
+}
+"""What images of earlier releases don't write: strange is as good as missing."""
+
+
 def test_each_field_of_a_results_meta_is_tried_with_wrong_values() -> None:
-    assert WRONG.keys() == {entry.name for entry in fields(ResultMeta)}
+    assert WRONG.keys() | STRANGE.keys() == {entry.name for entry in fields(ResultMeta)}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in STRANGE.items() for value in values])
+def test_a_strange_value_that_is_for_people_only_is_unknown(name: str, value: object) -> None:
+    assert decode_result(foreign_result(foreign_meta(**{name: value})), TASK_ID) == (META, b"x")
+
+
+def test_a_result_of_an_image_of_an_earlier_release_is_read() -> None:
+    old = {name: value for name, value in asdict(META).items() if name in WRONG}
+    assert decode_result(foreign_result(json.dumps(old).encode()), TASK_ID) == (META, b"x")
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
@@ -183,7 +204,7 @@ def test_a_field_that_a_newer_runner_adds_is_left_alone() -> None:
     assert decode_result(foreign_result(foreign_meta(gpu_s=1.5)), TASK_ID) == (META, b"x")
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in fields(ResultMeta)])
+@pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize(
     "text", ["\x1b[2J\x1b]0;owned\x07", "x\n2026-01-01 CRITICAL engine: forged\r", "z" * 3_000_000, "\u202e\u2028"]
 )

@@ -191,6 +191,41 @@ def test_a_process_that_ends_past_python_is_reported(client: Client) -> None:
         """)
 
 
+def test_an_exception_is_told_by_class_and_innermost_line_of_the_users_own_code(client: Client) -> None:
+    client("""
+        import json
+
+        class Outer:
+            class Missing(Exception):
+                pass
+
+        def deeper(text):
+            raise Outer.Missing("no price of " + text)
+
+        def fail(kind):
+            return json.loads(kind) if kind == "{" else deeper(kind)
+
+        import textwrap
+
+        own, library, other = failure(fail, "DE0001").meta, failure(fail, "{").meta, failure(textwrap.wrap, 7, 0).meta
+        assert other.place.startswith("textwrap.py:")
+        assert (own.error, own.message) == ("Missing", "no price of DE0001")
+        assert own.place == f"__main__:{deeper.__code__.co_firstlineno + 1} deeper"
+        assert (library.error, library.phase) == ("JSONDecodeError", "running")
+        assert library.place == f"__main__:{fail.__code__.co_firstlineno + 1} fail"
+        assert not own.is_damaged and not own.is_out_of_memory
+        """)
+
+
+def test_a_process_that_says_nothing_leaves_no_class_and_no_place(client: Client) -> None:
+    client("""
+        import os
+
+        meta = failure(lambda: os._exit(7)).meta
+        assert (meta.status, meta.exit_code, meta.error, meta.place, meta.message) == ("died", 7, "", "", "")
+        """)
+
+
 def test_a_result_that_cannot_be_serialized_names_its_type(client: Client) -> None:
     client("""
         returned = failure(lambda: (i for i in range(3)))

@@ -145,8 +145,11 @@ def row_age(row: JobRow, now: float) -> float:
 
 
 def is_stuck(row: JobRow, now: float, rule: float = STUCK_S) -> bool:
-    """True when it waits in RUNNABLE for longer than `rule` seconds, or Batch says why it can't go on."""
-    return row.state is JobState.RUNNABLE and (now - row.since > rule or bool(row.reason))
+    """True when it waits in RUNNABLE for longer than `rule` seconds, or Batch says why it can't go on.
+
+    The cause of its last attempt's end is no such reason: it waits to be tried again.
+    """
+    return row.state is JobState.RUNNABLE and (now - row.since > rule or bool(row.reason and not row.cause))
 
 
 # ---- orders

@@ -60,9 +60,17 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     array_size: int = 0
     """0: a job of its own."""
     reason: str = ""
-    """Why it is where it is, a few words: Batch's status reason, or the class of the error."""
+    """Why it is where it is, a few words: Batch's status reason, or the cause of its failure."""
     exit_code: int | None = None
     duration_s: float | None = None
+    cause: str = ""
+    """Signature of what made it fail, or be tried again: the same for failures that are alike. Without values and
+    figures: `ValueError prices.py:12 price`, `signal 11 (SIGSEGV) while running`, `out of memory`, `Spot reclaim`.
+    """
+    retries: int = 0
+    """Attempts that AWS Batch made beyond the first of each of its jobs, as far as known."""
+    resubmits: int = 0
+    """Times that this engine sent it again as another job."""
 
 
 class Transition(msgspec.Struct, frozen=True):
@@ -105,6 +113,10 @@ class JobRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     described_at: float | None = None
     note: str = ""
     """Why something is missing here, when it is."""
+    cause_kind: str = ""
+    """A `CauseKind` of `engine.causes` by its name; empty without a failure. Text, so that an older reader goes on."""
+    raised_at: str = ""
+    """Of an exception: the innermost frame of the user's code, `file:line function`."""
 
 
 class RouteStats(msgspec.Struct, frozen=True):

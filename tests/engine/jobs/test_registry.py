@@ -8,6 +8,7 @@ import random
 import pytest
 
 from engine.aws.batch_states import BatchState
+from engine.causes import Cause, CauseKind
 from engine.jobs.registry import displayed_state
 from engine.model import JobObservation, Placement, Route
 from engine.tasks.task_record import TaskState
@@ -116,6 +117,61 @@ def test_a_failure_that_the_manager_found_is_told_in_its_words(managed: Managed,
     tasks.submit(1)
     tasks.end(1, succeeded=False, body=pickle.dumps(RuntimeError("x")), reason="the job ran into its time-out")
     assert managed.registry.rows()[0].reason == "the job ran into its time-out"
+
+
+def test_a_failure_is_told_by_its_cause_and_its_signature(managed: Managed, tasks: Tasks) -> None:
+    tasks.submit(1)
+    raised = Cause(CauseKind.RAISED, "ValueError", "prices.py:12 price", "running")
+    tasks.end(1, succeeded=False, body=pickle.dumps(RuntimeError("x")), cause=raised)
+    record = managed.registry.record(id_of(1).hex())
+    assert record is not None
+    assert (record.row.reason, record.error, record.row.cause) == (
+        "ValueError",
+        "ValueError",
+        "ValueError prices.py:12 price",
+    )
+    assert (record.cause_kind, record.raised_at) == ("RAISED", "prices.py:12 price")
+
+
+def test_a_failure_without_a_told_cause_is_grouped_by_its_class(managed: Managed, tasks: Tasks) -> None:
+    tasks.submit(1)
+    tasks.end(1, succeeded=False, body=pickle.dumps(KeyError("secret")))
+    assert managed.registry.rows()[0].cause == "KeyError"
+
+
+def test_the_managers_own_sentence_about_a_failure_stays_in_its_record(managed: Managed, tasks: Tasks) -> None:
+    tasks.submit(1)
+    tasks.end(1, succeeded=False, reason="the job ran out of memory (job id: 1)", cause=Cause(CauseKind.OUT_OF_MEMORY))
+    record = managed.registry.record(id_of(1).hex())
+    assert record is not None
+    assert (record.row.reason, record.error) == ("out of memory", "the job ran out of memory (job id: 1)")
+
+
+def test_a_job_that_is_tried_again_after_a_reclaim_says_so(managed: Managed, tasks: Tasks) -> None:
+    tasks.submit(1)
+    reclaim = Cause(CauseKind.HOST_LOST, attempt=2, attempts=3)
+    managed.registry.on_observed(id_of(1), JobObservation(attempt=2, reason="Host EC2 terminated.", cause=reclaim))
+    [row] = managed.registry.rows()
+    assert (row.reason, row.cause, row.retries) == ("Spot reclaim, attempt 2 of 3", "Spot reclaim", 1)
+
+
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_the_attempt_of_an_end_is_the_one_that_ended(managed: Managed, tasks: Tasks, succeeded: bool) -> None:
+    tasks.submit(1)
+    tasks.end(1, succeeded=succeeded, attempt=3)
+    [row] = managed.registry.rows()
+    assert (row.attempt, row.retries, row.resubmits) == (3, 2, 0)
+
+
+def test_a_job_that_is_sent_again_counts_the_attempts_of_both_its_jobs(managed: Managed, tasks: Tasks) -> None:
+    tasks.submit(1)
+    managed.registry.on_observed(id_of(1), JobObservation(attempt=3, reason="Host EC2 terminated."))
+    managed.registry.on_placed(Placement("6" * 32, "job-2", Route.INLINE, (id_of(1),), 10, 10))
+    between = managed.registry.rows()[0]
+    tasks.end(1, attempt=2)
+    [row] = managed.registry.rows()
+    assert (between.attempt, between.retries, between.resubmits, between.reason) == (0, 2, 1, "")
+    assert (row.attempt, row.retries, row.resubmits) == (2, 3, 1)
 
 
 def test_what_is_seen_of_a_job_on_the_way_is_shown(managed: Managed, tasks: Tasks) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from engine.causes import Cause
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
 from engine.messages import TaskArrived
@@ -75,9 +76,19 @@ class Tasks:
         for number in numbers:
             self.move(number, TaskState.SUBMITTED)
 
-    def end(self, number: int, *, succeeded: bool = True, body: bytes = b"", reason: str = "") -> None:
+    def end(
+        self,
+        number: int,
+        *,
+        succeeded: bool = True,
+        body: bytes = b"",
+        reason: str = "",
+        cause: Cause | None = None,
+        attempt: int = 0,
+    ) -> None:
         self.move(number, TaskState.DELIVERING)
-        self.registry.on_ended(Outcome(id_of(number), succeeded, body, Profile(2.0, 4096, 1.5), reason))
+        profile = Profile(2.0, 4096, 1.5)
+        self.registry.on_ended(Outcome(id_of(number), succeeded, body, profile, reason, cause, attempt))
 
     def leave(self, number: int) -> None:
         record = self.records.pop(number)

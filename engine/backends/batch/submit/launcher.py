@@ -30,6 +30,7 @@ from engine.backends.batch.submit.payload_router import Room, RoutedPayload, rou
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.unsent_submit import StaleSubmit
 from engine.backends.protocol import BackendObserver
+from engine.causes import Cause, CauseKind
 from engine.model import Placement, Route, TaskWork
 
 logger = logging.getLogger(__name__)
@@ -275,7 +276,7 @@ class Launcher:
         alive = [task for task in submission.tasks if not task.cancelled]
         self._close_cancelled(submission)
         submission.settled.set()
-        await self._delivery.refuse(alive, f"AWS Batch did not accept the task: {why}")
+        await self._delivery.refuse(alive, f"AWS Batch did not accept the task: {why}", Cause(CauseKind.NOT_ACCEPTED))
 
     def _drop(self, submission: Submission) -> None:
         """Every task was cancelled before AWS accepted anything."""

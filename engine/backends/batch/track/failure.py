@@ -12,6 +12,8 @@ from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
 from engine.aws.retry_rules import HOST_LOST, are_retried
 
+UNKNOWN: Final = "unknown to AWS Batch"
+"""In place of a status, when Batch has forgotten the job."""
 OUT_OF_MEMORY: Final = "OutOfMemory"
 TIMED_OUT: Final = "Job attempt duration exceeded timeout"
 START_FAILURES: Final = (
@@ -43,6 +45,10 @@ class JobEnd(msgspec.Struct, frozen=True):
     attempts: int = 0
     started: bool = True
     """Its container ran in the last attempt, or may have."""
+    attempts_allowed: int = 0
+    memory_mib: int | None = None
+    timeout_s: float = 0.0
+    """Of an attempt."""
 
     @classmethod
     def of(cls, job: BatchJob) -> JobEnd:
@@ -56,7 +62,15 @@ class JobEnd(msgspec.Struct, frozen=True):
             job.log_stream,
             job.attempts_ended,
             started=job.started_at is not None,
+            attempts_allowed=job.attempts_allowed,
+            memory_mib=None if job.memory_mib is None else int(job.memory_mib),
+            timeout_s=job.timeout_s or 0.0,
         )
+
+    @property
+    def is_known(self) -> bool:
+        """Batch told it."""
+        return self.status != UNKNOWN
 
     @property
     def promises_result(self) -> bool:

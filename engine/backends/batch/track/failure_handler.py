@@ -24,9 +24,11 @@ from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.request import JobTemplate
-from engine.backends.batch.track.failure import JobEnd, job_failure, missing_result
+from engine.backends.batch.track.causes import cause_of_end
+from engine.backends.batch.track.failure import UNKNOWN, JobEnd, job_failure, missing_result
 from engine.backends.batch.track.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
+from engine.causes import Cause, CauseKind
 from engine.model import Outcome
 
 logger = logging.getLogger(__name__)
@@ -108,7 +110,7 @@ class FailureHandler:
 
         Batch doesn't know the job any more, for longer than a new job may take to show up.
         """
-        end = JobEnd(job_id=submission.job_id or "", status="unknown to AWS Batch")
+        end = JobEnd(job_id=submission.job_id or "", status=UNKNOWN)
         retry: list[BatchTask] = []
         for task in submission.open_tasks():
             if submission.started or task.resent >= VANISHED_RESENDS:
@@ -170,10 +172,9 @@ class FailureHandler:
             await self._payloads.restore(submission, tasks)
         except Exception as error:  # the payload is read back from AWS: whatever is wrong there is theirs alone
             logger.warning("the payload of %d tasks can't be read back: %s", len(tasks), quote_foreign(repr(error)))
+            told = f"the task can't be sent again, its payload can't be read back: {quote_foreign(error)}"
             for task in tasks:
-                await self._delivery.refuse(
-                    [task], f"the task can't be sent again, its payload can't be read back: {quote_foreign(error)}"
-                )
+                await self._delivery.refuse([task], told, Cause(CauseKind.UNREADABLE))
             return
         self._launcher.launch(tasks, through_s3=through_s3)
 
@@ -195,7 +196,8 @@ class FailureHandler:
             failure = explain(tail)
             if task.submission is not None and task.task_id in task.submission.foreign:
                 failure = type(failure)(f"{failure}\n{FOREIGN_RESULT}")
-            outcome = Outcome.failure(task.task_id, failure)
+            cause = cause_of_end(end) if end.is_known else Cause(CauseKind.VANISHED)
+            outcome = Outcome.failure(task.task_id, failure, cause, end.attempts)
         except Exception as error:
             await self._delivery.fail_broken(task, error)
         else:

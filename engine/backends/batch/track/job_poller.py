@@ -18,6 +18,7 @@ from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.failure_handler import FailureHandler
 from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.batch.track.waiting_log import WaitingLog
+from engine.causes import Cause, CauseKind
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class JobPoll:
     job: BatchJob | None
 
 
-GiveUp = Callable[[Sequence[BatchTask], str], None]
+GiveUp = Callable[[Sequence[BatchTask], str, Cause], None]
 """Fails open tasks with an error of this text."""
 
 
@@ -122,7 +123,7 @@ class JobPoller:
             return
         submission.ended = True
         submission.note_job_ends(submission.tasks)
-        self._give_up(submission.open_tasks(), _misjudged(submission, error))
+        self._give_up(submission.open_tasks(), _misjudged(submission, error), _defect(error))
 
     async def _judge_array(self, submission: Submission, job: BatchJob) -> None:
         if job.state in ENDED:
@@ -144,7 +145,7 @@ class JobPoller:
             await self._handle_silent(submission, [(task, _end_as(submission, task, job)) for task in rest])
         elif rest:
             logger.warning("AWS Batch lists no end of %d children of job %s", len(rest), submission.job_id)
-            self._give_up(rest, _unlisted(job))
+            self._give_up(rest, _unlisted(job), Cause(CauseKind.VANISHED))
         submission.ended = True
 
     def _is_patient(self, submission: Submission) -> bool:
@@ -204,7 +205,7 @@ class JobPoller:
             raise error
         logger.error("task %s can't be judged", task.task_id.hex(), exc_info=error)
         if task.is_open:
-            self._give_up([task], _misjudged(submission, error))
+            self._give_up([task], _misjudged(submission, error), _defect(error))
 
     async def _sweep(self, submission: Submission) -> None:
         submission.swept_at = self._clock()
@@ -296,6 +297,10 @@ def _misjudged(submission: Submission, error: Exception) -> str:
         "the manager can't tell what became of the task's job, which is a defect of the manager: its log has the "
         f"traceback ({type(error).__name__}; job id: {submission.job_id})"
     )
+
+
+def _defect(error: Exception) -> Cause:
+    return Cause(CauseKind.DEFECT, type(error).__name__)
 
 
 def _unlisted(job: BatchJob) -> str:

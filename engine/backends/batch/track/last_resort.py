@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.causes import Cause
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +20,9 @@ class LastResort:
         self._delivery = delivery
         self._spawn = spawn
 
-    def fail(self, tasks: Sequence[BatchTask], text: str) -> None:
+    def fail(self, tasks: Sequence[BatchTask], text: str, cause: Cause) -> None:
         """Fail these open tasks with a RuntimeError of this text."""
         for task in tasks:
             task.move(BatchStage.FETCHING)
             logger.warning("task %s failed: %s", task.task_id.hex(), text)
-        self._spawn(self._delivery.refuse(list(tasks), text))
+        self._spawn(self._delivery.refuse(list(tasks), text, cause))

@@ -26,6 +26,8 @@ from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.track.canceller import Canceller
+from engine.backends.batch.track.causes import cause_of_result
+from engine.causes import Cause, CauseKind
 from engine.model import Outcome, Profile
 
 logger = logging.getLogger(__name__)
@@ -75,8 +77,10 @@ class ResultReader:
         delivery: OutcomeDelivery,
         canceller: Canceller,
         spawn: Spawn,
+        show_errors: bool = False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        self._show_errors = show_errors
         self._client = client
         self._store = store
         self._ledger = ledger
@@ -153,7 +157,7 @@ class ResultReader:
         """Whatever goes wrong with one result is its task's failure, and nobody else's."""
         task = request.task
         try:
-            outcome = _outcome(task, read) if read is not None else await self._read_again(request)
+            outcome = self._outcome(task, read) if read is not None else await self._read_again(request)
             if outcome is not None and not task.cancelled:
                 self._end_copy(request)
                 await self._delivery.deliver(task, outcome)
@@ -173,15 +177,14 @@ class ResultReader:
             was_over = _is_over(request)
             try:
                 read = await self._client.run(GET_OBJECT, lambda: self._get(request))
-                return _outcome(request.task, read)
+                return self._outcome(request.task, read)
             except Exception as error:
                 trouble = error
         if isinstance(trouble, ForeignResult) and not was_over:
             return await self._disown(request, trouble)
         logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), quote_foreign(trouble))
-        return Outcome.failure(
-            request.task.task_id, RuntimeError(f"the task's result can't be used: {quote_foreign(trouble)}")
-        )
+        told = RuntimeError(f"the task's result can't be used: {quote_foreign(trouble)}")
+        return Outcome.failure(request.task.task_id, told, Cause(CauseKind.RESULT_UNUSABLE))
 
     async def _disown(self, request: ResultRequest, why: ForeignResult) -> Outcome | None:
         """It counts as no result: the task is open again. Of a job that ended meanwhile its own was written by then."""
@@ -198,14 +201,15 @@ class ResultReader:
         if latest is not None and latest is not request.submission:
             self._canceller.terminate_copy(latest, request.task)
 
+    def _outcome(self, task: BatchTask, read: Read) -> Outcome:
+        meta, body = read
+        profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
+        succeeded = meta.status is ResultStatus.SUCCESS
+        cause = None if succeeded else cause_of_result(meta, body, show_message=self._show_errors)
+        return Outcome(task.task_id, succeeded, body, profile, cause=cause, attempt=meta.attempt)
+
 
 def _is_over(request: ResultRequest) -> bool:
     """Nothing else is to be expected. A task that was sent again has a later job, whatever lies here."""
     latest = request.task.submission
     return latest is None or (latest is request.submission and latest.ended)
-
-
-def _outcome(task: BatchTask, read: Read) -> Outcome:
-    meta, body = read
-    profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
-    return Outcome(task.task_id, meta.status is ResultStatus.SUCCESS, body, profile)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import ENDED, UNDER_WAY, BatchState
+from engine.aws.retry_rules import HOST_LOST
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.track.child_states import child_states
 from engine.backends.protocol import BackendObserver
+from engine.causes import Cause, CauseKind
 from engine.model import JobObservation
 
 
@@ -52,6 +54,11 @@ class StateReporter:
         self._observer.on_state(task.task_id, state)
 
 
+def _reclaim(job: BatchJob) -> Cause:
+    """Of the present attempt, or the one that waits."""
+    return Cause(CauseKind.HOST_LOST, attempt=job.attempts_ended + 1, attempts=job.attempts_allowed)
+
+
 def observation_of(job: BatchJob) -> JobObservation:
     """Make the observation of a described job. The end of an earlier attempt is the reason for a new one."""
     reason = job.status_reason
@@ -59,9 +66,11 @@ def observation_of(job: BatchJob) -> JobObservation:
         reason = job.attempts[-1].status_reason
     if job.state is BatchState.FAILED and job.container_reason:
         reason = f"{reason}; {job.container_reason}" if reason else job.container_reason
+    again = job.state not in ENDED and job.attempts_ended and job.attempts[-1].status_reason.startswith(HOST_LOST)
     return JobObservation(
         attempt=job.attempts_ended + (job.state in UNDER_WAY),
         reason="" if job.state is BatchState.SUCCEEDED else reason,
         exit_code=job.exit_code if job.state in ENDED else None,
         log_stream=job.log_stream,
+        cause=_reclaim(job) if again else None,
     )

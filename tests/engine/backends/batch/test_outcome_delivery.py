@@ -7,8 +7,11 @@ import pickle
 
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.causes import Cause, CauseKind
 from engine.model import Outcome, Profile, ResourceShape
 from tests.support.engine.batch_harness import Recorder
+
+REFUSAL = Cause(CauseKind.NOT_ACCEPTED)
 
 
 class Ownership:
@@ -44,7 +47,7 @@ async def test_an_outcome_waits_for_the_lease_and_is_given_once() -> None:
 async def test_a_cancel_that_waits_for_a_failed_launch_finds_it_closed() -> None:
     ownership, told, refused = Ownership(), Recorder(), task(BatchStage.LAUNCHING)
     delivery = OutcomeDelivery(ownership=ownership, ledger=Ledger(), observer=told)
-    refusing = asyncio.create_task(delivery.refuse([refused], "AWS refuses it"))
+    refusing = asyncio.create_task(delivery.refuse([refused], "AWS refuses it", REFUSAL))
     await asyncio.sleep(0)
     refused.cancelled = True
     ownership.given.set()
@@ -83,7 +86,7 @@ async def test_an_observer_that_breaks_on_an_outcome_is_given_a_failure_of_that_
 async def test_one_of_many_refused_tasks_that_breaks_keeps_no_other_from_its_failure() -> None:
     told = BreakingRecorder()
     refused = [BatchTask(bytes([n]) * 16, ResourceShape(), None, BatchStage.FETCHING) for n in range(3)]
-    await OutcomeDelivery(ownership=given(), ledger=Ledger(), observer=told).refuse(refused, "AWS refuses it")
+    await OutcomeDelivery(ownership=given(), ledger=Ledger(), observer=told).refuse(refused, "AWS refuses it", REFUSAL)
     assert list(told.outcomes) == [one.task_id for one in refused]
 
 

@@ -106,6 +106,11 @@ def test_stuck_is_waiting_too_long_or_waiting_with_a_reason() -> None:
     assert not is_stuck(row(1, JobState.RUNNING, since=NOW - 9999, reason="x"), NOW)
 
 
+def test_a_job_that_waits_to_be_tried_again_is_not_stuck() -> None:
+    reclaimed = row(1, JobState.RUNNABLE, since=NOW - 1, reason="Spot reclaim, attempt 2 of 3", cause="Spot reclaim")
+    assert not is_stuck(reclaimed, NOW)
+
+
 def test_the_most_urgent_are_the_stuck_then_the_failed_then_the_longest_waiting() -> None:
     rows = [
         row(1, JobState.SUCCEEDED),

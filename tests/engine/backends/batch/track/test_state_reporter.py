@@ -39,6 +39,14 @@ async def told() -> Recorder:
     return Recorder()
 
 
+def test_the_end_of_an_earlier_attempt_is_the_cause_of_the_present_one() -> None:
+    again = single("RUNNING", attempts=[{"statusReason": SPOT}], retryStrategy={"attempts": 3})
+    cause = observation_of(again).cause
+    assert cause is not None
+    assert cause.describe() == "Spot reclaim, attempt 2 of 3"
+    assert observation_of(single("RUNNABLE", statusReason=NO_CAPACITY)).cause is None
+
+
 async def test_a_state_and_a_sighting_are_told_once(told: Recorder) -> None:
     reporter, submission = StateReporter(observer=told), submitted(1)
     for _ in range(3):
@@ -73,7 +81,7 @@ async def test_a_task_that_moved_to_another_submission_hears_nothing_of_the_old_
 def test_the_end_of_an_attempt_is_the_reason_of_the_next() -> None:
     lost = {"statusReason": SPOT, "container": {"logStreamName": "first", "exitCode": 137}}
     seen = observation_of(single("RUNNING", attempts=[lost], container={"logStreamName": "second"}))
-    assert seen == JobObservation(attempt=2, reason=SPOT, exit_code=None, log_stream="second")
+    assert (seen.attempt, seen.reason, seen.exit_code, seen.log_stream) == (2, SPOT, None, "second")
 
 
 def test_a_failed_job_shows_both_reasons_and_its_exit_code() -> None:
