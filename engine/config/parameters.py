@@ -296,6 +296,12 @@ _WORKER: Final = (
         help="I/O threads of Scaler's transport.",
         group=Group.WORKER,
     ),
+    Parameter(
+        name="show_errors",
+        kind=switch(),
+        help="Show exceptions' messages, cut and quoted, to consoles and in `jobs`: they may hold values of tasks.",
+        group=Group.TELEMETRY,
+    ),
 )
 
 _ENGINE: Final = (

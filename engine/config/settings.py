@@ -67,6 +67,8 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of jobs within their share, 0 to 9999; `task`: each task's own in Scaler. None: the job definition's, or 0."""
     client_python: str | None = None
     """`X.Y` that the clients run; a container with another one refuses the payload before loading it."""
+    show_errors: bool = False
+    """Telemetry tells the messages of exceptions, which may hold values of tasks."""
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -227,6 +227,7 @@ class BatchAssembly:
             delivery=self.delivery,
             canceller=self.canceller,
             spawn=spawn,
+            show_errors=self._config.show_errors,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import io
 import json
+import os
 import struct
 import time
 from collections.abc import Callable
@@ -73,6 +74,36 @@ async def test_a_result_that_never_appears_is_an_error_in_bounded_time(aws: Loca
         for task in tasks:
             with pytest.raises(RuntimeError, match="no result appeared in S3"):
                 await told.value(task, 40)
+
+
+def refuse(text: str) -> None:
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize(("show", "words"), [(False, "ValueError"), (True, "ValueError: no price of \\x1bDE0001")])
+async def test_what_a_function_raised_is_told_with_its_place_and_where_asked_its_message(
+    aws: LocalAWS, show: bool, words: str
+) -> None:
+    async with running(aws, show_errors=show) as (backend, told):
+        task = work(refuse, "no price of \x1bDE0001")
+        backend.submit(task)
+        with pytest.raises(ValueError, match="no price"):
+            await told.value(task)
+        outcome = told.outcomes[task.task_id]
+        assert outcome.cause is not None
+        assert (outcome.cause.describe(), outcome.attempt) == (words, 1)
+        assert outcome.cause.place.endswith(" refuse")
+
+
+async def test_the_exit_code_of_a_process_is_the_cause_of_its_end(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        task = work(os._exit, 7)
+        backend.submit(task)
+        with pytest.raises(RuntimeError, match="exit code 7"):
+            await told.value(task)
+        outcome = told.outcomes[task.task_id]
+        assert outcome.cause is not None
+        assert outcome.cause.describe() == "exit code 7"
 
 
 @pytest.mark.parametrize("fault", ["truncate-result:1", "corrupt-result:1"])
