@@ -41,6 +41,11 @@ def _scaled(number: float, step: int, units: Sequence[str]) -> str:
     return f"{value:.0f}{units[index]}"
 
 
+def attempt(number: int, resubmits: int = 0) -> str:
+    """Number of the attempt, 0 being unknown, and how often the task was sent again as another job: `2`, `1+1`."""
+    return f"{number or UNKNOWN}+{resubmits}" if resubmits else str(number or UNKNOWN)
+
+
 def rate(per_second: float | None) -> str:
     """Rate per second: `41/s`, `0.2/s`; one above 0 is never shown as 0."""
     if per_second is None:

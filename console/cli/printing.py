@@ -9,7 +9,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 STYLES: Final = {
     "SUBMITTED": "bright_black",
@@ -101,10 +101,3 @@ def _print_rich(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: S
         styles = [STYLES.get(cell, "") if title in STYLED else "" for title, cell in zip(titles, row, strict=True)]
         table.add_row(*map(Text, row, styles))
     Console().print(table)
-
-
-def as_object(struct: Any) -> dict[str, object]:
-    """Convert a message to an object with named fields, also when it travels as an array."""
-    import msgspec
-
-    return {name: msgspec.to_builtins(getattr(struct, name)) for name in struct.__struct_fields__}

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from engine.telemetry.schema.messages import JobRecord, JobRow
+from engine.telemetry.schema.objects import record_object, row_object
 
 COLUMNS: Final = JobRow.__struct_fields__
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -23,23 +24,19 @@ def rows_as_csv(rows: Sequence[JobRow]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_cell(getattr(row, name)) for name in COLUMNS])
+        known = row_object(row)
+        writer.writerow([_cell(known[name]) for name in COLUMNS])
     return out.getvalue()
 
 
 def rows_as_json(rows: Sequence[JobRow]) -> str:
     """Format rows as a JSON list of objects."""
-    return _json([msgspec.structs.asdict(row) for row in rows])
+    return _json([row_object(row) for row in rows])
 
 
 def record_as_json(record: JobRecord) -> str:
     """Format a job as a JSON object by its fields' names; rows are arrays on the wire only."""
-    return _json(
-        {
-            name: msgspec.structs.asdict(value) if isinstance(value, JobRow) else value
-            for name, value in msgspec.structs.asdict(record).items()
-        }
-    )
+    return _json(record_object(record))
 
 
 class ExportLine(Protocol):
@@ -78,8 +75,7 @@ def _cell(value: object) -> object:
     """A spreadsheet runs a cell that begins like a formula; the quote before it keeps it text."""
     if value is None:
         return ""
-    text = value.value if hasattr(value, "value") else value
-    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _json(value: object) -> str:

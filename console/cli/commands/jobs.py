@@ -22,11 +22,24 @@ if TYPE_CHECKING:
     from engine.telemetry.schema.messages import JobPage, JobRow
 
 SORT_HELP: Final = "urgency, state, age, function, route, size, attempt or reason."
-TITLES: Final = ("task", "state", "for", "age", "function", "route", "size", "attempt", "exit", "manager", "reason")
-NUMBERS: Final = ("for", "age", "size", "attempt", "exit")
+TITLES: Final = (
+    "task",
+    "state",
+    "for",
+    "age",
+    "took",
+    "function",
+    "route",
+    "size",
+    "attempt",
+    "exit",
+    "manager",
+    "reason",
+)
+NUMBERS: Final = ("for", "age", "took", "size", "attempt", "exit")
 WIDTHS: Final = {"task": 12, "function": 20, "manager": 12, "reason": 20}
 """Cells on a terminal, where the beginning of an id is enough for the other commands; a reason is wrapped."""
-EXPENDABLE: Final = ("attempt", "route", "age", "size", "function")
+EXPENDABLE: Final = ("age", "attempt", "route", "size", "took", "function")
 """Columns that go first where there is no room."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -63,10 +76,11 @@ def jobs(
 
 def print_jobs_json(found: JobPage) -> None:
     """Print the rows as one JSON object."""
-    from console.cli.printing import as_object, print_json
+    from console.cli.printing import print_json
     from engine.telemetry.schema.messages import VERSION
+    from engine.telemetry.schema.objects import row_object
 
-    rows = [as_object(row) for row in found.rows]
+    rows = [row_object(row) for row in found.rows]
     print_json({"version": VERSION, "at": found.at, "matching": found.matching, "total": found.total, "jobs": rows})
 
 
@@ -108,7 +122,7 @@ def _width(columns: dict[str, list[str]]) -> int:
 
 
 def _cells(row: JobRow, now: float) -> tuple[str, ...]:
-    from console.format import age, size
+    from console.format import age, attempt, size, span
     from engine.telemetry.schema.query import row_age
 
     return (
@@ -116,10 +130,11 @@ def _cells(row: JobRow, now: float) -> tuple[str, ...]:
         row.state.value,
         age(now - row.since),
         age(row_age(row, now)),
+        "" if row.duration_s is None else span(row.duration_s),
         row.function,
         row.route,
-        size(row.raw_bytes) if row.route else "",
-        str(row.attempt or ""),
+        size(row.raw_bytes) if row.raw_bytes else "",
+        attempt(row.attempt, row.resubmits) if row.attempt or row.resubmits else "",
         "" if row.exit_code is None else str(row.exit_code),
         row.manager,
         row.reason,

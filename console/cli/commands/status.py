@@ -11,7 +11,7 @@ from console.cli.session import EngineOption, JsonOption, KeysOption, call_engin
 from console.format import UNKNOWN, age, count, rate, size, span
 
 if TYPE_CHECKING:
-    from engine.telemetry.schema.messages import FullState, ManagerView, Quota, Snapshot
+    from engine.telemetry.schema.messages import FullState, ManagerView, Quota, RouteStats, Snapshot
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,7 +37,7 @@ def status(engine: EngineOption = None, keys: KeysOption = None, json: JsonOptio
 
 def print_status_json(name: str, state: FullState) -> None:
     """Print the full state as one JSON object."""
-    import msgspec
+    from engine.telemetry.schema.objects import snapshot_object
 
     print_json(
         {
@@ -45,7 +45,7 @@ def print_status_json(name: str, state: FullState) -> None:
             "name": name,
             "engine": state.engine,
             "seq": state.seq,
-            "snapshot": msgspec.to_builtins(state.snapshot),
+            "snapshot": snapshot_object(state.snapshot),
         }
     )
 
@@ -71,7 +71,7 @@ def _print_manager(manager: ManagerView, now: float) -> None:
     if manager.routes:
         print()
         routes = [
-            (route.route, count(route.jobs), size(route.raw_bytes), size(route.wire_bytes), size(route.p95_bytes))
+            (route.route, count(route.jobs), size(route.raw_bytes), size(route.wire_bytes), _p95(route))
             for route in manager.routes
         ]
         print_table(("route", "jobs", "raw", "sent", "p95"), routes, ("jobs", "raw", "sent", "p95"))
@@ -100,6 +100,10 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
     if manager.draining:
         facts.append(("draining", "nothing new is started"))
     return facts
+
+
+def _p95(route: RouteStats) -> str:
+    return size(route.p95_bytes) if route.recent_jobs else UNKNOWN
 
 
 def _used(quota: Quota) -> str:

@@ -23,14 +23,14 @@ class JobCells:
             Column("state", "STATE", 11, self.state, rank=0, sort="state"),
             Column("function", "FUNCTION", 12, self.function, rank=1, grow=2, most=30, sort="function"),
             Column("task", "TASK", 8, self.task, rank=4),
-            Column("array", "INDEX", 6, self.index, rank=9, right=True),
+            Column("array", "INDEX", 6, self.index, rank=10, right=True),
             Column("manager", "MANAGER", 12, lambda row: (clean(row.manager), "muted"), rank=3),
-            Column("route", "ROUTE", 6, self.route, rank=6, sort="route"),
-            Column("size", "SIZE", 5, self.size, rank=8, right=True, sort="size"),
-            Column("attempt", "ATT", 3, self.attempt, rank=7, right=True, sort="attempt"),
+            Column("route", "ROUTE", 6, self.route, rank=7, sort="route"),
+            Column("size", "SIZE", 5, self.size, rank=9, right=True, sort="size"),
+            Column("attempt", "ATT", 3, self.attempt, rank=8, right=True, sort="attempt"),
             Column("since", "FOR", 4, self.since, rank=2, right=True),
-            Column("age", "AGE", 4, self.total_age, rank=10, right=True, sort="age"),
-            Column("took", "TOOK", 6, self.took, rank=11, right=True),
+            Column("age", "AGE", 4, self.total_age, rank=11, right=True, sort="age"),
+            Column("took", "TOOK", 6, self.took, rank=6, right=True),
             Column("reason", "REASON", 20, self.reason, rank=5, grow=3, sort="reason"),
         ]
 
@@ -58,16 +58,15 @@ class JobCells:
         return ROUTE_WORDS.get(row.route, row.route) or self.glyphs.unknown, "text" if row.route else "muted"
 
     def size(self, row: JobRow) -> Span:
-        """Size of the raw payload."""
-        return format.size(row.raw_bytes) if row.route else self.glyphs.unknown, "text" if row.route else "muted"
+        """Size of the task's own raw payload."""
+        return (format.size(row.raw_bytes), "text") if row.raw_bytes else (self.glyphs.unknown, "muted")
 
     def attempt(self, row: JobRow) -> Span:
-        """Number of the attempt, a warning from the second on."""
-        return (
-            (str(row.attempt), "warning" if row.attempt > 1 else "text")
-            if row.attempt
-            else (self.glyphs.unknown, "muted")
-        )
+        """Number of the attempt and of other jobs that were sent, a warning when it is not its first of both."""
+        if not row.attempt and not row.resubmits:
+            return self.glyphs.unknown, "muted"
+        text = format.attempt(row.attempt, row.resubmits).replace(format.UNKNOWN, self.glyphs.unknown)
+        return text, "warning" if row.attempt > 1 or row.resubmits else "text"
 
     def since(self, row: JobRow) -> Span:
         """Age of the state."""

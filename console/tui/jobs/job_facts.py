@@ -12,6 +12,13 @@ from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit
 from engine.telemetry.schema.messages import JobRecord, JobState
 
 LABEL: Final = 12
+RESULTS: Final = {
+    JobState.SUCCEEDED: "delivered",
+    JobState.FAILED: "the error was delivered",
+    JobState.CANCELLED: "none: it was cancelled",
+    JobState.UNKNOWN: "not known: its task must come back from the scheduler",
+}
+"""Of the states in which none is on its way."""
 
 
 def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
@@ -20,7 +27,6 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
     size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
     index = glyphs.unknown if record.index is None else record.index
     place = f"{index} of {format.count(row.array_size)}" if row.array_size else "a job of its own"
-    attempt = f"{row.attempt or glyphs.unknown} of {record.attempts_allowed or glyphs.unknown}"
     return [
         _fact("function", row.function),
         _fact("task", row.task_id),
@@ -31,10 +37,27 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
         _fact("queue", record.queue or glyphs.unknown),
         _fact("definition", record.definition or glyphs.unknown),
         _fact("vcpu / mem", size + (f" / {record.gpus} GPU" if record.gpus else "")),
-        _fact("attempt", attempt),
+        _fact("attempt", _attempt(record, glyphs), "warning" if row.retries or row.resubmits else "text"),
         *_end(record, glyphs),
         *([_fact("note", record.note, "muted")] if record.note else []),
     ]
+
+
+def _attempt(record: JobRecord, glyphs: Glyphs) -> str:
+    row = record.row
+    said = f"{row.attempt or _begun(record) or glyphs.unknown} of {record.attempts_allowed or glyphs.unknown}"
+    if row.retries:
+        said += f" {glyphs.dot} tried again by AWS Batch: {format.count(row.retries)}"
+    if row.resubmits:
+        said += f" {glyphs.dot} sent again as another job: {format.count(row.resubmits)}"
+    return said
+
+
+def _begun(record: JobRecord) -> int:
+    """Attempts that Batch's own description shows; 0: it shows none."""
+    if record.described_at is None:
+        return 0
+    return len(record.attempts) + (record.row.state in (JobState.STARTING, JobState.RUNNING))
 
 
 def _end(record: JobRecord, glyphs: Glyphs) -> Iterable[Line]:
@@ -43,6 +66,8 @@ def _end(record: JobRecord, glyphs: Glyphs) -> Iterable[Line]:
         yield _fact("reason", record.status_reason or row.reason, "warning")
     if record.error:
         yield _fact("error", record.error, "failed")
+    if record.raised_at:
+        yield _fact("raised at", record.raised_at)
     if row.exit_code is not None:
         yield _fact("exit code", str(row.exit_code), "failed" if row.exit_code else "text")
     if record.peak_bytes is not None or record.cpu_s is not None:
@@ -55,7 +80,7 @@ def payload_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
     row, arrow = record.row, glyphs.arrow
     lines = [
         _fact("route", row.route or "not picked yet"),
-        _fact("this task", f"{format.size(row.raw_bytes)} {arrow} {format.size(row.wire_bytes)} on the wire"),
+        _fact("this task", f"{_size(row.raw_bytes, glyphs)} {arrow} {_size(row.wire_bytes, glyphs)} on the wire"),
     ]
     if record.submission:
         whole = f"{format.size(record.submission_raw_bytes)} {arrow} {format.size(record.submission_wire_bytes)}"
@@ -63,11 +88,14 @@ def payload_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
         lines += [_fact("submission", record.submission), _fact("all of it", f"{whole} for {tasks}")]
     if record.why_route:
         lines.append(_fact("why", record.why_route))
-    result = {JobState.SUCCEEDED: "delivered", JobState.FAILED: "the error was delivered"}
-    lines.append(_fact("result", result.get(row.state, "not yet")))
+    lines.append(_fact("result", RESULTS.get(row.state, "not yet")))
     if record.log_stream or record.log_group:
         lines += [_fact("log group", record.log_group), _fact("log stream", record.log_stream)]
     return lines
+
+
+def _size(number: int, glyphs: Glyphs) -> str:
+    return format.size(number) if number else glyphs.unknown
 
 
 def attempt_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:

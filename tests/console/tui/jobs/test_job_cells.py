@@ -1,0 +1,35 @@
+"""Cells of the job table: a figure or a dash, and which columns stay when it is narrow."""
+
+from __future__ import annotations
+
+import pytest
+
+from console.tui.drawing.glyphs import UNICODE
+from console.tui.jobs.job_cells import JobCells
+from tests.support.console.widget_samples import row
+
+CELLS = JobCells(UNICODE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "cell"),
+    [
+        ({}, ("–", "muted")),
+        ({"attempt": 1}, ("1", "text")),
+        ({"attempt": 2}, ("2", "warning")),
+        ({"attempt": 1, "resubmits": 1}, ("1+1", "warning")),
+        ({"resubmits": 2}, ("–+2", "warning")),
+    ],
+)
+def test_an_attempt_is_a_warning_from_the_second_on(fields: dict[str, int], cell: tuple[str, str]) -> None:
+    assert CELLS.attempt(row(1, **fields)) == cell
+
+
+def test_a_size_is_the_tasks_own_or_a_dash() -> None:
+    assert CELLS.size(row(1, route="s3", raw_bytes=1 << 20)) == ("1.0M", "text")
+    assert CELLS.size(row(1, route="s3")) == ("–", "muted")
+
+
+def test_how_long_it_took_stays_longer_than_attempt_route_and_size() -> None:
+    rank = {column.key: column.rank for column in CELLS.columns()}
+    assert rank["took"] < min(rank[name] for name in ("attempt", "route", "size", "array", "age"))

@@ -1,0 +1,64 @@
+"""Facts of a job's page: what is told of attempts, sizes and results, and what is said to be unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from console.tui.drawing.glyphs import UNICODE
+from console.tui.drawing.spans import Line
+from console.tui.jobs.job_facts import identity_lines, payload_lines
+from engine.telemetry.schema.messages import Attempt, JobRecord, JobState
+from tests.support.console.widget_samples import row
+
+
+def facts(lines: Iterable[Line]) -> dict[str, str]:
+    return {label.strip(): value for (label, _), (value, _) in (line[:2] for line in lines)}
+
+
+def identity(record: JobRecord) -> dict[str, str]:
+    return facts(identity_lines(record, UNICODE))
+
+
+def payload(record: JobRecord) -> dict[str, str]:
+    return facts(payload_lines(record, UNICODE))
+
+
+@pytest.mark.parametrize(
+    ("state", "result"),
+    [
+        (JobState.QUEUED, "not yet"),
+        (JobState.RUNNING, "not yet"),
+        (JobState.SUCCEEDED, "delivered"),
+        (JobState.FAILED, "the error was delivered"),
+        (JobState.CANCELLED, "none: it was cancelled"),
+        (JobState.UNKNOWN, "not known: its task must come back from the scheduler"),
+    ],
+)
+def test_a_result_is_awaited_only_where_one_can_come(state: JobState, result: str) -> None:
+    assert payload(JobRecord(row(1, state)))["result"] == result
+
+
+def test_an_attempt_that_nobody_knows_is_a_dash() -> None:
+    assert identity(JobRecord(row(1)))["attempt"] == "– of –"
+
+
+def test_an_attempt_that_batch_describes_is_known() -> None:
+    record = JobRecord(row(1), attempts=(Attempt(exit_code=75),), attempts_allowed=3, described_at=1.0)
+    assert identity(record)["attempt"] == "2 of 3"
+
+
+def test_what_was_tried_and_sent_again_is_counted() -> None:
+    record = JobRecord(row(1, attempt=2, retries=3, resubmits=1), attempts_allowed=3)
+    assert identity(record)["attempt"] == "2 of 3 · tried again by AWS Batch: 3 · sent again as another job: 1"
+
+
+def test_the_line_that_raised_is_told() -> None:
+    record = JobRecord(row(1, JobState.FAILED), error="ValueError", raised_at="prices.py:12 price")
+    assert identity(record)["raised at"] == "prices.py:12 price"
+
+
+def test_a_size_that_nobody_knows_is_a_dash() -> None:
+    record = JobRecord(row(1, route="inline-gzip", raw_bytes=2048))
+    assert payload(record)["this task"] == "2.0K → – on the wire"
