@@ -61,6 +61,11 @@ class TaskWork:
         """Everything that the job needs, in the order of the payload."""
         return (self.serializer, self.function, *self.arguments)
 
+    @property
+    def size(self) -> int:
+        """Bytes of everything that the job needs, each blob once."""
+        return sum({blob.digest: len(blob.data) for blob in self.blobs}.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -80,6 +85,10 @@ class Placement:
     """One sentence: why this route, with the numbers."""
     array_size: int = 0
     first_index: int = 0
+    task_bytes: tuple[int, ...] = ()
+    """Of each task before compression, what it shares with others included; empty: unknown."""
+    task_wire_bytes: tuple[int, ...] = ()
+    """The same as it travels; empty where that can't be told, since tasks were compressed together."""
 
     @property
     def tasks(self) -> int:
@@ -90,6 +99,11 @@ class Placement:
     def is_array(self) -> bool:
         """The submission is an array job, whose children have ids of their own."""
         return self.tasks > 1
+
+    def bytes_of(self, index: int) -> tuple[int, int]:
+        """A task's own bytes before compression, and as they travel; 0 is unknown."""
+        raw, wire = (sizes[index] if index < len(sizes) else 0 for sizes in (self.task_bytes, self.task_wire_bytes))
+        return raw, wire
 
     def job_of(self, index: int) -> str:
         """Batch's id of a child, `parent:index`; of a single job its own."""

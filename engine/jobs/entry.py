@@ -155,6 +155,7 @@ class JobEntry:
         placed, observed = self._placement, self._observation
         cause = self._cause or observed.cause
         attempt = self._attempt or observed.attempt
+        raw_bytes, wire_bytes = placed.bytes_of(self._index) if placed else (0, 0)
         return JobRow(
             task_id=self.hex_id,
             manager=self._manager,
@@ -163,8 +164,8 @@ class JobEntry:
             created=self._created,
             function=self.function,
             route=placed.route.value if placed else "",
-            raw_bytes=placed.raw_bytes // placed.tasks if placed else 0,
-            wire_bytes=placed.wire_bytes // placed.tasks if placed else 0,
+            raw_bytes=raw_bytes,
+            wire_bytes=wire_bytes,
             attempt=attempt,
             job_id=placed.job_of(self._index) if placed else "",
             array_size=placed.tasks if placed and placed.is_array else 0,

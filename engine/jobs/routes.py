@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from engine.aws.histogram import RecentHistogram
@@ -24,7 +25,7 @@ class _RouteCount:
 
 
 class RouteTotals:
-    """Counts and bytes since the start, sizes (of one task's share before compression) over the last minutes."""
+    """Counts and bytes since the start, sizes (of each task's own bytes before compression) over the last minutes."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._routes = {route: _RouteCount(clock) for route in Route}
@@ -35,7 +36,8 @@ class RouteTotals:
         counted.jobs += tasks
         counted.raw_bytes += placement.raw_bytes
         counted.wire_bytes += placement.wire_bytes
-        counted.sizes.add(placement.raw_bytes / tasks, tasks)
+        for size, times in Counter(placement.task_bytes).items():
+            counted.sizes.add(size, times)
 
     def stats(self) -> tuple[RouteStats, ...]:
         """Totals of every route, also of one that nothing took."""

@@ -51,8 +51,9 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     route: str = ""
     """`inline`, `inline-gzip` or `s3`; empty before it was picked."""
     raw_bytes: int = 0
-    """Of this task's payload before compression (its share of the submission)."""
+    """Of this task's own payload before compression, what it shares with others included; 0: unknown."""
     wire_bytes: int = 0
+    """The same as it travels; 0: unknown, as that of tasks that were compressed together."""
     attempt: int = 0
     """Attempts begun; 0: none yet."""
     job_id: str = ""

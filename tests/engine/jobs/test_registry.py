@@ -87,13 +87,29 @@ def test_a_record_tells_the_whole_way_with_its_times(managed: Managed, tasks: Ta
     assert (record.row.duration_s, record.row.job_id, record.row.route) == (2.0, "job-1", "inline")
 
 
-def test_children_share_a_submissions_bytes_and_have_their_own_job_ids(managed: Managed, tasks: Tasks) -> None:
-    tasks.submit(1, 2, 3, 4, raw_bytes=4000)
+def test_children_have_their_own_bytes_and_job_ids(managed: Managed, tasks: Tasks) -> None:
+    tasks.submit(1, 2, 3, 4, sizes=(1000, 40, 40, 1 << 20))
     rows = managed.registry.rows()
-    assert [(row.job_id, row.array_size, row.raw_bytes, row.wire_bytes) for row in rows[:2]] == [
+    assert [(row.job_id, row.array_size, row.raw_bytes, row.wire_bytes) for row in (rows[0], rows[3])] == [
         ("job-1:0", 4, 1000, 500),
-        ("job-1:1", 4, 1000, 500),
+        ("job-1:3", 4, 1 << 20, 1 << 19),
     ]
+
+
+def test_sizes_of_a_route_are_those_of_its_tasks(managed: Managed, tasks: Tasks) -> None:
+    tasks.submit(*range(1, 21), sizes=(100,) * 18 + (1 << 20,) * 2)
+    [stats] = [one for one in managed.registry.routes.stats() if one.jobs]
+    assert 90 < stats.p50_bytes < 110
+    assert stats.p95_bytes > 900_000
+
+
+def test_what_is_not_known_of_an_adopted_childs_bytes_is_no_share_of_its_array(managed: Managed, tasks: Tasks) -> None:
+    tasks.arrive(7)
+    managed.registry.on_adopted(
+        Placement("5" * 32, "old", Route.INLINE, (id_of(7),), 0, 900, array_size=100, first_index=42)
+    )
+    [row] = managed.registry.rows()
+    assert (row.raw_bytes, row.wire_bytes) == (0, 0)
 
 
 def test_an_adopted_child_keeps_its_place_in_its_array(managed: Managed, tasks: Tasks) -> None:

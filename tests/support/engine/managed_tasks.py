@@ -66,13 +66,21 @@ class Tasks:
             self.records[number].move(state)
             self.registry.on_changed(self.records[number])
 
-    def submit(self, *numbers: int, raw_bytes: int = 1000, route: Route = Route.INLINE) -> None:
+    def submit(
+        self, *numbers: int, raw_bytes: int = 1000, route: Route = Route.INLINE, sizes: Sequence[int] = ()
+    ) -> None:
+        """In one submission of `raw_bytes`, each task with its own of `sizes`, or an equal part."""
         for number in numbers:
             if number not in self.records:
                 self.arrive(number)
             self.move(number, TaskState.LOADING, TaskState.COLLECTING)
         ids = tuple(map(id_of, numbers))
-        self.registry.on_placed(Placement("5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits"))
+        own = tuple(sizes) or (raw_bytes // len(ids),) * len(ids)
+        wire = tuple(size // 2 for size in own)
+        placement = Placement(
+            "5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits", task_bytes=own, task_wire_bytes=wire
+        )
+        self.registry.on_placed(placement)
         for number in numbers:
             self.move(number, TaskState.SUBMITTED)
 

@@ -52,11 +52,24 @@ class _Packed:
     frame: bytes
     routed: RoutedPayload
     shared_bytes: int
+    sizes: tuple[int, ...]
+    """Of each task."""
 
     @property
     def route(self) -> Route:
         """The route to report: with blobs in S3 it is S3, wherever the frame travels."""
         return Route.S3 if self.shared_bytes else self.routed.route
+
+    @property
+    def wire_sizes(self) -> tuple[int, ...]:
+        """Bytes of each task as they travel; none where several were compressed together, or are partly inline."""
+        if len(self.sizes) == 1:
+            return (self.routed.wire_bytes + self.shared_bytes,)
+        if self.routed.route is Route.S3:
+            return self.sizes
+        if self.route is Route.INLINE:
+            return tuple(4 * -(-size // 3) for size in self.sizes)  # base64
+        return ()
 
     @property
     def why(self) -> str:
@@ -210,6 +223,8 @@ class Launcher:
             job_id="",
             route=packed.route,
             task_ids=tuple(task.task_id for task in submission.tasks),
+            task_bytes=packed.sizes,
+            task_wire_bytes=packed.wire_sizes,
             raw_bytes=len(packed.frame) + packed.shared_bytes,
             wire_bytes=packed.routed.wire_bytes + packed.shared_bytes,
             why=packed.why,
@@ -219,7 +234,8 @@ class Launcher:
         tasks = [(work.task_id, work.blobs) for work in works]
         frame = encode_payload(tasks, shared.keys(), self._secrets.of(submission_id))
         routed = route_payload(frame, room, self._secrets.bundle_token(submission_id))
-        return _Packed(frame, routed, sum(len(blob.data) for blob in shared.values()))
+        sizes = tuple(work.size for work in works)
+        return _Packed(frame, routed, sum(len(blob.data) for blob in shared.values()), sizes)
 
     async def _provide(self, submission: Submission, shared: dict[str, Blob]) -> None:
         """Blobs that only cancelled tasks needed are given back; none is asked for twice."""

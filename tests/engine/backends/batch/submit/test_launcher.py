@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.request import JobTemplate
-from engine.model import ResourceShape, TaskWork
+from engine.model import ResourceShape, Route, TaskWork
 from tests.support.engine.batch_harness import Recorder
 from tests.support.engine.task_manager_bench import settle
 
@@ -23,13 +24,14 @@ LIMIT = 1_000_000
 BLOB = 10_000
 """Bytes, few enough for a blob to be part of its frame."""
 TEMPLATE = JobTemplate("queue", "definition", (), "s3://bucket/tasks/wm", "", 60, {}, 0, None)
+ROOMY = replace(TEMPLATE, inline_limit=28_672)
 FUNCTION = Blob.of(b"function")
 
 
 class Launching:
     """A launcher whose uploads end when the test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, template: JobTemplate = TEMPLATE) -> None:
         parts: Any = self
         self.uploads: list[int] = []
         self.under_way = 0
@@ -42,7 +44,7 @@ class Launching:
             client=parts,
             ledger=self.ledger,
             layout=StoreLayout("bucket", "tasks", "wm"),
-            template=TEMPLATE,
+            template=template,
             blobs=parts,
             ambiguous=parts,
             definitions=parts,
@@ -54,9 +56,15 @@ class Launching:
         )
 
     def launch(self, number: int, size: int) -> None:
-        arguments = tuple(Blob.of(os.urandom(BLOB)) for _ in range(size // BLOB))
-        work = TaskWork(bytes([number]) * 16, ResourceShape(), FUNCTION, FUNCTION, arguments)
-        self.launcher.launch([BatchTask(work.task_id, work.shape, work)])
+        self.launch_together([tuple(Blob.of(os.urandom(BLOB)) for _ in range(size // BLOB))], number)
+
+    def launch_together(self, arguments: Sequence[tuple[Blob, ...]], number: int = 0) -> None:
+        """As one submission."""
+        works = [
+            TaskWork(bytes([number, place]) * 8, ResourceShape(), FUNCTION, FUNCTION, blobs)
+            for place, blobs in enumerate(arguments)
+        ]
+        self.launcher.launch([BatchTask(work.task_id, work.shape, work) for work in works])
 
     async def finish(self) -> None:
         self.go_on.set()
@@ -115,3 +123,47 @@ async def test_a_small_frame_passes_a_large_one_that_waits() -> None:
     early = len(launching.uploads)
     await launching.finish()
     assert (early, len(launching.told.placements)) == (2, 3)
+
+
+SMALL, LARGE = (Blob.of(os.urandom(10)),), (Blob.of(os.urandom(3_000)),)
+OWN = [len(FUNCTION.data) + 10, len(FUNCTION.data) + 3_000]
+
+
+@pytest.mark.parametrize(
+    ("template", "arguments", "own", "wire"),
+    [
+        (TEMPLATE, [SMALL, LARGE, SMALL], [OWN[0], OWN[1], OWN[0]], [OWN[0], OWN[1], OWN[0]]),
+        (ROOMY, [SMALL, LARGE], OWN, [24, 4 * 1003]),
+        (ROOMY, [LARGE, LARGE, (*LARGE, *SMALL)], [OWN[1], OWN[1], OWN[1] + 10], None),
+        (ROOMY, [LARGE * 2], [OWN[1]], None),
+    ],
+    ids=["s3", "inline", "with the same blob", "alone"],
+)
+async def test_each_task_of_a_submission_is_told_its_own_bytes(
+    template: JobTemplate, arguments: Sequence[tuple[Blob, ...]], own: list[int], wire: list[int] | None
+) -> None:
+    launching = Launching(template)
+    launching.go_on.set()
+    launching.launch_together(arguments)
+    await launching.finish()
+    [placement] = launching.told.placements
+    assert [placement.bytes_of(place)[0] for place in range(len(own))] == own
+    if wire is not None:
+        assert [placement.bytes_of(place)[1] for place in range(len(own))] == wire
+
+
+async def test_how_a_task_travels_that_was_compressed_with_others_is_not_known() -> None:
+    launching = Launching(ROOMY)
+    launching.launch_together([(Blob.of(bytes(3_000)),), (Blob.of(bytes(2_000)),)])
+    await launching.finish()
+    [placement] = launching.told.placements
+    assert placement.route is Route.GZIP
+    assert [placement.bytes_of(place)[1] for place in range(2)] == [0, 0]
+
+
+async def test_how_a_task_travels_that_was_compressed_alone_is_known() -> None:
+    launching = Launching(ROOMY)
+    launching.launch_together([(Blob.of(bytes(30_000)),)])
+    await launching.finish()
+    [placement] = launching.told.placements
+    assert (placement.route, placement.bytes_of(0)[1]) == (Route.GZIP, placement.wire_bytes)
