@@ -110,6 +110,20 @@ class Placement:
         return f"{self.job_id}:{index}" if self.is_array else self.job_id
 
 
+class CancelReason(StrEnum):
+    """Who ends a job, as the reason that AWS keeps (TerminateJob's `reason`). A successor knows its like by it.
+
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_TerminateJob.html
+    """
+
+    CLIENT = "cancelled by the Scaler client or scheduler"
+    OPERATOR = "cancelled by the operator of the worker manager"
+    SHUTDOWN = "the worker manager was ended together with its jobs"
+    UNCLAIMED = "no scheduler claimed the task after the worker manager had come back"
+    COPY = "another job of the same task has written the result"
+    FAILED_TASK = "the task has failed already, for a defect of the worker manager"
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Cost of a run: wall seconds, peak resident bytes, CPU seconds."""

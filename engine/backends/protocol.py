@@ -12,7 +12,18 @@ from typing import Protocol
 
 from engine.aws.batch_states import BatchState
 from engine.diagnosis.model import Diagnosed
-from engine.model import CallStats, Description, JobObservation, Link, LogChunk, Outcome, Placement, Quota, TaskWork
+from engine.model import (
+    CallStats,
+    CancelReason,
+    Description,
+    JobObservation,
+    Link,
+    LogChunk,
+    Outcome,
+    Placement,
+    Quota,
+    TaskWork,
+)
 
 
 class BackendObserver(Protocol):
@@ -131,10 +142,10 @@ class HPCBackend(Protocol):
     def take_back(self, task_id: bytes) -> bool:
         """Forget a task whose job was not asked for yet. False: AWS Batch has its job, or may have; nothing changed."""
 
-    async def cancel(self, task_id: bytes) -> None:
+    async def cancel(self, task_id: bytes, reason: CancelReason = CancelReason.CLIENT) -> None:
         """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone.
 
-        Raises `CancelRefused`.
+        `reason` is what the backend's service keeps. Raises `CancelRefused`.
         """
 
     async def forget(self, task_ids: Sequence[bytes]) -> None:

@@ -17,7 +17,7 @@ from engine.aws.batch_states import BatchState
 from engine.backends.protocol import CancelRefused, HPCBackend
 from engine.causes import Cause, CauseKind
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
-from engine.model import JobObservation, Outcome, Placement, TaskWork
+from engine.model import CancelReason, JobObservation, Outcome, Placement, TaskWork
 from engine.pickles.function_names import read_function_name
 from engine.tasks.deliveries import Deliveries, Replies, Storage
 from engine.tasks.task_events import TaskEvents
@@ -333,16 +333,16 @@ class AWSHPCTaskManager:
             waiting = TaskState.PAUSED if self._paused else TaskState.COLLECTING
             self._enter(record, TaskState.SUBMITTED if submitted else waiting)
 
-    def _withdraw(self, record: TaskRecord, why: str) -> None:
+    def _withdraw(self, record: TaskRecord, why: str, reason: CancelReason = CancelReason.CLIENT) -> None:
         """Take the task back, decided here and now. `why` empty: the scheduler wants it back before it began."""
         if record.state in (TaskState.QUEUED, TaskState.LOADING):
             self._drop(record, why)
         else:
             self._enter(record, TaskState.CANCELLING)
-            self._steps.start(record, self._take_back(record, why))
+            self._steps.start(record, self._take_back(record, why, reason))
 
-    async def _take_back(self, record: TaskRecord, why: str) -> None:
-        if await self._ends_job(record):
+    async def _take_back(self, record: TaskRecord, why: str, reason: CancelReason) -> None:
+        if await self._ends_job(record, reason):
             self._drop(record, why)
 
     def _hand_back(self, record: TaskRecord) -> None:
@@ -354,10 +354,10 @@ class AWSHPCTaskManager:
         self._enter(record, TaskState.CANCELLING)
         self._drop(record, "")
 
-    async def _ends_job(self, record: TaskRecord) -> bool:
+    async def _ends_job(self, record: TaskRecord, reason: CancelReason) -> bool:
         """False: the job can't be ended; the task goes on, and a client that asked for the cancel is told."""
         try:
-            await self._backend.cancel(record.task_id)
+            await self._backend.cancel(record.task_id, reason)
         except CancelRefused as error:
             logger.error("the cancel of task %s is refused: %s", record.task_id.hex(), error)
             self._enter(record, TaskState.SUBMITTED if record.claimed else TaskState.ADOPTING)
@@ -379,7 +379,7 @@ class AWSHPCTaskManager:
 
     async def _end_by_operator(self, record: TaskRecord, before: TaskState, why: str) -> None:
         waited = before in (TaskState.QUEUED, TaskState.LOADING)
-        if not waited and not await self._ends_job(record):
+        if not waited and not await self._ends_job(record, CancelReason.OPERATOR):
             return
         if record.cancel_requested:  # by its client, too, who then expects no outcome
             self._drop(record, why)
@@ -408,7 +408,7 @@ class AWSHPCTaskManager:
         if unclaimed:
             logger.warning("terminating %d jobs whose tasks were not claimed again", len(unclaimed))
         for record in unclaimed:
-            self._withdraw(record, "it was not claimed again")
+            self._withdraw(record, "it was not claimed again", CancelReason.UNCLAIMED)
         self._steps.spawn(self._backend.abandon_orphans())
 
     def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:

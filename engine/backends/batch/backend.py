@@ -23,7 +23,7 @@ from engine.backends.batch.submit.request import job_priority, prioritized
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.protocol import BackendObserver
 from engine.errors import StartupError
-from engine.model import Placement, TaskWork
+from engine.model import CancelReason, Placement, TaskWork
 
 if TYPE_CHECKING:
     from engine.config.settings import ManagerConfig
@@ -142,11 +142,11 @@ class BatchBackend:
         task = self._ledger.tasks.get(task_id)
         return task is not None and self._canceller.take_back(task)
 
-    async def cancel(self, task_id: bytes) -> None:
+    async def cancel(self, task_id: bytes, reason: CancelReason = CancelReason.CLIENT) -> None:
         """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone."""
         task = self._ledger.tasks.get(task_id)
         if task is not None and task.stage is not BatchStage.DELIVERED:
-            await self._canceller.cancel(task)
+            await self._canceller.cancel(task, reason)
 
     async def forget(self, task_ids: Sequence[bytes]) -> None:
         """Delete what S3 holds of these delivered tasks, as soon as their jobs have ended."""
@@ -157,7 +157,7 @@ class BatchBackend:
             if task.stage is BatchStage.DELIVERED:
                 self._ledger.close(task, BatchStage.FORGOTTEN)
             else:  # it failed for a defect of ours, and its job goes on
-                self._background.start(self._canceller.cancel(task))
+                self._background.start(self._canceller.cancel(task, CancelReason.FAILED_TASK))
         self._cleaner.wake()
         self._ledger.wake()
 
@@ -183,7 +183,8 @@ class BatchBackend:
 
     async def _cancel_all(self) -> None:
         """Bounded, since calls wait for ever while AWS is away; what is left then can be adopted."""
-        cancels = [asyncio.create_task(self.cancel(task_id)) for task_id in list(self._ledger.tasks)]
+        ids = list(self._ledger.tasks)
+        cancels = [asyncio.create_task(self.cancel(task_id, CancelReason.SHUTDOWN)) for task_id in ids]
         if not cancels:
             return
         _, late = await asyncio.wait(cancels, timeout=TERMINATE_S)

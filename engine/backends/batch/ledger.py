@@ -22,7 +22,7 @@ from typing import Final
 
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.unsent_submit import UnsentSubmit
-from engine.model import JobObservation, ResourceShape, Route, TaskWork
+from engine.model import CancelReason, JobObservation, ResourceShape, Route, TaskWork
 
 
 class BatchStage(StrEnum):
@@ -85,6 +85,8 @@ class BatchTask:
     """The submissions that it was part of: a result under any of them is its own."""
     cancelled: bool = False
     """A cancel is under way: whatever comes of the task is dropped."""
+    cancel_reason: CancelReason = CancelReason.CLIENT
+    """Of the first cancel."""
     resent: int = 0
     """How often it was sent again because its job vanished."""
     job_ended: asyncio.Event | None = None

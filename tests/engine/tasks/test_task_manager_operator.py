@@ -6,6 +6,7 @@ import pickle
 
 from engine.aws.batch_states import BatchState
 from engine.messages import CancelAnswer
+from engine.model import CancelReason
 from engine.telemetry.schema.messages import JobState
 from tests.support.engine.task_manager_bench import Bench, settle, task_id
 
@@ -29,6 +30,7 @@ async def test_a_task_that_the_operator_ends_reaches_its_client_as_an_error() ->
     [notice] = bench.scheduler.results
     error = pickle.loads(bench.shelf.objects[notice.object_id])
     assert (bench.backend.cancelled, notice.succeeded) == ([task_id("a")], False)
+    assert bench.backend.reasons == [CancelReason.OPERATOR]
     assert isinstance(error, RuntimeError)
     assert "cancelled by the operator" in str(error)
     assert _state(bench, "a") is JobState.CANCELLED

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from engine.backends.protocol import CancelRefused, Introspection
 from engine.jobs.registry import JobRegistry
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
-from engine.model import Outcome, Placement, Profile, Route, TaskWork
+from engine.model import CancelReason, Outcome, Placement, Profile, Route, TaskWork
 from engine.tasks.task_manager import AWSHPCTaskManager
 
 CLIENT = b"Client|quant|0"
@@ -23,6 +23,8 @@ class Backend:
     cancelled: list[bytes] = field(default_factory=list)
     sent: set[bytes] = field(default_factory=set)
     """Tasks whose SubmitJob is on its way."""
+    reasons: list[CancelReason] = field(default_factory=list)
+    """Of what was cancelled, in this order."""
     refusing: set[bytes] = field(default_factory=set)
     """Tasks whose jobs can't be ended."""
     forgotten: list[bytes] = field(default_factory=list)
@@ -68,7 +70,8 @@ class Backend:
             self.cancelled.append(task_id)
         return task_id not in self.sent
 
-    async def cancel(self, task_id: bytes) -> None:
+    async def cancel(self, task_id: bytes, reason: CancelReason = CancelReason.CLIENT) -> None:
+        self.reasons.append(reason)
         if task_id in self.refusing:
             raise CancelRefused("not allowed")
         self.cancelled.append(task_id)

@@ -19,7 +19,7 @@ from engine.backends.batch.takeover.scan import PredecessorScan
 from engine.backends.batch.takeover.unclaimed_jobs import UnclaimedJobs
 from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
-from engine.model import Placement
+from engine.model import CancelReason, Placement
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class Adoption:
         """Its task may come meanwhile: that waits for this end."""
         try:
             if _may_live(task):
-                await self._canceller.cancel(task)
+                await self._canceller.cancel(task, CancelReason.UNCLAIMED)
         finally:
             self._ledger.close(task, BatchStage.FORGOTTEN)
             self._ending.discard(task.task_id)

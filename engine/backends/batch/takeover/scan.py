@@ -39,13 +39,13 @@ from engine.backends.batch.names import JobKind, StoreLayout, is_submission_id
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
 from engine.backends.batch.submit.payload_router import route_of
 from engine.backends.batch.takeover.own_jobs import OwnJob, OwnJobs
-from engine.backends.batch.track.canceller import CANCELLED_BY_US
 from engine.backends.batch.track.failure import JobEnd
-from engine.model import ResourceShape
+from engine.model import CancelReason, ResourceShape
 
 logger = logging.getLogger(__name__)
 
-OUR_DOING: Final = (CANCELLED_BY_US, SURFACED)
+OUR_DOING: Final = frozenset({*CancelReason, SURFACED})
+"""Reasons of jobs that a manager of this id ended."""
 REMEMBERED: Final = 200_000
 """Tasks of failed jobs that are kept in mind, some 40 MB."""
 

@@ -16,6 +16,7 @@ from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.protocol import CancelRefused
+from engine.model import CancelReason
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,6 @@ JOB_END_TIMEOUT_S: Final = limits.TERMINATION_GRACE_S + 15.0
 LAUNCH_POLL_S: Final = 0.05
 LAUNCH_POLL_LATE_S: Final = 1.0
 """How often it is looked, growing, whether a SubmitJob that was on its way came back without effect."""
-CANCELLED_BY_US: Final = "cancelled by the Scaler client or scheduler"
 
 
 class Canceller:
@@ -58,14 +58,16 @@ class Canceller:
         self._ledger.close(task, BatchStage.CANCELLED)
         return True
 
-    async def cancel(self, task: BatchTask) -> None:
+    async def cancel(self, task: BatchTask, reason: CancelReason = CancelReason.CLIENT) -> None:
         """Cancel the task. When this returns no outcome will come, its job ended and its objects are gone.
 
+        AWS keeps `reason` as that of the job's end; of several cancels it is the first one's.
         Raises `CancelRefused` when AWS does not end its job; then the task is open again.
         """
         if self.take_back(task):
             return
-        task.cancelled = True
+        if not task.cancelled:
+            task.cancelled, task.cancel_reason = True, reason
         await self._wait_launched(task)
         if task.stage is BatchStage.CANCELLED:
             return  # nothing of it was ever sent
@@ -83,7 +85,7 @@ class Canceller:
     def terminate_copy(self, submission: Submission, task: BatchTask) -> None:
         """Terminate the task's second job in the background: its result came from an earlier submission."""
         if submission.job_id is not None:
-            self._spawn(self._terminate(submission.child_id(task)))
+            self._spawn(self._terminate(submission.child_id(task), CancelReason.COPY))
 
     def _withdraw(self, task: BatchTask) -> bool:
         submission = task.submission
@@ -140,17 +142,19 @@ class Canceller:
         if submission.is_needed:
             children = {submission.child_id(task): task for task in tasks}
             self._ledger.watched.update(children)
-            await asyncio.gather(*(self._terminate(job_id, [task]) for job_id, task in children.items()))
+            await asyncio.gather(
+                *(self._terminate(job_id, one.cancel_reason, [one]) for job_id, one in children.items())
+            )
         else:
             assert submission.job_id is not None
-            await self._terminate(submission.job_id, tasks)
+            await self._terminate(submission.job_id, tasks[0].cancel_reason, tasks)
         self._ledger.wake()
 
-    async def _terminate(self, job_id: str, tasks: Sequence[BatchTask] = ()) -> None:
+    async def _terminate(self, job_id: str, reason: CancelReason, tasks: Sequence[BatchTask] = ()) -> None:
         """What AWS refuses is told to the cancels of `tasks`, which then are refused, too."""
         self._ledger.note_terminated(job_id)
         try:
-            await self._client.call(TERMINATE_JOB, jobId=job_id, reason=CANCELLED_BY_US)
+            await self._client.call(TERMINATE_JOB, jobId=job_id, reason=reason.value)
         except AwsError as error:
             logger.error("job %s can't be terminated: %s", job_id, error)
             for task in tasks:

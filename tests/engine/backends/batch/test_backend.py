@@ -10,13 +10,14 @@ import pytest
 
 from engine.backends.batch.backend import BatchBackend
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
-from engine.model import ResourceShape
+from engine.model import CancelReason, ResourceShape
 
 
 class Parts(SimpleNamespace):
     """Parts of a backend that record what is cancelled."""
 
-    async def cancel(self, task: BatchTask) -> None:
+    async def cancel(self, task: BatchTask, reason: CancelReason) -> None:
+        assert reason is CancelReason.FAILED_TASK
         self.cancelled.append(task)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.takeover.adoption import Adoption
-from engine.model import ResourceShape
+from engine.model import CancelReason, ResourceShape
 
 TASK_ID = bytes(16)
 
@@ -39,7 +39,8 @@ class Abandonment:
         task.submission = Submission("1" * 32, "job", (task,), task.shape, job_id="J")
         self.adoption.add([task.submission])
 
-    async def cancel(self, task: BatchTask) -> None:
+    async def cancel(self, task: BatchTask, reason: CancelReason) -> None:
+        assert reason is CancelReason.UNCLAIMED
         await self.job_ends.wait()
         if self.defect is not None:
             raise self.defect

@@ -11,9 +11,8 @@ from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.takeover.reconcile import Reconciler
-from engine.backends.batch.track.canceller import CANCELLED_BY_US
 from engine.backends.batch.track.failure import JobEnd
-from engine.model import ResourceShape
+from engine.model import CancelReason, ResourceShape
 from tests.support.engine.batch_harness import Recorder
 from tests.support.engine.fake_clock import FakeClock
 
@@ -138,7 +137,7 @@ async def test_a_task_that_runs_already_is_not_told_an_older_failure() -> None:
 
 async def test_children_of_an_array_that_a_predecessor_ended_run_again_whatever_reason_they_show() -> None:
     child = bytes([1]) * 16
-    takeover = Reconciliation({"A:4": job("Job terminated"), "A": job(CANCELLED_BY_US)}, {child: "A:4"})
+    takeover = Reconciliation({"A:4": job("Job terminated"), "A": job(CancelReason.OPERATOR)}, {child: "A:4"})
     takeover.more.set()
     takeover.reconciler.prepare({}, last_act_s=None)
     takeover.come(1)

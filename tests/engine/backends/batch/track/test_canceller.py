@@ -11,7 +11,7 @@ import pytest
 
 from engine.aws.batch_states import BatchState
 from engine.backends.protocol import CancelRefused
-from engine.model import ResourceShape
+from engine.model import CancelReason, ResourceShape
 from provisioner.local.aws import LocalAWS
 from provisioner.local.faults.faults import ExpiredCredentials
 from tests.support.engine.batch_harness import eventually, manager_calls, objects, running, tidied, work, works
@@ -141,6 +141,17 @@ async def test_running(aws: LocalAWS) -> None:
         assert aws.jobs()["running"] == 0
         assert told.outcomes == {}
     assert objects(aws) == []
+
+
+@pytest.mark.parametrize("reason", [CancelReason.CLIENT, CancelReason.OPERATOR])
+async def test_aws_keeps_who_ended_a_job(aws: LocalAWS, reason: CancelReason) -> None:
+    async with running(aws) as (backend, told):
+        task = work(nap, 60)
+        backend.submit(task)
+        await told.until(lambda now: BatchState.RUNNING in now.states.get(task.task_id, ()))
+        await asyncio.gather(backend.cancel(task.task_id, reason), backend.cancel(task.task_id, CancelReason.SHUTDOWN))
+        [job] = aws.client("batch").describe_jobs(jobs=[told.placements[0].job_id])["jobs"]
+        assert job["statusReason"] == reason
 
 
 async def test_some_children_of_an_array_leave_the_others_alone(aws: LocalAWS) -> None:
