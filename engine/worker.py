@@ -102,6 +102,11 @@ class AWSBatchWorker:
         self._outage_reported = False
         self.health = LinkHealth("scheduler")
 
+    @property
+    def is_queue_full(self) -> bool:
+        """The scheduler may hold more tasks for us than it sent; also while no connection tells."""
+        return self._connection is None or not self._connection.assignments.has_room
+
     async def run(self) -> None:
         """Serve one connection after the other.
 

@@ -85,6 +85,11 @@ class AWSHPCWorkerManager:
         """Its end was requested."""
         return self._stop.done()
 
+    @property
+    def is_queue_full(self) -> bool:
+        """The scheduler may hold more tasks for it than it sent."""
+        return self._worker is not None and self._worker.is_queue_full
+
     def links(self) -> tuple[Link, ...]:
         """Health of the scheduler link, object storage (once it is needed) and AWS."""
         scheduler = self._health.view

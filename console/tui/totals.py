@@ -32,6 +32,8 @@ class Totals:
     dedup_saved_bytes: int
     inline_limit: int
     paused: tuple[str, ...]
+    queue_full: bool = False
+    """The scheduler may hold more tasks for some of them."""
 
     @property
     def total(self) -> int:
@@ -60,6 +62,7 @@ def sum_managers(snapshot: Snapshot, manager: str = "") -> Totals:
         dedup_saved_bytes=sum(view.dedup_saved_bytes for view in views),
         inline_limit=min((view.inline_limit for view in views if view.inline_limit), default=0),
         paused=tuple(f"{view.manager}: {view.paused}" if several else view.paused for view in views if view.paused),
+        queue_full=any(view.queue_full for view in views),
     )
 
 

@@ -155,10 +155,15 @@ class StateStrip(Pane):
         parts += [("done ", "muted"), (format.rate(done), "text")]
         if line := self._done_trend():
             parts += [(" ", ""), (line, "succeeded")]
-        parts += [dot, ("left ", "muted"), (format.count(left), "text")]
+        least = self._least if left and self._totals.queue_full else ""
+        parts += [dot, ("left ", "muted"), (least + format.count(left), "text")]
         if left and done > 0:
-            parts += [dot, ("ETA ", "muted"), (format.span(left / done), "text")]
+            parts += [dot, ("ETA ", "muted"), (least + format.span(left / done), "text")]
         return spread(parts, self._oldest(), width)
+
+    @property
+    def _least(self) -> str:
+        return ">=" if self.glyphs.ascii else "≥"
 
     def _done_trend(self) -> str:
         series = [values for state in DONE if (values := self._history(state))]

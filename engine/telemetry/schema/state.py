@@ -161,6 +161,8 @@ class ManagerView(msgspec.Struct, frozen=True):
     draining: bool = False
     endpoint: str = ""
     """What stands in for AWS, by the engine's AWS_ENDPOINT_URL; empty: AWS itself."""
+    queue_full: bool = False
+    """The scheduler may hold more tasks for this manager than it sent: what is left here is not all."""
 
 
 class EngineVitals(msgspec.Struct, frozen=True):

@@ -65,6 +65,10 @@ class Manager(Protocol):
     def is_stopping(self) -> bool:
         """Its end was requested."""
 
+    @property
+    def is_queue_full(self) -> bool:
+        """The scheduler may hold more tasks for it than it sent."""
+
     def links(self) -> tuple[Link, ...]:
         """Health of its connections."""
 
@@ -182,4 +186,5 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         paused=tasks.paused,
         draining=manager.is_stopping,
         endpoint=os.environ.get("AWS_ENDPOINT_URL", ""),
+        queue_full=manager.is_queue_full,
     )

@@ -159,6 +159,7 @@ class Managed:
         self.tasks = Tasks(self.registry)
         self.introspection = StubIntrospection()
         self.stopped: list[StopMode] = []
+        self.is_queue_full = False
 
     @property
     def is_stopping(self) -> bool:

@@ -27,6 +27,20 @@ async def test_the_strip_has_a_column_per_state_with_count_rate_and_trend() -> N
     assert lines[4].rstrip().endswith("oldest RUNNABLE 15m")
 
 
+async def test_what_is_left_is_a_lower_bound_while_the_scheduler_may_hold_more() -> None:
+    strip = StateStrip()
+    shown = snapshot_of(manager_view(rates={JobState.SUCCEEDED: 41.0}, queue_full=True))
+    lines = await draw_pane(strip, lambda: strip.show(shown), 120, 5)
+    assert "left ≥1,179 · ETA ≥28s" in lines[4]
+
+
+async def test_nothing_is_left_of_nothing_whatever_the_scheduler_holds() -> None:
+    strip = StateStrip()
+    shown = snapshot_of(manager_view(counts={JobState.SUCCEEDED: 5}, queue_full=True))
+    lines = await draw_pane(strip, lambda: strip.show(shown), 120, 5)
+    assert "left 0" in lines[4]
+
+
 async def test_without_room_for_words_the_columns_have_codes() -> None:
     strip = StateStrip()
     lines = await draw_pane(strip, lambda: strip.show(snapshot_of()), 100, 4)

@@ -143,6 +143,13 @@ async def test_what_stands_in_for_aws_is_told(viewer: Viewer, monkeypatch: pytes
     assert {view.endpoint for view in state.snapshot.managers} == {"http://127.0.0.1:1"}
 
 
+async def test_that_the_scheduler_may_hold_more_than_it_sent_is_told(viewer: Viewer, managers: list[Managed]) -> None:
+    managers[0].is_queue_full = True
+    state = await viewer.ask(GetFullState())
+    assert isinstance(state, FullState)
+    assert [view.queue_full for view in state.snapshot.managers] == [True, False]
+
+
 async def test_the_full_state_and_the_next_tick_make_one_story(viewer: Viewer, managers: list[Managed]) -> None:
     await viewer.tick()
     managers[0].tasks.submit(1)
