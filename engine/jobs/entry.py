@@ -82,11 +82,13 @@ class JobEntry:
             del self._transitions[1]  # how it began stays
         self._transitions.append(Transition(state, now, self.reason))
 
-    def set_function(self, function: str) -> None:
-        """Set the function's name."""
-        if function != self.function:
-            self._row = None
-            self.function = sys.intern(function)
+    def set_function(self, function: str) -> bool:
+        """Set the function's name. False: it has it already."""
+        if function == self.function:
+            return False
+        self._row = None
+        self.function = sys.intern(function)
+        return True
 
     def set_reason(self, reason: str) -> None:
         """Set why it is in its state; cut to `LONGEST_REASON`."""

@@ -73,7 +73,8 @@ class JobRegistry:
         entry = self._find_living(record.task_id)
         if entry is None:
             return
-        entry.set_function(record.function_name)
+        if entry.set_function(record.function_name):
+            self._changed[record.task_id] = None
         state = displayed_state(record)
         if record.state in (TaskState.CANCELLING, TaskState.TERMINATING):
             self._explain(entry, "cancelling")

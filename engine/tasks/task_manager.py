@@ -18,8 +18,8 @@ from engine.backends.protocol import CancelRefused, HPCBackend
 from engine.causes import Cause, CauseKind
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.model import CancelReason, JobObservation, Outcome, Placement, TaskWork
-from engine.pickles.function_names import read_function_name
 from engine.tasks.deliveries import Deliveries, Replies, Storage
+from engine.tasks.known_functions import KnownFunctions
 from engine.tasks.task_events import TaskEvents
 from engine.tasks.task_loader import TaskLoader
 from engine.tasks.task_queue import TaskQueue
@@ -50,6 +50,7 @@ class AWSHPCTaskManager:
         self._events = events
         self._replies: Replies | None = None
         self._records: dict[bytes, TaskRecord] = {}
+        self._functions = KnownFunctions()
         self._queue = TaskQueue()
         self._loader = TaskLoader(storage.get, self._start_queued)
         self._loads: dict[bytes, asyncio.Task[None]] = {}
@@ -109,6 +110,7 @@ class AWSHPCTaskManager:
             self._claim(held)
             return
         record = self._records[task.task_id] = TaskRecord(task, requested_shape(task))
+        self._functions.meet(record)
         self._tell(self._events.on_arrived, record)
         if not self._adopt(record):
             self._queue.push(task.task_id, task.priority)
@@ -304,7 +306,8 @@ class AWSHPCTaskManager:
             self._submit(record, work)
 
     def _submit(self, record: TaskRecord, work: TaskWork) -> None:
-        record.function_name = read_function_name(work.function.data)
+        for named in self._functions.learn(record, work.function.data):
+            self._tell(self._events.on_changed, named)
         self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
         self._backend.submit(work)
 
@@ -449,6 +452,7 @@ class AWSHPCTaskManager:
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
         self._records.pop(record.task_id, None)
+        self._functions.forget(record)
         self._tell(self._events.on_left, record)
         self._enter(record, TaskState.ENDED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from console.tui.drawing.glyphs import UNICODE
 from console.tui.jobs.job_cells import JobCells
@@ -22,7 +23,7 @@ CELLS = JobCells(UNICODE)
     ],
 )
 def test_an_attempt_is_a_warning_from_the_second_on(fields: dict[str, int], cell: tuple[str, str]) -> None:
-    assert CELLS.attempt(row(1, **fields)) == cell
+    assert CELLS.attempt(structs.replace(row(1), **fields)) == cell
 
 
 def test_a_size_is_the_tasks_own_or_a_dash() -> None:

@@ -31,9 +31,9 @@ RAISED = ResultMeta(
     place="prices.py:12 price",
     message="no price of \x1b[31m" + "DE0001 " * 100,
 )
-OLD = {"error": "", "place": "", "message": ""}
-"""What an image of an earlier release leaves out."""
-DIED = replace(RAISED, status=ResultStatus.DIED, **OLD)
+OLD = replace(RAISED, error="", place="", message="")
+"""Of an image of an earlier release."""
+DIED = replace(OLD, status=ResultStatus.DIED)
 BODY = pickle.dumps(KeyError("secret"))
 
 
@@ -41,7 +41,7 @@ BODY = pickle.dumps(KeyError("secret"))
     ("meta", "words"),
     [
         (RAISED, "ValueError"),
-        (replace(RAISED, **OLD), "KeyError"),
+        (OLD, "KeyError"),
         (replace(RAISED, signal=11, exit_code=None), "ValueError"),
         (replace(DIED, exit_code=7), "exit code 7"),
         (replace(DIED, exit_code=0), "exit code 0"),
