@@ -65,7 +65,7 @@ class CauseKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class FailureCause:
     """Cause of one failure, or of one more attempt. What isn't known is empty, 0 or None."""
 
     kind: CauseKind

@@ -14,7 +14,7 @@ import msgspec
 
 from container.batch_job_frames import Blob
 from container.batch_job_quoting import quote_foreign
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 
 
 class Route(StrEnum):
@@ -143,13 +143,13 @@ class Outcome:
     profile: Profile
     reason: str = ""
     """Of a failure that the manager itself found: why, in one line. What a function raised is in `body` alone."""
-    cause: Cause | None = None
+    cause: FailureCause | None = None
     """Of a failure; None: nobody told it."""
     attempt: int = 0
     """The attempt of its job that ended so; 0: unknown."""
 
     @classmethod
-    def failure(cls, task_id: bytes, error: Exception, cause: Cause | None = None, attempt: int = 0) -> Outcome:
+    def failure(cls, task_id: bytes, error: Exception, cause: FailureCause | None = None, attempt: int = 0) -> Outcome:
         """Make the outcome of a task that the manager fails itself; `reason` is the first line of the error's text.
 
         The body is `error`, pickled: of a builtin class, so that any client can load it.
@@ -161,7 +161,7 @@ class Outcome:
     def broken(cls, task_id: bytes, error: Exception) -> Outcome:
         """Make the outcome of a task whose handling raised `error`, a defect of ours."""
         told = f"task {task_id.hex()}: the worker manager broke on it: {quote_foreign(repr(error))}"
-        return cls.failure(task_id, RuntimeError(told), Cause(CauseKind.DEFECT, type(error).__name__))
+        return cls.failure(task_id, RuntimeError(told), FailureCause(CauseKind.DEFECT, type(error).__name__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class JobObservation:
     reason: str = ""
     exit_code: int | None = None
     log_stream: str = ""
-    cause: Cause | None = None
+    cause: FailureCause | None = None
     """Why there is one more attempt, when there is one."""
 
 

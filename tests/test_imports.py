@@ -46,6 +46,7 @@ TELEMETRY_LAYERS = {
     "engine/jobs": (
         "engine.jobs",
         "engine.telemetry.schema",
+        "engine.causes",
         "engine.model",
         "engine.tasks.task_record",
         "engine.pickles",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape
 from engine.pickles.error_names import read_error_name
 from engine.tasks.task_record import TaskRecord
@@ -57,7 +57,7 @@ class JobEntry:
         self._observation = _NO_OBSERVATION
         self._transitions = [Transition(JobState.QUEUED, now)]
         self._row: JobRow | None = None
-        self._cause: Cause | None = None
+        self._cause: FailureCause | None = None
         self._told = ""
         self._attempt = 0
         self._retries = 0
@@ -116,7 +116,7 @@ class JobEntry:
         if outcome.succeeded:
             self.set_reason("")
             return
-        self._cause = outcome.cause or Cause(CauseKind.RAISED, read_error_name(outcome.body))
+        self._cause = outcome.cause or FailureCause(CauseKind.RAISED, read_error_name(outcome.body))
         self._told = outcome.reason[:LONGEST_REASON]
         self.set_reason(self._cause.describe() if outcome.cause else outcome.reason or self._cause.describe())
 

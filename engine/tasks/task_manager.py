@@ -15,7 +15,7 @@ from typing import Final, ParamSpec
 from container.batch_job_quoting import quote_foreign
 from engine.aws.batch_states import BatchState
 from engine.backends.protocol import CancelRefused, HPCBackend
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.model import CancelReason, JobObservation, Outcome, Placement, TaskWork
 from engine.tasks.deliveries import Deliveries, Replies, Storage
@@ -300,7 +300,7 @@ class AWSHPCTaskManager:
         except ValueError as error:
             self._loads.pop(record.task_id, None)
             told = RuntimeError(f"task {record.task_id.hex()}: {quote_foreign(error)}")
-            await self._deliver(record, Outcome.failure(record.task_id, told, Cause(CauseKind.UNREADABLE)))
+            await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(CauseKind.UNREADABLE)))
         else:
             self._loads.pop(record.task_id, None)
             self._submit(record, work)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from engine.aws.client import Ownership
 from engine.backends.batch.ledger import CLOSED, BatchStage, BatchTask, Ledger
 from engine.backends.protocol import BackendObserver
-from engine.causes import Cause
+from engine.causes import FailureCause
 from engine.model import Outcome
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class OutcomeDelivery:
         task.work = None
         await self._observer.on_outcome(outcome)
 
-    async def refuse(self, tasks: Sequence[BatchTask], text: str, cause: Cause) -> None:
+    async def refuse(self, tasks: Sequence[BatchTask], text: str, cause: FailureCause) -> None:
         """Fail these tasks with a RuntimeError of this text."""
         for task in tasks:
             await self.deliver(task, Outcome.failure(task.task_id, RuntimeError(text), cause))

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from engine.aws.batch_states import BatchState
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.jobs.registry import displayed_state
 from engine.model import JobObservation, Placement, Route
 from engine.tasks.task_record import TaskState
@@ -137,7 +137,7 @@ def test_a_failure_that_the_manager_found_is_told_in_its_words(managed: Managed,
 
 def test_a_failure_is_told_by_its_cause_and_its_signature(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
-    raised = Cause(CauseKind.RAISED, "ValueError", "prices.py:12 price", "running")
+    raised = FailureCause(CauseKind.RAISED, "ValueError", "prices.py:12 price", "running")
     tasks.end(1, succeeded=False, body=pickle.dumps(RuntimeError("x")), cause=raised)
     record = managed.registry.record(id_of(1).hex())
     assert record is not None
@@ -157,7 +157,9 @@ def test_a_failure_without_a_told_cause_is_grouped_by_its_class(managed: Managed
 
 def test_the_managers_own_sentence_about_a_failure_stays_in_its_record(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
-    tasks.end(1, succeeded=False, reason="the job ran out of memory (job id: 1)", cause=Cause(CauseKind.OUT_OF_MEMORY))
+    tasks.end(
+        1, succeeded=False, reason="the job ran out of memory (job id: 1)", cause=FailureCause(CauseKind.OUT_OF_MEMORY)
+    )
     record = managed.registry.record(id_of(1).hex())
     assert record is not None
     assert (record.row.reason, record.error) == ("out of memory", "the job ran out of memory (job id: 1)")
@@ -165,7 +167,7 @@ def test_the_managers_own_sentence_about_a_failure_stays_in_its_record(managed: 
 
 def test_a_job_that_is_tried_again_after_a_reclaim_says_so(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
-    reclaim = Cause(CauseKind.HOST_LOST, attempt=2, attempts=3)
+    reclaim = FailureCause(CauseKind.HOST_LOST, attempt=2, attempts=3)
     managed.registry.on_observed(id_of(1), JobObservation(attempt=2, reason="Host EC2 terminated.", cause=reclaim))
     [row] = managed.registry.rows()
     assert (row.reason, row.cause, row.retries) == ("Spot reclaim, attempt 2 of 3", "Spot reclaim", 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.causes import Cause
+from engine.causes import FailureCause
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
 from engine.messages import TaskArrived
@@ -91,7 +91,7 @@ class Tasks:
         succeeded: bool = True,
         body: bytes = b"",
         reason: str = "",
-        cause: Cause | None = None,
+        cause: FailureCause | None = None,
         attempt: int = 0,
     ) -> None:
         self.move(number, TaskState.DELIVERING)

@@ -13,7 +13,7 @@ from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.job_poller import JobPoller
 from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.batch.track.waiting_log import WaitingLog
-from engine.causes import Cause
+from engine.causes import FailureCause
 from engine.model import ResourceShape
 from tests.support.engine.batch_harness import Recorder
 from tests.support.engine.fake_clock import FakeClock
@@ -119,7 +119,7 @@ class PolledArray:
     def open_indexes(self) -> list[int]:
         return [task.index for task in self.submission.open_tasks()]
 
-    def _give_up(self, tasks: Sequence[BatchTask], text: str, cause: Cause) -> None:
+    def _give_up(self, tasks: Sequence[BatchTask], text: str, cause: FailureCause) -> None:
         for task in tasks:
             task.move(BatchStage.FETCHING)
             self.failed[task.index] = text

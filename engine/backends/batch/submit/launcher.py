@@ -30,7 +30,7 @@ from engine.backends.batch.submit.payload_router import Room, RoutedPayload, rou
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.unsent_submit import StaleSubmit
 from engine.backends.protocol import BackendObserver
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.model import Placement, Route, TaskWork
 
 logger = logging.getLogger(__name__)
@@ -292,7 +292,9 @@ class Launcher:
         alive = [task for task in submission.tasks if not task.cancelled]
         self._close_cancelled(submission)
         submission.settled.set()
-        await self._delivery.refuse(alive, f"AWS Batch did not accept the task: {why}", Cause(CauseKind.NOT_ACCEPTED))
+        await self._delivery.refuse(
+            alive, f"AWS Batch did not accept the task: {why}", FailureCause(CauseKind.NOT_ACCEPTED)
+        )
 
     def _drop(self, submission: Submission) -> None:
         """Every task was cancelled before AWS accepted anything."""

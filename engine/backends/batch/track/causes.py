@@ -11,7 +11,7 @@ from container.batch_job_results import ResultMeta, ResultStatus
 from engine.aws.limits import MIB
 from engine.aws.retry_rules import HOST_LOST, NOT_STARTED
 from engine.backends.batch.track.failure import JobEnd
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.pickles.error_names import read_error_name
 
 SHOWN_MESSAGE: Final = 200
@@ -29,39 +29,41 @@ _IDENTIFIER: Final = re.compile(r"\b(?=[\w-]*\d)[\w-]{8,}")
 """Of an instance, a task, a job: two ends that are alike differ in it."""
 
 
-def cause_of_result(meta: ResultMeta, body: bytes, *, show_message: bool = False) -> Cause:
+def cause_of_result(meta: ResultMeta, body: bytes, *, show_message: bool = False) -> FailureCause:
     """Read the cause off the runner's verdict, of an image of any release; `body` is the pickled exception."""
     message = quote_foreign(meta.message, SHOWN_MESSAGE) if show_message else ""
     if meta.status is ResultStatus.EXCEPTION:
-        return Cause(CauseKind.RAISED, meta.error or read_error_name(body), meta.place, meta.phase, message=message)
+        return FailureCause(
+            CauseKind.RAISED, meta.error or read_error_name(body), meta.place, meta.phase, message=message
+        )
     if meta.is_damaged:
-        return Cause(CauseKind.DAMAGED, phase=meta.phase)
+        return FailureCause(CauseKind.DAMAGED, phase=meta.phase)
     if meta.is_out_of_memory:
-        return Cause(CauseKind.OUT_OF_MEMORY, phase=meta.phase, memory_mib=meta.memory_limit // MIB or None)
+        return FailureCause(CauseKind.OUT_OF_MEMORY, phase=meta.phase, memory_mib=meta.memory_limit // MIB or None)
     if meta.signal:
-        return Cause(CauseKind.SIGNAL, phase=meta.phase, number=meta.signal)
+        return FailureCause(CauseKind.SIGNAL, phase=meta.phase, number=meta.signal)
     if meta.status is ResultStatus.DIED or meta.exit_code:
-        return Cause(CauseKind.EXIT_CODE, phase=meta.phase, number=meta.exit_code)
-    return Cause(CauseKind.UNLOADABLE, meta.error, meta.place, meta.phase, message=message)
+        return FailureCause(CauseKind.EXIT_CODE, phase=meta.phase, number=meta.exit_code)
+    return FailureCause(CauseKind.UNLOADABLE, meta.error, meta.place, meta.phase, message=message)
 
 
-def cause_of_end(end: JobEnd) -> Cause:
+def cause_of_end(end: JobEnd) -> FailureCause:
     """Read the cause off the end of a job without a result."""
     if end.was_out_of_memory:
-        return Cause(CauseKind.OUT_OF_MEMORY, memory_mib=end.memory_mib)
+        return FailureCause(CauseKind.OUT_OF_MEMORY, memory_mib=end.memory_mib)
     if end.was_timed_out:
-        return Cause(CauseKind.TIMED_OUT, seconds=end.timeout_s)
+        return FailureCause(CauseKind.TIMED_OUT, seconds=end.timeout_s)
     if end.status_reason.startswith(HOST_LOST):
-        return Cause(CauseKind.HOST_LOST, attempt=end.attempts, attempts=end.attempts_allowed)
+        return FailureCause(CauseKind.HOST_LOST, attempt=end.attempts, attempts=end.attempts_allowed)
     if end.promises_result:
-        return Cause(CauseKind.RESULT_MISSING)
+        return FailureCause(CauseKind.RESULT_MISSING)
     if end.exit_code in _OF_RUNNER:
-        return Cause(_OF_RUNNER[RunnerExit(end.exit_code)])
+        return FailureCause(_OF_RUNNER[RunnerExit(end.exit_code)])
     if end.was_not_started or end.status_reason.startswith(NOT_STARTED):
-        return Cause(CauseKind.NOT_STARTED, _code(end.container_reason))
+        return FailureCause(CauseKind.NOT_STARTED, _code(end.container_reason))
     if end.exit_code is not None and end.exit_code != RunnerExit.TERMINATED:
-        return Cause(CauseKind.EXIT_CODE, number=end.exit_code)
-    return Cause(CauseKind.ENDED_BY_AWS, _alike(end.status_reason or end.container_reason), number=end.exit_code)
+        return FailureCause(CauseKind.EXIT_CODE, number=end.exit_code)
+    return FailureCause(CauseKind.ENDED_BY_AWS, _alike(end.status_reason or end.container_reason), number=end.exit_code)
 
 
 def _code(reason: str) -> str:

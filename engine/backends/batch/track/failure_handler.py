@@ -28,7 +28,7 @@ from engine.backends.batch.track.causes import cause_of_end
 from engine.backends.batch.track.failure import UNKNOWN, JobEnd, job_failure, missing_result
 from engine.backends.batch.track.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.model import Outcome
 
 logger = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ class FailureHandler:
             logger.warning("the payload of %d tasks can't be read back: %s", len(tasks), quote_foreign(repr(error)))
             told = f"the task can't be sent again, its payload can't be read back: {quote_foreign(error)}"
             for task in tasks:
-                await self._delivery.refuse([task], told, Cause(CauseKind.UNREADABLE))
+                await self._delivery.refuse([task], told, FailureCause(CauseKind.UNREADABLE))
             return
         self._launcher.launch(tasks, through_s3=through_s3)
 
@@ -196,7 +196,7 @@ class FailureHandler:
             failure = explain(tail)
             if task.submission is not None and task.task_id in task.submission.foreign:
                 failure = type(failure)(f"{failure}\n{FOREIGN_RESULT}")
-            cause = cause_of_end(end) if end.is_known else Cause(CauseKind.VANISHED)
+            cause = cause_of_end(end) if end.is_known else FailureCause(CauseKind.VANISHED)
             outcome = Outcome.failure(task.task_id, failure, cause, end.attempts)
         except Exception as error:
             await self._delivery.fail_broken(task, error)

@@ -18,7 +18,7 @@ from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.failure_handler import FailureHandler
 from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.batch.track.waiting_log import WaitingLog
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class JobPoll:
     job: BatchJob | None
 
 
-GiveUp = Callable[[Sequence[BatchTask], str, Cause], None]
+GiveUp = Callable[[Sequence[BatchTask], str, FailureCause], None]
 """Fails open tasks with an error of this text."""
 
 
@@ -145,7 +145,7 @@ class JobPoller:
             await self._handle_silent(submission, [(task, _end_as(submission, task, job)) for task in rest])
         elif rest:
             logger.warning("AWS Batch lists no end of %d children of job %s", len(rest), submission.job_id)
-            self._give_up(rest, _unlisted(job), Cause(CauseKind.VANISHED))
+            self._give_up(rest, _unlisted(job), FailureCause(CauseKind.VANISHED))
         submission.ended = True
 
     def _is_patient(self, submission: Submission) -> bool:
@@ -299,8 +299,8 @@ def _misjudged(submission: Submission, error: Exception) -> str:
     )
 
 
-def _defect(error: Exception) -> Cause:
-    return Cause(CauseKind.DEFECT, type(error).__name__)
+def _defect(error: Exception) -> FailureCause:
+    return FailureCause(CauseKind.DEFECT, type(error).__name__)
 
 
 def _unlisted(job: BatchJob) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
-from engine.causes import Cause
+from engine.causes import FailureCause
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class LastResort:
         self._delivery = delivery
         self._spawn = spawn
 
-    def fail(self, tasks: Sequence[BatchTask], text: str, cause: Cause) -> None:
+    def fail(self, tasks: Sequence[BatchTask], text: str, cause: FailureCause) -> None:
         """Fail these open tasks with a RuntimeError of this text."""
         for task in tasks:
             task.move(BatchStage.FETCHING)

@@ -27,7 +27,7 @@ from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.causes import cause_of_result
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.model import Outcome, Profile
 
 logger = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ class ResultReader:
             return await self._disown(request, trouble)
         logger.error("the result of task %s can't be used: %s", request.task.task_id.hex(), quote_foreign(trouble))
         told = RuntimeError(f"the task's result can't be used: {quote_foreign(trouble)}")
-        return Outcome.failure(request.task.task_id, told, Cause(CauseKind.RESULT_UNUSABLE))
+        return Outcome.failure(request.task.task_id, told, FailureCause(CauseKind.RESULT_UNUSABLE))
 
     async def _disown(self, request: ResultRequest, why: ForeignResult) -> Outcome | None:
         """It counts as no result: the task is open again. Of a job that ended meanwhile its own was written by then."""

@@ -8,7 +8,7 @@ from engine.aws.retry_rules import HOST_LOST
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.track.child_states import child_states
 from engine.backends.protocol import BackendObserver
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.model import JobObservation
 
 
@@ -54,9 +54,9 @@ class StateReporter:
         self._observer.on_state(task.task_id, state)
 
 
-def _reclaim(job: BatchJob) -> Cause:
+def _reclaim(job: BatchJob) -> FailureCause:
     """Of the present attempt, or the one that waits."""
-    return Cause(CauseKind.HOST_LOST, attempt=job.attempts_ended + 1, attempts=job.attempts_allowed)
+    return FailureCause(CauseKind.HOST_LOST, attempt=job.attempts_ended + 1, attempts=job.attempts_allowed)
 
 
 def observation_of(job: BatchJob) -> JobObservation:

@@ -7,11 +7,11 @@ import pickle
 
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
-from engine.causes import Cause, CauseKind
+from engine.causes import CauseKind, FailureCause
 from engine.model import Outcome, Profile, ResourceShape
 from tests.support.engine.batch_harness import Recorder
 
-REFUSAL = Cause(CauseKind.NOT_ACCEPTED)
+REFUSAL = FailureCause(CauseKind.NOT_ACCEPTED)
 
 
 class Ownership:
