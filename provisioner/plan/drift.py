@@ -9,7 +9,6 @@ from provisioner.errors import ProvisionError
 from provisioner.json_schema import MISSING, UNKNOWN
 from provisioner.kinds import ResourceKind
 from provisioner.plan.catalog import desired_resources
-from provisioner.plan.field_changes import differences
 from provisioner.plan.model import FieldChange
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import network_of
@@ -53,7 +52,7 @@ def _live(resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> LiveR
         found = resource.read(remote)
         if found is None:
             return LiveResource(kind, name, arn, MISSING)
-        drift = differences(found.properties, resource.desired(spec, remote))
+        drift = resource.compare(found, resource.desired(spec, remote))
     except (ProvisionError, ConfigError) as error:
         return LiveResource(kind, name, arn, UNKNOWN, error=str(error))
     return LiveResource(kind, name, arn, found.state, drift, found.detail)

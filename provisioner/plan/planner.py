@@ -10,7 +10,7 @@ from provisioner.clients import Clients, Document
 from provisioner.errors import ProvisionError
 from provisioner.kinds import PlanAction, ResourceKind
 from provisioner.plan.catalog import desired_resources, known_resources
-from provisioner.plan.field_changes import differences, first_level
+from provisioner.plan.field_changes import first_level
 from provisioner.plan.model import Change, FieldChange, Instruction, Plan
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import Network, network_of
@@ -90,7 +90,7 @@ class _Comparison:
     @classmethod
     def of(cls, resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> _Comparison:
         found, desired = resource.read(remote), resource.desired(spec, remote)
-        fields = differences(found.properties if found else {}, desired)
+        fields = resource.compare(found, desired)
         replaced = found is not None and resource.must_replace(found, first_level(fields))
         return cls(resource, found, desired, fields, replaced)
 

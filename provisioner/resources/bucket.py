@@ -33,6 +33,7 @@ class Bucket(Resource):
     """
 
     kind = ResourceKind.BUCKET
+    exact = frozenset({"tlsOnly"})
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, stack.bucket)

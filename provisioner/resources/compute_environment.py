@@ -11,6 +11,7 @@ from typing import Final
 from provisioner.clients import Document
 from provisioner.export.intrinsics import SUBNETS, capitalized, get_att, ref
 from provisioner.kinds import ResourceKind
+from provisioner.plan.field_changes import differences
 from provisioner.plan.model import ApiCall, Instruction, WaitUntil
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.launch_template import LaunchTemplate
@@ -33,21 +34,6 @@ IAM_PROPAGATION_ERRORS: Final = (
 )
 """Parts of the statusReason of an environment that was made before its roles had propagated to Batch:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
-
-MANAGED: Final = (
-    "type",
-    "allocationStrategy",
-    "minvCpus",
-    "maxvCpus",
-    "instanceTypes",
-    "subnets",
-    "securityGroupIds",
-    "instanceRole",
-    "launchTemplate",
-    "ec2Configuration",
-    "tags",
-)
-"""Keys of an environment's computeResources that are ours to set."""
 
 
 class ComputeEnvironment(Resource):
@@ -86,18 +72,18 @@ class ComputeEnvironment(Resource):
         return spec.spot or not self._spot
 
     def read(self, remote: RemoteState) -> ObservedResource | None:
-        """Environment with those of its computeResources that are ours to set, and Batch's status of it."""
+        """Environment with its computeResources, and Batch's status of it."""
         entries = remote.list(
             "batch", "describe_compute_environments", "computeEnvironments", computeEnvironments=[self.name]
         )
         found = next((entry for entry in entries if entry["status"] != "DELETED"), None)
         if found is None:
             return None
-        resources = {key: found["computeResources"][key] for key in MANAGED if key in found["computeResources"]}
+        resources = found.get("computeResources", {})  # none in an unmanaged one
         properties = {
             "tags": self.stack.ours_of(found.get("tags", {})),
             "state": found["state"],
-            "serviceRole": found["serviceRole"],
+            "serviceRole": found.get("serviceRole"),
             "computeResources": _in_order({**resources, "tags": self.stack.ours_of(resources.get("tags", {}))}),
         }
         return ObservedResource(properties, found["status"], _detail(found))
@@ -234,7 +220,7 @@ def _changes(found: ObservedResource, desired: Document, changed: frozenset[str]
         changes["state"] = desired["state"]
     if "computeResources" in changed:
         before, after = found.properties["computeResources"], desired["computeResources"]
-        changes["computeResources"] = {key: value for key, value in after.items() if before.get(key) != value}
+        changes["computeResources"] = {key: one for key, one in after.items() if differences(before.get(key), one)}
     return changes
 
 
@@ -245,7 +231,7 @@ def _in_order(resources: Document) -> Document:
 
 
 def _detail(found: Document) -> str:
-    resources = found["computeResources"]
+    resources = found.get("computeResources", {})
     kind = ResourceKind.COMPUTE_ENVIRONMENT if resources.get("type") == "SPOT" else "on demand"
     sizes = f"{kind} {resources.get('minvCpus', 0)}-{resources.get('maxvCpus', '?')} vCPUs"
     reason = f" · {found['statusReason']}" if found["status"] == "INVALID" and found.get("statusReason") else ""

@@ -24,26 +24,6 @@ NOBODY: Final = "65534:65534"
 IAM_PROPAGATION_ERRORS: Final = ("role", "Role")
 """Parts of the error of a registration that came before the roles had propagated to Batch."""
 
-MANAGED: Final[tuple[str, ...]] = (
-    "type",
-    "platformCapabilities",
-    "parameters",
-    "retryStrategy",
-    "timeout",
-    "propagateTags",
-)
-CONTAINER: Final = (
-    "image",
-    "command",
-    "jobRoleArn",
-    "executionRoleArn",
-    "resourceRequirements",
-    "environment",
-    "logConfiguration",
-    "user",
-)
-"""Keys of a definition, and of its containerProperties, that are ours to set."""
-
 
 class JobDefinition(Resource):
     """Job definition, all of whose active revisions belong to the stack."""
@@ -71,9 +51,8 @@ class JobDefinition(Resource):
             return None
         newest = revisions[-1]
         properties = {
+            **newest,
             "tags": self.stack.ours_of(newest.get("tags", {})),
-            **{key: newest[key] for key in MANAGED if key in newest},
-            "containerProperties": {key: one for key, one in newest["containerProperties"].items() if key in CONTAINER},
         }
         spare = {"revisions": self._unused(revisions, remote)}
         return ObservedResource(_in_order(properties), newest["status"], f"revision {newest['revision']}", spare)
@@ -169,12 +148,14 @@ def _definitions_in_use(queue: str, remote: RemoteState) -> set[str]:
 
 def _in_order(document: Document) -> Document:
     """AWS may answer lists of named things in an order of its own, and rules in another case."""
-    container = dict(document["containerProperties"])
+    container = dict(document.get("containerProperties", {}))  # none in one that was registered by ecsProperties
     for key, by in (("resourceRequirements", "type"), ("environment", "name")):
         container[key] = sorted(container.get(key, []), key=lambda one: str(one[by]))
-    log = container.get("logConfiguration", {})
-    container["logConfiguration"] = {key: log[key] for key in ("logDriver", "options") if key in log}
-    return {**document, "containerProperties": container, "retryStrategy": _upper_case(document["retryStrategy"])}
+    return {
+        **document,
+        "containerProperties": container,
+        "retryStrategy": _upper_case(document.get("retryStrategy", {})),
+    }
 
 
 def _upper_case(strategy: Document) -> Document:

@@ -39,6 +39,7 @@ class Repository(Resource):
 
     kind = ResourceKind.REPOSITORY
     outlives_spec = True  # its images may be asked for again
+    exact = frozenset({"lifecyclePolicy"})
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack, stack.repository)

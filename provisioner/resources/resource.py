@@ -12,7 +12,8 @@ from typing import ClassVar, Final
 
 from provisioner.clients import Document
 from provisioner.kinds import ResourceKind
-from provisioner.plan.model import Instruction
+from provisioner.plan.field_changes import differences
+from provisioner.plan.model import FieldChange, Instruction
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import TAG, Stack
 from provisioner.stack.spec import ProvisionSpec
@@ -66,6 +67,9 @@ class Resource(ABC):
     permanent: ClassVar[frozenset[str]] = frozenset()
     """Properties that AWS can't change: to change them the resource is replaced."""
 
+    exact: ClassVar[frozenset[str]] = frozenset()
+    """Properties that AWS keeps as they were sent, and that grant something: more in them is a difference, too."""
+
     def __init__(self, stack: Stack, name: str) -> None:
         self.stack = stack
         self.name = name
@@ -110,6 +114,10 @@ class Resource(ABC):
     @abstractmethod
     def cloudformation(self, desired: Document) -> list[TemplateResource]:
         """Resources of a CloudFormation template with the desired properties; none for what the account has anyway."""
+
+    def compare(self, found: ObservedResource | None, desired: Document) -> tuple[FieldChange, ...]:
+        """Changes from what lives, or from nothing, to what is desired."""
+        return differences(found.properties if found else {}, desired, exact=self.exact)
 
     def must_settle(self, found: ObservedResource) -> bool:
         """True when nothing differs and it still isn't usable: then `update` is asked for the wait."""

@@ -25,6 +25,7 @@ class Role(Resource):
     """
 
     kind = ResourceKind.ROLE
+    exact = frozenset({"trust", "policy"})
 
     def __init__(self, stack: Stack, name: str, trust: Policy, policy: Callable[[ProvisionSpec], Policy]) -> None:
         super().__init__(stack, name)

@@ -18,7 +18,10 @@ _sequence = itertools.count(1)
 
 @dataclass(slots=True, eq=False)
 class LocalEnvironment:
-    """A compute environment. `used_vcpus` belongs to the lifecycle; `worked` once it has been VALID."""
+    """A compute environment. `used_vcpus` belongs to the lifecycle.
+
+    `worked` once it has been VALID, `has_scaled` once it has had an instance.
+    """
 
     name: str
     arn: str
@@ -28,6 +31,18 @@ class LocalEnvironment:
     status_reason: str = ""
     used_vcpus: float = 0.0
     worked: bool = False
+    has_scaled: bool = False
+
+    @property
+    def uuid(self) -> str:
+        """AWS's own id of it, which its cluster's name ends with."""
+        return str(uuid.uuid3(uuid.NAMESPACE_URL, self.arn))
+
+    @property
+    def cluster_arn(self) -> str:
+        """ARN of the ECS cluster that Batch makes for it."""
+        kind = ":compute-environment/"
+        return self.arn.replace(":batch:", ":ecs:").replace(kind, ":cluster/AWSBatch-") + f"-{self.uuid}"
 
     @property
     def compute(self) -> dict[str, Any]:

@@ -30,7 +30,6 @@ CONTAINER_LISTS: Final = (
     "resourceRequirements",
     "secrets",
 )
-UPDATE_POLICY: Final = {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": 30}
 
 
 def present(values: Json) -> Json:
@@ -86,7 +85,7 @@ def job_detail(job: LocalJob, summary: Mapping[BatchState, int]) -> Json:
             "jobDefinition": spec.definition.arn,
             "parameters": dict(spec.parameters),
             "attempts": [attempt_detail(attempt) for attempt in job.attempts],
-            "container": container_detail(spec, job.last),
+            "container": container_detail(spec, job.last) | placement_detail(job),
             "arrayProperties": array_detail(job, summary),
             "retryStrategy": retry_detail(spec),
             "timeout": None if spec.timeout_s is None else {"attemptDurationSeconds": int(spec.timeout_s)},
@@ -140,7 +139,7 @@ def container_detail(spec: JobSpec, last: LocalAttempt | None) -> Json:
             "executionRoleArn": properties.get("executionRoleArn"),
             "environment": environment,
             "resourceRequirements": [dict(one) for one in spec.resources],
-            "logConfiguration": properties.get("logConfiguration"),
+            "logConfiguration": log_configuration(properties),
             "exitCode": shown.exit_code,
             "reason": shown.reason,
             "logStreamName": shown.log_stream,
@@ -151,6 +150,14 @@ def container_detail(spec: JobSpec, last: LocalAttempt | None) -> Json:
             "secrets": [],
         }
     )
+
+
+def placement_detail(job: LocalJob) -> Json:
+    """The container instance that a job runs on; its ARN has the name of the environment's cluster."""
+    if job.placed_on is None or job.status not in (BatchState.STARTING, BatchState.RUNNING):
+        return {}
+    instances = job.placed_on.cluster_arn.replace(":cluster/", ":container-instance/")
+    return {"containerInstanceArn": f"{instances}/{job.placed_on.uuid.replace('-', '')}"}
 
 
 def retry_detail(spec: JobSpec) -> Json:
@@ -171,24 +178,35 @@ def rule_detail(rule: RetryRule) -> Json:
 
 
 def environment_detail(environment: LocalEnvironment) -> Json:
-    """A compute environment of DescribeComputeEnvironments."""
+    """A compute environment of DescribeComputeEnvironments, with what AWS adds by itself."""
     compute = {"desiredvCpus": 0, "tags": {}, **environment.compute}
     compute["desiredvCpus"] = int(environment.used_vcpus) or compute["desiredvCpus"]
     return {
-        "updatePolicy": UPDATE_POLICY,
         **environment.request,
         "computeEnvironmentName": environment.name,
         "computeEnvironmentArn": environment.arn,
-        "computeResources": compute,
+        "computeResources": {**compute, **added_members(environment)},
         "containerOrchestrationType": "ECS" if environment.on_ecs else "EKS",
-        "ecsClusterArn": environment.arn.replace(":batch:", ":ecs:").replace(
-            "compute-environment/", "cluster/AWSBatch-"
-        ),
+        "ecsClusterArn": environment.cluster_arn,
+        "uuid": environment.uuid,
         "state": environment.state,
         "status": environment.status,
         "statusReason": environment.status_reason,
         "tags": environment.request.get("tags", {}),
     }
+
+
+def added_members(environment: LocalEnvironment) -> Json:
+    """Members of computeResources that nobody sends: empty overrides, and the image's status once it has scaled.
+
+    https://docs.aws.amazon.com/batch/latest/userguide/managing-ami-versions.html
+    """
+    added: Json = {}
+    if template := environment.compute.get("launchTemplate"):
+        added["launchTemplate"] = {"overrides": [], **template}
+    if environment.has_scaled and (images := environment.compute.get("ec2Configuration")):
+        added["ec2Configuration"] = [{**one, "batchImageStatus": "LATEST"} for one in images]
+    return added
 
 
 def queue_detail(queue: LocalQueue) -> Json:
@@ -220,7 +238,7 @@ def definition_detail(definition: LocalDefinition) -> Json:
         "platformCapabilities": ["EC2"],
         **request,
         **({"retryStrategy": {**retry, "evaluateOnExit": rules}} if retry else {}),
-        "containerProperties": {**dict.fromkeys(CONTAINER_LISTS, ()), **definition.container},
+        "containerProperties": {**dict.fromkeys(CONTAINER_LISTS, ()), **container_properties(definition)},
         "jobDefinitionName": definition.name,
         "jobDefinitionArn": definition.arn,
         "revision": definition.revision,
@@ -228,3 +246,14 @@ def definition_detail(definition: LocalDefinition) -> Json:
         "tags": request.get("tags", {}),
         "containerOrchestrationType": "ECS",
     }
+
+
+def container_properties(definition: LocalDefinition) -> Json:
+    """As they were sent, with what AWS adds to a log configuration."""
+    return present({**definition.container, "logConfiguration": log_configuration(definition.container)})
+
+
+def log_configuration(properties: Mapping[str, Any]) -> Json | None:
+    """A log configuration as AWS shows it, with its secrets' empty list."""
+    found = properties.get("logConfiguration")
+    return None if found is None else {"secretOptions": [], **found}

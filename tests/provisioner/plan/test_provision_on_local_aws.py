@@ -14,14 +14,16 @@ from provisioner.local.options import Delays
 from provisioner.plan.executor import PlanExecutor, provision
 from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.spec import ProvisionSpec
+from tests.support.cluster.running_engine import await_condition
 from tests.support.provisioner.account import REGION
-from tests.support.provisioner.stacks import account, apply, changes, clean, plan_for
+from tests.support.provisioner.stacks import account, apply, changes, clean, compute_resources, plan_for
 
 pytestmark = pytest.mark.long
 
 SPEC = ProvisionSpec(image="worker:1")
 OTHER = dataclasses.replace(SPEC, prefix="other")
 THIRD = dataclasses.replace(SPEC, prefix="third")
+SCALED = dataclasses.replace(SPEC, prefix="scaled", spot=True)
 SLOW = Delays(environment=0.2, queue=0.2)
 
 
@@ -34,6 +36,16 @@ def local_clients() -> Iterator[Clients]:
 def test_each_resource_is_ready_before_the_next_one_needs_it(local_clients: Clients) -> None:
     provision(SPEC, local_clients)
     assert changes(plan_for(SPEC, local_clients)) == []
+
+
+def test_after_its_environments_have_scaled_there_is_nothing_to_change(local_clients: Clients) -> None:
+    provision(SCALED, local_clients)
+    names = {"jobQueue": "scaled-queue", "jobDefinition": "scaled-job"}
+    local_clients.call("batch", "submit_job", {"jobName": "task", **names})
+    await_condition(
+        lambda: "batchImageStatus" in compute_resources(local_clients, "scaled-spot")["ec2Configuration"][0]
+    )
+    assert changes(plan_for(SCALED, local_clients)) == []
 
 
 def test_changes_arrive_and_are_waited_for(local_clients: Clients) -> None:

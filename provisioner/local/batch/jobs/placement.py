@@ -64,6 +64,7 @@ class JobPlacement:
         for environment in environments:
             if environment.used_vcpus + job.spec.vcpus <= environment.max_vcpus:
                 environment.used_vcpus += job.spec.vcpus
+                environment.has_scaled = True
                 job.placed_on = environment
                 return True
         job.status_reason = self._waits_for(job, environments)

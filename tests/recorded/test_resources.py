@@ -1,0 +1,79 @@
+"""Every resource's reading of AWS's own answers: a stack that is as asked for shows no change, however AWS says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from provisioner.clients import Document
+from provisioner.kinds import PlanAction, ResourceKind
+from provisioner.plan.drift import live_resources
+from provisioner.plan.planner import Claims, plan_provision
+from provisioner.plan.remote import RemoteState
+from tests.support.recorded_answers import SPEC, STACK, RecordedClients
+
+ADOPT = Claims(adopt=True)
+PROVISIONED = pytest.mark.parametrize("when", ["", "scaled"], ids=["provisioned", "scaled"])
+
+
+@PROVISIONED
+def test_a_plan_of_what_was_provisioned_is_empty(when: str) -> None:
+    plan = plan_provision(SPEC, STACK, RemoteState(RecordedClients(when)))
+    assert {change.name: change.fields for change in plan.changes if change.action is not PlanAction.KEEP} == {}
+
+
+@PROVISIONED
+def test_what_was_provisioned_has_no_drift(when: str) -> None:
+    living = live_resources(SPEC, STACK, RemoteState(RecordedClients(when)))
+    assert {one.name: (one.drift, one.error) for one in living if one.drift or one.error} == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "taken"),
+    [
+        (ResourceKind.JOB_DEFINITION, "describe_job_definitions", ("retryStrategy", "timeout", "propagateTags")),
+        (ResourceKind.JOB_DEFINITION, "describe_job_definitions", ("containerProperties", "parameters")),
+        (ResourceKind.COMPUTE_ENVIRONMENT, "describe_compute_environments", ("computeResources", "ecsClusterArn")),
+        (ResourceKind.JOB_QUEUE, "describe_job_queues", ("jobStateTimeLimitActions", "tags")),
+    ],
+)
+def test_what_somebody_made_without_optional_members_can_be_read(
+    kind: ResourceKind, operation: str, taken: tuple[str, ...]
+) -> None:
+    living = live_resources(SPEC, STACK, RemoteState(Without(operation, *taken)))
+    assert [one.error for one in living if one.kind is kind and one.error] == []
+
+
+class Without(RecordedClients):
+    """Without some members of one operation's entries, as for what was made by hand in another form."""
+
+    def __init__(self, operation: str, *taken: str) -> None:
+        super().__init__()
+        self._operation = operation
+        self._taken = taken
+
+    def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
+        entries = super().listing(service, operation, key, parameters)
+        if operation != self._operation:
+            return entries
+        return [{name: one for name, one in entry.items() if name not in self._taken} for entry in entries]
+
+
+def test_in_an_account_without_any_of_it_everything_is_made() -> None:
+    plan = plan_provision(SPEC, STACK, RemoteState(RecordedClients("nothing")))
+    assert {change.action for change in plan.changes} == {PlanAction.CREATE}
+
+
+def test_a_bucket_without_settings_gets_all_of_them() -> None:
+    clients = RecordedClients("bare")
+    plan = plan_provision(SPEC, STACK, RemoteState(clients), ADOPT)
+    (bucket,) = (change for change in plan.changes if change.kind is ResourceKind.BUCKET)
+    assert {field.path.partition(".")[0] for field in bucket.fields} == {
+        "tags",
+        "ownership",
+        "encryption",
+        "publicAccessBlock",
+        "expiry",
+        "tlsOnly",
+    }
