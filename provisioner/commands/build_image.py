@@ -11,6 +11,7 @@ from provisioner.clients import Clients
 from provisioner.commands.common import errors_as_json, print_line
 from provisioner.commands.image import image_reporter, repository_creator
 from provisioner.commands.options import (
+    CONFIG_FILE,
     IMAGE,
     Adopt,
     BaseImage,
@@ -22,6 +23,7 @@ from provisioner.commands.options import (
     Region,
     Requirements,
 )
+from provisioner.commands.place import chosen_region
 from provisioner.commands.signals import interruptible
 from provisioner.image.build import BuiltImage, build_and_push
 from provisioner.image.request import OWN_PYTHON, PLATFORMS, ImageRequest
@@ -33,7 +35,7 @@ DEFAULT_PLATFORM: Final = PLATFORMS[0]
 
 
 def build_image(
-    region: Region = "us-east-1",
+    region: Region = None,
     prefix: Prefix = "scaler-batch",
     requirements: Requirements = None,
     package: Packages = None,
@@ -41,7 +43,7 @@ def build_image(
     platform: Annotated[
         str, typer.Option(help="linux/amd64, or linux/arm64 for Graviton.", rich_help_panel=IMAGE)
     ] = DEFAULT_PLATFORM,
-    python: PythonVersion = OWN_PYTHON,
+    python: PythonVersion = None,
     builder: BuilderName = None,
     adopt: Adopt = False,
     as_json: Json = False,
@@ -59,12 +61,12 @@ def build_image(
             packages=tuple(package or ()),
             base_image=base_image,
             platform=platform,
-            python=python,
+            python=python or OWN_PYTHON,
             builder=builder,
         )
-        clients = Clients(region)
-        stack = stack_of(region, prefix, clients)
-        spec = ProvisionSpec(image=None, region=region, prefix=prefix)
+        clients = Clients(chosen_region(region, prefix, CONFIG_FILE))
+        stack = stack_of(clients.region, prefix, clients)
+        spec = ProvisionSpec(image=None, region=stack.region, prefix=prefix)
         ensure_repository = repository_creator(spec, clients, stack, Claims(adopt=adopt))
         report = image_reporter(Console(stderr=True, highlight=False), as_json=as_json)
         built = build_and_push(request, clients, stack, report, ensure_repository)

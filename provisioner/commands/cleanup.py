@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -10,8 +11,10 @@ from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, errors_as_json, print_line, require_consent
 from provisioner.commands.json_output import plan_event, remains_event, removal_event
 from provisioner.commands.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
+from provisioner.commands.place import chosen_region, saved_elsewhere
 from provisioner.commands.printing import console, print_plan, print_remains, print_removal
 from provisioner.commands.signals import interruptible
+from provisioner.errors import ProvisionError
 from provisioner.kinds import StepState
 from provisioner.plan.cleanup import Candidate, Remains, Removal, StackCleaner, candidates, plan_cleanup
 from provisioner.plan.planner import Claims, stack_of
@@ -23,7 +26,7 @@ RESUME_HINT: Final = "what was deleted so far is gone. Run this again to go on."
 
 
 def cleanup(
-    region: Region = "us-east-1",
+    region: Region = None,
     prefix: Prefix = "scaler-batch",
     keep_data: Annotated[
         bool, typer.Option("--keep-data", help="Keep the bucket with its objects, and the log group.")
@@ -39,15 +42,27 @@ def cleanup(
     Exit code 1 when something remains, with the command that would remove it.
     """
     with errors_as_json(as_json), interruptible(RESUME_HINT):
-        clients = Clients(region)
-        stack = stack_of(region, prefix, clients)
+        clients = Clients(chosen_region(region, prefix, config))
+        stack = stack_of(clients.region, prefix, clients)
         claims = claims_of(stack, config, adopt=adopt)
         found = candidates(stack, RemoteState(clients), claims)
+        _refuse_wrong_place(found, stack, config)
         _consent(found, stack, clients, keep_data=keep_data, yes=yes, as_json=as_json)
         remains = _clean(found, stack, clients, claims, keep_data=keep_data, as_json=as_json)
         if not remains:
-            forget(stack.account, region, prefix, config, env_file)
+            forget(stack.account, stack.region, prefix, config, env_file)
     _print_remains(remains, keep_data=keep_data, as_json=as_json)
+
+
+def _refuse_wrong_place(found: list[Candidate], stack: Stack, config: Path) -> None:
+    """Raises `ProvisionError` when there is nothing here, and what is saved is elsewhere."""
+    others = list(saved_elsewhere(stack, config))
+    if others and all(one.found is None and not one.unread for one in found):
+        places = ", ".join(f"{one.prefix} in {one.region} of account {one.account}" for one in others)
+        raise ProvisionError(
+            f"There is nothing of {stack.prefix} in {stack.region} of account {stack.account}, but {config} has "
+            f"{places}: give its --region and --prefix."
+        )
 
 
 def _consent(

@@ -20,7 +20,7 @@ STUCK: Final = "Why nothing runs"
 
 
 def doctor(
-    region: Region = "us-east-1",
+    region: Region = None,
     prefix: Prefix = "scaler-batch",
     max_vcpus: Annotated[
         int | None, typer.Option(help="Hold the account's quota against this; else against what lives.")
@@ -49,11 +49,17 @@ def doctor(
         if job is not None or queue is not None:
             _refuse("--max-vcpus", max_vcpus)
             _refuse("--scheduler", scheduler)
-            failed = _diagnose(region, queue or "", job, as_json=as_json)
+            failed = _diagnose(_region(region, prefix, config), queue or "", job, as_json=as_json)
         else:
-            failed = _examine(region, prefix, config, max_vcpus, scheduler, as_json=as_json)
+            failed = _examine(_region(region, prefix, config), prefix, config, max_vcpus, scheduler, as_json=as_json)
     if failed:
         raise typer.Exit(1)
+
+
+def _region(region: str | None, prefix: str, config: Path) -> str:
+    from provisioner.commands.place import chosen_region
+
+    return chosen_region(region, prefix, config)
 
 
 def _diagnose(region: str, queue: str, job: str | None, *, as_json: bool) -> bool:

@@ -12,7 +12,8 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.options import Adopt, CommandOptions, with_command_options
+from provisioner.commands.options import Adopt, GivenOptions, with_command_options
+from provisioner.commands.place import own_region
 from provisioner.errors import ProvisionError
 from provisioner.export.cloudformation import template
 from provisioner.export.policies import Principal, policies
@@ -35,7 +36,7 @@ class ExportFormat(StrEnum):
 
 @with_command_options
 def export(
-    options: CommandOptions,
+    given: GivenOptions,
     form: Annotated[ExportFormat, typer.Option("--format", help="What to print, as JSON.")],
     only: Annotated[Principal | None, typer.Option(help="With --format policy: this one.")] = None,
     account: Annotated[
@@ -49,6 +50,7 @@ def export(
     The template fits any account, region and partition; deploy it with --capabilities CAPABILITY_NAMED_IAM. The
     policies are of one account: the caller's, or --account.
     """
+    options = given.based_on(None, given.region or own_region())
     if form is ExportFormat.CLOUDFORMATION:
         _refuse("--only", only)
         _refuse("--account", account)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,16 +12,28 @@ from typing import Annotated, Any, Final
 import typer
 
 from provisioner.image.request import OWN_PYTHON, ImageRequest
-from provisioner.stack.saved_state import CONFIG_FILE, ENV_FILE
-from provisioner.stack.spec import DEFAULT_S3_PREFIX, UNLIMITED, ProvisionSpec, check
+from provisioner.stack.saved_state import CONFIG_FILE, ENV_FILE, Provisioned
+from provisioner.stack.spec import DEFAULT_S3_PREFIX, ProvisionSpec, check
 
 JOBS: Final = "Jobs"
 INSTANCES: Final = "Instances"
 DATA: Final = "Data"
 IMAGE: Final = "Image that is built"
 
-Region = Annotated[str, typer.Option(help="AWS region.")]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        help="AWS region; else that of the only saved stack of the prefix, else boto3's own, else us-east-1.",
+    ),
+]
 Prefix = Annotated[str, typer.Option(help="What the names of all resources start with.")]
+Reset = Annotated[
+    bool, typer.Option("--reset", help="Defaults for what isn't given, instead of what was chosen before.")
+]
+Reduce = Annotated[
+    bool,
+    typer.Option("--reduce", help="Take away without asking, too: a longer expiry, Spot, a VPC."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Take resources of these names that somebody else made.")]
@@ -44,8 +56,14 @@ BaseImage = Annotated[
     typer.Option(metavar="IMAGE", help="Image to build on, instead of python:X.Y-slim.", rich_help_panel=IMAGE),
 ]
 PythonVersion = Annotated[
-    str,
-    typer.Option("--python", metavar="X.Y", help="Python of the image: the clients' version.", rich_help_panel=IMAGE),
+    str | None,
+    typer.Option(
+        "--python",
+        metavar="X.Y",
+        help="Python of the image: the clients' version.",
+        rich_help_panel=IMAGE,
+        show_default=OWN_PYTHON,
+    ),
 ]
 BuilderName = Annotated[
     str | None,
@@ -61,64 +79,142 @@ Command = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
-    """Options of `plan`, `provision` and `export`, checked. The spec's image is None where one is to be built."""
+    """Options of `plan`, `provision` and `export`, checked. The spec's image is None where one is to be built.
+
+    `kept` are flags with their values that were not given, but are those of the saved stack.
+    """
 
     spec: ProvisionSpec
     request: ImageRequest
+    kept: tuple[str, ...] = ()
 
     def with_image(self, image: str | None) -> ProvisionSpec:
         """Spec with another image."""
         return replace(self.spec, image=image)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Note about what was kept, if anything was."""
+        if not self.kept:
+            return ()
+        return (f"Kept from before, because not given: {', '.join(self.kept)} (--reset takes the defaults instead).",)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenOptions:
+    """Options by what was given alone: fields of the spec and of the image's request, None for what was not."""
+
+    region: str | None
+    prefix: str
+    choices: Mapping[str, Any]
+    image_choices: Mapping[str, Any]
+
+    def based_on(self, saved: Provisioned | None, region: str) -> CommandOptions:
+        """Options in which what was not given is as it was saved, else the default.
+
+        Raises `ConfigError` for values that can't work, `ProvisionError` for a saved entry that can't be.
+        """
+        given = {name: value for name, value in self.choices.items() if value is not None}
+        before = _chosen_before(saved) if saved is not None else {}
+        kept = {name: value for name, value in before.items() if name not in given}
+        spec = ProvisionSpec(**{"image": None, **kept, **given, "region": region, "prefix": self.prefix})
+        if self._wants_build(spec, saved) and "image" in kept:
+            spec = replace(spec, image=None)
+            del kept["image"]
+        request = self._request(spec)
+        check_platform(spec, request)
+        return CommandOptions(spec, request, tuple(_flag_of(name, value) for name, value in kept.items()))
+
+    def _wants_build(self, spec: ProvisionSpec, saved: Provisioned | None) -> bool:
+        """True when another image was described, or other processors need one."""
+        described = any(value for name, value in self.image_choices.items() if name != "builder")
+        return described or (saved is not None and saved.spec.platform != spec.platform)
+
+    def _request(self, spec: ProvisionSpec) -> ImageRequest:
+        chosen = self.image_choices
+        return ImageRequest(
+            requirements=chosen["requirements"],
+            packages=tuple(chosen["package"] or ()),
+            base_image=chosen["base_image"],
+            platform=chosen["platform"] or spec.platform,
+            python=chosen["python"] or OWN_PYTHON,
+            builder=chosen["builder"],
+        )
 
 
 def command_options(
     image: Annotated[
         str | None, typer.Option(help="URI of an image with the runner as its entry point; else one is built.")
     ] = None,
-    region: Region = "us-east-1",
+    region: Region = None,
     prefix: Prefix = "scaler-batch",
-    vcpus: Annotated[int, typer.Option(help="vCPUs of a job.", rich_help_panel=JOBS)] = 1,
+    vcpus: Annotated[int | None, typer.Option(help="vCPUs of a job.", rich_help_panel=JOBS, show_default="1")] = None,
     memory: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="MiB of a job, rounded to a multiple of 2048; its container gets 90 %.", rich_help_panel=JOBS
+            help="MiB of a job, rounded to a multiple of 2048; its container gets 90 %.",
+            rich_help_panel=JOBS,
+            show_default="2048",
         ),
-    ] = 2048,
-    gpus: Annotated[int, typer.Option(help="GPUs of a job; needs GPU instance types.", rich_help_panel=JOBS)] = 0,
-    job_timeout: Annotated[int, typer.Option(help="Minutes that one attempt may run.", rich_help_panel=JOBS)] = 60,
+    ] = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option(help="GPUs of a job; needs GPU instance types.", rich_help_panel=JOBS, show_default="0"),
+    ] = None,
+    job_timeout: Annotated[
+        int | None, typer.Option(help="Minutes that one attempt may run.", rich_help_panel=JOBS, show_default="60")
+    ] = None,
     runnable_limit: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Minutes after which AWS cancels a job that can't start, 10 to 1440; 0: never.", rich_help_panel=JOBS
+            help="Minutes after which AWS cancels a job that can't start, 10 to 1440; 0: never.",
+            rich_help_panel=JOBS,
+            show_default="0",
         ),
-    ] = UNLIMITED,
+    ] = None,
     max_vcpus: Annotated[
-        int, typer.Option(help="vCPUs of all instances together; with --spot, of each kind.", rich_help_panel=INSTANCES)
-    ] = 256,
+        int | None,
+        typer.Option(
+            help="vCPUs of all instances together; with --spot, of each kind.",
+            rich_help_panel=INSTANCES,
+            show_default="256",
+        ),
+    ] = None,
     instance_types: Annotated[
-        str,
-        typer.Option(help="EC2 types or families, comma-separated, of one architecture.", rich_help_panel=INSTANCES),
-    ] = "optimal",
+        str | None,
+        typer.Option(
+            help="EC2 types or families, comma-separated, of one architecture.",
+            rich_help_panel=INSTANCES,
+            show_default="optimal",
+        ),
+    ] = None,
     spot: Annotated[
-        bool, typer.Option("--spot", help="Spot instances first, on demand after.", rich_help_panel=INSTANCES)
-    ] = False,
+        bool | None,
+        typer.Option("--spot/--no-spot", help="Spot instances first, on demand after.", rich_help_panel=INSTANCES),
+    ] = None,
     vpc_id: Annotated[
         str | None, typer.Option(help="VPC of the instances; else the region's default one.", rich_help_panel=INSTANCES)
     ] = None,
     subnet_ids: Annotated[
-        str,
+        str | None,
         typer.Option(help="Subnets of the instances, comma-separated; else all of the VPC.", rich_help_panel=INSTANCES),
-    ] = "",
+    ] = None,
     permissions_boundary: Annotated[
         str | None,
         typer.Option(metavar="ARN", help="IAM policy that bounds the roles that are made.", rich_help_panel=INSTANCES),
     ] = None,
     s3_prefix: Annotated[
-        str, typer.Option(help="Key prefix of all objects: the worker manager's --s3-prefix.", rich_help_panel=DATA)
-    ] = DEFAULT_S3_PREFIX,
+        str | None,
+        typer.Option(
+            help="Key prefix of all objects: the worker manager's --s3-prefix.",
+            rich_help_panel=DATA,
+            show_default=DEFAULT_S3_PREFIX,
+        ),
+    ] = None,
     expiry_days: Annotated[
-        int, typer.Option(help="Days after which S3 deletes payloads and results.", rich_help_panel=DATA)
-    ] = 1,
+        int | None,
+        typer.Option(help="Days after which S3 deletes payloads and results.", rich_help_panel=DATA, show_default="1"),
+    ] = None,
     requirements: Requirements = None,
     package: Packages = None,
     base_image: BaseImage = None,
@@ -126,38 +222,35 @@ def command_options(
         str | None,
         typer.Option(help="linux/amd64 or linux/arm64; else what the instances need.", rich_help_panel=IMAGE),
     ] = None,
-    python: PythonVersion = OWN_PYTHON,
+    python: PythonVersion = None,
     builder: BuilderName = None,
-) -> CommandOptions:
-    """Options by their flags. Raises `ConfigError` for values that can't work."""
-    spec = ProvisionSpec(
-        image=image,
-        region=region,
-        prefix=prefix,
-        vcpus=vcpus,
-        memory=memory,
-        gpus=gpus,
-        max_vcpus=max_vcpus,
-        instance_types=_words(instance_types),
-        job_timeout=job_timeout,
-        spot=spot,
-        vpc_id=vpc_id,
-        subnet_ids=_words(subnet_ids),
-        permissions_boundary=permissions_boundary,
-        s3_prefix=s3_prefix,
-        expiry_days=expiry_days,
-        runnable_limit=runnable_limit,
-    )
-    request = ImageRequest(
-        requirements=requirements,
-        packages=tuple(package or ()),
-        base_image=base_image,
-        platform=platform or spec.platform,
-        python=python,
-        builder=builder,
-    )
-    check_platform(spec, request)
-    return CommandOptions(spec, request)
+) -> GivenOptions:
+    """Options by their flags; whether they can work is known once what was saved is."""
+    choices = {
+        "image": image,
+        "vcpus": vcpus,
+        "memory": memory,
+        "gpus": gpus,
+        "max_vcpus": max_vcpus,
+        "instance_types": None if instance_types is None else _words(instance_types),
+        "job_timeout": job_timeout,
+        "spot": spot,
+        "vpc_id": vpc_id,
+        "subnet_ids": None if subnet_ids is None else _words(subnet_ids),
+        "permissions_boundary": permissions_boundary,
+        "s3_prefix": s3_prefix,
+        "expiry_days": expiry_days,
+        "runnable_limit": runnable_limit,
+    }
+    image_choices = {
+        "requirements": requirements,
+        "package": package,
+        "base_image": base_image,
+        "platform": platform,
+        "python": python,
+        "builder": builder,
+    }
+    return GivenOptions(region, prefix, choices, image_choices)
 
 
 def check_platform(spec: ProvisionSpec, request: ImageRequest) -> None:
@@ -167,17 +260,17 @@ def check_platform(spec: ProvisionSpec, request: ImageRequest) -> None:
 
 
 def with_command_options(command: Command) -> Command:
-    """Decorate a command that takes `options` first: it gets the flags of `command_options` in front of its own.
+    """Decorate a command that takes `given` first: it gets the flags of `command_options` in front of its own.
 
     Typer reads a command's flags from its signature, which is put together here.
     """
     own = inspect.signature(command, eval_str=True)
     shared = inspect.signature(command_options, eval_str=True).parameters
-    others = [parameter for name, parameter in own.parameters.items() if name != "options"]
+    others = [parameter for name, parameter in own.parameters.items() if name != "given"]
 
     @wraps(command)
     def wrapper(**words: Any) -> None:
-        command(options=command_options(**{name: words.pop(name) for name in shared}), **words)
+        command(given=command_options(**{name: words.pop(name) for name in shared}), **words)
 
     keyword_only = inspect.Parameter.KEYWORD_ONLY
     parameters = [parameter.replace(kind=keyword_only) for parameter in (*shared.values(), *others)]
@@ -185,8 +278,24 @@ def with_command_options(command: Command) -> Command:
     return wrapper
 
 
+def _chosen_before(saved: Provisioned) -> dict[str, Any]:
+    """Fields of the saved spec that differ from the defaults. Raises `ProvisionError`."""
+    spec = saved.spec
+    values = {field.name: (getattr(spec, field.name), field.default) for field in fields(spec)}
+    chosen = {name: value for name, (value, default) in values.items() if value != default and value is not None}
+    return {name: value for name, value in chosen.items() if name not in ("region", "prefix")}
+
+
+def _flag_of(name: str, value: object) -> str:
+    """Flag and value as a person would type them."""
+    flag = f"--{name.replace('_', '-')}"
+    if value is True:
+        return flag
+    return f"{flag} {','.join(value) if isinstance(value, tuple) else value}"
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for part in text.split(",") if (word := part.strip()))
 
 
-__all__ = ["CONFIG_FILE", "ENV_FILE", "CommandOptions", "command_options", "with_command_options"]
+__all__ = ["CONFIG_FILE", "ENV_FILE", "CommandOptions", "GivenOptions", "command_options", "with_command_options"]

@@ -13,12 +13,22 @@ from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, print_line
 from provisioner.commands.image import known_image
 from provisioner.commands.json_output import plan_report
-from provisioner.commands.options import CONFIG_FILE, Adopt, CommandOptions, ConfigFile, Json, with_command_options
+from provisioner.commands.options import (
+    CONFIG_FILE,
+    Adopt,
+    CommandOptions,
+    ConfigFile,
+    GivenOptions,
+    Json,
+    Reset,
+    with_command_options,
+)
+from provisioner.commands.place import find_place
 from provisioner.commands.printing import print_plan
 from provisioner.errors import ProvisionError
 from provisioner.plan.cleanup import candidates, plan_cleanup
 from provisioner.plan.model import Plan
-from provisioner.plan.planner import Claims, plan_provision, stack_of
+from provisioner.plan.planner import Claims, plan_provision
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import Stack
 
@@ -44,24 +54,27 @@ def _config_errors_exit_with_1(command: Callable[..., None]) -> Callable[..., No
 @_config_errors_exit_with_1
 @with_command_options
 def plan(
-    options: CommandOptions,
+    given: GivenOptions,
     destroy: Annotated[bool, typer.Option("--destroy", help="What `cleanup` would delete.")] = False,
     keep_data: Annotated[bool, typer.Option("--keep-data", help="With --destroy: keep bucket and logs.")] = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 0 when nothing would change, 2 when something would.")
     ] = False,
     adopt: Adopt = False,
+    reset: Reset = False,
     as_json: Json = False,
     config: ConfigFile = CONFIG_FILE,
 ) -> None:
     """Show what `provision` would create, update, replace and delete, field by field."""
     if keep_data and not destroy:
         raise ConfigError("--keep-data is given without --destroy, but only says what a cleanup would keep.")
-    clients = Clients(options.spec.region)
-    stack = stack_of(options.spec.region, options.spec.prefix, clients)
+    place = find_place(given, config, reset=reset)
+    stack, clients = place.stack, place.clients
     claims = claims_of(stack, config, adopt=adopt)
     found = (
-        _destruction(stack, clients, claims, keep_data=keep_data) if destroy else _plan(options, stack, clients, claims)
+        _destruction(stack, clients, claims, keep_data=keep_data)
+        if destroy
+        else _plan(place.options, stack, clients, claims)
     )
     if as_json:
         print_line(plan_report(found, stack))
@@ -73,7 +86,7 @@ def plan(
 
 def _plan(options: CommandOptions, stack: Stack, clients: Clients, claims: Claims) -> Plan:
     spec = options.with_image(known_image(options, clients, stack))
-    return plan_provision(spec, stack, RemoteState(clients), claims)
+    return plan_provision(spec, stack, RemoteState(clients), claims).with_notes(options.notes)
 
 
 def _destruction(stack: Stack, clients: Clients, claims: Claims, *, keep_data: bool) -> Plan:

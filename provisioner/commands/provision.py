@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import typer
 
+from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import claims_of, errors_as_json, print_line, require_consent
 from provisioner.commands.image import built_image, image_reporter, known_image
@@ -18,20 +20,24 @@ from provisioner.commands.options import (
     CONFIG_FILE,
     ENV_FILE,
     Adopt,
-    CommandOptions,
     ConfigFile,
     EnvFile,
+    GivenOptions,
     Json,
+    Reduce,
+    Reset,
     Yes,
     with_command_options,
 )
+from provisioner.commands.place import Place, find_place
 from provisioner.commands.printing import console, print_plan
 from provisioner.commands.progress_table import ProgressTable
 from provisioner.commands.signals import interruptible
 from provisioner.json_schema import DoneEvent
 from provisioner.plan.executor import PlanExecutor, Progress
 from provisioner.plan.model import Plan
-from provisioner.plan.planner import Claims, plan_provision, stack_of
+from provisioner.plan.planner import Claims, plan_provision
+from provisioner.plan.reductions import reductions
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.checkpoint import Checkpoint
 from provisioner.stack.naming import Stack
@@ -44,26 +50,27 @@ RESUME_HINT: Final = "what was made so far is noted. Run this again to go on, or
 
 @with_command_options
 def provision(
-    options: CommandOptions,
+    given: GivenOptions,
     yes: Yes = False,
+    reduce: Reduce = False,
     adopt: Adopt = False,
+    reset: Reset = False,
     as_json: Json = False,
     config: ConfigFile = CONFIG_FILE,
     env_file: EnvFile = ENV_FILE,
 ) -> None:
     """Make the AWS resources of a worker manager: create what is missing, change what differs.
 
-    Run again, it goes on where it stopped, and then changes nothing.
+    Run again, it goes on where it stopped, and then changes nothing. What isn't given is as it was chosen before.
 
     For tests and development: production should come from your organization's
     own infrastructure as code, for which `export` gives a template and policies.
     """
     with errors_as_json(as_json), interruptible(RESUME_HINT):
         files = _Files(config, env_file)
-        clients = Clients(options.spec.region)
-        stack = stack_of(options.spec.region, options.spec.prefix, clients)
-        claims = claims_of(stack, config, adopt=adopt)
-        _provision(options, clients, stack, claims, files, yes=yes, as_json=as_json)
+        place = find_place(given, config, reset=reset)
+        consent = _Consent(yes, reduce)
+        _provision(place, claims_of(place.stack, config, adopt=adopt), files, consent, as_json=as_json)
 
 
 class _Files:
@@ -79,14 +86,26 @@ class _Files:
         return entry.begun if entry else ()
 
 
-def _provision(
-    options: CommandOptions, clients: Clients, stack: Stack, claims: Claims, files: _Files, *, yes: bool, as_json: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Consent:
+    yes: bool
+    reduce: bool
+
+    def require(self, plan: Plan) -> None:
+        """Raises `ConfigError` without a terminal to ask on, `typer.Abort` for a no."""
+        taken = reductions(plan)
+        if taken and not self.reduce and not sys.stdin.isatty():
+            raise ConfigError(f"{' '.join(taken)} Give --reduce to have that, or leave the choice as it was.")
+        if plan:
+            require_consent(" ".join((*taken, "Do this?")), yes=self.yes and (self.reduce or not taken))
+
+
+def _provision(place: Place, claims: Claims, files: _Files, consent: _Consent, *, as_json: bool) -> None:
+    options, clients, stack = place.options, place.clients, place.stack
     image = known_image(options, clients, stack)
     plan = _planned(options.with_image(image), clients, stack, claims)
-    _show(plan, stack, as_json=as_json)
-    if plan:
-        require_consent("Do this?", yes=yes)
+    _show(plan.with_notes(options.notes), stack, as_json=as_json)
+    consent.require(plan)
     checkpoint = Checkpoint(
         Provisioned.of(options.with_image(image), stack), files.config, files.env_file, files.begun(stack)
     )

@@ -6,7 +6,7 @@ Instructions hold no code, so that a plan can be shown as well as run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from provisioner.kinds import PlanAction, ResourceKind
@@ -118,6 +118,10 @@ class Plan:
 
     def __bool__(self) -> bool:
         return any(change.action is not PlanAction.KEEP for change in self.changes)
+
+    def with_notes(self, notes: tuple[str, ...]) -> Plan:
+        """The same plan, with these notes in front of its own."""
+        return replace(self, notes=(*notes, *self.notes))
 
     @property
     def instructions(self) -> Iterator[Instruction]:

@@ -68,7 +68,7 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             return self._spec()
         except ConfigError as error:
             raise ProvisionError(
-                f"The saved entry {self.key} can't be: {error} Run provision to write it anew."
+                f"The saved entry {self.key} can't be: {error} Run provision --reset to write it anew."
             ) from error
 
     @property

@@ -10,8 +10,8 @@ from tests.support.provisioner.faults.world import World
 
 pytestmark = pytest.mark.long
 
-SMALL = ("--expiry-days", "3")
-SPOT = ("--spot", "--max-vcpus", "8", "--memory", "8192")
+SMALL = ("--no-spot", "--max-vcpus", "256", "--memory", "2048", "--expiry-days", "3")
+SPOT = ("--spot", "--max-vcpus", "8", "--memory", "8192", "--expiry-days", "1")
 
 
 @pytest.mark.parametrize(

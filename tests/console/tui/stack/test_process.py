@@ -70,4 +70,5 @@ def test_every_choice_of_a_stack_comes_back_as_the_same_choice() -> None:
     saved = Provisioned.of(spec, Stack(spec.region, spec.prefix, samples.ACCOUNT, "aws"))
     words = spec_arguments(read_report(msgspec.json.encode(saved), StackEntry))
     given = get_group(app).commands["plan"].make_context("plan", list(words)).params
-    assert command_options(**{name: given[name] for name in inspect.signature(command_options).parameters}).spec == spec
+    options = command_options(**{name: given[name] for name in inspect.signature(command_options).parameters})
+    assert options.based_on(None, spec.region).spec == spec

@@ -75,7 +75,7 @@ class Commands:
         return (*self._stack(), *(("--image", self.image) if self.image else ()), *self.flags)
 
     def _provision(self) -> tuple[str, ...]:
-        return ("provision", *self._spec(), "--yes", "--json", *self._files)
+        return ("provision", *self._spec(), "--yes", "--reduce", "--json", *self._files)
 
     def _cleanup(self) -> tuple[str, ...]:
         return ("cleanup", *self._stack(), "--yes", "--json", *self._files)

@@ -1,0 +1,80 @@
+"""Place of a stack, its region and what is saved of it, where flags leave it open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from engine.errors import ConfigError
+from provisioner.clients import Clients
+from provisioner.commands.options import CommandOptions, GivenOptions
+from provisioner.plan.planner import stack_of
+from provisioner.stack.naming import Stack
+from provisioner.stack.saved_state import Provisioned, entry_key, load
+
+FALLBACK_REGION: Final = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Stack in the caller's account, its clients, and the options that fit what was saved of it."""
+
+    clients: Clients
+    stack: Stack
+    options: CommandOptions
+
+
+def find_place(given: GivenOptions, config: Path, *, reset: bool) -> Place:
+    """Place that was asked for. A value that can't work is told before AWS is asked anything.
+
+    Raises `ConfigError`, `ProvisionError` for an unreadable file.
+    """
+    region = chosen_region(given.region, given.prefix, config)
+    saved = {} if reset else _saved_by_account(config, region, given.prefix)
+    given.based_on(next(iter(saved.values()), None), region)
+    clients = Clients(region)
+    stack = stack_of(region, given.prefix, clients)
+    return Place(clients, stack, given.based_on(saved.get(stack.account), region))
+
+
+def _saved_by_account(config: Path, region: str, prefix: str) -> dict[str, Provisioned]:
+    return {one.account: one for one in load(config).values() if (one.region, one.prefix) == (region, prefix)}
+
+
+def chosen_region(region: str | None, prefix: str, config: Path) -> str:
+    """Region that was given, else that of the only saved stack of the prefix, else boto3's own, else us-east-1.
+
+    Raises `ConfigError`, `ProvisionError` for an unreadable file.
+    """
+    if region is not None:
+        return region
+    saved = {one.region for one in load(config).values() if one.prefix == prefix}
+    return saved.pop() if len(saved) == 1 else own_region()
+
+
+def own_region() -> str:
+    """Region of boto3's environment: AWS_REGION, AWS_DEFAULT_REGION, the profile's; else us-east-1.
+
+    Raises `ConfigError`.
+    """
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        own: str | None = os.environ.get("AWS_REGION") or Session().get_config_variable("region")
+    except BotoCoreError as error:
+        raise ConfigError(
+            f"boto3's own configuration can't be used ({error}): correct AWS_PROFILE or ~/.aws/config, or give "
+            "--region."
+        ) from error
+    return own or FALLBACK_REGION
+
+
+def saved_elsewhere(stack: Stack, config: Path) -> Iterator[Provisioned]:
+    """Saved stacks, unless this one is among them: then it was here. Raises `ProvisionError`."""
+    entries = load(config)
+    if entry_key(stack.account, stack.region, stack.prefix) not in entries:
+        yield from entries.values()
