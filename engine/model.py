@@ -259,6 +259,8 @@ class CallStats(msgspec.Struct, frozen=True):
     p99_ms: float = 0.0
     last_error: str = ""
     last_error_at: float | None = None
+    recent_throttles: int = 0
+    """Of the last five minutes."""
 
 
 class QuotaId(StrEnum):
@@ -292,6 +294,8 @@ class Quota(msgspec.Struct, frozen=True):
     """Which permission is missing, or what the limit means."""
     id: str = ""
     """A `QuotaId`, empty when no rule is about it; text on the wire, so that an older reader takes new ones."""
+    recent_throttles: int = 0
+    """Throttles of the last five minutes; `throttles` counts since the start."""
 
     @property
     def is_rate(self) -> bool:
@@ -299,14 +303,49 @@ class Quota(msgspec.Struct, frozen=True):
         return self.unit == PER_SECOND
 
 
+class LinkId(StrEnum):
+    """Links that rules are about, a cause of others before them: the first of the bad ones is what to look at."""
+
+    CREDENTIALS = "credentials"
+    """AWS's, without which no call is made."""
+    SCHEDULER = "scheduler"
+    OBJECT_STORAGE = "object-storage"
+    """Scaler's."""
+    S3 = "s3"
+    LEASE = "lease"
+    """By which this engine is the only one that acts under its id."""
+    BATCH = "batch"
+    """Reads of jobs' states."""
+    SUBMITS = "submits"
+    """Queue and permissions let jobs be submitted."""
+
+
+class LinkTrouble(StrEnum):
+    """What is wrong with credentials, where it decides what to do."""
+
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+    WRONG_CLOCK = "wrong-clock"
+    """This machine's; no other credentials help."""
+
+
 class Link(msgspec.Struct, frozen=True):
     """One connection that the engine lives from."""
 
     name: str
-    """`scheduler`, `object storage`, `AWS`."""
+    """For people: `scheduler`, `object storage`, `AWS credentials`, …"""
     up: bool
     since: float
     detail: str = ""
     """The address, or what is wrong."""
     expires_at: float | None = None
     """Of AWS credentials, when they say so."""
+    id: str = ""
+    """A `LinkId`, empty when no rule is about it; text on the wire, so that an older reader takes new ones."""
+    degraded: bool = False
+    """It is up and works badly: `detail` says how."""
+    heard_at: float | None = None
+    """When the other side was heard of last; None: not yet, or nothing is heard on it."""
+    trouble: str = ""
+    """A `LinkTrouble`, empty when there is none or no kind of it; text on the wire."""

@@ -28,6 +28,7 @@ from engine.messages import (
     WorkerMessage,
     WorkerVitals,
 )
+from engine.model import LinkId
 from engine.storage.storage_link import StorageLink
 from engine.tasks.task_manager import AWSHPCTaskManager
 
@@ -35,6 +36,14 @@ logger = logging.getLogger(__name__)
 
 WORKER_RECONNECT_S: Final = 1.0
 FAREWELL_TIMEOUT_S: Final = 5.0
+QUIET_S: Final = 5.0
+"""Without an echo for this long, and for three heartbeats, the scheduler's link is told to be degraded."""
+
+
+def scheduler_health(config: ManagerConfig) -> LinkHealth:
+    """Health of a link to the scheduler, which answers each heartbeat."""
+    quiet_after_s = max(QUIET_S, 3.0 * config.heartbeat_interval_seconds)
+    return LinkHealth("scheduler", id=LinkId.SCHEDULER, quiet_after_s=quiet_after_s)
 
 
 class SchedulerChannel(Protocol):
@@ -100,7 +109,7 @@ class AWSBatchWorker:
         self._connection: _Connection | None = None
         self._last_contact = time.monotonic()
         self._outage_reported = False
-        self.health = LinkHealth("scheduler")
+        self.health = scheduler_health(config)
 
     @property
     def is_queue_full(self) -> bool:
@@ -199,6 +208,7 @@ class AWSBatchWorker:
 
     def _on_echo(self, echo: WorkerEcho, heartbeat: HeartbeatManager) -> None:
         self._last_contact = time.monotonic()
+        self.health.note_heard()
         self._storage.use_address(echo.object_storage_address)
         heartbeat.on_echo()
 

@@ -19,13 +19,12 @@ from engine.config.settings import ManagerConfig, StopMode
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
 from engine.heartbeat import SILENCE_S
 from engine.jobs.registry import JobRegistry
-from engine.link_health import LinkHealth
 from engine.messages import CapacityWanted, LinkDown
 from engine.model import Link
 from engine.scaler_link import ManagerChannel, SchedulerLink
 from engine.storage.storage_link import StorageLink
 from engine.tasks.task_manager import AWSHPCTaskManager
-from engine.worker import AWSBatchWorker
+from engine.worker import AWSBatchWorker, scheduler_health
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +44,11 @@ class AWSHPCWorkerManager:
         self._drain_timeout = drain_timeout
         self._link = SchedulerLink(config.worker_manager_id, config.io_threads)
         self._backend: HPCBackend | None = None
-        self._unopened = UnopenedIntrospection()
+        self.introspection: Introspection = UnopenedIntrospection()
+        """What viewers may ask the backend; while that is being made, one that says so."""
         self._storage = StorageLink(self._link.open_storage, config.object_storage_address)
         self._tasks = AWSHPCTaskManager(self._storage, config.max_concurrent_jobs, self._on_lost_ownership, registry)
-        self._health = LinkHealth("scheduler")
+        self._health = scheduler_health(config)
         self._worker: AWSBatchWorker | None = None
         self._worker_run: asyncio.Task[None] | None = None
         self._wanted = 0
@@ -71,11 +71,6 @@ class AWSHPCWorkerManager:
     # ---- for telemetry
 
     @property
-    def introspection(self) -> Introspection:
-        """What viewers may ask the backend; while that is being opened, one that says so."""
-        return self._unopened if self._backend is None else self._backend.introspection
-
-    @property
     def tasks(self) -> AWSHPCTaskManager:
         """Its task manager."""
         return self._tasks
@@ -91,12 +86,12 @@ class AWSHPCWorkerManager:
         return self._worker is not None and self._worker.is_queue_full
 
     def links(self) -> tuple[Link, ...]:
-        """Health of the scheduler link, object storage (once it is needed) and AWS."""
+        """Health of the scheduler link, object storage (once it is needed) and what runs the tasks."""
         scheduler = self._health.view
-        if scheduler.up and self._worker is not None:
+        if scheduler.up and self._worker is not None and not self._worker.health.is_new:
             scheduler = self._worker.health.view
         storage = (self._storage.health.view,) if self._storage.is_known else ()
-        return scheduler, *storage, self.introspection.aws_link()
+        return scheduler, *storage, *self.introspection.links()
 
     # ---- life cycle
 
@@ -124,7 +119,7 @@ class AWSHPCWorkerManager:
 
     async def _open(self) -> HPCBackend | None:
         """Open the backend. None: the end was requested first, and what the start had taken is given back."""
-        opening = asyncio.create_task(open_backend(self.config, self._tasks))
+        opening = asyncio.create_task(open_backend(self.config, self._tasks, self._use_introspection))
         ends: list[asyncio.Future[Any]] = [opening, self._stop]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -137,6 +132,9 @@ class AWSHPCWorkerManager:
             return opening.result()
         self._stop.result()
         return None
+
+    def _use_introspection(self, introspection: Introspection) -> None:
+        self.introspection = introspection
 
     async def _end(self, opening: asyncio.Task[HPCBackend]) -> None:
         """Cancelled once only, or the release of the lease would be, too; a second request waits for nothing."""
@@ -229,6 +227,7 @@ class AWSHPCWorkerManager:
         while True:
             message = await channel.receive()
             self._last_contact = time.monotonic()
+            self._health.note_heard()
             if isinstance(message, CapacityWanted):
                 self._on_wanted(message)
 

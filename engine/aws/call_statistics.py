@@ -14,6 +14,8 @@ from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.histogram import RecentHistogram
 
 RATE_WINDOW_S: Final = 10.0
+FAILING_FOR_S: Final = 60.0
+"""An API that failed last, and was not called for this long, is not called failing any more."""
 MICROSECONDS: Final = 1e6
 
 
@@ -28,6 +30,24 @@ class ApiStatistics:
     throttles: int = 0
     last_error: str = ""
     last_error_at: float | None = None
+    throttled: RecentHistogram | None = None
+    """Throttles of the last five minutes; None before the first."""
+    is_throttled: bool = False
+    """AWS throttled the last call that failed."""
+    succeeded_at: float | None = None
+    """Time of the last call that AWS did."""
+    failed_since: float | None = None
+    """Time of the first failure after that call."""
+
+    @property
+    def recent_throttles(self) -> int:
+        """Throttles of the last five minutes."""
+        return 0 if self.throttled is None else self.throttled.count
+
+    def failing_since(self, now: float) -> float | None:
+        """Time since which every call fails; None when the last one succeeded, or is long ago."""
+        is_recent = self.last_error_at is not None and now - self.last_error_at < FAILING_FOR_S
+        return self.failed_since if is_recent else None
 
     @property
     def per_second(self) -> float:
@@ -46,10 +66,6 @@ class CallStatistics:
     clock: Clock
     apis: dict[str, ApiStatistics] = field(default_factory=dict)
     _silent: dict[str, tuple[float, str]] = field(default_factory=dict)
-    _last_change: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._last_change = self.clock()
 
     def of(self, api: str) -> ApiStatistics:
         """Statistics of one API, empty ones for an API that was never called."""
@@ -69,10 +85,14 @@ class CallStatistics:
         """Add the latency of `calls` that were answered, or given up, one after the other within `seconds`."""
         self.of(api).latency_us.add(seconds * MICROSECONDS / calls, calls)
 
+    def record_success(self, api: str) -> None:
+        """End a run of failures: AWS did what was asked."""
+        one = self.of(api)
+        one.succeeded_at, one.failed_since = self.clock(), None
+
     def record_answer(self, service: str) -> None:
         """End the silence of a service: AWS answered, whatever it said."""
-        if self._silent.pop(service, None) is not None and not self._silent:
-            self._last_change = self.clock()
+        self._silent.pop(service, None)
 
     def record_failure(self, error: AwsError, service: str, *, silent: bool) -> None:
         """Count a failed call; `silent`: no answer came at all. That something doesn't exist is no failure."""
@@ -80,20 +100,22 @@ class CallStatistics:
             return
         one = self.of(error.api)
         one.errors += 1
-        one.throttles += error.throttled
+        self._record_throttle(one, error)
         one.last_error, one.last_error_at = f"{error.code}: {error.detail}", self.clock()
+        one.failed_since = one.last_error_at if one.failed_since is None else one.failed_since
         if silent and service not in self._silent:
             self._silent[service] = (self.clock(), f"{service} can't be reached ({error.code})")
 
-    @property
-    def silence(self) -> tuple[float, str] | None:
-        """Start of the longest silence of a service, with what is known of it; None while all answer."""
-        return min(self._silent.values(), default=None)
+    def _record_throttle(self, one: ApiStatistics, error: AwsError) -> None:
+        one.is_throttled = error.throttled
+        if error.throttled:
+            one.throttles += 1
+            one.throttled = one.throttled or RecentHistogram(self.clock)
+            one.throttled.add(1)
 
-    @property
-    def answering_since(self) -> float:
-        """Time at which the last silence ended."""
-        return self._last_change
+    def silence_of(self, service: str) -> tuple[float, str] | None:
+        """Start of a service's silence, with what is known of it; None while it answers."""
+        return self._silent.get(service)
 
     @property
     def counts(self) -> Mapping[str, int]:

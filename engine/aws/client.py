@@ -93,6 +93,8 @@ class AwsClient:
     pauses: Pauses = field(init=False)
     ownership: Ownership = field(default_factory=_AlwaysHeld)
     statistics: CallStatistics = field(init=False)
+    refusal: AwsError | None = None
+    """What AWS said when it last refused our credentials."""
     _worked: set[str] = field(default_factory=set)
     """APIs that AWS allowed at some time."""
     _buckets: dict[str, TokenBucket] = field(default_factory=dict)
@@ -178,6 +180,7 @@ class AwsClient:
 
     def pause(self, error: AwsError) -> None:
         """Hold every call until one of them is accepted: AWS refused credentials that were just read anew."""
+        self.refusal = error
         self.gate.close(describe_credentials(error))
 
     async def close(self) -> None:
@@ -218,6 +221,7 @@ class AwsClient:
             raise error from raised
         self._count(operation, sent.seconds, cost)
         self.statistics.record_answer(operation.service)
+        self.statistics.record_success(operation.name)
         self._worked.add(operation.name)
         self.gate.open()
         return result

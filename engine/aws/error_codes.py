@@ -39,6 +39,8 @@ CREDENTIAL_CODES: Final = frozenset(
         "AuthFailure",
     )
 )
+EXPIRED_CODES: Final = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"))
+"""Of the above: they were good once."""
 CLOCK_CODES: Final = frozenset(("RequestTimeTooSkewed",))
 """The time of the request is too far from AWS's: this machine's clock is wrong, and no other credentials help."""
 DENIED_CODES: Final = frozenset(

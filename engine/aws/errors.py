@@ -16,6 +16,7 @@ from engine.aws.error_codes import (
     CONFLICT_CODES,
     CREDENTIAL_CODES,
     DENIED_CODES,
+    EXPIRED_CODES,
     THROTTLING_CODES,
     TRANSIENT_CODES,
     says_closed_queue,
@@ -89,6 +90,11 @@ class AwsError(Exception):
     def wrong_clock(self) -> bool:
         """AWS refused the time of the request: this machine's clock is wrong."""
         return says_wrong_clock(self.code, self.detail)
+
+    @property
+    def expired(self) -> bool:
+        """AWS refused credentials that were good once."""
+        return self.code in EXPIRED_CODES and not self.wrong_clock
 
     @property
     def throttled(self) -> bool:

@@ -74,8 +74,16 @@ class Introspection(Protocol):
     def quotas(self) -> tuple[Quota, ...]:
         """The limits as far as they are known; what is read from AWS is only read while there are viewers."""
 
-    def aws_link(self) -> Link:
-        """The state of the connection to AWS."""
+    def links(self) -> tuple[Link, ...]:
+        """The links to what runs the tasks: what work that waits would wait for."""
+
+    @property
+    def states_at(self) -> float | None:
+        """When jobs' states were last heard, seconds since the epoch; None: never yet."""
+
+    @property
+    def states_stale(self) -> bool:
+        """Jobs' states can't be read at present."""
 
     def note_viewer(self) -> None:
         """There is a viewer: for the next ten seconds reads that serve viewers only may be made."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,9 +17,8 @@ class UnopenedIntrospection:
 
     dedup_saved_bytes = 0
     inline_limit = INLINE_TEXT_LIMIT
-
-    def __init__(self) -> None:
-        self._since = time.time()
+    states_at = None
+    states_stale = False
 
     def calls(self) -> tuple[CallStats, ...]:
         """None was made."""
@@ -30,9 +28,9 @@ class UnopenedIntrospection:
         """None is known."""
         return ()
 
-    def aws_link(self) -> Link:
-        """Up until a call proves otherwise."""
-        return Link(name="AWS", up=True, since=self._since, detail=STARTING)
+    def links(self) -> tuple[Link, ...]:
+        """None is open yet."""
+        return ()
 
     def note_viewer(self) -> None:
         """Nothing is read for viewers."""

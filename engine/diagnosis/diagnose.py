@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from engine.aws.batch_states import BatchState
 from engine.diagnosis.checks import job
 from engine.diagnosis.checks.table import CHECKS, Check
 from engine.diagnosis.evidence import Evidence
-from engine.diagnosis.judge import is_settled, judge
+from engine.diagnosis.judge import describe_progress, is_settled, judge
 from engine.diagnosis.model import Diagnosis
 from engine.diagnosis.reads import CALLS_PER_S, Clock, Fetch, Reader, Reads, Sleep, fetch_url
 
@@ -36,21 +36,25 @@ class Diagnoser:
     def __post_init__(self) -> None:
         self._reader = Reader(self.reads, self.clock, self.sleep, self.calls_per_s, self.fetch)
 
-    def diagnose(self, queue_name: str, job_id: str | None = None) -> Diagnosis:
+    def diagnose(
+        self, queue_name: str, job_id: str | None = None, on_check: Callable[[Diagnosis], None] = lambda _: None
+    ) -> Diagnosis:
         """Diagnose that job; without one, the job that waits longest. With a job the queue's name may be empty.
 
-        Nothing is raised for what AWS refuses: a check that could not be read says so.
+        Nothing is raised for what AWS refuses: a check that could not be read says so. `on_check` gets what is known
+        after each read: its verdict is none yet.
         """
         with self._lock:
             evidence = Evidence(queue_name=queue_name, job_id=job_id, now=self.clock(), fallback_region=self.region)
-            return judge(self._gather(evidence))
+            return judge(self._gather(evidence, on_check))
 
-    def _gather(self, evidence: Evidence) -> Evidence:
+    def _gather(self, evidence: Evidence, on_check: Callable[[Diagnosis], None]) -> Evidence:
         evidence = self._read_job(evidence)
         for check in _needed_checks(evidence):
             if is_settled(evidence) or _has_no_job(evidence):
                 break
             if check.read is not None and check.fact(evidence) is None:
+                on_check(describe_progress(replace(evidence, now=self.clock())))
                 evidence = check.read(self._reader, evidence)
         return replace(evidence, now=self.clock())
 

@@ -19,6 +19,7 @@ from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, VerdictK
 
 CERTAIN: Final = "the cause is certain without it"
 NOTHING_WAITS: Final = "no job waits"
+NOT_YET: Final = "not read yet"
 NOT_READ: Final = "what it needs could not be read"
 
 
@@ -37,6 +38,24 @@ def judge(evidence: Evidence) -> Diagnosis:
         remedies=cause.remedies,
         at=evidence.now,
         kind=cause.kind,
+    )
+
+
+def describe_progress(evidence: Evidence) -> Diagnosis:
+    """What was read so far, while AWS is still being asked: the checks, without a verdict."""
+    job = evidence.known_job
+    checks = tuple(check.result(evidence, NOT_YET) for check in CHECKS)
+    done = sum(check.result is not CheckStatus.NOT_RUN for check in checks)
+    return Diagnosis(
+        subject=_subject(evidence),
+        verdict="asking AWS",
+        certainty="",
+        text=f"{done} of up to {len(checks)} checks are read.",
+        reason=job.reason if job is not None else "",
+        checks=checks,
+        remedies=(),
+        at=evidence.now,
+        kind=VerdictKind.PROGRESSING,
     )
 
 

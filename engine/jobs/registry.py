@@ -14,6 +14,7 @@ from typing import Final
 from engine.aws.batch_states import BatchState
 from engine.jobs.entry import JobEntry
 from engine.jobs.routes import RouteTotals
+from engine.jobs.runnable import RunnableJobs
 from engine.jobs.trends import Rates, TrendRings
 from engine.model import JobObservation, Outcome, Placement
 from engine.tasks.task_record import TaskRecord, TaskState
@@ -24,6 +25,7 @@ ENDED_KEPT: Final = 10_000
 OUT_OF_SIGHT: Final = "its task must come back from the scheduler"
 
 _UNBEGUN: Final = frozenset({TaskState.QUEUED, TaskState.LOADING, TaskState.COLLECTING, TaskState.PAUSED})
+_WAITING: Final = (JobState.QUEUED, JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE)
 _FROM_BATCH: Final = {state: JobState(state.value) for state in BatchState if JobState(state.value) not in ENDED}
 
 
@@ -48,12 +50,15 @@ class JobRegistry:
         self._clock = clock
         self._entries: dict[bytes, JobEntry] = {}
         self._ended: OrderedDict[bytes, None] = OrderedDict()
-        self._runnable: OrderedDict[bytes, float] = OrderedDict()
+        self._runnable = RunnableJobs()
+        self._under_way: dict[bytes, float] = {}
         self._changed: dict[bytes, None] = {}
         self._removed: dict[bytes, None] = {}
         self._rates = Rates()
         self.counts: Counter[JobState] = Counter()
         """Of all tasks ever; a task that went back unbegun is none."""
+        self.failed_acknowledged = 0
+        """How many of the FAILED a person has acknowledged."""
         self.routes = RouteTotals()
         self.trends = TrendRings()
 
@@ -97,6 +102,7 @@ class JobRegistry:
         entry = self._find_living(task_id)
         if entry is not None:
             entry.observe(observation)
+            self._runnable.explain(task_id, entry.row().reason)
             self._changed[task_id] = None
 
     def on_ended(self, outcome: Outcome) -> None:
@@ -135,7 +141,31 @@ class JobRegistry:
     @property
     def oldest_runnable_at(self) -> float | None:
         """Since when the oldest RUNNABLE job has waited, seconds since the epoch; None without one."""
-        return next(iter(self._runnable.values()), None)
+        return self._runnable.oldest_at
+
+    @property
+    def oldest_at(self) -> float | None:
+        """Since when the oldest task that is under way is so, seconds since the epoch; None without one."""
+        return next(iter(self._under_way.values()), None)
+
+    @property
+    def stuck(self) -> int:
+        """RUNNABLE jobs over the rule, or with a reason."""
+        return self._runnable.stuck(self._clock())
+
+    @property
+    def stuck_reason(self) -> str:
+        """Reason of the stuck job that waits longest among those with a reason."""
+        return self._runnable.reason
+
+    @property
+    def blocked(self) -> int:
+        """Jobs that wait for a place, while AWS says of one of them why it can't have one."""
+        return sum(self.counts[state] for state in _WAITING) if self._runnable.is_explained else 0
+
+    def acknowledge_failures(self, failed: int) -> None:
+        """Note that a person has seen so many FAILED jobs; never more than there are, nor fewer than before."""
+        self.failed_acknowledged = max(self.failed_acknowledged, min(failed, self.counts[JobState.FAILED]))
 
     def rates(self) -> dict[JobState, float]:
         """Jobs that entered each state, a second."""
@@ -217,9 +247,13 @@ class JobRegistry:
         self._rates.count_entry(state, now)
         self._changed[task_id] = None
         if state is JobState.RUNNABLE:
-            self._runnable[task_id] = now
+            self._runnable.add(task_id, now, self._entries[task_id].row().reason)
         elif before is JobState.RUNNABLE:
-            self._runnable.pop(task_id, None)
+            self._runnable.remove(task_id)
+        if state in ENDED or state is JobState.QUEUED:
+            self._under_way.pop(task_id, None)
+        else:
+            self._under_way.setdefault(task_id, now)
 
     def _age_out(self) -> None:
         task_id, _ = self._ended.popitem(last=False)
@@ -230,5 +264,7 @@ class JobRegistry:
         """As if it had never been here."""
         self.counts[entry.state] -= 1
         self._ended.pop(entry.task_id, None)
-        self._runnable.pop(entry.task_id, None)
+        self._runnable.remove(entry.task_id)
+        self._under_way.pop(entry.task_id, None)
+        self.failed_acknowledged = min(self.failed_acknowledged, self.counts[JobState.FAILED])
         self._removed[entry.task_id] = None

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from engine.link_health import LinkHealth
 from engine.messages import LinkDown
+from engine.model import LinkId
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class StorageLink:
         self._channel: ObjectChannel | None = None
         self._up = asyncio.Event()
         self._ended: asyncio.Future[None] | None = None
-        self.health = LinkHealth("object storage")
+        self.health = LinkHealth("object storage", id=LinkId.OBJECT_STORAGE)
 
     @property
     def is_known(self) -> bool:

@@ -18,3 +18,15 @@ def test_a_link_keeps_since_when_it_is_up_or_down() -> None:
     health.mark_down("nobody answers")
     assert (up.up, up.since, up.detail) == (True, 110.0, "tcp://a:1")
     assert (health.view.up, health.view.since, health.view.detail) == (False, 130.0, "nobody answers")
+
+
+def test_an_open_connection_on_which_nothing_is_heard_works_badly() -> None:
+    clock = Clock(100.0)
+    health = LinkHealth("scheduler", clock, quiet_after_s=5.0)
+    assert health.is_new
+    health.mark_up("tcp://a:1")
+    clock.now = 106.0
+    assert (health.view.up, health.view.degraded, health.view.detail) == (True, True, "nothing heard for 6 s")
+    health.note_heard()
+    assert (health.view.degraded, health.view.heard_at, health.view.detail) == (False, 106.0, "tcp://a:1")
+    assert not health.is_new

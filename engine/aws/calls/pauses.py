@@ -35,6 +35,10 @@ class Pauses:
         """What is waited for, the oldest reason; None while nothing is."""
         return next(iter(self._reasons.values()), None)
 
+    def reason_beside(self, cause: Hashable) -> str | None:
+        """What is waited for besides what `cause` needs, the oldest reason; None while nothing is."""
+        return next((reason for one, reason in self._reasons.items() if one != cause), None)
+
     def begin(self, cause: Hashable, reason: str) -> None:
         """Wait for what `cause` needs; `reason` is for people."""
         self._reasons[cause] = reason
@@ -71,6 +75,8 @@ def describe_credentials(error: AwsError) -> str:
     """Say why no call is made at present."""
     if error.wrong_clock:
         return f"this machine's clock is wrong, AWS refuses its time ({error.code}: {error.detail}): set the clock"
+    if error.expired:
+        return f"the AWS credentials have expired ({error.code}: {error.detail}): renew them"
     if error.status:
         return f"AWS refuses our credentials ({error.code}: {error.detail})"
     return f"AWS credentials can't be read ({error.code}: {error.detail})"

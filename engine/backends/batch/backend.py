@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from engine.aws.calls.operations import CONNECTIONS
@@ -21,7 +21,7 @@ from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.preflight import examine, versions_sentence, write_sentence
 from engine.backends.batch.submit.request import job_priority, prioritized
 from engine.backends.batch.takeover.lease import Lease
-from engine.backends.protocol import BackendObserver
+from engine.backends.protocol import BackendObserver, Introspection
 from engine.errors import StartupError
 from engine.model import CancelReason, Placement, TaskWork
 
@@ -56,7 +56,9 @@ class BatchBackend:
         self._by_priority = by_priority
 
     @classmethod
-    async def open(cls, config: ManagerConfig, observer: BackendObserver) -> BatchBackend:
+    async def open(
+        cls, config: ManagerConfig, observer: BackendObserver, on_made: Callable[[Introspection], None]
+    ) -> BatchBackend:
         """Check queue, definition, bucket and credentials, take the lease, and scan for a predecessor's jobs.
 
         Raises `engine.errors.StartupError` with one sentence that says what is wrong and what to do.
@@ -89,6 +91,7 @@ class BatchBackend:
             by_priority=config.scheduling_priority == "task",
         )
         lease.is_idle = lambda: backend._is_idle
+        on_made(backend.introspection)
         await backend._begin(parts)
         return backend
 

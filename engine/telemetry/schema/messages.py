@@ -17,10 +17,12 @@ from typing import Final
 import msgspec
 
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy, VerdictKind
-from engine.model import Attempt, CallStats, Link, LogStatus, Quota, Route
+from engine.model import Attempt, CallStats, Link, LinkId, LinkTrouble, LogStatus, Quota, Route
+from engine.telemetry.schema.light import Light, LightState, light_of, worst_light
 from engine.telemetry.schema.requests import (
     PAGE_LIMIT,
     TREND_WINDOWS,
+    AcknowledgeFailures,
     CancelJobs,
     ControlRequest,
     Diagnose,
@@ -58,6 +60,7 @@ __all__ = [
     "TICK_S",
     "TREND_WINDOWS",
     "VERSION",
+    "AcknowledgeFailures",
     "Answer",
     "Ask",
     "Attempt",
@@ -84,7 +87,11 @@ __all__ = [
     "JobRecord",
     "JobRow",
     "JobState",
+    "Light",
+    "LightState",
     "Link",
+    "LinkId",
+    "LinkTrouble",
     "LogLine",
     "LogPage",
     "LogStatus",
@@ -105,6 +112,8 @@ __all__ = [
     "VerdictKind",
     "ViewRequest",
     "Welcome",
+    "light_of",
+    "worst_light",
 ]
 
 VERSION: Final = 1

@@ -108,6 +108,16 @@ class SetLogLevel(msgspec.Struct, frozen=True, tag=True):
     level: str
 
 
+class AcknowledgeFailures(msgspec.Struct, frozen=True, tag=True):
+    """Acknowledge so many of each manager's FAILED jobs, as they were counted when a person saw them.
+
+    Kept until the engine ends, for all viewers. Answered with `Done`.
+    """
+
+    failed: dict[str, int]
+    """By worker-manager id."""
+
+
 ViewRequest = Hello | GetFullState | GetJobPage | GetJob | GetLogs | GetTrends | Diagnose
-ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel
+ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel | AcknowledgeFailures
 Request = ViewRequest | ControlRequest

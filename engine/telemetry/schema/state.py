@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from engine.model import Attempt, CallStats, Link, Quota
+from engine.telemetry.schema.light import Light, light_of
 
 
 class JobState(StrEnum):
@@ -163,6 +164,32 @@ class ManagerView(msgspec.Struct, frozen=True):
     """What stands in for AWS, by the engine's AWS_ENDPOINT_URL; empty: AWS itself."""
     queue_full: bool = False
     """The scheduler may hold more tasks for this manager than it sent: what is left here is not all."""
+    light: Light | None = None
+    """The worst of its links; an engine of an older release doesn't tell it: `health` then does."""
+    states_at: float | None = None
+    """When AWS Batch last answered about jobs' states; None: never, or not told."""
+    states_stale: bool = False
+    """AWS Batch doesn't answer at present: states are those of `states_at`."""
+    stuck: int | None = None
+    """RUNNABLE jobs over the rule, or with a reason; None: an engine of an older release doesn't count them."""
+    stuck_reason: str = ""
+    """Reason of the one of them that waits longest."""
+    blocked: int = 0
+    """Jobs that wait for a place while AWS says why the first of them can't have one; it is among them."""
+    failed_acknowledged: int = 0
+    """How many of the FAILED a person has acknowledged."""
+    oldest_at: float | None = None
+    """Since when the oldest task that has not ended is with the manager."""
+
+    @property
+    def health(self) -> Light:
+        """Its light, whatever release the engine is of."""
+        return self.light if self.light is not None else light_of(self.links, self.paused)
+
+    @property
+    def failed_new(self) -> int:
+        """FAILED jobs that nobody has acknowledged."""
+        return max(0, self.counts.get(JobState.FAILED, 0) - self.failed_acknowledged)
 
 
 class EngineVitals(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import zmq
 from engine.config.settings import StopMode
 from engine.logging_setup import LEVELS, set_level
 from engine.telemetry.schema.messages import (
+    AcknowledgeFailures,
     Answer,
     CancelJobs,
     Done,
@@ -53,6 +54,8 @@ class ControlAnswers:
                 return self._set_concurrency(request)
             case SetLogLevel():
                 return _set_log_level(request)
+            case AcknowledgeFailures():
+                return self._acknowledge(request)
             case _:
                 return Refusal("this socket only takes changes: ask questions at the engine's view socket")
 
@@ -101,6 +104,13 @@ class ControlAnswers:
         manager.tasks.change_concurrency(wanted)
         logger.warning("the operator changes max_concurrent_jobs of %s: %d to %d", request.manager, before, wanted)
         return Done(f"max_concurrent_jobs of {request.manager} is {wanted} (was {before}) until the engine ends")
+
+    def _acknowledge(self, request: AcknowledgeFailures) -> Done:
+        for name, failed in request.failed.items():
+            self._manager(name).registry.acknowledge_failures(failed)
+        seen = sum(request.failed.values())
+        logger.info("the operator acknowledges %d failures", seen)
+        return Done(f"{seen:,} failures are acknowledged: FAILED is red again when there is a new one")
 
     def _manager(self, name: str) -> Manager:
         managers = self._builder.managers

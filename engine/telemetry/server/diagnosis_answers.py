@@ -7,7 +7,7 @@ import msgspec
 from engine.diagnosis.model import Diagnosed
 from engine.telemetry.schema.messages import Diagnose
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.engine_checks import add_engine_checks, diagnose_unsubmitted
+from engine.telemetry.server.engine_checks import add_engine_checks, diagnose_meanwhile, diagnose_unsubmitted
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder, build_view
 
 
@@ -28,9 +28,12 @@ def _task(manager: Manager, task_id: str, now: float) -> Diagnosed:
 
 
 def _add_checks(answer: Diagnosed, manager: Manager, now: float) -> Diagnosed:
-    if answer.diagnosis is None:
-        return answer
-    return msgspec.structs.replace(answer, diagnosis=add_engine_checks(answer.diagnosis, build_view(manager, now), now))
+    view = build_view(manager, now)
+    if answer.diagnosis is not None:
+        return msgspec.structs.replace(answer, diagnosis=add_engine_checks(answer.diagnosis, view, now))
+    if answer.under_way:
+        return msgspec.structs.replace(answer, diagnosis=diagnose_meanwhile(f"queue {view.queue}", view, now))
+    return answer
 
 
 def _manager(name: str, builder: SnapshotBuilder) -> Manager:

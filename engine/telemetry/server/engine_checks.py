@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 
 from engine.diagnosis.evidence import CheckId
-from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, Remedy, VerdictKind
+from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosis, VerdictKind
 from engine.model import Quota, QuotaId
 from engine.telemetry.schema.state import JobRow, JobState, ManagerView
+from engine.telemetry.server.own_verdicts import ASKING, BY_ENGINE, OwnVerdict, judge_engine, judge_light, judge_over
 
 SUBMITTING: Final = "jobs can be submitted"
 SLOTS: Final = "our own concurrency limit"
@@ -28,48 +29,50 @@ def engine_checks(manager: ManagerView, at: float) -> tuple[CheckResult, ...]:
 
 
 def add_engine_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> Diagnosis:
-    """Append the engine's checks to those of AWS: they say whether the engine is the limiter."""
-    return msgspec.structs.replace(diagnosis, checks=(*diagnosis.checks, *engine_checks(manager, at)))
+    """Append the engine's checks to those of AWS, and let its state change the verdict where it is the limiter."""
+    checks = (*diagnosis.checks, *engine_checks(manager, at))
+    return msgspec.structs.replace(judge_over(diagnosis, manager), checks=checks)
+
+
+def diagnose_meanwhile(subject: str, manager: ManagerView, at: float) -> Diagnosis:
+    """Diagnose by the engine's checks alone, while AWS has answered nothing yet."""
+    own = judge_light(manager)
+    checks = engine_checks(manager, at)
+    if own is None:
+        text = "No answer yet: up to two dozen calls, two a second."
+        return Diagnosis(subject, ASKING, "", text, "", checks, (), at, VerdictKind.PROGRESSING)
+    return Diagnosis(subject, own.verdict, BY_ENGINE, own.text, "", checks, own.remedies, at, own.kind)
 
 
 def diagnose_unsubmitted(row: JobRow, manager: ManagerView, at: float) -> Diagnosis:
     """Diagnose a task that has no job yet: AWS knows nothing of it, so the engine's checks are all there is."""
-    checks = engine_checks(manager, at)
-    kind, verdict, text, remedies = _verdict(manager)
+    own = judge_engine(manager) or OwnVerdict(
+        VerdictKind.WAITING,
+        "waiting its turn",
+        "It is being read or collected with others, which takes about a second.",
+    )
     return Diagnosis(
         subject=f"task {row.task_id[:8]} of {manager.queue}",
-        verdict=verdict,
+        verdict=own.verdict,
         certainty="by evidence",
-        text=f"It has no job yet. {text}",
+        text=f"It has no job yet. {own.text}",
         reason="",
-        checks=checks,
-        remedies=remedies,
+        checks=engine_checks(manager, at),
+        remedies=own.remedies,
         at=at,
-        kind=kind,
+        kind=own.kind,
     )
-
-
-def _verdict(manager: ManagerView) -> tuple[VerdictKind, str, str, tuple[Remedy, ...]]:
-    if manager.paused:
-        text = f"Nothing can be submitted: {manager.paused}."
-        return VerdictKind.BLOCKED, "blocked by refused credentials", text, ()
-    if manager.slots_used >= manager.slots:
-        text = f"All {manager.slots:,} slots of the worker manager are taken: it is submitted when one gets free."
-        more = "allow more jobs at once: in the console :concurrency N, at the next start --max-concurrent-jobs N"
-        return VerdictKind.WAITING, "waiting its turn", text, (Remedy(more),)
-    text = "It is being read or collected with others, which takes about a second."
-    return VerdictKind.WAITING, "waiting its turn", text, ()
 
 
 def _submitting(manager: ManagerView, at: float) -> CheckResult:
     down = [link for link in manager.links if not link.up]
     if manager.paused:
         return CheckResult(SUBMITTING, CheckStatus.FAIL, manager.paused, SOURCE, at)
-    if manager.draining:
-        return CheckResult(SUBMITTING, CheckStatus.WARN, "the worker manager drains: it takes no new tasks", SOURCE, at)
     if down:
         lost = "; ".join(f"{link.name} is down: {link.detail}" for link in down)
-        return CheckResult(SUBMITTING, CheckStatus.WARN, lost, SOURCE, at)
+        return CheckResult(SUBMITTING, CheckStatus.FAIL, lost, SOURCE, at)
+    if manager.draining:
+        return CheckResult(SUBMITTING, CheckStatus.WARN, "the worker manager drains: it takes no new tasks", SOURCE, at)
     return CheckResult(SUBMITTING, CheckStatus.PASS, "credentials are valid, all links are up", SOURCE, at)
 
 
@@ -91,6 +94,6 @@ def _throttling(manager: ManagerView, at: float) -> CheckResult:
 
 def _rate(quota: Quota) -> str:
     rate = f"{quota.used:g} of {quota.limit:g} a second"
-    if quota.throttles:
-        rate += f", throttled {quota.throttles:,} times since the start"
+    if quota.recent_throttles:
+        rate += f", throttled {quota.recent_throttles:,} times in the last five minutes"
     return f"{rate}, backing off {quota.backoff_s:.1f} s" if quota.backoff_s else rate

@@ -97,6 +97,14 @@ def _managers(snapshot: Snapshot) -> Iterator[Metric]:
     read: tuple[tuple[str, str, Callable[[ManagerView], float | None]], ...] = (
         ("slots", "max_concurrent_jobs at present.", lambda manager: manager.slots),
         ("slots_used", "Jobs under way.", lambda manager: manager.slots_used),
+        (
+            "light",
+            "The worst of all that it lives from: 0 ok, 1 degraded, 2 down.",
+            lambda manager: manager.health.state.level,
+        ),
+        ("failed_unacknowledged", "FAILED jobs that no person has acknowledged.", lambda manager: manager.failed_new),
+        ("jobs_stuck", "RUNNABLE for over ten minutes, or with a reason.", lambda manager: manager.stuck),
+        ("jobs_blocked", "Jobs that wait behind one for which AWS has no place.", lambda manager: manager.blocked),
         ("paused", "1 while nothing can be submitted.", lambda manager: bool(manager.paused)),
         ("draining", "1 while it ends.", lambda manager: manager.draining),
         ("dedup_saved_bytes", "Bytes that were not stored twice.", lambda manager: manager.dedup_saved_bytes),

@@ -12,7 +12,7 @@ from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
 from engine.model import Link, Quota, QuotaId
-from engine.telemetry.schema.messages import REPLICA_LIMIT, JobRow, ManagerView, Snapshot
+from engine.telemetry.schema.messages import REPLICA_LIMIT, JobRow, ManagerView, Snapshot, light_of
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.vitals import Vitals
 
@@ -164,6 +164,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
     """Build the view of one worker manager as it is now."""
     config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
     used, most = tasks.slots_used, tasks.max_concurrent_jobs
+    links = manager.links()
     slots = Quota("concurrency", used, most, "slots", "engine", now, id=QuotaId.CONCURRENCY)
     return ManagerView(
         manager=config.worker_manager_id,
@@ -179,7 +180,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         routes=registry.routes.stats(),
         calls=introspection.calls(),
         quotas=(slots, *introspection.quotas()),
-        links=manager.links(),
+        links=links,
         oldest_runnable_at=registry.oldest_runnable_at,
         dedup_saved_bytes=introspection.dedup_saved_bytes,
         inline_limit=introspection.inline_limit,
@@ -187,4 +188,12 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         draining=manager.is_stopping,
         endpoint=os.environ.get("AWS_ENDPOINT_URL", ""),
         queue_full=manager.is_queue_full,
+        light=light_of(links, tasks.paused),
+        states_at=introspection.states_at,
+        states_stale=introspection.states_stale,
+        stuck=registry.stuck,
+        stuck_reason=registry.stuck_reason,
+        blocked=registry.blocked,
+        failed_acknowledged=registry.failed_acknowledged,
+        oldest_at=registry.oldest_at,
     )

@@ -19,6 +19,8 @@ from engine.telemetry.schema.messages import (
     Job,
     JobRow,
     JobState,
+    LightState,
+    LinkId,
     ManagerView,
     SetConcurrency,
     Snapshot,
@@ -142,7 +144,8 @@ def _counts_add_up(operator: Operator) -> None:
     assert manager.counts[JobState.SUCCEEDED] == SUCCEEDING
     assert (manager.slots_used, manager.slots) == (1, 50)
     assert sum(route.jobs for route in manager.routes) == SUCCEEDING + 1
-    assert [link.up for link in manager.links] == [True, True, True]
+    assert manager.health.state is LightState.OK
+    assert {link.id for link in manager.links} == set(LinkId)
     assert next(call.calls for call in manager.calls if call.api == "SubmitJob") >= 1
 
 

@@ -41,7 +41,7 @@ def _told(client: AwsClient, error: AwsError) -> list[str]:
         *(str(error), error.api, error.code, error.detail),
         *(describe_refusal(error), describe_credentials(error), describe_error(error), write_sentence(layout, error)),
         *(str(one.last_error) for one in statistics.apis.values()),
-        str(statistics.silence),
+        *(str(statistics.silence_of(service)) for service in ("batch", "s3")),
         str(client.pauses.reason),
         str(client.gate.reason),
     ]

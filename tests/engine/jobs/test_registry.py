@@ -295,3 +295,46 @@ def test_a_short_id_finds_every_task_that_begins_so(managed: Managed, tasks: Tas
     assert list(managed.registry.find(id_of(0x1234).hex())) == [id_of(0x1234).hex()]
     assert list(managed.registry.find("z")) == []
     assert managed.registry.record("no id") is None
+
+
+def test_jobs_that_wait_behind_one_with_a_reason_are_counted_by_the_engine(managed: Managed, tasks: Tasks) -> None:
+    for number in (1, 2):
+        tasks.submit(number)
+        tasks.records[number].batch_state = BatchState.RUNNABLE
+        managed.registry.on_changed(tasks.records[number])
+    tasks.arrive(3)
+    registry = managed.registry
+    assert (registry.stuck, registry.blocked, registry.stuck_reason) == (0, 0, "")
+    registry.on_observed(id_of(2), JobObservation(reason="CAPACITY"))
+    assert (registry.stuck, registry.blocked, registry.stuck_reason) == (1, 3, "CAPACITY")
+    tasks.end(2)
+    assert (registry.stuck, registry.blocked) == (0, 0)
+
+
+def test_the_oldest_task_under_way_is_told_and_none_that_waits_for_a_slot(
+    managed: Managed, tasks: Tasks, clock: Clock
+) -> None:
+    tasks.arrive(1)
+    assert managed.registry.oldest_at is None
+    clock.now += 5
+    tasks.submit(1)
+    begun = clock.now
+    clock.now += 5
+    tasks.submit(2)
+    assert managed.registry.oldest_at == begun
+    tasks.end(1)
+    assert managed.registry.oldest_at == clock.now
+
+
+def test_failures_are_acknowledged_up_to_the_count_that_was_seen(managed: Managed, tasks: Tasks) -> None:
+    registry = managed.registry
+    for number in (1, 2, 3):
+        tasks.submit(number)
+        tasks.end(number, succeeded=False, reason="it broke")
+    registry.acknowledge_failures(2)
+    assert registry.failed_acknowledged == 2
+    registry.acknowledge_failures(1)
+    registry.acknowledge_failures(99)
+    assert registry.failed_acknowledged == 3
+    tasks.arrive(1)  # it comes again: a failure less
+    assert registry.failed_acknowledged == 2

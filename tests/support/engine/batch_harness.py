@@ -204,7 +204,7 @@ async def running(aws: LocalAWS, **changes: Any) -> AsyncIterator[tuple[BatchBac
     """A started backend; at the end its jobs are terminated."""
     with environment(aws.environment()):
         recorder = Recorder()
-        backend = await BatchBackend.open(config(**changes), recorder)
+        backend = await BatchBackend.open(config(**changes), recorder, lambda _: None)
         try:
             yield backend, recorder
         finally:

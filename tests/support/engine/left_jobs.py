@@ -27,7 +27,9 @@ async def leave(aws: LocalAWS, manager_id: str, tasks: Sequence[TaskWork], calle
     """A manager that goes away, its jobs under way, when `count` functions were called."""
     with environment(aws.environment()):
         told = Recorder()
-        backend = await BatchBackend.open(config(worker_manager_id=manager_id, inline_limit="auto"), told)
+        backend = await BatchBackend.open(
+            config(worker_manager_id=manager_id, inline_limit="auto"), told, lambda _: None
+        )
         for task in tasks:
             backend.submit(task)
         await eventually(lambda: len(list(called.iterdir())) >= count)

@@ -13,6 +13,7 @@ from engine.model import (
     CallStats,
     Description,
     Link,
+    LinkId,
     LogChunk,
     Outcome,
     Placement,
@@ -107,6 +108,8 @@ class StubIntrospection:
     """Introspection with one fact about every job."""
 
     dedup_saved_bytes, inline_limit = 7, 8192
+    states_at: float | None = None
+    states_stale = False
 
     def __init__(self) -> None:
         self.viewer_notes = 0
@@ -120,8 +123,8 @@ class StubIntrospection:
     def quotas(self) -> tuple[Quota, ...]:
         return ()
 
-    def aws_link(self) -> Link:
-        return Link("AWS", True, 0.0)
+    def links(self) -> tuple[Link, ...]:
+        return (Link("AWS Batch reads", True, 0.0, id=LinkId.BATCH),)
 
     def note_viewer(self) -> None:
         self.viewer_notes += 1
@@ -166,7 +169,7 @@ class Managed:
         return bool(self.stopped)
 
     def links(self) -> tuple[Link, ...]:
-        return (self.introspection.aws_link(),)
+        return self.introspection.links()
 
     def stop(self, mode: StopMode) -> None:
         self.stopped.append(mode)

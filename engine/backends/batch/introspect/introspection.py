@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.aio import cancel_and_wait
@@ -19,6 +19,7 @@ from engine.aws.call_statistics import ApiStatistics
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.aws.session import AwsSession
+from engine.backends.batch.introspect.aws_links import AwsLinks
 from engine.backends.batch.introspect.child_lister import ChildLister
 from engine.backends.batch.introspect.diagnosis_reads import READ_TIMEOUT_S, DiagnosisReads
 from engine.backends.batch.introspect.job_details import JobDetails
@@ -72,6 +73,7 @@ class BatchIntrospection:
         self._clock = clock
         self._wall_clock = wall_clock
         self._sleep = sleep
+        self._links = AwsLinks(client=client, clock=clock, wall_clock=wall_clock)
         self._quotas = Quotas(
             client=client,
             ledger=ledger,
@@ -120,22 +122,19 @@ class BatchIntrospection:
         """The limits that work may run into, as far as they are known."""
         return self._quotas.all()
 
-    def aws_link(self) -> Link:
-        """The state of the connection to AWS: down while it is silent or work waits for it."""
-        pauses, silence = self._client.pauses, self._client.statistics.silence
-        since, detail = max(pauses.since, self._client.statistics.answering_since), self._client.session.region
-        if pauses.reason is not None:
-            since, detail = pauses.since, pauses.reason
-        elif silence is not None:
-            since, detail = silence
-        expiry = self._client.session.expires_at
-        return Link(
-            name="AWS",
-            up=pauses.reason is None and silence is None,
-            since=self._epoch(since),
-            detail=detail,
-            expires_at=None if expiry is None else expiry.timestamp(),
-        )
+    def links(self) -> tuple[Link, ...]:
+        """The links to AWS: what work that waits would wait for."""
+        return self._links.all()
+
+    @property
+    def states_at(self) -> float | None:
+        """When AWS Batch last answered about jobs, seconds since the epoch; None: never yet."""
+        return self._links.states_at
+
+    @property
+    def states_stale(self) -> bool:
+        """AWS Batch can't be asked about jobs at present, or doesn't answer."""
+        return self._links.states_stale
 
     def note_viewer(self) -> None:
         """There is a viewer: for the next `VIEWED_FOR_S` reads that serve viewers only may be made."""
@@ -160,10 +159,10 @@ class BatchIntrospection:
 
     # ---- inside
 
-    def _diagnose(self, job_id: str) -> Diagnosis:
+    def _diagnose(self, job_id: str, on_check: Callable[[Diagnosis], None]) -> Diagnosis:
         """In the diagnoses' own thread."""
         self._reads.begin()
-        return self._diagnoser.diagnose(self._queue, job_id or None)
+        return self._diagnoser.diagnose(self._queue, job_id or None, on_check)
 
     async def _keep_fresh(self) -> None:
         while True:
@@ -193,6 +192,7 @@ class BatchIntrospection:
             p99_ms=p99 * 1000,
             last_error=one.last_error,
             last_error_at=None if one.last_error_at is None else self._epoch(one.last_error_at),
+            recent_throttles=one.recent_throttles,
         )
 
     def _epoch(self, moment: float) -> float:

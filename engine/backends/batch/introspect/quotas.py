@@ -212,6 +212,7 @@ class Quotas:
             backoff_s=bucket.backoff_s,
             note=note,
             id=QuotaId.SUBMIT_RATE if fixed else "",
+            recent_throttles=statistics.recent_throttles,
         )
 
 

@@ -26,21 +26,30 @@ FULL: Final = f"{DIAGNOSES_PENDING} diagnoses wait already, each takes AWS some 
 BROKEN: Final = "the diagnosis broke: the engine's log says where"
 
 
+OnCheck = Callable[[Diagnosis], None]
+
+
 class _KeptDiagnosis:
     """A diagnosis under way or made, and the one before it."""
 
     def __init__(self, before: Diagnosis | None) -> None:
         self.before = before
+        self.so_far: Diagnosis | None = None
+        """What is known of one that is under way; another thread sets it."""
         self.running: Future[Diagnosis] = Future()
         self.ended_at = float("-inf")
 
     def answer(self) -> Diagnosed:
         """The newest diagnosis that there is at this moment."""
         if not self.running.done():
-            return Diagnosed(self.before, under_way=True)
+            return Diagnosed(self.before or self.so_far, under_way=True)
         if self.running.cancelled() or self.running.exception() is not None:
             return Diagnosed(self.before, note=BROKEN)
         return Diagnosed(self.running.result())
+
+    def note(self, so_far: Diagnosis) -> None:
+        """Keep what is known of the diagnosis that is under way."""
+        self.so_far = so_far
 
     def is_old(self, now: float) -> bool:
         """It is to be made again when it is asked for."""
@@ -48,12 +57,13 @@ class _KeptDiagnosis:
 
 
 class SharedDiagnoses:
-    """Runs `make`, which blocks for seconds; it gets a job's id, or an empty one for the head of the queue.
+    """Runs `make`, which blocks for seconds; it gets a job's id, or an empty one for the head of the queue, and whom
+    to tell what it knows meanwhile.
 
     Belongs to one thread, the event loop's.
     """
 
-    def __init__(self, *, make: Callable[[str], Diagnosis], clock: Clock) -> None:
+    def __init__(self, *, make: Callable[[str, OnCheck], Diagnosis], clock: Clock) -> None:
         self._make = make
         self._clock = clock
         self._kept: OrderedDict[str, _KeptDiagnosis] = OrderedDict()
@@ -83,7 +93,7 @@ class SharedDiagnoses:
 
     def _run(self, job_id: str, kept: _KeptDiagnosis) -> Diagnosis:
         try:
-            return self._make(job_id)
+            return self._make(job_id, kept.note)
         finally:
             kept.ended_at = self._clock()
 

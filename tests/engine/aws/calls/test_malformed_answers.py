@@ -131,10 +131,10 @@ async def test_while_something_else_answers_aws_is_silent(client: AwsClient) -> 
     seen: list[Any] = []
 
     def look() -> str:
-        seen.append(client.statistics.silence)
+        seen.append(client.statistics.silence_of("s3"))
         return "fine"
 
     steps: Iterator[Callable[[], str]] = iter((script(ElementTree.ParseError("x")), look))
     await client.run(LIST_OBJECTS, lambda: next(steps)())
     assert seen[0] is not None
-    assert client.statistics.silence is None
+    assert client.statistics.silence_of("s3") is None

@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from container.batch_job_protocol import COMMAND
 from engine.aws.session import AwsSession
+from engine.model import LinkId
+from engine.telemetry.schema.light import LightState, light_of
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import (
     QUEUE,
@@ -74,10 +76,10 @@ async def test_a_queue_that_is_disabled_holds_tasks_up_and_says_so(aws: LocalAWS
             for task in tasks:
                 backend.submit(task)
             await told.until(lambda now: bool(now.pauses))
-            assert not backend.introspection.aws_link().up
+            assert light_of(backend.introspection.links()).part == LinkId.SUBMITS
         assert "enable it" in told.pauses[0]
         assert [await told.value(task) for task in tasks] == [1, 4]
-        assert backend.introspection.aws_link().up
+        assert light_of(backend.introspection.links()).state is LightState.OK
         assert told.resumed == len(told.pauses)
 
 

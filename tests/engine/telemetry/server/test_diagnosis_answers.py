@@ -64,15 +64,17 @@ def test_a_task_is_diagnosed_by_the_job_that_carries_it(managers: list[Managed],
 
 
 def test_nothing_is_waited_for(builder: SnapshotBuilder) -> None:
-    assert diagnose(Diagnose("wm-1"), builder) == Diagnosed(under_way=True)
+    answer = diagnose(Diagnose("wm-1"), builder)
+    assert answer.under_way
+    assert list(results(answer)) == [SUBMITTING, SLOTS, THROTTLING]
 
 
 @pytest.mark.parametrize(
     ("used", "paused", "verdict", "says"),
     [
         (1, "", "waiting its turn", "read or collected"),
-        (4, "", "waiting its turn", "All 4 slots"),
-        (4, "ExpiredToken", "blocked by refused credentials", "ExpiredToken"),
+        (4, "", "waiting for a slot of ours", "All 4 slots"),
+        (4, "ExpiredToken", "nothing can be submitted", "ExpiredToken"),
     ],
 )
 def test_a_task_without_a_job_is_diagnosed_by_the_engine_alone(

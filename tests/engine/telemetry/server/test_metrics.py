@@ -14,7 +14,7 @@ from engine.telemetry.schema.messages import JobState, RouteStats, Snapshot
 from engine.telemetry.server.metrics import MetricsServer
 from tests.support.engine.telemetry_samples import NOW, snapshot
 
-COUNTS = {JobState.RUNNING: 3, JobState.SUCCEEDED: 70, JobState.UNKNOWN: 1}
+COUNTS = {JobState.RUNNING: 3, JobState.SUCCEEDED: 70, JobState.UNKNOWN: 1, JobState.FAILED: 4}
 
 
 @pytest.fixture
@@ -25,6 +25,9 @@ def shown() -> list[Snapshot]:
             routes=(RouteStats("s3", jobs=5, raw_bytes=900, wire_bytes=400),),
             calls=(CallStats("SubmitJob", calls=9, errors=2, throttles=1, p50_ms=20.0, p99_ms=90.0),),
             quotas=(Quota("slots", 3, 100, "slots", "engine", NOW), Quota("vCPUs", None, None, "vCPU", "AWS", NOW)),
+            stuck=2,
+            blocked=9,
+            failed_acknowledged=1,
             links=(Link("AWS", True, NOW, expires_at=NOW + 900), Link("scheduler", False, NOW)),
         )
     ]
@@ -57,6 +60,22 @@ def test_the_totals_are_the_consoles(server: MetricsServer) -> None:
     assert (found["link_up", "AWS"], found["link_up", "scheduler"]) == (1, 0)
     assert found["credentials_expire_timestamp_seconds", "AWS"] == NOW + 900
     assert found["quota_limit", "slots"] == 100
+
+
+def test_the_light_and_what_is_stuck_or_not_acknowledged_are_gauges(
+    server: MetricsServer, shown: list[Snapshot]
+) -> None:
+    found = scrape(server)
+    assert (found["light",], found["jobs_stuck",], found["jobs_blocked",], found["failed_unacknowledged",]) == (
+        2,
+        2,
+        9,
+        3,
+    )
+    shown[0] = snapshot(counts=COUNTS)
+    found = scrape(server)
+    assert found["light",] == 0
+    assert ("jobs_stuck",) not in found
 
 
 def test_the_unknown_has_no_sample(server: MetricsServer) -> None:

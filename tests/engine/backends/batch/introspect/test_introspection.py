@@ -8,7 +8,8 @@ from pathlib import Path
 
 from engine.aws.batch_states import BatchState
 from engine.backends.protocol import Introspection
-from engine.model import LogChunk, LogStatus, Quota
+from engine.model import LinkId, LogChunk, LogStatus, Quota
+from engine.telemetry.schema.light import LightState, light_of
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import Recorder, manager_calls, running, work, works
 
@@ -170,10 +171,11 @@ async def test_children_of_a_mixed_array_are_listed_while_there_is_a_viewer(aws:
 
 async def test_aws_that_does_not_answer_is_a_link_that_is_down(aws: LocalAWS) -> None:
     async with running(aws) as (backend, _):
-        assert backend.introspection.aws_link().up
+        assert light_of(backend.introspection.links()).state is LightState.OK
         aws.fault("ambiguous:DescribeJobs")
         described = await backend.introspection.describe(b"0" * 16, "unknown")
         assert described.note
-        link = backend.introspection.aws_link()
-        assert (link.up, link.name) == (False, "AWS")
-        assert "can't be reached" in link.detail
+        light = light_of(backend.introspection.links())
+        assert (light.state, light.part) == (LightState.DOWN, LinkId.BATCH)
+        assert "can't be reached" in light.cause
+        assert backend.introspection.states_stale

@@ -30,14 +30,18 @@ class SteppedDiagnoser:
         self.begun: list[str] = []
         self.at_once, self.most_at_once = 0, 0
         self.fails = False
+        self.tells, self.told = False, threading.Event()
         self.gate = threading.Semaphore(0)
         self._lock = threading.Lock()
 
-    def __call__(self, job_id: str) -> Diagnosis:
+    def __call__(self, job_id: str, on_check: Callable[[Diagnosis], None]) -> Diagnosis:
         with self._lock:
             self.begun.append(job_id)
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
+        if self.tells:
+            on_check(Diagnosis(job_id, "so far", "", "", "", (), (), 0.0))
+            self.told.set()
         self.gate.acquire(timeout=SECONDS)
         with self._lock:
             self.at_once -= 1
@@ -86,6 +90,18 @@ def test_every_viewer_is_answered_at_once_and_shares_one_diagnosis(
     diagnoser.gate.release()
     assert verdict(ended(shared, "job")) == "verdict 1"
     assert diagnoser.begun == ["job"]
+
+
+def test_what_is_known_of_one_under_way_is_told_until_there_is_a_whole_one(
+    shared: SharedDiagnoses, diagnoser: SteppedDiagnoser
+) -> None:
+    diagnoser.tells = True
+    shared.diagnose("job")
+    assert diagnoser.told.wait(SECONDS)
+    answer = shared.diagnose("job")
+    assert (verdict(answer), answer.under_way) == ("so far", True)
+    diagnoser.gate.release()
+    assert verdict(ended(shared, "job")) == "verdict 1"
 
 
 def test_one_diagnosis_is_made_at_a_time(shared: SharedDiagnoses, diagnoser: SteppedDiagnoser) -> None:
