@@ -1,8 +1,11 @@
-"""`scaler-batch status`: states, rates, routes, quotas and links of a running engine, once."""
+"""`scaler-batch status`: light, states, rates, routes, quotas and links of a running engine, once.
+
+Its exit code is the light's: `EXIT_CODES`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -11,7 +14,10 @@ from console.cli.session import EngineOption, JsonOption, KeysOption, call_engin
 from console.format import UNKNOWN, age, count, rate, size, span
 
 if TYPE_CHECKING:
-    from engine.telemetry.schema.messages import FullState, ManagerView, Quota, RouteStats, Snapshot
+    from engine.telemetry.schema.messages import FullState, Light, Link, ManagerView, Quota, RouteStats, Snapshot
+
+EXIT_CODES: Final = {"ok": 0, "degraded": 3, "down": 4}
+"""By the state of the worst light; 1 and 2 are those of every command."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -23,8 +29,11 @@ def group() -> None:
 
 @app.command()
 def status(engine: EngineOption = None, keys: KeysOption = None, json: JsonOption = False) -> None:
-    """What a running engine is doing: jobs by state, routes, quotas, links."""
-    from engine.telemetry.schema.messages import FullState, GetFullState
+    """What a running engine is doing: its light, jobs by state, routes, quotas, links.
+
+    The exit code is 0 while all is well, 3 when something that the engine lives from works badly, 4 when it is down.
+    """
+    from engine.telemetry.schema.messages import FullState, GetFullState, worst_light
 
     with connect(engine, keys) as client:
         state = call_engine(client, GetFullState(), FullState)
@@ -33,12 +42,17 @@ def status(engine: EngineOption = None, keys: KeysOption = None, json: JsonOptio
         print_status_json(name, state)
     else:
         print_status(name, state.snapshot)
+    light = worst_light(manager.health for manager in state.snapshot.managers)
+    if code := EXIT_CODES[light.state.value]:
+        raise typer.Exit(code)
 
 
 def print_status_json(name: str, state: FullState) -> None:
     """Print the full state as one JSON object."""
+    from engine.telemetry.schema.messages import worst_light
     from engine.telemetry.schema.objects import snapshot_object
 
+    light = worst_light(manager.health for manager in state.snapshot.managers)
     print_json(
         {
             "version": state.version,
@@ -46,6 +60,7 @@ def print_status_json(name: str, state: FullState) -> None:
             "engine": state.engine,
             "seq": state.seq,
             "snapshot": snapshot_object(state.snapshot),
+            "light": light.state.value,
         }
     )
 
@@ -83,13 +98,16 @@ def _print_manager(manager: ManagerView, now: float) -> None:
         print_table(("quota", "used", "source", "age", ""), quotas, ("used",))
     if manager.links:
         print()
-        links = [(link.name, "up" if link.up else "down", age(now - link.since), link.detail) for link in manager.links]
-        print_table(("link", "is", "for", ""), links)
+        links = [
+            (link.name, _state(link), age(now - link.since), _heard(link, now), link.detail) for link in manager.links
+        ]
+        print_table(("link", "is", "for", "heard", ""), links)
 
 
 def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
     called = manager.manager if manager.name in ("", manager.manager) else f"{manager.name} ({manager.manager})"
     facts = [
+        *_light_facts(manager.health, now),
         ("manager", f"{called}, queue {manager.queue}, definition {manager.definition}, {manager.region}"),
         ("slots", f"{count(manager.slots_used)} of {count(manager.slots)}"),
     ]
@@ -98,8 +116,26 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
     if manager.paused:
         facts.append(("paused", manager.paused))
     if manager.draining:
-        facts.append(("draining", "nothing new is started"))
+        oldest = "" if manager.oldest_at is None else f", oldest {span(now - manager.oldest_at)}"
+        facts.append(("draining", f"{count(manager.slots_used)} left{oldest}; nothing new is started"))
     return facts
+
+
+def _light_facts(light: Light, now: float) -> list[tuple[str, str]]:
+    if not light.name:
+        return [("light", light.state.value)]
+    since = "" if light.since is None else f" for {age(now - light.since)}"
+    return [("light", f"{light.state.value}: {light.name}{since}, {light.cause}"), ("to do", light.remedy)]
+
+
+def _state(link: Link) -> str:
+    if not link.up:
+        return "down"
+    return "degraded" if link.degraded else "up"
+
+
+def _heard(link: Link, now: float) -> str:
+    return UNKNOWN if link.heard_at is None else age(now - link.heard_at)
 
 
 def _p95(route: RouteStats) -> str:
@@ -112,6 +148,7 @@ def _used(quota: Quota) -> str:
 
 
 def _trouble(quota: Quota) -> str:
-    throttled = f"throttled {quota.throttles} times" if quota.throttles else ""
+    recent = quota.recent_throttles
+    throttled = f"throttled {recent} {'time' if recent == 1 else 'times'} in 5 min" if recent else ""
     waiting = f"calls wait {quota.backoff_s:.1f} s" if quota.backoff_s else ""
     return ", ".join(filter(None, (throttled, waiting, quota.note)))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from engine.telemetry.endpoints import Endpoint, claim_folder
+from engine.telemetry.schema.light import REMEDIES
 from engine.telemetry.schema.messages import (
     CallStats,
     CancelJobs,
@@ -27,6 +28,7 @@ from engine.telemetry.schema.messages import (
     Hello,
     JobState,
     Link,
+    LinkId,
     LogLine,
     LogPage,
     LogStatus,
@@ -114,6 +116,30 @@ def test_status_for_programs_is_the_snapshot(engine: StandIn) -> None:
     assert (found["version"], found["name"], found["engine"]) == (1, "wm-1", "e1")
     [manager] = found["snapshot"]["managers"]
     assert manager["counts"] == {"RUNNING": 3, "SUCCEEDED": 7}
+    assert found["light"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("link", "code", "says"),
+    [
+        (Link("scheduler", False, NOW - 40, "no echo", id=LinkId.SCHEDULER), 4, "down: scheduler for 40s, no echo"),
+        (Link("S3", True, NOW, "slow", id=LinkId.S3, degraded=True), 3, "degraded: S3 for 0s, slow"),
+    ],
+)
+def test_status_exits_as_the_light_says(engine: StandIn, link: Link, code: int, says: str) -> None:
+    engine.answers[GetFullState] = FullState("e1", 1, snapshot(links=(link,)))
+    done = run("status", engine=engine)
+    assert (done.code, done.err) == (code, "")
+    assert says in done.out
+    assert REMEDIES[link.id] in done.out
+
+
+def test_percentiles_of_nothing_are_unknown_and_no_zero(engine: StandIn) -> None:
+    told = snapshot(routes=(RouteStats("s3", jobs=5),), calls=(CallStats("SubmitJob", calls=9),))
+    engine.answers[GetFullState] = FullState("e1", 1, told)
+    assert ["s3", "5", "0B", "0B", "–"] in [line.split() for line in run("status", engine=engine).out.splitlines()]
+    [manager] = run("status", "--json", engine=engine).value["snapshot"]["managers"]
+    assert (manager["routes"][0]["p95_bytes"], manager["calls"][0]["p99_ms"]) == (None, None)
 
 
 def test_jobs_are_filtered_ordered_and_limited_by_the_engine(engine: StandIn) -> None:
