@@ -10,6 +10,8 @@ from typing import Final
 AMBIGUOUS_LANGUAGES: Final = ("zh", "ja", "ko")
 """Languages in which many terminals draw signs like ◔ two cells wide."""
 _LOCALE: Final = ("LC_ALL", "LC_CTYPE", "LANG")
+_PLAIN: Final = ("", "C", "POSIX")
+_COERCED: Final = ("C.UTF-8", "C.utf8")
 
 
 def why_no_console(environ: Mapping[str, str] = os.environ) -> str:
@@ -27,9 +29,15 @@ def why_no_console(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def prefers_ascii(environ: Mapping[str, str] = os.environ) -> bool:
-    """True when the locale says that other signs can't be trusted; without a locale they can."""
-    locale = next((environ[name] for name in _LOCALE if environ.get(name)), "")
-    if locale.split("@")[0] in ("C", "POSIX"):
+    """True when the locale says that other signs can't be trusted, or says nothing."""
+    locale = next((environ[name] for name in _LOCALE if environ.get(name) and not _is_coerced(name, environ)), "")
+    if locale.split("@")[0] in _PLAIN:
         return True
     charset = locale.partition(".")[2].partition("@")[0].lower().replace("-", "")
     return locale.startswith(AMBIGUOUS_LANGUAGES) or charset not in ("", "utf8")
+
+
+def _is_coerced(name: str, environ: Mapping[str, str]) -> bool:
+    """Python sets LC_CTYPE in a C locale, for itself (PEP 538): that says nothing of the terminal."""
+    is_pythons = name == "LC_CTYPE" and environ[name] in _COERCED
+    return is_pythons and environ.get("LANG", "") in _PLAIN
