@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 MANAGER_RECONNECT_S: Final = 1.0
 START_END_S: Final = 15.0
 """How long a start that was called off may take to give its lease back."""
+DRAIN_TOLD_S: Final = 5.0
+"""Between two lines about how far a drain is."""
 IDLE_HEARTBEAT_S: Final = 0.5
 """Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
 
@@ -175,10 +177,17 @@ class AWSHPCWorkerManager:
         logger.info("draining: %d tasks in flight, %d queued go back", self._tasks.slots_used, self._tasks.queued)
         drained = asyncio.create_task(self._tasks.drain(self._drain_timeout))
         cut_short = asyncio.create_task(self._cut_short.wait())
+        telling = asyncio.create_task(self._tell_progress())
         await asyncio.wait({drained, cut_short}, return_when=asyncio.FIRST_COMPLETED)
         in_time = drained.done() and drained.result()
-        await cancel_and_wait([drained, cut_short])
+        await cancel_and_wait([drained, cut_short, telling])
         return in_time
+
+    async def _tell_progress(self) -> None:
+        """Log how far a drain is, at a level that a quiet terminal shows: somebody waits for it."""
+        while True:
+            await asyncio.sleep(DRAIN_TOLD_S)
+            logger.warning("draining: %d left%s", self._tasks.slots_used, describe_age(self.registry.oldest_at))
 
     # ---- the manager link
 
@@ -294,3 +303,11 @@ class AWSHPCWorkerManager:
         if not self._stop.done():
             self._stop.set_exception(OwnershipLost(reason))
         self._cut_short.set()
+
+
+def describe_age(since: float | None) -> str:
+    """Age of the oldest task as it follows a count, `, oldest 3 min`; `since` in seconds since the epoch."""
+    if since is None:
+        return ""
+    seconds = max(0.0, time.time() - since)
+    return f", oldest {seconds:.0f} s" if seconds < 120 else f", oldest {seconds / 60:.0f} min"

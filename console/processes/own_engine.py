@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import scaler_batch
+from console.cli.printing import harmless
 from console.cli.progress import say, step
 from console.processes.engine_child import START_S, EngineChild, log_file, start_detached, start_tied
 from console.processes.engine_program import engine_command
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from engine.config.settings import EngineConfig
     from engine.telemetry.endpoints import Endpoint
 
+LOOK_S: Final = 0.5
+"""Between two looks at an engine's log."""
 LOCAL: Final = (*scaler_batch.command(), "local", "--headless", "--stay")
 
 
@@ -89,16 +93,28 @@ def _part(child: EngineChild, endpoint: Endpoint, choice: Quit | None, code: int
 def _end_local(child: EngineChild, choice: Quit | None, code: int) -> int:
     if child.process.poll() is None:
         gently = choice is not None and choice.value == "drain"
+        begin = child.log.stat().st_size
         say("draining: what runs may finish; Ctrl-C stops at once" if gently else "stopping")
         child.process.send_signal(signal.SIGTERM if gently else signal.SIGHUP)
-        _wait(child)
+        _wait(child, begin)
     sys.stdout.write(child.said())
     return code or abs(child.process.returncode)
 
 
-def _wait(child: EngineChild) -> None:
+def _wait(child: EngineChild, begin: int) -> None:
     try:
-        child.process.wait()
+        follow_to_end(child, begin)
     except KeyboardInterrupt:
         child.process.send_signal(signal.SIGHUP)
         child.process.wait()
+
+
+def follow_to_end(child: EngineChild, begin: int) -> None:
+    """Wait for the engine's end, and show what it logs from byte `begin` on: how far a drain is, and what is wrong."""
+    with open(child.log, "rb") as log:
+        log.seek(begin)
+        while child.process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(LOOK_S)
+            for line in log.read().decode(errors="replace").splitlines():
+                print(harmless(line), file=sys.stderr, flush=True)

@@ -1,0 +1,39 @@
+"""The end of an engine of `local`: what it says while it drains is on the terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from console.processes.engine_child import start_tied
+from console.processes.own_engine import follow_to_end
+
+DRAINS = """
+import signal, sys
+def drain(*_):
+    print("draining: 64 left\\x1b[2J", file=sys.stderr, flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, drain)
+print("before", file=sys.stderr, flush=True)
+signal.pause()
+"""
+
+
+def test_the_progress_of_a_drain_is_shown_and_nothing_that_moves_a_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child = start_tied((sys.executable, "-c", DRAINS), tmp_path / "engine.log")
+    try:
+        wait = threading.Event()
+        while not child.log.stat().st_size and child.process.poll() is None:
+            wait.wait(0.01)
+        begin = child.log.stat().st_size
+        child.process.send_signal(signal.SIGTERM)
+        follow_to_end(child, begin)
+    finally:
+        child.process.kill()
+    assert capsys.readouterr().err == "draining: 64 left\N{REPLACEMENT CHARACTER}[2J\n"
