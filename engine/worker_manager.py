@@ -208,7 +208,6 @@ class AWSHPCWorkerManager:
         channel = await self._link.open_manager(self.config.scheduler_address)
         logger.info("scheduler: connected to %s", self.config.scheduler_address)
         self._outage_reported = False
-        self._health.mark_up(self.config.scheduler_address)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel))
@@ -236,7 +235,8 @@ class AWSHPCWorkerManager:
         while True:
             message = await channel.receive()
             self._last_contact = time.monotonic()
-            self._health.note_heard()
+            # not before: the kernel accepts connections for a scheduler that hangs
+            self._health.mark_up(self.config.scheduler_address)
             if isinstance(message, CapacityWanted):
                 self._on_wanted(message)
 

@@ -19,6 +19,7 @@ class ActionScope(StrEnum):
     JOB = "job"
     LOGS = "logs"
     WHY = "why"
+    ENGINE = "engine"
     RESOURCES = "resources"
     REPLAY = "replay"
 
@@ -86,7 +87,7 @@ ACTIONS: Final = (
     Action("quit", ("q", "ctrl+c"), "quit", "Quit", _ALL, "quit"),
     # moving, in whatever has lines
     *(
-        Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS, _WHY, _RES))
+        Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS, _WHY, _RES, ActionScope.ENGINE))
         for id, keys, title in (
             ("down", ("j", "down"), "One line down"),
             ("up", ("k", "up"), "One line up"),
@@ -124,6 +125,10 @@ ACTIONS: Final = (
     Action("copy", ("y",), "copy", "Copy the id", _DASH, "copy", places=(_JOB,)),
     Action("copy_all", ("Y",), "copy_all", "Copy everything known, as JSON", _DASH, places=(_JOB, _WHY)),
     Action("export", ("e",), "export", "Write what is shown to files", _DASH, places=(_JOB, _LOGS, _WHY)),
+    Action(
+        "acknowledge", ("a",), "acknowledge", "Acknowledge the failures so far, for all consoles", _DASH,
+        needs_write=True,
+    ),
     Action(
         "cancel", ("K",), "cancel", "Cancel or terminate the marked or the selected jobs", _DASH, "cancel",
         Danger.DESTROYS, True, places=(_JOB,),
@@ -176,6 +181,7 @@ ACTIONS: Final = (
     Action(
         "log_level", (), "log_level", "Change the engine's log level", _ALL, danger=Danger.CHANGES, needs_write=True
     ),
+    Action("engine", (), "engine", "The engine: its links, their ages and errors, its process and its calls", _ALL),
     Action("theme", (), "theme", "Next theme: dark, light, and two in the terminal's own colours", _ALL),
 )  # fmt: skip
 

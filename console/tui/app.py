@@ -130,6 +130,13 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
         self._open(lambda: WhyScreen(self.state, task_id))
 
+    def action_engine(self) -> None:
+        """Open the engine's own health."""
+        from console.tui.health.screen import EngineScreen
+
+        if not isinstance(self.top_screen, EngineScreen):
+            self._open(lambda: EngineScreen(self.state))
+
     def action_resources(self) -> None:
         """Open the AWS resources."""
         from console.tui.screens.resources import ResourcesScreen

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from console.tui.drawing.spans import clean
 from engine.telemetry.schema.messages import (
     ENDED,
+    AcknowledgeFailures,
     Answer,
     CancelJobs,
     Done,
     Drain,
     JobRow,
+    JobState,
     Refusal,
     Request,
     SetConcurrency,
@@ -77,6 +79,14 @@ class EngineActions:
             return f"one of {', '.join(LEVELS)}"
         self._send(SetLogLevel(text.upper()))
         return ""
+
+    def acknowledge_failures(self) -> None:
+        """Acknowledge the failures of the shown managers, as many as are on screen."""
+        failed = {view.manager: view.counts.get(JobState.FAILED, 0) for view in self._state.shown_managers}
+        if not any(view.failed_new for view in self._state.shown_managers):
+            self._app.notify("there is no new failure to acknowledge")
+            return
+        self._send(AcknowledgeFailures({manager: count for manager, count in failed.items() if count}))
 
     def end(self, mode: str, on_done: Callable[[], None]) -> None:
         """End the whole engine by `drain` or `terminate`; `on_done` is called when it has accepted."""

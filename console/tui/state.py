@@ -16,7 +16,7 @@ from console.tui.preferences import Preferences
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, Source
 from engine.telemetry.schema import messages
-from engine.telemetry.schema.messages import ManagerView
+from engine.telemetry.schema.messages import Light, ManagerView, worst_light
 
 if TYPE_CHECKING:
     from console.tui.stack.model import Provisioning
@@ -111,6 +111,20 @@ class ConsoleState:
         """Worker managers of the newest snapshot."""
         snapshot = self.replica.snapshot
         return snapshot.managers if snapshot else ()
+
+    @property
+    def engine_now(self) -> float:
+        """The engine's time at present, seconds since the epoch: the newest snapshot's, and what passed since."""
+        replica = self.replica
+        if replica.snapshot is None:
+            return 0.0
+        passed = 0.0 if self.held else max(0.0, self.clock() - replica.received_at)
+        return replica.snapshot.at + passed
+
+    @property
+    def light(self) -> Light:
+        """Worst light of the shown managers."""
+        return worst_light(manager.health for manager in self.shown_managers)
 
     @property
     def shown_managers(self) -> tuple[ManagerView, ...]:

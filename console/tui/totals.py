@@ -31,7 +31,8 @@ class Totals:
     oldest_runnable_at: float | None
     dedup_saved_bytes: int
     inline_limit: int
-    paused: tuple[str, ...]
+    failed_new: int
+    """FAILED jobs that nobody has acknowledged."""
     queue_full: bool = False
     """The scheduler may hold more tasks for some of them."""
 
@@ -61,7 +62,7 @@ def sum_managers(snapshot: Snapshot, manager: str = "") -> Totals:
         oldest_runnable_at=min(waiting, default=None),
         dedup_saved_bytes=sum(view.dedup_saved_bytes for view in views),
         inline_limit=min((view.inline_limit for view in views if view.inline_limit), default=0),
-        paused=tuple(f"{view.manager}: {view.paused}" if several else view.paused for view in views if view.paused),
+        failed_new=sum(view.failed_new for view in views),
         queue_full=any(view.queue_full for view in views),
     )
 
@@ -100,6 +101,7 @@ def _call(api: str, parts: Sequence[CallStats]) -> CallStats:
         p99_ms=max(part.p99_ms for part in parts),
         last_error=newest.last_error,
         last_error_at=newest.last_error_at,
+        recent_throttles=sum(part.recent_throttles for part in parts),
     )
 
 

@@ -99,6 +99,7 @@ class StorageLink:
             either: list[asyncio.Future[Any]] = [reading, ended]
             await asyncio.wait(either, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
             if reading.done() and reading.exception() is None:
+                self.health.note_heard()
                 return reading.result()
             if not reading.done() and not ended.done():
                 self._leave_behind(reading, ended)

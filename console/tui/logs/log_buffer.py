@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import Final
 
 from console.tui.drawing.spans import MAX_TEXT, clean
-from engine.telemetry.schema.messages import LogLine, LogPage
+from engine.telemetry.schema.messages import LogLine, LogPage, LogStatus
 
 KEPT_LINES: Final = 5_000
 _HEAD: Final = 120
@@ -58,6 +58,8 @@ class LogBuffer:
         self.behind_s: float | None = None
         self.streams = 0
         self.status = ""
+        self.kind: LogStatus | None = None
+        """State of the streams; None before the first page."""
         self.next = -1
         """Value of `after` for the next request."""
         self.generation = 0
@@ -105,7 +107,7 @@ class LogBuffer:
             self.clear()
             self.watch = page.watch
         self.next, self.lost, self.behind_s = page.next, page.dropped, page.behind_s
-        self.streams, self.status = page.streams, page.status
+        self.streams, self.status, self.kind = page.streams, page.status, page.kind
         last = self.last_seq
         fresh = page.lines[bisect_right(page.lines, last, key=lambda line: line.seq) :]
         before = len(self._entries)

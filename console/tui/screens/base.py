@@ -198,6 +198,7 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
     """Top bar's content. `now`: time of day."""
     source = state.source
     mode = AccessMode.READ_WRITE if source.may_control else AccessMode.READ_ONLY
+    light = state.light
     has_snapshot = source.replica.snapshot is not None
     regions = sorted({manager.region for manager in state.managers})
     managers = state.view.manager or (state.managers[0].name if len(state.managers) == 1 else "")
@@ -211,12 +212,13 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
         mode=mode,
         note=_note(state),
         clock_at=now,
+        light=light,
+        light_age_s=None if light.since is None else state.engine_now - light.since,
     )
 
 
 def _note(state: ConsoleState) -> str:
     if state.frozen_at is not None:
         return f"FROZEN {format.clock(state.frozen_at)}"
-    if any(manager.draining for manager in state.shown_managers):
-        return "DRAINING"
-    return ""
+    left = [manager.slots_used for manager in state.shown_managers if manager.draining]
+    return f"DRAINING {format.count(sum(left))} left" if left else ""

@@ -9,6 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console.tui.actions import PANES, ActionScope
+from console.tui.health.alerts import alerts, count_stuck
+from console.tui.health.freshness import describe_wait, stale_age, states_age
 from console.tui.keymap import bindings
 from console.tui.logs.log_feed import LogFeed
 from console.tui.polling import PolledRequest
@@ -85,11 +87,20 @@ class Dashboard(JobsActions, ConsoleScreen):
         view.refresh(replica)
         snapshot, stale = replica.snapshot, state.stale
         common: dict[str, Any] = {"manager": view.manager, "stale": stale}
-        self.strip.show(snapshot, trends=self._trends, stuck=view.stuck_count, **common)
-        ever = sum(sum(manager.counts.values()) for manager in state.shown_managers)
-        self.table.show(counted=ever, several_managers=len(state.managers) > 1, stale=stale)
-        self.routing.show(snapshot, **common)
-        self.quota.show(snapshot, **common)
+        managers, now = state.shown_managers, state.engine_now
+        stuck = count_stuck(managers, view.stuck_count)
+        self.strip.show(snapshot, trends=self._trends, stuck=stuck, **common)
+        self.table.show(
+            age_s=states_age(managers, now),
+            counted=sum(sum(manager.counts.values()) for manager in managers),
+            several_managers=len(state.managers) > 1,
+            stale=stale,
+            as_of_s=stale_age(managers, now),
+            wait=describe_wait(managers),
+        )
+        age_s = state.clock() - replica.received_at if snapshot else None
+        self.routing.show(snapshot, age_s=age_s, **common)
+        self.quota.show(snapshot, age_s=age_s, **common)
         self.logs.show(stale=stale)
         self._show_alert()
         if self._wanted_window != (wanted := view.wanted_window()):
@@ -101,9 +112,15 @@ class Dashboard(JobsActions, ConsoleScreen):
         note = view.take_note() or (own.ended() if own else "")
         if note or self._note_is_old():
             self._noted = (self.state.view.now, note)
-        snapshot = self.state.replica.snapshot
         self.alert.show(
-            snapshot, manager=view.manager, stuck=view.stuck_count, reason=view.stuck_reason, note=self._noted[1]
+            alerts(
+                self.state.replica.snapshot,
+                manager=view.manager,
+                note=self._noted[1],
+                stuck=view.stuck_count,
+                reason=view.stuck_reason,
+                logs=self.logs.buffer.kind,
+            )
         )
 
     _noted = (0.0, "")

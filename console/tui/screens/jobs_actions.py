@@ -194,6 +194,10 @@ class JobsActions(ConsoleScreen):
             return view.target_rows()
         return tuple(row for row in view.jobs.slice(0, view.matching) if row is not None)
 
+    def action_acknowledge(self) -> None:
+        """Acknowledge the failures that are counted now."""
+        self.console.control.acknowledge_failures()
+
     def action_cancel(self) -> None:
         """Cancel the marked jobs or the selected one, after a dialog."""
         self.console.control.cancel(self.state.view.target_rows())

@@ -32,12 +32,15 @@ from engine.telemetry.schema.messages import (
     ManagerView,
     Refusal,
     Trends,
+    VerdictKind,
 )
 
 POLL_S: Final = 1.0
 """Between two requests for the diagnosis while AWS is being read; each is answered at once."""
 TREND_POLL_S: Final = 5.0
 HISTORY: Final = "1h"
+NEEDS_NOBODY: Final = (VerdictKind.HEALTHY, VerdictKind.PROGRESSING, VerdictKind.WAITING)
+"""Verdicts after which nobody has to do anything."""
 HINTED: Final = (replace(BY_ID["export"], hint="export"), replace(BY_ID["read_now"], hint="read again"))
 """Elsewhere there is no room for them on the key bar."""
 
@@ -126,7 +129,9 @@ class WhyScreen(ConsoleScreen):
         state.view.refresh(state.replica)
         stale, found = state.stale, self.diagnosis
         self.verdict.show(self._verdict(), title="verdict", status=self._status(), stale=stale)
-        trends = trend_lines(self._trends, state.glyphs, self.history.inner_width)
+        view = self._trends_view()
+        counts = None if view is None else view.counts
+        trends = trend_lines(self._trends, counts, state.glyphs, self.history.inner_width)
         self.history.show(trends, title="our jobs, the last hour", stale=stale)
         self.remedies.show(found.remedies if found else (), note=self._no_remedy(), stale=stale)
         self._show_checks(found, stale)
@@ -137,7 +142,7 @@ class WhyScreen(ConsoleScreen):
             return
         lines, failed = check_lines(found.checks, self.state.view.now, self.state.glyphs, self.checks.inner_width)
         self.checks.show(lines, title="checks, in the order in which they ran", stale=stale)
-        if failed and not self._scrolled_to_failure and self.checks.inner_height > 0:
+        if failed and self._answered and not self._scrolled_to_failure and self.checks.inner_height > 0:
             self._scrolled_to_failure = True
             self.checks.scroll_lines(max(0, failed + 2 - self.checks.inner_height))
 
@@ -156,7 +161,9 @@ class WhyScreen(ConsoleScreen):
         view = self.state.view
         if self.task_id:
             return job_summary(self._row(), view.now)
-        return queue_summary(self._view(), view.stuck_count, view.now)
+        manager = self._view()
+        stuck = view.stuck_count if manager is None or manager.stuck is None else manager.stuck
+        return queue_summary(manager, stuck, view.now)
 
     def _status(self) -> Line:
         found = self.diagnosis
@@ -169,10 +176,19 @@ class WhyScreen(ConsoleScreen):
         return ((f"read {format.age(self.state.view.now - found.at)} ago", "muted"),)
 
     def _no_remedy(self) -> str:
-        return "nothing needs to be done" if self.diagnosis else ""
+        """Nothing needs to be done where nothing is wrong; while AWS is asked, nobody knows."""
+        is_well = self.diagnosis is not None and self.diagnosis.kind in NEEDS_NOBODY
+        return "nothing needs to be done" if is_well and self._answered else ""
 
     def _row(self) -> JobRow | None:
         return self.state.view.row(self.task_id) if self.task_id else None
+
+    def _trends_view(self) -> ManagerView | None:
+        """Manager whose trends are shown."""
+        row = self._row()
+        if row is None:
+            return self._view()
+        return next((view for view in self.state.managers if view.manager == row.manager), None)
 
     def _view(self) -> ManagerView | None:
         managers = self.state.managers

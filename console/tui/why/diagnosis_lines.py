@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from console import format
@@ -29,6 +29,7 @@ SMALLEST_EVIDENCE: Final = 32
 SOURCE_FROM: Final = 100
 """Cells from which on the API that was read is shown."""
 SPARK_LABEL, SPARK_CELLS = 10, 48
+CHARTED: Final = (JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING)
 
 
 # ---- the verdict
@@ -119,20 +120,20 @@ def _evidence(check: CheckResult, room: int, glyphs: Glyphs, *, with_source: boo
 # ---- the hour before
 
 
-def trend_lines(trends: Trends | None, glyphs: Glyphs, cells: int) -> list[Line]:
-    """Charts of our jobs that wait and that run, over time."""
+def trend_lines(trends: Trends | None, counts: Mapping[JobState, int] | None, glyphs: Glyphs, cells: int) -> list[Line]:
+    """Charts of our jobs that wait and that run, over time; `counts` is how many there are now, None: unknown."""
     if trends is None:
         return [((f" nothing counted yet{glyphs.ellipsis}", "muted"),)]
     room = max(8, min(SPARK_CELLS, cells - SPARK_LABEL - 14))
-    return [_spark(state, trends, room, glyphs) for state in (JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING)]
+    return [_spark(state, trends, counts, room, glyphs) for state in CHARTED]
 
 
-def _spark(state: JobState, trends: Trends, room: int, glyphs: Glyphs) -> Line:
-    counts = trends.counts.get(state, ())  # none: no job was ever in it
-    now = counts[-1] if counts else 0
+def _spark(state: JobState, trends: Trends, counts: Mapping[JobState, int] | None, room: int, glyphs: Glyphs) -> Line:
+    history = trends.counts.get(state, ())  # none: no job was ever in it
+    now = None if counts is None else counts.get(state, 0)  # the newest sample is up to a minute old
     return (
         (f" {fit(state.value, SPARK_LABEL)}", "muted"),
-        (spark(counts, room, glyphs), state.value.lower()),
+        (spark(history, room, glyphs), state.value.lower()),
         (f"  now {format.count(now)}", "text"),
     )
 

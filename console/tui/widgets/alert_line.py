@@ -1,50 +1,71 @@
-"""Alert line: nothing can be submitted, or jobs are stuck. Blank while all is well."""
+"""Alert lines: the worst of what is wrong, over two lines at most, each with its key. Blank while all is well."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from console import format
-from console.tui.drawing.spans import EMPTY, Line, clean
-from console.tui.totals import sum_managers
+from console.tui.drawing.spans import Line, clean, fit, width
+from console.tui.drawing.wrapping import folded
+from console.tui.health.alerts import Alert
 from console.tui.widgets.pane import Pane
-from engine.telemetry.schema.messages import Snapshot
-from engine.telemetry.schema.query import STUCK_S
+
+MOST_LINES: Final = 2
+NARROWEST: Final = 30
+"""Cells below which nothing of it could be read."""
 
 
 class AlertLine(Pane):
-    """One line with the worst alert."""
+    """One line, or two when one doesn't hold what there is to tell: the pane sets its own height."""
 
     FRAMED = False
 
-    _line: Line = EMPTY
+    _alerts: Sequence[Alert] = ()
 
-    def show(
-        self,
-        snapshot: Snapshot | None,
-        *,
-        manager: str = "",
-        stuck: int | None = None,
-        reason: str = "",
-        note: str = "",
-    ) -> None:
-        """Set the alert: `stuck` jobs, a `reason` of one of them, `note` of the view about the selection."""
-        paused = sum_managers(snapshot, manager).paused if snapshot else ()
-        if paused:
-            self._line = ((f" {self.glyphs.stuck} nothing can be submitted: {clean('; '.join(paused))}", "error"),)
-        elif note:
-            self._line = ((" " + clean(note), "warning"),)
-        elif stuck:
-            self._line = self._stuck(stuck, reason)
-        else:
-            self._line = EMPTY
+    def show(self, alerts: Sequence[Alert]) -> None:
+        """Set the alerts, the worst first."""
+        self._alerts = alerts
+        high = max(1, min(MOST_LINES, len(self._told(self.size.width, MOST_LINES))))
+        if self.size.height and self.size.height != high:
+            self.styles.height = high
         self.redraw()
 
-    def _stuck(self, stuck: int, reason: str) -> Line:
-        jobs = f"{format.count(stuck)} {'job waits' if stuck == 1 else 'jobs wait'} in RUNNABLE"
-        why = f": {clean(reason)}" if reason else f" for more than {format.age(STUCK_S)}"
-        return (f" {self.glyphs.stuck} {jobs}", "stuck"), (why, "text")
-
     def draw(self, width: int, height: int) -> Sequence[Line]:
-        """The alert."""
-        return [self._line]
+        """As many alerts as fit, and how many more there are."""
+        return self._told(width, height)
+
+    def _told(self, cells: int, height: int) -> list[Line]:
+        lines: list[Line] = []
+        for number, alert in enumerate(self._alerts):
+            left = len(self._alerts) - number - 1
+            wrapped = self._wrapped(alert, cells, height - len(lines), left)
+            if wrapped is None:
+                break
+            lines += wrapped
+        return lines
+
+    def _wrapped(self, alert: Alert, cells: int, most: int, left: int) -> list[Line] | None:
+        """The alert on at most `most` lines, its key behind it however long it is; None without any room.
+
+        `left` others are counted behind the last one that has room.
+        """
+        if most < 1 or cells < NARROWEST:
+            return None
+        tail = f"  +{left} more" if left else ""
+        key = f" ({alert.key})" if alert.key else ""
+        room = cells - 3
+        text = f"{self.glyphs.stuck} {clean(alert.text)}"
+        for words in (f"{text}; {clean(alert.advice)}", text) if alert.advice else (text,):
+            parts = folded(words + key, room)
+            if len(parts) < most or (len(parts) == most and width(parts[-1] + tail) <= room):
+                break
+        else:
+            parts = self._cut(folded(text, room), most, room - width(key + tail))
+            parts[-1] += key
+        lines: list[Line] = [((f"   {part}" if line else f" {part}", alert.role),) for line, part in enumerate(parts)]
+        return [*lines[:-1], (*lines[-1], (tail, "muted"))] if left and len(lines) == most else lines
+
+    def _cut(self, parts: Sequence[str], most: int, room: int) -> list[str]:
+        """The first `most` lines, of which the last is as long as `room` allows."""
+        last = fit(" ".join(parts[most - 1 :]), room, ellipsis=self.glyphs.ellipsis).rstrip()
+        return [*parts[: most - 1], last]

@@ -31,6 +31,9 @@ class JobTable(LineTable[JobRow]):
         """Keys of columns that the user hid."""
         self.several_managers = False
         self._age: float | None = None
+        self._as_of: float | None = None
+        self._is_lost = False
+        self._wait = ""
         self._counted: int | None = None
         self._cells = JobCells(glyphs)
         self._columns = self._cells.columns()
@@ -42,14 +45,18 @@ class JobTable(LineTable[JobRow]):
         counted: int | None = None,
         several_managers: bool = False,
         stale: bool = False,
+        as_of_s: float | None = None,
+        wait: str = "",
     ) -> None:
         """Draw the view as it is now.
 
-        `age_s`: of the data. `counted`: jobs that the engine ever had; old rows are fewer. `several_managers`: a column
-        tells them apart.
+        `age_s`: of the data. `as_of_s`: the same, when AWS Batch doesn't answer: the rows are muted then. `wait`: what
+        the engine waits for before jobs can come. `counted`: jobs that the engine ever had; old rows are fewer.
+        `several_managers`: a column tells them apart.
         """
         self._age, self._counted = age_s, counted
-        self.several_managers, self.stale = several_managers, stale
+        self.several_managers, self.stale = several_managers, stale or as_of_s is not None
+        self._is_lost, self._as_of, self._wait = stale, as_of_s, wait
         self.redraw()
 
     # ---- the frame
@@ -70,9 +77,11 @@ class JobTable(LineTable[JobRow]):
         return tuple(parts)
 
     def status(self) -> Line:
-        """Age of the data, or STALE."""
-        if self.stale:
+        """Age of the data, as of when the states are, or STALE."""
+        if self._is_lost:
             return (("STALE", "error"),)
+        if self._as_of is not None:
+            return ((f"states as of {format.age(self._as_of)} ago", "warning"),)
         return EMPTY if self._age is None else ((format.age(self._age), "muted"),)
 
     def footer(self) -> Line:
@@ -114,6 +123,8 @@ class JobTable(LineTable[JobRow]):
             return (("   nothing heard from the engine yet", "muted"),)
         if view.filter:
             return (("   no jobs match ", "muted"), (f"/{clean(view.filter)}", "accent"), (" (esc clears)", "muted"))
+        if self._wait:
+            return ((f"   {clean(self._wait)}", "warning"),)
         return (("   no jobs yet: submit some with Scaler", "muted"),)
 
     def signs(self, row: JobRow) -> tuple[Span, Span, bool]:

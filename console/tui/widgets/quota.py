@@ -9,9 +9,12 @@ from console import format
 from console.tui.drawing.charts import bar
 from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit, line_width
 from console.tui.widgets.totals_pane import TotalsPane
-from engine.telemetry.schema.messages import Quota
+from engine.telemetry.schema.messages import Quota, QuotaId
 
 WARNING_SHARE, ERROR_SHARE = 0.80, 0.95
+WORDS: Final = ("THR", "over", "full")
+"""Signs that stand in the percentage's place."""
+VIEWERS_CALLS: Final = ("GetLogEvents",)
 MIN_NAME, MAX_NAME = 9, 20
 MIN_BAR, MAX_BAR = 6, 24
 FIGURES: Final = 12
@@ -21,10 +24,18 @@ SOURCE_FROM: Final = 78
 
 
 def mark(quota: Quota) -> tuple[str, str]:
-    """Sign and role: `!` from 80 %, `!!` from 95 %, `THR` past the limit or throttled."""
+    """Sign and role: `!` from 80 %, `!!` from 95 %, `over` the limit, `THR` while AWS throttles.
+
+    Slots that are all taken are `full`, which is what they are for.
+    """
     share = quota.used / quota.limit if quota.used is not None and quota.limit else 0.0
-    if quota.backoff_s > 0 or share > 1:
+    is_ours = quota.id == QuotaId.CONCURRENCY
+    if quota.backoff_s > 0:
         return "THR", "error"
+    if share > 1:
+        return "over", "warning" if is_ours else "error"
+    if is_ours:
+        return ("full", "running") if share == 1 else ("", "running")
     if share > ERROR_SHARE:
         return "!!", "error"
     return ("!", "warning") if share >= WARNING_SHARE else ("", "running")
@@ -74,13 +85,13 @@ class QuotaPane(TotalsPane):
         if quota.used is None or not quota.limit:
             return self._without_bar(label, quota)
         sign, role = mark(quota)
-        share = f"{sign if sign != 'THR' else ''}{self._percent(quota)}"
+        share = sign if sign in WORDS else f"{sign}{self._percent(quota)}"
         with_source = width >= SOURCE_FROM
         amounts = figures(quota) + (f" {quota.unit}" if with_source and not quota.is_rate else "")
         cells = min(MAX_BAR, max(MIN_BAR, width - room - FIGURES - 9 - (SOURCE if with_source else 0)))
         spans: list[Span] = [(label, "text")]
         spans += self._bar(quota, cells, role)
-        spans += [(fit("THR" if sign == "THR" else share, 6, right=True), role if sign else "text")]
+        spans += [(fit(share, 6, right=True), role if sign else "text")]
         spans += [(fit(amounts, FIGURES + (8 if with_source else 0), right=True), "text")]
         if with_source:
             spans.append((f"  {self._source(quota)}", "muted"))
@@ -103,12 +114,12 @@ class QuotaPane(TotalsPane):
         return f"{clean(quota.source)}, {age} ago" + (f"; {clean(quota.note)}" if quota.note else "")
 
     def _throttled(self, quotas: Iterable[tuple[str, Quota]]) -> list[Line]:
-        throttles = sum(quota.throttles for _, quota in quotas)
+        throttles = sum(quota.recent_throttles for _, quota in quotas)
         backoff = max((quota.backoff_s for _, quota in quotas), default=0.0)
         if not throttles and not backoff:
             return []
         wait: Line = ((f" {self.glyphs.dot} backing off {format.span(backoff)}", "error"),) if backoff else ()
-        return [((f" throttled {format.count(throttles)} times", "warning"), *wait)]
+        return [((f" throttled {format.count(throttles)}{self.glyphs.times} in 5 min", "warning"), *wait)]
 
     def _one_line(self, quotas: Sequence[tuple[str, Quota]], width: int) -> Line:
         """The fullest first, as many as fit."""
@@ -116,7 +127,8 @@ class QuotaPane(TotalsPane):
         for manager, quota in sorted(quotas, key=lambda pair: -_fullness(pair[1])):
             sign, role = mark(quota)
             dot = f" {self.glyphs.dot} " if len(spans) > 1 else " "
-            text = f"{sign}{self._percent(quota)}" + (f" {figures(quota)}" if sign else "")
+            share = sign if sign in WORDS else f"{sign}{self._percent(quota)}"
+            text = share + (f" {figures(quota)}" if sign else "")
             more: list[Span] = [
                 (dot, "muted"),
                 (self._label(manager, quota) + " ", "text"),
@@ -131,4 +143,6 @@ class QuotaPane(TotalsPane):
 def _fullness(quota: Quota) -> float:
     if quota.backoff_s:
         return 2.0
+    if quota.name in VIEWERS_CALLS:  # this console's own reads hold no job up
+        return -2.0
     return quota.used / quota.limit if quota.used is not None and quota.limit else -1.0

@@ -82,16 +82,32 @@ class StateStrip(Pane):
 
     def _label(self, state: JobState, cells: int) -> Iterable[Span]:
         word = state.value if cells >= len(state.value) + 2 else LOOKS[state].code
-        return [(fit(f"{self.glyphs.of(state)} {word}", cells).rstrip(), LOOKS[state].role)]
+        return [(fit(f"{self.glyphs.of(state)} {word}", cells).rstrip(), self._role(state))]
 
     def _count(self, state: JobState, cells: int) -> Iterable[Span]:
         number = self._number(state)
         text = format.count(number)
-        stuck = f" {self.glyphs.stuck}{format.short_count(self._stuck)}" if self._is_stuck(state) else ""
+        stuck = f" {self.glyphs.stuck}{format.short_count(self._stuck)}" if self._is_stuck(state) else self._new(state)
         if len(text) + len(stuck) > cells:
             text = format.short_count(number)
-        role = LOOKS[state].role if state is JobState.FAILED and number else "strong" if number else "muted"
-        return [(text, role), (stuck, "stuck")]
+        is_alarm = state is JobState.FAILED and self._failed_new
+        role = LOOKS[state].role if is_alarm else "strong" if number else "muted"
+        return [(text, role), (stuck, "failed" if is_alarm else "stuck")]
+
+    @property
+    def _failed_new(self) -> int:
+        return self._totals.failed_new if self._totals else 0
+
+    def _new(self, state: JobState) -> str:
+        """New failures, where older ones were acknowledged."""
+        new, all_of_them = self._failed_new, self._number(state)
+        return f" +{format.short_count(new)}" if state is JobState.FAILED and 0 < new < (all_of_them or 0) else ""
+
+    def _role(self, state: JobState) -> str:
+        """The state's own; of FAILED only while there are failures that nobody acknowledged."""
+        if state is JobState.FAILED and not self._failed_new:
+            return "text" if self._number(state) else "muted"
+        return LOOKS[state].role
 
     def _is_stuck(self, state: JobState) -> bool:
         return state is JobState.RUNNABLE and bool(self._stuck)
@@ -105,7 +121,7 @@ class StateStrip(Pane):
 
     def _trend(self, state: JobState, cells: int) -> Iterable[Span]:
         values = self._history(state)
-        return [(spark(values, cells - 1, self.glyphs), LOOKS[state].role if any(values) else "muted")]
+        return [(spark(values, cells - 1, self.glyphs), self._role(state) if any(values) else "muted")]
 
     def _history(self, state: JobState) -> Sequence[int]:
         """Counts over time; of final states, the number that entered in each step."""
@@ -136,11 +152,13 @@ class StateStrip(Pane):
             style, number = LOOKS[state], self._number(state)
             spans += [
                 (" " if not spans else gap, ""),
-                (style.code if self.glyphs.ascii else self.glyphs.of(state) + style.code, style.role),
+                (style.code if self.glyphs.ascii else self.glyphs.of(state) + style.code, self._role(state)),
             ]
             spans.append((f" {count(number)}", "strong" if number else "muted"))
             if self._is_stuck(state):
                 spans.append((f"{self.glyphs.stuck}{format.short_count(self._stuck)}", "stuck"))
+            elif new := self._new(state):
+                spans.append((new.strip(), "failed"))
         return tuple(spans)
 
     # ---- the summary

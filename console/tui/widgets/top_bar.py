@@ -1,7 +1,11 @@
-"""Top bar, the first line of every screen: breadcrumbs, manager, engine, access mode, and freshness of the data."""
+"""Top bar, the first line of every screen: breadcrumbs, manager, engine, access mode, and the one light.
+
+The light is the worst of the link to the engine and of all that the engine lives from.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -10,9 +14,22 @@ from console import format
 from console.tui.drawing.spans import Line, Span, clean, line_width, spread
 from console.tui.widgets.pane import Pane
 from engine.telemetry.client.source import LinkState, LinkView
+from engine.telemetry.schema.messages import Light, LightState, LinkId
 
 AMBER_S: Final = 3.0
 _OPEN_LINK: Final = {LinkState.LIVE: "ok", LinkState.CONNECTING: "warning"}
+
+
+PARTS: Final[Mapping[str, str]] = {
+    LinkId.CREDENTIALS: "CREDENTIALS",
+    LinkId.SCHEDULER: "SCHEDULER",
+    LinkId.OBJECT_STORAGE: "STORAGE",
+    LinkId.S3: "S3",
+    LinkId.LEASE: "LEASE",
+    LinkId.BATCH: "BATCH READS",
+    LinkId.SUBMITS: "SUBMITS",
+}
+"""Names of what the light is about, short enough for the bar."""
 
 
 class AccessMode(StrEnum):
@@ -40,6 +57,8 @@ class BarState:
     mode: AccessMode = AccessMode.READ_ONLY
     note: str = ""
     clock_at: float = 0.0
+    light: Light = Light()  # noqa: RUF009 - frozen
+    light_age_s: float | None = None
 
 
 class TopBar(Pane):
@@ -96,6 +115,16 @@ class TopBar(Pane):
         if link.state is not LinkState.LIVE:
             words = link.detail or link.state.value
             return [(clean(words if not narrow else words.split(",")[0]), _OPEN_LINK.get(link.state, "error"))]
+        if (light := self.state.light).state is not LightState.OK:
+            return [self._bad_light(light, narrow)]
         late = age is not None and age > AMBER_S
         shown = "" if age is None or age < 1.5 else f" {format.age(age)}"
         return [(f"{self.glyphs.live} LIVE{shown}", "warning" if late else "ok")]
+
+    def _bad_light(self, light: Light, narrow: bool) -> Span:
+        is_down = light.state is LightState.DOWN
+        part = PARTS.get(light.part) or clean(light.name).upper()
+        age = self.state.light_age_s
+        since = "" if age is None or narrow else f" {format.age(age)}"
+        word, role = ("DOWN", "error") if is_down else ("DEGRADED", "warning")
+        return f"{self.glyphs.stuck} {part} {word}{since}", role

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy, VerdictKind
-from engine.model import Attempt, CallStats, Link, LinkId, LinkTrouble, LogStatus, Quota, Route
+from engine.model import Attempt, CallStats, Link, LinkId, LinkTrouble, LogStatus, Quota, QuotaId, Route
 from engine.telemetry.schema.light import Light, LightState, light_of, worst_light
 from engine.telemetry.schema.requests import (
     PAGE_LIMIT,
@@ -97,6 +97,7 @@ __all__ = [
     "LogStatus",
     "ManagerView",
     "Quota",
+    "QuotaId",
     "Refusal",
     "Remedy",
     "Reply",

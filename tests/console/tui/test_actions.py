@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from console.tui.actions import ACTIONS, BY_ID, ActionScope, actions_in
+from console.tui.actions import ACTIONS, BY_ID, ActionScope, Danger, actions_in
 from console.tui.app import ConsoleApp
 from console.tui.go_to import go_to, run_action
 from console.tui.keymap import checked_keymap, is_forbidden
@@ -49,7 +49,7 @@ def test_no_key_is_one_that_terminals_eat() -> None:
 
 def test_ids_are_unique_and_what_destroys_has_no_small_letter() -> None:
     assert len(BY_ID) == len(ACTIONS)
-    assert not [key for action in ACTIONS if action.needs_write for key in action.keys if key.islower()]
+    assert not [key for action in ACTIONS if action.danger is not Danger.NONE for key in action.keys if key.islower()]
 
 
 @pytest.mark.parametrize("scope", ONE_PLACE_NOW_AND_ALL_LATER)

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 
 from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.drawing.theme import THEMES
+from console.tui.health.alerts import alerts
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.widgets.alert_line import AlertLine
 from console.tui.widgets.job_table import JobTable
@@ -105,7 +106,8 @@ class Board(App[None]):
         self.table.show(age_s=0.4, several_managers=len(snapshot.managers) > 1 if snapshot else False)
         self.query_one(RoutingPane).show(snapshot, age_s=1)
         self.query_one(QuotaPane).show(snapshot, age_s=12)
-        self.query_one(AlertLine).show(snapshot, stuck=stuck, reason=view.stuck_reason, note=view.take_note())
+        told = alerts(snapshot, stuck=stuck, reason=view.stuck_reason, note=view.take_note())
+        self.query_one(AlertLine).show(told)
 
     def _keep_trends(self, answer: Answer) -> None:
         self.trends = answer if isinstance(answer, Trends) else None

@@ -16,7 +16,7 @@ from console.tui.screens.help import help_text
 from console.tui.screens.why import WhyScreen
 from console.tui.state import Quit
 from engine.telemetry.client.source import LinkState
-from engine.telemetry.schema.messages import Answer, Diagnose, Diagnosed, JobState, Refusal, Request
+from engine.telemetry.schema.messages import Answer, Diagnose, Diagnosed, JobState, Refusal, Request, VerdictKind
 from tests.support.console.demo.diagnosis import nothing_stuck, without_capacity
 from tests.support.console.frozen_console import first_of
 from tests.support.console.recorded_console import record, replaying
@@ -86,6 +86,26 @@ async def test_it_asks_until_the_answer_is_there_and_not_again_before_r(monkeypa
         await later(app, pilot)
         assert "nothing is stuck" in why(app).verdict.text
         assert "nothing needs to be done" in why(app).remedies.text
+
+
+async def test_each_check_is_shown_as_it_comes_and_nothing_is_called_well_meanwhile() -> None:
+    assert FOUND.diagnosis is not None
+    some = msgspec.structs.replace(
+        FOUND.diagnosis,
+        kind=VerdictKind.PROGRESSING,
+        verdict="asking AWS",
+        checks=FOUND.diagnosis.checks[:1],
+        remedies=(),
+    )
+    async with running(AskedSource(Diagnosed(some, under_way=True), FOUND)) as (app, pilot):
+        app.state.clock = Clock()
+        await pilot.press("w")
+        await beats(app, pilot)
+        assert some.checks[0].name in why(app).checks.text
+        assert "asking AWS" in why(app).verdict.text
+        assert "nothing needs to be done" not in why(app).remedies.text
+        await later(app, pilot)
+        assert "blocked by capacity" in why(app).verdict.text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -47,12 +47,15 @@ def test_a_check_s_evidence_is_shown_word_for_word_and_the_first_failure_is_foun
 
 
 def test_without_trends_nothing_is_made_up() -> None:
-    [line] = trend_lines(None, UNICODE, 40)
+    [line] = trend_lines(None, None, UNICODE, 40)
     assert "nothing counted yet" in line[0][0]
-    assert len(trend_lines(Trends("1h", 0.0, 1.0, {JobState.RUNNING: (1, 2)}), UNICODE, 40)) == 3
+    assert len(trend_lines(Trends("1h", 0.0, 1.0, {JobState.RUNNING: (1, 2)}), {}, UNICODE, 40)) == 3
 
 
-def test_a_state_that_had_no_job_in_the_last_hour_stands_at_zero_now() -> None:
-    trends = Trends(window="1h", start=0.0, step_s=60.0, counts={JobState.RUNNING: (3, 1_200)})
-    lines = ["".join(text for text, _ in line) for line in trend_lines(trends, UNICODE, 40)]
-    assert [line.rsplit("now", 1)[1].strip() for line in lines] == ["0", "0", "1,200"]
+def test_what_is_now_is_the_snapshots_and_not_the_newest_sample_of_the_hour() -> None:
+    trends = Trends(window="1h", start=0.0, step_s=60.0, counts={JobState.RUNNING: (3, 3)})
+    counts = {JobState.RUNNABLE: 100, JobState.RUNNING: 1_200}
+    lines = ["".join(text for text, _ in line) for line in trend_lines(trends, counts, UNICODE, 40)]
+    assert [line.rsplit("now", 1)[1].strip() for line in lines] == ["100", "0", "1,200"]
+    unknown = ["".join(text for text, _ in line) for line in trend_lines(trends, None, UNICODE, 40)]
+    assert [line.rsplit("now", 1)[1].strip() for line in unknown] == ["–", "–", "–"]

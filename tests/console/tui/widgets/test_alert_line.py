@@ -1,15 +1,30 @@
-"""Alert line: the worst first."""
+"""Alert lines: two at most, the key always on them, and how many more there are."""
 
 from __future__ import annotations
 
+from console.tui.health.alerts import Alert
 from console.tui.widgets.alert_line import AlertLine
-from tests.support.console.single_pane import draw_pane, manager_view, snapshot_of
+from tests.support.console.single_pane import draw_pane
+
+LONG = Alert("stuck", "300 jobs wait behind CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY " + "x " * 200 + "end", "w")
 
 
-async def test_a_pause_is_worse_than_stuck_jobs() -> None:
+async def test_an_alert_that_fits_is_one_line_with_its_key() -> None:
     pane = AlertLine()
-    paused = snapshot_of(manager_view(paused="credentials expired at 10:48"))
-    assert "credentials expired" in (await draw_pane(pane, lambda: pane.show(paused, stuck=3), 100, 1))[0]
+    lines = await draw_pane(pane, lambda: pane.show([Alert("failed", "3 new failures", "a")]), 100, 1)
+    assert [line.rstrip() for line in lines] == [" ▲ 3 new failures (a)"]
+
+
+async def test_a_long_alert_takes_two_lines_and_its_key_is_never_cut_off() -> None:
     pane = AlertLine()
-    line = (await draw_pane(pane, lambda: pane.show(snapshot_of(), stuck=3, reason="CAPACITY"), 100, 1))[0]
-    assert line.startswith(" ▲ 3 jobs wait in RUNNABLE: CAPACITY")
+    lines = await draw_pane(pane, lambda: pane.show([LONG]), 80, 2)
+    assert len(lines) == 2
+    assert lines[1].rstrip().endswith("… (w)")
+
+
+async def test_the_second_line_is_the_next_alert_and_the_rest_is_counted() -> None:
+    pane = AlertLine()
+    short = [Alert("error", f"alert {number}", "w") for number in range(4)]
+    lines = await draw_pane(pane, lambda: pane.show(short), 80, 2)
+    assert lines[0].startswith(" ▲ alert 0 (w)")
+    assert lines[1].rstrip() == " ▲ alert 1 (w)  +2 more"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from console.tui.widgets.quota import QuotaPane
+from console.tui.widgets.quota import QuotaPane, mark
 from engine.telemetry.schema.messages import (
     Quota,
+    QuotaId,
 )
 from tests.support.console.single_pane import draw_pane, manager_view, snapshot_of
 from tests.support.console.widget_samples import NOW
@@ -23,7 +24,10 @@ def quota(used: float | None, limit: float | None, **fields: object) -> Quota:
         (quota(50, 100), " 50%"),
         (quota(80, 100), "!80%"),
         (quota(96, 100), "!!96%"),
-        (quota(101, 100), "THR"),
+        (quota(101, 100), " over"),
+        (quota(100, 100, id=QuotaId.CONCURRENCY), " full"),
+        (quota(97, 100, id=QuotaId.CONCURRENCY), " 97%"),
+        (quota(103, 100, id=QuotaId.CONCURRENCY), " over"),
         (quota(1, 100, backoff_s=0.8), "THR"),
     ],
 )
@@ -49,9 +53,9 @@ async def test_a_wide_quota_says_who_told_it_and_when() -> None:
 
 async def test_throttles_are_told_with_the_time_that_they_cost() -> None:
     pane = QuotaPane()
-    found = quota(1, 10, throttles=14, backoff_s=0.8)
+    found = quota(1, 10, throttles=99, recent_throttles=14, backoff_s=0.8)
     lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(found,)))), 44, 6)
-    assert "throttled 14 times · backing off 0.8s" in lines[2]
+    assert "throttled 14× in 5 min · backing off 0.8s" in lines[2]
 
 
 async def test_one_line_of_quotas_has_the_fullest_first() -> None:
@@ -59,3 +63,22 @@ async def test_one_line_of_quotas_has_the_fullest_first() -> None:
     found = (quota(1, 10), quota(9, 10, name="SubmitJob"), quota(None, None, name="EC2"))
     lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=found))), 80, 1)
     assert lines[0].rstrip() == " quota SubmitJob !90% 9/10 · slots 10% · EC2 –"
+
+
+async def test_throttles_of_long_ago_are_not_told() -> None:
+    pane = QuotaPane()
+    found = quota(1, 10, throttles=79)
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(found,)))), 44, 6)
+    assert "throttled" not in "".join(lines)
+
+
+async def test_the_consoles_own_reads_are_the_last_of_the_one_line() -> None:
+    pane = QuotaPane()
+    found = (quota(9, 10, name="GetLogEvents"), quota(1, 10))
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=found))), 80, 1)
+    assert lines[0].rstrip() == " quota slots 10% · GetLogEvents !90% 9/10"
+
+
+@pytest.mark.parametrize(("used", "role"), [(100, "running"), (103, "warning")])
+def test_full_slots_are_no_alarm(used: int, role: str) -> None:
+    assert mark(quota(used, 100, id=QuotaId.CONCURRENCY))[1] == role

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from console.tui.widgets.state_strip import StateStrip
 from engine.telemetry.schema.messages import (
     JobState,
@@ -74,3 +76,19 @@ async def test_counts_of_several_managers_add_up_and_one_can_be_chosen() -> None
     assert " 500 " in (await draw_pane(strip, lambda: strip.show(both), 120, 4))[1]
     strip = StateStrip()
     assert " 5 " in (await draw_pane(strip, lambda: strip.show(both, manager="gpu"), 120, 4))[1]
+
+
+@pytest.mark.parametrize(
+    ("failed", "acknowledged", "role", "shown"),
+    [(0, 0, "muted", "0"), (16, 0, "failed", "16"), (16, 16, "text", "16"), (18, 16, "failed", "18 +2")],
+)
+@pytest.mark.parametrize("height", [2, 5])
+async def test_failed_is_red_only_while_there_are_failures_that_nobody_acknowledged(
+    failed: int, acknowledged: int, role: str, shown: str, height: int
+) -> None:
+    strip = StateStrip()
+    counts = {JobState.RUNNING: 1, JobState.FAILED: failed}
+    view = manager_view(counts=counts, failed_acknowledged=acknowledged)
+    lines = await draw_pane(strip, lambda: strip.show(snapshot_of(view)), 120, height)
+    assert {role for line in strip.lines[:1] for text, role in line if "FAIL" in text} == {role}
+    assert shown in lines[1 if height == 5 else 0].replace("+2", " +2").replace("  +2", " +2")
