@@ -15,13 +15,15 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.support.cluster.consoles import PROGRAM, UserFolders, user_folders
+from tests.support.cluster.clients import talking_client
+from tests.support.cluster.consoles import PROGRAM, UserFolders, counts, user_folders
 from tests.support.cluster.engine_restarts import scheduler_beside
 from tests.support.console.terminal import Terminal
 
 NOTICED_S = 45.0
 """An echo that stays out is missed after 15 s; this machine may be slow."""
-DOWN, DEGRADED = 4, 3
+DOWN = 4
+RUNS = "import time\nwith Client(address=ADDRESS) as client: client.submit(time.sleep, 600).result()"
 
 
 @pytest.fixture
@@ -72,12 +74,17 @@ def status(user: UserFolders) -> tuple[int, str]:
 def test_the_light_is_red_wherever_it_is_looked_for_and_why_says_what_to_do(
     cluster: LocalCluster, user: UserFolders
 ) -> None:
-    with user.run(cluster) as terminal:
+    cluster.aws.fault("throttle:ListJobs:0/s")
+    with user.run(cluster) as terminal, talking_client(cluster, RUNS):
+        terminal.wait_for("not connected to the scheduler yet: AWS throttles ListJobs", 60)
+        cluster.aws.clear_faults()
         terminal.wait_for("LIVE", 60)
+        terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
         assert status(user)[0] == 0
         with stopped(cluster.scheduler_address):
             _the_scheduler_is_down(terminal, user)
         terminal.wait_for("LIVE", NOTICED_S)
+        terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
         cluster.aws.fault("expired-credentials")
         _credentials_have_expired(terminal, user)
         cluster.aws.clear_faults()
@@ -105,6 +112,7 @@ def _the_scheduler_is_down(terminal: Terminal, user: UserFolders) -> None:
 def _credentials_have_expired(terminal: Terminal, user: UserFolders) -> None:
     terminal.wait_for("CREDENTIALS DOWN", NOTICED_S)
     assert status(user)[0] == DOWN
+    terminal.wait_for("states as of")
     terminal.send("w")
     terminal.wait_for("credentials expired: renew them", 30)
     terminal.wait_for("aws sso login")

@@ -19,6 +19,7 @@ from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
 from engine.telemetry.endpoints import Endpoint, list_engines
 from engine.telemetry.schema.messages import (
+    AcknowledgeFailures,
     REPLICA_LIMIT,
     VERSION,
     Answer,
@@ -290,12 +291,26 @@ async def test_concurrency_is_changed_for_one_manager(viewer: Viewer, managers: 
     assert [manager.tasks.max_concurrent_jobs for manager in managers] == [4, 50]
 
 
+async def test_failures_are_acknowledged_for_all_viewers(viewer: Viewer, managers: list[Managed]) -> None:
+    managers[0].tasks.submit(1, 2)
+    managers[0].tasks.end(1, succeeded=False, reason="it broke")
+    assert isinstance(await viewer.do(AcknowledgeFailures({"wm-1": 1})), Done)
+    shown = await viewer.ask(GetFullState())
+    assert isinstance(shown, FullState)
+    assert [view.failed_new for view in shown.snapshot.managers] == [0, 0]
+    managers[0].tasks.end(2, succeeded=False, reason="it broke, too")
+    shown = await viewer.ask(GetFullState())
+    assert isinstance(shown, FullState)
+    assert [view.failed_new for view in shown.snapshot.managers] == [1, 0]
+
+
 @pytest.mark.parametrize(
     "request_",
     [
         SetConcurrency("wm-1", 0),
         SetConcurrency("", 5),
         SetLogLevel("LOUD"),
+        AcknowledgeFailures({"wm-9": 1}),
         Drain(mode="explode"),
         Drain(manager="wm-9"),
         Hello(),

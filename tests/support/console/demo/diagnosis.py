@@ -101,7 +101,7 @@ def _checks(now: float) -> tuple[CheckResult, ...]:
         CheckResult(
             "SubmitJob throttling",
             CheckStatus.WARN,
-            "46 of 50 a second, throttled 14 times since the start",
+            "46 of 50 a second, throttled 14 times in the last five minutes",
             "engine",
             now,
         ),
