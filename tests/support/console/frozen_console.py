@@ -21,7 +21,7 @@ from engine.telemetry.client.replay import ReplaySource
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView, Source
 from engine.telemetry.recording import Recorder, Recording
-from engine.telemetry.schema.messages import FullState, JobRow, JobState
+from engine.telemetry.schema.messages import FullState, JobRow, JobState, Link, LinkId
 from tests.support.console.demo.source import MANAGER, STARTED_AT, DemoSource
 from tests.support.console.widget_app import Clock
 
@@ -87,12 +87,32 @@ def connecting() -> DemoSource:
 
 def paused() -> DemoSource:
     """AWS lets nothing in."""
+    return _with_manager(paused="ExpiredTokenException: the credentials expired at 10:41:07")
+
+
+def troubled() -> DemoSource:
+    """The scheduler is gone, AWS Batch can hardly be read, jobs wait behind one for which there is no place."""
+    now = STARTED_AT
+    links = (
+        Link("scheduler", False, now - 38, "nothing heard", id=LinkId.SCHEDULER, heard_at=now - 38),
+        Link("object storage", True, now - 900, "tcp://hpc-01:2346", id=LinkId.OBJECT_STORAGE, heard_at=now - 9),
+        Link("AWS credentials", True, now - 900, "eu-west-1", now + 3_000, LinkId.CREDENTIALS),
+        Link("S3", True, now - 900, "eu-west-1", id=LinkId.S3, heard_at=now - 1),
+        Link("lease", True, now - 900, "renewed", id=LinkId.LEASE, heard_at=now - 2),
+        Link("AWS Batch reads", True, now - 12, "AWS throttles ListJobs", None, LinkId.BATCH, True, now - 40),
+        Link("submitting", True, now - 900, "allowed", id=LinkId.SUBMITS),
+    )
+    reason = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested"
+    blocked: dict[str, object] = {"blocked": 175, "stuck": 5, "stuck_reason": reason}
+    return _with_manager(links=links, states_at=now - 40, states_stale=True, failed_acknowledged=1, **blocked)
+
+
+def _with_manager(**changes: object) -> DemoSource:
     source = demo()
     snapshot = source.replica.snapshot
     assert snapshot is not None
     [manager] = snapshot.managers
-    why = "ExpiredTokenException: the credentials expired at 10:41:07"
-    snapshot = msgspec.structs.replace(snapshot, managers=(msgspec.structs.replace(manager, paused=why),))
+    snapshot = msgspec.structs.replace(snapshot, managers=(msgspec.structs.replace(manager, **changes),))
     source.replica.replace(FullState("demo", 0, snapshot, tuple(source.rows.values())), source.replica.received_at)
     return source
 

@@ -29,6 +29,7 @@ from tests.support.console.frozen_console import (
     recorded,
     settle,
     stale,
+    troubled,
     unanswered,
 )
 from tests.support.console.stack_lifecycle import denied, done, drifted, loading, nothing, remaining, running
@@ -106,6 +107,16 @@ def test_dashboard_with_stale_figures(same: Matches) -> None:
 
 def test_dashboard_while_nothing_can_be_submitted(same: Matches) -> None:
     assert same(Look(paused()), LARGE)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_dashboard_while_the_scheduler_is_gone(same: Matches, size: Size) -> None:
+    assert same(Look(troubled()), size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_engine_and_its_links(same: Matches, size: Size) -> None:
+    assert same(Look(troubled()), size, then=lambda app: app.action_engine())
 
 
 @pytest.mark.long

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from console.tui.widgets.top_bar import BarState, TopBar
+from console.tui.widgets.top_bar import PARTS, BarState, TopBar
 from engine.telemetry.client.source import LinkState, LinkView
 from engine.telemetry.schema.messages import Light, LightState, LinkId
 from tests.support.console.single_pane import draw_pane
@@ -30,3 +30,8 @@ async def test_the_light_is_live_only_when_everything_is(link: LinkView, light: 
     [line] = await draw_pane(bar, lambda: bar.show(state), width, 1)
     assert says in line
     assert ("LIVE" in line) == (says == "● LIVE")
+
+
+def test_each_part_of_the_light_has_a_name_that_fits_the_bar() -> None:
+    assert set(PARTS) == set(LinkId)
+    assert max(map(len, PARTS.values())) <= 11

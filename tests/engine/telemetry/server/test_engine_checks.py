@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from engine.model import Link, LinkId, LinkTrouble, Quota, QuotaId
+from engine.telemetry.schema.light import CREDENTIAL_REMEDIES
 from engine.telemetry.schema.messages import CheckStatus, Diagnosis, JobState, ManagerView, VerdictKind
 from engine.telemetry.server.engine_checks import (
     SLOTS,
@@ -15,6 +16,7 @@ from engine.telemetry.server.engine_checks import (
     diagnose_meanwhile,
     engine_checks,
 )
+from engine.telemetry.server.own_verdicts import CREDENTIAL_VERDICTS, VERDICTS
 from engine.telemetry.server.snapshot_builder import build_view
 from tests.support.engine.managed_tasks import Managed
 
@@ -97,3 +99,8 @@ def test_before_aws_answered_a_link_that_is_down_is_the_verdict_already() -> Non
     found = diagnose_meanwhile("queue q", view(links=(CREDENTIALS,)), 5.0)
     assert found.verdict == "credentials expired: renew them"
     assert [check.name for check in found.checks] == [SUBMITTING, SLOTS, THROTTLING]
+
+
+def test_each_part_of_the_light_has_a_verdict_of_its_own() -> None:
+    assert set(VERDICTS) == set(LinkId)
+    assert set(CREDENTIAL_VERDICTS) == set(CREDENTIAL_REMEDIES) == set(LinkTrouble)

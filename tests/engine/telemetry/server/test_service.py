@@ -19,9 +19,9 @@ from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
 from engine.telemetry.endpoints import Endpoint, list_engines
 from engine.telemetry.schema.messages import (
-    AcknowledgeFailures,
     REPLICA_LIMIT,
     VERSION,
+    AcknowledgeFailures,
     Answer,
     Ask,
     CancelJobs,
