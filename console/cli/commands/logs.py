@@ -123,10 +123,10 @@ def _say_why_nothing(last: LogPage | None) -> None:
 
 
 def _print_line(line: LogLine) -> None:
-    from console.cli.printing import harmless
+    from console.foreign_text import clean_line
     from console.format import clock
 
-    print(f"{clock(line.at, millis=True)} {line.task_id[:12]} {harmless(line.text)}", flush=True)
+    print(f"{clock(line.at, millis=True)} {line.task_id[:12]} {clean_line(line.text, line.cut)}", flush=True)
 
 
 def _print_json(line: LogLine) -> None:

@@ -6,32 +6,19 @@ with the one before it, tested without a terminal, and printed by `--once`.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
+
+from console.foreign_text import clean as clean
 
 Span = tuple[str, str]
 """Text and role; roles separated by a blank are laid over each other, the last on top."""
 Line = tuple[Span, ...]
 
 EMPTY: Final[Line] = ()
-MAX_TEXT: Final = 8192
-"""Characters of foreign text that are kept; the rest is cut before anything else is done with it."""
-
-_ESCAPES: Final = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)"  # OSC: title, link, clipboard
-    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\|$)"  # DCS, SOS, PM, APC
-    r"|[\x1b][\[][0-?]*[ -/]*[@-~]?|\x9b[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
-    r"|\x1b[ -/]*[0-~]?"  # two-character sequences
-)
-_DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_MARKS: Final = frozenset({"Mn", "Me", "Mc"})
-_MARKS_PER_LETTER: Final = 2
 _ASCII: Final = {"–": "-", "…": "~"}
-_VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)
 
 
 def width(text: str) -> int:
@@ -111,40 +98,8 @@ def plain(line: Iterable[Span]) -> str:
     return "".join(text for text, _ in line)
 
 
-def clean(text: str) -> str:
-    """Make foreign text one harmless line: no escape sequences, control or direction characters, no stacks of marks.
-
-    A carriage return leaves what a terminal would: the text after it.
-    """
-    text = text[:MAX_TEXT]
-    if text.isascii() and text.isprintable():
-        return text
-    text = _ESCAPES.sub("", text)
-    text = next((part for part in reversed(text.split("\r")) if part), "").expandtabs(8).replace("\n", " ")
-    if text.isascii() and text.isprintable():
-        return text
-    return _without_traps(unicodedata.normalize("NFC", text))
-
-
 def ascii_only(text: str) -> str:
     """Replace signs by ASCII of the same width: one without an ASCII form becomes a question mark per cell."""
     if text.isascii():
         return text
     return "".join(char if char.isascii() else _ASCII.get(char, "?" * cell_len(char)) for char in text)
-
-
-def _without_traps(text: str) -> str:
-    kept: list[str] = []
-    marks = _MARKS_PER_LETTER  # a mark at the very start has nothing to stand on
-    for char in text:
-        category = unicodedata.category(char)
-        if category in _DROPPED or ord(char) in _VARIATION_SELECTORS:
-            continue
-        if category in _MARKS:
-            marks += 1
-            if marks > _MARKS_PER_LETTER:
-                continue
-        else:
-            marks = 0
-        kept.append(char)
-    return "".join(kept)

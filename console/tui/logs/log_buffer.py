@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from console.tui.drawing.spans import MAX_TEXT, clean
+from console.foreign_text import clean_line
 from engine.telemetry.schema.messages import LogLine, LogPage, LogStatus
 
 KEPT_LINES: Final = 5_000
@@ -126,9 +126,7 @@ class LogBuffer:
         self.generation += 1
 
     def _entry(self, line: LogLine) -> LogEntry:
-        text = clean(line.text)
-        if len(line.text) > MAX_TEXT:
-            text += f" … {len(line.text) - MAX_TEXT:,} more characters"
+        text = clean_line(line.text, line.cut)
         return LogEntry(line.seq, line.at, line.task_id, self._level(line.task_id, text), text)
 
     def _level(self, task_id: str, text: str) -> Level:

@@ -188,6 +188,8 @@ class LogLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     task_id: str
     text: str
     """Without line end; control characters are still in it."""
+    cut: int = 0
+    """Characters that were cut off its end, because a line is bounded."""
 
 
 class LogPage(msgspec.Struct, frozen=True, tag=True):

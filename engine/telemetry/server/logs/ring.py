@@ -14,7 +14,7 @@ from engine.telemetry.schema.messages import LogLine
 MAX_LINES: Final = 5_000
 MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_LINE: Final = 8 * 1024
-"""Characters of one line; the rest is cut off, and the cut is shown."""
+"""Characters of one line; the rest is cut off, and counted."""
 MAX_PAGE_CHARACTERS: Final = 4 * 1024 * 1024
 """Of one page, far below what one message may hold, whatever the characters weigh."""
 
@@ -37,8 +37,8 @@ class LogRing:
     def add(self, task_id: str, events: Iterable[LogEvent]) -> None:
         """Append events, oldest first; one may hold several lines."""
         for event in events:
-            for text in event.text.splitlines() or [""]:
-                self._append(LogLine(self._next, event.at, task_id, _cut(text)))
+            for text in event.text.removesuffix("\n").split("\n"):
+                self._append(LogLine(self._next, event.at, task_id, *_bounded(text)))
             self.behind_s = max(0.0, event.taken_in_at - event.at)
         self._shrink()
 
@@ -46,7 +46,7 @@ class LogRing:
         """Copy what another ring has of this task."""
         for line in other._lines:
             if line.task_id == task_id:
-                self._append(LogLine(self._next, line.at, task_id, line.text))
+                self._append(LogLine(self._next, line.at, task_id, line.text, line.cut))
         self._shrink()
 
     def page(self, after: int, limit: int, pattern: str) -> tuple[tuple[LogLine, ...], int]:
@@ -73,7 +73,14 @@ class LogRing:
             self._characters -= len(self._lines.popleft().text)
 
 
-def _cut(text: str) -> str:
+def _bounded(text: str) -> tuple[str, int]:
+    """Text of a line, and how many characters of what a terminal would show had to be cut off its end.
+
+    Of a line that was written over with carriage returns the newest states are kept, for the last one is what counts.
+    """
     if len(text) <= MAX_LINE:
-        return text
-    return f"{text[:MAX_LINE]} ({len(text) - MAX_LINE:,} more characters)"
+        return text, 0
+    _, overwritten, recent = text.rstrip("\r")[-MAX_LINE:].partition("\r")
+    if not overwritten:
+        recent = text.rstrip("\r").rpartition("\r")[2]
+    return recent[:MAX_LINE], max(0, len(recent) - MAX_LINE)

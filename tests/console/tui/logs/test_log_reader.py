@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,4 +177,12 @@ def test_a_line_of_a_megabyte_is_kept_as_a_short_one_that_says_so() -> None:
     buffer.extend(page(["x" * 1_000_000]))
     (entry,) = buffer
     assert len(entry.text) < 9_000
-    assert entry.text.endswith("991,808 more characters")
+    assert entry.text.endswith(" … 991,808 more characters")
+
+
+def test_a_cut_that_the_engine_made_is_told_as_one_with_the_consoles_own() -> None:
+    buffer = LogBuffer()
+    whole = page(["x" * 8_192])
+    buffer.extend(msgspec.structs.replace(whole, lines=(msgspec.structs.replace(whole.lines[0], cut=253_952),)))
+    (entry,) = buffer
+    assert entry.text == "x" * 8_192 + " … 253,952 more characters"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine.model import LogEvent
 from engine.telemetry.server.logs.ring import MAX_CHARACTERS, MAX_LINE, MAX_LINES, LogRing
 
@@ -44,9 +48,8 @@ def test_a_pattern_holds_for_upper_and_lower_case_and_moves_past_what_it_skips()
 def test_a_long_line_is_cut_and_says_so_and_an_event_of_many_lines_is_many() -> None:
     ring = LogRing()
     ring.add("task", events("a\nb\n", "y" * (MAX_LINE + 5), ""))
-    assert texts(ring)[:2] == ["a", "b"]
-    assert texts(ring)[2].endswith("y (5 more characters)")
-    assert texts(ring)[3] == ""
+    assert texts(ring) == ["a", "b", "y" * MAX_LINE, ""]
+    assert [line.cut for line in ring.page(-1, 9, "")[0]] == [0, 0, 5, 0]
 
 
 def test_how_late_the_newest_line_was_is_told() -> None:
@@ -62,3 +65,34 @@ def test_another_watch_takes_over_what_is_known_of_a_task() -> None:
     other.add("theirs", events("3"))
     ring.copy_lines(other, "mine")
     assert texts(ring) == ["1", "2"]
+
+
+@pytest.mark.parametrize("sign", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_only_a_line_feed_ends_a_line(sign: str) -> None:
+    ring = LogRing()
+    ring.add("task", events(f"one{sign}two\nthree"))
+    assert texts(ring) == [f"one{sign}two", "three"]
+
+
+@given(st.lists(st.text("ab\r\x0b", max_size=20), max_size=10))
+def test_lines_are_what_stands_between_line_feeds(lines: list[str]) -> None:
+    ring = LogRing()
+    ring.add("task", events("".join(f"{line}\n" for line in lines)))
+    assert texts(ring) == (lines or [""])
+
+
+def test_of_a_bar_that_is_too_long_the_newest_states_are_kept_whole() -> None:
+    ring = LogRing()
+    ring.add("task", events("\r".join(f"{step:5}%" for step in range(10_000))))
+    (line,) = ring.page(-1, 1, "")[0]
+    assert line.text.endswith("\r 9998%\r 9999%")
+    assert (len(line.text) <= MAX_LINE, line.text.startswith(" "), line.cut) == (True, True, 0)
+
+
+@given(st.integers(1, 3 * MAX_LINE), st.sampled_from(["", "old\r", "old\r\r"]))
+def test_the_number_of_characters_that_were_cut_off_is_told(length: int, before: str) -> None:
+    ring = LogRing()
+    ring.add("task", events(before + "y" * length))
+    (line,) = ring.page(-1, 1, "")[0]
+    assert line.text.count("y") + line.cut == length
+    assert len(line.text) <= MAX_LINE
