@@ -230,12 +230,16 @@ class LogStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """Events that are new in a log stream. `token` continues the read; `detail` says why there are none, in words."""
+    """Events of a log stream, oldest first. `token` continues the read; `detail` says why there are none, in words."""
 
     events: tuple[LogEvent, ...] = ()
     token: str | None = None
     status: LogStatus = LogStatus.STREAMING
     detail: str = ""
+    older: str | None = None
+    """Of a read that began at the newest event, or went back: token of what is older. None: the stream begins here."""
+    at_end: bool = False
+    """Nothing newer was there."""
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -103,6 +103,9 @@ class Introspection(Protocol):
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
         """Read events behind `token`; None: the newest part of the stream."""
 
+    async def read_older_log(self, stream: str, before: float, token: str | None, limit: int) -> LogChunk:
+        """Read the newest events before a time (epoch), about `limit`; then, with a chunk's `older`, those before."""
+
 
 class CancelRefused(Exception):
     """A task's job can't be ended: it goes on, and its outcome will come. The text says why."""

@@ -50,3 +50,7 @@ class UnopenedIntrospection:
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
         """A chunk that says why it is empty."""
         return LogChunk((), token, LogStatus.WAITING, STARTING)
+
+    async def read_older_log(self, stream: str, before: float, token: str | None, limit: int) -> LogChunk:
+        """A chunk that says why it is empty."""
+        return LogChunk((), None, LogStatus.WAITING, STARTING, older=token)

@@ -202,12 +202,22 @@ class LogPage(msgspec.Struct, frozen=True, tag=True):
     dropped: int
     """Lines that this watch lost to its bound so far."""
     behind_s: float | None
-    """How old the newest line was when CloudWatch took it in; None without one."""
+    """How long ago the newest line was written; None without one, and when no more will come."""
     streams: int
     status: str
     """`kind` for people, with the reason why there may be no lines: `denied: grant …`."""
     kind: LogStatus = LogStatus.WAITING
     """State of the streams; an engine of an older release doesn't tell it."""
+    earlier: bool = False
+    """There are lines before the first one of the watch, or of a page of older lines."""
+    jobs: int = 0
+    """Jobs whose lines are read."""
+    of_jobs: int = 0
+    """Jobs that were asked about; they are too many to read all when it is more."""
+    is_done: bool = False
+    """All is read, and nothing more will come: the jobs ended some time ago."""
+    pending: bool = False
+    """What was asked for is still being read from AWS."""
 
 
 class Trends(msgspec.Struct, frozen=True, tag=True):

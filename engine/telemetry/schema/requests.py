@@ -55,6 +55,12 @@ class GetLogs(msgspec.Struct, frozen=True, tag=True):
     after: int = -1
     limit: int = 500
     manager: str = ""
+    before: float | None = None
+    """Epoch: get the newest lines before that time instead, read back from AWS; `after` counts for nothing then.
+
+    Ask again while the answer says `pending`. A page begins with the first line of a millisecond, so the next one is
+    before its first line's time.
+    """
 
 
 class GetTrends(msgspec.Struct, frozen=True, tag=True):

@@ -141,6 +141,9 @@ class StubIntrospection:
     async def read_log(self, stream: str, token: str | None) -> LogChunk:
         return LogChunk()
 
+    async def read_older_log(self, stream: str, before: float, token: str | None, limit: int) -> LogChunk:
+        return LogChunk()
+
 
 @dataclass
 class Managed:

@@ -12,10 +12,12 @@ class PagedLogs:
 
     pages: list[list[str]]
     calls: int = 0
+    asked: list[dict[str, Any]] = field(default_factory=list)
     gate: Any = field(default=None)
 
     async def call(self, operation: Any, *, tries: int | None = None, **arguments: Any) -> dict[str, Any]:
         self.calls += 1
+        self.asked.append(arguments)
         token = arguments.get("nextToken")
         at = (0 if arguments["startFromHead"] else len(self.pages) - 1) if token is None else int(token[1:])
         shown = self.pages[at] if 0 <= at < len(self.pages) else []

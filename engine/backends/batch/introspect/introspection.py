@@ -157,6 +157,10 @@ class BatchIntrospection:
         """Read events behind `token`; None: the newest part of the stream."""
         return await self._logs.read(stream, token)
 
+    async def read_older_log(self, stream: str, before: float, token: str | None, limit: int) -> LogChunk:
+        """Read the newest events before that time, about `limit`; then, with a chunk's `older`, those before."""
+        return await self._logs.read_older(stream, before, token, limit)
+
     # ---- inside
 
     def _diagnose(self, job_id: str, on_check: Callable[[Diagnosis], None]) -> Diagnosis:

@@ -8,6 +8,8 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogE
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 from engine.aws.calls.operations import GET_LOG_EVENTS
@@ -33,32 +35,49 @@ class LogStreamReader:
 
     async def read(self, stream: str, token: str | None) -> LogChunk:
         """Read what came behind `token`; None: the newest part of the stream. Never raises for what AWS says."""
+        chunk = await self._bounded(self._read_newest(stream) if token is None else self._read_on(stream, token))
+        return replace(chunk, token=token) if chunk.token is None else chunk
+
+    async def read_older(self, stream: str, before: float, token: str | None, limit: int) -> LogChunk:
+        """Read back from `token`, or with None from `before` (epoch), until there are `limit` events or no more."""
+        end_ms = round(before * 1000)  # exclusive
+        chunk = await self._bounded(self._read_back(stream, min(limit, EVENTS_AT_ONCE), token, endTime=end_ms))
+        return chunk if chunk.status is LogStatus.STREAMING else replace(chunk, older=token)
+
+    async def _bounded(self, read: Coroutine[None, None, LogChunk]) -> LogChunk:
         if not self._group:
-            return LogChunk((), token, LogStatus.MISSING, "the job definition's log driver is not awslogs")
+            read.close()
+            return LogChunk((), None, LogStatus.MISSING, "the job definition's log driver is not awslogs")
         try:
             async with asyncio.timeout(LOG_READ_TIMEOUT_S):
-                return await (self._read_newest(stream) if token is None else self._read_on(stream, token))
+                return await read
         except TimeoutError:
             why = self._client.gate.reason or f"CloudWatch Logs did not answer within {LOG_READ_TIMEOUT_S:.0f} s"
-            return LogChunk((), token, LogStatus.WAITING, why)
+            return LogChunk((), None, LogStatus.WAITING, why)
         except AwsError as error:
-            return LogChunk((), token, *self._status(error))
+            return LogChunk((), None, *self._status(error))
 
     async def _read_newest(self, stream: str) -> LogChunk:
         """From the newest page backwards, until the pages are full. Without an event the question stays open."""
-        answer = await self._page(stream, startFromHead=False)
-        forward, token, events = answer.get("nextForwardToken"), answer.get("nextBackwardToken"), _events(answer)
-        for _ in range(PAGES_AT_ONCE - 1):
-            if len(events) >= EVENTS_AT_ONCE or token is None:
-                break
-            answer = await self._page(stream, startFromHead=False, nextToken=token)
+        chunk = await self._read_back(stream, EVENTS_AT_ONCE, None)
+        if not chunk.events:
+            return LogChunk((), None, LogStatus.WAITING, "the job has written nothing so far", at_end=True)
+        return replace(chunk, at_end=True)
+
+    async def _read_back(self, stream: str, limit: int, token: str | None, **span: Any) -> LogChunk:
+        """Pages backwards; `token` of the answer goes on behind the first of them."""
+        forward, events = None, ()
+        for _ in range(PAGES_AT_ONCE):
+            place = {} if token is None else {"nextToken": token}
+            answer = await self._page(stream, startFromHead=False, limit=limit, **span, **place)
             events = _events(answer) + events
+            forward = forward or answer.get("nextForwardToken")
             before, token = token, answer.get("nextBackwardToken")
-            if token == before:
+            if token in (before, None):
+                return LogChunk(events, forward)
+            if len(events) >= limit:
                 break
-        if not events:
-            return LogChunk((), None, LogStatus.WAITING, "the job has written nothing so far")
-        return LogChunk(events, forward)
+        return LogChunk(events, forward, older=token)
 
     async def _read_on(self, stream: str, token: str) -> LogChunk:
         """The next events behind `token`, through empty pages."""
@@ -69,15 +88,15 @@ class LogStreamReader:
             before, token = token, answer.get("nextForwardToken") or token
             if events or token == before:
                 break
-        return LogChunk(events, token)
+        return LogChunk(events, token, at_end=token == before)
 
-    async def _page(self, stream: str, **place: Any) -> dict[str, Any]:
+    async def _page(self, stream: str, *, limit: int = EVENTS_AT_ONCE, **place: Any) -> dict[str, Any]:
         answer: dict[str, Any] = await self._client.call(
             GET_LOG_EVENTS,
             tries=LOG_READ_TRIES,
             logGroupName=self._group,
             logStreamName=stream,
-            limit=EVENTS_AT_ONCE,
+            limit=limit,
             **place,
         )
         return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -26,8 +26,8 @@ class LogRing:
     _lines: deque[LogLine] = field(default_factory=deque)
     _characters: int = 0
     _next: int = 0
-    behind_s: float | None = None
-    """How long the newest line took from the job to the log service."""
+    newest_at: float | None = None
+    """When the newest line was written (epoch)."""
 
     @property
     def dropped(self) -> int:
@@ -37,16 +37,15 @@ class LogRing:
     def add(self, task_id: str, events: Iterable[LogEvent]) -> None:
         """Append events, oldest first; one may hold several lines."""
         for event in events:
-            for text in event.text.removesuffix("\n").split("\n"):
-                self._append(LogLine(self._next, event.at, task_id, *_bounded(text)))
-            self.behind_s = max(0.0, event.taken_in_at - event.at)
+            for line in lines_of(task_id, event):
+                self._append(line)
         self._shrink()
 
     def copy_lines(self, other: LogRing, task_id: str) -> None:
         """Copy what another ring has of this task."""
         for line in other._lines:
             if line.task_id == task_id:
-                self._append(LogLine(self._next, line.at, task_id, line.text, line.cut))
+                self._append(line)
         self._shrink()
 
     def page(self, after: int, limit: int, pattern: str) -> tuple[tuple[LogLine, ...], int]:
@@ -64,13 +63,20 @@ class LogRing:
         return tuple(found), last
 
     def _append(self, line: LogLine) -> None:
-        self._lines.append(line)
+        self._lines.append(LogLine(self._next, line.at, line.task_id, line.text, line.cut))
         self._next += 1
         self._characters += len(line.text)
+        self.newest_at = max(line.at, self.newest_at or line.at)
 
     def _shrink(self) -> None:
         while len(self._lines) > MAX_LINES or self._characters > MAX_CHARACTERS:
             self._characters -= len(self._lines.popleft().text)
+
+
+def lines_of(task_id: str, event: LogEvent) -> Iterator[LogLine]:
+    """Lines of an event, without numbers; it ends lines with line feeds and with nothing else."""
+    for text in event.text.removesuffix("\n").split("\n"):
+        yield LogLine(0, event.at, task_id, *_bounded(text))
 
 
 def _bounded(text: str) -> tuple[str, int]:

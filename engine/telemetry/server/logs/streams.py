@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.backends.protocol import Introspection
@@ -25,6 +25,8 @@ class LoggingJob:
     manager: str
     job_id: str
     state: JobState
+    since: float
+    """When it came into that state (epoch)."""
     stream: str
 
     @property
@@ -46,11 +48,11 @@ class LogStreamResolver:
         return self._builder.managers[manager].introspection
 
     def select_jobs(self, task_ids: Sequence[str], manager: str, limit: int) -> tuple[list[LoggingJob], int]:
-        """Select `limit` of these tasks' jobs, and count them all.
+        """Select `limit` of these tasks' jobs, and count them all. Those that run come first, then what isn't over.
 
         Without tasks: of those that run, the longest running first.
         """
-        found = self._named(task_ids) if task_ids else self._running()
+        found = sorted(self._named(task_ids), key=_nearness) if task_ids else self._running()
         rows = [row for row in found if manager in ("", row.manager)]
         return [self._job(row) for row in rows[:limit]], len(rows)
 
@@ -92,11 +94,15 @@ class LogStreamResolver:
         return sorted(rows, key=lambda row: row.since)
 
     def _job(self, row: JobRow) -> LoggingJob:
-        job = LoggingJob(row.task_id, row.manager, row.job_id, row.state, "")
+        job = LoggingJob(row.task_id, row.manager, row.job_id, row.state, row.since, "")
         _, resolved = self._resolved.get(row.job_id, (0.0, ""))
-        return LoggingJob(row.task_id, row.manager, row.job_id, row.state, self._recorded_stream(job) or resolved)
+        return replace(job, stream=self._recorded_stream(job) or resolved)
 
     def _recorded_stream(self, job: LoggingJob) -> str:
         """The stream that the backend observed by itself."""
         record = self._builder.managers[job.manager].registry.record(job.task_id)
         return "" if record is None else record.log_stream
+
+
+def _nearness(row: JobRow) -> int:
+    return 0 if row.state is JobState.RUNNING else 2 if row.state in ENDED else 1

@@ -14,9 +14,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from engine.aio import cancel_and_wait
 from engine.backends.protocol import Introspection
-from engine.telemetry.schema.messages import GetLogs, LogPage, LogStatus
+from engine.model import LogChunk
+from engine.telemetry.schema.messages import GetLogs, LogLine, LogPage, LogStatus
+from engine.telemetry.server.logs.past import LogPasts, StreamPast
 from engine.telemetry.server.logs.ring import MAX_LINES, LogRing
 from engine.telemetry.server.logs.streams import LoggingJob, LogStreamResolver
 
@@ -34,6 +38,8 @@ READS_AT_ONCE: Final = 3
 FIRST_INTERVAL_S: Final = 1.0
 LONGEST_INTERVAL_S: Final = 5.0
 INTERVAL_GROWTH: Final = 1.5
+LATE_S: Final = 10.0
+"""This long after its end a job's last lines may still come: log drivers and CloudWatch take seconds."""
 EMPTY_AFTER_READS: Final = 3
 """Reads that found nothing after which an ended job counts as silent: CloudWatch takes seconds."""
 
@@ -58,6 +64,27 @@ class _Follower:
     interval: float = FIRST_INTERVAL_S
     reading: bool = False
     empty_reads: int = 0
+    at_end: bool = False
+    """The last read met nothing newer."""
+    read_at: float = float("-inf")
+    """When that was (epoch)."""
+    begins_at: float | None = None
+    """Time of its first line that was read."""
+    has_older: bool = False
+    """There are lines before that."""
+
+    def take(self, chunk: LogChunk, read_at: float) -> None:
+        """Take in what a read said that began at that time (epoch)."""
+        self.read_at = read_at
+        if self.begins_at is None and chunk.events:
+            self.begins_at, self.has_older = chunk.events[0].at, chunk.older is not None
+        self.token, self.status, self.detail, self.at_end = chunk.token, chunk.status, chunk.detail, chunk.at_end
+
+    def past(self, before: float) -> StreamPast:
+        """What is before that time, to be read unless it is known that there is nothing."""
+        was_read = self.read_at > float("-inf")
+        is_whole = was_read and not self.has_older and (self.begins_at is None or before <= self.begins_at)
+        return StreamPast(self.introspection, self.stream, self.task_id, before, is_whole)
 
 
 @dataclass(slots=True, eq=False)
@@ -86,10 +113,14 @@ class LogWatch:
         resolver: LogStreamResolver,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._resolver = resolver
         self._clock = clock
         self._sleep = sleep
+        self._wall_clock = wall_clock
+        self._pasts = LogPasts(clock)
+        self._past_is_next = True
         self._watches: dict[tuple[tuple[str, ...], str], _Watch] = {}
         self._followers: dict[Stream, _Follower] = {}
         self._reads: set[asyncio.Task[None]] = set()
@@ -97,19 +128,38 @@ class LogWatch:
         self._resolve_due = float("-inf")
 
     def page(self, request: GetLogs) -> LogPage:
-        """Answer with the lines behind `request.after`, and the state of the streams."""
-        watch = self._watch(request)
-        lines, last = watch.ring.page(request.after, max(1, min(request.limit, MAX_LINES)), request.pattern)
+        """Answer with the lines behind `request.after` or before `request.before`, and the state of the streams."""
+        watch, limit = self._watch(request), max(1, min(request.limit, MAX_LINES))
+        if request.before is not None:
+            return self._older_page(watch, request.before, limit)
+        lines, last = watch.ring.page(request.after, limit, request.pattern)
+        earlier = watch.ring.dropped > 0 or any(one.has_older for one in self._followed(watch))
+        return self._answer(watch, lines, last, earlier)
+
+    def _older_page(self, watch: _Watch, before: float, limit: int) -> LogPage:
+        found = None
+        if not watch.is_new:
+            past = self._pasts.find(watch.name, before, lambda: [one.past(before) for one in self._followed(watch)])
+            found = past.page(limit)
+        lines, earlier = found or ((), True)
+        return msgspec.structs.replace(self._answer(watch, lines, -1, earlier), pending=found is None)
+
+    def _answer(self, watch: _Watch, lines: tuple[LogLine, ...], last: int, earlier: bool) -> LogPage:
         status, detail = self._status(watch)
+        is_done, newest_at = self._is_done(watch), watch.ring.newest_at
         return LogPage(
             watch=watch.name,
             lines=lines,
             next=last,
             dropped=watch.ring.dropped,
-            behind_s=watch.ring.behind_s,
+            behind_s=None if is_done or newest_at is None else max(0.0, self._wall_clock() - newest_at),
             streams=len(watch.wanted),
             status=status.describe(detail),
             kind=status,
+            earlier=earlier,
+            jobs=sum((job.manager, job.stream) in watch.wanted for job in watch.jobs),
+            of_jobs=watch.of_jobs,
+            is_done=is_done,
         )
 
     async def run(self) -> None:
@@ -124,6 +174,7 @@ class LogWatch:
             self._reads.clear()
             self._followers.clear()
             self._watches.clear()
+            self._pasts.clear()
 
     # ---- watches
 
@@ -172,6 +223,7 @@ class LogWatch:
         for stream in watch.wanted.keys() & streams.keys():
             watch.wanted[stream] = now
         watch.wanted = {stream: at for stream, at in watch.wanted.items() if now - at < LINGER_S}
+        _make_room(watch.wanted, len(streams.keys() - watch.wanted.keys()), now)
         for stream, job in streams.items():
             if len(watch.wanted) >= MAX_STREAMS:
                 break
@@ -195,11 +247,19 @@ class LogWatch:
 
     def _start_reading(self) -> None:
         self._take_ended()
+        if len(self._reads) >= READS_AT_ONCE:
+            return
+        past, newest = self._pasts.next_read(), self._next_follower()
+        if past is not None and (self._past_is_next or newest is None):
+            self._reads.add(asyncio.create_task(past[0].read(past[1], self._clock)))
+        elif newest is not None:
+            newest.reading = True
+            self._reads.add(asyncio.create_task(self._read(newest)))
+        self._past_is_next = not self._past_is_next  # neither keeps the other waiting
+
+    def _next_follower(self) -> _Follower | None:
         due = [one for one in self._followers.values() if not one.reading and one.due <= self._clock()]
-        if due and len(self._reads) < READS_AT_ONCE:
-            follower = min(due, key=lambda one: (not one.by_name, one.due))
-            follower.reading = True
-            self._reads.add(asyncio.create_task(self._read(follower)))
+        return min(due, key=lambda one: (not one.by_name, one.due)) if due else None
 
     def _take_ended(self) -> None:
         """What a read raises is a defect, and ends `run`."""
@@ -208,11 +268,12 @@ class LogWatch:
             read.result()
 
     async def _read(self, follower: _Follower) -> None:
+        began = self._wall_clock()
         try:
             chunk = await follower.introspection.read_log(follower.stream, follower.token)
         finally:
             follower.reading = False
-        follower.token, follower.status, follower.detail = chunk.token, chunk.status, chunk.detail
+        follower.take(chunk, began)
         if chunk.events:
             follower.interval, follower.empty_reads = FIRST_INTERVAL_S, 0
             for watch in self._watches_of(follower):
@@ -231,16 +292,36 @@ class LogWatch:
     # ---- status
 
     def _status(self, watch: _Watch) -> tuple[LogStatus, str]:
-        followed = [self._followers[stream] for stream in watch.wanted if stream in self._followers]
+        followed = self._followed(watch)
         if not followed:
             return _idle_status(watch)
         if any(one.status is LogStatus.STREAMING for one in followed):
             return LogStatus.STREAMING, f"{MAX_STREAMS} of {watch.of_jobs} jobs" if watch.of_jobs > MAX_STREAMS else ""
         worst = min(followed, key=lambda one: _WORST_FIRST.index(one.status))
         read_enough = min(one.empty_reads for one in followed) >= EMPTY_AFTER_READS
+        read_enough = read_enough or self._is_done(watch)
         if worst.status is LogStatus.WAITING and read_enough and all(job.has_ended for job in watch.jobs):
             return LogStatus.EMPTY, "the job wrote nothing"
         return worst.status, worst.detail
+
+    def _followed(self, watch: _Watch) -> list[_Follower]:
+        return [self._followers[stream] for stream in watch.wanted if stream in self._followers]
+
+    def _is_done(self, watch: _Watch) -> bool:
+        """All its jobs ended some time ago, and nothing newer was there when their streams were read."""
+        now, jobs = self._wall_clock(), watch.jobs
+        if not jobs or len(jobs) < watch.of_jobs or not watch.task_ids:
+            return False
+        are_over = all(job.has_ended and job.stream and now - job.since >= LATE_S for job in jobs)
+        last = max(job.since for job in jobs) + LATE_S
+        return are_over and all(one.at_end and one.read_at >= last for one in self._followed(watch))
+
+
+def _make_room(wanted: dict[Stream, float], needed: int, now: float) -> None:
+    """Those that are read on after their jobs' ends give way to jobs that run, the longest ended first."""
+    lingering = sorted((at, stream) for stream, at in wanted.items() if at < now)
+    for _, stream in lingering[: max(0, len(wanted) + needed - MAX_STREAMS)]:
+        del wanted[stream]
 
 
 def _idle_status(watch: _Watch) -> tuple[LogStatus, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.backends.batch.introspect.log_stream import PAGES_AT_ONCE, LogStreamReader
 from engine.model import LogChunk, LogStatus
@@ -42,3 +44,37 @@ async def test_a_read_is_bounded_and_goes_on_where_it_ended() -> None:
     first = await read(logs, "f1")
     assert (said(first), logs.calls) == ([], PAGES_AT_ONCE)
     assert said(await read(logs, first.token)) == ["b"]
+
+
+async def read_older(logs: Any, token: str | None, limit: int) -> LogChunk:
+    return await LogStreamReader(client=logs, group="group").read_older("stream", 7.001, token, limit)
+
+
+@given(
+    st.lists(st.lists(st.text("ab", min_size=1, max_size=2), max_size=3), min_size=1, max_size=12), st.integers(1, 5)
+)
+async def test_reading_back_comes_to_the_beginning_and_leaves_nothing_out(pages: list[list[str]], limit: int) -> None:
+    logs, token, lines = PagedLogs(pages), None, list[str]()
+    for _ in range(30):
+        chunk = await read_older(logs, token, limit)
+        lines, token = said(chunk) + lines, chunk.older
+        if token is None:
+            break
+    assert lines == [line for page in pages for line in page]
+
+
+async def test_reading_back_begins_before_the_time_that_was_asked_for() -> None:
+    logs = PagedLogs([["a"], ["b"]])
+    await read_older(logs, None, 1)
+    assert (logs.asked[0]["endTime"], logs.asked[0]["limit"]) == (7_001, 1)
+
+
+async def test_the_newest_part_says_whether_it_is_all() -> None:
+    whole, part = await read(PagedLogs([["a"]]), None), await read(PagedLogs([["a"] * 5_000] * 2), None)
+    assert (whole.older, part.older is None) == (None, False)
+    assert whole.at_end
+
+
+async def test_what_aws_refuses_leaves_the_place_to_read_back_from() -> None:
+    chunk = await LogStreamReader(client=PagedLogs([]), group="").read_older("stream", 7.0, "b1", 5)  # type: ignore[arg-type]
+    assert (chunk.status, chunk.older) == (LogStatus.MISSING, "b1")

@@ -52,11 +52,12 @@ def test_a_long_line_is_cut_and_says_so_and_an_event_of_many_lines_is_many() -> 
     assert [line.cut for line in ring.page(-1, 9, "")[0]] == [0, 0, 5, 0]
 
 
-def test_how_late_the_newest_line_was_is_told() -> None:
+def test_when_the_newest_line_was_written_is_told() -> None:
     ring = LogRing()
-    assert ring.behind_s is None
-    ring.add("task", events("late"))
-    assert ring.behind_s == 2.0
+    assert ring.newest_at is None
+    ring.add("task", events("late", at=7.0))
+    ring.add("other", events("early", at=3.0))
+    assert ring.newest_at == 7.0
 
 
 def test_another_watch_takes_over_what_is_known_of_a_task() -> None:

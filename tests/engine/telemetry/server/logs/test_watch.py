@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from engine.aio import cancel_and_wait
@@ -13,11 +14,13 @@ from engine.aws.batch_states import BatchState
 from engine.model import JobObservation, LogChunk, LogEvent, LogStatus
 from engine.telemetry.schema.messages import GetLogs, LogPage
 from engine.telemetry.server.logs.streams import LogStreamResolver
-from engine.telemetry.server.logs.watch import MAX_STREAMS, READ_GAP_S, WATCH_EXPIRES_S, LogWatch
+from engine.telemetry.server.logs.watch import LATE_S, LINGER_S, MAX_STREAMS, READ_GAP_S, WATCH_EXPIRES_S, LogWatch
 from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.fake_clock import FakeClock
 from tests.support.engine.managed_tasks import Managed, StubIntrospection, id_of
+
+NEWEST_AT = 1_799_999_991.0
 
 
 class Logs(StubIntrospection):
@@ -28,6 +31,9 @@ class Logs(StubIntrospection):
         self.written: dict[str, list[str]] = {}
         self.reads: list[str] = []
         self.children: dict[str, str] = {}
+        self.older: dict[str, list[tuple[float, str]]] = {}
+        """Of a stream: time and text of what lies before its newest page."""
+        self.older_reads: list[str] = []
         self.refusal: tuple[LogStatus, str] | None = None
 
     async def log_streams(self, job_ids: object) -> dict[str, str]:
@@ -41,8 +47,18 @@ class Logs(StubIntrospection):
         if token is None and not self.written.get(stream):
             return LogChunk((), token, LogStatus.WAITING, "nothing so far")
         fresh = self.written[stream][int(token or 0) :]
-        events = tuple(LogEvent(1.0, text, 2.0) for text in fresh)
-        return LogChunk(events, str(len(self.written[stream])))
+        events = tuple(LogEvent(NEWEST_AT, text, NEWEST_AT) for text in fresh)
+        older = "b" if token is None and self.older.get(stream) else None
+        return LogChunk(events, str(len(self.written[stream])), older=older, at_end=True)
+
+    async def read_older_log(self, stream: str, before: float, token: str | None, limit: int) -> LogChunk:
+        """Thirty events at most a read; a token is the number of those that are left."""
+        self.older_reads.append(stream)
+        await asyncio.sleep(0)
+        there = self.older.get(stream, [])
+        left = len([at for at, _ in there if at < before]) if token is None else int(token)
+        events = tuple(LogEvent(at, text, at) for at, text in there[max(0, left - 30) : left])
+        return LogChunk(events, older=str(left - 30) if left > 30 else None)
 
 
 class Place:
@@ -52,7 +68,7 @@ class Place:
         self.manager, self.logs, self.clock = Managed(), Logs(), FakeClock()
         self.manager.introspection = self.logs
         jobs = LogStreamResolver(SnapshotBuilder([self.manager], Vitals("1")), self.clock)
-        self.watch = LogWatch(jobs, self.clock, self.clock.sleep)
+        self.watch = LogWatch(jobs, self.clock, self.clock.sleep, self.manager.clock)
 
     def job(self, number: int, *lines: str, stream: str | None = None) -> str:
         """A running job's task id."""
@@ -92,7 +108,7 @@ async def test_one_jobs_lines_come_and_go_on_where_the_last_page_ended() -> None
         task_id = place.job(1, "one", "two")
         page = await place.until(GetLogs((task_id,)), lambda one: bool(one.lines))
         assert [(line.text, line.task_id) for line in page.lines] == [("one", task_id), ("two", task_id)]
-        assert (page.status, page.kind, page.streams, page.behind_s) == ("streaming", LogStatus.STREAMING, 1, 1.0)
+        assert (page.status, page.kind, page.streams, page.behind_s) == ("streaming", LogStatus.STREAMING, 1, 9.0)
         place.logs.written["s1"].append("three")
         later = await place.until(GetLogs((task_id,), after=page.next), lambda one: bool(one.lines))
         assert [line.text for line in later.lines] == ["three"]
@@ -201,3 +217,91 @@ async def test_a_job_that_ended_and_wrote_nothing_is_told_as_empty() -> None:
         await place.until(GetLogs((task_id,)), lambda one: one.streams == 1)
         place.manager.tasks.end(1)
         await place.until(GetLogs((task_id,)), lambda one: one.status == "empty: the job wrote nothing")
+
+
+async def test_jobs_that_run_take_the_place_of_those_that_ended() -> None:
+    async with running() as place:
+        for number in range(MAX_STREAMS):
+            place.job(number, "old")
+        await place.until(GetLogs(), lambda page: page.jobs == MAX_STREAMS)
+        for number in range(5):
+            place.manager.tasks.end(number)
+            place.job(100 + number, "new")
+        page = await place.until(GetLogs(), lambda page: any(line.text == "new" for line in page.lines))
+        assert (page.streams, page.jobs, page.of_jobs) == (MAX_STREAMS, MAX_STREAMS, MAX_STREAMS)
+        assert place.clock.now - 1000.0 < 2 * LINGER_S
+
+
+async def test_how_many_jobs_of_how_many_are_read_is_told_and_those_that_run_are_first() -> None:
+    async with running() as place:
+        ids = [place.job(number, "line") for number in range(MAX_STREAMS + 5)]
+        for number in range(5):
+            place.manager.tasks.end(number)
+        page = await place.until(GetLogs(tuple(ids)), lambda page: page.jobs == MAX_STREAMS)
+        assert page.of_jobs == MAX_STREAMS + 5
+        assert {f"s{number}" for number in range(5)}.isdisjoint(place.logs.reads)
+
+
+async def older(place: Place, request: GetLogs, before: float) -> list[str]:
+    """All that is before that time, page after page."""
+    texts: list[str] = []
+    while True:
+        asked = msgspec.structs.replace(request, before=before)
+        page = await place.until(asked, lambda one: not one.pending)
+        texts = [line.text for line in page.lines] + texts
+        if not page.earlier:
+            return texts
+        before = page.lines[0].at
+
+
+async def test_older_lines_of_several_streams_come_whole_and_in_the_order_of_time() -> None:
+    async with running() as place:
+        ids = tuple(place.job(number, "newest") for number in (1, 2, 3))
+        begin = NEWEST_AT - 1000
+        place.logs.older["s1"] = [(begin + step, f"one {step:03}") for step in range(0, 700, 7)]
+        place.logs.older["s2"] = [(begin + step, f"two {step:03}") for step in range(300, 700, 3)]
+        page = await place.until(GetLogs(ids), lambda page: len(page.lines) == 3)
+        assert page.earlier
+        written = [*place.logs.older["s1"], *place.logs.older["s2"]]
+        assert await older(place, GetLogs(ids, limit=20), NEWEST_AT) == [text for _, text in sorted(written)]
+        assert "s3" not in place.logs.older_reads
+
+
+async def test_lines_of_one_moment_are_never_parted_by_a_page() -> None:
+    async with running() as place:
+        task_id = place.job(1, "newest")
+        place.logs.older["s1"] = [(NEWEST_AT - 9 + step // 100, f"line {step:03}") for step in range(300)]
+        await place.lines(GetLogs((task_id,)), 1)
+        texts = await older(place, GetLogs((task_id,), limit=20), NEWEST_AT)
+        assert texts == [f"line {step:03}" for step in range(300)]
+
+
+async def test_reading_back_takes_no_more_reads_a_second_and_leaves_some_to_the_newest_lines() -> None:
+    async with running() as place:
+        task_id = place.job(1, "newest")
+        place.logs.older["s1"] = [(NEWEST_AT - 900 + step, f"line {step:03}") for step in range(900)]
+        began = place.clock.now
+        await place.lines(GetLogs((task_id,)), 1)
+        await older(place, GetLogs((task_id,), limit=500), NEWEST_AT)
+        reads = len(place.logs.reads) + len(place.logs.older_reads)
+        assert reads <= (place.clock.now - began) / READ_GAP_S + 1
+        assert len(place.logs.reads) > 3
+
+
+async def test_a_log_that_begins_where_its_lines_do_has_nothing_earlier() -> None:
+    async with running() as place:
+        page = await place.until(GetLogs((place.job(1, "all"),)), lambda page: bool(page.lines))
+        assert not page.earlier
+
+
+async def test_a_log_is_done_when_it_was_read_some_time_after_its_jobs_end() -> None:
+    async with running() as place:
+        request = GetLogs((place.job(1, "all"),))
+        await place.until(request, lambda page: bool(page.lines))
+        place.manager.tasks.end(1)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not place.watch.page(request).is_done
+        place.manager.clock.now += LATE_S
+        page = await place.until(request, lambda page: page.is_done)
+        assert page.behind_s is None
