@@ -90,6 +90,14 @@ def clock(at: float | None, millis: bool = False) -> str:
     return f"{text}.{int(at % 1 * 1000):03d}" if millis else text
 
 
+def when(at: float | None, now: float) -> str:
+    """Local time of day, with the date unless it is the day of `now` (0: of no day): `Nov 27 10:48:48`."""
+    if at is None or not now:
+        return clock(at)
+    day = time.strftime("%b %d ", time.localtime(at))
+    return ("" if time.localtime(at)[:3] == time.localtime(now)[:3] else day) + clock(at)
+
+
 def percent(part: float | None, whole: float | None) -> str:
     """Percentage: `53%`; unknown when either is, or when there is no whole."""
     if part is None or not whole:

@@ -51,6 +51,7 @@ DARK: Final[Mapping[str, str]] = {
     "log-info": "#d7dde8",
     "log-debug": "#8d98ab",
     "hit": "bold underline",
+    "found": "reverse",
     "cursor": "bold on #22304a",
 }
 
@@ -88,6 +89,7 @@ LIGHT: Final[Mapping[str, str]] = {
     "log-info": "#1f2430",
     "log-debug": "#576170",
     "hit": "bold underline",
+    "found": "reverse",
     "cursor": "bold on #dce8fb",
 }
 
@@ -125,6 +127,7 @@ ANSI_DARK: Final[Mapping[str, str]] = {
     "log-info": "default",
     "log-debug": "white",
     "hit": "bold underline",
+    "found": "reverse",
     "cursor": "bold reverse",
 }
 
@@ -162,6 +165,7 @@ ANSI_LIGHT: Final[Mapping[str, str]] = {
     "log-info": "default",
     "log-debug": "default",
     "hit": "bold underline",
+    "found": "reverse",
     "cursor": "bold reverse",
 }
 

@@ -21,6 +21,16 @@ def folded(text: str, cells: int) -> list[str]:
     return [*lines, text]
 
 
+def folded_spans(text: str, cells: int) -> list[tuple[int, int]]:
+    """Begin and end in `text` of each of its wrapped lines; the blanks between two of them belong to neither."""
+    spans, at = [], 0
+    for part in folded(text, cells):
+        at = text.index(part, at)
+        spans.append((at, at + len(part)))
+        at += len(part)
+    return spans
+
+
 def _prefix(text: str, cells: int) -> str:
     """Longest prefix that is not wider than `cells`."""
     low, high = 1, min(len(text), cells * 3)

@@ -78,7 +78,7 @@ class Dashboard(JobsActions, ConsoleScreen):
 
     def questions(self) -> Sequence[PolledRequest]:
         """Trends, the table's window and log lines."""
-        return self._ask_trends, self._ask_window, self._feed.question
+        return self._ask_trends, self._ask_window, self._feed.question, self._feed.older
 
     def show(self) -> None:
         """Fill all panes from the replica."""

@@ -11,8 +11,8 @@ from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.export import lines_as_text
 from console.tui.keymap import bindings
-from console.tui.logs.log_buffer import Level
 from console.tui.logs.log_feed import LogFeed
+from console.tui.logs.log_levels import Level
 from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
 from console.tui.screens.dashboard import move_log, toggle_follow
@@ -40,7 +40,6 @@ class LogsScreen(ConsoleScreen):
         self._feed = LogFeed(state, self.log_view)
         self._feed.choose(task_ids, f"of {self._subject()}")
         self.log_view.reader.set_pattern(pattern)
-        self._sought = ""
 
     def _subject(self) -> str:
         if not self.task_ids:
@@ -59,7 +58,7 @@ class LogsScreen(ConsoleScreen):
 
     def questions(self) -> Sequence[PolledRequest]:
         """Pages of log lines."""
-        return (self._feed.question,)
+        return self._feed.question, self._feed.older
 
     def show(self) -> None:
         """Redraw the log."""
@@ -70,8 +69,12 @@ class LogsScreen(ConsoleScreen):
         move_log(self.log_view, how)
 
     def step_back(self) -> bool:
-        """Clear the filter, or follow the end again."""
+        """Clear what was sought, the filter, or follow the end again."""
         reader = self.log_view.reader
+        if reader.search.text:
+            reader.search.begin("")
+            self.show()
+            return True
         if reader.pattern:
             self._narrow("")
             return True
@@ -85,15 +88,16 @@ class LogsScreen(ConsoleScreen):
 
     def action_search(self) -> None:
         """Prompt for a text to find."""
-        self.ask_line(Question("/", self._find, text=self._sought, placeholder="text to find; n and N go on"))
+        words = tuple(reversed(self.log_view.reader.search.history))
+        last = f"; enter again: {words[0]}" if words else ""
+        self.ask_line(Question("/", self._find, words=words, placeholder=f"text to find; n and N go on{last}"))
 
     def _find(self, text: str) -> str:
-        self._sought = text
         reader = self.log_view.reader
-        if not text or reader.find(text, -1) or reader.find(text, 1):
-            self.show()
-            return ""
-        return "no line has that"
+        text = text or next(reversed(reader.search.history), "")
+        found = not text or reader.find(text)
+        self.show()
+        return "" if found else "no line has that"
 
     def action_next_hit(self) -> None:
         """Go to the next line with the text."""
@@ -104,9 +108,10 @@ class LogsScreen(ConsoleScreen):
         self._step_hit(-1)
 
     def _step_hit(self, step: int) -> None:
-        if not self._sought:
+        reader = self.log_view.reader
+        if not reader.search.text:
             self.notify("nothing was sought yet: / finds")
-        elif not self.log_view.reader.find(self._sought, step):
+        elif not reader.find_next(step):
             self.notify(f"no line {'below' if step > 0 else 'above'} has it")
         self.show()
 
@@ -130,8 +135,7 @@ class LogsScreen(ConsoleScreen):
 
     def action_wrap(self) -> None:
         """Wrap long lines, or cut them."""
-        self.log_view.wrap = not self.log_view.wrap
-        self.show()
+        self.log_view.set_wrap(not self.log_view.wrap)
 
     def action_times(self) -> None:
         """Show or hide the times."""

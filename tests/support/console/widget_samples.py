@@ -62,5 +62,5 @@ def tick(replica: Replica, changed: Iterable[JobRow] = (), removed: Iterable[str
 
 
 def page(texts: Iterable[str], *, start: int = 0, watch: str = "w", dropped: int = 0, job: int = 1) -> LogPage:
-    lines = tuple(LogLine(start + place, NOW + place, task_id(job), text) for place, text in enumerate(texts))
+    lines = tuple(LogLine(start + place, NOW + start + place, task_id(job), text) for place, text in enumerate(texts))
     return LogPage(watch, lines, start + len(lines) - 1, dropped, 1.1, 1, "streaming", LogStatus.STREAMING)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.tui.logs.log_buffer import Level, LogBuffer, level_of
+from console.tui.logs.log_buffer import LogBuffer
+from console.tui.logs.log_levels import Level
 from console.tui.logs.log_reader import LogCursor
-from tests.support.console.widget_samples import page
+from engine.telemetry.schema.messages import LogLine, LogPage, LogStatus
+from tests.support.console.widget_samples import NOW, page, task_id
 
 
 def reading(lines: int, height: int = 10, capacity: int = 100) -> LogCursor:
@@ -34,14 +35,17 @@ def test_kept_and_dropped_are_what_was_received(pages: list[int], capacity: int)
     buffer = LogBuffer(capacity)
     for lines in pages:
         buffer.extend(page(["x"] * lines, start=buffer.next + 1))
-    assert len(buffer) + buffer.dropped == buffer.received == sum(pages)
+    assert len(buffer) + buffer.evicted == buffer.received == sum(pages)
+    assert (buffer.dropped, buffer.earlier) == (0, buffer.evicted > 0)
     assert len(buffer) <= capacity
 
 
-def test_lines_that_the_engine_lost_are_counted_too() -> None:
+def test_lines_that_the_engine_lost_before_they_were_read_are_counted_and_no_others() -> None:
     reader = reading(10)
     add(reader, 5, dropped=7)
-    assert reader.buffer.dropped == 7
+    assert reader.buffer.dropped == 0
+    reader.buffer.extend(page(["after the gap"], start=20, dropped=18))
+    assert reader.buffer.dropped == 3
 
 
 def test_a_page_that_was_had_already_adds_nothing() -> None:
@@ -140,28 +144,162 @@ def test_lines_can_be_chosen_by_level() -> None:
 
 def test_searching_finds_up_and_down_and_stops_following() -> None:
     reader = reading(50)
-    assert reader.find("line 12", -1)
-    assert seqs(reader)[0] == 12
+    assert reader.find("line 12")
+    assert 12 in seqs(reader)
     assert not reader.follow
-    assert reader.find("line 3", 1)
-    assert seqs(reader)[0] == 30
-    assert not reader.find("nowhere", 1)
+    assert reader.find("LINE 3")
+    assert found(reader) == 3
+    assert not reader.find("nowhere")
 
 
-@pytest.mark.parametrize(
-    ("text", "level"),
-    [
-        ("2026-01-01 ERROR worker: no", Level.ERROR),
-        ("[WARN] low", Level.WARNING),
-        ("INFO all is well, no error here", Level.INFO),
-        ("DEBUG x", Level.DEBUG),
-        ("informational WARNINGS", Level.INFO),
-        ("numpy.linalg.LinAlgError: Singular matrix", Level.ERROR),
-        ("plain words", Level.INFO),
-    ],
-)
-def test_a_line_has_the_level_that_it_names(text: str, level: Level) -> None:
-    assert level_of(text) == level
+def found(reader: LogCursor) -> int | None:
+    """Number of the line found that is looked at."""
+    current = reader.search.current
+    return None if current is None else current.seq
+
+
+def test_a_search_begins_with_what_is_on_screen() -> None:
+    reader = reading(50)
+    top = seqs(reader)
+    assert reader.find("line 4")
+    assert (found(reader), seqs(reader)) == (40, top)
+
+
+def test_hits_are_counted_and_stepped_through_to_both_ends() -> None:
+    reader = reading(50)
+    assert reader.find("line 4")
+    assert reader.hit_place == (2, 11)
+    assert reader.find_next(-1)
+    assert (found(reader), reader.hit_place) == (4, (1, 11))
+    assert not reader.find_next(-1)
+    for _ in range(10):
+        assert reader.find_next(1)
+    assert (found(reader), reader.hit_place) == (49, (11, 11))
+    assert not reader.find_next(1)
+    add(reader, 1, "line 4 again {}")
+    reader.resume()
+    assert reader.hit_place == (11, 12)
+
+
+def test_what_was_sought_is_remembered_once_the_newest_last() -> None:
+    reader = reading(5)
+    for text in ("a", "b", "a", ""):
+        reader.find(text)
+    assert reader.search.history == ("b", "a")
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 12), st.lists(st.integers(-15, 15)))
+def test_every_row_of_long_lines_can_be_reached_and_nothing_is_skipped(
+    rows: list[int], height: int, steps: list[int]
+) -> None:
+    reader = reading(len(rows), height)
+    reader.rows_of = lambda entry: rows[entry.seq]
+    reader.resize(height)
+    everything = [(seq, row) for seq, count in enumerate(rows) for row in range(count)]
+
+    def on_screen() -> list[tuple[int, int]]:
+        drawn = [(entry.seq, row) for entry in reader.visible() for row in range(rows[entry.seq])]
+        return drawn[reader.top_row :][:height]
+
+    assert on_screen() == everything[-height:]
+    last = top = max(0, len(everything) - height)
+    for by in steps:
+        if reader.follow and by >= 0:
+            continue
+        reader.scroll(by)
+        top = min(max(0, top + by), last)
+        assert on_screen() == everything[top : top + height]
+    reader.to_top()
+    seen = on_screen()
+    for _ in everything:
+        reader.scroll(1)
+        seen += [row for row in on_screen() if row not in seen]
+    assert seen == everything
+
+
+def older_page(begin: int, end: int, earlier: bool = True, job: int = 1) -> LogPage:
+    """Lines that were written before those that `page` makes: line -1 a second before line 0."""
+    lines = tuple(LogLine(0, NOW + n, task_id(job), f"INFO line {n}") for n in range(begin, end))
+    return LogPage("w", lines, -1, 0, 1.1, 1, "streaming", LogStatus.STREAMING, earlier)
+
+
+def reading_back(lines: int = 50, height: int = 10) -> LogCursor:
+    """A reader of a log that has earlier lines."""
+    reader = LogCursor(LogBuffer(100))
+    reader.resize(height)
+    first = page([f"INFO line {n}" for n in range(lines)])
+    reader.buffer.extend(msgspec.structs.replace(first, earlier=True))
+    reader.update()
+    return reader
+
+
+def give_older(reader: LogCursor, older: LogPage) -> None:
+    before = reader.buffer.before
+    assert before is not None
+    reader.take_older(reader.buffer.extend_back(older, before))
+
+
+def texts(reader: LogCursor) -> list[str]:
+    return [entry.text.removeprefix("INFO line ") for entry in reader.visible()]
+
+
+def test_the_first_line_asks_for_what_is_before_it_until_the_log_begins() -> None:
+    reader = reading_back()
+    assert not reader.wants_older
+    reader.to_top()
+    assert (reader.wants_older, reader.buffer.before) == (True, NOW + 0.001)
+    give_older(reader, older_page(-30, 1))
+    assert (texts(reader)[0], reader.wants_older, reader.buffer.before) == ("-30", True, NOW - 30)
+    give_older(reader, older_page(-70, -30, earlier=False))
+    assert (texts(reader)[0], reader.wants_older, reader.buffer.before) == ("-70", False, None)
+    assert [entry.text for entry in reader.buffer] == [f"INFO line {n}" for n in range(-70, 50)]
+
+
+def test_scrolling_up_past_the_first_line_reads_on_and_the_screen_stays() -> None:
+    reader = reading_back()
+    reader.scroll(-39)
+    assert not reader.wants_older
+    reader.scroll(-3)
+    before = texts(reader)
+    give_older(reader, older_page(-30, 1))
+    assert (texts(reader), reader.wants_older) == (before, False)
+    reader.scroll(-3)
+    assert texts(reader)[0] == "-3"
+
+
+def test_older_lines_that_do_not_fit_the_filter_are_read_past() -> None:
+    reader = reading_back()
+    reader.set_pattern("line -70")
+    reader.scroll(-1)
+    give_older(reader, older_page(-30, 1))
+    assert reader.wants_older
+    give_older(reader, older_page(-70, -30, earlier=False))
+    assert texts(reader) == ["-70"]
+
+
+def test_following_again_gives_the_older_lines_back_and_says_that_there_are_some() -> None:
+    reader = reading_back(100)
+    reader.to_top()
+    give_older(reader, older_page(-70, 1, earlier=False))
+    assert not reader.buffer.earlier
+    reader.resume()
+    assert (len(reader.buffer), reader.buffer.earlier, texts(reader)[-1]) == (100, True, "99")
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 3)), max_size=40), st.integers(1, 10))
+def test_lines_of_many_jobs_stand_in_the_order_of_time_however_they_come(
+    lines: list[tuple[int, int]], at_once: int
+) -> None:
+    reader, came = LogCursor(LogBuffer(1_000)), 0
+    for begin in range(0, len(lines), at_once):
+        part = lines[begin : begin + at_once]
+        written = tuple(LogLine(came + n, at, task_id(job), "x") for n, (at, job) in enumerate(part))
+        came += len(part)
+        reader.buffer.extend(LogPage("w", written, came - 1, 0, 1.0, 3, "streaming"))
+        reader.update()
+    assert [entry.at for entry in reader.buffer] == sorted(at for at, _ in lines)
+    reader.resize(100)
+    assert list(reader.visible()) == list(reader.buffer)
 
 
 def test_a_traceback_is_an_error_to_its_last_line_job_by_job() -> None:

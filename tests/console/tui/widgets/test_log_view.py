@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from console import format
 from console.tui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from console.tui.widgets.log_view import LogView
+from engine.telemetry.schema.messages import LogPage
 from tests.support.console.single_pane import OnePane, draw_pane
-from tests.support.console.widget_samples import page
+from tests.support.console.widget_samples import NOW, page
 
 NASTY = [
     "\x1b[31mred\x1b[0m",
@@ -39,13 +41,14 @@ async def test_the_log_says_whether_it_follows_and_what_was_lost() -> None:
     pane = LogView()
     app = OnePane(pane)
     async with app.run_test(size=(100, 10)):
-        pane.show(page(["INFO x"] * 50, dropped=3), subject="of price_leg")
+        pane.show(page(["INFO x"] * 50), subject="of price_leg")
+        pane.show(page(["INFO x"], start=53, dropped=53))
         lines = pane.text.splitlines()
-        assert "logs of price_leg · 1 stream" in lines[0]
+        assert "logs of price_leg ─" in lines[0]
         assert "FOLLOW · 1.1s behind" in lines[0]
-        assert "43–50 of 50 · 3 dropped" in lines[-1]
+        assert "44–51 of 51 · 3 dropped" in lines[-1]
         pane.reader.scroll(-1)
-        pane.show(page(["INFO y"] * 312, start=50, dropped=3))
+        pane.show(page(["INFO y"] * 312, start=54, dropped=53))
         assert "312 new below (G)" in pane.text.splitlines()[0]
 
 
@@ -82,3 +85,65 @@ async def test_selected_text_comes_without_the_frame() -> None:
         app.screen.text_select_all()
         selected = app.screen.get_selected_text() or ""
         assert [line.split()[-1] for line in selected.splitlines()[1:3]] == ["first", "second"]
+
+
+def told(lines: LogPage, **fields: object) -> LogPage:
+    return msgspec.structs.replace(lines, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "title"),
+    [
+        ({"jobs": 50, "of_jobs": 100, "streams": 50}, "logs of running jobs · 50 of 100 jobs ─"),
+        ({"jobs": 3, "of_jobs": 3, "streams": 4}, "logs of running jobs · 3 jobs ─"),
+        ({"earlier": True}, f"logs of running jobs · begins at {format.clock(NOW)}; earlier lines: g ─"),
+    ],
+)
+async def test_the_title_says_what_is_missing(fields: dict[str, object], title: str) -> None:
+    pane = LogView()
+    lines = await draw_pane(pane, lambda: pane.show(told(page(["x"]), **fields), subject="of running jobs"), 100, 10)
+    assert title in lines[0]
+
+
+async def test_a_log_that_ended_is_not_behind() -> None:
+    pane = LogView()
+    lines = await draw_pane(pane, lambda: pane.show(told(page(["x"]), is_done=True, behind_s=None)), 100, 10)
+    assert "ENDED" in lines[0]
+    assert "behind" not in lines[0]
+
+
+async def test_lines_of_another_day_have_their_date() -> None:
+    pane = LogView()
+    lines = await draw_pane(pane, lambda: pane.show(page(["x"]), today=NOW + 2 * 86_400), 100, 10)
+    assert "Nov 1" in lines[1]
+    lines = await draw_pane(pane := LogView(), lambda: pane.show(page(["x"]), today=NOW), 100, 10)
+    assert "Nov" not in lines[1]
+
+
+async def test_every_word_of_a_long_wrapped_line_is_seen_on_the_way_through_it() -> None:
+    words = {f"word{number:04}" for number in range(800)}
+    pane = LogView()
+    pane.wrap = True
+    seen: set[str] = set()
+    async with OnePane(pane).run_test(size=(60, 10)):
+        pane.show(page(["first", " ".join(sorted(words)), "last"]))
+        pane.reader.to_top()
+        while not pane.reader.follow:
+            pane.redraw()
+            seen |= set(pane.text.split())
+            pane.reader.scroll(3)
+    assert words <= seen
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+async def test_what_is_found_in_a_long_line_is_on_screen_and_marked(wrap: bool) -> None:
+    pane = LogView()
+    pane.wrap = wrap
+    async with OnePane(pane).run_test(size=(60, 10)):
+        pane.show(page(["needle", *["hay"] * 20, "hay " * 300 + "needle " + "hay " * 300, *["hay"] * 20]))
+        assert pane.reader.find("NEEDLE")
+        pane.redraw()
+        assert "needle" in pane.text
+        assert "/NEEDLE 2 of 2 · " in pane.text.splitlines()[-1]
+        marked = [text for line in pane.lines for text, role in line if "found" in role.split()]
+        assert marked == ["needle"]
