@@ -90,12 +90,12 @@ def clock(at: float | None, millis: bool = False) -> str:
     return f"{text}.{int(at % 1 * 1000):03d}" if millis else text
 
 
-def when(at: float | None, now: float) -> str:
+def when(at: float | None, now: float, millis: bool = False) -> str:
     """Local time of day, with the date unless it is the day of `now` (0: of no day): `Nov 27 10:48:48`."""
     if at is None or not now:
-        return clock(at)
+        return clock(at, millis)
     day = time.strftime("%b %d ", time.localtime(at))
-    return ("" if time.localtime(at)[:3] == time.localtime(now)[:3] else day) + clock(at)
+    return ("" if time.localtime(at)[:3] == time.localtime(now)[:3] else day) + clock(at, millis)
 
 
 def percent(part: float | None, whole: float | None) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.telemetry.endpoints import Endpoint, claim_folder
 from engine.telemetry.schema.light import REMEDIES
@@ -216,6 +219,59 @@ def test_log_lines_are_text_whatever_they_hold(engine: StandIn) -> None:
     assert second.endswith("zwei    drei")
     as_json = run("logs", "--json", engine=engine).out.splitlines()
     assert json.loads(as_json[0]) == {"at": NOW, "task_id": task_id(1), "text": "old\rok \x1b[2J\r"}
+
+
+class LogOfThirty(dict[type, Any]):
+    """A job that ended, with 30 lines, one a second; the newest ten are read at first."""
+
+    def __init__(self, engine: StandIn) -> None:
+        super().__init__()
+        self._engine, self._asked = engine, 0
+
+    def get(self, kind: type, default: Any = None) -> Any:
+        if kind is not GetLogs:
+            return default
+        request = [each for each in self._engine.asked if isinstance(each, GetLogs)][-1]
+        newest = LogPage("w1", _seconds(20, 30), 29, 0, None, 1, "streaming", LogStatus.STREAMING, True, is_done=True)
+        if request.before is None:
+            return newest if request.after < 0 else replace(newest, lines=(), next=29)
+        self._asked += 1
+        end = math.ceil(request.before - NOW - 1e-6)
+        older = replace(newest, lines=_seconds(max(0, end - 7), end), earlier=end > 7)
+        return older if self._asked % 2 else replace(older, lines=(), pending=True)
+
+
+def _seconds(begin: int, end: int) -> tuple[LogLine, ...]:
+    return tuple(LogLine(n, NOW + n, task_id(1), f"second {n}") for n in range(begin, end))
+
+
+def printed_seconds(done: Result) -> list[int]:
+    assert done.code == 0, done.err
+    return [int(line.rpartition(" ")[2]) for line in done.out.splitlines()]
+
+
+def test_a_log_begins_at_its_newest_lines_and_says_so_or_at_the_beginning(engine: StandIn) -> None:
+    engine.answers = LogOfThirty(engine)
+    newest = run("logs", engine=engine)
+    assert printed_seconds(newest) == list(range(20, 30))
+    assert "are not shown: --all" in newest.err
+    whole = run("logs", "--all", engine=engine)
+    assert (printed_seconds(whole), whole.err) == (list(range(30)), "")
+
+
+def test_a_log_is_read_back_to_a_time(engine: StandIn) -> None:
+    engine.answers = LogOfThirty(engine)
+    at = datetime.fromtimestamp(NOW + 12).isoformat()
+    assert printed_seconds(run("logs", "--since", at, engine=engine)) == list(range(12, 30))
+    assert not [each for each in engine.asked if isinstance(each, GetLogs) and (each.before or NOW + 99) < NOW + 12]
+    assert printed_seconds(run("logs", "--all", "--grep", "SECOND 2", engine=engine)) == [2, *range(20, 30)]
+    assert run("logs", "--since", "yesterday", engine=engine).code == 2
+
+
+def test_the_log_of_a_job_that_ended_is_not_waited_for(engine: StandIn) -> None:
+    engine.answers = LogOfThirty(engine)
+    run("logs", engine=engine)
+    assert len([each for each in engine.asked if isinstance(each, GetLogs)]) == 1
 
 
 def test_logs_that_may_not_be_read_are_a_failure(engine: StandIn) -> None:
