@@ -34,11 +34,10 @@ class LogRing:
         """Lines that were lost to the bounds."""
         return self._next - len(self._lines)
 
-    def add(self, task_id: str, events: Iterable[LogEvent]) -> None:
-        """Append events, oldest first; one may hold several lines."""
-        for event in events:
-            for line in lines_of(task_id, event):
-                self._append(line)
+    def add(self, lines: Iterable[LogLine]) -> None:
+        """Append lines, and number them."""
+        for line in lines:
+            self._append(line)
         self._shrink()
 
     def copy_lines(self, other: LogRing, task_id: str) -> None:

@@ -20,8 +20,9 @@ from engine.aio import cancel_and_wait
 from engine.backends.protocol import Introspection
 from engine.model import LogChunk
 from engine.telemetry.schema.messages import GetLogs, LogLine, LogPage, LogStatus
+from engine.telemetry.server.logs.merge import LineMerger
 from engine.telemetry.server.logs.past import LogPasts, StreamPast
-from engine.telemetry.server.logs.ring import MAX_LINES, LogRing
+from engine.telemetry.server.logs.ring import MAX_LINES, LogRing, lines_of
 from engine.telemetry.server.logs.streams import LoggingJob, LogStreamResolver
 
 WATCH_EXPIRES_S: Final = 10.0
@@ -68,6 +69,8 @@ class _Follower:
     """The last read met nothing newer."""
     read_at: float = float("-inf")
     """When that was (epoch)."""
+    looked_at: float = float("-inf")
+    """The same on the monotonic clock: when it began."""
     begins_at: float | None = None
     """Time of its first line that was read."""
     has_older: bool = False
@@ -94,6 +97,7 @@ class _Watch:
     asked_at: float
     name: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     ring: LogRing = field(default_factory=LogRing)
+    merger: LineMerger = field(default_factory=LineMerger)
     jobs: list[LoggingJob] = field(default_factory=list)
     of_jobs: int = 0
     """How many there are; more than `jobs` are not followed."""
@@ -130,6 +134,7 @@ class LogWatch:
     def page(self, request: GetLogs) -> LogPage:
         """Answer with the lines behind `request.after` or before `request.before`, and the state of the streams."""
         watch, limit = self._watch(request), max(1, min(request.limit, MAX_LINES))
+        self._release(watch)
         if request.before is not None:
             return self._older_page(watch, request.before, limit)
         lines, last = watch.ring.page(request.after, limit, request.pattern)
@@ -268,20 +273,27 @@ class LogWatch:
             read.result()
 
     async def _read(self, follower: _Follower) -> None:
-        began = self._wall_clock()
+        began, looked_at = self._wall_clock(), self._clock()
         try:
             chunk = await follower.introspection.read_log(follower.stream, follower.token)
         finally:
             follower.reading = False
         follower.take(chunk, began)
+        follower.looked_at = looked_at
         if chunk.events:
             follower.interval, follower.empty_reads = FIRST_INTERVAL_S, 0
+            lines = [line for event in chunk.events for line in lines_of(follower.task_id, event)]
             for watch in self._watches_of(follower):
-                watch.ring.add(follower.task_id, chunk.events)
+                watch.merger.add(follower.stream, lines, looked_at)
+                self._release(watch)
         else:
             follower.interval = min(LONGEST_INTERVAL_S, follower.interval * INTERVAL_GROWTH)
             follower.empty_reads += 1
         follower.due = self._clock() + follower.interval
+
+    def _release(self, watch: _Watch) -> None:
+        """Put lines into the ring that wait for nothing any more."""
+        watch.ring.add(watch.merger.take(self._clock(), [one.looked_at for one in self._followed(watch)]))
 
     def _watches_of(self, follower: _Follower) -> Iterable[_Watch]:
         for stream, one in self._followers.items():
@@ -310,7 +322,7 @@ class LogWatch:
     def _is_done(self, watch: _Watch) -> bool:
         """All its jobs ended some time ago, and nothing newer was there when their streams were read."""
         now, jobs = self._wall_clock(), watch.jobs
-        if not jobs or len(jobs) < watch.of_jobs or not watch.task_ids:
+        if not jobs or len(jobs) < watch.of_jobs or not watch.task_ids or not watch.merger.is_empty:
             return False
         are_over = all(job.has_ended and job.stream and now - job.since >= LATE_S for job in jobs)
         last = max(job.since for job in jobs) + LATE_S

@@ -31,6 +31,8 @@ class Logs(StubIntrospection):
         self.written: dict[str, list[str]] = {}
         self.reads: list[str] = []
         self.children: dict[str, str] = {}
+        self.at: dict[str, float] = {}
+        """When a stream's newest lines were written, unless at `NEWEST_AT`."""
         self.older: dict[str, list[tuple[float, str]]] = {}
         """Of a stream: time and text of what lies before its newest page."""
         self.older_reads: list[str] = []
@@ -47,7 +49,7 @@ class Logs(StubIntrospection):
         if token is None and not self.written.get(stream):
             return LogChunk((), token, LogStatus.WAITING, "nothing so far")
         fresh = self.written[stream][int(token or 0) :]
-        events = tuple(LogEvent(NEWEST_AT, text, NEWEST_AT) for text in fresh)
+        events = tuple(LogEvent(self.at.get(stream, NEWEST_AT), text, NEWEST_AT) for text in fresh)
         older = "b" if token is None and self.older.get(stream) else None
         return LogChunk(events, str(len(self.written[stream])), older=older, at_end=True)
 
@@ -64,8 +66,8 @@ class Logs(StubIntrospection):
 class Place:
     """A log watch over one manager."""
 
-    def __init__(self) -> None:
-        self.manager, self.logs, self.clock = Managed(), Logs(), FakeClock()
+    def __init__(self, clock: FakeClock) -> None:
+        self.manager, self.logs, self.clock = Managed(), Logs(), clock
         self.manager.introspection = self.logs
         jobs = LogStreamResolver(SnapshotBuilder([self.manager], Vitals("1")), self.clock)
         self.watch = LogWatch(jobs, self.clock, self.clock.sleep, self.manager.clock)
@@ -94,8 +96,8 @@ class Place:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Place]:
-    place = Place()
+async def running(clock: FakeClock | None = None) -> AsyncIterator[Place]:
+    place = Place(clock or FakeClock())
     run = asyncio.create_task(place.watch.run())
     try:
         yield place
@@ -305,3 +307,26 @@ async def test_a_log_is_done_when_it_was_read_some_time_after_its_jobs_end() -> 
         place.manager.clock.now += LATE_S
         page = await place.until(request, lambda page: page.is_done)
         assert page.behind_s is None
+
+
+async def test_lines_of_several_jobs_are_told_in_the_order_of_time() -> None:
+    async with running() as place:
+        ids = tuple(place.job(number) for number in (1, 2, 3))
+        for number in (1, 2, 3):
+            place.logs.at[f"s{number}"] = NEWEST_AT + 10 - number
+            place.logs.written[f"s{number}"] = [f"of {number}"]
+        assert await place.lines(GetLogs(ids), 3) == ["of 3", "of 2", "of 1"]
+
+
+class PassingClock(FakeClock):
+    """A clock that goes on between two looks at it, as a real one does."""
+
+    def __call__(self) -> float:
+        self.now += 1e-6
+        return self.now
+
+
+async def test_lines_of_one_job_alone_are_told_at_once() -> None:
+    async with running(PassingClock()) as place:
+        await place.lines(GetLogs((place.job(1, "one"),)), 1)
+        assert place.clock.now - 1000.0 < 1.0
