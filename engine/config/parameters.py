@@ -381,6 +381,13 @@ _ENGINE: Final = (
         help="Append what is published to this file, for `scaler-batch replay`; no payloads, no results.",
         group=Group.TELEMETRY,
     ),
+    Parameter(
+        name="record_logs",
+        scope=ParameterScope.ENGINE,
+        kind=switch(),
+        help="Record the log lines of running jobs, too: whatever they print, read from CloudWatch all the time.",
+        group=Group.TELEMETRY,
+    ),
 )
 
 

@@ -90,5 +90,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of Prometheus text, on loopback."""
     record: str | None = None
     """The file to which the published stream is appended."""
+    record_logs: bool = False
+    """The recording holds the log lines of running jobs, too: whatever they print."""
     notes: tuple[str, ...] = ()
     """What was accepted without effect or left alone: sentences for the log's first lines."""

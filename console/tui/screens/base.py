@@ -5,7 +5,7 @@ The app calls `beat` ten times a second on the topmost full screen, and on no ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
@@ -67,6 +67,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def own_actions(self) -> Sequence[Action]:
         """Actions of this screen, in the key bar's order."""
         return actions_in(self.scope)
+
+    def own_hints(self) -> Mapping[str, str]:
+        """Words on the key bar, by action id, where they differ from the table's."""
+        return {}
 
     def questions(self) -> Sequence[PolledRequest]:
         """Requests that are polled while this screen is open."""
@@ -157,11 +161,16 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             yield from PROMPT_HINTS
             return
         keys = keys_of(self)
-        common = actions_in(ActionScope.EVERYWHERE)
+        common, other = actions_in(ActionScope.EVERYWHERE), self.own_hints()
         for action in (*common[:1], *self.own_actions(), *common[1:]):
-            if action.hint and action.id in keys:
+            if action.hint and action.id in keys and not (action.needs_write and self.state.recorded):
                 call = f"app.{action.method}" if action.scope is ActionScope.EVERYWHERE else action.method
-                yield Hint(keys[action.id][0], action.hint, call, self.check_action(action.method, ()) is True)
+                yield Hint(
+                    keys[action.id][0],
+                    other.get(action.id, action.hint),
+                    call,
+                    self.check_action(action.method, ()) is True,
+                )
 
     # ---- what all screens do
 

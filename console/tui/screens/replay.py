@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from console import format
@@ -23,6 +24,7 @@ class ReplayDashboard(Dashboard):
 
     def __init__(self, state: ConsoleState, source: ReplaySource) -> None:
         state.recorded = True
+        state.time_of_day = lambda: source.at
         super().__init__(state)
         self._player = source
 
@@ -31,10 +33,14 @@ class ReplayDashboard(Dashboard):
         return *actions_in(ActionScope.REPLAY), *super().own_actions()
 
     def trail(self) -> tuple[str, ...]:
-        """Position, end and speed."""
+        """Position and end."""
         player, recording = self._player, self._player.recording
-        how = f"x{player.speed:g}" if player.playing else "stopped"
-        return "replay", f"{format.clock(player.at)} of {format.clock(recording.end)} {how}"
+        now = time.time()
+        return "replay", f"{format.when(player.at, now)} of {format.when(recording.end, now)}"
+
+    def own_hints(self) -> Mapping[str, str]:
+        """The player's key says what it does next."""
+        return {"pause": "stop" if self._player.playing else "play"}
 
     def action_pause(self) -> None:
         """Pause, or go on."""

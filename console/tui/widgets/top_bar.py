@@ -115,6 +115,8 @@ class TopBar(Pane):
         if link.state is not LinkState.LIVE:
             words = link.detail or link.state.value
             return [(clean(words if not narrow else words.split(",")[0]), _OPEN_LINK.get(link.state, "error"))]
+        if link.detail:
+            return [(clean(link.detail), "accent strong")]
         if (light := self.state.light).state is not LightState.OK:
             return [self._bad_light(light, narrow)]
         late = age is not None and age > AMBER_S

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from engine.telemetry.client.recorded_logs import RecordedLogs
 from engine.telemetry.client.recorded_trends import RecordedTrends
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView
@@ -24,8 +25,6 @@ from engine.telemetry.schema.messages import (
     Job,
     JobRecord,
     JobRow,
-    LogPage,
-    LogStatus,
     Refusal,
     Request,
     Snapshot,
@@ -34,7 +33,6 @@ from engine.telemetry.schema.messages import (
 from engine.telemetry.schema.query import QueryError, make_page
 
 NO_CONTROL: Final = "this is a recording: what it shows is over and can't be changed"
-NO_LOGS: Final = "a recording holds no log lines, they are in CloudWatch under the job's log stream"
 NO_DIAGNOSIS: Final = "a recording holds no diagnosis: AWS tells what is, not what was"
 ROW_ONLY: Final = "From a recording: it holds what tables show, and nothing that was asked for job by job."
 
@@ -49,6 +47,7 @@ class ReplaySource:
         self.playing = True
         self._clock = clock
         self._trends = RecordedTrends(recording)
+        self._logs = RecordedLogs(recording)
         self._answers: deque[tuple[Callable[[Answer], None], Request]] = deque()
         self._opened = self._anchor = clock()
         self._anchored_at = recording.start
@@ -60,8 +59,9 @@ class ReplaySource:
 
     @property
     def link(self) -> LinkView:
-        """Always LIVE: nothing can be lost."""
-        return LinkView(LinkState.LIVE, self._opened)
+        """Always LIVE: nothing can be lost. In words it is a replay, and whether that goes on."""
+        words = "REPLAY PAUSED" if not self.playing else "REPLAY" if self.speed == 1 else f"REPLAY x{self.speed:g}"
+        return LinkView(LinkState.LIVE, self._opened, words)
 
     @property
     def may_control(self) -> bool:
@@ -151,8 +151,7 @@ class ReplaySource:
         if isinstance(request, GetTrends):
             return self._trends.read_window(self.at, request)
         if isinstance(request, GetLogs):
-            status = LogStatus.EMPTY
-            return LogPage("recording", (), request.after, 0, None, 0, status.describe(NO_LOGS), status)
+            return self._logs.read_page(request, self.at)
         if isinstance(request, GetFullState):
             return FullState(self.replica.engine, self.replica.seq, snapshot, tuple(self.replica.rows.values()))
         if isinstance(request, Hello):

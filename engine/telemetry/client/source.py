@@ -33,7 +33,7 @@ class LinkView:
     since: float
     """On the source's monotonic clock."""
     detail: str = ""
-    """In words: `STALE 14 s`, `ENGINE LOST 10:48:31, retry in 4 s`; empty while live."""
+    """In words: `STALE 14 s`, `ENGINE LOST 10:48:31, retry in 4 s`; empty while live, `REPLAY` for a recording."""
     round_trip_s: float | None = None
 
 

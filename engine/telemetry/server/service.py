@@ -24,6 +24,7 @@ from engine.telemetry.recording import Recorder
 from engine.telemetry.schema.messages import Snapshot
 from engine.telemetry.server.auth import CurveAuthenticator
 from engine.telemetry.server.control_answers import ControlAnswers
+from engine.telemetry.server.logs.log_recorder import LogRecorder
 from engine.telemetry.server.logs.streams import LogStreamResolver
 from engine.telemetry.server.logs.watch import LogWatch
 from engine.telemetry.server.publisher import Publisher
@@ -49,15 +50,20 @@ async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: 
     Raises `EngineError` for what was asked for and can't be had; default sockets that can't be had are done without.
     """
     async with contextlib.AsyncExitStack() as stack:
+        if config.record_logs and config.record is None:
+            raise ConfigError("--record-logs needs a recording to put them in: give --record FILE, too")
         builder = SnapshotBuilder(managers, Vitals(version))
         recorder = _recorder(stack, config.record) if config.record is not None else None
         sockets = await _sockets(stack, config, version)
         publisher = Publisher(uuid.uuid4().hex, builder, sockets.publish if sockets else None, recorder)
         if config.metrics_port is not None:
             _serve_metrics(stack, config.metrics_port, builder)
-        loops: list[Loop] = [publisher.run]
+        logs = LogWatch(LogStreamResolver(builder))
+        loops: list[Loop] = [publisher.run, logs.run]
+        if recorder is not None and config.record_logs:
+            loops.append(LogRecorder(logs, recorder).run)
         if sockets is not None:
-            loops += _request_loops(sockets, builder, publisher)
+            loops += _request_loops(sockets, builder, publisher, logs)
         supervisors = [asyncio.create_task(_supervise(loop)) for loop in loops]
         stack.push_async_callback(cancel_and_wait, supervisors)
         yield
@@ -102,7 +108,7 @@ async def _remote_sockets(
     return sockets
 
 
-def _request_loops(sockets: Sockets, builder: SnapshotBuilder, publisher: Publisher) -> list[Loop]:
+def _request_loops(sockets: Sockets, builder: SnapshotBuilder, publisher: Publisher, logs: LogWatch) -> list[Loop]:
     rate_limiter, viewers = RateLimiter(), Viewers()
     builder.viewers = viewers.count
     authenticator = sockets.authenticator
@@ -110,11 +116,9 @@ def _request_loops(sockets: Sockets, builder: SnapshotBuilder, publisher: Publis
     def may_control(frame: zmq.Frame) -> bool:
         return authenticator is None or authenticator.role_of(frame) is KeyRole.CONTROL
 
-    logs = LogWatch(LogStreamResolver(builder))
     view = ViewAnswers(builder, publisher, logs, rate_limiter, may_control)
     control = ControlAnswers(builder, may_control)
     return [
-        logs.run,
         RequestServer(sockets.view, view.answer, rate_limiter, viewers.note).run,
         # not counted: a console that controls is a viewer, too
         RequestServer(sockets.control, control.answer, rate_limiter, lambda _: None).run,

@@ -26,7 +26,9 @@ from engine.telemetry.schema.messages import (
     Job,
     JobPage,
     JobState,
+    LogLine,
     LogPage,
+    LogStatus,
     Refusal,
     Request,
     Tick,
@@ -305,3 +307,83 @@ def test_a_clock_that_is_set_back_begins_a_new_key_frame(path: Path) -> None:
     recording = Recording(path)
     assert (recording.keys, recording.times) == ([0, 2], [NOW, NOW + 5, NOW + 5, NOW + 5])
     recording.close()
+
+
+def lines_at(at: float, count: int = 10, job: int = 1) -> tuple[LogLine, ...]:
+    return tuple(LogLine(n, at + n / count, task_id(job), f"at {at - NOW:.0f}: {n}") for n in range(count))
+
+
+def texts(source: ReplaySource, request: GetLogs) -> list[str]:
+    page = answer_of(source, request)
+    assert isinstance(page, LogPage)
+    return [line.text for line in page.lines]
+
+
+@pytest.fixture
+def talking(path: Path, clock: Clock) -> Iterator[ReplaySource]:
+    """A recording of 100 s, with ten lines each second, written by two engines one after the other."""
+    for began in (0, 50):
+        night = Night(path, f"e{began}", NOW + began)
+        for second in range(50):
+            night.go_on(1)
+            night.recorder.record_logs(lines_at(NOW + began + second, job=second % 2))
+        night.recorder.close()
+    source = ReplaySource(Recording(path), clock=clock)
+    yield source
+    source.close()
+
+
+def test_log_lines_are_those_up_to_the_moment_that_is_shown(talking: ReplaySource, clock: Clock) -> None:
+    talking.seek(NOW + 30)
+    page = answer_of(talking, GetLogs(limit=15))
+    assert isinstance(page, LogPage)
+    assert [page.lines[0].text, page.lines[-1].text] == ["at 28: 5", "at 29: 9"]
+    assert (page.earlier, page.kind) == (True, LogStatus.STREAMING)
+    clock.now += 2
+    assert texts(talking, GetLogs(after=page.next)) == [line.text for at in (30, 31) for line in lines_at(NOW + at)]
+
+
+def test_log_lines_of_a_recording_are_read_back_to_their_beginning(talking: ReplaySource) -> None:
+    talking.pause()
+    talking.seek(NOW + 80)
+    before, told = NOW + 1_000, list[str]()
+    while True:
+        page = answer_of(talking, GetLogs(before=before, limit=33))
+        assert isinstance(page, LogPage)
+        told = [line.text for line in page.lines] + told
+        if not page.earlier:
+            break
+        before = page.lines[0].at
+    assert told == [line.text for at in range(80) for line in lines_at(NOW + at)]
+
+
+def test_log_lines_are_chosen_by_job_and_text(talking: ReplaySource) -> None:
+    talking.seek(NOW + 30)
+    assert texts(talking, GetLogs((task_id(1),), limit=3)) == ["at 29: 7", "at 29: 8", "at 29: 9"]
+    assert texts(talking, GetLogs((task_id(0),), pattern="AT 28: 3")) == ["at 28: 3"]
+
+
+def test_turning_the_clock_back_begins_another_count(talking: ReplaySource) -> None:
+    talking.pause()
+    talking.seek(NOW + 80)
+    later = answer_of(talking, GetLogs())
+    talking.seek(NOW + 20)
+    assert isinstance(later, LogPage)
+    earlier = answer_of(talking, GetLogs(after=later.next))
+    assert isinstance(earlier, LogPage)
+    assert earlier.watch != later.watch
+    assert earlier.lines[-1].text == "at 19: 9"
+
+
+def test_log_lines_change_nothing_for_what_is_recorded_besides(talking: ReplaySource) -> None:
+    talking.pause()
+    talking.seek(NOW + 50)
+    assert len(shown(talking)) == 7
+
+
+def test_a_replay_says_in_words_that_it_is_one(replay: ReplaySource) -> None:
+    assert replay.link.detail == "REPLAY"
+    replay.set_speed(4)
+    assert replay.link.detail == "REPLAY x4"
+    replay.pause()
+    assert replay.link.detail == "REPLAY PAUSED"

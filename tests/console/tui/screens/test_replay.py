@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from console import format
 from console.tui.app import ConsoleApp
 from console.tui.screens.replay import ReplayDashboard
 from console.tui.state import ConsoleState
@@ -27,7 +28,13 @@ async def test_a_recording_is_stopped_sped_up_and_jumped_in(tmp_path: Path) -> N
         app.top_screen.beat(source.poll())
         await pilot.pause()
         assert snapshot_time(source) == source.at
-        assert "x2" in app.top_screen.top_bar.text
+        assert "REPLAY x2" in app.top_screen.top_bar.text
+        assert "LIVE" not in app.top_screen.top_bar.text
+        assert f"{format.clock(source.at)} " in app.top_screen.top_bar.text[-10:]
+        assert ("P stop" in app.top_screen.key_bar.text, "cancel" in app.top_screen.key_bar.text) == (True, False)
+        await pilot.press("P")
+        assert "REPLAY PAUSED" in app.top_screen.top_bar.text
+        assert "P play" in app.top_screen.key_bar.text
         assert app.top_screen.check_action("cancel", ()) is None
     source.close()
 

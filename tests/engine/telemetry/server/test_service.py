@@ -376,6 +376,15 @@ async def test_a_recording_that_cannot_be_written_ends_the_start(
     assert list_engines() == []
 
 
+async def test_log_lines_without_a_recording_to_put_them_in_end_the_start(
+    runtime: Path, managers: list[Managed]
+) -> None:
+    config = msgspec.structs.replace(config_of(managers), record_logs=True)
+    with pytest.raises(ConfigError, match="--record FILE"):
+        async with telemetry(config, managers, "0.1"):
+            pass
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
