@@ -32,7 +32,7 @@ READERS_OF_FOREIGN_WORDS: Final = frozenset(
     {
         "console.tui.drawing.wrapping",  # blanks, where a line is folded
         "console.tui.export",  # what a spreadsheet would take for a formula
-        "console.tui.logs.log_buffer",  # a job's own lines: a traceback's are indented
+        "console.tui.logs.log_levels",  # a job's own lines: JSON, and the indent of a traceback
         "container.batch_job_settings",  # the syntax of an option, `name=value`
         "engine.aws.error_codes",  # AWS's words for a wrong clock and for a disabled queue
         "engine.backends.batch.introspect.log_stream",  # CloudWatch Logs: which of group and stream is absent

@@ -124,6 +124,10 @@ ACTIONS: Final = (
     ),
     Action("copy", ("y",), "copy", "Copy the id", _DASH, "copy", places=(_JOB,)),
     Action("copy_all", ("Y",), "copy_all", "Copy everything known, as JSON", _DASH, places=(_JOB, _WHY)),
+    Action(
+        "console_urls", ("o",), "console_urls", "Print the URLs of its log and its job in AWS's console", _DASH,
+        needs_engine=True, places=(_JOB, _LOGS),
+    ),
     Action("export", ("e",), "export", "Write what is shown to files", _DASH, places=(_JOB, _LOGS, _WHY)),
     Action(
         "acknowledge", ("a",), "acknowledge", "Acknowledge the failures so far, for all consoles", _DASH,
@@ -148,6 +152,7 @@ ACTIONS: Final = (
     ),
     Action("copy_line", ("y",), "copy_line", "Copy the lines on screen", _LOGS, "copy"),
     Action("copy_lines", ("Y",), "copy_lines", "Copy all lines that are kept", _LOGS),
+    Action("pager", ("vertical_line",), "pager", "All lines that are listed, in $PAGER", _LOGS, "pager"),
     # why something waits
     Action("copy_command", ("y",), "copy_command", "Copy the command of what can be done", _WHY, "copy command"),
     # AWS resources

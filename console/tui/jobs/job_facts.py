@@ -136,7 +136,7 @@ def wrap_values(lines: Iterable[Line], cells: int) -> list[Line]:
     room = max(8, cells - LABEL - 2)
     folded: list[Line] = []
     for (label, of), (value, role) in lines:
-        first, *rest = wrap(value, room) or [""]
+        first, *rest = wrap(value, room, break_on_hyphens=False) or [""]
         folded.append(((label, of), (first, role)))
         folded += [((" " * (LABEL + 1), of), (part, role)) for part in rest]
     return folded

@@ -85,7 +85,7 @@ def level_of(text: str) -> Level:
 
 def fold_runner(text: str) -> str:
     """Shorten the prefix of the runner's own lines, with the task's id: the screen names the job already."""
-    return _RUNNER.sub("runner: ", text, count=1) if text.startswith("scaler-batch-runner: ") else text
+    return "runner: " + text[begin.end() :] if (begin := _RUNNER.match(text)) else text
 
 
 class LevelReader:

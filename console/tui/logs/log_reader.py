@@ -53,6 +53,11 @@ class LogCursor:
         return len(self._shown)
 
     @property
+    def fitting(self) -> Sequence[LogEntry]:
+        """All kept lines that fit."""
+        return self._shown
+
+    @property
     def top_row(self) -> int:
         """Rows of the first visible entry that are above the screen."""
         return self._row

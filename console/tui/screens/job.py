@@ -15,6 +15,7 @@ from console.tui.drawing.spans import EMPTY, Line
 from console.tui.export import record_as_json
 from console.tui.jobs.job_facts import attempt_lines, description_lines, identity_lines, payload_lines, wrap_values
 from console.tui.keymap import bindings
+from console.tui.logs.console_urls import print_urls
 from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
 from console.tui.state import ConsoleState
@@ -148,6 +149,10 @@ class JobScreen(ConsoleScreen):
     def action_why(self) -> None:
         """Open the job's diagnosis."""
         self.console.open_why(self.task_id)
+
+    def action_console_urls(self) -> None:
+        """Print where AWS's console has the job."""
+        print_urls(self, self.task_id)
 
     def action_copy(self) -> None:
         """Copy the job id, or the task id while there is none."""

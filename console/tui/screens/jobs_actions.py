@@ -6,6 +6,7 @@ from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.export import record_as_json, rows_as_csv, rows_as_json
 from console.tui.jobs.job_cells import JobCells
+from console.tui.logs.console_urls import print_urls
 from console.tui.screens.base import ConsoleScreen
 from console.tui.widgets.job_table import JobTable
 from console.tui.widgets.prompt import Question
@@ -172,6 +173,14 @@ class JobsActions(ConsoleScreen):
             self._copy_text(rows_as_json(self.state.view.target_rows()))
             return
         self.state.source.ask(GetJob(ids[0]), self._copy_record)
+
+    def action_console_urls(self) -> None:
+        """Print where AWS's console has the selected job."""
+        selected = self.state.view.selected
+        if selected is None:
+            self.notify("no job is selected: j and k move")
+        else:
+            print_urls(self, selected)
 
     def _copy_record(self, answer: Answer) -> None:
         if isinstance(answer, Job):

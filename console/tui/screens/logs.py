@@ -11,8 +11,10 @@ from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.export import lines_as_text
 from console.tui.keymap import bindings
+from console.tui.logs.console_urls import print_urls
 from console.tui.logs.log_feed import LogFeed
 from console.tui.logs.log_levels import Level
+from console.tui.logs.outside import leave_console, page_text
 from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
 from console.tui.screens.dashboard import move_log, toggle_follow
@@ -161,6 +163,21 @@ class LogsScreen(ConsoleScreen):
             self.notify("there is no line to copy")
             return
         self.notify(f"{len(lines)} lines {copy(chr(10).join(lines), self.app.copy_to_clipboard)}", markup=False)
+
+    def action_console_urls(self) -> None:
+        """Print where AWS's console has the job, or the one that the last line on screen is of."""
+        entries = self.log_view.reader.visible()
+        if len(self.task_ids) == 1 or entries:
+            print_urls(self, self.task_ids[0] if len(self.task_ids) == 1 else entries[-1].task_id)
+        else:
+            self.notify("there is no line, so no job to tell of")
+
+    def action_pager(self) -> None:
+        """Show all lines that fit in the user's pager."""
+        text = self.log_view.text_of_lines()
+        leave_console(
+            self.app, page_text, text, "this terminal can't be given to a pager: e writes the lines to a file"
+        )
 
     def action_export(self) -> None:
         """Export all lines of the buffer as text."""

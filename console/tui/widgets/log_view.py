@@ -10,7 +10,7 @@ from textual import events
 
 from console import format
 from console.tui.drawing.glyphs import UNICODE, Glyphs
-from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit, fit_line, width
+from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit, fit_line, plain, width
 from console.tui.drawing.wrapping import folded_spans
 from console.tui.logs.log_buffer import LogBuffer, LogEntry
 from console.tui.logs.log_levels import Level
@@ -106,6 +106,11 @@ class LogView(Pane):
         self.buffer.clear()
         self.reader.update()
         self.redraw()
+
+    def text_of_lines(self) -> str:
+        """All lines that fit the filters, as they are on screen but whole."""
+        lines = (plain((*self._head(entry), (entry.text, ""))) for entry in self.reader.fitting)
+        return "".join(f"{line}\n" for line in lines)
 
     # ---- the frame
 

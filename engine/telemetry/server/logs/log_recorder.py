@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 PERIOD_S: Final = 1.0
 
 
-class LogSink(Protocol):
+class LogLineSink(Protocol):
     """Where recorded lines go; `engine.telemetry.recording.Recorder`."""
 
     def record_logs(self, lines: tuple[LogLine, ...]) -> None:
@@ -29,10 +29,10 @@ class LogRecorder:
     """Viewer of all running jobs' lines that writes down what it sees, until cancelled."""
 
     def __init__(
-        self, watch: LogWatch, sink: LogSink, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, watch: LogWatch, sink: LogLineSink, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         self._watch = watch
-        self._sink: LogSink | None = sink
+        self._sink: LogLineSink | None = sink
         self._sleep = sleep
         self._watch_name = ""
         self._request = GetLogs(limit=MAX_LINES)
@@ -44,7 +44,7 @@ class LogRecorder:
             if self._sink is not None:
                 self._record(self._sink)
 
-    def _record(self, sink: LogSink) -> None:
+    def _record(self, sink: LogLineSink) -> None:
         page = self._watch.page(self._request)
         if page.watch != self._watch_name and self._watch_name:  # it counts from the beginning again
             page = self._watch.page(msgspec.structs.replace(self._request, after=-1))

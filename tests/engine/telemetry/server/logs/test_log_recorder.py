@@ -8,7 +8,7 @@ import errno
 from engine.aio import cancel_and_wait
 from engine.telemetry.schema.messages import LogLine
 from engine.telemetry.server.logs.log_recorder import LogRecorder
-from tests.engine.telemetry.server.logs.test_watch import running
+from tests.support.engine.watched_logs import running
 
 
 class Sink:
