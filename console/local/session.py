@@ -124,10 +124,10 @@ class LocalSession:
 
     def _interrupt(self) -> None:
         if self._draining:
-            self._voice.say("stopping at once")
+            self._voice.say("stopping now")
             self._kill()
             return
-        self._voice.say("draining: what runs may finish; Ctrl-C again stops at once")
+        self._voice.say("draining: what runs may finish; Ctrl-C again stops now")
         self._drain()
 
     def _drain(self) -> None:

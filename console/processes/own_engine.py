@@ -94,7 +94,7 @@ def _end_local(child: EngineChild, choice: Quit | None, code: int) -> int:
     if child.process.poll() is None:
         gently = choice is not None and choice.value == "drain"
         begin = child.log.stat().st_size
-        say("draining: what runs may finish; Ctrl-C stops at once" if gently else "stopping")
+        say("draining: what runs may finish; Ctrl-C stops now" if gently else "stopping")
         child.process.send_signal(signal.SIGTERM if gently else signal.SIGHUP)
         _wait(child, begin)
     sys.stdout.write(child.said())

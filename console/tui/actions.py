@@ -84,7 +84,7 @@ ACTIONS: Final = (
     Action("read_now", ("r",), "read_now", "Read everything anew", _ALL),
     Action("resources", ("R",), "resources", "AWS resources: what lives, what differs, what would change", _ALL),
     Action("mouse", ("M",), "mouse", "Give the mouse to the terminal, to select and copy; any key takes it", _ALL),
-    Action("quit", ("q", "ctrl+c"), "quit", "Quit", _ALL, "quit"),
+    Action("quit", ("q", "ctrl+c"), "quit", "Quit; ctrl-c twice leaves from anywhere, without asking", _ALL, "quit"),
     # moving, in whatever has lines
     *(
         Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS, _WHY, _RES, ActionScope.ENGINE))
@@ -134,7 +134,7 @@ ACTIONS: Final = (
         needs_write=True,
     ),
     Action(
-        "cancel", ("K",), "cancel", "Cancel or terminate the marked or the selected jobs", _DASH, "cancel",
+        "cancel", ("K",), "cancel", "End the marked or the selected jobs", _DASH, "end",
         Danger.DESTROYS, True, places=(_JOB,),
     ),
     # one job
@@ -176,7 +176,7 @@ ACTIONS: Final = (
     Action("rewind", ("less_than_sign",), "rewind", "One minute back", _REPLAY, "-1 min"),
     # without keys: nothing that a slip should reach
     Action(
-        "drain", (), "drain", "Drain: start nothing more, let finish what runs, end the engine", _ALL,
+        "drain", (), "drain", "Drain: start nothing more, let finish what runs, then end", _ALL,
         danger=Danger.DESTROYS, needs_write=True,
     ),
     Action(

@@ -25,6 +25,7 @@ from console.tui.keymap import bindings, checked_keymap
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState, Quit
+from console.tui.totals import has_work
 from console.tui.widgets.prompt import Question
 from engine.errors import ConfigError
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 BEAT_S: Final = 0.1
 GREETING_S: Final = 20.0
+SECOND_PRESS_S: Final = 3.0
+"""Between two ctrl-c that leave together."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
 
@@ -58,6 +61,8 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         """Makes the screen that was left last."""
         self._requested_end: Quit | None = None
         self._mouse_is_ours = True
+        self._interrupted_at = float("-inf")
+        """When ctrl-c was pressed last, with no other key since."""
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = state.preferences.theme if state.preferences.theme in THEMES else "dark"
@@ -227,14 +232,37 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         from console.tui.screens.quit import quit_dialog, quit_local_dialog
 
         own = self.state.own
+        busy = any(has_work(manager) for manager in self.state.managers)
         if (run := self.state.run_under_way) is not None:
             self.push_screen(confirm_quit_running(run), lambda sure: self._stop_and_quit(run) if sure else None)
         elif own is None or own.ended():
             self.exit()
         elif own.tied:
-            self.push_screen(quit_local_dialog(), self._quit_local)
+            self.push_screen(quit_local_dialog(busy=busy, place=self._greeting), self._quit_local)
         else:
-            self.push_screen(quit_dialog(self.state.engine_name), self._quit)
+            self.push_screen(quit_dialog(self.state.engine_name, busy=busy), self._quit)
+
+    def _is_second_press(self, key: events.Key) -> bool:
+        """True for a ctrl-c after another one: at once, or over a dialog, which says so."""
+        if key.key != "ctrl+c":
+            self._interrupted_at = float("-inf")
+            return False
+        before, self._interrupted_at = self._interrupted_at, key.time
+        return key.time - before < (SECOND_PRESS_S if self.screen is self.top_screen else float("inf"))
+
+    def _leave_now(self) -> None:
+        """Leave without asking: an engine that can go on does, a cluster that can't drains; a run is stopped first."""
+        choice = None if self.state.own is None else Quit.DRAIN if self.state.own.tied else Quit.LEAVE
+        if (run := self.state.run_under_way) is not None:
+
+            async def stop() -> None:
+                await run.stop()
+                self.exit(choice)
+
+            work: WorkType[None] = stop
+            self.run_worker(work, group="stop")
+        else:
+            self.exit(choice)
 
     def _stop_and_quit(self, run: Run) -> None:
         async def stop() -> None:
@@ -287,6 +315,9 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         """Give keys to a prompt that has just been opened, before Textual dispatches them."""
         if isinstance(event, events.Key):
             self._take_mouse(True)
+            if self._is_second_press(event):
+                self._leave_now()
+                return
             if event.is_forwarded and self.screen is self.top_screen and self.top_screen.offer_to_prompt(event):
                 return
         await super().on_event(event)

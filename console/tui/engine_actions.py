@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 REFUSED_SHOWN: Final = 3
+IDS_AT_ONCE: Final = 20_000
+"""Task ids of one request: below `MAX_REQUEST_BYTES`."""
 
 
 class EngineActions:
@@ -37,19 +39,24 @@ class EngineActions:
         self._app, self._state = app, state
 
     def cancel(self, rows: Sequence[JobRow]) -> None:
-        """Cancel the jobs of `rows` that have not ended, after a dialog."""
+        """End the jobs of `rows` that have not ended, after a dialog."""
         from console.tui.screens.confirm import confirm_cancel
 
-        rows = [row for row in rows if row.state not in ENDED]
+        given, rows = rows, [row for row in rows if row.state not in ENDED]
         if not rows:
-            self._app.notify("no living job is selected or marked: j and k move, space marks")
+            self._app.notify(_why_none(given))
             return
 
         def go_on(sure: bool | None) -> None:
             if sure:
-                self._send(CancelJobs(tuple(row.task_id for row in rows)))
+                self._end_jobs([row.task_id for row in rows])
 
         self._app.push_screen(confirm_cancel(rows, self._state), go_on)
+
+    def _end_jobs(self, task_ids: Sequence[str]) -> None:
+        """Send as many requests as their size allows."""
+        for start in range(0, len(task_ids), IDS_AT_ONCE):
+            self._send(CancelJobs(tuple(task_ids[start : start + IDS_AT_ONCE])))
 
     def drain(self) -> None:
         """Drain the manager of the filter, or all, after a dialog."""
@@ -111,3 +118,12 @@ class EngineActions:
             more = f" and {len(refused) - REFUSED_SHOWN} more" if len(refused) > REFUSED_SHOWN else ""
             text = clean("; ".join((answer.text, *refused[:REFUSED_SHOWN])) + more)
             self._app.notify(text, severity="warning" if refused else "information", markup=False)
+
+
+def _why_none(rows: Sequence[JobRow]) -> str:
+    """Reason why none of `rows` can be ended."""
+    if not rows:
+        return "no job is selected: j and k move, space marks"
+    if len(rows) == 1:
+        return f"job {rows[0].task_id[:8]} has ended ({rows[0].state.value}): there is nothing to end"
+    return f"all {len(rows)} marked jobs have ended: there is nothing to end"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from engine.telemetry.schema.messages import CallStats, JobState, ManagerView, Quota, Route, RouteStats, Snapshot
+from engine.telemetry.schema.messages import ENDED, CallStats, JobState, ManagerView, Quota, Route, RouteStats, Snapshot
 
 T = TypeVar("T")
 
@@ -45,6 +45,11 @@ class Totals:
 def select_managers(snapshot: Snapshot, manager: str) -> Sequence[ManagerView]:
     """Views of the manager of that id; of all when it is empty."""
     return [view for view in snapshot.managers if manager in ("", view.manager)]
+
+
+def has_work(view: ManagerView) -> bool:
+    """True when the manager has tasks that have not ended."""
+    return any(number for state, number in view.counts.items() if state not in ENDED)
 
 
 def sum_managers(snapshot: Snapshot, manager: str = "") -> Totals:

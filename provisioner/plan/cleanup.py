@@ -198,7 +198,9 @@ def _notes(found: Sequence[Candidate], stack: Stack, clients: Clients, *, keep_d
     if keep_data:
         notes.append(f"The {' and the '.join(DATA)} stay (--keep-data).")
     elif any(one.resource.kind is ResourceKind.BUCKET and one.is_doomed(keep_data=False) for one in found):
-        notes.append(f"Everything in the bucket {stack.bucket} is deleted, and all logs (--keep-data keeps both).")
+        notes.append(
+            f"Everything in the bucket {stack.bucket} is deleted, and all logs (scaler-batch cleanup --keep-data keeps both)."
+        )
     if any(one.found and one.resource.kind is ResourceKind.JOB_QUEUE for one in found):
         notes += _notes_of_jobs(clients, stack.job_queue)
     return notes
@@ -209,4 +211,7 @@ def _notes_of_jobs(clients: Clients, queue: str) -> list[str]:
         count = len(living_jobs(clients, queue))
     except ProvisionError as error:
         return [f"The jobs of {queue} could not be counted: {error}"]
-    return [f"{count} jobs of {queue} have not ended: they are terminated."] if count else []
+    if not count:
+        return []
+    many = f"{count} jobs of {queue} have" if count > 1 else f"1 job of {queue} has"
+    return [f"{many} not ended, where an array counts as one: AWS ends all of it."]

@@ -41,6 +41,9 @@ class JobList(Protocol):
     def row(self, task_id: str) -> JobRow | None:
         """Row of a job, whether it fits the filter or not; None when it isn't known."""
 
+    def __contains__(self, task_id: str) -> bool:
+        """True when the job is known to be in the list."""
+
 
 class JobOrder:
     """The replica's jobs, filtered and sorted."""
@@ -91,6 +94,10 @@ class JobOrder:
     def row(self, task_id: str) -> JobRow | None:
         """Row of a job, whether it fits the filter or not."""
         return self._rows.get(task_id)
+
+    def __contains__(self, task_id: str) -> bool:
+        """True when the job fits the filter."""
+        return task_id in self._entry_of
 
     def arrange(self, filter: str, sort: str, descending: bool, manager: str) -> None:
         """Set filter, order and manager. Raises `QueryError`."""
@@ -191,6 +198,10 @@ class JobWindow:
         """Index in the whole list; None for a job outside of the window."""
         place = self._places.get(task_id)
         return None if place is None else self._offset + place
+
+    def __contains__(self, task_id: str) -> bool:
+        """True when the job is in the window."""
+        return task_id in self._places
 
     def row(self, task_id: str) -> JobRow | None:
         """Row of a job in the window."""

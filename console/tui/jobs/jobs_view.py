@@ -36,6 +36,8 @@ class JobsView:
         self.marks: dict[str, JobRow] = {}
         """Rows by task id, as they were when marked."""
         self.note = ""
+        self.shown = True
+        """False while the list isn't on the screen: then nothing in it can be moved to or acted on."""
         self.top = 0
         """Index of the first line on screen."""
         self.height = 1
@@ -48,6 +50,9 @@ class JobsView:
         self._order = JobOrder()
         self._window = JobWindow()
         self._selected_at = 0
+        self._lost = False
+        """True when the selected job went: the next move begins at its place."""
+        self._fits = parse_filter("")
         self._replica_version = -1
         self._anchor: str | None = None
         self._awaited: int | None = None
@@ -102,8 +107,7 @@ class JobsView:
 
     def set_filter(self, text: str) -> None:
         """Set the filter."""
-        parse_filter(text)
-        self.filter = text
+        self._fits, self.filter = parse_filter(text), text
         self._rearrange()
 
     def set_sort(self, name: str, descending: bool = False) -> None:
@@ -113,9 +117,8 @@ class JobsView:
         self._rearrange()
 
     def set_manager(self, manager: str) -> None:
-        """Set the manager; empty: all. Marks of others go, so that an action never touches what isn't shown."""
+        """Set the manager; empty: all."""
         self.manager = manager
-        self.marks = {key: row for key, row in self.marks.items() if manager in ("", row.manager)}
         self._rearrange()
 
     def _rearrange(self) -> None:
@@ -178,29 +181,23 @@ class JobsView:
         return self._selected_at - self.top
 
     def _follow(self, line: int) -> None:
-        """Keep the selected job on its line of the screen; select the next one when it is gone."""
-        if self.selected is None:
-            self._scroll_to(self.top)
-            return
-        index = self.jobs.index(self.selected)
-        if index is None and not self.paged:
-            index = self._select_next()
+        """Keep the selected job on its line of the screen. When it is gone none is selected.
+
+        The next one would be hit by a key that was meant for it.
+        """
+        index = None if self.selected is None else self.jobs.index(self.selected)
         if index is not None:
             self._selected_at = index
             self._scroll_to(index - line)
-        else:
-            self._scroll_to(self.top)
+            return
+        if self.selected is not None and not self.paged:
+            self._lose(self.selected)
+        self._scroll_to(self.top)
 
-    def _select_next(self) -> int | None:
-        gone = self.selected or ""
+    def _lose(self, gone: str) -> None:
         why = "no longer fits the filter" if self.jobs.row(gone) else "is gone"
-        if not self.matching:
-            self.selected, self.note = None, f"job {gone[:8]} {why}"
-            return None
-        index = min(self._selected_at, self.matching - 1)
-        self.note = f"job {gone[:8]} {why}: the next one is selected"
-        self.selected = self._id_at(index)
-        return index
+        self.note = f"job {gone[:8]} {why}: none is selected"
+        self.selected, self._lost = None, True
 
     def _drop_marks(self, gone: Iterable[str]) -> None:
         lost = [self.marks.pop(key) for key in gone]
@@ -210,23 +207,26 @@ class JobsView:
     # ---- moving
 
     def move(self, by: int) -> None:
-        """Select the job `by` lines further; the first move selects the top one."""
+        """Select the job `by` lines further; the first move selects the top one, or what is at a lost one's place."""
+        if not self.shown:
+            return
         at = self.selected_index
         if at is None and self.selected is None:
-            self.move_to(self.top if by >= 0 else self.matching - 1)
+            first = self._selected_at - (by < 0) if self._lost else self.top if by >= 0 else self.matching - 1
+            self.move_to(first)
         else:
             self.move_to((self._selected_at if at is None else at) + by)
 
     def move_to(self, index: int) -> None:
         """Select the job at `index`, the last one if there are fewer, and bring it on screen."""
-        if not self.matching:
+        if not self.matching or not self.shown:
             return
         index = min(max(0, index), self.matching - 1)
         self._scroll_to(min(max(self.top, index - self.height + 1), index))
         self._awaited = None
         selected = self._id_at(index)
         if selected is not None:
-            self.selected, self._selected_at = selected, index
+            self.selected, self._selected_at, self._lost = selected, index, False
         else:
             self._awaited = index
 
@@ -243,7 +243,7 @@ class JobsView:
 
     def release(self) -> None:
         """Clear the selection and show the top of the list."""
-        self.selected, self.top, self._awaited = None, 0, None
+        self.selected, self.top, self._awaited, self._lost = None, 0, None, False
 
     def jump_state(self, step: int) -> None:
         """Select the first job of the next state (`step` 1), or of the one before (-1)."""
@@ -301,23 +301,41 @@ class JobsView:
             return
         start = self.jobs.index(self._anchor) if self._anchor else None
         low, high = sorted((end if start is None else start, end))
-        self._mark(self.jobs.slice(low, high - low + 1))
+        self.mark_rows(self.jobs.slice(low, high - low + 1))
 
-    def mark_all(self) -> None:
-        """Mark every job that fits the filter (of those that the engine sent)."""
-        self._mark(self.jobs.slice(0, self.matching))
+    def mark_rows(self, rows: Iterable[JobRow | None]) -> None:
+        """Mark the jobs of `rows`."""
+        self.marks.update((row.task_id, row) for row in rows if row)
 
     def clear_marks(self) -> None:
         """Unmark all jobs."""
         self.marks.clear()
 
-    def _mark(self, rows: Iterable[JobRow | None]) -> None:
-        self.marks.update((row.task_id, row) for row in rows if row)
+    def _is_listed(self, task_id: str, marked: JobRow) -> bool:
+        """True when the list holds it; of an engine that sends windows, when it would."""
+        if task_id in self.jobs or not self.paged:
+            return task_id in self.jobs
+        return self.manager in ("", marked.manager) and self._fits(marked, self.now)
+
+    @property
+    def hidden_marks(self) -> int:
+        """Number of marked jobs that filter or manager hide: no action touches them."""
+        return len(self.marks) - len(self._listed_marks())
+
+    def _listed_marks(self) -> tuple[str, ...]:
+        if not (self.filter or self.manager):
+            return tuple(self.marks)
+        return tuple(key for key, row in self.marks.items() if self._is_listed(key, row))
 
     def targets(self) -> tuple[str, ...]:
-        """Task ids that an action is about: the marked jobs or, without marks, the selected one."""
-        if self.marks:
-            return tuple(self.marks)
+        """Task ids that an action is about: the marked jobs that are listed or, without, the selected one.
+
+        None of a list that isn't on the screen.
+        """
+        if not self.shown:
+            return ()
+        if listed := self._listed_marks():
+            return listed
         return (self.selected,) if self.selected is not None else ()
 
     def target_rows(self) -> tuple[JobRow, ...]:

@@ -6,6 +6,7 @@ The app calls `beat` ten times a second on the topmost full screen, and on no ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
@@ -14,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from console import format
-from console.tui.actions import ACTIONS, Action, ActionScope, actions_in
+from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, actions_in
 from console.tui.keymap import key_label
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
@@ -30,6 +31,19 @@ PROMPT_HINTS: Final = (Hint("enter", "take it", ""), Hint("right", "complete", "
 SMALLEST: Final = (80, 24)
 NEEDS_WRITE: Final = frozenset(action.method for action in ACTIONS if action.needs_write)
 NEEDS_ENGINE: Final = frozenset(action.method for action in ACTIONS if action.needs_engine)
+
+
+class WhyNot(StrEnum):
+    """Reason why nothing can be changed at present."""
+
+    READ_ONLY = "this console is read-only: attach with --allow-writes"
+    AWAY = "the engine is out of reach: nothing can be changed now"
+    TOO_SMALL = "the screen is too small to see what would be changed"
+
+    @property
+    def short(self) -> str:
+        """Word for the key bar."""
+        return "ro" if self is WhyNot.READ_ONLY else "off"
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
@@ -124,7 +138,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """None: shown as not allowed, and not carried out. False: there is no such action here."""
         if action in NEEDS_ENGINE and self.state.recorded:
             return False
-        if action in NEEDS_WRITE and not self.state.may_write:
+        if action in NEEDS_WRITE and (not self.state.may_write or self.has_class("-too-small")):
             return None
         return True
 
@@ -165,12 +179,25 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         for action in (*common[:1], *self.own_actions(), *common[1:]):
             if action.hint and action.id in keys and not (action.needs_write and self.state.recorded):
                 call = f"app.{action.method}" if action.scope is ActionScope.EVERYWHERE else action.method
+                possible = self.check_action(action.method, ()) is True
                 yield Hint(
                     keys[action.id][0],
                     other.get(action.id, action.hint),
                     call,
-                    self.check_action(action.method, ()) is True,
+                    "" if possible else self._why_not().short,
                 )
+
+    def _why_not(self) -> WhyNot:
+        """Reason why nothing can be changed at present."""
+        if self.has_class("-too-small"):
+            return WhyNot.TOO_SMALL
+        return WhyNot.AWAY if self.state.source.may_control else WhyNot.READ_ONLY
+
+    def on_key(self, event: events.Key) -> None:
+        """Say why a key that changes something does nothing now: Textual drops it without a word."""
+        active = self.active_bindings.get(event.key)
+        if active and not active.enabled and active.binding.id in BY_ID and BY_ID[active.binding.id].needs_write:
+            self.notify(f"{key_label(event.key)}: {self._why_not().value}", severity="warning")
 
     # ---- what all screens do
 

@@ -19,19 +19,20 @@ WAITING: Final = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNA
 
 
 def confirm_cancel(rows: Sequence[JobRow], state: ConsoleState) -> Dialog[bool]:
-    """Dialog before `rows` are cancelled; above ten their number must be typed."""
+    """Dialog before `rows` are ended; above ten their number must be typed, so numbers have no commas."""
     number = len(rows)
-    jobs = f"{format.count(number)} job{'s' if number > 1 else ''}"
+    jobs = f"{number} job{'s' if number > 1 else ''}"
     return Dialog(
         f"end {jobs}?",
         cancel_lines(rows, state),
         [Option("y", f"End {jobs}", True, dangerous=True)],
+        harmless="Keep running",
         typed=str(number) if number > TYPED_ABOVE else "",
     )
 
 
 def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
-    """Facts about a cancel of `rows`: managers, states, jobs, effect, API calls, changes since marking."""
+    """Facts about an end of `rows`: managers, states, jobs, effect, API calls, changes since marking, what is left."""
     states = Counter(row.state for row in rows)
     managers = ", ".join(sorted({row.manager for row in rows}))
     signs = "   ".join(
@@ -44,6 +45,7 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
         "effect": _effect(states),
         "API": _calls(states, state.glyphs),
         "changed": _moved(state),
+        "left alone": f"{hidden} marked that the filter hides" if (hidden := state.view.hidden_marks) else "",
     }
     return facts(details)
 
@@ -51,15 +53,15 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
 def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
     names = [f"{clean(row.function)}{GLUE}{format.short_id(row.task_id)}" for row in rows[:NAMES]]
     rest = len(rows) - len(names)
-    return ", ".join(names) + (f" {glyphs.ellipsis} and {format.count(rest)} more" if rest else "")
+    return ", ".join(names) + (f" {glyphs.ellipsis} and {rest} more" if rest else "")
 
 
 def _effect(states: Counter[JobState]) -> str:
     at_work = states[JobState.RUNNING] + states[JobState.STARTING]
     rest = sum(states.values()) - at_work
     parts = (
-        f"the work of {format.count(at_work)} under way is lost" if at_work else "",
-        f"{format.count(rest)} will never start" if rest else "",
+        f"the work of {at_work} under way is lost" if at_work else "",
+        f"{rest} will never start" if rest else "",
         "clients see them as failed",
     )
     return "; ".join(filter(None, parts))
@@ -69,7 +71,7 @@ def _calls(states: Counter[JobState], glyphs: Glyphs) -> str:
     cancels = sum(states[state] for state in WAITING)
     terminates = states[JobState.STARTING] + states[JobState.RUNNING] + states[JobState.UNKNOWN]
     calls = [(name, n) for name, n in (("CancelJob", cancels), ("TerminateJob", terminates)) if n]
-    return " and ".join(f"{name} {glyphs.times} {format.count(n)} at most" for name, n in calls) or "no call"
+    return " and ".join(f"{name} {glyphs.times} {n} at most" for name, n in calls) or "no call"
 
 
 def _moved(state: ConsoleState) -> str:
@@ -85,7 +87,7 @@ def confirm_drain(state: ConsoleState) -> Dialog[bool]:
     names = ", ".join(manager.manager for manager in state.shown_managers)
     details = {
         "managers": clean(names),
-        "effect": f"nothing more is started; {format.count(used)} under way may finish, then the engine ends",
+        "effect": f"nothing more is started; {used} under way may finish, then the engine ends",
         "API": "none: tasks that wait go back to the scheduler",
     }
-    return Dialog("drain?", facts(details), [Option("y", "Drain", True, dangerous=True)])
+    return Dialog("drain?", facts(details), [Option("y", "Drain", True, dangerous=True)], harmless="Go on")

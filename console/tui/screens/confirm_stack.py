@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from console import format
 from console.tui.drawing.spans import clean
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.stack.run import Run
@@ -29,12 +28,12 @@ def confirm_provision(entry: StackEntry, plan: PlanReport, image: str) -> Dialog
         "notes": _notes(plan),
         "API": "as the plan says; can be stopped with X, and run again",
     }
-    return Dialog("provision?", facts(details), [Option("y", "Provision", True, dangerous=True)])
+    return Dialog("provision?", facts(details), [Option("y", "Provision", True, dangerous=True)], harmless="Leave it")
 
 
 def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[bool]:
     """Confirmation of a cleanup, for which the prefix must be typed. `living`: jobs that have not ended."""
-    many = f"{format.count(living)} jobs that live are ended" if living > 1 else "one job that lives is ended"
+    many = f"{living} jobs that live are ended" if living > 1 else "one job that lives is ended"
     details = {
         "stack": _place(entry),
         "changes": _counts(plan),
@@ -43,7 +42,7 @@ def confirm_cleanup(entry: StackEntry, plan: PlanReport, living: int) -> Dialog[
         "notes": _notes(plan),
     }
     button = Option("y", "Delete it all", True, dangerous=True)
-    return Dialog("clean up the stack?", facts(details), [button], typed=entry.prefix)
+    return Dialog("clean up the stack?", facts(details), [button], harmless="Keep it all", typed=entry.prefix)
 
 
 def confirm_build(entry: StackEntry) -> Dialog[bool]:
@@ -54,7 +53,7 @@ def confirm_build(entry: StackEntry) -> Dialog[bool]:
         "registry; a provisioning then takes it",
         "not in it": "code of yours: for that, scaler-batch build-image has --requirements and --package",
     }
-    return Dialog("build an image?", facts(details), [Option("y", "Build", True)])
+    return Dialog("build an image?", facts(details), [Option("y", "Build", True)], harmless="Leave it")
 
 
 def confirm_stop(run: Run) -> Dialog[bool]:
@@ -98,4 +97,5 @@ def _first(plan: PlanReport) -> str:
 
 
 def _notes(plan: PlanReport) -> str:
-    return "; ".join(clean(note) for note in plan.notes[:NOTES])
+    notes = (clean(note) for note in plan.notes[:NOTES])
+    return " ".join(note if note.endswith(".") else f"{note}." for note in notes)

@@ -168,6 +168,7 @@ class Dashboard(JobsActions, ConsoleScreen):
 
     def _lay_out(self) -> None:
         shown = {self.zoomed.id} if self.zoomed else set(PANES) - self.hidden_panes
+        self.state.view.shown = "jobs" in shown
         for name in PANES:
             self.query_one(f"#{name}").set_class(name not in shown, "-out")
         self.query_one("#side").set_class(not {"routing", "quota"} & shown, "-out")

@@ -34,12 +34,13 @@ class Option(Generic[Choice]):
 class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False):
     """Modal box with buttons. Its result is the pressed button's choice; escape and the first button give None.
 
-    With `typed`, dangerous buttons are enabled only after exactly that was typed.
+    With `typed`, dangerous buttons are enabled only after exactly that was typed; the field has the focus, and enter
+    then presses the first of them.
     """
 
     AUTO_FOCUS = "#harmless"
     BINDINGS = [  # noqa: RUF012 - Textual's own way
-        ("escape", "give_up", "Cancel"),
+        ("escape,ctrl+c", "give_up", "Give up"),
         ("tab,right", "app.focus_next", "Next button"),
         ("shift+tab,left", "app.focus_previous", "Button before"),
     ]
@@ -50,13 +51,15 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         lines: Iterable[str],
         options: Iterable[Option[Choice]],
         *,
-        harmless: str = "Cancel",
+        harmless: str,
         typed: str = "",
     ) -> None:
         super().__init__()
         self._title, self._lines, self._typed = title, tuple(lines), typed
         self._options = tuple(options)
         self._harmless = harmless
+        if typed:
+            self.AUTO_FOCUS = "#typed"
 
     def compose(self) -> ComposeResult:
         """Compose text, input, buttons and keys."""
@@ -70,15 +73,22 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
                 yield Button(self._harmless, id="harmless", compact=True)
                 for number, option in enumerate(self._options):
                     locked = self._is_locked(option, "")
-                    yield Button(self._label(option), id=f"option-{number}", compact=True, disabled=locked)
+                    yield Button(
+                        self._label(option),
+                        id=f"option-{number}",
+                        compact=True,
+                        disabled=locked,
+                        classes="-dangerous" if option.dangerous else "",
+                    )
             yield Static(self._keys(), id="keys", markup=False)
 
     def _label(self, option: Option[Choice]) -> str:
         return option.label if self._typed else f"{option.label} ({option.key})"
 
     def _keys(self) -> str:
-        letters = "" if self._typed else "or a button's letter"
-        return "  ".join(filter(None, ("⏎ the chosen button", "tab next", letters, "esc cancel")))
+        if self._typed:
+            return f"enter goes on once {self._typed} stands there  tab to the buttons  esc {self._harmless.lower()}"
+        return f"enter the chosen button  tab next  or a button's letter  esc {self._harmless.lower()}"
 
     def _is_locked(self, option: Option[Choice], text: str) -> bool:
         return bool(self._typed) and option.dangerous and text.strip() != self._typed
@@ -92,6 +102,14 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         """Enable or disable the dangerous buttons."""
         for number, option in enumerate(self._options):
             self.query_one(f"#option-{number}", Button).disabled = self._is_locked(option, event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Press the first dangerous button; with a wrong text nothing happens."""
+        event.stop()
+        for option in self._options:
+            if option.dangerous and not self._is_locked(option, event.value):
+                self.dismiss(option.choice)
+                return
 
     def on_key(self, event: events.Key) -> None:
         """Press the button of that letter, except in dialogs where something must be typed."""

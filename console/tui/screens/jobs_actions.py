@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from console import format
 from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.export import record_as_json, rows_as_csv, rows_as_json
+from console.tui.jobs.all_rows import fetch_all_rows
 from console.tui.jobs.job_cells import JobCells
 from console.tui.logs.console_urls import print_urls
 from console.tui.screens.base import ConsoleScreen
@@ -93,9 +97,17 @@ class JobsActions(ConsoleScreen):
 
     # ---- marking
 
+    def _is_listed(self) -> bool:
+        """True while the list is on the screen; says so when it isn't."""
+        if not self.state.view.shown:
+            self.notify("the list of jobs is hidden: 2 shows it, or esc ends a zoom", severity="warning")
+        return self.state.view.shown
+
     def action_mark(self) -> None:
         """Mark or unmark the selected job and select the next."""
         view = self.state.view
+        if not self._is_listed():
+            return
         if view.selected is None:
             view.move(0)
         view.toggle_mark()
@@ -104,17 +116,32 @@ class JobsActions(ConsoleScreen):
 
     def action_mark_range(self) -> None:
         """Mark from the last marked job to the selected one."""
+        if not self._is_listed():
+            return
         self.state.view.mark_range()
         self.show()
 
     def action_mark_all(self) -> None:
         """Mark all jobs of the filter; with marks: clear them."""
         view = self.state.view
+        if not self._is_listed():
+            return
         if view.marks:
             view.clear_marks()
+            self.show()
         else:
-            view.mark_all()
+            self._fetch_all(self._mark_rows)
+
+    def _mark_rows(self, rows: Sequence[JobRow]) -> None:
+        self.state.view.mark_rows(rows)
         self.show()
+
+    def _fetch_all(self, take: Callable[[Sequence[JobRow]], None]) -> None:
+        """Hand all rows that fit the filter to `take`, also those that the engine has yet to send."""
+        view = self.state.view
+        if view.paged:
+            self.notify(f"reading {format.count(view.matching)} jobs from the engine")
+        fetch_all_rows(self.state.source, view, take, lambda why: self.notify(why, severity="error", markup=False))
 
     def action_next_state(self) -> None:
         """Select the first job of the next state."""
@@ -131,6 +158,8 @@ class JobsActions(ConsoleScreen):
     def action_detail(self) -> None:
         """Open the selected job."""
         view = self.state.view
+        if not self._is_listed():
+            return
         if view.selected is None:
             view.move(0)
         if view.selected is None:
@@ -141,7 +170,9 @@ class JobsActions(ConsoleScreen):
     def action_logs(self) -> None:
         """Open the log lines of the marked jobs or the selected one."""
         view = self.state.view
-        if view.selected is None and not view.marks:
+        if not self._is_listed():
+            return
+        if not view.targets():
             view.move(0)
         self.console.open_logs(view.targets())
 
@@ -151,13 +182,16 @@ class JobsActions(ConsoleScreen):
 
     def action_why(self) -> None:
         """Open the diagnosis of the selected job, or of the queue."""
-        self.console.open_why(self.state.view.selected or "")
+        view = self.state.view
+        self.console.open_why((view.selected or "") if view.shown else "")
 
     # ---- taking away
 
     def action_copy(self) -> None:
         """Copy the task ids of the marked jobs or the selected one."""
         ids = self.state.view.targets()
+        if not self._is_listed():
+            return
         if not ids:
             self.notify("select a job first: j and k move")
             return
@@ -166,6 +200,8 @@ class JobsActions(ConsoleScreen):
     def action_copy_all(self) -> None:
         """Copy the marked jobs' rows, or the selected job's whole record, as JSON."""
         ids = self.state.view.targets()
+        if not self._is_listed():
+            return
         if not ids:
             self.notify("select a job first: j and k move")
             return
@@ -192,23 +228,24 @@ class JobsActions(ConsoleScreen):
         self.notify(f"JSON {copy(text, self.app.copy_to_clipboard)}", markup=False)
 
     def action_export(self) -> None:
-        """Export rows as CSV and JSON."""
-        rows = self.rows_for_export()
-        self.console.export(f"jobs-{len(rows)}", {"csv": rows_as_csv(rows), "json": rows_as_json(rows)})
-
-    def rows_for_export(self) -> tuple[JobRow, ...]:
-        """Marked jobs or, without marks, all that fit the filter (of a windowed engine: those it sent)."""
+        """Export the marked jobs that are listed or, without marks, all that fit the filter, as CSV and JSON."""
         view = self.state.view
-        if view.marks:
-            return view.target_rows()
-        return tuple(row for row in view.jobs.slice(0, view.matching) if row is not None)
+        if view.marks and view.shown:
+            self._export_rows(view.target_rows())
+        else:
+            self._fetch_all(self._export_rows)
+
+    def _export_rows(self, rows: Sequence[JobRow]) -> None:
+        self.console.export(f"jobs-{len(rows)}", {"csv": rows_as_csv(rows), "json": rows_as_json(rows)})
 
     def action_acknowledge(self) -> None:
         """Acknowledge the failures that are counted now."""
         self.console.control.acknowledge_failures()
 
     def action_cancel(self) -> None:
-        """Cancel the marked jobs or the selected one, after a dialog."""
+        """End the marked jobs or the selected one, after a dialog."""
+        if not self._is_listed():
+            return
         self.console.control.cancel(self.state.view.target_rows())
 
 

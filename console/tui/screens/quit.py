@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from console.tui.drawing.spans import clean
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.state import Quit
 
+_DRAIN: Final = Option("d", "Drain", Quit.DRAIN, dangerous=True)
+_STOP: Final = Option("S", "Stop now", Quit.TERMINATE, dangerous=True)
 
-def quit_dialog(engine: str) -> Dialog[Quit]:
-    """Dialog for an engine that can go on without the console."""
+
+def quit_dialog(engine: str, *, busy: bool) -> Dialog[Quit]:
+    """Dialog for an engine that can go on without the console. `busy`: it has tasks, so that a drain takes time."""
     command = f"scaler-batch attach {clean(engine)} --allow-writes"
     details = {
         "leave": f"it runs on; come back with {command.replace(' ', GLUE)}",
-        "drain": "it starts nothing more, lets finish what runs, and ends",
-        "terminate": "its jobs are ended, their tasks go to other managers, and it ends",
+        "drain": "it starts nothing more, lets finish what runs, and ends" if busy else "",
+        "stop now": "its jobs are ended, their tasks go to other managers, and it ends" if busy else "it ends",
+        "ctrl-c": "once more leaves it running",
     }
     lines = ["The engine is a process of its own and needs no console.", "", *facts(details)]
-    options = [
-        Option("l", "Leave it running", Quit.LEAVE),
-        Option("d", "Drain", Quit.DRAIN, dangerous=True),
-        Option("T", "Terminate jobs", Quit.TERMINATE, dangerous=True),
-    ]
+    options = [Option("l", "Leave it running", Quit.LEAVE), *([_DRAIN] if busy else []), _STOP]
     return Dialog("quit", lines, options, harmless="Stay")
 
 
-def quit_local_dialog() -> Dialog[Quit]:
-    """Dialog for a local cluster, which ends with the console."""
+def quit_local_dialog(*, busy: bool, place: str = "") -> Dialog[Quit]:
+    """Dialog for a local cluster, which ends with the console. `place`: where its clients find it."""
     details = {
-        "drain": "what runs may finish first; ctrl-c then stops at once",
-        "terminate": "everything stops at once",
+        "scheduler": clean(place),
+        "drain": "what runs may finish first; ctrl-c on the terminal then stops it now" if busy else "",
+        "stop now": "what runs is lost" if busy else "nothing runs",
+        "ctrl-c": f"once more {'drains' if busy else 'ends it'}",
     }
     lines = ["Scaler, the local AWS and the worker manager end with this console.", "", *facts(details)]
-    options = [
-        Option("d", "Drain", Quit.DRAIN),
-        Option("T", "Stop at once", Quit.TERMINATE, dangerous=True),
-    ]
-    return Dialog("quit", lines, options, harmless="Stay")
+    return Dialog("quit", lines, [*([_DRAIN] if busy else []), _STOP], harmless="Stay")

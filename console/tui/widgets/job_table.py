@@ -88,7 +88,8 @@ class JobTable(LineTable[JobRow]):
         """Number of marks, and the selection's position."""
         view, parts = self.view, list[Span]()
         if view.marks:
-            parts.append((f"{format.count(len(view.marks))} marked", "mark"))
+            hidden = f", {format.count(view.hidden_marks)} hidden" if view.hidden_marks else ""
+            parts.append((f"{format.count(len(view.marks))} marked{hidden}", "mark"))
         if view.selected is not None and (at := view.selected_index) is not None:
             place = f"{format.count(at + 1)} of {format.count(view.matching)}"
             parts.append((f" {self.glyphs.dot} {place}" if parts else place, "muted"))

@@ -13,13 +13,13 @@ from console.tui.widgets.pane import Pane
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Key with its word. `enabled` is False for what is not allowed at present."""
+    """Key with its word. `why_not`: a short word for why it can't be done at present."""
 
     key: str
     word: str
     call: str
     """Action that a click runs."""
-    enabled: bool = True
+    why_not: str = ""
 
 
 class KeyBar(Pane):
@@ -52,8 +52,8 @@ class KeyBar(Pane):
         return [*fitting, last]
 
     def _spans(self, hint: Hint) -> list[Span]:
-        if not hint.enabled:
-            return [(f" {hint.key} {hint.word}(ro) ", "muted")]
+        if hint.why_not:
+            return [(f" {hint.key} {hint.word}({hint.why_not}) ", "muted")]
         return [(f" {hint.key}", "key"), (f" {hint.word} ", "text")]
 
     def on_click(self, event: events.Click) -> None:

@@ -120,7 +120,7 @@ async def test_a_persons_keymap_holds() -> None:
         assert app.screen is app.top_screen
         await pilot.press("X")
         assert app.screen is not app.top_screen
-        assert "X cancel" in app.top_screen.key_bar.text
+        assert "X end" in app.top_screen.key_bar.text
 
 
 @pytest.mark.parametrize(

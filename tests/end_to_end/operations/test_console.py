@@ -267,7 +267,7 @@ def choose(terminal: Terminal, letter: str) -> None:
 
 
 def end(terminal: Terminal, user: UserFolders) -> None:
-    """Terminate: the console ends at once, its engine soon after."""
-    choose(terminal, "T")
+    """Stop now: the console ends at once, its engine soon after."""
+    choose(terminal, "S")
     assert terminal.wait_end() == 0, terminal.text
     await_condition(lambda: user.processes() == [], 30)

@@ -13,7 +13,7 @@ from console.tui.preferences import Preferences
 from console.tui.stack.model import Provisioning
 from console.tui.state import ConsoleState, EngineOwnership, Quit
 from engine.telemetry.client.source import LinkState, LinkView
-from engine.telemetry.schema.messages import Answer, ControlRequest, Done, Request
+from engine.telemetry.schema.messages import Answer, ControlRequest, Done, Request, Tick
 from tests.support.console.demo.source import DemoSource
 from tests.support.console.widget_app import Clock
 
@@ -31,6 +31,11 @@ class WatchedSource(DemoSource):
             on_answer(Done("done"))
         else:
             super().ask(request, on_answer)
+
+    def forget(self, task_id: str) -> None:
+        """The engine has no row of that job any more."""
+        del self.rows[task_id]
+        self.replica.apply(Tick("demo", self.replica.seq + 1, self._snapshot(), (), (task_id,)), 0.0)
 
     def lose(self, state: LinkState = LinkState.STALE) -> None:
         self.link = LinkView(state, 0.0, f"{state.value} 14 s")

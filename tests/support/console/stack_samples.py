@@ -102,7 +102,10 @@ CLEANUP: dict[str, Any] = {
             reversed([*WELL, *DRIFTED[:2]]), ("", "", "527 jobs are ended", "", "", "14 images", "", ""), strict=True
         )
     ],
-    "notes": [f"Everything in the bucket {ENTRY['bucket']} is deleted, and all logs (--keep-data keeps both)."],
+    "notes": [
+        f"Everything in the bucket {ENTRY['bucket']} is deleted, and all logs "
+        "(scaler-batch cleanup --keep-data keeps both)."
+    ],
 }
 
 

@@ -110,15 +110,18 @@ def line_of(view: JobsView) -> int:
     return view.selected_index - view.top
 
 
-def test_when_the_selected_job_vanishes_the_next_one_is_selected_and_a_note_says_so() -> None:
+@pytest.mark.parametrize(("by", "then"), [(1, 3), (-1, 1)])
+def test_when_the_selected_job_vanishes_none_is_and_the_next_move_begins_at_its_place(by: int, then: int) -> None:
     view, replica = looking_at([row(number) for number in range(5)])
     view.set_sort("function")
     view.move_to(2)
     tick(replica, removed=[task_id(2)])
     view.refresh(replica)
-    assert view.selected == task_id(3)
-    assert "next one is selected" in view.take_note()
+    assert (view.selected, view.targets()) == (None, ())
+    assert "none is selected" in view.take_note()
     assert view.take_note() == ""
+    view.move(by)
+    assert view.selected == task_id(then)
 
 
 def test_a_job_that_no_longer_fits_the_filter_is_told_apart_from_one_that_is_gone() -> None:
@@ -155,7 +158,7 @@ def test_marks_are_ids_and_an_action_is_about_exactly_these() -> None:
 
 def test_a_marked_job_that_changed_its_state_since_is_told() -> None:
     view, replica = looking_at([row(1), row(2)])
-    view.mark_all()
+    view.mark_rows(view.jobs.slice(0, view.matching))
     tick(replica, [row(2, JobState.SUCCEEDED)])
     view.refresh(replica)
     assert [(then.state, now.state) for then, now in view.changed_marks()] == [(JobState.RUNNING, JobState.SUCCEEDED)]
@@ -163,7 +166,7 @@ def test_a_marked_job_that_changed_its_state_since_is_told() -> None:
 
 def test_a_marked_job_that_is_gone_loses_its_mark_with_a_note() -> None:
     view, replica = looking_at([row(1), row(2)])
-    view.mark_all()
+    view.mark_rows(view.jobs.slice(0, view.matching))
     tick(replica, removed=[task_id(2)])
     view.refresh(replica)
     assert view.targets() == (task_id(1),)
@@ -180,12 +183,30 @@ def test_a_range_is_marked_from_the_last_mark_to_the_cursor() -> None:
     assert set(view.marks) == {task_id(2), task_id(3), task_id(4)}
 
 
-def test_another_managers_marks_go_when_one_manager_is_looked_at() -> None:
+def test_another_managers_marks_are_left_alone_while_one_manager_is_looked_at() -> None:
     view, _ = looking_at([row(1), row(2, manager="gpu")])
-    view.mark_all()
+    view.mark_rows(view.jobs.slice(0, view.matching))
     view.set_manager("gpu")
-    assert view.targets() == (task_id(2),)
+    assert (view.targets(), view.hidden_marks) == ((task_id(2),), 1)
     assert (view.total, view.matching) == (1, 1)
+
+
+def test_hidden_marks_are_left_alone_by_an_action_on_the_selected_job() -> None:
+    view, _ = looking_at([row(1), row(2, JobState.RUNNABLE)])
+    view.set_filter("=RUNNING")
+    view.mark_rows(view.jobs.slice(0, view.matching))
+    view.set_filter("=RUNNABLE")
+    assert (view.targets(), view.hidden_marks) == ((), 1)
+    view.move_to(0)
+    assert view.targets() == (task_id(2),)
+
+
+def test_of_a_list_that_is_not_shown_nothing_is_moved_to_or_acted_on() -> None:
+    view, _ = looking_at([row(1), row(2)])
+    view.mark_rows(view.jobs.slice(0, view.matching))
+    view.shown = False
+    view.move(1)
+    assert (view.selected, view.targets()) == (None, ())
 
 
 def test_a_filter_that_makes_no_sense_changes_nothing() -> None:

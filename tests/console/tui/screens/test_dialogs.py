@@ -52,9 +52,9 @@ async def test_above_ten_jobs_their_number_must_be_typed() -> None:
     async with running(source) as (app, pilot):
         await pilot.press("asterisk", "K")
         living = [row.task_id for row in app.state.view.target_rows() if row.state not in ENDED]
-        await pilot.press("y", "shift+tab", "1", "tab", "enter")
+        await pilot.press("y", "tab", "enter")
         assert source.controlled == []
-        await pilot.press("asterisk", "asterisk", "K", "shift+tab", *str(len(living)), "tab", "tab", "enter")
+        await pilot.press("K", *str(len(living)), "tab", "tab", "enter")
         await pilot.pause()
         [request] = source.controlled
         assert isinstance(request, CancelJobs)
@@ -70,7 +70,7 @@ async def test_ended_jobs_are_not_ended_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "choice"), [("enter", None), ("escape", None), ("l", Quit.LEAVE), ("d", Quit.DRAIN), ("T", Quit.TERMINATE)]
+    ("key", "choice"), [("enter", None), ("escape", None), ("l", Quit.LEAVE), ("d", Quit.DRAIN), ("S", Quit.TERMINATE)]
 )
 async def test_an_engine_of_our_own_is_left_as_was_chosen(key: str, choice: Quit | None) -> None:
     source = WatchedSource(may_control=True)
@@ -86,7 +86,7 @@ async def test_an_engine_of_our_own_is_left_as_was_chosen(key: str, choice: Quit
 async def test_an_engine_that_ends_before_it_can_answer_ends_its_console() -> None:
     source, ended = SilentSource(may_control=True), ""
     async with running(source, own=EngineOwnership(lambda: ended)) as (app, pilot):
-        await pilot.press("q", "T")
+        await pilot.press("q", "S")
         await pilot.pause()
         assert not app._exit
         ended = "the engine ended with exit code 0"
