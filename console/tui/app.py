@@ -184,7 +184,13 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         from console.tui.go_to import go_to, words
 
         self.top_screen.ask_line(
-            Question(":", lambda text: go_to(self, text), words=words(), placeholder="jobs, logs, …")
+            Question(
+                ":",
+                lambda text: go_to(self, text),
+                words=words(self.state.preferences.views),
+                placeholder="jobs, logs, view NAME",
+                kept_as="go",
+            )
         )
 
     def action_palette(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from console.tui.actions import ACTIONS, BY_ID, ActionScope
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 Verb = Callable[["Console", str], str]
 """Carries out a command; returns an error text, empty on success."""
 
-_SHORT: Final = {"q": "quit", "res": "resources", "h": "help", "j": "jobs", "l": "logs", "loglevel": "log_level"}
+_SHORT: Final = {
+    "q": "quit",
+    "res": "resources",
+    "h": "help",
+    "end": "cancel",
+    "j": "jobs",
+    "l": "logs",
+    "loglevel": "log_level",
+}
 
 
 def go_to(console: Console, text: str) -> str:
@@ -47,9 +55,10 @@ def run_action(console: Console, id: str) -> str:
     return ""
 
 
-def words() -> list[str]:
-    """Words for completion."""
-    settings = [*(f"sort {name}" for name in SORTS), *(f"trend {name}" for name in TREND_WINDOWS)]
+def words(views: Iterable[str]) -> list[str]:
+    """Words for completion; `views` are names of saved ones."""
+    settings = [f"view {name}" for name in views]
+    settings += [*(f"sort {name}" for name in SORTS), *(f"trend {name}" for name in TREND_WINDOWS)]
     return [*VERBS, *settings, *(f"theme {name}" for name in THEMES), *(action.id for action in ACTIONS)]
 
 
@@ -72,6 +81,31 @@ def _sort(console: Console, rest: str) -> str:
     if rest not in SORTS:
         return f"one of {', '.join(SORTS)}"
     console.dashboard.sort_by(rest)
+    return ""
+
+
+def _view(console: Console, rest: str) -> str:
+    views = console.state.preferences.views
+    if rest not in views:
+        there = f"there are {', '.join(views)}" if views else "none is saved yet"
+        return f"{rest or 'a name'} is needed of a saved view: {there}; save NAME keeps what is shown"
+    console.home()
+    return console.dashboard.use_view(views[rest])
+
+
+def _save(console: Console, rest: str) -> str:
+    if not rest:
+        return "under which name? save NAME keeps filter, order and columns, view NAME shows them again"
+    console.remember(views={**console.state.preferences.views, rest: console.dashboard.shown_view()})
+    console.notify(f"saved: view {rest} shows it again, forget {rest} drops it", markup=False)
+    return ""
+
+
+def _forget(console: Console, rest: str) -> str:
+    views = dict(console.state.preferences.views)
+    if views.pop(rest, None) is None:
+        return f"there is no saved view {rest}; there are {', '.join(views) or 'none'}"
+    console.remember(views=views)
     return ""
 
 
@@ -132,6 +166,9 @@ VERBS: Final[Mapping[str, Verb]] = {
     "logs": _logs,
     "filter": _filter,
     "sort": _sort,
+    "view": _view,
+    "save": _save,
+    "forget": _forget,
     "trend": _trend,
     "theme": _theme,
     "manager": _manager,

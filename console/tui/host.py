@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from console.tui.actions import ActionScope
     from console.tui.engine_actions import EngineActions
+    from console.tui.preferences import SavedView
     from console.tui.state import ConsoleState
 
 
@@ -35,6 +36,12 @@ class JobBoard(Protocol):
 
     def sort_by(self, name: str) -> None:
         """Order the jobs; the same name again reverses the order. Raises `QueryError` for an unknown one."""
+
+    def use_view(self, view: SavedView) -> str:
+        """Show the jobs as a saved view says; returns an error text, empty when it can be."""
+
+    def shown_view(self) -> SavedView:
+        """Filter, order and columns that are shown."""
 
     def set_trend(self, window: str) -> None:
         """Choose the trends' window, like `5m`."""

@@ -14,6 +14,15 @@ from console.tui.actions import PANES
 FILE: Final = "console.json"
 
 
+class SavedView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Look at the jobs by a name: filter, order and columns."""
+
+    filter: str = ""
+    sort: str = "urgency"
+    descending: bool = False
+    hidden_columns: tuple[str, ...] = ()
+
+
 class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
     """Settings that are remembered. `keymap` is `{action id: keys}`; panes and columns by their names."""
 
@@ -23,6 +32,10 @@ class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
     sort: str = "urgency"
     trend: str = "5m"
     keymap: dict[str, str] = {}
+    descending: bool = False
+    history: dict[str, tuple[str, ...]] = {}
+    """Answers by the name of their question, the newest last."""
+    views: dict[str, SavedView] = {}
 
 
 def preferences_file() -> Path:

@@ -177,4 +177,5 @@ class JobEntry:
             cause=cause.signature if cause else "",
             retries=self._retries + max(0, attempt - 1),
             resubmits=self._resubmits,
+            client=self._client,
         )

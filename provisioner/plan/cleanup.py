@@ -198,9 +198,8 @@ def _notes(found: Sequence[Candidate], stack: Stack, clients: Clients, *, keep_d
     if keep_data:
         notes.append(f"The {' and the '.join(DATA)} stay (--keep-data).")
     elif any(one.resource.kind is ResourceKind.BUCKET and one.is_doomed(keep_data=False) for one in found):
-        notes.append(
-            f"Everything in the bucket {stack.bucket} is deleted, and all logs (scaler-batch cleanup --keep-data keeps both)."
-        )
+        kept = "scaler-batch cleanup --keep-data keeps both"
+        notes.append(f"Everything in the bucket {stack.bucket} is deleted, and all logs ({kept}).")
     if any(one.found and one.resource.kind is ResourceKind.JOB_QUEUE for one in found):
         notes += _notes_of_jobs(clients, stack.job_queue)
     return notes

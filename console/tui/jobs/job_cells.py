@@ -22,15 +22,15 @@ class JobCells:
         return [
             Column("state", "STATE", 11, self.state, rank=0, sort="state"),
             Column("function", "FUNCTION", 12, self.function, rank=1, grow=2, most=30, sort="function"),
-            Column("task", "TASK", 8, self.task, rank=4),
-            Column("array", "INDEX", 6, self.index, rank=10, right=True),
-            Column("manager", "MANAGER", 12, lambda row: (clean(row.manager), "muted"), rank=3),
+            Column("task", "TASK", 8, self.task, rank=4, sort="task"),
+            Column("array", "INDEX", 6, self.index, rank=10, right=True, sort="array"),
+            Column("manager", "MANAGER", 12, lambda row: (clean(row.manager), "muted"), rank=3, sort="manager"),
             Column("route", "ROUTE", 6, self.route, rank=7, sort="route"),
             Column("size", "SIZE", 5, self.size, rank=9, right=True, sort="size"),
             Column("attempt", "ATT", 3, self.attempt, rank=8, right=True, sort="attempt"),
-            Column("since", "FOR", 4, self.since, rank=2, right=True),
+            Column("since", "FOR", 4, self.since, rank=2, right=True, sort="for"),
             Column("age", "AGE", 4, self.total_age, rank=11, right=True, sort="age"),
-            Column("took", "TOOK", 6, self.took, rank=6, right=True),
+            Column("took", "TOOK", 6, self.took, rank=6, right=True, sort="took"),
             Column("reason", "REASON", 20, self.reason, rank=5, grow=3, sort="reason"),
         ]
 

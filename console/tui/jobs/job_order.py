@@ -103,7 +103,7 @@ class JobOrder:
         """Set filter, order and manager. Raises `QueryError`."""
         self._fits, self._key = parse_filter(filter), sort_key(sort)
         self._descending, self._manager, self._unfiltered = descending, manager, not filter.split()
-        self._all_age = sort == "age" or "age" in filter
+        self._all_age = sort == "age" or "age" in filter or "for" in filter
         self._rebuild()
 
     def update(self, rows: Mapping[str, JobRow], changed: Set[str], now: float) -> None:

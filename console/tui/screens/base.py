@@ -6,6 +6,7 @@ The app calls `beat` ten times a second on the topmost full screen, and on no ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -27,7 +28,14 @@ from engine.telemetry.client.source import LinkView
 if TYPE_CHECKING:
     from console.tui.host import Console
 
-PROMPT_HINTS: Final = (Hint("enter", "take it", ""), Hint("right", "complete", ""), Hint("esc", "leave", ""))
+PROMPT_HINTS: Final = (
+    Hint("enter", "take it", ""),
+    Hint("up", "earlier", ""),
+    Hint("right", "complete", ""),
+    Hint("esc", "leave", ""),
+)
+HISTORY: Final = 30
+"""Answers to one question that are kept."""
 SMALLEST: Final = (80, 24)
 NEEDS_WRITE: Final = frozenset(action.method for action in ACTIONS if action.needs_write)
 NEEDS_ENGINE: Final = frozenset(action.method for action in ACTIONS if action.needs_engine)
@@ -205,7 +213,25 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """Open the prompt, in the place of one that may be open."""
         for prompt in self.query(Prompt):
             prompt.close()
-        self.mount(Prompt(question, back_to=self.focused), before=self.key_bar)
+        self.mount(Prompt(self._with_history(question), back_to=self.focused), before=self.key_bar)
+
+    def _with_history(self, question: Question) -> Question:
+        """Question that steps through what was answered before, and keeps what is answered now."""
+        if not question.kept_as:
+            return question
+
+        def submit(text: str) -> str:
+            wrong = question.submit(text)
+            if not wrong and text:
+                self._remember(question.kept_as, text)
+            return wrong
+
+        return replace(question, submit=submit, history=self.state.preferences.history.get(question.kept_as, ()))
+
+    def _remember(self, name: str, text: str) -> None:
+        history = self.state.preferences.history
+        kept = [each for each in history.get(name, ()) if each != text]
+        self.console.remember(history={**history, name: (*kept, text)[-HISTORY:]})
 
     def offer_to_prompt(self, key: events.Key) -> bool:
         """True when a prompt that has just been opened took the key, which nothing else has used yet."""

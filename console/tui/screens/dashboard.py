@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
@@ -26,6 +27,7 @@ from console.tui.widgets.quota import QuotaPane
 from console.tui.widgets.routing import RoutingPane
 from console.tui.widgets.state_strip import StateStrip
 from engine.telemetry.schema.messages import TICK_S, Answer, GetJobPage, GetTrends, JobPage, Trends
+from engine.telemetry.schema.query import QueryError
 
 TREND_PERIOD_S: Final = 5.0
 
@@ -48,6 +50,8 @@ class Dashboard(JobsActions, ConsoleScreen):
         self.logs = LogView(glyphs=glyphs, id="logs")
         self.table.hidden = set(state.preferences.hidden_columns)
         self.logs.subject = "of running jobs"
+        with contextlib.suppress(QueryError):  # of another release
+            state.view.set_sort(state.preferences.sort, state.preferences.descending)
         self.hidden_panes = set(state.preferences.hidden_panes)
         self.zoomed: Pane | None = None
         self.trend = state.preferences.trend if state.preferences.trend in TREND_WINDOWS else TREND_WINDOWS[0]

@@ -80,11 +80,14 @@ filters, behind /
   price              the word is in function, task id, job id or reason
   !price             it isn't
   =FAILED =RBL =run  the state by name, code or beginning
-  route:s3 fn:price reason:memory manager:gpu
-  age>10m size>=4k attempt>1
-  several words must all fit
+  route:s3 fn:price reason:memory manager:gpu client:desk id:3f2a
+  fn~^price_(leg|x)  a regular expression; reason~ manager~ client~ too
+  age>10m for>5m (in its state) took>30s size>=4k attempt>1 exit=137
+  reason:"Host EC2"  quotes keep blanks together
+  several words must all fit; up and down: what was asked before
 
 behind :
   jobs  logs [TEXT]  why [ID]  resources  help  filter TEXT
   sort NAME  trend 5m|1h|24h  theme NAME  job ID
+  save NAME keeps filter, order and columns, view NAME, forget NAME
   and every command of the palette (ctrl-p) by its name"""

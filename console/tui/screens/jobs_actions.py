@@ -11,6 +11,7 @@ from console.tui.export import record_as_json, rows_as_csv, rows_as_json
 from console.tui.jobs.all_rows import fetch_all_rows
 from console.tui.jobs.job_cells import JobCells
 from console.tui.logs.console_urls import print_urls
+from console.tui.preferences import SavedView
 from console.tui.screens.base import ConsoleScreen
 from console.tui.widgets.job_table import JobTable
 from console.tui.widgets.prompt import Question
@@ -36,7 +37,9 @@ class JobsActions(ConsoleScreen):
                 text=before,
                 change=self.filter_by,
                 cancel=lambda: self._set_filter(before),
-                placeholder="word  =FAILED  !=RUN  route:s3  fn:price  age>10m  reason:memory",
+                placeholder="word  =FAILED  !=RUN  fn:price  fn~^price_  exit=137  took>1m  for>10m",
+                hint=lambda: f"{format.count(self.state.view.matching)} fit",
+                kept_as="filter",
             )
         )
 
@@ -60,15 +63,32 @@ class JobsActions(ConsoleScreen):
     def action_reverse(self) -> None:
         """Reverse the order."""
         view = self.state.view
-        view.set_sort(view.sort, not view.descending)
-        self.show()
+        self._order_by(view.sort, not view.descending)
 
     def sort_by(self, name: str) -> None:
         """Order the jobs; the same name again reverses the order. Raises `QueryError` for an unknown one."""
         view = self.state.view
-        view.set_sort(name, name == view.sort and not view.descending)
-        self.console.remember(sort=name)
+        self._order_by(name, name == view.sort and not view.descending)
+
+    def _order_by(self, name: str, descending: bool) -> None:
+        self.state.view.set_sort(name, descending)
+        self.console.remember(sort=name, descending=descending)
         self.show()
+
+    def use_view(self, view: SavedView) -> str:
+        """Show the jobs as a saved view says; returns an error text, empty when it can be."""
+        try:
+            self._set_filter(view.filter)
+            self._order_by(view.sort, view.descending)
+        except QueryError as error:
+            return f"the saved view can't be shown: {error}"
+        self._hide_columns(set(view.hidden_columns))
+        return ""
+
+    def shown_view(self) -> SavedView:
+        """Filter, order and columns that are shown."""
+        view = self.state.view
+        return SavedView(view.filter, view.sort, view.descending, tuple(sorted(self.table.hidden)))
 
     def action_manager(self) -> None:
         """Show the next worker manager's jobs, or those of all."""
@@ -86,8 +106,18 @@ class JobsActions(ConsoleScreen):
         """Choose the columns in a dialog."""
         from console.tui.screens.choose import ChooseScreen
 
-        names = [(column.key, column.head.title()) for column in JobCells(self.state.glyphs).columns()]
+        drawn = {column.key for column in self.table.drawn_columns()}
+        names = [
+            (column.key, column.head.title() + self._why_not_drawn(column.key, drawn))
+            for column in JobCells(self.state.glyphs).columns()
+        ]
         self.app.push_screen(ChooseScreen("columns", names, self.table.hidden), self._hide_columns)
+
+    def _why_not_drawn(self, key: str, drawn: set[str]) -> str:
+        if key in drawn or key in self.table.hidden:
+            return ""
+        several = key != "manager" or self.table.several_managers
+        return "  (no room)" if several else "  (there is one manager)"
 
     def _hide_columns(self, hidden: set[str] | None) -> None:
         if hidden is not None:

@@ -72,7 +72,7 @@ class JobTable(LineTable[JobRow]):
             parts.append((f" {self.glyphs.dot} {clean(view.manager)}", "accent"))
         if view.filter:
             parts += [(f" {self.glyphs.dot} /", "muted"), (clean(view.filter), "accent")]
-        turned = " turned" if view.descending else ""
+        turned = f" {self.glyphs.up}" if view.descending else ""
         parts.append((f" {self.glyphs.dot} by {view.sort}{turned}", "muted"))
         return tuple(parts)
 

@@ -6,7 +6,7 @@ It draws the rows on screen and no others; subclasses know the rows and which is
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from textual import events
@@ -111,11 +111,24 @@ class LineTable(Pane, Generic[Row]):
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         """Head, then rows."""
-        layout = lay_out(self.columns(), width - GUTTER - 1)
+        layout = self._layout(width)
         rows = self.rows(height - 1)
         if not rows:
             return [self._head(layout), EMPTY, self.empty()]
         return [self._head(layout), *(self._row(row, layout, width) for row in rows)]
+
+    def _layout(self, width: int) -> list[tuple[Column[Row], int]]:
+        """Columns with their widths; the one that is sorted by has room for its arrow."""
+        sort, _ = self.sorted_by()
+        columns = [
+            replace(column, cells=max(column.cells, len(column.head) + 1)) if sort and column.sort == sort else column
+            for column in self.columns()
+        ]
+        return lay_out(columns, width - GUTTER - 1)
+
+    def drawn_columns(self) -> list[Column[Row]]:
+        """Columns that there is room for."""
+        return [column for column, _ in self._layout(self.inner_width)]
 
     def _head(self, layout: Sequence[tuple[Column[Row], int]]) -> Line:
         sort, turned = self.sorted_by()
@@ -123,7 +136,7 @@ class LineTable(Pane, Generic[Row]):
         for column, cells in layout:
             here = bool(sort) and column.sort == sort
             arrow = (self.glyphs.up if turned else self.glyphs.down) if here else ""
-            head = fit(column.head + arrow, cells, right=column.right, ellipsis=self.glyphs.ellipsis)
+            head = fit(column.head + arrow, cells, right=column.right, ellipsis=arrow or self.glyphs.ellipsis)
             spans += [(head, "header strong" if here else "header"), (" ", "header")]
         return tuple(spans[:-1])
 
@@ -141,7 +154,7 @@ class LineTable(Pane, Generic[Row]):
     def column_at(self, x: int) -> Column[Row] | None:
         """Column that is drawn at cell `x` of the widget."""
         left = GUTTER + 1 + (1 if self.framed else 0)
-        for column, cells in lay_out(self.columns(), self.inner_width - GUTTER - 1):
+        for column, cells in self._layout(self.inner_width):
             if left <= x < left + cells:
                 return column
             left += cells + 1

@@ -18,7 +18,8 @@ from textual.widgets import Input, Label
 class Question:
     """Question of a prompt. `submit` gets the text and returns an error text, empty when it was accepted.
 
-    `change`, where given, gets every state of the text as it is typed, and returns the same.
+    `change`, where given, gets every state of the text as it is typed, and returns the same; `hint` then says what it
+    came to. `history` is what was submitted before, the newest last; the screen keeps it by the name `kept_as`.
     """
 
     sign: str
@@ -29,9 +30,13 @@ class Question:
     words: Sequence[str] = ()
     """Words that the right arrow completes."""
     placeholder: str = ""
+    hint: Callable[[], str] | None = None
+    kept_as: str = ""
+    history: Sequence[str] = ()
 
 
 GIVE_UP: Final = ("escape", "ctrl+c")
+STEPS: Final = {"up": 1, "down": -1}
 
 
 class Prompt(Horizontal):
@@ -42,6 +47,7 @@ class Prompt(Horizontal):
     Prompt #sign { width: auto; color: $accent; text-style: bold; padding: 0 0 0 1; }
     Prompt Input { width: 1fr; border: none; height: 1; padding: 0; background: $background; }
     Prompt Input:focus { border: none; }
+    Prompt #hint { width: auto; max-width: 50%; height: 1; color: $foreground 60%; padding: 0 1; }
     Prompt #wrong { display: none; dock: top; width: 1fr; height: 1; color: $error; padding: 0 1; }
     Prompt.-wrong { height: 2; }
     Prompt.-wrong #wrong { display: block; }
@@ -55,9 +61,12 @@ class Prompt(Horizontal):
         self._left = False
         self._ready_at: float | None = None
         self._typed_ahead: list[events.Key] = []
+        self._back = 0
+        """Steps back in the history; 0: what is being typed."""
+        self._draft = ""
 
     def compose(self) -> ComposeResult:
-        """Compose sign, input and error line."""
+        """Compose sign, input, hint and error line."""
         words = self.question.words
         suggester = SuggestFromList(words, case_sensitive=False) if words else None
         yield Label(self.question.sign, id="sign", markup=False)
@@ -67,6 +76,7 @@ class Prompt(Horizontal):
             placeholder=self.question.placeholder,
             select_on_focus=False,
         )
+        yield Label("", id="hint", markup=False)
         yield Label("", id="wrong", markup=False)
 
     def on_mount(self) -> None:
@@ -102,13 +112,26 @@ class Prompt(Horizontal):
             self._submit(line.value)
         elif key.key in GIVE_UP:
             self.close()
+        elif key.key in STEPS:
+            self._step(STEPS[key.key])
+
+    def _step(self, by: int) -> None:
+        """Put an earlier or a later text of the history into the line."""
+        line = self.query_one(Input)
+        if not self._back:
+            self._draft = line.value
+        self._back = min(max(0, self._back + by), len(self.question.history))
+        line.value = self.question.history[-self._back] if self._back else self._draft
+        line.cursor_position = len(line.value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Hand the text to `change`."""
         event.stop()
         if self.question.change is not None and event.value != self._before:
             self._before = event.value
-            self._say(self.question.change(event.value))
+            wrong = self.question.change(event.value)
+            self._say("")
+            self._hint(wrong or (self.question.hint() if self.question.hint else ""))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Hand the text to `submit`."""
@@ -123,11 +146,11 @@ class Prompt(Horizontal):
             self._leave()
 
     def on_key(self, event: events.Key) -> None:
-        """Close on escape."""
-        if event.key in GIVE_UP:
+        """Close on escape; step through the history."""
+        if event.key in GIVE_UP or event.key in STEPS:
             event.stop()
             event.prevent_default()
-            self.close()
+            self._type(event)
 
     def close(self) -> None:
         """Close without an answer."""
@@ -139,6 +162,10 @@ class Prompt(Horizontal):
         self._left = True
         self.screen.set_focus(self._back_to)
         self.remove()
+
+    def _hint(self, text: str) -> None:
+        """Say in the same line, quietly, what the text comes to: it is still being typed."""
+        self.query_one("#hint", Label).update(text)
 
     def _say(self, wrong: str) -> None:
         self.set_class(bool(wrong), "-wrong")

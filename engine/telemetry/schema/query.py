@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter, ge, gt, le, lt
+from functools import lru_cache
+from math import inf
+from operator import attrgetter, eq, ge, gt, le, lt
 from typing import Any, Final
 
 from engine.model import Route
+from engine.telemetry.schema.expressions import QueryError, safe_search
 from engine.telemetry.schema.messages import ENDED, PAGE_LIMIT, GetJobPage, JobPage, JobRow, JobState
 
 Predicate = Callable[[JobRow, float], bool]
@@ -36,17 +39,16 @@ CODES: Final[Mapping[str, JobState]] = {
 ROUTE_WORDS: Final[Mapping[str, str]] = {Route.GZIP: "gzip"}
 """The short names of the routes that narrow columns show; a filter takes them, too."""
 
-_COMPARISON: Final = re.compile(r"(age|size|attempt)(<=|>=|<|>)(.*)", re.DOTALL)
-_OPERATORS: Final = {"<": lt, "<=": le, ">": gt, ">=": ge}
+_WORDS: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
+_COMPARISON: Final = re.compile(r"(age|for|took|size|attempt|exit)(<=|>=|<|>|=)(.*)", re.DOTALL)
+_OPERATORS: Final = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq}
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
 _ROUTES: Final = {**{route.value: route for route in Route}, **{word: route for route, word in ROUTE_WORDS.items()}}
-_FIELDS: Final = ("fn", "function", "id", "job", "manager", "reason", "route", "state")
-
-
-class QueryError(ValueError):
-    """Refusal of a filter, an order or an id, in one sentence."""
+_FIELDS: Final = ("fn", "function", "id", "job", "manager", "client", "reason", "route", "state")
+_NAMES: Final = {"fn": "function", "id": "task_id", "job": "job_id"}
+_EXPRESSION: Final = re.compile(r"(fn|function|manager|client|reason|)~(.*)", re.DOTALL)
 
 
 # ---- filters
@@ -57,10 +59,14 @@ def parse_filter(text: str) -> Predicate:
 
     Words stand between blanks and must all fit: `word` is found in function, task id, job id or reason (upper or lower
     case); `=FAILED`, `=RBL`, `=run` is the state by its name, code or beginning; `route:s3`, `fn:price`,
-    `reason:memory`, `manager:gpu`, `id:3f2a`, `job:…`, `state:…`; `age>10m`, `size>=4k`, `attempt>1`; `!` before any
-    of them turns it around. Raises `QueryError`.
+    `reason:memory`, `manager:gpu`, `client:desk`, `id:3f2a`, `job:…`, `state:…`; `fn~^price_` a regular expression, of
+    `manager`, `client`, `reason`, too, `~text` of function or reason; `age>10m`, `for>5m` (in its state), `took>30s`,
+    `size>=4k`, `attempt>1`, `exit=137`; `!` before any of them turns it around. Quotes keep blanks together:
+    `reason:"Host EC2"`. Raises `QueryError`.
     """
-    tests = [_word(word) for word in text.split()]
+    if text.count('"') % 2:
+        raise QueryError('a quote is not closed: write " behind the last word that belongs to it')
+    tests = [_word(word) for word in _WORDS.findall(text)]
     if len(tests) == 1:
         return tests[0]
     return lambda row, now: all(test(row, now) for test in tests)
@@ -76,10 +82,25 @@ def _word(word: str) -> Predicate:
         return _state(word[1:])
     if compared := _COMPARISON.fullmatch(word):
         return _comparison(*compared.groups())
+    if expression := _EXPRESSION.fullmatch(word):
+        return _expression(expression[1], _unquoted(expression[2]))
     field, colon, value = word.partition(":")
     if colon and field.lower() in _FIELDS:
-        return _field(field.lower(), value)
-    return _anywhere(word.lower())
+        return _field(field.lower(), _unquoted(value))
+    return _anywhere(_unquoted(word).lower())
+
+
+def _unquoted(text: str) -> str:
+    return text.replace('"', "")
+
+
+def _expression(field: str, text: str) -> Predicate:
+    """Few texts are different, so that each is tried once."""
+    found = lru_cache(maxsize=4096)(safe_search(f"{field}~", text))
+    if not field:
+        return lambda row, now: found(row.function) or found(row.reason)
+    read = attrgetter(_NAMES.get(field, field))
+    return lambda row, now: found(read(row))
 
 
 def _anywhere(text: str) -> Predicate:
@@ -96,7 +117,7 @@ def _field(field: str, value: str) -> Predicate:
         return _state(value)
     if field == "route":
         return _route(value.lower())
-    read = attrgetter({"fn": "function", "id": "task_id", "job": "job_id"}.get(field, field))
+    read = attrgetter(_NAMES.get(field, field))
     wanted = value.lower()
     return lambda row, now: wanted in read(row).lower()
 
@@ -119,14 +140,14 @@ def _state(text: str) -> Predicate:
 
 def _comparison(field: str, sign: str, value: str) -> Predicate:
     compare = _OPERATORS[sign]
-    if field == "age":
-        seconds = _amount(field, value, _SECONDS, "a time like 30s, 10m, 2h")
-        return lambda row, now: compare(row_age(row, now), seconds)
-    if field == "size":
-        size = _amount(field, value, _BYTES, "a size like 4096, 4k, 1m")
-        return lambda row, now: compare(row.raw_bytes, size)
-    number = _amount(field, value, {"": 1}, "a number")
-    return lambda row, now: compare(row.attempt, number)
+    units, expected, read = _COMPARED[field]
+    wanted = _amount(field, value, units, expected)
+
+    def fits(row: JobRow, now: float) -> bool:
+        found = read(row, now)
+        return found is not None and bool(compare(found, wanted))
+
+    return fits
 
 
 def _amount(field: str, text: str, units: Mapping[str, int], expected: str) -> float:
@@ -134,6 +155,18 @@ def _amount(field: str, text: str, units: Mapping[str, int], expected: str) -> f
     if matched is None or matched[2].lower() not in units:
         raise QueryError(f"{field} is compared with {text!r}, but must be compared with {expected}")
     return float(matched[1]) * units[matched[2].lower()]
+
+
+_TIME: Final = "a time like 30s, 10m, 2h"
+_COMPARED: Final[Mapping[str, tuple[Mapping[str, int], str, Callable[[JobRow, float], float | None]]]] = {
+    "age": (_SECONDS, _TIME, lambda row, now: row_age(row, now)),
+    "for": (_SECONDS, _TIME, lambda row, now: now - row.since),
+    "took": (_SECONDS, _TIME, lambda row, now: row.duration_s),
+    "size": (_BYTES, "a size like 4096, 4k, 1m", lambda row, now: row.raw_bytes),
+    "attempt": ({"": 1}, "a number", lambda row, now: row.attempt),
+    "exit": ({"": 1}, "a number", lambda row, now: row.exit_code),
+}
+"""Units, what is expected, and how it is read, None where it isn't known."""
 
 
 # ---- derived from a row
@@ -177,6 +210,11 @@ def _urgency(row: JobRow, now: float) -> tuple[int, float]:
     return _URGENCY[state], -row.since if state in ENDED else row.since
 
 
+def _place_in_array(row: JobRow) -> tuple[str, int]:
+    parent, _, index = row.job_id.rpartition(":")
+    return parent, int(index) if parent and index.isdigit() else -1
+
+
 SORTS: Final[Mapping[str, SortKey]] = {
     "urgency": _urgency,
     "state": lambda row, now: (_ORDER[row.state], row.since),
@@ -186,8 +224,15 @@ SORTS: Final[Mapping[str, SortKey]] = {
     "size": lambda row, now: -row.raw_bytes,
     "attempt": lambda row, now: -row.attempt,
     "reason": lambda row, now: (not row.reason, row.reason),
+    "for": lambda row, now: row.since,
+    "took": lambda row, now: -row.duration_s if row.duration_s is not None else inf,
+    "exit": lambda row, now: -row.exit_code if row.exit_code is not None else inf,
+    "task": lambda row, now: row.task_id,
+    "array": lambda row, now: _place_in_array(row),
+    "manager": lambda row, now: row.manager,
 }
-"""Orders by name: first the stuck and the failed, the oldest, the biggest, the most attempts, those with a reason."""
+"""Orders by name: first the stuck and the failed, the oldest, the biggest, the most attempts, those with a reason, the
+longest in their state, the slowest."""
 
 
 def sort_key(name: str) -> SortKey:

@@ -73,6 +73,8 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Attempts that AWS Batch made beyond the first of each of its jobs, as far as known."""
     resubmits: int = 0
     """Times that this engine sent it again as another job."""
+    client: str = ""
+    """Scaler's name of the client that submitted the task."""
 
 
 class Transition(msgspec.Struct, frozen=True):

@@ -197,7 +197,7 @@ async def test_a_filter_is_taken_while_it_is_typed_and_a_wrong_one_is_explained(
         assert app.state.view.filter == "=FAIL"
         await pilot.press(*"x")
         assert app.state.view.filter == "=FAIL"
-        assert "is no state" in str(app.top_screen.query_one("#wrong").render())
+        assert "is no state" in str(app.top_screen.query_one("#hint").render())
         await pilot.press("escape")
         assert app.state.view.filter == ""
         await pilot.press("slash", *"price", "enter")

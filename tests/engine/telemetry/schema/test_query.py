@@ -21,6 +21,9 @@ ROW = row(
     attempt=2,
     job_id="0b5c1d-77:4",
     reason="OutOfMemory: killed",
+    exit_code=137,
+    duration_s=42.0,
+    client="desk-7",
     created=NOW - 900,
     since=NOW - 100,
 )
@@ -55,6 +58,18 @@ ROW = row(
         "size>=4k",
         "attempt>1",
         "attempt<=2",
+        '"price_Leg"',
+        'reason:"memory: killed"',
+        'fn:price "memory: killed"',
+        "fn~^price_(leg|path)$",
+        'reason~"memory: +killed"',
+        "~killed$",
+        "exit=137",
+        "exit>0",
+        "took>40s",
+        "took<=0.7m",
+        "for>=100",
+        "client:DESK",
     ],
 )
 def test_a_row_fits(text: str) -> None:
@@ -64,7 +79,23 @@ def test_a_row_fits(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["value", "price value", "=RUN", "route:s3", "age>1h", "size<1k", "attempt>2", "fn:ask"]
+    "text",
+    [
+        "value",
+        "price value",
+        "=RUN",
+        "route:s3",
+        "age>1h",
+        "size<1k",
+        "attempt>2",
+        "fn:ask",
+        "fn~^leg",
+        "exit=1",
+        "took>1m",
+        "for>2m",
+        "client:x",
+        '"price memory"',
+    ],
 )
 def test_a_row_does_not_fit(text: str) -> None:
     assert not parse_filter(text)(ROW, NOW)
@@ -79,7 +110,9 @@ def test_every_route_is_a_filter(route: Route) -> None:
 @pytest.mark.parametrize(
     ("text", "names"),
     [("!", "!"), ("=", "RUNNABLE"), ("=FLYING", "FLYING"), ("route:ftp", "s3"), ("age>soon", "10m"), ("fn:", "value"),
-     ("age>5k", "10m"), ("attempt>", "number")],
+     ("age>5k", "10m"), ("attempt>", "number"), ('"price', "quote"), ("fn~(", "regular expression"), ("fn~", "value"),
+     ("fn~(a+)+b", "repeat"), ("fn~.*a.*b.*c", "repeat"), ("fn~(a|aa)+b", "repeat"),
+     (f"fn~{'a?' * 25}", "choices"), (r"fn~(a)\1", "back"), ("exit>x", "number")],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_in_one_sentence(text: str, names: str) -> None:
     with pytest.raises(QueryError, match=names) as refused:
@@ -167,3 +200,25 @@ def test_a_window_is_bounded_and_of_one_manager() -> None:
 def test_ended_rows_age_no_more() -> None:
     took = row(1, JobState.SUCCEEDED, created=NOW - 900, since=NOW - 890)
     assert parse_filter("age<11s")(took, NOW)
+
+
+def test_what_is_unknown_fits_no_comparison_and_comes_last() -> None:
+    ran, runs = row(1, JobState.FAILED, duration_s=5.0, exit_code=1), row(2)
+    for text in ("took>0s", "took<1h", "exit>=0", "exit<9"):
+        assert parse_filter(text)(ran, NOW)
+        assert not parse_filter(text)(runs, NOW)
+    assert sort_rows([runs, ran], "took", NOW) == sort_rows([runs, ran], "exit", NOW) == [ran, runs]
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"),
+    [("for", {"since": NOW - 900}), ("took", {"duration_s": 9.0}), ("task", {}), ("manager", {"manager": "a"})],
+)
+def test_every_column_has_an_order(sort: str, first: dict[str, object]) -> None:
+    rows = [row(1, **first), row(2, manager="b", duration_s=1.0, since=NOW - 1)]  # type: ignore[arg-type]
+    assert sort_rows(rows[::-1], sort, NOW) == rows
+
+
+def test_an_expression_is_tried_once_for_each_text_and_on_its_beginning_only() -> None:
+    long = row(1, reason="a" * 5_000 + "end")
+    assert not parse_filter("reason~end$")(long, NOW)
