@@ -118,6 +118,8 @@ ACTIONS: Final = (
     Action("trend", ("t",), "trend", "Trends over 5 minutes, 1 hour, 24 hours", _DASH),
     Action("manager", ("m",), "manager", "Only one worker manager, the next, or all", _DASH),
     Action("zoom", ("z",), "zoom", "The focused pane alone, and back", _DASH, "zoom", places=(_WHY,)),
+    Action("grow", ("plus",), "grow(1)", "More room for the focused pane", _DASH),
+    Action("shrink", ("underscore",), "grow(-1)", "Less room for the focused pane", _DASH),
     *(
         Action(f"pane_{number}", (str(number),), f"pane({number})", f"Show or hide the pane {name}", _DASH)
         for number, name in enumerate(PANES, 1)

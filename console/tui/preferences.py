@@ -23,6 +23,13 @@ class SavedView(msgspec.Struct, frozen=True, omit_defaults=True):
     hidden_columns: tuple[str, ...] = ()
 
 
+class PaneSizes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Sizes that the user gave panes of the dashboard, in lines and cells; 0: as the screen's size has it."""
+
+    logs: int = 0
+    side: int = 0
+
+
 class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
     """Settings that are remembered. `keymap` is `{action id: keys}`; panes and columns by their names."""
 
@@ -36,6 +43,7 @@ class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
     history: dict[str, tuple[str, ...]] = {}
     """Answers by the name of their question, the newest last."""
     views: dict[str, SavedView] = {}
+    sizes: PaneSizes = PaneSizes()
 
 
 def preferences_file() -> Path:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from console import format
 from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, actions_in
+from console.tui.drawing.spans import Line
 from console.tui.keymap import key_label
+from console.tui.layout.small import SmallPane
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.key_bar import Hint, KeyBar
@@ -37,8 +40,16 @@ PROMPT_HINTS: Final = (
 HISTORY: Final = 30
 """Answers to one question that are kept."""
 SMALLEST: Final = (80, 24)
+SLIM: Final = 140
+"""Cells below which panes stand below each other rather than side by side."""
+TALL: Final = 50
 NEEDS_WRITE: Final = frozenset(action.method for action in ACTIONS if action.needs_write)
 NEEDS_ENGINE: Final = frozenset(action.method for action in ACTIONS if action.needs_engine)
+
+
+def is_too_small(size: Size) -> bool:
+    """True for a screen that can't show what would be acted on."""
+    return size.width < SMALLEST[0] or size.height < SMALLEST[1]
 
 
 class WhyNot(StrEnum):
@@ -67,6 +78,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.state = state
         self.top_bar = TopBar(glyphs=state.glyphs)
         self.key_bar = KeyBar(glyphs=state.glyphs)
+        self.small = SmallPane(glyphs=state.glyphs, id="too-small")
         self._shown_link: LinkView | None = None
         self._second = 0
         self._may_write = False
@@ -119,7 +131,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """Compose top bar, panes, size message and key bar."""
         yield self.top_bar
         yield from self.panes()
-        yield Static(id="too-small", markup=False)
+        yield self.small
         yield self.key_bar
 
     def on_mount(self) -> None:
@@ -133,13 +145,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         """Set the classes by which the stylesheet fits panes to the size."""
         width, height = event.size
-        too_small = width < SMALLEST[0] or height < SMALLEST[1]
-        self.set_class(too_small, "-too-small")
+        self.set_class(is_too_small(event.size), "-too-small")
         self.set_class(width < 100, "-narrow")
+        self.set_class(width < SLIM, "-slim")
         self.set_class(height < 30, "-short")
-        if too_small:
-            text = f"Current {width}x{height}, needed {SMALLEST[0]}x{SMALLEST[1]}"
-            self.query_one("#too-small", Static).update(text)
+        self.set_class(height >= TALL, "-tall")
+        self.small.needed = f"{width}x{height}: too small to act, needs {SMALLEST[0]}x{SMALLEST[1]}"
         self.call_after_refresh(self.show_all)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -157,6 +168,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if self.state.frozen_at is None:
             if changed:
                 self.show()
+                self._show_small()
             now = self.state.clock()
             for question in self.questions():
                 question.poll(now)
@@ -167,8 +179,20 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if not self.is_mounted:
             return
         self.show()
+        self._show_small()
         self._second = 0
         self._show_bars()
+
+    def _show_small(self) -> None:
+        if self.has_class("-too-small"):
+            state = self.state
+            alerts = self.alert_lines(max(1, self.size.width))
+            snapshot = state.replica.snapshot
+            self.small.show(snapshot, manager=state.view.manager, alerts=alerts, stale=state.stale)
+
+    def alert_lines(self, width: int) -> Sequence[Line]:
+        """Alerts in lines of `width`, for a screen that is too small for panes."""
+        return ()
 
     def _show_bars(self) -> None:
         now, link = self.state.time_of_day(), self.state.source.link

@@ -6,13 +6,17 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
+import msgspec
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console.tui.actions import PANES, ActionScope
+from console.tui.drawing.spans import Line
 from console.tui.health.alerts import alerts, count_stuck
 from console.tui.health.freshness import describe_wait, stale_age, states_age
 from console.tui.keymap import bindings
+from console.tui.layout.growing import STEP_CELLS, STEP_LINES, Growing, line_at
 from console.tui.logs.log_feed import LogFeed
 from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
@@ -20,7 +24,7 @@ from console.tui.screens.jobs_actions import JobsActions
 from console.tui.state import TREND_WINDOWS, ConsoleState
 from console.tui.widgets.alert_line import AlertLine
 from console.tui.widgets.job_table import JobTable
-from console.tui.widgets.line_table import LineTable
+from console.tui.widgets.line_table import LineTable, Scrolls
 from console.tui.widgets.log_view import LogView
 from console.tui.widgets.pane import Pane
 from console.tui.widgets.quota import QuotaPane
@@ -30,6 +34,14 @@ from engine.telemetry.schema.messages import TICK_S, Answer, GetJobPage, GetTren
 from engine.telemetry.schema.query import QueryError
 
 TREND_PERIOD_S: Final = 5.0
+
+
+class Routing(Scrolls, RoutingPane):
+    """Routing that takes the focus and scrolls."""
+
+
+class Quotas(Scrolls, QuotaPane):
+    """Quotas that take the focus and scroll."""
 
 
 class Dashboard(JobsActions, ConsoleScreen):
@@ -44,8 +56,8 @@ class Dashboard(JobsActions, ConsoleScreen):
         glyphs = state.glyphs
         self.strip = StateStrip(glyphs=glyphs, id="states")
         self.table = JobTable(state.view, glyphs=glyphs, id="jobs")
-        self.routing = RoutingPane(glyphs=glyphs, id="routing")
-        self.quota = QuotaPane(glyphs=glyphs, id="quota")
+        self.routing = Routing(glyphs=glyphs, id="routing")
+        self.quota = Quotas(glyphs=glyphs, id="quota")
         self.alert = AlertLine(glyphs=glyphs, id="alert")
         self.logs = LogView(glyphs=glyphs, id="logs")
         self.table.hidden = set(state.preferences.hidden_columns)
@@ -54,6 +66,10 @@ class Dashboard(JobsActions, ConsoleScreen):
             state.view.set_sort(state.preferences.sort, state.preferences.descending)
         self.hidden_panes = set(state.preferences.hidden_panes)
         self.zoomed: Pane | None = None
+        for number, pane in enumerate((self.strip, self.table, self.routing, self.quota, self.logs), 1):
+            pane.digit = number
+        self._dragged = ""
+        """Name of the pane whose border the mouse holds."""
         self.trend = state.preferences.trend if state.preferences.trend in TREND_WINDOWS else TREND_WINDOWS[0]
         self._trends: Trends | None = None
         self._requested_window: GetJobPage | None = None
@@ -149,13 +165,21 @@ class Dashboard(JobsActions, ConsoleScreen):
             self.state.view.show_window(self._requested_window, answer)
             self.show()
 
+    def alert_lines(self, width: int) -> Sequence[Line]:
+        """Alerts for a screen that is too small for panes."""
+        return self.alert.draw(width, 2)
+
     # ---- moving
 
     def move(self, how: str) -> None:
-        """Move in the log when it has the focus, else in the table."""
+        """Move in the pane that has the focus, else in the table."""
         focused = self.focused
         if isinstance(focused, LogView):
             move_log(focused, how)
+        elif isinstance(focused, Scrolls):
+            half = max(1, focused.inner_height // 2)
+            steps = {"down": 1, "up": -1, "page_down": half, "page_up": -half, "top": -Scrolls.UNBOUNDED}
+            focused.scroll_lines(steps.get(how, Scrolls.UNBOUNDED))
         else:
             self._move_jobs(how)
 
@@ -172,7 +196,7 @@ class Dashboard(JobsActions, ConsoleScreen):
 
     def _lay_out(self) -> None:
         shown = {self.zoomed.id} if self.zoomed else set(PANES) - self.hidden_panes
-        self.state.view.shown = "jobs" in shown
+        self.state.view.shown = "jobs" in shown and not self.has_class("-too-small")
         for name in PANES:
             self.query_one(f"#{name}").set_class(name not in shown, "-out")
         self.query_one("#side").set_class(not {"routing", "quota"} & shown, "-out")
@@ -180,6 +204,61 @@ class Dashboard(JobsActions, ConsoleScreen):
         self.alert.set_class(self.zoomed is not None, "-out")
         self.set_class("jobs" not in shown, "-without-jobs")
         self.set_class(self.zoomed is not None, "-zoomed")
+        growing = Growing(self.logs, self.query_one("#side"), self._lines_around())
+        if self.zoomed is None and "jobs" in shown:
+            growing.restore(self.state.preferences.sizes, self.size, beside=not self.has_class("-slim"))
+        else:
+            growing.clear()
+
+    def _lines_around(self) -> int:
+        """Lines of the screen that neither jobs nor logs have: bars, states, alert, and a side below the jobs."""
+        below = 2 if self.has_class("-slim") else 0
+        return 2 + self.strip.size.height + self.alert.size.height + below
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay the panes out anew."""
+        super().on_resize(event)
+        self._lay_out()
+
+    def action_grow(self, step: int) -> None:
+        """Give the focused pane more room (`step` 1) or less (-1), and remember it."""
+        focused = self.focused
+        if focused in (self.routing, self.quota) and not self.has_class("-slim"):
+            self._size_side(self.query_one("#side").size.width + step * STEP_CELLS)
+        else:
+            self._size_logs(self.logs.size.height + (step if focused is self.logs else -step) * STEP_LINES)
+
+    def _size_logs(self, lines: int) -> None:
+        growing = Growing(self.logs, self.query_one("#side"), self._lines_around())
+        self._keep_sizes(logs=growing.set_logs(lines, self.size))
+
+    def _size_side(self, cells: int) -> None:
+        growing = Growing(self.logs, self.query_one("#side"), self._lines_around())
+        self._keep_sizes(side=growing.set_side(cells, self.size))
+
+    def _keep_sizes(self, **sizes: int) -> None:
+        if self.zoomed is None:
+            self.console.remember(sizes=msgspec.structs.replace(self.state.preferences.sizes, **sizes))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the border between two panes."""
+        self._dragged = line_at(event.screen_x, event.screen_y, self.logs.region, self.query_one("#side").region)
+        if self._dragged:
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Move the border that is held."""
+        if self._dragged == "logs":
+            self._size_logs(self.logs.region.bottom - event.screen_y)
+        elif self._dragged == "side":
+            self._size_side(self.query_one("#side").region.right - event.screen_x)
+
+    def on_mouse_up(self) -> None:
+        """Let go of the border."""
+        if self._dragged:
+            self._dragged = ""
+            self.release_mouse()
+            self.clear_selection()
 
     def action_zoom(self) -> None:
         """Show the focused pane alone, or all again."""

@@ -13,6 +13,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from console.tui.screens.base import is_too_small
+
 Choice = TypeVar("Choice")
 LABEL: Final = 11
 TEXT_CELLS: Final = 70
@@ -98,6 +100,10 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         for line in self.query(Input):
             line.cursor_blink = False
 
+    def _is_blind(self, option: Option[Choice]) -> bool:
+        """True where what would be done can't be seen."""
+        return option.dangerous and is_too_small(self.app.size)
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """Enable or disable the dangerous buttons."""
         for number, option in enumerate(self._options):
@@ -107,7 +113,7 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         """Press the first dangerous button; with a wrong text nothing happens."""
         event.stop()
         for option in self._options:
-            if option.dangerous and not self._is_locked(option, event.value):
+            if option.dangerous and not self._is_locked(option, event.value) and not self._is_blind(option):
                 self.dismiss(option.choice)
                 return
 
@@ -116,7 +122,7 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         if self._typed:
             return
         for option in self._options:
-            if event.key == option.key:
+            if event.key == option.key and not self._is_blind(option):
                 event.stop()
                 self.dismiss(option.choice)
 
@@ -124,7 +130,9 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         """Close with the button's choice."""
         event.stop()
         number = (event.button.id or "").removeprefix("option-")
-        self.dismiss(self._options[int(number)].choice if number.isdigit() else None)
+        option = self._options[int(number)] if number.isdigit() else None
+        if option is None or not self._is_blind(option):
+            self.dismiss(option.choice if option else None)
 
     def action_give_up(self) -> None:
         """Close without a choice."""

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from console import format
 from console.tui.drawing.glyphs import UNICODE, Glyphs
-from console.tui.drawing.spans import EMPTY, Line, Span, clean
+from console.tui.drawing.spans import EMPTY, Line, Span, clean, width
+from console.tui.drawing.wrapping import folded
 from console.tui.jobs.job_cells import JobCells
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.widgets.line_table import Column, LineTable, thumb, visible_columns
 from engine.telemetry.schema.messages import JobRow
+
+REASON_LINES: Final = 3
+REASON_CELLS: Final = 40
+ROOM_FOR_REASON: Final = 8
+"""Lines of the table from which on the whole reason may take some."""
 
 
 class JobTable(LineTable[JobRow]):
@@ -35,6 +42,7 @@ class JobTable(LineTable[JobRow]):
         self._is_lost = False
         self._wait = ""
         self._counted: int | None = None
+        self._whole_reason: list[Line] = []
         self._cells = JobCells(glyphs)
         self._columns = self._cells.columns()
 
@@ -97,15 +105,43 @@ class JobTable(LineTable[JobRow]):
 
     def thumb(self, height: int) -> range:
         """Scroll bar of the rows, below the head."""
-        lines = thumb(self.view.top, self.view.height, self.view.matching, height - 1)
+        lines = thumb(self.view.top, self.view.height, self.view.matching, height - 1 - len(self._whole_reason))
         return range(lines.start + 1, lines.stop + 1) if lines else lines
 
     # ---- the rows
 
     def on_resize(self) -> None:
         """Tell the view how many rows fit."""
-        self.view.resize(self.inner_height - 1)
+        self._fit_rows()
         super().on_resize()
+
+    def redraw(self) -> None:
+        """Draw anew; a reason that its cell cuts takes lines from the rows."""
+        if self.size and self.is_attached:
+            self._fit_rows()
+        super().redraw()
+
+    def _fit_rows(self) -> None:
+        self._whole_reason = self._lines_of_reason()
+        self.view.resize(self.inner_height - 1 - len(self._whole_reason))
+
+    def _lines_of_reason(self) -> list[Line]:
+        """Whole reason of the selected job, where the table cuts it."""
+        row = self.view.selected_row
+        if row is None or self.inner_height < ROOM_FOR_REASON or self.inner_width < REASON_CELLS:
+            return []
+        text, role = self._cells.reason(row)
+        if width(text) <= next(
+            (cells for column, cells in self._layout(self.inner_width) if column.key == "reason"), 0
+        ):
+            return []
+        return [((f" {part}", role or "text"),) for part in folded(text, self.inner_width - 2)[:REASON_LINES]]
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Rows, and the whole reason of the selected one below them."""
+        room = height - len(self._whole_reason)
+        lines = list(super().draw(width, room))
+        return [*lines, *[EMPTY] * (room - len(lines)), *self._whole_reason]
 
     def columns(self) -> Sequence[Column[JobRow]]:
         """Columns that aren't hidden; the manager's only when there are several."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import events
 from textual.message import Message
@@ -200,3 +200,40 @@ def thumb(top: int, shown: int, whole: int, height: int) -> range:
 def visible_columns(columns: Sequence[Column[Row]], hidden: Collection[str]) -> list[Column[Row]]:
     """Columns whose key isn't in `hidden`."""
     return [column for column in columns if column.key not in hidden]
+
+
+class Scrolls(Pane):
+    """Mixin before a pane that draws its lines from the top: the focus, and a scroll by lines when they don't fit."""
+
+    can_focus = True
+    UNBOUNDED: ClassVar[int] = 1_000
+    _top = 0
+    _count = 0
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        """Lines from the top one on; the one line of a pane without a frame is laid over when it has the focus."""
+        if not self.framed:
+            return [overlay(line, "cursor") if self.has_focus else line for line in super().draw(width, height)]
+        lines = super().draw(width, self.UNBOUNDED)
+        self._count = len(lines)
+        self._top = max(0, min(self._top, self._count - height))
+        return lines[self._top : self._top + height]
+
+    def thumb(self, height: int) -> range:
+        """Scroll bar of the lines."""
+        return thumb(self._top, height, self._count, height)
+
+    def scroll_lines(self, by: int) -> None:
+        """Scroll by lines."""
+        self._top = max(0, self._top + by)
+        self.redraw()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll up."""
+        event.stop()
+        self.scroll_lines(-WHEEL_LINES)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll down."""
+        event.stop()
+        self.scroll_lines(WHEEL_LINES)

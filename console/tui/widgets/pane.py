@@ -21,6 +21,7 @@ from console.tui.drawing.spans import EMPTY, Line, Span, ascii_only, fit_line, l
 from console.tui.drawing.theme import Styles, styles_of
 
 SELECTED: Final = Style(reverse=True)
+DIGITS: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 SMALLEST_FRAME: Final = 3
 """Lines below which there is no room for a frame around anything."""
 
@@ -53,6 +54,8 @@ class Pane(Widget):
         super().__init__(name=name, id=id, classes=classes)
         self.glyphs = glyphs
         self.stale = False
+        self.digit = 0
+        """Key that shows and hides it, in its title; 0: none."""
         self._lines: list[Line] = []
 
     # ---- for subclasses
@@ -184,10 +187,17 @@ class Pane(Widget):
             merge((edge, *line, (self.glyphs.thumb, role) if y in thumb else edge)) for y, line in enumerate(inside)
         ]
         return [
-            self._border(top_left, top_right, flat, role, self.title(), self.status()),
+            self._border(top_left, top_right, flat, role, self._numbered(self.title()), self.status()),
             *body,
             self._border(bottom_left, bottom_right, flat, role, EMPTY, self.footer()),
         ]
+
+    def _numbered(self, title: Line) -> Line:
+        """Title behind the digit of the pane."""
+        if not self.digit or not title:
+            return title
+        digit = f"{self.digit} " if self.glyphs.ascii else DIGITS[self.digit]
+        return ((digit, "key"), *title)
 
     def _border(self, left: str, right: str, flat: str, role: str, title: Line, status: Line) -> Line:
         room = self.size.width - 4
