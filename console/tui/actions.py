@@ -76,7 +76,7 @@ ACTIONS: Final = (
     Action("help", ("question_mark",), "help", "Show all keys", _ALL, "help"),
     Action("go", ("colon",), "go", "Go to a place, or run a command by its name", _ALL, "go to"),
     Action("palette", ("ctrl+p",), "palette", "Find a command", _ALL),
-    Action("back", ("escape",), "back", "One step back: prompt, filter, zoom, screen", _ALL),
+    Action("back", ("escape",), "back", "One step back: message, prompt, filter, zoom, screen", _ALL),
     Action("previous", ("minus",), "previous", "To the place before, and again back", _ALL),
     Action("next_pane", ("tab",), "next_pane", "Next pane", _ALL),
     Action("previous_pane", ("shift+tab",), "previous_pane", "Pane before", _ALL),

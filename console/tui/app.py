@@ -160,8 +160,10 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.pop_screen()
 
     async def action_back(self) -> None:
-        """Undo the innermost thing on the screen (zoom, filter), or leave the screen."""
-        if not self.top_screen.step_back() and self.top_screen is not self.dashboard:
+        """Take messages away, or undo the innermost thing on the screen (zoom, filter), or leave the screen."""
+        if self._notifications:
+            self.clear_notifications()
+        elif not self.top_screen.step_back() and self.top_screen is not self.dashboard:
             self._leave()
 
     def action_previous(self) -> None:
@@ -244,7 +246,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         elif own is None or own.ended():
             self.exit()
         elif own.tied:
-            self.push_screen(quit_local_dialog(busy=busy, place=self._greeting), self._quit_local)
+            self.push_screen(quit_local_dialog(busy=busy, place=self.state.place), self._quit_local)
         else:
             self.push_screen(quit_dialog(self.state.engine_name, busy=busy), self._quit)
 

@@ -70,10 +70,13 @@ def is_forbidden(key: str) -> bool:
     return key in FORBIDDEN or key.startswith("alt+")
 
 
-def key_label(key: str) -> str:
-    """Label of a key as people write it: `?`, `K`, `enter`, `ctrl-p`."""
-    special = {"enter": "⏎", "space": "␣", "escape": "esc", "slash": "/", "backslash": "\\"}
-    return special.get(key) or format_key(key).replace("+", "-")
+_LABELS: Final = {"enter": "⏎", "space": "␣", "escape": "esc", "slash": "/", "backslash": "\\"}
+
+
+def key_label(key: str, *, ascii: bool = False) -> str:
+    """Label of a key as people write it: `?`, `K`, `ctrl-p`; where signs can't be trusted `enter`, not its sign."""
+    label = _LABELS.get(key) or ("+" if key == "plus" else format_key(key).replace("+", "-"))
+    return label if label.isascii() or not ascii else key
 
 
 def _split(keys: str) -> tuple[str, ...]:

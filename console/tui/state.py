@@ -65,6 +65,8 @@ class ConsoleState:
     """Time of day; None: not frozen."""
     held: Replica | None = None
     """Replica of the moment of freezing."""
+    place: str = ""
+    """Where clients find what this console runs, in words; empty where they know."""
     export_folder: Path = field(default_factory=Path.cwd)
     time_of_day: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic

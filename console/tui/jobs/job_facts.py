@@ -22,12 +22,13 @@ RESULTS: Final = {
 
 
 def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
-    """Function, ids, array, manager, queue, size, end."""
+    """Why it ended or waits, function, ids, array, manager, queue, size."""
     row = record.row
     size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
     index = glyphs.unknown if record.index is None else record.index
     place = f"{index} of {format.count(row.array_size)}" if row.array_size else "a job of its own"
     return [
+        *_end(record, glyphs),
         _fact("function", row.function),
         _fact("task", row.task_id),
         _fact("job id", row.job_id or "none yet: nothing was submitted"),
@@ -38,7 +39,6 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
         _fact("definition", record.definition or glyphs.unknown),
         _fact("vcpu / mem", size + (f" / {record.gpus} GPU" if record.gpus else "")),
         _fact("attempt", _attempt(record, glyphs), "warning" if row.retries or row.resubmits else "text"),
-        *_end(record, glyphs),
         *([_fact("note", record.note, "muted")] if record.note else []),
     ]
 

@@ -37,6 +37,8 @@ PROMPT_HINTS: Final = (
     Hint("right", "complete", ""),
     Hint("esc", "leave", ""),
 )
+HOME_CELLS: Final = len(" BATCH > jobs")
+"""Crumbs of the top bar that lead to the dashboard."""
 HISTORY: Final = 30
 """Answers to one question that are kept."""
 SMALLEST: Final = (80, 24)
@@ -208,7 +210,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             return
         keys = keys_of(self)
         common, other = actions_in(ActionScope.EVERYWHERE), self.own_hints()
-        for action in (*common[:1], *self.own_actions(), *common[1:]):
+        if self.has_class("-too-small"):
+            common = tuple(action for action in common if action.id in ("help", "quit"))
+        for action in (*common[:1], *(() if self.has_class("-too-small") else self.own_actions()), *common[1:]):
             if action.hint and action.id in keys and not (action.needs_write and self.state.recorded):
                 call = f"app.{action.method}" if action.scope is ActionScope.EVERYWHERE else action.method
                 possible = self.check_action(action.method, ()) is True
@@ -225,11 +229,18 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             return WhyNot.TOO_SMALL
         return WhyNot.AWAY if self.state.source.may_control else WhyNot.READ_ONLY
 
+    def on_click(self, event: events.Click) -> None:
+        """Go home from the first crumb."""
+        if event.widget is self.top_bar and event.x < HOME_CELLS:
+            self.console.home()
+
     def on_key(self, event: events.Key) -> None:
         """Say why a key that changes something does nothing now: Textual drops it without a word."""
         active = self.active_bindings.get(event.key)
         if active and not active.enabled and active.binding.id in BY_ID and BY_ID[active.binding.id].needs_write:
-            self.notify(f"{key_label(event.key)}: {self._why_not().value}", severity="warning")
+            self.notify(
+                f"{key_label(event.key, ascii=self.state.glyphs.ascii)}: {self._why_not().value}", severity="warning"
+            )
 
     # ---- what all screens do
 
@@ -271,12 +282,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.show()
 
 
-def keys_of(screen: Screen[None]) -> dict[str, list[str]]:
+def keys_of(screen: ConsoleScreen) -> dict[str, list[str]]:
     """Labels of the keys that are bound at this moment, by action id."""
     keys: dict[str, list[str]] = {}
     for key, active in screen.active_bindings.items():
         if active.binding.id:
-            keys.setdefault(active.binding.id, []).append(key_label(key))
+            keys.setdefault(active.binding.id, []).append(key_label(key, ascii=screen.state.glyphs.ascii))
     return keys
 
 

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from console.tui.actions import PANES, ActionScope
+from console.tui.drawing.glyphs import LOOKS
 from console.tui.drawing.spans import Line
 from console.tui.health.alerts import alerts, count_stuck
 from console.tui.health.freshness import describe_wait, stale_age, states_age
@@ -30,10 +31,12 @@ from console.tui.widgets.pane import Pane
 from console.tui.widgets.quota import QuotaPane
 from console.tui.widgets.routing import RoutingPane
 from console.tui.widgets.state_strip import StateStrip
-from engine.telemetry.schema.messages import TICK_S, Answer, GetJobPage, GetTrends, JobPage, Trends
+from engine.telemetry.schema.messages import TICK_S, Answer, GetJobPage, GetTrends, JobPage, JobState, Trends
 from engine.telemetry.schema.query import QueryError
 
 TREND_PERIOD_S: Final = 5.0
+STATE_SIGN: Final = 2
+"""Cells before the word of a state: its sign."""
 
 
 class Routing(Scrolls, RoutingPane):
@@ -310,6 +313,15 @@ class Dashboard(JobsActions, ConsoleScreen):
         """Follow the newest log line, or hold still."""
         toggle_follow(self.logs)
 
+    def on_click(self, event: events.Click) -> None:
+        """Narrow to the state that was clicked, or ask why of the alert."""
+        super().on_click(event)
+        if event.widget is self.strip and (state := state_at(self.strip.text, event.x, event.y)):
+            wanted = f"={state.value}"
+            self.filter_by("" if self.state.view.filter == wanted else wanted)
+        elif event.widget is self.alert and self.alert_lines(self.size.width) and not self.state.recorded:
+            self.console.open_why()
+
     def on_line_table_sort_requested(self, message: LineTable.SortRequested) -> None:
         """Order the jobs by the column that was clicked."""
         self.sort_by(message.sort)
@@ -340,3 +352,13 @@ def toggle_follow(log: LogView) -> None:
     else:
         log.reader.resume()
     log.redraw()
+
+
+def state_at(strip: str, x: int, y: int) -> JobState | None:
+    """State whose column, or whose code, is drawn at that cell of the strip; None in its last line, the summary."""
+    first, *others = strip.splitlines()
+    if y >= len(others):
+        return None
+    starts = {first.find(f"{word} "): state for state, look in LOOKS.items() for word in (look.code, state.value)}
+    before = [start for start in starts if 0 < start <= x + STATE_SIGN]
+    return starts[max(before)] if before else None

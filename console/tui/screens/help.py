@@ -1,44 +1,83 @@
-"""Help: every key that is bound on the screen below, read off that screen, so that it can't be out of date."""
+"""Help: the keys bound on the screen below, read off it, then filters, signs and columns; typing searches it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
 from textwrap import wrap
 from typing import Final
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from console.tui.actions import BY_ID, ActionScope
+from console.tui.drawing.spans import ascii_only
 from console.tui.keymap import key_label
+from console.tui.layout.legend import COMMANDS, FILTERS, FRAME, HEADS, STATES, signs
 from console.tui.screens.base import ConsoleScreen
 
-KEY_CELLS: Final = 13
+KEY_CELLS: Final = 17
 TEXT_CELLS: Final = 68
 """Width of the text on a terminal of 80 columns."""
+Entry = tuple[str, str, str]
+"""Section, what is explained, and its explanation."""
 
 
 class HelpScreen(ModalScreen[None], inherit_bindings=False):
-    """Scrollable list of keys; any of its own keys closes it."""
+    """Scrollable list of keys and meanings. What is typed leaves the lines that hold it; escape undoes that first."""
 
     AUTO_FOCUS = "#box"
     BINDINGS = [  # noqa: RUF012 - Textual's own way
-        ("escape,question_mark,q,ctrl+c", "app.pop_screen", "Close"),
-        ("j,down", "scroll('down')", "Down"),
-        ("k,up", "scroll('up')", "Up"),
+        ("escape", "back", "Clear, or close"),
+        ("ctrl+c", "app.pop_screen", "Close"),
+        ("down", "scroll('down')", "Down"),
+        ("up", "scroll('up')", "Up"),
     ]
 
     def __init__(self, below: ConsoleScreen) -> None:
         super().__init__()
-        self._text = help_text(below)
+        self._below = below
+        self.query_text = ""
 
     def compose(self) -> ComposeResult:
         """Compose the text in a scrollable box."""
         with VerticalScroll(id="box") as box:
-            box.border_title = "keys"
-            box.border_subtitle = "esc closes, j k scroll"
-            yield Static(self._text, id="words", markup=False)
+            box.border_title = "help"
+            box.border_subtitle = self._subtitle()
+            yield Static(help_text(self._below), id="words", markup=False)
+
+    def _subtitle(self) -> str:
+        what = f"/{self.query_text}  esc clears" if self.query_text else "type to search  esc closes"
+        return f"{what}  up down scroll"
+
+    def on_key(self, event: events.Key) -> None:
+        """Search by what is typed; a question mark closes what it opened."""
+        if event.key == "question_mark" and not self.query_text:
+            self.app.pop_screen()
+        elif event.key == "backspace":
+            self._search(self.query_text[:-1])
+        elif event.is_printable and event.character:
+            self._search(self.query_text + event.character)
+        else:
+            return
+        event.stop()
+
+    def _search(self, text: str) -> None:
+        self.query_text = text.lstrip()
+        box = self.query_one("#box", VerticalScroll)
+        box.border_subtitle = self._subtitle()
+        box.scroll_home(animate=False)
+        self.query_one("#words", Static).update(help_text(self._below, self.query_text))
+
+    def action_back(self) -> None:
+        """Clear the search, or close."""
+        if self.query_text:
+            self._search("")
+        else:
+            self.app.pop_screen()
 
     def action_scroll(self, way: str) -> None:
         """Scroll one line `down` or `up`."""
@@ -49,21 +88,50 @@ class HelpScreen(ModalScreen[None], inherit_bindings=False):
             box.scroll_up(animate=False)
 
 
-def help_text(screen: ConsoleScreen) -> str:
-    """Keys of the screen's scope, then the global ones, then the syntax of filters and `:` commands."""
-    by_scope: dict[ActionScope, list[str]] = {screen.scope: [], ActionScope.EVERYWHERE: []}
-    for id, (keys, enabled) in _keys_by_action(screen).items():
-        action = BY_ID[id]
-        place = ActionScope.EVERYWHERE if action.scope is ActionScope.EVERYWHERE else screen.scope
-        note = "" if enabled else "  (not now: read-only, or the engine is out of reach)"
-        by_scope[place] += _folded("  ".join(keys), action.title + note)
-    parts = [f"{scope.value}\n" + "\n".join(lines) for scope, lines in by_scope.items() if lines]
-    return "\n\n".join((*parts, FILTERS))
+def help_text(screen: ConsoleScreen, search: str = "") -> str:
+    """Text of the help, or of the entries in which all words of `search` are found."""
+    words = search.lower().split()
+    found = [each for each in _entries(screen) if all(word in " ".join(each).lower() for word in words)]
+    if not found:
+        return f"nothing here holds {search}"
+    parts = (
+        "\n".join((section, *(line for entry in entries for line in _folded(*entry[1:]))))
+        for section, entries in groupby(found, key=lambda each: each[0])
+    )
+    text = "\n\n".join(parts)
+    return ascii_only(text) if screen.state.glyphs.ascii else text
 
 
-def _folded(keys: str, text: str) -> list[str]:
+def _entries(screen: ConsoleScreen) -> Iterator[Entry]:
+    if screen.state.place:
+        yield "this cluster", "", screen.state.place
+    keys = _keys_by_action(screen)
+    for everywhere in (False, True):
+        for id, (labels, enabled) in keys.items():
+            action = BY_ID[id]
+            if (action.scope is ActionScope.EVERYWHERE) is everywhere:
+                note = "" if enabled else "  (not now: read-only, or the engine is out of reach)"
+                section = ActionScope.EVERYWHERE if everywhere else screen.scope
+                yield f"keys: {section.value}", "  ".join(labels), action.title + note
+    glyphs = screen.state.glyphs
+    tables = {
+        "filters, behind /": FILTERS,
+        "behind :": COMMANDS,
+        "states": {f"{glyphs.of(state)} {state.value}": text for state, text in STATES.items()},
+        "signs": signs(glyphs),
+        "columns": HEADS,
+        "figures in frames and lines": FRAME,
+    }
+    for section_name, table in tables.items():
+        yield from ((section_name, name, text) for name, text in table.items())
+
+
+def _folded(name: str, text: str) -> list[str]:
     indent = " " * (KEY_CELLS + 3)
-    return wrap(f"  {keys:{KEY_CELLS}} {text}", TEXT_CELLS, subsequent_indent=indent, break_on_hyphens=False)
+    first = f"  {name:{KEY_CELLS}} " if name else "  "
+    if len(name) > KEY_CELLS:
+        return [f"  {name}", *wrap(text, TEXT_CELLS, initial_indent=indent, subsequent_indent=indent)]
+    return wrap(first + text, TEXT_CELLS, subsequent_indent=indent if name else "  ", break_on_hyphens=False)
 
 
 def _keys_by_action(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
@@ -71,23 +139,6 @@ def _keys_by_action(screen: ConsoleScreen) -> dict[str, tuple[list[str], bool]]:
     for key, active in screen.active_bindings.items():
         id = active.binding.id
         if id is not None and id in BY_ID:
-            found.setdefault(id, ([], active.enabled))[0].append(key_label(key))
+            label = key_label(key, ascii=screen.state.glyphs.ascii)
+            found.setdefault(id, ([], active.enabled))[0].append(label)
     return {id: found[id] for id in BY_ID if id in found}
-
-
-FILTERS: Final = """\
-filters, behind /
-  price              the word is in function, task id, job id or reason
-  !price             it isn't
-  =FAILED =RBL =run  the state by name, code or beginning
-  route:s3 fn:price reason:memory manager:gpu client:desk id:3f2a
-  fn~^price_(leg|x)  a regular expression; reason~ manager~ client~ too
-  age>10m for>5m (in its state) took>30s size>=4k attempt>1 exit=137
-  reason:"Host EC2"  quotes keep blanks together
-  several words must all fit; up and down: what was asked before
-
-behind :
-  jobs  logs [TEXT]  why [ID]  resources  help  filter TEXT
-  sort NAME  trend 5m|1h|24h  theme NAME  job ID
-  save NAME keeps filter, order and columns, view NAME, forget NAME
-  and every command of the palette (ctrl-p) by its name"""

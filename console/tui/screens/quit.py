@@ -19,7 +19,7 @@ def quit_dialog(engine: str, *, busy: bool) -> Dialog[Quit]:
         "leave": f"it runs on; come back with {command.replace(' ', GLUE)}",
         "drain": "it starts nothing more, lets finish what runs, and ends" if busy else "",
         "stop now": "its jobs are ended, their tasks go to other managers, and it ends" if busy else "it ends",
-        "ctrl-c": "once more leaves it running",
+        "ctrl-c": "twice leaves it running",
     }
     lines = ["The engine is a process of its own and needs no console.", "", *facts(details)]
     options = [Option("l", "Leave it running", Quit.LEAVE), *([_DRAIN] if busy else []), _STOP]
@@ -32,7 +32,7 @@ def quit_local_dialog(*, busy: bool, place: str = "") -> Dialog[Quit]:
         "scheduler": clean(place),
         "drain": "what runs may finish first; ctrl-c on the terminal then stops it now" if busy else "",
         "stop now": "what runs is lost" if busy else "nothing runs",
-        "ctrl-c": f"once more {'drains' if busy else 'ends it'}",
+        "ctrl-c": f"twice {'drains' if busy else 'ends it'}",
     }
     lines = ["Scaler, the local AWS and the worker manager end with this console.", "", *facts(details)]
     return Dialog("quit", lines, [*([_DRAIN] if busy else []), _STOP], harmless="Stay")

@@ -1,0 +1,126 @@
+"""Help with its legend and search, the palette, keys in ASCII, the mouse, and messages that go."""
+
+from __future__ import annotations
+
+import pytest
+from textual.command import CommandPalette
+from textual.widgets import Button
+
+from console.tui.drawing.glyphs import ASCII, LOOKS, UNICODE
+from console.tui.jobs.job_cells import JobCells
+from console.tui.palette import Commands
+from console.tui.screens.help import HelpScreen, help_text
+from console.tui.state import ConsoleState
+from engine.telemetry.schema.messages import JobState
+from tests.support.console.frozen_console import Look, demo, first_of
+from tests.support.console.running_app import WatchedSource, running
+
+
+def shown(screen: HelpScreen) -> str:
+    return str(screen.query_one("#words").render())
+
+
+async def test_help_explains_every_state_sign_and_column() -> None:
+    async with running(WatchedSource()) as (app, _):
+        text = help_text(app.dashboard)
+        for state in JobState:
+            assert f"{LOOKS[state].sign} {state.value}" in text
+        for column in JobCells(UNICODE).columns():
+            assert f"\n  {column.head} " in text
+        for word in ("wire", "share", "THR", "of 900 ever", "stuck"):
+            assert word in text
+
+
+async def test_help_is_searched_by_typing_and_escape_undoes_that_before_it_closes() -> None:
+    async with running(WatchedSource()) as (app, pilot):
+        await pilot.press("question_mark", *"quota", "space", *"pane")
+        assert isinstance(app.screen, HelpScreen)
+        assert shown(app.screen).splitlines()[1:] == ["  4                 Show or hide the pane quota"]
+        await pilot.press("escape")
+        assert "Show all keys" in shown(app.screen)
+        await pilot.press("escape")
+        assert app.screen is app.top_screen
+
+
+async def test_the_scheduler_of_a_local_cluster_stays_in_the_help() -> None:
+    async with running(WatchedSource()) as (app, _):
+        app.state.place = 'Scaler is at tcp://127.0.0.1:41237: Client(address="tcp://127.0.0.1:41237").'
+        assert "tcp://127.0.0.1:41237" in help_text(app.dashboard)
+
+
+async def test_the_palette_has_no_moves_and_one_line_for_each_command() -> None:
+    async with running(WatchedSource(may_control=True)) as (app, pilot):
+        await pilot.press("ctrl+p")
+        assert isinstance(app.screen, CommandPalette)
+        hits = [hit async for hit in Commands(app.dashboard, None).discover()]
+        titles = [str(hit.display) for hit in hits]
+        assert not [title for title in titles if "line down" in title.lower()]
+        assert "End the marked or the selected jobs  K" in titles
+        assert not [hit for hit in hits if hit.help]
+
+
+async def test_in_ascii_every_key_has_a_name() -> None:
+    app = Look(demo(may_control=True), glyphs=ASCII).app()
+    async with app.run_test(size=(200, 40)) as pilot:
+        await pilot.pause()
+        assert "enter detail" in app.dashboard.key_bar.text
+        assert "space mark" in app.dashboard.key_bar.text
+        assert help_text(app.dashboard).isascii()
+        assert app.dashboard.key_bar.text.count("?") == 1
+        assert "2 jobs" in app.dashboard.table.text
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_click_on_a_state_filters_by_it_and_a_second_one_ends_that(size: tuple[int, int]) -> None:
+    async with running(WatchedSource(1_000), size) as (app, pilot):
+        word = "RUNNING" if size[0] > 100 else "RUN"
+        at = app.dashboard.strip.text.splitlines()[0].index(word) + 1
+        await pilot.click(app.dashboard.strip, offset=(at, 0))
+        assert app.state.view.filter == "=RUNNING"
+        await pilot.click(app.dashboard.strip, offset=(at, 0))
+        assert app.state.view.filter == ""
+        await pilot.click(app.dashboard.strip, offset=(at, app.dashboard.strip.size.height - 1))
+        assert app.state.view.filter == ""
+
+
+async def test_a_click_on_an_alert_asks_why_and_one_on_the_first_crumb_goes_home() -> None:
+    async with running(WatchedSource(1_000)) as (app, pilot):
+        await pilot.click(app.dashboard.alert, offset=(10, 0))
+        await pilot.pause()
+        assert app.top_screen.scope.value == "why"
+        await pilot.click(app.top_screen.top_bar, offset=(3, 0))
+        await pilot.pause()
+        assert app.top_screen is app.dashboard
+
+
+async def test_escape_takes_messages_away_first() -> None:
+    async with running(WatchedSource()) as (app, pilot):
+        await pilot.press("j")
+        app.notify("something was done")
+        await pilot.press("escape")
+        assert not app._notifications
+        assert app.state.view.selected is not None
+        await pilot.press("escape")
+        assert app.state.view.selected is None
+
+
+async def test_a_dangerous_button_looks_it() -> None:
+    async with running(WatchedSource(may_control=True)) as (app, pilot):
+        await pilot.press("j", "K")
+        harmless, dangerous = app.screen.query(Button)
+        assert dangerous.styles.color != harmless.styles.color
+        assert dangerous.styles.text_style.underline
+
+
+async def test_the_page_of_a_failed_job_begins_with_why() -> None:
+    source = WatchedSource(1_000)
+    async with running(source, (80, 24)) as (app, pilot):
+        app.open_job(first_of(source, JobState.FAILED).task_id)
+        await pilot.pause()
+        app.top_screen.beat(app.state.source.poll() or True)
+        await pilot.pause()
+        assert "reason" in app.top_screen.query_one("#identity").text.splitlines()[1]  # type: ignore[attr-defined]
+
+
+def test_a_state_knows_no_place_by_itself() -> None:
+    assert ConsoleState(demo(1), "demo").place == ""
