@@ -46,6 +46,11 @@ def clean_line(text: str, cut: int = 0) -> str:
     return f"{clean(text)} … {missing:,} more characters" if missing else clean(text)
 
 
+def clean_lines(text: str) -> str:
+    """Make foreign text harmless, line by line."""
+    return "\n".join(map(clean, text.splitlines()))
+
+
 def _without_traps(text: str) -> str:
     kept: list[str] = []
     marks = _MARKS_PER_LETTER  # a mark at the very start has nothing to stand on

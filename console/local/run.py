@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from console.cli.progress import say, step
-from console.local.api_calls import managers_calls
-from console.local.demo_report import DemoAnswer, make_report, print_report
+from console.local.api_calls import ApiCalls, managers_calls
+from console.local.demo_report import DemoAnswer, DemoReport, make_report, print_report
 from console.local.session import ChildProgram, LocalSession, SessionEnd, Voice
 from console.local.stack import saved_local_stack
 from console.processes.engine_program import engine_command
@@ -25,6 +25,7 @@ from engine.config.resolve import resolve
 from engine.config.settings import EngineConfig
 
 if TYPE_CHECKING:
+    from provisioner.local.aws import LocalAWS
     from provisioner.local.cluster import LocalCluster
     from provisioner.local.docker.job_image import JobImage
     from provisioner.local.options import Delays
@@ -79,12 +80,18 @@ def run_locally(options: LocalRunOptions) -> int:
             transport=os.environ.get("SCALER_NETWORK_BACKEND", "ymq"),
             vcpus=(os.cpu_count() or 1) if options.containers else PROCESSES_AT_ONCE,
             delays=delays(options),
-            faults=options.faults,
             job_image=job_image(options),
             python_path=python_path(options),
         )
         with started(cluster), saved_local_stack(cluster.aws.environment(), cluster.resources):
+            start_faults(cluster.aws, options.faults)
             return LocalRun(options, cluster, users).run()
+
+
+def start_faults(aws: LocalAWS, faults: Iterable[str]) -> None:
+    """Switch the faults on, and their clocks with them: provisioning, which is no part of a trial, is over."""
+    for fault in faults:
+        aws.fault(fault)
 
 
 def python_path(options: LocalRunOptions) -> tuple[str, ...]:
@@ -141,22 +148,38 @@ class LocalRun:
         self._options = options
         self._cluster = cluster
         self._users_environ = users
+        self._calls_before = ApiCalls(0, 0, 0)
+        self._report: DemoReport | None = None
 
     def run(self) -> int:
         """Run to the end. Returns the exit code: the script's own, or 0 when all went right."""
         aws = self._cluster.aws
-        before = managers_calls(aws.calls())
+        self._calls_before = managers_calls(aws.calls())
         end = asyncio.run(self._session().run())
         code = exit_code(end)
         if self._options.demo is None or code != 0:
             return code
-        answer = msgspec.json.decode(end.client_output, type=DemoAnswer)
-        report = make_report(self._options.demo, answer, managers_calls(aws.calls()).since(before))
-        print_report(report, as_json=self._options.as_json)
+        report = self._report or self._make_report(self._options.demo, end.client_output)
+        if self._report is None:
+            print_report(report, as_json=self._options.as_json)
         return 0 if report.all_right else 1
 
+    def _make_report(self, count: int, output: bytes) -> DemoReport:
+        answer = msgspec.json.decode(output, type=DemoAnswer)
+        return make_report(count, answer, managers_calls(self._cluster.aws.calls()).since(self._calls_before))
+
+    def _client_ended(self, code: int, output: bytes) -> None:
+        """Tell the end of a client that the cluster outlives; a console shows what is printed."""
+        client = "script" if self._options.demo is None else "demo"
+        if not self._options.as_json:
+            print(f"the {client} has ended with exit code {code}", flush=True)
+        if self._options.demo is not None and code == 0:
+            self._report = self._make_report(self._options.demo, output)
+            print_report(self._report, as_json=self._options.as_json)
+            sys.stdout.flush()
+
     def _session(self) -> LocalSession:
-        voice = Voice(say=say, started=self._announce)
+        voice = Voice(say=say, started=self._announce, client_ended=self._client_ended)
         return LocalSession(
             self._engine(), self._client(), voice, capture=self._options.demo is not None, stay=self._options.stay
         )
@@ -164,12 +187,13 @@ class LocalRun:
     def _announce(self) -> None:
         """A cluster that stays up says where it is; a client is told by its environment."""
         address = self._cluster.scheduler_address
-        if self._options.has_client:
+        if self._options.has_client and (self._options.as_json or not self._options.stay):
             return
         if self._options.as_json:
             print(json.dumps({"scheduler_address": address}), flush=True)
         else:
-            print(f'Scaler is at {address}: Client(address="{address}"). Ctrl-C drains and ends.', flush=True)
+            print(f'Scaler is at {address}: Client(address="{address}").', flush=True)
+            say("Ctrl-C drains and ends")
 
     def _engine(self) -> ChildProgram:
         environ = {**os.environ, **self._cluster.environment()}

@@ -45,11 +45,13 @@ class SessionEnd:
 class Voice:
     """Callbacks by which a session speaks.
 
-    `say` for sentences, `started` once, when signals are listened to and the engine runs.
+    `say` for sentences, `started` once, when signals are listened to and the engine runs. `client_ended` gets exit code
+    and output of a client that ended while the session stays.
     """
 
     say: Callable[[str], None]
     started: Callable[[], None]
+    client_ended: Callable[[int, bytes], None] = lambda code, output: None
 
 
 class LocalSession:
@@ -96,7 +98,10 @@ class LocalSession:
         client_end = asyncio.create_task(client.communicate())
         await asyncio.wait((engine_end, client_end), return_when=asyncio.FIRST_COMPLETED)
         if client_end.done():
-            if not self._stay:
+            if self._stay:
+                output, _ = await client_end
+                self._voice.client_ended(client.returncode or 0, output or b"")
+            else:
                 self._drain()
         elif await self._interrupt_client(client, await engine_end):
             await client_end

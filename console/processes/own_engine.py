@@ -73,7 +73,7 @@ def _show(child: EngineChild, endpoint: Endpoint, *, tied: bool, only_ascii: boo
     from console.tui.state import EngineOwnership
 
     client = TelemetryClient(endpoint, allow_control=True)
-    own = EngineOwnership(child.end_in_words, tied)
+    own = EngineOwnership(child.end_in_words, tied, child.said)
     return open_console(client, endpoint.name, own=own, only_ascii=only_ascii, greeting=child.said(), here=True)
 
 

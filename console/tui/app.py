@@ -16,6 +16,7 @@ from textual import events
 from textual.app import App
 from textual.worker import WorkType
 
+from console.foreign_text import clean_lines
 from console.tui import preferences
 from console.tui.actions import ActionScope
 from console.tui.drawing.theme import THEMES
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 BEAT_S: Final = 0.1
 GREETING_S: Final = 20.0
+LISTEN_S: Final = 1.0
 SECOND_PRESS_S: Final = 3.0
 """Between two ctrl-c that leave together."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -61,6 +63,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         """Makes the screen that was left last."""
         self._requested_end: Quit | None = None
         self._mouse_is_ours = True
+        self._heard_at = float("-inf")
         self._interrupted_at = float("-inf")
         """When ctrl-c was pressed last, with no other key since."""
         for theme in THEMES.values():
@@ -91,8 +94,20 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def _beat(self) -> None:
         changed = self.state.source.poll()
         self.top_screen.beat(changed)
+        self._hear_own()
         if self._requested_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
             self.exit(self._requested_end)
+
+    def _hear_own(self) -> None:
+        """Show what the own engine has printed since the last look, and keep all of it for the help."""
+        own, now = self.state.own, self.state.clock()
+        if own is None or now - self._heard_at < LISTEN_S:
+            return
+        self._heard_at = now
+        said = own.said()
+        if new := said[len(self.state.place) :].strip():
+            self.notify(clean_lines(new), timeout=GREETING_S, markup=False)
+        self.state.place = said
 
     @property
     def top_screen(self) -> ConsoleScreen:

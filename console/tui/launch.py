@@ -48,6 +48,7 @@ def open_console(
     preferences, wrong = load(file)
     glyphs = ASCII if only_ascii or prefers_ascii() else UNICODE
     state = ConsoleState(source, name, preferences, file, glyphs, own, provisioning=Provisioning() if here else None)
+    state.place = greeting
     app = ConsoleApp(state, wrong or greeting, first or Dashboard)
     try:
         return app.run(), app.return_code or 0

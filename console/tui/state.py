@@ -42,6 +42,8 @@ class EngineOwnership:
     ended: Callable[[], str]
     tied: bool = False
     """True: the engine ends with the console."""
+    said: Callable[[], str] = str
+    """Reads what it printed so far: where its clients find it, what became of a demo."""
 
 
 @dataclass(slots=True)

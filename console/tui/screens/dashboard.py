@@ -121,6 +121,7 @@ class Dashboard(JobsActions, ConsoleScreen):
             as_of_s=stale_age(managers, now),
             wait=describe_wait(managers),
         )
+        self.table.place = state.place.partition("\n")[0]
         age_s = state.clock() - replica.received_at if snapshot else None
         self.routing.show(snapshot, age_s=age_s, **common)
         self.quota.show(snapshot, age_s=age_s, **common)

@@ -90,7 +90,7 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
     def _keys(self) -> str:
         if self._typed:
             return f"enter goes on once {self._typed} stands there  tab to the buttons  esc {self._harmless.lower()}"
-        return f"enter the chosen button  tab next  or a button's letter  esc {self._harmless.lower()}"
+        return f"enter the chosen one  tab next  or its letter  esc {self._harmless.lower()}"
 
     def _is_locked(self, option: Option[Choice], text: str) -> bool:
         return bool(self._typed) and option.dangerous and text.strip() != self._typed

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from console.tui.actions import BY_ID, ActionScope
-from console.tui.drawing.spans import ascii_only
+from console.tui.drawing.spans import ascii_only, clean
 from console.tui.keymap import key_label
 from console.tui.layout.legend import COMMANDS, FILTERS, FRAME, HEADS, STATES, signs
 from console.tui.screens.base import ConsoleScreen
@@ -104,7 +104,7 @@ def help_text(screen: ConsoleScreen, search: str = "") -> str:
 
 def _entries(screen: ConsoleScreen) -> Iterator[Entry]:
     if screen.state.place:
-        yield "this cluster", "", screen.state.place
+        yield from (("this cluster", "", clean(line)) for line in screen.state.place.splitlines())
     keys = _keys_by_action(screen)
     for everywhere in (False, True):
         for id, (labels, enabled) in keys.items():

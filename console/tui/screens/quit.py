@@ -29,7 +29,7 @@ def quit_dialog(engine: str, *, busy: bool) -> Dialog[Quit]:
 def quit_local_dialog(*, busy: bool, place: str = "") -> Dialog[Quit]:
     """Dialog for a local cluster, which ends with the console. `place`: where its clients find it."""
     details = {
-        "scheduler": clean(place),
+        "clients": clean(place.partition("\n")[0]),
         "drain": "what runs may finish first; ctrl-c on the terminal then stops it now" if busy else "",
         "stop now": "what runs is lost" if busy else "nothing runs",
         "ctrl-c": f"twice {'drains' if busy else 'ends it'}",

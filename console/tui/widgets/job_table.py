@@ -36,6 +36,8 @@ class JobTable(LineTable[JobRow]):
         self.view = view
         self.hidden: set[str] = set()
         """Keys of columns that the user hid."""
+        self.place = ""
+        """Where clients find the cluster: in the frame while nothing else is."""
         self.several_managers = False
         self._age: float | None = None
         self._as_of: float | None = None
@@ -93,11 +95,13 @@ class JobTable(LineTable[JobRow]):
         return EMPTY if self._age is None else ((format.age(self._age), "muted"),)
 
     def footer(self) -> Line:
-        """Number of marks, and the selection's position."""
+        """Number of marks, and the selection's position; without, where clients find the cluster."""
         view, parts = self.view, list[Span]()
         if view.marks:
             hidden = f", {format.count(view.hidden_marks)} hidden" if view.hidden_marks else ""
             parts.append((f"{format.count(len(view.marks))} marked{hidden}", "mark"))
+        if self.place and not view.marks and view.selected is None:
+            parts.append((clean(self.place), "muted"))
         if view.selected is not None and (at := view.selected_index) is not None:
             place = f"{format.count(at + 1)} of {format.count(view.matching)}"
             parts.append((f" {self.glyphs.dot} {place}" if parts else place, "muted"))

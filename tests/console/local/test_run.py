@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from console.cli.commands.local import ANY_PLACES, check
-from console.local.run import ImageOptions, LocalRunOptions, engine_settings, exit_code, forget_aws
+from console.local import run
+from console.local.demo_report import DemoReport
+from console.local.run import ImageOptions, LocalRun, LocalRunOptions, engine_settings, exit_code, forget_aws
 from console.local.session import SessionEnd
 from engine.errors import ConfigError
 
@@ -65,3 +70,52 @@ def test_the_users_own_aws_settings_stay_out(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_the_exit_code_is_the_clients_then_the_engines(end: SessionEnd, code: int) -> None:
     assert exit_code(end) == code
+
+
+class RecordedCluster:
+    """Cluster that writes down what is done with it, in order."""
+
+    def __init__(self, *, faults: Sequence[str] = (), **settings: object) -> None:
+        self.done = [f"made with {fault}" for fault in faults]
+        self.aws, self.resources = self, None
+        made.append(self)
+
+    def __enter__(self) -> None:
+        self.done.append("provisioned")
+
+    def __exit__(self, *error: object) -> None:
+        self.done.append("ended")
+
+    def fault(self, fault: str) -> None:
+        self.done.append(fault)
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+
+made: list[RecordedCluster] = []
+
+
+def test_faults_begin_when_the_cluster_is_provisioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provisioner.local.cluster.LocalCluster", RecordedCluster)
+    monkeypatch.setattr(run, "saved_local_stack", lambda *given: nullcontext())
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(signal, "signal", lambda *given: None)
+    monkeypatch.setattr(LocalRun, "run", lambda self: self._cluster.done.append("ran") or 0)
+    run.run_locally(options(faults=("expired-credentials:20s",)))
+    assert made[-1].done == ["provisioned", "expired-credentials:20s", "ran", "ended"]
+
+
+def test_the_end_of_a_demo_that_is_outlived_is_printed_with_its_report(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalRun, "_make_report", lambda self, count, output: REPORT)
+    LocalRun(options(demo=3), RecordedCluster(), {})._client_ended(0, b"")  # type: ignore[arg-type]
+    said = capsys.readouterr().out
+    assert "the demo has ended with exit code 0" in said
+    assert "results right: 3 of 3" in said
+
+
+REPORT = DemoReport(
+    tasks=3, right=3, seconds=1.0, submissions=1, batch_calls=2, s3_calls=3, polled_calls=12, results=[0, 1, 4]
+)

@@ -132,3 +132,17 @@ def test_a_child_ends_with_a_parent_that_is_killed() -> None:
 
     assert select.select([fd], [], [], 10)[0]
     os.close(fd)
+
+
+async def test_a_client_that_ends_while_the_session_stays_is_told_at_once() -> None:
+    told: list[tuple[int, bytes]] = []
+
+    def ended(code: int, output: bytes) -> None:
+        told.append((code, output))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    voice = Voice(say=lambda line: None, started=lambda: None, client_ended=ended)
+    client = program(WAITS_FOR_ENGINE + "print('answer')")
+    end = await LocalSession(program(ENGINE), client, voice, capture=True, stay=True).run()
+    assert told == [(0, b"answer\n")]
+    assert end == SessionEnd(DRAINED, 0, b"answer\n")

@@ -10,10 +10,10 @@ from console.tui.drawing.glyphs import ASCII, LOOKS, UNICODE
 from console.tui.jobs.job_cells import JobCells
 from console.tui.palette import Commands
 from console.tui.screens.help import HelpScreen, help_text
-from console.tui.state import ConsoleState
+from console.tui.state import EngineOwnership
 from engine.telemetry.schema.messages import JobState
 from tests.support.console.frozen_console import Look, demo, first_of
-from tests.support.console.running_app import WatchedSource, running
+from tests.support.console.running_app import WatchedSource, beats, running
 
 
 def shown(screen: HelpScreen) -> str:
@@ -122,5 +122,20 @@ async def test_the_page_of_a_failed_job_begins_with_why() -> None:
         assert "reason" in app.top_screen.query_one("#identity").text.splitlines()[1]  # type: ignore[attr-defined]
 
 
-def test_a_state_knows_no_place_by_itself() -> None:
-    assert ConsoleState(demo(1), "demo").place == ""
+async def test_what_the_own_cluster_says_is_shown_when_it_comes_and_stays() -> None:
+    address = 'Scaler is at tcp://127.0.0.1:41237: Client(address="tcp://127.0.0.1:41237").'
+    said = [address]
+    own = EngineOwnership(lambda: "", tied=True, said=lambda: "\n".join(said))
+    async with running(WatchedSource(), own=own) as (app, pilot):
+        await beats(app, pilot)
+        app._hear_own()
+        app.top_screen.show_all()
+        assert address in app.dashboard.table.text
+        said.append("the demo has ended with exit code 0")
+        app._heard_at = float("-inf")
+        app._hear_own()
+        await pilot.pause()
+        assert any("the demo has ended" in toast.message for toast in app._notifications)
+        assert "the demo has ended" in help_text(app.dashboard)
+        await pilot.press("q")
+        assert "tcp://127.0.0.1:41237" in str(app.screen.query_one("#words").render())
