@@ -9,6 +9,8 @@ from typing import Final
 
 AMBIGUOUS_LANGUAGES: Final = ("zh", "ja", "ko")
 """Languages in which many terminals draw signs like ◔ two cells wide."""
+_DRIVER: Final = "TEXTUAL_DRIVER"
+"""What Textual draws with instead of a terminal; textual-serve sets it for a browser."""
 _LOCALE: Final = ("LC_ALL", "LC_CTYPE", "LANG")
 _PLAIN: Final = ("", "C", "POSIX")
 _COERCED: Final = ("C.UTF-8", "C.utf8")
@@ -19,6 +21,8 @@ def why_no_console(environ: Mapping[str, str] = os.environ) -> str:
 
     It draws on standard error, as Textual does, so that is checked too.
     """
+    if is_served(environ):
+        return ""
     if environ.get("TERM", "") in ("", "dumb"):
         return f"the terminal's type is {environ.get('TERM') or 'not told'} (TERM)"
     streams = {"standard input": sys.stdin, "standard output": sys.stdout, "standard error": sys.stderr}
@@ -26,6 +30,11 @@ def why_no_console(environ: Mapping[str, str] = os.environ) -> str:
         if stream is None or not stream.isatty():
             return f"{name} is no terminal"
     return ""
+
+
+def is_served(environ: Mapping[str, str] = os.environ) -> bool:
+    """True when the console is drawn in a browser: the pipes around it are no terminal and need not be."""
+    return bool(environ.get(_DRIVER))
 
 
 def prefers_ascii(environ: Mapping[str, str] = os.environ) -> bool:

@@ -39,3 +39,7 @@ def test_a_python_that_has_coerced_its_locale_still_sees_a_plain_one(locale: dic
 @pytest.mark.parametrize("term", ["", "dumb"])
 def test_a_terminal_without_a_type_is_no_place_for_a_console(term: str) -> None:
     assert "TERM" in why_no_console({"TERM": term})
+
+
+def test_a_browser_draws_what_its_pipes_can_not() -> None:
+    assert why_no_console({"TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"}) == ""

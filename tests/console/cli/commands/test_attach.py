@@ -114,6 +114,12 @@ def test_a_killed_engine_is_said_and_a_new_one_heals(engine: subprocess.Popen[by
             again.wait()
 
 
+def test_a_port_without_web_is_a_usage_error(environ: dict[str, str]) -> None:
+    done = printed(environ, "attach", "--port", "8080")
+    assert done.returncode == 2
+    assert b"add --web" in done.stderr
+
+
 def test_attach_loads_nothing_of_aws_scaler_or_the_provisioner(environ: dict[str, str]) -> None:
     program = (
         "import sys; import console.cli.main, console.cli.commands.attach, console.tui.launch, console.tui.app, "
