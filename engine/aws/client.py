@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
@@ -24,6 +24,7 @@ from engine.aws.calls.operations import (
     Lane,
     Operation,
     check_answer,
+    upload_answer_s,
 )
 from engine.aws.calls.pauses import (
     FIRST_REFUSAL_PATIENCE_S,
@@ -124,7 +125,7 @@ class AwsClient:
 
     def call_now(self, operation: Operation, **arguments: Any) -> dict[str, Any]:
         """Make one boto3 call in this thread, within a `run`'s work. Raises `MalformedAnswer` and botocore's errors."""
-        method = getattr(self._boto(operation), operation.method)
+        method = getattr(self._boto(operation, arguments.get("Body")), operation.method)
         if operation.method == "put_object":
             arguments["ChecksumCRC32"] = _crc32(arguments["Body"])
         try:
@@ -189,10 +190,13 @@ class AwsClient:
             lane.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.session.close)
 
-    def _boto(self, operation: Operation) -> Any:
-        if operation.answer_s is None:
+    def _boto(self, operation: Operation, uploaded: Sized | None) -> Any:
+        answer_s = operation.answer_s
+        if answer_s is None and uploaded is not None:
+            answer_s = upload_answer_s(len(uploaded))
+        if answer_s is None:
             return self.session.client(operation.service)
-        return self.session.client(operation.service, operation.answer_s)
+        return self.session.client(operation.service, answer_s)
 
     async def _once(self, operation: Operation, work: Callable[[], T], cost: int) -> T:
         await self.bucket(operation).pay(cost)

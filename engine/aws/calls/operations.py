@@ -13,8 +13,23 @@ from engine.aws.errors import MalformedAnswer
 LEASE_ANSWER_S: Final = 2.0
 """A lease is renewed in time or not at all: whoever waits longer for one answer loses it."""
 
+DELETE_ANSWER_S: Final = 20.0
+"""A thousand keys go in some seconds."""
+
 LIST_ANSWER_S: Final = 10.0
 """A page of 1,000 keys comes within a second or two, and every result waits behind a listing that hangs."""
+
+
+UPLOAD_BYTES_A_S: Final = 256 * limits.KIB
+"""The slowest line on which an upload is waited for."""
+UPLOAD_ANSWERS_S: Final = (10.0, 40.0, 160.0, 640.0, 2_560.0)
+"""Time-outs of uploads: a few, since each has connections of its own."""
+
+
+def upload_answer_s(size: int) -> float:
+    """Seconds that an upload of `size` bytes may take with its answer: Python counts the time of sending as well."""
+    needed = UPLOAD_ANSWERS_S[0] + size / UPLOAD_BYTES_A_S
+    return next((one for one in UPLOAD_ANSWERS_S if one >= needed), UPLOAD_ANSWERS_S[-1])
 
 
 class Lane(Enum):
@@ -56,7 +71,7 @@ class Operation:
     required: tuple[str, ...] = ()
     """Members that each answer of AWS's has: one without them comes from something else, or is damaged."""
     answer_s: float | None = None
-    """Seconds that an answer may take; None: as long as the session allows."""
+    """Seconds that an answer may take; None: as long as the session allows, of an upload as long as its size needs."""
     patient: bool = True
     """A refusal after a success may pass. Not so where each object may have a right of its own."""
 
@@ -103,7 +118,9 @@ PUT_OBJECT: Final = Operation(
     lane=Lane.UPLOADS,
     required=("ETag",),
 )
-DELETE_OBJECTS: Final = Operation("DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True)
+DELETE_OBJECTS: Final = Operation(
+    "DeleteObjects", "s3", "delete_objects", 20, 20, guarded=True, answer_s=DELETE_ANSWER_S
+)
 GET_LEASE: Final = Operation(
     "GetLease",
     "s3",

@@ -208,7 +208,7 @@ class BatchAssembly:
             template=self.template,
             ambiguous=self.ambiguous,
             payloads=SubmittedPayloadReader(client=self.client, store=self.store, layout=self._layout),
-            logs=LogTail(client=self.client, group=self._surroundings.log_group),
+            logs=LogTail(client=self.client),
             launcher=self.launcher,
             delivery=self.delivery,
             spawn=self.background.start,

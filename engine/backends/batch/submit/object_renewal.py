@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from container.batch_job_protocol import OBJECTS, PAYLOADS, RESULTS, bundle_owner
 from engine.aws.budget import Clock
-from engine.aws.calls.operations import GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, Operation
+from engine.aws.calls.operations import GET_OBJECT, LIST_ANSWER_S, LIST_OBJECTS, PUT_OBJECT, Operation
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import ObjectStore
@@ -25,7 +25,12 @@ from engine.backends.batch.submit.blob_store import BlobStore
 logger = logging.getLogger(__name__)
 
 GET_LIFECYCLE: Final = Operation(
-    "GetBucketLifecycleConfiguration", "s3", "get_bucket_lifecycle_configuration", rate=1, burst=2
+    "GetBucketLifecycleConfiguration",
+    "s3",
+    "get_bucket_lifecycle_configuration",
+    rate=1,
+    burst=2,
+    answer_s=LIST_ANSWER_S,
 )
 DAY_S: Final = 86_400.0
 ASSUMED_LIFE_S: Final = DAY_S

@@ -49,6 +49,8 @@ class JobEnd(msgspec.Struct, frozen=True):
     memory_mib: int | None = None
     timeout_s: float = 0.0
     """Of an attempt."""
+    log_group: str = ""
+    """Where `log_stream` is, by the revision of the definition that it ran with; empty with another log driver."""
 
     @classmethod
     def of(cls, job: BatchJob) -> JobEnd:
@@ -65,6 +67,7 @@ class JobEnd(msgspec.Struct, frozen=True):
             attempts_allowed=job.attempts_allowed,
             memory_mib=None if job.memory_mib is None else int(job.memory_mib),
             timeout_s=job.timeout_s or 0.0,
+            log_group=job.log_group,
         )
 
     @property

@@ -186,7 +186,7 @@ class FailureHandler:
 
     async def _deliver_failure(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         try:
-            tail = await self._logs.read(end.log_stream)
+            tail = await self._logs.read(end.log_group, end.log_stream)
         except Exception as error:  # it is only an addition
             logger.warning(
                 "the log of the job of task %s can't be read: %s", task.task_id.hex(), quote_foreign(repr(error))

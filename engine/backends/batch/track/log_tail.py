@@ -25,19 +25,18 @@ TAIL_PAGES: Final = 10
 
 
 class LogTail:
-    """Reads the end of a job's log stream, for `CONCURRENT_TAILS` jobs at once. `group` is empty for another driver."""
+    """Reads the end of a job's log stream, for `CONCURRENT_TAILS` jobs at once."""
 
-    def __init__(self, *, client: AwsClient, group: str) -> None:
+    def __init__(self, *, client: AwsClient) -> None:
         self._client = client
-        self._group = group
         self._slots = asyncio.Semaphore(CONCURRENT_TAILS)
 
-    async def read(self, stream: str) -> str:
+    async def read(self, group: str, stream: str) -> str:
         """Read the last lines, or give a line that says why there are none; empty when the job has no log."""
-        if not stream or not self._group:
+        if not stream or not group:
             return ""
         try:
-            return await asyncio.wait_for(self._read(stream), TAIL_TIMEOUT_S)
+            return await asyncio.wait_for(self._read(group, stream), TAIL_TIMEOUT_S)
         except TimeoutError:
             return f"(CloudWatch Logs did not answer within {TAIL_TIMEOUT_S:.0f} s)"
         except AwsError as error:
@@ -46,25 +45,25 @@ class LogTail:
             logger.exception("log stream %s can't be read", stream)
             return f"(the log can't be read: {type(error).__name__})"
 
-    async def _read(self, stream: str) -> str:
+    async def _read(self, group: str, stream: str) -> str:
         messages: list[str] = []
         token: str | None = None
         async with self._slots:
             for _ in range(TAIL_PAGES):
-                answer = await self._page(stream, token)
+                answer = await self._page(group, stream, token)
                 messages[:0] = [str(event.get("message", "")).rstrip() for event in answer["events"]]
                 before, token = token, answer.get("nextBackwardToken")
                 if len(messages) >= LINES or token is None or token == before:
                     break
         return "\n".join(messages[-LINES:])[-CHARACTERS:]
 
-    async def _page(self, stream: str, token: str | None) -> dict[str, Any]:
+    async def _page(self, group: str, stream: str, token: str | None) -> dict[str, Any]:
         """The newest page, or the one before that of `token`."""
         place: dict[str, Any] = {} if token is None else {"nextToken": token}
         answer: dict[str, Any] = await self._client.call(
             GET_LOG_EVENTS,
             tries=2,
-            logGroupName=self._group,
+            logGroupName=group,
             logStreamName=stream,
             limit=LINES,
             startFromHead=False,

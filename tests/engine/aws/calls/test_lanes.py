@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from engine.aws import limits
 from engine.aws.calls.operations import (
+    DELETE_ANSWER_S,
     DELETE_OBJECTS,
     DESCRIBE_JOBS,
     GET_LEASE,
@@ -20,6 +23,7 @@ from engine.aws.calls.operations import (
     PUT_OBJECT,
     SUBMIT_JOB,
     TERMINATE_JOB,
+    UPLOAD_BYTES_A_S,
     Lane,
     Operation,
 )
@@ -138,3 +142,42 @@ def test_the_margin_of_the_lease_covers_a_connection() -> None:
 def test_a_call_of_the_lease_is_given_up_before_the_next_is_due(operation: Operation) -> None:
     assert operation.lane is Lane.LEASE
     assert (operation.answer_s or RENEWAL_S) < RENEWAL_S
+
+
+class Timed(AwsSession):
+    """Notes the time-outs of the clients that are asked for; each call is accepted."""
+
+    def __init__(self) -> None:
+        super().__init__("us-east-1", 4)
+        self.asked: list[float | None] = []
+
+    def client(self, service: str, read_timeout_s: float | None = None) -> Any:
+        self.asked.append(read_timeout_s)
+        return self
+
+    def put_object(self, **_: object) -> dict[str, Any]:
+        return {"ETag": "etag"}
+
+    def delete_objects(self, **_: object) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("size", "longest"), [(0, 10), (100 * limits.KIB, 40), (64 * limits.MIB, 640), (500_000_000, 2_560)]
+)
+async def test_an_upload_has_the_time_that_its_size_needs_on_a_slow_line(size: int, longest: float) -> None:
+    session = Timed()
+    client = AwsClient(session)
+    await client.call(PUT_OBJECT, Bucket="b", Key="k", Body=bytes(size))
+    given = session.asked[0]
+    assert given is not None
+    assert size / UPLOAD_BYTES_A_S < given <= longest
+    await client.close()
+
+
+async def test_a_deletion_that_hangs_is_given_up_before_a_minute() -> None:
+    session = Timed()
+    client = AwsClient(session)
+    await client.call(DELETE_OBJECTS, Bucket="b")
+    assert session.asked == [DELETE_ANSWER_S]
+    await client.close()

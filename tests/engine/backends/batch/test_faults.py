@@ -234,9 +234,9 @@ async def test_the_log_tail_is_read_from_the_jobs_own_stream(aws: LocalAWS) -> N
         await told.value(task)
         job_id = told.placements[0].job_id
         job = (await backend._client.call(DESCRIBE_JOBS, jobs=[job_id]))["jobs"][0]
-        tail = await LogTail(client=backend._client, group="/aws/batch/job").read(job["container"]["logStreamName"])
+        tail = await LogTail(client=backend._client).read("/aws/batch/job", job["container"]["logStreamName"])
         assert "the last words" in tail
-        assert "can't be read" in await LogTail(client=backend._client, group="/no/such/group").read("stream")
+        assert "can't be read" in await LogTail(client=backend._client).read("/no/such/group", "stream")
 
 
 async def test_a_task_that_comes_again_after_its_cancel_gets_its_own_result(aws: LocalAWS, tmp_path: Path) -> None:

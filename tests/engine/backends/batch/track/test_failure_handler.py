@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from engine.aws.batch_jobs import BatchJob
 from engine.aws.client import AwsClient
 from engine.aws.session import AwsSession
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
@@ -24,6 +25,7 @@ class Launched:
     def __init__(self) -> None:
         self.tasks: list[BatchTask] = []
         self.fail = False
+        self.read_logs: list[tuple[str, str]] = []
 
     def launch(self, tasks: Sequence[BatchTask], *, through_s3: bool) -> None:
         self.tasks += tasks
@@ -32,7 +34,8 @@ class Launched:
         if self.fail:
             raise KeyError("a surprise")
 
-    async def read(self, stream: str) -> str:
+    async def read(self, group: str, stream: str) -> str:
+        self.read_logs.append((group, stream))
         if self.fail:
             raise KeyError("a surprise")
         return ""
@@ -114,3 +117,18 @@ async def test_a_surprise_in_a_jobs_log_does_not_hide_the_failure() -> None:
     world.launched.fail = True
     await world.end(ended(exit_code=137))
     assert "exit code: 137" in world.told.outcomes[world.task.task_id].reason
+
+
+async def test_a_jobs_log_is_read_where_its_own_revision_of_the_definition_sends_it() -> None:
+    world = World()
+    document = {
+        "jobId": "job-1",
+        "status": "FAILED",
+        "container": {
+            "exitCode": 137,
+            "logStreamName": "stream",
+            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "of-this-revision"}},
+        },
+    }
+    await world.end(JobEnd.of(BatchJob.parse(document)))
+    assert world.launched.read_logs == [("of-this-revision", "stream")]

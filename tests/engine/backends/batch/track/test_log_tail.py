@@ -11,7 +11,7 @@ from tests.support.engine.paged_logs import PagedLogs
 
 
 async def tail_of(logs: Any) -> str:
-    return await LogTail(client=logs, group="group").read("stream")
+    return await LogTail(client=logs).read("group", "stream")
 
 
 @pytest.mark.parametrize("pages", [[["a", "b"], []], [["a"], [], [], ["b"]], [["a", "b"], [], [], []]])
