@@ -13,9 +13,18 @@ from engine.aws.batch_states import BatchState
 from engine.aws.calls.operations import DESCRIBE_JOBS
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.log_tail import LogTail
-from engine.model import ResourceShape
+from engine.model import ResourceShape, TaskWork
 from provisioner.local.aws import LocalAWS
-from tests.support.engine.batch_harness import eventually, manager_calls, objects, running, tidied, work, works
+from tests.support.engine.batch_harness import (
+    Recorder,
+    eventually,
+    manager_calls,
+    objects,
+    running,
+    tidied,
+    work,
+    works,
+)
 
 
 def count_run(path: str) -> str:
@@ -38,6 +47,11 @@ def nap(seconds: float) -> float:
 
 def runs(folder: Path) -> list[int]:
     return [len(path.read_text().splitlines()) for path in sorted(folder.iterdir())]
+
+
+def cause_of(told: Recorder, task: TaskWork) -> str:
+    cause = told.outcomes[task.task_id].cause
+    return cause.describe() if cause else ""
 
 
 def say(text: str) -> None:
@@ -124,10 +138,32 @@ async def test_children_that_can_not_start_fail_one_by_one(aws: LocalAWS) -> Non
 async def test_a_container_killed_for_its_memory_is_a_memory_error(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
         aws.fault("oom:1")
-        task = work(talk)
+        task = work(talk, shape=ResourceShape(memory_mib=2048))
         backend.submit(task)
         with pytest.raises(MemoryError, match="exit code: 137"):
             await told.value(task, 60)
+        assert cause_of(told, task) == "out of memory: 2,048 MiB"
+
+
+async def test_hosts_lost_in_each_attempt_are_told_with_the_attempt(aws: LocalAWS) -> None:
+    aws.fault("spot:1")
+    async with running(aws) as (backend, told):
+        task = work(talk)
+        backend.submit(task)
+        with pytest.raises(RuntimeError, match="lost its host"):
+            await told.value(task, 60)
+        assert cause_of(told, task) == "Spot reclaim, attempt 3 of 3"
+        assert told.outcomes[task.task_id].attempt == 3
+
+
+async def test_a_child_that_succeeds_after_a_reclaim_tells_its_attempt(aws: LocalAWS) -> None:
+    aws.fault("spot:1:x1")
+    async with running(aws) as (backend, told):
+        tasks = works(nap, [1.0] * 3)
+        for task in tasks:
+            backend.submit(task)
+        assert [await told.value(task) for task in tasks] == [1.0] * 3
+        assert sorted(told.outcomes[task.task_id].attempt for task in tasks) == [1, 1, 2]
 
 
 @pytest.mark.long
@@ -157,6 +193,7 @@ async def test_a_job_past_its_time_is_a_timeout_error(aws: LocalAWS) -> None:
         backend.submit(task)
         with pytest.raises(Exception, match=r"(?i)time.?out|SIGTERM|terminated"):
             await told.value(task, 60)
+        assert cause_of(told, task) == "timed out after 60 s"
 
 
 @pytest.mark.long
