@@ -81,7 +81,7 @@ class JobCells:
         return (format.span(row.duration_s), "text") if row.duration_s is not None else ("", "")
 
     def reason(self, row: JobRow) -> Span:
-        """Exit code, where it says something, and reason."""
-        code = f"rc={row.exit_code} " if row.exit_code not in (None, 0, 1) else ""
+        """Reason, behind the exit code where no cause tells that."""
+        code = f"rc={row.exit_code} " if row.exit_code not in (None, 0, 1) and not row.cause else ""
         role = "text" if LOOKS[row.state].role == "failed" else "muted"
         return clean(code + row.reason), role

@@ -62,12 +62,14 @@ def _begun(record: JobRecord) -> int:
 
 def _end(record: JobRecord, glyphs: Glyphs) -> Iterable[Line]:
     row = record.row
-    if record.status_reason or row.reason:
-        yield _fact("reason", record.status_reason or row.reason, "warning")
-    if record.error:
+    if reason := row.reason or record.status_reason:
+        yield _fact("reason", reason, "failed" if row.state is JobState.FAILED else "warning")
+    if record.error and record.error != row.reason:
         yield _fact("error", record.error, "failed")
     if record.raised_at:
         yield _fact("raised at", record.raised_at)
+    if record.status_reason and row.reason and record.status_reason not in row.reason:
+        yield _fact("AWS says", record.status_reason)
     if row.exit_code is not None:
         yield _fact("exit code", str(row.exit_code), "failed" if row.exit_code else "text")
     if record.peak_bytes is not None or record.cpu_s is not None:

@@ -10,6 +10,7 @@ from console.tui.jobs.job_cells import JobCells
 from tests.support.console.widget_samples import row
 
 CELLS = JobCells(UNICODE)
+REASONS = (("Essential container in task exited", ""), ("exit code 137", "exit code 137"))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,11 @@ def test_an_attempt_is_a_warning_from_the_second_on(fields: dict[str, int], cell
 def test_a_size_is_the_tasks_own_or_a_dash() -> None:
     assert CELLS.size(row(1, route="s3", raw_bytes=1 << 20)) == ("1.0M", "text")
     assert CELLS.size(row(1, route="s3")) == ("–", "muted")
+
+
+def test_an_exit_code_is_told_where_no_cause_does() -> None:
+    told = [CELLS.reason(row(1, exit_code=137, reason=reason, cause=cause))[0] for reason, cause in REASONS]
+    assert told == ["rc=137 Essential container in task exited", "exit code 137"]
 
 
 def test_how_long_it_took_stays_longer_than_attempt_route_and_size() -> None:

@@ -59,6 +59,19 @@ def test_the_line_that_raised_is_told() -> None:
     assert identity(record)["raised at"] == "prices.py:12 price"
 
 
+def test_the_cause_is_the_reason_and_awss_own_words_stand_beside_it() -> None:
+    failed = row(1, JobState.FAILED, reason="exit code 7", cause="exit code 7")
+    told = identity(JobRecord(failed, error="exit code 7", status_reason="Essential container in task exited"))
+    assert (told["reason"], told["AWS says"]) == ("exit code 7", "Essential container in task exited")
+    assert "error" not in told
+
+
+def test_where_batch_alone_gives_a_reason_it_is_told_once() -> None:
+    told = identity(JobRecord(row(1, JobState.RUNNABLE, reason="CAPACITY"), status_reason="CAPACITY"))
+    assert told["reason"] == "CAPACITY"
+    assert "AWS says" not in told
+
+
 def test_a_size_that_nobody_knows_is_a_dash() -> None:
     record = JobRecord(row(1, route="inline-gzip", raw_bytes=2048))
     assert payload(record)["this task"] == "2.0K → – on the wire"
