@@ -27,6 +27,7 @@ Region = Annotated[
     ),
 ]
 Prefix = Annotated[str, typer.Option(help="What the names of all resources start with.")]
+EndJobs = Annotated[bool, typer.Option("--end-jobs", help="Go on where jobs of the queue would end.")]
 Reset = Annotated[
     bool, typer.Option("--reset", help="Defaults for what isn't given, instead of what was chosen before.")
 ]

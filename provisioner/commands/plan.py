@@ -16,14 +16,14 @@ from provisioner.commands.json_output import plan_report
 from provisioner.commands.options import (
     CONFIG_FILE,
     Adopt,
-    CommandOptions,
     ConfigFile,
+    EndJobs,
     GivenOptions,
     Json,
     Reset,
     with_command_options,
 )
-from provisioner.commands.place import find_place
+from provisioner.commands.place import Place, find_place
 from provisioner.commands.printing import print_plan
 from provisioner.errors import ProvisionError
 from provisioner.plan.cleanup import candidates, plan_cleanup
@@ -62,6 +62,7 @@ def plan(
     ] = False,
     adopt: Adopt = False,
     reset: Reset = False,
+    end_jobs: EndJobs = False,
     as_json: Json = False,
     config: ConfigFile = CONFIG_FILE,
 ) -> None:
@@ -74,7 +75,7 @@ def plan(
     found = (
         _destruction(stack, clients, claims, keep_data=keep_data)
         if destroy
-        else _plan(place.options, stack, clients, claims)
+        else _plan(place, claims, end_jobs=end_jobs)
     )
     if as_json:
         print_line(plan_report(found, stack))
@@ -84,9 +85,10 @@ def plan(
         raise typer.Exit(CHANGES)
 
 
-def _plan(options: CommandOptions, stack: Stack, clients: Clients, claims: Claims) -> Plan:
-    spec = options.with_image(known_image(options, clients, stack))
-    return plan_provision(spec, stack, RemoteState(clients), claims).with_notes(options.notes)
+def _plan(place: Place, claims: Claims, *, end_jobs: bool) -> Plan:
+    spec = place.options.with_image(known_image(place.options, place.clients, place.stack))
+    found = plan_provision(spec, place.stack, RemoteState(place.clients), claims, end_jobs=end_jobs)
+    return found.with_notes(place.options.notes)
 
 
 def _destruction(stack: Stack, clients: Clients, claims: Claims, *, keep_data: bool) -> Plan:

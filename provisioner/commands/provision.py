@@ -21,6 +21,7 @@ from provisioner.commands.options import (
     ENV_FILE,
     Adopt,
     ConfigFile,
+    EndJobs,
     EnvFile,
     GivenOptions,
     Json,
@@ -53,6 +54,7 @@ def provision(
     given: GivenOptions,
     yes: Yes = False,
     reduce: Reduce = False,
+    end_jobs: EndJobs = False,
     adopt: Adopt = False,
     reset: Reset = False,
     as_json: Json = False,
@@ -69,7 +71,7 @@ def provision(
     with errors_as_json(as_json), interruptible(RESUME_HINT):
         files = _Files(config, env_file)
         place = find_place(given, config, reset=reset)
-        consent = _Consent(yes, reduce)
+        consent = _Consent(yes, reduce, end_jobs)
         _provision(place, claims_of(place.stack, config, adopt=adopt), files, consent, as_json=as_json)
 
 
@@ -90,9 +92,14 @@ class _Files:
 class _Consent:
     yes: bool
     reduce: bool
+    end_jobs: bool
 
     def require(self, plan: Plan) -> None:
         """Raises `ConfigError` without a terminal to ask on, `typer.Abort` for a no."""
+        if plan.ended_jobs and not self.end_jobs:
+            raise ConfigError(
+                f"Up to {plan.ended_jobs} jobs would end: wait until they have ended, or give --end-jobs."
+            )
         taken = reductions(plan)
         if taken and not self.reduce and not sys.stdin.isatty():
             raise ConfigError(f"{' '.join(taken)} Give --reduce to have that, or leave the choice as it was.")
@@ -103,7 +110,7 @@ class _Consent:
 def _provision(place: Place, claims: Claims, files: _Files, consent: _Consent, *, as_json: bool) -> None:
     options, clients, stack = place.options, place.clients, place.stack
     image = known_image(options, clients, stack)
-    plan = _planned(options.with_image(image), clients, stack, claims)
+    plan = _planned(options.with_image(image), clients, stack, claims, consent)
     _show(plan.with_notes(options.notes), stack, as_json=as_json)
     consent.require(plan)
     checkpoint = Checkpoint(
@@ -114,18 +121,18 @@ def _provision(place: Place, claims: Claims, files: _Files, consent: _Consent, *
             options, clients, stack, claims, image_reporter(console(), as_json=as_json), checkpoint.record
         )
         checkpoint.set_image(image)
-        plan = _planned(options.with_image(image), clients, stack, claims)
+        plan = _planned(options.with_image(image), clients, stack, claims, consent)
     spec = options.with_image(image)
 
     def replan() -> Plan:
-        return _planned(spec, clients, stack, replace(claims, begun=claims.begun | checkpoint.begun))
+        return _planned(spec, clients, stack, replace(claims, begun=claims.begun | checkpoint.begun), consent)
 
     _apply(plan, replan, clients, checkpoint, as_json=as_json)
     _print_result(checkpoint.complete(), files, as_json=as_json)
 
 
-def _planned(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims) -> Plan:
-    return plan_provision(spec, stack, RemoteState(clients), claims)
+def _planned(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims, consent: _Consent) -> Plan:
+    return plan_provision(spec, stack, RemoteState(clients), claims, end_jobs=consent.end_jobs)
 
 
 def _show(plan: Plan, stack: Stack, *, as_json: bool) -> None:

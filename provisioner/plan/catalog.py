@@ -26,7 +26,7 @@ from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
 
-def _catalog(stack: Stack, security_groups: Sequence[SecurityGroup]) -> list[Resource]:
+def _catalog(stack: Stack, security_groups: Sequence[SecurityGroup], *, end_jobs: bool = False) -> list[Resource]:
     return [
         Bucket(stack),
         LogGroup(stack),
@@ -36,16 +36,17 @@ def _catalog(stack: Stack, security_groups: Sequence[SecurityGroup]) -> list[Res
         ServiceRole(stack),
         *security_groups,
         LaunchTemplate(stack),
-        ComputeEnvironment(stack, spot=True),
-        ComputeEnvironment(stack),
+        ComputeEnvironment(stack, spot=True, end_jobs=end_jobs),
+        ComputeEnvironment(stack, end_jobs=end_jobs),
         JobQueue(stack),
         JobDefinition(stack),
     ]
 
 
-def desired_resources(spec: ProvisionSpec, stack: Stack, vpc_id: str) -> list[Resource]:
-    """Resources that a spec asks for, with instances in the VPC `vpc_id`."""
-    return [one for one in _catalog(stack, [SecurityGroup(stack, vpc_id)]) if one.is_desired(spec)]
+def desired_resources(spec: ProvisionSpec, stack: Stack, vpc_id: str, *, end_jobs: bool = False) -> list[Resource]:
+    """Resources that a spec asks for, with instances in the VPC `vpc_id`; `end_jobs` for what may end jobs."""
+    found = _catalog(stack, [SecurityGroup(stack, vpc_id)], end_jobs=end_jobs)
+    return [one for one in found if one.is_desired(spec)]
 
 
 def known_resources(stack: Stack, remote: RemoteState) -> list[Resource]:

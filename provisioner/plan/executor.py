@@ -149,12 +149,18 @@ class PlanExecutor:
             if entry["status"] == "INVALID" and wait.statuses:
                 reason = str(entry.get("statusReason", "AWS gives no reason"))
                 if not recreate or not any(part in reason for part in wait.transient):
-                    raise ProvisionError(f"it is INVALID ({reason.rstrip('.')}).")
+                    raise ProvisionError(f"it is INVALID ({reason.rstrip('.')}).{wait.advice}")
                 self._wait_policy.sleep(RECREATE_PAUSE_S)
+                if not self._is_invalid(wait):
+                    continue  # what was read before was of before the change
                 for step in recreate:
                     self._do(step)
                 recreate = ()
         raise ProvisionError(f"it took longer than {WAIT_DEADLINE_S:.0f} s.")
+
+    def _is_invalid(self, wait: WaitUntil) -> bool:
+        entry = self._entry(wait)
+        return entry is not None and entry["status"] == "INVALID"
 
     def _entry(self, wait: WaitUntil) -> Document | None:
         listed = self._clients.call(wait.service, wait.operation, wait.parameters)[wait.key]

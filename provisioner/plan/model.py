@@ -52,8 +52,8 @@ class ApiCall:
 class WaitUntil:
     """Waiter: repeats a describing call until its one entry under `key` has one of `statuses`; none: until it is gone.
 
-    INVALID, unless it is among them, ends it with the entry's statusReason; `recreate` are instructions that make the
-    resource anew, once, when that reason holds one of `transient`.
+    INVALID, unless it is among them, ends it with the entry's statusReason and `advice`; `recreate` are instructions
+    that make the resource anew, once, when that reason holds one of `transient`.
     """
 
     summary: str
@@ -64,6 +64,7 @@ class WaitUntil:
     statuses: frozenset[str]
     transient: tuple[str, ...] = ()
     recreate: tuple[Instruction, ...] = ()
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes in their order. False when the account is already as it was asked for. `notes`: for who decides."""
+    """Changes in their order. False when the account is already as it was asked for. `notes`: for who decides.
+
+    `ended_jobs` are how many jobs it may end, which is asked for by name.
+    """
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
+    ended_jobs: int = 0
 
     def __bool__(self) -> bool:
         return any(change.action is not PlanAction.KEEP for change in self.changes)

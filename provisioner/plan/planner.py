@@ -13,6 +13,7 @@ from provisioner.plan.catalog import desired_resources, known_resources
 from provisioner.plan.field_changes import first_level
 from provisioner.plan.model import Change, FieldChange, Instruction, Plan
 from provisioner.plan.remote import RemoteState
+from provisioner.resources.job_queue import count_living, count_running
 from provisioner.resources.network import Network, network_of
 from provisioner.resources.repository import Repository
 from provisioner.resources.resource import ObservedResource, Resource
@@ -42,20 +43,43 @@ def stack_of(region: str, prefix: str, clients: Clients) -> Stack:
     return Stack(region, prefix, clients.account, clients.partition, clients.dns_suffix)
 
 
-def plan_provision(spec: ProvisionSpec, stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS) -> Plan:
+def plan_provision(
+    spec: ProvisionSpec, stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS, *, end_jobs: bool = False
+) -> Plan:
     """Plan of what is missing or different, in the order in which one resource needs the other.
 
-    What the spec no longer asks for is deleted last. Raises `ProvisionError` for a resource of our name that somebody
-    else made, `ConfigError` for a network that isn't there.
+    With `end_jobs` what can't be mended without the end of jobs is replaced. What the spec no longer asks for is
+    deleted last. Raises `ProvisionError` for a resource of our name that somebody else made, `ConfigError` for a
+    network that isn't there.
     """
     network = network_of(spec, remote)
-    resources = desired_resources(spec, stack, network.vpc_id)
+    resources = desired_resources(spec, stack, network.vpc_id, end_jobs=end_jobs)
     comparisons = [_Comparison.of(resource, spec, remote) for resource in resources]
     _refuse_foreign(comparisons, claims)
     _spread_replacement(comparisons)
     changes = [one.change() for one in comparisons]
     undesired = _removals_of_undesired(stack, resources, remote, claims)
-    return Plan((*_with_removals_first(changes, comparisons, remote), *undesired), _notes(spec, network))
+    ended = _count_ended(stack, comparisons, undesired, remote)
+    notes = (*_notes(spec, network), *_notes_of_ended(stack, ended))
+    return Plan((*_with_removals_first(changes, comparisons, remote), *undesired), notes, ended)
+
+
+def _count_ended(
+    stack: Stack, comparisons: Sequence[_Comparison], undesired: Sequence[Change], remote: RemoteState
+) -> int:
+    """Jobs that the plan may end: all of a queue that is replaced, and what runs when an environment goes."""
+    if any(one.replaced and one.found and one.resource.kind is ResourceKind.JOB_QUEUE for one in comparisons):
+        return count_living(remote, stack.job_queue)
+    found = any(one.found and one.resource.kind is ResourceKind.JOB_QUEUE for one in comparisons)
+    if found and any(change.kind is ResourceKind.COMPUTE_ENVIRONMENT for change in undesired):
+        return count_running(remote, stack.job_queue)
+    return 0
+
+
+def _notes_of_ended(stack: Stack, ended: int) -> tuple[str, ...]:
+    if not ended:
+        return ()
+    return (f"Up to {ended} jobs of {stack.job_queue} would end: `provision` wants --end-jobs for that.",)
 
 
 def _notes(spec: ProvisionSpec, network: Network) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from provisioner.clients import Document
@@ -14,6 +15,7 @@ from provisioner.kinds import ResourceKind
 from provisioner.plan.field_changes import differences
 from provisioner.plan.model import ApiCall, Instruction, WaitUntil
 from provisioner.plan.remote import RemoteState
+from provisioner.resources.job_queue import count_running, wait_for_queue
 from provisioner.resources.launch_template import LaunchTemplate
 from provisioner.resources.network import network_of
 from provisioner.resources.resource import GONE, READY, SETTLED, ObservedResource, Resource, TemplateResource
@@ -36,8 +38,21 @@ IAM_PROPAGATION_ERRORS: Final = (
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
 
+REPAIRED: Final = ("instanceRole", "launchTemplate", "subnets", "securityGroupIds")
+"""Of computeResources, what names other things of the account: one of them is what an INVALID environment lacks."""
+
+REPLACE_ADVICE: Final = (
+    " Making it anew may end the jobs of its queue: correct the reason, wait until they have ended, or give --end-jobs."
+)
+
+
 class ComputeEnvironment(Resource):
-    """Managed compute environment of a stack, on demand or with `spot` a Spot one."""
+    """Managed compute environment of a stack, on demand or with `spot` a Spot one.
+
+    An INVALID one is mended in place, which is AWS's own advice; where that doesn't help it is taken out of the queue's
+    order and made anew, unless jobs run, or with `end_jobs` even then.
+    https://docs.aws.amazon.com/batch/latest/userguide/invalid_compute_environment.html
+    """
 
     kind = ResourceKind.COMPUTE_ENVIRONMENT
     needs = (
@@ -50,9 +65,10 @@ class ComputeEnvironment(Resource):
     permanent = frozenset({"serviceRole"})
     replaced_with_dependents = True  # AWS deletes no environment under a queue
 
-    def __init__(self, stack: Stack, *, spot: bool = False) -> None:
+    def __init__(self, stack: Stack, *, spot: bool = False, end_jobs: bool = False) -> None:
         super().__init__(stack, stack.spot_environment if spot else stack.compute_environment)
         self._spot = spot
+        self._end_jobs = end_jobs
         self._type, self._strategy = SPOT if spot else ON_DEMAND
 
     @property
@@ -86,7 +102,8 @@ class ComputeEnvironment(Resource):
             "serviceRole": found.get("serviceRole"),
             "computeResources": _in_order({**resources, "tags": self.stack.ours_of(resources.get("tags", {}))}),
         }
-        return ObservedResource(properties, found["status"], _detail(found))
+        kept = self._queue_of(remote) if found["status"] == "INVALID" else {}
+        return ObservedResource(properties, found["status"], _detail(found), kept)
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
         """Enabled environment with the instances that the spec asks for."""
@@ -108,6 +125,8 @@ class ComputeEnvironment(Resource):
         if "tags" in changed:
             parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
             steps.append(ApiCall(f"tag compute environment {self.name}", "batch", "tag_resource", parameters))
+        if found.state == "INVALID":
+            return [*steps, *self._repair(found, desired, changed)]
         if changes := _changes(found, desired, changed):
             steps.append(self._change("change", "update_compute_environment", **changes))
         return [*steps, self._wait(READY)]
@@ -151,8 +170,51 @@ class ComputeEnvironment(Resource):
         return found.state != "VALID"
 
     def must_replace(self, found: ObservedResource, changed: frozenset[str]) -> bool:
-        """True also for INVALID ones, which can't be mended in general: their instances and roles may be gone."""
-        return found.state in ("INVALID", "DELETING") or super().must_replace(found, changed)
+        """True also for one that goes already, and with `end_jobs` for an INVALID one that is alone in its queue."""
+        hopeless = found.state == "INVALID" and self._end_jobs and self._is_alone(found)
+        return found.state == "DELETING" or hopeless or super().must_replace(found, changed)
+
+    def _queue_of(self, remote: RemoteState) -> Document:
+        """Order of the stack's queue, and how many of its jobs run: some of them may run here."""
+        queue = self.stack.job_queue
+        queues = remote.list("batch", "describe_job_queues", "jobQueues", jobQueues=[queue])
+        found = next((one for one in queues if one["status"] != "DELETED"), None)
+        if found is None:
+            return {"order": [], "running": 0}
+        order = sorted(found["computeEnvironmentOrder"], key=lambda one: int(one["order"]))
+        return {"order": [one["computeEnvironment"] for one in order], "running": count_running(remote, queue)}
+
+    def _is_alone(self, found: ObservedResource) -> bool:
+        return bool(found.kept["order"] == [self.arn])
+
+    def _repair(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
+        """An update, which makes AWS look again even when nothing differs; then a new one in its place."""
+        given = desired["computeResources"]
+        changes = _changes(found, desired, changed)
+        again = {name: given[name] for name in REPAIRED} | changes.get("computeResources", {})
+        mended = self._change("repair", "update_compute_environment", **{**changes, "computeResources": again})
+        advice = "" if self._may_replace(found) else REPLACE_ADVICE
+        wait = self._wait(READY, transient=("",), recreate=self._replacement(found, desired))
+        return [mended, replace(wait, advice=advice)]
+
+    def _may_replace(self, found: ObservedResource) -> bool:
+        return not self._is_alone(found) and (self._end_jobs or not found.kept["running"])
+
+    def _replacement(self, found: ObservedResource, desired: Document) -> tuple[Instruction, ...]:
+        """New one in the place of what can't be mended; none where jobs would end with it."""
+        if not self._may_replace(found):
+            return ()
+        order: list[str] = found.kept["order"]
+        others = [arn for arn in order if arn != self.arn]
+        out, back = (self._reorder(others), self._reorder(order)) if order != others else ((), ())
+        return (*out, *self._removal(), self._creation(desired), self._wait(READY), *back)
+
+    def _reorder(self, order: list[str]) -> tuple[Instruction, ...]:
+        ordered = [{"order": place, "computeEnvironment": arn} for place, arn in enumerate(order, start=1)]
+        queue = self.stack.job_queue
+        parameters = {"jobQueue": queue, "computeEnvironmentOrder": ordered}
+        what = f"change the environments of job queue {queue}"
+        return ApiCall(what, "batch", "update_job_queue", parameters), wait_for_queue(queue, READY)
 
     def _resources(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
         network = network_of(spec, remote)
@@ -200,7 +262,7 @@ class ComputeEnvironment(Resource):
 
     def _wait(
         self, statuses: frozenset[str], transient: tuple[str, ...] = (), recreate: tuple[Instruction, ...] = ()
-    ) -> Instruction:
+    ) -> WaitUntil:
         return WaitUntil(
             f"wait until compute environment {self.name} is {' or '.join(sorted(statuses)) or 'gone'}",
             "batch",

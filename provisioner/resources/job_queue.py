@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
+from engine.aws.batch_states import LIVING, BatchState
 from provisioner.clients import Document
 from provisioner.export.intrinsics import capitalized
 from provisioner.kinds import ResourceKind
@@ -76,18 +78,18 @@ class JobQueue(Resource):
         """Creation and the wait until it is VALID."""
         parameters = {"jobQueueName": self.name, "priority": 1, "tags": self.stack.tags, **_settings(desired)}
         made = ApiCall(f"create job queue {self.name}", "batch", "create_job_queue", parameters)
-        return [made, self._wait(READY)]
+        return [made, wait_for_queue(self.name, READY)]
 
     def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
         """Changes in place, and the wait; AWS takes no change while it is at work on the one before."""
-        steps: list[Instruction] = [] if found.state in SETTLED else [self._wait(SETTLED)]
+        steps: list[Instruction] = [] if found.state in SETTLED else [wait_for_queue(self.name, SETTLED)]
         if "tags" in changed:
             parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
             steps.append(ApiCall(f"tag job queue {self.name}", "batch", "tag_resource", parameters))
         settings = {name: value for name, value in _settings(desired).items() if name in changed}
         if settings:
             steps.append(self._change("change", "update_job_queue", **settings))
-        return [*steps, self._wait(READY)]
+        return [*steps, wait_for_queue(self.name, READY)]
 
     def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
         """Disabling, the end of its jobs, and deletion: AWS deletes only a disabled queue.
@@ -95,15 +97,15 @@ class JobQueue(Resource):
         https://docs.aws.amazon.com/batch/latest/APIReference/API_DeleteJobQueue.html
         """
         if found.state == "DELETING":
-            return [self._wait(GONE)]
+            return [wait_for_queue(self.name, GONE)]
         busy = found.state not in SETTLED
         return [
-            *([self._wait(SETTLED)] if busy else []),
+            *([wait_for_queue(self.name, SETTLED)] if busy else []),
             self._change("disable", "update_job_queue", state="DISABLED"),
-            self._wait(SETTLED),
+            wait_for_queue(self.name, SETTLED),
             TerminateJobs(f"end the jobs of queue {self.name}", self.name),
             self._change("delete", "delete_job_queue"),
-            self._wait(GONE),
+            wait_for_queue(self.name, GONE),
         ]
 
     def cloudformation(self, desired: Document) -> list[TemplateResource]:
@@ -131,15 +133,34 @@ class JobQueue(Resource):
     def _change(self, what: str, operation: str, **parameters: object) -> Instruction:
         return ApiCall(f"{what} job queue {self.name}", "batch", operation, {"jobQueue": self.name, **parameters})
 
-    def _wait(self, statuses: frozenset[str]) -> Instruction:
-        return WaitUntil(
-            f"wait until job queue {self.name} is {' or '.join(sorted(statuses)) or 'gone'}",
-            "batch",
-            "describe_job_queues",
-            {"jobQueues": [self.name]},
-            "jobQueues",
-            statuses,
-        )
+
+def wait_for_queue(name: str, statuses: frozenset[str]) -> WaitUntil:
+    """Wait until a queue has one of the statuses; none: until it is gone."""
+    return WaitUntil(
+        f"wait until job queue {name} is {' or '.join(sorted(statuses)) or 'gone'}",
+        "batch",
+        "describe_job_queues",
+        {"jobQueues": [name]},
+        "jobQueues",
+        statuses,
+    )
+
+
+def count_living(remote: RemoteState, queue: str) -> int:
+    """Number of jobs of a queue that have not ended; an array is one."""
+    return _count(remote, queue, LIVING)
+
+
+def count_running(remote: RemoteState, queue: str) -> int:
+    """Number of jobs that have a place, as far as a listing tells: an array of jobs that run is PENDING, and one."""
+    return _count(remote, queue, (BatchState.PENDING, BatchState.STARTING, BatchState.RUNNING))
+
+
+def _count(remote: RemoteState, queue: str, states: Iterable[BatchState]) -> int:
+    return sum(
+        len(remote.list("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=state.value))
+        for state in states
+    )
 
 
 def time_limit_actions(spec: ProvisionSpec) -> list[Document]:

@@ -98,9 +98,16 @@ def test_what_becomes_invalid_says_why() -> None:
 
 def test_what_became_invalid_before_iam_had_spread_is_made_again_once() -> None:
     invalid = {"status": "INVALID", "statusReason": "the role is missing"}
-    clients = Scripted(invalid, {"status": "VALID"})
+    clients = Scripted(invalid, invalid, {"status": "VALID"})
     run(clients, Time(), wait("VALID", transient=("role",), recreate=(call("create_job_queue"),)))
     assert [name for name, _ in clients.made] == ["create_job_queue"]
+
+
+def test_what_was_invalid_before_the_change_alone_is_not_made_again() -> None:
+    invalid = {"status": "INVALID", "statusReason": "the role is missing"}
+    clients = Scripted(invalid, {"status": "UPDATING"}, {"status": "VALID"})
+    run(clients, Time(), wait("VALID", transient=("",), recreate=(call("create_job_queue"),)))
+    assert clients.made == []
 
 
 def test_what_becomes_invalid_a_second_time_is_a_failure() -> None:
