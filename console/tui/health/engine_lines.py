@@ -46,11 +46,11 @@ def process_lines(snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
 
 
 def call_lines(calls: Iterable[CallStats], now: float, glyphs: Glyphs, cells: int) -> list[Line]:
-    """Calls of each API, its latency, and its last error with its age."""
+    """Calls of each API, its latency, and its last error with its age; what failed last comes first."""
     names = ("CALLS", "ERRORS", "THR 5m", "p50", "p99")
     head = f" {fit('AWS API', API)}" + "".join(fit(name, NUMBER, right=True) for name in names) + "  LAST ERROR"
     lines: list[Line] = [((head, "header"),)]
-    for call in calls:
+    for call in sorted(calls, key=lambda call: (-(call.last_error_at or 0.0), call.api)):
         figures = (
             format.short_count(call.calls),
             format.short_count(call.errors),

@@ -23,7 +23,7 @@ from tests.support.console.terminal import Terminal
 NOTICED_S = 45.0
 """An echo that stays out is missed after 15 s; this machine may be slow."""
 DOWN = 4
-RUNS = "import time\nwith Client(address=ADDRESS) as client: client.submit(time.sleep, 600).result()"
+RUNS = "import time\nwith Client(address=ADDRESS) as client: client.submit(lambda: time.sleep(600)).result()"
 
 
 @pytest.fixture
@@ -121,6 +121,6 @@ def _credentials_have_expired(terminal: Terminal, user: UserFolders) -> None:
 
 def _the_engine_tells_of_itself(terminal: Terminal) -> None:
     terminal.send(":engine\r")
-    for word in ("loop lag", "scheduler", "AWS credentials", "lease", "all is well", "viewers", "PutLease"):
+    for word in ("loop lag", "scheduler", "AWS credentials", "lease", "all is well", "viewers", "ExpiredToken"):
         terminal.wait_for(word)
     terminal.send("\x1b")
