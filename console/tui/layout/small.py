@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from textual.geometry import Size
+
 from console import format
 from console.tui.drawing.glyphs import LOOKS
 from console.tui.drawing.spans import EMPTY, Line, fit_line, spread
@@ -12,6 +14,7 @@ from console.tui.totals import sum_managers
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import Snapshot
 
+SMALLEST: Final = (80, 24)
 COLUMN: Final = 19
 """Cells of one state: sign, code and count."""
 
@@ -54,3 +57,8 @@ class SmallPane(Pane):
         across = max(1, width // COLUMN)
         rows = -(-len(cells) // across)
         return [tuple(span for cell in cells[row::rows] for span in fit_line(cell, COLUMN)) for row in range(rows)]
+
+
+def is_too_small(size: Size) -> bool:
+    """True for a screen that can't show what would be acted on."""
+    return size.width < SMALLEST[0] or size.height < SMALLEST[1]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
-from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -20,7 +19,7 @@ from console import format
 from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, actions_in
 from console.tui.drawing.spans import Line
 from console.tui.keymap import key_label
-from console.tui.layout.small import SmallPane
+from console.tui.layout.small import SMALLEST, SmallPane, is_too_small
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.key_bar import Hint, KeyBar
@@ -41,17 +40,11 @@ HOME_CELLS: Final = len(" BATCH > jobs")
 """Crumbs of the top bar that lead to the dashboard."""
 HISTORY: Final = 30
 """Answers to one question that are kept."""
-SMALLEST: Final = (80, 24)
 SLIM: Final = 140
 """Cells below which panes stand below each other rather than side by side."""
 TALL: Final = 50
 NEEDS_WRITE: Final = frozenset(action.method for action in ACTIONS if action.needs_write)
 NEEDS_ENGINE: Final = frozenset(action.method for action in ACTIONS if action.needs_engine)
-
-
-def is_too_small(size: Size) -> bool:
-    """True for a screen that can't show what would be acted on."""
-    return size.width < SMALLEST[0] or size.height < SMALLEST[1]
 
 
 class WhyNot(StrEnum):
@@ -237,10 +230,10 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def on_key(self, event: events.Key) -> None:
         """Say why a key that changes something does nothing now: Textual drops it without a word."""
         active = self.active_bindings.get(event.key)
-        if active and not active.enabled and active.binding.id in BY_ID and BY_ID[active.binding.id].needs_write:
-            self.notify(
-                f"{key_label(event.key, ascii=self.state.glyphs.ascii)}: {self._why_not().value}", severity="warning"
-            )
+        action = BY_ID.get(active.binding.id or "") if active and not active.enabled else None
+        if action and action.needs_write:
+            key = key_label(event.key, ascii=self.state.glyphs.ascii)
+            self.notify(f"{key}: {self._why_not().value}", severity="warning")
 
     # ---- what all screens do
 

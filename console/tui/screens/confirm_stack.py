@@ -97,5 +97,4 @@ def _first(plan: PlanReport) -> str:
 
 
 def _notes(plan: PlanReport) -> str:
-    notes = (clean(note) for note in plan.notes[:NOTES])
-    return " ".join(note if note.endswith(".") else f"{note}." for note in notes)
+    return " ".join(f"{clean(note).rstrip('.')}." for note in plan.notes[:NOTES])

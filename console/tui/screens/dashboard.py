@@ -39,11 +39,11 @@ STATE_SIGN: Final = 2
 """Cells before the word of a state: its sign."""
 
 
-class Routing(Scrolls, RoutingPane):
+class ScrollingRouting(Scrolls, RoutingPane):
     """Routing that takes the focus and scrolls."""
 
 
-class Quotas(Scrolls, QuotaPane):
+class ScrollingQuota(Scrolls, QuotaPane):
     """Quotas that take the focus and scroll."""
 
 
@@ -59,8 +59,8 @@ class Dashboard(JobsActions, ConsoleScreen):
         glyphs = state.glyphs
         self.strip = StateStrip(glyphs=glyphs, id="states")
         self.table = JobTable(state.view, glyphs=glyphs, id="jobs")
-        self.routing = Routing(glyphs=glyphs, id="routing")
-        self.quota = Quotas(glyphs=glyphs, id="quota")
+        self.routing = ScrollingRouting(glyphs=glyphs, id="routing")
+        self.quota = ScrollingQuota(glyphs=glyphs, id="quota")
         self.alert = AlertLine(glyphs=glyphs, id="alert")
         self.logs = LogView(glyphs=glyphs, id="logs")
         self.table.hidden = set(state.preferences.hidden_columns)

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from console.tui.screens.base import is_too_small
+from console.tui.layout.small import is_too_small
 
 Choice = TypeVar("Choice")
 LABEL: Final = 11
@@ -60,8 +60,6 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         self._title, self._lines, self._typed = title, tuple(lines), typed
         self._options = tuple(options)
         self._harmless = harmless
-        if typed:
-            self.AUTO_FOCUS = "#typed"
 
     def compose(self) -> ComposeResult:
         """Compose text, input, buttons and keys."""
@@ -96,9 +94,10 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
         return bool(self._typed) and option.dangerous and text.strip() != self._typed
 
     def on_mount(self) -> None:
-        """Stop the cursor's blinking, which costs bytes to the terminal."""
+        """Focus the field, where something must be typed. Its cursor doesn't blink, which costs bytes."""
         for line in self.query(Input):
             line.cursor_blink = False
+            line.focus()
 
     def _is_blind(self, option: Option[Choice]) -> bool:
         """True where what would be done can't be seen."""

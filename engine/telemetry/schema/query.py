@@ -14,7 +14,8 @@ from operator import attrgetter, eq, ge, gt, le, lt
 from typing import Any, Final
 
 from engine.model import Route
-from engine.telemetry.schema.expressions import QueryError, safe_search
+from engine.telemetry.schema.expressions import QueryError as QueryError
+from engine.telemetry.schema.expressions import safe_search
 from engine.telemetry.schema.messages import ENDED, PAGE_LIMIT, GetJobPage, JobPage, JobRow, JobState
 
 Predicate = Callable[[JobRow, float], bool]

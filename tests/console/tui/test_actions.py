@@ -11,8 +11,8 @@ from console.tui.actions import ACTIONS, BY_ID, ActionScope, Danger, actions_in
 from console.tui.app import ConsoleApp
 from console.tui.go_to import go_to, run_action
 from console.tui.keymap import checked_keymap, is_forbidden
+from console.tui.layout.small import SMALLEST
 from console.tui.preferences import Preferences
-from console.tui.screens.base import SMALLEST
 from console.tui.screens.help import help_text
 from engine.errors import ConfigError
 from engine.telemetry.client.source import LinkState
@@ -163,7 +163,7 @@ async def test_every_pane_of_the_dashboard_has_room(size: tuple[int, int]) -> No
 
 async def test_a_terminal_that_is_too_small_says_both_sizes() -> None:
     async with running(WatchedSource(), (70, 20)) as (app, _):
-        said = str(app.top_screen.query_one("#too-small").render())
+        said = app.top_screen.small.text
         assert "70x20" in said
         assert "{}x{}".format(*SMALLEST) in said
 

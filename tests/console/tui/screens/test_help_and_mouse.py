@@ -39,7 +39,7 @@ async def test_help_is_searched_by_typing_and_escape_undoes_that_before_it_close
         await pilot.press("escape")
         assert "Show all keys" in shown(app.screen)
         await pilot.press("escape")
-        assert app.screen is app.top_screen
+        assert app.screen_stack[-1] is app.top_screen
 
 
 async def test_the_scheduler_of_a_local_cluster_stays_in_the_help() -> None:
@@ -53,7 +53,7 @@ async def test_the_palette_has_no_moves_and_one_line_for_each_command() -> None:
         await pilot.press("ctrl+p")
         assert isinstance(app.screen, CommandPalette)
         hits = [hit async for hit in Commands(app.dashboard, None).discover()]
-        titles = [str(hit.display) for hit in hits]
+        titles = [str(hit.prompt) for hit in hits]
         assert not [title for title in titles if "line down" in title.lower()]
         assert "End the marked or the selected jobs  K" in titles
         assert not [hit for hit in hits if hit.help]

@@ -84,7 +84,7 @@ async def test_what_must_be_typed_is_typed_at_once_and_a_wrong_number_does_nothi
         await pilot.press("backspace", *number, "enter")
         await pilot.pause()
         assert len(source.controlled) == 1
-        assert app.screen is app.top_screen
+        assert app.screen_stack[-1] is app.top_screen
 
 
 def test_numbers_are_written_as_they_must_be_typed() -> None:
