@@ -131,7 +131,9 @@ class LogView(Pane):
         buffer = self.buffer
         if buffer.jobs < buffer.of_jobs:
             return f"{format.count(buffer.jobs)} of {_many(buffer.of_jobs, 'job')}", "warning"
-        return (_many(buffer.jobs or buffer.streams, "job"), "muted") if buffer.streams > 1 else ("", "")
+        if buffer.of_jobs:
+            return (_many(buffer.jobs, "job"), "muted") if buffer.jobs > 1 else ("", "")
+        return (_many(buffer.streams, "stream"), "muted") if buffer.streams else ("", "")  # an older engine
 
     def _begin(self) -> Span:
         """Where the lines begin, unless it is the beginning."""

@@ -66,7 +66,8 @@ class LogStreamReader:
 
     async def _read_back(self, stream: str, limit: int, token: str | None, **span: Any) -> LogChunk:
         """Pages backwards; `token` of the answer goes on behind the first of them."""
-        forward, events = None, ()
+        forward: str | None = None
+        events: tuple[LogEvent, ...] = ()
         for _ in range(PAGES_AT_ONCE):
             place = {} if token is None else {"nextToken": token}
             answer = await self._page(stream, startFromHead=False, limit=limit, **span, **place)

@@ -44,7 +44,7 @@ async def test_the_log_says_whether_it_follows_and_what_was_lost() -> None:
         pane.show(page(["INFO x"] * 50), subject="of price_leg")
         pane.show(page(["INFO x"], start=53, dropped=53))
         lines = pane.text.splitlines()
-        assert "logs of price_leg ─" in lines[0]
+        assert "logs of price_leg · 1 stream ─" in lines[0]
         assert "FOLLOW · 1.1s behind" in lines[0]
         assert "44–51 of 51 · 3 dropped" in lines[-1]
         pane.reader.scroll(-1)
@@ -96,7 +96,7 @@ def told(lines: LogPage, **fields: object) -> LogPage:
     [
         ({"jobs": 50, "of_jobs": 100, "streams": 50}, "logs of running jobs · 50 of 100 jobs ─"),
         ({"jobs": 3, "of_jobs": 3, "streams": 4}, "logs of running jobs · 3 jobs ─"),
-        ({"earlier": True}, f"logs of running jobs · begins at {format.clock(NOW)}; earlier lines: g ─"),
+        ({"earlier": True}, f"logs of running jobs · 1 stream · begins at {format.clock(NOW)}; earlier lines: g ─"),
     ],
 )
 async def test_the_title_says_what_is_missing(fields: dict[str, object], title: str) -> None:
