@@ -41,6 +41,7 @@ class CheckId(StrEnum):
     JOB_DEFINITION = "job_definition"
     PYTHON_VERSION = "python_version"
     SCHEDULER = "scheduler"
+    STACK_RESOURCES = "stack_resources"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any, Final
 
 import typer
 
 from engine.errors import ConfigError, EngineError
 from provisioner.commands.json_output import as_line
+from provisioner.errors import ProvisionError
 from provisioner.json_schema import FailedEvent
 from provisioner.plan.planner import Claims
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import entry_key, load
+
+CHANGES: Final = 2
+"""Exit code of --detailed-exitcode for a plan that isn't empty, and for drift, as Terraform's."""
+
+
+def config_errors_exit_with_1(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorate a command: with --detailed-exitcode a value that can't work exits with 1, as 2 stands for changes."""
+
+    @wraps(command)
+    def wrapper(**words: Any) -> None:
+        try:
+            command(**words)
+        except ConfigError as error:
+            if not words["detailed_exitcode"]:
+                raise
+            raise ProvisionError(str(error)) from error
+
+    return wrapper
 
 
 def claims_of(stack: Stack, config: Path, *, adopt: bool) -> Claims:

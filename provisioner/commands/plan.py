@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.common import claims_of, print_line
+from provisioner.commands.common import CHANGES, claims_of, config_errors_exit_with_1, print_line
 from provisioner.commands.image import known_image
 from provisioner.commands.json_output import plan_report
 from provisioner.commands.options import (
@@ -25,33 +23,14 @@ from provisioner.commands.options import (
 )
 from provisioner.commands.place import Place, find_place
 from provisioner.commands.printing import print_plan
-from provisioner.errors import ProvisionError
 from provisioner.plan.cleanup import candidates, plan_cleanup
 from provisioner.plan.model import Plan
 from provisioner.plan.planner import Claims, plan_provision
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import Stack
 
-CHANGES: Final = 2
-"""Exit code of --detailed-exitcode for a plan that isn't empty, as Terraform's."""
 
-
-def _config_errors_exit_with_1(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorate `plan`: with --detailed-exitcode a value that can't work exits with 1, as 2 stands for changes."""
-
-    @wraps(command)
-    def wrapper(**words: Any) -> None:
-        try:
-            command(**words)
-        except ConfigError as error:
-            if not words["detailed_exitcode"]:
-                raise
-            raise ProvisionError(str(error)) from error
-
-    return wrapper
-
-
-@_config_errors_exit_with_1
+@config_errors_exit_with_1
 @with_command_options
 def plan(
     given: GivenOptions,

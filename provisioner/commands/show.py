@@ -12,7 +12,7 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.common import print_line
+from provisioner.commands.common import CHANGES, config_errors_exit_with_1, print_line
 from provisioner.commands.json_output import resource_reports
 from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json
 from provisioner.commands.printing import print_live
@@ -33,10 +33,17 @@ class ShowFormat(StrEnum):
     JSON = "json"
 
 
+@config_errors_exit_with_1
 def show(
     region: Annotated[str | None, typer.Option(help="Only of this region.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Only of this prefix.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Look what of it lives, and what differs.")] = False,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option(
+            "--detailed-exitcode", help="With --live: exit with 0 when all is as it was asked for, 2 when it isn't."
+        ),
+    ] = False,
     as_json: Json = False,
     format: Annotated[
         ShowFormat | None,
@@ -46,6 +53,8 @@ def show(
 ) -> None:
     """Print what was provisioned. For programs nothing is no error, but an empty list."""
     _check_one_format(live=live, as_json=as_json, format=format)
+    if detailed_exitcode and not live:
+        raise ConfigError("--detailed-exitcode is given without --live, but only says whether what lives differs.")
     entries = _entries(config, region, prefix)
     if as_json and not live and format is None:
         print_line(SavedReport(tuple(entries)))
@@ -54,7 +63,9 @@ def show(
         raise _nothing(config)
     _warn_of_unfinished(entries)
     if live:
-        _show_live(_only(entries), as_json=as_json)
+        code = _show_live(_only(entries), as_json=as_json)
+        if detailed_exitcode and code:
+            raise typer.Exit(code)
     elif format is ShowFormat.ENV:
         typer.echo(environment_text(_only(entries)), nl=False)
     elif format is ShowFormat.TOML:
@@ -100,7 +111,8 @@ def _only(entries: list[Provisioned]) -> Provisioned:
     return entries[0]
 
 
-def _show_live(entry: Provisioned, *, as_json: bool) -> None:
+def _show_live(entry: Provisioned, *, as_json: bool) -> int:
+    """Print it; returns the code of --detailed-exitcode, 1 where something could not be read."""
     clients = Clients(entry.region)
     stack = stack_of(entry.region, entry.prefix, clients)
     if stack.account != entry.account:
@@ -113,3 +125,6 @@ def _show_live(entry: Provisioned, *, as_json: bool) -> None:
         print_line(LiveReport(entry, time.time(), resource_reports(resources)))
     else:
         print_live(resources)
+    if any(one.is_missing or one.drift for one in resources):
+        return CHANGES
+    return int(any(one.error for one in resources))

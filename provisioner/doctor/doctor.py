@@ -19,6 +19,7 @@ from provisioner.doctor.python_version import check_python_version
 from provisioner.doctor.reads import ClientReads
 from provisioner.doctor.scheduler import check_scheduler
 from provisioner.doctor.stack_health import StackExpectation, check_stack, gather
+from provisioner.doctor.stack_resources import check_resources
 from provisioner.plan.planner import stack_of
 from provisioner.stack.saved_state import entry_key, load
 from provisioner.stack.spec import ProvisionSpec, check
@@ -79,7 +80,8 @@ class Doctor:
         health = check_stack(evidence, expected)
         # last: where IAM may not be asked, they tell from what was denied to the reads before
         permissions = check_permissions(reader, reads, identity, expected.spec, expected.stack)
-        return [*permissions, *health, python]
+        resources = [check_resources(self.clients, expected.spec, expected.stack)] if expected.provisioned else []
+        return [*permissions, *health, *resources, python]
 
     def _expectation(self) -> StackExpectation:
         request = self.request

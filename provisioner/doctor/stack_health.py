@@ -60,7 +60,7 @@ def gather(reader: Reader, clients: Clients, expected: StackExpectation) -> Evid
 
 def check_stack(evidence: Evidence, expected: StackExpectation) -> list[Finding]:
     """Assess what was gathered: the queue, its environments, the job definition, then what they stand on."""
-    findings = {id_: _assess(check, evidence) for id_, check in STACK_CHECKS.items()}
+    findings = {id_: _assess(check, evidence, expected.stack) for id_, check in STACK_CHECKS.items()}
     if evidence.queue is not None and evidence.queue.absent:
         queue = _own_check(CheckId.QUEUE)
         findings[CheckId.QUEUE] = _missing(queue, expected, f"job queue {evidence.queue_name}", evidence.queue)
@@ -68,7 +68,7 @@ def check_stack(evidence: Evidence, expected: StackExpectation) -> list[Finding]
         text = f"{NOT_YET}; what would be made is looked at below"
         findings[CheckId.ENVIRONMENTS] = _own_check(CheckId.ENVIRONMENTS).found(CheckStatus.NOT_RUN, text)
     with_max_vcpus = _with_max_vcpus(evidence, expected.max_vcpus)
-    findings[CheckId.QUOTAS] = _assess(STACK_CHECKS[CheckId.QUOTAS], with_max_vcpus)
+    findings[CheckId.QUOTAS] = _assess(STACK_CHECKS[CheckId.QUOTAS], with_max_vcpus, expected.stack)
     queue_finding, environments, *others = findings.values()
     return [queue_finding, environments, _check_definition(evidence, expected), *others]
 
@@ -149,9 +149,12 @@ def _missing(check: DoctorCheck, expected: StackExpectation, what: str, fact: Fa
     return check.found(CheckStatus.WARN, f"{what} does not exist: {NOT_YET}", fix, source=fact.source, at=fact.at)
 
 
-def _assess(check: Check[Any], evidence: Evidence) -> Finding:
+def _assess(check: Check[Any], evidence: Evidence, stack: Stack) -> Finding:
     assessment = check.assessment(evidence)
-    fixes = assessment.remedies if assessment is not None else ()
+    found = assessment.remedies if assessment is not None else ()
+    # the diagnosis knows a queue, and not whose stack it is
+    repair = command_for(stack, "provision")
+    fixes = tuple(replace(fix, command=repair) if fix.target is RemedyTarget.STACK else fix for fix in found)
     if _is_planned(evidence):  # what does not exist can't be updated
         fixes = tuple(fix for fix in fixes if fix.target is not RemedyTarget.ENVIRONMENT)
     return Finding(check.result(evidence, NOT_YET), fixes)

@@ -30,6 +30,11 @@ class LiveResource:
     detail: str = ""
     error: str = ""
 
+    @property
+    def is_missing(self) -> bool:
+        """True when it doesn't exist."""
+        return self.state == MISSING
+
 
 def live_resources(spec: ProvisionSpec, stack: Stack, remote: RemoteState) -> list[LiveResource]:
     """State and drift of every resource that the spec asks for.

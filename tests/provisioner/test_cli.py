@@ -157,7 +157,9 @@ def drifts(folder: Path, account_url: str) -> dict[str, object]:
 def test_show_live_tells_what_somebody_changed_by_hand(folder: Path, account_url: str, clients: Clients) -> None:
     run(folder, account_url, "provision", "--image", "worker:1", "--yes")
     words = {"logGroupName": "/scaler/scaler-batch", "retentionInDays": 1}
+    assert run(folder, account_url, "show", "--live", "--detailed-exitcode").returncode == 0
     clients.call("logs", "put_retention_policy", words)
+    assert run(folder, account_url, "show", "--live", "--detailed-exitcode").returncode == 2
     assert drifts(folder, account_url) == {
         "/scaler/scaler-batch": [{"path": "retentionInDays", "before": 1, "after": 14}]
     }
