@@ -138,25 +138,30 @@ class PlanExecutor:
 
     def _wait(self, wait: WaitUntil) -> None:
         recreate = wait.recreate
-        for _ in self._wait_policy.until(WAIT_DEADLINE_S):
+        deadline = self._wait_policy.clock() + WAIT_DEADLINE_S
+        for _ in self._wait_policy.until(max(WAIT_DEADLINE_S, wait.updating_s)):
             entry = self._entry(wait)
-            if entry is None:
-                if not wait.statuses:
-                    return
-                continue  # just made, it may not be listed yet
-            if entry["status"] in wait.statuses:
+            if _is_reached(wait, entry):
                 return
-            if entry["status"] == "INVALID" and wait.statuses:
-                reason = str(entry.get("statusReason", "AWS gives no reason"))
-                if not recreate or not any(part in reason for part in wait.transient):
-                    raise ProvisionError(f"it is INVALID ({reason.rstrip('.')}).{wait.advice}")
-                self._wait_policy.sleep(RECREATE_PAUSE_S)
-                if not self._is_invalid(wait):
-                    continue  # what was read before was of before the change
-                for step in recreate:
-                    self._do(step)
+            invalid = entry is not None and entry["status"] == "INVALID" and bool(wait.statuses)
+            if invalid and self._remake(wait, entry, recreate):
                 recreate = ()
+            updating = entry is not None and entry["status"] == "UPDATING"
+            if not updating and self._wait_policy.clock() >= deadline:
+                break
         raise ProvisionError(f"it took longer than {WAIT_DEADLINE_S:.0f} s.")
+
+    def _remake(self, wait: WaitUntil, entry: Document | None, recreate: tuple[Instruction, ...]) -> bool:
+        """Make anew what is INVALID, unless that was of before the change. Raises `ProvisionError` when it may not."""
+        reason = str((entry or {}).get("statusReason", "AWS gives no reason"))
+        if not recreate or not any(part in reason for part in wait.transient):
+            raise ProvisionError(f"it is INVALID ({reason.rstrip('.')}).{wait.advice}")
+        self._wait_policy.sleep(RECREATE_PAUSE_S)
+        if not self._is_invalid(wait):
+            return False
+        for step in recreate:
+            self._do(step)
+        return True
 
     def _is_invalid(self, wait: WaitUntil) -> bool:
         entry = self._entry(wait)
@@ -165,6 +170,11 @@ class PlanExecutor:
     def _entry(self, wait: WaitUntil) -> Document | None:
         listed = self._clients.call(wait.service, wait.operation, wait.parameters)[wait.key]
         return next((entry for entry in listed if entry["status"] != "DELETED"), None)
+
+
+def _is_reached(wait: WaitUntil, entry: Document | None) -> bool:
+    """What was just made may not be listed yet."""
+    return not wait.statuses if entry is None else entry["status"] in wait.statuses
 
 
 def _is_transient(error: CallFailed, transient: tuple[str, ...]) -> bool:

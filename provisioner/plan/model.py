@@ -53,7 +53,8 @@ class WaitUntil:
     """Waiter: repeats a describing call until its one entry under `key` has one of `statuses`; none: until it is gone.
 
     INVALID, unless it is among them, ends it with the entry's statusReason and `advice`; `recreate` are instructions
-    that make the resource anew, once, when that reason holds one of `transient`.
+    that make the resource anew, once, when that reason holds one of `transient`. It is waited for as long as all waits
+    are, and while it is UPDATING for `updating_s` in all.
     """
 
     summary: str
@@ -65,6 +66,7 @@ class WaitUntil:
     transient: tuple[str, ...] = ()
     recreate: tuple[Instruction, ...] = ()
     advice: str = ""
+    updating_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

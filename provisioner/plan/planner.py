@@ -133,6 +133,8 @@ class _Comparison:
     def _update_note(self, found: ObservedResource) -> str:
         if not self.resource.shared and not found.is_of(self.resource.stack):
             return f"taken over: it lacked the tag {TAG}={self.resource.stack.prefix}"
+        if note := self.resource.note_of_update(found, self.desired, first_level(self.fields)):
+            return note
         return "" if self.fields else f"wait: it is {found.state}"
 
     def _change(self, action: PlanAction, steps: Sequence[Instruction], note: str = "") -> Change:

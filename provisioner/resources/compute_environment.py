@@ -13,14 +13,15 @@ from provisioner.clients import Document
 from provisioner.export.intrinsics import SUBNETS, capitalized, get_att, ref
 from provisioner.kinds import ResourceKind
 from provisioner.plan.field_changes import differences
-from provisioner.plan.model import ApiCall, Instruction, WaitUntil
+from provisioner.plan.model import ApiCall, FieldChange, Instruction, WaitUntil
 from provisioner.plan.remote import RemoteState
-from provisioner.resources.job_queue import count_running, wait_for_queue
+from provisioner.resources.job_queue import count_running
 from provisioner.resources.launch_template import LaunchTemplate
 from provisioner.resources.network import network_of
 from provisioner.resources.resource import GONE, READY, SETTLED, ObservedResource, Resource, TemplateResource
 from provisioner.resources.security_group import SecurityGroup
 from provisioner.resources.service_role import service_role_arn
+from provisioner.resources.waits import wait_for_environment, wait_for_queue
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
@@ -37,6 +38,11 @@ IAM_PROPAGATION_ERRORS: Final = (
 """Parts of the statusReason of an environment that was made before its roles had propagated to Batch:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
+
+LONGEST_UPDATE_MINUTES: Final = 7200
+SCALING: Final = frozenset({"minvCpus", "maxvCpus"})
+"""Of computeResources, what AWS changes without touching instances:
+https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html"""
 
 REPAIRED: Final = ("instanceRole", "launchTemplate", "subnets", "securityGroupIds")
 """Of computeResources, what names other things of the account: one of them is what an INVALID environment lacks."""
@@ -111,8 +117,13 @@ class ComputeEnvironment(Resource):
             "tags": self.stack.tags,
             "state": "ENABLED",
             "serviceRole": service_role_arn(remote),
+            "updatePolicy": update_policy(spec),
             "computeResources": _in_order(self._resources(spec, remote)),
         }
+
+    def compare(self, found: ObservedResource | None, desired: Document) -> tuple[FieldChange, ...]:
+        """Changes but for the policy of updates, which is sent with each update, and which no creation takes."""
+        return super().compare(found, {name: one for name, one in desired.items() if name != "updatePolicy"})
 
     def create(self, desired: Document) -> list[Instruction]:
         """Creation and the wait until it is VALID; made anew, once, if its roles had not propagated yet."""
@@ -120,7 +131,10 @@ class ComputeEnvironment(Resource):
         return [self._creation(desired), self._wait(READY, transient=IAM_PROPAGATION_ERRORS, recreate=recreate)]
 
     def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
-        """Changes in place, and the wait; AWS takes no change while it is at work on the one before."""
+        """Changes in place; AWS takes no change while it is at work on the one before.
+
+        What replaces instances takes as long as their jobs, up to the policy's limit: it is not waited for.
+        """
         steps: list[Instruction] = [] if found.state in SETTLED else [self._wait(SETTLED)]
         if "tags" in changed:
             parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
@@ -129,7 +143,14 @@ class ComputeEnvironment(Resource):
             return [*steps, *self._repair(found, desired, changed)]
         if changes := _changes(found, desired, changed):
             steps.append(self._change("change", "update_compute_environment", **changes))
-        return [*steps, self._wait(READY)]
+        return steps if _replaces_instances(changes) else [*steps, self._wait(READY)]
+
+    def note_of_update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> str:
+        """Note about instances that are replaced, and the jobs that end with them."""
+        if found.state == "INVALID" or not _replaces_instances(_changes(found, desired, changed)):
+            return ""
+        minutes = desired["updatePolicy"]["jobExecutionTimeoutMinutes"]
+        return f"replaces instances, which AWS does after this; jobs that run for {minutes} more minutes end"
 
     def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
         """Disabling and deletion: AWS deletes only what is disabled, and what no queue names any more.
@@ -161,13 +182,14 @@ class ComputeEnvironment(Resource):
             "State": desired["state"],
             "ReplaceComputeEnvironment": False,
             "ComputeResources": capitalized(resources),
+            "UpdatePolicy": capitalized(desired["updatePolicy"]),
             "Tags": desired["tags"],
         }
         return [("AWS::Batch::ComputeEnvironment", properties)]
 
     def must_settle(self, found: ObservedResource) -> bool:
-        """True while AWS is at work on it."""
-        return found.state != "VALID"
+        """True while it isn't usable. While it is UPDATING it is: jobs start on instances of before or of after."""
+        return found.state not in ("VALID", "UPDATING")
 
     def must_replace(self, found: ObservedResource, changed: frozenset[str]) -> bool:
         """True also for one that goes already, and with `end_jobs` for an INVALID one that is alone in its queue."""
@@ -263,25 +285,31 @@ class ComputeEnvironment(Resource):
     def _wait(
         self, statuses: frozenset[str], transient: tuple[str, ...] = (), recreate: tuple[Instruction, ...] = ()
     ) -> WaitUntil:
-        return WaitUntil(
-            f"wait until compute environment {self.name} is {' or '.join(sorted(statuses)) or 'gone'}",
-            "batch",
-            "describe_compute_environments",
-            {"computeEnvironments": [self.name]},
-            "computeEnvironments",
-            statuses,
-            transient,
-            recreate,
-        )
+        return replace(wait_for_environment(self.name, statuses), transient=transient, recreate=recreate)
+
+
+def update_policy(spec: ProvisionSpec) -> Document:
+    """Policy of updates that replace instances: jobs have their whole time. By default AWS ends them after 30 minutes.
+
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_UpdatePolicy.html
+    """
+    minutes = min(spec.job_timeout, LONGEST_UPDATE_MINUTES)
+    return {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": minutes}
+
+
+def _replaces_instances(changes: Document) -> bool:
+    """True for what AWS calls an infrastructure update."""
+    return bool(changes.get("computeResources", {}).keys() - SCALING)
 
 
 def _changes(found: ObservedResource, desired: Document, changed: frozenset[str]) -> Document:
-    """Of UpdateComputeEnvironment, only what differs: some changes replace instances."""
+    """Of UpdateComputeEnvironment, only what differs: some changes replace instances, and for those is the policy."""
     changes: Document = {}
     if "state" in changed:
         changes["state"] = desired["state"]
     if "computeResources" in changed:
         before, after = found.properties["computeResources"], desired["computeResources"]
+        changes["updatePolicy"] = desired["updatePolicy"]
         changes["computeResources"] = {key: one for key, one in after.items() if differences(before.get(key), one)}
     return changes
 

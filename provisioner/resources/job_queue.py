@@ -9,9 +9,10 @@ from engine.aws.batch_states import LIVING, BatchState
 from provisioner.clients import Document
 from provisioner.export.intrinsics import capitalized
 from provisioner.kinds import ResourceKind
-from provisioner.plan.model import ApiCall, Instruction, TerminateJobs, WaitUntil
+from provisioner.plan.model import ApiCall, Instruction, TerminateJobs
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.resource import GONE, READY, SETTLED, ObservedResource, Resource, TemplateResource
+from provisioner.resources.waits import wait_for_environment, wait_for_queue
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import UNLIMITED, ProvisionSpec
 
@@ -87,6 +88,8 @@ class JobQueue(Resource):
             parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
             steps.append(ApiCall(f"tag job queue {self.name}", "batch", "tag_resource", parameters))
         settings = {name: value for name, value in _settings(desired).items() if name in changed}
+        if "computeEnvironmentOrder" in settings:  # AWS takes only VALID ones
+            steps += [wait_for_environment(arn.rpartition("/")[2], READY) for arn in desired["computeEnvironmentOrder"]]
         if settings:
             steps.append(self._change("change", "update_job_queue", **settings))
         return [*steps, wait_for_queue(self.name, READY)]
@@ -132,18 +135,6 @@ class JobQueue(Resource):
 
     def _change(self, what: str, operation: str, **parameters: object) -> Instruction:
         return ApiCall(f"{what} job queue {self.name}", "batch", operation, {"jobQueue": self.name, **parameters})
-
-
-def wait_for_queue(name: str, statuses: frozenset[str]) -> WaitUntil:
-    """Wait until a queue has one of the statuses; none: until it is gone."""
-    return WaitUntil(
-        f"wait until job queue {name} is {' or '.join(sorted(statuses)) or 'gone'}",
-        "batch",
-        "describe_job_queues",
-        {"jobQueues": [name]},
-        "jobQueues",
-        statuses,
-    )
 
 
 def count_living(remote: RemoteState, queue: str) -> int:

@@ -119,6 +119,10 @@ class Resource(ABC):
         """Changes from what lives, or from nothing, to what is desired."""
         return differences(found.properties if found else {}, desired, exact=self.exact)
 
+    def note_of_update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> str:
+        """Note for people about what an update brings with it; empty for most."""
+        return ""
+
     def must_settle(self, found: ObservedResource) -> bool:
         """True when nothing differs and it still isn't usable: then `update` is asked for the wait."""
         return False

@@ -100,7 +100,7 @@ def test_what_was_provisioned_and_is_gone_is_a_failure(account: Clients, tmp_pat
     asked = request(tmp_path)
     save_entry(Provisioned.of(SPEC, stack_for(SPEC, account)), asked.config)
     found = examine(account, asked)
-    assert results(found, CheckStatus.FAIL) == [CheckId.QUEUE, CheckId.JOB_DEFINITION]
+    assert results(found, CheckStatus.FAIL) == [CheckId.QUEUE, CheckId.JOB_DEFINITION, CheckId.STACK_RESOURCES]
 
 
 def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,6 +123,22 @@ def test_waiting_backs_off_and_has_a_deadline() -> None:
         run(Scripted({"status": "CREATING"}), time, wait("VALID"))
     assert time.slept[0] == pytest.approx(0.1)
     assert time.slept[-1] == pytest.approx(5.0)
+
+
+def test_an_update_is_waited_for_as_long_as_the_jobs_may_run() -> None:
+    time = Time()
+    updating: list[dict[str, Any] | None] = [{"status": "UPDATING"}] * 500
+    patient = dataclasses.replace(wait("VALID"), updating_s=7200.0)
+    run(Scripted(*updating, {"status": "VALID"}), time, patient)
+    assert 2000 < time.now < 3000
+
+
+def test_the_longer_patience_is_for_updates_alone() -> None:
+    time = Time()
+    patient = dataclasses.replace(wait("VALID"), updating_s=7200.0)
+    with pytest.raises(StepFailed, match="900 s"):
+        run(Scripted({"status": "CREATING"}), time, patient)
+    assert time.now < 1000
 
 
 def test_a_refusal_that_passes_is_waited_out() -> None:
