@@ -82,12 +82,14 @@ Command = Callable[..., None]
 class CommandOptions:
     """Options of `plan`, `provision` and `export`, checked. The spec's image is None where one is to be built.
 
-    `kept` are flags with their values that were not given, but are those of the saved stack.
+    `kept` are flags with their values that were not given, but are those of the saved stack; `raised` is a sentence
+    about a value that was raised.
     """
 
     spec: ProvisionSpec
     request: ImageRequest
     kept: tuple[str, ...] = ()
+    raised: str = ""
 
     def with_image(self, image: str | None) -> ProvisionSpec:
         """Spec with another image."""
@@ -96,9 +98,8 @@ class CommandOptions:
     @property
     def notes(self) -> tuple[str, ...]:
         """Note about what was kept, if anything was."""
-        if not self.kept:
-            return ()
-        return (f"Kept from before, because not given: {', '.join(self.kept)} (--reset takes the defaults instead).",)
+        kept = f"Kept from before, because not given: {', '.join(self.kept)} (--reset takes the defaults instead)."
+        return tuple(filter(None, (kept if self.kept else "", self.raised)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,12 @@ class GivenOptions:
             del kept["image"]
         request = self._request(spec)
         check_platform(spec, request)
-        return CommandOptions(spec, request, tuple(_flag_of(name, value) for name, value in kept.items()))
+        flags = tuple(_flag_of(name, value) for name, value in kept.items())
+        days = spec.needed_expiry_days
+        if spec.expiry_days >= days:
+            return CommandOptions(spec, request, flags)
+        raised = f"--expiry-days is raised from {spec.expiry_days} to {days}: a job's attempts may take so long."
+        return CommandOptions(replace(spec, expiry_days=days), request, flags, raised)
 
     def _wants_build(self, spec: ProvisionSpec, saved: Provisioned | None) -> bool:
         """True when another image was described, or other processors need one."""

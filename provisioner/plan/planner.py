@@ -83,7 +83,7 @@ def _notes_of_ended(stack: Stack, ended: int) -> tuple[str, ...]:
 
 
 def _notes(spec: ProvisionSpec, network: Network) -> tuple[str, ...]:
-    notes = [network.note] if network.is_default else []
+    notes = list(network.notes)
     if spec.spot:
         notes.append(
             f"Spot and on-demand instances may have {spec.max_vcpus} vCPUs each: jobs go to Spot while it has room."

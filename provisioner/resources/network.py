@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from engine.errors import ConfigError
@@ -18,13 +19,17 @@ class Network:
     vpc_id: str
     subnet_ids: tuple[str, ...]
     is_default: bool = False
+    left_out: tuple[str, ...] = ()
+    """Subnets in Local Zones and on Outposts, which have few instance types, and need quotas of their own."""
 
     @property
-    def note(self) -> str:
-        """Note for people who didn't choose the network themselves."""
-        return (
+    def notes(self) -> tuple[str, ...]:
+        """Notes for people who didn't choose the network, or all of its subnets, themselves."""
+        default = (
             f"Instances go into the region's default VPC {self.vpc_id}: choose another with --vpc-id or --subnet-ids."
         )
+        others = f"Left out, in Local Zones or on Outposts: {', '.join(self.left_out)}."
+        return tuple(note for note, told in ((default, self.is_default), (others, bool(self.left_out))) if told)
 
 
 def network_of(spec: ProvisionSpec, remote: RemoteState) -> Network:
@@ -35,7 +40,7 @@ def network_of(spec: ProvisionSpec, remote: RemoteState) -> Network:
     if spec.subnet_ids:
         return _of_subnets(spec, remote)
     if spec.vpc_id is not None:
-        return _of_vpc(spec.vpc_id, remote)
+        return _of_vpc(spec.vpc_id, spec.region, remote)
     return _default(spec.region, remote)
 
 
@@ -50,14 +55,33 @@ def _of_subnets(spec: ProvisionSpec, remote: RemoteState) -> Network:
         raise ConfigError(
             f"--subnet-ids lie in {', '.join(sorted(vpcs))}, but all must lie in one VPC, --vpc-id if given."
         )
+    if outside := _outside(subnets, spec.region):
+        raise ConfigError(
+            f"--subnet-ids has {', '.join(outside)}, in a Local Zone or on an Outpost: give subnets of the region's "
+            "own zones."
+        )
     return Network(vpcs.pop(), tuple(sorted(spec.subnet_ids)))
 
 
-def _of_vpc(vpc_id: str, remote: RemoteState) -> Network:
+def _of_vpc(vpc_id: str, region: str, remote: RemoteState) -> Network:
     subnets = remote.list("ec2", "describe_subnets", "Subnets", Filters=[_filter("vpc-id", vpc_id)])
     if not subnets:
         raise ConfigError(f"--vpc-id is {vpc_id}, which has no subnets here: give the id of a VPC of this region.")
-    return Network(vpc_id, _ids(subnets))
+    outside = _outside(subnets, region)
+    if len(outside) == len(subnets):
+        raise ConfigError(
+            f"--vpc-id is {vpc_id}, all of whose subnets are in Local Zones or on Outposts: choose another VPC."
+        )
+    return Network(vpc_id, tuple(one for one in _ids(subnets) if one not in outside), left_out=outside)
+
+
+def _outside(subnets: list[Document], region: str) -> tuple[str, ...]:
+    """Ids of subnets that are on Outposts, or in zones with names that aren't the region's and a letter."""
+    zone = re.compile(rf"{re.escape(region)}[a-z]")
+    others = [
+        one for one in subnets if one.get("OutpostArn") or not zone.fullmatch(one.get("AvailabilityZone", f"{region}a"))
+    ]
+    return _ids(others)
 
 
 def _default(region: str, remote: RemoteState) -> Network:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import ConfigError
-from provisioner.stack.instance_types import architecture, has_gpus
+from provisioner.stack.instance_types import architecture, has_gpus, most_memory_mib, most_vcpus, unsupported
 
 DEFAULT_S3_PREFIX: Final = "scaler-tasks"
 MEMORY_STEP_MIB: Final = 2048
@@ -18,6 +18,14 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_JobStateTimeLimitActio
 
 LONGEST_JOB_MINUTES: Final = 14 * 24 * 60
 """Two weeks, against typing errors: AWS has no limit for containers on EC2."""
+
+MINUTES_A_DAY: Final = 24 * 60
+ATTEMPTS: Final = 3
+"""Of a job at most, as `engine.aws.retry_rules` has it."""
+
+RESERVED_PREFIXES: Final = ("sg-", "xn--", "sthree-", "amzn-s3-demo-")
+"""Beginnings that AWS keeps for itself: names of security groups, of buckets
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)."""
 
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
@@ -75,6 +83,12 @@ class ProvisionSpec:
         return self.total_memory * 9 // 10
 
     @property
+    def needed_expiry_days(self) -> int:
+        """Days that objects must stay: as long as all attempts of a job, and its waiting, may take."""
+        minutes = ATTEMPTS * self.job_timeout + self.runnable_limit
+        return max(1, -(-minutes // MINUTES_A_DAY))
+
+    @property
     def platform(self) -> str:
         """Platform of the image, as container engines name it."""
         return f"linux/{architecture(self.instance_types) or 'amd64'}"
@@ -104,8 +118,19 @@ class ProvisionSpec:
         check("--instance-types", types, known, "like optimal or c7i,m7i.large")
         one = architecture(self.instance_types) is not None
         check("--instance-types", types, one, "of one architecture: an image is for x86 or for Graviton")
+        refused = unsupported(self.instance_types)
+        check("--instance-types", types, not refused, f"types that jobs can run on, without {refused}")
+        self._check_size()
         fits = not self.gpus or self.has_gpu_instances
         check("--instance-types", types, fits, f"GPU families, like g5 or g6e, for --gpus {self.gpus}")
+
+    def _check_size(self) -> None:
+        """A job that is larger than every instance would wait for ever."""
+        types = ",".join(self.instance_types)
+        vcpus, memory = most_vcpus(self.instance_types), most_memory_mib(self.instance_types)
+        check("--vcpus", self.vcpus, self.vcpus <= vcpus, f"at most {vcpus}: {types} has no larger instance")
+        fits = self.container_memory <= memory
+        check("--memory", self.memory, fits, f"at most {memory}: {types} has no larger instance")
 
     def _check_network(self) -> None:
         if self.vpc_id is not None:
@@ -124,6 +149,8 @@ def check_place(region: str, prefix: str) -> None:
     check("--region", region, bool(_REGION.fullmatch(region)), "an AWS region like us-east-1")
     allowed = "2 to 32 lower-case letters, digits and hyphens that start with a letter and end with no hyphen"
     check("--prefix", prefix, bool(_PREFIX.fullmatch(prefix)), allowed)
+    reserved = ", ".join(RESERVED_PREFIXES)
+    check("--prefix", prefix, not prefix.startswith(RESERVED_PREFIXES), f"another: AWS reserves {reserved}")
 
 
 def check(flag: str, value: object, fits: bool, allowed: str) -> None:

@@ -26,7 +26,13 @@ class Broken(RecordedClients):
         super().__init__()
         self._name = name
         self._alone = alone
-        self._jobs = jobs
+        self._jobs: Mapping[str, int] = jobs
+
+    @classmethod
+    def with_job(cls, state: str) -> Broken:
+        broken = cls()
+        broken._jobs = {state: 1}
+        return broken
 
     def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
         if operation == "list_jobs":
@@ -98,10 +104,10 @@ def takes_order(step: Instruction) -> bool:
 
 @pytest.mark.parametrize("state", ["STARTING", "RUNNING", "PENDING"])
 def test_where_jobs_may_run_it_is_not_made_anew_but_by_end_jobs(state: str) -> None:
-    (change,) = to_do(planned(Broken(**{state: 1})))
+    (change,) = to_do(planned(Broken.with_job(state)))
     assert wait_of(change).recreate == ()
     assert "--end-jobs" in wait_of(change).advice
-    (change,) = to_do(planned(Broken(**{state: 1}), end_jobs=True))
+    (change,) = to_do(planned(Broken.with_job(state), end_jobs=True))
     assert wait_of(change).recreate
 
 

@@ -40,7 +40,7 @@ NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC).timestamp()
 
 
 def _retry_strategy() -> Document:
-    rules: list[Document] = RETRY_STRATEGY["evaluateOnExit"]  # type: ignore[assignment]
+    rules: list[Document] = RETRY_STRATEGY["evaluateOnExit"]
     return {**RETRY_STRATEGY, "evaluateOnExit": [{**one, "action": str(one["action"]).lower()} for one in rules]}
 
 

@@ -112,6 +112,11 @@ def test_a_given_value_is_held_against_the_kept_ones(command: Command, tmp_path:
         command("plan", "--max-vcpus", "2")
 
 
+def test_an_expiry_that_is_shorter_than_a_jobs_attempts_is_raised_and_that_is_said(command: Command) -> None:
+    plan = planned(command("plan", "--image", "x/y:1", "--job-timeout", "20160", "--json"))
+    assert plan["notes"][0].startswith("--expiry-days is raised from 1 to 42")
+
+
 # ---- reductions
 
 

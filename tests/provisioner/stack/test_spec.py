@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from engine.aws.retry_rules import RETRY_STRATEGY
 from engine.errors import ConfigError
 from provisioner.stack.naming import Stack
-from provisioner.stack.spec import ProvisionSpec
+from provisioner.stack.spec import ATTEMPTS, ProvisionSpec
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,15 @@ def test_memory_is_rounded_to_the_nearest_2048_and_the_container_gets_90_percent
         ("--job-timeout", {"job_timeout": 0}),
         ("--instance-types", {"instance_types": ("",)}),
         ("--instance-types", {"instance_types": ()}),
+        *(("--prefix", {"prefix": name}) for name in ("sg-team", "xn--team", "sthree-team", "amzn-s3-demo-team")),
+        *(("--instance-types", {"instance_types": (name,)}) for name in ("a1", "inf2.xlarge", "trn1", "mac1.metal")),
+        *(
+            ("--instance-types", {"instance_types": (name,), "gpus": 1})
+            for name in ("p2", "p3.2xlarge", "p3dn", "g3", "g3s.xlarge", "g5g")
+        ),
+        ("--vcpus", {"vcpus": 1000, "max_vcpus": 2000}),
+        ("--vcpus", {"vcpus": 16, "instance_types": ("c7i.2xlarge", "m7i.large")}),
+        ("--memory", {"memory": 65536, "instance_types": ("t2.micro",)}),
     ],
 )
 def test_a_choice_that_cannot_work_names_its_flag(flag: str, choices: dict[str, object]) -> None:
@@ -54,3 +64,29 @@ def test_the_longest_names_fit_into_what_aws_allows() -> None:
     stack = Stack("ap-southeast-1", "x" * 32, "123456789012", "aws")
     assert len(stack.bucket) <= 63
     assert len(stack.execution_role) <= 64
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"vcpus": 8, "max_vcpus": 8, "instance_types": ("c7i.2xlarge",)},
+        {"vcpus": 192, "instance_types": ("optimal",)},
+        {"memory": 1_900_000, "instance_types": ("x2iedn.32xlarge",)},
+        {"gpus": 1, "instance_types": ("g4dn", "g6e.xlarge", "p4d.24xlarge")},
+        {"instance_types": ("m7i.metal-24xl",), "vcpus": 96},
+    ],
+)
+def test_what_fits_the_largest_instance_is_taken(choices: dict[str, object]) -> None:
+    ProvisionSpec(image="image", **choices)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("choices", "days"),
+    [({}, 1), ({"job_timeout": 480}, 1), ({"job_timeout": 481}, 2), ({"job_timeout": 20160}, 42)],
+)
+def test_objects_are_needed_as_long_as_all_attempts_of_a_job_may_take(choices: dict[str, int], days: int) -> None:
+    assert ProvisionSpec(image="image", **choices).needed_expiry_days == days  # type: ignore[arg-type]
+
+
+def test_the_attempts_are_those_of_the_retry_rules() -> None:
+    assert RETRY_STRATEGY["attempts"] == ATTEMPTS
