@@ -153,8 +153,8 @@ class JobTable(LineTable[JobRow]):
         return visible_columns(self._columns, hidden)
 
     def rows(self, count: int) -> Sequence[JobRow | None]:
-        """Rows on screen."""
-        self._cells.now = self.view.now
+        """Rows on screen. Ages stand still while AWS Batch doesn't answer: nobody knows whether the states do."""
+        self._cells.now = self.view.now - (self._as_of or 0.0)
         return self.view.visible()
 
     def empty(self) -> Line:

@@ -63,6 +63,12 @@ def _serves(pid: int, address: str) -> bool:
     return address in words and any("scaler_scheduler" in word for word in words) and pid != os.getpid()
 
 
+def back(terminal: Terminal) -> None:
+    """To the dashboard; a key right behind an escape would be another key."""
+    terminal.send("\x1b")
+    terminal.wait_for("payload routing")
+
+
 def status(user: UserFolders) -> tuple[int, str]:
     """Exit code and output of `scaler-batch status`."""
     environ = {**os.environ, **user.environ}
@@ -106,7 +112,7 @@ def _the_scheduler_is_down(terminal: Terminal, user: UserFolders) -> None:
     terminal.send("w")
     terminal.wait_for("the scheduler does not answer", 30)
     assert "nothing is stuck" not in terminal.wait_for("check that scaler_scheduler runs")
-    terminal.send("\x1b")
+    back(terminal)
 
 
 def _credentials_have_expired(terminal: Terminal, user: UserFolders) -> None:
@@ -116,11 +122,11 @@ def _credentials_have_expired(terminal: Terminal, user: UserFolders) -> None:
     terminal.send("w")
     terminal.wait_for("credentials expired: renew them", 30)
     terminal.wait_for("aws sso login")
-    terminal.send("\x1b")
+    back(terminal)
 
 
 def _the_engine_tells_of_itself(terminal: Terminal) -> None:
     terminal.send(":engine\r")
     for word in ("loop lag", "scheduler", "AWS credentials", "lease", "all is well", "viewers", "ExpiredToken"):
         terminal.wait_for(word)
-    terminal.send("\x1b")
+    back(terminal)

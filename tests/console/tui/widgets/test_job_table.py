@@ -219,3 +219,25 @@ async def test_random_sizes_leave_the_model_as_it_was() -> None:
         assert app.view.targets() == (app.view.selected,)
         assert app.view.selected is not None
         assert app.view.selected != task_id(0)
+
+
+async def test_states_that_batch_does_not_confirm_are_muted_with_ages_that_stand_still() -> None:
+    app = Alone(replica_of([row(1, since=60.0)]))
+    async with app.run_test(size=(120, 8)):
+        assert " 1m " in table_lines(app)[2]
+        app.table.show(age_s=1)
+        fresh = {role for text, role in app.table.lines[2] if "RUNNING" in text}
+        app.table.show(age_s=40, as_of_s=40)
+        assert "states as of 40s ago" in table_lines(app)[0]
+        assert " 20s " in table_lines(app)[2]
+        stale = {role for text, role in app.table.lines[2] if "RUNNING" in text}
+        assert (fresh, stale) == ({"running"}, {"muted"})
+
+
+async def test_an_empty_table_says_what_the_engine_waits_for_and_not_to_submit_some() -> None:
+    app = Alone(replica_of([]))
+    async with app.run_test(size=(120, 8)):
+        assert "submit some" in app.table.text
+        app.table.show(wait="not connected to the scheduler yet: AWS throttles ListJobs")
+        assert "AWS throttles ListJobs" in app.table.text
+        assert "submit some" not in app.table.text
