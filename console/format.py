@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from engine.telemetry.schema.messages import Forecast
 
 UNKNOWN: Final = "–"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -80,6 +83,27 @@ def span(seconds: float | None) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02d}m"
     return f"{whole // _DAY}d{whole % _DAY // _HOUR}h"
+
+
+def eta(forecast: Forecast | None, *, ascii: bool = False) -> str:
+    """Time that is left, as a range: `4m–7m`, one figure where both are alike, `≥` while there may be more."""
+    if forecast is None:
+        return "-" if ascii else UNKNOWN
+    low, high = _rough(forecast.low_s), _rough(forecast.high_s)
+    text = low if low == high else f"{low}{'-' if ascii else UNKNOWN}{high}"
+    return f"{'>=' if ascii else '≥'}{text}" if forecast.more else text
+
+
+def _rough(seconds: float) -> str:
+    """Duration in at most five characters: `45s`, `9m`, `3h05`, `2d4h`."""
+    minutes = round(seconds / _MINUTE)
+    if seconds < 100:
+        return f"{seconds:.0f}s"
+    if minutes < 100:
+        return f"{minutes}m"
+    if minutes < 48 * 60:
+        return f"{minutes // 60}h{minutes % 60:02d}"
+    return f"{minutes // 1440}d{minutes % 1440 // 60}h"
 
 
 def clock(at: float | None, millis: bool = False) -> str:

@@ -35,9 +35,11 @@ ALLOWED = {
 # What is published lies at the bottom; viewers and the engine's side know it, and nothing of each other.
 TELEMETRY_LAYERS = {
     "engine/telemetry/schema": ("engine.telemetry.schema", "engine.model", "engine.diagnosis.model"),
+    "engine/telemetry/tally": ("engine.telemetry.tally", "engine.telemetry.schema"),
     "engine/telemetry/client": (
         "engine.telemetry.client",
         "engine.telemetry.schema",
+        "engine.telemetry.tally",
         "engine.telemetry.endpoints",
         "engine.telemetry.keys",
         "engine.telemetry.recording",
@@ -47,6 +49,7 @@ TELEMETRY_LAYERS = {
         "engine.jobs",
         "engine.telemetry.schema",
         "engine.causes",
+        "engine.telemetry.tally",
         "engine.model",
         "engine.tasks.task_record",
         "engine.pickles",

@@ -56,6 +56,9 @@ ENTRIES: Final = (
         "What an engine is doing: states, routes, quotas, links.",
     ),
     CommandEntry("jobs", "console.cli.commands.jobs", "Running engine", "List jobs, filtered and ordered."),
+    CommandEntry(
+        "wait", "console.cli.commands.wait", "Running engine", "Wait until jobs are done, one fails or one is stuck."
+    ),
     CommandEntry("logs", "console.cli.commands.logs", "Running engine", "Print what jobs write, once or as it comes."),
     CommandEntry("cancel", "console.cli.commands.cancel", "Running engine", "End some jobs."),
     CommandEntry("drain", "console.cli.commands.drain", "Running engine", "End an engine in good order."),

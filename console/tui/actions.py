@@ -22,6 +22,8 @@ class ActionScope(StrEnum):
     ENGINE = "engine"
     RESOURCES = "resources"
     REPLAY = "replay"
+    FAILURES = "failures"
+    JOURNAL = "events"
 
 
 class Danger(Enum):
@@ -68,6 +70,8 @@ _ALL, _DASH, _JOB, _LOGS, _REPLAY = (
 )
 _WHY: Final = ActionScope.WHY
 _RES: Final = ActionScope.RESOURCES
+_FAILURES: Final = ActionScope.FAILURES
+_JOURNAL: Final = ActionScope.JOURNAL
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
 """Panes of the dashboard; a pane's digit is its position here, from 1."""
@@ -83,11 +87,16 @@ ACTIONS: Final = (
     Action("freeze", ("p",), "freeze", "Freeze the picture, and let it go", _ALL, "freeze"),
     Action("read_now", ("r",), "read_now", "Read everything anew", _ALL),
     Action("resources", ("R",), "resources", "AWS resources: what lives, what differs, what would change", _ALL),
+    Action("failures", ("F",), "failures", "Failures by function and cause, with a sample's log", _ALL),
+    Action("events", ("E",), "events", "Events: what happened, when, and by whom", _ALL),
     Action("mouse", ("M",), "mouse", "Give the mouse to the terminal, to select and copy; any key takes it", _ALL),
     Action("quit", ("q", "ctrl+c"), "quit", "Quit; ctrl-c twice leaves from anywhere, without asking", _ALL, "quit"),
     # moving, in whatever has lines
     *(
-        Action(id, keys, f"move('{id}')", title, _DASH, places=(_JOB, _LOGS, _WHY, _RES, ActionScope.ENGINE))
+        Action(
+            id, keys, f"move('{id}')", title, _DASH,
+            places=(_JOB, _LOGS, _WHY, _RES, ActionScope.ENGINE, _FAILURES, _JOURNAL),
+        )
         for id, keys, title in (
             ("down", ("j", "down"), "One line down"),
             ("up", ("k", "up"), "One line up"),
@@ -99,9 +108,18 @@ ACTIONS: Final = (
     ),
     # the dashboard
     Action("filter", ("slash",), "filter", "Narrow the jobs (esc clears)", _DASH, "filter"),
-    Action("detail", ("enter",), "detail", "All about the selected job", _DASH, "detail"),
+    Action("detail", ("enter",), "detail", "All about the selected job; of a group its jobs", _DASH, "detail",
+        places=(_FAILURES, _JOURNAL),
+    ),
+    Action("group", ("b",), "group", "Group the jobs by function, submission, client, reason, or not", _DASH, "group"),
+    Action(
+        "tell", ("n",), "tell", "Tell me of the first failure and the end: of the group, the job or the filter", _DASH,
+        needs_engine=True, places=(_JOB,),
+    ),
     Action("follow", ("f",), "follow", "Follow the newest log line, or stay", _DASH, places=(_LOGS,)),
-    Action("logs", ("l",), "logs", "Log lines: of the marked or the selected job", _DASH, "logs", places=(_JOB,)),
+    Action("logs", ("l",), "logs", "Log lines: of the marked or the selected job", _DASH, "logs",
+        places=(_JOB, _FAILURES),
+    ),
     Action("all_logs", ("L",), "all_logs", "Log lines of all running jobs", _DASH, places=(_JOB,)),
     Action(
         "why", ("w",), "why", "Why the selected job waits; with none selected: why the queue does", _DASH, "why",
@@ -124,7 +142,7 @@ ACTIONS: Final = (
         Action(f"pane_{number}", (str(number),), f"pane({number})", f"Show or hide the pane {name}", _DASH)
         for number, name in enumerate(PANES, 1)
     ),
-    Action("copy", ("y",), "copy", "Copy the id", _DASH, "copy", places=(_JOB,)),
+    Action("copy", ("y",), "copy", "Copy the id", _DASH, "copy", places=(_JOB, _FAILURES, _JOURNAL)),
     Action("copy_all", ("Y",), "copy_all", "Copy everything known, as JSON", _DASH, places=(_JOB, _WHY)),
     Action(
         "console_urls", ("o",), "console_urls", "Print the URLs of its log and its job in AWS's console", _DASH,
@@ -170,6 +188,9 @@ ACTIONS: Final = (
         Danger.CHANGES, True,
     ),
     Action("stop_run", ("X",), "stop_run", "Stop what is under way", _RES, "stop", Danger.CHANGES),
+    # events
+    Action("earlier", ("less_than_sign",), "earlier", "Event before, and its moment in a recording", _JOURNAL, "back"),
+    Action("later", ("greater_than_sign",), "later", "Next event, and its moment in a recording", _JOURNAL, "on"),
     # a recording
     Action("pause", ("P",), "pause", "Stop and go on", _REPLAY, "play"),
     Action("faster", ("right_curly_bracket",), "faster", "Twice as fast", _REPLAY),

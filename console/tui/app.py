@@ -23,6 +23,7 @@ from console.tui.drawing.theme import THEMES
 from console.tui.engine_actions import LEVELS, EngineActions
 from console.tui.export import write_files
 from console.tui.keymap import bindings, checked_keymap
+from console.tui.notices.notifier import Notifier
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState, Quit
@@ -58,6 +59,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.state = state
         self.control = EngineActions(self, state)
         self.dashboard = first(state)
+        self.notifier = Notifier(state, self.dashboard.groups, self._write_terminal, self._show_sentence)
         self.animation_level = "none"
         self._behind: Callable[[], ConsoleScreen] | None = None
         """Makes the screen that was left last."""
@@ -95,6 +97,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         changed = self.state.source.poll()
         self.top_screen.beat(changed)
         self._hear_own()
+        self.notifier.beat()
         if self._requested_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
             self.exit(self._requested_end)
 
@@ -163,6 +166,20 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
         if not isinstance(self.top_screen, ResourcesScreen):
             self._open(lambda: ResourcesScreen(self.state))
+
+    def action_failures(self) -> None:
+        """Open the failures by function and cause."""
+        from console.tui.failures.screen import FailuresScreen
+
+        if not isinstance(self.top_screen, FailuresScreen):
+            self._open(lambda: FailuresScreen(self.state))
+
+    def action_events(self) -> None:
+        """Open the events of the engine."""
+        from console.tui.journal.screen import JournalScreen
+
+        if not isinstance(self.top_screen, JournalScreen):
+            self._open(lambda: JournalScreen(self.state))
 
     def _open(self, place: Callable[[], ConsoleScreen]) -> None:
         screen = place()
@@ -328,11 +345,26 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self._take_mouse(False)
         self.notify("the mouse is the terminal's: select and copy; any key takes it back")
 
+    def watch_jobs(self, name: str, filter: str, manager: str = "") -> None:
+        """Tell of the first failure and the end of the jobs that fit, or cease to."""
+        self.notifier.watches.toggle(name, filter, manager)
+
+    def on_unmount(self) -> None:
+        """Give the terminal back what was the window's title."""
+        self.notifier.close()
+
+    def _show_sentence(self, text: str) -> None:
+        self.notify(text, timeout=10.0, markup=False)
+
+    def _write_terminal(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
+            self._driver.flush()
+
     def _take_mouse(self, ours: bool) -> None:
         changes, self._mouse_is_ours = ours != self._mouse_is_ours, ours
-        if changes and self._driver is not None:
-            self._driver.write("".join(f"\x1b[?{mode}{'h' if ours else 'l'}" for mode in MOUSE_MODES))
-            self._driver.flush()
+        if changes:
+            self._write_terminal("".join(f"\x1b[?{mode}{'h' if ours else 'l'}" for mode in MOUSE_MODES))
 
     async def on_event(self, event: events.Event) -> None:
         """Give keys to a prompt that has just been opened, before Textual dispatches them."""

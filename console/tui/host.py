@@ -81,6 +81,9 @@ class Console(Protocol):
     def open_why(self, task_id: str = "") -> None:
         """Open the diagnosis of the task whose id begins with `task_id`; empty: of the queue."""
 
+    def watch_jobs(self, name: str, filter: str, manager: str = "") -> None:
+        """Tell of the first failure and the end of the jobs that fit, or cease to."""
+
     def run_action_later(self, action: str) -> None:
         """Run a Textual action (`app.…` or `screen.…`) after the message that is handled now."""
 

@@ -44,6 +44,8 @@ class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
     """Answers by the name of their question, the newest last."""
     views: dict[str, SavedView] = {}
     sizes: PaneSizes = PaneSizes()
+    group_by: str = ""
+    """A kind of groups, or `job`; empty: groups by function when there are many jobs."""
 
 
 def preferences_file() -> Path:

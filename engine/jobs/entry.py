@@ -6,9 +6,11 @@ import sys
 from typing import Final
 
 from engine.causes import CauseKind, FailureCause
+from engine.jobs.groups import Grouped, Keys
 from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape
 from engine.pickles.error_names import read_error_name
 from engine.tasks.task_record import TaskRecord
+from engine.telemetry.schema.groups import cause_of
 from engine.telemetry.schema.messages import JobRecord, JobRow, JobState, Transition
 
 TRANSITIONS_KEPT: Final = 50
@@ -26,7 +28,6 @@ class JobEntry:
     __slots__ = (
         "_attempt",
         "_cause",
-        "_client",
         "_created",
         "_index",
         "_manager",
@@ -39,17 +40,20 @@ class JobEntry:
         "_shape",
         "_told",
         "_transitions",
+        "client",
         "function",
+        "grouped",
         "hex_id",
         "reason",
         "since",
         "state",
+        "straggles",
         "task_id",
     )
 
     def __init__(self, manager: str, record: TaskRecord, now: float) -> None:
         self._manager = manager
-        self._client = sys.intern(record.task.client_id.decode(errors="replace"))
+        self.client = sys.intern(record.task.client_id.decode(errors="replace"))
         self._shape = _NO_SHAPE if record.shape == _NO_SHAPE else record.shape
         self._placement: Placement | None = None
         self._index = 0
@@ -70,6 +74,42 @@ class JobEntry:
         self.state = JobState.QUEUED
         self.since = now
         self.reason = ""
+        self.grouped: Grouped | None = None
+        self.straggles = False
+
+    # ---- as groups see it
+
+    def group_keys(self) -> Keys:
+        """Function, submission, client and cause."""
+        placed = self._placement
+        array = placed.job_id if placed is not None and placed.is_array else ""
+        return self.function, array, self.client, cause_of(self._shown_reason, self.signature)
+
+    @property
+    def signature(self) -> str:
+        """Signature of what made it fail, or be tried again; empty without one."""
+        cause = self._cause or self._observation.cause
+        return cause.signature if cause else ""
+
+    @property
+    def _shown_reason(self) -> str:
+        observed = self._observation
+        return self.reason or (observed.cause.describe() if observed.cause else observed.reason[:LONGEST_REASON])
+
+    @property
+    def attempt(self) -> int:
+        """Attempts begun; 0: none yet."""
+        return self._observation.attempt
+
+    @property
+    def took_s(self) -> float | None:
+        """How long its function ran; None until it has ended, and of one that never ran."""
+        return self._profile.duration_s if self._profile is not _NO_PROFILE else None
+
+    @property
+    def peak_bytes(self) -> int:
+        """Peak of its resident memory; 0: unknown."""
+        return self._profile.peak_bytes
 
     # ---- changes
 
@@ -78,6 +118,7 @@ class JobEntry:
         self._row = None
         self.state = state
         self.since = now
+        self.straggles = False
         if len(self._transitions) == TRANSITIONS_KEPT:
             del self._transitions[1]  # how it began stays
         self._transitions.append(Transition(state, now, self.reason))
@@ -104,6 +145,11 @@ class JobEntry:
             self._observation = _NO_OBSERVATION
         self._placement = placement
         self._index = index
+
+    def straggle(self) -> None:
+        """It runs far longer than others of its function."""
+        self._row = None
+        self.straggles = True
 
     def observe(self, observation: JobObservation) -> None:
         """Replace what was observed of its job."""
@@ -133,7 +179,7 @@ class JobEntry:
         placed, profile = self._placement, self._profile
         return JobRecord(
             row=self.row(),
-            client=self._client,
+            client=self.client,
             index=self._index if placed is not None and placed.is_array else None,
             transitions=tuple(self._transitions),
             vcpus=self._shape.vcpus,
@@ -155,7 +201,6 @@ class JobEntry:
 
     def _make_row(self) -> JobRow:
         placed, observed = self._placement, self._observation
-        cause = self._cause or observed.cause
         attempt = self._attempt or observed.attempt
         raw_bytes, wire_bytes = placed.bytes_of(self._index) if placed else (0, 0)
         return JobRow(
@@ -171,11 +216,12 @@ class JobEntry:
             attempt=attempt,
             job_id=placed.job_of(self._index) if placed else "",
             array_size=placed.tasks if placed and placed.is_array else 0,
-            reason=self.reason or (observed.cause.describe() if observed.cause else observed.reason[:LONGEST_REASON]),
+            reason=self._shown_reason,
             exit_code=observed.exit_code,
-            duration_s=self._profile.duration_s if self._profile is not _NO_PROFILE else None,
-            cause=cause.signature if cause else "",
+            duration_s=self.took_s,
+            cause=self.signature,
             retries=self._retries + max(0, attempt - 1),
             resubmits=self._resubmits,
-            client=self._client,
+            client=self.client,
+            straggles=self.straggles,
         )

@@ -13,12 +13,16 @@ from typing import Final
 
 from engine.aws.batch_states import BatchState
 from engine.jobs.entry import JobEntry
+from engine.jobs.groups import JobGroups
+from engine.jobs.journal import News
 from engine.jobs.routes import RouteTotals
 from engine.jobs.runnable import RunnableJobs
+from engine.jobs.stragglers import Stragglers
 from engine.jobs.trends import Rates, TrendRings
 from engine.model import JobObservation, Outcome, Placement
 from engine.tasks.task_record import TaskRecord, TaskState
-from engine.telemetry.schema.messages import ENDED, JobRecord, JobRow, JobState
+from engine.telemetry.schema.messages import ENDED, EventKind, GroupBy, JobRecord, JobRow, JobState
+from engine.telemetry.tally.failures import NO_REASON, FailureInbox, Mishap
 
 ENDED_KEPT: Final = 10_000
 """Rows of ended tasks, over all managers of an engine."""
@@ -61,6 +65,13 @@ class JobRegistry:
         """How many of the FAILED a person has acknowledged."""
         self.routes = RouteTotals()
         self.trends = TrendRings()
+        self.groups = JobGroups()
+        self.failures = FailureInbox(manager)
+        self.news = News()
+        """For the journal."""
+        self.adopted = 0
+        """Tasks of a predecessor that became this manager's."""
+        self._stragglers = Stragglers()
 
     # ---- from the task manager
 
@@ -71,7 +82,9 @@ class JobRegistry:
             self._forget(former)
         now = self._clock()
         entry = self._entries[record.task_id] = JobEntry(self._manager, record, now)
-        self._count(entry.task_id, None, JobState.QUEUED, now)
+        if self.groups.find(GroupBy.CLIENT, entry.client) is None:
+            self.news.add(EventKind.CLIENT, entry.client, entry.hex_id, now)
+        self._count(entry, None, JobState.QUEUED, now)
 
     def on_changed(self, record: TaskRecord) -> None:
         """See `TaskEvents`: derive the displayed state."""
@@ -86,6 +99,8 @@ class JobRegistry:
         elif state is not None and state is not entry.state:
             entry.set_reason(OUT_OF_SIGHT if state is JobState.UNKNOWN else "")
             self._enter(entry, state)
+            if state is JobState.UNKNOWN:
+                self._note(Mishap.UNKNOWN, entry, entry.reason, "")
 
     def on_placed(self, placement: Placement) -> None:
         """See `TaskEvents`: count the route, place each task."""
@@ -95,15 +110,19 @@ class JobRegistry:
 
     def on_adopted(self, placement: Placement) -> None:
         """See `TaskEvents`: place the task; its route was counted by the predecessor."""
+        self.adopted += 1
         self._place(placement.task_ids[0], placement, placement.first_index)
 
     def on_observed(self, task_id: bytes, observation: JobObservation) -> None:
         """See `TaskEvents`."""
         entry = self._find_living(task_id)
         if entry is not None:
+            signature = observation.cause.signature if observation.cause else ""
+            for _ in range(observation.attempt - max(1, entry.attempt)):
+                self._note(Mishap.RETRIED, entry, observation.reason, signature)
             entry.observe(observation)
             self._runnable.explain(task_id, entry.row().reason)
-            self._changed[task_id] = None
+            self._touch(entry)
 
     def on_ended(self, outcome: Outcome) -> None:
         """See `TaskEvents`: the entry is kept as an ended one."""
@@ -111,6 +130,8 @@ class JobRegistry:
         if entry is not None:
             entry.end(outcome)
             self._enter(entry, JobState.SUCCEEDED if outcome.succeeded else JobState.FAILED)
+            if not outcome.succeeded:
+                self._note(Mishap.FAILED, entry, entry.reason, entry.signature)
 
     def on_withdrawn(self, record: TaskRecord, why: str) -> None:
         """See `TaskEvents`: the entry is kept as a cancelled one."""
@@ -171,6 +192,23 @@ class JobRegistry:
         """Jobs that entered each state, a second."""
         return self._rates.per_second(self._clock())
 
+    def find_stragglers(self) -> None:
+        """Mark the running jobs that have become stragglers. Call it often: it looks every few seconds."""
+        for task_id in self._stragglers.find(self.groups, self._clock()):
+            entry = self._entries[task_id]
+            entry.straggle()
+            self._touch(entry)
+
+    def stragglers(self, by: GroupBy) -> Counter[str]:
+        """Number of present stragglers by group."""
+        kind = tuple(GroupBy).index(by)
+        return Counter(self._entries[task_id].group_keys()[kind] for task_id in self._stragglers.found)
+
+    @property
+    def living(self) -> int:
+        """Number of tasks that have not ended."""
+        return len(self._entries) - len(self._ended)
+
     def rows(self) -> list[JobRow]:
         """Rows of all entries."""
         return [entry.row() for entry in self._entries.values()]
@@ -224,28 +262,41 @@ class JobRegistry:
         entry = self._find_living(task_id)
         if entry is not None:
             entry.place(placement, index)
-            self._changed[task_id] = None
+            self._touch(entry)
 
     def _explain(self, entry: JobEntry, reason: str) -> None:
         entry.set_reason(reason)
-        self._changed[entry.task_id] = None
+        self._touch(entry)
 
     def _enter(self, entry: JobEntry, state: JobState) -> None:
         now = self._clock()
         before = entry.state
         entry.enter(state, now)
-        self._count(entry.task_id, before, state, now)
+        self._count(entry, before, state, now)
         if state in ENDED:
             self._ended[entry.task_id] = None
             if len(self._ended) > self._ended_kept:
                 self._age_out()
 
-    def _count(self, task_id: bytes, before: JobState | None, state: JobState, now: float) -> None:
+    def _note(self, mishap: Mishap, entry: JobEntry, reason: str, signature: str) -> None:
+        now = self._clock()
+        is_first = self.failures.note(mishap, entry.function, entry.hex_id, reason, now, signature)
+        if is_first and mishap is Mishap.FAILED:
+            self.news.add(EventKind.FAILURE, f"{entry.function}: {reason or NO_REASON}", entry.hex_id, now)
+
+    def _touch(self, entry: JobEntry) -> None:
+        self._changed[entry.task_id] = None
+        self.groups.update(entry, self._clock())
+
+    def _count(self, entry: JobEntry, before: JobState | None, state: JobState, now: float) -> None:
+        task_id = entry.task_id
         if before is not None:
             self.counts[before] -= 1
         self.counts[state] += 1
         self._rates.count_entry(state, now)
         self._changed[task_id] = None
+        self.groups.update(entry, now)
+        self._stragglers.follow(entry)
         if state is JobState.RUNNABLE:
             self._runnable.add(task_id, now, self._entries[task_id].row().reason)
         elif before is JobState.RUNNABLE:
@@ -257,7 +308,7 @@ class JobRegistry:
 
     def _age_out(self) -> None:
         task_id, _ = self._ended.popitem(last=False)
-        del self._entries[task_id]
+        self.groups.release(self._entries.pop(task_id))
         self._removed[task_id] = None
 
     def _forget(self, entry: JobEntry) -> None:
@@ -267,4 +318,6 @@ class JobRegistry:
         self._runnable.remove(entry.task_id)
         self._under_way.pop(entry.task_id, None)
         self.failed_acknowledged = min(self.failed_acknowledged, self.counts[JobState.FAILED])
+        self._stragglers.forget(entry)
+        self.groups.forget(entry, self._clock())
         self._removed[entry.task_id] = None

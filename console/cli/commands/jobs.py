@@ -17,11 +17,17 @@ from console.cli.session import (
     check_query,
     connect,
 )
+from engine.errors import ConfigError
 
 if TYPE_CHECKING:
+    from engine.telemetry.client.client import TelemetryClient
     from engine.telemetry.schema.messages import JobPage, JobRow
 
-SORT_HELP: Final = "urgency, state, age, function, route, size, attempt or reason."
+SORT_HELP: Final = (
+    "urgency, state, age, function, route, size, attempt or reason; of groups urgency, name, jobs, failed, running, "
+    "waiting, p50, p95, retries, memory or eta."
+)
+BY_HELP: Final = "Groups instead of jobs: function, submission, client or reason."
 TITLES: Final = (
     "task",
     "state",
@@ -55,6 +61,7 @@ def jobs(
     filter: FilterOption = "",
     sort: Annotated[str, typer.Option("--sort", "-s", metavar="ORDER", help=SORT_HELP)] = "urgency",
     descending: Annotated[bool, typer.Option("--descending", help="Turn the order around.")] = False,
+    by: Annotated[str, typer.Option("--by", "-b", metavar="KIND", help=BY_HELP)] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=5000, help="So many at most.")] = 50,
     manager: ManagerOption = "",
     engine: EngineOption = None,
@@ -64,6 +71,10 @@ def jobs(
     """List jobs: what is stuck or failed first, then the oldest."""
     from engine.telemetry.schema.messages import GetJobPage, JobPage
 
+    if by:
+        with connect(engine, keys) as client:
+            list_groups(client, (by, filter, sort, descending, manager, limit), json=json)
+        return
     check_query(filter, sort)
     wanted = GetJobPage(filter, sort, descending, manager, 0, limit)
     with connect(engine, keys) as client:
@@ -72,6 +83,21 @@ def jobs(
         print_jobs_json(found)
     else:
         print_jobs(found)
+
+
+def list_groups(client: TelemetryClient, wanted: tuple[str, str, str, bool, str, int], *, json: bool) -> None:
+    """Print groups; `wanted` are the fields of a `GetGroups`. Raises `ConfigError` for a wrong one."""
+    from console.cli.group_text import print_groups, print_groups_json
+    from engine.telemetry.schema.messages import GetGroups, Groups
+    from engine.telemetry.schema.query import QueryError
+    from engine.telemetry.tally.row_groups import check_groups
+
+    request = GetGroups(*wanted)
+    try:
+        check_groups(request)
+    except QueryError as error:
+        raise ConfigError(str(error)) from error
+    (print_groups_json if json else print_groups)(call_engine(client, request, Groups))
 
 
 def print_jobs_json(found: JobPage) -> None:

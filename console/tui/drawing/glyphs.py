@@ -86,6 +86,7 @@ class Glyphs:
     cursor: str
     mark: str
     stuck: str
+    straggler: str
     ellipsis: str
     unknown: str
     """Sign of an unknown value; never a 0."""
@@ -129,6 +130,7 @@ UNICODE: Final = Glyphs(
     cursor="▶",
     mark="▌",
     stuck="▲",
+    straggler="⧗",
     ellipsis="…",
     unknown="–",
     dot="·",
@@ -151,6 +153,7 @@ ASCII: Final = Glyphs(
     cursor=">",
     mark="*",
     stuck="!",
+    straggler="%",
     ellipsis="~",
     unknown="-",
     dot="|",

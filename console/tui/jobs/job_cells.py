@@ -35,9 +35,11 @@ class JobCells:
         ]
 
     def state(self, row: JobRow) -> Span:
-        """State, or the stuck sign."""
+        """State, with the sign of a stuck job or of a straggler."""
         if is_stuck(row, self.now):
             return f"{self.glyphs.stuck} {row.state.value}", "stuck"
+        if row.straggles:
+            return f"{self.glyphs.straggler} {row.state.value}", "stuck"
         return f"{self.glyphs.of(row.state)} {row.state.value}", LOOKS[row.state].role
 
     def function(self, row: JobRow) -> Span:

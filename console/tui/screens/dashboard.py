@@ -14,14 +14,15 @@ from textual.containers import Horizontal, Vertical
 from console.tui.actions import PANES, ActionScope
 from console.tui.drawing.glyphs import LOOKS
 from console.tui.drawing.spans import Line
+from console.tui.groups.board import GroupsBoard
+from console.tui.groups.groups_view import GroupsView
 from console.tui.health.alerts import alerts, count_stuck
 from console.tui.health.freshness import describe_wait, stale_age, states_age
+from console.tui.jobs.jobs_view import JobsView
 from console.tui.keymap import bindings
 from console.tui.layout.growing import STEP_CELLS, STEP_LINES, Growing, line_at
 from console.tui.logs.log_feed import LogFeed
 from console.tui.polling import PolledRequest
-from console.tui.screens.base import ConsoleScreen
-from console.tui.screens.jobs_actions import JobsActions
 from console.tui.state import TREND_WINDOWS, ConsoleState
 from console.tui.widgets.alert_line import AlertLine
 from console.tui.widgets.job_table import JobTable
@@ -37,6 +38,7 @@ from engine.telemetry.schema.query import QueryError
 TREND_PERIOD_S: Final = 5.0
 STATE_SIGN: Final = 2
 """Cells before the word of a state: its sign."""
+LAST: Final = 1 << 40
 
 
 class ScrollingRouting(Scrolls, RoutingPane):
@@ -47,8 +49,8 @@ class ScrollingQuota(Scrolls, QuotaPane):
     """Quotas that take the focus and scroll."""
 
 
-class Dashboard(JobsActions, ConsoleScreen):
-    """First screen. Owns the layout of its panes; the actions on jobs are `JobsActions`."""
+class Dashboard(GroupsBoard):
+    """First screen. Owns the layout of its panes; the actions on jobs are `JobsActions`, groups are `GroupsBoard`."""
 
     scope = ActionScope.DASHBOARD
     BINDINGS: ClassVar = bindings(ActionScope.DASHBOARD)
@@ -87,6 +89,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         yield self.strip
         with Horizontal(id="middle"):
             yield self.table
+            yield self.group_table
             with Vertical(id="side"):
                 yield self.routing
                 yield self.quota
@@ -101,7 +104,7 @@ class Dashboard(JobsActions, ConsoleScreen):
 
     def questions(self) -> Sequence[PolledRequest]:
         """Trends, the table's window and log lines."""
-        return self._ask_trends, self._ask_window, self._feed.question, self._feed.older
+        return self._ask_trends, self._ask_window, self._ask_groups, self._feed.question, self._feed.older
 
     def show(self) -> None:
         """Fill all panes from the replica."""
@@ -126,6 +129,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         self.routing.show(snapshot, age_s=age_s, **common)
         self.quota.show(snapshot, age_s=age_s, **common)
         self.logs.show(stale=stale)
+        self.show_groups()
         self._show_alert()
         if self._wanted_window != (wanted := view.wanted_window()):
             self._wanted_window = wanted
@@ -161,7 +165,7 @@ class Dashboard(JobsActions, ConsoleScreen):
             self.show()
 
     def _window_request(self) -> GetJobPage | None:
-        self._requested_window = self.state.view.wanted_window()
+        self._requested_window = None if self.grouped else self.state.view.wanted_window()
         return self._requested_window
 
     def _take_window(self, answer: Answer) -> None:
@@ -188,13 +192,13 @@ class Dashboard(JobsActions, ConsoleScreen):
             self._move_jobs(how)
 
     def _move_jobs(self, how: str) -> None:
-        view = self.state.view
+        view: GroupsView | JobsView = self.groups if self.grouped else self.state.view
         half = max(1, view.height // 2)
         steps = {"down": 1, "up": -1, "page_down": half, "page_up": -half}
         if how in steps:
             view.move(steps[how])
         else:
-            view.move_to(0 if how == "top" else view.matching - 1)
+            view.move_to(0 if how == "top" else LAST)
 
     # ---- the layout
 
@@ -203,6 +207,7 @@ class Dashboard(JobsActions, ConsoleScreen):
         self.state.view.shown = "jobs" in shown and not self.has_class("-too-small")
         for name in PANES:
             self.query_one(f"#{name}").set_class(name not in shown, "-out")
+        self.lay_out_groups()
         self.query_one("#side").set_class(not {"routing", "quota"} & shown, "-out")
         self.query_one("#middle").set_class(not {"jobs", "routing", "quota"} & shown, "-out")
         self.alert.set_class(self.zoomed is not None, "-out")
@@ -264,6 +269,15 @@ class Dashboard(JobsActions, ConsoleScreen):
             self.release_mouse()
             self.clear_selection()
 
+    def lay_out_groups(self) -> None:
+        """Show the table of jobs or that of groups, unless the pane is hidden."""
+        shown = {self.zoomed.id} if self.zoomed else set(PANES) - self.hidden_panes
+        hidden, focus = "jobs" not in shown, self.table.has_focus or self.group_table.has_focus
+        self.table.set_class(hidden or self.grouped, "-out")
+        self.group_table.set_class(hidden or not self.grouped, "-out")
+        if focus and not hidden:
+            (self.group_table if self.grouped else self.table).focus()
+
     def action_zoom(self) -> None:
         """Show the focused pane alone, or all again."""
         focused = self.focused
@@ -284,6 +298,8 @@ class Dashboard(JobsActions, ConsoleScreen):
         view = self.state.view
         if self.zoomed is not None:
             self.action_zoom()
+        elif self.leave_group():
+            pass
         elif view.filter:
             view.set_filter("")
             self.show()
@@ -292,6 +308,9 @@ class Dashboard(JobsActions, ConsoleScreen):
             self.show()
         elif view.selected is not None:
             view.release()
+            self.show()
+        elif self.grouped and self.groups.selected is not None:
+            self.groups.selected = None
             self.show()
         else:
             return False

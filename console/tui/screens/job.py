@@ -154,6 +154,12 @@ class JobScreen(ConsoleScreen):
         """Print where AWS's console has the job."""
         print_urls(self, self.task_id)
 
+    def action_tell(self) -> None:
+        """Tell of the job's end, or cease to."""
+        row = self._row()
+        name = f"{row.function} {format.short_id(self.task_id)}" if row else format.short_id(self.task_id)
+        self.console.watch_jobs(name, f"id:{self.task_id}")
+
     def action_copy(self) -> None:
         """Copy the job id, or the task id while there is none."""
         text = (self._row() and self._row().job_id) or self.task_id  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from typing import ClassVar, Final, Generic, TypeVar
 from textual import events
 from textual.message import Message
 
-from console.tui.drawing.spans import EMPTY, Line, Span, fit, overlay
+from console.tui.drawing.spans import EMPTY, Line, Span, fit, fit_line, overlay
 from console.tui.widgets.pane import Pane
 
 Row = TypeVar("Row")
@@ -39,6 +39,8 @@ class Column(Generic[Row]):
     most: int = 0
     right: bool = False
     sort: str = ""
+    chart: Callable[[Row, int], Line] | None = None
+    """Draws the cell in several colours, in so many cells, in the place of `draw`."""
 
 
 def lay_out(columns: Sequence[Column[Row]], cells: int) -> list[tuple[Column[Row], int]]:
@@ -146,10 +148,15 @@ class LineTable(Pane, Generic[Row]):
         mark, cursor, here = self.signs(row)
         spans: list[Span] = [mark, cursor, (" ", "")]
         for column, cells in layout:
-            text, role = column.draw(row)
-            spans += [(fit(text, cells, right=column.right, ellipsis=self.glyphs.ellipsis), role), (" ", "")]
+            spans += [*self._cell(row, column, cells), (" ", "")]
         spans[-1] = (" " * width, "")
         return overlay(spans, "cursor") if here else tuple(spans)
+
+    def _cell(self, row: Row, column: Column[Row], cells: int) -> Line:
+        if column.chart is not None:
+            return fit_line(column.chart(row, cells), cells)
+        text, role = column.draw(row)
+        return ((fit(text, cells, right=column.right, ellipsis=self.glyphs.ellipsis), role),)
 
     def column_at(self, x: int) -> Column[Row] | None:
         """Column that is drawn at cell `x` of the widget."""

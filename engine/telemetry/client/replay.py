@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from engine.telemetry.client.recorded_events import RecordedEvents
 from engine.telemetry.client.recorded_logs import RecordedLogs
 from engine.telemetry.client.recorded_trends import RecordedTrends
 from engine.telemetry.client.replica import Replica
@@ -15,8 +16,12 @@ from engine.telemetry.recording import Frame, Recording
 from engine.telemetry.schema.messages import (
     Answer,
     Diagnose,
+    Events,
     FullState,
+    GetEvents,
+    GetFailures,
     GetFullState,
+    GetGroups,
     GetJob,
     GetJobPage,
     GetLogs,
@@ -31,6 +36,8 @@ from engine.telemetry.schema.messages import (
     Welcome,
 )
 from engine.telemetry.schema.query import QueryError, make_page
+from engine.telemetry.tally.failures import failures_of_rows
+from engine.telemetry.tally.row_groups import group_rows
 
 NO_CONTROL: Final = "this is a recording: what it shows is over and can't be changed"
 NO_DIAGNOSIS: Final = "a recording holds no diagnosis: AWS tells what is, not what was"
@@ -48,6 +55,7 @@ class ReplaySource:
         self._clock = clock
         self._trends = RecordedTrends(recording)
         self._logs = RecordedLogs(recording)
+        self._events = RecordedEvents(recording)
         self._answers: deque[tuple[Callable[[Answer], None], Request]] = deque()
         self._opened = self._anchor = clock()
         self._anchored_at = recording.start
@@ -144,8 +152,12 @@ class ReplaySource:
         snapshot = self.replica.snapshot
         if snapshot is None:
             return Refusal("nothing of this moment can be read: the recording is empty, or damaged here")
-        if isinstance(request, GetJobPage):
-            return self._job_page(request, snapshot)
+        if isinstance(request, GetEvents):
+            return Events("recording", self._events.after(request.after))
+        if isinstance(request, GetFailures):
+            return failures_of_rows(self.replica.rows.values(), request, snapshot.at)
+        if isinstance(request, GetJobPage | GetGroups):
+            return self._out_of_rows(request, snapshot)
         if isinstance(request, GetJob):
             return self._job(request.task_id)
         if isinstance(request, GetTrends):
@@ -159,8 +171,10 @@ class ReplaySource:
             return Welcome(self.replica.engine, snapshot.vitals, managers, may_control=False)
         return Refusal(NO_DIAGNOSIS if isinstance(request, Diagnose) else NO_CONTROL)
 
-    def _job_page(self, request: GetJobPage, snapshot: Snapshot) -> Answer:
+    def _out_of_rows(self, request: GetJobPage | GetGroups, snapshot: Snapshot) -> Answer:
         try:
+            if isinstance(request, GetGroups):
+                return group_rows(self.replica.rows.values(), request, snapshot.at)
             return make_page(self.replica.rows.values(), request, snapshot.at)
         except QueryError as error:
             return Refusal(str(error))

@@ -18,6 +18,20 @@ import msgspec
 
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy, VerdictKind
 from engine.model import Attempt, CallStats, Link, LinkId, LinkTrouble, LogStatus, Quota, QuotaId, Route
+from engine.telemetry.schema.events import EVENTS_KEPT, Event, EventKind, Events, GetEvents
+from engine.telemetry.schema.failures import FAILURES_LIMIT, Failure, Failures, GetFailures
+from engine.telemetry.schema.groups import (
+    GROUP_SORTS,
+    GROUPS_LIMIT,
+    OTHERS,
+    Forecast,
+    GetGroups,
+    GroupBy,
+    Groups,
+    JobGroup,
+    cause_of,
+    sort_groups,
+)
 from engine.telemetry.schema.light import Light, LightState, light_of, worst_light
 from engine.telemetry.schema.requests import (
     PAGE_LIMIT,
@@ -52,9 +66,14 @@ from engine.telemetry.schema.state import (
 
 __all__ = [
     "ENDED",
+    "EVENTS_KEPT",
+    "FAILURES_LIMIT",
+    "GROUPS_LIMIT",
+    "GROUP_SORTS",
     "IDLE_TICK_S",
     "MAX_MESSAGE_BYTES",
     "MAX_REQUEST_BYTES",
+    "OTHERS",
     "PAGE_LIMIT",
     "REPLICA_LIMIT",
     "TICK_S",
@@ -75,14 +94,26 @@ __all__ = [
     "Done",
     "Drain",
     "EngineVitals",
+    "Event",
+    "EventKind",
+    "Events",
+    "Failure",
+    "Failures",
+    "Forecast",
     "FullState",
+    "GetEvents",
+    "GetFailures",
     "GetFullState",
+    "GetGroups",
     "GetJob",
     "GetJobPage",
     "GetLogs",
     "GetTrends",
+    "GroupBy",
+    "Groups",
     "Hello",
     "Job",
+    "JobGroup",
     "JobPage",
     "JobRecord",
     "JobRow",
@@ -113,7 +144,9 @@ __all__ = [
     "VerdictKind",
     "ViewRequest",
     "Welcome",
+    "cause_of",
     "light_of",
+    "sort_groups",
     "worst_light",
 ]
 
@@ -138,6 +171,8 @@ class Tick(msgspec.Struct, frozen=True, tag=True):
     removed: tuple[str, ...] = ()
     """Task ids whose ended rows aged out."""
     version: int = VERSION
+    events: tuple[Event, ...] = ()
+    """Since the tick before."""
 
 
 # ---- answers
@@ -162,6 +197,8 @@ class FullState(msgspec.Struct, frozen=True, tag=True):
     snapshot: Snapshot
     rows: tuple[JobRow, ...] = ()
     version: int = VERSION
+    events: tuple[Event, ...] = ()
+    """All that are kept; in a recording only: a viewer asks with `GetEvents`."""
 
 
 class JobPage(msgspec.Struct, frozen=True, tag="Window"):
@@ -246,7 +283,9 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
     version: int = VERSION
 
 
-Answer = Welcome | FullState | JobPage | Job | LogPage | Trends | Diagnosed | Done | Refusal
+Answer = (
+    Welcome | FullState | JobPage | Job | LogPage | Trends | Diagnosed | Done | Refusal | Groups | Failures | Events
+)
 
 
 class Ask(msgspec.Struct, frozen=True):

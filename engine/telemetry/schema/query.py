@@ -16,6 +16,7 @@ from typing import Any, Final
 from engine.model import Route
 from engine.telemetry.schema.expressions import QueryError as QueryError
 from engine.telemetry.schema.expressions import safe_search
+from engine.telemetry.schema.groups import GroupBy, cause_of
 from engine.telemetry.schema.messages import ENDED, PAGE_LIMIT, GetJobPage, JobPage, JobRow, JobState
 
 Predicate = Callable[[JobRow, float], bool]
@@ -42,6 +43,7 @@ ROUTE_WORDS: Final[Mapping[str, str]] = {Route.GZIP: "gzip"}
 
 _WORDS: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _COMPARISON: Final = re.compile(r"(age|for|took|size|attempt|exit)(<=|>=|<|>|=)(.*)", re.DOTALL)
+_EXACT: Final = re.compile(rf"({'|'.join(GroupBy)})==(.*)", re.DOTALL)
 _OPERATORS: Final = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq}
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -61,9 +63,10 @@ def parse_filter(text: str) -> Predicate:
     Words stand between blanks and must all fit: `word` is found in function, task id, job id or reason (upper or lower
     case); `=FAILED`, `=RBL`, `=run` is the state by its name, code or beginning; `route:s3`, `fn:price`,
     `reason:memory`, `manager:gpu`, `client:desk`, `id:3f2a`, `job:…`, `state:…`; `fn~^price_` a regular expression, of
-    `manager`, `client`, `reason`, too, `~text` of function or reason; `age>10m`, `for>5m` (in its state), `took>30s`,
-    `size>=4k`, `attempt>1`, `exit=137`; `!` before any of them turns it around. Quotes keep blanks together:
-    `reason:"Host EC2"`. Raises `QueryError`.
+    `manager`, `client`, `reason`, too, `~text` of function or reason; `function==price_leg`, `submission==…`,
+    `client==…`, `reason==…` is the whole of it, as groups are told apart, with _ for blanks; `age>10m`, `for>5m` (in
+    its state), `took>30s`, `size>=4k`, `attempt>1`, `exit=137`; `!` before any of them turns it around. Quotes keep
+    blanks together: `reason:"Host EC2"`. Raises `QueryError`.
     """
     if text.count('"') % 2:
         raise QueryError('a quote is not closed: write " behind the last word that belongs to it')
@@ -81,6 +84,8 @@ def _word(word: str) -> Predicate:
         return lambda row, now: not test(row, now)
     if word.startswith("="):
         return _state(word[1:])
+    if exact := _EXACT.fullmatch(word):
+        return _exactly(GroupBy(exact[1]), exact[2])
     if compared := _COMPARISON.fullmatch(word):
         return _comparison(*compared.groups())
     if expression := _EXPRESSION.fullmatch(word):
@@ -102,6 +107,30 @@ def _expression(field: str, text: str) -> Predicate:
         return lambda row, now: found(row.function) or found(row.reason)
     read = attrgetter(_NAMES.get(field, field))
     return lambda row, now: found(read(row))
+
+
+def group_word(by: GroupBy, key: str) -> str:
+    """Word of a filter that exactly the jobs of a group fit."""
+    return f"{by.value}=={_joined(key)}"
+
+
+def group_key(row: JobRow, by: GroupBy) -> str:
+    """Key of a row's group of one kind."""
+    if by is GroupBy.FUNCTION:
+        return row.function
+    if by is GroupBy.CLIENT:
+        return row.client
+    if by is GroupBy.SUBMISSION:
+        return row.job_id.partition(":")[0] if row.array_size else ""
+    return cause_of(row.reason, row.cause)
+
+
+def _joined(text: str) -> str:
+    return "_".join(text.split())
+
+
+def _exactly(by: GroupBy, key: str) -> Predicate:
+    return lambda row, now: _joined(group_key(row, by)) == key
 
 
 def _anywhere(text: str) -> Predicate:
@@ -149,6 +178,14 @@ def _comparison(field: str, sign: str, value: str) -> Predicate:
         return found is not None and bool(compare(found, wanted))
 
     return fits
+
+
+def parse_seconds(name: str, text: str) -> float:
+    """Parse a time like `90s`, `10m`, `2h` into seconds; `name` is what the error calls it. Raises `QueryError`."""
+    matched = _NUMBER.fullmatch(text.strip())
+    if matched is None or matched[2].lower() not in _SECONDS:
+        raise QueryError(f"{name} is {text!r}, but must be a time like 30s, 10m, 2h")
+    return float(matched[1]) * _SECONDS[matched[2].lower()]
 
 
 def _amount(field: str, text: str, units: Mapping[str, int], expected: str) -> float:
@@ -206,6 +243,8 @@ _ORDER: Final = {state: place for place, state in enumerate(JobState)}
 def _urgency(row: JobRow, now: float) -> tuple[int, float]:
     state = row.state
     if state is JobState.RUNNABLE and is_stuck(row, now):
+        return -2, row.since
+    if row.straggles:
         return -1, row.since
     # what ended is interesting while it is new, what lives the longer it has waited
     return _URGENCY[state], -row.since if state in ENDED else row.since
@@ -232,8 +271,8 @@ SORTS: Final[Mapping[str, SortKey]] = {
     "array": lambda row, now: _place_in_array(row),
     "manager": lambda row, now: row.manager,
 }
-"""Orders by name: first the stuck and the failed, the oldest, the biggest, the most attempts, those with a reason, the
-longest in their state, the slowest."""
+"""Orders by name: first the stuck, the stragglers, the failed; the oldest, the biggest, the most attempts, those with a
+reason, the longest in their state, the slowest."""
 
 
 def sort_key(name: str) -> SortKey:

@@ -6,6 +6,10 @@ from typing import Final
 
 import msgspec
 
+from engine.telemetry.schema.events import GetEvents
+from engine.telemetry.schema.failures import GetFailures
+from engine.telemetry.schema.groups import GetGroups
+
 PAGE_LIMIT: Final = 5_000
 """Rows of one page at most."""
 TREND_WINDOWS: Final = {"5m": (5.0, 60), "1h": (60.0, 60), "24h": (600.0, 144)}
@@ -124,6 +128,8 @@ class AcknowledgeFailures(msgspec.Struct, frozen=True, tag=True):
     """By worker-manager id."""
 
 
-ViewRequest = Hello | GetFullState | GetJobPage | GetJob | GetLogs | GetTrends | Diagnose
+ViewRequest = (
+    Hello | GetFullState | GetJobPage | GetJob | GetLogs | GetTrends | Diagnose | GetGroups | GetFailures | GetEvents
+)
 ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel | AcknowledgeFailures
 Request = ViewRequest | ControlRequest

@@ -75,6 +75,8 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Times that this engine sent it again as another job."""
     client: str = ""
     """Scaler's name of the client that submitted the task."""
+    straggles: bool = False
+    """It has run for longer than three times the p95 of its function."""
 
 
 class Transition(msgspec.Struct, frozen=True):

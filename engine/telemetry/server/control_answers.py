@@ -17,6 +17,7 @@ from engine.telemetry.schema.messages import (
     CancelJobs,
     Done,
     Drain,
+    EventKind,
     Refusal,
     Request,
     SetConcurrency,
@@ -47,19 +48,19 @@ class ControlAnswers:
             return Refusal("this key may only view: ask the engine's owner for one with the role control")
         match request:
             case CancelJobs():
-                return await self._cancel(request)
+                return await self._cancel(request, who_sent(frame))
             case Drain():
-                return self._drain(request)
+                return self._drain(request, who_sent(frame))
             case SetConcurrency():
-                return self._set_concurrency(request)
+                return self._set_concurrency(request, who_sent(frame))
             case SetLogLevel():
-                return _set_log_level(request)
+                return self._set_log_level(request, who_sent(frame))
             case AcknowledgeFailures():
                 return self._acknowledge(request)
             case _:
                 return Refusal("this socket only takes changes: ask questions at the engine's view socket")
 
-    async def _cancel(self, request: CancelJobs) -> Done:
+    async def _cancel(self, request: CancelJobs, who: str) -> Done:
         refused: dict[str, str] = {}
         for number, task_id in enumerate(request.task_ids):
             why_not = self._cancel_one(task_id)
@@ -69,6 +70,9 @@ class ControlAnswers:
                 await asyncio.sleep(0)
         begun = len(request.task_ids) - len(refused)
         logger.warning("the operator ends %d tasks (%d refused)", begun, len(refused))
+        sample = next((task_id for task_id in request.task_ids if task_id not in refused), "")
+        if begun:
+            self._builder.journal.add(EventKind.CANCELLED, f"{who} ends {_jobs(begun)}", task_id=sample)
         return Done(
             f"{begun} of {len(request.task_ids)} tasks are being ended; their clients see them as failed", refused
         )
@@ -82,27 +86,31 @@ class ControlAnswers:
         done = manager.tasks.cancel_by_operator(bytes.fromhex(task_id), why)
         return "" if done else "it has ended or is about to"
 
-    def _drain(self, request: Drain) -> Done:
+    def _drain(self, request: Drain, who: str) -> Done:
         if request.mode not in _STOP_MODES:
             raise QueryError(f"{request.mode} is no way to end: give one of {', '.join(_STOP_MODES)}")
         managers = [self._manager(request.manager)] if request.manager else [*self._builder.managers.values()]
         # a second drain would cut the first one short, as a second Ctrl-C does
         draining = [one for one in managers if request.mode != "drain" or not one.is_stopping]
         for manager in draining:
-            logger.warning("the operator ends worker manager %s (%s)", manager.config.worker_manager_id, request.mode)
+            name = manager.config.worker_manager_id
+            logger.warning("the operator ends worker manager %s (%s)", name, request.mode)
+            self._builder.journal.add(EventKind.CHANGED, f"{who} ends it ({request.mode})", name)
             manager.stop(StopMode(request.mode))
         under_way = sum(manager.tasks.slots_used for manager in managers)
         names = ", ".join(manager.config.worker_manager_id for manager in managers)
         already = "" if draining else " already"
         return Done(f"{names}: {request.mode}{already} under way, {under_way} tasks in flight")
 
-    def _set_concurrency(self, request: SetConcurrency) -> Done:
+    def _set_concurrency(self, request: SetConcurrency, who: str) -> Done:
         manager, wanted = self._manager(request.manager), request.max_concurrent_jobs
         if not 1 <= wanted <= MAX_CONCURRENT_JOBS:
             raise QueryError(f"max_concurrent_jobs can't be {wanted}: give 1 to {MAX_CONCURRENT_JOBS}")
         before = manager.tasks.max_concurrent_jobs
         manager.tasks.change_concurrency(wanted)
         logger.warning("the operator changes max_concurrent_jobs of %s: %d to %d", request.manager, before, wanted)
+        text = f"{who} changes max_concurrent_jobs from {before} to {wanted}"
+        self._builder.journal.add(EventKind.CHANGED, text, request.manager)
         return Done(f"max_concurrent_jobs of {request.manager} is {wanted} (was {before}) until the engine ends")
 
     def _acknowledge(self, request: AcknowledgeFailures) -> Done:
@@ -112,6 +120,14 @@ class ControlAnswers:
         logger.info("the operator acknowledges %d failures", seen)
         return Done(f"{seen:,} failures are acknowledged: FAILED is red again when there is a new one")
 
+    def _set_log_level(self, request: SetLogLevel, who: str) -> Done:
+        if request.level not in LEVELS:
+            raise QueryError(f"{request.level} is no log level: give one of {', '.join(LEVELS)}")
+        set_level(request.level)
+        logger.info("the operator sets the log level to %s", request.level)
+        self._builder.journal.add(EventKind.CHANGED, f"{who} sets the log level to {request.level}")
+        return Done(f"the engine logs {request.level} and worse")
+
     def _manager(self, name: str) -> Manager:
         managers = self._builder.managers
         if name not in managers:
@@ -119,9 +135,14 @@ class ControlAnswers:
         return managers[name]
 
 
-def _set_log_level(request: SetLogLevel) -> Done:
-    if request.level not in LEVELS:
-        raise QueryError(f"{request.level} is no log level: give one of {', '.join(LEVELS)}")
-    set_level(request.level)
-    logger.info("the operator sets the log level to %s", request.level)
-    return Done(f"the engine logs {request.level} and worse")
+def who_sent(frame: zmq.Frame) -> str:
+    """Sender of a request for people: a key behind `tcp://`, else someone on this machine who may act as its user."""
+    try:
+        key = str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        key = ""
+    return f"the key {key[:8]}" if key else "an operator on this machine"
+
+
+def _jobs(count: int) -> str:
+    return "a job" if count == 1 else f"{count:,} jobs"

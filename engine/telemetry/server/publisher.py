@@ -12,10 +12,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+import msgspec
 import zmq
 
 from engine.telemetry.schema.messages import IDLE_TICK_S, TICK_S, FullState, Snapshot, Tick
 from engine.telemetry.schema.wire import encode
+from engine.telemetry.server.jobs.journal_watch import JournalWatch
 from engine.telemetry.server.snapshot_builder import SnapshotBuilder
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Publisher:
         self._is_heard = False
         self._was_paged = False
         self._quiet = _IDLE_TICKS
+        self._watches = [JournalWatch(manager, builder.journal) for manager in builder.managers.values()]
 
     async def run(self) -> None:
         """Sample and publish every `TICK_S`, until cancelled."""
@@ -69,6 +72,8 @@ class Publisher:
     def publish_due(self) -> None:
         """Publish a tick when something changed, or when the last one is `IDLE_TICK_S` ago. Call it every `TICK_S`."""
         self._take_subscriptions()
+        for watch in self._watches:
+            watch.look(self._builder.clock())
         self._quiet += 1
         if self._quiet >= _IDLE_TICKS or self._builder.has_changes:
             self._quiet = 0
@@ -82,12 +87,13 @@ class Publisher:
 
     def _tick(self) -> None:
         self.seq += 1
+        events = self._builder.journal.take_new()
         if not self._is_heard and self._recorder is None:
             self._builder.drop_changes()
             return
         if self._is_heard:
             self._builder.note_viewer()
-        tick = self._make(self._builder.snapshot())
+        tick = msgspec.structs.replace(self._make(self._builder.snapshot()), events=events)
         if self._is_heard and self._socket is not None:
             self._socket.send(encode(tick), zmq.NOBLOCK)
         if self._recorder is not None:
@@ -95,10 +101,14 @@ class Publisher:
 
     def _record(self, recorder: TickRecorder, tick: Tick) -> None:
         try:
-            recorder.record(tick, self.full_state)
+            recorder.record(tick, self._recorded_state)
         except OSError as error:
             logger.error("the recording ends here, it can't be written: %s", error.strerror)
             self._recorder = None
+
+    def _recorded_state(self) -> FullState:
+        """With all events: a recording begins anywhere, and nobody can be asked later."""
+        return msgspec.structs.replace(self.full_state(), events=self._builder.journal.after(-1))
 
     def _make(self, snapshot: Snapshot) -> Tick:
         if snapshot.paged:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
+from engine.jobs.journal import Journal
 from engine.jobs.registry import JobRegistry
 from engine.model import Link, Quota, QuotaId
 from engine.telemetry.schema.messages import REPLICA_LIMIT, JobRow, ManagerView, Snapshot, light_of
@@ -84,6 +85,7 @@ class SnapshotBuilder:
         self.vitals = vitals
         self.clock = clock
         self.viewers: Callable[[], int] = lambda: 0
+        self.journal = Journal(clock)
         self._paged = False
 
     @property
@@ -138,6 +140,7 @@ class SnapshotBuilder:
         now = self.clock()
         for registry in self.registries:
             registry.trends.sample(now, registry.counts)
+            registry.find_stragglers()
 
     def note_viewer(self) -> None:
         """A viewer is there: backends may read from AWS what serves viewers only."""

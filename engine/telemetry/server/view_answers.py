@@ -11,12 +11,18 @@ import zmq
 
 from engine.jobs.trends import sum_trends
 from engine.model import Description
+from engine.telemetry.schema.failures import make_failures
 from engine.telemetry.schema.messages import (
     TREND_WINDOWS,
     Answer,
     Diagnose,
+    Events,
+    Failures,
     FullState,
+    GetEvents,
+    GetFailures,
     GetFullState,
+    GetGroups,
     GetJob,
     GetJobPage,
     GetLogs,
@@ -33,6 +39,7 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.diagnosis_answers import diagnose
+from engine.telemetry.server.jobs.group_answers import GroupAnswers
 from engine.telemetry.server.logs.watch import LogWatch
 from engine.telemetry.server.pages import PageCache
 from engine.telemetry.server.publisher import Publisher
@@ -60,6 +67,7 @@ class ViewAnswers:
         self._rate_limiter = rate_limiter
         self._may_control = may_control
         self._windows = PageCache(self._rows, builder.clock)
+        self._groups = GroupAnswers(builder, rate_limiter)
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
         """Answer a request. Raises `QueryError`, whose text is the refusal."""
@@ -72,6 +80,13 @@ class ViewAnswers:
             case GetJobPage():
                 self._check_manager(request.manager)
                 return await self._windows.get(request)
+            case GetGroups():
+                self._check_manager(request.manager)
+                return await self._groups.get(request)
+            case GetEvents():
+                return Events(self._publisher.engine, self._builder.journal.after(request.after))
+            case GetFailures():
+                return self._failures(request)
             case GetJob():
                 return Job(await self._record(request.task_id))
             case GetLogs():
@@ -107,6 +122,17 @@ class ViewAnswers:
         managers = self._builder.managers
         wanted = [managers[request.manager]] if request.manager else managers.values()
         return sum_trends(manager.registry.trends.window(request.window) for manager in wanted)
+
+    def _failures(self, request: GetFailures) -> Failures:
+        self._check_manager(request.manager)
+        with self._rate_limiter.charge():
+            found = [
+                failure
+                for name, manager in self._builder.managers.items()
+                if request.manager in ("", name)
+                for failure in manager.registry.failures.failures()
+            ]
+            return make_failures(found, request, self._builder.clock())
 
     def _check_manager(self, name: str) -> None:
         if name and name not in self._builder.managers:

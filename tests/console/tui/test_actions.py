@@ -25,6 +25,8 @@ PLACES = {
     ActionScope.LOGS: "l",
     ActionScope.WHY: "w",
     ActionScope.RESOURCES: "R",
+    ActionScope.FAILURES: "F",
+    ActionScope.JOURNAL: "E",
 }
 ONE_PLACE_NOW_AND_ALL_LATER = these_now(PLACES, {ActionScope.DASHBOARD})
 STAYS = ("quit", "mouse", "palette", "help")

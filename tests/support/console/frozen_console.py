@@ -39,6 +39,7 @@ class Look:
     source: Source
     glyphs: Glyphs = UNICODE
     theme: str = "dark"
+    group_by: str = "job"
     own: EngineOwnership | None = None
     provisioning: Provisioning | None = None
     first: Callable[[ConsoleState], Dashboard] = Dashboard
@@ -46,7 +47,13 @@ class Look:
     clock: Callable[[], float] = field(default_factory=Clock)
 
     def app(self) -> ConsoleApp:
-        state = ConsoleState(self.source, self.name, Preferences(theme=self.theme), glyphs=self.glyphs, own=self.own)
+        state = ConsoleState(
+            self.source,
+            self.name,
+            Preferences(theme=self.theme, group_by=self.group_by),
+            glyphs=self.glyphs,
+            own=self.own,
+        )
         state.provisioning = self.provisioning
         state.time_of_day, state.clock = lambda: STARTED_AT, self.clock
         return ConsoleApp(state, first=self.first)

@@ -5,19 +5,17 @@ After an intended change: `pytest tests/console/tui/snapshots -m '' --snapshot-u
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from console.tui.app import ConsoleApp
 from console.tui.drawing.glyphs import ASCII
 from console.tui.stack.model import Provisioning
-from console.tui.state import Quit
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.schema.messages import REPLICA_LIMIT, JobState
+from tests.support.console.demo.pictures import ANSWERED, LARGE, SIZES, SMALL, Matches, Size, Then
 from tests.support.console.frozen_console import (
     Look,
     connecting,
@@ -27,56 +25,11 @@ from tests.support.console.frozen_console import (
     own_engine,
     paused,
     recorded,
-    settle,
     stale,
     troubled,
     unanswered,
 )
 from tests.support.console.stack_lifecycle import denied, done, drifted, loading, nothing, remaining, running
-
-SMALL, LARGE = (80, 24), (120, 40)
-SIZES = [pytest.param(SMALL, id="80x24"), pytest.param(LARGE, id="120x40", marks=pytest.mark.long)]
-Size = tuple[int, int]
-Matches = Callable[..., bool]
-Then = Callable[[ConsoleApp], None]
-
-
-@pytest.fixture(autouse=True)
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Times of day are the same wherever this runs."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        patch.delenv("NO_COLOR", raising=False)
-        time.tzset()
-        yield
-    time.tzset()
-
-
-@pytest.fixture
-def same(snap_compare: Matches) -> Matches:
-    """Whether the picture of a look is the expected one, after `keys` were pressed and `then` was done."""
-
-    def compare(look: Look, size: Size, keys: Sequence[str] = (), then: Then = lambda app: None) -> bool:
-        return snap_compare(look.app(), terminal_size=size, run_before=prepare(keys, then))
-
-    return compare
-
-
-ANSWERED = ""
-"""Among keys: until what was asked for is there."""
-
-
-def prepare(keys: Sequence[str], then: Then) -> Callable[[Pilot[Quit]], Awaitable[None]]:
-    async def run(pilot: Pilot[Quit]) -> None:
-        await settle(pilot)
-        for key in keys:
-            await (settle(pilot) if key == ANSWERED else pilot.press(key))
-        assert isinstance(pilot.app, ConsoleApp)
-        then(pilot.app)
-        await settle(pilot)
-
-    return run
-
 
 # ---- the dashboard
 

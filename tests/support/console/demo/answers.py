@@ -15,6 +15,10 @@ from engine.telemetry.schema.messages import (
     Diagnose,
     Diagnosed,
     Done,
+    Events,
+    GetEvents,
+    GetFailures,
+    GetGroups,
     GetJob,
     GetJobPage,
     GetLogs,
@@ -31,7 +35,10 @@ from engine.telemetry.schema.messages import (
     Transition,
 )
 from engine.telemetry.schema.query import QueryError, make_page
+from engine.telemetry.tally.failures import failures_of_rows
+from engine.telemetry.tally.row_groups import group_rows
 from tests.support.console.demo.diagnosis import nothing_stuck, without_capacity
+from tests.support.console.demo.events import demo_events
 from tests.support.console.demo.figures import DemoFigures
 
 LOG_LINES_PER_SECOND: Final = 12
@@ -55,6 +62,13 @@ class DemoAnswers:
     def answer(self, request: Request, now: float) -> Answer:
         if isinstance(request, GetJobPage):
             return self._window(request, now)
+        if isinstance(request, GetEvents):
+            return Events("demo", tuple(event for event in demo_events(now, self._rows) if event.seq > request.after))
+        if isinstance(request, GetFailures):
+            return failures_of_rows(self._rows.values(), request, now)
+        if isinstance(request, GetGroups):
+            found = group_rows(self._rows.values(), request, now)
+            return msgspec.structs.replace(found, rows_only=bool(request.filter))
         if isinstance(request, GetTrends):
             return self._figures.trends(request.window, now)
         if isinstance(request, GetLogs):

@@ -24,7 +24,7 @@ class Surroundings:
         self.polls += 1
         return []
 
-    async def run(self, *_: object) -> ListPage:
+    async def run(self, _operation: object, work: Any) -> ListPage:
         return ListPage((), None)
 
     def request(self, requests: object) -> None:

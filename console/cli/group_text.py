@@ -1,0 +1,61 @@
+"""Groups of jobs as a table or as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from engine.telemetry.schema.messages import Groups, JobGroup
+
+TITLES: Final = ("jobs", "done", "failed", "running", "waiting", "p50", "p95", "retries", "memory", "left")
+
+
+def print_groups_json(found: Groups) -> None:
+    """Print the groups as one JSON object; what is unknown is null."""
+    import msgspec
+
+    from console.cli.printing import print_json
+    from engine.telemetry.schema.messages import VERSION
+
+    groups = [msgspec.to_builtins(group) for group in found.groups]
+    print_json(
+        {
+            "version": VERSION,
+            "at": found.at,
+            "by": found.by,
+            "matching": found.matching,
+            "total": found.total,
+            "rows_only": found.rows_only,
+            "groups": groups,
+        }
+    )
+
+
+def print_groups(found: Groups) -> None:
+    """Print the groups as a table."""
+    from console.cli.printing import print_table
+
+    several = len({group.manager for group in found.groups}) > 1
+    titles = (*(("manager",) if several else ()), *TITLES, found.by)
+    rows = [(*((group.manager,) if several else ()), *_cells(group)) for group in found.groups]
+    print_table(titles, rows, TITLES)
+
+
+def _cells(group: JobGroup) -> tuple[str, ...]:
+    from console.format import UNKNOWN, count, eta, size, span
+    from engine.telemetry.schema.messages import JobState
+
+    counts = group.counts
+    return (
+        count(group.jobs),
+        count(counts.get(JobState.SUCCEEDED, 0)),
+        count(counts.get(JobState.FAILED, 0)),
+        count(counts.get(JobState.RUNNING, 0)),
+        count(group.waiting),
+        span(group.p50_s),
+        span(group.p95_s),
+        count(group.retries),
+        size(group.peak_bytes),
+        eta(group.forecast, ascii=False),
+        group.key or UNKNOWN,
+    )

@@ -1,0 +1,1 @@
+"""Failure inbox: what befell jobs, by function and cause."""

@@ -1,0 +1,85 @@
+"""Table of groups: draws a `GroupsView`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from console import format
+from console.tui.drawing.glyphs import UNICODE, Glyphs
+from console.tui.drawing.spans import Line, Span, clean
+from console.tui.groups.group_cells import GroupCells
+from console.tui.groups.groups_view import GroupsView
+from console.tui.lists.list_table import ListTable
+from console.tui.widgets.line_table import Column, visible_columns
+from engine.telemetry.schema.messages import JobGroup
+
+
+class GroupTable(ListTable[JobGroup]):
+    """Table over one view; after a change of it call `show`."""
+
+    def __init__(
+        self,
+        view: GroupsView,
+        *,
+        glyphs: Glyphs = UNICODE,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(view, glyphs=glyphs, name=name, id=id, classes=classes)
+        self.groups = view
+        self.filter = ""
+        self.manager = ""
+        self.several_managers = False
+        self._cells = GroupCells(glyphs)
+
+    def show(self, *, filter: str, manager: str, several_managers: bool = False, stale: bool = False) -> None:
+        """Draw the view as it is now. `filter` and `manager` are those of the jobs that are counted."""
+        self.filter, self.manager, self.several_managers = filter, manager, several_managers
+        self.stale = stale
+        self.redraw()
+
+    def title(self) -> Line:
+        """What jobs are grouped by, counts, manager, filter and order."""
+        view, dot = self.groups, f" {self.glyphs.dot} "
+        by = view.by.value if view.by else ""
+        parts: list[Span] = [(f"by {by} ", "title")]
+        if view.answer:
+            jobs = format.count(view.answer.total)
+            parts += [(format.count(view.answer.matching), "strong"), (f"{dot}{jobs} jobs", "muted")]
+        if self.manager:
+            parts.append((f"{dot}{clean(self.manager)}", "accent"))
+        if self.filter:
+            parts += [(f"{dot}/", "muted"), (clean(self.filter), "accent")]
+        if view.answer and view.answer.rows_only:
+            parts.append((" of those kept", "muted"))
+        turned = " turned" if view.descending else ""
+        parts.append((f"{dot}{view.sort}{turned}", "muted"))
+        return tuple(parts)
+
+    def footer(self) -> Line:
+        """Position of the selection, and that there are more groups than are sent."""
+        answer, place = self.groups.answer, super().footer()
+        if answer is None or answer.matching <= len(answer.groups):
+            return place
+        return ((f"first {format.count(len(answer.groups))} ", "muted"), *place)
+
+    def columns(self) -> Sequence[Column[JobGroup]]:
+        """All columns; the manager's only when there are several, the stragglers' only when there are any."""
+        self._cells.by = self.groups.by or self._cells.by
+        hidden = {"manager"} if not self.several_managers else set()
+        if not any(group.stragglers for group in self.groups.items):
+            hidden.add("stragglers")
+        return visible_columns(self._cells.columns(), hidden)
+
+    def empty(self) -> Line:
+        """Reason why the table is empty."""
+        if self.groups.answer is None:
+            return ((f"   counting{self.glyphs.ellipsis}", "muted"),)
+        if self.filter:
+            return (("   no jobs match ", "muted"), (f"/{clean(self.filter)}", "accent"), (" (esc clears)", "muted"))
+        return (("   no jobs yet", "muted"),)
+
+    def sorted_by(self) -> tuple[str, bool]:
+        """The view's order."""
+        return self.groups.sort, self.groups.descending

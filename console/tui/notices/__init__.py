@@ -1,0 +1,1 @@
+"""Notifications: told when jobs that the user waits for are done, or one fails."""

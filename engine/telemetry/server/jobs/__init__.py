@@ -1,0 +1,1 @@
+"""Answers about groups of jobs, failures and events."""

@@ -1,0 +1,95 @@
+"""Answers about groups: counted already, or counted over the rows that a filter leaves, and kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from engine.telemetry.schema.messages import TICK_S, GetGroups, GroupBy, Groups, JobGroup
+from engine.telemetry.server.pages import CACHED_PAGES, COST_FACTOR
+from engine.telemetry.server.rate_limit import RateLimiter
+from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
+from engine.telemetry.tally.row_groups import check_groups, make_groups, tally_rows
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _CountedGroups:
+    groups: list[JobGroup]
+    at: float
+    until: float
+
+
+class GroupAnswers:
+    """Groups by request: made once a tick for all viewers, and less often where making them takes long."""
+
+    def __init__(
+        self, builder: SnapshotBuilder, rate_limiter: RateLimiter, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._builder = builder
+        self._rate_limiter = rate_limiter
+        self._monotonic = monotonic
+        self._kept: OrderedDict[_Key, _CountedGroups] = OrderedDict()
+        self._turn = asyncio.Lock()
+
+    async def get(self, wanted: GetGroups) -> Groups:
+        """Answer a request. Raises `QueryError`."""
+        check_groups(wanted)
+        async with self._turn:
+            counted = await self._current(wanted)
+        return make_groups(counted.groups, wanted, counted.at, rows_only=bool(wanted.filter.split()))
+
+    async def _current(self, wanted: GetGroups) -> _CountedGroups:
+        key = (wanted.by, wanted.filter, wanted.manager)
+        kept = self._kept.get(key)
+        if kept is None or self._monotonic() >= kept.until:
+            kept = self._kept[key] = await self._make(wanted)
+            self._kept.move_to_end(key)
+            if len(self._kept) > CACHED_PAGES:
+                self._kept.popitem(last=False)
+        return kept
+
+    async def _make(self, wanted: GetGroups) -> _CountedGroups:
+        started, at = self._monotonic(), self._builder.clock()
+        groups = await self._tally(wanted, at) if wanted.filter.split() else self._counted(wanted, at)
+        ended = self._monotonic()
+        return _CountedGroups(groups, at, ended + max(TICK_S, COST_FACTOR * (ended - started)))
+
+    async def _tally(self, wanted: GetGroups, at: float) -> list[JobGroup]:
+        with self._rate_limiter.charge():
+            rows = self._builder.rows()
+        return [self._marked(group) for group in await asyncio.to_thread(tally_rows, rows, wanted, at)]
+
+    def _marked(self, group: JobGroup) -> JobGroup:
+        """Of a filter's jobs, too, the scheduler may hold more."""
+        if group.forecast is None or not may_hold_more(self._builder.managers[group.manager]):
+            return group
+        return msgspec.structs.replace(group, forecast=msgspec.structs.replace(group.forecast, more=True))
+
+    def _counted(self, wanted: GetGroups, at: float) -> list[JobGroup]:
+        managers = self._builder.managers
+        with self._rate_limiter.charge():
+            return [
+                group
+                for name, manager in managers.items()
+                if wanted.manager in ("", name)
+                for group in _groups_of(manager, GroupBy(wanted.by), at)
+            ]
+
+
+def _groups_of(manager: Manager, by: GroupBy, at: float) -> list[JobGroup]:
+    registry, name = manager.registry, manager.config.worker_manager_id
+    more = may_hold_more(manager)
+    stragglers = registry.stragglers(by)
+    return [group.view(name, at, more=more, stragglers=stragglers[group.key]) for group in registry.groups.all(by)]
+
+
+def may_hold_more(manager: Manager) -> bool:
+    """True while the manager's own queue is full: the scheduler hands out no more, whatever it holds."""
+    return manager.registry.living >= manager.config.task_queue_size

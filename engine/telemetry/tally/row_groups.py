@@ -1,0 +1,75 @@
+"""Groups out of rows: what `JobGroups` counts as jobs change, counted once over the rows that there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from engine.telemetry.schema.messages import (
+    ENDED,
+    GROUP_SORTS,
+    GROUPS_LIMIT,
+    GetGroups,
+    GroupBy,
+    Groups,
+    JobGroup,
+    JobRow,
+    JobState,
+    sort_groups,
+)
+from engine.telemetry.schema.query import QueryError, group_key, parse_filter, select_rows
+from engine.telemetry.tally.group_tally import GroupTally
+
+_Key = tuple[str, str]
+"""Manager and the group's key."""
+
+
+def group_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float) -> Groups:
+    """Answer a `GetGroups` out of `rows`, which are all that there are. Raises `QueryError`."""
+    check_groups(wanted)
+    return make_groups(tally_rows(rows, wanted, now), wanted, now, rows_only=True)
+
+
+def check_groups(wanted: GetGroups) -> None:
+    """Raise `QueryError` for a request that can't be answered."""
+    parse_filter(wanted.filter)
+    if wanted.by not in tuple(GroupBy):
+        raise QueryError(f"jobs can't be grouped by {wanted.by}: one of {', '.join(GroupBy)}")
+    if wanted.sort not in GROUP_SORTS:
+        raise QueryError(f"{wanted.sort} is no order of groups: one of {', '.join(GROUP_SORTS)}")
+
+
+def make_groups(groups: Iterable[JobGroup], wanted: GetGroups, now: float, *, rows_only: bool) -> Groups:
+    """Sort groups, and cut them to the limit."""
+    found = sort_groups(groups, wanted.sort, descending=wanted.descending)
+    limit = max(0, min(wanted.limit, GROUPS_LIMIT))
+    counts: Counter[JobState] = Counter()
+    for group in found:
+        counts.update(group.counts)
+    return Groups(wanted.by, tuple(found[:limit]), len(found), counts.total(), now, rows_only, dict(counts))
+
+
+def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float) -> list[JobGroup]:
+    """Count the rows that fit into groups. Raises `QueryError`."""
+    groups: dict[_Key, GroupTally] = {}
+    stragglers: Counter[_Key] = Counter()
+    by = GroupBy(wanted.by)
+    for row in select_rows(rows, wanted.filter, wanted.manager, now):
+        key = row.manager, group_key(row, by)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = GroupTally(key[1], row.created)
+        _count(group, row, now)
+        stragglers[key] += row.straggles
+    views = groups.items()
+    return [group.view(key[0], now, more=False, stragglers=stragglers[key]) for key, group in views]
+
+
+def _count(group: GroupTally, row: JobRow, now: float) -> None:
+    changed_at = max(group.changed_at, row.since)
+    group.enter(row.state, row.since, now)
+    group.changed_at = changed_at
+    group.retries += max(0, row.attempt - 1)
+    if row.state in ENDED and row.duration_s is not None:
+        group.tooks.add(row.duration_s)
+        group.runs.add(row.duration_s)

@@ -1,0 +1,36 @@
+"""The bar of a group: every share that there is has a cell, and the cells add up."""
+
+from __future__ import annotations
+
+import random
+
+from console.tui.drawing.glyphs import ASCII, UNICODE
+from console.tui.drawing.spans import line_width, plain
+from console.tui.groups.group_cells import GroupCells, shares
+from engine.telemetry.schema.messages import JobGroup, JobState
+
+
+def group(**counts: int) -> JobGroup:
+    return JobGroup("f", "m", {JobState(name): count for name, count in counts.items()})
+
+
+def test_the_cells_add_up_and_one_failure_among_thousands_is_seen() -> None:
+    chance = random.Random(1)
+    for _ in range(300):
+        counts = [chance.choice((0, 1, 5, 10_000, 1_000_000)) for _ in range(6)]
+        cells = shares(counts, 20)
+        assert sum(cells) == (20 if any(counts) else 0)
+        assert all(bool(count) == bool(cell) for count, cell in zip(counts, cells, strict=True))
+
+
+def test_a_bar_has_a_sign_for_each_share_with_and_without_colours() -> None:
+    jobs = group(SUCCEEDED=50, FAILED=10, RUNNING=20, QUEUED=20)
+    assert plain(GroupCells(UNICODE).bar(jobs, 10)) == "█████▓▒▒░░"
+    assert plain(GroupCells(ASCII).bar(jobs, 10)) == "#####x==.."
+    assert line_width(GroupCells(UNICODE).bar(group(QUEUED=1), 10)) == 10
+
+
+def test_a_group_is_at_100_percent_only_when_all_have_ended() -> None:
+    cells = GroupCells(UNICODE)
+    assert cells.share(group(SUCCEEDED=99_999, RUNNING=1))[0] == "99%"
+    assert cells.share(group(SUCCEEDED=99_999, FAILED=1))[0] == "100%"
