@@ -240,17 +240,17 @@ class StorageChannel:
     async def get(self, object_id: bytes, at_most: int | None) -> bytes:
         """Read an object's bytes, untouched, or its first `at_most`. Waits until it exists. Raises `LinkDown`."""
         limit = WHOLE_OBJECT if at_most is None else at_most
-        data = await _translate(self._connector.get_object(ObjectID(object_id), limit))
+        data = await _translate_storage(self._connector.get_object(ObjectID(object_id), limit))
         return bytes(data)
 
     async def put(self, object_id: bytes, data: bytes) -> None:
         """Store an object; nothing acknowledges it. Raises `LinkDown`."""
-        await _translate(self._connector.set_object(ObjectID(object_id), data))
+        await _translate_storage(self._connector.set_object(ObjectID(object_id), data))
 
     async def run(self) -> None:
         """Move answers to their readers until the connection ends, then raise `LinkDown`."""
         while True:
-            await _translate(self._connector.routine())
+            await _translate_storage(self._connector.routine())
 
     def close(self) -> None:
         """End the connection."""
@@ -327,6 +327,14 @@ async def _translate(operation: Awaitable[Any]) -> Any:
         return await operation
     except _BROKEN as error:
         raise LinkDown("the other end closed the connection") from error
+
+
+async def _translate_storage(operation: Awaitable[Any]) -> Any:
+    """Scaler's connector asserts that its connection is there, behind a lock at which another call noted its end."""
+    try:
+        return await _translate(operation)
+    except AssertionError as error:
+        raise LinkDown("the connection ended meanwhile") from error
 
 
 async def _unused_callback(message: BaseMessage) -> None:

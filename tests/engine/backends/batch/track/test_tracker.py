@@ -82,8 +82,9 @@ class FloodedBucket(Surroundings):
         self.pages = 0
         self.requested: list[str] = []
 
-    async def run(self, _operation: object, work: Any) -> ListPage:
-        page: ListPage = work()
+    async def run(self, *arguments: Any) -> ListPage:
+        _, list_page = arguments
+        page: ListPage = list_page()
         return page
 
     def list_page(self, prefix: str, start_after: str, token: str | None) -> ListPage:
