@@ -12,7 +12,6 @@ import os
 import pickle
 import re
 import sys
-import sysconfig
 import traceback
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -75,8 +74,10 @@ def place_of(error: BaseException) -> str:
     own = own or [one for one in story if one[0].f_code.co_filename.startswith(os.path.dirname(outermost))]
     frame, line = own[-1]
     file = re.split(r"[/\\]", frame.f_code.co_filename)[-1]
-    shown = frame.f_globals.get("__name__", file) if file.startswith("<") else file
-    return _printable(f"{shown}:{line} {frame.f_code.co_name}", LONGEST_PLACE)
+    module = frame.f_globals.get("__name__")
+    if file.startswith("<") and isinstance(module, str):
+        file = module
+    return _printable(f"{file}:{line} {frame.f_code.co_name}", LONGEST_PLACE)
 
 
 def message_of(error: BaseException) -> str:
@@ -95,7 +96,7 @@ def _is_library(file: str) -> bool:
     """The file comes with Python or was installed, here or at the client, whose paths frames of its functions have."""
     if file.startswith("<frozen ") or re.search(r"[/\\](site|dist)-packages[/\\]", file):
         return True
-    return file.startswith(tuple({sysconfig.get_path("stdlib") + os.sep, sysconfig.get_path("platstdlib") + os.sep}))
+    return file.startswith(os.path.dirname(os.__file__) + os.sep)
 
 
 def remote_traceback(error: BaseException) -> str:
