@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.aws.error_codes import DENIED_CODES
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError, StepFailed
 from provisioner.kinds import PlanAction, StepState
@@ -24,6 +23,7 @@ from provisioner.plan.model import (
 )
 from provisioner.plan.planner import plan_provision, stack_of
 from provisioner.plan.queued_jobs import terminate_jobs
+from provisioner.plan.refusals import LONGEST_PATIENCE_S, patience_for
 from provisioner.plan.remote import RemoteState
 from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.saved_state import Provisioned
@@ -34,10 +34,6 @@ WAIT_DEADLINE_S: Final = 900.0
 
 RECREATE_PAUSE_S: Final = 15.0
 """Pause before a resource is made again that was made before IAM's change had propagated: the second try must do."""
-
-TRANSIENT_DEADLINE_S: Final = 120.0
-"""Limit of retrying a call. IAM's changes propagate within seconds; network interfaces of instances are gone within
-two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +119,12 @@ class PlanExecutor:
                 terminate_jobs(self._clients, instruction.queue, self._wait_policy, WAIT_DEADLINE_S)
 
     def _call(self, call: ApiCall) -> None:
-        for _ in self._wait_policy.until(TRANSIENT_DEADLINE_S):
+        since = self._wait_policy.clock()
+        for _ in self._wait_policy.until(LONGEST_PATIENCE_S):
             try:
                 response = self._clients.call(call.service, call.operation, _filled(call.parameters, self._variables))
             except CallFailed as error:
-                if not _is_transient(error, call.transient):
+                if self._wait_policy.clock() - since >= patience_for(call, error):
                     raise
                 refusal = error
                 continue
@@ -175,14 +172,6 @@ class PlanExecutor:
 def _is_reached(wait: WaitUntil, entry: Document | None) -> bool:
     """What was just made may not be listed yet."""
     return not wait.statuses if entry is None else entry["status"] in wait.statuses
-
-
-def _is_transient(error: CallFailed, transient: tuple[str, ...]) -> bool:
-    """A permission that the caller lacks doesn't come by waiting."""
-    if error.code in DENIED_CODES:
-        return False
-    text = f"{error.code}: {error}"
-    return any(part in text for part in transient)
 
 
 def _filled(value: object, variables: dict[str, object]) -> dict[str, object]:

@@ -27,15 +27,19 @@ from provisioner.stack.spec import ProvisionSpec
 
 ON_DEMAND: Final = ("EC2", "BEST_FIT_PROGRESSIVE")
 SPOT: Final = ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")
-IAM_PROPAGATION_ERRORS: Final = (
+PROPAGATION_ERRORS: Final = (
     "instanceRole",
     "InstanceProfile",
     "instance profile",
     "not authorized",
     "Access denied",
     "AccessDenied",
+    "InvalidGroup.NotFound",
+    "InvalidLaunchTemplate",
+    "launch template",
 )
-"""Parts of the statusReason of an environment that was made before its roles had propagated to Batch:
+"""Parts of the statusReason of an environment that was made before its roles, security group or template had
+propagated to Batch:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
 
 
@@ -128,7 +132,7 @@ class ComputeEnvironment(Resource):
     def create(self, desired: Document) -> list[Instruction]:
         """Creation and the wait until it is VALID; made anew, once, if its roles had not propagated yet."""
         recreate = (*self._removal(), self._creation(desired))
-        return [self._creation(desired), self._wait(READY, transient=IAM_PROPAGATION_ERRORS, recreate=recreate)]
+        return [self._creation(desired), self._wait(READY, transient=PROPAGATION_ERRORS, recreate=recreate)]
 
     def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
         """Changes in place; AWS takes no change while it is at work on the one before.
@@ -268,7 +272,7 @@ class ComputeEnvironment(Resource):
             "tags": self.stack.tags,
         }
         what = f"create compute environment {self.name}"
-        return ApiCall(what, "batch", "create_compute_environment", parameters, transient=IAM_PROPAGATION_ERRORS)
+        return ApiCall(what, "batch", "create_compute_environment", parameters, transient=PROPAGATION_ERRORS)
 
     def _removal(self) -> list[Instruction]:
         return [

@@ -84,7 +84,7 @@ class SecurityGroup(Resource):
         """Deletion, retried while instances that just ended hold their network interfaces, which may be minutes."""
         parameters = {"GroupId": found.kept["id"]}
         what = f"delete security group {self.name}"
-        return [ApiCall(what, "ec2", "delete_security_group", parameters, transient=("DependencyViolation",))]
+        return [ApiCall(what, "ec2", "delete_security_group", parameters)]
 
     def cloudformation(self, desired: Document) -> list[TemplateResource]:
         """Security group without an ingress rule."""
