@@ -34,10 +34,23 @@ def find_place(given: GivenOptions, config: Path, *, reset: bool) -> Place:
     """
     region = chosen_region(given.region, given.prefix, config)
     saved = {} if reset else _saved_by_account(config, region, given.prefix)
-    given.based_on(next(iter(saved.values()), None), region)
+    _refuse_hopeless(given, list(saved.values()), region)
     clients = Clients(region)
     stack = stack_of(region, given.prefix, clients)
     return Place(clients, stack, given.based_on(saved.get(stack.account), region))
+
+
+def _refuse_hopeless(given: GivenOptions, saved: list[Provisioned], region: str) -> None:
+    """Raise `ConfigError` for what can't work in any account: which one it is, is not known yet."""
+    refusals: list[ConfigError] = []
+    for base in (*saved, None):
+        try:
+            given.based_on(base, region)
+        except ConfigError as error:
+            refusals.append(error)
+        else:
+            return
+    raise refusals[0]
 
 
 def _saved_by_account(config: Path, region: str, prefix: str) -> dict[str, Provisioned]:

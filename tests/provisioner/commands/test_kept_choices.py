@@ -106,6 +106,11 @@ def test_what_was_chosen_in_another_account_counts_for_nothing_here(command: Com
     assert not any("Kept" in note for note in planned(command("plan", "--image", "x/y:1", "--json"))["notes"])
 
 
+def test_a_value_that_only_another_account_refuses_is_taken_here(command: Command, tmp_path: Path) -> None:
+    save(tmp_path, account="999999999999")
+    assert command("plan", "--image", "x/y:1", "--max-vcpus", "2").exit_code == 0
+
+
 def test_a_given_value_is_held_against_the_kept_ones(command: Command, tmp_path: Path) -> None:
     save(tmp_path)
     with pytest.raises(ConfigError, match="--max-vcpus is 2, but must be at least --vcpus"):
