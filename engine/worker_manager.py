@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from engine.aio import cancel_and_wait
@@ -27,6 +28,8 @@ from engine.tasks.task_manager import AWSHPCTaskManager
 from engine.worker import AWSBatchWorker, scheduler_health
 
 logger = logging.getLogger(__name__)
+
+Sleep = Callable[[float], Awaitable[None]]
 
 MANAGER_RECONNECT_S: Final = 1.0
 START_END_S: Final = 15.0
@@ -177,17 +180,11 @@ class AWSHPCWorkerManager:
         logger.info("draining: %d tasks in flight, %d queued go back", self._tasks.slots_used, self._tasks.queued)
         drained = asyncio.create_task(self._tasks.drain(self._drain_timeout))
         cut_short = asyncio.create_task(self._cut_short.wait())
-        telling = asyncio.create_task(self._tell_progress())
+        telling = asyncio.create_task(tell_drain(self._tasks, self.registry))
         await asyncio.wait({drained, cut_short}, return_when=asyncio.FIRST_COMPLETED)
         in_time = drained.done() and drained.result()
         await cancel_and_wait([drained, cut_short, telling])
         return in_time
-
-    async def _tell_progress(self) -> None:
-        """Log how far a drain is, at a level that a quiet terminal shows: somebody waits for it."""
-        while True:
-            await asyncio.sleep(DRAIN_TOLD_S)
-            logger.warning("draining: %d left%s", self._tasks.slots_used, describe_age(self.registry.oldest_at))
 
     # ---- the manager link
 
@@ -303,6 +300,13 @@ class AWSHPCWorkerManager:
         if not self._stop.done():
             self._stop.set_exception(OwnershipLost(reason))
         self._cut_short.set()
+
+
+async def tell_drain(tasks: AWSHPCTaskManager, registry: JobRegistry, sleep: Sleep = asyncio.sleep) -> None:
+    """Log how far a drain is until cancelled, at a level that a quiet terminal shows: somebody waits for it."""
+    while True:
+        await sleep(DRAIN_TOLD_S)
+        logger.warning("draining: %d left%s", tasks.slots_used, describe_age(registry.oldest_at))
 
 
 def describe_age(since: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from engine.jobs.registry import JobRegistry
 from engine.worker_manager import AWSHPCWorkerManager
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import config, empty_bucket, environment, objects, provision
+from tests.support.engine.managed_tasks import Clock, Managed
 
 
 class Start:
@@ -62,6 +64,26 @@ async def test_what_ended_the_ownership_meanwhile_is_told(monkeypatch: pytest.Mo
     manager.tasks.on_lost_ownership("somebody took the lease")
     with pytest.raises(OwnershipLost, match="somebody took"):
         await run
+
+
+async def test_a_drain_tells_how_many_are_left_and_since_when_the_oldest_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    managed = Managed(clock=Clock(time.time() - 200))
+    managed.tasks.submit(1)
+    managed.tasks.slots_used = 64
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise asyncio.CancelledError
+        managed.tasks.slots_used -= 1
+
+    with pytest.raises(asyncio.CancelledError):
+        await worker_manager.tell_drain(managed.tasks, managed.registry, sleep)  # type: ignore[arg-type]
+    assert caplog.messages == ["draining: 63 left, oldest 3 min", "draining: 62 left, oldest 3 min"]
+    assert slept == [5.0, 5.0, 5.0]
 
 
 @pytest.mark.long

@@ -56,7 +56,7 @@ def test_a_drain_delivers_what_runs_and_starts_nothing_whatever_the_scheduler_wa
     called.mkdir()
     with (
         running_engine(cluster, log, max_concurrent_jobs=1) as engine,
-        sleeping_client(cluster, engine, mark, 8) as client,
+        sleeping_client(cluster, engine, mark, 6) as client,
         running_client(cluster, BACKLOG.format(folder=str(called))) as waiting,
     ):
         assert waiting.stdout is not None
@@ -64,7 +64,6 @@ def test_a_drain_delivers_what_runs_and_starts_nothing_whatever_the_scheduler_wa
         code = engine.stop()
         output, _ = client.communicate(timeout=10)
         assert (code, output.strip(), list(called.iterdir())) == (0, "finished", [])
-        assert "draining: 1 left, oldest " in engine.log  # once in five seconds, of the eight that it takes
 
 
 @pytest.mark.long
