@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -81,13 +81,20 @@ def lines_before(client: TelemetryClient, request: GetLogs, first: LogPage, sinc
         earlier = page.earlier and bool(page.lines)
 
 
-def without_repeated(page: LogPage, older: LogPage | None) -> tuple[LogLine, ...]:
-    """Lines of `page` that aren't in the page before it: its first millisecond was read once more, as a whole."""
-    if older is None:
-        return page.lines
-    end, tasks = page.lines[0].at + _MS, {line.task_id for line in older.lines}
-    begin = older.lines[0].at
-    return tuple(line for line in page.lines if not (begin <= line.at < end and line.task_id in tasks))
+class RepeatedLines:
+    """Lines that come once more behind those that were read back: of the millisecond in which the newest ones began.
+
+    Without `older` there are none.
+    """
+
+    def __init__(self, first: LogPage, older: LogPage | None) -> None:
+        self._begin = older.lines[0].at if older else float("inf")
+        self._end = first.lines[0].at + _MS
+        self._tasks = {line.task_id for line in older.lines} if older else set()
+
+    def without(self, lines: Iterable[LogLine]) -> tuple[LogLine, ...]:
+        """The others of these lines."""
+        return tuple(line for line in lines if not (self._begin <= line.at < self._end and line.task_id in self._tasks))
 
 
 def lost_lines(page: LogPage, after: int) -> int:

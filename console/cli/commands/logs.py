@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from console.cli.log_pages import follow_pages, lines_before, lost_lines, pages_once, parse_since, without_repeated
+from console.cli.log_pages import RepeatedLines, follow_pages, lines_before, lost_lines, pages_once, parse_since
 from console.cli.session import EngineOption, JsonOption, KeysOption, ManagerOption, connect, find_tasks
 from engine.errors import EngineError
 
@@ -87,10 +88,11 @@ def _with_older(
                 _say_how_far(each, sum(len(one.lines) for one in older))
             for each in reversed(older):
                 printer.print(each.lines)
-            yield msgspec.structs.replace(page, lines=without_repeated(page, older[0] if older else None))
-            break
+            repeated = RepeatedLines(page, older[0] if older else None)
+            for each in itertools.chain([page], pages):
+                yield msgspec.structs.replace(each, lines=repeated.without(each.lines))
+            return
         yield page
-    yield from pages
 
 
 def _say_how_far(page: LogPage, lines: int) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from engine.telemetry.recording import Recording
 from engine.telemetry.schema.messages import GetLogs, LogLine, LogPage, LogStatus
 
-NO_LOGS: Final = "this recording holds no log lines: --record-logs keeps them; CloudWatch has them, too"
+NO_LOGS: Final = "this recording holds no log lines: --record-logs keeps them"
 NOTHING_YET: Final = "up to this moment none of these jobs had written a line that was recorded"
 FARTHEST_FRAMES: Final = 5_000
 """Frames that one answer looks back through: more than an hour."""

@@ -55,7 +55,8 @@ class StreamsInMemory(StubIntrospection):
         self.older_reads.append(stream)
         await asyncio.sleep(0)
         there = self.older.get(stream, [])
-        left = len([at for at, _ in there if at < before]) if token is None else int(token)
+        left = len([at for at, _ in there if at < before])
+        left = left if token is None else min(left, int(token))
         events = tuple(LogEvent(at, text, at) for at, text in there[max(0, left - 30) : left])
         return LogChunk(events, older=str(left - 30) if left > 30 else None)
 

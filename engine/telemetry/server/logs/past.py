@@ -33,12 +33,17 @@ class StreamPast:
     introspection: Introspection
     stream: str
     task_id: str
-    begins_at: float
+    before: float
+    """Where it began to be read back; a token goes with that."""
     is_whole: bool = False
     token: str | None = None
     lines: list[LogLine] = field(default_factory=list)
+    begins_at: float = field(init=False)
     due: float = float("-inf")
     reading: bool = False
+
+    def __post_init__(self) -> None:
+        self.begins_at = self.before
 
     def take(self, chunk: LogChunk, now: float) -> None:
         """Take in what was read back."""
@@ -102,7 +107,7 @@ class LogPast:
         limit = max(LEAST_EVENTS, EVENTS_AT_ONCE // len(self.streams))
         one.reading = True
         try:
-            chunk = await one.introspection.read_older_log(one.stream, one.begins_at, one.token, limit)
+            chunk = await one.introspection.read_older_log(one.stream, one.before, one.token, limit)
         finally:
             one.reading = False
         one.take(chunk, now())
