@@ -15,6 +15,7 @@ HOLD_BACK_S: Final = 3.0
 class _Held:
     at: float
     came_at: float
+    stream: str
     line: LogLine
 
 
@@ -35,8 +36,13 @@ class LineMerger:
         newest = self._newest.get(stream, float("-inf"))
         for line in lines:
             newest = max(newest, line.at)  # a clock that was set back doesn't turn a stream around
-            self._held.append(_Held(newest, now, line))
+            self._held.append(_Held(newest, now, stream, line))
         self._newest[stream] = newest
+
+    def copy_lines(self, other: LineMerger, stream: str) -> None:
+        """Copy what another one holds of this stream."""
+        self._held += [one for one in other._held if one.stream == stream]
+        self._newest[stream] = other._newest.get(stream, float("-inf"))
 
     def take(self, now: float, read_at: Iterable[float]) -> list[LogLine]:
         """Lines that nothing older is expected for, in the order of time.

@@ -103,6 +103,8 @@ class _Watch:
     """How many there are; more than `jobs` are not followed."""
     wanted: dict[Stream, float] = field(default_factory=dict)
     """Its streams, and when each was wanted last."""
+    lacks_begin: bool = False
+    """Another watch, whose lines it took over, had lost the first of them."""
     is_new: bool = True
 
 
@@ -138,7 +140,7 @@ class LogWatch:
         if request.before is not None:
             return self._older_page(watch, request.before, limit)
         lines, last = watch.ring.page(request.after, limit, request.pattern)
-        earlier = watch.ring.dropped > 0 or any(one.has_older for one in self._followed(watch))
+        earlier = watch.lacks_begin or watch.ring.dropped > 0 or any(one.has_older for one in self._followed(watch))
         return self._answer(watch, lines, last, earlier)
 
     def _older_page(self, watch: _Watch, before: float, limit: int) -> LogPage:
@@ -246,6 +248,8 @@ class LogWatch:
         for other in self._watches.values():
             if other is not watch and stream in other.wanted:
                 watch.ring.copy_lines(other.ring, job.task_id)
+                watch.merger.copy_lines(other.merger, job.stream)
+                watch.lacks_begin |= other.lacks_begin or other.ring.dropped > 0
                 return
 
     # ---- reading

@@ -9,6 +9,7 @@ import pytest
 
 from engine.model import LogStatus
 from engine.telemetry.schema.messages import GetLogs
+from engine.telemetry.server.logs.ring import MAX_LINES
 from engine.telemetry.server.logs.watch import LATE_S, LINGER_S, MAX_STREAMS, READ_GAP_S, WATCH_EXPIRES_S
 from tests.support.engine.fake_clock import FakeClock
 from tests.support.engine.managed_tasks import id_of
@@ -240,3 +241,20 @@ async def test_lines_of_one_job_alone_are_told_at_once() -> None:
     async with running(PassingClock()) as place:
         await place.lines(GetLogs((place.job(1, "one"),)), 1)
         assert place.clock.now - 1000.0 < 1.0
+
+
+async def test_a_late_comer_sees_what_another_watch_still_holds_back() -> None:
+    async with running() as place:
+        ids = [place.job(number, f"of {number}") for number in range(20)]
+        await place.until(GetLogs(), lambda page: page.streams == 20)
+        await place.until(GetLogs(), lambda page: place.logs.reads[:-2].count("s0") > 0)
+        place.logs.written["s0"] = []
+        assert await place.lines(GetLogs((ids[0],)), 1) == ["of 0"]
+
+
+async def test_a_late_comer_is_told_that_another_watch_lost_the_beginning() -> None:
+    async with running() as place:
+        task_id = place.job(1, *map(str, range(MAX_LINES + 5)))
+        await place.until(GetLogs(), lambda page: page.dropped == 5)
+        page = await place.until(GetLogs((task_id,)), lambda page: bool(page.lines))
+        assert (page.lines[0].text, page.earlier) == ("5", True)
