@@ -61,7 +61,8 @@ class LogBuffer:
         self.evicted = 0
         """Lines that left the buffer."""
         self.dropped = 0
-        """Lines between those that were read, which the engine's ring lost before they were."""
+        """Lines between those that are kept, which the engine's ring lost before they were read."""
+        self._gap_before = 0
         self.earlier = False
         """There are lines before the first one."""
         self.behind_s: float | None = None
@@ -133,7 +134,7 @@ class LogBuffer:
             self.watch = page.watch
         fresh = page.lines[bisect_right(page.lines, self.next, key=lambda line: line.seq) :]
         if self.received:
-            self.dropped += max(0, page.dropped - (self.next + 1))
+            self._note_gap(page.dropped - (self.next + 1))
         else:
             self.earlier = page.earlier
         self._take_state(page)
@@ -170,6 +171,11 @@ class LogBuffer:
         self._start_over()
         self.generation += 1
 
+    def _note_gap(self, lost: int) -> None:
+        if lost > 0:
+            self.dropped += lost
+            self._gap_before = self.received
+
     def _take_state(self, page: LogPage) -> None:
         self.next, self.behind_s, self.is_done = page.next, page.behind_s, page.is_done
         self.streams, self.jobs, self.of_jobs = page.streams, page.jobs, page.of_jobs
@@ -184,6 +190,8 @@ class LogBuffer:
             del self._entries[:over]
             self.evicted += over
             self.earlier, self._begins_whole = True, False
+            if self._entries[0].seq >= self._gap_before:
+                self.dropped = 0  # what is missing is before the first line now, and can be read back
 
     def _entry(self, line: LogLine, seq: int, levels: LevelReader) -> LogEntry:
         text = clean_line(line.text, line.cut)

@@ -94,9 +94,20 @@ class LogCursor:
         self._choose_again()
 
     def resize(self, height: int) -> None:
-        """Set the number of rows that fit on screen, or take in that entries have another number of rows."""
+        """Set the number of rows that fit on screen."""
         self.height = max(1, height)
-        self._to(*(self._last_position() if self.follow else (self._top, 0)))
+        self._to(*(self._last_position() if self.follow else (self._top, self._row)))
+
+    @property
+    def sees_hit(self) -> bool:
+        """The line found that is looked at is on screen."""
+        return not self.follow and self.search.current in self.visible()
+
+    def reflow(self, height: int, sees_hit: bool) -> None:
+        """Take in that entries have another number of rows; a line found that was seen before stays on screen."""
+        self.resize(height)
+        if sees_hit:
+            self._show_hit(self._index(self.search.current))
 
     # ---- moving
 

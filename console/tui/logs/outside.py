@@ -12,7 +12,7 @@ from typing import Final
 from textual.app import App, SuspendNotSupported
 
 DEFAULT_PAGER: Final = "less"
-PRINT_NOTE: Final = "\nenter: back to the console"
+PRINT_NOTE: Final = "\n\nenter: back to the console"
 
 
 def page_text(text: str) -> str:
@@ -29,7 +29,7 @@ def page_text(text: str) -> str:
 
 def print_text(text: str) -> str:
     """Print text on the terminal, whose lines are whole there, and wait for enter."""
-    print(text + PRINT_NOTE, file=sys.__stdout__, flush=True)
+    print(f"\n{text}{PRINT_NOTE}", file=sys.__stdout__, flush=True)
     sys.stdin.readline()
     return ""
 

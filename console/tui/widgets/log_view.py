@@ -10,7 +10,7 @@ from textual import events
 
 from console import format
 from console.tui.drawing.glyphs import UNICODE, Glyphs
-from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit, fit_line, plain, width
+from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit, fit_line, line_width, plain, width
 from console.tui.drawing.wrapping import folded_spans
 from console.tui.logs.log_buffer import LogBuffer, LogEntry
 from console.tui.logs.log_levels import Level
@@ -28,6 +28,10 @@ ROLES: Final = {
 }
 MAX_NAME: Final = 20
 KEPT_FOLDS: Final = 2_000
+NARROW: Final = 100
+"""Cells below which the title is short."""
+FRAME_CELLS: Final = 9
+"""Of the line with title and status: its ends, and a blank at each side of both."""
 BEFORE_HIT: Final = 20
 """Characters before a text that was found and would be off screen."""
 
@@ -142,8 +146,13 @@ class LogView(Pane):
             return "reading earlier lines", "accent"
         if not buffer.earlier or buffer.begins_at is None:
             return "", ""
-        begin = f"begins at {format.when(buffer.begins_at, self.today)}"
-        return f"{begin}; {'all: scaler-batch logs --all' if buffer.is_full else 'earlier lines: g'}", "warning"
+        begin = format.when(buffer.begins_at, self.today)
+        if self.size.width < NARROW:
+            return f"from {begin}; {'all: logs --all' if buffer.is_full else 'earlier: g'}", "warning"
+        return (
+            f"begins at {begin}; {'all: scaler-batch logs --all' if buffer.is_full else 'earlier lines: g'}",
+            "warning",
+        )
 
     def status(self) -> Line:
         """FOLLOW with the age of the newest line, or PAUSED with the number of new lines."""
@@ -156,8 +165,12 @@ class LogView(Pane):
         if self.reader.follow:
             return ("FOLLOW", "ok"), *late
         at = f" at {format.when(self.reader.paused_at, self.today)}" if self.reader.paused_at is not None else ""
-        new = f" {self.glyphs.dot} {format.count(self.reader.below)} new below (G)"
-        return ("PAUSED" + at, "warning"), (new, "muted")
+        new = f" {self.glyphs.dot} {format.count(self.reader.below)} new"
+        whole: Line = (("PAUSED" + at, "warning"), (f"{new} below (G)", "muted"))
+        return whole if self._fits_beside_title(whole) else (("PAUSED", "warning"), (f"{new} (G)", "muted"))
+
+    def _fits_beside_title(self, status: Line) -> bool:
+        return line_width(self.title()) + line_width(status) < self.size.width - FRAME_CELLS
 
     def footer(self) -> Line:
         """Which of the lines found is looked at, position, and number of dropped lines."""
@@ -190,8 +203,9 @@ class LogView(Pane):
 
     def set_wrap(self, wrap: bool) -> None:
         """Wrap long lines, or cut them."""
+        sees_hit = self.reader.sees_hit
         self.wrap = wrap
-        self.reader.resize(self.inner_height)
+        self.reader.reflow(self.inner_height, sees_hit)
         self.redraw()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
@@ -202,8 +216,9 @@ class LogView(Pane):
         self._make_room(entries, width)
         if not self.wrap:
             return [self._line(entry, width) for entry in entries]
+        sees_hit = self.reader.sees_hit
         if self._spans_are_old(width):
-            self.reader.resize(height)
+            self.reader.reflow(height, sees_hit)
             entries = self.reader.visible()
         lines = [line for entry in entries for line in self._folded(entry, width)]
         return lines[self.reader.top_row : self.reader.top_row + height]

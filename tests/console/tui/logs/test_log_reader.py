@@ -46,6 +46,8 @@ def test_lines_that_the_engine_lost_before_they_were_read_are_counted_and_no_oth
     assert reader.buffer.dropped == 0
     reader.buffer.extend(page(["after the gap"], start=20, dropped=18))
     assert reader.buffer.dropped == 3
+    add(reader, 100)
+    assert (reader.buffer.dropped, reader.buffer.earlier) == (0, True)
 
 
 def test_a_page_that_was_had_already_adds_nothing() -> None:

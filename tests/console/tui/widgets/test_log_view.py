@@ -147,3 +147,23 @@ async def test_what_is_found_in_a_long_line_is_on_screen_and_marked(wrap: bool) 
         assert "/NEEDLE 2 of 2 · " in pane.text.splitlines()[-1]
         marked = [text for line in pane.lines for text, role in line if "found" in role.split()]
         assert marked == ["needle"]
+
+
+async def test_what_was_found_stays_on_screen_when_lines_are_wrapped() -> None:
+    pane = LogView()
+    async with OnePane(pane).run_test(size=(60, 10)):
+        pane.show(page([*["hay " * 100] * 20, "needle", *["hay " * 100] * 20]))
+        assert pane.reader.find("needle")
+        for wrap in (True, False, True):
+            pane.set_wrap(wrap)
+            assert "needle" in "".join(pane.text.splitlines()[1:-1])
+
+
+async def test_a_narrow_log_that_lacks_its_beginning_says_that_it_is_paused() -> None:
+    pane = LogView()
+    async with OnePane(pane).run_test(size=(80, 10)):
+        pane.show(told(page(["x"] * 50), earlier=True, jobs=1, of_jobs=1), subject="of 43da simulate")
+        pane.reader.scroll(-3)
+        pane.redraw()
+        assert f"from {format.clock(NOW)}; earlier: g" in pane.text.splitlines()[0]
+        assert "PAUSED · 0 new (G)" in pane.text.splitlines()[0]
