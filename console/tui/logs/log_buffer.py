@@ -200,4 +200,7 @@ class LogBuffer:
 
 def merged(entries: list[LogEntry], more: Iterable[LogEntry]) -> list[LogEntry]:
     """Both in the order of time. Lines that came late stand where they belong."""
-    return sorted([*entries, *more], key=place_of)  # two sorted parts, which Python's sort merges in one pass
+    fresh = sorted(more, key=place_of)
+    if not entries or not fresh or entries[-1].place <= fresh[0].place:
+        return entries + fresh
+    return sorted(entries + fresh, key=place_of)  # two sorted parts, which Python's sort merges in one pass

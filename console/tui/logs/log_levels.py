@@ -41,6 +41,7 @@ _GLOG_LEVELS: Final = {"F": Level.ERROR, "E": Level.ERROR, "W": Level.WARNING, "
 _WORD: Final = re.compile(
     r"\b(?:(CRITICAL|CRIT|FATAL|ERROR|ERR|SEVERE|PANIC|EMERG)|(WARN(?:ING)?)|(INFO|NOTICE)|(DEBUG|TRACE))\b"
 )
+_CAPITALS: Final = re.compile(r"[A-Z]{3}")
 _LOWER: Final = re.compile(
     r"(?:^|[:\])>-] ?|^\S+ )\[?"
     r"(?:(fatal(?: error)?|error|panic|critical)|(warn(?:ing)?)|(info|notice)|(debug|trace))\]?\s*[:|]",
@@ -119,7 +120,7 @@ def _structured(text: str) -> Level | None:
     if text.startswith("{") and (found := _JSON.search(text, 0, _FIELDS_HEAD)):
         name, number = found.groups()
         return _BY_NAME.get(name.lower()) if name else _numbered(int(number))
-    if found := _LOGFMT.search(text, 0, _FIELDS_HEAD):
+    if "=" in text and (found := _LOGFMT.search(text, 0, _FIELDS_HEAD)):
         return _BY_NAME.get(found[1].lower())
     found = _GLOG.match(text)
     return _GLOG_LEVELS[found[1]] if found else None
@@ -135,9 +136,11 @@ def _crash(text: str) -> Level | None:
 
 def _word(text: str) -> Level | None:
     """Of a word in capitals, else of one before a colon or in brackets, else of an exception's or warning's name."""
-    for pattern in (_WORD, _LOWER, _BRACKETS):
-        if found := pattern.search(text, 0, _HEAD):
+    head = text[:_HEAD]
+    may_be = (_CAPITALS.search(head), ":" in head or "|" in head, True)  # what is cheap to see rules most out
+    for pattern, is_possible in zip((_WORD, _LOWER, _BRACKETS), may_be, strict=True):
+        if is_possible and (found := pattern.search(head)):
             return (Level.ERROR, Level.WARNING, Level.INFO, Level.DEBUG)[(found.lastindex or 3) - 1]
     if _EXCEPTION.match(text):
         return Level.ERROR
-    return Level.WARNING if _PYTHON_WARNING.search(text, 0, 4 * _HEAD) else None
+    return Level.WARNING if "Warning" in text and _PYTHON_WARNING.search(text, 0, 4 * _HEAD) else None
