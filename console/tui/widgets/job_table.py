@@ -127,7 +127,9 @@ class JobTable(LineTable[JobRow]):
 
     def _fit_rows(self) -> None:
         self._whole_reason = self._lines_of_reason()
-        self.view.resize(self.inner_height - 1 - len(self._whole_reason))
+        height = max(1, self.inner_height - 1 - len(self._whole_reason))
+        if height != self.view.height:  # else the wheel would be undone: a new size brings the selected job on screen
+            self.view.resize(height)
 
     def _lines_of_reason(self) -> list[Line]:
         """Whole reason of the selected job, where the table cuts it."""

@@ -223,13 +223,13 @@ async def test_a_run_is_asked_for_goes_on_elsewhere_and_its_end_is_told(stand: S
 async def test_a_cleanup_needs_the_prefix_and_tells_what_remains(stand: Stand) -> None:
     async with at_resources(stand) as (app, pilot, known):
         await read(app, pilot, known)
-        await pilot.press("C", "y", "tab", "tab", "enter")
+        await pilot.press("C", "y", "enter", "tab", "enter")
         assert known.run is None
         assert app.screen is app.top_screen
         await pilot.press("C")
         words = str(app.screen.query_one("#words").render())
         assert " jobs that live are ended" in " ".join(words.split())
-        await pilot.press("shift+tab", *samples.PREFIX, "tab", "tab", "enter")
+        await pilot.press(*samples.PREFIX, "enter")
         await until(app, pilot, lambda: known.run is not None and not known.run.running)
         assert known.run is not None
         assert known.run.outcome is RunOutcome.FAILED
