@@ -31,7 +31,7 @@ class ChooseScreen(ModalScreen[set[str] | None], inherit_bindings=False):
         with Vertical(id="box") as box:
             box.border_title = self._title
             yield Static(self._text(), id="words", markup=False)
-            yield Static("space on or off, enter keep, esc as before", id="keys", markup=False)
+            yield Static("space on or off  enter keeps  esc undoes", id="keys", markup=False)
 
     def _text(self) -> str:
         return "\n".join(
