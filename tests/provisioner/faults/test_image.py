@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from provisioner.image.request import OWN_PYTHON
 from provisioner.local.aws import LocalAWS
 from tests.support.provisioner.fake_builder import FakeBuilders
+from tests.support.provisioner.faults.commands import REGION
 from tests.support.provisioner.faults.expected import (
     assert_cleans_up,
     assert_fault_is_told,
@@ -19,6 +22,12 @@ from tests.support.provisioner.faults.world import World
 pytestmark = pytest.mark.long
 
 CALLS = [Call(0, "ecr.GetAuthorizationToken", 0), *(Call(0, "ecr.DescribeImages", before) for before in range(3))]
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAWS]:
+    with LocalAWS(region=REGION) as aws:
+        yield aws
 
 
 @pytest.fixture

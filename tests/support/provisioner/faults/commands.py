@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -47,11 +48,17 @@ class Commands:
 
     def __init__(self, prefix: str, folder: Path, session: SharedSession) -> None:
         self.prefix = prefix
+        self._folder = folder
         self.config = folder / "config.json"
         self._files = ("--config", str(self.config), "--env-file", str(folder / "env"))
         self._session = session
         self.flags: tuple[str, ...] = ()
         self.image = f"{REGISTRY}/{prefix}-worker:1"
+
+    def copied(self, folder: Path) -> Commands:
+        """Of the same stack, with copies of the state files in an empty folder."""
+        shutil.copytree(self._folder, folder, dirs_exist_ok=True)
+        return Commands(self.prefix, folder, self._session)
 
     def provision(self) -> Ran:
         return run(self._provision())
@@ -82,14 +89,14 @@ class Commands:
 
     def _killed(self, arguments: tuple[str, ...], index: int, event: str) -> None:
         """Runs them in a forked process that kills itself at `event` of its call of that index."""
-        child = os.fork()
+        child = self._session.fork()
         if child == 0:
             try:
                 self._session.renew(event, killer(index))
                 run(arguments)
             finally:
                 os._exit(0)  # nothing of pytest's runs a second time
-        _, status = os.waitpid(child, 0)
+        status = self._session.wait(child)
         assert os.WIFSIGNALED(status), "it ended before the call was made"
         assert os.WTERMSIG(status) == signal.SIGKILL
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,14 @@ class SharedSession:
 
     def get_partition_for_region(self, region: str) -> str:
         return self._session.get_partition_for_region(region)
+
+    def fork(self) -> int:
+        """As `os.fork`; `wait` has to follow."""
+        return os.fork()
+
+    def wait(self, child: int) -> int:
+        """The status with which the forked process ended."""
+        return os.waitpid(child, 0)[1]
 
     def renew(self, event: str, handler: Callable[..., None]) -> None:
         """For a forked process: connections of its own, and `handler` is called at `event`."""

@@ -9,7 +9,7 @@ from provisioner.local.aws import LocalAWS
 from provisioner.stack.saved_state import Provisioned, load
 from tests.support.provisioner.faults.commands import Commands
 from tests.support.provisioner.faults.faults import Fault
-from tests.support.provisioner.faults.recorded import Call
+from tests.support.provisioner.faults.recorded import READS, Call
 from tests.support.provisioner.stacks import EVERYTHING, account
 
 SERVICE_ROLE = "AWSServiceRoleForBatch"
@@ -34,6 +34,13 @@ def put_data(clients: Clients, prefix: str) -> None:
     clients.call("s3", "create_multipart_upload", place)
 
 
+def delete_service_role(clients: Clients) -> None:
+    """So that provisioning makes it."""
+    roles = clients.listing("iam", "list_roles", "Roles", {})
+    if any(role["RoleName"] == SERVICE_ROLE for role in roles):
+        clients.call("iam", "delete_role", {"RoleName": SERVICE_ROLE})
+
+
 class Others:
     """What the account has besides the stacks of these tests: read again only after a test that left something."""
 
@@ -48,6 +55,17 @@ class Others:
     def are_all(self, before: list[str]) -> bool:
         self._known = before if account(self._clients) == before else None
         return self._known is not None
+
+
+class Before(Others):
+    """As it was when this was made: what tests do to the account doesn't last."""
+
+    def before(self) -> list[str]:
+        self._known = account(self._clients) if self._known is None else self._known
+        return self._known
+
+    def are_all(self, before: list[str]) -> bool:
+        return account(self._clients) == before
 
 
 class World:
@@ -70,16 +88,16 @@ class World:
         return self._others.are_all(self._before)
 
     def strike(self, fault: Fault, call: Call) -> None:
+        self.aws.reset_calls()
         self.aws.fault(fault.of(call.api, call.before))
+
+    @property
+    def is_untouched(self) -> bool:
+        """Nothing was sent since the fault was told that could have changed anything."""
+        return all(api.partition(".")[2].startswith(READS) for _, api in self.aws.call_log())
 
     def recover(self) -> None:
         self.aws.clear_faults()
-
-    def without_service_role(self) -> None:
-        """So that provisioning makes it."""
-        roles = self._clients.listing("iam", "list_roles", "Roles", {})
-        if any(role["RoleName"] == SERVICE_ROLE for role in roles):
-            self._clients.call("iam", "delete_role", {"RoleName": SERVICE_ROLE})
 
     def put_data(self) -> None:
         put_data(self._clients, self.commands.prefix)
