@@ -14,7 +14,21 @@ import pytest
 pytest_plugins = ("tests.support.docker.engine",)
 
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-LONGEST = ("tests/end_to_end", "tests/console/local", "tests/test_user_packages", "tests/provisioner/local")
+LONGEST = (
+    "tests/end_to_end",
+    "tests/console/local",
+    "tests/test_user_packages",
+    "tests/provisioner/local",
+    "tests/provisioner/test_permissions",
+)
+SPLIT = (
+    "tests/provisioner/faults/test_cleanup",
+    "tests/provisioner/faults/test_provision",
+    "tests/end_to_end/recovery/test_kill_points.py::test_a_successor",
+    "tests/console/tui/snapshots",
+)
+"""Tests that take minutes together, and share nothing that is costly to make."""
+
 FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
 
 
@@ -33,9 +47,14 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads what is marked here
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # what takes longest goes first, so that no worker ends alone
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    for item in items:
+        if not item.nodeid.startswith(SPLIT):
+            # one worker has a file's tests, so that the engine or account that they share is made once
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,8 +20,7 @@ from tests.support.provisioner.permissions.recording import RecordingAWS
 from tests.support.provisioner.permissions.reference import missing, unfit
 from tests.support.provisioner.permissions.stack_lifecycle import OTHERS, StackLife
 
-# on one worker: what is recorded takes long and serves all
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("permissions")]
+pytestmark = pytest.mark.long
 
 STACK = Stack(REGION, "scaler-batch", ACCOUNT, "aws")
 

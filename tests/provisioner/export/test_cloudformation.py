@@ -24,8 +24,6 @@ from tests.support.provisioner.living_stack import Living
 from tests.support.provisioner.stacks import NOTHING_MUCH
 from tests.support.provisioner.template_resolution import resolved
 
-pytestmark = pytest.mark.xdist_group("export")  # on one worker: what lives is made once
-
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bounds"
 PLAIN = ProvisionSpec(image="docker.io/me/worker:1", prefix="plain")
 FULL = ProvisionSpec(
