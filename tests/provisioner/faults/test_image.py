@@ -9,6 +9,7 @@ import pytest
 from provisioner.image.request import OWN_PYTHON
 from provisioner.local.aws import LocalAWS
 from tests.support.provisioner.fake_builder import FakeBuilders
+from tests.support.provisioner.faults.cases import one_at_every_call
 from tests.support.provisioner.faults.commands import REGION
 from tests.support.provisioner.faults.expected import (
     assert_cleans_up,
@@ -38,8 +39,7 @@ def building(world: World, builders: FakeBuilders, aws: LocalAWS) -> World:
     return world
 
 
-@pytest.mark.parametrize("call", CALLS, ids=str)
-@pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.CUT_OFF], ids=str)
+@one_at_every_call(CALLS, Fault.DENIED, Fault.THROTTLED, Fault.CUT_OFF)
 def test_a_call_for_the_image_that_fails_is_told_and_the_next_run_finishes(
     building: World, call: Call, fault: Fault
 ) -> None:

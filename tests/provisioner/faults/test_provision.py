@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.provisioner.faults import recorded
+from tests.support.provisioner.faults.cases import one_at_every_call
 from tests.support.provisioner.faults.commands import AFTER_CALL
 from tests.support.provisioner.faults.expected import (
     assert_cleans_up,
@@ -22,13 +23,6 @@ pytestmark = pytest.mark.long
 
 READS, CHANGES = recorded.reading("provision"), recorded.changing("provision")
 each_change = pytest.mark.parametrize("call", CHANGES, ids=str)
-
-
-def one_at_every_call(calls: list[Call], at_every: Fault, *others: Fault) -> pytest.MarkDecorator:
-    """That fault at each of the calls, and the other ones at the first of each service."""
-    cases = [(at_every, call) for call in calls]
-    cases += [(fault, call) for fault in others for call in recorded.of_each_service(calls)]
-    return pytest.mark.parametrize(("fault", "call"), cases, ids=str)
 
 
 @one_at_every_call(READS, Fault.DENIED, Fault.THROTTLED, Fault.CUT_OFF)
