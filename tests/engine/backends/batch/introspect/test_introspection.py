@@ -78,6 +78,29 @@ async def test_a_running_job_is_described_without_its_payload_and_its_log_follow
         assert SECRET not in said(more)
 
 
+def says_much(lines: int) -> int:
+    for number in range(lines):
+        print(f"line {number}")
+    return lines
+
+
+async def test_a_log_is_read_back_to_its_beginning_whatever_was_written_in_one_moment(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        task, lines = work(says_much, 12_000), list[str]()
+        backend.submit(task)
+        assert await told.value(task) == 12_000
+        job_id = told.placements[0].job_id
+        stream = (await backend.introspection.log_streams([job_id]))[job_id]
+        newest = await backend.introspection.read_log(stream, None)
+        assert newest.at_end
+        before, token, pieces = newest.events[-1].at + 0.001, None, 0
+        while pieces == 0 or token is not None:
+            piece = await backend.introspection.read_older_log(stream, before, token, 3_000)
+            lines, token, pieces = [event.text for event in piece.events] + lines, piece.older, pieces + 1
+        assert [line for line in lines if line.startswith("line ")] == [f"line {n}" for n in range(12_000)]
+        assert pieces > 3
+
+
 async def test_quotas_are_told_with_use_and_source(aws: LocalAWS, tmp_path: Path) -> None:
     async with running(aws) as (backend, told):
         task = work(says_and_waits, "", str(tmp_path / "go"))
