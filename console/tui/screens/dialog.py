@@ -87,7 +87,7 @@ class Dialog(ModalScreen[Choice | None], Generic[Choice], inherit_bindings=False
 
     def _keys(self) -> str:
         if self._typed:
-            return f"enter goes on once {self._typed} stands there  tab to the buttons  esc {self._harmless.lower()}"
+            return f"enter goes on once it stands there  tab next  esc {self._harmless.lower()}"
         return f"enter the chosen one  tab next  or its letter  esc {self._harmless.lower()}"
 
     def _is_locked(self, option: Option[Choice], text: str) -> bool:

@@ -169,4 +169,6 @@ class Prompt(Horizontal):
 
     def _say(self, wrong: str) -> None:
         self.set_class(bool(wrong), "-wrong")
+        if wrong:
+            self._hint("")
         self.query_one("#wrong", Label).update(wrong)

@@ -191,7 +191,7 @@ def parse_seconds(name: str, text: str) -> float:
 def _amount(field: str, text: str, units: Mapping[str, int], expected: str) -> float:
     matched = _NUMBER.fullmatch(text)
     if matched is None or matched[2].lower() not in units:
-        raise QueryError(f"{field} is compared with {text!r}, but must be compared with {expected}")
+        raise QueryError(f"{field} needs {expected}, not {text!r}")
     return float(matched[1]) * units[matched[2].lower()]
 
 
