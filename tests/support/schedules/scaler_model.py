@@ -90,15 +90,17 @@ class Scheduler:
         self._dispatch()
 
     def cancel(self, task_id: bytes) -> None:
-        """A client cancels a task by force."""
+        """A client cancels a task by force. While the balancer's request is on its way, no second one is sent."""
         task = self.tasks[task_id]
         if task.state is Held.WAITING:
             self._waiting.remove(task_id)
             self._end(task, "cancelled")
         elif task.state in (Held.RUNNING, Held.BALANCING) and self._worker is not None:
+            was_running = task.state is Held.RUNNING
             task.cancel_asked = True
             task.state = Held.CANCELLING
-            self._worker.send(CancelRequested(task_id, force=True))
+            if was_running:
+                self._worker.send(CancelRequested(task_id, force=True))
 
     def balance(self, task_id: bytes) -> None:
         """The balancer wants a task back that may be queued."""
