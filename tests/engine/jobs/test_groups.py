@@ -7,12 +7,14 @@ from collections import Counter
 
 import pytest
 
+from console.tui.drawing.glyphs import UNICODE
+from console.tui.jobs.job_cells import JobCells
 from engine.aws.batch_states import BatchState
 from engine.jobs.groups import JobGroups
 from engine.model import JobObservation, Outcome, Profile
 from engine.tasks.task_record import TaskState
 from engine.telemetry.schema.messages import OTHERS, GetGroups, GroupBy, JobGroup, JobState
-from engine.telemetry.schema.query import QueryError, group_word, parse_filter
+from engine.telemetry.schema.query import QueryError, group_word, parse_filter, sort_rows
 from engine.telemetry.tally.row_groups import group_rows
 from tests.support.engine.managed_tasks import Clock, Managed, Tasks, id_of
 
@@ -257,6 +259,22 @@ def test_viewers_hear_of_a_new_straggler(managed: Managed) -> None:
     managed.registry.find_stragglers()
     [row], _ = managed.registry.take_changes()
     assert row.straggles
+
+
+def test_in_the_order_of_urgency_a_straggler_stands_below_the_stuck_and_above_the_failed(managed: Managed) -> None:
+    for number in range(20):
+        run(managed, number, 1.0)
+    begin(managed, 100)
+    run(managed, 101, 1.0, succeeded=False)
+    begin(managed, 102)
+    managed.tasks.records[102].batch_state = BatchState.RUNNABLE
+    managed.registry.on_changed(managed.tasks.records[102])
+    managed.registry.on_observed(id_of(102), JobObservation(reason="CAPACITY:none"))
+    managed.clock.now += 60
+    managed.registry.find_stragglers()
+    rows = sort_rows(managed.registry.rows(), "urgency", managed.clock.now)
+    assert [row.task_id for row in rows[:3]] == [id_of(number).hex() for number in (102, 100, 101)]
+    assert JobCells(UNICODE).state(rows[1]) == ("⧗ RUNNING", "stuck")
 
 
 # ---- out of rows
