@@ -27,6 +27,8 @@ class JournalWatch:
         self._name = manager.config.worker_manager_id
         self._looked_at = self._rarely_looked_at = float("-inf")
         self._links: dict[str, bool] = {}
+        self._known_up: set[str] = set()
+        """Links that were up before: one that comes up at the start doesn't come back."""
         self._paused = ""
         self._draining = False
         self._throttles: dict[str, int] = {}
@@ -56,9 +58,12 @@ class JournalWatch:
             self._links[link.name] = link.up
             detail = f": {link.detail}" if link.detail else ""
             if link.up and was is False:
-                self._add(EventKind.LINK_UP, f"{link.name} is up again{detail}")
+                again = " again" if link.name in self._known_up else ""
+                self._add(EventKind.LINK_UP, f"{link.name} is up{again}{detail}")
             elif not link.up and was:
                 self._add(EventKind.LINK_DOWN, f"{link.name} is down{detail}")
+            if link.up:
+                self._known_up.add(link.name)
 
     def _look_at_state(self) -> None:
         paused, draining = self._manager.tasks.paused, self._manager.is_stopping

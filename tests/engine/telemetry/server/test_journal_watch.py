@@ -51,6 +51,13 @@ def test_a_link_goes_down_and_comes_back(looked: LookedAt, monkeypatch: pytest.M
     assert looked.look() == [(EventKind.LINK_UP, "scheduler is up again")]
 
 
+def test_a_link_that_comes_up_at_the_start_does_not_come_back(looked: LookedAt) -> None:
+    looked.managed.links = lambda: (Link("scheduler", False, 0.0),)  # type: ignore[method-assign]
+    looked.look()
+    looked.managed.links = lambda: (Link("scheduler", True, 0.0),)  # type: ignore[method-assign]
+    assert looked.look() == [(EventKind.LINK_UP, "scheduler is up")]
+
+
 def test_a_pause_and_a_drain_are_told(looked: LookedAt) -> None:
     looked.managed.tasks.paused = "ExpiredToken"
     assert looked.look() == [(EventKind.PAUSED, "ExpiredToken")]
