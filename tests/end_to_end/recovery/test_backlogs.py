@@ -68,6 +68,21 @@ def _await_all(client: subprocess.Popen[str], tasks: int) -> None:
     assert (output and json.loads(output), errors) == (tasks, "")
 
 
+def _cut_for(seconds: int, cluster: LocalCluster, calls: Path, log: Path) -> None:
+    with (
+        Relay(cluster.scheduler_address) as relay,
+        running_client(cluster, _script(calls, TASKS, 2.0)) as client,
+        running_engine(cluster, log, scheduler_address=_address(relay), **SMALL) as engine,
+    ):
+        _await_calls(calls, engine, SLOTS)
+        relay.cut()
+        time.sleep(seconds)
+        relay.restore()
+        _await_all(client, TASKS)
+        await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
+    assert call_counts(calls) == [1] * TASKS
+
+
 @pytest.mark.parametrize("cluster", TRANSPORTS, indirect=True)
 def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
     cluster: LocalCluster, calls: Path, tmp_path: Path
@@ -82,23 +97,17 @@ def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
     assert call_counts(calls) == [1] * TASKS
 
 
-@pytest.mark.parametrize("cluster", TRANSPORTS, indirect=True)
 @pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.long)])
 def test_a_cut_link_runs_nothing_twice_although_what_was_in_flight_comes_back_last(
-    cluster: LocalCluster, calls: Path, seconds: int, tmp_path: Path
+    cluster: LocalCluster, calls: Path, seconds: int, log: Path
 ) -> None:
-    with (
-        Relay(cluster.scheduler_address) as relay,
-        running_client(cluster, _script(calls, TASKS, 2.0)) as client,
-        running_engine(cluster, tmp_path / "engine.log", scheduler_address=_address(relay), **SMALL) as engine,
-    ):
-        _await_calls(calls, engine, SLOTS)
-        relay.cut()
-        time.sleep(seconds)
-        relay.restore()
-        _await_all(client, TASKS)
-        await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
-    assert call_counts(calls) == [1] * TASKS
+    _cut_for(seconds, cluster, calls, log)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cluster", ["zmq"], indirect=True)
+def test_neither_does_one_over_the_other_transport(cluster: LocalCluster, calls: Path, log: Path) -> None:
+    _cut_for(30, cluster, calls, log)
 
 
 @pytest.mark.long
