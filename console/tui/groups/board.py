@@ -110,7 +110,7 @@ class GroupsBoard(JobsActions):
     def _take_groups(self, answer: Answer) -> None:
         if isinstance(answer, Groups):
             self.groups.take_answer(answer)
-            self.show()
+            self.show_groups()
         elif isinstance(answer, Refusal):
             self.notify(answer.text, severity="warning", markup=False)
             self._is_chosen = True
