@@ -17,7 +17,8 @@ def print_groups_json(found: Groups) -> None:
     from console.cli.printing import print_json
     from engine.telemetry.schema.messages import VERSION
 
-    groups = [msgspec.to_builtins(group) for group in found.groups]
+    fields = found.groups[0].__struct_fields__ if found.groups else ()
+    groups = [{name: msgspec.to_builtins(getattr(group, name)) for name in fields} for group in found.groups]
     print_json(
         {
             "version": VERSION,

@@ -162,9 +162,11 @@ class JobEntry:
         if outcome.succeeded:
             self.set_reason("")
             return
-        self._cause = outcome.cause or FailureCause(CauseKind.RAISED, read_error_name(outcome.body))
         self._told = outcome.reason[:LONGEST_REASON]
-        self.set_reason(self._cause.describe() if outcome.cause else outcome.reason or self._cause.describe())
+        self._cause = outcome.cause
+        if self._cause is None and not outcome.reason:
+            self._cause = FailureCause(CauseKind.RAISED, read_error_name(outcome.body))
+        self.set_reason(self._cause.describe() if self._cause else outcome.reason)
 
     # ---- views
 

@@ -51,12 +51,12 @@ class Grouped:
 
     __slots__ = ("attempt", "place", "since", "state")
 
-    def __init__(self, place: Place, job: Groupable) -> None:
+    def __init__(self, place: GroupPlace, job: Groupable) -> None:
         self.place = place
         self.state, self.since, self.attempt = job.state, job.since, job.attempt
 
 
-class Place:
+class GroupPlace:
     """The groups of all jobs with the same keys, and how many of these are in memory."""
 
     __slots__ = ("groups", "jobs", "keys")
@@ -73,7 +73,7 @@ class JobGroups:
         self._groups: tuple[dict[str, GroupTally], ...] = tuple({} for _ in GroupBy)
         self._ended: tuple[OrderedDict[str, None], ...] = tuple(OrderedDict() for _ in GroupBy)
         """Keys of groups in which nothing lives, the longest ended first."""
-        self._places: dict[Keys, Place] = {}
+        self._places: dict[Keys, GroupPlace] = {}
 
     # ---- what happens
 
@@ -159,10 +159,10 @@ class JobGroups:
                 group.retries += attempt - max(1, was.attempt)
         grouped.attempt = max(attempt, was.attempt)
 
-    def _place(self, keys: Keys, now: float) -> Place:
+    def _place(self, keys: Keys, now: float) -> GroupPlace:
         place = self._places.get(keys)
         if place is None:
-            place = self._places[keys] = Place(keys, self._find(keys, now))
+            place = self._places[keys] = GroupPlace(keys, self._find(keys, now))
         elif any(group.folded for group in place.groups):
             place.groups = self._find(keys, now)
         return place
@@ -182,19 +182,19 @@ class JobGroups:
         group = groups[key] = GroupTally(key, now)
         return group
 
-    def _current(self, place: Place) -> Iterator[GroupTally]:
+    def _current(self, place: GroupPlace) -> Iterator[GroupTally]:
         """Groups of a place; of one that was folded, those that it became part of."""
         for kind, group in enumerate(place.groups):
             yield self._groups[kind][OTHERS] if group.folded else group
 
-    def _note_ended(self, place: Place) -> None:
+    def _note_ended(self, place: GroupPlace) -> None:
         for ended, group in zip(self._ended, place.groups, strict=True):
             if group.meter.living:
                 ended.pop(group.key, None)
             elif group.key != OTHERS and not group.folded:
                 ended[group.key] = None
 
-    def _drop(self, place: Place) -> None:
+    def _drop(self, place: GroupPlace) -> None:
         place.jobs -= 1
         if not place.jobs:
             self._places.pop(place.keys, None)

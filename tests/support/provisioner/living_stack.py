@@ -177,6 +177,7 @@ class Living:
         described = ("jobDefinitionArn", "revision", "status", "containerOrchestrationType")
         capitals = _capitals({key: value for key, value in definition.items() if key not in described})
         container = {key: value for key, value in capitals["ContainerProperties"].items() if value != []}
+        container["LogConfiguration"] = {k: v for k, v in container["LogConfiguration"].items() if v != []}
         rules = [{**rule, "Action": rule["Action"].upper()} for rule in capitals["RetryStrategy"]["EvaluateOnExit"]]
         retries = {**capitals["RetryStrategy"], "EvaluateOnExit": rules}
         return {**capitals, "ContainerProperties": container, "RetryStrategy": retries}

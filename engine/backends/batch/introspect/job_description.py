@@ -76,7 +76,7 @@ def _entry(name: str, value: Any, secret: tuple[str, ...]) -> Any:
 
 def _payload(text: str) -> str:
     form, _, _ = text.partition(":")
-    return form if form in HARMLESS else _hint(text)
+    return form if form in HARMLESS and (form or not text) else _hint(text)
 
 
 def _hint(text: str) -> str:

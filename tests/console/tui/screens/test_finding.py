@@ -67,7 +67,7 @@ async def test_a_column_without_room_says_so_in_the_dialog() -> None:
     async with running(WatchedSource(), (80, 24)) as (app, pilot):
         await pilot.press("c")
         text = str(app.screen.query_one("#words").render())
-        assert "Took  (no room)" in text
+        assert "Size  (no room)" in text
         assert "State\n" in text
 
 

@@ -10,6 +10,7 @@ import pytest
 from console.tui.app import ConsoleApp
 from console.tui.drawing.glyphs import LOOKS
 from console.tui.drawing.spans import line_width, plain
+from console.tui.preferences import Preferences
 from console.tui.screens.dialog import Dialog
 from engine.telemetry.schema.messages import FullState, JobState
 from tests.support.console.frozen_console import first_of
@@ -68,7 +69,7 @@ async def test_the_selected_row_tells_its_whole_reason() -> None:
     job = msgspec.structs.replace(first_of(source, JobState.FAILED), reason=REASON * 2)
     source.rows[job.task_id] = job
     source.replica.replace(FullState("demo", 0, source._snapshot(), tuple(source.rows.values())), 0.0)
-    async with running(source, (120, 40)) as (app, pilot):
+    async with running(source, (120, 40), preferences=Preferences(group_by="job")) as (app, pilot):
         await pilot.press("g")
         app.state.view.move_to(app.state.view.jobs.index(job.task_id) or 0)
         await beats(app, pilot)

@@ -79,7 +79,7 @@ async def test_a_search_begins_empty_repeats_the_last_one_and_ends_with_escape()
         assert "/LINE 25 10 of 10" in screen.log_view.text.splitlines()[-1]
         await pilot.press("n", "slash", "enter")
         assert "/LINE 25 " in screen.log_view.text.splitlines()[-1]
-        await pilot.press("escape")
+        await pilot.press("escape", "escape")  # the first takes the message away
         assert "/LINE" not in screen.log_view.text.splitlines()[-1]
 
 

@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Button
 
 from console.tui.app import ConsoleApp
+from console.tui.preferences import Preferences
 from console.tui.screens.confirm import cancel_lines, confirm_cancel
 from console.tui.screens.confirm_stack import _notes
 from console.tui.screens.dialog import Dialog
@@ -139,7 +140,7 @@ async def test_read_only_and_out_of_reach_are_told_apart_and_a_refused_key_says_
 async def test_above_the_replicas_limit_mark_all_and_export_mean_all_that_fit(tmp_path: Path) -> None:
     source = WatchedSource(REPLICA_LIMIT + 6_000, may_control=True)
     fitting = sum(each.state is JobState.SUCCEEDED for each in source.rows.values())
-    async with running(source, folder=tmp_path) as (app, pilot):
+    async with running(source, preferences=Preferences(group_by="job"), folder=tmp_path) as (app, pilot):
         await pilot.press("slash", *"=OK", "enter", "e", "asterisk")
         await beats(app, pilot, 20)
         assert app.state.view.paged

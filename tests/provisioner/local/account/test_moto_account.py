@@ -58,7 +58,7 @@ def test_an_environment_stands_on_what_the_account_has(aws: LocalAWS, compute: d
     request = environment_request("stands", 8, {**compute, "launchTemplate": named, "instanceRole": profile})
     aws.client("batch").create_compute_environment(**request)
     assert environment_of(aws, "stands")["status"] == "VALID"
-    assert environment_of(aws, "stands")["computeResources"]["launchTemplate"] == named
+    assert environment_of(aws, "stands")["computeResources"]["launchTemplate"] == {**named, "overrides": []}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 from container.batch_job_frames import encode_payload
 from container.batch_job_protocol import BUNDLE_TEXT, bundle_name, to_bundle, to_inline_gzip
 from container.batch_job_results import ResultMeta, ResultStatus, encode_result
+from engine.aws.batch_jobs import LISTED_WITHIN_S
 from engine.aws.batch_states import LIVING
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id
 from engine.backends.batch.submission_secrets import SubmissionSecrets, new_signing_key
@@ -194,7 +195,10 @@ def ids_of(tasks: Sequence[TaskWork]) -> set[bytes]:
 
 
 async def test_an_inline_job_that_is_listed_only_after_the_takeover_is_attached(aws: LocalAWS, tmp_path: Path) -> None:
-    late, new = work(note_and_nap, str(tmp_path / "late"), 3.5), work(note_and_nap, str(tmp_path / "new"), 0.0)
+    late, new = (
+        work(note_and_nap, str(tmp_path / "late"), LISTED_WITHIN_S + 0.5),
+        work(note_and_nap, str(tmp_path / "new"), 0.0),
+    )
     predecessor = Predecessor(aws, "wm-late-inline")
     predecessor.die()
     async with running(aws, worker_manager_id="wm-late-inline") as (backend, told):
@@ -209,7 +213,7 @@ async def test_an_inline_job_that_is_listed_only_after_the_takeover_is_attached(
 
 
 async def test_an_array_that_only_a_result_told_of_is_attached_when_it_is_listed(aws: LocalAWS, tmp_path: Path) -> None:
-    done, running_on = tasks = [work(note_and_nap, str(tmp_path / str(n)), 4.0) for n in range(2)]
+    done, running_on = tasks = [work(note_and_nap, str(tmp_path / str(n)), LISTED_WITHIN_S + 1) for n in range(2)]
     predecessor, submission_id = Predecessor(aws, "wm-late-array"), new_id()
     predecessor.die()
     predecessor.result(submission_id, done, "done")
