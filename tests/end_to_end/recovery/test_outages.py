@@ -114,7 +114,7 @@ def test_credentials_that_expire_for_a_while_are_told_and_fail_nothing(
     with client_in_two_halves(cluster, engine, tmp_path) as client:
         cluster.aws.fault("expired-credentials")
         client.send_second_half()
-        engine.wait_for_log("paused, no task fails: AWS refuses our credentials")
+        engine.wait_for_log("paused, no task fails: the AWS credentials have expired")
         cluster.aws.clear_faults()
         engine.wait_for_log("resumed: AWS accepts our calls again")
         client.finish(60)
