@@ -113,8 +113,10 @@ def follow_to_end(child: EngineChild, begin: int) -> None:
     """Wait for the engine's end, and show what it logs from byte `begin` on: how far a drain is, and what is wrong."""
     with open(child.log, "rb") as log:
         log.seek(begin)
-        while child.process.poll() is None:
+        has_ended = False
+        while not has_ended:
             with suppress(subprocess.TimeoutExpired):
                 child.process.wait(LOOK_S)
+            has_ended = child.process.poll() is not None  # before the reading: what was said last is read, too
             for line in log.read().decode(errors="replace").splitlines():
                 print(harmless(line), file=sys.stderr, flush=True)
