@@ -10,8 +10,6 @@ import pytest
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import Engine, running_engine
 
-LAG = "lag:5s"
-
 
 @pytest.fixture(scope="session", params=["ymq"])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
@@ -19,27 +17,6 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     transport = request.param
     with LocalCluster(state_dir=tmp_path_factory.mktemp(f"cluster-{transport}"), transport=transport) as cluster:
         yield cluster
-
-
-@pytest.fixture(autouse=True)
-def lagging_listings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In the long tests AWS Batch shows jobs as they were: listings, children and summaries are up to 5 s behind."""
-    if request.node.get_closest_marker("long") is None:
-        yield
-        return
-    enter = LocalCluster.__enter__
-
-    def enter_lagging(cluster: LocalCluster) -> LocalCluster:
-        enter(cluster).aws.fault(LAG)
-        return cluster
-
-    monkeypatch.setattr(LocalCluster, "__enter__", enter_lagging)
-    shared = request.getfixturevalue("cluster").aws if "cluster" in request.fixturenames else None
-    if shared is not None:
-        shared.fault(LAG)
-    yield
-    if shared is not None:
-        shared.clear_faults()
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ class Watcher:
         assert sum(share for _, share in ways.values()) == 100, text
         self.states |= {state for state, number in now.items() if number}
         self.slots |= {slots for slots in [used(text, "concurrency")] if slots is not None}
-        self.lines |= set(re.findall(r"task ([0-9a-f]{32}): success", text))
+        self.lines |= set(re.findall(r"\d ([0-9a-f]{4}) \S+ +runner: success", text))
         return now["SUCCEEDED"] == TASKS
 
 

@@ -98,7 +98,7 @@ def test_the_light_is_red_wherever_it_is_looked_for_and_why_says_what_to_do(
         _the_engine_tells_of_itself(terminal)
         terminal.send("q")
         terminal.wait_for("Leave it running (l)")
-        terminal.send("T")
+        terminal.send("S")
         assert terminal.wait_end() == 0
 
 

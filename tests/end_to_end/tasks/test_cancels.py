@@ -101,7 +101,7 @@ with Client(address=ADDRESS) as client:
         assert client.say("full") == "throttle"
         cluster.aws.fault("throttle:SubmitJob:0/s")
         assert client.say("throttled") == "sent"
-        await_condition(lambda: cluster.aws.faults()[-1]["struck"] > 0, 20, lambda: engine.log)
+        await_condition(lambda: cluster.aws.faults()[0]["struck"] > 0, 20, lambda: engine.log)
         assert client.say("repeating") == "cancelled"
         cluster.aws.clear_faults()
         client.tell("open")

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from provisioner.local.cluster import LocalCluster
@@ -39,8 +39,9 @@ class UserFolders:
         }
 
     def terminal(self, *words: str, environ: Mapping[str, str] | None = None) -> Terminal:
-        """`scaler-batch` with these words, 120x40."""
-        return Terminal((*PROGRAM, *words), environ={**self.environ, **(environ or {})}, cwd=self.folder)
+        """`scaler-batch` with these words, 160x40: wide enough for all panes."""
+        environ = {**self.environ, **(environ or {})}
+        return Terminal((*PROGRAM, *words), columns=160, environ=environ, cwd=self.folder)
 
     def run(self, cluster: LocalCluster, *words: str) -> Terminal:
         """`scaler-batch run` against the cluster, with its console."""
@@ -65,7 +66,8 @@ def user_folders(folder: Path) -> Iterator[UserFolders]:
             yield here
         finally:
             for pid in here.processes():
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def run_words(cluster: LocalCluster) -> tuple[str, ...]:
