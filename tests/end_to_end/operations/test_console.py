@@ -91,7 +91,7 @@ def test_a_demo_is_seen_through_every_state_adds_up_and_leaves_nothing(user: Use
     seen = Watcher()
     with user.terminal("local", "--demo", str(TASKS)) as terminal:
         terminal.wait_for("LIVE", 90)
-        assert any(map(seen.look, pictures(terminal, 90))), terminal.text
+        assert any(map(seen.look, pictures(terminal, 180))), terminal.text
         assert sum(jobs for jobs, _ in routes(terminal.text).values()) == TASKS
         terminal.wait_for(lambda text: used(text, "concurrency") == 0)
         terminal.send("q")
