@@ -96,7 +96,7 @@ def test_a_demo_is_seen_through_every_state_adds_up_and_leaves_nothing(user: Use
         terminal.wait_for(lambda text: used(text, "concurrency") == 0)
         terminal.send("q")
         terminal.wait_for("end with this console")
-        terminal.send("d")
+        terminal.send("S")
         assert terminal.wait_end(30) == 0, terminal.text
         assert f"results right: {TASKS} of {TASKS}" in said_at_the_end(terminal)
     assert seen.states >= {"QUEUED", "SUBMITTED", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"}

@@ -44,5 +44,5 @@ def ending(terminal: Terminal) -> Iterator[None]:
     yield
     terminal.send("q")
     terminal.wait_for("end with this console")
-    terminal.send("d")
+    terminal.send("S")
     assert terminal.wait_end(30) == 0, terminal.text

@@ -24,7 +24,7 @@ from tests.support.cluster.running_engine import (
 )
 
 TASKS = 200
-BOUND_S = 15
+BOUND_S = 20
 """From the successor's start to the result of a job that had ended by then."""
 CLIENT = """
 import json, time
