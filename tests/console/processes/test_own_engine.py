@@ -37,3 +37,12 @@ def test_the_progress_of_a_drain_is_shown_and_nothing_that_moves_a_cursor(
     finally:
         child.process.kill()
     assert capsys.readouterr().err == "draining: 64 left\N{REPLACEMENT CHARACTER}[2J\n"
+
+
+def test_what_an_engine_says_last_is_shown_when_it_had_ended_before_anybody_looked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child = start_tied((sys.executable, "-c", "import sys; print('the last word', file=sys.stderr)"), tmp_path / "log")
+    child.process.wait()
+    follow_to_end(child, 0)
+    assert capsys.readouterr().err == "the last word\n"
