@@ -27,7 +27,6 @@ from console.tui.notices.notifier import Notifier
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState, Quit
-from console.tui.totals import has_work
 from console.tui.widgets.prompt import Question
 from engine.errors import ConfigError
 
@@ -266,17 +265,13 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.theme = name
         self.remember(theme=name)
 
-    @property
-    def _is_busy(self) -> bool:
-        return any(has_work(manager) for manager in self.state.managers)
-
     async def action_quit(self) -> None:
         """Leave the console; where something would end with it, after a dialog."""
         from console.tui.screens.confirm_stack import confirm_quit_running
         from console.tui.screens.quit import quit_dialog, quit_local_dialog
 
         own = self.state.own
-        busy = self._is_busy
+        busy = self.state.busy
         if (run := self.state.run_under_way) is not None:
             self.push_screen(confirm_quit_running(run), lambda sure: self._stop_and_quit(run) if sure else None)
         elif own is None or own.ended():
@@ -320,7 +315,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def _quit_local(self, choice: Quit | None) -> None:
         """Where nothing runs it ends in good order: a drain of nothing takes no time."""
         if choice is not None:
-            self.exit(choice if self._is_busy else Quit.DRAIN)
+            self.exit(choice if self.state.busy else Quit.DRAIN)
 
     def _quit(self, choice: Quit | None) -> None:
         if choice is Quit.LEAVE:

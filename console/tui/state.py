@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.preferences import Preferences
+from console.tui.totals import has_work
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, Source
 from engine.telemetry.schema import messages
@@ -129,6 +130,11 @@ class ConsoleState:
     def light(self) -> Light:
         """Worst light of the shown managers."""
         return worst_light(manager.health for manager in self.shown_managers)
+
+    @property
+    def busy(self) -> bool:
+        """A worker manager has tasks, so that an end in good order takes time."""
+        return any(map(has_work, self.managers))
 
     @property
     def shown_managers(self) -> tuple[ManagerView, ...]:

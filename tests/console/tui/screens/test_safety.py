@@ -148,6 +148,15 @@ async def test_above_the_replicas_limit_mark_all_and_export_mean_all_that_fit(tm
     check_export(tmp_path, fitting)
 
 
+@pytest.mark.parametrize(("jobs", "choice"), [(0, Quit.DRAIN), (50, Quit.TERMINATE)])
+async def test_stopping_a_local_cluster_now_kills_nothing_that_is_idle(jobs: int, choice: Quit) -> None:
+    own = EngineOwnership(lambda: "", tied=True)
+    async with running(WatchedSource(jobs, may_control=True), own=own) as (app, pilot):
+        await pilot.press("q", "S")
+        await pilot.pause()
+        assert app.return_value is choice
+
+
 def check_export(folder: Path, jobs: int) -> None:
     [table] = folder.glob("*.csv")
     assert len(table.read_text().splitlines()) == jobs + 1
