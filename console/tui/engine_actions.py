@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from console.tui.drawing.spans import clean
+from console.foreign_text import clean
 from engine.telemetry.schema.messages import (
     ENDED,
     AcknowledgeFailures,

@@ -11,8 +11,6 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
-from console.foreign_text import clean as clean
-
 Span = tuple[str, str]
 """Text and role; roles separated by a blank are laid over each other, the last on top."""
 Line = tuple[Span, ...]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import LOOKS
-from console.tui.drawing.spans import Line, Span, clean
+from console.tui.drawing.spans import Line, Span
 from console.tui.lists.list_table import ListTable
 from console.tui.widgets.line_table import Column, visible_columns
 from engine.telemetry.schema.messages import Failure, Failures, JobState

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import Glyphs
-from console.tui.drawing.spans import EMPTY, Line, clean
+from console.tui.drawing.spans import EMPTY, Line
 from console.tui.drawing.wrapping import folded
 from console.tui.failures.failure_table import kind_role
 from console.tui.logs.log_buffer import LogEntry

@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Final
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import Glyphs
-from console.tui.drawing.spans import Line, Span, clean
+from console.tui.drawing.spans import Line, Span
 from console.tui.widgets.line_table import Column
 from engine.telemetry.schema.messages import GroupBy, JobGroup, JobState
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import UNICODE, Glyphs
-from console.tui.drawing.spans import Line, Span, clean
+from console.tui.drawing.spans import Line, Span
 from console.tui.groups.group_cells import GroupCells
 from console.tui.groups.groups_view import GroupsView
 from console.tui.lists.list_table import ListTable

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import Glyphs
-from console.tui.drawing.spans import EMPTY, Line, clean, fit
+from console.tui.drawing.spans import EMPTY, Line, fit
 from console.tui.drawing.wrapping import folded
 from engine.telemetry.schema.messages import CallStats, LightState, Link, ManagerView, Snapshot
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import LOOKS, Glyphs
-from console.tui.drawing.spans import Span, clean
+from console.tui.drawing.spans import Span
 from console.tui.widgets.line_table import Column
 from engine.telemetry.schema.messages import JobRow
 from engine.telemetry.schema.query import ROUTE_WORDS, is_stuck, row_age

@@ -7,8 +7,9 @@ from textwrap import wrap
 from typing import Final
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import Glyphs
-from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit
+from console.tui.drawing.spans import EMPTY, Line, Span, fit
 from engine.telemetry.schema.messages import JobRecord, JobState
 
 LABEL: Final = 12

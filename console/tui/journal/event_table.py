@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from console import format
-from console.tui.drawing.spans import Line, Span, clean
+from console.foreign_text import clean
+from console.tui.drawing.spans import Line, Span
 from console.tui.lists.list_table import ListTable
 from console.tui.widgets.line_table import Column, visible_columns
 from engine.telemetry.schema.messages import Event, EventKind

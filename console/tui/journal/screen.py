@@ -7,9 +7,9 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 
+from console.foreign_text import clean
 from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
-from console.tui.drawing.spans import clean
 from console.tui.drawing.wrapping import folded
 from console.tui.journal.event_table import EventTable
 from console.tui.keymap import bindings

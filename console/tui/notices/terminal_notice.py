@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from console.tui.drawing.spans import clean
+from console.foreign_text import clean
 
 LONGEST: Final = 200
 SAVE_TITLE, RESTORE_TITLE = "\x1b[22;2t", "\x1b[23;2t"

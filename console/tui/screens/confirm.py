@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import LOOKS, Glyphs
-from console.tui.drawing.spans import clean
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.state import ConsoleState
 from engine.telemetry.schema.messages import JobRow, JobState

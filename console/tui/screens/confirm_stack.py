@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from console.tui.drawing.spans import clean
+from console.foreign_text import clean
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.stack.run import Run
 from engine.telemetry.schema.messages import ENDED, JobState, ManagerView

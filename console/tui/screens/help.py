@@ -13,8 +13,9 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from console.foreign_text import clean
 from console.tui.actions import BY_ID, ActionScope
-from console.tui.drawing.spans import ascii_only, clean
+from console.tui.drawing.spans import ascii_only
 from console.tui.keymap import key_label
 from console.tui.layout.legend import COMMANDS, FILTERS, FRAME, HEADS, STATES, signs
 from console.tui.screens.base import ConsoleScreen

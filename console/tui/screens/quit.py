@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from console.tui.drawing.spans import clean
+from console.foreign_text import clean
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.state import Quit
 

@@ -13,8 +13,9 @@ from textual.containers import Horizontal
 from textual.worker import WorkType
 
 from console import format
+from console.foreign_text import clean
 from console.tui.actions import ActionScope
-from console.tui.drawing.spans import EMPTY, Line, clean, plain
+from console.tui.drawing.spans import EMPTY, Line, plain
 from console.tui.keymap import bindings
 from console.tui.screens.stack_actions import ELSEWHERE, StackActions
 from console.tui.stack.model import NOTHING, Part, Provisioning

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from console.foreign_text import clean
 from console.tui.clipboard import copy
-from console.tui.drawing.spans import clean
 from console.tui.screens.base import ConsoleScreen
 from console.tui.screens.confirm_stack import (
     confirm_build,

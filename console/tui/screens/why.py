@@ -9,9 +9,10 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 
 from console import format
+from console.foreign_text import clean
 from console.tui.actions import BY_ID, Action, ActionScope
 from console.tui.clipboard import copy
-from console.tui.drawing.spans import Line, clean
+from console.tui.drawing.spans import Line
 from console.tui.drawing.wrapping import folded
 from console.tui.keymap import bindings
 from console.tui.polling import PolledRequest

@@ -15,9 +15,9 @@ from enum import StrEnum
 from typing import Final
 
 import scaler_batch
+from console.foreign_text import clean
 from console.local.stack import LocalStack, find_local_stack
 from console.processes.children import ends_within, signal_group, start_child
-from console.tui.drawing.spans import clean
 from engine.errors import EngineError
 from provisioner.json_schema import StackEntry
 

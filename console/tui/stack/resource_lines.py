@@ -10,8 +10,9 @@ from typing import Final
 import msgspec
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import Glyphs
-from console.tui.drawing.spans import EMPTY, Line, clean, fit
+from console.tui.drawing.spans import EMPTY, Line, fit
 from console.tui.stack.run import Run, RunOutcome, RunStep
 from console.tui.widgets.resource_table import ResourceHealth, health
 from provisioner.json_schema import ChangeReport, FieldChangeReport, PlanReport, RemainsReport, ResourceReport

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.charts import spark
 from console.tui.drawing.glyphs import CHECK_LOOKS, VERDICT_LOOKS, Glyphs
-from console.tui.drawing.spans import EMPTY, Line, clean, fit, fit_line, line_width, width
+from console.tui.drawing.spans import EMPTY, Line, fit, fit_line, line_width, width
 from console.tui.drawing.wrapping import folded
 from engine.telemetry.schema.messages import (
     CheckResult,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from console.tui.drawing.spans import clean
+from console.foreign_text import clean
 from engine.telemetry.schema.messages import CheckResult, Diagnosis
 
 

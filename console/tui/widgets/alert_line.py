@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from console.tui.drawing.spans import Line, clean, fit, width
+from console.foreign_text import clean
+from console.tui.drawing.spans import Line, fit, width
 from console.tui.drawing.wrapping import folded
 from console.tui.health.alerts import Alert
 from console.tui.widgets.pane import Pane

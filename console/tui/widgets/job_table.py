@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import UNICODE, Glyphs
-from console.tui.drawing.spans import EMPTY, Line, Span, clean, width
+from console.tui.drawing.spans import EMPTY, Line, Span, width
 from console.tui.drawing.wrapping import folded
 from console.tui.jobs.job_cells import JobCells
 from console.tui.jobs.jobs_view import JobsView

@@ -9,8 +9,9 @@ from typing import Final
 from textual import events
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import UNICODE, Glyphs
-from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit, fit_line, line_width, plain, width
+from console.tui.drawing.spans import EMPTY, Line, Span, fit, fit_line, line_width, plain, width
 from console.tui.drawing.wrapping import folded_spans
 from console.tui.logs.log_buffer import LogBuffer, LogEntry
 from console.tui.logs.log_levels import Level

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.charts import bar
-from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit, line_width
+from console.tui.drawing.spans import EMPTY, Line, Span, fit, line_width
 from console.tui.widgets.totals_pane import TotalsPane
 from engine.telemetry.schema.messages import Quota, QuotaId
 

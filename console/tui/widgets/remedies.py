@@ -7,7 +7,8 @@ from typing import Final
 
 from textual import events
 
-from console.tui.drawing.spans import Line, Span, clean
+from console.foreign_text import clean
+from console.tui.drawing.spans import Line, Span
 from console.tui.drawing.wrapping import folded
 from console.tui.widgets.line_table import thumb
 from console.tui.widgets.pane import Pane

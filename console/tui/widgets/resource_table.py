@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import Glyphs
-from console.tui.drawing.spans import EMPTY, Line, Span, clean
+from console.tui.drawing.spans import EMPTY, Line, Span
 from console.tui.widgets.line_table import Column, LineTable, thumb
 from provisioner.json_schema import MISSING, UNKNOWN, ResourceReport
 

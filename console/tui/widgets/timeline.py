@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from console import format
+from console.foreign_text import clean
 from console.tui.drawing.glyphs import LOOKS, UNICODE, Glyphs
-from console.tui.drawing.spans import EMPTY, Line, Span, clean, fit
+from console.tui.drawing.spans import EMPTY, Line, Span, fit
 from console.tui.widgets.text_pane import TextPane
 from engine.telemetry.schema.messages import ENDED, JobRecord, Transition
 

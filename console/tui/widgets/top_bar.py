@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Final
 
 from console import format
-from console.tui.drawing.spans import Line, Span, clean, line_width, spread
+from console.foreign_text import clean
+from console.tui.drawing.spans import Line, Span, line_width, spread
 from console.tui.widgets.pane import Pane
 from engine.telemetry.client.source import LinkState, LinkView
 from engine.telemetry.schema.messages import Light, LightState, LinkId

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.tui.drawing.spans import clean, fit, fit_line, line_width, plain, spread, width
+from console.foreign_text import clean
+from console.tui.drawing.spans import fit, fit_line, line_width, plain, spread, width
 
 NASTY = {
     "colours": ("\x1b[31mred\x1b[0m text", "red text"),
