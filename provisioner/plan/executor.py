@@ -119,11 +119,13 @@ class PlanExecutor:
                 terminate_jobs(self._clients, instruction.queue, self._wait_policy, WAIT_DEADLINE_S)
 
     def _call(self, call: ApiCall) -> None:
-        since = self._wait_policy.clock()
+        since, may_be_done = self._wait_policy.clock(), False
         for _ in self._wait_policy.until(LONGEST_PATIENCE_S):
             try:
                 response = self._clients.call(call.service, call.operation, _filled(call.parameters, self._variables))
             except CallFailed as error:
+                # Whichever of its sendings did it, a later one is refused because it is done.
+                error.repeated = may_be_done = may_be_done or error.repeated
                 if self._wait_policy.clock() - since >= patience_for(call, error):
                     raise
                 refusal = error

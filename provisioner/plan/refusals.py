@@ -41,9 +41,9 @@ PASSING: Final = (
     PassingRefusal("batch", "resource is being modified", (*MAKING, *DELETING), 900.0),
     # what was made in the call before isn't there yet
     PassingRefusal("ec2", "InvalidGroup.NotFound", MAKING, 120.0),
-    PassingRefusal("ec2", "InvalidLaunchTemplate", MAKING, 120.0),
+    PassingRefusal("ec2", "InvalidLaunchTemplateName.NotFound", MAKING, 120.0),
     PassingRefusal("batch", "InvalidGroup.NotFound", MAKING, 120.0),
-    PassingRefusal("batch", "InvalidLaunchTemplate", MAKING, 120.0),
+    PassingRefusal("batch", "InvalidLaunchTemplateName.NotFound", MAKING, 120.0),
     PassingRefusal("iam", "NoSuchEntity", MAKING, 60.0),
     PassingRefusal("logs", "ResourceNotFoundException", MAKING, 60.0),
     PassingRefusal("ecr", "RepositoryNotFoundException", MAKING, 60.0),

@@ -140,3 +140,40 @@ UPDATE = ApiCall("change", "ec2", "modify_launch_template", {})
 def test_any_other_refusal_is_told_at_once(service: str, operation: str, code: str) -> None:
     call = ApiCall("x", service, operation, {}, transient=("AccessDenied",))
     assert patience_for(call, CallFailed(f"{service}:{operation}", code, "no")) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("service", "code"),
+    [
+        ("ec2", "InvalidLaunchTemplateName.AlreadyExistsException"),
+        ("ec2", "InvalidGroup.Duplicate"),
+        ("s3", "BucketAlreadyOwnedByYou"),
+        ("iam", "EntityAlreadyExists"),
+        ("logs", "ResourceAlreadyExistsException"),
+        ("ecr", "RepositoryAlreadyExistsException"),
+        ("batch", "ClientException"),
+    ],
+)
+def test_what_is_there_already_is_not_waited_for(service: str, code: str) -> None:
+    error = CallFailed(f"{service}:x", code, "Object already exists")
+    made = [call for call in steps_of_provision() if call.service == service]
+    assert made
+    assert {patience_for(call, error) for call in made} == {0.0}
+
+
+def test_a_creation_that_is_refused_for_its_lost_first_sending_after_a_wait_counts_as_maybe_done() -> None:
+    call, time = ApiCall("x", "s3", "create_bucket", {}), Time()
+    refusals = iter(
+        [
+            CallFailed("s3:CreateBucket", "OperationAborted", "Try again", repeated=True),
+            CallFailed("s3:CreateBucket", "BucketAlreadyOwnedByYou", "It is yours"),
+        ]
+    )
+
+    class Each(Clients):
+        def call(self, service: str, operation: str, parameters: Mapping[str, object]) -> Document:
+            raise next(refusals)
+
+    with pytest.raises(StepFailed) as failed:
+        run(call, Each(REGION), time)
+    assert failed.value.may_be_done
