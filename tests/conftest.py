@@ -29,6 +29,9 @@ SPLIT = (
 )
 """Tests that take minutes together, and share nothing that is costly to make."""
 
+LONGEST_ID = 40
+"""Of a value in a test's name: each worker tells all names to all others, and payloads of megabytes are values, too."""
+
 FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
 
 
@@ -36,6 +39,11 @@ def pytest_configure() -> None:
     # hundreds of processes of ours start in these tests, and each would compile all of our modules again
     sys.dont_write_bytecode = False
     os.environ.pop(NO_BYTECODE, None)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a value that is too long for a name by its size."""
+    return f"{type(val).__name__} of {len(val)}" if isinstance(val, bytes | str) and len(val) > LONGEST_ID else None
 
 
 def pytest_collection() -> None:

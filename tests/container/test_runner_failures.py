@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.cases import first_now
+
 Client = Callable[[str], None]
 
 
@@ -64,6 +66,7 @@ def test_an_exception_class_of_main_is_caught_by_the_client(client: Client) -> N
         """)
 
 
+@pytest.mark.long
 def test_a_class_that_the_client_made_inside_of_a_function_is_its_own_class(client: Client) -> None:
     client("""
         def make():
@@ -80,6 +83,7 @@ def test_a_class_that_the_client_made_inside_of_a_function_is_its_own_class(clie
         """)
 
 
+@pytest.mark.long
 def test_a_class_that_is_made_while_the_function_runs_is_described(client: Client) -> None:
     client("""
         def fail():
@@ -93,6 +97,7 @@ def test_a_class_that_is_made_while_the_function_runs_is_described(client: Clien
         """)
 
 
+@pytest.mark.long
 def test_an_exception_too_large_to_travel_is_described(client: Client) -> None:
     client("""
         def fail():
@@ -150,7 +155,7 @@ def test_library_exceptions_with_awkward_constructors_survive(client: Client) ->
 
 @pytest.mark.parametrize(
     ("body", "text"),
-    [("sys.exit(0)", "called sys.exit(0)"), ("raise KeyboardInterrupt", "raised KeyboardInterrupt")],
+    first_now([("sys.exit(0)", "called sys.exit(0)"), ("raise KeyboardInterrupt", "raised KeyboardInterrupt")]),
 )
 def test_what_would_end_the_client_is_described(client: Client, body: str, text: str) -> None:
     client(f"""
@@ -191,6 +196,7 @@ def test_a_process_that_ends_past_python_is_reported(client: Client) -> None:
         """)
 
 
+@pytest.mark.long
 def test_an_exception_is_told_by_class_and_innermost_line_of_the_users_own_code(client: Client) -> None:
     client("""
         import json
@@ -217,6 +223,7 @@ def test_an_exception_is_told_by_class_and_innermost_line_of_the_users_own_code(
         """)
 
 
+@pytest.mark.long
 def test_a_process_that_says_nothing_leaves_no_class_and_no_place(client: Client) -> None:
     client("""
         import os

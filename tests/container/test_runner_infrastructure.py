@@ -73,6 +73,7 @@ def test_each_child_of_an_array_runs_its_own_task_and_leaves_the_bundle(s3: S3St
     assert s3.requests.count(("GET", bundle)) == 3
 
 
+@pytest.mark.long
 def test_a_shared_object_is_read_from_outside_of_the_bundle(s3: S3StandIn) -> None:
     big = Blob.of(dumps(b"x" * 100_000))
     blobs = [*payload(len, ()), big]
@@ -81,6 +82,7 @@ def test_a_shared_object_is_read_from_outside_of_the_bundle(s3: S3StandIn) -> No
     assert result(s3)[1] == 100_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("stored", "text"), first_now([(b"altered", "was altered"), (None, "doesn't exist")]))
 def test_a_bad_shared_object_is_told_to_the_client(s3: S3StandIn, stored: bytes | None, text: str) -> None:
     big = Blob.of(dumps(b"x" * 1_000))
@@ -99,6 +101,7 @@ def test_a_fenced_submission_is_not_run(s3: S3StandIn, fence: bytes) -> None:
     assert RESULT not in s3.objects
 
 
+@pytest.mark.long
 def test_a_later_attempt_does_not_call_a_function_whose_result_is_there(s3: S3StandIn) -> None:
     s3.objects[RESULT] = b"written by attempt 1"
     assert run(s3, to_inline(frame_of(ADD, 1, 2)), attempt=2)[0] == 0
@@ -127,6 +130,7 @@ def test_a_later_attempt_does_not_call_a_function_whose_signed_result_is_there(s
     assert s3.objects[RESULT] is written
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("foreign", [b"", b"forged", b"SBRF" + bytes(500)])
 def test_a_later_attempt_writes_over_what_another_job_wrote(s3: S3StandIn, foreign: bytes) -> None:
     s3.objects[RESULT] = foreign
@@ -143,6 +147,7 @@ def test_a_bundle_is_read_by_the_name_in_the_parameter_which_no_log_tells(s3: S3
     assert run(s3, text)[0] == 0
 
 
+@pytest.mark.long
 def test_a_shared_object_that_is_missing_or_denied_is_told_so(s3: S3StandIn) -> None:
     s3.refusals.append(Refusal("GET", "/objects/", 403, "AccessDenied"))
     blob = Blob.of(dumps(b"x" * 1_000))
@@ -151,6 +156,7 @@ def test_a_shared_object_that_is_missing_or_denied_is_told_so(s3: S3StandIn) -> 
     assert (exit_code, "or it doesn't exist" in log) == (76, True)
 
 
+@pytest.mark.long
 def test_a_later_attempt_without_a_result_runs(s3: S3StandIn) -> None:
     assert run(s3, to_inline(frame_of(ADD, 1, 2)), attempt=2)[0] == 0
     meta, value = result(s3)
@@ -196,18 +202,21 @@ def test_s3_that_fails_before_the_call_is_sorted_by_what_helps(
     assert RESULT not in s3.objects
 
 
+@pytest.mark.long
 def test_an_outage_before_the_call_is_waited_out_within_the_attempt(s3: S3StandIn) -> None:
     s3.refusals.append(Refusal("GET", "/fence/", 503, "SlowDown", count=4))  # botocore itself tries three times
     exit_code, log = run(s3, to_inline(frame_of(ADD, 1, 2)))
     assert (exit_code, result(s3)[1], "next try" in log) == (0, 3, True)
 
 
+@pytest.mark.long
 def test_an_unreachable_s3_asks_for_another_attempt(s3: S3StandIn) -> None:
     process = start_runner("http://127.0.0.1:9", SUBMISSION, to_inline(frame_of(ADD, 1, 2)), options=IMPATIENT)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 75, log
 
 
+@pytest.mark.long
 def test_a_payload_that_may_not_be_read_is_final(s3: S3StandIn) -> None:
     s3.refusals.append(Refusal("GET", "/payloads/", 403, "AccessDenied"))
     exit_code, log = run(s3, "s3")
@@ -235,11 +244,13 @@ def test_a_job_without_credentials_is_tried_in_one_more_container_and_not_for_lo
     assert b"next try" not in log
 
 
+@pytest.mark.long
 def test_a_region_that_is_none_is_refused_in_one_line(s3: S3StandIn) -> None:
     exit_code, log = run(s3, to_inline(frame_of(ADD, 1, 2)), options="region=no region")
     assert (exit_code, len(log.splitlines())) == (76, 1)
 
 
+@pytest.mark.long
 def test_a_role_without_list_bucket_still_works(s3: S3StandIn) -> None:
     s3.refusals.append(Refusal("GET", "/fence/", 403, "AccessDenied"))
     exit_code, log = run(s3, to_inline(frame_of(ADD, 1, 2)))
@@ -264,6 +275,7 @@ def test_sigterm_lets_the_task_go_and_writes_no_result_that_would_bar_a_retry(s3
     assert RESULT not in s3.objects
 
 
+@pytest.mark.long
 def test_a_task_that_answers_sigterm_in_time_delivers_its_result(s3: S3StandIn) -> None:
     source = (
         "def f():\n import signal\n signal.pthread_sigmask(signal.SIG_BLOCK, {15})\n print('ready')\n"
@@ -291,6 +303,7 @@ def test_sigterm_before_the_call_asks_for_another_attempt(s3: S3StandIn) -> None
     assert "the function was not called" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_a_result_that_may_not_be_written_is_no_function_that_was_not_called(s3: S3StandIn) -> None:
     s3.refusals.append(Refusal("PUT", "/results/", 403, "AccessDenied"))
     script = (

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.cases import first_now
+
 Client = Callable[[str], None]
 
 
@@ -29,7 +31,7 @@ def test_plain_functions_lambdas_closures_and_nested_functions(client: Client) -
         """)
 
 
-@pytest.mark.parametrize("route", ["inline", "gzip", "s3"])
+@pytest.mark.parametrize("route", first_now(["inline", "gzip", "s3"]))
 def test_each_route_brings_the_arguments(client: Client, route: str) -> None:
     client(f"""
         returned = round_trip(lambda text, n: text * n, "ab" * 50, 3, route={route!r})
@@ -152,6 +154,7 @@ def test_300_mebibytes_of_output_flow_in_bounded_memory(client: Client) -> None:
         """)
 
 
+@pytest.mark.long
 def test_a_process_that_the_function_leaves_behind_does_not_hold_the_job_up(client: Client) -> None:
     client("""
         import os, signal

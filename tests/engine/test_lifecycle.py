@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from tests.support.schedules.aws_model import DAY_S, Bucket, Fate
 from tests.support.schedules.story import Plan, run_plan
 
@@ -36,6 +38,7 @@ class Watch:
             self.ages[folder] = self.ages.get(folder, 0.0) + SPEED
 
 
+@pytest.mark.long
 def test_payloads_and_blobs_of_a_job_that_loses_its_host_after_days_are_still_there() -> None:
     watch = Watch()
     fate = Fate(seconds=3 * DAY, hosts_lost=1)

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 
-def first_now(cases: Iterable[Any], count: int = 1) -> list[Any]:
-    """The cases for `pytest.mark.parametrize`; all behind the first `count` are marked as long."""
-    return [case if index < count else _later(case) for index, case in enumerate(cases)]
+def first_now(cases: Iterable[Any], count: int = 1, *, tuples: bool = False) -> list[Any]:
+    """The cases for `pytest.mark.parametrize`; all behind the first `count` are marked as long.
+
+    With `tuples` a case is one value that is a tuple, otherwise a tuple holds several.
+    """
+    values = [(case,) if tuples or not isinstance(case, tuple) else case for case in cases]
+    return [pytest.param(*one, marks=pytest.mark.long if index >= count else ()) for index, one in enumerate(values)]
 
 
 def these_now(cases: Iterable[Any], now: Collection[Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from typer.main import get_group
 from typer.testing import CliRunner
 
 from console.cli.main import ENTRIES, PROGRAM, CommandEntry, app
+from tests.support.cases import first_now
 from tests.support.console.command_line import command_line, modules_loaded_by, run_program
 
 HELP_S = 0.35
@@ -24,7 +25,7 @@ RENDERER = (sys.executable, "-I", "-c", "import typer.main, typer.rich_utils")
 HEAVY = ("textual", "boto3", "botocore", "scaler", "moto", "provisioner")
 
 
-@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("local", "--help")])
+@pytest.mark.parametrize("words", first_now([("--help",), ("run", "--help"), ("local", "--help")], tuples=True))
 def test_help_loads_no_heavy_library(words: tuple[str, ...]) -> None:
     assert modules_loaded_by(*words).isdisjoint(HEAVY)
 
@@ -36,7 +37,7 @@ def cpu_seconds(words: Sequence[str]) -> float:
     return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - before
 
 
-@pytest.mark.parametrize("words", HELP_SHARES, ids=" ".join)
+@pytest.mark.parametrize("words", first_now(HELP_SHARES, tuples=True), ids=" ".join)
 def test_help_costs_little_cpu(words: tuple[str, ...]) -> None:
     def is_cheap() -> bool:
         seconds = cpu_seconds(command_line(*words))

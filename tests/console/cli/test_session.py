@@ -39,6 +39,7 @@ from engine.telemetry.schema.messages import (
     Refusal,
     RouteStats,
 )
+from tests.support.cases import first_now
 from tests.support.console.command_line import command_line, modules_loaded_by
 from tests.support.engine.socket_places import short_folder
 from tests.support.engine.telemetry_samples import NOW, row, snapshot, task_id
@@ -90,7 +91,7 @@ def run(*words: str, engine: StandIn | None = None) -> Result:
         return Result(child.wait(), out.read(), err.read())
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "keys"])
+@pytest.mark.parametrize("command", first_now([command for command in COMMANDS if command != "keys"]))
 def test_without_an_engine_a_command_fails_in_one_sentence(command: str) -> None:
     words = {"cancel": ("--yes", "ab"), "drain": ("--yes",)}.get(command, ())
     done = run(command, *words)
@@ -99,7 +100,7 @@ def test_without_an_engine_a_command_fails_in_one_sentence(command: str) -> None
     assert done.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", first_now(COMMANDS))
 def test_help_loads_neither_a_screen_nor_aws_nor_sockets(command: str) -> None:
     assert modules_loaded_by(command, "--help").isdisjoint({"textual", "boto3", "botocore", "scaler", "zmq"})
 

@@ -54,6 +54,7 @@ def test_ids_are_unique_and_what_destroys_has_no_small_letter() -> None:
     assert not [key for action in ACTIONS if action.danger is not Danger.NONE for key in action.keys if key.islower()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scope", ONE_PLACE_NOW_AND_ALL_LATER)
 async def test_a_read_only_console_sends_nothing_that_changes_anything(scope: ActionScope) -> None:
     source = WatchedSource()

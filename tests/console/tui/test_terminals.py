@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cases import first_now
 from tests.support.console.terminal import Terminal
 from tests.support.engine.socket_places import short_folder
 
@@ -64,7 +65,7 @@ def shell(command: str, *words: str) -> tuple[str, ...]:
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("redirected", ['"$@" 2>errors', '"$@" >out', '"$@" <&-', '"$@" | cat'])
+@pytest.mark.parametrize("redirected", first_now(['"$@" 2>errors', '"$@" >out', '"$@" <&-', '"$@" | cat']))
 def test_a_stream_that_is_no_terminal_gets_text_without_escape_codes(
     redirected: str, environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -78,11 +79,13 @@ def test_a_stream_that_is_no_terminal_gets_text_without_escape_codes(
 
 @pytest.mark.parametrize(
     ("redirected", "term", "why"),
-    [
-        ('"$@"', "dumb", "type is dumb"),
-        ('"$@" 2>errors', "xterm-256color", "standard error is no terminal"),
-        ('"$@" >out', "xterm-256color", "standard output is no terminal"),
-    ],
+    first_now(
+        [
+            ('"$@"', "dumb", "type is dumb"),
+            ('"$@" 2>errors', "xterm-256color", "standard error is no terminal"),
+            ('"$@" >out', "xterm-256color", "standard output is no terminal"),
+        ]
+    ),
 )
 def test_run_without_a_terminal_says_why_and_starts_nothing(
     redirected: str, term: str, why: str, environ: dict[str, str], tmp_path: Path

@@ -109,6 +109,7 @@ def test_a_demo_is_seen_through_every_state_adds_up_and_leaves_nothing(user: Use
 # ---- what goes wrong
 
 
+@pytest.mark.long
 def test_a_failed_jobs_traceback_is_three_keys_away(cluster: LocalCluster, user: UserFolders) -> None:
     with user.run(cluster) as terminal, talking_client(cluster, FAILING) as client:
         terminal.wait_for(lambda text: counts(text).get("FAILED") == 1, 30)

@@ -72,6 +72,7 @@ def diagnosis(client: TelemetryClient, request: Diagnose) -> Diagnosis:
         client.poll(0.1)
 
 
+@pytest.mark.long
 def test_a_job_in_a_disabled_queue_is_told_so_and_runs_when_the_queue_is_enabled(
     cluster: LocalCluster, engine: Engine
 ) -> None:

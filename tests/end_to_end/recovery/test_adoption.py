@@ -141,6 +141,7 @@ def test_managers_of_different_ids_leave_each_others_jobs_alone(tmp_path: Path, 
     assert (bool(output), calls(folder)) == (True, [1, 1, 1]), errors
 
 
+@pytest.mark.long
 def test_a_second_living_manager_of_one_id_is_refused_by_name(cluster: LocalCluster, tmp_path: Path, log: Path) -> None:
     with running_engine(cluster, log) as first:
         first.wait_for_log("scheduler: connected")

@@ -83,6 +83,7 @@ def _cut_for(seconds: int, cluster: LocalCluster, calls: Path, log: Path) -> Non
     assert call_counts(calls) == [1] * TASKS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cluster", TRANSPORTS, indirect=True)
 def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
     cluster: LocalCluster, calls: Path, tmp_path: Path

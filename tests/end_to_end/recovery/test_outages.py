@@ -108,6 +108,7 @@ def test_cancels_go_through_while_every_submit_is_throttled(cluster: LocalCluste
         client.finish(60)
 
 
+@pytest.mark.long
 def test_credentials_that_expire_for_a_while_are_told_and_fail_nothing(
     cluster: LocalCluster, engine: Engine, tmp_path: Path
 ) -> None:

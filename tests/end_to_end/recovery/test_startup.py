@@ -28,11 +28,13 @@ def free_port() -> int:
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [
-        ({"job_queue": "no-such-queue"}, "no-such-queue"),
-        ({"job_definition": "no-such-definition"}, "no-such-definition"),
-        ({"s3_bucket": "no-such-bucket"}, "no-such-bucket"),
-    ],
+    first_now(
+        [
+            ({"job_queue": "no-such-queue"}, "no-such-queue"),
+            ({"job_definition": "no-such-definition"}, "no-such-definition"),
+            ({"s3_bucket": "no-such-bucket"}, "no-such-bucket"),
+        ]
+    ),
     ids=["queue", "definition", "bucket"],
 )
 def test_a_missing_resource_ends_the_engine_with_one_line_that_names_it(
@@ -56,6 +58,7 @@ def test_no_credentials_end_the_engine_with_one_line_that_says_what_to_do(cluste
     assert (code, "credentials" in engine.log, "Traceback" in engine.log) == (1, True, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", first_now([403, 400]))
 def test_a_bucket_that_takes_no_object_ends_the_engine_with_one_line(
     cluster: LocalCluster, log: Path, status: int
@@ -66,7 +69,7 @@ def test_a_bucket_that_takes_no_object_ends_the_engine_with_one_line(
 
 
 @pytest.mark.parametrize("number", first_now([signal.SIGTERM, signal.SIGINT]))
-@pytest.mark.parametrize("waits_for", ["throttle:ListJobs:0/s", "error:ListObjectsV2:503:after=1"])
+@pytest.mark.parametrize("waits_for", first_now(["throttle:ListJobs:0/s", "error:ListObjectsV2:503:after=1"]))
 def test_a_signal_ends_a_start_that_waits(cluster: LocalCluster, log: Path, waits_for: str, number: int) -> None:
     manager_id = f"wm-start-{number}"
     with fault(cluster, waits_for), running_engine(cluster, log, worker_manager_id=manager_id) as engine:

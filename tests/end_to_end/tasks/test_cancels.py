@@ -124,6 +124,7 @@ with Client(address=ADDRESS) as client:
     assert_nothing_left(cluster, engine)
 
 
+@pytest.mark.long
 def test_a_client_that_leaves_takes_its_jobs_along(cluster: LocalCluster, engine: Engine) -> None:
     script = """
     import time

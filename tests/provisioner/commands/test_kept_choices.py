@@ -93,6 +93,7 @@ def test_reset_takes_the_defaults(command: Command, tmp_path: Path) -> None:
     assert not any("Spot" in note for note in notes)
 
 
+@pytest.mark.long
 def test_an_image_that_is_described_is_built_in_the_place_of_the_saved_one(command: Command, tmp_path: Path) -> None:
     save(tmp_path)
     (tmp_path / "requirements.txt").write_text("numpy\n")
@@ -117,6 +118,7 @@ def test_a_given_value_is_held_against_the_kept_ones(command: Command, tmp_path:
         command("plan", "--max-vcpus", "2")
 
 
+@pytest.mark.long
 def test_an_expiry_that_is_shorter_than_a_jobs_attempts_is_raised_and_that_is_said(command: Command) -> None:
     plan = planned(command("plan", "--image", "x/y:1", "--job-timeout", "20160", "--json"))
     assert plan["notes"][0].startswith("--expiry-days is raised from 1 to 42")
@@ -155,6 +157,7 @@ def test_without_one_the_region_is_the_environments(
     assert planned(command("plan", "--image", "x/y:1", "--json"))["region"] == "eu-north-1"
 
 
+@pytest.mark.long
 def test_the_region_of_the_profile_counts(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "aws").write_text("[default]\nregion = ap-south-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))

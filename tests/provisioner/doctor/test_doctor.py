@@ -103,6 +103,7 @@ def test_what_was_provisioned_and_is_gone_is_a_failure(account: Clients, tmp_pat
     assert results(found, CheckStatus.FAIL) == [CheckId.QUEUE, CheckId.JOB_DEFINITION, CheckId.STACK_RESOURCES]
 
 
+@pytest.mark.long
 def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_path: Path) -> None:
     apply(dataclasses.replace(SPEC, image=f"{IMAGE}2"), account)
     image = examine(account, request(tmp_path))[CheckId.IMAGE]
@@ -110,6 +111,7 @@ def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_pat
     assert image.fixes[0].command == "scaler-batch build-image --region us-east-1"
 
 
+@pytest.mark.long
 def test_every_fix_is_a_command_that_a_shell_takes_apart(clients: Clients, tmp_path: Path) -> None:
     """An account without a way out of its VPC."""
     found = examine(clients, request(tmp_path))
@@ -229,6 +231,7 @@ def app(monkeypatch: pytest.MonkeyPatch, account_url: str, tmp_path: Path) -> ty
     return found
 
 
+@pytest.mark.long
 def test_a_failed_check_is_exit_code_1_and_the_json_tells_which(app: typer.Typer) -> None:
     """moto's default VPC has no way out."""
     ended = CliRunner().invoke(app, ["--json"])

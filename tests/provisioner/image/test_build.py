@@ -15,6 +15,7 @@ from provisioner.image.events import Event, ImageStep, OutputLine
 from provisioner.image.registry import find_built
 from provisioner.image.request import OWN_PYTHON, ImageRequest
 from provisioner.stack.naming import Stack
+from tests.support.cases import first_now
 from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.fake_builder import FakeBuilders
 
@@ -67,6 +68,7 @@ def test_an_image_is_built_checked_pushed_and_pinned_by_its_digest(make: Making)
     assert built == BuiltImage(f"{URI}@{make.images[0]['imageDigest']}", tag_of(REQUEST), built=True)
 
 
+@pytest.mark.long
 def test_each_step_is_told_from_beginning_to_end(make: Making) -> None:
     make()
     running_and_done = [(name, state) for name in ("build", "check", "push") for state in ("running", "done")]
@@ -116,6 +118,7 @@ def test_the_build_sees_the_context_and_nothing_of_it_is_left(make: Making) -> N
     assert not Path(build["arguments"][-1]).exists()
 
 
+@pytest.mark.long
 def test_the_image_is_pushed_alone_without_an_index_around_it(make: Making) -> None:
     make()
     assert make.builders.call("build")["environment"]["BUILDX_NO_DEFAULT_ATTESTATIONS"] == "1"
@@ -173,7 +176,7 @@ def test_a_push_that_fails_is_told(make: Making) -> None:
     assert make.images == []
 
 
-@pytest.mark.parametrize("fails", [{}, {"docker login": [1, "no"]}, {"docker push": [1, "no"]}])
+@pytest.mark.parametrize("fails", first_now([{}, {"docker login": [1, "no"]}, {"docker push": [1, "no"]}]))
 def test_the_registrys_password_is_seen_by_the_login_alone(
     make: Making, fails: dict[str, object], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ def test_loopback_is_added_to_what_is_excepted(environ: dict[str, str], expected
     assert no_proxy(environ) == {"NO_PROXY": expected, "no_proxy": expected}
 
 
+@pytest.mark.long
 def test_a_program_with_its_variables_reaches_the_local_aws_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

@@ -79,7 +79,7 @@ def test_what_needs_a_terminal_says_so_on_a_dumb_one(words: tuple[str, ...], env
     [
         pytest.param("q", 0, id="q"),
         pytest.param("\x03", 0, id="ctrl-c", marks=pytest.mark.long),
-        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.long),
         pytest.param(signal.SIGHUP, 129, id="SIGHUP", marks=pytest.mark.long),
         pytest.param(signal.SIGINT, 130, id="SIGINT", marks=pytest.mark.long),
     ],

@@ -28,6 +28,7 @@ async def test_a_filter_is_hinted_at_quietly_and_nothing_jumps_while_it_is_typed
         assert "a time like" in str(prompt.query_one("#wrong").render())
 
 
+@pytest.mark.long
 async def test_earlier_filters_come_back_with_the_up_key_also_after_a_restart(tmp_path: Path) -> None:
     async with running(WatchedSource()) as (app, pilot):
         app.state.preferences_file = tmp_path / "console.json"

@@ -78,6 +78,7 @@ async def test_the_selected_row_tells_its_whole_reason() -> None:
         assert app.state.view.selected_row in app.state.view.visible()
 
 
+@pytest.mark.long
 async def test_panes_grow_by_key_and_stay_so() -> None:
     async with running(WatchedSource(), (200, 60)) as (app, pilot):
         before = app.dashboard.logs.size.height
@@ -112,6 +113,7 @@ async def test_the_border_above_the_log_is_dragged_by_the_mouse() -> None:
         assert app.dashboard.logs.region.y == top - 5
 
 
+@pytest.mark.long
 async def test_quota_and_routing_take_the_focus_scroll_and_zoom() -> None:
     async with running(WatchedSource(managers=("a", "b", "c")), (200, 40)) as (app, pilot):
         quota = app.dashboard.quota

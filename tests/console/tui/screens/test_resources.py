@@ -87,6 +87,7 @@ def is_alive(pid: int) -> bool:
 # ---- reading
 
 
+@pytest.mark.long
 async def test_it_shows_what_lives_where_it_differs_and_what_could_not_be_read(stand: Stand) -> None:
     async with at_resources(stand) as (app, pilot, known):
         screen = await read(app, pilot, known)
@@ -114,6 +115,7 @@ async def test_a_stack_of_another_queue_is_not_taken_for_the_engines(stand: Stan
         assert app.screen is app.top_screen
 
 
+@pytest.mark.long
 async def test_what_fails_is_told_in_its_place_and_the_rest_is_shown(stand: Stand) -> None:
     stand.fails("plan", "Traceback\nscaler-batch: no container engine is here")
     stand.answers("destroy", ["not a plan"])
@@ -177,6 +179,7 @@ async def test_the_difference_of_a_resource_is_told_field_by_field(stand: Stand)
         assert not screen.has_class("-diff")
 
 
+@pytest.mark.long
 async def test_the_arn_and_a_command_that_changes_nothing_are_copied(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +268,7 @@ async def test_a_run_that_says_why_it_failed_is_quoted(stand: Stand) -> None:
         await until(app, pilot, lambda: "no container engine was found" in toasts(app))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", first_now(["stop", "quit"]))
 async def test_a_run_is_stopped_when_somebody_says_so_and_before_the_console_is_left(stand: Stand, way: str) -> None:
     stand.holds("provision")

@@ -17,6 +17,7 @@ from console.tui.state import ConsoleState, EngineOwnership, Quit
 from engine.telemetry.client.source import LinkState
 from engine.telemetry.schema.messages import PAGE_LIMIT, REPLICA_LIMIT, CancelJobs, JobState
 from provisioner.json_schema import PlanReport
+from tests.support.cases import first_now
 from tests.support.console.frozen_console import demo, first_of
 from tests.support.console.running_app import WatchedSource, beats, running
 from tests.support.console.widget_samples import row
@@ -96,7 +97,9 @@ def test_numbers_are_written_as_they_must_be_typed() -> None:
     assert "1,606" not in " ".join((dialog._title, *cancel_lines(rows, state), *map(dialog._label, dialog._options)))
 
 
-@pytest.mark.parametrize("keys", [("K",), ("question_mark",), ("slash",), ("ctrl+p",), ("c",), ("q",), ("l",)])
+@pytest.mark.parametrize(
+    "keys", first_now([("K",), ("question_mark",), ("slash",), ("ctrl+p",), ("c",), ("q",), ("l",)], 2, tuples=True)
+)
 async def test_ctrl_c_leaves_from_anywhere_on_the_second_press(keys: tuple[str, ...]) -> None:
     async with running(WatchedSource(may_control=True), own=EngineOwnership(lambda: "")) as (app, pilot):
         await pilot.press("j", *keys, "ctrl+c", "ctrl+c")
@@ -137,6 +140,7 @@ async def test_read_only_and_out_of_reach_are_told_apart_and_a_refused_key_says_
         assert "out of reach" in said(app)
 
 
+@pytest.mark.long
 async def test_above_the_replicas_limit_mark_all_and_export_mean_all_that_fit(tmp_path: Path) -> None:
     source = WatchedSource(REPLICA_LIMIT + 6_000, may_control=True)
     fitting = sum(each.state is JobState.SUCCEEDED for each in source.rows.values())

@@ -94,6 +94,7 @@ def test_just_below_the_limit_it_stays_paged(listening: Listening) -> None:
     assert tick.snapshot.paged
 
 
+@pytest.mark.long
 async def test_a_listener_that_stands_still_misses_ticks_instead_of_piling_them_up() -> None:
     managed = Managed()
     with short_folder() as folder:
