@@ -50,6 +50,10 @@ def program(tmp_path: Path) -> Iterator[LocalProgram]:
         yield program
 
 
+IMAGE_LIMIT_S = 400.0
+"""An image is built first, out of packages that come from elsewhere."""
+
+
 def test_functions_run_in_hardened_containers_and_nothing_is_left(
     program: LocalProgram, container_engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,7 +61,7 @@ def test_functions_run_in_hardened_containers_and_nothing_is_left(
         monkeypatch.setenv(name, value)
     (program.folder / "client.py").write_text(CLIENT)
 
-    done = program.run("--containers", "--script", "client.py")
+    done = program.run("--containers", "--script", "client.py", limit_s=IMAGE_LIMIT_S)
 
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)

@@ -39,9 +39,9 @@ class LocalProgram:
         )
         return self.process
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
         process = self.start(*words)
-        out, err = process.communicate(timeout=LIMIT_S)
+        out, err = process.communicate(timeout=limit_s)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def living(self) -> list[int]:
