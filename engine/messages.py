@@ -22,6 +22,7 @@ class TaskArrived:
     argument_ids: tuple[bytes, ...]
     priority: int = 0
     capabilities: Mapping[str, int] = field(default_factory=dict)
+    """Of a scheduler up to 2.9 all of them are one with an empty name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class CapacityWanted:
     """Concurrency that the scheduler wants, declaratively: (concurrency, names of capabilities) pairs."""
 
     requests: tuple[tuple[int, frozenset[str]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilitiesTold:
+    """What a task that was handed to this worker asks for, as the scheduler's monitor tells it."""
+
+    task_id: bytes
+    capabilities: Mapping[str, int]
 
 
 WorkerMessage = TaskArrived | CancelRequested | ObjectsDeleted | ShutdownRequested | WorkerEcho

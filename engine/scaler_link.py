@@ -1,9 +1,9 @@
 """Adapter to Scaler: its transports and its wire protocol (`opengris-scaler` 2.9), imported nowhere else.
 
-A `SchedulerLink` opens three kinds of channel: `ManagerChannel` (capacity heartbeats, scaling commands),
-`WorkerChannel` (tasks in, results out) and `StorageChannel` (object bytes). Each is one connection: it raises
-`LinkDown` when that ends, and its owner opens another. Both transports work, YMQ and (by
-`SCALER_NETWORK_BACKEND=zmq`) ZMQ; object storage always speaks YMQ.
+A `SchedulerLink` opens four kinds of channel: `ManagerChannel` (capacity heartbeats, scaling commands),
+`WorkerChannel` (tasks in, results out), `MonitorChannel` (what tasks ask for) and `StorageChannel` (object bytes).
+Each is one connection: it raises `LinkDown` when that ends, and its owner opens another. Both transports work, YMQ
+and (by `SCALER_NETWORK_BACKEND=zmq`) ZMQ; object storage always speaks YMQ.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import zmq
+import zmq.asyncio
 from scaler.config.types.address import AddressConfig, SocketType
 from scaler.io.mixins import AsyncConnector, ConnectorRemoteType
-from scaler.io.network_backends import get_network_backend_from_env
+from scaler.io.network_backends import ZMQNetworkBackend, get_network_backend_from_env
+from scaler.io.utility import deserialize
 from scaler.io.ymq import ConnectorSocket, IOContext, YMQException
 from scaler.io.ymq_async_connector import YMQAsyncConnector
 from scaler.io.ymq_async_object_storage_connector import YMQAsyncObjectStorageConnector
@@ -27,12 +29,14 @@ from scaler.protocol.capnp import (
     ObjectInstruction,
     ObjectMetadata,
     Resource,
+    StateTask,
     Task,
     TaskCancel,
     TaskCancelConfirm,
     TaskCancelConfirmType,
     TaskResult,
     TaskResultType,
+    TaskState,
     WorkerDisconnectNotification,
     WorkerHeartbeat,
     WorkerHeartbeatEcho,
@@ -50,6 +54,7 @@ from scaler.utility.metadata.task_flags import retrieve_task_flags_from_task
 from engine.messages import (
     CancelAnswer,
     CancelRequested,
+    CapabilitiesTold,
     CapacityWanted,
     LinkDown,
     ManagerEcho,
@@ -90,8 +95,18 @@ class SchedulerLink:
 
         Raises `LinkDown` when nobody listens at `address`.
         """
-        connector = await self._connect(address, f"Worker|aws-batch|{self._worker_manager_id}")
+        connector = await self._connect(address, self._worker_identity)
         return WorkerChannel(connector, self._worker_manager_id)
+
+    async def open_monitor(self, address: str) -> MonitorChannel:
+        """Subscribe to what the scheduler tells its monitors. Raises `LinkDown` when nobody listens at `address`."""
+        await _probe(address)
+        if isinstance(self._backend, ZMQNetworkBackend):
+            return MonitorChannel(_ZMQSubscription(address), self._worker_identity)
+        identity = f"Monitor|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
+        attempt = asyncio.ensure_future(_ymq_socket(self._ymq, identity, AddressConfig.from_string(address)))
+        await _await_connection(attempt, address)
+        return MonitorChannel(_YMQSubscription(attempt.result()), self._worker_identity)
 
     async def open_storage(self, address: str) -> StorageChannel:
         """Connect to object storage. Raises `LinkDown` when nobody listens at `address`."""
@@ -100,6 +115,10 @@ class SchedulerLink:
         connector = _StorageConnector(self._ymq, identity)
         await _await_connection(connector.connect(AddressConfig.from_string(address)), address)
         return StorageChannel(connector)
+
+    @property
+    def _worker_identity(self) -> str:
+        return f"Worker|aws-batch|{self._worker_manager_id}"
 
     def close(self) -> None:
         """Stop the transport. Channels must be closed before."""
@@ -227,6 +246,37 @@ class WorkerChannel:
         self._connector.destroy()
 
 
+class MonitorChannel:
+    """One subscription to the scheduler's monitor: the tasks that it hands to one worker, with what they ask for.
+
+    A scheduler up to 2.9 sends a worker the number of a task's capabilities, without names and values
+    (`__send_task_to_worker` of its task controller); to its monitors it tells them right, at each hand-out.
+    """
+
+    def __init__(self, subscription: _Subscription, worker_identity: str) -> None:
+        self._subscription = subscription
+        self._worker = worker_identity.encode()
+
+    async def receive(self) -> CapabilitiesTold | None:
+        """Wait for the next message; `None` for one that is of another worker or event. Raises `LinkDown`."""
+        data = await _translate(self._subscription.receive())
+        if self._worker not in data:  # a hundredth of the time that it takes to read a message
+            return None
+        try:
+            message = deserialize(data)
+        except CapnpDeserializationError:
+            return None
+        if not isinstance(message, StateTask) or message.state != TaskState.running:
+            return None
+        if bytes(message.worker) != self._worker:
+            return None
+        return CapabilitiesTold(bytes(message.taskId), capabilities_to_dict(message.capabilities))
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._subscription.close()
+
+
 class StorageChannel:
     """One connection to object storage.
 
@@ -265,6 +315,42 @@ def new_result_id(client_id: bytes) -> bytes:
 def pack_profile(duration_s: float, peak_bytes: int, cpu_s: float) -> bytes:
     """Serialize the metadata of a result; a client with `profiling=True` reads it."""
     return bytes(ProfileResult(duration_s, peak_bytes, cpu_s).serialize())
+
+
+class _Subscription(Protocol):
+    async def receive(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class _YMQSubscription:
+    def __init__(self, socket: ConnectorSocket) -> None:
+        self._socket = socket
+
+    async def receive(self) -> bytes:
+        return bytes((await self._socket.recv_message()).payload.data or b"")
+
+    def close(self) -> None:
+        self._socket.shutdown()
+
+
+class _ZMQSubscription:
+    """It connects again by itself."""
+
+    def __init__(self, address: str) -> None:
+        self._context = zmq.asyncio.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.RCVHWM, 0)
+        self._socket.subscribe(b"")
+        self._socket.connect(address)
+
+    async def receive(self) -> bytes:
+        data: bytes = await self._socket.recv()
+        return data
+
+    def close(self) -> None:
+        self._socket.close(linger=0)
+        self._context.term()
 
 
 class _YMQConnector(YMQAsyncConnector):  # type: ignore[misc]

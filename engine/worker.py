@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
+from engine.asked_capabilities import AskedCapabilities, MonitorStream, monitor_address
 from engine.assignments import Assignments
 from engine.config.settings import ManagerConfig
 from engine.errors import ClusterShutdown, SchedulerLost
@@ -78,6 +79,7 @@ class _Connection:
     channel: SchedulerChannel
     heartbeat: HeartbeatManager
     assignments: Assignments
+    asked: AskedCapabilities
     is_all_assigned: bool = False
     """The scheduler was seen to have had room for more than it sent: nothing of ours waits there."""
 
@@ -100,8 +102,10 @@ class AWSBatchWorker:
         capabilities: Mapping[str, int],
         tasks: AWSHPCTaskManager,
         storage: StorageLink,
+        listen: Callable[[str], Awaitable[MonitorStream]],
     ) -> None:
         self._connect = connect
+        self._listen = listen
         self._config = config
         self._capabilities = capabilities
         self._tasks = tasks
@@ -122,7 +126,7 @@ class AWSBatchWorker:
         Raises `ClusterShutdown` when a client shuts the cluster down, `SchedulerLost` after the death timeout.
         """
         self._tasks.connect(self)
-        address = self._config.worker_scheduler_address or self._config.scheduler_address
+        address = self._address
         while True:
             try:
                 await self._serve_one_connection(address)
@@ -153,6 +157,10 @@ class AWSBatchWorker:
         await connection.channel.announce_result(notice)
         connection.assignments.end(notice.task_id, connection.heartbeat.sent)
 
+    @property
+    def _address(self) -> str:
+        return self._config.worker_scheduler_address or self._config.scheduler_address
+
     def _open_connection(self) -> _Connection:
         if self._connection is None:
             raise LinkDown("no connection to the scheduler")
@@ -162,12 +170,14 @@ class AWSBatchWorker:
         connection = self._connection = self._connected(await self._connect(address))
         channel, heartbeat = connection.channel, connection.heartbeat
         try:
+            await connection.asked.open()
             # Whoever had this identity before (a killed engine, our last connection) is gone: unless it is told so,
             # the scheduler takes our heartbeats for the predecessor's and never hands its tasks out again.
             await channel.farewell()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(connection))
                 group.create_task(channel.watch())
+                group.create_task(connection.asked.run())
                 group.create_task(heartbeat.run())
                 group.create_task(self._tasks.settle(heartbeat.barrier))
         except* (LinkDown, ClusterShutdown) as failures:
@@ -177,6 +187,7 @@ class AWSBatchWorker:
         finally:
             self._connection = None
             heartbeat.close()
+            connection.asked.close()
             channel.close()
             self._tasks.on_link_lost()
 
@@ -185,7 +196,11 @@ class AWSBatchWorker:
         vitals = partial(self._vitals, queue_size)
         interval = self._config.heartbeat_interval_seconds
         heartbeat = HeartbeatManager(channel.heartbeat, vitals, interval, time.monotonic)
-        return _Connection(channel, heartbeat, Assignments(queue_size))
+        return _Connection(channel, heartbeat, Assignments(queue_size), self._asked())
+
+    def _asked(self) -> AskedCapabilities:
+        address = self._config.scheduler_monitor_address or monitor_address(self._address)
+        return AskedCapabilities(partial(self._listen, address), address)
 
     async def _receive(self, connection: _Connection) -> None:
         early: list[WorkerMessage] = []
@@ -198,11 +213,11 @@ class AWSBatchWorker:
                     is_first = not connection.heartbeat.has_echo
                     self._on_echo(message, connection.heartbeat)
                     if is_first:
-                        self._join(early, connection.assignments)
+                        self._join(early, connection)
                     if connection.has_proved_all_assigned():
-                        self._tasks.on_all_assigned()
+                        connection.asked.when_none_waits(self._tasks.on_all_assigned)
                 case _ if connection.heartbeat.has_echo:
-                    self._route(message, connection.assignments)
+                    self._route(message, connection)
                 case _:
                     early.append(message)
 
@@ -212,20 +227,21 @@ class AWSBatchWorker:
         self._storage.use_address(echo.object_storage_address)
         heartbeat.on_echo()
 
-    def _join(self, early: list[WorkerMessage], assignments: Assignments) -> None:
+    def _join(self, early: list[WorkerMessage], connection: _Connection) -> None:
         logger.info("worker link: registered with the scheduler, %d messages waiting", len(early))
         self._outage_reported = False
-        self.health.mark_up(self._config.worker_scheduler_address or self._config.scheduler_address)
+        self.health.mark_up(self._address)
         for message in early:
-            self._route(message, assignments)
+            self._route(message, connection)
         early.clear()
 
-    def _route(self, message: WorkerMessage, assignments: Assignments) -> None:
+    def _route(self, message: WorkerMessage, connection: _Connection) -> None:
         match message:
             case TaskArrived():
-                assignments.add(message.task_id)
-                self._tasks.on_task(message)
+                connection.assignments.add(message.task_id)
+                connection.asked.hold(message, self._tasks.on_task)
             case CancelRequested():
+                connection.asked.release(message.task_id)
                 self._tasks.on_cancel(message)
             case ObjectsDeleted():
                 self._tasks.on_objects_deleted(message)

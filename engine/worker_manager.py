@@ -276,7 +276,12 @@ class AWSHPCWorkerManager:
             return
         logger.info("the scheduler wants this manager: connecting the worker link")
         self._worker = AWSBatchWorker(
-            self._link.open_worker, self.config, self._capabilities(), self._tasks, self._storage
+            self._link.open_worker,
+            self.config,
+            self._capabilities(),
+            self._tasks,
+            self._storage,
+            self._link.open_monitor,
         )
         self._worker_run = asyncio.create_task(self._worker.run())
         self._worker_run.add_done_callback(lambda _: self._wanted_changed.set())

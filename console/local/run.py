@@ -215,6 +215,7 @@ class LocalRun:
         resources = self._cluster.resources
         return {
             "scheduler_address": self._cluster.scheduler_address,
+            "scheduler_monitor_address": self._cluster.monitor_address,
             "object_storage_address": self._cluster.object_storage_address,
             "job_queue": resources.job_queue,
             "job_definition": resources.job_definition,

@@ -234,6 +234,13 @@ _SCALER: Final = (
         group=Group.SCALER,
     ),
     Parameter(
+        name="scheduler_monitor_address",
+        short="-sma",
+        kind=address(),
+        help="The scheduler's --monitor-address, which tells what tasks ask for; else two ports above its own.",
+        group=Group.SCALER,
+    ),
+    Parameter(
         name="object_storage_address",
         short="-osa",
         kind=address(),

@@ -33,6 +33,8 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     scheduler_address: str
     worker_scheduler_address: str | None = None
     """Where the worker link connects when that differs from the manager link's address."""
+    scheduler_monitor_address: str | None = None
+    """Where the scheduler tells what tasks ask for. None: two ports above the worker link's address."""
     object_storage_address: str | None = None
     """None: the scheduler tells it in its first echo."""
     worker_manager_id: str

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from engine.aws.batch_states import BatchState
+from engine.aws.limits import MIB
 from engine.messages import TaskArrived
 from engine.model import Placement, ResourceShape
 
@@ -113,11 +115,28 @@ class TaskRecord:
         self.state = state
 
 
+BYTES_FROM: Final = 2**24
+"""A `memory` from here on is in bytes, as Scaler documents it; below, in MiB, as AWS Batch counts."""
+MEMORY_STEP_MIB: Final = 256
+"""Wishes that are nearly equal stay one array."""
+
+
 def requested_shape(task: TaskArrived) -> ResourceShape:
-    """Read the task's resources from its capabilities; Scaler's -1, "any amount", leaves them to the job definition."""
+    """Read the task's resources from its capabilities; Scaler's -1, "any amount", leaves them to the job definition.
+
+    Memory is rounded up to the next `MEMORY_STEP_MIB`.
+    """
 
     def wanted(name: str) -> int | None:
         value = task.capabilities.get(name, -1)
         return value if value > 0 else None
 
-    return ResourceShape(vcpus=wanted("vcpus"), memory_mib=wanted("memory"), gpus=wanted("gpu"))
+    memory = wanted("memory")
+    return ResourceShape(
+        vcpus=wanted("vcpus"), memory_mib=None if memory is None else _memory_mib(memory), gpus=wanted("gpu")
+    )
+
+
+def _memory_mib(amount: int) -> int:
+    step = MEMORY_STEP_MIB * (MIB if amount >= BYTES_FROM else 1)
+    return math.ceil(amount / step) * MEMORY_STEP_MIB

@@ -55,6 +55,8 @@ class LocalCluster:
         own = {"faults": tuple(faults), "delays": delays, "containers": job_image is not None}
         self.aws = LocalAWS(self._state_dir / "aws", **own, **options)
         storage_port, scheduler_port, monitor_port = free_ports(3)
+        self.monitor_address: Final = f"tcp://127.0.0.1:{monitor_port}"
+        """Where the scheduler tells its monitors what tasks ask for."""
         environ = {**os.environ, "SCALER_NETWORK_BACKEND": transport}
         self._storage = object_storage(environ, storage_port, self._state_dir / "object-storage.log")
         self._scheduler = scheduler(

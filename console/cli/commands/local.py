@@ -24,6 +24,7 @@ from engine.errors import ConfigError
 ANY_PLACES: Final = {
     "scheduler_address": "tcp://127.0.0.1:8516",
     "worker_scheduler_address": "tcp://127.0.0.1:8516",
+    "scheduler_monitor_address": "tcp://127.0.0.1:8518",
     "object_storage_address": "tcp://127.0.0.1:8517",
     "job_queue": "queue",
     "job_definition": "definition",

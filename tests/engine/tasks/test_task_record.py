@@ -6,7 +6,7 @@ import pytest
 
 from engine.messages import TaskArrived
 from engine.model import ResourceShape
-from engine.tasks.task_record import HOLDS_SLOT, IllegalTransition, TaskRecord, TaskState
+from engine.tasks.task_record import HOLDS_SLOT, IllegalTransition, TaskRecord, TaskState, requested_shape
 
 
 def record(state: TaskState) -> TaskRecord:
@@ -45,3 +45,12 @@ def test_a_cancelled_task_is_never_delivered() -> None:
 
 def test_only_tasks_that_wait_or_are_done_hold_no_slot() -> None:
     assert {TaskState.QUEUED, TaskState.DELIVERED, TaskState.ENDED} == set(TaskState) - HOLDS_SLOT
+
+
+@pytest.mark.parametrize(
+    ("asked", "mib"),
+    [(-1, None), (1, 256), (1843, 2048), (4096, 4096), (2**24 - 1, 2**24), (2**24, 256), (3 * 2**30 + 1, 3328)],
+)
+def test_memory_is_bytes_or_mib_by_its_size_and_goes_up_to_the_next_step(asked: int, mib: int | None) -> None:
+    task = TaskArrived(bytes(16), b"Client|x", bytes(32), bytes(32), (), capabilities={"memory": asked, "vcpus": 2})
+    assert requested_shape(task) == ResourceShape(vcpus=2, memory_mib=mib)

@@ -54,6 +54,7 @@ def manager_config(cluster: LocalCluster, **changes: object) -> ManagerConfig:
     """A worker manager on this cluster's resources."""
     values: dict[str, object] = {
         "scheduler_address": cluster.scheduler_address,
+        "scheduler_monitor_address": cluster.monitor_address,
         "worker_manager_id": "wm-test",
         "job_queue": cluster.resources.job_queue,
         "job_definition": cluster.resources.job_definition,

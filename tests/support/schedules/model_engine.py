@@ -113,7 +113,8 @@ class ModelEngine:
         self.backend = BatchBackend(parts, capabilities={}, by_priority=False)
         self.tasks.use_backend(self.backend)
         await self.backend._begin(parts)
-        worker = AWSBatchWorker(self._connect, self._config, {}, self.tasks, cast("StorageLink", self._storage))
+        storage = cast("StorageLink", self._storage)
+        worker = AWSBatchWorker(self._connect, self._config, {}, self.tasks, storage, self._scheduler.listen)
         self.working = asyncio.create_task(worker.run())
 
     async def _connect(self, address: str) -> ModelChannel:

@@ -10,12 +10,13 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from engine.messages import (
     CancelAnswer,
     CancelRequested,
+    CapabilitiesTold,
     LinkDown,
     ResultNotice,
     TaskArrived,
@@ -79,6 +80,7 @@ class Scheduler:
         self._worker: ModelChannel | None = None
         self.is_cut = False
         self._channels: list[ModelChannel] = []
+        self._monitors: list[ModelMonitor] = []
         self.faults: Counter[str] = Counter()
 
     # ---- the client
@@ -125,12 +127,23 @@ class Scheduler:
         self._channels.append(channel)
         return channel
 
+    async def listen(self, address: str) -> ModelMonitor:
+        """Subscribe to what the monitors are told."""
+        if self.is_cut:
+            raise LinkDown("cut")
+        monitor = ModelMonitor()
+        self._monitors.append(monitor)
+        return monitor
+
     def cut(self) -> None:
         """Break every connection, with what is on its way, until `restore`."""
         self.is_cut = True
         for channel in self._channels:
             channel.close()
+        for monitor in self._monitors:
+            monitor.close()
         self._channels.clear()
+        self._monitors.clear()
 
     def restore(self) -> None:
         """Accept connections again."""
@@ -196,7 +209,41 @@ class Scheduler:
             task_id = self._waiting.popleft()
             self._assigned[task_id] = None
             self.tasks[task_id].state = Held.RUNNING
-            self._worker.send(self.tasks[task_id].arrival)
+            self._send_task(self._worker, self.tasks[task_id].arrival)
+
+    def _send_task(self, worker: ModelChannel, arrival: TaskArrived) -> None:
+        """As Scaler 2.9 does: what the task asks for is told to monitors only."""
+        if not arrival.capabilities:
+            worker.send(arrival)
+            return
+        worker.send(replace(arrival, capabilities={"": 0}))
+        for monitor in self._monitors:
+            monitor.tell(CapabilitiesTold(arrival.task_id, arrival.capabilities))
+
+
+class ModelMonitor:
+    """One subscription: a word comes before or behind its task, one in twenty never."""
+
+    def __init__(self) -> None:
+        self._rng = random.Random(1)
+        self._inbox: asyncio.Queue[CapabilitiesTold | None] = asyncio.Queue()
+        self._is_closed = False
+
+    def tell(self, told: CapabilitiesTold) -> None:
+        """The scheduler tells it."""
+        if self._rng.random() > 0.05:
+            asyncio.get_running_loop().call_later(self._rng.uniform(0, 0.03), self._inbox.put_nowait, told)
+
+    async def receive(self) -> CapabilitiesTold | None:
+        told = await self._inbox.get()
+        if self._is_closed:
+            raise LinkDown("cut")
+        return told
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._is_closed = True
+        self._inbox.put_nowait(None)
 
 
 class ModelChannel:

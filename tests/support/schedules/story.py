@@ -21,6 +21,8 @@ from tests.support.schedules.virtual_loop import NothingLeftToDo, VirtualLoop
 
 PATIENCE_S = 4_000.0
 """Virtual seconds within which every task must have ended for its client."""
+ASKING = 10
+"""In the last of so many seeds tasks ask for capabilities."""
 TIDY_S = 1_500.0
 """Virtual seconds after which nothing of any task may be left: a fence is kept for ten minutes."""
 
@@ -40,6 +42,8 @@ class Plan:
     troubles: Troubles = field(default_factory=Troubles)
     expiry_days: int | None = None
     """The bucket's lifecycle rule."""
+    is_asking: bool = False
+    """The tasks ask for capabilities, of two shapes."""
     wall_speed: float = 1.0
     patience_s: float = PATIENCE_S
 
@@ -93,7 +97,9 @@ class Story:
 def run_story(seed: int) -> Story:
     """Run the schedule of a seed: the same story each time."""
     rng = random.Random(seed)
-    return run_plan(Plan.of(rng), rng, seed)
+    plan = Plan.of(rng)
+    plan.is_asking = seed % ASKING == ASKING - 1
+    return run_plan(plan, rng, seed)
 
 
 def run_plan(plan: Plan, rng: random.Random, seed: int = 0, watch: Callable[[Bucket], None] | None = None) -> Story:
@@ -181,7 +187,8 @@ class _World:
         objects[function] = b"function"
         objects[argument] = random.Random(size).randbytes(size) + task_id
         self._tell(f"client submits {task_id.hex()[-4:]}")
-        self._scheduler.submit(TaskArrived(task_id, CLIENT, serializer, function, (argument,)))
+        asked = {"vcpus": 1 + task_id[-1] % 2} if self._plan.is_asking else {}
+        self._scheduler.submit(TaskArrived(task_id, CLIENT, serializer, function, (argument,), capabilities=asked))
 
     def _if_there(self, act: Callable[[bytes], None], task_id: bytes) -> None:
         if task_id in self._scheduler.tasks:

@@ -1,0 +1,61 @@
+"""Capabilities of a task reach its job: what each asks for is what AWS Batch is told, whatever the scheduler drops."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from provisioner.local.cluster import LocalCluster
+from provisioner.local.processes.scaler_processes import free_ports
+from tests.support.cluster.running_engine import run_client, running_engine
+
+TRANSPORTS = pytest.mark.parametrize("cluster", ["ymq", pytest.param("zmq", marks=pytest.mark.long)], indirect=True)
+SHAPES = (
+    {},
+    {"vcpus": 2},
+    {"memory": 4096},
+    {"vcpus": 4, "memory": 9000},
+    {"vcpus": 1, "memory": 3 * 2**30},
+)
+TOLD = (("1", "1843"), ("2", "1843"), ("1", "4096"), ("4", "9216"), ("1", "3072"))
+"""What Batch is told of each: Scaler's bytes become MiB, memory goes up to the next 256 MiB."""
+CLIENT = """
+import json
+def job(kind):
+    return kind, os.environ["AWS_BATCH_JOB_ID"].partition(":")[0]
+shapes = json.loads(sys.argv[1])
+with Client(address=ADDRESS) as client:
+    futures = [
+        client.submit_verbose(job, args=(n % len(shapes),), kwargs={}, capabilities=shapes[n % len(shapes)])
+        for n in range(int(sys.argv[2]))
+    ]
+    print(json.dumps([future.result(timeout=100) for future in futures]))
+"""
+
+
+def resources(cluster: LocalCluster, job_id: str) -> tuple[str, str]:
+    """vCPUs and MiB of a job, as AWS Batch tells them."""
+    (job,) = cluster.aws.client("batch").describe_jobs(jobs=[job_id])["jobs"]
+    told = {one["type"]: one["value"] for one in job["container"]["resourceRequirements"]}
+    return told["VCPU"], told["MEMORY"]
+
+
+@TRANSPORTS
+def test_a_hundred_tasks_of_five_shapes_get_exactly_what_they_ask_for(cluster: LocalCluster, log: Path) -> None:
+    with running_engine(cluster, log, worker_manager_id="wm-capabilities"):
+        ran = json.loads(run_client(cluster, CLIENT, json.dumps(SHAPES), "100"))
+    found = {job_id: resources(cluster, job_id) for job_id in {job_id for _, job_id in ran}}
+    assert {(kind, found[job_id]) for kind, job_id in ran} == set(enumerate(TOLD))
+
+
+def test_without_a_monitor_one_warning_is_said_and_tasks_run_as_the_definition_says(
+    cluster: LocalCluster, log: Path
+) -> None:
+    nobody = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+    with running_engine(cluster, log, worker_manager_id="wm-no-monitor", scheduler_monitor_address=nobody) as engine:
+        ran = json.loads(run_client(cluster, CLIENT, json.dumps(SHAPES[1:3]), "4"))
+    assert {resources(cluster, job_id) for _, job_id in ran} == {TOLD[0]}
+    assert len(re.findall(rf"WARNING.*monitor at {nobody} ", engine.log)) == 1
