@@ -13,7 +13,7 @@ from provisioner.local.processes.scaler_processes import free_ports
 from tests.support.cluster.running_engine import run_client, running_engine
 
 TRANSPORTS = pytest.mark.parametrize("cluster", ["ymq", pytest.param("zmq", marks=pytest.mark.long)], indirect=True)
-SHAPES = (
+SHAPES: tuple[dict[str, int], ...] = (
     {},
     {"vcpus": 2},
     {"memory": 4096},
