@@ -11,6 +11,7 @@ import logging.config
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from container.batch_job_quoting import quote_foreign, quote_foreign_lines
@@ -18,6 +19,10 @@ from container.batch_job_quoting import quote_foreign, quote_foreign_lines
 FORMAT_VARIABLE: Final = "SCALER_BATCH_LOG_FORMAT"
 """`plain` or `json`, for what is not a terminal."""
 LEVELS: Final = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+
+OUR_PACKAGES: Final = frozenset({"engine", "console", "provisioner", "container", "scaler_batch"})
+REPEATS: Final = 10
+REPEATS_S: Final = 60.0
 
 _STREAMS: Final = {"/dev/stdout": lambda: sys.stdout, "/dev/stderr": lambda: sys.stderr}
 _MESSAGE: Final = 4_000  # characters
@@ -31,6 +36,8 @@ def configure_logging(level: str, paths: Sequence[str], config_file: str | None,
         logging.config.fileConfig(config_file, disable_existing_loggers=False)
         return
     handlers = [_handler(path, environ.get(FORMAT_VARIABLE, "plain")) for path in paths]
+    for handler in handlers:
+        handler.addFilter(RepeatLimit())
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     set_level(level)
 
@@ -55,6 +62,37 @@ class LineFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:
         """The traceback, the last part of a long one."""
         return "\n".join(f"  {line}" for line in _traceback(super().formatException(ei)).splitlines())
+
+
+class RepeatLimit(logging.Filter):
+    """Filter that bounds what libraries repeat: at most `REPEATS` lines from one place in `REPEATS_S`.
+
+    The first line behind that says how many were left out. Our own lines pass: each says something else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], _Said] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        if record.name.partition(".")[0] in OUR_PACKAGES:
+            return True
+        said = self._said.setdefault((record.pathname, record.lineno), _Said(record.created))
+        if record.created - said.since >= REPEATS_S:
+            if said.left_out:
+                record.msg, record.args = f"{record.getMessage()} (and {said.left_out:,} more like it)", ()
+            said.since, said.lines, said.left_out = record.created, 0, 0
+        said.lines += 1
+        said.left_out += said.lines > REPEATS
+        return said.lines <= REPEATS
+
+
+@dataclass(slots=True)
+class _Said:
+    since: float
+    lines: int = 0
+    left_out: int = 0
 
 
 class JsonFormatter(logging.Formatter):

@@ -67,6 +67,7 @@ from engine.messages import (
     WorkerMessage,
     WorkerVitals,
 )
+from engine.transport_greeting import Transport, WrongTransport, explain_mismatch, read_greeting
 
 CONNECT_TIMEOUT_S: Final = 5.0
 WHOLE_OBJECT: Final = 2**64 - 1
@@ -85,7 +86,7 @@ class SchedulerLink:
     async def open_manager(self, address: str) -> ManagerChannel:
         """Connect as a worker manager. The identity is stable: a successor replaces its predecessor at once.
 
-        Raises `LinkDown` when nobody listens at `address`.
+        Raises `LinkDown` when nobody listens at `address`, `WrongTransport` when what does speaks another one.
         """
         connector = await self._connect(address, f"Manager|{self._worker_manager_id}")
         return ManagerChannel(connector, self._worker_manager_id)
@@ -93,15 +94,15 @@ class SchedulerLink:
     async def open_worker(self, address: str) -> WorkerChannel:
         """Connect as a worker, under the identity that every worker of this worker-manager id has.
 
-        Raises `LinkDown` when nobody listens at `address`.
+        Raises `LinkDown` when nobody listens at `address`, `WrongTransport` when what does speaks another one.
         """
         connector = await self._connect(address, self._worker_identity)
         return WorkerChannel(connector, self._worker_manager_id)
 
     async def open_monitor(self, address: str) -> MonitorChannel:
         """Subscribe to what the scheduler tells its monitors. Raises `LinkDown` when nobody listens at `address`."""
-        await _probe(address)
-        if isinstance(self._backend, ZMQNetworkBackend):
+        await _probe_service(address, self._transport)
+        if self._transport is Transport.ZMQ:
             return MonitorChannel(_ZMQSubscription(address), self._worker_identity)
         identity = f"Monitor|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
         attempt = asyncio.ensure_future(_ymq_socket(self._ymq, identity, AddressConfig.from_string(address)))
@@ -110,11 +111,15 @@ class SchedulerLink:
 
     async def open_storage(self, address: str) -> StorageChannel:
         """Connect to object storage. Raises `LinkDown` when nobody listens at `address`."""
-        await _probe(address)
+        await _probe_service(address, Transport.YMQ)
         identity = f"Storage|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
         connector = _StorageConnector(self._ymq, identity)
         await _await_connection(connector.connect(AddressConfig.from_string(address)), address)
         return StorageChannel(connector)
+
+    @property
+    def _transport(self) -> Transport:
+        return Transport.ZMQ if isinstance(self._backend, ZMQNetworkBackend) else Transport.YMQ
 
     @property
     def _worker_identity(self) -> str:
@@ -128,7 +133,8 @@ class SchedulerLink:
         connector = self._backend.create_async_connector(identity.encode(), _unused_callback)
         if isinstance(connector, YMQAsyncConnector):
             connector = _YMQConnector(self._ymq, identity.encode(), _unused_callback)
-        await _probe(address)
+        if mismatch := await _probe(address, self._transport):
+            raise WrongTransport(mismatch)
         where = AddressConfig.from_string(address)
         await _await_connection(connector.connect(where, ConnectorRemoteType.Binder), address)
         return connector
@@ -376,17 +382,29 @@ async def _ymq_socket(context: IOContext, identity: bytes, address: AddressConfi
     return await ConnectorSocket.async_connect(context, identity.decode(), repr(address), max_retry_times=1)
 
 
-async def _probe(address: str) -> None:
-    """Ask the operating system first: the transports retry silently (ZMQ) or on stderr (YMQ) where nobody listens."""
+async def _probe(address: str, transport: Transport) -> str:
+    """Ask the operating system first: the transports retry silently (ZMQ) or on stderr (YMQ) where nobody listens.
+
+    The greeting tells what does: a sentence when it is something else, else empty.
+    """
     where = AddressConfig.from_string(address)
     if where.type is not SocketType.tcp:
-        return
+        return ""
     try:
         opening = asyncio.open_connection(where.host, where.port)
-        _, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
+        reader, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
     except (TimeoutError, OSError) as error:
         raise LinkDown(f"nobody answers at {address}") from error
-    writer.close()
+    try:
+        return explain_mismatch(address, await read_greeting(reader), transport)
+    finally:
+        writer.close()
+
+
+async def _probe_service(address: str, transport: Transport) -> None:
+    """Probe what the scheduler named itself, or stands beside it. Raises `LinkDown`."""
+    if mismatch := await _probe(address, transport):
+        raise LinkDown(mismatch)
 
 
 async def _await_connection(attempt: Awaitable[None], address: str) -> None:

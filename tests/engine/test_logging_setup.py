@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.logging_setup import FORMAT_VARIABLE, configure_logging
+from engine.logging_setup import FORMAT_VARIABLE, REPEATS, REPEATS_S, configure_logging
 
 HOSTILE = ("\x1b[2J\x1b]0;owned\x07", "x\n2026-01-01T00:00:00Z CRITICAL engine: forged", "z" * 3_000_000, "\u2028\x85")
 
@@ -53,3 +54,25 @@ def test_foreign_text_stays_inside_of_its_record(tmp_path: Path, form: str, text
 
 def test_a_plain_message_stays_as_it_is(tmp_path: Path) -> None:
     assert "WARNING engine.test: task 5 failed\n" in logged(tmp_path / "log", "plain", "5", as_error=False)
+
+
+def from_one_place(logger: logging.Logger, times: int) -> None:
+    for number in range(times):
+        logger.error(f"received unknown message: {number}")
+
+
+def test_what_a_library_repeats_is_bounded_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logging("INFO", [str(tmp_path / "log")], None, {})
+    from_one_place(logging.getLogger("scaler.io"), 6_000)
+    later = time.time() + REPEATS_S
+    monkeypatch.setattr(time, "time", lambda: later)
+    from_one_place(logging.getLogger("scaler.io"), 1)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert len(lines) == REPEATS + 1
+    assert lines[-1].endswith("received unknown message: 0 (and 5,990 more like it)")
+
+
+def test_our_own_lines_are_all_logged(tmp_path: Path) -> None:
+    configure_logging("INFO", [str(tmp_path / "log")], None, {})
+    from_one_place(logging.getLogger("engine.test"), 100)
+    assert len((tmp_path / "log").read_text().splitlines()) == 100
