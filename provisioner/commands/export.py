@@ -17,14 +17,11 @@ from provisioner.commands.place import own_region
 from provisioner.errors import ProvisionError
 from provisioner.export.cloudformation import template
 from provisioner.export.policies import Principal, policies
-from provisioner.policies import Policy
+from provisioner.policies import MANAGED_POLICY_CHARACTERS, Policy, counted_characters
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec, check
 
 ACCOUNT_DIGITS: Final = 12
-MANAGED_POLICY_CHARACTERS: Final = 6144
-"""Limit of a managed policy, white space not counted; a role's inline policies may have 10,240 together.
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
 class ExportFormat(StrEnum):
@@ -71,10 +68,10 @@ def _stack(spec: ProvisionSpec, account: str | None) -> Stack:
 
 
 def _warn_of_size(principal: Principal, policy: Policy) -> None:
-    size = len(json.dumps(policy, separators=(",", ":")))
+    size = counted_characters(policy)
     if size > MANAGED_POLICY_CHARACTERS:
         size_text = f"The policy of the {principal} has {size} characters and a managed policy holds"
-        todo = "put it on a role as an inline policy, or divide its statements between two managed ones."
+        todo = "choose a shorter --s3-prefix, or put it on a role as an inline policy."
         typer.echo(f"{size_text} {MANAGED_POLICY_CHARACTERS}: {todo}", err=True)
 
 

@@ -16,8 +16,8 @@ from engine.diagnosis.reads import Document, Reader, Reading
 from provisioner.doctor.finding import DoctorCheck, Finding, command_for
 from provisioner.doctor.identity import Identity
 from provisioner.doctor.reads import ClientReads
-from provisioner.export.policies import Principal, policies
-from provisioner.policies import Policy
+from provisioner.export.policies import Principal
+from provisioner.policies import Policy, manager_policy, provisioner_policy
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
@@ -32,11 +32,11 @@ _SESSION: Final = re.compile(r"arn:(?P<partition>[a-z-]+):sts::(?P<account>\d+):
 
 @dataclass(frozen=True, slots=True)
 class NeededPolicy:
-    """Policy that the caller should have; `missing` is the result when not all of it is allowed."""
+    """Policy that the caller should have, as exported for `principals`; `missing` is the result of a lack."""
 
     check: DoctorCheck
     policy: Policy
-    principal: Principal
+    principals: tuple[Principal, ...]
     missing: CheckStatus
 
 
@@ -44,10 +44,10 @@ def check_permissions(
     reader: Reader, reads: ClientReads, identity: Identity, spec: ProvisionSpec, stack: Stack
 ) -> list[Finding]:
     """Check the manager's policy and the provisioner's: one who runs a manager need not be able to provision."""
-    exported = policies(spec, stack)
+    both = (Principal.PROVISIONER, Principal.PROVISIONER_ROLES)
     needed = (
-        NeededPolicy(MANAGER, exported[Principal.MANAGER], Principal.MANAGER, CheckStatus.FAIL),
-        NeededPolicy(PROVISIONER, exported[Principal.PROVISIONER], Principal.PROVISIONER, CheckStatus.WARN),
+        NeededPolicy(MANAGER, manager_policy(stack, spec.s3_prefix), (Principal.MANAGER,), CheckStatus.FAIL),
+        NeededPolicy(PROVISIONER, provisioner_policy(stack, spec.permissions_boundary), both, CheckStatus.WARN),
     )
     return [check_policy(reader, reads, identity, stack, one) for one in needed]
 
@@ -68,7 +68,7 @@ def check_policy(reader: Reader, reads: ClientReads, identity: Identity, stack: 
         denied |= {one["EvalActionName"] for one in results if one["EvalDecision"] != "allowed"}
     at = reader.clock()
     if denied:
-        fix = _policy_remedy(stack, needed.principal)
+        fix = _policy_remedy(stack, needed.principals)
         return needed.check.found(needed.missing, f"denied: {_some(denied)}", fix, source=SOURCE, at=at)
     return needed.check.found(CheckStatus.PASS, f"all {len(simulated)} actions are allowed", source=SOURCE, at=at)
 
@@ -120,16 +120,18 @@ def _judge_own_reads(reads: ClientReads, stack: Stack, needed: NeededPolicy, rea
     """Second best: what this doctor's own reads met."""
     if reads.denied:
         text = f"denied: {_some(reads.denied)}; the rest could not be asked for"
-        fix = _policy_remedy(stack, needed.principal)
+        fix = _policy_remedy(stack, needed.principals)
         return needed.check.found(CheckStatus.WARN, text, fix, source=reading.source, at=reading.at)
     allowed = f"{len(reads.allowed)} reads of this doctor were allowed"
     text = f"{allowed}; changes could not be asked for ({reading.error})"
     return needed.check.found(CheckStatus.UNKNOWN, text, source=reading.source, at=reading.at)
 
 
-def _policy_remedy(stack: Stack, principal: Principal) -> Remedy:
-    command = command_for(stack, "export", "--format", "policy", "--only", principal.value)
-    return Remedy("attach the policy that this prints", command, RemedyTarget.ROLE)
+def _policy_remedy(stack: Stack, principals: tuple[Principal, ...]) -> Remedy:
+    command = command_for(stack, "export", "--format", "policy")
+    if len(principals) == 1:
+        return Remedy("attach the policy that this prints", f"{command} --only {principals[0]}", RemedyTarget.ROLE)
+    return Remedy(f"attach the policies {' and '.join(principals)} that this prints", command, RemedyTarget.ROLE)
 
 
 def _some(names: set[str]) -> str:

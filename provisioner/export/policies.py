@@ -10,16 +10,21 @@ from provisioner.policies import (
     instance_policy,
     job_policy,
     manager_policy,
-    provisioner_policy,
+    resources_policy,
+    roles_policy,
 )
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
 
 class Principal(StrEnum):
-    """Principal that a policy is for: two are people or pipelines of yours, three are the stack's roles."""
+    """Principal that a policy is for: people or pipelines of yours, and the stack's three roles.
+
+    A provisioner's permissions are two policies, because a managed one could not hold them.
+    """
 
     PROVISIONER = "provisioner"
+    PROVISIONER_ROLES = "provisioner-roles"
     MANAGER = "manager"
     JOB = "job"
     EXECUTION = "execution"
@@ -32,7 +37,8 @@ def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[
     With `adopt` the provisioner may use --adopt.
     """
     return {
-        Principal.PROVISIONER: provisioner_policy(stack, spec.permissions_boundary, adopt=adopt),
+        Principal.PROVISIONER: resources_policy(stack, adopt=adopt),
+        Principal.PROVISIONER_ROLES: roles_policy(stack, spec.permissions_boundary),
         Principal.MANAGER: manager_policy(stack, spec.s3_prefix),
         Principal.JOB: job_policy(stack, spec.s3_prefix),
         Principal.EXECUTION: execution_policy(stack, spec.image),

@@ -10,17 +10,21 @@ from provisioner.policies.execution import execution_policy
 from provisioner.policies.instance import instance_policy
 from provisioner.policies.job import job_policy
 from provisioner.policies.manager import manager_policy
-from provisioner.policies.provisioner import provisioner_policy
-from provisioner.policies.statements import Policy, as_json
+from provisioner.policies.provisioner import provisioner_policy, resources_policy, roles_policy
+from provisioner.policies.statements import MANAGED_POLICY_CHARACTERS, Policy, as_json, counted_characters
 from provisioner.policies.trust import trust
 
 __all__ = [
+    "MANAGED_POLICY_CHARACTERS",
     "Policy",
     "as_json",
+    "counted_characters",
     "execution_policy",
     "instance_policy",
     "job_policy",
     "manager_policy",
     "provisioner_policy",
+    "resources_policy",
+    "roles_policy",
     "trust",
 ]

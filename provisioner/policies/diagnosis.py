@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from provisioner.policies.execution import PULL
-from provisioner.policies.instance import cluster_of
+from provisioner.policies.instance import cluster_arns
 from provisioner.policies.statements import Statement, allow, of_service
 from provisioner.stack.naming import Stack
 
@@ -42,7 +42,6 @@ def diagnosis_statements(stack: Stack) -> list[Statement]:
 
 def queue_and_cluster(stack: Stack) -> Statement:
     """Statement for the head of the queue, and the instances that have joined the cluster."""
-    cluster = cluster_of(stack)
     actions = ["batch:GetJobQueueSnapshot", *of_service("ecs", "DescribeContainerInstances", "ListContainerInstances")]
-    clusters = [stack.arn("ecs", f"cluster/{cluster}"), stack.arn("ecs", f"container-instance/{cluster}/*")]
-    return allow("DiagnosePlaces", actions, [stack.arn("batch", f"job-queue/{stack.job_queue}"), *clusters])
+    places = [stack.arn("batch", f"job-queue/{stack.job_queue}"), *cluster_arns(stack)]
+    return allow("DiagnosePlaces", actions, [*places, *cluster_arns(stack, "container-instance")])

@@ -1,41 +1,46 @@
-"""Policy of plan, provision, show, doctor, build-image and cleanup: for the person or the pipeline that runs them.
+"""Policies of plan, provision, show, doctor, build-image and cleanup: for the person or the pipeline that runs them.
 
-A principal that may make roles and pass them to machines may do what those roles may do. A permissions boundary
-bounds that: with one, roles can be made and written with this boundary on them only.
+They are two, because a managed policy holds 6,144 characters: one of the stack's roles, and one of all else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
-
 from provisioner.policies.diagnosis import UNSCOPED, queue_and_cluster
 from provisioner.policies.execution import PULL
+from provisioner.policies.roles import role_statements
 from provisioner.policies.statements import Policy, Statement, allow, document, of_service
 from provisioner.stack.naming import TAG, Stack
 
-BATCH_ROLE: Final = "aws-service-role/batch.amazonaws.com/*"
-
 
 def provisioner_policy(stack: Stack, boundary: str | None = None, *, adopt: bool = False) -> Policy:
-    """Policy with exact names wherever AWS lets the caller choose them; EC2's resources are known by the tag.
+    """Policy with everything that a provisioner needs, as one document: it may be too long for a managed policy."""
+    return document([*_resource_statements(stack, adopt=adopt), *role_statements(stack, boundary)])
 
-    `adopt` adds what only --adopt needs: to put our tag on a security group or launch template that lacks it.
+
+def resources_policy(stack: Stack, *, adopt: bool = False) -> Policy:
+    """Policy of all but the roles, with exact names wherever AWS lets the caller choose them.
+
+    EC2's resources are known by the tag. `adopt` adds what only --adopt needs: to put our tag on a security group or
+    launch template that lacks it.
     """
-    return document(
-        [
-            *_bucket(stack),
-            *_log_group(stack),
-            *_repository(stack),
-            *_roles(stack, boundary),
-            *_passing(stack),
-            *_network(stack),
-            *([_adoption(stack)] if adopt else []),
-            *_batch(stack),
-            *_reads(stack),
-            _identities(stack),
-        ]
-    )
+    return document(_resource_statements(stack, adopt=adopt))
+
+
+def roles_policy(stack: Stack, boundary: str | None = None) -> Policy:
+    """Policy of the roles alone: making them, within a boundary if one is given, and passing them on."""
+    return document(role_statements(stack, boundary))
+
+
+def _resource_statements(stack: Stack, *, adopt: bool) -> list[Statement]:
+    return [
+        *_bucket(stack),
+        *_log_group(stack),
+        *_repository(stack),
+        *_network(stack),
+        *([_adoption(stack)] if adopt else []),
+        *_batch(stack),
+        *_reads(stack),
+    ]
 
 
 def _bucket(stack: Stack) -> list[Statement]:
@@ -82,63 +87,6 @@ def _repository(stack: Stack) -> list[Statement]:
     push = ("CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart")
     actions = [*of_service("ecr", *manage, *push), *PULL]
     return [allow("Repository", actions, [stack.arn("ecr", f"repository/{stack.repository}")])]
-
-
-def _roles(stack: Stack, boundary: str | None) -> list[Statement]:
-    names = (stack.job_role, stack.execution_role, stack.instance_role)
-    roles = [stack.iam_arn("role", name) for name in names]
-    profile = (
-        "AddRoleToInstanceProfile",
-        "CreateInstanceProfile",
-        "DeleteInstanceProfile",
-        "GetInstanceProfile",
-        "RemoveRoleFromInstanceProfile",
-        "TagInstanceProfile",
-    )
-    return [
-        *_managed_roles(roles, boundary),
-        allow("Profile", of_service("iam", *profile), [stack.iam_arn("instance-profile", stack.instance_role)]),
-    ]
-
-
-def _managed_roles(roles: list[str], boundary: str | None) -> list[Statement]:
-    """Without a boundary one that is there may be taken off; with one it may only be put on, and comes first."""
-    powerful = ("CreateRole", "PutRolePolicy")
-    harmless = (
-        "DeleteRole",
-        "DeleteRolePolicy",
-        "DetachRolePolicy",
-        "GetRolePolicy",
-        "ListAttachedRolePolicies",
-        "ListRolePolicies",
-        "TagRole",
-        "UpdateAssumeRolePolicy",
-    )
-    if boundary is None:
-        return [allow("Roles", of_service("iam", *harmless, *powerful, "DeleteRolePermissionsBoundary"), roles)]
-    bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
-    return [
-        allow("Roles", of_service("iam", *harmless), roles),
-        allow("BoundedRoles", of_service("iam", *powerful, "PutRolePermissionsBoundary"), roles, bounded),
-    ]
-
-
-def _passing(stack: Stack) -> list[Statement]:
-    """EC2's service principal ends with the partition's own suffix in some partitions."""
-    containers = [stack.iam_arn("role", name) for name in (stack.job_role, stack.execution_role)]
-    machines, batch = stack.iam_arn("role", stack.instance_role), stack.iam_arn("role", BATCH_ROLE)
-    ec2 = sorted({"ec2.amazonaws.com", f"ec2.{stack.dns_suffix}"})
-    made = {"StringEquals": {"iam:AWSServiceName": "batch.amazonaws.com"}}
-    return [
-        allow("PassToJobs", ["iam:PassRole"], containers, _passed_to(["ecs-tasks.amazonaws.com"])),
-        allow("PassToInstances", ["iam:PassRole"], [machines], _passed_to(ec2)),
-        allow("PassToBatch", ["iam:PassRole"], [batch], _passed_to(["batch.amazonaws.com"])),
-        allow("MakeBatchRole", ["iam:CreateServiceLinkedRole"], [batch], made),
-    ]
-
-
-def _passed_to(services: list[str]) -> Mapping[str, object]:
-    return {"StringEquals": {"iam:PassedToService": services}}
 
 
 def _network(stack: Stack) -> list[Statement]:
@@ -192,9 +140,3 @@ def _reads(stack: Stack) -> list[Statement]:
     describe = [f"{service}:Describe{name}" for service, names in (("batch", batch), ("ec2", ec2)) for name in names]
     others = ("batch:ListJobs", "ecr:GetAuthorizationToken", "iam:ListRoles", "logs:DescribeLogGroups")
     return [allow("Read", sorted([*describe, *others, *UNSCOPED]), ["*"]), queue_and_cluster(stack)]
-
-
-def _identities(stack: Stack) -> Statement:
-    """Of the stack, and the caller's own, of which doctor asks IAM what it may do: a policy can't know who that is."""
-    identities = [stack.iam_arn(kind, "*") for kind in ("role", "user")]
-    return allow("Identities", of_service("iam", "GetRole", "SimulatePrincipalPolicy"), identities)

@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Final
+
+MANAGED_POLICY_CHARACTERS: Final = 6144
+"""Limit of a managed policy, of which ten can be attached to a role or user; a role's inline policies may have 10,240
+characters together, a user's 2,048: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 Policy = dict[str, object]
 Statement = dict[str, object]
@@ -13,6 +18,11 @@ Statement = dict[str, object]
 def as_json(policy: Policy) -> str:
     """Text of a policy, the same for the same policy."""
     return json.dumps(policy, sort_keys=True)
+
+
+def counted_characters(policy: Policy) -> int:
+    """Size of a policy as IAM counts it against its limits: in characters, without white space."""
+    return len(json.dumps(policy, separators=(",", ":")))
 
 
 def document(statements: Sequence[Statement]) -> Policy:

@@ -13,7 +13,9 @@ from container.batch_job_protocol import fence_key, result_key
 from engine.backends.batch.names import StoreLayout
 from provisioner.export.policies import Principal, policies
 from provisioner.policies import (
+    MANAGED_POLICY_CHARACTERS,
     Policy,
+    counted_characters,
     execution_policy,
     instance_policy,
     job_policy,
@@ -179,10 +181,20 @@ def test_tags_are_put_on_foreign_things_by_who_may_adopt_only() -> None:
 
 
 def test_another_stack_of_the_account_is_out_of_reach() -> None:
-    """But for ends of names that AWS chooses: ECS's clusters, EC2's ids (which have a condition on our tag)."""
+    """But for EC2's ids, which AWS chooses, and which have a condition on our tag."""
     named = [one for one in statements(provisioner_policy(STACK)).values() if "Condition" not in one]
-    places = {place for one in named for place in one["Resource"] if ":ecs:" not in place}
+    places = {place for one in named for place in one["Resource"]}
     assert not [place for place in places if "team-*" in place or "team*" in place]
+
+
+@pytest.mark.parametrize("prefix", ["team", "team-x", "team-compute", "team-spot", "team-spot-team"])
+def test_an_instance_joins_the_clusters_of_its_own_stack_only(prefix: str) -> None:
+    """Not those of a stack whose prefix begins with this one's."""
+    uuid = "bc1bc795-588e-3c9a-83c1-a7175e30478f"
+    for environment in (f"{prefix}-compute", f"{prefix}-spot"):
+        cluster = STACK.arn("ecs", f"cluster/AWSBatch-{environment}-{uuid}")
+        joins = allows(instance_policy(STACK), Need.of("ecs:RegisterContainerInstance", cluster))
+        assert joins == (prefix == "team")
 
 
 def test_the_agent_of_an_instance_may_do_what_awss_own_policy_for_it_allows_but_pull_and_log() -> None:
@@ -205,16 +217,38 @@ def test_a_linter_of_policies_finds_nothing_but_what_is_expected(principal: Prin
         assert {finding.issue for finding in found.findings} - EXPECTED_FINDINGS == set()
 
 
-@pytest.mark.parametrize("principal", [one for one in Principal if one is not Principal.PROVISIONER])
-def test_a_policy_fits_into_a_managed_one(principal: Principal) -> None:
-    longest = Stack("ap-southeast-1", "p" * 32, "123456789012", "aws")
-    assert len(json.dumps(policies(SPEC, longest)[principal], separators=(",", ":"))) <= 6144
+@pytest.mark.parametrize("principal", Principal)
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
+def test_a_policy_fits_into_a_managed_one(principal: Principal, partition: str) -> None:
+    """With the longest names that there are: prefix, region, boundary."""
+    region = {"aws": "ap-southeast-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-northwest-1"}[partition]
+    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    prefix, boundary = "p" * 32, f"arn:{partition}:iam::123456789012:policy/{'b' * 128}"
+    longest = Stack(region, prefix, "123456789012", partition, suffix)
+    spec = ProvisionSpec(image=None, region=region, prefix=prefix, permissions_boundary=boundary)
+    policy = policies(spec, longest, adopt=True)[principal]
+    assert counted_characters(policy) <= MANAGED_POLICY_CHARACTERS
 
 
-def test_the_provisioners_policy_fits_into_a_roles_inline_policy() -> None:
-    longest = Stack("us-gov-west-1", "p" * 32, "123456789012", "aws-us-gov")
-    policy = provisioner_policy(longest, BOUNDARY, adopt=True)
-    assert len(json.dumps(policy, separators=(",", ":"))) <= 10_240
+def test_white_space_does_not_count() -> None:
+    assert counted_characters({"Version": "2012-10-17", "Statement": []}) == len(
+        '{"Version":"2012-10-17","Statement":[]}'
+    )
+
+
+def test_a_provisioners_two_policies_allow_what_the_whole_one_does() -> None:
+    parts = policies(SPEC, STACK, adopt=True)
+    both = statements(parts[Principal.PROVISIONER]) | statements(parts[Principal.PROVISIONER_ROLES])
+    assert both == statements(provisioner_policy(STACK, adopt=True))
+
+
+def test_the_policy_of_the_roles_is_the_one_place_with_changes_of_iam() -> None:
+    harmless = {"iam:ListRoles"}
+    assert not [
+        action
+        for action in actions(policies(SPEC, STACK, adopt=True)[Principal.PROVISIONER])
+        if action.startswith("iam:") and action not in harmless
+    ]
 
 
 def managed_actions(name: str) -> set[str]:

@@ -14,7 +14,6 @@ from engine.errors import ConfigError
 from provisioner.commands.export import export
 
 ACCOUNT = "210987654321"
-LONG = "a-prefix-of-thirty-two-letters-x"
 
 app = typer.Typer()
 app.command()(export)
@@ -50,7 +49,7 @@ def test_a_template_needs_no_account_and_takes_the_flags_of_provision() -> None:
 
 def test_policies_of_a_given_account_need_no_credentials() -> None:
     found = printed("--format", "policy", "--account", ACCOUNT)
-    assert list(found) == ["provisioner", "manager", "job", "execution", "instance"]
+    assert list(found) == ["provisioner", "provisioner-roles", "manager", "job", "execution", "instance"]
     assert f"scaler-batch-{ACCOUNT}-us-east-1" in json.dumps(found["job"])
 
 
@@ -62,7 +61,8 @@ def test_one_policy_is_printed_as_iam_takes_it() -> None:
 
 def test_a_boundary_bounds_what_the_provisioner_may_make() -> None:
     boundary = f"arn:aws:iam::{ACCOUNT}:policy/bounds"
-    words = ("--format", "policy", "--account", ACCOUNT, "--only", "provisioner", "--permissions-boundary", boundary)
+    words = ("--format", "policy", "--account", ACCOUNT, "--only", "provisioner-roles")
+    words = (*words, "--permissions-boundary", boundary)
     assert boundary in json.dumps(printed(*words))
 
 
@@ -73,8 +73,8 @@ def test_what_is_written_to_a_file_is_not_printed(tmp_path: Path) -> None:
 
 
 def test_a_policy_that_is_too_long_for_a_managed_one_is_told_with_what_to_do() -> None:
-    done = run("--format", "policy", "--account", ACCOUNT, "--prefix", LONG)
-    assert "The policy of the provisioner has" in done.stderr
+    done = run("--format", "policy", "--account", ACCOUNT, "--s3-prefix", "x" * 900)
+    assert "The policy of the job has" in done.stderr
     assert "the manager" not in done.stderr
 
 

@@ -171,7 +171,7 @@ def permission(account: Account, missing: CheckStatus, arn: str = f"arn:aws:iam:
     clock = Clock()
     reader = Reader(account, clock, clock.sleep)
     check = DoctorCheck(CheckId.MANAGER_PERMISSIONS, "may run")
-    needed = NeededPolicy(check, manager_policy(stack), Principal.MANAGER, missing)
+    needed = NeededPolicy(check, manager_policy(stack), (Principal.MANAGER,), missing)
     return check_policy(reader, reads, Identity(ACCOUNT, arn), stack, needed)
 
 
