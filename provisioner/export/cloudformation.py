@@ -11,6 +11,7 @@ from typing import Final
 
 from provisioner.clients import Document
 from provisioner.export.empty_account import VPC, EmptyAccount, without_network
+from provisioner.export.exceptions import with_exceptions
 from provisioner.export.intrinsics import SUBNETS, References, anywhere, get_att, properties_referring, ref
 from provisioner.plan.catalog import desired_resources
 from provisioner.resources import job_definition, security_group
@@ -28,7 +29,7 @@ def template(spec: ProvisionSpec) -> Document:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"AWS Batch resources of the scaler-batch stack {spec.prefix}",
         "Parameters": _parameters(spec),
-        "Resources": dict(_resources(spec)),
+        "Resources": with_exceptions(dict(_resources(spec))),
         "Outputs": _outputs(anywhere(spec.prefix)),
     }
 
