@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -16,6 +17,8 @@ from provisioner.commands.options import (
     Adopt,
     BaseImage,
     BuilderName,
+    CondaEnvironment,
+    DebianPackages,
     Json,
     Packages,
     Prefix,
@@ -40,11 +43,24 @@ def build_image(
     requirements: Requirements = None,
     package: Packages = None,
     base_image: BaseImage = None,
+    apt: DebianPackages = None,
+    conda: CondaEnvironment = None,
     platform: Annotated[
         str, typer.Option(help="linux/amd64, or linux/arm64 for Graviton.", rich_help_panel=IMAGE)
     ] = DEFAULT_PLATFORM,
     python: PythonVersion = None,
     builder: BuilderName = None,
+    pull: Annotated[bool, typer.Option("--pull", help="Look for a newer base image.", rich_help_panel=IMAGE)] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Build though nothing changed: for newer packages.", rich_help_panel=IMAGE),
+    ] = False,
+    lock: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write what was installed, and FILE.cdx.json with it.", rich_help_panel=IMAGE
+        ),
+    ] = None,
     adopt: Adopt = False,
     as_json: Json = False,
 ) -> None:
@@ -60,9 +76,14 @@ def build_image(
             requirements=requirements,
             packages=tuple(package or ()),
             base_image=base_image,
+            apt=tuple(apt or ()),
+            conda=conda,
             platform=platform,
             python=python or OWN_PYTHON,
             builder=builder,
+            pull=pull,
+            rebuild=rebuild,
+            lock=lock,
         )
         clients = Clients(chosen_region(region, prefix, CONFIG_FILE))
         stack = stack_of(clients.region, prefix, clients)

@@ -11,9 +11,9 @@ from provisioner.clients import Clients
 from provisioner.commands.common import print_line
 from provisioner.commands.json_output import image_event
 from provisioner.commands.options import CommandOptions
-from provisioner.image.build import build_and_push, tag_of
+from provisioner.image.build import build_and_push, content_of
 from provisioner.image.events import Event, OutputLine, Report
-from provisioner.image.registry import find_built
+from provisioner.image.registry import find_newest
 from provisioner.kinds import StepState
 from provisioner.plan.executor import PlanExecutor, Progress, ignore_progress
 from provisioner.plan.model import Plan
@@ -27,7 +27,10 @@ SIGNS: Final = {StepState.RUNNING: "→", StepState.DONE: "✓", StepState.FAILE
 
 def known_image(options: CommandOptions, clients: Clients, stack: Stack) -> str | None:
     """Image that is given or already in ECR; None when it is known only after it was built."""
-    return options.spec.image or find_built(clients, stack, tag_of(options.request))
+    if options.spec.image is not None:
+        return options.spec.image
+    found = find_newest(clients, stack, content_of(options.request))
+    return found.image if found is not None else None
 
 
 def built_image(

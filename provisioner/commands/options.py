@@ -56,6 +56,14 @@ BaseImage = Annotated[
     str | None,
     typer.Option(metavar="IMAGE", help="Image to build on, instead of python:X.Y-slim.", rich_help_panel=IMAGE),
 ]
+DebianPackages = Annotated[
+    list[str] | None,
+    typer.Option("--apt", metavar="PACKAGE", help="Debian package for the image; repeatable.", rich_help_panel=IMAGE),
+]
+CondaEnvironment = Annotated[
+    Path | None,
+    typer.Option("--conda", metavar="FILE", help="Conda environment that jobs run in.", rich_help_panel=IMAGE),
+]
 PythonVersion = Annotated[
     str | None,
     typer.Option(
@@ -143,6 +151,8 @@ class GivenOptions:
             requirements=chosen["requirements"],
             packages=tuple(chosen["package"] or ()),
             base_image=chosen["base_image"],
+            apt=tuple(chosen["apt"] or ()),
+            conda=chosen["conda"],
             platform=chosen["platform"] or spec.platform,
             python=chosen["python"] or OWN_PYTHON,
             builder=chosen["builder"],
@@ -225,6 +235,8 @@ def command_options(
     requirements: Requirements = None,
     package: Packages = None,
     base_image: BaseImage = None,
+    apt: DebianPackages = None,
+    conda: CondaEnvironment = None,
     platform: Annotated[
         str | None,
         typer.Option(help="linux/amd64 or linux/arm64; else what the instances need.", rich_help_panel=IMAGE),
@@ -253,6 +265,8 @@ def command_options(
         "requirements": requirements,
         "package": package,
         "base_image": base_image,
+        "apt": apt,
+        "conda": conda,
         "platform": platform,
         "python": python,
         "builder": builder,

@@ -42,14 +42,37 @@ class ImageBuilder:
         """Command that succeeds when images can be built."""
         return [self.program, PINGS[self.name]]
 
-    def build(self, context: str, image: str, platform: str, arguments: Mapping[str, str]) -> list[str]:
-        """Command that builds the folder `context` as `image`, `arguments` being build arguments."""
-        given = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    def build(
+        self,
+        context: str,
+        image: str,
+        platform: str,
+        arguments: Mapping[str, str | None],
+        labels: Mapping[str, str],
+        secrets: Mapping[str, str],
+    ) -> list[str]:
+        """Command that builds the folder `context` as `image`.
+
+        Build arguments of None are taken from the environment; `secrets` are files by their ids.
+        """
+        given = [word for name, value in arguments.items() for word in ("--build-arg", _argument(name, value))]
+        given += [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
+        given += [word for name, path in secrets.items() for word in ("--secret", f"id={name},src={path}")]
         return [self.program, "build", "--platform", platform, *given, "--tag", image, context]
 
+    def pull(self, image: str, platform: str) -> list[str]:
+        """Command that fetches an image."""
+        return [self.program, "pull", *self._plain_http(image), "--platform", platform, image]
+
+    def digests(self, image: str) -> list[str]:
+        """Command that prints an image's digests in registries as a list in JSON, then its own; it fails without it."""
+        if self.name == "buildah":
+            return [self.program, "inspect", "--type", "image", "--format", "{{.FromImageDigest}} {{.FromImageID}}", image]
+        return [self.program, "image", "inspect", "--format", "{{json .RepoDigests}} {{.Id}}", image]
+
     def run_python(self, image: str, platform: str, code: str) -> list[str]:
-        """Command that runs Python code in a container, which is removed afterwards and has no network."""
-        options = ["--rm", "--network", "none", "--platform", platform, "--entrypoint", "python"]
+        """Command that runs Python code beside the runner in a container, which is removed and has no network."""
+        options = ["--rm", "--network", "none", "--platform", platform, "--workdir", "/app", "--entrypoint", "python"]
         return [self.program, "run", *options, image, "-c", code]
 
     def login(self, registry: str, user: str) -> list[str]:
@@ -69,6 +92,10 @@ class ImageBuilder:
         """docker and finch know by themselves that a registry of this machine has no certificate."""
         local = place.startswith(LOOPBACK)
         return ["--tls-verify=false"] if local and self.name in ("podman", "buildah") else []
+
+
+def _argument(name: str, value: str | None) -> str:
+    return name if value is None else f"{name}={value}"
 
 
 def find_builder(name: str | None, environment: Mapping[str, str], say: Callable[[str], None]) -> ImageBuilder:

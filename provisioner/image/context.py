@@ -12,11 +12,14 @@ from typing import Final
 
 import container
 from provisioner.image.request import ImageRequest
+from provisioner.image.requirements import USERS_REQUIREMENTS, joined_requirements, read_text
 from provisioner.image.wheels import build_wheels, fingerprint
 
-RECIPE: Final = ("Dockerfile", "requirements.txt", "batch_job_*.py")
-USERS_REQUIREMENTS: Final = "requirements-user.txt"
+REQUIREMENTS: Final = "requirements.txt"
+RECIPE: Final = ("Dockerfile", REQUIREMENTS, "batch_job_*.py")
 WHEELS: Final = "wheels.txt"
+DEBIAN_PACKAGES: Final = "apt.txt"
+CONDA_ENVIRONMENT: Final = "environment.yml"
 READABLE: Final = 0o644
 """Mode of the files, whatever the umask is here: jobs run as nobody, who must be able to read the runner."""
 
@@ -28,8 +31,9 @@ class Context:
     """Build context, prepared."""
 
     folder: Path
-    tag: str
-    """Made of the content alone: equal code and options have equal tags, wherever and whenever."""
+    content: str
+    """Beginning of the image's tag, made of the content alone: equal code and options have equal ones, wherever and
+    whenever. What it is built on follows it."""
 
 
 @contextmanager
@@ -45,7 +49,7 @@ def prepared(request: ImageRequest, say: Callable[[str], None]) -> Iterator[Cont
             (folder / name).write_bytes(content)
         for path in folder.iterdir():
             path.chmod(READABLE)
-        yield Context(folder, _tag(request, texts, wheels))
+        yield Context(folder, _content(request, texts, wheels))
 
 
 def _texts(request: ImageRequest, wheels: list[Path]) -> dict[str, bytes]:
@@ -54,16 +58,22 @@ def _texts(request: ImageRequest, wheels: list[Path]) -> dict[str, bytes]:
     texts = {path.name: path.read_bytes() for pattern in RECIPE for path in source.glob(pattern)}
     if request.requirements is not None:
         texts[USERS_REQUIREMENTS] = request.requirements.read_bytes()
+        users = read_text("--requirements", request.requirements)
+        texts[REQUIREMENTS] = joined_requirements(texts[REQUIREMENTS].decode(), users).encode()
+    if request.conda is not None:
+        texts[CONDA_ENVIRONMENT] = request.conda.read_bytes()
+    if request.apt:
+        texts[DEBIAN_PACKAGES] = "".join(f"{name}\n" for name in sorted(set(request.apt))).encode()
     if wheels:
         texts[WHEELS] = "".join(f"./{wheel.name}\n" for wheel in wheels).encode()
     return texts
 
 
-def _tag(request: ImageRequest, texts: Mapping[str, bytes], wheels: list[Path]) -> str:
+def _content(request: ImageRequest, texts: Mapping[str, bytes], wheels: list[Path]) -> str:
     """Python and architecture for people to read, then a hash of everything."""
     parts = {name: hashlib.sha256(content).hexdigest() for name, content in texts.items()}
     parts |= {wheel.name: fingerprint(wheel) for wheel in wheels}
-    options = f"base {request.base_image or ''}\nplatform {request.platform}\npython {request.python}\n"
+    options = f"base {request.base}\nplatform {request.platform}\npython {request.python}\n"
     listing = options + "".join(f"{name} {digest}\n" for name, digest in sorted(parts.items()))
     architecture = request.platform.rpartition("/")[2]
     return f"py{request.python}-{architecture}-{hashlib.sha256(listing.encode()).hexdigest()[:TAG_DIGITS]}"

@@ -12,7 +12,7 @@ from provisioner.kinds import StepState
 
 @dataclass(frozen=True, slots=True)
 class ImageStep:
-    """Step of the build; `name` is build, check or push."""
+    """Step of the build; `name` is build, check, push or lock."""
 
     name: str
     state: StepState

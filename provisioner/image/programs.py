@@ -14,6 +14,8 @@ ANSWER_S: Final = 60
 """Limit of a program that does something quick, like a login."""
 
 ENDING_S: Final = 10
+COVER: Final = "****"
+"""What stands for a secret in a program's output."""
 
 
 class ProgramFailed(ProvisionError):
@@ -24,15 +26,21 @@ class ProgramFailed(ProvisionError):
         self.lines = tuple(lines)
 
 
-def stream(title: str, command: Sequence[str], say: Callable[[str], None], environment: Mapping[str, str]) -> str:
+def stream(
+    title: str,
+    command: Sequence[str],
+    say: Callable[[str], None],
+    environment: Mapping[str, str],
+    hidden: Sequence[str] = (),
+) -> str:
     """Run a program to its end and say each line of its output as it comes. Returns the last one.
 
-    Raises `ProgramFailed`; `title` is what people call it, like "docker build".
+    Raises `ProgramFailed`; `title` is what people call it, like "docker build". What is `hidden` stands in no line.
     """
     lines: deque[str] = deque(maxlen=REMEMBERED_LINES)
     with _started(title, command, environment) as process:
         try:
-            for line in _output_of(process):
+            for line in _output_of(process, hidden):
                 lines.append(line)
                 say(line)
         except BaseException:
@@ -84,10 +92,12 @@ def _started(title: str, command: Sequence[str], environment: Mapping[str, str])
         raise ProvisionError(f"{title} could not be started: {error.strerror}.") from error
 
 
-def _output_of(process: subprocess.Popen[str]) -> Iterator[str]:
+def _output_of(process: subprocess.Popen[str], hidden: Sequence[str]) -> Iterator[str]:
     assert process.stdout is not None
     for line in process.stdout:
         if text := line.rstrip():
+            for secret in hidden:
+                text = text.replace(secret, COVER)
             yield text
 
 

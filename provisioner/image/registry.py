@@ -25,13 +25,42 @@ class Credentials:
     password: str = field(repr=False)
 
 
-def find_built(clients: Clients, stack: Stack, tag: str) -> str | None:
-    """Image of that tag as `repositoryUri@sha256:…`; None when the stack's repository doesn't have it."""
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """Image of the stack's repository."""
+
+    image: str
+    """`repositoryUri@sha256:…`"""
+    tag: str
+
+
+def find_built(clients: Clients, stack: Stack, tag: str) -> FoundImage | None:
+    """Image of that tag; None when the stack's repository doesn't have it."""
     parameters = {"repositoryName": stack.repository, "imageIds": [{"imageTag": tag}]}
     found = _unless_missing(clients, "describe_images", parameters)
     if not found:
         return None
-    return f"{repository_uri(clients, stack)}@{found['imageDetails'][0]['imageDigest']}"
+    return FoundImage(f"{repository_uri(clients, stack)}@{found['imageDetails'][0]['imageDigest']}", tag)
+
+
+def find_newest(clients: Clients, stack: Stack, content: str) -> FoundImage | None:
+    """Image of that content which was pushed last, on whatever base; None without one."""
+    parameters = {"repositoryName": stack.repository, "filter": {"tagStatus": "TAGGED"}}
+    try:
+        images = clients.listing("ecr", "describe_images", "imageDetails", parameters)
+    except CallFailed as error:
+        if error.code not in NOT_THERE:
+            raise
+        return None
+    fitting = [(one["imagePushedAt"], tag, one) for one in images for tag in one["imageTags"] if _has(tag, content)]
+    if not fitting:
+        return None
+    _, tag, newest = max(fitting, key=lambda one: one[:2])
+    return FoundImage(f"{repository_uri(clients, stack)}@{newest['imageDigest']}", tag)
+
+
+def _has(tag: str, content: str) -> bool:
+    return tag.startswith(f"{content}-")
 
 
 def repository_uri(clients: Clients, stack: Stack) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ConfigError
+from provisioner.image.requirements import check_conda_environment, check_requirements
 
 PLATFORMS: Final = ("linux/amd64", "linux/arm64")
 """Platforms of AWS Batch's instances: x86, and Graviton."""
@@ -16,14 +17,15 @@ PLATFORMS: Final = ("linux/amd64", "linux/arm64")
 BUILDERS: Final = ("docker", "podman", "buildah", "finch")
 """Container engines that build images, in the order in which they are looked for."""
 
+MICROMAMBA: Final = "docker.io/mambaorg/micromamba:2"
+"""Base of conda environments; any other one needs micromamba in its PATH."""
+
 OWN_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 _OLDEST_MINOR: Final = 10
 _PYTHON: Final = re.compile(r"3\.(\d{1,2})")
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
-_FILE_OF_THIS_MACHINE: Final = re.compile(
-    r"\s*((-e|--editable)\b|(-r|-c|--requirement|--constraint)[\s=]*(?!\s*https?://)|\.{0,2}/|.*@\s*file:|file:)"
-)
-_PASSWORD_IN_URL: Final = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_APT_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
+"""https://www.debian.org/doc/debian-policy/ch-controlfields.html#source"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,19 +36,38 @@ class ImageRequest:
     packages: tuple[Path, ...] = ()
     """Folders of Python projects, built as wheels."""
     base_image: str | None = None
-    """None: the official slim image of `python`."""
+    """None: the official slim image of `python`; with `conda` the one of micromamba."""
+    apt: tuple[str, ...] = ()
+    """Debian packages, each with `=version` or without."""
+    conda: Path | None = None
+    """Environment file, from which the job's Python comes."""
     platform: str = PLATFORMS[0]
     python: str = OWN_PYTHON
     """X.Y, which must be the clients': pickled functions hold byte code."""
     builder: str | None = None
     """None: the first that works."""
+    pull: bool = False
+    """Ask the registry for the base image, though there is one here."""
+    rebuild: bool = False
+    """Build though there is an image of the same content."""
+    lock: Path | None = None
+    """File for the versions that were installed; a bill of materials is written beside it."""
 
     def __post_init__(self) -> None:
         self._check_choices()
         if self.requirements is not None:
-            _check_requirements(self.requirements)
+            check_requirements(self.requirements)
+        if self.conda is not None:
+            check_conda_environment(self.conda)
         for folder in self.packages:
             _check_package(folder)
+
+    @property
+    def base(self) -> str:
+        """Image that is built on."""
+        if self.base_image is not None:
+            return self.base_image
+        return f"docker.io/library/python:{self.python}-slim" if self.conda is None else MICROMAMBA
 
     def _check_choices(self) -> None:
         _check("--platform", self.platform, self.platform in PLATFORMS, " or ".join(PLATFORMS))
@@ -56,35 +77,11 @@ class ImageRequest:
         named = self.base_image is None or bool(_IMAGE.fullmatch(self.base_image))
         _check("--base-image", self.base_image, named, "an image like python:3.12-slim")
         _check("--builder", self.builder, self.builder in (None, *BUILDERS), "one of " + ", ".join(BUILDERS))
-
-
-def _check_requirements(path: Path) -> None:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ConfigError(
-            f"--requirements is {str(path)!r}, which can't be read: {error.strerror}. Give the path of a text file."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"--requirements is {str(path)!r}, which is no text file: give one in UTF-8.") from error
-    for number, line in enumerate(lines, start=1):
-        if trouble := _trouble_with(line):
-            raise ConfigError(f"--requirements {path}, line {number}, {trouble}.")
-
-
-def _trouble_with(line: str) -> str:
-    """Empty for a line that can go into an image."""
-    if _FILE_OF_THIS_MACHINE.match(line):
-        return (
-            "names a file of this machine, which the image can't see: put that file's lines here, and give your own "
-            "code by --package DIR"
-        )
-    if _PASSWORD_IN_URL.search(line):
-        return (
-            "holds a password, which everybody who can pull the image could read: install what needs it in an image "
-            "of your own and give that by --base-image"
-        )
-    return ""
+        for name in self.apt:
+            _check("--apt", name, bool(_APT_PACKAGE.fullmatch(name)), "a Debian package like libgomp1 or git=1:2.39.5")
+        if self.lock is not None:
+            fits = self.lock.absolute().parent.is_dir() and not self.lock.is_dir()
+            _check("--lock", str(self.lock), fits, "a file in a folder that exists")
 
 
 def _check_package(folder: Path) -> None:

@@ -105,8 +105,15 @@ def test_the_checks_find_in_the_answers_what_is_in_them() -> None:
 
 
 def test_an_image_that_was_pushed_is_found_by_its_digest() -> None:
-    assert registry.find_built(RecordedClients(), STACK, "a1b2c3d4") == IMAGE
+    assert registry.find_built(RecordedClients(), STACK, "a1b2c3d4") == registry.FoundImage(IMAGE, "a1b2c3d4")
     assert registry.find_built(RecordedClients("nothing"), STACK, "a1b2c3d4") is None
+
+
+def test_the_newest_image_of_a_content_is_found_by_the_beginning_of_its_tag() -> None:
+    found = registry.find_newest(RecordedClients(), STACK, "py3.12-amd64-a1b2c3d4a1b2c3d4")
+    assert found == registry.FoundImage(IMAGE, "py3.12-amd64-a1b2c3d4a1b2c3d4-7c7c7c7c")
+    assert registry.find_newest(RecordedClients(), STACK, "py3.12-amd64-a1b2c3d4") is None
+    assert registry.find_newest(RecordedClients("nothing"), STACK, "py3.12-amd64-a1b2c3d4a1b2c3d4") is None
 
 
 def test_a_login_is_a_user_and_a_password() -> None:

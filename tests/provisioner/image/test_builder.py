@@ -79,12 +79,14 @@ def test_an_unknown_name_in_the_environment_is_refused(builders: FakeBuilders, m
         find()
 
 
-def test_a_build_names_platform_arguments_tag_and_context() -> None:
-    arguments = {"PYTHON_VERSION": "3.12", "BASE_IMAGE": "python:3.12"}
-    command = ImageBuilder("docker", "/bin/docker").build("/context", "uri:tag", "linux/arm64", arguments)
+def test_a_build_names_platform_arguments_labels_secrets_tag_and_context() -> None:
+    arguments = {"PYTHON_VERSION": "3.12", "HTTPS_PROXY": None}
+    builder = ImageBuilder("docker", "/bin/docker")
+    command = builder.build("/context", "uri:tag", "linux/arm64", arguments, {"a": "b"}, {"pip.conf": "/tmp/secret"})
     assert command[:4] == ["/bin/docker", "build", "--platform", "linux/arm64"]
-    assert command[4:8] == ["--build-arg", "PYTHON_VERSION=3.12", "--build-arg", "BASE_IMAGE=python:3.12"]
-    assert command[8:] == ["--tag", "uri:tag", "/context"]
+    assert command[4:8] == ["--build-arg", "PYTHON_VERSION=3.12", "--build-arg", "HTTPS_PROXY"]
+    assert command[8:12] == ["--label", "a=b", "--secret", "id=pip.conf,src=/tmp/secret"]
+    assert command[12:] == ["--tag", "uri:tag", "/context"]
 
 
 @pytest.mark.parametrize(

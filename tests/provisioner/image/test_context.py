@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import container
-from provisioner.image.build import tag_of
+from provisioner.image.build import content_of
 from provisioner.image.context import prepared
 from provisioner.image.request import ImageRequest
 from tests.support.provisioner.projects import write_project
@@ -26,6 +26,29 @@ def users_code(folder: Path, *, code: str = "VALUE = 42\n", requirements: str = 
     folder.mkdir()
     (folder / "pins.txt").write_text(requirements)
     return {"requirements": folder / "pins.txt", "packages": (write_project(folder / "mine", code=code),)}
+
+
+def conda_environment(path: Path) -> Path:
+    path.write_text("dependencies:\n  - gdal\n")
+    return path
+
+
+def test_debian_packages_and_a_conda_environment_are_in_the_context(tmp_path: Path) -> None:
+    request = ImageRequest(apt=("libgomp1", "git", "git"), conda=conda_environment(tmp_path / "mine.yaml"))
+    with prepared(request, ignore) as context:
+        assert (context.folder / "apt.txt").read_text() == "git\nlibgomp1\n"
+        assert (context.folder / "environment.yml").read_text() == "dependencies:\n  - gdal\n"
+
+
+def test_the_runners_pins_give_way_to_what_the_users_name(tmp_path: Path) -> None:
+    """One call of pip installs both: an index that their file names is the runner's, too."""
+    users = users_code(tmp_path / "one", requirements="--index-url https://pypi.corp/simple\nBoto3[crt]>=1.30\n")
+    with prepared(ImageRequest(**users), ignore) as context:
+        lines = (context.folder / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        "cloudpickle==3.1.2",
+        "--requirement requirements-user.txt",
+    ]
 
 
 def test_the_context_holds_the_recipe_the_runner_and_the_users_code(tmp_path: Path) -> None:
@@ -55,7 +78,7 @@ def test_jobs_can_read_the_runner_whatever_the_umask_is() -> None:
 
 
 def test_a_tag_tells_python_and_architecture() -> None:
-    assert re.fullmatch(r"py3\.12-arm64-[0-9a-f]{16}", tag_of(ImageRequest(python="3.12", platform="linux/arm64")))
+    assert re.fullmatch(r"py3\.12-arm64-[0-9a-f]{16}", content_of(ImageRequest(python="3.12", platform="linux/arm64")))
 
 
 @pytest.mark.long
@@ -66,14 +89,14 @@ def test_the_tag_does_not_depend_on_times_or_places(tmp_path: Path) -> None:
         os.utime(path, (1_000_000_000, 1_000_000_000))
     place = tmp_path / "two" / "deeper"
     second = ImageRequest(requirements=place / "pins.txt", packages=(place / "mine",))
-    assert tag_of(ImageRequest(**first)) == tag_of(second)
+    assert content_of(ImageRequest(**first)) == content_of(second)
 
 
 def test_the_tag_does_not_depend_on_the_order_in_which_a_folder_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = tag_of(ImageRequest())
+    before = content_of(ImageRequest())
     listed = Path.glob
     monkeypatch.setattr(Path, "glob", lambda path, pattern: reversed(list(listed(path, pattern))))
-    assert tag_of(ImageRequest()) == before
+    assert content_of(ImageRequest()) == before
 
 
 @pytest.mark.long
@@ -83,22 +106,24 @@ def test_every_option_and_every_file_has_a_say_in_the_tag(tmp_path: Path) -> Non
         ImageRequest(python="3.13"),
         ImageRequest(platform="linux/arm64"),
         ImageRequest(base_image="python:3.11"),
+        ImageRequest(apt=("git",)),
+        ImageRequest(conda=conda_environment(tmp_path / "environment.yml")),
         ImageRequest(**users_code(tmp_path / "one")),
         ImageRequest(**users_code(tmp_path / "two", code="VALUE = 43\n")),
         ImageRequest(**users_code(tmp_path / "three", requirements="numpy==2.1.1\n")),
     ]
-    assert len({tag_of(request) for request in requests}) == len(requests)
+    assert len({content_of(request) for request in requests}) == len(requests)
 
 
 def test_the_runner_and_the_recipe_have_a_say_in_the_tag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tags = {tag_of(ImageRequest())}
+    tags = {content_of(ImageRequest())}
     monkeypatch.setattr(container, "__path__", [str(shutil.copytree(CONTAINER, tmp_path / "container"))])
     for name in ("batch_job_runner.py", "Dockerfile", "requirements.txt"):
         with (tmp_path / "container" / name).open("a") as file:
             file.write("# changed\n")
-        tags.add(tag_of(ImageRequest()))
+        tags.add(content_of(ImageRequest()))
     assert len(tags) == 4
 
 
 def test_the_engine_has_no_say_in_the_tag() -> None:
-    assert tag_of(ImageRequest(builder="podman")) == tag_of(ImageRequest(builder="docker"))
+    assert content_of(ImageRequest(builder="podman")) == content_of(ImageRequest(builder="docker"))

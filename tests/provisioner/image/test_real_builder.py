@@ -22,9 +22,13 @@ pytestmark = pytest.mark.long
 
 STACK = Stack(REGION, "sb", ACCOUNT, "aws", "amazonaws.com")
 HARDENED = ("--rm", "--read-only", "--tmpfs", "/tmp", "--user", "65534", "--cap-drop", "ALL", "--network", "none")
-FACTS = (
-    "import batch_job_runner, json, os, parts, six, sys; print(json.dumps([parts.VALUE, six.__version__, os.getuid()]))"
-)
+FACTS = """
+import json, os, sys
+sys.path.insert(0, "/app")
+import batch_job_runner, parts, six
+open("written", "w").close()
+print(json.dumps([parts.VALUE, six.__version__, os.getuid(), os.path.expanduser("~"), os.getcwd()]))
+"""
 
 
 @pytest.fixture
@@ -44,24 +48,28 @@ def make(request: ImageRequest, clients: Clients, events: list[Event]) -> BuiltI
     return build_and_push(request, clients, STACK, events.append, ensure_repository)
 
 
-def test_requirements_and_packages_are_in_the_image_and_no_login_is_left(
+def test_requirements_and_packages_are_in_the_image_and_told_and_no_login_is_left(
     container_engine: ContainerEngine, clients: Clients, tmp_path: Path
 ) -> None:
     pins = tmp_path / "pins.txt"
     pins.write_text("six==1.17.0\n")
-    request = ImageRequest(requirements=pins, packages=(write_project(tmp_path / "mine"),), builder="docker")
+    packages, lock = (write_project(tmp_path / "mine"),), tmp_path / "image.lock"
+    request = ImageRequest(requirements=pins, packages=packages, builder="docker", lock=lock)
     events: list[Event] = []
 
     built = make(request, clients, events)
 
     steps = [(event.name, str(event.state)) for event in events if isinstance(event, ImageStep)]
-    assert steps == [(name, state) for name in ("build", "check", "push") for state in ("running", "done")]
+    assert steps == [(name, state) for name in ("build", "check", "push", "lock") for state in ("running", "done")]
     repository, _, digest = built.image.partition("@")
     pushed = container_engine.docker("images", "--digests", "--format", "{{.Digest}}", repository)
     assert digest in pushed
     output = container_engine.docker(
         "run", *HARDENED, "--entrypoint", "python", f"{repository}:{built.tag}", "-c", FACTS
     )
-    assert json.loads(output) == [42, "1.17.0", 65534]
+    assert json.loads(output) == [42, "1.17.0", 65534, "/tmp", "/tmp"]
+    assert "six==1.17.0" in lock.read_text().splitlines()
+    labels = container_engine.docker("inspect", "--format", "{{json .Config.Labels}}", f"{repository}:{built.tag}")
+    assert json.loads(labels)["opengris.python"] == request.python
     assert not (container_engine.folder / "config.json").exists()
     assert make(request, clients, events) == BuiltImage(built.image, built.tag, built=False)

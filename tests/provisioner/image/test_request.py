@@ -31,6 +31,9 @@ def test_a_complete_request_is_taken(tmp_path: Path) -> None:
         platform="linux/arm64",
         python="3.14",
         builder="podman",
+        apt=("libgomp1", "git=1:2.39.5-0+deb12u2", "g++"),
+        conda=requirements(tmp_path, "channels: [https://conda.corp/channel]\n"),
+        lock=tmp_path / "image.lock",
     )
 
 
@@ -44,6 +47,11 @@ def test_a_complete_request_is_taken(tmp_path: Path) -> None:
         ({"python": "2.7"}, "--python is '2.7'"),
         ({"base_image": "--privileged"}, "--base-image is '--privileged', but must be an image"),
         ({"base_image": "two words"}, "--base-image is 'two words'"),
+        ({"apt": ("git", "a b")}, "--apt is 'a b', but must be a Debian package like libgomp1"),
+        ({"apt": ("--allow-unauthenticated",)}, "--apt is '--allow-unauthenticated'"),
+        ({"apt": ("git;reboot",)}, "--apt is 'git;reboot'"),
+        ({"lock": Path("/nowhere/image.lock")}, "--lock is '/nowhere/image.lock', but must be a file in a folder that"),
+        ({"conda": Path("/nowhere/environment.yml")}, "--conda is '/nowhere/environment.yml', which can't be read"),
         ({"builder": "lxc"}, "--builder is 'lxc', but must be one of docker, podman, buildah, finch"),
         ({"requirements": Path("/nowhere/requirements.txt")}, "--requirements is '/nowhere/requirements.txt'"),
         ({"packages": (Path("/nowhere"),)}, "--package is '/nowhere', but must be a folder with a pyproject.toml"),
@@ -71,11 +79,34 @@ def test_a_requirement_that_the_image_cannot_see_is_refused(tmp_path: Path, line
         ImageRequest(requirements=requirements(tmp_path, f"numpy\n{line}\n"))
 
 
-def test_a_password_does_not_get_into_an_image(tmp_path: Path) -> None:
-    lines = "--index-url https://me:secret@index.example/simple\n"
-    with pytest.raises(ConfigError, match=r"line 1, holds a password.*--base-image") as caught:
-        ImageRequest(requirements=requirements(tmp_path, lines))
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://me:secret@index.example/simple",
+        "--index-url https://secret@pypi.corp/simple",
+        "mine @ git+https://secret@github.com/me/mine",
+        "mine @ git+ssh://git:secret@github.com/me/mine",
+    ],
+)
+def test_a_password_or_token_does_not_get_into_an_image(tmp_path: Path, line: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"line 1, holds a password or a token.*PIP_INDEX_URL.*--base-image"
+    ) as caught:
+        ImageRequest(requirements=requirements(tmp_path, line))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("channel", ["https://me:secret@conda.corp/channel", "https://conda.corp/t/secret/channel"])
+def test_a_token_of_a_conda_channel_does_not_get_into_an_image(tmp_path: Path, channel: str) -> None:
+    with pytest.raises(ConfigError, match=r"--conda .*line 1, holds a password or a token.*--base-image") as caught:
+        ImageRequest(conda=requirements(tmp_path, f"channels: [{channel}]"))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_conda_environment_is_made_on_a_base_image_with_micromamba_unless_one_is_given(tmp_path: Path) -> None:
+    environment = requirements(tmp_path, "dependencies: [gdal]")
+    assert ImageRequest(conda=environment).base == "docker.io/mambaorg/micromamba:2"
+    assert ImageRequest(conda=environment, base_image="team/conda:1").base == "team/conda:1"
 
 
 def test_requirements_that_are_no_text_are_refused(tmp_path: Path) -> None:
