@@ -62,8 +62,7 @@ def test_one_policy_is_printed_as_iam_takes_it() -> None:
 def test_a_boundary_bounds_what_the_provisioner_may_make() -> None:
     boundary = f"arn:aws:iam::{ACCOUNT}:policy/bounds"
     words = ("--format", "policy", "--account", ACCOUNT, "--only", "provisioner-roles")
-    words = (*words, "--permissions-boundary", boundary)
-    assert boundary in json.dumps(printed(*words))
+    assert boundary in json.dumps(printed(*words, "--permissions-boundary", boundary))
 
 
 def test_what_is_written_to_a_file_is_not_printed(tmp_path: Path) -> None:
