@@ -54,6 +54,10 @@ class StackEntry(msgspec.Struct, frozen=True, kw_only=True):
     runnable_limit_minutes: int = UNLIMITED
     complete: bool = True
     begun: tuple[str, ...] = ()
+    disk_gib: int = 50
+    shm_mib: int = 64
+    efs: tuple[str, ...] = ()
+    ami: str | None = None
 
 
 class SavedReport(msgspec.Struct, frozen=True):

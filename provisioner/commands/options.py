@@ -189,6 +189,18 @@ def command_options(
             show_default="0",
         ),
     ] = None,
+    shm_mib: Annotated[
+        int | None,
+        typer.Option(help="MiB of /dev/shm, out of the job's memory.", rich_help_panel=JOBS, show_default="64"),
+    ] = None,
+    efs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FS:PATH,…",
+            help="EFS file systems and where jobs have them, like fs-0a1b2c3d:/mnt/data.",
+            rich_help_panel=JOBS,
+        ),
+    ] = None,
     max_vcpus: Annotated[
         int | None,
         typer.Option(
@@ -208,6 +220,16 @@ def command_options(
     spot: Annotated[
         bool | None,
         typer.Option("--spot/--no-spot", help="Spot instances first, on demand after.", rich_help_panel=INSTANCES),
+    ] = None,
+    disk_gib: Annotated[
+        int | None,
+        typer.Option(help="GiB of an instance's disk.", rich_help_panel=INSTANCES, show_default="50"),
+    ] = None,
+    ami: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="System image of the instances; else AWS Batch's newest.", rich_help_panel=INSTANCES
+        ),
     ] = None,
     vpc_id: Annotated[
         str | None, typer.Option(help="VPC of the instances; else the region's default one.", rich_help_panel=INSTANCES)
@@ -260,6 +282,10 @@ def command_options(
         "s3_prefix": s3_prefix,
         "expiry_days": expiry_days,
         "runnable_limit": runnable_limit,
+        "disk_gib": disk_gib,
+        "shm_mib": shm_mib,
+        "efs": None if efs is None else _words(efs),
+        "ami": ami,
     }
     image_choices = {
         "requirements": requirements,

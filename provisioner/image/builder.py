@@ -67,7 +67,15 @@ class ImageBuilder:
     def digests(self, image: str) -> list[str]:
         """Command that prints an image's digests in registries as a list in JSON, then its own; it fails without it."""
         if self.name == "buildah":
-            return [self.program, "inspect", "--type", "image", "--format", "{{.FromImageDigest}} {{.FromImageID}}", image]
+            return [
+                self.program,
+                "inspect",
+                "--type",
+                "image",
+                "--format",
+                "{{.FromImageDigest}} {{.FromImageID}}",
+                image,
+            ]
         return [self.program, "image", "inspect", "--format", "{{json .RepoDigests}} {{.Id}}", image]
 
     def run_python(self, image: str, platform: str, code: str) -> list[str]:

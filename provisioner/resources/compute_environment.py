@@ -127,7 +127,8 @@ class ComputeEnvironment(Resource):
 
     def compare(self, found: ObservedResource | None, desired: Document) -> tuple[FieldChange, ...]:
         """Changes but for the policy of updates, which is sent with each update, and which no creation takes."""
-        return super().compare(found, {name: one for name, one in desired.items() if name != "updatePolicy"})
+        compared = {name: one for name, one in desired.items() if name != "updatePolicy"}
+        return super().compare(found, {**compared, "computeResources": _said(desired["computeResources"])})
 
     def create(self, desired: Document) -> list[Instruction]:
         """Creation and the wait until it is VALID; made anew, once, if its roles had not propagated yet."""
@@ -258,7 +259,7 @@ class ComputeEnvironment(Resource):
                 "launchTemplateName": self.stack.instances,
                 "version": LaunchTemplate(self.stack).version_for(spec, remote),
             },
-            "ec2Configuration": [{"imageType": image}],
+            "ec2Configuration": [{"imageType": image, **({"imageIdOverride": spec.ami} if spec.ami else {})}],
             "tags": self.stack.tags,
         }
 
@@ -313,9 +314,16 @@ def _changes(found: ObservedResource, desired: Document, changed: frozenset[str]
         changes["state"] = desired["state"]
     if "computeResources" in changed:
         before, after = found.properties["computeResources"], desired["computeResources"]
+        differing = [key for key, one in _said(after).items() if differences(before.get(key), one)]
         changes["updatePolicy"] = desired["updatePolicy"]
-        changes["computeResources"] = {key: one for key, one in after.items() if differences(before.get(key), one)}
+        changes["computeResources"] = {key: after[key] for key in differing}
     return changes
+
+
+def _said(resources: Document) -> Document:
+    """Resources for a comparison, in which no system image of one's own is said, too: one that was found is to go."""
+    images = [{"imageIdOverride": None, **one} for one in resources["ec2Configuration"]]
+    return {**resources, "ec2Configuration": images}
 
 
 def _in_order(resources: Document) -> Document:

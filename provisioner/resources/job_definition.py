@@ -17,7 +17,7 @@ from provisioner.plan.model import ApiCall, Instruction, Variable
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
 from provisioner.stack.naming import Stack
-from provisioner.stack.spec import ProvisionSpec
+from provisioner.stack.spec import FileSystem, ProvisionSpec
 
 IMAGE: Final = Variable("image with its digest")
 NOBODY: Final = "65534:65534"
@@ -76,8 +76,9 @@ class JobDefinition(Resource):
         return [self._deregistration(revision) for revision in self._revisions(remote)]
 
     def cloudformation(self, desired: Document) -> list[TemplateResource]:
-        """Job definition."""
-        document = capitalized(desired)
+        """Job definition; a template says nothing of what there is none of."""
+        said = {key: one for key, one in desired["containerProperties"].items() if one != []}
+        document = capitalized({**desired, "containerProperties": said})
         assert isinstance(document, dict)
         return [("AWS::Batch::JobDefinition", {"JobDefinitionName": self.name, **document})]
 
@@ -125,7 +126,26 @@ def _container(stack: Stack, spec: ProvisionSpec) -> Document:
             "options": {"awslogs-group": stack.log_group, "awslogs-region": stack.region},
         },
         "user": NOBODY,
+        "linuxParameters": {"sharedMemorySize": spec.shm_mib},
+        # said even when there are none: what isn't sent stays as it was found
+        "volumes": [_volume(one) for one in spec.file_systems],
+        "mountPoints": [
+            {"sourceVolume": _volume_name(one), "containerPath": one.path, "readOnly": False}
+            for one in spec.file_systems
+        ],
     }
+
+
+def _volume(one: FileSystem) -> Document:
+    """https://docs.aws.amazon.com/batch/latest/userguide/efs-volumes.html; access points need the encryption."""
+    point = {"authorizationConfig": {"accessPointId": one.access_point}} if one.access_point else {}
+    efs = {"fileSystemId": one.id, "transitEncryption": "ENABLED", **point}
+    return {"name": _volume_name(one), "efsVolumeConfiguration": efs}
+
+
+def _volume_name(one: FileSystem) -> str:
+    """One file system may be at two paths, each a volume."""
+    return f"{one.id}{one.path.replace('/', '-').replace('.', '_')}"
 
 
 def _requirements(spec: ProvisionSpec) -> list[Document]:

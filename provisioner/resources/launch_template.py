@@ -1,4 +1,4 @@
-"""Launch template of the instances: IMDSv2 only, encrypted gp3 disks."""
+"""Launch template of the instances: encrypted gp3 disks, metadata by IMDSv2 and for root alone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from provisioner.plan.field_changes import differences
 from provisioner.plan.model import ApiCall, Instruction, StackOutput, Variable
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
+from provisioner.resources.user_data import user_data
 from provisioner.stack.naming import Stack, as_tag_list, from_tag_list
 from provisioner.stack.spec import ProvisionSpec
 
 VERSION: Final = Variable("launch template version")
 FIRST_VERSION: Final = "1"
 MISSING: Final = "InvalidLaunchTemplateName.NotFoundException"
-DISK_GIB: Final = 50
-"""Size of an instance's disk. The ECS-optimized image wants 30; images with a scientific stack take the rest."""
 
 
 class LaunchTemplate(Resource):
@@ -52,7 +51,7 @@ class LaunchTemplate(Resource):
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
         """Template with the data of `template_data`."""
-        return {"tags": self.stack.tags, "data": template_data(self.stack)}
+        return {"tags": self.stack.tags, "data": template_data(self.stack, spec)}
 
     def create(self, desired: Document) -> list[Instruction]:
         """Creation with version 1."""
@@ -129,15 +128,17 @@ def _is_of_disks(specification: Document) -> bool:
     return bool(specification["ResourceType"] == "volume")
 
 
-def template_data(stack: Stack) -> Document:
+def template_data(stack: Stack, spec: ProvisionSpec) -> Document:
     """Data of a version.
 
-    Jobs get their credentials from ECS; one hop keeps the instance's own ones out of their reach:
+    Jobs get their credentials from ECS; the instance's own are none of theirs. One hop keeps these from containers with
+    a network of their own, but Batch's have the instance's: for them is the user data.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/security-iam-roles.html
     """
-    disk = {"Encrypted": True, "VolumeType": "gp3", "VolumeSize": DISK_GIB, "DeleteOnTermination": True}
+    disk = {"Encrypted": True, "VolumeType": "gp3", "VolumeSize": spec.disk_gib, "DeleteOnTermination": True}
     return {
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],
         "TagSpecifications": [{"ResourceType": "volume", "Tags": stack.tag_list}],
+        "UserData": user_data(),
     }

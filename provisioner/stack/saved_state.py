@@ -56,6 +56,10 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             s3_prefix=spec.s3_prefix,
             expiry_days=spec.expiry_days,
             runnable_limit_minutes=spec.runnable_limit,
+            disk_gib=spec.disk_gib,
+            shm_mib=spec.shm_mib,
+            efs=spec.efs,
+            ami=spec.ami,
         )
 
     @property
@@ -94,6 +98,10 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             s3_prefix=self.s3_prefix,
             expiry_days=self.expiry_days,
             runnable_limit=self.runnable_limit_minutes,
+            disk_gib=self.disk_gib,
+            shm_mib=self.shm_mib,
+            efs=self.efs,
+            ami=self.ami,
         )
 
 

@@ -36,6 +36,30 @@ _SUBNET: Final = re.compile(r"subnet-[0-9a-f]+")
 _BOUNDARY: Final = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/\S+")
 
 
+DISK_GIB: Final = range(30, 16385)
+"""The ECS-optimized image wants 30; 16,384 is what every region gives a gp3 volume:
+https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html"""
+
+PLACES_OF_THE_IMAGE: Final = frozenset(
+    {"", "app", "bin", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"}
+)
+"""Folders of the root that a file system would cover."""
+
+_EFS: Final = re.compile(
+    r"(?P<id>fs-[0-9a-f]+)(/(?P<access_point>fsap-[0-9a-f]+))?:(?P<path>(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+)"
+)
+_AMI: Final = re.compile(r"ami-[0-9a-f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """EFS file system of jobs, at a path of their containers."""
+
+    id: str
+    path: str
+    access_point: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisionSpec:
     """Choices by the names and with the defaults of the seed's flags. Raises `ConfigError` when a value can't work."""
@@ -64,6 +88,14 @@ class ProvisionSpec:
     """After which S3 deletes what is below `s3_prefix`."""
     runnable_limit: int = UNLIMITED
     """Minutes after which AWS cancels a job at the head of the queue that can't start; 0 is never."""
+    disk_gib: int = 50
+    """Size of an instance's disk, for the system, images and what all of its jobs write."""
+    shm_mib: int = 64
+    """Size of /dev/shm, which is a part of the job's memory; the default is Docker's."""
+    efs: tuple[str, ...] = ()
+    """File systems and where jobs have them: `fs-…:/mnt`, or through an access point `fs-…/fsap-…:/mnt`."""
+    ami: str | None = None
+    """System image of the instances; None: AWS Batch's newest."""
 
     def __post_init__(self) -> None:
         check_place(self.region, self.prefix)
@@ -71,6 +103,12 @@ class ProvisionSpec:
         self._check_numbers()
         self._check_instances()
         self._check_network()
+        self._check_storage()
+
+    @property
+    def file_systems(self) -> tuple[FileSystem, ...]:
+        """File systems of `efs`."""
+        return tuple(FileSystem(**found.groupdict()) for text in self.efs if (found := _EFS.fullmatch(text)))
 
     @property
     def total_memory(self) -> int:
@@ -106,6 +144,7 @@ class ProvisionSpec:
         for flag in ("vcpus", "memory", "max_vcpus", "job_timeout", "expiry_days"):
             value = getattr(self, flag)
             check(f"--{flag.replace('_', '-')}", value, value >= 1, "a whole number of at least 1")
+        check("--disk-gib", self.disk_gib, self.disk_gib in DISK_GIB, "30 to 16384")
         check("--gpus", self.gpus, self.gpus >= 0, "a whole number, 0 for none")
         check("--max-vcpus", self.max_vcpus, self.max_vcpus >= self.vcpus, "at least --vcpus")
         check("--job-timeout", self.job_timeout, self.job_timeout <= LONGEST_JOB_MINUTES, "at most 20160 minutes")
@@ -142,6 +181,19 @@ class ProvisionSpec:
         )
         if (boundary := self.permissions_boundary) is not None:
             check("--permissions-boundary", boundary, bool(_BOUNDARY.fullmatch(boundary)), "an IAM policy's ARN")
+
+    def _check_storage(self) -> None:
+        fits = 1 <= self.shm_mib < self.container_memory
+        check("--shm-mib", self.shm_mib, fits, f"less than the job's memory, {self.container_memory} MiB")
+        efs = ",".join(self.efs)
+        known = len(self.file_systems) == len(self.efs)
+        check("--efs", efs, known, "like fs-0a1b2c3d:/mnt/data or fs-0a1b2c3d/fsap-0a1b2c3d:/mnt/data")
+        paths = [one.path for one in self.file_systems]
+        check("--efs", efs, len(set(paths)) == len(paths), "file systems at different paths")
+        taken = [path for path in paths if path.split("/")[1] in PLACES_OF_THE_IMAGE]
+        check("--efs", efs, not taken, "file systems at paths that the image doesn't need, like /mnt/data")
+        if self.ami is not None:
+            check("--ami", self.ami, bool(_AMI.fullmatch(self.ami)), "a system image like ami-0a1b2c3d")
 
 
 def check_place(region: str, prefix: str) -> None:

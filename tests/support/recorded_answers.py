@@ -25,6 +25,7 @@ from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed
 from provisioner.policies import execution_policy, instance_policy, job_policy, trust
 from provisioner.resources.repository import LIFECYCLE_POLICY
+from provisioner.resources.user_data import user_data
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 from tests.support.paths import ROOT
@@ -54,6 +55,7 @@ SENT: Mapping[str, Any] = {
     "{{job policy}}": job_policy(STACK, SPEC.s3_prefix),
     "{{execution policy}}": execution_policy(STACK, IMAGE),
     "{{instance policy}}": instance_policy(STACK),
+    "{{user data}}": user_data(),
 }
 
 

@@ -33,6 +33,17 @@ def test_gpus_come_with_the_image_that_has_their_driver(clients: Clients) -> Non
     assert {"type": "GPU", "value": "1"} in newest_definition(clients)["containerProperties"]["resourceRequirements"]
 
 
+def test_a_system_image_of_ones_own_is_taken_and_given_up_again(clients: Clients) -> None:
+    apply(dataclasses.replace(SPEC, ami="ami-0a1b2c3d"), clients)
+    images = compute_resources(clients)["ec2Configuration"]
+    assert images == [{"imageType": "ECS_AL2023", "imageIdOverride": "ami-0a1b2c3d"}]
+    change = change_of(plan_for(SPEC, clients), ResourceKind.COMPUTE_ENVIRONMENT)
+    paths = ["computeResources.ec2Configuration[0].imageIdOverride"]
+    assert [field.path for field in change.fields] == paths
+    (update,) = [one for one in change.steps if isinstance(one, ApiCall)]
+    assert update.parameters["computeResources"] == {"ec2Configuration": [{"imageType": "ECS_AL2023"}]}
+
+
 def test_changed_limits_are_the_fields_of_the_plan_and_change_the_environment(clients: Clients) -> None:
     apply(SPEC, clients)
     changed = dataclasses.replace(SPEC, max_vcpus=16, instance_types=("c7i",))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from provisioner.clients import Clients
+from provisioner.resources.job_definition import definition
+from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 from tests.support.provisioner.stacks import (
     apply,
@@ -14,6 +17,7 @@ from tests.support.provisioner.stacks import (
 )
 
 SPEC = ProvisionSpec(image="123456789012.dkr.ecr.us-east-1.amazonaws.com/worker:1", memory=4000)
+STACK = Stack("us-east-1", "scaler-batch", "123456789012", "aws")
 
 
 def test_the_definition_gives_the_runner_its_four_parameters(clients: Clients) -> None:
@@ -55,3 +59,30 @@ def test_a_changed_image_makes_one_new_revision_and_takes_the_old_one_away(clien
     words = {"jobDefinitionName": "scaler-batch-job", "status": "ACTIVE"}
     active = clients.listing("batch", "describe_job_definitions", "jobDefinitions", words)
     assert [found["revision"] for found in active] == [2]
+
+
+def test_shared_memory_and_file_systems_are_in_the_definition_and_go_again(clients: Clients) -> None:
+    efs = ("fs-0a1b:/mnt/data", "fs-0a1c/fsap-0a1d:/mnt/ref.1")
+    apply(dataclasses.replace(SPEC, shm_mib=1024, efs=efs), clients)
+    container = newest_definition(clients)["containerProperties"]
+    assert container["linuxParameters"]["sharedMemorySize"] == 1024
+    assert [one["efsVolumeConfiguration"] for one in container["volumes"]] == [
+        {"fileSystemId": "fs-0a1b", "transitEncryption": "ENABLED"},
+        {
+            "fileSystemId": "fs-0a1c",
+            "transitEncryption": "ENABLED",
+            "authorizationConfig": {"accessPointId": "fsap-0a1d"},
+        },
+    ]
+    places = {one["name"]: one["efsVolumeConfiguration"]["fileSystemId"] for one in container["volumes"]}
+    mounted = {one["containerPath"]: places[one["sourceVolume"]] for one in container["mountPoints"]}
+    assert mounted == {"/mnt/data": "fs-0a1b", "/mnt/ref.1": "fs-0a1c"}
+    assert changes(plan_for(SPEC, clients)) == ["update job definition scaler-batch-job"]
+
+
+def test_names_of_volumes_are_ones_that_aws_takes() -> None:
+    """https://docs.aws.amazon.com/batch/latest/APIReference/API_Volume.html"""
+    spec = dataclasses.replace(SPEC, efs=("fs-0a1b:/mnt/a.b", "fs-0a1b:/mnt/c_d"))
+    names = [one["name"] for one in definition(STACK, spec)["containerProperties"]["volumes"]]
+    assert len({*names}) == 2
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name) for name in names)

@@ -52,6 +52,16 @@ def test_memory_is_rounded_to_the_nearest_2048_and_the_container_gets_90_percent
         ("--vcpus", {"vcpus": 1000, "max_vcpus": 2000}),
         ("--vcpus", {"vcpus": 16, "instance_types": ("c7i.2xlarge", "m7i.large")}),
         ("--memory", {"memory": 65536, "instance_types": ("t2.micro",)}),
+        ("--disk-gib", {"disk_gib": 29}),
+        ("--disk-gib", {"disk_gib": 16385}),
+        ("--shm-mib", {"shm_mib": 0}),
+        ("--shm-mib", {"memory": 2048, "shm_mib": 1843}),
+        ("--ami", {"ami": "i-0a1b2c3d"}),
+        *(
+            ("--efs", {"efs": (text,)})
+            for text in ("fs-0a1b", "fs-0a1b:", "fs-0a1b:data", "fs-0a1b:/", "fs-0a1b:/mnt/../etc", "fs-0a1b:/app/data")
+        ),
+        ("--efs", {"efs": ("fs-0a1b:/mnt", "fs-0a1c:/mnt")}),
     ],
 )
 def test_a_choice_that_cannot_work_names_its_flag(flag: str, choices: dict[str, object]) -> None:
