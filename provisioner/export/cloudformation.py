@@ -7,20 +7,34 @@ the permissions boundary are parameters.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from provisioner.clients import Document
 from provisioner.export.empty_account import VPC, EmptyAccount, without_network
 from provisioner.export.exceptions import with_exceptions
+from provisioner.export.image_source import (
+    CREATES_REPOSITORY,
+    conditions,
+    pull_by_parameter,
+    pulled_repository,
+    source_parameters,
+)
 from provisioner.export.intrinsics import SUBNETS, References, anywhere, get_att, properties_referring, ref
+from provisioner.kinds import ResourceKind
 from provisioner.plan.catalog import desired_resources
 from provisioner.resources import job_definition, security_group
+from provisioner.resources.resource import Resource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
 BOUNDARY: Final = "PermissionsBoundary"
 IMAGE: Final = "Image"
 VPC_ID: Final = "VpcId"
+
+KEPT: Final = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+"""Of data: a stack that is deleted leaves it, a first deployment that fails doesn't.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html"""
 
 
 def template(spec: ProvisionSpec) -> Document:
@@ -29,18 +43,28 @@ def template(spec: ProvisionSpec) -> Document:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"AWS Batch resources of the scaler-batch stack {spec.prefix}",
         "Parameters": _parameters(spec),
+        "Conditions": conditions(spec, anywhere(spec.prefix)),
         "Resources": with_exceptions(dict(_resources(spec))),
         "Outputs": _outputs(anywhere(spec.prefix)),
     }
 
 
 def _resources(spec: ProvisionSpec) -> Iterator[tuple[str, Document]]:
-    stack, account, portable = anywhere(spec.prefix), EmptyAccount(), without_network(spec)
-    references = {**_parameter_references(spec), **_resource_references(stack)}
-    for resource in desired_resources(portable, stack, VPC):
+    stack, account, portable = anywhere(spec.prefix), EmptyAccount(), replace(without_network(spec), image=None)
+    references = {**_parameter_references(spec), **_resource_references(stack), **pulled_repository(stack)}
+    for resource in desired_resources(spec, stack, VPC):
         for kind, properties in resource.cloudformation(resource.desired(portable, account)):
-            referring = properties_referring(properties, references)
-            yield logical_id(kind, resource.name, stack), {"Type": kind, "Properties": referring}
+            referring = pull_by_parameter(resource, properties_referring(properties, references))
+            yield (
+                logical_id(kind, resource.name, stack),
+                {"Type": kind, **_attributes(resource), "Properties": referring},
+            )
+
+
+def _attributes(resource: Resource) -> Document:
+    if resource.kind is ResourceKind.REPOSITORY:
+        return {"Condition": CREATES_REPOSITORY}
+    return KEPT if resource.kind.is_data else {}
 
 
 def logical_id(kind: str, name: str, stack: Stack) -> str:
@@ -76,13 +100,14 @@ def _resource_references(stack: Stack) -> References:
 
 
 def _parameter_references(spec: ProvisionSpec) -> References:
-    given: dict[Hashable, Document] = {spec.image or job_definition.IMAGE: ref(IMAGE), VPC: ref(VPC_ID)}
+    given: dict[Hashable, Document] = {job_definition.IMAGE: ref(IMAGE), VPC: ref(VPC_ID)}
     return given if spec.permissions_boundary is None else {**given, spec.permissions_boundary: ref(BOUNDARY)}
 
 
 def _parameters(spec: ProvisionSpec) -> Document:
     parameters = {
         IMAGE: _parameter("String", "Container image with the runner inside, by digest", spec.image),
+        **source_parameters(spec, anywhere(spec.prefix)),
         VPC_ID: _parameter("AWS::EC2::VPC::Id", "Where instances are placed", spec.vpc_id),
         SUBNETS: _parameter(
             "List<AWS::EC2::Subnet::Id>",

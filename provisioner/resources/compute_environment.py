@@ -177,7 +177,7 @@ class ComputeEnvironment(Resource):
             **desired["computeResources"],
             "subnets": ref(SUBNETS),
             "launchTemplate": {
-                "launchTemplateId": ref("LaunchTemplate"),
+                **desired["computeResources"]["launchTemplate"],
                 "version": get_att("LaunchTemplate", "LatestVersionNumber"),
             },
         }

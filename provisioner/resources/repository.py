@@ -117,9 +117,10 @@ class Repository(Resource):
         return [self._call("delete the images and repository", "delete_repository", force=True)]
 
     def cloudformation(self, desired: Document) -> list[TemplateResource]:
-        """Repository with its lifecycle policy."""
+        """Repository with its lifecycle policy, deleted with its images as a cleanup does."""
         properties = {
             "RepositoryName": self.name,
+            "EmptyOnDelete": True,
             "ImageTagMutability": desired["imageTagMutability"],
             "ImageScanningConfiguration": {"ScanOnPush": desired["scanOnPush"]},
             "LifecyclePolicy": {"LifecyclePolicyText": json.dumps(desired["lifecyclePolicy"], sort_keys=True)},

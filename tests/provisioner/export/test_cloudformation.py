@@ -98,7 +98,34 @@ def test_what_was_asked_for_is_the_parameters_default() -> None:
         "Image": "docker.io/me/worker:1",
         "VpcId": "vpc-0a1b2c3d",
         "SubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d",
+        "ImageRepository": "none",
     }
+
+
+def test_what_holds_data_outlives_the_stack() -> None:
+    resources = template(FULL)["Resources"]
+    kept = {name for name, one in resources.items() if one.get("UpdateReplacePolicy") == "Retain"}
+    assert kept == {"Bucket", "BucketPolicy", "LogGroup"}
+
+
+@pytest.mark.parametrize(
+    ("image", "source"),
+    [
+        (None, "own"),
+        ("docker.io/me/worker:1", "none"),
+        (FULL.image, f"{REGION}:{ACCOUNT}:repository/team-worker"),
+    ],
+)
+def test_the_image_says_what_may_be_pulled_unless_a_parameter_does(image: str | None, source: str) -> None:
+    made = template(dataclasses.replace(FULL, image=image))
+    assert made["Parameters"]["ImageRepository"]["Default"] == source
+
+
+@pytest.mark.parametrize(("image", "makes"), [(None, "true"), (FULL.image, "false")])
+def test_the_repository_is_made_unless_its_image_is_there(image: str | None, makes: str) -> None:
+    made = template(dataclasses.replace(FULL, image=image))
+    assert made["Parameters"]["CreateRepository"]["Default"] == makes
+    assert made["Resources"]["Repository"]["Condition"] == "CreatesRepository"
 
 
 def test_an_update_of_the_stack_leaves_jobs_their_time() -> None:
@@ -134,7 +161,7 @@ def test_every_resource_that_provision_makes_is_there() -> None:
 def resolved_resources(
     spec: ProvisionSpec, stack: Stack, clients: Clients, living: Living
 ) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Types and properties by logical id, but for how CloudFormation goes about updates: that doesn't live."""
+    """Types and properties by logical id, but for how CloudFormation goes about changes: that doesn't live."""
     references = references_of(spec, stack, clients, living)
     return {
         name: (
@@ -142,7 +169,7 @@ def resolved_resources(
             {
                 key: resolved(value, references)
                 for key, value in one["Properties"].items()
-                if key != "ReplaceComputeEnvironment"
+                if key not in ("ReplaceComputeEnvironment", "EmptyOnDelete")
             },
         )
         for name, one in template(spec)["Resources"].items()
@@ -159,6 +186,9 @@ def references_of(spec: ProvisionSpec, stack: Stack, clients: Clients, living: L
         "AWS::Partition": "aws",
         "AWS::URLSuffix": "amazonaws.com",
         "Image": spec.image,
+        "ImageRepository": template(spec)["Parameters"]["ImageRepository"]["Default"],
+        "PullsFromOwnRepository": False,
+        "PullsFromNoRepository": spec is PLAIN,
         "VpcId": network.vpc_id,
         "SubnetIds": list(network.subnet_ids),
         "PermissionsBoundary": spec.permissions_boundary,

@@ -144,17 +144,13 @@ class Living:
         found = self._call("batch", "describe_compute_environments", computeEnvironments=[name])
         (environment,) = found["computeEnvironments"]
         resources = environment["computeResources"]
-        launch = resources["launchTemplate"]
-        by_id = {
-            "LaunchTemplateId": self.template(launch["launchTemplateName"])["LaunchTemplateId"],
-            "Version": launch["version"],
-        }
-        others = {key: value for key, value in resources.items() if key not in ("launchTemplate", "desiredvCpus")}
+        launch = {key: value for key, value in resources["launchTemplate"].items() if value != []}
+        others = {key: value for key, value in resources.items() if key != "desiredvCpus"}
         return {
             "ComputeEnvironmentName": name,
             "Type": environment["type"],
             "State": environment["state"],
-            "ComputeResources": {**_capitals(others), "LaunchTemplate": by_id},
+            "ComputeResources": _capitals({**others, "launchTemplate": launch}),
             "Tags": environment["tags"],
         }
 
