@@ -1,4 +1,4 @@
-"""Command `export`: the stack for other tools, as a CloudFormation template or as IAM policies. Changes nothing."""
+"""Command `export`: the stack for CloudFormation or Terraform, or IAM policies. Changes nothing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from provisioner.commands.place import own_region
 from provisioner.errors import ProvisionError
 from provisioner.export.cloudformation import template
 from provisioner.export.policies import Principal, policies
+from provisioner.export.terraform import configuration
 from provisioner.policies import MANAGED_POLICY_CHARACTERS, Policy, counted_characters
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec, check
@@ -28,6 +29,7 @@ class ExportFormat(StrEnum):
     """Format of an export."""
 
     CLOUDFORMATION = "cloudformation"
+    TERRAFORM = "terraform"
     POLICY = "policy"
 
 
@@ -42,16 +44,16 @@ def export(
     adopt: Adopt = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead.")] = None,
 ) -> None:
-    """Print what `provision` would make as a CloudFormation template, or the IAM policies that all of it needs.
+    """Print what `provision` would make as a CloudFormation template or for Terraform, or the IAM policies of it all.
 
-    The template fits any account, region and partition; deploy it with --capabilities CAPABILITY_NAMED_IAM. The
-    policies are of one account: the caller's, or --account.
+    The first two fit any account, region and partition; deploy the template with --capabilities CAPABILITY_NAMED_IAM,
+    and name Terraform's file *.tf.json. The policies are of one account: the caller's, or --account.
     """
     options = given.based_on(None, given.region or own_region())
-    if form is ExportFormat.CLOUDFORMATION:
+    if form is not ExportFormat.POLICY:
         _refuse("--only", only)
         _refuse("--account", account)
-        _write(template(options.spec), out)
+        _write(template(options.spec) if form is ExportFormat.CLOUDFORMATION else configuration(options.spec), out)
         return
     found = policies(options.spec, _stack(options.spec, account), adopt=adopt)
     for principal in found if only is None else (only,):
@@ -77,7 +79,7 @@ def _warn_of_size(principal: Principal, policy: Policy) -> None:
 
 def _refuse(flag: str, value: object) -> None:
     if value is not None:
-        raise ConfigError(f"{flag} is {value!r}, but a template has no use for it: give it with --format policy.")
+        raise ConfigError(f"{flag} is {value!r}, but a stack has no use for it: give it with --format policy.")
 
 
 def _write(document: Mapping[Any, object], out: Path | None) -> None:

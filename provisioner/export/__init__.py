@@ -1,1 +1,1 @@
-"""The stack for teams that must use tools of their own: a CloudFormation template, and the policies as JSON."""
+"""The stack for teams that must use tools of their own: CloudFormation, Terraform, and the policies as JSON."""

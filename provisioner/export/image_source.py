@@ -40,7 +40,7 @@ def source_parameters(spec: ProvisionSpec, stack: Stack) -> Document:
             "Description": "Where Image lies: own (this stack's repository), none (not in Amazon ECR), or another "
             "repository of ECR as REGION:ACCOUNT:repository/NAME",
             "AllowedPattern": "own|none|[a-z0-9-]+:[0-9]{12}:repository/.+",
-            "Default": _source(spec),
+            "Default": image_source(spec),
         }
     }
     if Repository(stack).is_desired(spec):
@@ -85,7 +85,8 @@ def pull_by_parameter(resource: Resource, properties: Document) -> Document:
     return {**properties, "Policies": chosen}
 
 
-def _source(spec: ProvisionSpec) -> str:
+def image_source(spec: ProvisionSpec) -> str:
+    """Source of the spec's image, as the parameter has it."""
     if spec.image is None:
         return OWN
     found = ECR_IMAGE.fullmatch(spec.image)

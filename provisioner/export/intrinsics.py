@@ -18,8 +18,8 @@ MAPS: Final = frozenset({"parameters", "tags", "options"})
 SUBNETS: Final = "SubnetIds"
 """Parameter of the template, a list."""
 
-References = Mapping[Hashable, Document]
-"""Values that stand for another resource or a parameter in a document, and the functions that refer to it."""
+References = Mapping[Hashable, object]
+"""Values that stand for another resource or a parameter in a document, and functions or expressions for them."""
 
 
 def anywhere(prefix: str) -> Stack:
@@ -50,6 +50,16 @@ def capitalized(value: object) -> object:
         return {_capital(key): one if key in MAPS else capitalized(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [capitalized(one) for one in value]
+    return value
+
+
+def uncapitalized(value: object) -> object:
+    """Document with names as Batch's API has them: the other way round."""
+    if isinstance(value, Mapping):
+        lowered = {key[:1].lower() + key[1:]: one for key, one in value.items()}
+        return {key: one if key in MAPS else uncapitalized(one) for key, one in lowered.items()}
+    if isinstance(value, list | tuple):
+        return [uncapitalized(one) for one in value]
     return value
 
 

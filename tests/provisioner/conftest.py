@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -17,23 +16,7 @@ from provisioner.clients import Clients
 from provisioner.local.http.server import HttpServer
 from tests.support.provisioner.account import REGION
 from tests.support.provisioner.fake_builder import FakeBuilders
-
-if TYPE_CHECKING:
-    from moto.iam.access_control import IAMPolicyStatement, PermissionResult
-
-
-def deny_only_on_condition(patch: pytest.MonkeyPatch) -> None:
-    """moto takes every Deny with a condition for one that is met: a bucket that wants TLS would refuse all."""
-    from moto.iam.access_control import IAMPolicyStatement, PermissionResult
-
-    decide = IAMPolicyStatement.is_action_permitted
-
-    def decided(statement: IAMPolicyStatement, *words: Any, **names: Any) -> PermissionResult:
-        if statement._statement["Effect"] == "Deny" and "Condition" in statement._statement:
-            return PermissionResult.NEUTRAL
-        return decide(statement, *words, **names)
-
-    patch.setattr(IAMPolicyStatement, "is_action_permitted", decided)
+from tests.support.provisioner.moto_policies import deny_only_on_condition
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,11 @@ def test_an_account_that_can_not_be_is_refused(account: str) -> None:
         run("--format", "policy", "--account", account)
 
 
+def test_terraform_needs_no_account_either() -> None:
+    made = printed("--format", "terraform", "--prefix", "team", "--spot")
+    assert made["resource"]["aws_batch_compute_environment"]["spot_compute_environment"]["name"] == "team-spot"
+
+
 @pytest.mark.parametrize("words", [("--only", "job"), ("--account", ACCOUNT)])
 def test_flags_that_a_template_has_no_use_for_are_refused(words: tuple[str, str]) -> None:
     with pytest.raises(ConfigError, match="give it with --format policy"):

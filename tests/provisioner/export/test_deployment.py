@@ -19,9 +19,9 @@ from provisioner.plan.planner import Claims, plan_repository
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import network_of
 from provisioner.stack.spec import ProvisionSpec
-from tests.provisioner.conftest import deny_only_on_condition
 from tests.support.provisioner.account import ACCOUNT, REGION
 from tests.support.provisioner.cloudformation import complete, delete, deploy
+from tests.support.provisioner.moto_policies import deny_only_on_condition
 from tests.support.provisioner.stacks import account, plan_for, stack_for
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"

@@ -27,7 +27,7 @@ MAPS = ("parameters", "tags", "options")
 Properties = dict[str, Any]
 
 
-class BucketPolicy(CloudFormationModel):
+class BucketPolicy(CloudFormationModel):  # type: ignore[misc]  # moto has no types
     """Bucket policy, as a resource of its own."""
 
     def __init__(self, bucket: str) -> None:
