@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import ConfigError
 from provisioner.errors import CallFailed, ProvisionError
 
 if TYPE_CHECKING:
     import boto3
+
+ATTEMPTS: Final = 10
 
 Document = dict[str, Any]
 """A response, or a part of one, as botocore parsed it."""
@@ -27,11 +29,23 @@ class Clients:
     that talk to another endpoint than their environment says.
     """
 
-    def __init__(self, region: str, *, session: boto3.Session | None = None, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self,
+        region: str,
+        *,
+        session: boto3.Session | None = None,
+        endpoint_url: str | None = None,
+        attempts: int = ATTEMPTS,
+    ) -> None:
         self.region = region
+        self._attempts = attempts
         self._given_session = session
         self._endpoint_url = endpoint_url
         self._clients: dict[str, Any] = {}
+
+    def elsewhere(self, region: str) -> Clients:
+        """Clients of another region, for a question that needs no patience."""
+        return Clients(region, session=self._given_session, endpoint_url=self._endpoint_url, attempts=1)
 
     def call(self, service: str, operation: str, parameters: Mapping[str, object]) -> Document:
         """Response of one call by boto3's method name.
@@ -88,7 +102,7 @@ class Clients:
         from botocore.config import Config
 
         config = Config(
-            retries={"mode": "adaptive", "total_max_attempts": 10},
+            retries={"mode": "adaptive", "total_max_attempts": self._attempts},
             user_agent_extra="scaler-batch-provisioner",
         )
         # boto3 types each service's client by a literal name; here the name is data.

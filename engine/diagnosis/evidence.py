@@ -91,6 +91,7 @@ class Environment:
     instance_role: str
     """Instance profile, by name or ARN."""
     cluster: str
+    security_groups: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -178,6 +179,27 @@ class Subnet:
     zone: str
     free_addresses: int
     gives_public_addresses: bool
+    cidr: str = ""
+
+
+class EndpointFault(StrEnum):
+    """Fault of a VPC endpoint that is there, as people are told of it."""
+
+    NOT_AVAILABLE = "is not available (pending, refused or failed)"
+    NO_PRIVATE_DNS = "has no private DNS name"
+    CLOSED = "has a security group that lets nothing in from here"
+    ELSEWHERE = "serves other route tables"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointLack:
+    """Service that a subnet doesn't reach by an endpoint; `endpoint` is one that would do but for its `fault`."""
+
+    service: str
+    endpoint: str = ""
+    fault: EndpointFault | None = None
+    group: str = ""
+    """Security group of the endpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +214,11 @@ class Egress:
     blackhole: bool
     public_addresses: bool
     missing_endpoints: tuple[str, ...]
-    """Of the services that instances need, those without a VPC endpoint."""
+    """Of the services that instances need, those without a VPC endpoint that serves the subnet."""
+    lacks: tuple[EndpointLack, ...] = ()
+    """Of these, endpoints that are there and don't serve it."""
+    ipv6_only: bool = False
+    cidr: str = ""
 
 
 @dataclass(frozen=True, slots=True)

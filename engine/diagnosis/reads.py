@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from engine.aws.errors import AwsError
+from engine.aws.errors import AwsError, ErrorAction
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
@@ -58,6 +58,8 @@ class Reading:
     error: str = ""
     code: str = ""
     """AWS's error code, empty with an answer."""
+    answered: bool = True
+    """False where nobody answered, or something that isn't AWS: the network is at fault."""
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +103,8 @@ class Reader:
         try:
             answer = self.reads.call(service, operation, **parameters)
         except AwsError as error:
-            return Reading(source, self.clock(), error=describe_error(source, error), code=error.code)
+            text, answered = describe_error(source, error), not never_answered(error)
+            return Reading(source, self.clock(), error=text, code=error.code, answered=answered)
         return Reading(source, self.clock(), answer)
 
     def _pace(self) -> None:
@@ -120,6 +123,11 @@ def iam_action(service: str, operation: str) -> str:
     """The IAM action of a boto3 method: `batch`, `describe_jobs` is batch:DescribeJobs."""
     name = "".join(word.capitalize() for word in operation.split("_"))
     return f"{IAM_PREFIXES.get(service, service)}:{name}"
+
+
+def never_answered(error: AwsError) -> bool:
+    """No status: AWS was not reached, and nothing that it says is known."""
+    return error.action is ErrorAction.RETRY_LATER and not error.status
 
 
 def describe_error(source: str, error: AwsError) -> str:

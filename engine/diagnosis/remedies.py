@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import Final
 
 from engine.aws import limits
-from engine.diagnosis.evidence import DiagnosedJob, Egress, Environment, Evidence, VcpuQuota
+from engine.diagnosis.evidence import (
+    DiagnosedJob,
+    Egress,
+    EndpointFault,
+    EndpointLack,
+    Environment,
+    Evidence,
+    VcpuQuota,
+)
 from engine.diagnosis.model import Remedy, RemedyTarget
 
 INSTANCE_POLICY: Final = "AmazonEC2ContainerServiceforEC2Role"
 TIME_LIMIT_S: Final = 900
+ENDPOINT_GROUP: Final = "aws-endpoints"
+"""Name of the security group that a remedy makes."""
 
 
 def aws_command(evidence: Evidence, *words: str) -> str:
@@ -137,7 +148,10 @@ def give_public_addresses(evidence: Evidence, egress: Egress) -> Remedy:
 
 
 def create_endpoint(evidence: Evidence, egress: Egress, service: str) -> Remedy:
-    """Create a VPC endpoint for a service that a subnet can't reach; S3's is a gateway."""
+    """Create a VPC endpoint for a service that a subnet can't reach; S3's is a gateway.
+
+    The others get the group of `make_endpoint_group`: the VPC's default one lets in only itself.
+    """
     text = f"make an endpoint for {service} (or route {egress.subnet} to a NAT gateway)"
     if evidence.region.startswith("cn-"):  # the names of services differ there, one from another
         return Remedy(text, target=RemedyTarget.NETWORK)
@@ -145,9 +159,52 @@ def create_endpoint(evidence: Evidence, egress: Egress, service: str) -> Remedy:
     words = ["ec2", "create-vpc-endpoint", "--vpc-id", egress.vpc, "--service-name", name]
     if service == "s3":
         words += ["--vpc-endpoint-type", "Gateway", "--route-table-ids", egress.route_table]
-    else:
-        words += ["--vpc-endpoint-type", "Interface", "--subnet-ids", egress.subnet]
-    return Remedy(text, aws_command(evidence, *words), RemedyTarget.NETWORK)
+        return Remedy(text, aws_command(evidence, *words), RemedyTarget.NETWORK)
+    words += ["--vpc-endpoint-type", "Interface", "--subnet-ids", egress.subnet]
+    command = f"{aws_command(evidence, *words)} --security-group-ids {_endpoint_group(evidence, egress)}"
+    return Remedy(text, command, RemedyTarget.NETWORK)
+
+
+def make_endpoint_group(evidence: Evidence, egress: Egress) -> Remedy:
+    """Create a security group for endpoints that lets in HTTPS from a subnet; a rule that is there may be refused."""
+    text = f"first make a security group for endpoints that lets in the instances of {egress.subnet}"
+    words = ("ec2", "create-security-group", "--group-name", ENDPOINT_GROUP, "--description", "HTTPS to AWS")
+    made = aws_command(evidence, *words, "--vpc-id", egress.vpc)
+    opened = _open_group(evidence, _endpoint_group(evidence, egress), egress)
+    return Remedy(text, f"{made}; {opened}", RemedyTarget.NETWORK)
+
+
+def mend_endpoint(evidence: Evidence, egress: Egress, lack: EndpointLack) -> Remedy:
+    """Make an endpoint that is there serve the subnet; one that isn't available is looked at by a person."""
+    what = f"{lack.endpoint}, the endpoint for {lack.service}"
+    if lack.fault is EndpointFault.NO_PRIVATE_DNS:
+        change = ("ec2", "modify-vpc-endpoint", "--vpc-endpoint-id", lack.endpoint, "--private-dns-enabled")
+        return Remedy(f"give {what}, its private DNS name", aws_command(evidence, *change), RemedyTarget.NETWORK)
+    if lack.fault is EndpointFault.CLOSED:
+        command = _open_group(evidence, lack.group, egress)
+        return Remedy(f"let {egress.subnet} into {what}", command, RemedyTarget.NETWORK)
+    words = ("ec2", "describe-vpc-endpoints", "--vpc-endpoint-ids", lack.endpoint)
+    return Remedy(f"see why {what}, is not available", aws_command(evidence, *words), RemedyTarget.NETWORK)
+
+
+def leave_out_subnets(
+    evidence: Evidence, environment: Environment, left: tuple[str, ...], without: Iterable[str]
+) -> Remedy:
+    """Let an environment start no instances in some of its subnets."""
+    text = f"leave {', '.join(sorted(without))} out of {environment.name}"
+    return _update(evidence, environment, text, "--compute-resources", f"subnets={','.join(left)}")
+
+
+def _endpoint_group(evidence: Evidence, egress: Egress) -> str:
+    """Shell expression for the id of the endpoints' group, which only AWS knows."""
+    filters = (f"Name=group-name,Values={ENDPOINT_GROUP}", f"Name=vpc-id,Values={egress.vpc}")
+    words = ("ec2", "describe-security-groups", "--filters", *filters, "--query", "SecurityGroups[0].GroupId")
+    return f'"$({aws_command(evidence, *words, "--output", "text")})"'
+
+
+def _open_group(evidence: Evidence, group: str, egress: Egress) -> str:
+    words = ("ec2", "authorize-security-group-ingress", "--protocol", "tcp", "--port", "443", "--cidr", egress.cidr)
+    return f"{aws_command(evidence, *words)} --group-id {group}"
 
 
 def add_subnets() -> Remedy:

@@ -13,7 +13,7 @@ from engine.diagnosis.reads import Fetch, Reader, fetch_url
 from provisioner.clients import Clients
 from provisioner.doctor import scheduler
 from provisioner.doctor.finding import Finding
-from provisioner.doctor.identity import Identity, check_credentials, check_region
+from provisioner.doctor.identity import Identity, check_credentials, check_region, home_region
 from provisioner.doctor.permissions import check_permissions
 from provisioner.doctor.python_version import check_python_version
 from provisioner.doctor.reads import ClientReads
@@ -64,13 +64,18 @@ class Doctor:
         Raises `ConfigError` for a region or prefix that can't be, `ProvisionError` for an unreadable file.
         """
         reads = ClientReads(self.clients)
-        reader = Reader(reads, self.clock, self.sleep, CALLS_PER_S, self.fetch)
+        reader, home = self._reader(reads), self._reader(ClientReads(self.clients.elsewhere(home_region(self.clients))))
         credentials, identity = check_credentials(reader)
-        region = check_region(self.clients)
+        region = check_region(self.clients, home)
+        if region.failed:  # its endpoints answer nothing that says something about credentials
+            credentials, _ = check_credentials(home)
         reached = check_scheduler(self.request.scheduler, self.connect)
         if identity is None or region.failed:
             return [credentials, region, reached]
         return [credentials, region, *self._examine_account(reader, reads, identity), reached]
+
+    def _reader(self, reads: ClientReads) -> Reader:
+        return Reader(reads, self.clock, self.sleep, CALLS_PER_S, self.fetch)
 
     def _examine_account(self, reader: Reader, reads: ClientReads, identity: Identity) -> list[Finding]:
         expected = self._expectation()

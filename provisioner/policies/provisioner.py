@@ -136,7 +136,7 @@ def _batch(stack: Stack) -> list[Statement]:
 def _reads(stack: Stack) -> list[Statement]:
     """For plans, and for doctor's diagnosis; most of it knows no resources."""
     batch = ("ComputeEnvironments", "JobDefinitions", "JobQueues", "Jobs")
-    ec2 = ("LaunchTemplateVersions", "LaunchTemplates", "SecurityGroups", "Vpcs")
+    ec2 = ("LaunchTemplateVersions", "LaunchTemplates", "Regions", "Vpcs")
     describe = [f"{service}:Describe{name}" for service, names in (("batch", batch), ("ec2", ec2)) for name in names]
     others = ("batch:ListJobs", "ecr:GetAuthorizationToken", "iam:ListRoles", "logs:DescribeLogGroups")
     return [allow("Read", sorted([*describe, *others, *UNSCOPED]), ["*"]), queue_and_cluster(stack)]

@@ -133,7 +133,8 @@ def test_a_manager_may_make_all_of_its_calls(running_needs: Mapping[str, set[Nee
 
 
 def test_a_manager_needs_every_action(running_needs: Mapping[str, set[Need]]) -> None:
-    assert unneeded(manager_policy(STACK), running_needs["manager"]) <= set(NOT_NEEDED_HERE)
+    endpoints = {"Diagnose ec2:DescribeSecurityGroups"}  # the local AWS has no VPC endpoints
+    assert unneeded(manager_policy(STACK), running_needs["manager"]) <= set(NOT_NEEDED_HERE) | endpoints
 
 
 def test_a_job_may_make_all_of_its_calls(running_needs: Mapping[str, set[Need]]) -> None:

@@ -1,37 +1,28 @@
 """Egress of the subnets: whether instances reach ECR, S3, ECS and CloudWatch Logs.
 
 They need a default route to a gateway, or VPC endpoints for all that they use.
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html,
-https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
 
 from engine.diagnosis import remedies
 from engine.diagnosis.assessment import Assessment, Cause, failed, passed, warned
 from engine.diagnosis.checks.subnets import read_subnets, subnet_ids_of
-from engine.diagnosis.evidence import Egress, Evidence, Fact, Subnet
-from engine.diagnosis.model import VerdictKind
-from engine.diagnosis.reads import Document, Reader, Reading
-
-IMAGE_AND_LOG_SERVICES: Final = ("ecr.api", "ecr.dkr", "s3", "logs")
-AGENT_SERVICES: Final = ("ecs", "ecs-agent", "ecs-telemetry")
-DEFAULT_ROUTES: Final = ("0.0.0.0/0", "::/0")
-ROUTE_TARGETS: Final = (
-    "GatewayId",
-    "NatGatewayId",
-    "TransitGatewayId",
-    "NetworkInterfaceId",
-    "VpcPeeringConnectionId",
-    "EgressOnlyInternetGatewayId",
-    "CarrierGatewayId",
-    "LocalGatewayId",
-    "CoreNetworkArn",
+from engine.diagnosis.checks.ways import (
+    AGENT_SERVICES,
+    IMAGE_AND_LOG_SERVICES,
+    NetworkParts,
+    egress_of,
+    endpoint_groups,
+    has_default_route,
+    is_closed,
 )
+from engine.diagnosis.evidence import Egress, Evidence, Fact
+from engine.diagnosis.model import Remedy, VerdictKind
+from engine.diagnosis.reads import Document, Reader, Reading
 
 
 def read(reader: Reader, evidence: Evidence) -> Evidence:
@@ -50,22 +41,35 @@ def read(reader: Reader, evidence: Evidence) -> Evidence:
     error = routes.error or _endpoints_error(last, tables)
     if error:
         return replace(evidence, egress=Fact(routes.source, routes.at, error=error))
+    parts = NetworkParts(tables, endpoints, _read_groups(reader, endpoints))
+    ours = sorted({group for one in evidence.known_environments for group in one.security_groups})
     services = _needed_services(evidence)
-    value = tuple(_egress_of(one, tables, endpoints, services) for one in subnets.value or ())
+    value = tuple(egress_of(one, parts, services, ours) for one in subnets.value or ())
     return replace(evidence, egress=Fact(routes.source, routes.at, value))
 
 
 def assess(evidence: Evidence, egress: tuple[Egress, ...] | None) -> Assessment:
-    """A subnet without any way to AWS is a failure; one whose internet gateway serves nobody is a warning."""
+    """A subnet without any way to AWS is a failure; a gateway that serves nobody, or IPv6 alone, is a warning."""
     found = egress or ()
     text = _describe_all(found)
-    closed = [one for one in found if _is_closed(one)]
+    closed = [one for one in found if is_closed(one)]
     if closed:
         return failed(text, _closed(evidence, closed, everywhere=len(closed) == len(found)))
     unserved = [one for one in found if _lacks_public_addresses(one)] if evidence.ec2_environments else []
     if unserved:
         return warned(text, advice=tuple(remedies.give_public_addresses(evidence, one) for one in unserved))
-    return passed(text)
+    return warned(text) if any(one.ipv6_only and one.missing_endpoints for one in found) else passed(text)
+
+
+def _read_groups(reader: Reader, endpoints: Sequence[Document]) -> list[Document] | None:
+    """Security groups of the endpoints; None where they may not be read: then they count as open."""
+    groups = endpoint_groups(endpoints)
+    if not groups:
+        return []
+    found, reading = reader.read_pages(
+        "ec2", "describe_security_groups", "SecurityGroups", "NextToken", GroupIds=groups
+    )
+    return None if reading.error else found
 
 
 def _describe_all(egress: tuple[Egress, ...]) -> str:
@@ -76,22 +80,24 @@ def _describe_all(egress: tuple[Egress, ...]) -> str:
     return " · ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
-def _is_closed(egress: Egress) -> bool:
-    return bool(egress.missing_endpoints) and (egress.blackhole or not egress.gateway)
-
-
 def _lacks_public_addresses(egress: Egress) -> bool:
     """An internet gateway serves instances with public addresses only."""
-    return egress.gateway.startswith("igw-") and not egress.public_addresses and bool(egress.missing_endpoints)
+    public = egress.public_addresses or egress.ipv6_only
+    return egress.gateway.startswith("igw-") and not public and bool(egress.missing_endpoints)
 
 
 def _describe(egress: Egress) -> str:
     if not egress.missing_endpoints:
         return "has endpoints for all"
-    if _is_closed(egress):
+    if is_closed(egress):
         route = f"its route to {egress.gateway} leads nowhere" if egress.blackhole else "no default route"
-        return f"{route}, no endpoints for {', '.join(egress.missing_endpoints)}"
-    return f"→ {egress.gateway}" + (", gives no public addresses" if _lacks_public_addresses(egress) else "")
+        return ", ".join([f"{route}, no endpoints for {', '.join(egress.missing_endpoints)}", *_faults(egress)])
+    without = ", gives no public addresses" if _lacks_public_addresses(egress) else ""
+    return f"→ {egress.gateway}{', for IPv6 only' if egress.ipv6_only else ''}{without}"
+
+
+def _faults(egress: Egress) -> list[str]:
+    return [f"{one.endpoint} ({one.service}) {one.fault}" for one in egress.lacks]
 
 
 def _closed(evidence: Evidence, closed: list[Egress], *, everywhere: bool) -> Cause:
@@ -105,9 +111,28 @@ def _closed(evidence: Evidence, closed: list[Egress], *, everywhere: bool) -> Ca
         kind=VerdictKind.BLOCKED,
         verdict="no way from the subnets to AWS",
         text=text,
-        remedies=tuple(remedies.create_endpoint(evidence, first, service) for service in first.missing_endpoints),
+        remedies=(*_leaving_out(evidence, closed, everywhere=everywhere), *_opening(evidence, first)),
         settles=everywhere,
     )
+
+
+def _leaving_out(evidence: Evidence, closed: Sequence[Egress], *, everywhere: bool) -> list[Remedy]:
+    """For a database's subnet that is what is right; an environment needs one that is left."""
+    names = {one.subnet for one in closed}
+    return [
+        remedies.leave_out_subnets(evidence, one, tuple(name for name in one.subnets if name not in names), names)
+        for one in evidence.known_environments
+        if not everywhere and names & set(one.subnets) and set(one.subnets) - names
+    ]
+
+
+def _opening(evidence: Evidence, egress: Egress) -> list[Remedy]:
+    """What is there is mended, what isn't is made; endpoints with addresses need a group that lets instances in."""
+    faulty = {one.service for one in egress.lacks}
+    new = [service for service in egress.missing_endpoints if service not in faulty]
+    group = [remedies.make_endpoint_group(evidence, egress)] if any(service != "s3" for service in new) else []
+    mended = [remedies.mend_endpoint(evidence, egress, one) for one in egress.lacks]
+    return [*mended, *group, *(remedies.create_endpoint(evidence, egress, service) for service in new)]
 
 
 def _needed_services(evidence: Evidence) -> tuple[str, ...]:
@@ -118,49 +143,4 @@ def _needed_services(evidence: Evidence) -> tuple[str, ...]:
 
 def _endpoints_error(endpoints: Reading, tables: Sequence[Document]) -> str:
     """Endpoints don't matter where every table has a default route."""
-    return endpoints.error if not all(_default_route(one) for one in tables) else ""
-
-
-def _egress_of(
-    subnet: Subnet, tables: Sequence[Document], endpoints: Sequence[Document], services: Iterable[str]
-) -> Egress:
-    table = _table_of(subnet, tables)
-    route = _default_route(table)
-    return Egress(
-        subnet=subnet.id,
-        vpc=subnet.vpc,
-        route_table=table.get("RouteTableId", ""),
-        gateway=next((str(route[key]) for key in ROUTE_TARGETS if route.get(key)), ""),
-        blackhole=route.get("State") == "blackhole",
-        public_addresses=subnet.gives_public_addresses,
-        missing_endpoints=tuple(
-            service for service in services if not any(_serves(one, service, subnet, table) for one in endpoints)
-        ),
-    )
-
-
-def _table_of(subnet: Subnet, tables: Sequence[Document]) -> Document:
-    """Its own route table, or its VPC's main one."""
-    for table in tables:
-        if any(one.get("SubnetId") == subnet.id for one in table.get("Associations", ())):
-            return table
-    main = (
-        table
-        for table in tables
-        if table.get("VpcId") == subnet.vpc and any(one.get("Main") for one in table.get("Associations", ()))
-    )
-    return next(main, {})
-
-
-def _default_route(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    routes = table.get("Routes", ())
-    return next((one for one in routes if one.get("DestinationCidrBlock") in DEFAULT_ROUTES), {})
-
-
-def _serves(endpoint: Document, service: str, subnet: Subnet, table: Document) -> bool:
-    """An interface serves its whole VPC; a gateway serves the route tables that it is in."""
-    if not endpoint.get("ServiceName", "").endswith(f".{service}") or endpoint.get("VpcId") != subnet.vpc:
-        return False
-    if endpoint.get("VpcEndpointType") == "Gateway":
-        return table.get("RouteTableId") in endpoint.get("RouteTableIds", ())
-    return True
+    return endpoints.error if not all(has_default_route(one) for one in tables) else ""

@@ -51,6 +51,7 @@ def _parse_environment(document: Document) -> Environment:
         subnets=tuple(resources.get("subnets", ())),
         instance_role=resources.get("instanceRole", ""),
         cluster=document.get("ecsClusterArn") or "",
+        security_groups=tuple(resources.get("securityGroupIds", ())),
     )
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from engine.diagnosis import remedies
 from engine.diagnosis.assessment import Assessment, Cause, failed, passed, warned
+from engine.diagnosis.checks.ways import parse_subnet
 from engine.diagnosis.evidence import Evidence, Fact, Subnet
 from engine.diagnosis.model import VerdictKind
-from engine.diagnosis.reads import Document, Reader
+from engine.diagnosis.reads import Reader
 
 
 def read(reader: Reader, evidence: Evidence) -> Evidence:
@@ -40,17 +41,7 @@ def read_subnets(reader: Reader, evidence: Evidence) -> Fact[tuple[Subnet, ...]]
         return Fact(reading.source, reading.at, ())
     if reading.error:
         return Fact(reading.source, reading.at, error=reading.error)
-    return Fact(reading.source, reading.at, tuple(_parse_subnet(one) for one in reading.answer["Subnets"]))
-
-
-def _parse_subnet(document: Document) -> Subnet:
-    return Subnet(
-        id=document["SubnetId"],
-        vpc=document["VpcId"],
-        zone=document.get("AvailabilityZone", ""),
-        free_addresses=document.get("AvailableIpAddressCount", 0),
-        gives_public_addresses=bool(document.get("MapPublicIpOnLaunch")),
-    )
+    return Fact(reading.source, reading.at, tuple(parse_subnet(one) for one in reading.answer["Subnets"]))
 
 
 def _missing(evidence: Evidence) -> Cause:

@@ -43,7 +43,10 @@ def accounts() -> list[Account]:
     listed.answers["get_job_queue_snapshot"] = denied()
     listed.answers["list_jobs"] = {"jobSummaryList": [{"jobId": JOB, "createdAt": 1}]}
     listed.answers["describe_jobs"] = lambda jobs: {"jobs": [job(jobs[0])]}
-    return [healthy(), single_image, listed, with_job(status="STARTING"), Account()]
+    with_endpoints = healthy()
+    group = {"VpcEndpointType": "Interface", "Groups": [{"GroupId": "sg-1"}]}
+    with_endpoints.answers["describe_vpc_endpoints"] = {"VpcEndpoints": [group]}
+    return [healthy(), single_image, listed, with_endpoints, with_job(status="STARTING"), Account()]
 
 
 def read_actions() -> set[str]:

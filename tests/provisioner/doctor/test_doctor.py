@@ -22,7 +22,7 @@ from provisioner.commands.doctor import doctor
 from provisioner.doctor import scheduler
 from provisioner.doctor.doctor import Doctor, DoctorRequest
 from provisioner.doctor.finding import DoctorCheck, Finding
-from provisioner.doctor.identity import Identity
+from provisioner.doctor.identity import Identity, check_credentials, check_region
 from provisioner.doctor.permissions import NeededPolicy, check_policy
 from provisioner.doctor.python_version import check_python_version
 from provisioner.doctor.reads import ClientReads
@@ -131,6 +131,45 @@ def test_without_credentials_only_they_are_told(monkeypatch: pytest.MonkeyPatch,
     assert results(found, CheckStatus.FAIL) == [CheckId.CREDENTIALS]
     assert "NoCredentialsError" in found[CheckId.CREDENTIALS].check.evidence
     assert len(found) == 3
+
+
+def region_of(region: str, *, opt_in: str = "opt-in-not-required") -> Finding:
+    """Of an account that has us-east-1 and af-south-1."""
+    regions = [{"RegionName": "us-east-1", "OptInStatus": "opt-in-not-required"}]
+    regions.append({"RegionName": "af-south-1", "OptInStatus": opt_in})
+    clock = Clock()
+    return check_region(
+        Clients(region), Reader(Account({"describe_regions": {"Regions": regions}}), clock, clock.sleep)
+    )
+
+
+def test_a_region_that_aws_does_not_have_fails() -> None:
+    assert (region_of("us-east-9").failed, region_of("us-east-1").failed) == (True, False)
+
+
+def test_a_region_that_is_not_enabled_fails_with_how_to_enable_it() -> None:
+    found = region_of("af-south-1", opt_in="not-opted-in")
+    assert found.failed
+    assert found.fixes[0].command == "aws account enable-region --region-name af-south-1"
+    assert not region_of("af-south-1", opt_in="opted-in").failed
+
+
+def test_where_regions_may_not_be_asked_for_that_is_unknown() -> None:
+    clock = Clock()
+    found = check_region(Clients("af-south-1"), Reader(Account(), clock, clock.sleep))
+    assert found.check.result is CheckStatus.UNKNOWN
+
+
+def test_an_endpoint_that_nobody_answers_at_is_no_question_of_credentials() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
+    keys = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    clients = Clients(REGION, session=keys, endpoint_url=nobody, attempts=1)
+    clock = Clock()
+    found, identity = check_credentials(Reader(ClientReads(clients), clock, clock.sleep))
+    assert identity is None
+    assert [fix.command for fix in found.fixes] == [""]
+    assert "AWS_ENDPOINT_URL" in found.fixes[0].text
 
 
 @pytest.mark.parametrize(

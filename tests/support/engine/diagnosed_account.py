@@ -164,6 +164,7 @@ def subnet(free: int = 200, public: bool = True) -> dict[str, Any]:
         "AvailabilityZone": "us-east-1a",
         "AvailableIpAddressCount": free,
         "MapPublicIpOnLaunch": public,
+        "CidrBlock": "10.0.1.0/24",
     }
 
 
