@@ -19,7 +19,7 @@ from provisioner.clients import Clients
 from provisioner.doctor.finding import DoctorCheck, Finding, command_for
 from provisioner.errors import ProvisionError
 from provisioner.plan.remote import RemoteState
-from provisioner.resources.network import network_of
+from provisioner.resources.network import asked_network, network_of
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
@@ -111,11 +111,14 @@ def _planned_environment(clients: Clients, expected: StackExpectation) -> Enviro
 
 
 def _planned_subnets(clients: Clients, spec: ProvisionSpec) -> tuple[str, ...]:
-    """None where `provision` would refuse, which says why."""
-    try:
-        return network_of(spec, RemoteState(clients)).subnet_ids
-    except (ProvisionError, ConfigError):
-        return ()
+    """All that were asked for where none has a way to AWS, and none where `provision` would refuse, which says why."""
+    remote = RemoteState(clients)
+    for network in (network_of, asked_network):
+        try:
+            return network(spec, remote).subnet_ids
+        except (ProvisionError, ConfigError):
+            continue
+    return ()
 
 
 def _with_max_vcpus(evidence: Evidence, max_vcpus: int | None) -> Evidence:

@@ -1,15 +1,32 @@
-"""Network of the instances: the VPC and subnets that were asked for, else the region's default ones."""
+"""Network of the instances: the VPC and subnets that were asked for, else the region's default ones.
+
+Instances in a subnet without a way to AWS start and never join the cluster: such subnets are left out.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
+from engine.aws.error_codes import DENIED_CODES
+from engine.diagnosis.checks.ways import (
+    ALL_SERVICES,
+    NetworkParts,
+    egress_of,
+    is_closed,
+    lacks_public_addresses,
+    parse_subnet,
+)
+from engine.diagnosis.evidence import Egress
 from engine.errors import ConfigError
 from provisioner.clients import Document
-from provisioner.errors import ProvisionError
+from provisioner.errors import CallFailed, ProvisionError
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.spec import ProvisionSpec
+
+NEEDED: Final = "Amazon ECR, S3, ECS and CloudWatch Logs"
+TODO: Final = "Make a NAT gateway or VPC endpoints (`scaler-batch doctor` prints the commands)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +39,11 @@ class Network:
     left_out: tuple[str, ...] = ()
     """Subnets in Local Zones and on Outposts, which have few instance types, and need quotas of their own."""
 
+    closed: tuple[str, ...] = ()
+    """Subnets without a way to AWS, with the reason."""
+    unread: str = ""
+    """Why nobody knows which these are."""
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for people who didn't choose the network, or all of its subnets, themselves."""
@@ -29,19 +51,63 @@ class Network:
             f"Instances go into the region's default VPC {self.vpc_id}: choose another with --vpc-id or --subnet-ids."
         )
         others = f"Left out, in Local Zones or on Outposts: {', '.join(self.left_out)}."
-        return tuple(note for note, told in ((default, self.is_default), (others, bool(self.left_out))) if told)
+        closed = f"Left out, without a way to {NEEDED}: {', '.join(self.closed)}."
+        unread = f"Whether the subnets have a way to {NEEDED} is unknown: {self.unread}"
+        told = ((default, self.is_default), (others, self.left_out), (closed, self.closed), (unread, self.unread))
+        return tuple(note for note, applies in told if applies)
 
 
 def network_of(spec: ProvisionSpec, remote: RemoteState) -> Network:
-    """Network that a spec asks for.
+    """Network that a spec asks for, without the subnets that have no way to AWS.
 
-    Raises `ConfigError` for a network that doesn't exist, `ProvisionError` when there is no default one.
+    Raises `ConfigError` for a network that doesn't exist, for subnets without a way that were given by name, and when
+    none is left; `ProvisionError` when there is no default one.
     """
+    network = asked_network(spec, remote)
+    try:
+        closed = _closed_subnets(network, remote)
+    except CallFailed as error:
+        if error.code not in DENIED_CODES:
+            raise
+        return replace(network, unread=str(error))
+    if not closed:
+        return network
+    reasons = tuple(f"{subnet} ({reason})" for subnet, reason in closed.items())
+    if spec.subnet_ids:
+        raise ConfigError(f"--subnet-ids has {', '.join(reasons)}, without a way to {NEEDED}. {TODO}, or leave it out.")
+    left = tuple(one for one in network.subnet_ids if one not in closed)
+    if not left:
+        raise ConfigError(
+            f"No subnet of {network.vpc_id} has a way to {NEEDED}: {', '.join(reasons)}. {TODO}, or choose another VPC "
+            "with --vpc-id."
+        )
+    return replace(network, subnet_ids=left, closed=reasons)
+
+
+def asked_network(spec: ProvisionSpec, remote: RemoteState) -> Network:
+    """Network that a spec asks for, whether its subnets have a way to AWS or not. Raises as `network_of` does."""
     if spec.subnet_ids:
         return _of_subnets(spec, remote)
     if spec.vpc_id is not None:
         return _of_vpc(spec.vpc_id, spec.region, remote)
     return _default(spec.region, remote)
+
+
+def _closed_subnets(network: Network, remote: RemoteState) -> dict[str, str]:
+    """Ids and reasons. What can't be seen (the owner of a shared VPC may not show its tables) counts as a way."""
+    here = [_filter("vpc-id", network.vpc_id)]
+    tables = remote.list("ec2", "describe_route_tables", "RouteTables", Filters=here)
+    endpoints = remote.list("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=here)
+    found = remote.list("ec2", "describe_subnets", "Subnets", Filters=[_filter("subnet-id", *network.subnet_ids)])
+    subnets = [parse_subnet(one) for one in found if one["SubnetId"] in network.subnet_ids and "VpcId" in one]
+    ways = [egress_of(one, NetworkParts(tables, endpoints), ALL_SERVICES) for one in subnets]
+    return {way.subnet: reason for way in ways if way.route_table and (reason := _why_closed(way))}
+
+
+def _why_closed(way: Egress) -> str:
+    if is_closed(way):
+        return f"its route to {way.gateway} leads nowhere" if way.blackhole else "no default route"
+    return "gives no public addresses" if lacks_public_addresses(way) else ""
 
 
 def _of_subnets(spec: ProvisionSpec, remote: RemoteState) -> Network:

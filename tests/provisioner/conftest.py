@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -18,25 +19,42 @@ from tests.support.provisioner.account import REGION
 from tests.support.provisioner.fake_builder import FakeBuilders
 from tests.support.provisioner.moto_policies import deny_only_on_condition
 
-
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    """Nothing but moto, behind the local AWS's server: it costs less than moto's own."""
+if TYPE_CHECKING:
     from provisioner.local.account.moto_bridge import Moto
 
+
+@pytest.fixture(scope="session")
+def moto() -> Moto:
+    from provisioner.local.account.moto_bridge import Moto
+
+    return Moto()
+
+
+@pytest.fixture(scope="session")
+def moto_url(moto: Moto) -> Iterator[str]:
+    """Nothing but moto, behind the local AWS's server: it costs less than moto's own."""
     with pytest.MonkeyPatch.context() as patch:
         deny_only_on_condition(patch)
-        server = HttpServer(Moto())
+        server = HttpServer(moto)
         server.start()
         yield f"http://127.0.0.1:{server.port}"
         server.close()
 
 
 @pytest.fixture
-def account_url(moto_url: str) -> str:
-    """The endpoint of an empty account."""
+def closed_account_url(moto_url: str) -> str:
+    """The endpoint of an empty account, whose default VPC has no way out."""
     urllib3.request("POST", f"{moto_url}/moto-api/reset", timeout=60)
     return moto_url
+
+
+@pytest.fixture
+def account_url(moto: Moto, closed_account_url: str) -> str:
+    """The endpoint of an empty account, with the way out that AWS's default VPC has."""
+    from provisioner.local.account.default_route import DefaultRoute
+
+    DefaultRoute(moto, REGION).open()
+    return closed_account_url
 
 
 @pytest.fixture(scope="session")

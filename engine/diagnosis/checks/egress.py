@@ -19,6 +19,7 @@ from engine.diagnosis.checks.ways import (
     endpoint_groups,
     has_default_route,
     is_closed,
+    lacks_public_addresses,
 )
 from engine.diagnosis.evidence import Egress, Evidence, Fact
 from engine.diagnosis.model import Remedy, VerdictKind
@@ -55,7 +56,7 @@ def assess(evidence: Evidence, egress: tuple[Egress, ...] | None) -> Assessment:
     closed = [one for one in found if is_closed(one)]
     if closed:
         return failed(text, _closed(evidence, closed, everywhere=len(closed) == len(found)))
-    unserved = [one for one in found if _lacks_public_addresses(one)] if evidence.ec2_environments else []
+    unserved = [one for one in found if lacks_public_addresses(one)] if evidence.ec2_environments else []
     if unserved:
         return warned(text, advice=tuple(remedies.give_public_addresses(evidence, one) for one in unserved))
     return warned(text) if any(one.ipv6_only and one.missing_endpoints for one in found) else passed(text)
@@ -80,19 +81,13 @@ def _describe_all(egress: tuple[Egress, ...]) -> str:
     return " · ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
-def _lacks_public_addresses(egress: Egress) -> bool:
-    """An internet gateway serves instances with public addresses only."""
-    public = egress.public_addresses or egress.ipv6_only
-    return egress.gateway.startswith("igw-") and not public and bool(egress.missing_endpoints)
-
-
 def _describe(egress: Egress) -> str:
     if not egress.missing_endpoints:
         return "has endpoints for all"
     if is_closed(egress):
         route = f"its route to {egress.gateway} leads nowhere" if egress.blackhole else "no default route"
         return ", ".join([f"{route}, no endpoints for {', '.join(egress.missing_endpoints)}", *_faults(egress)])
-    without = ", gives no public addresses" if _lacks_public_addresses(egress) else ""
+    without = ", gives no public addresses" if lacks_public_addresses(egress) else ""
     return f"→ {egress.gateway}{', for IPv6 only' if egress.ipv6_only else ''}{without}"
 
 

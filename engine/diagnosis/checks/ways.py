@@ -66,6 +66,12 @@ def is_closed(egress: Egress) -> bool:
     return bool(egress.missing_endpoints) and (egress.blackhole or not egress.gateway)
 
 
+def lacks_public_addresses(egress: Egress) -> bool:
+    """An internet gateway serves instances with public addresses only."""
+    public = egress.public_addresses or egress.ipv6_only
+    return egress.gateway.startswith("igw-") and not public and bool(egress.missing_endpoints)
+
+
 def has_default_route(table: Mapping[str, Any]) -> bool:
     """True for a route to everywhere, whether it leads somewhere or not."""
     return bool(_default_route(table)[0])

@@ -49,13 +49,7 @@ INDEX = {
 
 @pytest.fixture
 def account(clients: Clients) -> Clients:
-    """With the way out that AWS's default VPC has, and an image."""
-    vpc = clients.call("ec2", "describe_vpcs", {})["Vpcs"][0]["VpcId"]
-    gateway = clients.call("ec2", "create_internet_gateway", {})["InternetGateway"]["InternetGatewayId"]
-    clients.call("ec2", "attach_internet_gateway", {"InternetGatewayId": gateway, "VpcId": vpc})
-    table = clients.call("ec2", "describe_route_tables", {})["RouteTables"][0]["RouteTableId"]
-    route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway}
-    clients.call("ec2", "create_route", route)
+    """With an image."""
     clients.call("ecr", "create_repository", {"repositoryName": REPOSITORY})
     image = {"repositoryName": REPOSITORY, "imageTag": "1", "imageManifest": json.dumps(INDEX)}
     clients.call("ecr", "put_image", image)
@@ -112,9 +106,11 @@ def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_pat
 
 
 @pytest.mark.long
-def test_every_fix_is_a_command_that_a_shell_takes_apart(clients: Clients, tmp_path: Path) -> None:
+def test_every_fix_is_a_command_that_a_shell_takes_apart(
+    closed_account_url: str, session: boto3.Session, tmp_path: Path
+) -> None:
     """An account without a way out of its VPC."""
-    found = examine(clients, request(tmp_path))
+    found = examine(Clients(REGION, session=session, endpoint_url=closed_account_url), request(tmp_path))
     assert found[CheckId.EGRESS].failed
     commands = [shlex.split(fix.command) for one in found.values() for fix in one.fixes if fix.command]
     assert {words[0] for words in commands} == {"aws", "scaler-batch"}
@@ -255,12 +251,12 @@ def test_a_session_s_role_is_asked_about_in_whatever_folder(folder: str) -> None
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch, account_url: str, tmp_path: Path) -> typer.Typer:
+def app(monkeypatch: pytest.MonkeyPatch, closed_account_url: str, tmp_path: Path) -> typer.Typer:
     """The command on an empty account, in a folder of its own."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_ENDPOINT_URL": account_url,
+        "AWS_ENDPOINT_URL": closed_account_url,
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
     }.items():
         monkeypatch.setenv(name, value)

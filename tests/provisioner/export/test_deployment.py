@@ -12,7 +12,8 @@ from moto import mock_aws
 from provisioner.clients import Clients
 from provisioner.export.cloudformation import template
 from provisioner.kinds import PlanAction
-from provisioner.local.account.moto_bridge import NO_AMIS
+from provisioner.local.account.default_route import DefaultRoute
+from provisioner.local.account.moto_bridge import NO_AMIS, Moto
 from provisioner.plan.executor import PlanExecutor, ignore_progress
 from provisioner.plan.model import Plan
 from provisioner.plan.planner import Claims, plan_repository
@@ -38,6 +39,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     with mock_aws():
         deny_only_on_condition(monkeypatch)
         complete(monkeypatch)
+        DefaultRoute(Moto(), REGION).open()
         yield Clients(REGION)
 
 

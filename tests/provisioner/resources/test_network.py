@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients, Document
+from provisioner.errors import CallFailed
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import network_of
 from provisioner.stack.spec import ProvisionSpec
@@ -64,3 +65,63 @@ def test_such_a_subnet_that_is_given_is_refused_by_name() -> None:
     ids = ("subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002")
     with pytest.raises(ConfigError, match="--subnet-ids has subnet-0a1b2c3d4e5f60001"):
         network_of(dataclasses.replace(IN_VPC, subnet_ids=ids), RemoteState(InZones({}, LOCAL)))
+
+
+class WithRoutes(RecordedClients):
+    """The recorded account, whose second subnet has a route table of its own."""
+
+    def __init__(self, *routes: dict[str, str], **of_subnets: object) -> None:
+        super().__init__()
+        self._routes = routes
+        self._of_subnets = of_subnets
+
+    def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
+        entries = super().listing(service, operation, key, parameters)
+        if operation == "describe_subnets":
+            return [{**entry, **self._of_subnets} for entry in entries]
+        if operation != "describe_route_tables":
+            return entries
+        own = {"RouteTableId": "rtb-own", "Associations": [{"SubnetId": SECOND}], "Routes": list(self._routes)}
+        return [*entries, own]
+
+
+FIRST, SECOND = "subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"
+LOCAL_ROUTE = {"DestinationCidrBlock": "172.31.0.0/16", "GatewayId": "local"}
+NOWHERE = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole"}
+
+
+@pytest.mark.parametrize(
+    ("route", "why"), [(LOCAL_ROUTE, "no default route"), (NOWHERE, "its route to nat-1 leads nowhere")]
+)
+def test_a_subnet_without_a_way_to_aws_is_left_out_with_a_note(route: dict[str, str], why: str) -> None:
+    network = network_of(IN_VPC, RemoteState(WithRoutes(route)))
+    assert network.subnet_ids == (FIRST,)
+    assert network.notes == (f"Left out, without a way to Amazon ECR, S3, ECS and CloudWatch Logs: {SECOND} ({why}).",)
+
+
+def test_a_subnet_with_a_way_for_ipv6_stays() -> None:
+    six = {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"}
+    assert network_of(IN_VPC, RemoteState(WithRoutes(six))).subnet_ids == (FIRST, SECOND)
+
+
+def test_a_given_subnet_without_a_way_is_refused_by_name() -> None:
+    spec = dataclasses.replace(IN_VPC, subnet_ids=(FIRST, SECOND))
+    with pytest.raises(ConfigError, match=rf"--subnet-ids has {SECOND} \(no default route\)"):
+        network_of(spec, RemoteState(WithRoutes(LOCAL_ROUTE)))
+
+
+def test_a_vpc_without_any_way_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ConfigError, match=r"gives no public addresses.*NAT gateway or VPC endpoints"):
+        network_of(IN_VPC, RemoteState(WithRoutes(NOWHERE, MapPublicIpOnLaunch=False)))
+
+
+def test_where_routes_may_not_be_read_all_subnets_stay_with_a_note() -> None:
+    class Denying(RecordedClients):
+        def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
+            if operation == "describe_route_tables":
+                raise CallFailed("ec2:DescribeRouteTables", "UnauthorizedOperation", "not allowed")
+            return super().listing(service, operation, key, parameters)
+
+    network = network_of(IN_VPC, RemoteState(Denying()))
+    assert network.subnet_ids == (FIRST, SECOND)
+    assert "is unknown: AWS refused ec2:DescribeRouteTables" in network.notes[0]
