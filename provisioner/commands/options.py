@@ -28,6 +28,9 @@ Region = Annotated[
 ]
 Prefix = Annotated[str, typer.Option(help="What the names of all resources start with.")]
 EndJobs = Annotated[bool, typer.Option("--end-jobs", help="Go on where jobs of the queue would end.")]
+RefreshAmi = Annotated[
+    bool, typer.Option("--refresh-ami", help="Newer system images (AMIs) of AWS's for the instances, where there are.")
+]
 Reset = Annotated[
     bool, typer.Option("--reset", help="Defaults for what isn't given, instead of what was chosen before.")
 ]

@@ -18,6 +18,7 @@ from provisioner.commands.options import (
     EndJobs,
     GivenOptions,
     Json,
+    RefreshAmi,
     Reset,
     with_command_options,
 )
@@ -42,6 +43,7 @@ def plan(
     adopt: Adopt = False,
     reset: Reset = False,
     end_jobs: EndJobs = False,
+    refresh_ami: RefreshAmi = False,
     as_json: Json = False,
     config: ConfigFile = CONFIG_FILE,
 ) -> None:
@@ -54,7 +56,7 @@ def plan(
     found = (
         _destruction(stack, clients, claims, keep_data=keep_data)
         if destroy
-        else _plan(place, claims, end_jobs=end_jobs)
+        else _plan(place, claims, end_jobs=end_jobs, refresh_ami=refresh_ami)
     )
     if as_json:
         print_line(plan_report(found, stack))
@@ -64,9 +66,10 @@ def plan(
         raise typer.Exit(CHANGES)
 
 
-def _plan(place: Place, claims: Claims, *, end_jobs: bool) -> Plan:
+def _plan(place: Place, claims: Claims, *, end_jobs: bool, refresh_ami: bool) -> Plan:
     spec = place.options.with_image(known_image(place.options, place.clients, place.stack))
-    found = plan_provision(spec, place.stack, RemoteState(place.clients), claims, end_jobs=end_jobs)
+    remote = RemoteState(place.clients)
+    found = plan_provision(spec, place.stack, remote, claims, end_jobs=end_jobs, refresh_ami=refresh_ami)
     return found.with_notes(place.options.notes)
 
 

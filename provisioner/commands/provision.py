@@ -26,6 +26,7 @@ from provisioner.commands.options import (
     GivenOptions,
     Json,
     Reduce,
+    RefreshAmi,
     Reset,
     Yes,
     with_command_options,
@@ -55,6 +56,7 @@ def provision(
     yes: Yes = False,
     reduce: Reduce = False,
     end_jobs: EndJobs = False,
+    refresh_ami: RefreshAmi = False,
     adopt: Adopt = False,
     reset: Reset = False,
     as_json: Json = False,
@@ -71,7 +73,7 @@ def provision(
     with errors_as_json(as_json), interruptible(RESUME_HINT):
         files = _Files(config, env_file)
         place = find_place(given, config, reset=reset)
-        consent = _Consent(yes, reduce, end_jobs)
+        consent = _Consent(yes, reduce, end_jobs, refresh_ami)
         _provision(place, claims_of(place.stack, config, adopt=adopt), files, consent, as_json=as_json)
 
 
@@ -93,6 +95,7 @@ class _Consent:
     yes: bool
     reduce: bool
     end_jobs: bool
+    refresh_ami: bool
 
     def require(self, plan: Plan) -> None:
         """Raises `ConfigError` without a terminal to ask on, `typer.Abort` for a no."""
@@ -132,7 +135,8 @@ def _provision(place: Place, claims: Claims, files: _Files, consent: _Consent, *
 
 
 def _planned(spec: ProvisionSpec, clients: Clients, stack: Stack, claims: Claims, consent: _Consent) -> Plan:
-    return plan_provision(spec, stack, RemoteState(clients), claims, end_jobs=consent.end_jobs)
+    wanted = {"end_jobs": consent.end_jobs, "refresh_ami": consent.refresh_ami}
+    return plan_provision(spec, stack, RemoteState(clients), claims, **wanted)
 
 
 def _show(plan: Plan, stack: Stack, *, as_json: bool) -> None:

@@ -35,6 +35,9 @@ def assess_resources(resources: Sequence[LiveResource], stack: Stack) -> Finding
     if changed := [one for one in resources if one.drift]:
         paths = ", ".join(f"{one.name} ({', '.join(field.path for field in one.drift)})" for one in changed)
         return RESOURCES.found(CheckStatus.WARN, f"changed since it was provisioned: {paths}", fix)
+    if advice := [one.advice for one in resources if one.advice]:
+        newer = Remedy("take the newer images", command_for(stack, "provision", "--refresh-ami"), RemedyTarget.STACK)
+        return RESOURCES.found(CheckStatus.WARN, " ".join(advice), newer)
     return RESOURCES.found(CheckStatus.PASS, f"{len(resources)} resources, all as they were asked for")
 
 

@@ -26,7 +26,9 @@ from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec
 
 
-def _catalog(stack: Stack, security_groups: Sequence[SecurityGroup], *, end_jobs: bool = False) -> list[Resource]:
+def _catalog(
+    stack: Stack, security_groups: Sequence[SecurityGroup], *, end_jobs: bool = False, refresh_ami: bool = False
+) -> list[Resource]:
     return [
         Bucket(stack),
         LogGroup(stack),
@@ -36,16 +38,21 @@ def _catalog(stack: Stack, security_groups: Sequence[SecurityGroup], *, end_jobs
         ServiceRole(stack),
         *security_groups,
         LaunchTemplate(stack),
-        ComputeEnvironment(stack, spot=True, end_jobs=end_jobs),
-        ComputeEnvironment(stack, end_jobs=end_jobs),
+        ComputeEnvironment(stack, spot=True, end_jobs=end_jobs, refresh_ami=refresh_ami),
+        ComputeEnvironment(stack, end_jobs=end_jobs, refresh_ami=refresh_ami),
         JobQueue(stack),
         JobDefinition(stack),
     ]
 
 
-def desired_resources(spec: ProvisionSpec, stack: Stack, vpc_id: str, *, end_jobs: bool = False) -> list[Resource]:
-    """Resources that a spec asks for, with instances in the VPC `vpc_id`; `end_jobs` for what may end jobs."""
-    found = _catalog(stack, [SecurityGroup(stack, vpc_id)], end_jobs=end_jobs)
+def desired_resources(
+    spec: ProvisionSpec, stack: Stack, vpc_id: str, *, end_jobs: bool = False, refresh_ami: bool = False
+) -> list[Resource]:
+    """Resources that a spec asks for, with instances in the VPC `vpc_id`.
+
+    `end_jobs` for what may end jobs, `refresh_ami` for newer system images.
+    """
+    found = _catalog(stack, [SecurityGroup(stack, vpc_id)], end_jobs=end_jobs, refresh_ami=refresh_ami)
     return [one for one in found if one.is_desired(spec)]
 
 

@@ -20,7 +20,10 @@ from provisioner.stack.spec import ProvisionSpec
 
 @dataclass(frozen=True, slots=True)
 class LiveResource:
-    """Resource as it lives. `drift` has what lives as `before`; `error` is why it could not be read."""
+    """Resource as it lives. `drift` has what lives as `before`; `error` is why it could not be read.
+
+    `advice` is what could be done, though nothing asks for it.
+    """
 
     kind: ResourceKind
     name: str
@@ -29,6 +32,7 @@ class LiveResource:
     drift: tuple[FieldChange, ...] = ()
     detail: str = ""
     error: str = ""
+    advice: str = ""
 
     @property
     def is_missing(self) -> bool:
@@ -60,4 +64,4 @@ def _live(resource: Resource, spec: ProvisionSpec, remote: RemoteState) -> LiveR
         drift = resource.compare(found, resource.desired(spec, remote))
     except (ProvisionError, ConfigError) as error:
         return LiveResource(kind, name, arn, UNKNOWN, error=str(error))
-    return LiveResource(kind, name, arn, found.state, drift, found.detail)
+    return LiveResource(kind, name, arn, found.state, drift, found.detail, advice=found.advice)

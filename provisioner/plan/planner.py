@@ -44,23 +44,31 @@ def stack_of(region: str, prefix: str, clients: Clients) -> Stack:
 
 
 def plan_provision(
-    spec: ProvisionSpec, stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS, *, end_jobs: bool = False
+    spec: ProvisionSpec,
+    stack: Stack,
+    remote: RemoteState,
+    claims: Claims = NO_CLAIMS,
+    *,
+    end_jobs: bool = False,
+    refresh_ami: bool = False,
 ) -> Plan:
     """Plan of what is missing or different, in the order in which one resource needs the other.
 
-    With `end_jobs` what can't be mended without the end of jobs is replaced. What the spec no longer asks for is
+    With `end_jobs` what can't be mended without the end of jobs is replaced, with `refresh_ami` newer system images are
+    taken. What the spec no longer asks for is
     deleted last. Raises `ProvisionError` for a resource of our name that somebody else made, `ConfigError` for a
     network that isn't there.
     """
     network = network_of(spec, remote)
-    resources = desired_resources(spec, stack, network.vpc_id, end_jobs=end_jobs)
+    resources = desired_resources(spec, stack, network.vpc_id, end_jobs=end_jobs, refresh_ami=refresh_ami)
     comparisons = [_Comparison.of(resource, spec, remote) for resource in resources]
     _refuse_foreign(comparisons, claims)
     _spread_replacement(comparisons)
     changes = [one.change() for one in comparisons]
     undesired = _removals_of_undesired(stack, resources, remote, claims)
     ended = _count_ended(stack, comparisons, undesired, remote)
-    notes = (*_notes(spec, network), *_notes_of_ended(stack, ended))
+    advice = [one.found.advice for one in comparisons if one.found and one.found.advice and not refresh_ami]
+    notes = (*_notes(spec, network), *advice, *_notes_of_ended(stack, ended))
     return Plan((*_with_removals_first(changes, comparisons, remote), *undesired), notes, ended)
 
 

@@ -44,6 +44,11 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_
 
 
 LONGEST_UPDATE_MINUTES: Final = 7200
+NEWER_IMAGE: Final = "UPDATE_AVAILABLE"
+"""Status of the system image of an environment that has scaled once, when AWS has a newer one:
+https://docs.aws.amazon.com/batch/latest/userguide/managing-ami-versions.html"""
+
+IMAGE_VERSION: Final = "imageVersion"
 SCALING: Final = frozenset({"minvCpus", "maxvCpus"})
 """Of computeResources, what AWS changes without touching instances:
 https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html"""
@@ -60,7 +65,7 @@ class ComputeEnvironment(Resource):
     """Managed compute environment of a stack, on demand or with `spot` a Spot one.
 
     An INVALID one is mended in place, which is AWS's own advice; where that doesn't help it is taken out of the queue's
-    order and made anew, unless jobs run, or with `end_jobs` even then.
+    order and made anew, unless jobs run, or with `end_jobs` even then. `refresh_ami`: it takes a newer system image.
     https://docs.aws.amazon.com/batch/latest/userguide/invalid_compute_environment.html
     """
 
@@ -75,10 +80,11 @@ class ComputeEnvironment(Resource):
     permanent = frozenset({"serviceRole"})
     replaced_with_dependents = True  # AWS deletes no environment under a queue
 
-    def __init__(self, stack: Stack, *, spot: bool = False, end_jobs: bool = False) -> None:
+    def __init__(self, stack: Stack, *, spot: bool = False, end_jobs: bool = False, refresh_ami: bool = False) -> None:
         super().__init__(stack, stack.spot_environment if spot else stack.compute_environment)
         self._spot = spot
         self._end_jobs = end_jobs
+        self._refresh_ami = refresh_ami
         self._type, self._strategy = SPOT if spot else ON_DEMAND
 
     @property
@@ -113,7 +119,9 @@ class ComputeEnvironment(Resource):
             "computeResources": _in_order({**resources, "tags": self.stack.ours_of(resources.get("tags", {}))}),
         }
         kept = self._queue_of(remote) if found["status"] == "INVALID" else {}
-        return ObservedResource(properties, found["status"], _detail(found), kept)
+        advice = f"{self.name}: AWS has a newer system image; `provision --refresh-ami` takes it."
+        newer = _has_newer_image(resources)
+        return ObservedResource(properties, found["status"], _detail(found), kept, advice if newer else "")
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
         """Enabled environment with the instances that the spec asks for."""
@@ -126,9 +134,15 @@ class ComputeEnvironment(Resource):
         }
 
     def compare(self, found: ObservedResource | None, desired: Document) -> tuple[FieldChange, ...]:
-        """Changes but for the policy of updates, which is sent with each update, and which no creation takes."""
+        """Changes but for the policy of updates, which is sent with each update, and which no creation takes.
+
+        With `refresh_ami` a newer system image is one of them.
+        """
         compared = {name: one for name, one in desired.items() if name != "updatePolicy"}
-        return super().compare(found, {**compared, "computeResources": _said(desired["computeResources"])})
+        changes = super().compare(found, {**compared, "computeResources": _said(desired["computeResources"])})
+        if self._refresh_ami and found is not None and found.advice:
+            return (*changes, FieldChange(IMAGE_VERSION, NEWER_IMAGE, "LATEST"))
+        return changes
 
     def create(self, desired: Document) -> list[Instruction]:
         """Creation and the wait until it is VALID; made anew, once, if its roles had not propagated yet."""
@@ -312,11 +326,12 @@ def _changes(found: ObservedResource, desired: Document, changed: frozenset[str]
     changes: Document = {}
     if "state" in changed:
         changes["state"] = desired["state"]
-    if "computeResources" in changed:
+    if changed & {"computeResources", IMAGE_VERSION}:
         before, after = found.properties["computeResources"], desired["computeResources"]
+        newer = {"updateToLatestImageVersion": True} if IMAGE_VERSION in changed else {}
         differing = [key for key, one in _said(after).items() if differences(before.get(key), one)]
         changes["updatePolicy"] = desired["updatePolicy"]
-        changes["computeResources"] = {key: after[key] for key in differing}
+        changes["computeResources"] = {**{key: after[key] for key in differing}, **newer}
     return changes
 
 
@@ -324,6 +339,10 @@ def _said(resources: Document) -> Document:
     """Resources for a comparison, in which no system image of one's own is said, too: one that was found is to go."""
     images = [{"imageIdOverride": None, **one} for one in resources["ec2Configuration"]]
     return {**resources, "ec2Configuration": images}
+
+
+def _has_newer_image(resources: Document) -> bool:
+    return any(one.get("batchImageStatus") == NEWER_IMAGE for one in resources.get("ec2Configuration", ()))
 
 
 def _in_order(resources: Document) -> Document:

@@ -33,13 +33,15 @@ class ObservedResource:
     """Resource as it lives. `properties` have the shape of `Resource.desired`, tags among them.
 
     `state` is AWS's own word for how it is, or "present"; `detail` is a few words for people; `kept` is what a
-    change or a removal needs besides: ids, and what of others' must be put back.
+    change or a removal needs besides: ids, and what of others' must be put back. `advice` is a sentence on what
+    nothing asks for and could be done.
     """
 
     properties: Document
     state: str = "present"
     detail: str = ""
     kept: Document = field(default_factory=dict)
+    advice: str = ""
 
     def is_of(self, stack: Stack) -> bool:
         """True when it carries the tag of the stack."""

@@ -51,10 +51,21 @@ def closed_account_url(moto_url: str) -> str:
 @pytest.fixture
 def account_url(moto: Moto, closed_account_url: str) -> str:
     """The endpoint of an empty account, with the way out that AWS's default VPC has."""
+    open_default_vpc(moto, REGION)
+    return closed_account_url
+
+
+@pytest.fixture
+def other_regions(moto: Moto, account_url: str) -> None:
+    """Default VPCs of other regions have it, too."""
+    for region in ("ap-south-1", "eu-north-1", "eu-west-1"):
+        open_default_vpc(moto, region)
+
+
+def open_default_vpc(moto: Moto, region: str) -> None:
     from provisioner.local.account.default_route import DefaultRoute
 
-    DefaultRoute(moto, REGION).open()
-    return closed_account_url
+    DefaultRoute(moto, region).open()
 
 
 @pytest.fixture(scope="session")

@@ -138,6 +138,7 @@ def test_a_reduction_is_named_and_yes_alone_does_not_do_it(command: Command) -> 
 # ---- the region
 
 
+@pytest.mark.usefixtures("other_regions")
 def test_the_region_is_that_of_the_only_saved_stack(command: Command, tmp_path: Path) -> None:
     save(tmp_path, ProvisionSpec(image="x/y:1", region="eu-west-1"))
     assert planned(command("plan", "--json"))["region"] == "eu-west-1"
@@ -149,6 +150,7 @@ def test_with_stacks_in_two_regions_none_is_taken(command: Command, tmp_path: Pa
     assert planned(command("plan", "--image", "x/y:1", "--json"))["region"] == REGION
 
 
+@pytest.mark.usefixtures("other_regions")
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_without_one_the_region_is_the_environments(
     command: Command, monkeypatch: pytest.MonkeyPatch, name: str
@@ -158,6 +160,7 @@ def test_without_one_the_region_is_the_environments(
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("other_regions")
 def test_the_region_of_the_profile_counts(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "aws").write_text("[default]\nregion = ap-south-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))

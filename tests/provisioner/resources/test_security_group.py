@@ -19,7 +19,15 @@ SPEC = ProvisionSpec(image="123456789012.dkr.ecr.us-east-1.amazonaws.com/worker:
 def test_another_vpc_moves_the_security_group_there(clients: Clients) -> None:
     apply(SPEC, clients)
     vpc = clients.call("ec2", "create_vpc", {"CidrBlock": "10.9.0.0/16"})["Vpc"]["VpcId"]
-    clients.call("ec2", "create_subnet", {"VpcId": vpc, "CidrBlock": "10.9.1.0/24"})
+    subnet = clients.call("ec2", "create_subnet", {"VpcId": vpc, "CidrBlock": "10.9.1.0/24"})["Subnet"]["SubnetId"]
+    public = {"SubnetId": subnet, "MapPublicIpOnLaunch": {"Value": True}}
+    clients.call("ec2", "modify_subnet_attribute", public)
+    gateway = clients.call("ec2", "create_internet_gateway", {})["InternetGateway"]["InternetGatewayId"]
+    clients.call("ec2", "attach_internet_gateway", {"InternetGatewayId": gateway, "VpcId": vpc})
+    of_vpc = {"Filters": [{"Name": "vpc-id", "Values": [vpc]}]}
+    table = clients.call("ec2", "describe_route_tables", of_vpc)["RouteTables"][0]["RouteTableId"]
+    route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway}
+    clients.call("ec2", "create_route", route)
     words = changes(plan_for(dataclasses.replace(SPEC, vpc_id=vpc), clients))
     assert words[0] == "create security group scaler-batch-instances"
     assert words[-1] == "delete security group scaler-batch-instances"

@@ -104,6 +104,7 @@ class Environments:
     def _apply(self, environment: LocalEnvironment, request: Json) -> None:
         if "computeResources" in request:
             changed = environment_rules.merged(environment.compute, request["computeResources"])
+            changed.pop("updateToLatestImageVersion", None)  # what to do, and nothing that stays
             environment.request["computeResources"] = changed
         for field in ("serviceRole", "updatePolicy"):
             if field in request:
