@@ -12,7 +12,8 @@ class ProvisionError(EngineError):
 class CallFailed(ProvisionError):
     """Refusal of a call by AWS. `code` is AWS's own error code.
 
-    `repeated` says that the call was sent before without an answer, and may have been done then.
+    `repeated` says that the call was sent before without an answer, and may have been done then, or that another run
+    has done it.
     """
 
     def __init__(self, action: str, code: str, message: str, *, repeated: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from provisioner.clients import Clients
-from provisioner.commands.common import claims_of, errors_as_json, print_line, require_consent
+from provisioner.commands.common import claims_of, errors_as_json, only_run, print_line, require_consent
 from provisioner.commands.json_output import plan_event, remains_event, removal_event
 from provisioner.commands.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
 from provisioner.commands.place import chosen_region, saved_elsewhere
@@ -44,13 +44,14 @@ def cleanup(
     with errors_as_json(as_json), interruptible(RESUME_HINT):
         clients = Clients(chosen_region(region, prefix, config))
         stack = stack_of(clients.region, prefix, clients)
-        claims = claims_of(stack, config, adopt=adopt)
-        found = candidates(stack, RemoteState(clients), claims)
-        _refuse_wrong_place(found, stack, config)
-        _consent(found, stack, clients, keep_data=keep_data, yes=yes, as_json=as_json)
-        remains = _clean(found, stack, clients, claims, keep_data=keep_data, as_json=as_json)
-        if not remains:
-            forget(stack.account, stack.region, prefix, config, env_file)
+        with only_run(clients.region, prefix, config):
+            claims = claims_of(stack, config, adopt=adopt)
+            found = candidates(stack, RemoteState(clients), claims)
+            _refuse_wrong_place(found, stack, config)
+            _consent(found, stack, clients, keep_data=keep_data, yes=yes, as_json=as_json)
+            remains = _clean(found, stack, clients, claims, keep_data=keep_data, as_json=as_json)
+            if not remains:
+                forget(stack.account, stack.region, prefix, config, env_file)
     _print_remains(remains, keep_data=keep_data, as_json=as_json)
 
 

@@ -17,6 +17,7 @@ from provisioner.errors import ProvisionError
 from provisioner.json_schema import FailedEvent
 from provisioner.plan.planner import Claims
 from provisioner.stack.naming import Stack
+from provisioner.stack.private_files import one_run
 from provisioner.stack.saved_state import entry_key, load
 
 CHANGES: Final = 2
@@ -42,6 +43,17 @@ def claims_of(stack: Stack, config: Path, *, adopt: bool) -> Claims:
     """Claims to what an earlier run on this machine began to make. Raises `ProvisionError` for an unreadable file."""
     entry = load(config).get(entry_key(stack.account, stack.region, stack.prefix))
     return Claims(frozenset(entry.begun if entry else ()), adopt)
+
+
+@contextmanager
+def only_run(region: str, prefix: str, config: Path) -> Iterator[None]:
+    """Context of a run that changes a stack: of this folder's there is one at a time. Raises `ProvisionError`.
+
+    Runs elsewhere meet in the account: what one of them has made is done for the other.
+    """
+    lock = config.with_name(f"{config.name}.{region}.{prefix}.lock")
+    with one_run(lock, f"the stack {prefix} in {region}"):
+        yield
 
 
 def require_consent(question: str, *, yes: bool) -> None:

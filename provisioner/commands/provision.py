@@ -13,7 +13,7 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.common import claims_of, errors_as_json, print_line, require_consent
+from provisioner.commands.common import claims_of, errors_as_json, only_run, print_line, require_consent
 from provisioner.commands.image import built_image, image_reporter, known_image
 from provisioner.commands.json_output import plan_event, progress_event
 from provisioner.commands.options import (
@@ -31,7 +31,7 @@ from provisioner.commands.options import (
     Yes,
     with_command_options,
 )
-from provisioner.commands.place import Place, find_place
+from provisioner.commands.place import Place, chosen_region, find_place
 from provisioner.commands.printing import console, print_plan
 from provisioner.commands.progress_table import ProgressTable
 from provisioner.commands.signals import interruptible
@@ -45,7 +45,7 @@ from provisioner.stack.checkpoint import Checkpoint
 from provisioner.stack.naming import Stack
 from provisioner.stack.private_files import require_writable
 from provisioner.stack.saved_state import Provisioned, entry_key, load
-from provisioner.stack.spec import ProvisionSpec
+from provisioner.stack.spec import ProvisionSpec, check_place
 
 RESUME_HINT: Final = "what was made so far is noted. Run this again to go on, or cleanup to take it back."
 
@@ -72,9 +72,11 @@ def provision(
     """
     with errors_as_json(as_json), interruptible(RESUME_HINT):
         files = _Files(config, env_file)
-        place = find_place(given, config, reset=reset)
-        consent = _Consent(yes, reduce, end_jobs, refresh_ami)
-        _provision(place, claims_of(place.stack, config, adopt=adopt), files, consent, as_json=as_json)
+        check_place(region := chosen_region(given.region, given.prefix, config), given.prefix)
+        with only_run(region, given.prefix, config):
+            place = find_place(given, config, reset=reset)
+            consent = _Consent(yes, reduce, end_jobs, refresh_ami)
+            _provision(place, claims_of(place.stack, config, adopt=adopt), files, consent, as_json=as_json)
 
 
 class _Files:

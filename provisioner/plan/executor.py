@@ -23,7 +23,7 @@ from provisioner.plan.model import (
 )
 from provisioner.plan.planner import plan_provision, stack_of
 from provisioner.plan.queued_jobs import terminate_jobs
-from provisioner.plan.refusals import LONGEST_PATIENCE_S, patience_for
+from provisioner.plan.refusals import LONGEST_PATIENCE_S, patience_for, says_exists
 from provisioner.plan.remote import RemoteState
 from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.saved_state import Provisioned
@@ -78,8 +78,8 @@ class PlanExecutor:
     def run(self, plan: Plan, replan: Callable[[], Plan] | None = None) -> None:
         """Apply every change of a plan. Raises `StepFailed`, which names the step.
 
-        With `replan`, a step that may have been done although AWS refused it is no failure: what is then still to
-        be done is a new plan. One that fails twice is.
+        With `replan`, a step that may have been done although AWS refused it is no failure, nor what another run has
+        made meanwhile: what is then still to be done is a new plan. One that fails twice is.
         """
         failed = ""
         while True:
@@ -125,7 +125,7 @@ class PlanExecutor:
                 response = self._clients.call(call.service, call.operation, _filled(call.parameters, self._variables))
             except CallFailed as error:
                 # Whichever of its sendings did it, a later one is refused because it is done.
-                error.repeated = may_be_done = may_be_done or error.repeated
+                error.repeated = may_be_done = may_be_done or error.repeated or says_exists(call, error)
                 if self._wait_policy.clock() - since >= patience_for(call, error):
                     raise
                 refusal = error

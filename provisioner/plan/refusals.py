@@ -55,6 +55,27 @@ PASSING: Final = (
 )
 
 
+EXISTS_CODES: Final = frozenset(
+    (
+        "BucketAlreadyOwnedByYou",
+        "EntityAlreadyExists",
+        "InvalidGroup.Duplicate",
+        "InvalidLaunchTemplateName.AlreadyExistsException",
+        "RepositoryAlreadyExistsException",
+        "ResourceAlreadyExistsException",
+    )
+)
+BATCH_EXISTS: Final = "already exists"
+"""In the text of Batch's ClientException; S3's BucketAlreadyExists is another account's bucket, and not among these."""
+
+
+def says_exists(call: ApiCall, error: CallFailed) -> bool:
+    """Tell whether what a call was to make is there: another run, or an earlier sending, may have made it."""
+    if not call.operation.startswith("create_"):
+        return False
+    return error.code in EXISTS_CODES or (call.service == "batch" and BATCH_EXISTS in str(error).lower())
+
+
 def patience_for(call: ApiCall, error: CallFailed) -> float:
     """Seconds for which a refusal is tried again, 0 for one that stays: a permission that is lacking doesn't come."""
     if error.code in DENIED_CODES:

@@ -9,8 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from provisioner.errors import ProvisionError
+
+PID_BYTES: Final = 20
 
 
 def write(path: Path, text: str) -> None:
@@ -55,6 +58,46 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
+
+
+@contextmanager
+def one_run(path: Path, what: str) -> Iterator[None]:
+    """Lock file of a run that changes something, which has its process id while it is at work.
+
+    Raises `ProvisionError` when another run holds it: `what` is what that works on. The lock goes with its process.
+    """
+    handle = _locked(path, what)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(path: Path, what: str) -> int:
+    while True:
+        with _explained(path):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, PID_BYTES, 0).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            raise ProvisionError(
+                f"Another run (process {holder}) is at work on {what}: wait until it has ended."
+            ) from None
+        if _is_there(path, handle):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            return handle
+        os.close(handle)  # another run has just ended, and taken its file along
+
+
+def _is_there(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

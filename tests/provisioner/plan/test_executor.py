@@ -17,7 +17,7 @@ from provisioner.plan.model import ApiCall, Change, Instruction, Plan, StackOutp
 from provisioner.plan.waiting import WaitPolicy
 from provisioner.stack.spec import ProvisionSpec
 from tests.support.provisioner.account import ACCOUNT, REGION
-from tests.support.provisioner.stacks import Refusing
+from tests.support.provisioner.stacks import Refusing, changes, plan_for
 
 SPEC = ProvisionSpec(image="worker:1")
 BUCKET = f"scaler-batch-{ACCOUNT}-{REGION}"
@@ -171,6 +171,20 @@ def test_a_step_that_may_have_been_done_is_looked_for() -> None:
     assert len(clients.made) == 1
 
 
+@pytest.mark.parametrize("code", ["ResourceAlreadyExistsException", "EntityAlreadyExists", "InvalidGroup.Duplicate"])
+def test_what_another_run_has_made_meanwhile_is_looked_for(code: str) -> None:
+    clients = Scripted(refusals=1, code=code)
+    PlanExecutor(clients, lambda progress: None, Time().wait_policy()).run(refused_plan(), lambda: Plan(()))
+    assert len(clients.made) == 1
+
+
+def test_a_bucket_of_another_account_is_a_failure_at_once() -> None:
+    clients = Scripted(refusals=1, code="BucketAlreadyExists")
+    with pytest.raises(StepFailed):
+        PlanExecutor(clients, lambda progress: None, Time().wait_policy()).run(refused_plan(), refused_plan)
+    assert len(clients.made) == 1
+
+
 def test_a_step_that_may_have_been_done_and_was_not_is_a_failure_the_second_time() -> None:
     clients = Scripted(refusals=2, repeated=True)
     with pytest.raises(StepFailed, match="can't be assumed"):
@@ -200,6 +214,14 @@ def test_the_result_names_what_the_env_file_needs(clients: Clients) -> None:
     made = provision(SPEC, clients)
     assert (made.region, made.bucket) == (REGION, BUCKET)
     assert (made.job_queue, made.job_definition) == ("scaler-batch-queue", "scaler-batch-job")
+
+
+@pytest.mark.long
+def test_a_run_whose_every_step_another_one_has_done_meanwhile_ends_well(clients: Clients) -> None:
+    plan = plan_for(SPEC, clients)
+    provision(SPEC, clients)
+    PlanExecutor(clients, lambda progress: None, Time().wait_policy()).run(plan, lambda: plan_for(SPEC, clients))
+    assert changes(plan_for(SPEC, clients)) == []
 
 
 @pytest.fixture
