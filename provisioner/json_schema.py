@@ -61,9 +61,10 @@ class StackEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavedReport(msgspec.Struct, frozen=True):
-    """Report of `show`: the saved stacks."""
+    """Report of `show`: the saved stacks; `upstream` is what Scaler's own provisioner saved, by its own keys."""
 
     entries: tuple[StackEntry, ...] = ()
+    upstream: dict[str, object] | None = None
 
 
 class FieldChangeReport(msgspec.Struct, frozen=True):

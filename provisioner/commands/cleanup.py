@@ -20,7 +20,7 @@ from provisioner.plan.cleanup import Candidate, Remains, Removal, StackCleaner, 
 from provisioner.plan.planner import Claims, stack_of
 from provisioner.plan.remote import RemoteState
 from provisioner.stack.naming import Stack
-from provisioner.stack.saved_state import forget
+from provisioner.stack.saved_state import forget, forget_upstream
 
 RESUME_HINT: Final = "what was deleted so far is gone. Run this again to go on."
 
@@ -52,6 +52,8 @@ def cleanup(
             remains = _clean(found, stack, clients, claims, keep_data=keep_data, as_json=as_json)
             if not remains:
                 forget(stack.account, stack.region, prefix, config, env_file)
+            if not remains and adopt:
+                forget_upstream(stack.account, stack.region, prefix, config)
     _print_remains(remains, keep_data=keep_data, as_json=as_json)
 
 

@@ -13,7 +13,8 @@ from provisioner.clients import Clients
 from provisioner.commands.options import CommandOptions, GivenOptions
 from provisioner.plan.planner import stack_of
 from provisioner.stack.naming import Stack
-from provisioner.stack.saved_state import Provisioned, entry_key, load
+from provisioner.stack.saved_state import Provisioned, entry_key, load, load_upstream
+from provisioner.stack.upstream import UpstreamStack
 
 FALLBACK_REGION: Final = "us-east-1"
 
@@ -64,7 +65,9 @@ def chosen_region(region: str | None, prefix: str, config: Path) -> str:
     """
     if region is not None:
         return region
-    saved = {one.region for one in load(config).values() if one.prefix == prefix}
+    upstream = load_upstream(config)
+    stacks: list[Provisioned | UpstreamStack] = [*load(config).values(), *([upstream] if upstream else [])]
+    saved = {one.region for one in stacks if one.prefix == prefix}
     return saved.pop() if len(saved) == 1 else own_region()
 
 
@@ -86,8 +89,12 @@ def own_region() -> str:
     return own or FALLBACK_REGION
 
 
-def saved_elsewhere(stack: Stack, config: Path) -> Iterator[Provisioned]:
+def saved_elsewhere(stack: Stack, config: Path) -> Iterator[Provisioned | UpstreamStack]:
     """Saved stacks, unless this one is among them: then it was here. Raises `ProvisionError`."""
-    entries = load(config)
-    if entry_key(stack.account, stack.region, stack.prefix) not in entries:
-        yield from entries.values()
+    place = (stack.account, stack.region, stack.prefix)
+    entries, upstream = load(config), load_upstream(config)
+    if entry_key(*place) in entries or (upstream is not None and upstream.is_of(*place)):
+        return
+    yield from entries.values()
+    if upstream is not None:
+        yield upstream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -21,8 +21,11 @@ from provisioner.json_schema import LiveReport, SavedReport
 from provisioner.plan.drift import live_resources
 from provisioner.plan.planner import stack_of
 from provisioner.plan.remote import RemoteState
-from provisioner.stack.saved_state import Provisioned, environment_text, load
+from provisioner.stack.saved_state import Provisioned, environment_text, exports, load, load_upstream
 from provisioner.stack.toml_table import worker_manager_table
+from provisioner.stack.upstream import UpstreamStack
+
+UPSTREAM: Final = "Scaler's own provisioner"
 
 
 class ShowFormat(StrEnum):
@@ -55,9 +58,12 @@ def show(
     _check_one_format(live=live, as_json=as_json, format=format)
     if detailed_exitcode and not live:
         raise ConfigError("--detailed-exitcode is given without --live, but only says whether what lives differs.")
-    entries = _entries(config, region, prefix)
+    entries, upstream = _entries(config, region, prefix), _upstream(config, region, prefix)
     if as_json and not live and format is None:
-        print_line(SavedReport(tuple(entries)))
+        print_line(SavedReport(tuple(entries), upstream.record if upstream else None))
+        return
+    if not entries and upstream is not None:
+        _show_upstream(upstream, format, live=live)
         return
     if not entries:
         raise _nothing(config)
@@ -71,8 +77,25 @@ def show(
     elif format is ShowFormat.TOML:
         typer.echo(worker_manager_table(_only(entries)), nl=False)
     else:
-        by_key = {entry.key: entry for entry in entries}
-        typer.echo(msgspec.json.format(msgspec.json.encode(by_key)).decode())
+        by_key: dict[str, object] = {entry.key: entry for entry in entries}
+        _print_json({**by_key, **({UPSTREAM: upstream.record} if upstream else {})})
+
+
+def _show_upstream(upstream: UpstreamStack, format: ShowFormat | None, *, live: bool) -> None:
+    """Print what another program saved. Raises `ProvisionError` for what makes sense of our stacks only."""
+    if format is ShowFormat.ENV:
+        typer.echo(exports(upstream.variables), nl=False)
+        return
+    if live or format is ShowFormat.TOML:
+        raise ProvisionError(
+            f"The stack {upstream.prefix} in {upstream.region} was made by {UPSTREAM}, and our worker manager can't "
+            "use its job definition: make a stack of ours with provision, and remove that one with cleanup --adopt."
+        )
+    _print_json({UPSTREAM: upstream.record})
+
+
+def _print_json(document: dict[str, object]) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
 def _check_one_format(*, live: bool, as_json: bool, format: ShowFormat | None) -> None:
@@ -103,6 +126,12 @@ def _entries(config: Path, region: str | None, prefix: str | None) -> list[Provi
     return [
         entry for entry in load(config).values() if region in (None, entry.region) and prefix in (None, entry.prefix)
     ]
+
+
+def _upstream(config: Path, region: str | None, prefix: str | None) -> UpstreamStack | None:
+    found = load_upstream(config)
+    fits = found is not None and region in (None, found.region) and prefix in (None, found.prefix)
+    return found if fits else None
 
 
 def _only(entries: list[Provisioned]) -> Provisioned:

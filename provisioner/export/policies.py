@@ -38,7 +38,7 @@ def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[
     """
     return {
         Principal.PROVISIONER: resources_policy(stack, adopt=adopt),
-        Principal.PROVISIONER_ROLES: roles_policy(stack, spec.permissions_boundary),
+        Principal.PROVISIONER_ROLES: roles_policy(stack, spec.permissions_boundary, adopt=adopt),
         Principal.MANAGER: manager_policy(stack, spec.s3_prefix),
         Principal.JOB: job_policy(stack, spec.s3_prefix),
         Principal.EXECUTION: execution_policy(stack, spec.image),

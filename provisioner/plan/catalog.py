@@ -61,6 +61,16 @@ def known_resources(stack: Stack, remote: RemoteState) -> list[Resource]:
     return [one for one in _catalog(stack, _security_groups(stack, remote)) if not one.shared]
 
 
+def upstream_resources(stack: Stack) -> list[Resource]:
+    """Resources under names that only Scaler's own provisioner gives: to be removed; its others are as ours."""
+    containers, instances = trust("ecs-tasks.amazonaws.com"), trust(f"ec2.{stack.dns_suffix}")
+    return [
+        Role(stack, stack.upstream_job_role, containers, lambda spec: job_policy(stack, spec.s3_prefix)),
+        Role(stack, stack.upstream_instance_role, instances, lambda spec: instance_policy(stack)),
+        InstanceProfile(stack, stack.upstream_instance_profile),
+    ]
+
+
 def _security_groups(stack: Stack, remote: RemoteState) -> list[SecurityGroup]:
     """One in each VPC that has ours; where they can't be listed, one whose own reading will say why."""
     try:

@@ -12,7 +12,7 @@ from typing import Final
 from provisioner.clients import Clients
 from provisioner.errors import ProvisionError, StepFailed
 from provisioner.kinds import PlanAction, ResourceKind, StepState
-from provisioner.plan.catalog import known_resources
+from provisioner.plan.catalog import known_resources, upstream_resources
 from provisioner.plan.executor import PlanExecutor, Progress
 from provisioner.plan.model import Change, Plan
 from provisioner.plan.planner import NO_CLAIMS, Claims
@@ -62,8 +62,13 @@ class Candidate:
 
 
 def candidates(stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS) -> list[Candidate]:
-    """Resources of a stack, last made first; what can't be read is among them, with the reason."""
-    return [_candidate(resource, remote, claims) for resource in reversed(known_resources(stack, remote))]
+    """Resources of a stack, last made first; what can't be read is among them, with the reason.
+
+    With the claim to all, those of Scaler's own provisioner are, too.
+    """
+    upstream = upstream_resources(stack) if claims.adopt else []
+    known = [*upstream, *known_resources(stack, remote)]
+    return [_candidate(resource, remote, claims) for resource in reversed(known)]
 
 
 def plan_cleanup(found: Sequence[Candidate], stack: Stack, clients: Clients, *, keep_data: bool) -> Plan:

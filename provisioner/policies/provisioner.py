@@ -14,7 +14,7 @@ from provisioner.stack.naming import TAG, Stack
 
 def provisioner_policy(stack: Stack, boundary: str | None = None, *, adopt: bool = False) -> Policy:
     """Policy with everything that a provisioner needs, as one document: it may be too long for a managed policy."""
-    return document([*_resource_statements(stack, adopt=adopt), *role_statements(stack, boundary)])
+    return document([*_resource_statements(stack, adopt=adopt), *role_statements(stack, boundary, adopt=adopt)])
 
 
 def resources_policy(stack: Stack, *, adopt: bool = False) -> Policy:
@@ -26,9 +26,12 @@ def resources_policy(stack: Stack, *, adopt: bool = False) -> Policy:
     return document(_resource_statements(stack, adopt=adopt))
 
 
-def roles_policy(stack: Stack, boundary: str | None = None) -> Policy:
-    """Policy of the roles alone: making them, within a boundary if one is given, and passing them on."""
-    return document(role_statements(stack, boundary))
+def roles_policy(stack: Stack, boundary: str | None = None, *, adopt: bool = False) -> Policy:
+    """Policy of the roles alone: making them, within a boundary if one is given, and passing them on.
+
+    `adopt` adds what only cleanup --adopt needs.
+    """
+    return document(role_statements(stack, boundary, adopt=adopt))
 
 
 def _resource_statements(stack: Stack, *, adopt: bool) -> list[Statement]:

@@ -15,9 +15,13 @@ from provisioner.stack.naming import Stack
 BATCH_ROLE: Final = "aws-service-role/batch.amazonaws.com/*"
 
 
-def role_statements(stack: Stack, boundary: str | None = None) -> list[Statement]:
-    """Statements with the exact names of the stack's roles, and for Batch's own role."""
-    return [*_roles(stack, boundary), *_passing(stack), _identities(stack)]
+def role_statements(stack: Stack, boundary: str | None = None, *, adopt: bool = False) -> list[Statement]:
+    """Statements with the exact names of the stack's roles, and for Batch's own role.
+
+    `adopt` adds the removal of what only Scaler's own provisioner makes.
+    """
+    upstream = [_upstream_roles(stack)] if adopt else []
+    return [*_roles(stack, boundary), *upstream, *_passing(stack), _identities(stack)]
 
 
 def _roles(stack: Stack, boundary: str | None) -> list[Statement]:
@@ -35,6 +39,24 @@ def _roles(stack: Stack, boundary: str | None) -> list[Statement]:
         *_managed_roles(roles, boundary),
         allow("Profile", of_service("iam", *profile), [stack.iam_arn("instance-profile", stack.instance_role)]),
     ]
+
+
+def _upstream_roles(stack: Stack) -> Statement:
+    """Removal of what only Scaler's own provisioner makes, by `cleanup --adopt`."""
+    roles = [stack.iam_arn("role", name) for name in (stack.upstream_job_role, stack.upstream_instance_role)]
+    profile = stack.iam_arn("instance-profile", stack.upstream_instance_profile)
+    actions = (
+        "DeleteInstanceProfile",
+        "DeleteRole",
+        "DeleteRolePolicy",
+        "DetachRolePolicy",
+        "GetInstanceProfile",
+        "GetRolePolicy",
+        "ListAttachedRolePolicies",
+        "ListRolePolicies",
+        "RemoveRoleFromInstanceProfile",
+    )
+    return allow("Upstream", of_service("iam", *actions), [*roles, profile])
 
 
 def _managed_roles(roles: list[str], boundary: str | None) -> list[Statement]:

@@ -13,13 +13,13 @@ from provisioner.stack.spec import ProvisionSpec
 
 
 class InstanceProfile(Resource):
-    """Instance profile of the name of its one role."""
+    """Instance profile of the name of its one role; one of another name is only removed."""
 
     kind = ResourceKind.INSTANCE_PROFILE
     needs = (ResourceKind.ROLE,)
 
-    def __init__(self, stack: Stack) -> None:
-        super().__init__(stack, stack.instance_role)
+    def __init__(self, stack: Stack, name: str = "") -> None:
+        super().__init__(stack, name or stack.instance_role)
 
     @property
     def arn(self) -> str:

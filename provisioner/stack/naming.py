@@ -78,6 +78,21 @@ class Stack:
         return f"{self.prefix}-instance-{self.region}"
 
     @property
+    def upstream_job_role(self) -> str:
+        """Name of the job role that Scaler's own provisioner makes."""
+        return f"{self.prefix}-job-role"
+
+    @property
+    def upstream_instance_role(self) -> str:
+        """Name of the instances' role that Scaler's own provisioner makes."""
+        return f"{self.prefix}-instance-role"
+
+    @property
+    def upstream_instance_profile(self) -> str:
+        """Name of the instance profile that Scaler's own provisioner makes."""
+        return f"{self.prefix}-instance-profile"
+
+    @property
     def tags(self) -> dict[str, str]:
         """Tags that every resource of the stack carries."""
         return {TAG: self.prefix}

@@ -1,12 +1,14 @@
 """Saved state of provisionings: their results, in the two files of the seed, written whole and 0600.
 
 The env file holds the four variables that `scaler-batch run` reads, of the last provisioning. The
-configuration file keeps an entry for each account, region and prefix.
+configuration file keeps an entry for each account, region and prefix, and beside them what Scaler's own provisioner
+wrote into it.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,7 @@ from provisioner.json_schema import StackEntry
 from provisioner.stack.naming import Stack
 from provisioner.stack.private_files import one_at_a_time, remove, write
 from provisioner.stack.spec import ProvisionSpec
+from provisioner.stack.upstream import UpstreamStack, upstream_of
 
 CONFIG_FILE: Final = Path(".scaler_aws_batch_config.json")
 ENV_FILE: Final = Path(".scaler_aws_hpc.env")
@@ -121,16 +124,33 @@ def environment_text(provisioned: Provisioned) -> str:
         "SCALER_JOB_QUEUE": provisioned.job_queue,
         "SCALER_JOB_DEFINITION": provisioned.job_definition,
     }
+    return exports(variables)
+
+
+def exports(variables: Mapping[str, str]) -> str:
+    """Lines of a shell that export variables."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
 def load(path: Path) -> Entries:
     """Entries of a configuration file; none when there is no file. Raises `ProvisionError`."""
+    return _load(path)[0]
+
+
+def load_upstream(path: Path) -> UpstreamStack | None:
+    """Stack that Scaler's own provisioner saved in the file, if one is. Raises `ProvisionError`."""
+    return _load(path)[1]
+
+
+def _load(path: Path) -> tuple[Entries, UpstreamStack | None]:
     try:
-        entries = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
-        return {key: _entry(key, text) for key, text in entries.items()}
+        parts = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        flat = {key: text for key, text in parts.items() if not bytes(text).startswith(b"{")}
+        upstream = upstream_of(flat)
+        ours = {key: text for key, text in parts.items() if upstream is None or key not in flat}
+        return {key: _entry(key, text) for key, text in ours.items()}, upstream
     except FileNotFoundError:
-        return {}
+        return {}, None
     except (OSError, msgspec.DecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ProvisionError(
@@ -142,7 +162,8 @@ def load(path: Path) -> Entries:
 def save_entry(provisioned: Provisioned, config: Path) -> None:
     """Save the entry among the others of the configuration file. Raises `ProvisionError`."""
     with one_at_a_time(config):
-        _write_entries(config, {**load(config), provisioned.key: provisioned})
+        entries, upstream = _load(config)
+        _write_entries(config, {**entries, provisioned.key: provisioned}, upstream)
 
 
 def save(provisioned: Provisioned, config: Path, env_file: Path) -> None:
@@ -157,11 +178,19 @@ def forget(account: str, region: str, prefix: str, config: Path, env_file: Path)
     if key not in load(config):
         return
     with one_at_a_time(config):
-        entries = load(config)
+        entries, upstream = _load(config)
         gone = entries.pop(key)
-        _write_entries(config, entries)
+        _write_entries(config, entries, upstream)
     if _text(env_file) == environment_text(gone):
         remove(env_file)
+
+
+def forget_upstream(account: str, region: str, prefix: str, config: Path) -> None:
+    """Remove what Scaler's own provisioner saved of this stack. Raises `ProvisionError`."""
+    with one_at_a_time(config):
+        entries, upstream = _load(config)
+        if upstream is not None and upstream.is_of(account, region, prefix):
+            _write_entries(config, entries, None)
 
 
 def _entry(key: str, text: msgspec.Raw) -> Provisioned:
@@ -183,8 +212,10 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _write_entries(path: Path, entries: Entries) -> None:
-    if entries:
-        write(path, msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+def _write_entries(path: Path, entries: Entries, upstream: UpstreamStack | None) -> None:
+    """Scaler's program reads its own keys of the file, and leaves the others alone."""
+    document = {**(upstream.record if upstream else {}), **entries}
+    if document:
+        write(path, msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
     else:
         remove(path)
