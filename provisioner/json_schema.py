@@ -54,10 +54,11 @@ class StackEntry(msgspec.Struct, frozen=True, kw_only=True):
     runnable_limit_minutes: int = UNLIMITED
     complete: bool = True
     begun: tuple[str, ...] = ()
-    disk_gib: int = 50
+    disk_gib: int | None = None
     shm_mib: int = 64
     efs: tuple[str, ...] = ()
     ami: str | None = None
+    fargate: bool = False
 
 
 class SavedReport(msgspec.Struct, frozen=True):

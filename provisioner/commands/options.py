@@ -224,9 +224,19 @@ def command_options(
         bool | None,
         typer.Option("--spot/--no-spot", help="Spot instances first, on demand after.", rich_help_panel=INSTANCES),
     ] = None,
+    fargate: Annotated[
+        bool | None,
+        typer.Option(
+            "--fargate/--no-fargate", help="Fargate instead of instances in your account.", rich_help_panel=INSTANCES
+        ),
+    ] = None,
     disk_gib: Annotated[
         int | None,
-        typer.Option(help="GiB of an instance's disk.", rich_help_panel=INSTANCES, show_default="50"),
+        typer.Option(
+            help="GiB of an instance's disk; on Fargate, of a job's.",
+            rich_help_panel=INSTANCES,
+            show_default="50, on Fargate 20",
+        ),
     ] = None,
     ami: Annotated[
         str | None,
@@ -289,6 +299,7 @@ def command_options(
         "shm_mib": shm_mib,
         "efs": None if efs is None else _words(efs),
         "ami": ami,
+        "fargate": fargate,
     }
     image_choices = {
         "requirements": requirements,

@@ -93,9 +93,8 @@ def _notes_of_ended(stack: Stack, ended: int) -> tuple[str, ...]:
 def _notes(spec: ProvisionSpec, network: Network) -> tuple[str, ...]:
     notes = list(network.notes)
     if spec.spot:
-        notes.append(
-            f"Spot and on-demand instances may have {spec.max_vcpus} vCPUs each: jobs go to Spot while it has room."
-        )
+        both = "Fargate Spot and Fargate" if spec.fargate else "Spot and on-demand instances"
+        notes.append(f"{both} may have {spec.max_vcpus} vCPUs each: jobs go to Spot while it has room.")
     if spec.container_memory < spec.memory:
         got = f"{spec.container_memory} MiB of {spec.total_memory} MiB"
         notes.append(f"A container gets {got}, less than the {spec.memory} MiB asked for: the host needs the rest.")

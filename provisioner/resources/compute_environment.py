@@ -1,4 +1,4 @@
-"""Managed EC2 compute environments: on demand, and with --spot a Spot one besides.
+"""Managed compute environments on EC2 or Fargate: on demand, and with --spot a Spot one besides.
 
 With Batch's service-linked role and these allocation strategies everything but the name can be updated in place:
 https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html
@@ -27,6 +27,8 @@ from provisioner.stack.spec import ProvisionSpec
 
 ON_DEMAND: Final = ("EC2", "BEST_FIT_PROGRESSIVE")
 SPOT: Final = ("SPOT", "SPOT_PRICE_CAPACITY_OPTIMIZED")
+FARGATE: Final = "FARGATE"
+FARGATE_SPOT: Final = "FARGATE_SPOT"
 PROPAGATION_ERRORS: Final = (
     "instanceRole",
     "InstanceProfile",
@@ -77,7 +79,7 @@ class ComputeEnvironment(Resource):
         ResourceKind.SECURITY_GROUP,
         ResourceKind.LAUNCH_TEMPLATE,
     )
-    permanent = frozenset({"serviceRole"})
+    permanent = frozenset({"serviceRole", "platform"})
     replaced_with_dependents = True  # AWS deletes no environment under a queue
 
     def __init__(self, stack: Stack, *, spot: bool = False, end_jobs: bool = False, refresh_ami: bool = False) -> None:
@@ -116,6 +118,7 @@ class ComputeEnvironment(Resource):
             "tags": self.stack.ours_of(found.get("tags", {})),
             "state": found["state"],
             "serviceRole": found.get("serviceRole"),
+            "platform": platform_of(resources),
             "computeResources": _in_order({**resources, "tags": self.stack.ours_of(resources.get("tags", {}))}),
         }
         kept = self._queue_of(remote) if found["status"] == "INVALID" else {}
@@ -124,13 +127,18 @@ class ComputeEnvironment(Resource):
         return ObservedResource(properties, found["status"], _detail(found), kept, advice if newer else "")
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
-        """Enabled environment with the instances that the spec asks for."""
+        """Enabled environment with the instances that the spec asks for.
+
+        Its `platform` is no property of AWS's: from EC2 to Fargate, or back, leads no update.
+        """
+        resources = self._on_fargate(spec, remote) if spec.fargate else self._resources(spec, remote)
         return {
             "tags": self.stack.tags,
             "state": "ENABLED",
             "serviceRole": service_role_arn(remote),
+            "platform": platform_of(resources),
             "updatePolicy": update_policy(spec),
-            "computeResources": _in_order(self._resources(spec, remote)),
+            "computeResources": _in_order(resources),
         }
 
     def compare(self, found: ObservedResource | None, desired: Document) -> tuple[FieldChange, ...]:
@@ -187,21 +195,18 @@ class ComputeEnvironment(Resource):
         A name of our own forbids replacement:
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-batch-computeenvironment.html
         """
-        resources = {
-            **desired["computeResources"],
-            "subnets": ref(SUBNETS),
-            "launchTemplate": {
-                **desired["computeResources"]["launchTemplate"],
-                "version": get_att("LaunchTemplate", "LatestVersionNumber"),
-            },
-        }
+        resources = {**desired["computeResources"], "subnets": ref(SUBNETS)}
+        on_fargate = desired["platform"] == FARGATE
+        if not on_fargate:
+            version = get_att("LaunchTemplate", "LatestVersionNumber")
+            resources["launchTemplate"] = {**resources["launchTemplate"], "version": version}
         properties = {
             "ComputeEnvironmentName": self.name,
             "Type": "MANAGED",
             "State": desired["state"],
             "ReplaceComputeEnvironment": False,
             "ComputeResources": capitalized(resources),
-            "UpdatePolicy": capitalized(desired["updatePolicy"]),
+            **({} if on_fargate else {"UpdatePolicy": capitalized(desired["updatePolicy"])}),
             "Tags": desired["tags"],
         }
         return [("AWS::Batch::ComputeEnvironment", properties)]
@@ -232,7 +237,7 @@ class ComputeEnvironment(Resource):
         """An update, which makes AWS look again even when nothing differs; then a new one in its place."""
         given = desired["computeResources"]
         changes = _changes(found, desired, changed)
-        again = {name: given[name] for name in REPAIRED} | changes.get("computeResources", {})
+        again = {name: given[name] for name in REPAIRED if name in given} | changes.get("computeResources", {})
         mended = self._change("repair", "update_compute_environment", **{**changes, "computeResources": again})
         advice = "" if self._may_replace(found) else REPLACE_ADVICE
         wait = self._wait(READY, transient=("",), recreate=self._replacement(found, desired))
@@ -256,6 +261,15 @@ class ComputeEnvironment(Resource):
         parameters = {"jobQueue": queue, "computeEnvironmentOrder": ordered}
         what = f"change the environments of job queue {queue}"
         return ApiCall(what, "batch", "update_job_queue", parameters), wait_for_queue(queue, READY)
+
+    def _on_fargate(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
+        network = network_of(spec, remote)
+        return {
+            "type": FARGATE_SPOT if self._spot else FARGATE,
+            "maxvCpus": spec.max_vcpus,
+            "subnets": list(network.subnet_ids),
+            "securityGroupIds": [SecurityGroup(self.stack, network.vpc_id).group_id(remote)],
+        }
 
     def _resources(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
         network = network_of(spec, remote)
@@ -316,9 +330,14 @@ def update_policy(spec: ProvisionSpec) -> Document:
     return {"terminateJobsOnUpdate": False, "jobExecutionTimeoutMinutes": minutes}
 
 
+def platform_of(resources: Document) -> str:
+    """Platform of an environment's jobs, EC2 or FARGATE."""
+    return FARGATE if str(resources.get("type", "")).startswith(FARGATE) else "EC2"
+
+
 def _replaces_instances(changes: Document) -> bool:
-    """True for what AWS calls an infrastructure update."""
-    return bool(changes.get("computeResources", {}).keys() - SCALING)
+    """True for what AWS calls an infrastructure update; those come with a policy."""
+    return "updatePolicy" in changes and bool(changes.get("computeResources", {}).keys() - SCALING)
 
 
 def _changes(found: ObservedResource, desired: Document, changed: frozenset[str]) -> Document:
@@ -330,13 +349,16 @@ def _changes(found: ObservedResource, desired: Document, changed: frozenset[str]
         before, after = found.properties["computeResources"], desired["computeResources"]
         newer = {"updateToLatestImageVersion": True} if IMAGE_VERSION in changed else {}
         differing = [key for key, one in _said(after).items() if differences(before.get(key), one)]
-        changes["updatePolicy"] = desired["updatePolicy"]
+        if desired["platform"] != FARGATE:
+            changes["updatePolicy"] = desired["updatePolicy"]
         changes["computeResources"] = {**{key: after[key] for key in differing}, **newer}
     return changes
 
 
 def _said(resources: Document) -> Document:
     """Resources for a comparison, in which no system image of one's own is said, too: one that was found is to go."""
+    if "ec2Configuration" not in resources:
+        return resources
     images = [{"imageIdOverride": None, **one} for one in resources["ec2Configuration"]]
     return {**resources, "ec2Configuration": images}
 

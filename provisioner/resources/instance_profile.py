@@ -33,6 +33,10 @@ class InstanceProfile(Resource):
         taken = f"aws iam remove-role-from-instance-profile {flag} --role-name {self.name}"
         return f"{taken}; aws iam delete-instance-profile {flag}"
 
+    def is_desired(self, spec: ProvisionSpec) -> bool:
+        """True where there are instances."""
+        return not spec.fargate
+
     def read(self, remote: RemoteState) -> ObservedResource | None:
         """Profile with the names of its roles."""
         found = remote.get("iam", "get_instance_profile", missing=NO_SUCH, InstanceProfileName=self.name)

@@ -13,8 +13,9 @@ from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document
 from provisioner.export.intrinsics import capitalized
 from provisioner.kinds import ResourceKind
-from provisioner.plan.model import ApiCall, Instruction, Variable
+from provisioner.plan.model import ApiCall, FieldChange, Instruction, Variable
 from provisioner.plan.remote import RemoteState
+from provisioner.resources.network import network_of
 from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import FileSystem, ProvisionSpec
@@ -59,7 +60,12 @@ class JobDefinition(Resource):
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
         """Definition that RegisterJobDefinition is given, its lists in an order of ours."""
-        return _in_order(definition(self.stack, spec))
+        return _in_order(definition(self.stack, spec, public=spec.fargate and network_of(spec, remote).gives_addresses))
+
+    def compare(self, found: ObservedResource | None, desired: Document) -> tuple[FieldChange, ...]:
+        """Changes in which no disk of its own is said, too: one that was found is to go."""
+        container = {"ephemeralStorage": None, **desired["containerProperties"]}
+        return super().compare(found, {**desired, "containerProperties": container})
 
     def create(self, desired: Document) -> list[Instruction]:
         """Registration of a revision."""
@@ -98,13 +104,16 @@ class JobDefinition(Resource):
         return ApiCall(what, "batch", "deregister_job_definition", {"jobDefinition": name})
 
 
-def definition(stack: Stack, spec: ProvisionSpec) -> Document:
-    """Parameters of RegisterJobDefinition without the name."""
+def definition(stack: Stack, spec: ProvisionSpec, *, public: bool = False) -> Document:
+    """Parameters of RegisterJobDefinition without the name; `public` gives jobs on Fargate a public address."""
     return {
         "type": "container",
-        "platformCapabilities": ["EC2"],
+        "platformCapabilities": ["FARGATE" if spec.fargate else "EC2"],
         "parameters": PARAMETER_DEFAULTS,
-        "containerProperties": _container(stack, spec),
+        "containerProperties": {
+            **_container(stack, spec),
+            **(_of_fargate(spec, public=public) if spec.fargate else _of_instances(spec)),
+        },
         "retryStrategy": RETRY_STRATEGY,
         "timeout": {"attemptDurationSeconds": spec.job_timeout * 60},
         "propagateTags": True,
@@ -126,13 +135,31 @@ def _container(stack: Stack, spec: ProvisionSpec) -> Document:
             "options": {"awslogs-group": stack.log_group, "awslogs-region": stack.region},
         },
         "user": NOBODY,
-        "linuxParameters": {"sharedMemorySize": spec.shm_mib},
         # said even when there are none: what isn't sent stays as it was found
         "volumes": [_volume(one) for one in spec.file_systems],
         "mountPoints": [
             {"sourceVolume": _volume_name(one), "containerPath": one.path, "readOnly": False}
             for one in spec.file_systems
         ],
+    }
+
+
+def _of_instances(spec: ProvisionSpec) -> Document:
+    return {"linuxParameters": {"sharedMemorySize": spec.shm_mib}}
+
+
+def _of_fargate(spec: ProvisionSpec, *, public: bool) -> Document:
+    """Fargate gives each job a network and a disk of its own.
+
+    https://docs.aws.amazon.com/batch/latest/userguide/fargate.html
+    """
+    processor = "ARM64" if spec.platform.endswith("arm64") else "X86_64"
+    disk = {"ephemeralStorage": {"sizeInGiB": spec.disk_gib}} if spec.disk_gib else {}
+    return {
+        "fargatePlatformConfiguration": {"platformVersion": "LATEST"},
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": processor},
+        "networkConfiguration": {"assignPublicIp": "ENABLED" if public else "DISABLED"},
+        **disk,
     }
 
 

@@ -38,6 +38,10 @@ class LaunchTemplate(Resource):
         flag = f"--launch-template-name {self.name}"
         return f"aws ec2 delete-launch-template {flag} --region {self.stack.region}"
 
+    def is_desired(self, spec: ProvisionSpec) -> bool:
+        """True where there are instances."""
+        return not spec.fargate
+
     def read(self, remote: RemoteState) -> ObservedResource | None:
         """Template with the data of its default version; `kept` has its id and that version."""
         found = remote.get("ec2", "describe_launch_templates", missing=MISSING, LaunchTemplateNames=[self.name])
@@ -135,7 +139,7 @@ def template_data(stack: Stack, spec: ProvisionSpec) -> Document:
     a network of their own, but Batch's have the instance's: for them is the user data.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/security-iam-roles.html
     """
-    disk = {"Encrypted": True, "VolumeType": "gp3", "VolumeSize": spec.disk_gib, "DeleteOnTermination": True}
+    disk = {"Encrypted": True, "VolumeType": "gp3", "VolumeSize": spec.instance_disk_gib, "DeleteOnTermination": True}
     return {
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],

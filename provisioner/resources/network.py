@@ -38,6 +38,8 @@ class Network:
     is_default: bool = False
     left_out: tuple[str, ...] = ()
     """Subnets in Local Zones and on Outposts, which have few instance types, and need quotas of their own."""
+    gives_addresses: bool = False
+    """One of the subnets gives instances public addresses: it has no other way to AWS."""
 
     closed: tuple[str, ...] = ()
     """Subnets without a way to AWS, with the reason."""
@@ -126,7 +128,7 @@ def _of_subnets(spec: ProvisionSpec, remote: RemoteState) -> Network:
             f"--subnet-ids has {', '.join(outside)}, in a Local Zone or on an Outpost: give subnets of the region's "
             "own zones."
         )
-    return Network(vpcs.pop(), tuple(sorted(spec.subnet_ids)))
+    return Network(vpcs.pop(), tuple(sorted(spec.subnet_ids)), gives_addresses=_give_addresses(subnets))
 
 
 def _of_vpc(vpc_id: str, region: str, remote: RemoteState) -> Network:
@@ -138,7 +140,8 @@ def _of_vpc(vpc_id: str, region: str, remote: RemoteState) -> Network:
         raise ConfigError(
             f"--vpc-id is {vpc_id}, all of whose subnets are in Local Zones or on Outposts: choose another VPC."
         )
-    return Network(vpc_id, tuple(one for one in _ids(subnets) if one not in outside), left_out=outside)
+    taken = [one for one in subnets if one["SubnetId"] not in outside]
+    return Network(vpc_id, _ids(taken), left_out=outside, gives_addresses=_give_addresses(taken))
 
 
 def _outside(subnets: list[Document], region: str) -> tuple[str, ...]:
@@ -165,7 +168,11 @@ def _default(region: str, remote: RemoteState) -> Network:
             f"The default VPC {vpc_id} lacks a default subnet: name others with --subnet-ids, or make one with "
             "`aws ec2 create-default-subnet`."
         )
-    return Network(vpc_id, _ids(subnets), is_default=True)
+    return Network(vpc_id, _ids(subnets), is_default=True, gives_addresses=_give_addresses(subnets))
+
+
+def _give_addresses(subnets: list[Document]) -> bool:
+    return any(one.get("MapPublicIpOnLaunch") for one in subnets)
 
 
 def _ids(subnets: list[Document]) -> tuple[str, ...]:

@@ -43,6 +43,10 @@ class Role(Resource):
         policy = f"aws iam delete-role-policy --role-name {self.name} --policy-name {POLICY_NAME}"
         return f"{policy}; aws iam delete-role --role-name {self.name}"
 
+    def is_desired(self, spec: ProvisionSpec) -> bool:
+        """True for the containers' roles; for the instances' where there are instances."""
+        return not spec.fargate or self.name != self.stack.instance_role
+
     def read(self, remote: RemoteState) -> ObservedResource | None:
         """Role with its trust policy, permissions boundary and our inline policy."""
         found = remote.get("iam", "get_role", missing=NO_SUCH, RoleName=self.name)

@@ -63,6 +63,7 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             shm_mib=spec.shm_mib,
             efs=spec.efs,
             ami=spec.ami,
+            fargate=spec.fargate,
         )
 
     @property
@@ -105,6 +106,7 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             shm_mib=self.shm_mib,
             efs=self.efs,
             ami=self.ami,
+            fargate=self.fargate,
         )
 
 

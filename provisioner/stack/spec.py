@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from engine.aws.fargate import SIZES
 from engine.errors import ConfigError
 from provisioner.stack.instance_types import architecture, has_gpus, most_memory_mib, most_vcpus, unsupported
 
@@ -39,6 +40,18 @@ _BOUNDARY: Final = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/\S+")
 DISK_GIB: Final = range(30, 16385)
 """The ECS-optimized image wants 30; 16,384 is what every region gives a gp3 volume:
 https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html"""
+
+INSTANCE_DISK_GIB: Final = 50
+FARGATE_DISK_GIB: Final = range(21, 201)
+"""https://docs.aws.amazon.com/batch/latest/APIReference/API_EphemeralStorage.html"""
+
+OF_INSTANCES: Final = {
+    "--gpus": "gpus",
+    "--instance-types": "instance_types",
+    "--ami": "ami",
+    "--shm-mib": "shm_mib",
+}
+"""Flags that say something about instances, by the names of their choices."""
 
 PLACES_OF_THE_IMAGE: Final = frozenset(
     {"", "app", "bin", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"}
@@ -88,20 +101,26 @@ class ProvisionSpec:
     """After which S3 deletes what is below `s3_prefix`."""
     runnable_limit: int = UNLIMITED
     """Minutes after which AWS cancels a job at the head of the queue that can't start; 0 is never."""
-    disk_gib: int = 50
-    """Size of an instance's disk, for the system, images and what all of its jobs write."""
+    disk_gib: int | None = None
+    """Size of an instance's disk, for the system, images and what all of its jobs write; on Fargate, of a job's own.
+    None: 50, and on Fargate the 20 that cost nothing."""
     shm_mib: int = 64
     """Size of /dev/shm, which is a part of the job's memory; the default is Docker's."""
     efs: tuple[str, ...] = ()
     """File systems and where jobs have them: `fs-…:/mnt`, or through an access point `fs-…/fsap-…:/mnt`."""
     ami: str | None = None
     """System image of the instances; None: AWS Batch's newest."""
+    fargate: bool = False
+    """Jobs run on Fargate, without instances in the account; with `spot` on Fargate Spot first."""
 
     def __post_init__(self) -> None:
         check_place(self.region, self.prefix)
         self._check_image()
         self._check_numbers()
-        self._check_instances()
+        if self.fargate:
+            self._check_fargate()
+        else:
+            self._check_instances()
         self._check_network()
         self._check_storage()
 
@@ -112,13 +131,28 @@ class ProvisionSpec:
 
     @property
     def total_memory(self) -> int:
-        """Memory asked for, in MiB, rounded to the nearest multiple of 2,048 (half up, at least one)."""
+        """Memory asked for, in MiB, rounded to the nearest multiple of 2,048 (half up, at least one).
+
+        On Fargate it is the next size that goes with the vCPUs, and the container has all of it.
+        """
+        if self.fargate:
+            return next(iter(self._fargate_sizes), self.memory)
         return max(1, (2 * self.memory + MEMORY_STEP_MIB) // (2 * MEMORY_STEP_MIB)) * MEMORY_STEP_MIB
 
     @property
     def container_memory(self) -> int:
         """Memory of the container, in MiB: 90 % of the total, because the host and its agent live in the rest."""
-        return self.total_memory * 9 // 10
+        return self.total_memory if self.fargate else self.total_memory * 9 // 10
+
+    @property
+    def instance_disk_gib(self) -> int:
+        """Size of an instance's disk."""
+        return self.disk_gib or INSTANCE_DISK_GIB
+
+    @property
+    def _fargate_sizes(self) -> tuple[int, ...]:
+        """MiB that go with the vCPUs, from the memory that was asked for upwards."""
+        return tuple(one for one in SIZES.get(self.vcpus, ()) if one >= self.memory)
 
     @property
     def needed_expiry_days(self) -> int:
@@ -144,7 +178,9 @@ class ProvisionSpec:
         for flag in ("vcpus", "memory", "max_vcpus", "job_timeout", "expiry_days"):
             value = getattr(self, flag)
             check(f"--{flag.replace('_', '-')}", value, value >= 1, "a whole number of at least 1")
-        check("--disk-gib", self.disk_gib, self.disk_gib in DISK_GIB, "30 to 16384")
+        sizes = FARGATE_DISK_GIB if self.fargate else DISK_GIB
+        fits = self.disk_gib is None or self.disk_gib in sizes
+        check("--disk-gib", self.disk_gib, fits, f"{sizes[0]} to {sizes[-1]}")
         check("--gpus", self.gpus, self.gpus >= 0, "a whole number, 0 for none")
         check("--max-vcpus", self.max_vcpus, self.max_vcpus >= self.vcpus, "at least --vcpus")
         check("--job-timeout", self.job_timeout, self.job_timeout <= LONGEST_JOB_MINUTES, "at most 20160 minutes")
@@ -162,6 +198,17 @@ class ProvisionSpec:
         self._check_size()
         fits = not self.gpus or self.has_gpu_instances
         check("--instance-types", types, fits, f"GPU families, like g5 or g6e, for --gpus {self.gpus}")
+
+    def _check_fargate(self) -> None:
+        """Fargate knows no instances, and takes certain sizes only."""
+        counts = [int(count) for count in SIZES if count >= 1]
+        check("--vcpus", self.vcpus, self.vcpus in counts, f"one of {', '.join(map(str, counts))} on Fargate")
+        most = max(SIZES[self.vcpus])
+        check("--memory", self.memory, self.memory <= most, f"at most {most} for {self.vcpus} vCPUs on Fargate")
+        for flag, name in OF_INSTANCES.items():
+            value = getattr(self, name)
+            default = type(self).__dataclass_fields__[name].default
+            check(flag, value, value == default, "left out with --fargate, which has no instances")
 
     def _check_size(self) -> None:
         """A job that is larger than every instance would wait for ever."""

@@ -99,6 +99,7 @@ class BatchAssembly:
             inline_limit=limits.INLINE_TEXT_LIMIT if config.inline_limit == "auto" else config.inline_limit,
             overrides_limit=limits.ECS_OVERRIDES_LIMIT if is_auto else None,
             share=self._share,
+            fargate=found.fargate,
         )
 
     @property

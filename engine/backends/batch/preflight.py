@@ -14,6 +14,7 @@ from engine.aws import limits
 from engine.aws.calls.operations import DESCRIBE_DEFINITIONS, DESCRIBE_ENVIRONMENTS, DESCRIBE_QUEUES, LIST_OBJECTS
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
+from engine.aws.fargate import FargateSize
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.names import StoreLayout
 from engine.errors import StartupError
@@ -47,6 +48,8 @@ class Surroundings:
     tags: dict[str, str]
     environments: tuple[dict[str, Any], ...]
     """The queue's compute environments as AWS describes them."""
+    fargate: FargateSize | None = None
+    """Of a job that asks for nothing else, where jobs run on Fargate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ async def examine(client: AwsClient, store: ObjectStore, layout: StoreLayout, co
         has_priority=revision.get("schedulingPriority") is not None,
         tags={name: value for name, value in found_queue.get("tags", {}).items() if name == STACK_TAG},
         environments=tuple(environments),
+        fargate=_fargate(container, environments),
     )
 
 
@@ -263,8 +267,7 @@ def _check_job_role(definition: str, container: dict[str, Any], environments: li
     """Without a job role a container has its instance's role, where there is an instance of the account's own."""
     if container.get("jobRoleArn"):
         return
-    kinds = {one.get("computeResources", {}).get("type", "EC2") for one in environments}
-    if kinds <= FARGATE_TYPES:
+    if _is_on_fargate(environments):
         raise StartupError(
             f"job definition {definition!r} has no jobRoleArn, and on Fargate a job has no other credentials, so it "
             "could not reach S3: register a revision with a job role that may read and write below the S3 prefix"
@@ -274,6 +277,18 @@ def _check_job_role(definition: str, container: dict[str, Any], environments: li
         "below the S3 prefix each job is tried for minutes and then fails; register a revision with a job role",
         definition,
     )
+
+
+def _is_on_fargate(environments: list[dict[str, Any]]) -> bool:
+    """AWS mixes no instances with it in a queue."""
+    return {one.get("computeResources", {}).get("type", "EC2") for one in environments} <= FARGATE_TYPES
+
+
+def _fargate(container: dict[str, Any], environments: list[dict[str, Any]]) -> FargateSize | None:
+    wanted = {one.get("type"): one["value"] for one in container.get("resourceRequirements", ())}
+    if not _is_on_fargate(environments) or not {"VCPU", "MEMORY"} <= wanted.keys():
+        return None
+    return FargateSize(float(wanted["VCPU"]), int(wanted["MEMORY"]))
 
 
 def _log_group(definition: str, container: dict[str, Any]) -> str:

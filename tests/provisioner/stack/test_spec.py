@@ -62,6 +62,13 @@ def test_memory_is_rounded_to_the_nearest_2048_and_the_container_gets_90_percent
             for text in ("fs-0a1b", "fs-0a1b:", "fs-0a1b:data", "fs-0a1b:/", "fs-0a1b:/mnt/../etc", "fs-0a1b:/app/data")
         ),
         ("--efs", {"efs": ("fs-0a1b:/mnt", "fs-0a1c:/mnt")}),
+        ("--vcpus", {"fargate": True, "vcpus": 3}),
+        ("--memory", {"fargate": True, "vcpus": 1, "memory": 8193}),
+        ("--gpus", {"fargate": True, "gpus": 1}),
+        ("--instance-types", {"fargate": True, "instance_types": ("c7i",)}),
+        ("--ami", {"fargate": True, "ami": "ami-0a1b"}),
+        ("--shm-mib", {"fargate": True, "shm_mib": 128}),
+        ("--disk-gib", {"fargate": True, "disk_gib": 201}),
     ],
 )
 def test_a_choice_that_cannot_work_names_its_flag(flag: str, choices: dict[str, object]) -> None:
@@ -100,3 +107,14 @@ def test_objects_are_needed_as_long_as_all_attempts_of_a_job_may_take(choices: d
 
 def test_the_attempts_are_those_of_the_retry_rules() -> None:
     assert RETRY_STRATEGY["attempts"] == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "memory", "container"),
+    [(1, 1, 2048), (1, 2049, 3072), (2, 2048, 4096), (8, 20000, 20480), (16, 9, 32768)],
+)
+def test_on_fargate_a_container_has_the_next_memory_that_goes_with_its_vcpus(
+    vcpus: int, memory: int, container: int
+) -> None:
+    spec = ProvisionSpec(image="image", fargate=True, vcpus=vcpus, memory=memory)
+    assert spec.total_memory == spec.container_memory == container

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from container.batch_job_protocol import REFERENCE, JobParameter
 from engine.aws import limits
+from engine.aws.fargate import FargateSize, fitting_size
 from engine.aws.retry_rules import RETRY_STRATEGY
 from engine.backends.batch.ledger import Submission
 from engine.backends.batch.submit.payload_router import Room
@@ -60,6 +61,8 @@ class JobTemplate:
     inline_limit: int
     overrides_limit: int | None
     share: FairShare | None = None
+    fargate: FargateSize | None = None
+    """What a job has that asks for nothing, where jobs run on Fargate."""
 
     def arguments(self, submission: Submission, text: str) -> dict[str, Any]:
         """Make SubmitJob's arguments, with `text` as the payload parameter."""
@@ -71,7 +74,7 @@ class JobTemplate:
             "retryStrategy": RETRY_STRATEGY,
             "timeout": {"attemptDurationSeconds": self.timeout_s},
         }
-        requirements = _requirements(submission.shape)
+        requirements = self._requirements(submission.shape)
         if requirements:
             arguments["containerOverrides"] = {"resourceRequirements": requirements}
         if submission.is_array:
@@ -110,9 +113,26 @@ class JobTemplate:
         values = {f"{REFERENCE}{name}": value for name, value in self._parameters(submission, "").items()}
         overrides = {
             "command": [values.get(word, word) for word in self.command],
-            "resourceRequirements": _requirements(submission.shape),
+            "resourceRequirements": self._requirements(submission.shape),
         }
         return len(json.dumps(overrides)) + OVERRIDES_RESERVE
+
+    def _requirements(self, shape: ResourceShape) -> list[dict[str, str]]:
+        vcpus, memory_mib = self._size(shape)
+        count = None if vcpus is None else f"{vcpus:g}"
+        amounts = (("VCPU", count), ("MEMORY", memory_mib), ("GPU", shape.gpus))
+        return [{"type": kind, "value": str(value)} for kind, value in amounts if value is not None]
+
+    def _size(self, shape: ResourceShape) -> tuple[float | None, int | None]:
+        """vCPUs and MiB of a job's own; on Fargate the next size that has both, for it takes no others.
+
+        What no size has is asked for as it is: AWS says why it refuses.
+        """
+        if self.fargate is None or (shape.vcpus is None and shape.memory_mib is None):
+            return shape.vcpus, shape.memory_mib
+        vcpus = self.fargate.vcpus if shape.vcpus is None else shape.vcpus
+        memory_mib = self.fargate.memory_mib if shape.memory_mib is None else shape.memory_mib
+        return fitting_size(vcpus, memory_mib) or (vcpus, memory_mib)
 
 
 def runner_options(region: str, client_python: str | None) -> str:
@@ -121,8 +141,3 @@ def runner_options(region: str, client_python: str | None) -> str:
     if client_python is not None:
         options.append(f"python={client_python}")
     return ";".join(options)
-
-
-def _requirements(shape: ResourceShape) -> list[dict[str, str]]:
-    amounts = (("VCPU", shape.vcpus), ("MEMORY", shape.memory_mib), ("GPU", shape.gpus))
-    return [{"type": kind, "value": str(value)} for kind, value in amounts if value is not None]

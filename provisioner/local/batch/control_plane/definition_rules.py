@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from provisioner.local.batch.control_plane.fargate_rules import check_platform
 from provisioner.local.batch.errors import client_error, invalid
 from provisioner.local.batch.jobs.submit import attempts, checked_timeout, merge_resources, retry_rules
 from provisioner.local.batch.requests import Json
@@ -60,6 +61,7 @@ def check_container(container: Mapping[str, Any], *, on_fargate: bool) -> None:
             )
     if int(resources["MEMORY"]) < MIN_MEMORY_MIB:
         raise invalid(f"At least {MIN_MEMORY_MIB} MiB of memory must be specified, got {resources['MEMORY']}.")
+    check_platform(container, resources, on_fargate=on_fargate)
     for one in container.get("environment", ()):
         if str(one.get("name")).startswith(RESERVED):
             raise invalid(f"Environment variables must not start with {RESERVED}, got {one['name']}.")

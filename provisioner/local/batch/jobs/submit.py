@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from container.batch_job_protocol import REFERENCE
+from provisioner.local.batch.control_plane import fargate_rules
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalQueue, RetryRule
 
@@ -48,6 +49,8 @@ def make_spec(request: Mapping[str, Any], queue: LocalQueue, definition: LocalDe
     parameters = definition.request.get("parameters", {}) | request.get("parameters", {})
     command = substitute(overrides.get("command") or container.get("command", ()), parameters)
     resources = merge_resources(container, overrides)
+    if "FARGATE" in definition.request.get("platformCapabilities", ()):
+        fargate_rules.check_size(resources)
     retry = request.get("retryStrategy") or definition.request.get("retryStrategy") or {}
     log_group, log_prefix = log_names(definition)
     return JobSpec(

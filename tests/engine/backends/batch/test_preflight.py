@@ -142,6 +142,13 @@ async def test_a_fargate_queue_wants_a_job_role(aws: LocalAWS, monkeypatch: pyte
     assert "'backend-job' has no jobRoleArn, and on Fargate" in await refusal(aws)
 
 
+async def test_on_fargate_the_size_of_an_ordinary_job_is_known() -> None:
+    amounts = [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}]
+    container = {"resourceRequirements": amounts}
+    assert preflight._fargate(container, await of_fargate()) == (0.25, 512)
+    assert preflight._fargate(container, [{"computeResources": {"type": "SPOT"}}]) is None
+
+
 async def of_fargate(*_: object) -> list[dict[str, Any]]:
     return [{"computeResources": {"type": "FARGATE"}}, {"computeResources": {"type": "FARGATE_SPOT"}}]
 

@@ -10,6 +10,7 @@ import pytest
 
 from container.batch_job_protocol import COMMAND
 from engine.aws import limits
+from engine.aws.fargate import FargateSize
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.submit.request import FairShare, JobTemplate, prioritized, runner_options
 from engine.model import ResourceShape
@@ -111,3 +112,20 @@ def test_a_refused_length_lowers_the_limit() -> None:
 def test_the_runners_options_hold_region_and_the_clients_python() -> None:
     assert runner_options("eu-west-1", "3.11") == "region=eu-west-1;python=3.11"
     assert runner_options("eu-west-1", None) == "region=eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("shape", "sent"),
+    [
+        (ResourceShape(), None),
+        (ResourceShape(vcpus=2), {"VCPU": "2", "MEMORY": "4096"}),
+        (ResourceShape(memory_mib=3000), {"VCPU": "1", "MEMORY": "3072"}),
+        (ResourceShape(vcpus=3, memory_mib=9000), {"VCPU": "4", "MEMORY": "9216"}),
+        (ResourceShape(vcpus=32), {"VCPU": "32", "MEMORY": "2048"}),
+    ],
+)
+def test_on_fargate_a_task_gets_the_next_size_that_there_is(shape: ResourceShape, sent: dict[str, str] | None) -> None:
+    """What is larger than all of them is sent as it is: AWS says why it refuses."""
+    arguments = template(fargate=FargateSize(1, 2048)).arguments(submission(1, shape), "")
+    overrides = arguments.get("containerOverrides", {"resourceRequirements": []})
+    assert {one["type"]: one["value"] for one in overrides["resourceRequirements"]} == (sent or {})

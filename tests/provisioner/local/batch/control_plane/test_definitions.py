@@ -100,11 +100,31 @@ def test_a_description_holds_more_than_was_given(plane: Plane) -> None:
     assert not any(shown["containerProperties"][name] for name in ("volumes", "ulimits", "secrets"))
 
 
-@pytest.mark.parametrize("vcpus", ["0.25", "0.5", "1"])
-def test_fargate_takes_a_quarter_and_half_of_a_vcpu(plane: Plane, vcpus: str) -> None:
-    resources = [{"type": "VCPU", "value": vcpus}, {"type": "MEMORY", "value": "512"}]
-    fargate = definition(container={"resourceRequirements": resources}, platformCapabilities=["FARGATE"])
-    plane.resources.definitions.register(fargate)
+def on_fargate(vcpus: str = "1", memory: str = "2048", **container: Any) -> dict[str, Any]:
+    resources = [{"type": "VCPU", "value": vcpus}, {"type": "MEMORY", "value": memory}]
+    given = {"resourceRequirements": resources, "executionRoleArn": f"{ROLE}/job", **container}
+    return definition(container=given, platformCapabilities=["FARGATE"])
+
+
+@pytest.mark.parametrize(("vcpus", "memory"), [("0.25", "512"), ("0.5", "1024"), ("1", "2048")])
+def test_fargate_takes_a_quarter_and_half_of_a_vcpu(plane: Plane, vcpus: str, memory: str) -> None:
+    plane.resources.definitions.register(on_fargate(vcpus, memory))
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (on_fargate("1", "1843"), "must be one that is supported with this number of vCPUs"),
+        (on_fargate("3", "8192"), "must be one that is supported with this number of vCPUs"),
+        (on_fargate(executionRoleArn=""), "executionRoleArn is required for Fargate"),
+        (on_fargate(linuxParameters={"sharedMemorySize": 64}), "sharedMemorySize is not applicable for Fargate"),
+        (on_fargate(ephemeralStorage={"sizeInGiB": 20}), "must be from 21 to 200"),
+        (on_fargate(privileged=True), "privileged is not applicable for Fargate"),
+        (definition(container={"ephemeralStorage": {"sizeInGiB": 30}}), "ephemeralStorage is not applicable for EC2"),
+    ],
+)
+def test_what_a_platform_has_not_is_refused(plane: Plane, document: dict[str, Any], words: str) -> None:
+    assert words in refusal(lambda: plane.resources.definitions.register(document))
 
 
 def test_ec2_takes_no_part_of_a_vcpu(plane: Plane) -> None:
