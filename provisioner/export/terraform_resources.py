@@ -163,6 +163,7 @@ def _launch_template(given: Document) -> Sequence[TerraformResource]:
             {"resource_type": one["ResourceType"], "tags": from_tag_list(one["Tags"])}
             for one in data["TagSpecifications"]
         ],
+        "user_data": data["UserData"],
         "tags": from_tag_list(own["Tags"]),
     }
     return [("aws_launch_template", arguments)]
@@ -182,16 +183,12 @@ def _disk(mapping: Document) -> Document:
 
 
 def _compute_environment(given: Document) -> Sequence[TerraformResource]:
-    policy = given["UpdatePolicy"]
     arguments = {
         "name": given["ComputeEnvironmentName"],
         "type": given["Type"],
         "state": given["State"],
         "compute_resources": _compute_resources(given["ComputeResources"]),
-        "update_policy": {
-            "terminate_jobs_on_update": policy["TerminateJobsOnUpdate"],
-            "job_execution_timeout_minutes": policy["JobExecutionTimeoutMinutes"],
-        },
+        **(_update_policy(given["UpdatePolicy"]) if "UpdatePolicy" in given else {}),
         "tags": given["Tags"],
         # an environment whose role loses its policy can't be deleted any more
         "depends_on": ["aws_iam_role_policy.instance_role"],
@@ -199,19 +196,37 @@ def _compute_environment(given: Document) -> Sequence[TerraformResource]:
     return [("aws_batch_compute_environment", arguments)]
 
 
+def _update_policy(given: Document) -> Document:
+    policy = {
+        "terminate_jobs_on_update": given["TerminateJobsOnUpdate"],
+        "job_execution_timeout_minutes": given["JobExecutionTimeoutMinutes"],
+    }
+    return {"update_policy": policy}
+
+
 def _compute_resources(given: Document) -> Document:
-    template = given["LaunchTemplate"]
     return {
         "type": given["Type"],
-        "allocation_strategy": given["AllocationStrategy"],
-        "min_vcpus": given["MinvCpus"],
         "max_vcpus": given["MaxvCpus"],
-        "instance_type": given["InstanceTypes"],
         "subnets": given["Subnets"],
         "security_group_ids": given["SecurityGroupIds"],
+        **(_instances(given) if "LaunchTemplate" in given else {}),
+    }
+
+
+def _instances(given: Document) -> Document:
+    """Arguments that an environment on Fargate has none of."""
+    template = given["LaunchTemplate"]
+    names = {"ImageType": "image_type", "ImageIdOverride": "image_id_override"}
+    return {
+        "allocation_strategy": given["AllocationStrategy"],
+        "min_vcpus": given["MinvCpus"],
+        "instance_type": given["InstanceTypes"],
         "instance_role": given["InstanceRole"],
         "launch_template": {"launch_template_name": template["LaunchTemplateName"], "version": template["Version"]},
-        "ec2_configuration": [{"image_type": one["ImageType"]} for one in given["Ec2Configuration"]],
+        "ec2_configuration": [
+            {name: one[key] for key, name in names.items() if key in one} for one in given["Ec2Configuration"]
+        ],
         "tags": given["Tags"],
     }
 

@@ -236,6 +236,7 @@ def _launch_template(given: Arguments, clients: Clients) -> Properties:
     )
     data = {
         "MetadataOptions": metadata,
+        "UserData": given("user_data"),
         "BlockDeviceMappings": [{**mapping.renamed(device_name="DeviceName"), "Ebs": disk}],
         "TagSpecifications": [{"ResourceType": launched("resource_type"), "Tags": as_tag_list(launched("tags"))}],
     }
@@ -256,7 +257,7 @@ def _environment(given: Arguments, clients: Clients) -> Properties:
     assert len(policy) == len(("terminateJobsOnUpdate", "jobExecutionTimeoutMinutes"))
     resources = given.block("compute_resources")
     template = resources.block("launch_template").renamed(launch_template_name="launchTemplateName", version="version")
-    image = resources.block("ec2_configuration").renamed(image_type="imageType")
+    image = resources.block("ec2_configuration").renamed(image_type="imageType", image_id_override="imageIdOverride")
     renamed = resources.renamed(
         type="type",
         allocation_strategy="allocationStrategy",
