@@ -14,7 +14,8 @@ SUBNET: Final = "${SubnetIds}"
 
 _NETWORK: Final[dict[str, list[Document]]] = {
     "describe_vpcs": [{"VpcId": VPC}],
-    "describe_subnets": [{"SubnetId": SUBNET}],
+    # an address that nobody needs does no harm, one that is needed and missing stops every job on Fargate
+    "describe_subnets": [{"SubnetId": SUBNET, "MapPublicIpOnLaunch": True}],
 }
 
 

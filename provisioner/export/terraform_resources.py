@@ -190,9 +190,10 @@ def _compute_environment(given: Document) -> Sequence[TerraformResource]:
         "compute_resources": _compute_resources(given["ComputeResources"]),
         **(_update_policy(given["UpdatePolicy"]) if "UpdatePolicy" in given else {}),
         "tags": given["Tags"],
-        # an environment whose role loses its policy can't be deleted any more
-        "depends_on": ["aws_iam_role_policy.instance_role"],
     }
+    if "InstanceRole" in given["ComputeResources"]:
+        # an environment whose role loses its policy can't be deleted any more
+        arguments["depends_on"] = ["aws_iam_role_policy.instance_role"]
     return [("aws_batch_compute_environment", arguments)]
 
 

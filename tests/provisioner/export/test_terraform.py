@@ -40,6 +40,18 @@ def test_spot_and_a_boundary_are_as_provision_makes_them(clients: Clients) -> No
 
 @pytest.mark.long
 @pytest.mark.parametrize(
+    "chosen",
+    [{"fargate": True, "spot": True}, {"ami": "ami-0a1b2c3d4e5f67890", "disk_gib": 200, "shm_mib": 512}],
+    ids=["fargate", "own image and disk"],
+)
+def test_what_jobs_run_on_is_as_provision_makes_it(chosen: dict[str, object], clients: Clients) -> None:
+    spec = dataclasses.replace(SPOT, permissions_boundary=None, **chosen)
+    apply_for(spec, clients)
+    assert left_to_do(spec, clients) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
     ("image", "source"), [("docker.io/me/worker:1", "none"), (OTHERS, f"{REGION}:111122223333:repository/team/worker")]
 )
 def test_another_image_is_a_variable_with_its_permission(image: str, source: str, clients: Clients) -> None:

@@ -108,6 +108,9 @@ class Arguments:
         self.assert_all_are_known("block")
         return found
 
+    def has(self, name: str) -> bool:
+        return name in self._left
+
     def blocks(self, name: str) -> list[Arguments]:
         """Of a block that may be there several times, or not at all."""
         return [Arguments(one) for one in self._left.pop(name, [])]
@@ -251,13 +254,14 @@ def _launch_template(given: Arguments, clients: Clients) -> Properties:
 
 def _environment(given: Arguments, clients: Clients) -> Properties:
     """The policy of updates is sent with updates."""
-    policy = given.block("update_policy").renamed(
-        terminate_jobs_on_update="terminateJobsOnUpdate", job_execution_timeout_minutes="jobExecutionTimeoutMinutes"
-    )
-    assert len(policy) == len(("terminateJobsOnUpdate", "jobExecutionTimeoutMinutes"))
+    on_fargate = not given.has("update_policy")
+    if not on_fargate:
+        policy = given.block("update_policy").renamed(
+            terminate_jobs_on_update="terminateJobsOnUpdate", job_execution_timeout_minutes="jobExecutionTimeoutMinutes"
+        )
+        assert len(policy) == len(("terminateJobsOnUpdate", "jobExecutionTimeoutMinutes"))
     resources = given.block("compute_resources")
-    template = resources.block("launch_template").renamed(launch_template_name="launchTemplateName", version="version")
-    image = resources.block("ec2_configuration").renamed(image_type="imageType", image_id_override="imageIdOverride")
+    instances = {} if on_fargate else _instances(resources)
     renamed = resources.renamed(
         type="type",
         allocation_strategy="allocationStrategy",
@@ -269,13 +273,18 @@ def _environment(given: Arguments, clients: Clients) -> Properties:
         instance_role="instanceRole",
         tags="tags",
     )
-    template["version"] = str(template["version"])
     parameters = {
         **given.renamed(name="computeEnvironmentName", type="type", state="state", tags="tags"),
-        "computeResources": {**renamed, "launchTemplate": template, "ec2Configuration": [image]},
+        "computeResources": {**renamed, **instances},
         "serviceRole": service_role(clients),
     }
     return {"arn": clients.call("batch", "create_compute_environment", parameters)["computeEnvironmentArn"]}
+
+
+def _instances(resources: Arguments) -> Properties:
+    template = resources.block("launch_template").renamed(launch_template_name="launchTemplateName", version="version")
+    image = resources.block("ec2_configuration").renamed(image_type="imageType", image_id_override="imageIdOverride")
+    return {"launchTemplate": {**template, "version": str(template["version"])}, "ec2Configuration": [image]}
 
 
 def service_role(clients: Clients) -> str:
