@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from engine.diagnosis.evidence import CheckId
+from engine.diagnosis.model import CheckStatus
 from provisioner.clients import Clients
+from provisioner.doctor.doctor import Doctor, DoctorRequest
 from provisioner.errors import CallFailed
 from provisioner.export.cloudformation import template
 from provisioner.kinds import PlanAction, ResourceKind
@@ -103,3 +107,13 @@ def test_a_job_that_asks_for_a_size_that_fargate_has_not_is_refused(clients: Cli
     words = {"jobName": "odd", "jobQueue": "far-queue", "jobDefinition": "far-job", "containerOverrides": odd}
     with pytest.raises(CallFailed, match="supported with this number of vCPUs"):
         clients.call("batch", "submit_job", words)
+
+
+@pytest.mark.long
+def test_the_doctor_looks_at_fargates_quota_and_at_nothing_of_instances(clients: Clients, tmp_path: Path) -> None:
+    asked = DoctorRequest(region=REGION, prefix="far", config=tmp_path / "config.json")
+    findings = Doctor(clients=clients, request=asked, sleep=lambda seconds: None).examine()
+    results = {one.check.id: one.check for one in findings}
+    assert [one.check.id for one in findings if one.failed] == []
+    assert "Fargate Spot" in results[CheckId.QUOTAS].evidence
+    assert {results[id_].result for id_ in (CheckId.INSTANCE_FIT, CheckId.INSTANCE_ROLE)} == {CheckStatus.NOT_RUN}
