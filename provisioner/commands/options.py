@@ -13,7 +13,7 @@ import typer
 
 from provisioner.image.request import OWN_PYTHON, ImageRequest
 from provisioner.stack.saved_state import CONFIG_FILE, ENV_FILE, Provisioned
-from provisioner.stack.spec import DEFAULT_S3_PREFIX, ProvisionSpec, check
+from provisioner.stack.spec import DEFAULT_S3_PREFIX, OF_INSTANCES, ProvisionSpec, check
 
 JOBS: Final = "Jobs"
 INSTANCES: Final = "Instances"
@@ -129,7 +129,8 @@ class GivenOptions:
         """
         given = {name: value for name, value in self.choices.items() if value is not None}
         before = _chosen_before(saved) if saved is not None else {}
-        kept = {name: value for name, value in before.items() if name not in given}
+        left_out = OF_INSTANCES.values() if given.get("fargate") else ()
+        kept = {name: value for name, value in before.items() if name not in (*given, *left_out)}
         spec = ProvisionSpec(**{"image": None, **kept, **given, "region": region, "prefix": self.prefix})
         if self._wants_build(spec, saved) and "image" in kept:
             spec = replace(spec, image=None)

@@ -178,3 +178,13 @@ def test_a_cleanup_of_a_saved_stack_that_is_gone_forgets_it(command: Command, tm
     save(tmp_path)
     assert command("cleanup", "--yes").exit_code == 0
     assert load(tmp_path / ".scaler_aws_batch_config.json") == {}
+
+
+def test_a_stack_that_goes_to_fargate_keeps_nothing_that_was_said_of_its_instances(
+    command: Command, tmp_path: Path
+) -> None:
+    save(tmp_path)
+    done = command("plan", "--fargate")
+    assert "Kept from before" in done.output
+    assert "--max-vcpus 2000" in done.output
+    assert "--instance-types" not in done.output

@@ -36,7 +36,12 @@ FULL = ProvisionSpec(
     s3_prefix="ours/tasks",
     expiry_days=3,
     runnable_limit=20,
+    disk_gib=200,
+    shm_mib=512,
+    efs=("fs-0a1b2c3d:/mnt/data",),
+    ami="ami-0a1b2c3d",
 )
+ON_FARGATE = dataclasses.replace(PLAIN, fargate=True, spot=True, disk_gib=40, efs=("fs-0a1b2c3d/fsap-0a1b2c3d:/mnt",))
 NAMES = {
     "AWS::S3::Bucket": "BucketName",
     "AWS::S3::BucketPolicy": "Bucket",
@@ -62,7 +67,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("spec", [PLAIN, FULL, dataclasses.replace(FULL, image=None)])
+@pytest.mark.parametrize("spec", [PLAIN, FULL, dataclasses.replace(FULL, image=None), ON_FARGATE])
 def test_the_linter_finds_nothing(spec: ProvisionSpec) -> None:
     """Neither an error nor a warning; its pieces of information are about itself."""
     from cfnlint.api import lint_all  # heavy: every worker would pay for it
