@@ -73,6 +73,7 @@ BESIDE_USER_CODE = {  # what shares a process with a user's code, and what it ma
 }
 STARTS_PYTHON = {  # everything else that starts a Python does it by `scaler_batch.command`, where our names are ours
     "console/local/run.py": "a user's script, and the demo's, which imports nothing of ours",
+    "provisioner/image/installed.py": "pip, inside an image",
     "provisioner/image/wheels.py": "pip",
     "provisioner/local/processes/executor.py": "the fork server, which imports nothing of ours by name",
     "provisioner/local/processes/scaler_processes.py": "Scaler's programs stand beside it",
