@@ -37,6 +37,7 @@ from provisioner.local.faults.fault_injector import FaultInjector
 from provisioner.local.faults.faults import parse_fault
 from provisioner.local.http.access_key import AccessKey
 from provisioner.local.http.gateway import Gateway, Services
+from provisioner.local.http.instance_metadata import METADATA
 from provisioner.local.http.server import HttpRequest, HttpResponse, HttpServer
 from provisioner.local.logs.log_store import LogStore
 from provisioner.local.logs.logs_api import LogsApi
@@ -158,6 +159,7 @@ def aws_environ(endpoint: str, key: AccessKey) -> Mapping[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         **key.environment(),
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{endpoint}{METADATA}",
         **no_proxy({}),
     }
 

@@ -1,7 +1,7 @@
 """Rules of IAM that moto lacks.
 
-A permissions boundary must exist, a service-linked role is made once, and a role can't be taken out of an instance
-profile that doesn't hold it.
+A permissions boundary must exist, a service-linked role is made once, a role can't be taken out of an instance
+profile that doesn't hold it, and only a role that is there can be assumed.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html and
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html
@@ -27,7 +27,7 @@ Refusal = tuple[int, str, str]
 
 
 class IamRules:
-    """Checks of IAM calls before moto answers them."""
+    """Checks of calls of IAM and STS before moto answers them."""
 
     def __init__(self, moto: Moto) -> None:
         self._moto = moto
@@ -36,6 +36,7 @@ class IamRules:
             "PutRolePermissionsBoundary": self._boundary,
             "CreateServiceLinkedRole": self._linked_role,
             "RemoveRoleFromInstanceProfile": self._role_of_profile,
+            "AssumeRole": self._assumed_role,
         }
 
     def refusal(self, api: str, request: HttpRequest) -> HttpResponse | None:
@@ -68,6 +69,13 @@ class IamRules:
             profile = next((one for one in self._backend.get_instance_profiles() if one.name == name), None)
             holds = profile is None or any(one.name == role for one in profile.roles)
         return None if holds else (404, "NoSuchEntity", f"Instance profile {name} has no role {role}.")
+
+    def _assumed_role(self, parameters: dict[str, list[str]]) -> Refusal | None:
+        arn = parameters["RoleArn"][0]
+        with self._moto.lock:
+            exists = any(role.arn == arn for role in self._backend.get_roles())
+        text = f"User: {arn.rpartition(':')[0]}:root is not authorized to perform: sts:AssumeRole on resource: {arn}"
+        return None if exists else (403, "AccessDenied", text)
 
     @property
     def _backend(self) -> Any:

@@ -128,6 +128,14 @@ class CorruptResult(ChanceFault, frozen=True, kw_only=True, tag="corrupt-result"
     """A byte of the result is altered."""
 
 
+class IgnoreConditions(ChanceFault, frozen=True, kw_only=True, tag="ignore-conditions"):
+    """S3 writes whatever If-Match and If-None-Match say, as stores do that only look like S3."""
+
+
+class OpenMetadata(ChanceFault, frozen=True, kw_only=True, tag="open-metadata"):
+    """The instance's metadata, its role's credentials among it, answers in jobs."""
+
+
 class LateResult(ChanceFault, frozen=True, kw_only=True, tag="late-result"):
     """The result is visible only after `seconds`."""
 

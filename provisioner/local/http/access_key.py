@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from provisioner.local.http.refusals import AwsRefusal
-from provisioner.local.http.server import HttpRequest
+from provisioner.local.http.server import HttpRequest, HttpResponse
 
 ID_VARIABLE: Final = "AWS_ACCESS_KEY_ID"
 SECRET_VARIABLE: Final = "AWS_SECRET_ACCESS_KEY"  # a name
 CONTROL_HEADER: Final = "x-local-access-key"
 """Header of the calls below `/_local/`, which nobody signs."""
 _GIVEN: Final = re.compile(r"(?:Credential|AWSAccessKeyId)=([^/,&%]+)")
+_ASSUMED: Final = re.compile(rb"<AccessKeyId>(\w+)</AccessKeyId>")
 UNKNOWN_KEY: Final = AwsRefusal(
     "The AWS access key id that you provided is not the one of this local AWS.",
     batch=(403, "UnrecognizedClientException"),
@@ -51,6 +52,26 @@ class AccessKey:
 
     def is_of(self, request: HttpRequest) -> bool:
         """Whether the request is signed with this key, or names it for the local AWS's own control."""
-        signed = _GIVEN.search(f"{request.headers.get('authorization', '')} {request.query}")
-        given = signed[1] if signed else request.headers.get(CONTROL_HEADER, "")
+        given = signed_with(request) or request.headers.get(CONTROL_HEADER, "")
         return hmac.compare_digest(given.encode(), self.id.encode())
+
+
+class SessionKeys:
+    """Keys of the sessions of roles that were assumed. They work as the access key does, which assumed them."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def learn(self, answer: HttpResponse) -> None:
+        """Note the key in an answer of AssumeRole."""
+        self._ids |= {found.decode() for found in _ASSUMED.findall(answer.body)}
+
+    def are_of(self, request: HttpRequest) -> bool:
+        """Whether the request is signed with one of them."""
+        return signed_with(request) in self._ids
+
+
+def signed_with(request: HttpRequest) -> str:
+    """Id of the key that the request is signed with; empty when it isn't."""
+    signed = _GIVEN.search(f"{request.headers.get('authorization', '')} {request.query}")
+    return signed[1] if signed else ""

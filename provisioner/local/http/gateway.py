@@ -21,8 +21,9 @@ from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
-from provisioner.local.http.access_key import UNKNOWN_KEY, AccessKey
+from provisioner.local.http.access_key import UNKNOWN_KEY, AccessKey, SessionKeys
 from provisioner.local.http.calls import CallCounts, api_of, caller_of, service_of
+from provisioner.local.http.instance_metadata import METADATA, InstanceMetadata
 from provisioner.local.http.refusals import EXPIRED, THROTTLED, failure, refuse
 from provisioner.local.http.server import ConnectionCut, HttpRequest, HttpResponse
 from provisioner.local.logs.logs_api import LogsApi
@@ -54,6 +55,8 @@ class Gateway:
         self._lifecycle = lifecycle
         self._faults = faults
         self._key = key
+        self._sessions = SessionKeys()
+        self._metadata = InstanceMetadata(faults)
         self._counts = CallCounts()
         self._control: dict[tuple[str, str], Callable[[HttpRequest], Any]] = {
             ("GET", "calls"): lambda _: self._counts.snapshot(),
@@ -69,8 +72,10 @@ class Gateway:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(CONTROL):
             return self._controlled(request)
+        if request.path.startswith(METADATA):
+            return self._metadata.answer(request)
         call = self._name(request)
-        if not self._key.is_of(request):
+        if not (self._key.is_of(request) or self._sessions.are_of(request)):
             return refuse(UNKNOWN_KEY, call)
         self._counts.count(call.caller, f"{call.service}.{call.api}", len(request.body))
         response = self._answer(call, request)
@@ -115,7 +120,10 @@ class Gateway:
             return self._services.batch(request)
         if call.service == "s3":
             return self._services.s3(request)
-        return self._own(call, request) or self._services.moto(request)
+        response = self._own(call, request) or self._services.moto(request)
+        if call.api == "AssumeRole":
+            self._sessions.learn(response)
+        return response
 
     def _own(self, call: Call, request: HttpRequest) -> HttpResponse | None:
         """An answer of ours where moto lacks one."""
@@ -129,7 +137,7 @@ class Gateway:
             self._services.default_route.open()
         if call.service == "ec2":
             return self._services.ec2.refusal(call.api, request)
-        if call.service == "iam":
+        if call.service in ("iam", "sts"):
             return self._services.iam.refusal(call.api, request)
         return None
 

@@ -13,7 +13,14 @@ from typing import Final, TypeAlias
 from container.batch_job_protocol import RESULTS
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.faults.fault_injector import FaultInjector
-from provisioner.local.faults.faults import ChanceFault, CorruptResult, DropResult, LateResult, TruncateResult
+from provisioner.local.faults.faults import (
+    ChanceFault,
+    CorruptResult,
+    DropResult,
+    IgnoreConditions,
+    LateResult,
+    TruncateResult,
+)
 from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.s3 import objects
 from provisioner.local.s3.bucket_policies import BucketPolicies
@@ -32,6 +39,7 @@ def corrupted(body: bytes) -> bytes:
     return body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :] if body else b"\0"
 
 
+CONDITIONS: Final = ("if-match", "if-none-match")
 CHANGES: Final[dict[type[ChanceFault], Change]] = {TruncateResult: truncated, CorruptResult: corrupted}
 
 
@@ -46,9 +54,11 @@ class S3:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.query.partition("&")[0] in ("policy", "policy="):
             return self._policies(request)
-        if request.method == "PUT" and f"/{RESULTS}/" in request.path and not self._faults.quiet:
-            return self._put_result(request)
-        return self._answer(request)
+        if request.method != "PUT" or self._faults.quiet:
+            return self._answer(request)
+        if is_conditional(request) and self._faults.strikes(IgnoreConditions, request.path):
+            return self._answer(without_conditions(request))
+        return self._put_result(request) if f"/{RESULTS}/" in request.path else self._answer(request)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         with self._moto.lock:
@@ -69,6 +79,16 @@ class S3:
                 self._answer(replace(request, body=change(request.body)))
                 return stored(request)
         return self._answer(request)
+
+
+def is_conditional(request: HttpRequest) -> bool:
+    """Whether the request has a condition."""
+    return any(name in request.headers for name in CONDITIONS)
+
+
+def without_conditions(request: HttpRequest) -> HttpRequest:
+    """The same request without its conditions."""
+    return replace(request, headers={name: one for name, one in request.headers.items() if name not in CONDITIONS})
 
 
 def stored(request: HttpRequest) -> HttpResponse:

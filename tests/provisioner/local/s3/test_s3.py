@@ -120,3 +120,14 @@ def test_deleting_many_and_listing_folders_by_moto(account: Account) -> None:
 def test_an_upload_in_chunks_comes_back_whole(account: Account) -> None:
     put(account, "checked", b"checked", ChecksumAlgorithm="SHA256")
     assert get(account, "checked")["Body"].read() == b"checked"
+
+
+def test_a_store_that_ignores_conditions_writes_over_what_is_there(account: Account) -> None:
+    s3 = account.aws.client("s3")
+    account.aws.fault("ignore-conditions:1:match=*/ignored")
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=BUCKET, Key="ignored", Body=body, IfNoneMatch="*")
+    assert s3.get_object(Bucket=BUCKET, Key="ignored")["Body"].read() == b"second"
+    s3.put_object(Bucket=BUCKET, Key="heeded", Body=b"first", IfNoneMatch="*")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.put_object(Bucket=BUCKET, Key="heeded", Body=b"second", IfNoneMatch="*")
