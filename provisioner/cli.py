@@ -17,6 +17,7 @@ from provisioner.commands.export import export
 from provisioner.commands.plan import plan
 from provisioner.commands.provision import provision
 from provisioner.commands.show import show
+from provisioner.selftest.command import selftest
 
 app = typer.Typer(
     add_completion=False,
@@ -26,7 +27,7 @@ app = typer.Typer(
     "should come from your organization's own infrastructure as code, for which `export` gives a template.",
 )
 
-for command in (plan, provision, show, cleanup, build_image, doctor, export):
+for command in (plan, provision, show, cleanup, build_image, doctor, export, selftest):
     app.command()(command)
 
 

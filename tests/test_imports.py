@@ -56,7 +56,7 @@ TELEMETRY_LAYERS = {
         "engine.aws",
     ),
 }
-SCALER_DOORS = ("engine/scaler_link.py", "console/local/demo.py")
+SCALER_DOORS = ("engine/scaler_link.py", "console/local/demo.py", "provisioner/selftest/client.py")
 VIEWERS_DOORS = (
     "engine.telemetry.client.client",
     "engine.telemetry.client.replay",
@@ -70,6 +70,7 @@ CONTAINER_LIBRARIES = ("boto3", "botocore", "cloudpickle")
 BESIDE_USER_CODE = {  # what shares a process with a user's code, and what it may import besides the standard library
     "provisioner/local/processes/fork_server": CONTAINER_LIBRARIES,
     "console/local/demo.py": ("scaler",),
+    "provisioner/selftest/client.py": ("scaler",),
 }
 STARTS_PYTHON = {  # everything else that starts a Python does it by `scaler_batch.command`, where our names are ours
     "console/local/run.py": "a user's script, and the demo's, which imports nothing of ours",
@@ -77,6 +78,7 @@ STARTS_PYTHON = {  # everything else that starts a Python does it by `scaler_bat
     "provisioner/image/wheels.py": "pip",
     "provisioner/local/processes/executor.py": "the fork server, which imports nothing of ours by name",
     "provisioner/local/processes/scaler_processes.py": "Scaler's programs stand beside it",
+    "provisioner/selftest/processes.py": "the selftest's client, which imports nothing of ours",
 }
 IMAGE_MODULE_PREFIX = "batch_job_"  # siblings in the image, where they can't collide with a user's module
 

@@ -83,6 +83,9 @@ ENTRIES: Final = (
     CommandEntry(
         "export", "provisioner.cli", "AWS resources", "The same as a CloudFormation template, or the IAM policies."
     ),
+    CommandEntry(
+        "selftest", "provisioner.cli", "AWS resources", "Prove on this account what no stand-in can, for a few cents."
+    ),
 )
 
 # A forwarded command leaves every word, `--help` included, to the application that it forwards to.

@@ -1,0 +1,68 @@
+"""Checks of what must not run twice, nor be lost: a killed manager, a lost answer, a second manager."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from engine.aws.batch_states import BatchState
+from provisioner.clients import Document
+from provisioner.selftest.bench import LEASE, Bench
+from provisioner.selftest.checks.routes import NUMBER, expect_values
+from provisioner.selftest.model import CheckFailed
+
+REFUSED: Final = 1
+"""Exit code of a manager whose id is in use."""
+
+
+def takeover(bench: Bench) -> str:
+    """Kill -9 the manager while a job runs: its successor gives the result of that very job."""
+    tasks = bench.client.submit("nap", [[bench.patience.nap_s]])
+    bench.wait_for("a job that runs", lambda: _of_state(bench, BatchState.RUNNING), bench.patience.start_s)
+    bench.kill_engine()
+    expect_values(bench.client.collect(tasks, bench.patience.nap_s + bench.patience.job_s), ["napped"])
+    return f"killed while job {_only(bench)['jobId']} ran; its successor gave the result, no other job was made"
+
+
+def ambiguous_submit(bench: Bench) -> str:
+    """Drop the answer of SubmitJob: the job is found again by its name, and nothing is submitted twice."""
+    mark = bench.new_file("answer-dropped")
+    bench.replace_engine("--drop-answer", str(mark))
+    expect_values(bench.run("square", [[NUMBER]]), [NUMBER**2])
+    if not mark.exists():
+        raise CheckFailed("No answer of SubmitJob came that could be dropped.")
+    return f"the answer was dropped, job {_only(bench)['jobId']} found by its name, no other made"
+
+
+def lease(bench: Bench) -> str:
+    """Start a second manager of the same id: it is refused, and the first goes on."""
+    expect_values(bench.run("square", [[NUMBER]]), [NUMBER**2])
+    holder = _holder(bench)
+    second = bench.another_engine()
+    try:
+        bench.wait_for("the end of the second manager", lambda: not second.lives, bench.patience.job_s)
+    finally:
+        second.stop()
+    if second.exit_code != REFUSED:
+        raise CheckFailed(f"The second manager ended with {second.exit_code}: {second.said}")
+    if _holder(bench) != holder:
+        raise CheckFailed("The lease belongs to the second manager now.")
+    expect_values(bench.run("square", [[NUMBER]]), [NUMBER**2])
+    return f"the second manager ended with {REFUSED}, the first one works on"
+
+
+def _holder(bench: Bench) -> Any:
+    answer = bench.clients.call("s3", "get_object", {"Bucket": bench.target.bucket, "Key": bench.key(LEASE)})
+    return json.loads(answer["Body"].read())["token"]
+
+
+def _of_state(bench: Bench, state: BatchState) -> list[Document]:
+    return [job for job in bench.new_jobs() if job["status"] == state]
+
+
+def _only(bench: Bench) -> Document:
+    """The one job of the check. Raises `CheckFailed` when there are more."""
+    jobs = bench.await_jobs()
+    if len(jobs) != 1:
+        raise CheckFailed(f"{len(jobs)} jobs were made for one task: {', '.join(job['jobId'] for job in jobs)}.")
+    return jobs[0]
