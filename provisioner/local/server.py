@@ -29,7 +29,7 @@ from provisioner.local.account.moto_account import MotoAccount
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.account.quotas_api import QuotasApi
 from provisioner.local.batch.api import BatchApi
-from provisioner.local.batch.clock import ThreadClock
+from provisioner.local.batch.clock import Clock, ThreadClock
 from provisioner.local.batch.control_plane.resources import Resources
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.batch.jobs.submit import DEFAULT_LOG_GROUP
@@ -45,6 +45,7 @@ from provisioner.local.no_proxy import no_proxy
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import ForkServerExecutor
 from provisioner.local.processes.fork_server.framing import ProgramSettings
+from provisioner.local.regions import RegionalServices, Regions
 from provisioner.local.s3.s3 import S3
 
 if TYPE_CHECKING:
@@ -112,29 +113,36 @@ class LocalServer:
         )
         return ForkServerExecutor(settings, self._environ, executor_lost)
 
-    def _ecr(self, moto: Moto) -> Callable[[HttpRequest], HttpResponse]:
+    def _ecr(self, moto: Moto, region: str) -> Callable[[HttpRequest], HttpResponse]:
         if self._registry is None:
             return moto
         from provisioner.local.docker.ecr_api import EcrApi
 
-        return EcrApi(self._registry, self._options.region, moto).answer
+        return EcrApi(self._registry, region, moto).answer
 
     def _make_gateway(self, chance: random.Random) -> Gateway:
         options, faults, moto = self._options, FaultInjector(chance), Moto()
         for fault in options.faults:
             faults.add(parse_fault(fault))
-        logs = LogStore(
-            options.max_stream_bytes, options.max_log_bytes, lambda group: has_group(moto, options.region, group)
+        clock = ThreadClock()
+        regions = Regions(lambda name: self._make_region(name, moto, faults, clock))
+        services = Services(regions, options.region, IamRules(moto), S3(moto, faults), moto)
+        return Gateway(services, faults, self._key)
+
+    def _make_region(self, name: str, moto: Moto, faults: FaultInjector, clock: Clock) -> RegionalServices:
+        options = self._options
+        logs = LogStore(options.max_stream_bytes, options.max_log_bytes, lambda group: has_group(moto, name, group))
+        lifecycle = Lifecycle(options, clock, self._executor, faults, logs, self._environ)
+        resources = Resources(lifecycle, MotoAccount(moto, name), options.delays, name)
+        return RegionalServices(
+            lifecycle=lifecycle,
+            batch=BatchApi(lifecycle, resources, name),
+            logs=LogsApi(logs, lambda group, stream: has_stream(moto, name, group, stream)),
+            quotas=QuotasApi(name),
+            ec2=Ec2Rules(resources.environments.has_group),
+            default_route=DefaultRoute(moto, name),
+            ecr=self._ecr(moto, name),
         )
-        lifecycle = Lifecycle(options, ThreadClock(), self._executor, faults, logs, self._environ)
-        resources = Resources(lifecycle, MotoAccount(moto, options.region), options.delays, options.region)
-        batch = BatchApi(lifecycle, resources, options.region)
-        quotas = QuotasApi(options.region)
-        logs_api = LogsApi(logs, lambda group, stream: has_stream(moto, options.region, group, stream))
-        ec2, iam = Ec2Rules(resources.environments.has_group), IamRules(moto)
-        route = DefaultRoute(moto, options.region)
-        services = Services(batch, logs_api, quotas, ec2, route, iam, S3(moto, faults), self._ecr(moto), moto)
-        return Gateway(services, lifecycle, faults, self._key)
 
 
 def has_group(moto: Moto, region: str, group: str) -> bool:

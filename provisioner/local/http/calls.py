@@ -15,7 +15,7 @@ MAX_LOGGED: Final = 10_000
 """Calls that are remembered one by one: about 1.5 MiB."""
 
 OTHER: Final = "other"
-SERVICE: Final = re.compile(r"Credential=[^/,]+/\d+/[^/]+/([a-z0-9-]+)/")
+SCOPE: Final = re.compile(r"Credential=[^/,]+/\d+/([^/]+)/([a-z0-9-]+)/")
 BUCKET_CALLS: Final = {
     "GET": "ListObjects",
     "PUT": "CreateBucket",
@@ -39,8 +39,14 @@ def caller_of(request: HttpRequest) -> str:
 
 def service_of(request: HttpRequest) -> str:
     """The service that is called, by the signature's scope; what is not signed is S3's, as with moto."""
-    found = SERVICE.search(request.headers.get("authorization", ""))
-    return found[1] if found else "s3"
+    found = SCOPE.search(request.headers.get("authorization", ""))
+    return found[2] if found else "s3"
+
+
+def region_of(request: HttpRequest) -> str | None:
+    """The region that is called, by the signature's scope; None for what is not signed."""
+    found = SCOPE.search(request.headers.get("authorization", ""))
+    return found[1] if found else None
 
 
 def api_of(request: HttpRequest, service: str) -> str:

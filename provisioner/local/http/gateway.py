@@ -7,52 +7,48 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.aws.batch_states import BatchState
-from provisioner.local.account.default_route import DefaultRoute
-from provisioner.local.account.ec2_rules import Ec2Rules
 from provisioner.local.account.iam_rules import IamRules
 from provisioner.local.account.moto_bridge import Moto
-from provisioner.local.account.quotas_api import QuotasApi
-from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http.access_key import UNKNOWN_KEY, AccessKey, SessionKeys
-from provisioner.local.http.calls import CallCounts, api_of, caller_of, service_of
+from provisioner.local.http.calls import CallCounts, api_of, caller_of, region_of, service_of
 from provisioner.local.http.instance_metadata import METADATA, InstanceMetadata
 from provisioner.local.http.refusals import EXPIRED, THROTTLED, failure, refuse
 from provisioner.local.http.server import ConnectionCut, HttpRequest, HttpResponse
-from provisioner.local.logs.logs_api import LogsApi
+from provisioner.local.regions import RegionalServices, Regions
 from provisioner.local.s3.s3 import S3
 
 CONTROL: Final = "/_local/"
+COUNTS: Final = ("running", "peak_running", "submitted", "attempts")
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services that answer calls."""
+    """The services that answer calls. What isn't signed is for the region `home`."""
 
-    batch: BatchApi
-    logs: LogsApi
-    quotas: QuotasApi
-    ec2: Ec2Rules
-    default_route: DefaultRoute
+    regions: Regions
+    home: str
     iam: IamRules
     s3: S3
-    ecr: Callable[[HttpRequest], HttpResponse]
     moto: Moto
+
+    def of(self, request: HttpRequest) -> RegionalServices:
+        """The services of the request's region."""
+        return self.regions.of(region_of(request) or self.home)
 
 
 class Gateway:
     """A request's way through the local AWS."""
 
-    def __init__(self, services: Services, lifecycle: Lifecycle, faults: FaultInjector, key: AccessKey) -> None:
+    def __init__(self, services: Services, faults: FaultInjector, key: AccessKey) -> None:
         self._services = services
-        self._lifecycle = lifecycle
         self._faults = faults
         self._key = key
         self._sessions = SessionKeys()
@@ -62,8 +58,8 @@ class Gateway:
             ("GET", "calls"): lambda _: self._counts.snapshot(),
             ("GET", "calls/log"): lambda _: self._counts.log(),
             ("DELETE", "calls"): lambda _: self._counts.reset(),
-            ("GET", "jobs"): lambda _: jobs_snapshot(self._lifecycle),
-            ("DELETE", "jobs"): lambda _: self._lifecycle.reset_peak(),
+            ("GET", "jobs"): lambda _: jobs_of_all(services.regions.lifecycles),
+            ("DELETE", "jobs"): lambda _: self._reset_peaks(),
             ("GET", "faults"): lambda _: self._faults.snapshot(),
             ("POST", "faults"): self._add_fault,
             ("DELETE", "faults"): lambda _: self._faults.clear(),
@@ -84,8 +80,8 @@ class Gateway:
 
     def _name(self, request: HttpRequest) -> Call:
         service = service_of(request)
-        batch = self._services.batch
-        api = batch.name_of(request) if service == "batch" else api_of(request, service)
+        batch = service == "batch"
+        api = self._services.of(request).batch.name_of(request) if batch else api_of(request, service)
         subject = "" if self._faults.quiet else subject_of(request, service)
         return Call(service, api, caller_of(request), subject)
 
@@ -117,7 +113,7 @@ class Gateway:
 
     def _serve(self, call: Call, request: HttpRequest) -> HttpResponse:
         if call.service == "batch":
-            return self._services.batch(request)
+            return self._services.of(request).batch(request)
         if call.service == "s3":
             return self._services.s3(request)
         response = self._own(call, request) or self._services.moto(request)
@@ -127,19 +123,18 @@ class Gateway:
 
     def _own(self, call: Call, request: HttpRequest) -> HttpResponse | None:
         """An answer of ours where moto lacks one."""
-        if call.service == "logs":
-            return self._services.logs.answer(request)
-        if call.service == "ecr":
-            return self._services.ecr(request)
-        if call.service == "servicequotas":
-            return self._services.quotas.answer(request)
-        if call.api == "DescribeRouteTables":
-            self._services.default_route.open()
-        if call.service == "ec2":
-            return self._services.ec2.refusal(call.api, request)
         if call.service in ("iam", "sts"):
             return self._services.iam.refusal(call.api, request)
-        return None
+        region = self._services.of(request)
+        if call.service == "logs":
+            return region.logs.answer(request)
+        if call.service == "ecr":
+            return region.ecr(request)
+        if call.service == "servicequotas":
+            return region.quotas.answer(request)
+        if call.api == "DescribeRouteTables":
+            region.default_route.open()
+        return region.ec2.refusal(call.api, request) if call.service == "ec2" else None
 
     def _controlled(self, request: HttpRequest) -> HttpResponse:
         if not self._key.is_of(request):
@@ -159,7 +154,12 @@ class Gateway:
         fault = parse_fault(given) if isinstance(given, str) else fault_from_json(given)
         self._faults.add(fault)
         if isinstance(fault, Spot | OutOfMemory):
-            self._lifecycle.strike_running()
+            for lifecycle in self._services.regions.lifecycles:
+                lifecycle.strike_running()
+
+    def _reset_peaks(self) -> None:
+        for lifecycle in self._services.regions.lifecycles:
+            lifecycle.reset_peak()
 
 
 def subject_of(request: HttpRequest, service: str) -> str:
@@ -171,8 +171,15 @@ def subject_of(request: HttpRequest, service: str) -> str:
     return ""
 
 
+def jobs_of_all(lifecycles: Sequence[Lifecycle]) -> dict[str, Any]:
+    """Counts of the jobs of all regions for the control API; a peak of each, added up."""
+    found = [jobs_snapshot(one) for one in lifecycles]
+    states = {state: sum(one["by_state"][state] for one in found) for state in BatchState}
+    return {name: sum(one[name] for one in found) for name in COUNTS} | {"by_state": states}
+
+
 def jobs_snapshot(lifecycle: Lifecycle) -> dict[str, Any]:
-    """Counts of jobs for the control API; array children count one by one."""
+    """Counts of a region's jobs; array children count one by one."""
     with lifecycle.lock:
         members = [one for job in lifecycle.jobs.values() for one in job.members]
         states = [one.status for one in members]
