@@ -26,7 +26,7 @@ def log_tail(bench: Bench) -> str:
     """Run a function that prints, and read its job's log from CloudWatch through the worker manager."""
     word = secrets.token_hex(4)
     _fail(bench, word)
-    task = only_job(bench, arrays=False)["jobName"].rpartition("_t")[2]
+    task = only_job(bench)["jobName"].rpartition("_t")[2]
     line = f"line {word}"
     bench.wait_for(
         f"the {line} in the job's log", lambda: line in bench.say("logs", task, "--all"), bench.patience.job_s

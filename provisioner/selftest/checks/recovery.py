@@ -8,7 +8,7 @@ from typing import Any, Final
 from engine.aws.batch_states import BatchState
 from provisioner.clients import Document
 from provisioner.selftest.bench import LEASE, Bench
-from provisioner.selftest.checks.routes import NUMBER, expect_values
+from provisioner.selftest.checks.routes import NUMBER, expect_values, only_job
 from provisioner.selftest.model import CheckFailed
 
 REFUSED: Final = 1
@@ -21,7 +21,7 @@ def takeover(bench: Bench) -> str:
     bench.wait_for("a job that runs", lambda: _of_state(bench, BatchState.RUNNING), bench.patience.start_s)
     bench.kill_engine()
     expect_values(bench.client.collect(tasks, bench.patience.nap_s + bench.patience.job_s), ["napped"])
-    return f"killed while job {_only(bench)['jobId']} ran; its successor gave the result, no other job was made"
+    return f"killed while job {only_job(bench)['jobId']} ran; its successor gave the result, no other job was made"
 
 
 def ambiguous_submit(bench: Bench) -> str:
@@ -31,7 +31,7 @@ def ambiguous_submit(bench: Bench) -> str:
     expect_values(bench.run("square", [[NUMBER]]), [NUMBER**2])
     if not mark.exists():
         raise CheckFailed("No answer of SubmitJob came that could be dropped.")
-    return f"the answer was dropped, job {_only(bench)['jobId']} found by its name, no other made"
+    return f"the answer was dropped, job {only_job(bench)['jobId']} found by its name, no other made"
 
 
 def lease(bench: Bench) -> str:
@@ -58,11 +58,3 @@ def _holder(bench: Bench) -> Any:
 
 def _of_state(bench: Bench, state: BatchState) -> list[Document]:
     return [job for job in bench.new_jobs() if job["status"] == state]
-
-
-def _only(bench: Bench) -> Document:
-    """The one job of the check. Raises `CheckFailed` when there are more."""
-    jobs = bench.await_jobs()
-    if len(jobs) != 1:
-        raise CheckFailed(f"{len(jobs)} jobs were made for one task: {', '.join(job['jobId'] for job in jobs)}.")
-    return jobs[0]
