@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DEMO_SCRIPT: Final = Path(__file__).with_name("demo.py")
 
+Pace = Literal["fast", "aws"]
 PROCESSES_AT_ONCE: Final = 256
 """Jobs of one vCPU; in containers there are as many as this machine has cores."""
 
@@ -59,6 +60,8 @@ class LocalRunOptions(msgspec.Struct, frozen=True, kw_only=True):
     image: ImageOptions = ImageOptions()
     stay: bool = False
     """Not to end with the client."""
+    pace: Pace = "fast"
+    """Of the local AWS."""
     flags: Mapping[str, object]
 
     @property
@@ -120,11 +123,11 @@ def job_image(options: LocalRunOptions) -> JobImage | None:
 
 
 def delays(options: LocalRunOptions) -> Delays:
-    """Choose the local AWS's delays: a demo on a screen takes a moment in each state, as real jobs do."""
-    from provisioner.local.options import Delays
+    """Choose the local AWS's delays: the pace's; a fast demo on a screen takes a moment in each state, as jobs do."""
+    from provisioner.local.options import DELAYS, Delays, LocalPace
 
-    if options.demo is None or not options.stay:
-        return Delays()
+    if options.demo is None or not options.stay or options.pace == "aws":
+        return DELAYS[LocalPace(options.pace)]
     return Delays(submitted=0.5, runnable=1.0, starting=1.0)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import msgspec
@@ -11,15 +14,50 @@ CONTAINER: Final = Path(__file__).resolve().parents[2] / "container"
 RUNNER: Final = f"{CONTAINER / 'batch_job_runner.py'}:main"
 
 
+Span = float | tuple[float, float]
+"""Seconds, or the least and the most of them, between which each time is drawn."""
+
+
+class LocalPace(StrEnum):
+    """How long things take in the local AWS: nothing at all, or what they take in AWS."""
+
+    FAST = "fast"
+    AWS = "aws"
+
+
 class Delays(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a thing stays in a state before it goes on; real AWS takes seconds to minutes."""
 
-    environment: float = 0.0  # compute environment: CREATING, UPDATING, DELETING
-    queue: float = 0.0  # job queue: the same
+    environment: Span = 0.0  # compute environment: CREATING, UPDATING, DELETING
+    scaling: Span | None = None  # UPDATING that replaces no instance; None: like the others
+    replacement: Span | None = None  # UPDATING that replaces instances; None: like the others
+    queue: Span = 0.0  # job queue: CREATING, UPDATING, DELETING
     propagation: float = 0.0  # until Batch sees a role or an instance profile that IAM has just made
-    submitted: float = 0.0  # job: SUBMITTED, PENDING
-    runnable: float = 0.0
-    starting: float = 0.0
+    submitted: Span = 0.0  # job: SUBMITTED, PENDING
+    runnable: Span = 0.0
+    instance: Span = 0.0  # until an instance is there for a job that finds none; 0: there are always enough
+    starting: Span = 0.0
+    listing: Span = 0.0  # by which ListJobs is late, each job by a time of its own
+
+
+DELAYS: Final[Mapping[LocalPace, Delays]] = {
+    LocalPace.FAST: Delays(),
+    # https://docs.aws.amazon.com/batch/latest/userguide/updating-compute-environments.html says 10 to 30 minutes, the
+    # others are what users report
+    LocalPace.AWS: Delays(
+        environment=(30.0, 90.0),
+        scaling=(1.0, 5.0),
+        replacement=(600.0, 1800.0),
+        instance=(60.0, 180.0),
+        starting=(1.0, 5.0),
+        listing=(1.0, 5.0),
+    ),
+}
+
+
+def drawn(span: Span, chance: Random) -> float:
+    """Seconds of a span."""
+    return chance.uniform(*span) if isinstance(span, tuple) else span
 
 
 class LocalAWSOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import typer
 from console.cli.commands.attach import ASCII_HELP
 from console.cli.options import with_options
 from console.cli.progress import say
-from console.local.run import ImageOptions, LocalRunOptions, engine_settings, job_image, run_locally
+from console.local.run import ImageOptions, LocalRunOptions, Pace, engine_settings, job_image, run_locally
 from engine.config.parameters import PARAMETERS
 from engine.errors import ConfigError
 
@@ -44,6 +44,8 @@ REQUIREMENTS_HELP: Final = "Requirements file to install."
 PACKAGE_HELP: Final = "Your own Python project; may be repeated."
 FAULT_HELP: Final = "Let the local AWS fail, like spot:0.1; may be repeated."
 
+PACE_HELP: Final = "How long the local AWS takes: nothing, or AWS's own times, half a minute to half an hour each."
+
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -64,6 +66,7 @@ def local(
     script: Annotated[Path | None, typer.Option("--script", metavar="FILE", help=SCRIPT_HELP)] = None,
     containers: Annotated[bool, typer.Option("--containers", help=CONTAINERS_HELP)] = False,
     fault: Annotated[list[str] | None, typer.Option("--fault", metavar="FAULT", help=FAULT_HELP)] = None,
+    pace: Annotated[Pace, typer.Option("--pace", help=PACE_HELP)] = "fast",
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     image: Annotated[str | None, typer.Option(metavar="IMAGE", help=IMAGE_HELP, rich_help_panel=IMAGE)] = None,
     base_image: Annotated[
@@ -89,6 +92,7 @@ def local(
         containers=containers,
         image=ImageOptions(given=image, base=base_image, requirements=requirements, packages=tuple(package or ())),
         stay=stay,
+        pace=pace,
         flags=flags,
     )
     check(options)
@@ -106,7 +110,7 @@ def watched(options: LocalRunOptions, only_ascii: bool) -> int:
 
     require_console("add --headless")
     manager = options.flags.get("worker_manager_id")
-    start_seconds = BUILD_S if options.containers else START_S
+    start_seconds = BUILD_S if options.containers or options.pace == "aws" else START_S
     words = [word for word in sys.argv[2:] if word != "--ascii"]
     name = str(manager) if manager else None
     return run_local_watched(words, name, start_seconds=start_seconds, only_ascii=only_ascii)

@@ -32,6 +32,9 @@ class LocalEnvironment:
     used_vcpus: float = 0.0
     worked: bool = False
     has_scaled: bool = False
+    warm_vcpus: float = 0.0
+    """vCPUs of the instances that are there. They stay, until what is in them is replaced."""
+    is_scaling: bool = False
 
     @property
     def uuid(self) -> str:

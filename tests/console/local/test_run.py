@@ -72,6 +72,13 @@ def test_the_exit_code_is_the_clients_then_the_engines(end: SessionEnd, code: in
     assert exit_code(end) == code
 
 
+def test_the_pace_is_awss_own_also_for_a_demo_that_is_watched() -> None:
+    watched = replace(options(demo=1), stay=True)
+    assert run.delays(replace(watched, pace="aws")).instance == (60.0, 180.0)
+    assert run.delays(watched).instance == 0.0
+    assert run.delays(watched).starting == 1.0
+
+
 class RecordedCluster:
     """Cluster that writes down what is done with it, in order."""
 

@@ -64,13 +64,13 @@ class FakeAccount:
 class Plane:
     """Environments, queues and definitions in an account; each change takes ten seconds."""
 
-    def __init__(self, propagation: float = 0.0, delay: float = DELAY) -> None:
+    def __init__(self, propagation: float = 0.0, delay: float = DELAY, delays: Delays | None = None) -> None:
         self.world = ManualBatch()
         self.world.lifecycle.placement.queues.clear()
         self.clock = self.world.clock
         self.account = FakeAccount()
-        delays = Delays(environment=delay, queue=delay, propagation=propagation)
-        self.resources = Resources(self.world.lifecycle, self.account, delays, "us-east-1")
+        given = delays or Delays(environment=delay, queue=delay, propagation=propagation)
+        self.resources = Resources(self.world.lifecycle, self.account, given, "us-east-1")
 
     @property
     def environments(self) -> list[dict[str, Any]]:

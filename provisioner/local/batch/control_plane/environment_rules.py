@@ -26,6 +26,8 @@ STRATEGIES: Final[Mapping[str, Sequence[str]]] = {
     "FARGATE_SPOT": (),
 }
 SCALING: Final = ("minvCpus", "maxvCpus", "desiredvCpus")
+SCALING_ALONE: Final = frozenset(SCALING)
+"""What an update can change without replacing instances."""
 IMAGE_TYPES: Final = ("ECS_AL2023", "ECS_AL2023_NVIDIA")  # Amazon Linux 2 is refused since June 30, 2026
 PROFILE_ARN: Final = ":instance-profile/"
 TEMPLATE_NAMES: Final = ("launchTemplateId", "launchTemplateName")

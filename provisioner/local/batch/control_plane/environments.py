@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/batch/latest/userguide/compute_environment_parameter
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from random import Random
 from typing import Final
 
 from provisioner.local.batch import views
@@ -26,6 +27,7 @@ from provisioner.local.batch.requests import (
     short_name,
     state_of,
 )
+from provisioner.local.options import Delays, Span, drawn
 
 HEALTHY: Final = "ComputeEnvironment Healthy"
 
@@ -40,7 +42,8 @@ class Environments:
         account: Account,
         health: EnvironmentHealth,
         queues: Mapping[str, LocalQueue],
-        delay_s: float,
+        delays: Delays,
+        chance: Random,
     ) -> None:
         self.by_name: dict[str, LocalEnvironment] = {}
         self._region = region
@@ -48,7 +51,8 @@ class Environments:
         self._account = account
         self._health = health
         self._queues = queues
-        self._delay_s = delay_s
+        self._delays = delays
+        self._chance = chance
 
     def create(self, request: Json) -> Json:
         """Answer CreateComputeEnvironment. Raises `BatchError`."""
@@ -59,7 +63,7 @@ class Environments:
             request["serviceRole"] = self._account.service_linked_role()
         environment = LocalEnvironment(name, arn_of(self._region, "compute-environment", name), request, state)
         self.by_name[name] = environment
-        self._background.later(self._delay_s, lambda: self._settle(environment))
+        self._later(self._delays.environment, lambda: self._settle(environment))
         return answer(environment)
 
     def update(self, request: Json) -> Json:
@@ -70,7 +74,9 @@ class Environments:
         environment_rules.check_change(environment, request, self._account)
         self._apply(environment, request)
         environment.state, environment.status = state, "UPDATING"
-        self._background.later(self._delay_s, lambda: self._settle(environment))
+        replaces = not environment_rules.SCALING_ALONE.issuperset(request.get("computeResources", {}))
+        environment.warm_vcpus = 0.0 if replaces else environment.warm_vcpus
+        self._later(self._updating(replaces=replaces), lambda: self._settle(environment))
         return answer(environment)
 
     def delete(self, request: Json) -> Json:
@@ -82,7 +88,7 @@ class Environments:
         if any(queue.uses(environment) for queue in self._queues.values()):
             raise client_error("Cannot delete, found existing JobQueue relationship")
         environment.status = "DELETING"
-        self._background.later(self._delay_s, lambda: self._remove(environment))
+        self._later(self._delays.environment, lambda: self._remove(environment))
         return {}
 
     def describe(self, request: Json) -> Json:
@@ -100,6 +106,14 @@ class Environments:
     def has_group(self, group_id: str) -> bool:
         """Whether an environment has that security group."""
         return any(group_id in one.compute.get("securityGroupIds", ()) for one in list(self.by_name.values()))
+
+    def _later(self, span: Span, action: Callable[[], object]) -> None:
+        self._background.later(drawn(span, self._chance), action)
+
+    def _updating(self, *, replaces: bool) -> Span:
+        """Seconds of an update, which are many more where instances are replaced."""
+        span = self._delays.replacement if replaces else self._delays.scaling
+        return self._delays.environment if span is None else span
 
     def _apply(self, environment: LocalEnvironment, request: Json) -> None:
         if "computeResources" in request:

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/batch/latest/userguide/job_queue_parameters.html
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
 from typing import Final
 
 from engine.aws.batch_states import BatchState
@@ -27,6 +29,7 @@ from provisioner.local.batch.requests import (
     short_name,
     state_of,
 )
+from provisioner.local.options import Span, drawn
 
 HEALTHY: Final = "JobQueue Healthy"
 CHANGEABLE: Final = ("priority", "jobStateTimeLimitActions", "schedulingPolicyArn", "computeEnvironmentOrder")
@@ -42,14 +45,16 @@ class Queues:
         account: Account,
         environments: Environments,
         by_name: dict[str, LocalQueue],
-        delay_s: float,
+        delay: Span,
+        chance: Random,
     ) -> None:
         self.by_name = by_name
         self._region = region
         self._background = background
         self._account = account
         self._environments = environments
-        self._delay_s = delay_s
+        self._delay = delay
+        self._chance = chance
 
     def create(self, request: Json) -> Json:
         """Answer CreateJobQueue. Raises `BatchError`."""
@@ -58,7 +63,7 @@ class Queues:
         self._check(request)
         queue = LocalQueue(name, arn_of(self._region, "job-queue", name), request, state, self._ordered(request))
         self.by_name[name] = queue
-        self._background.later(self._delay_s, lambda: self._settle(queue))
+        self._later(lambda: self._settle(queue))
         return answer(queue)
 
     def update(self, request: Json) -> Json:
@@ -72,7 +77,7 @@ class Queues:
             queue.leaving = [one for one in before if one not in queue.environments]
         queue.request.update({field: request[field] for field in CHANGEABLE if field in request})
         queue.state, queue.status = state, "UPDATING"
-        self._background.later(self._delay_s, lambda: self._settle(queue))
+        self._later(lambda: self._settle(queue))
         return answer(queue)
 
     def delete(self, request: Json) -> Json:
@@ -83,7 +88,7 @@ class Queues:
             raise client_error(f"Cannot delete, resource must be disabled first: {queue.name}")
         queue.status = "DELETING"
         self._background.end_jobs(list(queue.jobs), "Job queue deleted")
-        self._background.later(self._delay_s, lambda: self.by_name.pop(queue.name))
+        self._later(lambda: self.by_name.pop(queue.name))
         return {}
 
     def describe(self, request: Json) -> Json:
@@ -104,6 +109,9 @@ class Queues:
         if found is None:
             raise client_error(f"JobQueue {name_or_arn} not found.")
         return found
+
+    def _later(self, action: Callable[[], object]) -> None:
+        self._background.later(drawn(self._delay, self._chance), action)
 
     def _check(self, request: Json) -> None:
         queue_rules.check_priority(request)

@@ -23,8 +23,9 @@ class Resources:
     def __init__(self, lifecycle: Lifecycle, account: Account, delays: Delays, region: str) -> None:
         background, queues = Background(lifecycle), lifecycle.placement.queues
         health = EnvironmentHealth(account, delays.propagation)
-        self.environments = Environments(region, background, account, health, queues, delays.environment)
-        self.queues = Queues(region, background, account, self.environments, queues, delays.queue)
+        chance = lifecycle.chance
+        self.environments = Environments(region, background, account, health, queues, delays, chance)
+        self.queues = Queues(region, background, account, self.environments, queues, delays.queue, chance)
         self.definitions = Definitions(region, background, health)
 
     def tags(self, arn: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
 
 from __future__ import annotations
 
+import random
 import signal
 import threading
 from collections import Counter, deque
@@ -21,7 +22,7 @@ from provisioner.local.batch.jobs.deadlines import Deadlines
 from provisioner.local.batch.jobs.job_environ import job_environ
 from provisioner.local.batch.jobs.placement import JobPlacement
 from provisioner.local.batch.jobs.retry import retries
-from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalJob, LocalView, new_id
+from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalEnvironment, LocalJob, LocalView, new_id
 from provisioner.local.faults.faults import (
     ChanceFault,
     NoCapacity,
@@ -31,7 +32,7 @@ from provisioner.local.faults.faults import (
     Vanish,
     VanishFinished,
 )
-from provisioner.local.options import LocalAWSOptions
+from provisioner.local.options import LocalAWSOptions, Span, drawn
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
 from provisioner.local.processes.fork_server.framing import Exited
 
@@ -87,7 +88,10 @@ class Lifecycle:
         self.running: dict[str, LocalJob] = {}
         self.peak_running = 0
         self.clock = clock
-        self.placement = JobPlacement(lambda job: faults.strikes(NoCapacity, job.spec.name))
+        self.chance = random.Random(options.random_seed)
+        self.placement = JobPlacement(
+            lambda job: faults.strikes(NoCapacity, job.spec.name), starts_instances=options.delays.instance != 0.0
+        )
         self._options = options
         self._executor = executor
         self._faults = faults
@@ -107,7 +111,7 @@ class Lifecycle:
         if self._faults.strikes(Vanish, job.spec.name):
             job.vanished = True
             return
-        self.clock.after(self._options.delays.submitted, partial(self._accept, job))
+        self._after(self._options.delays.submitted, partial(self._accept, job))
 
     def find(self, job_id: str) -> LocalJob | None:
         """A job or a child (`parent:index`) by id."""
@@ -133,7 +137,11 @@ class Lifecycle:
         return Counter(state or BatchState.SUBMITTED for state in states)
 
     def _lag_ms(self, job: LocalJob, view: LocalView) -> float:
-        return self._faults.lag(f"{view}/{job.sequence}", job.spec.name) * 1000
+        fault_s, listing = self._faults.lag(f"{view}/{job.sequence}", job.spec.name), self._options.delays.listing
+        if view is LocalView.SUMMARY or not listing:
+            return fault_s * 1000
+        own = random.Random(f"{self._options.random_seed}/{view}/{job.sequence}")
+        return max(fault_s, drawn(listing, own)) * 1000
 
     def _state_at(self, job: LocalJob, lag_ms: float) -> BatchState | None:
         return job.state_at(self.clock.now_ms() - lag_ms) if lag_ms else job.status
@@ -177,12 +185,28 @@ class Lifecycle:
                     self._set(job, BatchState.STARTING)
                     job.current = LocalAttempt()
                     launch = partial(self._launch, job, job.current)
-                    self.clock.after(self._options.delays.starting, launch)
+                    self._after(self._options.delays.starting, launch)
         finally:
             self._scheduling = False
+        for environment in self.placement.cold:
+            self._start_instances(environment)
         if self.placement.starved and not self._retry_is_set:
             self._retry_is_set = True
             self.clock.after(CAPACITY_RETRY_S, self._retry_placement)
+
+    def _after(self, span: Span, action: Callable[[], None]) -> None:
+        self.clock.after(drawn(span, self.chance), action)
+
+    def _start_instances(self, environment: LocalEnvironment) -> None:
+        if not environment.is_scaling:
+            environment.is_scaling = True
+            self._after(self._options.delays.instance, partial(self._warm_up, environment))
+
+    def _warm_up(self, environment: LocalEnvironment) -> None:
+        with self.lock:
+            environment.is_scaling = False
+            self.placement.warm_up(environment)
+            self.schedule()
 
     def _retry_placement(self) -> None:
         with self.lock:
@@ -213,7 +237,7 @@ class Lifecycle:
     def _make_runnable(self, jobs: Sequence[LocalJob]) -> None:
         for job in jobs:
             self._set(job, BatchState.RUNNABLE)
-        self.clock.after(self._options.delays.runnable, partial(self._enqueue, jobs))
+        self._after(self._options.delays.runnable, partial(self._enqueue, jobs))
 
     def _enqueue(self, jobs: Sequence[LocalJob]) -> None:
         with self.lock:

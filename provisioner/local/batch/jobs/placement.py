@@ -25,14 +25,17 @@ ALL_INVALID: Final = "ACTION_REQUIRED - CE(s) associated with the job queue are 
 class JobPlacement:
     """Scheduler over the queues' waiting lines and the environments' used vCPUs.
 
-    `is_starved` says that no instance can be had for this job now.
+    `is_starved` says that no instance can be had for this job now. With `starts_instances` a job waits for one to start
+    where there are too few; `cold` are the environments that it was missed in.
     """
 
-    def __init__(self, is_starved: Callable[[LocalJob], bool]) -> None:
+    def __init__(self, is_starved: Callable[[LocalJob], bool], *, starts_instances: bool = False) -> None:
         self.queues: dict[str, LocalQueue] = {}
         self.starved = False
         """Some line was held up for lack of capacity when it was looked at last."""
+        self.cold: list[LocalEnvironment] = []
         self._is_starved = is_starved
+        self._starts_instances = starts_instances
 
     def wait(self, job: LocalJob) -> None:
         """Put the job at the end of its queue's line."""
@@ -40,7 +43,7 @@ class JobPlacement:
 
     def take(self) -> Iterator[LocalJob]:
         """Every job that can start now, placed. The head of a line that doesn't fit holds it up."""
-        self.starved = False
+        self.starved, self.cold = False, []
         for queue in sorted(self.queues.values(), key=lambda queue: -queue.priority):
             while queue.waiting:
                 job = queue.waiting[0]
@@ -56,6 +59,18 @@ class JobPlacement:
             job.placed_on.used_vcpus -= job.spec.vcpus
             job.placed_on = None
 
+    def warm_up(self, environment: LocalEnvironment) -> None:
+        """Instances have come for what waits for the environment."""
+        queues = [queue for queue in self.queues.values() if environment in queue.environments]
+        waiting = sum(job.spec.vcpus for queue in queues for job in queue.waiting if job.status is BatchState.RUNNABLE)
+        wanted = max(environment.warm_vcpus, environment.used_vcpus + waiting)
+        environment.warm_vcpus = min(environment.max_vcpus, wanted)
+        environment.has_scaled = True
+
+    def _is_cold(self, environment: LocalEnvironment, job: LocalJob) -> bool:
+        needed = environment.used_vcpus + job.spec.vcpus
+        return self._starts_instances and environment.warm_vcpus < needed
+
     def _place(self, job: LocalJob) -> bool:
         if self._is_starved(job):
             self.starved, job.status_reason = True, NO_CAPACITY
@@ -63,6 +78,9 @@ class JobPlacement:
         environments = [one for one in job.spec.queue.environments if one.takes_jobs]
         for environment in environments:
             if environment.used_vcpus + job.spec.vcpus <= environment.max_vcpus:
+                if self._is_cold(environment, job):
+                    self.cold.append(environment)
+                    return False
                 environment.used_vcpus += job.spec.vcpus
                 environment.has_scaled = True
                 job.placed_on = environment
