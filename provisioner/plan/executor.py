@@ -114,7 +114,7 @@ class PlanExecutor:
             case WaitUntil():
                 self._wait(instruction)
             case EmptyBucket():
-                empty_bucket(self._clients, instruction.bucket)
+                self._empty(instruction)
             case TerminateJobs():
                 terminate_jobs(self._clients, instruction.queue, self._wait_policy, WAIT_DEADLINE_S)
 
@@ -133,6 +133,18 @@ class PlanExecutor:
             if call.output is not None:
                 self._variables[call.output.name] = _output_value(response, call.output)
             return
+        raise refusal
+
+    def _empty(self, emptying: EmptyBucket) -> None:
+        """Empty a bucket, from where it stands again while a refusal lasts that passes."""
+        since, deleting = self._wait_policy.clock(), ApiCall(emptying.summary, "s3", "delete_objects", {})
+        for _ in self._wait_policy.until(LONGEST_PATIENCE_S):
+            try:
+                return empty_bucket(self._clients, emptying.bucket)
+            except CallFailed as error:
+                if self._wait_policy.clock() - since >= patience_for(deleting, error):
+                    raise
+                refusal = error
         raise refusal
 
     def _wait(self, wait: WaitUntil) -> None:

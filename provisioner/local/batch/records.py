@@ -34,7 +34,8 @@ class LocalEnvironment:
     has_scaled: bool = False
     warm_vcpus: float = 0.0
     """vCPUs of the instances that are there. They stay, until what is in them is replaced."""
-    is_scaling: bool = False
+    wanted_vcpus: float = 0.0
+    """vCPUs for which instances start just now."""
 
     @property
     def uuid(self) -> str:

@@ -180,7 +180,8 @@ def rule_detail(rule: RetryRule) -> Json:
 def environment_detail(environment: LocalEnvironment) -> Json:
     """A compute environment of DescribeComputeEnvironments, with what AWS adds by itself."""
     compute = {"desiredvCpus": 0, "tags": {}, **environment.compute}
-    compute["desiredvCpus"] = int(environment.used_vcpus) or compute["desiredvCpus"]
+    wanted = max(environment.used_vcpus, environment.warm_vcpus, environment.wanted_vcpus)
+    compute["desiredvCpus"] = int(wanted) or compute["desiredvCpus"]
     return {
         **environment.request,
         "computeEnvironmentName": environment.name,

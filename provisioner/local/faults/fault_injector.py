@@ -20,10 +20,12 @@ from provisioner.local.faults.faults import (
     Fault,
     Lag,
     Lost,
+    Refusal,
     ServerError,
     Slow,
     Throttle,
 )
+from provisioner.local.faults.passing import PASSING_ANSWERS, PassingAnswer
 from provisioner.local.http.calls import CALLERS
 
 RUNNER: Final = CALLERS[1]
@@ -119,6 +121,15 @@ class FaultInjector:
     def failing(self, call: Call) -> ServerError | None:
         """The fault that refuses this call with an HTTP status."""
         return self._struck(call, ServerError)
+
+    def refusal(self, call: Call) -> PassingAnswer | None:
+        """What the call is refused with for a moment."""
+
+        def fits(active: Active) -> bool:
+            return isinstance(active.fault, Refusal) and (call.service, active.fault.code) in PASSING_ANSWERS
+
+        found = self._struck(call, Refusal, fits)
+        return None if found is None else PASSING_ANSWERS[call.service, found.code]
 
     def delay_s(self, call: Call) -> float:
         """Seconds for which this call is held up."""

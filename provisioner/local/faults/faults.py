@@ -20,6 +20,7 @@ from typing import Annotated, Any, ClassVar, Final, Union
 import msgspec
 
 from engine.errors import ConfigError
+from provisioner.local.faults.passing import RefusalName, gives
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -57,6 +58,13 @@ class ServerError(CallFault, frozen=True, kw_only=True, tag="error"):
 
     words = ("api", "status", "seconds")
     status: Status = 503
+
+
+class Refusal(CallFault, frozen=True, kw_only=True, tag="refuse"):
+    """The call is refused for a moment, as AWS does until all of it knows what was made or deleted, in its words."""
+
+    words = ("api", "code", "seconds")
+    code: RefusalName
 
 
 class Lost(CallFault, frozen=True, kw_only=True, tag="lost"):
@@ -172,6 +180,7 @@ def rate(word: str) -> float:
 
 READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "api": str,
+    "code": str,
     "rate": rate,
     "status": int,
     "seconds": seconds,
@@ -200,6 +209,8 @@ def parse_fault(text: str) -> Fault:
 def fault_from_json(value: Mapping[str, Any]) -> Fault:
     """The fault of a JSON object with its `kind`. Raises `ValueError` (msgspec's) saying which field is wrong."""
     fault: Fault = msgspec.convert(value, Union[tuple(KINDS.values())])  # noqa: UP007  # made of a table
+    if isinstance(fault, Refusal) and not gives(fault.api, fault.code):
+        raise ValueError(f"{fault.api} never answers {fault.code}")
     return fault
 
 

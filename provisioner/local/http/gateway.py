@@ -20,7 +20,7 @@ from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot,
 from provisioner.local.http.access_key import UNKNOWN_KEY, AccessKey, SessionKeys
 from provisioner.local.http.calls import CallCounts, api_of, caller_of, region_of, service_of
 from provisioner.local.http.instance_metadata import METADATA, InstanceMetadata
-from provisioner.local.http.refusals import EXPIRED, THROTTLED, failure, refuse
+from provisioner.local.http.refusals import EXPIRED, THROTTLED, as_refusal, failure, refuse
 from provisioner.local.http.server import ConnectionCut, HttpRequest, HttpResponse
 from provisioner.local.regions import RegionalServices, Regions
 from provisioner.local.s3.s3 import S3
@@ -108,6 +108,9 @@ class Gateway:
             return refuse(EXPIRED, call)
         if self._faults.throttled(call):
             return refuse(THROTTLED, call)
+        passing = self._faults.refusal(call)
+        if passing is not None:
+            return refuse(as_refusal(passing.text, passing.status, passing.code), call)
         error = self._faults.failing(call)
         return None if error is None else refuse(failure(error.status), call)
 

@@ -79,6 +79,11 @@ def failure(status: int) -> AwsRefusal:
     return AwsRefusal(f"The local AWS fails this call with {status}.", *((status, code) for code in codes))
 
 
+def as_refusal(text: str, status: int, code: str) -> AwsRefusal:
+    """A refusal of one service."""
+    return AwsRefusal(text, *((status, code) for _ in range(5)))
+
+
 def refuse(refusal: AwsRefusal, call: Call) -> HttpResponse:
     """Error answer to a call in the format of its service: JSON, or one of two XML forms."""
     status, code = refusal.answer_of(call.service)

@@ -198,13 +198,13 @@ class Lifecycle:
         self.clock.after(drawn(span, self.chance), action)
 
     def _start_instances(self, environment: LocalEnvironment) -> None:
-        if not environment.is_scaling:
-            environment.is_scaling = True
+        if not environment.wanted_vcpus:
+            environment.wanted_vcpus = self.placement.demand(environment)
             self._after(self._options.delays.instance, partial(self._warm_up, environment))
 
     def _warm_up(self, environment: LocalEnvironment) -> None:
         with self.lock:
-            environment.is_scaling = False
+            environment.wanted_vcpus = 0.0
             self.placement.warm_up(environment)
             self.schedule()
 

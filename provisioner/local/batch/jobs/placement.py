@@ -61,11 +61,14 @@ class JobPlacement:
 
     def warm_up(self, environment: LocalEnvironment) -> None:
         """Instances have come for what waits for the environment."""
+        environment.warm_vcpus = max(environment.warm_vcpus, self.demand(environment))
+        environment.has_scaled = True
+
+    def demand(self, environment: LocalEnvironment) -> float:
+        """vCPUs of what runs in the environment and of what waits for it, as far as it may have them."""
         queues = [queue for queue in self.queues.values() if environment in queue.environments]
         waiting = sum(job.spec.vcpus for queue in queues for job in queue.waiting if job.status is BatchState.RUNNABLE)
-        wanted = max(environment.warm_vcpus, environment.used_vcpus + waiting)
-        environment.warm_vcpus = min(environment.max_vcpus, wanted)
-        environment.has_scaled = True
+        return min(environment.max_vcpus, environment.used_vcpus + waiting)
 
     def _is_cold(self, environment: LocalEnvironment, job: LocalJob) -> bool:
         needed = environment.used_vcpus + job.spec.vcpus

@@ -74,6 +74,7 @@ def test_the_first_job_waits_runnable_for_an_instance(world: ManualBatch) -> Non
     job = world.submit()
     world.clock.advance(59)
     assert (job.status, world.environment.has_scaled) == (BatchState.RUNNABLE, False)
+    assert world.environment.wanted_vcpus == 1.0
     assert 60 <= 59 + seconds_in(world, job, 180) <= 186
     assert world.environment.has_scaled
 
@@ -96,6 +97,14 @@ def test_jobs_that_wait_together_get_their_instances_together(world: ManualBatch
 def test_an_instance_too_few_is_started_for_a_later_job(world: ManualBatch) -> None:
     seconds_in(world, world.submit("first"), 186)
     assert seconds_in(world, world.submit("second"), 186) >= 60
+
+
+def test_instances_that_start_and_that_are_there_are_desired() -> None:
+    plane = Plane(delays=AWS)
+    plane.make_environment()
+    [found] = plane.resources.environments.by_name.values()
+    for found.wanted_vcpus, found.warm_vcpus in ((2.0, 0.0), (0.0, 3.0)):
+        assert plane.environment["computeResources"]["desiredvCpus"] == found.wanted_vcpus + found.warm_vcpus
 
 
 def test_instances_that_an_update_replaces_have_to_start_again() -> None:
