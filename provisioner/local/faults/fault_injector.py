@@ -20,7 +20,7 @@ from provisioner.local.faults.faults import (
     Fault,
     Lag,
     Lost,
-    Refusal,
+    MomentaryRefusal,
     ServerError,
     Slow,
     Throttle,
@@ -126,9 +126,9 @@ class FaultInjector:
         """What the call is refused with for a moment."""
 
         def fits(active: Active) -> bool:
-            return isinstance(active.fault, Refusal) and (call.service, active.fault.code) in PASSING_ANSWERS
+            return isinstance(active.fault, MomentaryRefusal) and (call.service, active.fault.code) in PASSING_ANSWERS
 
-        found = self._struck(call, Refusal, fits)
+        found = self._struck(call, MomentaryRefusal, fits)
         return None if found is None else PASSING_ANSWERS[call.service, found.code]
 
     def delay_s(self, call: Call) -> float:

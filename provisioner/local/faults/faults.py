@@ -60,11 +60,11 @@ class ServerError(CallFault, frozen=True, kw_only=True, tag="error"):
     status: Status = 503
 
 
-class Refusal(CallFault, frozen=True, kw_only=True, tag="refuse"):
+class MomentaryRefusal(CallFault, frozen=True, kw_only=True, tag="refuse"):
     """The call is refused for a moment, as AWS does until all of it knows what was made or deleted, in its words."""
 
     words = ("api", "code", "seconds")
-    code: RefusalName
+    code: RefusalName = RefusalName.OPERATION_ABORTED
 
 
 class Lost(CallFault, frozen=True, kw_only=True, tag="lost"):
@@ -209,7 +209,7 @@ def parse_fault(text: str) -> Fault:
 def fault_from_json(value: Mapping[str, Any]) -> Fault:
     """The fault of a JSON object with its `kind`. Raises `ValueError` (msgspec's) saying which field is wrong."""
     fault: Fault = msgspec.convert(value, Union[tuple(KINDS.values())])  # noqa: UP007  # made of a table
-    if isinstance(fault, Refusal) and not gives(fault.api, fault.code):
+    if isinstance(fault, MomentaryRefusal) and not gives(fault.api, fault.code):
         raise ValueError(f"{fault.api} never answers {fault.code}")
     return fault
 

@@ -12,7 +12,7 @@ from typing import Final
 
 
 class RefusalName(StrEnum):
-    """Refusal by AWS's code; where that is a bare ClientException, by a name of ours."""
+    """MomentaryRefusal by AWS's code; where that is a bare ClientException, by a name of ours."""
 
     NO_SUCH_BUCKET = "NoSuchBucket"
     OPERATION_ABORTED = "OperationAborted"

@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from provisioner.local.faults.faults import FaultSyntaxError, Refusal, parse_fault
+from provisioner.local.faults.faults import FaultSyntaxError, MomentaryRefusal, parse_fault
 from provisioner.local.faults.passing import PASSING_ANSWERS, RefusalName
 from provisioner.plan.refusals import PASSING
 from tests.support.local_aws.account import BUCKET, Account
@@ -48,13 +48,11 @@ def test_of_a_whole_service_it_strikes_that_service_alone(account: Account) -> N
 
 
 def test_its_string() -> None:
-    expected = Refusal(api="s3.PutBucketPolicy", code=RefusalName.NO_SUCH_BUCKET, count=2)
+    expected = MomentaryRefusal(api="s3.PutBucketPolicy", code=RefusalName.NO_SUCH_BUCKET, count=2)
     assert parse_fault("refuse:s3.PutBucketPolicy:NoSuchBucket:x2") == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["refuse:s3.PutBucketPolicy", "refuse:s3.PutBucketPolicy:Nothing", "refuse:iam.CreateRole:NoSuchBucket"]
-)
+@pytest.mark.parametrize("text", ["refuse:s3.PutBucketPolicy:Nothing", "refuse:iam.CreateRole:NoSuchBucket"])
 def test_a_refusal_that_no_service_gives_is_no_fault(text: str) -> None:
     with pytest.raises(FaultSyntaxError, match="refuse:API:CODE"):
         parse_fault(text)
