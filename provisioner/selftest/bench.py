@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -65,6 +66,7 @@ class Bench:
         self._record = record
         self._stack = ExitStack()
         self._known: set[str] = set()
+        self._since_ms = 0.0
         self._engine: ManagerProcess | None = None
         self._client: ScalerClient | None = None
         self._role: ManagerRole | None = None
@@ -171,12 +173,19 @@ class Bench:
     # ---- its jobs
 
     def begin_check(self) -> None:
-        """Jobs that there are now belong to earlier checks. Raises `ProvisionError`."""
+        """Jobs that there are now belong to earlier checks, those that no listing shows yet, too.
+
+        AWS's own clock tells these, in whole seconds. Raises `ProvisionError`.
+        """
+        answer = self.clients.call("batch", "describe_job_queues", {"jobQueues": [self.target.job_queue]})
+        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        self._since_ms = date.timestamp() * 1000
         self._known |= {job["jobId"] for job in self._listed()}
 
     def new_jobs(self) -> list[Document]:
         """Jobs since the check began, as DescribeJobs shows them. Raises `ProvisionError`."""
-        return self.described([job["jobId"] for job in self._listed() if job["jobId"] not in self._known])
+        fresh = [job["jobId"] for job in self._listed() if job["createdAt"] >= self._since_ms]
+        return self.described([job_id for job_id in fresh if job_id not in self._known])
 
     def await_jobs(self) -> list[Document]:
         """The same, as soon as a listing shows one; ListJobs is seconds late. Raises `CheckFailed`."""

@@ -142,10 +142,11 @@ def _print_report(report: SelftestReport, *, as_json: bool) -> None:
 
 
 def _write_record(place: SelftestPlace, raw: Path, record: Path) -> None:
-    from provisioner.selftest.recorder import STAND_IN_ACCOUNT, write_recorded
+    from provisioner.selftest.recorder import STAND_IN_ACCOUNT, caller_names, write_recorded
 
     target, stack = place.target, place.target.stack
-    names = {place.clients.account: STAND_IN_ACCOUNT}
+    caller = str(place.clients.call("sts", "get_caller_identity", {})["Arn"])
+    names = {place.clients.account: STAND_IN_ACCOUNT, **caller_names(caller)}
     if stack is not None:
         names[stack.prefix] = "team"
     else:

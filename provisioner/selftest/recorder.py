@@ -91,6 +91,15 @@ class NameReplacer:
         return OWNER_IDS.sub(lambda found: digest(found[0]), text)
 
 
+def caller_names(arn: str) -> dict[str, str]:
+    """Stand-ins for who calls, as AWS names a user or the session of a role."""
+    resource = arn.rpartition(":")[2]
+    kind, slash, name = resource.partition("/")
+    if not slash:
+        return {}
+    return {resource: f"{kind}/someone", f':{name.rpartition("/")[2]}"': ':someone"'}
+
+
 def digest(text: str) -> str:
     """Hex digits that tell nothing of the text."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 from engine.errors import EngineError
 from provisioner.errors import ProvisionError
@@ -17,11 +20,15 @@ from provisioner.selftest.model import (
 )
 from provisioner.selftest.table import SelftestCheck
 
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Heard = Callable[[SelftestOutcome], None]
 
 
 def run_selftest(bench: Bench, checks: Sequence[SelftestCheck], heard: Heard) -> SelftestReport:
-    """Run the checks; `heard` is told each outcome at once. Raises `EngineError` when nothing can be started."""
+    """Run the checks; `heard` is told each outcome at once. Raises `EngineError` when nothing can be started.
+
+    However it ends, what was made is taken away; what an early end leaves is told by a `ProvisionError`.
+    """
     begun = bench.now()
     outcomes: list[SelftestOutcome] = []
     try:
@@ -29,8 +36,14 @@ def run_selftest(bench: Bench, checks: Sequence[SelftestCheck], heard: Heard) ->
         for check in checks:
             outcomes.append(check_outcome(bench, check, late=bench.now() - begun > bench.patience.limit_s))
             heard(outcomes[-1])
-    finally:
-        cleaned, left = bench.clean()
+    except BaseException as error:
+        _, left = _cleaned(bench)
+        if left:
+            raise ProvisionError(
+                f"The selftest ended early, and could not take away everything: {' '.join(left)}"
+            ) from error
+        raise
+    cleaned, left = _cleaned(bench)
     return SelftestReport(
         region=bench.target.region,
         job_queue=bench.target.job_queue,
@@ -41,6 +54,22 @@ def run_selftest(bench: Bench, checks: Sequence[SelftestCheck], heard: Heard) ->
         seconds=bench.now() - begun,
         usd=sum(one.usd for one in outcomes),
     )
+
+
+def _cleaned(bench: Bench) -> tuple[list[str], list[str]]:
+    with undisturbed():
+        return bench.clean()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Context that no signal to end cuts short: what was made costs money. Main thread only."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check_outcome(bench: Bench, check: SelftestCheck, *, late: bool = False) -> SelftestOutcome:

@@ -27,10 +27,24 @@ def log_tail(bench: Bench) -> str:
     word = secrets.token_hex(4)
     _fail(bench, word)
     task = only_job(bench)["jobName"].rpartition("_t")[2]
-    line = f"line {word}"
-    bench.wait_for(
-        f"the {line} in the job's log", lambda: line in bench.say("logs", task, "--all"), bench.patience.job_s
-    )
+    return _read_line(bench, task, f"line {word}")
+
+
+def _read_line(bench: Bench, task: str, line: str) -> str:
+    """Evidence that the log has the line, which takes some seconds. Raises `CheckFailed` with what was said last."""
+    said = [""]
+
+    def look() -> bool:
+        try:
+            said[0] = bench.say("logs", task, "--all")
+        except CheckFailed as failed:
+            said[0] = str(failed)
+        return line in said[0]
+
+    try:
+        bench.wait_for(f"the printed {line} in the job's log", look, bench.patience.job_s)
+    except CheckFailed as late:
+        raise CheckFailed(f"{late} Said last: {said[0].strip() or 'nothing'}") from None
     return f"CloudWatch has the printed {line}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.selftest.recorder import AnswerRecorder, write_recorded
+from provisioner.selftest.recorder import AnswerRecorder, caller_names, write_recorded
 
 QUEUE = {"jobQueueName": "acme-queue", "jobQueueArn": "arn:aws:batch:us-east-1:999988887777:job-queue/acme-queue"}
 NAMES = {"999988887777": "123456789012", "acme": "team"}
@@ -79,3 +79,19 @@ def test_a_time_is_text_and_an_id_becomes_the_same_other_one_everywhere(tmp_path
     [exchange] = recorded(tmp_path)["batch/DescribeVpcs.json"]["exchanges"]
     assert exchange["answer"]["at"] == "2026-01-02T00:00:00+00:00"
     assert exchange["request"]["VpcIds"] == [exchange["answer"]["x"]]
+
+
+@pytest.mark.parametrize(
+    ("arn", "user_id"),
+    [
+        ("arn:aws:iam::999988887777:user/alice", "AIDAHIDDENHIDDEN7"),
+        ("arn:aws:sts::999988887777:assumed-role/Admins/alice@acme.example", "AROAHIDDENHIDDEN7:alice@acme.example"),
+        ("arn:aws:iam::999988887777:root", "999988887777"),
+    ],
+)
+def test_who_calls_is_not_told(tmp_path: Path, arn: str, user_id: str) -> None:
+    told(tmp_path, "GetCallerIdentity", {}, {"UserId": user_id, "Account": "999988887777", "Arn": arn}, "sts")
+    write_recorded(tmp_path, tmp_path / "out", {**NAMES, **caller_names(arn)}, "a run")
+    text = (tmp_path / "out" / "sts" / "GetCallerIdentity.json").read_text()
+    assert [word for word in ("alice", "Admins", "99998888", "HIDDEN") if word in text] == []
+    assert "arn:aws:" in text
