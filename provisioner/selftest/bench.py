@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from engine.aws.batch_jobs import LISTED_WITHIN_S
 from engine.aws.batch_states import ENDED
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed, ProvisionError
@@ -73,6 +74,8 @@ class Bench:
         self._manager_clients: Clients | None = None
         self._scaler: ScalerAddresses | None = None
         self._runs = 0
+        self._is_drained = True
+        """The last worker manager ended in good order, and left no job."""
 
     def start(self) -> None:
         """Start Scaler, and make the role. Raises `EngineError`."""
@@ -128,12 +131,13 @@ class Bench:
         """End the worker manager in good order."""
         if self._engine is not None:
             self._engine.stop()
+            self._is_drained = self._engine.exit_code == 0
             self._engine = None
 
     def kill_engine(self) -> None:
         """Kill -9 the worker manager."""
         self.engine.kill()
-        self._engine = None
+        self._engine, self._is_drained = None, False
 
     def await_engine(self) -> None:
         """Return when the worker manager works: it has its lease. Raises `CheckFailed`."""
@@ -193,10 +197,9 @@ class Bench:
 
     def described(self, ids: Sequence[str]) -> list[Document]:
         """Jobs by their ids. Raises `ProvisionError`."""
-        if not ids:
-            return []
-        jobs: list[Document] = self.clients.call("batch", "describe_jobs", {"jobs": list(ids[:DESCRIBED])})["jobs"]
-        return jobs
+        pages = [list(ids[start : start + DESCRIBED]) for start in range(0, len(ids), DESCRIBED)]
+        answers = [self.clients.call("batch", "describe_jobs", {"jobs": page})["jobs"] for page in pages]
+        return [job for answer in answers for job in answer]
 
     def children(self, job_id: str, status: str) -> list[Document]:
         """Children of an array job in a state. Raises `ProvisionError`."""
@@ -270,7 +273,10 @@ class Bench:
 
     def _end_jobs(self) -> str:
         clients = self._manager_clients or self.clients
-        living = [job["jobId"] for job in self._listed() if job["status"] not in ENDED]
+        if not self._is_drained:
+            self.sleep(LISTED_WITHIN_S)  # what was left may not be listed yet
+        known = self.described([job["jobId"] for job in self._listed()])
+        living = [job["jobId"] for job in known if job["status"] not in ENDED]
         for job_id in living:
             clients.call("batch", "terminate_job", {"jobId": job_id, "reason": REASON})
         if living:

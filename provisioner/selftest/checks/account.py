@@ -53,7 +53,7 @@ def latencies(bench: Bench) -> str:
     ended = bench.wait_for("the end of the job", lambda: _ended(bench, job["jobId"]), bench.patience.job_s)
     times = {
         "in Batch": job["createdAt"] / 1000 - begun,
-        "RUNNABLE": (runnable[0] or ended["startedAt"] / 1000) - begun,
+        **({"RUNNABLE": runnable[0] - begun} if runnable[0] else {}),  # too short to be seen
         "RUNNING": ended["startedAt"] / 1000 - begun,
         "ended": ended["stoppedAt"] / 1000 - begun,
         "result": arrived - begun,

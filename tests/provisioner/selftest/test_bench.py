@@ -33,18 +33,25 @@ class LateBatch(Clients):
         super().__init__("us-east-1")
         self.jobs: dict[str, Document] = {}
         self.listed: set[str] = set()
+        self.ended: list[str] = []
 
     def add(self, job_id: str, created_s: float, *, listed: bool = True) -> None:
-        self.jobs[job_id] = {"jobId": job_id, "jobName": job_id, "createdAt": int(created_s * 1000)}
+        self.jobs[job_id] = {"jobId": job_id, "createdAt": int(created_s * 1000), "status": "SUCCEEDED"}
         self.listed |= {job_id} if listed else set()
 
     def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Document:
         headers = {"date": formatdate(NOW_S, usegmt=True)}
+        if operation == "terminate_job":
+            self.jobs[parameters["jobId"]]["status"] = "FAILED"
+            self.ended.append(parameters["jobId"])
         found = [self.jobs[job_id] for job_id in parameters.get("jobs", ())]
+        assert len(found) <= 100, "AWS describes no more at once"
         return {"jobs": found, "jobQueues": [], "ResponseMetadata": {"HTTPHeaders": headers}}
 
     def listing(self, service: str, operation: str, key: str, parameters: Mapping[str, object]) -> list[Document]:
-        return [job for job_id, job in self.jobs.items() if job_id in self.listed]
+        """As a job was some seconds ago: it runs."""
+        found = [job for job_id, job in self.jobs.items() if job_id in self.listed]
+        return [{**job, "status": "RUNNING"} for job in found] if service == "batch" else []
 
 
 class Clock:
@@ -108,6 +115,16 @@ def test_a_job_that_no_listing_shows_is_waited_for_and_then_told(bench: Bench) -
     with pytest.raises(CheckFailed, match="a job of the check in ListJobs: not within 90 s"):
         bench.await_jobs()
     assert bench.now() > 90
+
+
+def test_at_the_end_jobs_are_ended_that_run_whatever_a_late_listing_shows(bench: Bench, batch: LateBatch) -> None:
+    for number in range(120):
+        batch.add(f"ended-{number}", NOW_S)
+    batch.add("runs", NOW_S)
+    batch.jobs["runs"]["status"] = "RUNNING"
+    cleaned, left = bench.clean()
+    assert (batch.ended, left) == (["runs"], [])
+    assert cleaned[0] == "1 job that still ran ended"
 
 
 class IdleBench(Bench):

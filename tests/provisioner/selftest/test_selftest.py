@@ -20,8 +20,8 @@ from tests.support.local_aws.selftest_place import LocalSelftest, local_selftest
 
 pytestmark = pytest.mark.long
 
-SHORT = SelftestPatience(start_s=8.0, job_s=6.0, nap_s=2.0, look_s=0.1)
-CALM = SelftestPatience(start_s=60.0, job_s=40.0, nap_s=4.0, look_s=0.1)
+SHORT = SelftestPatience(start_s=8.0, job_s=6.0, nap_s=2.0, look_s=0.4)
+CALM = SelftestPatience(start_s=60.0, job_s=40.0, nap_s=4.0, look_s=0.2)
 
 
 @pytest.fixture(scope="module")
