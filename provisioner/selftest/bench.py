@@ -82,8 +82,24 @@ class Bench:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="selftest-")))
         if self.target.stack is not None:
             name = f"{self.target.stack.prefix}-{self.manager_id}"
-            self._take_role(ManagerRole(name, self.target.stack, self.target.s3_prefix, self.clients))
+            self.take_role(ManagerRole(name, self.target.stack, self.target.s3_prefix, self.clients))
         self._scaler = self._stack.enter_context(running_scaler(self._environ, self._folder))
+
+    def take_role(self, role: ManagerRole) -> None:
+        """Let the engine have this role, which is made; without it checks of the policy are skipped, and say why."""
+        self._role = role
+        try:
+            role.make()
+            credentials = role.credentials()
+            clients = self._make_clients(credentials)
+            queues = {"jobQueues": [self.target.job_queue]}
+            once_known(lambda: clients.call("batch", "describe_job_queues", queues))
+        except CallFailed as error:
+            self.no_role = f"a role with the exported policy alone could not be made ({error})"
+            return
+        self._manager_clients = clients
+        self._environ |= credentials
+        self._environ.pop("AWS_PROFILE", None)
 
     # ---- what checks use
 
@@ -249,21 +265,6 @@ class Bench:
             "max_concurrent_jobs": MAX_CONCURRENT_JOBS,
         }
         return {"managers": [manager], "drain_timeout_seconds": 20}
-
-    def _take_role(self, role: ManagerRole) -> None:
-        self._role = role
-        try:
-            role.make()
-            credentials = role.credentials()
-            clients = self._make_clients(credentials)
-            queues = {"jobQueues": [self.target.job_queue]}
-            once_known(lambda: clients.call("batch", "describe_job_queues", queues))
-        except CallFailed as error:
-            self.no_role = f"a role with the exported policy alone could not be made ({error})"
-            return
-        self._manager_clients = clients
-        self._environ |= credentials
-        self._environ.pop("AWS_PROFILE", None)
 
     def _end_processes(self) -> str:
         if self._client is not None:

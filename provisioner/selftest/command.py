@@ -92,10 +92,11 @@ def _announce(place: SelftestPlace, checks: Sequence[SelftestCheck], *, local: b
         out.print(f"  {check.name:<17} {check.claim}", markup=False)
     minutes = SelftestPatience().limit_s / 60
     price = 0.0 if local else cost_usd(target.vcpus * JOBS_AT_ONCE * minutes * 60, minutes * 60)
-    out.print(f"Takes {minutes:.0f} minutes at the most, costs ${price:.2f} at the most (EC2 on demand and requests).")
+    out.print(f"Takes {minutes:.0f} minutes at the most, costs about ${price:.2f}: EC2 on demand, and requests.")
     made = "Scaler and a worker manager run on this machine meanwhile"
     role = ", with a role of its own that has the exported policy alone" if target.stack is not None else ""
-    out.print(f"{made}{role}. Its jobs, objects and role are gone at the end; lines of log stay until they expire.")
+    out.print(f"{made}{role}. Its jobs, objects and role are gone at the end; lines of log stay until they expire,")
+    out.print("and instances that started stay until AWS Batch ends them, some minutes later.")
 
 
 def _run(

@@ -41,7 +41,7 @@ def test_it_says_what_it_will_do_for_how_long_and_at_what_price_and_asks(aws: Cl
     error, said = refusal()
     assert "--yes" in str(error)
     assert [check.claim for check in CHECKS if check.claim not in said] == []
-    assert "10 minutes at the most, costs $0.04 at the most" in said
+    assert "10 minutes at the most, costs about $0.04" in said
     assert aws.listing("iam", "list_roles", "Roles", {}) == roles
 
 
