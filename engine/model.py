@@ -45,6 +45,25 @@ class ResourceShape:
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """vCPUs and GiB of memory that a job gets."""
+
+    vcpus: float
+    gib: float
+
+
+def demand_of(shape: ResourceShape, default: Demand | None) -> Demand | None:
+    """Demand of a job of that shape, where `default` is what a job gets that asks for nothing; None: unknown."""
+    if shape.vcpus is None and shape.memory_mib is None:
+        return default
+    vcpus: float | None = shape.vcpus
+    gib = None if shape.memory_mib is None else shape.memory_mib / 1024
+    if default is not None:
+        vcpus, gib = default.vcpus if vcpus is None else vcpus, default.gib if gib is None else gib
+    return None if vcpus is None or gib is None else Demand(vcpus, gib)
+
+
+@dataclass(frozen=True, slots=True)
 class TaskWork:
     """One task, ready to run: raw bytes as they stood in Scaler's object storage."""
 
@@ -242,6 +261,50 @@ class LogChunk:
     """Nothing newer was there."""
 
 
+class Price(msgspec.Struct, frozen=True):
+    """Price of an hour of a vCPU and of a GiB of memory, as jobs get them. `vcpu_hour` None: unknown, never 0.
+
+    In US dollars (in China CNY) where AWS says it, else in whatever `--price` is in.
+    """
+
+    vcpu_hour: float | None = None
+    gib_hour: float = 0.0
+    low: float | None = None
+    """Of a vCPU with the memory that comes with it, on the cheapest instance type that may run; `high` on the dearest.
+    """
+    high: float | None = None
+    types: int = 0
+    """Number of instance types that it was made of; 0: none was looked at."""
+    source: str = ""
+    """Who says so: `--price`, `EC2 Spot price history`, `AWS price list`."""
+    read_at: float | None = None
+    note: str = ""
+    """Why it is unknown, or could not be read again."""
+
+    @property
+    def is_known(self) -> bool:
+        """There is a price."""
+        return self.vcpu_hour is not None
+
+
+class BudgetUnit(StrEnum):
+    """What a budget is counted in."""
+
+    MONEY = "money"
+    VCPU_HOURS = "vcpu-hours"
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """Bound of what jobs may use since the engine started."""
+
+    limit: float
+    unit: BudgetUnit = BudgetUnit.MONEY
+
+    def describe(self) -> str:
+        """Amount for people: `50.00`, `400 vCPU-hours`."""
+        return f"{self.limit:,.2f}" if self.unit is BudgetUnit.MONEY else f"{self.limit:,.10g} vCPU-hours"
+
+
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One attempt of a job, as DescribeJobs tells it."""
 
@@ -274,6 +337,8 @@ class QuotaId(StrEnum):
     """Slots of the worker manager, `max_concurrent_jobs`."""
     SUBMIT_RATE = "submit-rate"
     """SubmitJob requests a second of the account."""
+    BUDGET = "budget"
+    """What jobs have cost, in money or vCPU-hours; without a budget it has no limit."""
 
 
 PER_SECOND: Final = "/s"
@@ -322,6 +387,8 @@ class LinkId(StrEnum):
     """Reads of jobs' states."""
     SUBMITS = "submits"
     """Queue and permissions let jobs be submitted."""
+    BUDGET = "budget"
+    """What the operator lets be spent."""
 
 
 class LinkTrouble(StrEnum):

@@ -21,10 +21,12 @@ from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerL
 from engine.heartbeat import SILENCE_S
 from engine.jobs.registry import JobRegistry
 from engine.messages import CapacityWanted, LinkDown
-from engine.model import Link
+from engine.model import Budget, Link
+from engine.pricing.budget_gate import BudgetGate, check_budget
 from engine.scaler_link import ManagerChannel, SchedulerLink
 from engine.storage.storage_link import StorageLink
 from engine.tasks.task_manager import AWSHPCTaskManager
+from engine.telemetry.schema.messages import BudgetView
 from engine.worker import AWSBatchWorker, scheduler_health
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,10 @@ class AWSHPCWorkerManager:
         self.introspection: Introspection = UnopenedIntrospection()
         """What viewers may ask the backend; while that is being made, one that says so."""
         self._storage = StorageLink(self._link.open_storage, config.object_storage_address)
-        self._tasks = AWSHPCTaskManager(self._storage, config.max_concurrent_jobs, self._on_lost_ownership, registry)
+        self._budget = BudgetGate(config.budget, lambda unit: registry.used(unit, self.introspection.price))
+        self._tasks = AWSHPCTaskManager(
+            self._storage, config.max_concurrent_jobs, self._on_lost_ownership, registry, self._budget.is_open
+        )
         self._health = scheduler_health(config)
         self._worker: AWSBatchWorker | None = None
         self._worker_run: asyncio.Task[None] | None = None
@@ -96,7 +101,20 @@ class AWSHPCWorkerManager:
         if scheduler.up and self._worker is not None and not self._worker.health.is_new:
             scheduler = self._worker.health.view
         storage = (self._storage.health.view,) if self._storage.is_known else ()
-        return scheduler, *storage, *self.introspection.links()
+        return scheduler, *storage, *self.introspection.links(), *self._budget.links()
+
+    @property
+    def budget(self) -> BudgetView | None:
+        """Its budget, and what was used of it."""
+        gate = self._budget
+        return None if gate.budget is None else BudgetView(gate.budget, gate.used, not gate.is_open())
+
+    def change_budget(self, budget: Budget | None) -> None:
+        """Set another budget, or none, until this manager ends. Raises `ConfigError` for one that can't be kept."""
+        if budget is not None:
+            check_budget(budget, self.introspection.price)
+        self._budget.budget = budget
+        self._tasks.start_queued()
 
     # ---- life cycle
 
@@ -106,6 +124,7 @@ class AWSHPCWorkerManager:
         if backend is None:
             return
         self._tasks.use_backend(backend)
+        self.registry.default_demand = backend.default_demand
         mode = StopMode.DETACH
         loops = [
             asyncio.create_task(self._storage.run()),

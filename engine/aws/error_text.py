@@ -6,7 +6,13 @@ from typing import Final
 
 from engine.aws.errors import AwsError
 
-_IAM_PREFIXES: Final = {"GetLogEvents": "logs", "GetServiceQuota": "servicequotas"}
+_IAM_PREFIXES: Final = {
+    "GetLogEvents": "logs",
+    "GetServiceQuota": "servicequotas",
+    "DescribeInstanceTypes": "ec2",
+    "DescribeSpotPriceHistory": "ec2",
+    "GetProducts": "pricing",
+}
 """Where it isn't AWS Batch's."""
 
 

@@ -17,8 +17,27 @@ USER_AGENT: Final = "scaler-batch-manager"
 CONNECT_TIMEOUT_S: Final = 2
 """A call that was let through arrives within this time, or never: the lease's safety margin builds on it."""
 READ_TIMEOUT_S: Final = 60
-CONTROL_ANSWER_S: Final[Mapping[str, float]] = {"batch": 20, "logs": 20, "service-quotas": 20}
+CONTROL_ANSWER_S: Final[Mapping[str, float]] = {
+    "batch": 20,
+    "ec2": 20,
+    "logs": 20,
+    "pricing": 20,
+    "service-quotas": 20,
+}
 """Where answers are small and come within seconds: one that hangs is given up sooner, and asked for again."""
+
+# https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
+PRICE_LIST: Final = "pricing"
+PRICE_LIST_REGION: Final = "us-east-1"
+CHINA: Final = "cn-"
+CHINA_PRICE_LIST_REGION: Final = "cn-northwest-1"
+
+
+def region_of(service: str, region: str) -> str:
+    """Region in which a service is asked about `region`: the price lists of all are in one place."""
+    if service != PRICE_LIST:
+        return region
+    return CHINA_PRICE_LIST_REGION if region.startswith(CHINA) else PRICE_LIST_REGION
 
 
 class AwsSession:
@@ -108,7 +127,7 @@ class AwsSession:
         )
         self._found_credentials = self._boto().get_credentials()
         make: Callable[..., Any] = self._boto().client
-        client = make(service, config=config)
+        client = make(service, config=config, region_name=region_of(service, self.region))
         client.meta.events.register("before-send", self._on_send)
         return client
 

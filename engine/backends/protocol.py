@@ -15,12 +15,14 @@ from engine.diagnosis.model import Diagnosed
 from engine.model import (
     CallStats,
     CancelReason,
+    Demand,
     Description,
     JobObservation,
     Link,
     LogChunk,
     Outcome,
     Placement,
+    Price,
     Quota,
     TaskWork,
 )
@@ -85,6 +87,10 @@ class Introspection(Protocol):
     def states_stale(self) -> bool:
         """Jobs' states can't be read at present."""
 
+    @property
+    def price(self) -> Price:
+        """Price of what the jobs run on, as it is known now; asking makes it be read."""
+
     def note_viewer(self) -> None:
         """There is a viewer: for the next ten seconds reads that serve viewers only may be made."""
 
@@ -121,6 +127,10 @@ class HPCBackend(Protocol):
     @property
     def capabilities(self) -> Mapping[str, int]:
         """Capabilities of the queue besides `vcpus` and `memory`, by name (`gpu`)."""
+
+    @property
+    def default_demand(self) -> Demand | None:
+        """What a job gets that asks for nothing else; None: unknown."""
 
     @property
     def orphans(self) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.aws.limits import INLINE_TEXT_LIMIT
 from engine.diagnosis.model import Diagnosed
-from engine.model import CallStats, Description, Link, LogChunk, LogStatus, Quota
+from engine.model import CallStats, Description, Link, LogChunk, LogStatus, Price, Quota
 
 STARTING: Final = "the worker manager is starting"
 
@@ -19,6 +19,7 @@ class UnopenedIntrospection:
     inline_limit = INLINE_TEXT_LIMIT
     states_at = None
     states_stale = False
+    price = Price(note=STARTING)
 
     def calls(self) -> tuple[CallStats, ...]:
         """None was made."""

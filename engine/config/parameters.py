@@ -18,6 +18,7 @@ from engine.config.settings import EngineConfig, EventLoop, ManagerConfig, StopM
 from engine.config.values import (
     ValueKind,
     address,
+    budget,
     capabilities,
     choice,
     decimal,
@@ -25,6 +26,7 @@ from engine.config.values import (
     integer,
     path,
     paths,
+    price,
     s3_prefix,
     scheduling_priority,
     switch,
@@ -54,6 +56,7 @@ class Group(StrEnum):
     AWS = "AWS HPC"
     SCALER = "Scaler connection"
     WORKER = "Worker"
+    MONEY = "Money"
     EXIT = "Exit"
     LOGGING = "Logging and event loop"
     TELEMETRY = "Telemetry"
@@ -311,6 +314,25 @@ _WORKER: Final = (
     ),
 )
 
+_MONEY: Final = (
+    Parameter(
+        name="price",
+        kind=price(),
+        help="What jobs run on costs: money per vCPU-hour, or per hour of each instance type. Else AWS is asked: Spot "
+        "price history, price list.",
+        group=Group.MONEY,
+        environment="SCALER_PRICE",
+    ),
+    Parameter(
+        name="budget",
+        kind=budget(),
+        help="Submit nothing more once the jobs have cost that much since the start; running ones go on. Money needs "
+        "known prices, 400vcpuh counts vCPU-hours.",
+        group=Group.MONEY,
+        environment="SCALER_BUDGET",
+    ),
+)
+
 _ENGINE: Final = (
     Parameter(
         name="on_exit",
@@ -412,6 +434,6 @@ _NO_EFFECT: Final = (
     _without_effect("preload", None, _ANYTHING, "Preload in the container's image instead."),
 )
 
-PARAMETERS: Final[tuple[Parameter, ...]] = (*_AWS, *_SCALER, *_WORKER, *_ENGINE, *_NO_EFFECT)
+PARAMETERS: Final[tuple[Parameter, ...]] = (*_AWS, *_SCALER, *_WORKER, *_MONEY, *_ENGINE, *_NO_EFFECT)
 
 BY_NAME: Final[dict[str, Parameter]] = {parameter.name: parameter for parameter in PARAMETERS}

@@ -11,8 +11,12 @@ from typing import Final, Literal
 
 import msgspec
 
+from engine.model import Budget
+
 InlineLimit = int | Literal["auto"]
 SchedulingPriority = int | Literal["task"]
+GivenPrice = float | dict[str, float]
+"""Of an hour: of a vCPU, or of each of these instance types."""
 OnExit = Literal["drain", "detach", "terminate"]
 EventLoop = Literal["builtin", "uvloop"]
 TELEMETRY_AUTO: Final = "auto"
@@ -69,6 +73,9 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of jobs within their share, 0 to 9999; `task`: each task's own in Scaler. None: the job definition's, or 0."""
     client_python: str | None = None
     """`X.Y` that the clients run; a container with another one refuses the payload before loading it."""
+    price: GivenPrice | None = None
+    """What `--price` says; None: AWS is asked."""
+    budget: Budget | None = None
     show_errors: bool = False
     """Telemetry tells the messages of exceptions, which may hold values of tasks."""
 

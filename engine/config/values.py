@@ -9,8 +9,14 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from engine.config.settings import TELEMETRY_AUTO, TELEMETRY_OFF
+from engine.model import Budget, BudgetUnit
 
 ADDRESS_SCHEMES_WITH_PORT: Final = ("tcp", "tls", "ws", "wss")
+
+VCPU_HOURS: Final = "vcpuh"
+"""End of an amount of vCPU-hours."""
+
+BUDGET_ALLOWED: Final = "an amount of money like 50, or of vCPU-hours like 400vcpuh"
 
 Number = TypeVar("Number", int, float)
 
@@ -185,6 +191,47 @@ def inline_limit(maximum: int) -> ValueKind:
 def scheduling_priority(maximum: int) -> ValueKind:
     """Kind: `task`, or a number that AWS Batch takes."""
     return _word_or_number("task", maximum, "a whole number")
+
+
+def price() -> ValueKind:
+    """Kind: money of a vCPU-hour, or of an hour of each instance type: `0.04`, `m5.large=0.096,c5.xlarge=0.17`."""
+    pattern = re.compile(r"\s*(?P<name>[a-z0-9-]+\.[a-z0-9-]+)\s*=\s*(?P<money>[0-9.]+)\s*")
+    money = decimal(0)
+
+    def by_type(text: str) -> dict[str, object]:
+        matches = [pattern.fullmatch(item) for item in text.split(",")]
+        if None in matches:
+            raise ValueError
+        return {one["name"]: one["money"] for one in matches if one is not None}
+
+    def parse(value: object) -> object:
+        given = by_type(value) if isinstance(value, str) and "=" in value else value
+        prices = given if isinstance(given, dict) else {"": given}
+        parsed = {name: money.parse(one) for name, one in prices.items()}
+        if not parsed or not all(parsed.values()):
+            raise ValueError
+        return parsed if isinstance(given, dict) else parsed[""]
+
+    return ValueKind(
+        "money above 0 per vCPU-hour, or per instance type like m5.large=0.096,c5.xlarge=0.17",
+        "MONEY|TYPE=MONEY,…",
+        parse,
+    )
+
+
+def budget() -> ValueKind:
+    """Kind: an amount of money, or of vCPU-hours."""
+    return ValueKind(BUDGET_ALLOWED, "AMOUNT", parse_budget)
+
+
+def parse_budget(value: object) -> Budget:
+    """Parse `50` or `400vcpuh`. Raises ValueError for what isn't one."""
+    text = str(value).strip().lower() if not isinstance(value, bool) else ""
+    amount = text.removesuffix(VCPU_HOURS)
+    limit = decimal(0).parse(amount)
+    if not isinstance(limit, float) or not limit:
+        raise ValueError
+    return Budget(limit, BudgetUnit.MONEY if amount == text else BudgetUnit.VCPU_HOURS)
 
 
 def _word_or_number(word: str, maximum: int, what: str) -> ValueKind:

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.causes import CauseKind, FailureCause
 from engine.jobs.groups import Grouped, Keys
-from engine.model import JobObservation, Outcome, Placement, Profile, ResourceShape
+from engine.model import Demand, JobObservation, Outcome, Placement, Profile, ResourceShape
 from engine.pickles.error_names import read_error_name
 from engine.tasks.task_record import TaskRecord
 from engine.telemetry.schema.groups import cause_of
@@ -41,6 +41,7 @@ class JobEntry:
         "_told",
         "_transitions",
         "client",
+        "demand",
         "function",
         "grouped",
         "hex_id",
@@ -51,7 +52,7 @@ class JobEntry:
         "task_id",
     )
 
-    def __init__(self, manager: str, record: TaskRecord, now: float) -> None:
+    def __init__(self, manager: str, record: TaskRecord, now: float, demand: Demand | None = None) -> None:
         self._manager = manager
         self.client = sys.intern(record.task.client_id.decode(errors="replace"))
         self._shape = _NO_SHAPE if record.shape == _NO_SHAPE else record.shape
@@ -74,6 +75,8 @@ class JobEntry:
         self.state = JobState.QUEUED
         self.since = now
         self.reason = ""
+        self.demand = demand
+        """What its job gets; None: unknown."""
         self.grouped: Grouped | None = None
         self.straggles = False
 
@@ -110,6 +113,11 @@ class JobEntry:
     def peak_bytes(self) -> int:
         """Peak of its resident memory; 0: unknown."""
         return self._profile.peak_bytes
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of its function; 0: unknown."""
+        return self._profile.cpu_s
 
     # ---- changes
 

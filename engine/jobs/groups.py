@@ -10,10 +10,15 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from engine.causes import CauseKind, FailureCause
+from engine.model import Demand, Price
 from engine.telemetry.schema.groups import OTHERS, GroupBy
 from engine.telemetry.schema.state import ENDED, JobState
+from engine.telemetry.schema.usage import Remaining
 from engine.telemetry.tally.durations import duration_class
+from engine.telemetry.tally.fit import FitTally
 from engine.telemetry.tally.group_tally import GroupTally
+from engine.telemetry.tally.usage import Rate, UsageMeter
 
 GROUPS_KEPT: Final = 2_000
 """Of each kind; then the one that ended longest ago becomes part of `OTHERS`."""
@@ -45,15 +50,24 @@ class Groupable(Protocol):
     def peak_bytes(self) -> int:
         """Peak of its resident memory; 0: unknown."""
 
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of its function; 0: unknown."""
+
+    @property
+    def demand(self) -> Demand | None:
+        """What its job gets; None: unknown."""
+
 
 class Grouped:
     """What was counted of one job: so much is taken back when it changes."""
 
-    __slots__ = ("attempt", "place", "since", "state")
+    __slots__ = ("attempt", "demand", "place", "since", "state")
 
     def __init__(self, place: GroupPlace, job: Groupable) -> None:
         self.place = place
         self.state, self.since, self.attempt = job.state, job.since, job.attempt
+        self.demand = job.demand
 
 
 class GroupPlace:
@@ -63,6 +77,11 @@ class GroupPlace:
 
     def __init__(self, keys: Keys, groups: tuple[GroupTally, ...]) -> None:
         self.keys, self.groups, self.jobs = keys, groups, 0
+
+    @property
+    def function(self) -> GroupTally:
+        """Its group by function."""
+        return self.groups[_FUNCTION]
 
 
 class JobGroups:
@@ -74,6 +93,9 @@ class JobGroups:
         self._ended: tuple[OrderedDict[str, None], ...] = tuple(OrderedDict() for _ in GroupBy)
         """Keys of groups in which nothing lives, the longest ended first."""
         self._places: dict[Keys, GroupPlace] = {}
+        self.total = UsageMeter()
+        """Of all jobs."""
+        self._price = Price()
 
     # ---- what happens
 
@@ -90,12 +112,15 @@ class JobGroups:
         elif was.state is not job.state or was.since != job.since:
             for group in was.place.groups:
                 group.move(was.state, was.since, job.state, job.since, now)
+            self._follow_run(job, was)
             if job.state in ENDED:
                 self._note_ended(was.place)
         elif was.attempt == job.attempt:
             return
         if job.state is not was.state and job.state in ENDED:
             self._end(job, was)
+        if was.state is JobState.RUNNING and job.since != was.since:
+            self._use(job, job.since - was.since, wasted=job.state not in _FRUITFUL)
         self._count_retries(job, was)
 
     def forget(self, job: Groupable, now: float) -> None:
@@ -111,7 +136,38 @@ class JobGroups:
             self._drop(job.grouped.place)
             job.grouped = None
 
+    def use_price(self, price: Price, now: float) -> None:
+        """Count money by this price from now on; what was used before the first one is counted by that."""
+        if price == self._price:
+            return
+        before, self._price = self._price, price
+        rate = _rate_of(before)
+        if rate is not None and rate != _rate_of(price):
+            for meter in (self.total, *(group.usage for groups in self._groups for group in groups.values())):
+                meter.settle(now, rate)
+
     # ---- what is asked
+
+    @property
+    def rate(self) -> Rate | None:
+        """Price by which money is counted; None: unknown."""
+        return _rate_of(self._price)
+
+    def remaining(self, now: float, *, more: bool) -> Remaining | None:
+        """What all jobs will use until they are done: the sum over their functions; None where nothing is foretold."""
+        living = [group for group in self._groups[_FUNCTION].values() if group.meter.living]
+        foretold = [group.remaining(now, self.rate, more=more) for group in living]
+        known = [one for one in foretold if one is not None]
+        if not known:
+            return None
+        has_money = self.rate is not None
+        return Remaining(
+            low_vcpu_s=sum(one.low_vcpu_s for one in known),
+            high_vcpu_s=sum(one.high_vcpu_s for one in known),
+            low_money=sum(one.low_money or 0.0 for one in known) if has_money else None,
+            high_money=sum(one.high_money or 0.0 for one in known) if has_money else None,
+            more=more or len(known) < len(foretold),
+        )
 
     def find(self, by: GroupBy, key: str) -> GroupTally | None:
         """Find one group."""
@@ -129,15 +185,26 @@ class JobGroups:
         for group in place.groups:
             group.enter(job.state, job.since, now)
         self._note_ended(place)
+        demand = job.demand
+        if job.state is JobState.RUNNING and demand is not None:
+            for meter in self._meters(place.groups):
+                meter.begin(demand.vcpus, demand.gib, job.since)
         return Grouped(place, job)
 
     def _leave(self, was: Grouped, now: float) -> None:
-        for group in self._current(was.place):
+        groups = tuple(self._current(was.place))
+        for group in groups:
             group.leave(was.state, was.since, now)
+        if was.state is JobState.RUNNING and was.demand is not None:
+            for meter in self._meters(groups):
+                meter.stop(was.demand.vcpus, was.demand.gib, was.since)
         self._note_ended(was.place)
 
     def _end(self, job: Groupable, was: Grouped) -> None:
         took_s, peak_bytes = job.took_s, job.peak_bytes
+        if took_s and was.state is not JobState.RUNNING:
+            self._use(job, took_s, wasted=job.state not in _FRUITFUL)
+        self._count_fit(job, took_s)
         ran_s = job.since - was.since if was.state is JobState.RUNNING else took_s
         took, ran = duration_class(took_s), duration_class(ran_s)
         assert job.grouped is not None
@@ -149,6 +216,46 @@ class JobGroups:
                 group.peak_bytes = max(group.peak_bytes, peak_bytes)
             if ran_s is not None and was.state is not JobState.RUNNING:
                 group.meter.add_unseen(ran_s)
+
+    def _follow_run(self, job: Groupable, was: Grouped) -> None:
+        """It began to run, or ceased to."""
+        demand = was.demand
+        if demand is None or JobState.RUNNING not in (was.state, job.state):
+            return
+        for meter in self._meters(was.place.groups):
+            if was.state is JobState.RUNNING:
+                meter.stop(demand.vcpus, demand.gib, was.since)
+            if job.state is JobState.RUNNING:
+                meter.begin(demand.vcpus, demand.gib, job.since)
+
+    def _use(self, job: Groupable, seconds: float, *, wasted: bool) -> None:
+        """Count a run that is over, where its job is now: with the cause of its failure, too."""
+        assert job.grouped is not None
+        demand, meters = job.grouped.demand, self._meters(job.grouped.place.groups)
+        if demand is None:
+            for meter in meters:
+                meter.add_unmeasured()
+            return
+        vcpu_s, gib_s = demand.vcpus * seconds, demand.gib * seconds
+        for meter in meters:
+            meter.add(vcpu_s, gib_s, wasted=wasted)
+
+    def _meters(self, groups: tuple[GroupTally, ...]) -> Iterator[UsageMeter]:
+        yield self.total
+        for group in groups:
+            yield group.usage
+
+    def _count_fit(self, job: Groupable, took_s: float | None) -> None:
+        assert job.grouped is not None
+        place, demand, peak_bytes = job.grouped.place, job.grouped.demand, job.peak_bytes
+        fit = place.function.fit
+        if fit is None:
+            return
+        if place.keys[_REASON] == _OUT_OF_MEMORY:
+            fit.add_exhausted()
+        elif demand is not None and peak_bytes and job.state is JobState.SUCCEEDED:
+            cores = job.cpu_s / took_s if took_s and job.cpu_s else None
+            fit.add(demand.vcpus, demand.gib, peak_bytes, cores)
 
     def _count_retries(self, job: Groupable, was: Grouped) -> None:
         grouped, attempt = job.grouped, job.attempt
@@ -180,6 +287,8 @@ class JobGroups:
                 return others
             others.fold(groups.pop(ended.popitem(last=False)[0]))
         group = groups[key] = GroupTally(key, now)
+        if kind == _FUNCTION:
+            group.fit = FitTally()
         return group
 
     def _current(self, place: GroupPlace) -> Iterator[GroupTally]:
@@ -201,3 +310,12 @@ class JobGroups:
 
 
 _PLACES: Final = {by: place for place, by in enumerate(GroupBy)}
+_FUNCTION: Final = _PLACES[GroupBy.FUNCTION]
+_REASON: Final = _PLACES[GroupBy.REASON]
+_FRUITFUL: Final = (JobState.RUNNING, JobState.SUCCEEDED, JobState.UNKNOWN)
+"""What may follow a run that was not in vain, as far as known."""
+_OUT_OF_MEMORY: Final = FailureCause(CauseKind.OUT_OF_MEMORY).signature
+
+
+def _rate_of(price: Price) -> Rate | None:
+    return None if price.vcpu_hour is None else (price.vcpu_hour, price.gib_hour)

@@ -19,13 +19,24 @@ from engine.jobs.routes import RouteTotals
 from engine.jobs.runnable import RunnableJobs
 from engine.jobs.stragglers import Stragglers
 from engine.jobs.trends import Rates, TrendRings
-from engine.model import JobObservation, Outcome, Placement
+from engine.model import BudgetUnit, Demand, JobObservation, Outcome, Placement, Price, demand_of
 from engine.tasks.task_record import TaskRecord, TaskState
-from engine.telemetry.schema.messages import ENDED, EventKind, GroupBy, JobRecord, JobRow, JobState
+from engine.telemetry.schema.messages import (
+    ENDED,
+    EventKind,
+    GroupBy,
+    JobRecord,
+    JobRow,
+    JobState,
+    Remaining,
+    Usage,
+)
 from engine.telemetry.tally.failures import NO_REASON, FailureInbox, Mishap
 
 ENDED_KEPT: Final = 10_000
 """Rows of ended tasks, over all managers of an engine."""
+FORETELL_S: Final = 5.0
+"""Between two sums of what all groups will use."""
 OUT_OF_SIGHT: Final = "its task must come back from the scheduler"
 
 _UNBEGUN: Final = frozenset({TaskState.QUEUED, TaskState.LOADING, TaskState.COLLECTING, TaskState.PAUSED})
@@ -63,6 +74,8 @@ class JobRegistry:
         """Of all tasks ever; a task that went back unbegun is none."""
         self.failed_acknowledged = 0
         """How many of the FAILED a person has acknowledged."""
+        self.default_demand: Demand | None = None
+        """What a job gets that asks for nothing else; None: not known yet."""
         self.routes = RouteTotals()
         self.trends = TrendRings()
         self.groups = JobGroups()
@@ -72,6 +85,7 @@ class JobRegistry:
         self.adopted = 0
         """Tasks of a predecessor that became this manager's."""
         self._stragglers = Stragglers()
+        self._foretold: tuple[float, Remaining | None] = (float("-inf"), None)
 
     # ---- from the task manager
 
@@ -81,7 +95,9 @@ class JobRegistry:
         if former is not None:  # it ended here before, and comes again
             self._forget(former)
         now = self._clock()
-        entry = self._entries[record.task_id] = JobEntry(self._manager, record, now)
+        entry = self._entries[record.task_id] = JobEntry(
+            self._manager, record, now, demand_of(record.shape, self.default_demand)
+        )
         if self.groups.find(GroupBy.CLIENT, entry.client) is None:
             self.news.add(EventKind.CLIENT, entry.client, entry.hex_id, now)
         self._count(entry, None, JobState.QUEUED, now)
@@ -187,6 +203,28 @@ class JobRegistry:
     def acknowledge_failures(self, failed: int) -> None:
         """Note that a person has seen so many FAILED jobs; never more than there are, nor fewer than before."""
         self.failed_acknowledged = max(self.failed_acknowledged, min(failed, self.counts[JobState.FAILED]))
+
+    def usage(self, price: Price) -> Usage | None:
+        """What its jobs have used, with money by this price; None: it isn't known what they have. Constant time."""
+        now = self._clock()
+        self.groups.use_price(price, now)
+        return self.groups.total.view(now, self.groups.rate)
+
+    def remaining(self, *, more: bool) -> Remaining | None:
+        """What its jobs will use until they are done. Summed up every few seconds only."""
+        now = self._clock()
+        at, remaining = self._foretold
+        if not 0 <= now - at < FORETELL_S:
+            remaining = self.groups.remaining(now, more=more)
+            self._foretold = now, remaining
+        return remaining
+
+    def used(self, unit: BudgetUnit, price: Price) -> float | None:
+        """What its jobs have used, in money by this price or in vCPU-hours; None: unknown. Constant time."""
+        usage = self.usage(price)
+        if usage is None:
+            return None
+        return usage.money if unit is BudgetUnit.MONEY else usage.vcpu_hours
 
     def rates(self) -> dict[JobState, float]:
         """Jobs that entered each state, a second."""

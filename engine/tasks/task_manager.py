@@ -34,8 +34,15 @@ CLAIM_GRACE_S: Final = 20.0
 """How long a job is kept whose task did not come back, once the scheduler has sent all that it wants of us."""
 
 
+def _always() -> bool:
+    return True
+
+
 class AWSHPCTaskManager:
-    """Task queuing, priority, concurrency control, submission and delivery. One a worker manager."""
+    """Task queuing, priority, concurrency control, submission and delivery. One a worker manager.
+
+    `may_spend` says whether the budget lets more jobs be submitted.
+    """
 
     def __init__(
         self,
@@ -43,16 +50,18 @@ class AWSHPCTaskManager:
         max_concurrent_jobs: int,
         on_lost_ownership: Callable[[str], None],
         events: TaskEvents,
+        may_spend: Callable[[], bool] = _always,
     ) -> None:
         self._opened: HPCBackend | None = None
         self._max_concurrent_jobs = max_concurrent_jobs
         self._report_lost_ownership = on_lost_ownership
         self._events = events
+        self._may_spend = may_spend
         self._replies: Replies | None = None
         self._records: dict[bytes, TaskRecord] = {}
         self._functions = KnownFunctions()
         self._queue = TaskQueue()
-        self._loader = TaskLoader(storage.get, self._start_queued)
+        self._loader = TaskLoader(storage.get, self.start_queued)
         self._loads: dict[bytes, asyncio.Task[None]] = {}
         self._slots_used = 0
         self._accepting = True
@@ -114,7 +123,7 @@ class AWSHPCTaskManager:
         self._tell(self._events.on_arrived, record)
         if not self._adopt(record):
             self._queue.push(task.task_id, task.priority)
-            self._start_queued()
+            self.start_queued()
 
     def on_cancel(self, cancel: CancelRequested) -> None:
         """Apply Scaler's semantics of a cancel: what doesn't run yet is dropped, what runs ends only by force."""
@@ -184,7 +193,7 @@ class AWSHPCTaskManager:
             self._tell(self._events.on_changed, record)
             if record.state in (TaskState.COLLECTING, TaskState.PAUSED):
                 self._enter(record, TaskState.SUBMITTED)
-        self._start_queued()
+        self.start_queued()
 
     def on_state(self, task_id: bytes, state: BatchState) -> None:
         """See `BackendObserver`: Batch reports another state of the task's job."""
@@ -205,7 +214,7 @@ class AWSHPCTaskManager:
 
     def on_slots_freed(self) -> None:
         """See `BackendObserver`: jobs of a predecessor take fewer slots."""
-        self._start_queued()
+        self.start_queued()
 
     async def on_outcome(self, outcome: Outcome) -> None:
         """See `BackendObserver`: deliver the outcome; ignored when the task is ending already."""
@@ -225,7 +234,7 @@ class AWSHPCTaskManager:
         self._paused = ""
         logger.info("resumed: AWS accepts our calls again")
         self._move_all(TaskState.PAUSED, TaskState.COLLECTING)
-        self._start_queued()
+        self.start_queued()
 
     def on_lost_ownership(self, reason: str) -> None:
         """See `BackendObserver`: the lease is lost; the worker manager ends."""
@@ -247,7 +256,7 @@ class AWSHPCTaskManager:
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
         """Change the slots from now on; what runs beyond a lower bound goes on."""
         self._max_concurrent_jobs = max_concurrent_jobs
-        self._start_queued()
+        self.start_queued()
 
     # ---- life cycle
 
@@ -267,7 +276,14 @@ class AWSHPCTaskManager:
     def accept(self) -> None:
         """Start tasks again after a drain."""
         self._accepting = True
-        self._start_queued()
+        self.start_queued()
+
+    def start_queued(self) -> None:
+        """Start what waits and may; call it whenever more may than before."""
+        while len(self._queue) and self._may_start():
+            record = self._records[self._queue.pop()]
+            self._enter(record, TaskState.LOADING)
+            self._loads[record.task_id] = self._steps.start(record, self._load(record))
 
     async def close(self) -> None:
         """End whatever still runs in the background."""
@@ -282,17 +298,11 @@ class AWSHPCTaskManager:
         assert self._opened is not None, "no task comes before the backend is open"
         return self._opened
 
-    def _start_queued(self) -> None:
-        while len(self._queue) and self._may_start():
-            record = self._records[self._queue.pop()]
-            self._enter(record, TaskState.LOADING)
-            self._loads[record.task_id] = self._steps.start(record, self._load(record))
-
     def _may_start(self) -> bool:
         unclaimed = self._backend.unclaimed_jobs
         if unclaimed is None or self._slots_used + unclaimed >= self._max_concurrent_jobs:
             return False
-        return self._accepting and self._loader.has_room
+        return self._accepting and self._loader.has_room and self._may_spend()
 
     async def _load(self, record: TaskRecord) -> None:
         try:
@@ -441,7 +451,7 @@ class AWSHPCTaskManager:
             self._stop_loading(record)
         if held and not record.holds_slot:
             self._loader.release(record.task_id)
-            self._start_queued()
+            self.start_queued()
 
     def _stop_loading(self, record: TaskRecord) -> None:
         """What waits for its bytes goes at once: they may never come."""

@@ -27,6 +27,7 @@ from provisioner.local.account.ec2_rules import Ec2Rules
 from provisioner.local.account.iam_rules import IamRules
 from provisioner.local.account.moto_account import MotoAccount
 from provisioner.local.account.moto_bridge import Moto
+from provisioner.local.account.price_list_api import PriceListApi
 from provisioner.local.account.quotas_api import QuotasApi
 from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.clock import Clock, ThreadClock
@@ -126,7 +127,7 @@ class LocalServer:
             faults.add(parse_fault(fault))
         clock = ThreadClock()
         regions = Regions(lambda name: self._make_region(name, moto, faults, clock))
-        services = Services(regions, options.region, IamRules(moto), S3(moto, faults), moto)
+        services = Services(regions, options.region, PriceListApi(moto), IamRules(moto), S3(moto, faults), moto)
         return Gateway(services, faults, self._key)
 
     def _make_region(self, name: str, moto: Moto, faults: FaultInjector, clock: Clock) -> RegionalServices:

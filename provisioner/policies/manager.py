@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from provisioner.policies.diagnosis import diagnosis_statements
 from provisioner.policies.statements import Policy, Statement, allow, document, missing_is_404, of_service
 from provisioner.stack.naming import TAG, Stack
 from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
+PRICES: Final = ("ec2:DescribeSpotPriceHistory", "pricing:GetProducts")
+"""Without them, and without --price, what jobs cost is unknown; the sizes of instances are read as for a diagnosis."""
+
 
 def manager_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
-    """Policy of a worker manager. The statements of a diagnosis serve people only: no task needs them."""
+    """Policy of a worker manager. The statements of prices and of a diagnosis serve people only: no task needs them."""
     group = stack.arn("logs", f"log-group:{stack.log_group}:log-stream:*")
     return document(
         [
@@ -18,6 +23,7 @@ def manager_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
             missing_is_404(stack.bucket_arn, [f"{s3_prefix}/*"]),
             allow("ReadExpiry", ["s3:GetLifecycleConfiguration"], [stack.bucket_arn]),
             allow("ReadLogs", ["logs:GetLogEvents"], [group]),
+            allow("ReadPrices", PRICES, ["*"]),
             *diagnosis_statements(stack),
         ]
     )

@@ -141,6 +141,13 @@ GET_LOG_EVENTS: Final = Operation(
 GET_SERVICE_QUOTA: Final = Operation(
     "GetServiceQuota", "service-quotas", "get_service_quota", 1, 5, required=("Quota",)
 )
+DESCRIBE_INSTANCE_TYPES: Final = Operation(
+    "DescribeInstanceTypes", "ec2", "describe_instance_types", 1, 10, required=("InstanceTypes",)
+)
+DESCRIBE_SPOT_PRICES: Final = Operation(
+    "DescribeSpotPriceHistory", "ec2", "describe_spot_price_history", 1, 10, required=("SpotPriceHistory",)
+)
+GET_PRODUCTS: Final = Operation("GetProducts", "pricing", "get_products", 1, 10, required=("PriceList",))
 OUR_APIS: Final = frozenset(
     each.api
     for each in (
@@ -148,6 +155,7 @@ OUR_APIS: Final = frozenset(
         *(DESCRIBE_QUEUES, DESCRIBE_ENVIRONMENTS, DESCRIBE_DEFINITIONS),
         *(GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, DELETE_OBJECTS, GET_LEASE, PUT_LEASE, DELETE_LEASE),
         *(GET_LOG_EVENTS, GET_SERVICE_QUOTA),
+        *(DESCRIBE_INSTANCE_TYPES, DESCRIBE_SPOT_PRICES, GET_PRODUCTS),
     )
 )
 """An error of any other operation comes from fetching credentials for one of these."""

@@ -40,6 +40,7 @@ from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.batch.track.tracker import Tracker
 from engine.backends.batch.track.waiting_log import WaitingLog
 from engine.backends.protocol import BackendObserver
+from engine.pricing.price_reader import PriceReader
 
 if TYPE_CHECKING:
     from engine.config.settings import ManagerConfig
@@ -289,6 +290,11 @@ class BatchAssembly:
         )
 
     @cached_property
+    def prices(self) -> PriceReader:
+        """Reader of prices; it reads once it runs and somebody asks."""
+        return PriceReader(client=self.client, environments=self._surroundings.environments, given=self._config.price)
+
+    @cached_property
     def introspection(self) -> BatchIntrospection:
         """Answers for viewers; it reads for them from its making on."""
         return BatchIntrospection(
@@ -299,4 +305,5 @@ class BatchAssembly:
             queue=self._config.job_queue,
             template=self.template,
             surroundings=self._surroundings,
+            prices=self.prices,
         )

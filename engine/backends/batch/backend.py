@@ -23,7 +23,8 @@ from engine.backends.batch.submit.request import job_priority, prioritized
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.protocol import BackendObserver, Introspection
 from engine.errors import StartupError
-from engine.model import CancelReason, Placement, TaskWork
+from engine.model import Budget, CancelReason, Demand, Placement, TaskWork
+from engine.pricing.budget_gate import check_budget
 
 if TYPE_CHECKING:
     from engine.config.settings import ManagerConfig
@@ -42,7 +43,9 @@ class BatchBackend:
     `open` makes one; it is complete from then on until `stop`.
     """
 
-    def __init__(self, parts: BatchAssembly, *, capabilities: Mapping[str, int], by_priority: bool) -> None:
+    def __init__(
+        self, parts: BatchAssembly, *, capabilities: Mapping[str, int], by_priority: bool, demand: Demand | None = None
+    ) -> None:
         self._client = parts.client
         self._store = parts.store
         self._ledger = parts.ledger
@@ -54,6 +57,7 @@ class BatchBackend:
         self._background = parts.background
         self._capabilities = capabilities
         self._by_priority = by_priority
+        self._demand = demand
 
     @classmethod
     async def open(
@@ -61,7 +65,8 @@ class BatchBackend:
     ) -> BatchBackend:
         """Check queue, definition, bucket and credentials, take the lease, and scan for a predecessor's jobs.
 
-        Raises `engine.errors.StartupError` with one sentence that says what is wrong and what to do.
+        Raises `engine.errors.StartupError` with one sentence that says what is wrong and what to do, and `ConfigError`
+        for a budget in money while prices are unknown.
         """
         layout = StoreLayout(config.s3_bucket, config.s3_prefix, config.worker_manager_id)
         client = AwsClient(AwsSession(config.aws_region, CONNECTIONS))
@@ -89,17 +94,21 @@ class BatchBackend:
             parts,
             capabilities={"gpu": found.gpus} if found.gpus else {},
             by_priority=config.scheduling_priority == "task",
+            demand=found.demand,
         )
         lease.is_idle = lambda: backend._is_idle
         on_made(backend.introspection)
-        await backend._begin(parts)
+        await backend._begin(parts, config.budget)
         return backend
 
-    async def _begin(self, parts: BatchAssembly) -> None:
+    async def _begin(self, parts: BatchAssembly, budget: Budget | None = None) -> None:
         """Start the loops and scan for a predecessor's jobs, while the lease is being kept."""
         for loop in (self._takeover.lease.keep(), parts.results.run(), parts.tracker.run(), parts.cleaner.run()):
             self._background.spawn(loop)
+        self._background.start(parts.prices.run())
         try:
+            if budget is not None:
+                check_budget(budget, await parts.prices.read())
             await self._takeover.find_orphans()
         except BaseException:
             await self.stop(terminate=False)
@@ -115,6 +124,11 @@ class BatchBackend:
     def capabilities(self) -> Mapping[str, int]:
         """Capabilities of the queue besides `vcpus` and `memory`, by name (`gpu`)."""
         return self._capabilities
+
+    @property
+    def default_demand(self) -> Demand | None:
+        """What a job gets that asks for nothing else; None: the definition doesn't say."""
+        return self._demand
 
     @property
     def orphans(self) -> int:

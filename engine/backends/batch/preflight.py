@@ -18,6 +18,7 @@ from engine.aws.fargate import FargateSize
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.names import StoreLayout
 from engine.errors import StartupError
+from engine.model import Demand
 
 if TYPE_CHECKING:
     from engine.config.settings import ManagerConfig
@@ -43,6 +44,8 @@ class Surroundings:
     gpus: int
     vcpus: float | None
     """Of a job that asks for nothing else."""
+    memory_mib: int | None
+    """The same."""
     has_priority: bool
     """The definition has a scheduling priority of its own."""
     tags: dict[str, str]
@@ -50,6 +53,12 @@ class Surroundings:
     """The queue's compute environments as AWS describes them."""
     fargate: FargateSize | None = None
     """Of a job that asks for nothing else, where jobs run on Fargate."""
+
+    @property
+    def demand(self) -> Demand | None:
+        """vCPUs and memory of a job that asks for nothing else; None: the definition doesn't say."""
+        known = self.vcpus is not None and self.memory_mib is not None
+        return Demand(self.vcpus or 0.0, (self.memory_mib or 0) / 1024) if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ async def examine(client: AwsClient, store: ObjectStore, layout: StoreLayout, co
         log_group=_log_group(definition, container),
         gpus=_gpus(container, environments),
         vcpus=_vcpus(container),
+        memory_mib=_memory_mib(container),
         has_priority=revision.get("schedulingPriority") is not None,
         tags={name: value for name, value in found_queue.get("tags", {}).items() if name == STACK_TAG},
         environments=tuple(environments),
@@ -314,3 +324,9 @@ def _vcpus(container: dict[str, Any]) -> float | None:
     wanted = [one["value"] for one in container.get("resourceRequirements", ()) if one.get("type") == "VCPU"]
     found = wanted[0] if wanted else container.get("vcpus")
     return None if found is None else float(found)
+
+
+def _memory_mib(container: dict[str, Any]) -> int | None:
+    wanted = [one["value"] for one in container.get("resourceRequirements", ()) if one.get("type") == "MEMORY"]
+    found = wanted[0] if wanted else container.get("memory")
+    return None if found is None else int(found)

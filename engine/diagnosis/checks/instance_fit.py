@@ -35,7 +35,9 @@ def read(reader: Reader, evidence: Evidence) -> Evidence:
     """Read every instance type that the environments may start, and in which of the subnets' zones it is offered."""
     if not evidence.ec2_environments:
         return evidence
-    patterns = sorted({pattern for one in evidence.ec2_environments for pattern in _patterns_of(one.instance_types)})
+    patterns = sorted(
+        {pattern for one in evidence.ec2_environments for pattern in instance_patterns(one.instance_types)}
+    )
     filters = [{"Name": "instance-type", "Values": patterns}]
     found, reading = reader.read_pages("ec2", "describe_instance_types", "InstanceTypes", "NextToken", Filters=filters)
     if reading.error:
@@ -115,8 +117,8 @@ def _no_types(evidence: Evidence) -> Cause:
     )
 
 
-def _patterns_of(types: Sequence[str]) -> Iterator[str]:
-    """AWS Batch's words and families as EC2's filters take them."""
+def instance_patterns(types: Sequence[str]) -> Iterator[str]:
+    """Patterns of AWS Batch's words, families and instance types, as EC2's filters take them."""
     for name in types:
         for family in BATCH_WORDS.get(name, (name,)):
             yield family if "." in family else f"{family}.*"

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.telemetry.schema.state import ENDED, JobState
+from engine.telemetry.schema.usage import Fit, Remaining, Usage
 
 GROUPS_LIMIT: Final = 500
 """Groups of one answer at most."""
@@ -71,6 +72,12 @@ class JobGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     """Jobs that ran at once, on average over the last five minutes in which it had any."""
     forecast: Forecast | None = None
     """None: fewer than five jobs have ended, or nothing is left, or nothing runs."""
+    usage: Usage | None = None
+    """What its jobs have used; None: unknown, as with a filter or out of a recording."""
+    remaining: Remaining | None = None
+    """What they will use until they are done."""
+    fit: Fit | None = None
+    """Of a function: what its jobs ask for and used."""
 
     @property
     def jobs(self) -> int:
@@ -138,6 +145,7 @@ GROUP_SORTS: Final[Mapping[str, GroupKey]] = {
     "p95": lambda group: _largest(group.p95_s),
     "retries": lambda group: -group.retries,
     "memory": lambda group: _largest(group.peak_bytes),
+    "cost": lambda group: _largest(None if group.usage is None else group.usage.money or group.usage.vcpu_s),
     "eta": lambda group: _largest(group.forecast.high_s if group.forecast else None),
 }
 """Orders by name: first what lives and has stragglers and failures; the most, the longest, the largest."""

@@ -57,6 +57,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     LinkId.LEASE: "check the bucket and the way to S3: nothing is changed until the lease is renewed",
     LinkId.BATCH: "states of jobs are as of then until AWS Batch answers: check the way to it, and its limits",
     LinkId.SUBMITS: "allow it again: what waits is submitted then, nothing fails",
+    LinkId.BUDGET: "allow more: :budget AMOUNT in the console, or scaler-batch budget AMOUNT; what runs goes on",
 }
 CREDENTIAL_REMEDIES: Final[Mapping[str, str]] = {
     LinkTrouble.EXPIRED: REMEDIES[LinkId.CREDENTIALS],

@@ -17,7 +17,20 @@ from typing import Final
 import msgspec
 
 from engine.diagnosis.model import CheckResult, CheckStatus, Diagnosed, Diagnosis, Remedy, VerdictKind
-from engine.model import Attempt, CallStats, Link, LinkId, LinkTrouble, LogStatus, Quota, QuotaId, Route
+from engine.model import (
+    Attempt,
+    Budget,
+    BudgetUnit,
+    CallStats,
+    Link,
+    LinkId,
+    LinkTrouble,
+    LogStatus,
+    Price,
+    Quota,
+    QuotaId,
+    Route,
+)
 from engine.telemetry.schema.events import EVENTS_KEPT, Event, EventKind, Events, GetEvents
 from engine.telemetry.schema.failures import FAILURES_LIMIT, Failure, Failures, GetFailures
 from engine.telemetry.schema.groups import (
@@ -48,6 +61,7 @@ from engine.telemetry.schema.requests import (
     GetTrends,
     Hello,
     Request,
+    SetBudget,
     SetConcurrency,
     SetLogLevel,
     ViewRequest,
@@ -63,6 +77,7 @@ from engine.telemetry.schema.state import (
     Snapshot,
     Transition,
 )
+from engine.telemetry.schema.usage import BudgetView, Fit, Remaining, Usage
 
 __all__ = [
     "ENDED",
@@ -83,6 +98,9 @@ __all__ = [
     "Answer",
     "Ask",
     "Attempt",
+    "Budget",
+    "BudgetUnit",
+    "BudgetView",
     "CallStats",
     "CancelJobs",
     "CheckResult",
@@ -99,6 +117,7 @@ __all__ = [
     "Events",
     "Failure",
     "Failures",
+    "Fit",
     "Forecast",
     "FullState",
     "GetEvents",
@@ -127,20 +146,24 @@ __all__ = [
     "LogPage",
     "LogStatus",
     "ManagerView",
+    "Price",
     "Quota",
     "QuotaId",
     "Refusal",
+    "Remaining",
     "Remedy",
     "Reply",
     "Request",
     "Route",
     "RouteStats",
+    "SetBudget",
     "SetConcurrency",
     "SetLogLevel",
     "Snapshot",
     "Tick",
     "Transition",
     "Trends",
+    "Usage",
     "VerdictKind",
     "ViewRequest",
     "Welcome",

@@ -128,8 +128,18 @@ class AcknowledgeFailures(msgspec.Struct, frozen=True, tag=True):
     """By worker-manager id."""
 
 
+class SetBudget(msgspec.Struct, frozen=True, tag=True):
+    """Change the budget of one manager until it ends. Answered with `Done`.
+
+    `budget` as `--budget` takes it: `80`, `400vcpuh`; `off` for none.
+    """
+
+    manager: str
+    budget: str
+
+
 ViewRequest = (
     Hello | GetFullState | GetJobPage | GetJob | GetLogs | GetTrends | Diagnose | GetGroups | GetFailures | GetEvents
 )
-ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel | AcknowledgeFailures
+ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel | AcknowledgeFailures | SetBudget
 Request = ViewRequest | ControlRequest

@@ -11,8 +11,9 @@ from typing import Final
 
 import msgspec
 
-from engine.model import Attempt, CallStats, Link, Quota
+from engine.model import Attempt, CallStats, Link, Price, Quota
 from engine.telemetry.schema.light import Light, light_of
+from engine.telemetry.schema.usage import BudgetView, Remaining, Usage
 
 
 class JobState(StrEnum):
@@ -184,6 +185,14 @@ class ManagerView(msgspec.Struct, frozen=True):
     """How many of the FAILED a person has acknowledged."""
     oldest_at: float | None = None
     """Since when the oldest task that has not ended is with the manager."""
+    usage: Usage | None = None
+    """What its jobs have used since the engine started; None: not told, or not known what jobs have."""
+    remaining: Remaining | None = None
+    """What the present ones will use; None: nothing is left, or nothing can be foretold."""
+    price: Price | None = None
+    """None: an engine of an older release."""
+    budget: BudgetView | None = None
+    """None: there is none."""
 
     @property
     def health(self) -> Light:

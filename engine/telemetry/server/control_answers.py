@@ -10,16 +10,20 @@ from typing import Final
 import zmq
 
 from engine.config.settings import StopMode
+from engine.config.values import BUDGET_ALLOWED, parse_budget
+from engine.errors import ConfigError
 from engine.logging_setup import LEVELS, set_level
 from engine.telemetry.schema.messages import (
     AcknowledgeFailures,
     Answer,
+    Budget,
     CancelJobs,
     Done,
     Drain,
     EventKind,
     Refusal,
     Request,
+    SetBudget,
     SetConcurrency,
     SetLogLevel,
 )
@@ -30,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 MAX_CONCURRENT_JOBS: Final = 1_000_000
 """AWS Batch's own bound of jobs that wait in a queue."""
+BUDGET_OFF: Final = "off"
 CANCELS_AT_ONCE: Final = 200
 """Begun before others get a turn on the event loop."""
 _STOP_MODES: Final = tuple(mode.value for mode in StopMode)
@@ -55,6 +60,8 @@ class ControlAnswers:
                 return self._set_concurrency(request, who_sent(frame))
             case SetLogLevel():
                 return self._set_log_level(request, who_sent(frame))
+            case SetBudget():
+                return self._set_budget(request, who_sent(frame))
             case AcknowledgeFailures():
                 return self._acknowledge(request)
             case _:
@@ -113,6 +120,20 @@ class ControlAnswers:
         self._builder.journal.add(EventKind.CHANGED, text, request.manager)
         return Done(f"max_concurrent_jobs of {request.manager} is {wanted} (was {before}) until the engine ends")
 
+    def _set_budget(self, request: SetBudget, who: str) -> Done:
+        manager = self._manager(request.manager)
+        budget = _read_budget(request.budget)
+        try:
+            manager.change_budget(budget)
+        except ConfigError as error:
+            raise QueryError(str(error)) from error
+        told = "off" if budget is None else budget.describe()
+        logger.warning("the operator changes the budget of %s to %s", request.manager, told)
+        self._builder.journal.add(EventKind.CHANGED, f"{who} changes the budget to {told}", request.manager)
+        view = manager.budget
+        used = "" if view is None or view.used is None else f", {view.used:,.2f} of it are used"
+        return Done(f"the budget of {request.manager} is {told}{used}")
+
     def _acknowledge(self, request: AcknowledgeFailures) -> Done:
         for name, failed in request.failed.items():
             self._manager(name).registry.acknowledge_failures(failed)
@@ -142,6 +163,15 @@ def who_sent(frame: zmq.Frame) -> str:
     except zmq.ZMQError:
         key = ""
     return f"the key {key[:8]}" if key else "an operator on this machine"
+
+
+def _read_budget(text: str) -> Budget | None:
+    if text.strip().lower() == BUDGET_OFF:
+        return None
+    try:
+        return parse_budget(text)
+    except ValueError:
+        raise QueryError(f"{text} is no budget: give {BUDGET_ALLOWED}, or {BUDGET_OFF}") from None
 
 
 def _jobs(count: int) -> str:

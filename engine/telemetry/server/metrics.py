@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from engine.errors import ConfigError
-from engine.telemetry.schema.messages import JobState, ManagerView, Snapshot
+from engine.telemetry.schema.messages import JobState, ManagerView, Snapshot, Usage
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -61,7 +61,7 @@ class SnapshotCollector(Collector):
             return
         yield from _engine(snapshot)
         yield from _managers(snapshot)
-        for part in (_jobs, _routes, _calls, _quotas, _links):
+        for part in (_jobs, _spending, _routes, _calls, _quotas, _links):
             yield from part(snapshot.managers)
 
 
@@ -128,6 +128,36 @@ def _jobs(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
         for state in JobState:
             jobs.add_metric((manager.manager, state.value), manager.counts.get(state, 0))
     yield jobs
+
+
+def _spending(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
+    used: tuple[tuple[str, str, Callable[[Usage], float | None]], ...] = (
+        ("vcpu_hours", "vCPU-hours that jobs have used.", lambda usage: usage.vcpu_hours),
+        ("vcpu_hours_wasted", "Of runs that gave no result.", lambda usage: usage.wasted_vcpu_hours),
+        ("cost", "What jobs have cost; none while prices are unknown.", lambda usage: usage.money),
+        ("cost_wasted", "Cost of runs that gave no result.", lambda usage: usage.wasted_money),
+        ("cost_per_hour", "Cost of an hour of the jobs that run now.", lambda usage: usage.money_per_hour),
+    )
+    for name, help, value_of in used:
+        family = _gauge(name, help, "manager")
+        for manager in managers:
+            if manager.usage is not None and (value := value_of(manager.usage)) is not None:
+                family.add_metric((manager.manager,), value)
+        yield family
+    yield from _budgets(managers)
+
+
+def _budgets(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
+    price = _gauge("price_vcpu_hour", "Price of a vCPU-hour without memory; none while it is unknown.", "manager")
+    limit = _gauge("budget", "The budget, in money or vCPU-hours; none without one.", "manager", "unit")
+    spent = _gauge("budget_spent", "1 while nothing is submitted for it.", "manager")
+    for manager in managers:
+        if manager.price is not None and manager.price.vcpu_hour is not None:
+            price.add_metric((manager.manager,), manager.price.vcpu_hour)
+        if manager.budget is not None:
+            limit.add_metric((manager.manager, manager.budget.budget.unit.value), manager.budget.budget.limit)
+            spent.add_metric((manager.manager,), manager.budget.is_spent)
+    yield from (price, limit, spent)
 
 
 def _routes(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:

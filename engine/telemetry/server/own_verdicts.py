@@ -25,6 +25,7 @@ VERDICTS: Final[Mapping[str, str]] = {
     LinkId.LEASE: "the lease is not renewed",
     LinkId.BATCH: "AWS Batch can't be read",
     LinkId.SUBMITS: "nothing can be submitted",
+    LinkId.BUDGET: "the budget is spent",
 }
 CREDENTIAL_VERDICTS: Final[Mapping[str, str]] = {
     LinkTrouble.EXPIRED: "credentials expired: renew them",
@@ -54,7 +55,8 @@ def judge_light(manager: ManagerView) -> OwnVerdict | None:
     light = manager.health
     if light.state is LightState.OK:
         return None
-    kind = VerdictKind.BLOCKED if light.state is LightState.DOWN else VerdictKind.SUSPECTED
+    is_blocking = light.state is LightState.DOWN or light.part == LinkId.BUDGET
+    kind = VerdictKind.BLOCKED if is_blocking else VerdictKind.SUSPECTED
     verdict = CREDENTIAL_VERDICTS.get(light.trouble) or VERDICTS.get(light.part) or f"{light.name} is down"
     return OwnVerdict(kind, verdict, _sentence(light), (Remedy(light.remedy),) if light.remedy else ())
 
@@ -86,6 +88,8 @@ def judge_over(diagnosis: Diagnosis, manager: ManagerView) -> Diagnosis:
 
 def _sentence(light: Light) -> str:
     more = "" if not light.others else f" {light.others} more of what the engine lives from is not well, too."
+    if light.part == LinkId.BUDGET:
+        return f"{light.cause[:1].upper()}{light.cause[1:]}: nothing more is submitted, and what runs goes on.{more}"
     how = "does not work" if light.state is LightState.DOWN else "works badly"
     return f"{light.name} {how}: {light.cause}. Nothing fails for it: work waits and goes on by itself.{more}"
 

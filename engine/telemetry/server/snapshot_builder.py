@@ -12,8 +12,16 @@ from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.journal import Journal
 from engine.jobs.registry import JobRegistry
-from engine.model import Link, Quota, QuotaId
-from engine.telemetry.schema.messages import REPLICA_LIMIT, JobRow, ManagerView, Snapshot, light_of
+from engine.model import Budget, BudgetUnit, Link, Quota, QuotaId
+from engine.telemetry.schema.messages import (
+    REPLICA_LIMIT,
+    BudgetView,
+    JobRow,
+    ManagerView,
+    Snapshot,
+    Usage,
+    light_of,
+)
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.vitals import Vitals
 
@@ -69,6 +77,13 @@ class Manager(Protocol):
     @property
     def is_queue_full(self) -> bool:
         """The scheduler may hold more tasks for it than it sent."""
+
+    @property
+    def budget(self) -> BudgetView | None:
+        """Its budget, if it has one."""
+
+    def change_budget(self, budget: Budget | None) -> None:
+        """Set another budget, or none. Raises `ConfigError` for one that can't be kept."""
 
     def links(self) -> tuple[Link, ...]:
         """Health of its connections."""
@@ -167,7 +182,8 @@ def build_view(manager: Manager, now: float) -> ManagerView:
     """Build the view of one worker manager as it is now."""
     config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
     used, most = tasks.slots_used, tasks.max_concurrent_jobs
-    links = manager.links()
+    links, price, budget = manager.links(), introspection.price, manager.budget
+    usage = registry.usage(price)
     slots = Quota("concurrency", used, most, "slots", "engine", now, id=QuotaId.CONCURRENCY)
     return ManagerView(
         manager=config.worker_manager_id,
@@ -182,7 +198,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         rates=registry.rates(),
         routes=registry.routes.stats(),
         calls=introspection.calls(),
-        quotas=(slots, *introspection.quotas()),
+        quotas=(slots, *_spending(usage, budget, now), *introspection.quotas()),
         links=links,
         oldest_runnable_at=registry.oldest_runnable_at,
         dedup_saved_bytes=introspection.dedup_saved_bytes,
@@ -199,4 +215,21 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         blocked=registry.blocked,
         failed_acknowledged=registry.failed_acknowledged,
         oldest_at=registry.oldest_at,
+        usage=usage,
+        remaining=registry.remaining(more=manager.is_queue_full),
+        price=price,
+        budget=budget,
     )
+
+
+def _spending(usage: Usage | None, budget: BudgetView | None, now: float) -> tuple[Quota, ...]:
+    """What jobs have cost, in money if that is known, as a limit like others; nothing before the first has run."""
+    if budget is not None:
+        is_money, used, limit = budget.budget.unit is BudgetUnit.MONEY, budget.used, budget.budget.limit
+    elif usage is None or not usage.vcpu_s:
+        return ()
+    else:
+        is_money, limit = usage.money is not None, None
+        used = usage.money if is_money else usage.vcpu_hours
+    name, unit = ("cost", "money") if is_money else ("vCPU-hours", "vCPU-h")
+    return (Quota(name, used, limit, unit, "engine", now, id=QuotaId.BUDGET),)

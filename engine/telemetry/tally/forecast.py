@@ -55,6 +55,11 @@ class SlotMeter:
             return float(self.running) if self.living else None
         return (self._slot_s - slot_s) / busy
 
+    @property
+    def ran_s(self) -> float:
+        """Seconds that its jobs ran, in all, until the last `advance`."""
+        return self._slot_s
+
     def elapsed(self, now: float) -> float:
         """Seconds that the running ones have run so far, in all."""
         return max(0.0, self.running * now - self.since_sum)
@@ -72,8 +77,22 @@ def forecast(meter: SlotMeter, runs: Durations, now: float, *, more: bool) -> Fo
     return Forecast(low, high, more)
 
 
+def work_left(meter: SlotMeter, runs: Durations, now: float) -> tuple[float, float] | None:
+    """Foretell how many seconds the group's jobs will still run, in all, as a range; None as for `forecast`.
+
+    It needs no slots: what waits for the first one will run, too.
+    """
+    if not meter.living or runs.count < LEAST_ENDED:
+        return None
+    low, high = (_work(meter, run_s, now) for run_s in runs.quantiles(0.25, 0.75))
+    return low, high
+
+
+def _work(meter: SlotMeter, run_s: float, now: float) -> float:
+    return (meter.living - meter.running) * run_s + max(0.0, meter.running * run_s - meter.elapsed(now))
+
+
 def _seconds(meter: SlotMeter, run_s: float, slots: float, now: float) -> float:
     waiting, elapsed = meter.living - meter.running, meter.elapsed(now)
-    work = waiting * run_s + max(0.0, meter.running * run_s - elapsed)
     least = run_s if waiting else run_s - elapsed / max(1, meter.running)
-    return max(work / slots, least, 0.0)
+    return max(_work(meter, run_s, now) / slots, least, 0.0)

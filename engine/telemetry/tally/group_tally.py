@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from engine.telemetry.schema.groups import JobGroup
 from engine.telemetry.schema.state import ENDED, JobState
+from engine.telemetry.schema.usage import Remaining
 from engine.telemetry.tally.durations import Durations
-from engine.telemetry.tally.forecast import SlotMeter, forecast
+from engine.telemetry.tally.fit import FitTally
+from engine.telemetry.tally.forecast import SlotMeter, forecast, work_left
+from engine.telemetry.tally.usage import Rate, UsageMeter
 
 
 class GroupTally:
     """Counts of one group."""
 
-    __slots__ = ("changed_at", "counts", "folded", "key", "meter", "peak_bytes", "retries", "runs", "tooks")
+    __slots__ = (
+        "changed_at",
+        "counts",
+        "fit",
+        "folded",
+        "key",
+        "meter",
+        "peak_bytes",
+        "retries",
+        "runs",
+        "tooks",
+        "usage",
+    )
 
     def __init__(self, key: str, now: float) -> None:
         self.key = key
         self.counts: dict[JobState, int] = {}
         self.meter = SlotMeter(now)
+        self.usage = UsageMeter()
+        self.fit: FitTally | None = None
+        """Of a function alone."""
         self.runs, self.tooks = Durations(), Durations()
         self.retries = self.peak_bytes = 0
         self.changed_at = now
@@ -69,14 +89,30 @@ class GroupTally:
         for state, count in other.counts.items():
             self.counts[state] = self.counts.get(state, 0) + count
         self.runs.merge(other.runs)
+        self.usage.fold(other.usage)
         self.tooks.merge(other.tooks)
         self.retries += other.retries
         self.peak_bytes = max(self.peak_bytes, other.peak_bytes)
         self.changed_at = max(self.changed_at, other.changed_at)
         other.folded = True
 
-    def view(self, manager: str, now: float, *, more: bool, stragglers: int) -> JobGroup:
-        """Make the group's answer."""
+    def remaining(self, now: float, rate: Rate | None, *, more: bool) -> Remaining | None:
+        """What its jobs will use until they are done; None where nothing can be foretold."""
+        work_s = work_left(self.meter, self.runs, now)
+        left = None if work_s is None else self.usage.remaining(work_s, self.meter.ran_s, rate, now)
+        return msgspec.structs.replace(left, more=True) if left is not None and more else left
+
+    def view(
+        self,
+        manager: str,
+        now: float,
+        *,
+        more: bool,
+        stragglers: int,
+        rate: Rate | None = None,
+        rows_only: bool = False,
+    ) -> JobGroup:
+        """Make the group's answer. Rows don't tell what jobs used: then that is unknown."""
         p50, p95 = self.tooks.quantiles(0.5, 0.95) if self.tooks.count else (None, None)
         return JobGroup(
             key=self.key,
@@ -90,4 +126,7 @@ class GroupTally:
             stragglers=stragglers,
             slots=self.meter.slots(now),
             forecast=forecast(self.meter, self.runs, now, more=more),
+            usage=None if rows_only else self.usage.view(now, rate),
+            remaining=None if rows_only else self.remaining(now, rate, more=more),
+            fit=None if rows_only or self.fit is None else self.fit.view(),
         )

@@ -62,7 +62,7 @@ def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float) -> list[Jo
         _count(group, row, now)
         stragglers[key] += row.straggles
     views = groups.items()
-    return [group.view(key[0], now, more=False, stragglers=stragglers[key]) for key, group in views]
+    return [group.view(key[0], now, more=False, stragglers=stragglers[key], rows_only=True) for key, group in views]
 
 
 def _count(group: GroupTally, row: JobRow, now: float) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from engine.aws.batch_states import BatchState
 from provisioner.local.account.iam_rules import IamRules
 from provisioner.local.account.moto_bridge import Moto
+from provisioner.local.account.price_list_api import PriceListApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.faults.fault_injector import Call, FaultInjector
 from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
@@ -35,6 +36,7 @@ class Services:
 
     regions: Regions
     home: str
+    prices: PriceListApi
     iam: IamRules
     s3: S3
     moto: Moto
@@ -126,6 +128,8 @@ class Gateway:
 
     def _own(self, call: Call, request: HttpRequest) -> HttpResponse | None:
         """An answer of ours where moto lacks one."""
+        if call.service == "pricing":
+            return self._services.prices.answer(request)
         if call.service in ("iam", "sts"):
             return self._services.iam.refusal(call.api, request)
         region = self._services.of(request)

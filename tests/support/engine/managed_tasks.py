@@ -10,6 +10,7 @@ from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
 from engine.messages import TaskArrived
 from engine.model import (
+    Budget,
     CallStats,
     Description,
     Link,
@@ -17,13 +18,15 @@ from engine.model import (
     LogChunk,
     Outcome,
     Placement,
+    Price,
     Profile,
     Quota,
     ResourceShape,
     Route,
 )
+from engine.pricing.budget_gate import check_budget
 from engine.tasks.task_record import TaskRecord, TaskState
-from engine.telemetry.schema.messages import Diagnosed
+from engine.telemetry.schema.messages import BudgetView, Diagnosed
 
 
 class Clock:
@@ -110,6 +113,7 @@ class StubIntrospection:
     dedup_saved_bytes, inline_limit = 7, 8192
     states_at: float | None = None
     states_stale = False
+    price = Price(note="not read yet")
 
     def __init__(self) -> None:
         self.viewer_notes = 0
@@ -166,6 +170,7 @@ class Managed:
         self.introspection = StubIntrospection()
         self.stopped: list[StopMode] = []
         self.is_queue_full = False
+        self.budget: BudgetView | None = None
 
     @property
     def is_stopping(self) -> bool:
@@ -173,6 +178,11 @@ class Managed:
 
     def links(self) -> tuple[Link, ...]:
         return self.introspection.links()
+
+    def change_budget(self, budget: Budget | None) -> None:
+        if budget is not None:
+            check_budget(budget, self.introspection.price)
+        self.budget = None if budget is None else BudgetView(budget, 0.0, False)
 
     def stop(self, mode: StopMode) -> None:
         self.stopped.append(mode)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from engine.backends.protocol import CancelRefused, Introspection
 from engine.jobs.registry import JobRegistry
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
-from engine.model import CancelReason, Outcome, Placement, Profile, Route, TaskWork
+from engine.model import CancelReason, Demand, Outcome, Placement, Profile, Route, TaskWork
 from engine.tasks.task_manager import AWSHPCTaskManager
 
 CLIENT = b"Client|quant|0"
@@ -60,6 +60,10 @@ class Backend:
     @property
     def introspection(self) -> Introspection:
         raise NotImplementedError
+
+    @property
+    def default_demand(self) -> Demand | None:
+        return None
 
     def submit(self, work: TaskWork) -> None:
         self._break("submit")

@@ -29,6 +29,7 @@ SURROUNDINGS: dict[str, Any] = {
     "log_group": "",
     "gpus": 0,
     "vcpus": 1.0,
+    "memory_mib": 2048,
     "tags": {},
     "environments": (),
     "has_priority": False,

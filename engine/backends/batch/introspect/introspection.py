@@ -32,7 +32,8 @@ from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.request import JobTemplate
 from engine.diagnosis.diagnose import Diagnoser
 from engine.diagnosis.model import Diagnosed, Diagnosis
-from engine.model import CallStats, Description, Link, LogChunk, Quota, ResourceShape
+from engine.model import CallStats, Description, Link, LogChunk, Price, Quota, ResourceShape
+from engine.pricing.price_reader import PriceReader
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class BatchIntrospection:
         queue: str,
         template: JobTemplate,
         surroundings: Surroundings,
+        prices: PriceReader,
         clock: Clock = time.monotonic,
         wall_clock: Clock = time.time,
         sleep: Sleep = asyncio.sleep,
@@ -72,6 +74,7 @@ class BatchIntrospection:
         self._template = template
         self._clock = clock
         self._wall_clock = wall_clock
+        self._prices = prices
         self._sleep = sleep
         self._links = AwsLinks(client=client, clock=clock, wall_clock=wall_clock)
         self._quotas = Quotas(
@@ -135,6 +138,11 @@ class BatchIntrospection:
     def states_stale(self) -> bool:
         """AWS Batch can't be asked about jobs at present, or doesn't answer."""
         return self._links.states_stale
+
+    @property
+    def price(self) -> Price:
+        """Price of what the jobs run on, as it is known now; asking makes it be read."""
+        return self._prices.price
 
     def note_viewer(self) -> None:
         """There is a viewer: for the next `VIEWED_FOR_S` reads that serve viewers only may be made."""

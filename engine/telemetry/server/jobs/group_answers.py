@@ -85,9 +85,13 @@ class GroupAnswers:
 
 def _groups_of(manager: Manager, by: GroupBy, at: float) -> list[JobGroup]:
     registry, name = manager.registry, manager.config.worker_manager_id
-    more = may_hold_more(manager)
-    stragglers = registry.stragglers(by)
-    return [group.view(name, at, more=more, stragglers=stragglers[group.key]) for group in registry.groups.all(by)]
+    more, stragglers = may_hold_more(manager), registry.stragglers(by)
+    registry.groups.use_price(manager.introspection.price, at)
+    rate = registry.groups.rate
+    return [
+        group.view(name, at, more=more, stragglers=stragglers[group.key], rate=rate)
+        for group in registry.groups.all(by)
+    ]
 
 
 def may_hold_more(manager: Manager) -> bool:

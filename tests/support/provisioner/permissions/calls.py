@@ -105,5 +105,6 @@ READERS = {
     "logs": _of_json,
     "ecr": _of_json,
     "ecs": _of_json,
+    "pricing": _of_json,
     "servicequotas": _of_json,
 }

@@ -47,6 +47,7 @@ class NeedsOfCalls:
             "ecs": self._ecs,
             "iam": self._iam,
             "logs": self._logs,
+            "pricing": self._unscoped,
             "s3": self._s3,
             "servicequotas": self._unscoped,
             "sts": lambda call: iter(()),  # GetCallerIdentity is everybody's

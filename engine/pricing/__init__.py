@@ -1,0 +1,1 @@
+"""Prices of what jobs run on, what jobs have cost by them, and the budget that bounds it."""
