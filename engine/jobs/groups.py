@@ -17,8 +17,8 @@ from engine.telemetry.schema.state import ENDED, JobState
 from engine.telemetry.schema.usage import Remaining
 from engine.telemetry.tally.durations import duration_class
 from engine.telemetry.tally.fit import FitTally
-from engine.telemetry.tally.group_tally import GroupTally
-from engine.telemetry.tally.usage import Rate, UsageMeter
+from engine.telemetry.tally.group_tally import GroupTally, move_job
+from engine.telemetry.tally.usage import Amount, Rate, UsageMeter, add_run, begin_run, drop_run
 
 GROUPS_KEPT: Final = 2_000
 """Of each kind; then the one that ended longest ago becomes part of `OTHERS`."""
@@ -62,26 +62,28 @@ class Groupable(Protocol):
 class Grouped:
     """What was counted of one job: so much is taken back when it changes."""
 
-    __slots__ = ("attempt", "demand", "place", "since", "state")
+    __slots__ = ("amount", "attempt", "place", "since", "state")
 
     def __init__(self, place: GroupPlace, job: Groupable) -> None:
         self.place = place
         self.state, self.since, self.attempt = job.state, job.since, job.attempt
-        self.demand = job.demand
+        demand = job.demand
+        self.amount: Amount = 0j if demand is None else complex(demand.vcpus, demand.gib)
 
 
 class GroupPlace:
     """The groups of all jobs with the same keys, and how many of these are in memory."""
 
-    __slots__ = ("groups", "jobs", "keys")
+    __slots__ = ("groups", "jobs", "keys", "meters")
 
-    def __init__(self, keys: Keys, groups: tuple[GroupTally, ...]) -> None:
-        self.keys, self.groups, self.jobs = keys, groups, 0
+    def __init__(self, keys: Keys, groups: tuple[GroupTally, ...], total: UsageMeter) -> None:
+        self.keys, self.jobs = keys, 0
+        self.place_in(groups, total)
 
-    @property
-    def function(self) -> GroupTally:
-        """Its group by function."""
-        return self.groups[_FUNCTION]
+    def place_in(self, groups: tuple[GroupTally, ...], total: UsageMeter) -> None:
+        """Set the groups; what the jobs use counts in each of them and in `total`."""
+        self.groups = groups
+        self.meters = (total, *(group.usage for group in groups))
 
 
 class JobGroups:
@@ -110,9 +112,9 @@ class JobGroups:
             self._drop(was.place)
             job.grouped = self._enter(job, keys, now)
         elif was.state is not job.state or was.since != job.since:
-            for group in was.place.groups:
-                group.move(was.state, was.since, job.state, job.since, now)
-            self._follow_run(job, was)
+            move_job(was.place.groups, was.state, was.since, job.state, job.since, now)
+            if JobState.RUNNING in (was.state, job.state):
+                self._follow_run(job, was)
             if job.state in ENDED:
                 self._note_ended(was.place)
         elif was.attempt == job.attempt:
@@ -120,7 +122,7 @@ class JobGroups:
         if job.state is not was.state and job.state in ENDED:
             self._end(job, was)
         if was.state is JobState.RUNNING and job.since != was.since:
-            self._use(job, job.since - was.since, wasted=job.state not in _FRUITFUL)
+            self._use(job, job.since - was.since)
         self._count_retries(job, was)
 
     def forget(self, job: Groupable, now: float) -> None:
@@ -185,25 +187,23 @@ class JobGroups:
         for group in place.groups:
             group.enter(job.state, job.since, now)
         self._note_ended(place)
-        demand = job.demand
-        if job.state is JobState.RUNNING and demand is not None:
-            for meter in self._meters(place.groups):
-                meter.begin(demand.vcpus, demand.gib, job.since)
-        return Grouped(place, job)
+        grouped = Grouped(place, job)
+        if job.state is JobState.RUNNING:
+            begin_run(place.meters, grouped.amount, job.since)
+        return grouped
 
     def _leave(self, was: Grouped, now: float) -> None:
         groups = tuple(self._current(was.place))
         for group in groups:
             group.leave(was.state, was.since, now)
-        if was.state is JobState.RUNNING and was.demand is not None:
-            for meter in self._meters(groups):
-                meter.stop(was.demand.vcpus, was.demand.gib, was.since)
+        if was.state is JobState.RUNNING:
+            drop_run((self.total, *(group.usage for group in groups)), was.amount, was.since)
         self._note_ended(was.place)
 
     def _end(self, job: Groupable, was: Grouped) -> None:
         took_s, peak_bytes = job.took_s, job.peak_bytes
         if took_s and was.state is not JobState.RUNNING:
-            self._use(job, took_s, wasted=job.state not in _FRUITFUL)
+            self._use(job, took_s)
         self._count_fit(job, took_s)
         ran_s = job.since - was.since if was.state is JobState.RUNNING else took_s
         took, ran = duration_class(took_s), duration_class(ran_s)
@@ -218,37 +218,26 @@ class JobGroups:
                 group.meter.add_unseen(ran_s)
 
     def _follow_run(self, job: Groupable, was: Grouped) -> None:
-        """It began to run, or ceased to."""
-        demand = was.demand
-        if demand is None or JobState.RUNNING not in (was.state, job.state):
-            return
-        for meter in self._meters(was.place.groups):
-            if was.state is JobState.RUNNING:
-                meter.stop(demand.vcpus, demand.gib, was.since)
-            if job.state is JobState.RUNNING:
-                meter.begin(demand.vcpus, demand.gib, job.since)
+        """It began to run, or ceased to, within its groups."""
+        if was.state is JobState.RUNNING:
+            drop_run(was.place.meters, was.amount, was.since)
+        elif job.state is JobState.RUNNING:
+            begin_run(was.place.meters, was.amount, job.since)
 
-    def _use(self, job: Groupable, seconds: float, *, wasted: bool) -> None:
+    def _use(self, job: Groupable, seconds: float) -> None:
         """Count a run that is over, where its job is now: with the cause of its failure, too."""
         assert job.grouped is not None
-        demand, meters = job.grouped.demand, self._meters(job.grouped.place.groups)
-        if demand is None:
+        meters = job.grouped.place.meters
+        if job.demand is None:
             for meter in meters:
-                meter.add_unmeasured()
-            return
-        vcpu_s, gib_s = demand.vcpus * seconds, demand.gib * seconds
-        for meter in meters:
-            meter.add(vcpu_s, gib_s, wasted=wasted)
-
-    def _meters(self, groups: tuple[GroupTally, ...]) -> Iterator[UsageMeter]:
-        yield self.total
-        for group in groups:
-            yield group.usage
+                meter.unmeasured += 1
+        else:
+            add_run(meters, job.grouped.amount, seconds, wasted=job.state not in _FRUITFUL)
 
     def _count_fit(self, job: Groupable, took_s: float | None) -> None:
         assert job.grouped is not None
-        place, demand, peak_bytes = job.grouped.place, job.grouped.demand, job.peak_bytes
-        fit = place.function.fit
+        place, demand, peak_bytes = job.grouped.place, job.demand, job.peak_bytes
+        fit = place.groups[_FUNCTION].fit
         if fit is None:
             return
         if place.keys[_REASON] == _OUT_OF_MEMORY:
@@ -269,9 +258,9 @@ class JobGroups:
     def _place(self, keys: Keys, now: float) -> GroupPlace:
         place = self._places.get(keys)
         if place is None:
-            place = self._places[keys] = GroupPlace(keys, self._find(keys, now))
+            place = self._places[keys] = GroupPlace(keys, self._find(keys, now), self.total)
         elif any(group.folded for group in place.groups):
-            place.groups = self._find(keys, now)
+            place.place_in(self._find(keys, now), self.total)
         return place
 
     def _find(self, keys: Keys, now: float) -> tuple[GroupTally, ...]:

@@ -34,7 +34,8 @@ class FitTally:
         """Count an ended job that had so much, and used so much."""
         peak_mib = peak_bytes / MIB
         self._memory.add(peak_mib)
-        self._peak_mib = max(self._peak_mib, peak_mib)
+        if peak_mib > self._peak_mib:
+            self._peak_mib = peak_mib
         if len(self._asked) < 2:
             self._asked.add((vcpus, gib))
         if cores is not None:

@@ -20,10 +20,11 @@ class SlotMeter:
     Kept up by every change of the group, in constant time and memory. `now`: seconds since the epoch.
     """
 
-    __slots__ = ("_at", "_busy_s", "_marks", "_slot_s", "living", "running", "since_sum")
+    __slots__ = ("_at", "_busy_s", "_mark_at", "_marks", "_slot_s", "living", "running", "since_sum")
 
     def __init__(self, now: float) -> None:
         self._at = now
+        self._mark_at = now + _STEP_S
         self._slot_s = self._busy_s = 0.0
         self._marks: deque[tuple[float, float, float]] = deque([(now, 0.0, 0.0)], int(WINDOW_S / _STEP_S) + 2)
         self.running = self.living = 0
@@ -33,14 +34,16 @@ class SlotMeter:
     def advance(self, now: float) -> None:
         """Account for the time since the last change. Call it before every change of `running` and `living`."""
         passed = now - self._at
-        if passed <= 0:  # the clock was set back
-            self._at = now
-            return
-        self._slot_s += passed * self.running
-        self._busy_s += passed if self.living else 0.0
         self._at = now
-        if now - self._marks[-1][0] >= _STEP_S:
+        if passed <= 0:  # the clock was set back
+            return
+        if self.living:
+            self._busy_s += passed
+            if self.running:
+                self._slot_s += passed * self.running
+        if now >= self._mark_at:
             self._marks.append((now, self._slot_s, self._busy_s))
+            self._mark_at = now + _STEP_S
 
     def add_unseen(self, seconds: float) -> None:
         """Add a run that was over before it was seen to run."""

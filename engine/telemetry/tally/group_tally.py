@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from engine.telemetry.schema.groups import JobGroup
@@ -66,24 +68,6 @@ class GroupTally:
             meter.running -= 1
             meter.since_sum -= since
 
-    def move(self, before: JobState, began: float, state: JobState, since: float, now: float) -> None:
-        """Count a job in another state than `before`, which it entered at `began`."""
-        counts, meter = self.counts, self.meter
-        counts[before] -= 1
-        counts[state] = counts.get(state, 0) + 1
-        self.changed_at = now
-        if before is JobState.RUNNING:
-            meter.advance(now)
-            meter.running -= 1
-            meter.since_sum -= began
-        elif state is JobState.RUNNING:
-            meter.advance(now)
-            meter.running += 1
-            meter.since_sum += since
-        if state in ENDED:
-            meter.advance(now)
-            meter.living -= 1
-
     def fold(self, other: GroupTally) -> None:
         """Count all of an ended group's jobs here."""
         for state, count in other.counts.items():
@@ -130,3 +114,26 @@ class GroupTally:
             remaining=None if rows_only else self.remaining(now, rate, more=more),
             fit=None if rows_only or self.fit is None else self.fit.view(),
         )
+
+
+def move_job(
+    groups: Sequence[GroupTally], before: JobState, began: float, state: JobState, since: float, now: float
+) -> None:
+    """Count a job of all these groups in another state than `before`, which it entered at `began`."""
+    for group in groups:
+        counts = group.counts
+        counts[before] -= 1
+        counts[state] = counts.get(state, 0) + 1
+        group.changed_at = now
+    running = (state is JobState.RUNNING) - (before is JobState.RUNNING)
+    ended = state in ENDED
+    if not running and not ended:
+        return
+    since_sum = since if running > 0 else -began
+    for group in groups:
+        meter = group.meter
+        meter.advance(now)
+        meter.living -= ended
+        if running:
+            meter.running += running
+            meter.since_sum += since_sum

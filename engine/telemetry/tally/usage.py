@@ -5,6 +5,7 @@ Every figure is kept up in constant time by the beginning and the end of a run, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from engine.telemetry.schema.usage import HOUR_S, Remaining, Usage
@@ -14,122 +15,106 @@ ORIGIN_S: Final = 1_700_000_000.0
 
 Rate = tuple[float, float]
 """Price of an hour of a vCPU, and of a GiB."""
-_Amount = tuple[float, float]
-"""vCPU-seconds and GiB-seconds."""
+Amount = complex
+"""vCPUs and GiB in one number, for sums of both at the price of one: vCPUs are the real part, GiB the imaginary one."""
+_NOTHING: Final = (0j, 0j, 0.0, 0.0)
 
 
 class UsageMeter:
-    """Usage of one group. Times are seconds since the epoch."""
+    """Usage of one group. Times are seconds since the epoch; the functions below keep several meters up at once."""
 
-    __slots__ = (
-        "_gib",
-        "_gib_began",
-        "_gib_s",
-        "_settled",
-        "_unmeasured",
-        "_vcpu_s",
-        "_vcpus",
-        "_vcpus_began",
-        "_wasted_gib_s",
-        "_wasted_vcpu_s",
-    )
+    __slots__ = ("began", "ran", "running", "settled", "unmeasured", "wasted")
 
     def __init__(self) -> None:
-        self._vcpus = self._vcpus_began = self._gib = self._gib_began = 0.0
-        """Of the running ones: sums of what they have, and of that times when they began."""
-        self._vcpu_s = self._gib_s = self._wasted_vcpu_s = self._wasted_gib_s = 0.0
-        """Of the runs that are over."""
-        self._unmeasured = 0
-        self._settled = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-        """What was accounted for by earlier prices: both amounts, both wasted ones, money, wasted money."""
-
-    def begin(self, vcpus: float, gib: float, at: float) -> None:
-        """Count a run that began at `at`."""
-        at -= ORIGIN_S
-        self._vcpus += vcpus
-        self._gib += gib
-        self._vcpus_began += vcpus * at
-        self._gib_began += gib * at
-
-    def stop(self, vcpus: float, gib: float, began: float) -> None:
-        """Take a running one back, with all its time so far."""
-        began -= ORIGIN_S
-        self._vcpus -= vcpus
-        self._gib -= gib
-        self._vcpus_began -= vcpus * began
-        self._gib_began -= gib * began
-
-    def add(self, vcpu_s: float, gib_s: float, *, wasted: bool) -> None:
-        """Count a run that is over."""
-        self._vcpu_s += vcpu_s
-        self._gib_s += gib_s
-        if wasted:
-            self._wasted_vcpu_s += vcpu_s
-            self._wasted_gib_s += gib_s
-
-    def add_unmeasured(self) -> None:
-        """Count a run of which it isn't known what it has: nothing can be told any more."""
-        self._unmeasured += 1
+        self.running: Amount = 0j
+        """What the running ones have."""
+        self.began: Amount = 0j
+        """Sum of what each of them has times when it began."""
+        self.ran: Amount = 0j
+        """Of the runs that are over, in seconds."""
+        self.wasted: Amount = 0j
+        """Of those that gave no result."""
+        self.unmeasured = 0
+        """Runs of which it isn't known what they had: nothing can be told any more."""
+        self.settled = _NOTHING
+        """What was accounted for by earlier prices: amount, wasted amount, money, wasted money."""
 
     def fold(self, other: UsageMeter) -> None:
         """Count all that an ended group has used."""
-        self._vcpu_s += other._vcpu_s
-        self._gib_s += other._gib_s
-        self._wasted_vcpu_s += other._wasted_vcpu_s
-        self._wasted_gib_s += other._wasted_gib_s
-        self._unmeasured += other._unmeasured
-        sums = [mine + theirs for mine, theirs in zip(self._settled, other._settled, strict=True)]
-        self._settled = (sums[0], sums[1], sums[2], sums[3], sums[4], sums[5])
+        self.ran += other.ran
+        self.wasted += other.wasted
+        self.unmeasured += other.unmeasured
+        (amount, wasted, money, wasted_money), theirs = self.settled, other.settled
+        self.settled = (amount + theirs[0], wasted + theirs[1], money + theirs[2], wasted_money + theirs[3])
 
-    def used(self, now: float) -> _Amount:
-        """vCPU-seconds and GiB-seconds until now."""
-        now -= ORIGIN_S
-        vcpu_s = self._vcpu_s + self._vcpus * now - self._vcpus_began
-        return max(0.0, vcpu_s), max(0.0, self._gib_s + self._gib * now - self._gib_began)
+    def used(self, now: float) -> Amount:
+        """Amount until now, in seconds."""
+        return self.ran + self.running * (now - ORIGIN_S) - self.began
 
     def money(self, now: float, rate: Rate) -> float:
-        """Money that was spent until now."""
-        vcpu_s, gib_s = self.used(now)
-        settled = self._settled
-        return max(0.0, settled[4] + _cost(vcpu_s - settled[0], gib_s - settled[1], rate))
+        """Money that was spent until now. By a hair below 0 where a run was counted elsewhere since a price changed."""
+        amount, _, money, _ = self.settled
+        return money + _cost(self.used(now) - amount, rate)
 
     def settle(self, now: float, rate: Rate) -> None:
         """Account for all until now by this price: from now on another one holds."""
-        vcpu_s, gib_s = self.used(now)
-        money, wasted = self.money(now, rate), self._wasted_money(rate)
-        self._settled = (vcpu_s, gib_s, self._wasted_vcpu_s, self._wasted_gib_s, money, wasted)
+        self.settled = (self.used(now), self.wasted, self.money(now, rate), self._wasted_money(rate))
 
     def view(self, now: float, rate: Rate | None) -> Usage | None:
         """Usage until now; None when it isn't known what all jobs have. Without a rate money is unknown."""
-        if self._unmeasured:
+        if self.unmeasured:
             return None
-        vcpu_s, gib_s = self.used(now)
+        used = self.used(now)
         return Usage(
-            vcpu_s=vcpu_s,
-            gib_s=gib_s,
-            wasted_vcpu_s=self._wasted_vcpu_s,
-            wasted_gib_s=self._wasted_gib_s,
-            vcpus=max(0.0, self._vcpus),
-            gib=max(0.0, self._gib),
-            money=None if rate is None else self.money(now, rate),
+            vcpu_s=max(0.0, used.real),
+            gib_s=max(0.0, used.imag),
+            wasted_vcpu_s=self.wasted.real,
+            wasted_gib_s=self.wasted.imag,
+            vcpus=max(0.0, self.running.real),
+            gib=max(0.0, self.running.imag),
+            money=None if rate is None else max(0.0, self.money(now, rate)),
             wasted_money=None if rate is None else self._wasted_money(rate),
-            money_per_hour=None if rate is None else _cost(self._vcpus * HOUR_S, self._gib * HOUR_S, rate),
+            money_per_hour=None if rate is None else max(0.0, _cost(self.running * HOUR_S, rate)),
         )
 
     def remaining(self, work_s: tuple[float, float], ran_s: float, rate: Rate | None, now: float) -> Remaining | None:
         """What runs of so many seconds in all will use, at least and at most, if they are like those of `ran_s`."""
-        if self._unmeasured or ran_s <= 0:
+        if self.unmeasured or ran_s <= 0:
             return None
-        vcpus, gib = (amount / ran_s for amount in self.used(now))
-        low, high = ((work * vcpus, work * gib) for work in work_s)
+        low, high = (self.used(now) * (work / ran_s) for work in work_s)
         if rate is None:
-            return Remaining(low[0], high[0])
-        return Remaining(low[0], high[0], _cost(*low, rate), _cost(*high, rate))
+            return Remaining(low.real, high.real)
+        return Remaining(low.real, high.real, _cost(low, rate), _cost(high, rate))
 
     def _wasted_money(self, rate: Rate) -> float:
-        _, _, vcpu_s, gib_s, _, money = self._settled
-        return money + _cost(self._wasted_vcpu_s - vcpu_s, self._wasted_gib_s - gib_s, rate)
+        _, wasted, _, money = self.settled
+        return money + _cost(self.wasted - wasted, rate)
 
 
-def _cost(vcpu_s: float, gib_s: float, rate: Rate) -> float:
-    return (vcpu_s * rate[0] + gib_s * rate[1]) / HOUR_S
+def begin_run(meters: Iterable[UsageMeter], amount: Amount, at: float) -> None:
+    """Count a run that began at `at`."""
+    began = amount * (at - ORIGIN_S)
+    for meter in meters:
+        meter.running += amount
+        meter.began += began
+
+
+def drop_run(meters: Iterable[UsageMeter], amount: Amount, began_at: float) -> None:
+    """Take a running one back, with all its time so far."""
+    began = amount * (began_at - ORIGIN_S)
+    for meter in meters:
+        meter.running -= amount
+        meter.began -= began
+
+
+def add_run(meters: Iterable[UsageMeter], amount: Amount, seconds: float, *, wasted: bool) -> None:
+    """Count a run that is over, and was not counted as a running one, or is no more."""
+    used = amount * seconds
+    for meter in meters:
+        meter.ran += used
+        if wasted:
+            meter.wasted += used
+
+
+def _cost(amount: Amount, rate: Rate) -> float:
+    return (amount.real * rate[0] + amount.imag * rate[1]) / HOUR_S

@@ -11,12 +11,11 @@ from console.tui.drawing.glyphs import UNICODE
 from console.tui.jobs.job_cells import JobCells
 from engine.aws.batch_states import BatchState
 from engine.jobs.groups import JobGroups
-from engine.model import JobObservation, Outcome, Profile
-from engine.tasks.task_record import TaskState
+from engine.model import JobObservation
 from engine.telemetry.schema.messages import OTHERS, GetGroups, GroupBy, JobGroup, JobState
 from engine.telemetry.schema.query import QueryError, group_word, parse_filter, sort_rows
 from engine.telemetry.tally.row_groups import group_rows
-from tests.support.engine.managed_tasks import Clock, Managed, Tasks, id_of
+from tests.support.engine.managed_tasks import Clock, Managed, Tasks, arrive, begin, end, id_of, run
 
 
 @pytest.fixture
@@ -41,29 +40,6 @@ def groups(managed: Managed, by: GroupBy = GroupBy.FUNCTION, *, more: bool = Fal
         for group in managed.registry.groups.all(by)
     )
     return {view.key: view for view in views}
-
-
-def arrive(managed: Managed, number: int, function: str) -> None:
-    managed.tasks.arrive(number).function_name = function
-
-
-def run(managed: Managed, number: int, seconds: float, function: str = "price", *, succeeded: bool = True) -> None:
-    begin(managed, number, function)
-    managed.clock.now += seconds
-    end(managed, number, seconds, succeeded=succeeded)
-
-
-def begin(managed: Managed, number: int, function: str = "price") -> None:
-    arrive(managed, number, function)
-    managed.tasks.submit(number)
-    managed.tasks.records[number].batch_state = BatchState.RUNNING
-    managed.registry.on_changed(managed.tasks.records[number])
-
-
-def end(managed: Managed, number: int, seconds: float, *, succeeded: bool = True) -> None:
-    managed.tasks.move(number, TaskState.DELIVERING)
-    profile = Profile(seconds, 4096 * number, 1.0)
-    managed.registry.on_ended(Outcome(id_of(number), succeeded, b"", profile, "" if succeeded else "exit code 7"))
 
 
 # ---- counting

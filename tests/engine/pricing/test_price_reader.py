@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from engine.aws.budget import Sleep
 from engine.aws.calls.operations import Operation
 from engine.aws.errors import AwsError, classify_answer
 from engine.config.settings import GivenPrice
@@ -42,15 +43,12 @@ class Aws:
         return answer_of("pricing", operation.api, ServiceCode="AmazonEC2")
 
 
-def reader(aws: Aws, *kinds: str, given: GivenPrice | None = None, sleeps: list[float] | None = None) -> PriceReader:
+async def at_once(seconds: float) -> None:
+    pass
+
+
+def reader(aws: Aws, *kinds: str, given: GivenPrice | None = None, sleep: Sleep = at_once) -> PriceReader:
     environments = [{"computeResources": {"type": kind, "instanceTypes": ["m5"]}} for kind in kinds]
-
-    async def sleep(seconds: float) -> None:
-        assert sleeps is not None
-        sleeps.append(seconds)
-        if len(sleeps) == 2:
-            await asyncio.Event().wait()
-
     return PriceReader(
         client=cast("Any", aws), environments=environments, given=given, wall_clock=lambda: NOW, sleep=sleep
     )
@@ -134,13 +132,20 @@ async def test_a_price_that_can_not_be_read_again_is_kept() -> None:
 async def test_it_is_read_once_somebody_looks_and_tried_again_soon_after_a_refusal() -> None:
     aws, sleeps = Aws(), list[float]()
     aws.refused = {"DescribeSpotPriceHistory"}
-    prices = reader(aws, "SPOT", sleeps=sleeps)
+    twice = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) == 2:
+            twice.set()
+            await asyncio.Event().wait()
+
+    prices = reader(aws, "SPOT", sleep=sleep)
     running = asyncio.create_task(prices.run())
     for _ in range(5):
         await asyncio.sleep(0)
     assert aws.asked == []
     assert prices.price.vcpu_hour is None
-    while len(sleeps) < 2:
-        await asyncio.sleep(0)
+    await twice.wait()
     assert sleeps == [TRY_AGAIN_S, TRY_AGAIN_S]
     running.cancel()

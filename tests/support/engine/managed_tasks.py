@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from engine.aws.batch_states import BatchState
 from engine.causes import FailureCause
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
@@ -12,6 +13,7 @@ from engine.messages import TaskArrived
 from engine.model import (
     Budget,
     CallStats,
+    Demand,
     Description,
     Link,
     LinkId,
@@ -166,6 +168,7 @@ class Managed:
             s3_bucket="bucket",
         )
         self.registry = JobRegistry(self.name, self.ended_kept, self.clock)
+        self.registry.default_demand = Demand(2.0, 4.0)
         self.tasks = Tasks(self.registry)
         self.introspection = StubIntrospection()
         self.stopped: list[StopMode] = []
@@ -186,3 +189,44 @@ class Managed:
 
     def stop(self, mode: StopMode) -> None:
         self.stopped.append(mode)
+
+
+# ---- lives of jobs
+
+
+def arrive(managed: Managed, number: int, function: str) -> None:
+    managed.tasks.arrive(number).function_name = function
+
+
+def run(managed: Managed, number: int, seconds: float, function: str = "price", *, succeeded: bool = True) -> None:
+    begin(managed, number, function)
+    managed.clock.now += seconds
+    end(managed, number, seconds, succeeded=succeeded)
+
+
+def begin(managed: Managed, number: int, function: str = "price") -> None:
+    arrive(managed, number, function)
+    managed.tasks.submit(number)
+    report(managed, number, BatchState.RUNNING)
+
+
+def report(managed: Managed, number: int, state: BatchState) -> None:
+    """AWS Batch says that the job is in this state."""
+    managed.tasks.records[number].batch_state = state
+    managed.registry.on_changed(managed.tasks.records[number])
+
+
+def end(
+    managed: Managed,
+    number: int,
+    seconds: float,
+    *,
+    succeeded: bool = True,
+    peak_bytes: int | None = None,
+    cpu_s: float = 1.0,
+    cause: FailureCause | None = None,
+) -> None:
+    managed.tasks.move(number, TaskState.DELIVERING)
+    profile = Profile(seconds, 4096 * number if peak_bytes is None else peak_bytes, cpu_s)
+    reason = "" if succeeded else "exit code 7"
+    managed.registry.on_ended(Outcome(id_of(number), succeeded, b"", profile, reason, cause))

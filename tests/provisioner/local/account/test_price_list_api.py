@@ -27,8 +27,8 @@ def test_another_service_and_another_kind_of_filter_are_refused(account: Account
     prices = account.aws.client("pricing")
     with pytest.raises(ClientError, match="InvalidParameterException"):
         prices.get_products(ServiceCode="AmazonTea")
+    wrong = {"Type": "LIKE", "Field": "regionCode", "Value": "us"}
     with pytest.raises(ClientError, match="InvalidParameterException"):
-        wrong = {"Type": "LIKE", "Field": "regionCode", "Value": "us"}
         prices.get_products(ServiceCode="AmazonEC2", Filters=[wrong])  # type: ignore[list-item]
 
 
