@@ -49,6 +49,26 @@ def attempt(number: int, resubmits: int = 0) -> str:
     return f"{number or UNKNOWN}+{resubmits}" if resubmits else str(number or UNKNOWN)
 
 
+def money(amount: float | None) -> str:
+    """Money in at most six characters: `0.04`, `12.40`, `1.2k`; one above 0 is never shown as 0."""
+    if amount is None:
+        return UNKNOWN
+    if amount >= 1000:
+        return short_count(amount)
+    return "<0.01" if 0 < amount < 0.005 else f"{amount:.2f}"
+
+
+def hours(vcpu_hours: float | None) -> str:
+    """vCPU-hours in at most five characters: `0.04`, `12.4`, `1.2k`; above 0 never shown as 0."""
+    if vcpu_hours is None:
+        return UNKNOWN
+    if vcpu_hours >= 100:
+        return short_count(vcpu_hours)
+    if vcpu_hours >= 10:
+        return f"{vcpu_hours:.1f}"
+    return "<0.01" if 0 < vcpu_hours < 0.005 else f"{vcpu_hours:.2f}"
+
+
 def rate(per_second: float | None) -> str:
     """Rate per second: `41/s`, `0.2/s`; one above 0 is never shown as 0."""
     if per_second is None:

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from engine.telemetry.schema.messages import Groups, JobGroup
 
-TITLES: Final = ("jobs", "done", "failed", "running", "waiting", "p50", "p95", "retries", "memory", "left")
+TITLES: Final = (
+    "jobs",
+    "done",
+    "failed",
+    "running",
+    "waiting",
+    "p50",
+    "p95",
+    "retries",
+    "memory",
+    "cost",
+    "vCPU-h",
+    "left",
+)
 
 
 def print_groups_json(found: Groups) -> None:
@@ -43,7 +56,7 @@ def print_groups(found: Groups) -> None:
 
 
 def _cells(group: JobGroup) -> tuple[str, ...]:
-    from console.format import UNKNOWN, count, eta, size, span
+    from console.format import UNKNOWN, count, eta, hours, money, size, span
     from engine.telemetry.schema.messages import JobState
 
     counts = group.counts
@@ -57,6 +70,8 @@ def _cells(group: JobGroup) -> tuple[str, ...]:
         span(group.p95_s),
         count(group.retries),
         size(group.peak_bytes),
+        money(group.usage.money if group.usage else None),
+        hours(group.usage.vcpu_hours if group.usage else None),
         eta(group.forecast, ascii=False),
         group.key or UNKNOWN,
     )

@@ -61,6 +61,9 @@ ENTRIES: Final = (
     ),
     CommandEntry("logs", "console.cli.commands.logs", "Running engine", "Print what jobs write, once or as it comes."),
     CommandEntry("cancel", "console.cli.commands.cancel", "Running engine", "End some jobs."),
+    CommandEntry(
+        "budget", "console.cli.commands.budget", "Running engine", "Change what the jobs of an engine may cost."
+    ),
     CommandEntry("drain", "console.cli.commands.drain", "Running engine", "End an engine in good order."),
     CommandEntry(
         "keys", "console.cli.commands.keys", "Running engine", "Make the keys for looking from another machine."

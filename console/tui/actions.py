@@ -207,6 +207,10 @@ ACTIONS: Final = (
         danger=Danger.CHANGES, needs_write=True,
     ),
     Action(
+        "budget", (), "budget", "Change what jobs may cost: 80, 400vcpuh, or off", _ALL,
+        danger=Danger.CHANGES, needs_write=True,
+    ),
+    Action(
         "log_level", (), "log_level", "Change the engine's log level", _ALL, danger=Danger.CHANGES, needs_write=True
     ),
     Action("engine", (), "engine", "The engine: its links, their ages and errors, its process and its calls", _ALL),

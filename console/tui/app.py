@@ -334,6 +334,10 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         """Prompt for the bound of jobs under way."""
         self.top_screen.ask_line(Question("jobs under way at most:", self.control.set_concurrency))
 
+    def action_budget(self) -> None:
+        """Prompt for what jobs may cost."""
+        self.top_screen.ask_line(Question("budget (80, 400vcpuh or off):", self.control.set_budget))
+
     def action_log_level(self) -> None:
         """Prompt for the engine's log level."""
         self.top_screen.ask_line(Question("log level:", self.control.set_log_level, words=LEVELS))

@@ -17,6 +17,7 @@ from engine.telemetry.schema.messages import (
     JobState,
     Refusal,
     Request,
+    SetBudget,
     SetConcurrency,
     SetLogLevel,
 )
@@ -78,6 +79,16 @@ class EngineActions:
         if not text.isascii() or not text.isdigit() or int(text) < 1:
             return "a whole number from 1 on"
         self._send(SetConcurrency(managers[0].manager, int(text)))
+        return ""
+
+    def set_budget(self, text: str) -> str:
+        """Set the filtered manager's budget to the amount in `text`; returns an error text."""
+        managers = self._state.shown_managers
+        if len(managers) != 1:
+            return "several managers: choose one with m first"
+        if not text:
+            return "an amount of money like 80, vCPU-hours like 400vcpuh, or off"
+        self._send(SetBudget(managers[0].manager, text))
         return ""
 
     def set_log_level(self, text: str) -> str:

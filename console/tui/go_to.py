@@ -155,6 +155,10 @@ def _concurrency(console: Console, rest: str) -> str:
     return console.control.set_concurrency(rest) if console.state.may_write else _NOT_NOW
 
 
+def _budget(console: Console, rest: str) -> str:
+    return console.control.set_budget(rest) if console.state.may_write else _NOT_NOW
+
+
 def _log_level(console: Console, rest: str) -> str:
     return console.control.set_log_level(rest) if console.state.may_write else _NOT_NOW
 
@@ -175,5 +179,6 @@ VERBS: Final[Mapping[str, Verb]] = {
     "job": _job,
     "why": _why,
     "concurrency": _concurrency,
+    "budget": _budget,
     "log_level": _log_level,
 }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SORT_HELP: Final = (
     "urgency, state, age, function, route, size, attempt or reason; of groups urgency, name, jobs, failed, running, "
-    "waiting, p50, p95, retries, memory or eta."
+    "waiting, p50, p95, retries, memory, cost or eta."
 )
 BY_HELP: Final = "Groups instead of jobs: function, submission, client or reason."
 TITLES: Final = (

@@ -12,6 +12,7 @@ import typer
 from console.cli.printing import print_facts, print_json, print_table
 from console.cli.session import EngineOption, JsonOption, KeysOption, call_engine, connect
 from console.format import UNKNOWN, age, count, rate, size, span
+from console.spending import describe_budget, describe_price, describe_usage
 
 if TYPE_CHECKING:
     from engine.telemetry.schema.messages import FullState, Light, Link, ManagerView, Quota, RouteStats, Snapshot
@@ -111,6 +112,12 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
         ("manager", f"{called}, queue {manager.queue}, definition {manager.definition}, {manager.region}"),
         ("slots", f"{count(manager.slots_used)} of {count(manager.slots)}"),
     ]
+    if manager.usage is not None:
+        facts.append(("cost", describe_usage(manager.usage, manager.remaining)))
+    if manager.price is not None:
+        facts.append(("price", describe_price(manager.price, now)))
+    if manager.budget is not None:
+        facts.append(("budget", describe_budget(manager.budget)))
     if manager.oldest_runnable_at is not None:
         facts.append(("runnable", f"the oldest for {age(now - manager.oldest_runnable_at)}"))
     if manager.paused:

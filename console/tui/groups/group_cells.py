@@ -38,6 +38,8 @@ class GroupCells:
     def __init__(self, glyphs: Glyphs) -> None:
         self.glyphs = glyphs
         self.by = GroupBy.FUNCTION
+        self.has_money = False
+        """Prices are known: costs are money, else vCPU-hours."""
 
     def columns(self) -> list[Column[JobGroup]]:
         """Columns from left to right; the least important have the highest rank."""
@@ -55,6 +57,7 @@ class GroupCells:
             Column("p95", "P95", 6, lambda group: self.span(group.p95_s), rank=10, right=True, sort="p95"),
             Column("retries", "RETRY", 6, self.retries, rank=11, right=True, sort="retries"),
             Column("memory", "PEAK", 4, self.memory, rank=12, right=True, sort="memory"),
+            Column("cost", "COST" if self.has_money else "VCPU-H", 6, self.cost, rank=8, right=True, sort="cost"),
             Column("eta", "LEFT", 9, self.eta, rank=4, right=True, sort="eta"),
         ]
 
@@ -96,6 +99,14 @@ class GroupCells:
     def memory(self, group: JobGroup) -> Span:
         """Largest peak of resident memory."""
         return format.size(group.peak_bytes), "text" if group.peak_bytes else "muted"
+
+    def cost(self, group: JobGroup) -> Span:
+        """Money that its jobs have cost, or vCPU-hours while no price is known."""
+        usage = group.usage
+        if usage is None:
+            return format.UNKNOWN, "muted"
+        text = format.money(usage.money) if self.has_money else format.hours(usage.vcpu_hours)
+        return text, "text" if usage.vcpu_s else "muted"
 
     def eta(self, group: JobGroup) -> Span:
         """Time that is left."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from console import format
 from console.foreign_text import clean
+from console.spending import describe_fit
 from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.drawing.spans import Line, Span
 from console.tui.groups.group_cells import GroupCells
@@ -59,18 +60,30 @@ class GroupTable(ListTable[JobGroup]):
         return tuple(parts)
 
     def footer(self) -> Line:
-        """Position of the selection, and that there are more groups than are sent."""
+        """How a function fits, position of the selection, and that there are more groups than are sent."""
         answer, place = self.groups.answer, super().footer()
+        fit = self._fit()
         if answer is None or answer.matching <= len(answer.groups):
-            return place
-        return ((f"first {format.count(len(answer.groups))} ", "muted"), *place)
+            return (*fit, *place)
+        return (*fit, (f"first {format.count(len(answer.groups))} ", "muted"), *place)
+
+    def _fit(self) -> Line:
+        """What the selected function asks for and uses; with none selected, of the first that there is advice for."""
+        chosen = self.groups.selected_item
+        group = chosen or next((one for one in self.groups.items if one.fit and one.fit.advised_mib), None)
+        if group is None or group.fit is None:
+            return ()
+        return ((f"{clean(group.key)} ", "text"), (f"{describe_fit(group.fit)} {self.glyphs.dot} ", "muted"))
 
     def columns(self) -> Sequence[Column[JobGroup]]:
-        """All columns; the manager's only when there are several, the stragglers' only when there are any."""
+        """All columns; the manager's only when there are several, stragglers and costs only when there are any."""
         self._cells.by = self.groups.by or self._cells.by
+        self._cells.has_money = any(group.usage and group.usage.money is not None for group in self.groups.items)
         hidden = {"manager"} if not self.several_managers else set()
         if not any(group.stragglers for group in self.groups.items):
             hidden.add("stragglers")
+        if all(group.usage is None for group in self.groups.items):
+            hidden.add("cost")
         return visible_columns(self._cells.columns(), hidden)
 
     def empty(self) -> Line:

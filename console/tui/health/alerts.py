@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from console import format
-from engine.telemetry.schema.messages import LightState, LogStatus, ManagerView, Quota, QuotaId, Snapshot
+from console.spending import raise_budget, spent_budgets
+from engine.telemetry.schema.messages import (
+    BudgetView,
+    LightState,
+    LinkId,
+    LogStatus,
+    ManagerView,
+    Quota,
+    QuotaId,
+    Snapshot,
+)
 from engine.telemetry.schema.query import STUCK_S
 
 SLOWED_S: Final = 0.5
@@ -44,6 +54,7 @@ def alerts(
     views = [view for view in snapshot.managers if manager in ("", view.manager)] if snapshot else []
     now = snapshot.at if snapshot else 0.0
     made = [alert for view in views for alert in _of_light(view, now, LightState.DOWN)]
+    made += [_spent(budget) for budget in spent_budgets(tuple(views))]
     if note:
         made.append(Alert("warning", note))
     made += [alert for view in views if view.draining for alert in (_draining(view, now),)]
@@ -70,13 +81,18 @@ def describe_drain(view: ManagerView, now: float) -> str:
 
 def _of_light(view: ManagerView, now: float, state: LightState) -> Iterator[Alert]:
     light = view.health
-    if light.state is not state:
+    if light.state is not state or light.part == LinkId.BUDGET:
         return
     since = "" if light.since is None else f" {format.age(now - light.since)}"
     is_down = state is LightState.DOWN
     more = f" (and {light.others} more)" if light.others else ""
     text = f"{light.name} {'down' if is_down else 'works badly'}{since}: {light.cause}{more}"
     yield Alert("error" if is_down else "warning", text, "w, :engine", light.remedy)
+
+
+def _spent(view: BudgetView) -> Alert:
+    text = f"paused: the budget of {view.budget.describe()} is spent"
+    return Alert("warning", text, f"{raise_budget(view)} goes on")
 
 
 def _draining(view: ManagerView, now: float) -> Alert:

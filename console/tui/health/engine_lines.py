@@ -10,7 +10,7 @@ from console.foreign_text import clean
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, fit
 from console.tui.drawing.wrapping import folded
-from engine.telemetry.schema.messages import CallStats, LightState, Link, ManagerView, Snapshot
+from engine.telemetry.schema.messages import CallStats, LightState, Link, LinkId, ManagerView, Snapshot
 
 NAME, STATE, AGE = 16, 9, 6
 API, NUMBER = 28, 8
@@ -76,7 +76,9 @@ def _light(manager: ManagerView, now: float, glyphs: Glyphs, cells: int, *, name
     if light.state is LightState.OK:
         return [((f" {glyphs.live} {who}all is well", "ok"),), EMPTY]
     role = "error" if light.state is LightState.DOWN else "warning"
-    text = f"{who}{light.name} {'is down' if role == 'error' else 'works badly'}: {light.cause}"
+    how = "is down" if role == "error" else "works badly"
+    is_budget = light.part == LinkId.BUDGET
+    text = f"{who}paused: {light.cause}" if is_budget else f"{who}{light.name} {how}: {light.cause}"
     lines: list[Line] = [((f" {part}", role),) for part in folded(clean(text), cells - 2)]
     return [*lines, *(((f" {part}", "text"),) for part in folded(clean(light.remedy), cells - 2)), EMPTY]
 

@@ -15,6 +15,7 @@ from engine.telemetry.schema.messages import Quota, QuotaId
 WARNING_SHARE, ERROR_SHARE = 0.80, 0.95
 WORDS: Final = ("THR", "over", "full")
 """Signs that stand in the percentage's place."""
+MONEY: Final = "money"
 VIEWERS_CALLS: Final = ("GetLogEvents",)
 MIN_NAME, MAX_NAME = 9, 20
 MIN_BAR, MAX_BAR = 6, 24
@@ -53,8 +54,16 @@ def amount(number: float | None) -> str:
 
 def figures(quota: Quota) -> str:
     """Format used and limit: `534/1,000`, `46/50/s`."""
+    if quota.id == QuotaId.BUDGET:
+        return spending(quota)
     unit = quota.unit if quota.is_rate else ""
     return f"{amount(quota.used)}/{amount(quota.limit)}{unit}"
+
+
+def spending(quota: Quota) -> str:
+    """Format what jobs have cost, and the budget if there is one: `12.40`, `31.20/50.00`."""
+    amount_of = format.money if quota.unit == MONEY else format.hours
+    return amount_of(quota.used) + (f"/{amount_of(quota.limit)}" if quota.limit is not None else "")
 
 
 class QuotaPane(TotalsPane):
@@ -104,6 +113,8 @@ class QuotaPane(TotalsPane):
 
     def _without_bar(self, label: str, quota: Quota) -> Line:
         """Row of an unknown limit: the reason takes the bar's place."""
+        if quota.id == QuotaId.BUDGET:
+            return (label, "text"), (figures(quota), "text"), (f"  {clean(quota.note)}", "muted")
         note = clean(quota.note) or f"not told by {clean(quota.source)}"
         return (label, "text"), (figures(quota), "text"), (f"  {note}", "muted")
 
@@ -130,6 +141,8 @@ class QuotaPane(TotalsPane):
             dot = f" {self.glyphs.dot} " if len(spans) > 1 else " "
             share = sign if sign in WORDS else f"{sign}{self._percent(quota)}"
             text = share + (f" {figures(quota)}" if sign else "")
+            if quota.id == QuotaId.BUDGET:
+                text = figures(quota)
             more: list[Span] = [
                 (dot, "muted"),
                 (self._label(manager, quota) + " ", "text"),
@@ -144,6 +157,8 @@ class QuotaPane(TotalsPane):
 def _fullness(quota: Quota) -> float:
     if quota.backoff_s:
         return 2.0
+    if quota.id == QuotaId.BUDGET and not quota.limit:
+        return 0.0
     if quota.name in VIEWERS_CALLS:  # this console's own reads hold no job up
         return -2.0
     return quota.used / quota.limit if quota.used is not None and quota.limit else -1.0

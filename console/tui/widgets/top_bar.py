@@ -29,6 +29,7 @@ PARTS: Final[Mapping[str, str]] = {
     LinkId.LEASE: "LEASE",
     LinkId.BATCH: "BATCH READS",
     LinkId.SUBMITS: "SUBMITS",
+    LinkId.BUDGET: "BUDGET",
 }
 """Names of what the light is about, short enough for the bar."""
 
@@ -130,4 +131,6 @@ class TopBar(Pane):
         age = self.state.light_age_s
         since = "" if age is None or narrow else f" {format.age(age)}"
         word, role = ("DOWN", "error") if is_down else ("DEGRADED", "warning")
+        if light.part == LinkId.BUDGET:
+            word = "SPENT"
         return f"{self.glyphs.stuck} {part} {word}{since}", role

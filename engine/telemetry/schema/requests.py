@@ -135,6 +135,7 @@ class SetBudget(msgspec.Struct, frozen=True, tag=True):
     """
 
     manager: str
+    """May be empty when there is only one."""
     budget: str
 
 

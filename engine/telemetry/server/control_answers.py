@@ -121,18 +121,18 @@ class ControlAnswers:
         return Done(f"max_concurrent_jobs of {request.manager} is {wanted} (was {before}) until the engine ends")
 
     def _set_budget(self, request: SetBudget, who: str) -> Done:
-        manager = self._manager(request.manager)
-        budget = _read_budget(request.budget)
+        manager = self._manager(request.manager or self._only_manager())
+        name, budget = manager.config.worker_manager_id, _read_budget(request.budget)
         try:
             manager.change_budget(budget)
         except ConfigError as error:
             raise QueryError(str(error)) from error
         told = "off" if budget is None else budget.describe()
-        logger.warning("the operator changes the budget of %s to %s", request.manager, told)
-        self._builder.journal.add(EventKind.CHANGED, f"{who} changes the budget to {told}", request.manager)
+        logger.warning("the operator changes the budget of %s to %s", name, told)
+        self._builder.journal.add(EventKind.CHANGED, f"{who} changes the budget to {told}", name)
         view = manager.budget
         used = "" if view is None or view.used is None else f", {view.used:,.2f} of it are used"
-        return Done(f"the budget of {request.manager} is {told}{used}")
+        return Done(f"the budget of {name} is {told}{used}")
 
     def _acknowledge(self, request: AcknowledgeFailures) -> Done:
         for name, failed in request.failed.items():
@@ -148,6 +148,11 @@ class ControlAnswers:
         logger.info("the operator sets the log level to %s", request.level)
         self._builder.journal.add(EventKind.CHANGED, f"{who} sets the log level to {request.level}")
         return Done(f"the engine logs {request.level} and worse")
+
+    def _only_manager(self) -> str:
+        """Empty when there are several."""
+        names = list(self._builder.managers)
+        return names[0] if len(names) == 1 else ""
 
     def _manager(self, name: str) -> Manager:
         managers = self._builder.managers

@@ -71,6 +71,9 @@ def _submitting(manager: ManagerView, at: float) -> CheckResult:
     if down:
         lost = "; ".join(f"{link.name} is down: {link.detail}" for link in down)
         return CheckResult(SUBMITTING, CheckStatus.FAIL, lost, SOURCE, at)
+    if manager.budget is not None and manager.budget.is_spent:
+        spent = f"the budget of {manager.budget.budget.describe()} is spent"
+        return CheckResult(SUBMITTING, CheckStatus.FAIL, spent, SOURCE, at)
     if manager.draining:
         return CheckResult(SUBMITTING, CheckStatus.WARN, "the worker manager drains: it takes no new tasks", SOURCE, at)
     return CheckResult(SUBMITTING, CheckStatus.PASS, "credentials are valid, all links are up", SOURCE, at)

@@ -12,7 +12,7 @@ from engine.backends.protocol import Introspection
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.journal import Journal
 from engine.jobs.registry import JobRegistry
-from engine.model import Budget, BudgetUnit, Link, Quota, QuotaId
+from engine.model import Budget, BudgetUnit, Link, Price, Quota, QuotaId
 from engine.telemetry.schema.messages import (
     REPLICA_LIMIT,
     BudgetView,
@@ -198,7 +198,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         rates=registry.rates(),
         routes=registry.routes.stats(),
         calls=introspection.calls(),
-        quotas=(slots, *_spending(usage, budget, now), *introspection.quotas()),
+        quotas=(slots, *_spending(usage, budget, price, now), *introspection.quotas()),
         links=links,
         oldest_runnable_at=registry.oldest_runnable_at,
         dedup_saved_bytes=introspection.dedup_saved_bytes,
@@ -222,7 +222,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
     )
 
 
-def _spending(usage: Usage | None, budget: BudgetView | None, now: float) -> tuple[Quota, ...]:
+def _spending(usage: Usage | None, budget: BudgetView | None, price: Price, now: float) -> tuple[Quota, ...]:
     """What jobs have cost, in money if that is known, as a limit like others; nothing before the first has run."""
     if budget is not None:
         is_money, used, limit = budget.budget.unit is BudgetUnit.MONEY, budget.used, budget.budget.limit
@@ -232,4 +232,14 @@ def _spending(usage: Usage | None, budget: BudgetView | None, now: float) -> tup
         is_money, limit = usage.money is not None, None
         used = usage.money if is_money else usage.vcpu_hours
     name, unit = ("cost", "money") if is_money else ("vCPU-hours", "vCPU-h")
-    return (Quota(name, used, limit, unit, "engine", now, id=QuotaId.BUDGET),)
+    note = _spending_note(usage, price)
+    return (Quota(name, used, limit, unit, "engine", now, note=note, id=QuotaId.BUDGET),)
+
+
+def _spending_note(usage: Usage | None, price: Price) -> str:
+    if usage is None:
+        return "the job definition doesn't say what its jobs have"
+    if usage.money_per_hour is None or usage.wasted_money is None:
+        return f"price unknown: {price.note}"
+    wasted = f", {usage.wasted_money:,.2f} wasted" if usage.wasted_money else ""
+    return f"{usage.money_per_hour:,.2f} an hour{wasted}"

@@ -61,7 +61,7 @@ def test_what_ended_stays_counted_and_costs_no_more(managed: Managed) -> None:
     run(managed, 1, 100.0)
     managed.clock.now += 1000
     found = usage(managed)
-    assert (found.vcpu_s, found.vcpus, found.money_per_hour) == (pytest.approx(200.0), 0.0, 0.0)
+    assert (found.vcpu_s, found.vcpus, found.money_per_hour) == pytest.approx((200.0, 0.0, 0.0))
     assert found.wasted_vcpu_s == 0.0
 
 
@@ -73,7 +73,7 @@ def test_a_failed_run_is_wasted_and_counts_for_its_cause(managed: Managed) -> No
     assert usage(managed).wasted_vcpu_s == pytest.approx(100.0)
     by_cause = group_of(managed, "out of memory", GroupBy.REASON).usage
     assert by_cause is not None
-    assert (by_cause.vcpu_s, by_cause.wasted_money) == (pytest.approx(100.0), pytest.approx(50 * A_SECOND))
+    assert (by_cause.vcpu_s, by_cause.wasted_money) == pytest.approx((100.0, 50 * A_SECOND))
 
 
 @pytest.mark.parametrize("state", [BatchState.RUNNABLE, BatchState.STARTING])
@@ -86,14 +86,14 @@ def test_an_attempt_that_was_reclaimed_is_wasted(managed: Managed, state: BatchS
     managed.clock.now += 200
     end(managed, 1, 200.0)
     found = usage(managed)
-    assert (found.vcpu_s, found.wasted_vcpu_s) == (pytest.approx(600.0), pytest.approx(200.0))
+    assert (found.vcpu_s, found.wasted_vcpu_s) == pytest.approx((600.0, 200.0))
 
 
 def test_what_is_out_of_sight_for_a_while_is_not_wasted(managed: Managed) -> None:
     begin(managed, 1)
     managed.clock.now += 100
     managed.tasks.move(1, TaskState.ADOPTING)
-    assert (usage(managed).vcpu_s, usage(managed).wasted_vcpu_s) == (pytest.approx(200.0), 0.0)
+    assert (usage(managed).vcpu_s, usage(managed).wasted_vcpu_s) == pytest.approx((200.0, 0.0))
 
 
 def test_a_run_that_was_never_seen_to_run_counts_as_long_as_it_took(managed: Managed) -> None:
@@ -184,7 +184,7 @@ def test_what_is_left_is_told_as_a_range_from_runs_like_those_before(managed: Ma
         managed.tasks.submit(number)
     left = group_of(managed, "price").remaining
     assert left is not None
-    assert (left.low_vcpu_s, left.high_vcpu_s) == (pytest.approx(1000, rel=0.03), pytest.approx(3000, rel=0.03))
+    assert (left.low_vcpu_s, left.high_vcpu_s) == pytest.approx((1000, 3000), rel=0.03)
     assert left.high_money == pytest.approx(left.high_vcpu_s / 2 * A_SECOND)
     assert managed.registry.remaining(more=False) == left
 

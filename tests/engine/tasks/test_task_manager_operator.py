@@ -132,3 +132,26 @@ async def test_a_job_that_can_not_be_ended_goes_on_and_its_outcome_reaches_the_c
     assert bench.scheduler.results == []
     await bench.finish("a")
     assert [notice.succeeded for notice in bench.scheduler.results] == [True]
+
+
+async def test_with_the_budget_spent_nothing_more_is_submitted_and_what_runs_goes_on() -> None:
+    is_spent = [False]
+    bench = Bench(may_spend=lambda: not is_spent[0])
+    await bench.arrive("a")
+    await bench.submitted("a")
+    is_spent[0] = True
+    await bench.arrive("b")
+    await bench.finish("a")
+    assert ([notice.succeeded for notice in bench.scheduler.results], bench.tasks.queued) == ([True], 1)
+    assert bench.backend.names == ["a"]
+    is_spent[0] = False
+    bench.tasks.start_queued()
+    await settle()
+    assert bench.backend.names == ["a", "b"]
+
+
+async def test_a_task_that_waits_for_the_budget_can_be_cancelled() -> None:
+    bench = Bench(may_spend=lambda: False)
+    await bench.arrive("a")
+    assert await bench.cancel("a", force=False) == [CancelAnswer.CANCELED]
+    assert bench.tasks.queued == 0

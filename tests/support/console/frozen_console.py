@@ -21,7 +21,25 @@ from engine.telemetry.client.replay import ReplaySource
 from engine.telemetry.client.replica import Replica
 from engine.telemetry.client.source import LinkState, LinkView, Source
 from engine.telemetry.recording import Recorder, Recording
-from engine.telemetry.schema.messages import FullState, JobRow, JobState, Link, LinkId
+from engine.telemetry.schema.messages import (
+    Answer,
+    Budget,
+    BudgetView,
+    Fit,
+    FullState,
+    GroupBy,
+    Groups,
+    JobGroup,
+    JobRow,
+    JobState,
+    Link,
+    LinkId,
+    Price,
+    Quota,
+    QuotaId,
+    Request,
+    Usage,
+)
 from tests.support.console.demo.source import MANAGER, STARTED_AT, DemoSource
 from tests.support.console.widget_app import Clock
 
@@ -112,6 +130,38 @@ def troubled() -> DemoSource:
     reason = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested"
     blocked: dict[str, object] = {"blocked": 175, "stuck": 5, "stuck_reason": reason}
     return _with_manager(links=links, states_at=now - 40, states_stale=True, failed_acknowledged=1, **blocked)
+
+
+def spending() -> DemoSource:
+    """The budget of 50 is spent; what groups cost and how their memory fits is known."""
+    now = STARTED_AT
+    usage = Usage(3.6e6, 7.2e6, 1.4e5, 2.8e5, 480.0, 960.0, 50.31, 1.96, 23.9)
+    links = (Link("budget", True, now - 184, "the budget of 50.00 is spent", id=LinkId.BUDGET, degraded=True),)
+    cost = Quota("cost", 50.31, 50.0, "money", "engine", now, note="23.90 an hour, 1.96 wasted", id=QuotaId.BUDGET)
+    source = _with_manager(
+        links=links,
+        usage=usage,
+        price=Price(0.0384, 0.0043, 0.031, 0.062, 24, "EC2 Spot price history", now - 900),
+        budget=BudgetView(Budget(50.0), 50.31, True),
+        quotas=(cost, Quota("slots", 240, 2_000, "slots", "engine", now)),
+    )
+    answer = source._answers.answer
+
+    def with_costs(request: Request, now: float) -> Answer:
+        found = answer(request, now)
+        if not isinstance(found, Groups) or found.by != GroupBy.FUNCTION:
+            return found
+        return msgspec.structs.replace(found, groups=tuple(map(_costly, found.groups)))
+
+    source._answers.answer = with_costs  # type: ignore[method-assign]
+    return source
+
+
+def _costly(group: JobGroup) -> JobGroup:
+    seconds = group.jobs * 130.0
+    usage = Usage(seconds, 2 * seconds, 0.0, 0.0, 60.0, 120.0, seconds * 4e-4, 0.0, 2.8)
+    fit = Fit(group.jobs, 1843, 212, 236, 1.0, 0.42, 512)
+    return msgspec.structs.replace(group, usage=usage, fit=fit)
 
 
 def _with_manager(**changes: object) -> DemoSource:

@@ -146,10 +146,10 @@ class Scheduler:
 class Bench:
     """Task manager between the three."""
 
-    def __init__(self, slots: int = 2) -> None:
+    def __init__(self, slots: int = 2, may_spend: Callable[[], bool] = lambda: True) -> None:
         self.backend, self.shelf, self.scheduler = Backend(), Shelf(), Scheduler()
         self.registry = JobRegistry("wm")
-        self.tasks = AWSHPCTaskManager(self.shelf, slots, lambda reason: None, self.registry)
+        self.tasks = AWSHPCTaskManager(self.shelf, slots, lambda reason: None, self.registry, may_spend)
         self.tasks.use_backend(self.backend)
         self.tasks.connect(self.scheduler)
 

@@ -6,11 +6,13 @@ import pytest
 
 from console.tui.health.alerts import Alert, alerts, describe_drain
 from engine.model import Link, LinkId, QuotaId
-from engine.telemetry.schema.messages import JobState, LogStatus, ManagerView, Quota, Snapshot
+from engine.telemetry.schema.messages import Budget, BudgetView, JobState, LogStatus, ManagerView, Quota, Snapshot
 from tests.support.console.single_pane import manager_view, snapshot_of
 from tests.support.console.widget_samples import NOW
 
 SCHEDULER = Link("scheduler", False, NOW - 38, "no echo", id=LinkId.SCHEDULER)
+BUDGET = Link("budget", True, NOW - 38, "the budget of 50.00 is spent", id=LinkId.BUDGET, degraded=True)
+SPENT = BudgetView(Budget(50.0), 51.0, True)
 WELL = manager_view(counts={JobState.RUNNING: 3})
 FAILED = {JobState.FAILED: 16}
 SLOWED = Quota("SubmitJob", 1, 50, "/s", "AWS", NOW, backoff_s=2.5, id=QuotaId.SUBMIT_RATE)
@@ -37,6 +39,12 @@ def test_nothing_is_told_while_all_is_well() -> None:
         ({"blocked": 300, "stuck": 1, "stuck_reason": "CAPACITY"}, "stuck", "300 jobs wait behind CAPACITY", "w"),
         ({"stuck": 64}, "stuck", "64 jobs wait in RUNNABLE for more than 10m", "w"),
         ({"counts": FAILED, "failed_acknowledged": 13}, "failed", "3 new failures", "a"),
+        (
+            {"budget": SPENT, "links": (BUDGET,)},
+            "warning",
+            "paused: the budget of 50.00 is spent",
+            ":budget 80 goes on",
+        ),
         ({"quotas": (SLOWED,)}, "warning", "AWS throttles SubmitJob", "w"),
     ],
 )

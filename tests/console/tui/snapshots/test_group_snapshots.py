@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.support.console.demo.pictures import ANSWERED, LARGE, SIZES, SMALL, Matches, Size
-from tests.support.console.frozen_console import Look, demo
+from tests.support.console.frozen_console import Look, demo, spending
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_groups_by_function(same: Matches, size: Size) -> None:
     assert same(Look(demo(), group_by="function"), size, [ANSWERED, "j", "j"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_functions_cost_and_need_with_the_budget_spent(same: Matches, size: Size) -> None:
+    assert same(Look(spending(), group_by="function"), size, [ANSWERED, "j", "j"])
 
 
 @pytest.mark.parametrize("size", SIZES)

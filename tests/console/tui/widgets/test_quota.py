@@ -65,6 +65,18 @@ async def test_one_line_of_quotas_has_the_fullest_first() -> None:
     assert lines[0].rstrip() == " quota SubmitJob !90% 9/10 · slots 10% · EC2 –"
 
 
+async def test_what_jobs_cost_is_told_without_a_budget_and_as_a_bar_with_one() -> None:
+    pane = QuotaPane()
+    cost = quota(12.4, None, name="cost", unit="money", id=QuotaId.BUDGET, note="1.24 an hour, 0.90 wasted")
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(cost,)))), 60, 6)
+    assert "cost      12.40  1.24 an hour, 0.90 wasted" in lines[1]
+    one = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(quota(1, 10), cost)))), 80, 1)
+    assert one[0].rstrip() == " quota slots 10% · cost 12.40"
+    bounded = msgspec.structs.replace(cost, limit=50.0)
+    lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(quotas=(bounded,)))), 60, 6)
+    assert "25% 12.40/50.00" in lines[1]
+
+
 async def test_throttles_of_long_ago_are_not_told() -> None:
     pane = QuotaPane()
     found = quota(1, 10, throttles=79)

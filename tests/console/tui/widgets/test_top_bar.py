@@ -20,6 +20,7 @@ SLOW = Light(LightState.DEGRADED, LinkId.BATCH, "AWS Batch reads", 1.0, "throttl
         (LIVE, Light(), 120, "● LIVE"),
         (LIVE, DOWN, 120, "▲ SCHEDULER DOWN 38s"),
         (LIVE, SLOW, 120, "▲ BATCH READS DEGRADED 38s"),
+        (LIVE, Light(LightState.DEGRADED, LinkId.BUDGET, "budget", 1.0), 120, "▲ BUDGET SPENT 38s"),
         (LIVE, DOWN, 80, "▲ SCHEDULER DOWN "),
         (LOST, DOWN, 120, "ENGINE LOST 10:48:31"),
     ],

@@ -7,7 +7,15 @@ import pytest
 
 from engine.model import Link, LinkId, LinkTrouble, Quota, QuotaId
 from engine.telemetry.schema.light import CREDENTIAL_REMEDIES
-from engine.telemetry.schema.messages import CheckStatus, Diagnosis, JobState, ManagerView, VerdictKind
+from engine.telemetry.schema.messages import (
+    Budget,
+    BudgetView,
+    CheckStatus,
+    Diagnosis,
+    JobState,
+    ManagerView,
+    VerdictKind,
+)
 from engine.telemetry.server.engine_checks import (
     SLOTS,
     SUBMITTING,
@@ -24,6 +32,7 @@ AWS_FINDS = Diagnosis("queue q", "nothing is stuck", "by evidence", "None.", "",
 CREDENTIALS = Link("AWS credentials", False, 0.0, "ExpiredToken", id=LinkId.CREDENTIALS, trouble=LinkTrouble.EXPIRED)
 SCHEDULER = Link("scheduler", False, 0.0, "no echo", id=LinkId.SCHEDULER)
 QUIET = Link("scheduler", True, 0.0, "nothing heard", id=LinkId.SCHEDULER, degraded=True)
+BUDGET = Link("budget", True, 0.0, "the budget of 50.00 is spent", id=LinkId.BUDGET, degraded=True)
 SLOWED = Quota("SubmitJob", 9, 50, "/s", "", 0, 1, 2.5, id=QuotaId.SUBMIT_RATE)
 
 
@@ -36,6 +45,7 @@ def view(**changes: object) -> ManagerView:
     [
         (view(), SUBMITTING, CheckStatus.PASS, "all links are up"),
         (view(paused="ExpiredToken"), SUBMITTING, CheckStatus.FAIL, "ExpiredToken"),
+        (view(budget=BudgetView(Budget(50.0), 51.0, True)), SUBMITTING, CheckStatus.FAIL, "budget of 50.00 is spent"),
         (view(draining=True), SUBMITTING, CheckStatus.WARN, "drains"),
         (view(links=(Link("scheduler", False, 0.0, "gone"),)), SUBMITTING, CheckStatus.FAIL, "scheduler is down: gone"),
         (view(slots_used=3), SLOTS, CheckStatus.PASS, "3 of 4 slots: we are not the limiter"),
@@ -69,6 +79,7 @@ def test_the_engines_own_checks(manager: ManagerView, name: str, result: CheckSt
         (view(links=(SCHEDULER,)), VerdictKind.BLOCKED, "the scheduler does not answer", "scaler_scheduler runs"),
         (view(links=(QUIET,)), VerdictKind.SUSPECTED, "the scheduler does not answer", "scaler_scheduler runs"),
         (view(paused="the queue is off"), VerdictKind.BLOCKED, "nothing can be submitted", "allow it again"),
+        (view(links=(BUDGET,)), VerdictKind.BLOCKED, "the budget is spent", ":budget AMOUNT"),
         (view(draining=True), VerdictKind.WAITING, "the worker manager drains", ""),
         (
             view(slots_used=4, counts={JobState.QUEUED: 9}),

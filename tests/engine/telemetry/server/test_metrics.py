@@ -5,12 +5,13 @@ from __future__ import annotations
 import urllib.request
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.errors import ConfigError
 from engine.model import CallStats, Link, Quota
-from engine.telemetry.schema.messages import JobState, RouteStats, Snapshot
+from engine.telemetry.schema.messages import Budget, BudgetView, JobState, Price, RouteStats, Snapshot, Usage
 from engine.telemetry.server.metrics import MetricsServer
 from tests.support.engine.telemetry_samples import NOW, snapshot
 
@@ -76,6 +77,20 @@ def test_the_light_and_what_is_stuck_or_not_acknowledged_are_gauges(
     found = scrape(server)
     assert found["light",] == 0
     assert ("jobs_stuck",) not in found
+
+
+def test_what_jobs_cost_are_gauges_and_unknown_money_has_none(server: MetricsServer, shown: list[Snapshot]) -> None:
+    usage = Usage(7200.0, 14400.0, 360.0, 720.0, 8.0, 16.0, 12.4, 0.62, 3.1)
+    budget = BudgetView(Budget(12.0), 12.4, True)
+    shown[0] = snapshot(counts=COUNTS, usage=usage, price=Price(0.04), budget=budget)
+    found = scrape(server)
+    assert (found["vcpu_hours",], found["vcpu_hours_wasted",]) == (2.0, 0.1)
+    assert (found["cost",], found["cost_wasted",], found["cost_per_hour",]) == (12.4, 0.62, 3.1)
+    assert (found["price_vcpu_hour",], found["budget", "money"], found["budget_spent",]) == (0.04, 12.0, 1.0)
+    shown[0] = snapshot(counts=COUNTS, usage=msgspec.structs.replace(usage, money=None), price=Price(note="denied"))
+    found = scrape(server)
+    assert found["vcpu_hours",] == 2.0
+    assert not {("cost",), ("price_vcpu_hour",), ("budget_spent",)} & found.keys()
 
 
 def test_the_unknown_has_no_sample(server: MetricsServer) -> None:

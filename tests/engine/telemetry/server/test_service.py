@@ -24,6 +24,8 @@ from engine.telemetry.schema.messages import (
     AcknowledgeFailures,
     Answer,
     Ask,
+    Budget,
+    BudgetUnit,
     CancelJobs,
     Done,
     Drain,
@@ -42,6 +44,7 @@ from engine.telemetry.schema.messages import (
     Refusal,
     Reply,
     Request,
+    SetBudget,
     SetConcurrency,
     SetLogLevel,
     Tick,
@@ -54,6 +57,7 @@ from engine.telemetry.server.sockets import Sockets
 from tests.support.engine.managed_tasks import Managed, id_of
 
 SECONDS = 10.0
+HOURS = Budget(400.0, BudgetUnit.VCPU_HOURS)
 
 
 class Viewer:
@@ -291,6 +295,24 @@ async def test_concurrency_is_changed_for_one_manager(viewer: Viewer, managers: 
     assert [manager.tasks.max_concurrent_jobs for manager in managers] == [4, 50]
 
 
+async def test_a_budget_is_changed_for_one_manager_and_told(viewer: Viewer, managers: list[Managed]) -> None:
+    done = await viewer.do(SetBudget("wm-2", "400vcpuh"))
+    assert isinstance(done, Done)
+    assert "400 vCPU-hours, 0.00 of it are used" in done.text
+    assert [manager.budget and manager.budget.budget for manager in managers] == [None, HOURS]
+    shown = await viewer.ask(GetFullState())
+    assert isinstance(shown, FullState)
+    assert [view.budget and view.budget.is_spent for view in shown.snapshot.managers] == [None, False]
+    await viewer.do(SetBudget("wm-2", "off"))
+    assert managers[1].budget is None
+
+
+async def test_a_budget_in_money_is_refused_while_prices_are_unknown(viewer: Viewer) -> None:
+    refused = await viewer.do(SetBudget("wm-1", "80"))
+    assert isinstance(refused, Refusal)
+    assert "a budget of 80.00 can't be kept while prices are unknown (not read yet): give --price" in refused.text
+
+
 async def test_failures_are_acknowledged_for_all_viewers(viewer: Viewer, managers: list[Managed]) -> None:
     managers[0].tasks.submit(1, 2)
     managers[0].tasks.end(1, succeeded=False, reason="it broke")
@@ -309,6 +331,8 @@ async def test_failures_are_acknowledged_for_all_viewers(viewer: Viewer, manager
     [
         SetConcurrency("wm-1", 0),
         SetConcurrency("", 5),
+        SetBudget("", "80"),
+        SetBudget("wm-1", "plenty"),
         SetLogLevel("LOUD"),
         AcknowledgeFailures({"wm-9": 1}),
         Drain(mode="explode"),

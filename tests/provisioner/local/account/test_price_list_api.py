@@ -29,7 +29,7 @@ def test_another_service_and_another_kind_of_filter_are_refused(account: Account
         prices.get_products(ServiceCode="AmazonTea")
     wrong = {"Type": "LIKE", "Field": "regionCode", "Value": "us"}
     with pytest.raises(ClientError, match="InvalidParameterException"):
-        prices.get_products(ServiceCode="AmazonEC2", Filters=[wrong])  # type: ignore[list-item]
+        prices.get_products(ServiceCode="AmazonEC2", Filters=[wrong])
 
 
 def test_spot_prices_are_there_by_zone(account: Account) -> None:

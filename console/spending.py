@@ -1,0 +1,85 @@
+"""What jobs cost and need, in words: for the terminal and for screens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from console import format
+
+if TYPE_CHECKING:
+    from engine.telemetry.schema.messages import BudgetView, Fit, ManagerView, Price, Remaining, Usage
+
+MORE: Final = 1.6
+"""Times the budget that is spent: what is offered as the next one, `:budget 80` after 50."""
+
+
+def describe_usage(usage: Usage | None, remaining: Remaining | None, *, ascii: bool = False) -> str:
+    """`12.40 spent, 0.90 of it wasted; 1.24 an hour; 4.10–6.00 more to the end`, in vCPU-hours without prices."""
+    if usage is None:
+        return format.UNKNOWN if not ascii else "-"
+    if usage.money is None:
+        unit, of, now = " vCPU-hours", usage.vcpu_hours, f"{usage.vcpus:,.10g} vCPUs now"
+        spent, wasted = format.hours(of), usage.wasted_vcpu_hours
+        lost = format.hours(wasted)
+    else:
+        unit, now = "", f"{format.money(usage.money_per_hour)} an hour"
+        spent, wasted = format.money(usage.money), usage.wasted_money or 0.0
+        lost = format.money(wasted)
+    parts = [f"{spent}{unit} spent" + (f", {lost} of it wasted" if wasted else ""), now]
+    if remaining is not None:
+        parts.append(f"{describe_remaining(remaining, ascii=ascii)}{unit} more to the end")
+    return "; ".join(parts)
+
+
+def describe_remaining(remaining: Remaining, *, ascii: bool = False) -> str:
+    """Range of what will be spent: `4.10–6.00`, one figure where both are alike, `≥` while there may be more."""
+    if remaining.low_money is None:
+        low, high = (format.hours(each / 3600) for each in (remaining.low_vcpu_s, remaining.high_vcpu_s))
+    else:
+        low, high = format.money(remaining.low_money), format.money(remaining.high_money)
+    text = low if low == high else f"{low}{'-' if ascii else format.UNKNOWN}{high}"
+    return f"{'>=' if ascii else '≥'}{text}" if remaining.more else text
+
+
+def describe_price(price: Price | None, now: float) -> str:
+    """Price of a vCPU-hour with its range, who says so and how old that is; or why it is unknown."""
+    if price is None:
+        return format.UNKNOWN
+    if price.vcpu_hour is None:
+        return f"unknown: {price.note}"
+    ranged = price.low is not None and price.high is not None and price.low != price.high
+    spread = f"{price.low:.4g} to {price.high:.4g}" if ranged else f"{price.low or price.vcpu_hour:.4g}"
+    types = f" of {price.types} instance types" if price.types > 1 else ""
+    at = "" if price.read_at is None else f", {format.age(now - price.read_at)} ago"
+    note = f"; {price.note}" if price.note else ""
+    return f"{spread} a vCPU-hour{types}, {price.source}{at}{note}"
+
+
+def describe_budget(view: BudgetView) -> str:
+    """`31.20 of 50.00`, and what being spent means."""
+    is_money = view.budget.unit == "money"
+    used = format.money(view.used) if is_money else format.hours(view.used)
+    spent = f"; spent: nothing more is submitted, {raise_budget(view)} goes on" if view.is_spent else ""
+    return f"{used} of {view.budget.describe()}{spent}"
+
+
+def raise_budget(view: BudgetView) -> str:
+    """The console's command that raises it: `:budget 80`."""
+    unit = "" if view.budget.unit == "money" else "vcpuh"
+    return f":budget {view.budget.limit * MORE:.3g}{unit}" if view.budget.limit < 500 else f":budget AMOUNT{unit}"
+
+
+def describe_fit(fit: Fit) -> str:
+    """`asks 1,843 MiB, p95 212 MiB: 512 fits 3.6 times as many`, and vCPUs where they are known."""
+    asked = "of several sizes" if fit.asked_mib is None else f"asks {fit.asked_mib:,} MiB"
+    text = f"{asked}, p95 {fit.p95_mib:,} MiB"
+    if fit.advised_mib is not None and fit.times_as_many is not None:
+        text += f": {fit.advised_mib:,} fits {fit.times_as_many:.2g} times as many"
+    if fit.p95_cores is not None and fit.asked_vcpus is not None:
+        text += f"; {fit.asked_vcpus:g} vCPU, p95 {fit.p95_cores:.2g} busy"
+    return text
+
+
+def spent_budgets(views: tuple[ManagerView, ...]) -> list[BudgetView]:
+    """Budgets that are spent."""
+    return [view.budget for view in views if view.budget is not None and view.budget.is_spent]
