@@ -69,13 +69,13 @@ def raise_budget(view: BudgetView) -> str:
     return f":budget {view.budget.limit * MORE:.3g}{unit}" if view.budget.limit < 500 else f":budget AMOUNT{unit}"
 
 
-def describe_fit(fit: Fit) -> str:
-    """`asks 1,843 MiB, p95 212 MiB: 512 fits 3.6 times as many`, and vCPUs where they are known."""
+def describe_fit(fit: Fit, *, cores: bool = True) -> str:
+    """`asks 1,843 MiB, p95 212 MiB: 512 fits 3.6 times as many`; with `cores` vCPUs, too, where they are known."""
     asked = "of several sizes" if fit.asked_mib is None else f"asks {fit.asked_mib:,} MiB"
     text = f"{asked}, p95 {fit.p95_mib:,} MiB"
     if fit.advised_mib is not None and fit.times_as_many is not None:
         text += f": {fit.advised_mib:,} fits {fit.times_as_many:.2g} times as many"
-    if fit.p95_cores is not None and fit.asked_vcpus is not None:
+    if cores and fit.p95_cores is not None and fit.asked_vcpus is not None:
         text += f"; {fit.asked_vcpus:g} vCPU, p95 {fit.p95_cores:.2g} busy"
     return text
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from console import format
 from console.foreign_text import clean
 from console.spending import describe_fit
 from console.tui.drawing.glyphs import UNICODE, Glyphs
-from console.tui.drawing.spans import Line, Span
+from console.tui.drawing.spans import Line, Span, line_width
 from console.tui.groups.group_cells import GroupCells
 from console.tui.groups.groups_view import GroupsView
 from console.tui.lists.list_table import ListTable
 from console.tui.widgets.line_table import Column, visible_columns
 from engine.telemetry.schema.messages import JobGroup
+
+BORDER: Final = 6
+"""Cells of the lower border that stay a line."""
 
 
 class GroupTable(ListTable[JobGroup]):
@@ -62,18 +66,22 @@ class GroupTable(ListTable[JobGroup]):
     def footer(self) -> Line:
         """How a function fits, position of the selection, and that there are more groups than are sent."""
         answer, place = self.groups.answer, super().footer()
-        fit = self._fit()
-        if answer is None or answer.matching <= len(answer.groups):
-            return (*fit, *place)
-        return (*fit, (f"first {format.count(len(answer.groups))} ", "muted"), *place)
+        if answer is not None and answer.matching > len(answer.groups):
+            place = ((f"first {format.count(len(answer.groups))} ", "muted"), *place)
+        return (*self._fit(self.inner_width - line_width(place) - BORDER), *place)
 
-    def _fit(self) -> Line:
-        """What the selected function asks for and uses; with none selected, of the first that there is advice for."""
+    def _fit(self, cells: int) -> Line:
+        """What the selected function asks for and uses, as far as it has room; else of the first with advice."""
         chosen = self.groups.selected_item
         group = chosen or next((one for one in self.groups.items if one.fit and one.fit.advised_mib), None)
         if group is None or group.fit is None:
             return ()
-        return ((f"{clean(group.key)} ", "text"), (f"{describe_fit(group.fit)} {self.glyphs.dot} ", "muted"))
+        name, dot = (f"{clean(group.key)} ", "text"), (f" {self.glyphs.dot} ", "muted")
+        whole, short = (describe_fit(group.fit, cores=cores) for cores in (True, False))
+        lines: list[Line] = [(name, (text, "muted"), dot) for text in (whole, short)]
+        if chosen is not None:
+            lines.append(((short, "muted"), dot))
+        return next((line for line in lines if line_width(line) <= cells), ())
 
     def columns(self) -> Sequence[Column[JobGroup]]:
         """All columns; the manager's only when there are several, stragglers and costs only when there are any."""
