@@ -197,6 +197,8 @@ class JobObservation:
     log_stream: str = ""
     cause: FailureCause | None = None
     """Why there is one more attempt, when there is one."""
+    host: str = ""
+    """Container instance of the present or the last attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,14 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
         return _text(_mapping(settings.get("options")).get("awslogs-group", limits.DEFAULT_LOG_GROUP))
 
     @property
+    def host(self) -> str:
+        """Id of the container instance of the last attempt; empty on Fargate.
+
+        https://docs.aws.amazon.com/batch/latest/APIReference/API_ContainerDetail.html
+        """
+        return _text(self._of_container("containerInstanceArn")).rpartition("/")[2]
+
+    @property
     def image(self) -> str:
         """The container's image."""
         return _text(self.container.get("image"))

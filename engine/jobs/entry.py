@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from engine.causes import CauseKind, FailureCause
+from engine.jobs.course import Times, next_times
 from engine.jobs.groups import Grouped, Keys
 from engine.model import Demand, JobObservation, Outcome, Placement, Profile, ResourceShape
 from engine.pickles.error_names import read_error_name
@@ -38,6 +39,7 @@ class JobEntry:
         "_retries",
         "_row",
         "_shape",
+        "_times",
         "_told",
         "_transitions",
         "client",
@@ -47,6 +49,7 @@ class JobEntry:
         "hex_id",
         "reason",
         "since",
+        "slot",
         "state",
         "straggles",
         "task_id",
@@ -69,6 +72,7 @@ class JobEntry:
         """Of earlier jobs of it."""
         self._resubmits = 0
         self._created = now
+        self._times: Times = ()
         self.task_id = record.task_id
         self.hex_id = record.task_id.hex()
         self.function = record.function_name
@@ -79,6 +83,7 @@ class JobEntry:
         """What its job gets; None: unknown."""
         self.grouped: Grouped | None = None
         self.straggles = False
+        self.slot: int | None = None
 
     # ---- as groups see it
 
@@ -127,6 +132,7 @@ class JobEntry:
         self.state = state
         self.since = now
         self.straggles = False
+        self._times = next_times(self._times, state, now, self.took_s)
         if len(self._transitions) == TRANSITIONS_KEPT:
             del self._transitions[1]  # how it began stays
         self._transitions.append(Transition(state, now, self.reason))
@@ -234,4 +240,7 @@ class JobEntry:
             resubmits=self._resubmits,
             client=self.client,
             straggles=self.straggles,
+            slot=self.slot,
+            times=self._times,
+            host=observed.host,
         )

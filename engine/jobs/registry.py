@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
 from engine.aws.batch_states import BatchState
@@ -17,6 +18,7 @@ from engine.jobs.groups import JobGroups
 from engine.jobs.journal import News
 from engine.jobs.routes import RouteTotals
 from engine.jobs.runnable import RunnableJobs
+from engine.jobs.slots import Slots
 from engine.jobs.stragglers import Stragglers
 from engine.jobs.trends import Rates, TrendRings
 from engine.model import BudgetUnit, Demand, JobObservation, Outcome, Placement, Price, demand_of
@@ -86,6 +88,7 @@ class JobRegistry:
         """Tasks of a predecessor that became this manager's."""
         self._stragglers = Stragglers()
         self._foretold: tuple[float, Remaining | None] = (float("-inf"), None)
+        self._slots = Slots()
 
     # ---- from the task manager
 
@@ -251,6 +254,11 @@ class JobRegistry:
         """Rows of all entries."""
         return [entry.row() for entry in self._entries.values()]
 
+    def begun_rows(self) -> list[JobRow]:
+        """Rows of all that got a slot: the others did nothing yet."""
+        entries = (self._entries[task_id] for task_id in chain(self._slots.holders, self._ended))
+        return [entry.row() for entry in entries if entry.slot is not None]
+
     def take_changes(self) -> tuple[list[JobRow], list[str]]:
         """Rows that changed since the last call, and the ids of those that are gone."""
         rows = [self._entries[task_id].row() for task_id in self._changed if task_id in self._entries]
@@ -328,6 +336,10 @@ class JobRegistry:
 
     def _count(self, entry: JobEntry, before: JobState | None, state: JobState, now: float) -> None:
         task_id = entry.task_id
+        if state in ENDED:
+            self._slots.release(task_id)
+        elif state is not JobState.QUEUED:
+            entry.slot = self._slots.take(task_id)
         if before is not None:
             self.counts[before] -= 1
         self.counts[state] += 1
@@ -357,5 +369,6 @@ class JobRegistry:
         self._under_way.pop(entry.task_id, None)
         self.failed_acknowledged = min(self.failed_acknowledged, self.counts[JobState.FAILED])
         self._stragglers.forget(entry)
+        self._slots.release(entry.task_id)
         self.groups.forget(entry, self._clock())
         self._removed[entry.task_id] = None

@@ -24,6 +24,7 @@ from engine.telemetry.schema.messages import (
     GetGroups,
     GetJob,
     GetJobPage,
+    GetLanes,
     GetLogs,
     GetTrends,
     Hello,
@@ -37,6 +38,7 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.schema.query import QueryError, make_page
 from engine.telemetry.tally.failures import failures_of_rows
+from engine.telemetry.tally.lanes import lanes_of_rows
 from engine.telemetry.tally.row_groups import group_rows
 
 NO_CONTROL: Final = "this is a recording: what it shows is over and can't be changed"
@@ -156,7 +158,7 @@ class ReplaySource:
             return Events("recording", self._events.after(request.after))
         if isinstance(request, GetFailures):
             return failures_of_rows(self.replica.rows.values(), request, snapshot.at)
-        if isinstance(request, GetJobPage | GetGroups):
+        if isinstance(request, GetJobPage | GetGroups | GetLanes):
             return self._out_of_rows(request, snapshot)
         if isinstance(request, GetJob):
             return self._job(request.task_id)
@@ -171,10 +173,12 @@ class ReplaySource:
             return Welcome(self.replica.engine, snapshot.vitals, managers, may_control=False)
         return Refusal(NO_DIAGNOSIS if isinstance(request, Diagnose) else NO_CONTROL)
 
-    def _out_of_rows(self, request: GetJobPage | GetGroups, snapshot: Snapshot) -> Answer:
+    def _out_of_rows(self, request: GetJobPage | GetGroups | GetLanes, snapshot: Snapshot) -> Answer:
         try:
             if isinstance(request, GetGroups):
                 return group_rows(self.replica.rows.values(), request, snapshot.at)
+            if isinstance(request, GetLanes):
+                return lanes_of_rows(self.replica.rows.values(), request, snapshot.at)
             return make_page(self.replica.rows.values(), request, snapshot.at)
         except QueryError as error:
             return Refusal(str(error))

@@ -45,6 +45,7 @@ from engine.telemetry.schema.groups import (
     cause_of,
     sort_groups,
 )
+from engine.telemetry.schema.lanes import GetLanes, Lane, LaneBy, Lanes, LaneSpan
 from engine.telemetry.schema.light import Light, LightState, light_of, worst_light
 from engine.telemetry.schema.requests import (
     PAGE_LIMIT,
@@ -126,6 +127,7 @@ __all__ = [
     "GetGroups",
     "GetJob",
     "GetJobPage",
+    "GetLanes",
     "GetLogs",
     "GetTrends",
     "GroupBy",
@@ -137,6 +139,10 @@ __all__ = [
     "JobRecord",
     "JobRow",
     "JobState",
+    "Lane",
+    "LaneBy",
+    "LaneSpan",
+    "Lanes",
     "Light",
     "LightState",
     "Link",
@@ -307,7 +313,19 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
 
 
 Answer = (
-    Welcome | FullState | JobPage | Job | LogPage | Trends | Diagnosed | Done | Refusal | Groups | Failures | Events
+    Welcome
+    | FullState
+    | JobPage
+    | Job
+    | LogPage
+    | Trends
+    | Diagnosed
+    | Done
+    | Refusal
+    | Groups
+    | Failures
+    | Events
+    | Lanes
 )
 
 

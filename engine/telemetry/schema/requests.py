@@ -9,6 +9,7 @@ import msgspec
 from engine.telemetry.schema.events import GetEvents
 from engine.telemetry.schema.failures import GetFailures
 from engine.telemetry.schema.groups import GetGroups
+from engine.telemetry.schema.lanes import GetLanes
 
 PAGE_LIMIT: Final = 5_000
 """Rows of one page at most."""
@@ -140,7 +141,17 @@ class SetBudget(msgspec.Struct, frozen=True, tag=True):
 
 
 ViewRequest = (
-    Hello | GetFullState | GetJobPage | GetJob | GetLogs | GetTrends | Diagnose | GetGroups | GetFailures | GetEvents
+    Hello
+    | GetFullState
+    | GetJobPage
+    | GetJob
+    | GetLogs
+    | GetTrends
+    | Diagnose
+    | GetGroups
+    | GetFailures
+    | GetEvents
+    | GetLanes
 )
 ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel | AcknowledgeFailures | SetBudget
 Request = ViewRequest | ControlRequest

@@ -78,6 +78,15 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Scaler's name of the client that submitted the task."""
     straggles: bool = False
     """It has run for longer than three times the p95 of its function."""
+    slot: int | None = None
+    """Number of the slot that it has, or had, to itself, from 0; None while it has none."""
+    times: tuple[float, ...] = ()
+    """When it got its slot, then in turn when a run began and when one ended that did not end the task.
+
+    The last run of a task that has ended lasted until `since`.
+    """
+    host: str = ""
+    """Container instance of its last run, as AWS names it; empty: not told, as of most children of arrays."""
 
 
 class Transition(msgspec.Struct, frozen=True):

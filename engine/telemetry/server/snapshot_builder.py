@@ -135,6 +135,10 @@ class SnapshotBuilder:
         """Rows of all managers."""
         return [row for registry in self.registries for row in registry.rows()]
 
+    def begun_rows(self) -> list[JobRow]:
+        """Rows of all managers' tasks that got a slot."""
+        return [row for registry in self.registries for row in registry.begun_rows()]
+
     def take_changes(self) -> tuple[list[JobRow], list[str]]:
         """Rows that changed since the last call, and the ids of those that are gone."""
         rows: list[JobRow] = []
@@ -165,6 +169,10 @@ class SnapshotBuilder:
     def find_manager(self, task_id: str) -> Manager | None:
         """Find the manager that has a row of this task."""
         return next((manager for manager in self.managers.values() if manager.registry.holds(task_id)), None)
+
+    def find_row(self, task_id: str) -> JobRow | None:
+        """Find the row of a task by its whole id."""
+        return next((row for registry in self.registries if (row := registry.row(task_id))), None)
 
     def find_task(self, prefix: str) -> tuple[Manager, str]:
         """Find the task whose id begins so, and its manager. Raises `QueryError` for none, or more than one."""

@@ -25,6 +25,7 @@ from engine.telemetry.schema.messages import (
     GetGroups,
     GetJob,
     GetJobPage,
+    GetLanes,
     GetLogs,
     GetTrends,
     Hello,
@@ -40,6 +41,7 @@ from engine.telemetry.schema.messages import (
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.diagnosis_answers import diagnose
 from engine.telemetry.server.jobs.group_answers import GroupAnswers
+from engine.telemetry.server.jobs.lane_answers import LaneAnswers
 from engine.telemetry.server.logs.watch import LogWatch
 from engine.telemetry.server.pages import PageCache
 from engine.telemetry.server.publisher import Publisher
@@ -68,6 +70,7 @@ class ViewAnswers:
         self._may_control = may_control
         self._windows = PageCache(self._rows, builder.clock)
         self._groups = GroupAnswers(builder, rate_limiter)
+        self._lanes = LaneAnswers(builder, rate_limiter)
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
         """Answer a request. Raises `QueryError`, whose text is the refusal."""
@@ -83,6 +86,9 @@ class ViewAnswers:
             case GetGroups():
                 self._check_manager(request.manager)
                 return await self._groups.get(request)
+            case GetLanes():
+                self._check_manager(request.manager)
+                return await self._lanes.get(request)
             case GetEvents():
                 return Events(self._publisher.engine, self._builder.journal.after(request.after))
             case GetFailures():

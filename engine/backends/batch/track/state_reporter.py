@@ -73,4 +73,5 @@ def observation_of(job: BatchJob) -> JobObservation:
         exit_code=job.exit_code if job.state in ENDED else None,
         log_stream=job.log_stream,
         cause=_reclaim(job) if again else None,
+        host=job.host,
     )

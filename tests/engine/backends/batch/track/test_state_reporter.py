@@ -47,6 +47,18 @@ def test_the_end_of_an_earlier_attempt_is_the_cause_of_the_present_one() -> None
     assert observation_of(single("RUNNABLE", statusReason=NO_CAPACITY)).cause is None
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"container": {"containerInstanceArn": "arn:aws:ecs:eu-west-1:1:container-instance/cluster/9f0a"}},
+        {"attempts": [{"container": {"containerInstanceArn": "arn:aws:ecs:eu-west-1:1:container-instance/9f0a"}}]},
+    ],
+)
+def test_the_host_is_that_of_the_present_or_the_last_attempt(told: dict[str, Any]) -> None:
+    assert observation_of(single("RUNNING", **told)).host == "9f0a"
+    assert observation_of(single("RUNNING")).host == ""
+
+
 async def test_a_state_and_a_sighting_are_told_once(told: Recorder) -> None:
     reporter, submission = StateReporter(observer=told), submitted(1)
     for _ in range(3):

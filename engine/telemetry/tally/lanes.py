@@ -1,0 +1,171 @@
+"""Lanes out of rows: for an engine, and for a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from math import inf
+from typing import Final
+
+from engine.telemetry.schema.lanes import CELLS_LIMIT, LANES_LIMIT, GetLanes, Lane, LaneBy, Lanes, LaneSpan
+from engine.telemetry.schema.messages import ENDED, JobRow, JobState
+from engine.telemetry.schema.query import QueryError, parse_filter, select_rows
+
+Key = tuple[str, str]
+"""Manager, and what the lane stands for."""
+_KEYS: Final[dict[LaneBy, Callable[[JobRow], str]]] = {
+    LaneBy.SLOT: lambda row: str(row.slot),
+    LaneBy.HOST: lambda row: row.host,
+    LaneBy.FUNCTION: lambda row: row.function,
+}
+
+
+def check_lanes(wanted: GetLanes) -> None:
+    """Raise `QueryError` for a request that can't be answered."""
+    parse_filter(wanted.filter)
+    if wanted.by not in tuple(LaneBy):
+        raise QueryError(f"there are no lanes by {wanted.by}: one of {', '.join(LaneBy)}")
+    if not (wanted.cell_s > 0 and 0 < wanted.cells <= CELLS_LIMIT):
+        raise QueryError(f"{wanted.cells} cells of {wanted.cell_s} s are no time: 1 to {CELLS_LIMIT} of more than 0 s")
+
+
+def lanes_of_rows(rows: Iterable[JobRow], wanted: GetLanes, now: float) -> Lanes:
+    """Answer a `GetLanes` out of `rows`, which are all that there are. Raises `QueryError`."""
+    check_lanes(wanted)
+    everything = list(rows)
+    row = next((row for row in everything if row.task_id == wanted.task_id), None) if wanted.task_id else None
+    return make_lanes(select_begun(everything, wanted, now), wanted, now, row)
+
+
+def select_begun(rows: Iterable[JobRow], wanted: GetLanes, now: float) -> list[JobRow]:
+    """Select rows that fit and got a slot. Raises `QueryError`."""
+    return [row for row in select_rows(rows, wanted.filter, wanted.manager, now) if row.times]
+
+
+def make_lanes(begun: Sequence[JobRow], wanted: GetLanes, now: float, row: JobRow | None) -> Lanes:
+    """Draw the lanes of `begun` that are asked for; those off the screen are only counted."""
+    by = LaneBy(wanted.by)
+    key_of, first = _KEYS[by], _first_needed(begun, by)
+    order = sorted(first, key=_by_number if by is LaneBy.SLOT else lambda key: (first[key], key))
+    offset, limit = max(0, wanted.offset), max(0, min(wanted.limit, LANES_LIMIT))
+    drawn = {key: _Cells(wanted, now) for key in order[offset : offset + limit]}
+    for each in begun:
+        if (cells := drawn.get((each.manager, key_of(each)))) is not None:
+            cells.add(each)
+    ends = (each.since if each.state in ENDED else now for each in begun)
+    return Lanes(
+        wanted.by,
+        wanted.start,
+        wanted.cell_s,
+        wanted.cells,
+        tuple(cells.lane(key) for key, cells in drawn.items()),
+        len(order),
+        now,
+        min(first.values(), default=None),
+        max(ends, default=None),
+        row,
+    )
+
+
+def _first_needed(begun: Sequence[JobRow], by: LaneBy) -> dict[Key, float]:
+    key_of = _KEYS[by]
+    first: dict[Key, float] = {}
+    for each in begun:
+        key, began = (each.manager, key_of(each)), each.times[0]
+        if began < first.get(key, inf):
+            first[key] = began
+    return first
+
+
+def _by_number(key: Key) -> tuple[str, int]:
+    return key[0], int(key[1])
+
+
+class _Cells:
+    """Cells of one lane, in units of cells; a job costs a few steps however long it is."""
+
+    def __init__(self, wanted: GetLanes, now: float) -> None:
+        self._wanted, self._now = wanted, now
+        self._count = count = wanted.cells
+        self._jobs = 0
+        self._busy, self._waiting = _Level(count), _Level(count)
+        self._failed, self._lost = [0] * count, [0] * count
+        self._begun: dict[int, tuple[float, str]] = {}
+        """By cell: of those that began there the one that lasts longest, until which cell."""
+        self._failures: dict[int, str] = {}
+
+    def add(self, row: JobRow) -> None:
+        ended = row.state in ENDED
+        begin, end = self._place(row.times[0]), self._place(row.since if ended else self._now)
+        if end < 0 or begin >= self._count:
+            return
+        self._jobs += 1
+        self._add_times([self._place(at) for at in row.times], end)
+        first = max(0, int(begin))
+        if end > self._begun.get(first, (-1.0, ""))[0]:
+            self._begun[first] = end, row.task_id
+        if row.state is JobState.FAILED and end < self._count:
+            self._failed[int(end)] += 1
+            self._failures[int(end)] = row.task_id
+
+    def _place(self, at: float) -> float:
+        return (at - self._wanted.start) / self._wanted.cell_s
+
+    def _add_times(self, steps: list[float], end: float) -> None:
+        level, other = self._waiting, self._busy
+        for begin, until in zip(steps, [*steps[1:], end], strict=True):
+            level.add(begin, until)
+            level, other = other, level
+        for at in steps[2::2]:
+            if 0 <= at < self._count:
+                self._lost[int(at)] += 1
+
+    def lane(self, key: Key) -> Lane:
+        busy, waiting = self._busy.read(), self._waiting.read()
+        spans: list[LaneSpan] = []
+        lasting = -1.0, ""
+        for cell in range(self._count):
+            begun = self._begun.get(cell)
+            if begun is not None and begun[0] >= lasting[0]:
+                lasting = begun
+            going = lasting[1] if lasting[0] > cell else ""
+            shown = self._failures.get(cell) or (begun[1] if begun else going)
+            if shown or busy[cell] or waiting[cell]:
+                told = busy[cell], waiting[cell], self._failed[cell], self._lost[cell], shown
+                _append(spans, cell, told)
+        return Lane(*key, self._jobs, tuple(spans))
+
+
+def _append(spans: list[LaneSpan], cell: int, told: tuple[float, float, int, int, str]) -> None:
+    """Add a cell to the last span when it is like that, else as a span of its own."""
+    if spans:
+        last = spans[-1]
+        alike = told == (last.busy, last.waiting, last.failed, last.lost, last.task_id)
+        if alike and last.cell + last.cells == cell and not (told[2] or told[3]):
+            spans[-1] = LaneSpan(last.cell, last.cells + 1, *told)
+            return
+    spans.append(LaneSpan(cell, 1, *told))
+
+
+class _Level:
+    """Number of jobs by cell, on the average of the cell, out of begins and ends."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._steps = [0.0] * (count + 2)
+
+    def add(self, begin: float, end: float) -> None:
+        begin, end = max(0.0, begin), min(float(self._count), end)
+        if begin < end:
+            self._step(begin, 1.0)
+            self._step(end, -1.0)
+
+    def _step(self, at: float, by: float) -> None:
+        """The cell that it falls into has it in part, all behind that as a whole."""
+        cell = int(at)
+        part = (cell + 1 - at) * by
+        self._steps[cell] += part
+        self._steps[cell + 1] += by - part
+
+    def read(self) -> list[float]:
+        return [round(max(0.0, level), 2) for level in accumulate(self._steps[: self._count])]
