@@ -24,6 +24,7 @@ class ActionScope(StrEnum):
     REPLAY = "replay"
     FAILURES = "failures"
     JOURNAL = "events"
+    LANES = "lanes"
 
 
 class Danger(Enum):
@@ -72,6 +73,7 @@ _WHY: Final = ActionScope.WHY
 _RES: Final = ActionScope.RESOURCES
 _FAILURES: Final = ActionScope.FAILURES
 _JOURNAL: Final = ActionScope.JOURNAL
+_LANES: Final = ActionScope.LANES
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
 """Panes of the dashboard; a pane's digit is its position here, from 1."""
@@ -89,13 +91,14 @@ ACTIONS: Final = (
     Action("resources", ("R",), "resources", "AWS resources: what lives, what differs, what would change", _ALL),
     Action("failures", ("F",), "failures", "Failures by function and cause, with a sample's log", _ALL),
     Action("events", ("E",), "events", "Events: what happened, when, and by whom", _ALL),
+    Action("lanes", ("T",), "lanes", "Lanes: what ran when, by slot, host or function", _ALL),
     Action("mouse", ("M",), "mouse", "Give the mouse to the terminal, to select and copy; any key takes it", _ALL),
     Action("quit", ("q", "ctrl+c"), "quit", "Quit; ctrl-c twice leaves from anywhere, without asking", _ALL, "quit"),
     # moving, in whatever has lines
     *(
         Action(
             id, keys, f"move('{id}')", title, _DASH,
-            places=(_JOB, _LOGS, _WHY, _RES, ActionScope.ENGINE, _FAILURES, _JOURNAL),
+            places=(_JOB, _LOGS, _WHY, _RES, ActionScope.ENGINE, _FAILURES, _JOURNAL, _LANES),
         )
         for id, keys, title in (
             ("down", ("j", "down"), "One line down"),
@@ -107,9 +110,9 @@ ACTIONS: Final = (
         )
     ),
     # the dashboard
-    Action("filter", ("slash",), "filter", "Narrow the jobs (esc clears)", _DASH, "filter"),
+    Action("filter", ("slash",), "filter", "Narrow the jobs (esc clears)", _DASH, "filter", places=(_LANES,)),
     Action("detail", ("enter",), "detail", "All about the selected job; of a group its jobs", _DASH, "detail",
-        places=(_FAILURES, _JOURNAL),
+        places=(_FAILURES, _JOURNAL, _LANES),
     ),
     Action("group", ("b",), "group", "Group the jobs by function, submission, client, reason, or not", _DASH, "group"),
     Action(
@@ -118,7 +121,7 @@ ACTIONS: Final = (
     ),
     Action("follow", ("f",), "follow", "Follow the newest log line, or stay", _DASH, places=(_LOGS,)),
     Action("logs", ("l",), "logs", "Log lines: of the marked or the selected job", _DASH, "logs",
-        places=(_JOB, _FAILURES),
+        places=(_JOB, _FAILURES, _LANES),
     ),
     Action("all_logs", ("L",), "all_logs", "Log lines of all running jobs", _DASH, places=(_JOB,)),
     Action(
@@ -142,7 +145,7 @@ ACTIONS: Final = (
         Action(f"pane_{number}", (str(number),), f"pane({number})", f"Show or hide the pane {name}", _DASH)
         for number, name in enumerate(PANES, 1)
     ),
-    Action("copy", ("y",), "copy", "Copy the id", _DASH, "copy", places=(_JOB, _FAILURES, _JOURNAL)),
+    Action("copy", ("y",), "copy", "Copy the id", _DASH, "copy", places=(_JOB, _FAILURES, _JOURNAL, _LANES)),
     Action("copy_all", ("Y",), "copy_all", "Copy everything known, as JSON", _DASH, places=(_JOB, _WHY)),
     Action(
         "console_urls", ("o",), "console_urls", "Print the URLs of its log and its job in AWS's console", _DASH,
@@ -191,6 +194,16 @@ ACTIONS: Final = (
     # events
     Action("earlier", ("less_than_sign",), "earlier", "Event before, and its moment in a recording", _JOURNAL, "back"),
     Action("later", ("greater_than_sign",), "later", "Next event, and its moment in a recording", _JOURNAL, "on"),
+    # lanes
+    Action("lanes_by", ("b",), "lanes_by", "Lanes by slot, by host, by function", _LANES, "by"),
+    Action("job_before", ("left",), "step(-1)", "Job before in the lane", _LANES),
+    Action("job_behind", ("right",), "step(1)", "Next job of the lane", _LANES),
+    Action("zoom_in", ("plus",), "scale(1)", "Less time, around the selected job", _LANES, "zoom"),
+    Action("zoom_out", ("underscore",), "scale(-1)", "More time", _LANES),
+    Action("time_back", ("less_than_sign",), "shift(-1)", "Half a window back in time", _LANES, "back"),
+    Action("time_on", ("greater_than_sign",), "shift(1)", "Half a window on in time", _LANES),
+    Action("present", ("f",), "present", "Follow the present", _LANES, "now"),
+    Action("whole", ("z",), "whole", "All the time that is kept", _LANES, "all"),
     # a recording
     Action("pause", ("P",), "pause", "Stop and go on", _REPLAY, "play"),
     Action("faster", ("right_curly_bracket",), "faster", "Twice as fast", _REPLAY),

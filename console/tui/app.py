@@ -180,6 +180,13 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         if not isinstance(self.top_screen, JournalScreen):
             self._open(lambda: JournalScreen(self.state))
 
+    def action_lanes(self) -> None:
+        """Open the lanes."""
+        from console.tui.lanes.screen import LanesScreen
+
+        if not isinstance(self.top_screen, LanesScreen):
+            self._open(lambda: LanesScreen(self.state))
+
     def _open(self, place: Callable[[], ConsoleScreen]) -> None:
         screen = place()
         screen.place = place

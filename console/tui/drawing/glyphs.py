@@ -108,6 +108,17 @@ class Glyphs:
     """Top left, top right, bottom left, bottom right, horizontal, vertical."""
     thumb: str
     """Thumb of a scroll bar."""
+    waits: str
+    """Time of a job that has a slot and doesn't run."""
+    chosen: str
+    """Time in which the selected job ran."""
+    edge: str
+    """First cell of a job right behind another one."""
+    lost: str
+    """End of a run that did not end its task."""
+    failed: str
+    tick: str
+    """Place of a time on an axis."""
 
     def of(self, state: JobState) -> str:
         """Sign of a job's state."""
@@ -146,6 +157,12 @@ UNICODE: Final = Glyphs(
     shades="█▓▒",
     frame="╭╮╰╯─│",
     thumb="┃",
+    waits="░",
+    chosen="▓",
+    edge="▐",
+    lost="↺",
+    failed="✗",
+    tick="╷",
 )
 
 ASCII: Final = Glyphs(
@@ -169,4 +186,10 @@ ASCII: Final = Glyphs(
     shades="#=:",
     frame="++++-|",
     thumb="#",
+    waits="w",
+    chosen="%",
+    edge="[",
+    lost="@",
+    failed="x",
+    tick="|",
 )

@@ -9,51 +9,22 @@ from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.export import record_as_json, rows_as_csv, rows_as_json
 from console.tui.jobs.all_rows import fetch_all_rows
+from console.tui.jobs.filtering import Filtering
 from console.tui.jobs.job_cells import JobCells
 from console.tui.logs.console_urls import print_urls
 from console.tui.preferences import SavedView
-from console.tui.screens.base import ConsoleScreen
 from console.tui.widgets.job_table import JobTable
-from console.tui.widgets.prompt import Question
 from engine.telemetry.schema.messages import Answer, GetJob, Job, JobRow, Refusal
 from engine.telemetry.schema.query import SORTS, QueryError
 
 
-class JobsActions(ConsoleScreen):
+class JobsActions(Filtering):
     """Mixin for a screen with a `table` over `state.view`."""
 
     scope = ActionScope.DASHBOARD
     table: JobTable
 
-    # ---- narrowing and ordering
-
-    def action_filter(self) -> None:
-        """Prompt for a filter, applied as it is typed."""
-        before = self.state.view.filter
-        self.ask_line(
-            Question(
-                "/",
-                self.filter_by,
-                text=before,
-                change=self.filter_by,
-                cancel=lambda: self._set_filter(before),
-                placeholder="word  =FAILED  !=RUN  fn:price  fn~^price_  exit=137  took>1m  for>10m",
-                hint=lambda: f"{format.count(self.state.view.matching)} fit",
-                kept_as="filter",
-            )
-        )
-
-    def filter_by(self, text: str) -> str:
-        """Filter the jobs; returns an error text, empty when `text` is a filter."""
-        try:
-            self._set_filter(text)
-        except QueryError as error:
-            return str(error)
-        return ""
-
-    def _set_filter(self, text: str) -> None:
-        self.state.view.set_filter(text)
-        self.show()
+    # ---- ordering
 
     def action_sort(self) -> None:
         """Switch to the next order."""
@@ -78,7 +49,7 @@ class JobsActions(ConsoleScreen):
     def use_view(self, view: SavedView) -> str:
         """Show the jobs as a saved view says; returns an error text, empty when it can be."""
         try:
-            self._set_filter(view.filter)
+            self.set_filter(view.filter)
             self._order_by(view.sort, view.descending)
         except QueryError as error:
             return f"the saved view can't be shown: {error}"

@@ -41,7 +41,7 @@ class LaneSpan(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One of the jobs: one that failed there, else one that began there, else one that goes on; empty: none."""
 
 
-class Lane(msgspec.Struct, frozen=True, omit_defaults=True):
+class JobLane(msgspec.Struct, frozen=True, omit_defaults=True):
     """One lane. Cells that no span covers are empty."""
 
     manager: str
@@ -79,7 +79,7 @@ class Lanes(msgspec.Struct, frozen=True, tag=True):
     start: float
     cell_s: float
     cells: int
-    lanes: tuple[Lane, ...]
+    lanes: tuple[JobLane, ...]
     matching: int
     """Number of lanes, those off the screen included: of any time, so that none comes and goes with the time shown."""
     at: float

@@ -45,7 +45,7 @@ from engine.telemetry.schema.groups import (
     cause_of,
     sort_groups,
 )
-from engine.telemetry.schema.lanes import GetLanes, Lane, LaneBy, Lanes, LaneSpan
+from engine.telemetry.schema.lanes import GetLanes, JobLane, LaneBy, Lanes, LaneSpan
 from engine.telemetry.schema.light import Light, LightState, light_of, worst_light
 from engine.telemetry.schema.requests import (
     PAGE_LIMIT,
@@ -135,11 +135,11 @@ __all__ = [
     "Hello",
     "Job",
     "JobGroup",
+    "JobLane",
     "JobPage",
     "JobRecord",
     "JobRow",
     "JobState",
-    "Lane",
     "LaneBy",
     "LaneSpan",
     "Lanes",

@@ -7,7 +7,7 @@ from itertools import accumulate
 from math import inf
 from typing import Final
 
-from engine.telemetry.schema.lanes import CELLS_LIMIT, LANES_LIMIT, GetLanes, Lane, LaneBy, Lanes, LaneSpan
+from engine.telemetry.schema.lanes import CELLS_LIMIT, LANES_LIMIT, GetLanes, JobLane, LaneBy, Lanes, LaneSpan
 from engine.telemetry.schema.messages import ENDED, JobRow, JobState
 from engine.telemetry.schema.query import QueryError, parse_filter, select_rows
 
@@ -120,7 +120,7 @@ class _Cells:
             if 0 <= at < self._count:
                 self._lost[int(at)] += 1
 
-    def lane(self, key: Key) -> Lane:
+    def lane(self, key: Key) -> JobLane:
         busy, waiting = self._busy.read(), self._waiting.read()
         spans: list[LaneSpan] = []
         lasting = -1.0, ""
@@ -133,7 +133,7 @@ class _Cells:
             if shown or busy[cell] or waiting[cell]:
                 told = busy[cell], waiting[cell], self._failed[cell], self._lost[cell], shown
                 _append(spans, cell, told)
-        return Lane(*key, self._jobs, tuple(spans))
+        return JobLane(*key, self._jobs, tuple(spans))
 
 
 def _append(spans: list[LaneSpan], cell: int, told: tuple[float, float, int, int, str]) -> None:

@@ -27,6 +27,7 @@ PLACES = {
     ActionScope.RESOURCES: "R",
     ActionScope.FAILURES: "F",
     ActionScope.JOURNAL: "E",
+    ActionScope.LANES: "T",
 }
 ONE_PLACE_NOW_AND_ALL_LATER = these_now(PLACES, {ActionScope.DASHBOARD})
 STAYS = ("quit", "mouse", "palette", "help")

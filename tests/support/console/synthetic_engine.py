@@ -28,6 +28,7 @@ from engine.telemetry.schema.messages import (
     GetFullState,
     GetJob,
     GetJobPage,
+    GetLanes,
     GetLogs,
     GetTrends,
     Hello,
@@ -46,6 +47,7 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.schema.query import make_page
 from engine.telemetry.schema.wire import decode_ask, encode
+from engine.telemetry.tally.lanes import lanes_of_rows
 from tests.support.console.demo.diagnosis import without_capacity
 from tests.support.console.synthetic_world import MANAGER, World
 
@@ -104,6 +106,8 @@ class SyntheticEngine:
                 return FullState("synthetic", self._seq, world.snapshot(paged=self._paged), rows)
             case GetJobPage() as wanted:
                 return make_page(list(world.rows.values()), wanted, world.now)
+            case GetLanes() as wanted:
+                return lanes_of_rows(world.rows.values(), wanted, world.now)
             case GetJob(task_id=task_id) if task_id in world.rows:
                 row = world.rows[task_id]
                 steps = (Transition(JobState.QUEUED, row.created), Transition(row.state, row.since))

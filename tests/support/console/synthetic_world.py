@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
 from engine.telemetry.schema.messages import (
     ENDED,
@@ -26,6 +27,7 @@ NEXT = {
     JobState.RUNNABLE: JobState.STARTING,
     JobState.STARTING: JobState.RUNNING,
 }
+SLOTS, HOSTS = 5_000, 300
 FUNCTIONS = ("price_leg", "calibrate", "scenario", "greeks")
 
 
@@ -114,6 +116,7 @@ class World:
             array_size=100,
             reason="spot reclaim" if state is JobState.FAILED else "",
             exit_code=1 if state is JobState.FAILED else None,
+            **_course(state, number, self.now - age),
         )
         self._put(row)
         return row
@@ -122,7 +125,9 @@ class World:
         state = NEXT.get(row.state) or self._random.choices((JobState.SUCCEEDED, JobState.FAILED), (97, 3))[0]
         self.counts[row.state] -= 1
         moved = JobRow(
-            **{field: getattr(row, field) for field in JobRow.__struct_fields__} | {"state": state, "since": self.now}
+            **{field: getattr(row, field) for field in JobRow.__struct_fields__}
+            | {"state": state, "since": self.now}
+            | _course(state, int(row.task_id, 16), self.now)
         )
         self._put(moved)
         return moved
@@ -131,6 +136,15 @@ class World:
         self.rows[row.task_id] = row
         self.counts[row.state] += 1
         self.entered[row.state] += 1
+
+
+def _course(state: JobState, number: int, since: float) -> dict[str, Any]:
+    """Slot, times and host of a job that entered `state` at `since`."""
+    if state is JobState.QUEUED:
+        return {}
+    ran = state is JobState.RUNNING or state in ENDED
+    times = (since - 40, since - (25 if state in ENDED else 0)) if ran else (since,)
+    return {"slot": number % SLOTS, "times": times, "host": f"{number % HOSTS:04x}c0ffee"}
 
 
 def _routes(jobs: int) -> tuple[RouteStats, ...]:

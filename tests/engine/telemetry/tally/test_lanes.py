@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from engine.telemetry.schema.messages import GetLanes, JobRow, JobState, Lane, Lanes
+from engine.telemetry.schema.messages import GetLanes, JobLane, JobRow, JobState, Lanes
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.tally.lanes import lanes_of_rows
 from tests.support.engine.telemetry_samples import NOW, row, task_id
@@ -25,14 +25,14 @@ def lanes(*rows: JobRow, now: float = 10.0, **wanted: object) -> Lanes:
     return lanes_of_rows(rows, asked, NOW + now)
 
 
-def busy(lane: Lane) -> list[float]:
+def busy(lane: JobLane) -> list[float]:
     cells = [0.0] * 10
     for span in lane.spans:
         cells[span.cell : span.cell + span.cells] = [span.busy] * span.cells
     return cells
 
 
-def jobs(lane: Lane) -> list[str]:
+def jobs(lane: JobLane) -> list[str]:
     """Number of the job that each cell shows."""
     cells = ["."] * 10
     for span in lane.spans:

@@ -21,6 +21,7 @@ from engine.telemetry.schema.messages import (
     GetGroups,
     GetJob,
     GetJobPage,
+    GetLanes,
     GetLogs,
     GetTrends,
     Job,
@@ -36,6 +37,7 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.schema.query import QueryError, make_page
 from engine.telemetry.tally.failures import failures_of_rows
+from engine.telemetry.tally.lanes import lanes_of_rows
 from engine.telemetry.tally.row_groups import group_rows
 from tests.support.console.demo.diagnosis import nothing_stuck, without_capacity
 from tests.support.console.demo.events import demo_events
@@ -69,6 +71,8 @@ class DemoAnswers:
         if isinstance(request, GetGroups):
             found = group_rows(self._rows.values(), request, now)
             return msgspec.structs.replace(found, rows_only=bool(request.filter))
+        if isinstance(request, GetLanes):
+            return lanes_of_rows(self._rows.values(), request, now)
         if isinstance(request, GetTrends):
             return self._figures.trends(request.window, now)
         if isinstance(request, GetLogs):

@@ -1,0 +1,1 @@
+"""Lanes: what ran when, a lane a slot, a host or a function."""
