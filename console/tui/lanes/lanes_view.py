@@ -41,7 +41,6 @@ class LanesView:
             manager=manager,
             offset=self.top,
             limit=self.height,
-            task_id=self.task_id,
         )
 
     def take(self, answer: Lanes, offset: int) -> None:

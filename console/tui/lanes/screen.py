@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+import msgspec
 from textual.app import ComposeResult
 
 from console.tui.actions import ActionScope
@@ -18,7 +19,7 @@ from console.tui.lanes.lanes_view import LanesView
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
 from console.tui.widgets.text_pane import TextPane
-from engine.telemetry.schema.messages import Answer, GetLanes, JobRow, LaneBy, Lanes, Refusal
+from engine.telemetry.schema.messages import Answer, GetLanes, GetRows, JobPage, JobRow, LaneBy, Lanes, Refusal
 
 PERIOD_S: Final = 1.0
 """At least; nothing is asked anew within half a cell of time."""
@@ -45,6 +46,13 @@ class LanesScreen(Filtering):
         self._version = -1
         """Of the replica when lanes were asked for last."""
         self._ask = PolledRequest(state.source, self._request, self._take, PERIOD_S)
+        self._ask_row = PolledRequest(state.source, self._row_request, self._take_row, PERIOD_S)
+        self._row: JobRow | None = None
+        """Row that came last, of an engine whose rows are too many to be here."""
+        self._row_of = ""
+        """Task id of the row that is asked for."""
+        self._shown: object = None
+        """What the user chose to see when lanes were asked for last."""
 
     def panes(self) -> ComposeResult:
         """Compose lanes and the selected job."""
@@ -56,8 +64,8 @@ class LanesScreen(Filtering):
         return ("lanes",)
 
     def questions(self) -> Sequence[PolledRequest]:
-        """The lanes on screen."""
-        return (self._ask,)
+        """The lanes on screen, and the selected job's row."""
+        return self._ask, self._ask_row
 
     def read_now(self) -> None:
         """Ask at once."""
@@ -76,6 +84,10 @@ class LanesScreen(Filtering):
         view = self.state.view
         return self.view.request(view.filter, view.manager, self.now)
 
+    def _choice(self) -> object:
+        """What is wanted, apart from the passing of time."""
+        return msgspec.structs.replace(self._wanted(), start=0.0), self.view.window.end
+
     def _request(self) -> GetLanes | None:
         """Nothing while what is on screen can't have changed by as much as is seen."""
         wanted, replica, now = self._wanted(), self.state.replica, self.state.clock()
@@ -85,6 +97,7 @@ class LanesScreen(Filtering):
         if wanted == self._asked and (is_soon or replica.version == self._version):
             return None
         self._asked, self._asked_at, self._version = wanted, now, replica.version
+        self._shown = self._choice()
         return wanted
 
     def _take(self, answer: Answer) -> None:
@@ -94,6 +107,14 @@ class LanesScreen(Filtering):
             self.view.take(answer, asked.offset)
         elif isinstance(answer, Refusal):
             self._refusal = answer.text
+        self.show()
+
+    def _row_request(self) -> GetRows | None:
+        task_id = self.view.task_id
+        return GetRows((task_id,)) if task_id and task_id not in self.state.replica.rows else None
+
+    def _take_row(self, answer: Answer) -> None:
+        self._row = answer.rows[0] if isinstance(answer, JobPage) and answer.rows else None
         self.show()
 
     # ---- what is shown
@@ -111,8 +132,11 @@ class LanesScreen(Filtering):
             refusal=self._refusal,
         )
         self.about.show(self._about(), title="job", stale=state.stale)
-        if self._asked is not None and self._wanted() != self._asked:
+        if self._shown != self._choice():
             self._ask.reset()
+        if self._row_of != self.view.task_id:
+            self._row_of = self.view.task_id
+            self._ask_row.reset()
 
     def _about(self) -> list[Line]:
         row, room = self.row, max(0, self.about.inner_height - 1)
@@ -125,17 +149,14 @@ class LanesScreen(Filtering):
     def _why_no_job(self) -> str:
         view = self.view
         if view.task_id:
-            return f"{view.task_id}: its row is not here"
+            return f"{view.task_id}{self.state.glyphs.ellipsis}"
         return "nothing was in this lane within the time shown" if view.index is not None and view.lane else NO_JOB
 
     @property
     def row(self) -> JobRow | None:
         """Row of the selected job."""
-        task_id, answer = self.view.task_id, self.view.answer
-        if (row := self.state.replica.rows.get(task_id)) is not None:
-            return row
-        found = answer.row if answer else None
-        return found if found is not None and found.task_id == task_id else None
+        row = self.state.replica.rows.get(self.view.task_id) or self._row
+        return row if row is not None and row.task_id == self.view.task_id else None
 
     # ---- moving
 

@@ -26,9 +26,11 @@ from engine.telemetry.schema.messages import (
     GetJobPage,
     GetLanes,
     GetLogs,
+    GetRows,
     GetTrends,
     Hello,
     Job,
+    JobPage,
     JobRecord,
     JobRow,
     Refusal,
@@ -160,6 +162,10 @@ class ReplaySource:
             return failures_of_rows(self.replica.rows.values(), request, snapshot.at)
         if isinstance(request, GetJobPage | GetGroups | GetLanes):
             return self._out_of_rows(request, snapshot)
+        if isinstance(request, GetRows):
+            rows = self.replica.rows
+            found = tuple(rows[task_id] for task_id in request.task_ids if task_id in rows)
+            return JobPage(found, len(found), len(rows), snapshot.at)
         if isinstance(request, GetJob):
             return self._job(request.task_id)
         if isinstance(request, GetTrends):

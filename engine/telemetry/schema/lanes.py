@@ -7,8 +7,6 @@ from typing import Final
 
 import msgspec
 
-from engine.telemetry.schema.state import JobRow
-
 LANES_LIMIT: Final = 200
 """Lanes of one answer at most: more fit on no screen."""
 CELLS_LIMIT: Final = 500
@@ -68,8 +66,6 @@ class GetLanes(msgspec.Struct, frozen=True, tag=True):
     """Empty: all managers."""
     offset: int = 0
     limit: int = LANES_LIMIT
-    task_id: str = ""
-    """A job whose row is wanted, too."""
 
 
 class Lanes(msgspec.Struct, frozen=True, tag=True):
@@ -87,5 +83,3 @@ class Lanes(msgspec.Struct, frozen=True, tag=True):
     """When the first of all jobs that fit got its slot; None without any."""
     last: float | None
     """When the last of them ended; the present while one is under way."""
-    row: JobRow | None = None
-    """Row of the job that was asked for; None: there is none any more."""

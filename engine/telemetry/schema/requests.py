@@ -49,6 +49,12 @@ class GetJob(msgspec.Struct, frozen=True, tag=True):
     task_id: str
 
 
+class GetRows(msgspec.Struct, frozen=True, tag=True):
+    """Get the rows of these tasks, by their whole ids. Answered with a `JobPage` of those that are here."""
+
+    task_ids: tuple[str, ...]
+
+
 class GetLogs(msgspec.Struct, frozen=True, tag=True):
     """Get log lines after `after`. A stream is followed as long as it is asked for. Answered with `LogPage`.
 
@@ -152,6 +158,7 @@ ViewRequest = (
     | GetFailures
     | GetEvents
     | GetLanes
+    | GetRows
 )
 ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel | AcknowledgeFailures | SetBudget
 Request = ViewRequest | ControlRequest

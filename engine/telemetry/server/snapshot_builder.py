@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -116,7 +116,7 @@ class SnapshotBuilder:
     @property
     def paged(self) -> bool:
         """There are too many rows to publish: viewers ask for pages."""
-        kept = sum(registry.kept for registry in self.registries)
+        kept = self.kept
         self._paged = kept > (REPLICATED_AGAIN if self._paged else REPLICA_LIMIT)
         return self._paged
 
@@ -127,9 +127,14 @@ class SnapshotBuilder:
             at=now,
             managers=tuple(build_view(manager, now) for manager in self.managers.values()),
             vitals=self.vitals.read(self.viewers()),
-            jobs_kept=sum(registry.kept for registry in self.registries),
+            jobs_kept=self.kept,
             paged=self.paged,
         )
+
+    @property
+    def kept(self) -> int:
+        """Number of rows in memory."""
+        return sum(registry.kept for registry in self.registries)
 
     def rows(self) -> list[JobRow]:
         """Rows of all managers."""
@@ -170,9 +175,9 @@ class SnapshotBuilder:
         """Find the manager that has a row of this task."""
         return next((manager for manager in self.managers.values() if manager.registry.holds(task_id)), None)
 
-    def find_row(self, task_id: str) -> JobRow | None:
-        """Find the row of a task by its whole id."""
-        return next((row for registry in self.registries if (row := registry.row(task_id))), None)
+    def find_rows(self, task_ids: Iterable[str]) -> list[JobRow]:
+        """Find the rows of tasks by their whole ids; those that aren't here are left out."""
+        return [row for id in task_ids for registry in self.registries if (row := registry.row(id)) is not None]
 
     def find_task(self, prefix: str) -> tuple[Manager, str]:
         """Find the task whose id begins so, and its manager. Raises `QueryError` for none, or more than one."""

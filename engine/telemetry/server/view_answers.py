@@ -13,6 +13,7 @@ from engine.jobs.trends import sum_trends
 from engine.model import Description
 from engine.telemetry.schema.failures import make_failures
 from engine.telemetry.schema.messages import (
+    PAGE_LIMIT,
     TREND_WINDOWS,
     Answer,
     Diagnose,
@@ -27,9 +28,11 @@ from engine.telemetry.schema.messages import (
     GetJobPage,
     GetLanes,
     GetLogs,
+    GetRows,
     GetTrends,
     Hello,
     Job,
+    JobPage,
     JobRecord,
     JobRow,
     LogPage,
@@ -89,6 +92,8 @@ class ViewAnswers:
             case GetLanes():
                 self._check_manager(request.manager)
                 return await self._lanes.get(request)
+            case GetRows():
+                return self._rows_of(request)
             case GetEvents():
                 return Events(self._publisher.engine, self._builder.journal.after(request.after))
             case GetFailures():
@@ -115,6 +120,11 @@ class ViewAnswers:
     def _rows(self) -> list[JobRow]:
         with self._rate_limiter.charge():
             return self._builder.rows()
+
+    def _rows_of(self, request: GetRows) -> JobPage:
+        with self._rate_limiter.charge():
+            found = self._builder.find_rows(request.task_ids[:PAGE_LIMIT])
+        return JobPage(tuple(found), len(found), self._builder.kept, self._builder.clock())
 
     def _log_page(self, request: GetLogs) -> LogPage:
         self._check_manager(request.manager)

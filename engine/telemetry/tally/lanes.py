@@ -32,9 +32,7 @@ def check_lanes(wanted: GetLanes) -> None:
 def lanes_of_rows(rows: Iterable[JobRow], wanted: GetLanes, now: float) -> Lanes:
     """Answer a `GetLanes` out of `rows`, which are all that there are. Raises `QueryError`."""
     check_lanes(wanted)
-    everything = list(rows)
-    row = next((row for row in everything if row.task_id == wanted.task_id), None) if wanted.task_id else None
-    return make_lanes(select_begun(everything, wanted, now), wanted, now, row)
+    return make_lanes(select_begun(rows, wanted, now), wanted, now)
 
 
 def select_begun(rows: Iterable[JobRow], wanted: GetLanes, now: float) -> list[JobRow]:
@@ -42,7 +40,7 @@ def select_begun(rows: Iterable[JobRow], wanted: GetLanes, now: float) -> list[J
     return [row for row in select_rows(rows, wanted.filter, wanted.manager, now) if row.times]
 
 
-def make_lanes(begun: Sequence[JobRow], wanted: GetLanes, now: float, row: JobRow | None) -> Lanes:
+def make_lanes(begun: Sequence[JobRow], wanted: GetLanes, now: float) -> Lanes:
     """Draw the lanes of `begun` that are asked for; those off the screen are only counted."""
     by = LaneBy(wanted.by)
     key_of, first = _KEYS[by], _first_needed(begun, by)
@@ -63,7 +61,6 @@ def make_lanes(begun: Sequence[JobRow], wanted: GetLanes, now: float, row: JobRo
         now,
         min(first.values(), default=None),
         max(ends, default=None),
-        row,
     )
 
 

@@ -10,6 +10,7 @@ import argparse
 import signal
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 import zmq
@@ -30,11 +31,14 @@ from engine.telemetry.schema.messages import (
     GetJobPage,
     GetLanes,
     GetLogs,
+    GetRows,
     GetTrends,
     Hello,
     Job,
+    JobPage,
     JobRecord,
     JobState,
+    Lanes,
     LogLine,
     LogPage,
     LogStatus,
@@ -51,6 +55,9 @@ from engine.telemetry.tally.lanes import lanes_of_rows
 from tests.support.console.demo.diagnosis import without_capacity
 from tests.support.console.synthetic_world import MANAGER, World
 
+ROWS_WITH_SLOTS = 20_000
+"""The ended ones that an engine keeps, and as many under way."""
+
 
 class SyntheticEngine:
     """One `World` behind the three sockets."""
@@ -60,6 +67,9 @@ class SyntheticEngine:
         self._rate = rate
         self._seq = 0
         self._lines = 0
+        self._lanes: Lanes | None = None
+        self._wanted_lanes: GetLanes | None = None
+        self._lanes_until = 0.0
         self._paged = len(world.rows) > REPLICA_LIMIT
         endpoint = Endpoint.ipc(folder)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
@@ -106,8 +116,11 @@ class SyntheticEngine:
                 return FullState("synthetic", self._seq, world.snapshot(paged=self._paged), rows)
             case GetJobPage() as wanted:
                 return make_page(list(world.rows.values()), wanted, world.now)
+            case GetRows(task_ids=ids):
+                rows = tuple(world.rows[task_id] for task_id in ids if task_id in world.rows)
+                return JobPage(rows, len(rows), len(world.rows), world.now)
             case GetLanes() as wanted:
-                return lanes_of_rows(world.rows.values(), wanted, world.now)
+                return self._lanes_of(wanted)
             case GetJob(task_id=task_id) if task_id in world.rows:
                 row = world.rows[task_id]
                 steps = (Transition(JobState.QUEUED, row.created), Transition(row.state, row.since))
@@ -125,6 +138,16 @@ class SyntheticEngine:
                 return Refusal(f"no job {task_id}")
             case _:
                 return Done("done")
+
+    def _lanes_of(self, wanted: GetLanes) -> Lanes:
+        """Like an engine: of no more rows than one looks through, and not again before ten times what it took."""
+        begun = time.monotonic()
+        if wanted != self._wanted_lanes or begun >= self._lanes_until:
+            rows = list(islice(self._world.rows.values(), ROWS_WITH_SLOTS))
+            self._lanes, self._wanted_lanes = lanes_of_rows(rows, wanted, self._world.now), wanted
+            self._lanes_until = begun + max(TICK_S, 10 * (time.monotonic() - begun))
+        assert self._lanes is not None
+        return self._lanes
 
     def _log_page(self, after: int) -> LogPage:
         first = max(after + 1, self._lines)

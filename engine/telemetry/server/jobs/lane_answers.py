@@ -51,11 +51,11 @@ class LaneAnswers:
     async def _make(self, wanted: GetLanes) -> _KeptLanes:
         started, at = self._monotonic(), self._builder.clock()
         with self._rate_limiter.charge():  # the thread's time, too: it is taken from the event loop's
-            rows, row = self._builder.begun_rows(), self._builder.find_row(wanted.task_id)
-            lanes = await asyncio.to_thread(_drawn, rows, wanted, at, row)
+            rows = self._builder.begun_rows()
+            lanes = await asyncio.to_thread(_drawn, rows, wanted, at)
         ended = self._monotonic()
         return _KeptLanes(lanes, ended + max(TICK_S, COST_FACTOR * (ended - started)))
 
 
-def _drawn(rows: list[JobRow], wanted: GetLanes, at: float, row: JobRow | None) -> Lanes:
-    return make_lanes(select_begun(rows, wanted, at), wanted, at, row)
+def _drawn(rows: list[JobRow], wanted: GetLanes, at: float) -> Lanes:
+    return make_lanes(select_begun(rows, wanted, at), wanted, at)

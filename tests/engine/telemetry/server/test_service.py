@@ -34,6 +34,7 @@ from engine.telemetry.schema.messages import (
     GetJob,
     GetJobPage,
     GetLogs,
+    GetRows,
     GetTrends,
     Hello,
     Job,
@@ -183,6 +184,9 @@ async def test_above_the_limit_no_rows_are_published_and_pages_take_their_place(
 
 async def test_a_job_is_described_by_the_engine_and_by_batch(viewer: Viewer, managers: list[Managed]) -> None:
     managers[1].tasks.submit(0xAB)
+    rows = await viewer.ask(GetRows((id_of(0xAB).hex(), id_of(0xCD).hex())))
+    assert isinstance(rows, JobPage)
+    assert [row.task_id for row in rows.rows] == [id_of(0xAB).hex()]
     answer = await viewer.ask(GetJob(id_of(0xAB).hex()))
     assert isinstance(answer, Job)
     record = answer.record

@@ -113,13 +113,6 @@ def test_jobs_that_got_no_slot_are_in_no_lane() -> None:
     assert (found.matching, found.first, found.last) == (0, None, None)
 
 
-def test_the_row_of_the_selected_job_comes_with_the_lanes() -> None:
-    found = lanes(job(1, 0, 1, 2, end=3), task_id=task_id(1), filter="fn:none")
-    assert found.row is not None
-    assert found.row.task_id == task_id(1)
-    assert lanes(task_id=task_id(1)).row is None
-
-
 @pytest.mark.parametrize("wrong", [{"by": "colour"}, {"cells": 0}, {"cells": 501}, {"cell_s": 0.0}, {"filter": "=NO"}])
 def test_a_request_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(QueryError):
