@@ -17,6 +17,7 @@ from engine.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from engine.telemetry.client.client import TelemetryClient
+    from engine.telemetry.endpoints import Endpoint
     from engine.telemetry.schema.messages import JobPage, JobRow, Request
 
 EngineOption = Annotated[
@@ -45,14 +46,15 @@ T = TypeVar("T")
 
 
 @contextmanager
-def connect(engine: str | None, keys: Path | None, *, control: bool = False) -> Iterator[TelemetryClient]:
+def connect(engine: str | Endpoint | None, keys: Path | None, *, control: bool = False) -> Iterator[TelemetryClient]:
     """Connect to the engine that is meant, for the block. Raises `EngineError`."""
     from engine.telemetry.client.client import TelemetryClient
-    from engine.telemetry.endpoints import find_endpoint
+    from engine.telemetry.endpoints import Endpoint, find_endpoint
     from engine.telemetry.keys import ClientKeys
 
     loaded = None if keys is None else ClientKeys.load(keys)
-    client = TelemetryClient(find_endpoint(engine), loaded, allow_control=control, keep_replica=False)
+    endpoint = engine if isinstance(engine, Endpoint) else find_endpoint(engine)
+    client = TelemetryClient(endpoint, loaded, allow_control=control, keep_replica=False)
     try:
         yield client
     finally:

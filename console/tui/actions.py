@@ -25,6 +25,7 @@ class ActionScope(StrEnum):
     FAILURES = "failures"
     JOURNAL = "events"
     LANES = "lanes"
+    MANAGERS = "managers"
 
 
 class Danger(Enum):
@@ -74,6 +75,7 @@ _RES: Final = ActionScope.RESOURCES
 _FAILURES: Final = ActionScope.FAILURES
 _JOURNAL: Final = ActionScope.JOURNAL
 _LANES: Final = ActionScope.LANES
+_MANAGERS: Final = ActionScope.MANAGERS
 
 PANES: Final = ("states", "jobs", "routing", "quota", "logs")
 """Panes of the dashboard; a pane's digit is its position here, from 1."""
@@ -92,13 +94,16 @@ ACTIONS: Final = (
     Action("failures", ("F",), "failures", "Failures by function and cause, with a sample's log", _ALL),
     Action("events", ("E",), "events", "Events: what happened, when, and by whom", _ALL),
     Action("lanes", ("T",), "lanes", "Lanes: what ran when, by slot, host or function", _ALL),
+    Action("managers", ("A",), "managers", "All engines and worker managers: light, queue, slots", _ALL),
+    Action("next_engine", ("right_parenthesis",), "other_engine(1)", "Next engine, where there are several", _ALL),
+    Action("engine_before", ("left_parenthesis",), "other_engine(-1)", "Engine before", _ALL),
     Action("mouse", ("M",), "mouse", "Give the mouse to the terminal, to select and copy; any key takes it", _ALL),
     Action("quit", ("q", "ctrl+c"), "quit", "Quit; ctrl-c twice leaves from anywhere, without asking", _ALL, "quit"),
     # moving, in whatever has lines
     *(
         Action(
             id, keys, f"move('{id}')", title, _DASH,
-            places=(_JOB, _LOGS, _WHY, _RES, ActionScope.ENGINE, _FAILURES, _JOURNAL, _LANES),
+            places=(_JOB, _LOGS, _WHY, _RES, ActionScope.ENGINE, _FAILURES, _JOURNAL, _LANES, _MANAGERS),
         )
         for id, keys, title in (
             ("down", ("j", "down"), "One line down"),
@@ -112,7 +117,7 @@ ACTIONS: Final = (
     # the dashboard
     Action("filter", ("slash",), "filter", "Narrow the jobs (esc clears)", _DASH, "filter", places=(_LANES,)),
     Action("detail", ("enter",), "detail", "All about the selected job; of a group its jobs", _DASH, "detail",
-        places=(_FAILURES, _JOURNAL, _LANES),
+        places=(_FAILURES, _JOURNAL, _LANES, _MANAGERS),
     ),
     Action("group", ("b",), "group", "Group the jobs by function, submission, client, reason, or not", _DASH, "group"),
     Action(

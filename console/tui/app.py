@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
@@ -23,6 +24,8 @@ from console.tui.drawing.theme import THEMES
 from console.tui.engine_actions import LEVELS, EngineActions
 from console.tui.export import write_files
 from console.tui.keymap import bindings, checked_keymap
+from console.tui.managers.manager_table import trouble_elsewhere
+from console.tui.managers.tab import EngineTab
 from console.tui.notices.notifier import Notifier
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
@@ -42,6 +45,11 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
 
 
+def _mode(place: int) -> str:
+    """Name of the stack of screens of the engine at `place`."""
+    return f"engine-{place}"
+
+
 class ConsoleApp(App[Quit], inherit_bindings=False):
     """Console over any source. Its result says how it was left; its return code is 128 + n after signal n."""
 
@@ -51,17 +59,24 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     BINDINGS: ClassVar = bindings(ActionScope.EVERYWHERE)
 
     def __init__(
-        self, state: ConsoleState, greeting: str = "", first: Callable[[ConsoleState], Dashboard] = Dashboard
+        self,
+        state: ConsoleState,
+        greeting: str = "",
+        first: Callable[[ConsoleState], Dashboard] = Dashboard,
+        others: Sequence[ConsoleState] = (),
     ) -> None:
+        """`others`: engines beside that of `state`, each in a tab of its own."""
         super().__init__()
         self._greeting = greeting
-        self.state = state
-        self.control = EngineActions(self, state)
-        self.dashboard = first(state)
-        self.notifier = Notifier(state, self.dashboard.groups, self._write_terminal, self._show_sentence)
+        self.engines = (state, *others)
+        for engine in self.engines:
+            engine.several = bool(others)
+        self._tabs = tuple(
+            EngineTab(self, each, first, self._write_terminal, self._show_sentence) for each in self.engines
+        )
+        self._place = 0
+        """Of the tab that is shown."""
         self.animation_level = "none"
-        self._behind: Callable[[], ConsoleScreen] | None = None
-        """Makes the screen that was left last."""
         self._requested_end: Quit | None = None
         self._mouse_is_ours = True
         self._heard_at = float("-inf")
@@ -78,10 +93,70 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
             loop.add_signal_handler(number, self._end_by, number)
         self._use_keymap()
         self.state.source.poll()
-        self.push_screen(self.dashboard)
+        self._show_first()
         self.set_interval(BEAT_S, self._beat)
         if self._greeting:
             self.notify(self._greeting, timeout=GREETING_S, markup=False)
+
+    def _show_first(self) -> None:
+        """With several engines each has a stack of screens of its own."""
+        if len(self._tabs) == 1:
+            self.push_screen(self.dashboard)
+            return
+        for place, tab in enumerate(self._tabs):
+            self.add_mode(_mode(place), partial(getattr, tab, "dashboard"))
+        self.switch_mode(_mode(0))
+
+    # ---- the engine that is shown
+
+    @property
+    def _tab(self) -> EngineTab:
+        return self._tabs[self._place]
+
+    @property
+    def state(self) -> ConsoleState:
+        """State of the engine that is shown."""
+        return self._tab.state
+
+    @property
+    def control(self) -> EngineActions:
+        """Requests that change the engine that is shown."""
+        return self._tab.control
+
+    @property
+    def dashboard(self) -> Dashboard:
+        """First screen of the engine that is shown."""
+        return self._tab.dashboard
+
+    @property
+    def notifier(self) -> Notifier:
+        """Notifications about the engine that is shown."""
+        return self._tab.notifier
+
+    def show_engine(self, place: int, manager: str = "") -> None:
+        """Show the dashboard of another engine, with one worker manager's jobs, or those of all when it is empty.
+
+        Not over a dialog: what that asks is about the engine behind it.
+        """
+        if self.screen is not self.top_screen:
+            return
+        if self.top_screen.shows_all_engines:
+            self._leave()
+        self._switch_to(place)
+        self.home()
+        self.dashboard.only_manager(manager)
+
+    def action_other_engine(self, by: int) -> None:
+        """Show the next engine (1), or the one before (-1), where it was left."""
+        if len(self._tabs) == 1:
+            self.notify("this console has one engine: attach takes several, or --all")
+        elif self.screen is self.top_screen:
+            self._switch_to((self._place + by) % len(self._tabs))
+
+    def _switch_to(self, place: int) -> None:
+        if place != self._place:
+            self._place = place
+            self.switch_mode(_mode(place))
 
     def _end_by(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
@@ -93,10 +168,16 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
             self.notify(f"{error}; the usual keys are used", severity="warning", markup=False)
 
     def _beat(self) -> None:
-        changed = self.state.source.poll()
-        self.top_screen.beat(changed)
+        changed = [tab.poll() for tab in self._tabs]
+        screen = self.top_screen
+        if len(self._tabs) > 1:
+            self.state.elsewhere = trouble_elsewhere(self.engines, self._place)
+        screen.beat(any(changed) if screen.shows_all_engines else changed[self._place])
         self._hear_own()
         self.notifier.beat()
+        for tab in self._tabs:
+            if tab is not self._tab:
+                tab.rest()
         if self._requested_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
             self.exit(self._requested_end)
 
@@ -180,6 +261,13 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         if not isinstance(self.top_screen, JournalScreen):
             self._open(lambda: JournalScreen(self.state))
 
+    def action_managers(self) -> None:
+        """Open all engines and worker managers."""
+        from console.tui.managers.screen import ManagersScreen
+
+        if not isinstance(self.top_screen, ManagersScreen):
+            self._open(lambda: ManagersScreen(self.state))
+
     def action_lanes(self) -> None:
         """Open the lanes."""
         from console.tui.lanes.screen import LanesScreen
@@ -190,11 +278,11 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def _open(self, place: Callable[[], ConsoleScreen]) -> None:
         screen = place()
         screen.place = place
-        self._behind = None
+        self._tab.behind = None
         self.push_screen(screen)
 
     def _leave(self) -> None:
-        self._behind = self.top_screen.place
+        self._tab.behind = self.top_screen.place
         self.pop_screen()
 
     async def action_back(self) -> None:
@@ -206,8 +294,8 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     def action_previous(self) -> None:
         """Reopen the screen that was left last, or leave this one."""
-        if self._behind is not None:
-            self._open(self._behind)
+        if self._tab.behind is not None:
+            self._open(self._tab.behind)
         elif self.top_screen is not self.dashboard:
             self._leave()
 
@@ -279,7 +367,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
         own = self.state.own
         busy = self.state.busy
-        if (run := self.state.run_under_way) is not None:
+        if (run := self._run_under_way) is not None:
             self.push_screen(confirm_quit_running(run), lambda sure: self._stop_and_quit(run) if sure else None)
         elif own is None or own.ended():
             self.exit()
@@ -299,7 +387,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def _leave_now(self) -> None:
         """Leave without asking: an engine that can go on does, a cluster that can't drains; a run is stopped first."""
         choice = None if self.state.own is None else Quit.DRAIN if self.state.own.tied else Quit.LEAVE
-        if (run := self.state.run_under_way) is not None:
+        if (run := self._run_under_way) is not None:
 
             async def stop() -> None:
                 await run.stop()
@@ -309,6 +397,11 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
             self.run_worker(work, group="stop")
         else:
             self.exit(choice)
+
+    @property
+    def _run_under_way(self) -> Run | None:
+        """Run under way of any engine."""
+        return next((run for engine in self.engines if (run := engine.run_under_way) is not None), None)
 
     def _stop_and_quit(self, run: Run) -> None:
         async def stop() -> None:
@@ -362,7 +455,8 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     def on_unmount(self) -> None:
         """Give the terminal back what was the window's title."""
-        self.notifier.close()
+        for tab in self._tabs:
+            tab.notifier.close()
 
     def _show_sentence(self, text: str) -> None:
         self.notify(text, timeout=10.0, markup=False)
@@ -391,8 +485,9 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     # ---- keeping and taking away
 
     def remember(self, **changes: object) -> None:
-        """Change fields of the preferences and save them."""
-        self.state.preferences = msgspec.structs.replace(self.state.preferences, **changes)
+        """Change fields of the preferences, of all engines alike, and save them."""
+        for engine in self.engines:
+            engine.preferences = msgspec.structs.replace(engine.preferences, **changes)
         if self.state.preferences_file is not None:
             preferences.save(self.state.preferences_file, self.state.preferences)
 

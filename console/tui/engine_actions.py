@@ -123,11 +123,11 @@ class EngineActions:
 
     def _notify_of(self, answer: Answer) -> None:
         if isinstance(answer, Refusal):
-            self._app.notify(clean(answer.text), severity="error", markup=False)
+            self._app.notify(clean(self._state.named(answer.text)), severity="error", markup=False)
         elif isinstance(answer, Done):
             refused = [f"{id[:8]}: {why}" for id, why in answer.refused.items()]
             more = f" and {len(refused) - REFUSED_SHOWN} more" if len(refused) > REFUSED_SHOWN else ""
-            text = clean("; ".join((answer.text, *refused[:REFUSED_SHOWN])) + more)
+            text = clean(self._state.named("; ".join((answer.text, *refused[:REFUSED_SHOWN])) + more))
             self._app.notify(text, severity="warning" if refused else "information", markup=False)
 
 

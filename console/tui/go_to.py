@@ -132,7 +132,11 @@ def _manager(console: Console, rest: str) -> str:
 
 
 def _job(console: Console, rest: str) -> str:
+    state = console.state
+
     def found(answer: Answer) -> None:
+        if console.state is not state:  # another engine is shown by now
+            return
         if isinstance(answer, Job):
             console.open_job(answer.record.row.task_id)
         elif isinstance(answer, Refusal):
@@ -140,7 +144,7 @@ def _job(console: Console, rest: str) -> str:
 
     if not rest:
         return "which one? give its task id, or the beginning of it"
-    console.state.source.ask(GetJob(rest), found)
+    state.source.ask(GetJob(rest), found)
     return ""
 
 

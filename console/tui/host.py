@@ -6,6 +6,7 @@ instead, so that imports go one way: app, screens, helpers, this.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -55,11 +56,18 @@ class Console(Protocol):
 
     @property
     def state(self) -> ConsoleState:
-        """State that all screens share."""
+        """State that all screens of one engine share: of the engine that is shown."""
+
+    @property
+    def engines(self) -> Sequence[ConsoleState]:
+        """States of all engines, in the order of their tabs."""
+
+    def show_engine(self, place: int, manager: str = "") -> None:
+        """Show the dashboard of another engine, with one worker manager's jobs, or those of all when it is empty."""
 
     @property
     def control(self) -> EngineActions:
-        """Requests that change the engine."""
+        """Requests that change the engine that is shown."""
 
     @property
     def dashboard(self) -> JobBoard:

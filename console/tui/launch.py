@@ -8,7 +8,7 @@ from console.terminal import prefers_ascii, why_no_console
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from console.tui.screens.dashboard import Dashboard
     from console.tui.state import ConsoleState, EngineOwnership, Quit
@@ -30,12 +30,13 @@ def open_console(
     greeting: str = "",
     first: Callable[[ConsoleState], Dashboard] | None = None,
     here: bool = False,
+    others: Sequence[tuple[Source, str, bool]] = (),
 ) -> tuple[Quit | None, int]:
-    """Run the console until it is left, and close the source. Returns how it was left, and the exit code.
+    """Run the console until it is left, and close the sources. Returns how it was left, and the exit code.
 
     `greeting` is shown for a while at the start; `first` makes another first screen; `here`: the engine runs on this
-    machine, where its AWS credentials and saved configuration are. Importing what draws takes time: the source connects
-    meanwhile.
+    machine, where its AWS credentials and saved configuration are; `others`: further engines, each with its name and
+    whether it runs here. Importing what draws takes time: the sources connect meanwhile.
     """
     from console.tui.app import ConsoleApp
     from console.tui.drawing.glyphs import ASCII, UNICODE
@@ -47,10 +48,16 @@ def open_console(
     file = preferences_file()
     preferences, wrong = load(file)
     glyphs = ASCII if only_ascii or prefers_ascii() else UNICODE
-    state = ConsoleState(source, name, preferences, file, glyphs, own, provisioning=Provisioning() if here else None)
-    state.place = greeting
-    app = ConsoleApp(state, wrong or greeting, first or Dashboard)
+
+    def state_of(source: Source, name: str, here: bool) -> ConsoleState:
+        stack = Provisioning() if here else None
+        return ConsoleState(source, name, preferences, file, glyphs, provisioning=stack)
+
+    state = state_of(source, name, here)
+    state.own, state.place = own, greeting
+    app = ConsoleApp(state, wrong or greeting, first or Dashboard, [state_of(*other) for other in others])
     try:
         return app.run(), app.return_code or 0
     finally:
-        source.close()
+        for engine in app.engines:
+            engine.source.close()

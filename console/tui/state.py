@@ -71,6 +71,10 @@ class ConsoleState:
     place: str = ""
     """Where clients find what this console runs, in words; empty where they know."""
     export_folder: Path = field(default_factory=Path.cwd)
+    several: bool = False
+    """This console has other engines, too: what is told of this one, or asked about it, names it."""
+    elsewhere: str = ""
+    """What is wrong with another engine of this console; empty while all is well."""
     time_of_day: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     """The source's clock, by which the age of a snapshot is counted."""
@@ -89,6 +93,10 @@ class ConsoleState:
     def thaw(self) -> None:
         """Show the source's replica again."""
         self.frozen_at = self.held = None
+
+    def named(self, text: str) -> str:
+        """Sentence about this engine; it names the engine where there are several."""
+        return f"{self.engine_name}: {text}" if self.several else text
 
     @property
     def live(self) -> bool:

@@ -29,15 +29,19 @@ class Notifier:
 
     def beat(self) -> None:
         """Ask what watches are due to ask, and keep the title current."""
+        self.watch()
         now = self._state.clock()
-        self.watches.poll(now)
         if now - self._titled_at >= TITLE_S:
             self._titled_at = now
             self._set_title(title_of(self._state, self._groups))
 
+    def watch(self) -> None:
+        """Ask what watches are due to ask."""
+        self.watches.poll(self._state.clock())
+
     def tell(self, text: str) -> None:
         """Ring, notify, and show a sentence."""
-        self._write("\x07" + notification(text, in_tmux=bool(os.environ.get("TMUX"))))
+        self._write("\x07" + notification(self._state.named(text), in_tmux=bool(os.environ.get("TMUX"))))
         self._show(text)
 
     def close(self) -> None:

@@ -65,6 +65,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     scope: ClassVar[ActionScope]
     AUTO_FOCUS = ""
+    shows_all_engines: ClassVar[bool] = False
+    """It is drawn anew when any engine of the console sent something."""
     place: Callable[[], ConsoleScreen] | None = None
     """Makes this screen again, after it was left."""
 
@@ -293,10 +295,10 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
     regions = sorted({manager.region for manager in state.managers})
     managers = state.view.manager or (state.managers[0].name if len(state.managers) == 1 else "")
     return BarState(
-        trail=trail,
+        trail=(state.engine_name, *trail) if state.several else trail,
         where=" ".join(regions),
         manager=managers or (f"{len(state.managers)} managers" if state.managers else ""),
-        engine=state.engine_name,
+        engine="" if state.several else state.engine_name,
         link=source.link,
         age_s=state.clock() - source.replica.received_at if has_snapshot else None,
         mode=mode,
@@ -311,4 +313,5 @@ def _note(state: ConsoleState) -> str:
     if state.frozen_at is not None:
         return f"FROZEN {format.clock(state.frozen_at)}"
     left = [manager.slots_used for manager in state.shown_managers if manager.draining]
-    return f"DRAINING {format.count(sum(left))} left" if left else ""
+    own = f"DRAINING {format.count(sum(left))} left" if left else ""
+    return "  ".join(filter(None, (own, state.elsewhere)))

@@ -39,6 +39,7 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
         f"{state.glyphs.of(each)}{GLUE}{states[each]}{GLUE}{each.value}" for each in LOOKS if states[each]
     )
     details = {
+        "engine": _engine(state),
         "manager": clean(managers),
         "states": signs,
         "jobs": _names(rows, state.glyphs),
@@ -48,6 +49,11 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
         "left alone": f"{hidden} marked that the filter hides" if (hidden := state.view.hidden_marks) else "",
     }
     return facts(details)
+
+
+def _engine(state: ConsoleState) -> str:
+    """Name of the engine where there are several."""
+    return clean(state.engine_name) if state.several else ""
 
 
 def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
@@ -86,6 +92,7 @@ def confirm_drain(state: ConsoleState) -> Dialog[bool]:
     used = sum(manager.slots_used for manager in state.shown_managers)
     names = ", ".join(manager.manager for manager in state.shown_managers)
     details = {
+        "engine": _engine(state),
         "managers": clean(names),
         "effect": f"nothing more is started; {used} under way may finish, then the engine ends",
         "API": "none: tasks that wait go back to the scheduler",

@@ -126,11 +126,16 @@ class TopBar(Pane):
         return [(f"{self.glyphs.live} LIVE{shown}", "warning" if late else "ok")]
 
     def _bad_light(self, light: Light, narrow: bool) -> Span:
-        is_down = light.state is LightState.DOWN
-        part = PARTS.get(light.part) or clean(light.name).upper()
         age = self.state.light_age_s
         since = "" if age is None or narrow else f" {format.age(age)}"
-        word, role = ("DOWN", "error") if is_down else ("DEGRADED", "warning")
-        if light.part == LinkId.BUDGET:
-            word = "SPENT"
-        return f"{self.glyphs.stuck} {part} {word}{since}", role
+        word, role = light_word(light)
+        return f"{self.glyphs.stuck} {word}{since}", role
+
+
+def light_word(light: Light) -> Span:
+    """Words for a light that isn't OK: which part is down or degraded."""
+    part = PARTS.get(light.part) or clean(light.name).upper()
+    word, role = ("DOWN", "error") if light.state is LightState.DOWN else ("DEGRADED", "warning")
+    if light.part == LinkId.BUDGET:
+        word = "SPENT"
+    return f"{part} {word}", role

@@ -185,6 +185,41 @@ def test_a_killed_engine_is_said_and_its_successor_is_seen_within_seconds(
             assert "the engine was killed by SIGKILL" in said_at_the_end(owner)
 
 
+# ---- several engines
+
+
+@pytest.mark.long
+def test_of_two_engines_in_one_console_the_one_that_is_shown_is_drained(
+    cluster: LocalCluster, user: UserFolders
+) -> None:
+    go = user.folder / "go"
+    with (
+        running_engine(cluster, user.folder / "one", environ=user.environ, worker_manager_id="wm-one") as one,
+        talking_client(cluster, UNTIL_TOLD.format(mark=str(go))) as client,
+    ):
+        await_condition(lambda: cluster.aws.jobs()["running"] == 1, 60, lambda: one.log)
+        with running_engine(cluster, user.folder / "two", environ=user.environ, worker_manager_id="wm-two") as two:
+            two.wait_for_log("scheduler: connected")
+            with user.terminal("attach", "--all", "--allow-writes") as terminal:
+                terminal.wait_for(lambda text: counts(text).get("RUNNING") == 1, 60)
+                terminal.send("A")
+                terminal.wait_for(lambda text: "2 engines" in text and "wm-one" in text and "wm-two" in text)
+                terminal.send("jj\r")
+                terminal.wait_for(lambda text: "BATCH › wm-two" in text and counts(text).get("RUNNING") == 0)
+                terminal.send(":drain\r")
+                assert "wm-two" in terminal.wait_for("Drain (y)").partition("drain?")[2]
+                terminal.send("y")
+                assert two.process.wait(30) == 0
+                terminal.wait_for("ENGINE LOST", 30)
+                terminal.send("(")
+                terminal.wait_for(lambda text: "BATCH › wm-one" in text and "wm-two: ENGINE LOST" in text)
+                go.touch()
+                assert client.finish(30) == "finished\n"
+                terminal.wait_for(lambda text: counts(text).get("SUCCEEDED") == 1)
+                terminal.send("q")
+                assert terminal.wait_end() == 0
+
+
 # ---- how it is left
 
 

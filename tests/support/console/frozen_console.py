@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,17 +64,19 @@ class Look:
     name: str = MANAGER
     clock: Callable[[], float] = field(default_factory=Clock)
 
+    others: Mapping[str, Source] = field(default_factory=dict)
+    """Further engines by name."""
+
     def app(self) -> ConsoleApp:
-        state = ConsoleState(
-            self.source,
-            self.name,
-            Preferences(theme=self.theme, group_by=self.group_by),
-            glyphs=self.glyphs,
-            own=self.own,
-        )
-        state.provisioning = self.provisioning
+        state = self._state(self.name, self.source)
+        state.own, state.provisioning = self.own, self.provisioning
+        return ConsoleApp(state, first=self.first, others=[self._state(*other) for other in self.others.items()])
+
+    def _state(self, name: str, source: Source) -> ConsoleState:
+        settings = Preferences(theme=self.theme, group_by=self.group_by)
+        state = ConsoleState(source, name, settings, glyphs=self.glyphs)
         state.time_of_day, state.clock = lambda: STARTED_AT, self.clock
-        return ConsoleApp(state, first=self.first)
+        return state
 
 
 def demo(jobs: int = JOBS, *, may_control: bool = False, managers: tuple[str, ...] = (MANAGER,)) -> DemoSource:

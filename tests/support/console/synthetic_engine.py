@@ -170,7 +170,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with claim_folder(options.name) as claimed:
         engine = SyntheticEngine(World(options.jobs, now=time.time()), claimed.folder, options.rate)
-        claimed.write_info((MANAGER,), "0.1.0")
+        claimed.write_info((options.name,), "0.1.0")
         print("ready", flush=True)
         engine.serve()
 

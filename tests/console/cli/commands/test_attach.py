@@ -51,6 +51,25 @@ def test_in_a_pipe_one_picture_is_printed_without_escape_codes(environ: dict[str
     assert b"\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("engine")
+def test_all_engines_are_printed_one_after_the_other(environ: dict[str, str]) -> None:
+    command = (sys.executable, "-m", "tests.support.console.synthetic_engine", "--name", "other", "--jobs", "3")
+    other = subprocess.Popen((*command, "--rate", "0"), env={**os.environ, **environ}, stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ready\n"
+        done = printed(environ, "attach", "--all", "pricing-spot")
+        unclear = printed(environ, "attach")
+    finally:
+        other.kill()
+        other.communicate()
+    named = [line.partition(",")[0].split() for line in done.stdout.decode().splitlines() if line.startswith("engine ")]
+    assert named == [["engine", "pricing-spot"], ["engine", "other"]]
+    assert unclear.returncode == 2
+    assert b"name the one you mean" in unclear.stderr
+
+
 @pytest.mark.usefixtures("engine")
 def test_a_dumb_terminal_gets_text(environ: dict[str, str]) -> None:
     with Terminal((*PROGRAM, "attach"), environ={**environ, "TERM": "dumb"}) as terminal:
