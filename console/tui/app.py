@@ -134,12 +134,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         return self._tab.notifier
 
     def show_engine(self, place: int, manager: str = "") -> None:
-        """Show the dashboard of another engine, with one worker manager's jobs, or those of all when it is empty.
-
-        Not over a dialog: what that asks is about the engine behind it.
-        """
-        if self.screen is not self.top_screen:
-            return
+        """Show the dashboard of another engine, with one worker manager's jobs, or those of all when it is empty."""
         if self.top_screen.shows_all_engines:
             self._leave()
         self._switch_to(place)
@@ -147,10 +142,13 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         self.dashboard.only_manager(manager)
 
     def action_other_engine(self, by: int) -> None:
-        """Show the next engine (1), or the one before (-1), where it was left."""
+        """Show the next engine (1), or the one before (-1), where it was left.
+
+        No key gets here from a dialog: what that asks is about the engine behind it.
+        """
         if len(self._tabs) == 1:
             self.notify("this console has one engine: attach takes several, or --all")
-        elif self.screen is self.top_screen:
+        else:
             self._switch_to((self._place + by) % len(self._tabs))
 
     def _switch_to(self, place: int) -> None:

@@ -116,6 +116,30 @@ async def test_the_managers_screen_lists_all_and_goes_to_the_selected_one() -> N
         assert app.state.elsewhere == ""
 
 
+async def test_the_palette_and_a_command_go_to_the_next_engine_and_leave_nothing_open() -> None:
+    async with two_engines() as (app, pilot, _, _):
+        await pilot.press("ctrl+p", *"next engine")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert (app.state.engine_name, app.screen) == ("gpu", app.dashboard)
+        await pilot.press(":", *"engine_before", "enter")
+        await settle(pilot)
+        assert (app.state.engine_name, app.screen) == ("spot", app.dashboard)
+
+
+async def test_a_single_engine_says_that_there_is_no_other() -> None:
+    app = ConsoleApp(state_of(WatchedSource(), "spot"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press(")", "A")
+        await settle(pilot)
+        assert isinstance(app.screen, ManagersScreen)
+        assert any("--all" in note.message for note in app._notifications)
+        await pilot.press("enter")
+        assert app.screen is app.dashboard
+
+
 async def test_settings_that_are_kept_are_the_same_for_all_engines() -> None:
     async with two_engines() as (app, pilot, _, _):
         await pilot.press("b")
