@@ -10,7 +10,7 @@ from console.tui.drawing.theme import THEMES
 from console.tui.state import TREND_WINDOWS
 from engine.telemetry.client.replay import NO_DIAGNOSIS
 from engine.telemetry.schema.messages import Answer, GetJob, Job, Refusal
-from engine.telemetry.schema.query import SORTS
+from engine.telemetry.schema.query import SORTS, QueryError, parse_filter
 
 if TYPE_CHECKING:
     from console.tui.host import Console
@@ -155,6 +155,20 @@ def _why(console: Console, rest: str) -> str:
     return ""
 
 
+def _notify(console: Console, rest: str) -> str:
+    """Of the jobs that a filter fits; without one as its key does."""
+    if console.state.recorded:
+        return "a recording is over: nothing more will come of it"
+    if not rest:
+        return run_action(console, "tell")
+    try:
+        parse_filter(rest)
+    except QueryError as error:
+        return str(error)
+    console.watch_jobs(rest, rest, console.state.view.manager)
+    return ""
+
+
 def _concurrency(console: Console, rest: str) -> str:
     return console.control.set_concurrency(rest) if console.state.may_write else _NOT_NOW
 
@@ -182,6 +196,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "manager": _manager,
     "job": _job,
     "why": _why,
+    "notify": _notify,
     "concurrency": _concurrency,
     "budget": _budget,
     "log_level": _log_level,

@@ -27,6 +27,7 @@ class JobEntry:
     """Mutable entry, owned by its `JobRegistry`; the rows and records that it makes are frozen."""
 
     __slots__ = (
+        "_acknowledged",
         "_attempt",
         "_cause",
         "_created",
@@ -73,6 +74,7 @@ class JobEntry:
         self._resubmits = 0
         self._created = now
         self._times: Times = ()
+        self._acknowledged = False
         self.task_id = record.task_id
         self.hex_id = record.task_id.hex()
         self.function = record.function_name
@@ -165,6 +167,14 @@ class JobEntry:
         self._row = None
         self.straggles = True
 
+    def acknowledge(self) -> bool:
+        """Note that a person has seen its failure. False: that was noted before."""
+        if self._acknowledged:
+            return False
+        self._row = None
+        self._acknowledged = True
+        return True
+
     def observe(self, observation: JobObservation) -> None:
         """Replace what was observed of its job."""
         self._row = None
@@ -243,4 +253,5 @@ class JobEntry:
             slot=self.slot,
             times=self._times,
             host=observed.host,
+            acknowledged=self._acknowledged,
         )

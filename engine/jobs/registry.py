@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from engine.aws.batch_states import BatchState
@@ -206,6 +206,11 @@ class JobRegistry:
     def acknowledge_failures(self, failed: int) -> None:
         """Note that a person has seen so many FAILED jobs; never more than there are, nor fewer than before."""
         self.failed_acknowledged = max(self.failed_acknowledged, min(failed, self.counts[JobState.FAILED]))
+        entries = (self._entries[task_id] for task_id in reversed(self._ended))
+        failures = (entry for entry in entries if entry.state is JobState.FAILED)
+        for entry in islice(failures, self.counts[JobState.FAILED] - self.failed_acknowledged, None):
+            if entry.acknowledge():
+                self._changed[entry.task_id] = None
 
     def usage(self, price: Price) -> Usage | None:
         """What its jobs have used, with money by this price; None: it isn't known what they have. Constant time."""

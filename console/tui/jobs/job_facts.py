@@ -101,19 +101,21 @@ def _size(number: int, glyphs: Glyphs) -> str:
     return format.size(number) if number else glyphs.unknown
 
 
-def attempt_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
-    """Table of the attempts: times, exit code, reason."""
-    head = (("  #  STARTED   STOPPED   TOOK     EXIT  REASON", "header"),)
+def attempt_lines(record: JobRecord, glyphs: Glyphs, now: float) -> list[Line]:
+    """Table of the attempts: times, with their date unless it is that of `now`, exit code, reason."""
+    times = [(format.when(each.started_at, now), format.when(each.stopped_at, now)) for each in record.attempts]
+    clock = max((len(text) for pair in times for text in pair), default=8) + 2
+    head = ((f"  #  {'STARTED':<{clock}}{'STOPPED':<{clock}}TOOK     EXIT  REASON", "header"),)
     if not record.attempts:
         return [head, (("     no attempt has started", "muted"),)]
     lines: list[Line] = [head]
-    for number, each in enumerate(record.attempts, 1):
+    for number, (each, (started, stopped)) in enumerate(zip(record.attempts, times, strict=True), 1):
         took = each.stopped_at - each.started_at if each.started_at and each.stopped_at else None
         code = glyphs.unknown if each.exit_code is None else str(each.exit_code)
         lines.append(
             (
                 (f" {number:>2}  ", "text"),
-                (f"{fit(format.clock(each.started_at), 10)}{fit(format.clock(each.stopped_at), 10)}", "text"),
+                (f"{fit(started, clock)}{fit(stopped, clock)}", "text"),
                 (fit(format.span(took), 9), "text"),
                 (fit(code, 6), "failed" if each.exit_code else "text"),
                 (clean(each.reason), "text"),

@@ -56,10 +56,10 @@ FILTERS: Final[Mapping[str, str]] = {
     "price": "the word is in function, task id, job id or reason",
     "!price": "it isn't; ! turns around any of these",
     "=FAILED =RBL =run": "the state by name, code or beginning",
-    "route:s3 fn:price": "this field holds it; also reason: manager: client: id: job:",
-    "fn~^price_(leg|x)": "a regular expression; also reason~ manager~ client~",
+    "route:s3 fn:price": "this field holds it; also reason: cause: manager: client: id: job:",
+    "fn~^price_(leg|x)": "a regular expression; also reason~ cause~ manager~ client~",
     "age>10m for>5m": "time since it came, time in its state; also took>30s",
-    "size>=4k exit=137": "bytes, exit code; also attempt>1",
+    "size>=4k exit=137": "bytes, exit code; also attempt>1 retries>0 resubmits>0",
     'reason:"Host EC2"': "quotes keep blanks together",
     "up, down": "what was asked before; several words must all fit",
 }
@@ -68,6 +68,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "jobs, logs [TEXT]": "places; also why [ID], resources, job ID",
     "filter TEXT": "also sort NAME, trend 5m|1h|24h, theme NAME",
     "save NAME": "keeps filter, order and columns; view NAME shows them, forget NAME drops them",
+    "notify FILTER": "tells of the first failure and the end of the jobs that fit; again: no more",
     "drain": "and every other command of the palette (ctrl-p) by its name",
 }
 

@@ -13,6 +13,7 @@ from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.drawing.spans import EMPTY, Line
 from console.tui.export import record_as_json
+from console.tui.health.freshness import WITH_BATCH, stale_age
 from console.tui.jobs.job_facts import attempt_lines, description_lines, identity_lines, payload_lines, wrap_values
 from console.tui.keymap import bindings
 from console.tui.logs.console_urls import print_urls
@@ -39,6 +40,7 @@ class JobScreen(ConsoleScreen):
         self.task_id = task_id
         self.record: JobRecord | None = None
         self.refusal = ""
+        self._second_shown = 0
         glyphs = state.glyphs
         self.identity = TextPane(glyphs=glyphs, id="identity")
         self.payload = TextPane(glyphs=glyphs, id="payload")
@@ -70,6 +72,12 @@ class JobScreen(ConsoleScreen):
         """Row as it is now, or as the last record had it."""
         return self.state.view.row(self.task_id) or (self.record.row if self.record else None)
 
+    def beat(self, changed: bool) -> None:
+        """Poll and redraw; while nothing comes, the age of what is shown grows every second."""
+        second = int(self.state.clock())
+        ages, self._second_shown = self.state.stale and second != self._second_shown, second
+        super().beat(changed or ages)
+
     def _take(self, answer: Answer) -> None:
         if isinstance(answer, Job):
             self.record, self.refusal = answer.record, ""
@@ -80,19 +88,30 @@ class JobScreen(ConsoleScreen):
     def show(self) -> None:
         """Fill the panes from the newest record."""
         self.state.view.refresh(self.state.replica)
-        record, stale = self._latest_record(), self.state.stale
+        record = self._latest_record()
         if record is None:
             self._show_nothing()
             return
-        glyphs = self.state.glyphs
+        glyphs, now, as_of = self.state.glyphs, self.state.view.now, self._as_of(record.row)
+        stale, status = bool(as_of), as_of
         for pane, title, lines in (
             (self.identity, "identity", identity_lines(record, glyphs)),
             (self.payload, "payload", payload_lines(record, glyphs)),
         ):
-            pane.show(wrap_values(lines, pane.inner_width), title=title, stale=stale)
-        self.timeline.show_record(record, self.state.view.now, stale=stale)
-        self.attempts.show(attempt_lines(record, glyphs), title="attempts", stale=stale)
+            pane.show(wrap_values(lines, pane.inner_width), title=title, status=status, stale=stale)
+            status = EMPTY
+        self.timeline.show_record(record, now, status=as_of, stale=stale)
+        self.attempts.show(attempt_lines(record, glyphs, now), title="attempts", stale=stale)
         self.described.show(description_lines(record), title=DESCRIBED, status=self._read_when(record), stale=stale)
+
+    def _as_of(self, row: JobRow) -> Line:
+        """How old what is shown is, when nothing newer can be had: of the engine, or of AWS Batch about living jobs."""
+        state = self.state
+        if state.stale:
+            return ((f"as of {format.age(state.clock() - state.replica.received_at)} ago", "warning"),)
+        manager = [view for view in state.managers if view.manager == row.manager]
+        age = stale_age(manager, state.engine_now) if row.state in WITH_BATCH else None
+        return EMPTY if age is None else ((f"as of {format.age(age)} ago", "warning"),)
 
     def _show_nothing(self) -> None:
         why = self.refusal or f"reading{self.state.glyphs.ellipsis}"

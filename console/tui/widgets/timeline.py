@@ -22,19 +22,28 @@ def timeline_lines(record: JobRecord, now: float, width: int, glyphs: Glyphs = U
     ends = [step.at for step in steps[1:]] + [None if steps[-1].state in ENDED else now]
     stays = [None if end is None else max(0.0, end - step.at) for step, end in zip(steps, ends, strict=True)]
     longest = max((stay for stay in stays if stay is not None), default=0.0)
-    cells = max(0, min(BAR, width - 64))
+    clock = max((len(format.when(step.at, now)) for step in steps), default=0)
+    cells = max(0, min(BAR, width - 56 - clock))
     lines: list[Line] = []
     for index, (step, stay) in enumerate(zip(steps, stays, strict=True)):
         living = index == len(steps) - 1 and stay is not None
-        lines.append(_line(step, stay, step.at - steps[0].at, longest, cells, living, glyphs))
+        at = format.when(step.at, now).rjust(clock)
+        lines.append(_line(step, at, stay, step.at - steps[0].at, longest, cells, living, glyphs))
     return lines
 
 
 def _line(
-    step: Transition, stay: float | None, begun: float, longest: float, cells: int, living: bool, glyphs: Glyphs
+    step: Transition,
+    at: str,
+    stay: float | None,
+    begun: float,
+    longest: float,
+    cells: int,
+    living: bool,
+    glyphs: Glyphs,
 ) -> Line:
     style = LOOKS[step.state]
-    spans: list[Span] = [(f" {format.clock(step.at)}  ", "muted")]
+    spans: list[Span] = [(f" {at}  ", "muted")]
     spans.append((fit(f"{glyphs.of(step.state)} {step.state.value}", WORD), style.role))
     spans.append((fit(f"+{format.span(begun)}", 9, right=True) + "  ", "muted"))
     if stay is None:
@@ -57,10 +66,10 @@ class Timeline(TextPane):
     _record: JobRecord | None = None
     _now = 0.0
 
-    def show_record(self, record: JobRecord | None, now: float, *, stale: bool = False) -> None:
+    def show_record(self, record: JobRecord | None, now: float, *, status: Line = EMPTY, stale: bool = False) -> None:
         """Set the record. `now`: the engine's clock."""
         self._record, self._now = record, now
-        self.show(self._drawn(), title="timeline", stale=stale)
+        self.show(self._drawn(), title="timeline", status=status, stale=stale)
 
     def on_resize(self) -> None:
         """Fit the bars to the new width."""

@@ -42,16 +42,16 @@ ROUTE_WORDS: Final[Mapping[str, str]] = {Route.GZIP: "gzip"}
 """The short names of the routes that narrow columns show; a filter takes them, too."""
 
 _WORDS: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
-_COMPARISON: Final = re.compile(r"(age|for|took|size|attempt|exit)(<=|>=|<|>|=)(.*)", re.DOTALL)
+_COMPARISON: Final = re.compile(r"(age|for|took|size|attempt|exit|retries|resubmits)(<=|>=|<|>|=)(.*)", re.DOTALL)
 _EXACT: Final = re.compile(rf"({'|'.join(GroupBy)})==(.*)", re.DOTALL)
 _OPERATORS: Final = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq}
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1024**2, "mb": 1024**2, "mib": 1024**2}
 _ROUTES: Final = {**{route.value: route for route in Route}, **{word: route for route, word in ROUTE_WORDS.items()}}
-_FIELDS: Final = ("fn", "function", "id", "job", "manager", "client", "reason", "route", "state")
+_FIELDS: Final = ("fn", "function", "id", "job", "manager", "client", "reason", "cause", "route", "state")
 _NAMES: Final = {"fn": "function", "id": "task_id", "job": "job_id"}
-_EXPRESSION: Final = re.compile(r"(fn|function|manager|client|reason|)~(.*)", re.DOTALL)
+_EXPRESSION: Final = re.compile(r"(fn|function|manager|client|reason|cause|)~(.*)", re.DOTALL)
 
 
 # ---- filters
@@ -62,11 +62,11 @@ def parse_filter(text: str) -> Predicate:
 
     Words stand between blanks and must all fit: `word` is found in function, task id, job id or reason (upper or lower
     case); `=FAILED`, `=RBL`, `=run` is the state by its name, code or beginning; `route:s3`, `fn:price`,
-    `reason:memory`, `manager:gpu`, `client:desk`, `id:3f2a`, `job:…`, `state:…`; `fn~^price_` a regular expression, of
-    `manager`, `client`, `reason`, too, `~text` of function or reason; `function==price_leg`, `submission==…`,
-    `client==…`, `reason==…` is the whole of it, as groups are told apart, with _ for blanks; `age>10m`, `for>5m` (in
-    its state), `took>30s`, `size>=4k`, `attempt>1`, `exit=137`; `!` before any of them turns it around. Quotes keep
-    blanks together: `reason:"Host EC2"`. Raises `QueryError`.
+    `reason:memory`, `cause:spot`, `manager:gpu`, `client:desk`, `id:3f2a`, `job:…`, `state:…`; `fn~^price_` a regular
+    expression, of `manager`, `client`, `reason`, `cause`, too, `~text` of function or reason; `function==price_leg`,
+    `submission==…`, `client==…`, `reason==…` is the whole of it, as groups are told apart, with _ for blanks;
+    `age>10m`, `for>5m` (in its state), `took>30s`, `size>=4k`, `attempt>1`, `retries>0`, `resubmits>0`, `exit=137`;
+    `!` before any of them turns it around. Quotes keep blanks together: `reason:"Host EC2"`. Raises `QueryError`.
     """
     if text.count('"') % 2:
         raise QueryError('a quote is not closed: write " behind the last word that belongs to it')
@@ -203,6 +203,8 @@ _COMPARED: Final[Mapping[str, tuple[Mapping[str, int], str, Callable[[JobRow, fl
     "size": (_BYTES, "a size like 4096, 4k, 1m", lambda row, now: row.raw_bytes),
     "attempt": ({"": 1}, "a number", lambda row, now: row.attempt),
     "exit": ({"": 1}, "a number", lambda row, now: row.exit_code),
+    "retries": ({"": 1}, "a number", lambda row, now: row.retries),
+    "resubmits": ({"": 1}, "a number", lambda row, now: row.resubmits),
 }
 """Units, what is expected, and how it is read, None where it isn't known."""
 
@@ -246,6 +248,8 @@ def _urgency(row: JobRow, now: float) -> tuple[int, float]:
         return -2, row.since
     if row.straggles:
         return -1, row.since
+    if row.acknowledged:
+        return _URGENCY[JobState.CANCELLED], -row.since
     # what ended is interesting while it is new, what lives the longer it has waited
     return _URGENCY[state], -row.since if state in ENDED else row.since
 

@@ -87,6 +87,8 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     host: str = ""
     """Container instance of its last run, as AWS names it; empty: not told, as of most children of arrays."""
+    acknowledged: bool = False
+    """It failed, and a person has seen that."""
 
 
 class Transition(msgspec.Struct, frozen=True):

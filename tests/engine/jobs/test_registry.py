@@ -338,3 +338,16 @@ def test_failures_are_acknowledged_up_to_the_count_that_was_seen(managed: Manage
     assert registry.failed_acknowledged == 3
     tasks.arrive(1)  # it comes again: a failure less
     assert registry.failed_acknowledged == 2
+
+
+def test_failures_that_a_person_has_seen_are_acknowledged_and_no_others(managed: Managed, tasks: Tasks) -> None:
+    tasks.submit(*range(1, 6))
+    for number in (1, 2, 3, 4):
+        tasks.end(number, succeeded=number == 2, reason="exit code 7")
+    managed.registry.take_changes()
+    managed.registry.acknowledge_failures(2)  # as counted before the last one
+    changed, _ = managed.registry.take_changes()
+    assert {row.task_id for row in changed} == {id_of(number).hex() for number in (1, 3)}
+    tasks.end(5, succeeded=False, reason="exit code 7")
+    told = {row.task_id: row.acknowledged for row in managed.registry.rows()}
+    assert [told[id_of(number).hex()] for number in (1, 2, 3, 4, 5)] == [True, False, True, False, False]

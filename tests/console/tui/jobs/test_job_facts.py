@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import pytest
 
 from console.tui.drawing.glyphs import UNICODE
-from console.tui.drawing.spans import Line
-from console.tui.jobs.job_facts import identity_lines, payload_lines
+from console.tui.drawing.spans import Line, plain
+from console.tui.jobs.job_facts import attempt_lines, identity_lines, payload_lines
 from engine.telemetry.schema.messages import Attempt, JobRecord, JobState
-from tests.support.console.widget_samples import row
+from tests.support.console.widget_samples import NOW, row
 
 
 def facts(lines: Iterable[Line]) -> dict[str, str]:
@@ -75,3 +76,11 @@ def test_where_batch_alone_gives_a_reason_it_is_told_once() -> None:
 def test_a_size_that_nobody_knows_is_a_dash() -> None:
     record = JobRecord(row(1, route="inline-gzip", raw_bytes=2048))
     assert payload(record)["this task"] == "2.0K → – on the wire"
+
+
+def test_attempts_of_another_day_have_its_date() -> None:
+    begun, ended = NOW - 2 * 86_400, NOW - 2 * 86_400 + 60
+    head, line = map(plain, attempt_lines(JobRecord(row(1), attempts=(Attempt(begun, ended, 0),)), UNICODE, NOW))
+    day = time.strftime("%b %d", time.localtime(begun))
+    assert line.count(day) == 2
+    assert line.index("1m00s") == head.index("TOOK")

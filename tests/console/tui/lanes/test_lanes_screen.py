@@ -83,6 +83,7 @@ async def test_lanes_are_moved_through_narrowed_and_zoomed_and_a_job_is_opened()
         assert app.state.view.filter == ""
 
 
+@pytest.mark.long
 async def test_an_engine_that_knows_no_lanes_says_so() -> None:
     app = Look(CountingSource(is_old=True)).app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -106,6 +107,7 @@ def player(tmp_path: Path) -> Iterable[ReplaySource]:
     player.close()
 
 
+@pytest.mark.long
 async def test_a_recording_has_lanes(player: ReplaySource) -> None:
     app = ConsoleApp(ConsoleState(player, "r"), first=lambda state: ReplayDashboard(state, player))
     async with app.run_test(size=(120, 40)) as pilot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from textual.pilot import Pilot
 
 from console.tui.app import ConsoleApp
@@ -48,6 +49,10 @@ async def two_engines() -> AsyncIterator[tuple[ConsoleApp, Pilot[Quit], AskedSou
         yield app, pilot, spot, gpu
 
 
+def is_job(app: ConsoleApp) -> bool:
+    return isinstance(app.screen, JobScreen)
+
+
 def screen_text(app: ConsoleApp) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips(app.screen.size))
 
@@ -80,11 +85,12 @@ async def test_an_action_goes_to_the_engine_of_its_row_and_its_dialog_names_both
         assert spot.controlled == []
 
 
+@pytest.mark.long
 async def test_each_engine_keeps_its_screens_filter_and_questions() -> None:
     async with two_engines() as (app, pilot, spot, gpu):
         await pilot.press("j", "enter")
         await settle(pilot)
-        assert isinstance(app.screen, JobScreen)
+        assert is_job(app)
         asked = list(spot.asked_jobs)
         await pilot.press(")", "/", *"=OK", "enter")
         await settle(pilot)
@@ -93,7 +99,7 @@ async def test_each_engine_keeps_its_screens_filter_and_questions() -> None:
         assert "BATCH › gpu" in screen_text(app)
         await pilot.press(")")
         await settle(pilot)
-        assert isinstance(app.screen, JobScreen)
+        assert is_job(app)
         assert (app.state.engine_name, app.state.view.filter) == ("spot", "")
         assert asked
         assert gpu.asked_jobs == []
@@ -116,6 +122,7 @@ async def test_the_managers_screen_lists_all_and_goes_to_the_selected_one() -> N
         assert app.state.elsewhere == ""
 
 
+@pytest.mark.long
 async def test_the_palette_and_a_command_go_to_the_next_engine_and_leave_nothing_open() -> None:
     async with two_engines() as (app, pilot, _, _):
         await pilot.press("ctrl+p", *"next engine")
@@ -128,18 +135,20 @@ async def test_the_palette_and_a_command_go_to_the_next_engine_and_leave_nothing
         assert (app.state.engine_name, app.screen) == ("spot", app.dashboard)
 
 
+@pytest.mark.long
 async def test_a_single_engine_says_that_there_is_no_other() -> None:
     app = ConsoleApp(state_of(WatchedSource(), "spot"))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await pilot.press(")", "A")
         await settle(pilot)
-        assert isinstance(app.screen, ManagersScreen)
+        assert "worker managers" in screen_text(app)
         assert any("--all" in note.message for note in app._notifications)
         await pilot.press("enter")
         assert app.screen is app.dashboard
 
 
+@pytest.mark.long
 async def test_settings_that_are_kept_are_the_same_for_all_engines() -> None:
     async with two_engines() as (app, pilot, _, _):
         await pilot.press("b")

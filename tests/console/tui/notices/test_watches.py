@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from console.tui.go_to import go_to
 from console.tui.notices.notifier import Notifier
 from console.tui.notices.terminal_notice import RESTORE_TITLE, SAVE_TITLE, notification, window_title
 from console.tui.notices.watches import PERIOD_S, Watches
@@ -151,6 +152,14 @@ async def test_n_watches_the_filter_when_nothing_is_selected_and_a_job_when_one_
         everything, one = app.notifier.watches._watches
         assert everything.filter == ""
         assert one.filter == f"id:{app.state.view.selected}"
+
+
+async def test_notify_watches_a_filter_by_name_and_refuses_one_that_is_wrong() -> None:
+    async with running(WatchedSource(), preferences=Preferences(group_by="job")) as (app, _):
+        assert go_to(app, "notify fn:price_leg") == ""
+        assert [request.filter for request in app.notifier.watches._watches] == ["fn:price_leg"]
+        assert "no state" in go_to(app, "notify =NONSENSE")
+        assert len(app.notifier.watches) == 1
 
 
 async def test_the_windows_title_tells_what_is_left_and_is_given_back() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from console.tui.drawing.spans import line_width, plain
 from console.tui.widgets.timeline import Timeline, timeline_lines
 from engine.telemetry.schema.messages import (
@@ -57,3 +59,10 @@ async def test_a_timeline_without_room_shows_the_newest_until_somebody_scrolls()
         pane.scroll_lines(-9)
         pane.show_record(record(*steps), NOW)
         assert "QUEUED" in pane.text
+
+
+def test_times_of_another_day_have_its_date() -> None:
+    steps = (Transition(JobState.QUEUED, NOW - 2 * 86_400), Transition(JobState.RUNNING, NOW - 5))
+    first, second = (plain(line) for line in timeline_lines(record(*steps), NOW, 120))
+    assert first.startswith(time.strftime(" %b %d %H:%M:%S", time.localtime(NOW - 2 * 86_400)))
+    assert second.startswith(time.strftime("        %H:%M:%S", time.localtime(NOW - 5)))

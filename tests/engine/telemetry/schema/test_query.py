@@ -222,3 +222,24 @@ def test_every_column_has_an_order(sort: str, first: dict[str, object]) -> None:
 def test_an_expression_is_tried_once_for_each_text_and_on_its_beginning_only() -> None:
     long = row(1, reason="a" * 5_000 + "end")
     assert not parse_filter("reason~end$")(long, NOW)
+
+
+@pytest.mark.parametrize(
+    ("word", "fits"),
+    [
+        ("cause:valueerror", True),
+        ("cause:spot", False),
+        ("cause~^valueerror", True),
+        ("retries>0", True),
+        ("retries=2", True),
+        ("resubmits>0", False),
+    ],
+)
+def test_what_made_it_fail_and_how_often_it_was_tried_are_words(word: str, fits: bool) -> None:
+    failed = row(1, JobState.FAILED, cause="ValueError prices.py:12 price", retries=2)
+    assert parse_filter(word)(failed, NOW) is fits
+
+
+def test_acknowledged_failures_stand_behind_all_that_lives() -> None:
+    rows = [row(1, JobState.FAILED, acknowledged=True), row(2, JobState.FAILED), row(3), row(4, JobState.SUCCEEDED)]
+    assert [each.task_id[-1] for each in sort_rows(rows, "urgency", NOW)] == ["2", "3", "1", "4"]

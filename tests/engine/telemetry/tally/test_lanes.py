@@ -116,7 +116,7 @@ def test_jobs_that_got_no_slot_are_in_no_lane() -> None:
 @pytest.mark.parametrize("wrong", [{"by": "colour"}, {"cells": 0}, {"cells": 501}, {"cell_s": 0.0}, {"filter": "=NO"}])
 def test_a_request_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(QueryError):
-        lanes(**wrong)
+        lanes(**wrong)  # type: ignore[arg-type]
 
 
 def test_lanes_travel() -> None:

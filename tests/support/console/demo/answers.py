@@ -74,8 +74,8 @@ class DemoAnswers:
             found = group_rows(self._rows.values(), request, now)
             return msgspec.structs.replace(found, rows_only=bool(request.filter))
         if isinstance(request, GetRows):
-            found = tuple(self._rows[task_id] for task_id in request.task_ids if task_id in self._rows)
-            return JobPage(found, len(found), len(self._rows), now)
+            rows = tuple(self._rows[task_id] for task_id in request.task_ids if task_id in self._rows)
+            return JobPage(rows, len(rows), len(self._rows), now)
         if isinstance(request, GetLanes):
             return lanes_of_rows(self._rows.values(), request, now)
         if isinstance(request, GetTrends):
