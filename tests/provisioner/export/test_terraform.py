@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_spot_and_a_boundary_are_as_provision_makes_them(clients: Clients) -> No
     [{"fargate": True, "spot": True}, {"ami": "ami-0a1b2c3d4e5f67890", "disk_gib": 200, "shm_mib": 512}],
     ids=["fargate", "own image and disk"],
 )
-def test_what_jobs_run_on_is_as_provision_makes_it(chosen: dict[str, object], clients: Clients) -> None:
+def test_what_jobs_run_on_is_as_provision_makes_it(chosen: dict[str, Any], clients: Clients) -> None:
     spec = dataclasses.replace(SPOT, permissions_boundary=None, **chosen)
     apply_for(spec, clients)
     assert left_to_do(spec, clients) == []
