@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import time
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +108,8 @@ def secret(word: str) -> list[Any]:
 
 def put_image(endpoint: str, image: str) -> None:
     """A different image for each call, as far as ECR can tell; without boto3, whose import takes longest."""
+    import urllib.request  # only a push pays for it
+
     registry, _, repository = image.partition("/")
     name, _, tag = repository.partition(":")
     media_type = "application/vnd.docker.distribution.manifest.v2+json"
