@@ -23,8 +23,8 @@ def explained(error: ProgramFailed, platform: str) -> ProvisionError:
         )
     if said("ResolutionImpossible") and any(said(f"requested {name}") for name in RUNNERS_PACKAGES):
         return ProvisionError(
-            f"What you install needs another {' or '.join(RUNNERS_PACKAGES)} than the runner's pins: name it in your "
-            "requirements, and pip takes a version that fits all."
+            "What you install needs another boto3 or cloudpickle than the runner's pins: name it in your requirements, "
+            "and pip takes a version that fits all."
         )
     if said("exec format error"):
         return ProvisionError(
