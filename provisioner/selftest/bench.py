@@ -111,6 +111,11 @@ class Bench:
         return self._manager_clients
 
     @property
+    def working_clients(self) -> Clients:
+        """Clients with the rights that the worker manager has."""
+        return self._manager_clients or self.clients
+
+    @property
     def engine(self) -> ManagerProcess:
         """The worker manager, started when there is none. Raises `CheckFailed` when it ended by itself."""
         if self._engine is None:
@@ -273,7 +278,7 @@ class Bench:
         return ""
 
     def _end_jobs(self) -> str:
-        clients = self._manager_clients or self.clients
+        clients = self.working_clients
         if not self._is_drained:
             self.sleep(LISTED_WITHIN_S)  # what was left may not be listed yet
         known = self.described([job["jobId"] for job in self._listed()])
@@ -288,7 +293,7 @@ class Bench:
         return all(job["status"] in ENDED for job in self.described(ids))
 
     def _delete_objects(self) -> str:
-        clients, bucket = self._manager_clients or self.clients, self.target.bucket
+        clients, bucket = self.working_clients, self.target.bucket
         found = clients.listing("s3", "list_objects_v2", "Contents", {"Bucket": bucket, "Prefix": self.key("")})
         for one in found:
             clients.call("s3", "delete_object", {"Bucket": bucket, "Key": one["Key"]})

@@ -94,8 +94,8 @@ def _announce(place: SelftestPlace, checks: Sequence[SelftestCheck], *, local: b
     price = 0.0 if local else cost_usd(target.vcpus * JOBS_AT_ONCE * minutes * 60, minutes * 60)
     out.print(f"Takes {minutes:.0f} minutes at the most, costs about ${price:.2f}: EC2 on demand, and requests.")
     made = "Scaler and a worker manager run on this machine meanwhile"
-    role = ", with a role of its own that has the exported policy alone" if target.stack is not None else ""
-    out.print(f"{made}{role}. Its jobs, objects and role are gone at the end; lines of log stay until they expire,")
+    role = ", in a role of its own with the exported policy alone" if target.stack is not None else ""
+    out.print(f"{made}{role}. All that it made is gone at the end; lines of log stay until they expire,")
     out.print("and instances that started stay until AWS Batch ends them, some minutes later.")
 
 

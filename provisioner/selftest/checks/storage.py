@@ -1,4 +1,4 @@
-"""Checks of S3 under the exported policy alone: a key that is missing, and conditional writes that meet each other."""
+"""Checks of S3: a key that is missing under the exported policy alone, and conditional writes that meet each other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def missing_key(bench: Bench) -> str:
 
 def conditional_put(bench: Bench) -> str:
     """Write a key that is there, and one that changed: both are refused."""
-    clients = bench.manager_clients
+    clients = bench.working_clients
     place = {"Bucket": bench.target.bucket, "Key": bench.key("condition")}
     clients.call("s3", "put_object", {**place, "Body": b"first", "IfNoneMatch": "*"})
     codes = [
@@ -42,7 +42,7 @@ def conditional_put(bench: Bench) -> str:
 
 def _refusal(bench: Bench, parameters: dict[str, object]) -> str:
     try:
-        bench.manager_clients.call("s3", "put_object", parameters)
+        bench.working_clients.call("s3", "put_object", parameters)
     except CallFailed as error:
         if error.code not in CONFLICTS:
             raise
