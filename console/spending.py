@@ -56,11 +56,15 @@ def describe_price(price: Price | None, now: float) -> str:
 
 
 def describe_budget(view: BudgetView) -> str:
-    """`31.20 of 50.00`, and what being spent means."""
+    """`31.20 of 50.00`, and that it is spent."""
     is_money = view.budget.unit == "money"
     used = format.money(view.used) if is_money else format.hours(view.used)
-    spent = f"; spent: nothing more is submitted, {raise_budget(view)} goes on" if view.is_spent else ""
-    return f"{used} of {view.budget.describe()}{spent}"
+    return f"{used} of {view.budget.describe()}" + (f"; {describe_spent(view)}" if view.is_spent else "")
+
+
+def describe_spent(view: BudgetView) -> str:
+    """`paused: the budget of 50.00 is spent; :budget 80 goes on`."""
+    return f"paused: the budget of {view.budget.describe()} is spent; {raise_budget(view)} goes on"
 
 
 def raise_budget(view: BudgetView) -> str:

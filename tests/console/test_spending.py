@@ -50,11 +50,14 @@ def test_a_price_has_its_range_its_source_and_its_age(price: Price | None, said:
     ("view", "said"),
     [
         (BudgetView(Budget(50.0), 31.2, False), "31.20 of 50.00"),
-        (BudgetView(Budget(50.0), 50.4, True), "50.40 of 50.00; spent: nothing more is submitted, :budget 80 goes on"),
+        (
+            BudgetView(Budget(50.0), 50.4, True),
+            "50.40 of 50.00; paused: the budget of 50.00 is spent; :budget 80 goes on",
+        ),
         (BudgetView(Budget(400.0, BudgetUnit.VCPU_HOURS), None, False), "– of 400 vCPU-hours"),
         (
             BudgetView(Budget(10.0, BudgetUnit.VCPU_HOURS), 12.0, True),
-            "12.0 of 10 vCPU-hours; spent: nothing more is submitted, :budget 16vcpuh goes on",
+            "12.0 of 10 vCPU-hours; paused: the budget of 10 vCPU-hours is spent; :budget 16vcpuh goes on",
         ),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 from console import format
 from console.foreign_text import clean
+from console.spending import describe_budget, describe_price, describe_usage
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, fit
 from console.tui.drawing.wrapping import folded
@@ -26,8 +27,28 @@ def light_lines(managers: Sequence[ManagerView], now: float, glyphs: Glyphs, cel
         lines.append(((head, "header"),))
         for link in manager.links:
             lines += _link(link, now, glyphs, cells)
+        lines += _spending(manager, now, glyphs, cells)
         lines.append(EMPTY)
     return lines[:-1]
+
+
+def _spending(manager: ManagerView, now: float, glyphs: Glyphs, cells: int) -> list[Line]:
+    """What its jobs cost, by which price, and its budget; nothing for an engine that doesn't tell."""
+    if manager.price is None:
+        return []
+    facts = [
+        ("cost", describe_usage(manager.usage, manager.remaining, ascii=glyphs.ascii)),
+        ("price", describe_price(manager.price, now)),
+    ]
+    if manager.budget is not None:
+        facts.append(("budget", describe_budget(manager.budget)))
+    lines: list[Line] = [EMPTY]
+    for name, text in facts:
+        parts = folded(clean(text), cells - LABEL - 2)
+        lines += [
+            ((f" {fit(name if not row else '', LABEL)}", "muted"), (part, "text")) for row, part in enumerate(parts)
+        ]
+    return lines
 
 
 def process_lines(snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:

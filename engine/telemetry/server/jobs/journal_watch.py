@@ -30,7 +30,7 @@ class JournalWatch:
         self._known_up: set[str] = set()
         """Links that were up before: one that comes up at the start doesn't come back."""
         self._paused = ""
-        self._draining = False
+        self._draining = self._is_spent = False
         self._throttles: dict[str, int] = {}
         self._throttled_at: dict[str, float] = {}
         self._reasons: frozenset[str] = frozenset()
@@ -74,6 +74,16 @@ class JournalWatch:
         if draining and not self._draining:
             self._add(EventKind.DRAINING, f"its end was requested, {self._manager.tasks.slots_used} tasks in flight")
         self._paused, self._draining = paused, draining
+        self._look_at_budget()
+
+    def _look_at_budget(self) -> None:
+        budget = self._manager.budget
+        is_spent = budget is not None and budget.is_spent
+        if budget is not None and is_spent and not self._is_spent:
+            self._add(EventKind.PAUSED, f"the budget of {budget.budget.describe()} is spent")
+        elif self._is_spent and not is_spent:
+            self._add(EventKind.RESUMED, "the budget lets jobs be submitted again")
+        self._is_spent = is_spent
 
     def _look_at_adopted(self) -> None:
         adopted = self._manager.registry.adopted

@@ -8,6 +8,7 @@ from console.tui.drawing.glyphs import UNICODE
 from console.tui.drawing.spans import Line
 from console.tui.health.engine_lines import call_lines, light_lines, process_lines
 from engine.model import CallStats, Link, LinkId
+from engine.telemetry.schema.messages import Budget, BudgetUnit, BudgetView, Price, Usage
 from tests.support.console.single_pane import manager_view, snapshot_of
 from tests.support.console.widget_samples import NOW
 
@@ -31,6 +32,18 @@ def test_what_is_well_is_said_and_several_managers_are_named() -> None:
     views = [manager_view(links=(EXPIRES,)), manager_view(manager="gpu", links=(EXPIRES,))]
     lines = texts(light_lines(views, NOW, UNICODE, 118))
     assert [line for line in lines if "all is well" in line] == ["● spot: all is well", "● gpu: all is well"]
+
+
+def test_what_jobs_cost_is_told_with_the_price_and_the_budget() -> None:
+    price = Price(note="denied: grant pricing:GetProducts to the worker manager's role")
+    usage = Usage(7200.0, 14400.0, 0.0, 0.0, 8.0, 16.0)
+    hours = BudgetView(Budget(2.0, BudgetUnit.VCPU_HOURS), 2.0, True)
+    lines = texts(light_lines([manager_view(price=price, usage=usage, budget=hours)], NOW, UNICODE, 118))
+    assert lines[-3:] == [
+        "cost 2.00 vCPU-hours spent; 8 vCPUs now",
+        "price unknown: denied: grant pricing:GetProducts to the worker manager's role",
+        "budget 2.00 of 2 vCPU-hours; paused: the budget of 2 vCPU-hours is spent; :budget 3.2vcpuh goes on",
+    ]
 
 
 def test_the_process_is_told_with_its_cost() -> None:

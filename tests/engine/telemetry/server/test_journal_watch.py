@@ -7,7 +7,7 @@ import pytest
 from engine.aws.batch_states import BatchState
 from engine.jobs.journal import Journal
 from engine.model import CallStats, JobObservation, Link, Placement, Route
-from engine.telemetry.schema.messages import EventKind
+from engine.telemetry.schema.messages import Budget, BudgetView, EventKind
 from engine.telemetry.server.jobs.journal_watch import RARE_LOOK_S, THROTTLING_OVER_S, JournalWatch
 from tests.support.engine.managed_tasks import Clock, Managed, id_of
 
@@ -39,6 +39,15 @@ def looked() -> LookedAt:
 
 def test_nothing_happens_when_nothing_is_different(looked: LookedAt) -> None:
     assert looked.look() == []
+
+
+def test_a_budget_is_spent_and_raised(looked: LookedAt) -> None:
+    looked.managed.budget = BudgetView(Budget(50.0), 12.0, False)
+    assert looked.look() == []
+    looked.managed.budget = BudgetView(Budget(50.0), 50.1, True)
+    assert looked.look() == [(EventKind.PAUSED, "the budget of 50.00 is spent")]
+    looked.managed.budget = BudgetView(Budget(80.0), 50.1, False)
+    assert looked.look() == [(EventKind.RESUMED, "the budget lets jobs be submitted again")]
 
 
 def test_a_link_goes_down_and_comes_back(looked: LookedAt, monkeypatch: pytest.MonkeyPatch) -> None:
