@@ -7,7 +7,7 @@ group of many jobs needs is small and bounded: counts, classes of durations, fiv
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from engine.causes import CauseKind, FailureCause
@@ -62,13 +62,15 @@ class Groupable(Protocol):
 class Grouped:
     """What was counted of one job: so much is taken back when it changes."""
 
-    __slots__ = ("amount", "attempt", "place", "since", "state")
+    __slots__ = ("amount", "attempt", "began", "place", "since", "state")
 
     def __init__(self, place: GroupPlace, job: Groupable) -> None:
         self.place = place
         self.state, self.since, self.attempt = job.state, job.since, job.attempt
         demand = job.demand
         self.amount: Amount = 0j if demand is None else complex(demand.vcpus, demand.gib)
+        self.began: float | None = None
+        """When the run began that is being counted; it goes on while the job is out of sight."""
 
 
 class GroupPlace:
@@ -105,24 +107,28 @@ class JobGroups:
         """Count a job that came or changed."""
         was, keys = job.grouped, job.group_keys()
         if was is None:
-            job.grouped = self._enter(job, keys, now)
+            grouped = job.grouped = self._enter(job, keys, now)
+            self._follow_run(job, grouped, None)
             return
+        began = was.began
         if was.place.keys != keys:
             self._leave(was, now)
             self._drop(was.place)
-            job.grouped = self._enter(job, keys, now)
+            grouped = job.grouped = self._enter(job, keys, now)
+            self._follow_run(job, grouped, began)
         elif was.state is not job.state or was.since != job.since:
             move_job(was.place.groups, was.state, was.since, job.state, job.since, now)
-            if JobState.RUNNING in (was.state, job.state):
-                self._follow_run(job, was)
+            if began is not None or job.state is JobState.RUNNING:
+                _drop_run(was, was.place.meters)
+                self._follow_run(job, was, began)
             if job.state in ENDED:
                 self._note_ended(was.place)
         elif was.attempt == job.attempt:
             return
         if job.state is not was.state and job.state in ENDED:
             self._end(job, was)
-        if was.state is JobState.RUNNING and job.since != was.since:
-            self._use(job, job.since - was.since)
+            if began is None and (took_s := job.took_s):
+                self._use(job, took_s)
         self._count_retries(job, was)
 
     def forget(self, job: Groupable, now: float) -> None:
@@ -187,23 +193,17 @@ class JobGroups:
         for group in place.groups:
             group.enter(job.state, job.since, now)
         self._note_ended(place)
-        grouped = Grouped(place, job)
-        if job.state is JobState.RUNNING:
-            begin_run(place.meters, grouped.amount, job.since)
-        return grouped
+        return Grouped(place, job)
 
     def _leave(self, was: Grouped, now: float) -> None:
         groups = tuple(self._current(was.place))
         for group in groups:
             group.leave(was.state, was.since, now)
-        if was.state is JobState.RUNNING:
-            drop_run((self.total, *(group.usage for group in groups)), was.amount, was.since)
+        _drop_run(was, (self.total, *(group.usage for group in groups)))
         self._note_ended(was.place)
 
     def _end(self, job: Groupable, was: Grouped) -> None:
         took_s, peak_bytes = job.took_s, job.peak_bytes
-        if took_s and was.state is not JobState.RUNNING:
-            self._use(job, took_s)
         self._count_fit(job, took_s)
         ran_s = job.since - was.since if was.state is JobState.RUNNING else took_s
         took, ran = duration_class(took_s), duration_class(ran_s)
@@ -217,12 +217,14 @@ class JobGroups:
             if ran_s is not None and was.state is not JobState.RUNNING:
                 group.meter.add_unseen(ran_s)
 
-    def _follow_run(self, job: Groupable, was: Grouped) -> None:
-        """It began to run, or ceased to, within its groups."""
-        if was.state is JobState.RUNNING:
-            drop_run(was.place.meters, was.amount, was.since)
-        elif job.state is JobState.RUNNING:
-            begin_run(was.place.meters, was.amount, job.since)
+    def _follow_run(self, job: Groupable, grouped: Grouped, began: float | None) -> None:
+        """Count the run that began at `began`, if any, where its job is now: as one that goes on, or is over."""
+        state, grouped.began = job.state, None
+        if state is JobState.RUNNING or (began is not None and state is JobState.UNKNOWN):
+            grouped.began = job.since if began is None else began
+            begin_run(grouped.place.meters, grouped.amount, grouped.began)
+        elif began is not None:
+            self._use(job, job.since - began)
 
     def _use(self, job: Groupable, seconds: float) -> None:
         """Count a run that is over, where its job is now: with the cause of its failure, too."""
@@ -232,7 +234,7 @@ class JobGroups:
             for meter in meters:
                 meter.unmeasured += 1
         else:
-            add_run(meters, job.grouped.amount, seconds, wasted=job.state not in _FRUITFUL)
+            add_run(meters, job.grouped.amount, seconds, wasted=job.state is not JobState.SUCCEEDED)
 
     def _count_fit(self, job: Groupable, took_s: float | None) -> None:
         assert job.grouped is not None
@@ -301,9 +303,12 @@ class JobGroups:
 _PLACES: Final = {by: place for place, by in enumerate(GroupBy)}
 _FUNCTION: Final = _PLACES[GroupBy.FUNCTION]
 _REASON: Final = _PLACES[GroupBy.REASON]
-_FRUITFUL: Final = (JobState.RUNNING, JobState.SUCCEEDED, JobState.UNKNOWN)
-"""What may follow a run that was not in vain, as far as known."""
 _OUT_OF_MEMORY: Final = FailureCause(CauseKind.OUT_OF_MEMORY).signature
+
+
+def _drop_run(was: Grouped, meters: Sequence[UsageMeter]) -> None:
+    if was.began is not None:
+        drop_run(meters, was.amount, was.began)
 
 
 def _rate_of(price: Price) -> Rate | None:

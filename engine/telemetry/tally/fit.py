@@ -45,14 +45,6 @@ class FitTally:
         """Count a job that ran out of memory: what it would have needed isn't known."""
         self._exhausted = True
 
-    def fold(self, other: FitTally) -> None:
-        """Count another function's jobs: nothing fits them all."""
-        self._memory.merge(other._memory)
-        self._cores.merge(other._cores)
-        self._peak_mib = max(self._peak_mib, other._peak_mib)
-        self._asked |= other._asked
-        self._exhausted = True
-
     def view(self) -> Fit | None:
         """What fits; None while no job has told."""
         if not self._memory.count:

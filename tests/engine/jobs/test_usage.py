@@ -89,11 +89,16 @@ def test_an_attempt_that_was_reclaimed_is_wasted(managed: Managed, state: BatchS
     assert (found.vcpu_s, found.wasted_vcpu_s) == pytest.approx((600.0, 200.0))
 
 
-def test_what_is_out_of_sight_for_a_while_is_not_wasted(managed: Managed) -> None:
+def test_what_is_out_of_sight_for_a_while_runs_on_and_is_not_wasted(managed: Managed) -> None:
     begin(managed, 1)
     managed.clock.now += 100
     managed.tasks.move(1, TaskState.ADOPTING)
-    assert (usage(managed).vcpu_s, usage(managed).wasted_vcpu_s) == pytest.approx((200.0, 0.0))
+    managed.clock.now += 50
+    assert (usage(managed).vcpu_s, usage(managed).wasted_vcpu_s) == pytest.approx((300.0, 0.0))
+    managed.tasks.move(1, TaskState.SUBMITTED)
+    managed.clock.now += 25
+    end(managed, 1, 175.0)
+    assert (usage(managed).vcpu_s, usage(managed).wasted_vcpu_s) == pytest.approx((350.0, 0.0))
 
 
 def test_a_run_that_was_never_seen_to_run_counts_as_long_as_it_took(managed: Managed) -> None:
@@ -159,6 +164,8 @@ def test_each_kind_of_group_adds_up_to_the_whole_whatever_happens() -> None:
                 one = living.pop(rng.randrange(len(living)))
                 cause = FailureCause(CauseKind.EXIT_CODE, number=rng.randrange(6))
                 end(managed, one, rng.random(), succeeded=rng.random() < 0.6, cause=cause)
+            case 3 if living and rng.random() < 0.4:
+                managed.tasks.move(living[0], TaskState.ADOPTING, TaskState.SUBMITTED)
             case 3 if living:
                 observed = JobObservation(attempt=1, reason=f"why {rng.randrange(7)}")
                 managed.registry.on_observed(managed.tasks.records[rng.choice(living)].task_id, observed)
