@@ -59,6 +59,7 @@ class StackEntry(msgspec.Struct, frozen=True, kw_only=True):
     efs: tuple[str, ...] = ()
     ami: str | None = None
     fargate: bool = False
+    tags: dict[str, str] = {}
 
 
 class SavedReport(msgspec.Struct, frozen=True):

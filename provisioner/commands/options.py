@@ -268,6 +268,15 @@ def command_options(
         int | None,
         typer.Option(help="Days after which S3 deletes payloads and results.", rich_help_panel=DATA, show_default="1"),
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            metavar="KEY=VALUE",
+            help="Tag for all resources, instances and jobs; repeatable.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
     requirements: Requirements = None,
     package: Packages = None,
     base_image: BaseImage = None,
@@ -283,6 +292,7 @@ def command_options(
     """Options by their flags; whether they can work is known once what was saved is."""
     choices = {
         "image": image,
+        "tags": None if not tag else tuple(map(_tag, tag)),
         "vcpus": vcpus,
         "memory": memory,
         "gpus": gpus,
@@ -350,10 +360,19 @@ def _chosen_before(saved: Provisioned) -> dict[str, Any]:
 
 def _flag_of(name: str, value: object) -> str:
     """Flag and value as a person would type them."""
+    if name == "tags" and isinstance(value, tuple):
+        return " ".join(f"--tag {key}={one}" for key, one in value)
     flag = f"--{name.replace('_', '-')}"
     if value is True:
         return flag
     return f"{flag} {','.join(value) if isinstance(value, tuple) else value}"
+
+
+def _tag(text: str) -> tuple[str, str]:
+    """Raises `ConfigError`."""
+    key, equals, value = text.partition("=")
+    check("--tag", text, bool(equals and key), "KEY=VALUE")
+    return key, value
 
 
 def _words(text: str) -> tuple[str, ...]:

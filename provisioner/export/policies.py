@@ -36,6 +36,7 @@ def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[
 
     With `adopt` the provisioner may use --adopt.
     """
+    stack = stack.tagged(spec.tags)
     return {
         Principal.PROVISIONER: resources_policy(stack, adopt=adopt),
         Principal.PROVISIONER_ROLES: roles_policy(stack, spec.permissions_boundary, adopt=adopt),

@@ -140,7 +140,7 @@ class PlanExecutor:
         since, deleting = self._wait_policy.clock(), ApiCall(emptying.summary, "s3", "delete_objects", {})
         for _ in self._wait_policy.until(LONGEST_PATIENCE_S):
             try:
-                return empty_bucket(self._clients, emptying.bucket)
+                return empty_bucket(self._clients, emptying.bucket, emptying.owner)
             except CallFailed as error:
                 if self._wait_policy.clock() - since >= patience_for(deleting, error):
                     raise

@@ -75,6 +75,8 @@ class EmptyBucket:
 
     summary: str
     bucket: str
+    owner: str
+    """Account that the bucket must belong to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def _notes(spec: ProvisionSpec, network: Network) -> tuple[str, ...]:
 
 def plan_repository(spec: ProvisionSpec, stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS) -> Change:
     """Change of the one resource that the image needs first. Raises `ProvisionError` for somebody else's."""
-    one = _Comparison.of(Repository(stack), spec, remote)
+    one = _Comparison.of(Repository(stack.tagged(spec.tags)), spec, remote)
     _refuse_foreign([one], claims)
     return one.change()
 

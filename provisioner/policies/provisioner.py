@@ -58,7 +58,8 @@ def _bucket(stack: Stack) -> list[Statement]:
     )
     listing = ("ListBucket", "ListBucketMultipartUploads", "ListBucketVersions")
     changes = (f"{verb}{name}" for verb in ("Get", "Put") for name in settings)
-    bucket = of_service("s3", "CreateBucket", "DeleteBucket", *listing, *changes)
+    tags = ("TagResource",) if stack.own_tags else ()  # with the creation
+    bucket = of_service("s3", "CreateBucket", "DeleteBucket", *listing, *changes, *tags)
     objects = of_service("s3", "AbortMultipartUpload", "DeleteObjectVersion")
     return [
         allow("Bucket", bucket, [stack.bucket_arn]),
@@ -96,6 +97,7 @@ def _network(stack: Stack) -> list[Statement]:
     creations = ("CreateLaunchTemplate", "CreateSecurityGroup")
     changes = (
         "CreateLaunchTemplateVersion",
+        "CreateTags",
         "DeleteLaunchTemplate",
         "DeleteSecurityGroup",
         "ModifyLaunchTemplate",
@@ -114,7 +116,7 @@ def _network(stack: Stack) -> list[Statement]:
 
 def _adoption(stack: Stack) -> Statement:
     ours = {"StringEquals": {f"aws:RequestTag/{TAG}": stack.prefix}}
-    only_ours = {"ForAllValues:StringEquals": {"aws:TagKeys": [TAG]}}
+    only_ours = {"ForAllValues:StringEquals": {"aws:TagKeys": sorted(stack.tags)}}
     return allow("Adopt", ["ec2:CreateTags"], _ec2_places(stack), {**ours, **only_ours})
 
 

@@ -7,7 +7,10 @@ from provisioner.stack.naming import Stack
 
 
 def trust(service: str, stack: Stack | None = None) -> Policy:
-    """Policy that lets an AWS service assume a role; with a stack, only on behalf of its account (no confused deputy).
+    """Policy that lets an AWS service assume a role; with a stack, only for ECS of its account and region.
+
+    That is against a confused deputy. EC2 names no source when it takes a role for an instance.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html,
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
@@ -17,5 +20,9 @@ def trust(service: str, stack: Stack | None = None) -> Policy:
         "Action": "sts:AssumeRole",
     }
     if stack is not None:
-        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": stack.account}}
+        source = stack.arn("ecs", "*")
+        statement["Condition"] = {
+            "ArnLike": {"aws:SourceArn": source},
+            "StringEquals": {"aws:SourceAccount": stack.account},
+        }
     return document([statement])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from engine.aws.error_codes import DENIED_CODES
 from provisioner.clients import Document
+from provisioner.errors import CallFailed, ProvisionError
 from provisioner.kinds import ResourceKind
 from provisioner.plan.model import ApiCall, EmptyBucket, Instruction
 from provisioner.plan.remote import RemoteState
@@ -29,7 +31,9 @@ ENCRYPTION: Final = "AES256"
 class Bucket(Resource):
     """S3 bucket of a stack.
 
-    Lifecycle rules and policy statements of others stay: both are replaced as a whole, so they are put back.
+    Tags, lifecycle rules and policy statements of others stay: each is replaced as a whole, so they are put back. Each
+    call names the account that owns the bucket: after a cleanup anybody may make one of its name.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
 
     kind = ResourceKind.BUCKET
@@ -50,17 +54,17 @@ class Bucket(Resource):
 
     def read(self, remote: RemoteState) -> ObservedResource | None:
         """Bucket with its settings, and in `kept` the lifecycle rules and policy statements of others."""
-        if remote.get("s3", "head_bucket", missing="404", Bucket=self.name) is None:
+        if self._head(remote) is None:
             return None
-        rules = self._lifecycle_rules(remote)
-        statements = self._statements(remote)
+        rules, statements, tags = self._lifecycle_rules(remote), self._statements(remote), self._tags(remote)
         foreign = {
             "rules": [rule for rule in rules if rule.get("ID") != EXPIRY_RULE],
             "statements": [one for one in statements if one.get("Sid") != TLS_ONLY],
+            "tags": self.stack.others_of(tags),
         }
         return ObservedResource(
             {
-                "tags": self._our_tags(remote),
+                "tags": self.stack.ours_of(tags),
                 "ownership": self._ownership(remote),
                 "encryption": self._encryption(remote),
                 "publicAccessBlock": self._public_access_block(remote),
@@ -83,11 +87,16 @@ class Bucket(Resource):
 
     def create(self, desired: Document) -> list[Instruction]:
         # us-east-1 is the one region that CreateBucket refuses to be told.
-        """Creation with the owner in control of every object, then every setting."""
-        place = {"LocationConstraint": self.stack.region}
-        where = {} if self.stack.region == "us-east-1" else {"CreateBucketConfiguration": place}
-        made = self._call("create", "create_bucket", ObjectOwnership=OWNERSHIP, **where)
-        nothing_foreign: Document = {"rules": [], "statements": []}
+        """Creation with the owner in control of every object, then every setting.
+
+        A user's own tags come with the creation: an organization's policies may demand them there.
+        """
+        where = {} if self.stack.region == "us-east-1" else {"LocationConstraint": self.stack.region}
+        tags = {"Tags": self.stack.tag_list} if self.stack.own_tags else {}
+        given = {"CreateBucketConfiguration": {**where, **tags}} if where or tags else {}
+        parameters = {"Bucket": self.name, "ObjectOwnership": OWNERSHIP, **given}
+        made = ApiCall(f"create bucket {self.name}", "s3", "create_bucket", parameters)
+        nothing_foreign: Document = {"rules": [], "statements": [], "tags": {}}
         return [made, *self._settings(desired, frozenset(desired) - {"ownership"}, nothing_foreign)]
 
     def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
@@ -96,7 +105,8 @@ class Bucket(Resource):
 
     def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
         """Emptying, then the deletion: S3 deletes no bucket that holds an object."""
-        return [EmptyBucket(f"empty bucket {self.name}", self.name), self._call("delete", "delete_bucket")]
+        emptied = EmptyBucket(f"empty bucket {self.name}", self.name, self.stack.account)
+        return [emptied, self._call("delete", "delete_bucket")]
 
     def cloudformation(self, desired: Document) -> list[TemplateResource]:
         """Bucket and its policy."""
@@ -115,8 +125,9 @@ class Bucket(Resource):
 
     def _settings(self, desired: Document, changed: frozenset[str], foreign: Document) -> list[Instruction]:
         """Tags first: they are what a later cleanup knows the bucket by."""
+        tags = {**foreign["tags"], **desired["tags"]}
         steps: dict[str, Instruction] = {
-            "tags": self._call("tag", "put_bucket_tagging", Tagging={"TagSet": self.stack.tag_list}),
+            "tags": self._call("tag", "put_bucket_tagging", Tagging={"TagSet": as_tag_list(tags)}),
             "publicAccessBlock": self._call(
                 "block public access to",
                 "put_public_access_block",
@@ -143,18 +154,33 @@ class Bucket(Resource):
         }
         return [step for name, step in steps.items() if name in changed]
 
-    def _our_tags(self, remote: RemoteState) -> Document:
-        found = remote.get("s3", "get_bucket_tagging", missing="NoSuchTagSet", Bucket=self.name)
-        return self.stack.ours_of(from_tag_list(found["TagSet"] if found else []))
+    def _head(self, remote: RemoteState) -> Document | None:
+        try:
+            return self._get(remote, "head_bucket", missing="404")
+        except CallFailed as error:
+            if error.code not in DENIED_CODES:
+                raise
+            raise ProvisionError(
+                f"The bucket {self.name} is another account's, or these credentials lack s3:ListBucket on it: choose "
+                "another --prefix, or grant that."
+            ) from error
+
+    def _get(self, remote: RemoteState, operation: str, *, missing: str) -> Document | None:
+        owner = self.stack.account
+        return remote.get("s3", operation, missing=missing, Bucket=self.name, ExpectedBucketOwner=owner)
+
+    def _tags(self, remote: RemoteState) -> dict[str, str]:
+        found = self._get(remote, "get_bucket_tagging", missing="NoSuchTagSet")
+        return from_tag_list(found["TagSet"] if found else [])
 
     def _ownership(self, remote: RemoteState) -> str | None:
         missing = "OwnershipControlsNotFoundError"
-        found = remote.get("s3", "get_bucket_ownership_controls", missing=missing, Bucket=self.name)
+        found = self._get(remote, "get_bucket_ownership_controls", missing=missing)
         return str(found["OwnershipControls"]["Rules"][0]["ObjectOwnership"]) if found else None
 
     def _encryption(self, remote: RemoteState) -> str | None:
         missing = "ServerSideEncryptionConfigurationNotFoundError"
-        found = remote.get("s3", "get_bucket_encryption", missing=missing, Bucket=self.name)
+        found = self._get(remote, "get_bucket_encryption", missing=missing)
         if found is None:
             return None
         rule = found["ServerSideEncryptionConfiguration"]["Rules"][0]
@@ -164,20 +190,21 @@ class Bucket(Resource):
 
     def _public_access_block(self, remote: RemoteState) -> Document | None:
         missing = "NoSuchPublicAccessBlockConfiguration"
-        found = remote.get("s3", "get_public_access_block", missing=missing, Bucket=self.name)
+        found = self._get(remote, "get_public_access_block", missing=missing)
         return found and found["PublicAccessBlockConfiguration"]
 
     def _lifecycle_rules(self, remote: RemoteState) -> list[Document]:
         missing = "NoSuchLifecycleConfiguration"
-        found = remote.get("s3", "get_bucket_lifecycle_configuration", missing=missing, Bucket=self.name)
+        found = self._get(remote, "get_bucket_lifecycle_configuration", missing=missing)
         return list(found["Rules"]) if found else []
 
     def _statements(self, remote: RemoteState) -> list[Document]:
-        found = remote.get("s3", "get_bucket_policy", missing="NoSuchBucketPolicy", Bucket=self.name)
+        found = self._get(remote, "get_bucket_policy", missing="NoSuchBucketPolicy")
         return list(json.loads(found["Policy"])["Statement"]) if found else []
 
     def _call(self, what: str, operation: str, **parameters: object) -> Instruction:
-        return ApiCall(f"{what} bucket {self.name}", "s3", operation, {"Bucket": self.name, **parameters})
+        parameters = {"Bucket": self.name, "ExpectedBucketOwner": self.stack.account, **parameters}
+        return ApiCall(f"{what} bucket {self.name}", "s3", operation, parameters)
 
 
 def expiry_rule(spec: ProvisionSpec) -> Document:

@@ -35,7 +35,7 @@ LIFECYCLE_POLICY: Final[Document] = {
 
 
 class Repository(Resource):
-    """ECR repository of a stack's images."""
+    """ECR repository of a stack's images. Rules of others in its lifecycle policy stay, behind ours."""
 
     kind = ResourceKind.REPOSITORY
     outlives_spec = True  # its images may be asked for again
@@ -64,15 +64,16 @@ class Repository(Resource):
         found = remote.get("ecr", "describe_repositories", missing=MISSING, repositoryNames=[self.name])
         if found is None:
             return None
-        repository = found["repositories"][0]
+        repository, rules = found["repositories"][0], self._rules(remote)
         return ObservedResource(
             {
                 "tags": self._our_tags(remote),
                 "imageTagMutability": repository["imageTagMutability"],
                 "scanOnPush": repository["imageScanningConfiguration"]["scanOnPush"],
-                "lifecyclePolicy": self._lifecycle_policy(remote),
+                "lifecyclePolicy": {"rules": ours} if (ours := [one for one in rules if _is_ours(one)]) else None,
             },
             detail=repository["repositoryUri"],
+            kept={"rules": [one for one in rules if not _is_ours(one)]},
         )
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
@@ -93,7 +94,7 @@ class Repository(Resource):
             imageTagMutability=desired["imageTagMutability"],
             imageScanningConfiguration={"scanOnPush": desired["scanOnPush"]},
         )
-        return [made, self._put_lifecycle_policy()]
+        return [made, self._put_lifecycle_policy([])]
 
     def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
         """Calls that write the settings that differ."""
@@ -108,7 +109,7 @@ class Repository(Resource):
                 "put_image_scanning_configuration",
                 imageScanningConfiguration={"scanOnPush": True},
             ),
-            "lifecyclePolicy": self._put_lifecycle_policy(),
+            "lifecyclePolicy": self._put_lifecycle_policy(found.kept["rules"]),
         }
         return [step for name, step in steps.items() if name in changed]
 
@@ -132,15 +133,27 @@ class Repository(Resource):
         found = remote.get("ecr", "list_tags_for_resource", missing=MISSING, resourceArn=self.arn)
         return self.stack.ours_of(from_tag_list(found["tags"] if found else []))
 
-    def _lifecycle_policy(self, remote: RemoteState) -> Document | None:
+    def _rules(self, remote: RemoteState) -> list[Document]:
         missing = "LifecyclePolicyNotFoundException"
         found = remote.get("ecr", "get_lifecycle_policy", missing=missing, repositoryName=self.name)
-        policy: Document | None = found and json.loads(found["lifecyclePolicyText"])
-        return policy
+        rules: list[Document] = json.loads(found["lifecyclePolicyText"])["rules"] if found else []
+        return rules
 
-    def _put_lifecycle_policy(self) -> Instruction:
-        text = json.dumps(LIFECYCLE_POLICY, sort_keys=True)
+    def _put_lifecycle_policy(self, others: list[Document]) -> Instruction:
+        text = json.dumps({"rules": [*LIFECYCLE_POLICY["rules"], *_behind_ours(others)]}, sort_keys=True)
         return self._call("write the lifecycle of repository", "put_lifecycle_policy", lifecyclePolicyText=text)
 
     def _call(self, what: str, operation: str, **parameters: object) -> Instruction:
         return ApiCall(f"{what} {self.name}", "ecr", operation, {"repositoryName": self.name, **parameters})
+
+
+def _is_ours(rule: Document) -> bool:
+    """By its description: priorities are the order among all rules."""
+    return bool(rule.get("description") == LIFECYCLE_POLICY["rules"][0]["description"])
+
+
+def _behind_ours(others: list[Document]) -> list[Document]:
+    """Rules in their order; no two may have one priority, and one for all images has to be the last."""
+    ordered = sorted(others, key=lambda one: int(one["rulePriority"]))
+    first = LIFECYCLE_POLICY["rules"][0]["rulePriority"] + 1
+    return [{**one, "rulePriority": max(first + place, one["rulePriority"])} for place, one in enumerate(ordered)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 TAG: Final = "opengris:stack"
@@ -21,6 +21,8 @@ class Stack:
     account: str
     partition: str
     dns_suffix: str = "amazonaws.com"
+    own_tags: tuple[tuple[str, str], ...] = ()
+    """Tags of the user's own, beside ours."""
 
     @property
     def bucket(self) -> str:
@@ -95,7 +97,15 @@ class Stack:
     @property
     def tags(self) -> dict[str, str]:
         """Tags that every resource of the stack carries."""
-        return {TAG: self.prefix}
+        return {**dict(self.own_tags), TAG: self.prefix}
+
+    def tagged(self, own_tags: tuple[tuple[str, str], ...]) -> Stack:
+        """The same stack with these tags of the user's own."""
+        return replace(self, own_tags=own_tags)
+
+    def others_of(self, tags: dict[str, str]) -> dict[str, str]:
+        """Tags of a resource that are not ours to set: where tags are written as a whole they are put back."""
+        return {key: value for key, value in tags.items() if key not in self.tags}
 
     def ours_of(self, tags: dict[str, str]) -> dict[str, str]:
         """Tags of a resource that are ours to set; organizations put their own beside them."""

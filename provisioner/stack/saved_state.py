@@ -64,6 +64,7 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             efs=spec.efs,
             ami=spec.ami,
             fargate=spec.fargate,
+            tags=dict(spec.tags),
         )
 
     @property
@@ -107,6 +108,7 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             efs=self.efs,
             ami=self.ami,
             fargate=self.fargate,
+            tags=tuple(self.tags.items()),
         )
 
 

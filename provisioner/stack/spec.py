@@ -9,6 +9,7 @@ from typing import Final
 from engine.aws.fargate import SIZES
 from engine.errors import ConfigError
 from provisioner.stack.instance_types import architecture, has_gpus, most_memory_mib, most_vcpus, unsupported
+from provisioner.stack.naming import TAG
 
 DEFAULT_S3_PREFIX: Final = "scaler-tasks"
 MEMORY_STEP_MIB: Final = 2048
@@ -34,6 +35,12 @@ _INSTANCE_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _KEY_PREFIX: Final = re.compile(r"[A-Za-z0-9!_.'()-]+(/[A-Za-z0-9!_.'()-]+)*")
 _VPC: Final = re.compile(r"vpc-[0-9a-f]+")
 _SUBNET: Final = re.compile(r"subnet-[0-9a-f]+")
+_TAG_TEXT: Final = re.compile(r"[\w\s+=.:/@-]*")
+"""What all services take: https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"""
+
+MOST_TAGS: Final = 40
+"""Of a user's own; a resource has 50 at most."""
+
 _BOUNDARY: Final = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/\S+")
 
 
@@ -113,8 +120,12 @@ class ProvisionSpec:
     fargate: bool = False
     """Jobs run on Fargate, without instances in the account; with `spot` on Fargate Spot first."""
 
+    tags: tuple[tuple[str, str], ...] = ()
+    """Of the user's own, for all resources, instances, disks and jobs."""
+
     def __post_init__(self) -> None:
         check_place(self.region, self.prefix)
+        self._check_tags()
         self._check_image()
         self._check_numbers()
         if self.fargate:
@@ -169,6 +180,18 @@ class ProvisionSpec:
     def has_gpu_instances(self) -> bool:
         """True when every instance type has GPUs."""
         return has_gpus(self.instance_types)
+
+    def _check_tags(self) -> None:
+        check("--tag", len(self.tags), len(self.tags) <= MOST_TAGS, f"given {MOST_TAGS} times at most")
+        names = [key for key, _ in self.tags]
+        check("--tag", ",".join(names), len(set(names)) == len(names), "given once a key")
+        for key, value in self.tags:
+            reserved = key.lower().startswith("aws:") or key == TAG
+            check("--tag", key, not reserved, f"another key: {TAG} is ours, and aws: AWS's")
+            fits = 1 <= len(key) <= 128 and len(value) <= 256
+            plain = bool(_TAG_TEXT.fullmatch(key) and _TAG_TEXT.fullmatch(value))
+            what = "KEY=VALUE of letters, digits, spaces and + - = . _ : / @, 128 and 256 characters at most"
+            check("--tag", f"{key}={value}", fits and plain, what)
 
     def _check_image(self) -> None:
         if self.image is not None:

@@ -52,7 +52,7 @@ ENTRY_KEYS = [
     "job_role", "execution_role", "instance_role", "image", "vcpus", "memory", "container_memory", "max_vcpus",
     "instance_types", "job_timeout_minutes", "gpus", "spot", "vpc_id", "subnet_ids", "permissions_boundary",
     "s3_prefix", "expiry_days", "runnable_limit_minutes", "complete", "begun", "disk_gib", "shm_mib", "efs",
-    "ami", "fargate",
+    "ami", "fargate", "tags",
 ]  # fmt: skip
 QUEUE = {"kind": "job queue", "name": "team-queue"}
 
@@ -85,7 +85,7 @@ QUEUE = {"kind": "job queue", "name": "team-queue"}
             {"event": "done", "image": "worker@sha256:1", "tag": "py3", "built": False},
         ),
         (FailedEvent("why"), {"event": "failed", "error": "why"}),
-        (SavedReport(), {"entries": []}),
+        (SavedReport(), {"entries": [], "upstream": None}),
     ],
 )
 def test_programs_read_these_keys_in_this_order(document: object, expected: dict[str, object]) -> None:

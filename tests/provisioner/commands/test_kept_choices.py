@@ -135,6 +135,12 @@ def test_a_reduction_is_named_and_yes_alone_does_not_do_it(command: Command) -> 
     assert changed(command("plan", "--json")) == []
 
 
+def test_tags_are_kept_and_said_as_they_were_given(command: Command, tmp_path: Path) -> None:
+    save(tmp_path, ProvisionSpec(image="x/y:1", tags=(("CostCenter", "42"), ("team", "a b"))))
+    notes = planned(command("plan", "--json"))["notes"]
+    assert any("--tag CostCenter=42 --tag team=a b" in note for note in notes)
+
+
 # ---- the region
 
 
