@@ -7,6 +7,7 @@ A wrong transport would connect again and again, thousands of times a second, an
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -14,7 +15,7 @@ from engine.errors import EngineError
 
 GREETING_S: Final = 2.0
 """A scheduler that hangs takes connections and greets nobody."""
-_BYTES: Final = 4
+GREETING_BYTES: Final = 4
 _YMQ: Final = b"YMQ\x02"
 _OLD_YMQ: Final = b"YMQ\x01"
 _ZMTP: Final = b"\xff"
@@ -26,6 +27,11 @@ class Transport(StrEnum):
     YMQ = "ymq"
     ZMQ = "zmq"
 
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Transport:
+        """Transport that the environment asks for; YMQ where it says nothing, or what Scaler doesn't know either."""
+        return cls.ZMQ if environ.get("SCALER_NETWORK_BACKEND", "").lower() == cls.ZMQ else cls.YMQ
+
 
 class WrongTransport(EngineError):
     """What answers at the scheduler's address doesn't speak our transport."""
@@ -36,7 +42,7 @@ class WrongTransport(EngineError):
 async def read_greeting(reader: asyncio.StreamReader) -> bytes:
     """The first bytes that the other end sends; none when it says nothing for `GREETING_S`."""
     try:
-        return await asyncio.wait_for(reader.readexactly(_BYTES), GREETING_S)
+        return await asyncio.wait_for(reader.readexactly(GREETING_BYTES), GREETING_S)
     except asyncio.IncompleteReadError as error:
         return error.partial
     except (TimeoutError, OSError):

@@ -1,7 +1,8 @@
-"""Scaler's scheduler: whether it can be reached from here, by a connection on which nothing is sent."""
+"""Scaler's scheduler: whether it can be reached from here and speaks our transport. Nothing is sent to it."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -10,18 +11,24 @@ from typing import Final
 from engine.diagnosis.evidence import CheckId
 from engine.diagnosis.model import CheckStatus, Remedy
 from engine.errors import ConfigError
+from engine.transport_greeting import GREETING_BYTES, GREETING_S, Transport, explain_mismatch
 from provisioner.doctor.finding import DoctorCheck, Finding
 
 SCHEDULER: Final = DoctorCheck(CheckId.SCHEDULER, "the scheduler can be reached")
 CONNECT_TIMEOUT_S: Final = 5.0
 _ADDRESS: Final = re.compile(r"tcp://(?P<host>[^/:\[\]]+|\[[^\]]+\]):(?P<port>\d{1,5})")
 
-Connect = Callable[[str, int], None]
+Connect = Callable[[str, int], bytes]
 
 
-def connect(host: str, port: int) -> None:
-    """Open a TCP connection and close it. Raises `OSError`."""
-    socket.create_connection((host, port), CONNECT_TIMEOUT_S).close()
+def connect(host: str, port: int) -> bytes:
+    """Open a TCP connection and close it; gives the greeting, empty when none comes. Raises `OSError`."""
+    with socket.create_connection((host, port), CONNECT_TIMEOUT_S) as connection:
+        connection.settimeout(GREETING_S)
+        try:
+            return connection.recv(GREETING_BYTES, socket.MSG_WAITALL)
+        except TimeoutError:
+            return b""
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -37,8 +44,10 @@ def check_scheduler(address: str | None, connect: Connect) -> Finding:
     if address is None:
         return SCHEDULER.found(CheckStatus.NOT_RUN, "no --scheduler was given")
     try:
-        connect(*parse_address(address))
+        greeting = connect(*parse_address(address))
     except OSError as error:
         fix = Remedy("start it, or open the way to its port; object storage has a port of its own")
         return SCHEDULER.found(CheckStatus.FAIL, f"{address}: {error.strerror or error}", fix)
+    if mismatch := explain_mismatch(address, greeting, Transport.of(os.environ)):
+        return SCHEDULER.found(CheckStatus.FAIL, mismatch)
     return SCHEDULER.found(CheckStatus.PASS, f"{address} takes connections")

@@ -56,7 +56,7 @@ def test_a_drain_delivers_what_runs_and_starts_nothing_whatever_the_scheduler_wa
     called.mkdir()
     with (
         running_engine(cluster, log, max_concurrent_jobs=1) as engine,
-        sleeping_client(cluster, engine, mark, 6) as client,
+        sleeping_client(cluster, engine, mark, 10) as client,
         running_client(cluster, BACKLOG.format(folder=str(called))) as waiting,
     ):
         assert waiting.stdout is not None

@@ -187,11 +187,22 @@ def test_an_image_of_another_python_is_built_again_for_its_own_stack() -> None:
     assert fix.command == "scaler-batch build-image --region eu-west-1 --prefix pricing --python 3.11"
 
 
-def test_a_scheduler_is_reached_or_not() -> None:
+def test_a_scheduler_that_cannot_be_reached_is_a_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        assert check_scheduler(address, scheduler.connect).check.result is CheckStatus.PASS
     assert check_scheduler(address, scheduler.connect).failed
+
+
+@pytest.mark.parametrize(
+    ("greeting", "result"),
+    [(b"YMQ\x02", CheckStatus.PASS), (b"\xff\0\0\0", CheckStatus.FAIL), (b"YMQ\x01", CheckStatus.FAIL)],
+)
+def test_a_scheduler_of_another_transport_or_age_is_a_failure(
+    greeting: bytes, result: CheckStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SCALER_NETWORK_BACKEND", raising=False)
+    found = check_scheduler("tcp://10.0.0.1:8516", lambda host, port: greeting)
+    assert found.check.result is result
 
 
 def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
