@@ -51,6 +51,7 @@ from scaler.utility.memory import get_memory_limit_and_available
 from scaler.utility.metadata.profile_result import ProfileResult
 from scaler.utility.metadata.task_flags import retrieve_task_flags_from_task
 
+from engine.diagnosis.transport_greeting import Transport, WrongTransport, explain_mismatch, read_greeting
 from engine.messages import (
     CancelAnswer,
     CancelRequested,
@@ -67,7 +68,6 @@ from engine.messages import (
     WorkerMessage,
     WorkerVitals,
 )
-from engine.transport_greeting import Transport, WrongTransport, explain_mismatch, read_greeting
 
 CONNECT_TIMEOUT_S: Final = 5.0
 WHOLE_OBJECT: Final = 2**64 - 1

@@ -10,8 +10,8 @@ from typing import Final
 
 from engine.diagnosis.evidence import CheckId
 from engine.diagnosis.model import CheckStatus, Remedy
+from engine.diagnosis.transport_greeting import GREETING_BYTES, GREETING_S, Transport, explain_mismatch
 from engine.errors import ConfigError
-from engine.transport_greeting import GREETING_BYTES, GREETING_S, Transport, explain_mismatch
 from provisioner.doctor.finding import DoctorCheck, Finding
 
 SCHEDULER: Final = DoctorCheck(CheckId.SCHEDULER, "the scheduler can be reached")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from engine.transport_greeting import Transport, explain_mismatch, read_greeting
+from engine.diagnosis.transport_greeting import Transport, explain_mismatch, read_greeting
 
 ADDRESS = "tcp://10.0.0.1:8516"
 
