@@ -30,6 +30,10 @@ from provisioner.local.batch.requests import (
 from provisioner.local.options import Delays, Span, drawn
 
 HEALTHY: Final = "ComputeEnvironment Healthy"
+UPDATE_MINUTES: Final = 30
+"""For which jobs go on during an update that replaces instances, unless its policy says otherwise:
+https://docs.aws.amazon.com/batch/latest/APIReference/API_UpdatePolicy.html"""
+UPDATE_LOOK_S: Final = 5.0
 
 
 class Environments:
@@ -76,7 +80,11 @@ class Environments:
         environment.state, environment.status = state, "UPDATING"
         replaces = not environment_rules.SCALING_ALONE.issuperset(request.get("computeResources", {}))
         environment.warm_vcpus = 0.0 if replaces else environment.warm_vcpus
-        self._later(self._updating(replaces=replaces), lambda: self._settle(environment))
+        if replaces and self._delays.replacement is not None:
+            self._replace_instances(environment, self._delays.replacement)
+        else:
+            span = self._delays.environment if self._delays.scaling is None else self._delays.scaling
+            self._later(span, lambda: self._settle(environment))
         return answer(environment)
 
     def delete(self, request: Json) -> Json:
@@ -110,10 +118,20 @@ class Environments:
     def _later(self, span: Span, action: Callable[[], object]) -> None:
         self._background.later(drawn(span, self._chance), action)
 
-    def _updating(self, *, replaces: bool) -> Span:
-        """Seconds of an update, which are many more where instances are replaced."""
-        span = self._delays.replacement if replaces else self._delays.scaling
-        return self._delays.environment if span is None else span
+    def _replace_instances(self, environment: LocalEnvironment, span: Span) -> None:
+        """The update lasts as long as what runs on the old instances, which the update policy bounds."""
+        policy = environment.request.get("updatePolicy", {})
+        minutes = 0 if policy.get("terminateJobsOnUpdate") else policy.get("jobExecutionTimeoutMinutes", UPDATE_MINUTES)
+        old = self._background.running_on(environment)
+
+        def settle() -> None:
+            if any(job.current is attempt for job, attempt in old):
+                self._later(UPDATE_LOOK_S, settle)
+            else:
+                self._settle(environment)
+
+        self._later(float(minutes * 60), lambda: self._background.lose_hosts(old))
+        self._later(span, settle)
 
     def _apply(self, environment: LocalEnvironment, request: Json) -> None:
         if "computeResources" in request:

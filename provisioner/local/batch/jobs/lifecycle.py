@@ -287,7 +287,8 @@ class Lifecycle:
             )
         )
         if job.spec.timeout_s is not None:
-            self._deadlines.set(job.id, job.spec.timeout_s, partial(self._time_out, job))
+            end = partial(self._end, job, LocalEnding.TIMED_OUT, TIMED_OUT)
+            self._deadlines.set(job.id, job.spec.timeout_s, end)
         self._strike(job)
 
     def _mark_running(self, job: LocalJob) -> None:
@@ -300,17 +301,16 @@ class Lifecycle:
 
     def _strike(self, job: LocalJob) -> None:
         if self._faults.strikes(Spot, job.spec.name):
-            instance = new_id().replace("-", "")[:17]
-            job.ending = LocalEnding.HOST_LOST
-            job.ending_reason = f"Host EC2 (instance i-{instance}) terminated."
+            self.lose_host(job)
         elif self._faults.strikes(OutOfMemory, job.spec.name):
             job.ending = LocalEnding.OUT_OF_MEMORY
-        else:
-            return
-        self._executor.kill(run_key(job), signal.SIGKILL, whole=True)
+            self._kill(job)
 
-    def _time_out(self, job: LocalJob) -> None:
-        self._end(job, LocalEnding.TIMED_OUT, TIMED_OUT)
+    def lose_host(self, job: LocalJob) -> None:
+        """The instance under a running job ends."""
+        instance = new_id().replace("-", "")[:17]
+        job.ending, job.ending_reason = LocalEnding.HOST_LOST, f"Host EC2 (instance i-{instance}) terminated."
+        self._kill(job)
 
     def _terminate(self, job: LocalJob, reason: str) -> None:
         if job.status is BatchState.RUNNING:

@@ -136,6 +136,52 @@ def test_listings_are_one_to_five_seconds_late(world: ManualBatch, view: LocalVi
     assert all(world.lifecycle.seen(job, view) is not None for job in jobs)
 
 
+def running_job(plane: Plane) -> LocalJob:
+    plane.make_environment()
+    plane.clock.advance(91)
+    plane.make_queue()
+    job = plane.world.submit(queue=plane.resources.queues.by_name["queue"])
+    assert job.status is BatchState.RUNNING
+    return job
+
+
+def replace_instances(plane: Plane, policy: dict[str, object] | None) -> None:
+    change = {"computeEnvironment": "compute", "computeResources": {"instanceTypes": ["c7i"]}}
+    plane.resources.environments.update({**change, **({"updatePolicy": policy} if policy else {})})
+
+
+@pytest.mark.parametrize(
+    ("policy", "minutes"),
+    [(None, 30), ({"jobExecutionTimeoutMinutes": 60}, 60), ({"terminateJobsOnUpdate": True}, 0)],
+)
+def test_a_job_on_instances_that_are_replaced_ends_when_the_update_policy_says(
+    policy: dict[str, object] | None, minutes: int
+) -> None:
+    plane = Plane(delays=AWS)
+    job = running_job(plane)
+    replace_instances(plane, policy)
+    plane.clock.advance(minutes * MINUTE_S - 1 if minutes else 0)
+    assert bool(plane.world.executor.signals) is (minutes == 0)
+    assert plane.environment["status"] == "UPDATING"
+    plane.clock.advance(2)
+    assert len(plane.world.executor.signals) == 1
+    plane.world.executor.exit(0, code=137)
+    assert job.status is BatchState.FAILED
+    assert (job.status_reason or "").startswith("Host EC2 (instance i-")
+
+
+def test_a_job_within_the_update_policys_time_goes_on_to_its_end_and_the_update_with_it() -> None:
+    plane = Plane(delays=AWS)
+    job = running_job(plane)
+    replace_instances(plane, {"jobExecutionTimeoutMinutes": 60})
+    plane.clock.advance(40 * MINUTE_S)
+    assert plane.environment["status"] == "UPDATING"
+    plane.world.executor.exit(0)
+    plane.clock.advance(30 * MINUTE_S)
+    assert (job.status, plane.environment["status"]) == (BatchState.SUCCEEDED, "VALID")
+    assert plane.world.executor.signals == []
+
+
 def test_without_it_nothing_takes_time() -> None:
     world = ManualBatch(delays=DELAYS[LocalPace.FAST])
     job = world.submit()
