@@ -3,15 +3,12 @@ https://docs.aws.amazon.com/batch/latest/userguide/execution-IAM-role.html"""
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from engine.aws.ecr import ECR_IMAGE
 from provisioner.policies.statements import Policy, Statement, allow, document
 from provisioner.stack.naming import Stack
 
-ECR_IMAGE: Final = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[^/]+/(?P<repository>[^:@\s]+)(?:[:@]\S*)?"
-)
 PULL: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 

@@ -127,9 +127,18 @@ def test_a_worker_manager_ends_jobs_of_its_own_stack_only_and_touches_its_own_pr
     assert found["ReadLogs"]["Resource"] == ["arn:aws:logs:eu-west-1:123456789012:log-group:/scaler/team:log-stream:*"]
 
 
-def test_an_image_in_ecr_may_be_pulled_from_its_repository_only() -> None:
-    image = "210987654321.dkr.ecr.us-east-1.amazonaws.com/ml/worker@sha256:abc"
-    found = statements(execution_policy(STACK, image))
+@pytest.mark.parametrize(
+    "host",
+    [
+        "dkr.ecr.us-east-1.amazonaws.com",
+        "dkr.ecr-fips.us-east-1.amazonaws.com",
+        "dkr-ecr.us-east-1.on.aws",
+        "dkr-ecr-fips.us-east-1.on.aws",
+    ],
+)
+@pytest.mark.parametrize("version", ["@sha256:abc", ":1", ""])
+def test_an_image_in_ecr_may_be_pulled_from_its_repository_only(host: str, version: str) -> None:
+    found = statements(execution_policy(STACK, f"210987654321.{host}/ml/worker{version}"))
     assert found["Pull"]["Resource"] == ["arn:aws:ecr:us-east-1:210987654321:repository/ml/worker"]
 
 

@@ -7,11 +7,11 @@ which ECR hands out as a signed URL. https://github.com/opencontainers/image-spe
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from engine.aws.ecr import ECR_IMAGE
 from engine.diagnosis import remedies
 from engine.diagnosis.assessment import Assessment, Cause, failed, format_duration, passed, unknown
 from engine.diagnosis.evidence import Evidence, Fact, Image
@@ -27,10 +27,6 @@ MANIFEST_TYPES: Final = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 ABSENT_CODES: Final = ("ImageNotFoundException", "RepositoryNotFoundException")
-_ECR: Final = re.compile(
-    r"(?P<account>\d{12})\.dkr[.-]ecr\.[a-z0-9-]+\.[^/]+/"
-    r"(?P<repository>[^:@\s]+)(?::(?P<tag>[^@\s]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
 
 
 def read(reader: Reader, evidence: Evidence) -> Evidence:
@@ -92,7 +88,7 @@ def _wrong_processor(evidence: Evidence, image: Image, needed: set[str]) -> Caus
 
 
 def _read_image(reader: Reader, uri: str) -> Fact[Image]:
-    parts = _ECR.fullmatch(uri)
+    parts = ECR_IMAGE.fullmatch(uri)
     if parts is None:
         return Fact("", 0.0, Image(uri=uri, in_ecr=False, exists=False))
     repository = {"registryId": parts["account"], "repositoryName": parts["repository"]}
