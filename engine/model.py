@@ -6,7 +6,7 @@ Times are seconds since the epoch, sizes are bytes, unless a name or docstring s
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -50,6 +50,11 @@ class Demand:
 
     vcpus: float
     gib: float
+    amount: complex = field(init=False, repr=False)
+    """Both in one number, for sums: vCPUs are the real part, GiB the imaginary one."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "amount", complex(self.vcpus, self.gib))
 
 
 def demand_of(shape: ResourceShape, default: Demand | None) -> Demand | None:

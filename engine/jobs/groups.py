@@ -7,7 +7,7 @@ group of many jobs needs is small and bounded: counts, classes of durations, fiv
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from engine.causes import CauseKind, FailureCause
@@ -17,7 +17,7 @@ from engine.telemetry.schema.state import ENDED, JobState
 from engine.telemetry.schema.usage import Remaining
 from engine.telemetry.tally.durations import duration_class
 from engine.telemetry.tally.fit import FitTally
-from engine.telemetry.tally.group_tally import GroupTally, move_job
+from engine.telemetry.tally.group_tally import GroupTally, enter_job, leave_job, move_job
 from engine.telemetry.tally.usage import Amount, Rate, UsageMeter, add_run, begin_run, drop_run
 
 GROUPS_KEPT: Final = 2_000
@@ -67,8 +67,7 @@ class Grouped:
     def __init__(self, place: GroupPlace, job: Groupable) -> None:
         self.place = place
         self.state, self.since, self.attempt = job.state, job.since, job.attempt
-        demand = job.demand
-        self.amount: Amount = 0j if demand is None else complex(demand.vcpus, demand.gib)
+        self.amount: Amount = 0j if job.demand is None else job.demand.amount
         self.began: float | None = None
         """When the run began that is being counted; it goes on while the job is out of sight."""
 
@@ -119,7 +118,8 @@ class JobGroups:
         elif was.state is not job.state or was.since != job.since:
             move_job(was.place.groups, was.state, was.since, job.state, job.since, now)
             if began is not None or job.state is JobState.RUNNING:
-                _drop_run(was, was.place.meters)
+                if began is not None:
+                    drop_run(was.place.meters, was.amount, began)
                 self._follow_run(job, was, began)
             if job.state in ENDED:
                 self._note_ended(was.place)
@@ -190,16 +190,15 @@ class JobGroups:
     def _enter(self, job: Groupable, keys: Keys, now: float) -> Grouped:
         place = self._place(keys, now)
         place.jobs += 1
-        for group in place.groups:
-            group.enter(job.state, job.since, now)
+        enter_job(place.groups, job.state, job.since, now)
         self._note_ended(place)
         return Grouped(place, job)
 
     def _leave(self, was: Grouped, now: float) -> None:
         groups = tuple(self._current(was.place))
-        for group in groups:
-            group.leave(was.state, was.since, now)
-        _drop_run(was, (self.total, *(group.usage for group in groups)))
+        leave_job(groups, was.state, was.since, now)
+        if was.began is not None:
+            drop_run((self.total, *(group.usage for group in groups)), was.amount, was.began)
         self._note_ended(was.place)
 
     def _end(self, job: Groupable, was: Grouped) -> None:
@@ -304,11 +303,6 @@ _PLACES: Final = {by: place for place, by in enumerate(GroupBy)}
 _FUNCTION: Final = _PLACES[GroupBy.FUNCTION]
 _REASON: Final = _PLACES[GroupBy.REASON]
 _OUT_OF_MEMORY: Final = FailureCause(CauseKind.OUT_OF_MEMORY).signature
-
-
-def _drop_run(was: Grouped, meters: Sequence[UsageMeter]) -> None:
-    if was.began is not None:
-        drop_run(meters, was.amount, was.began)
 
 
 def _rate_of(price: Price) -> Rate | None:

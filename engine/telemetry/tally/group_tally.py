@@ -45,29 +45,6 @@ class GroupTally:
         self.folded = False
         """It is part of `OTHERS` now."""
 
-    def enter(self, state: JobState, since: float, now: float) -> None:
-        """Count a job in `state`."""
-        meter = self.meter
-        meter.advance(now)
-        self.counts[state] = self.counts.get(state, 0) + 1
-        self.changed_at = now
-        if state not in ENDED:
-            meter.living += 1
-        if state is JobState.RUNNING:
-            meter.running += 1
-            meter.since_sum += since
-
-    def leave(self, state: JobState, since: float, now: float) -> None:
-        """Take a job back that was counted in `state`."""
-        meter = self.meter
-        meter.advance(now)
-        self.counts[state] -= 1
-        if state not in ENDED:
-            meter.living -= 1
-        if state is JobState.RUNNING:
-            meter.running -= 1
-            meter.since_sum -= since
-
     def fold(self, other: GroupTally) -> None:
         """Count all of an ended group's jobs here."""
         for state, count in other.counts.items():
@@ -114,6 +91,33 @@ class GroupTally:
             remaining=None if rows_only else self.remaining(now, rate, more=more),
             fit=None if rows_only or self.fit is None else self.fit.view(),
         )
+
+
+def enter_job(groups: Sequence[GroupTally], state: JobState, since: float, now: float) -> None:
+    """Count a job in `state` in all these groups."""
+    living, running = state not in ENDED, state is JobState.RUNNING
+    for group in groups:
+        counts, meter = group.counts, group.meter
+        meter.advance(now)
+        counts[state] = counts.get(state, 0) + 1
+        group.changed_at = now
+        meter.living += living
+        if running:
+            meter.running += 1
+            meter.since_sum += since
+
+
+def leave_job(groups: Sequence[GroupTally], state: JobState, since: float, now: float) -> None:
+    """Take a job back that was counted in `state` in all these groups."""
+    living, running = state not in ENDED, state is JobState.RUNNING
+    for group in groups:
+        meter = group.meter
+        meter.advance(now)
+        group.counts[state] -= 1
+        meter.living -= living
+        if running:
+            meter.running -= 1
+            meter.since_sum -= since
 
 
 def move_job(

@@ -18,7 +18,7 @@ from engine.telemetry.schema.messages import (
     sort_groups,
 )
 from engine.telemetry.schema.query import QueryError, group_key, parse_filter, select_rows
-from engine.telemetry.tally.group_tally import GroupTally
+from engine.telemetry.tally.group_tally import GroupTally, enter_job
 
 _Key = tuple[str, str]
 """Manager and the group's key."""
@@ -67,7 +67,7 @@ def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float) -> list[Jo
 
 def _count(group: GroupTally, row: JobRow, now: float) -> None:
     changed_at = max(group.changed_at, row.since)
-    group.enter(row.state, row.since, now)
+    enter_job((group,), row.state, row.since, now)
     group.changed_at = changed_at
     group.retries += max(0, row.attempt - 1)
     if row.state in ENDED and row.duration_s is not None:
