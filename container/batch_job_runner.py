@@ -75,7 +75,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
         with SigtermGuard() as guard:
             settings = Settings.parse(argv, environ)
             client = (make_client or batch_job_store.make_client)(settings.region)
-            store = Store(client, settings.bucket, settings.prefix, settings.patience_s)
+            store = Store(client, settings.bucket, settings.prefix, settings.patience_s, owner=settings.owner)
             return _run(settings, _Job(settings, store, guard))
     except Terminated:
         log(f"ended by SIGTERM, the function was not called: exit {RunnerExit.TRY_AGAIN:d}")

@@ -33,6 +33,7 @@ class Settings:
     attempt: int
     index: int
     patience_s: float
+    owner: str | None = None  # account that the bucket must belong to
 
     @classmethod
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -50,6 +51,7 @@ class Settings:
             attempt=_number(environ, "AWS_BATCH_JOB_ATTEMPT", 1),
             index=_number(environ, "AWS_BATCH_JOB_ARRAY_INDEX", 0),
             patience_s=float(_number(options, "patience", READ_PATIENCE_S)),
+            owner=options.get("owner"),
         )
 
 

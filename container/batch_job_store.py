@@ -91,7 +91,10 @@ def make_client(region: str | None) -> Any:
 
 @dataclass
 class Store:
-    """The objects below one worker manager's prefix of a bucket."""
+    """The objects below one worker manager's prefix of a bucket, which must be the account `owner`'s, if one is given.
+
+    After a cleanup anybody may make a bucket of its name, and what lies there is unpickled.
+    """
 
     client: Any
     bucket: str
@@ -100,6 +103,7 @@ class Store:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
+    owner: str | None = None
 
     def get(self, key: str) -> bytes:
         """A whole object. Raises `StoreError`."""
@@ -139,7 +143,7 @@ class Store:
         start = self.clock()
         for pause in _pauses():
             try:
-                self.client.put_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}", Body=data)
+                self.client.put_object(**self._place(key), Body=data)
                 return
             except (ClientError, BotoCoreError) as error:
                 failure = self._failure(key, error)
@@ -151,7 +155,7 @@ class Store:
         start = self.clock()
         for pause in _pauses():
             try:
-                answer = self.client.get_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}", **options)
+                answer = self.client.get_object(**self._place(key), **options)
                 data: bytes = answer["Body"].read()
                 return data
             except (ClientError, BotoCoreError) as error:
@@ -160,6 +164,10 @@ class Store:
                     raise failure from error
             self._wait(pause, str(failure))
         raise AssertionError("pauses never end")
+
+    def _place(self, key: str) -> dict[str, str]:
+        owner = {} if self.owner is None else {"ExpectedBucketOwner": self.owner}
+        return {"Bucket": self.bucket, "Key": f"{self.prefix}/{key}", **owner}
 
     def _wait(self, pause: float, why: str) -> None:
         wait = pause * (0.5 + self.jitter() / 2)

@@ -26,7 +26,7 @@ from urllib3.exceptions import ReadTimeoutError as StreamTimeoutError
 from container.batch_job_quoting import quote_foreign
 from engine.aws.calls.operations import GET_OBJECT, LIST_OBJECTS, Operation
 from engine.aws.errors import AwsError, ErrorAction, classify_answer
-from engine.aws.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, USER_AGENT, AwsSession
+from engine.aws.session import CONNECT_TIMEOUT_S, OWNER_HEADER, READ_TIMEOUT_S, USER_AGENT, AwsSession
 
 T = TypeVar("T")
 ReadPart = Callable[[int], bytes]
@@ -157,7 +157,9 @@ class ObjectStore:
         url = self._base + path
         if query:
             url += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()))
-        request = AWSRequest("GET", url, headers={"User-Agent": USER_AGENT}, stream_output=True)
+        owner = self._session.bucket_owner
+        headers = {"User-Agent": USER_AGENT, **({OWNER_HEADER: owner} if owner is not None else {})}
+        request = AWSRequest("GET", url, headers=headers, stream_output=True)
         frozen = self._credentials.get_frozen_credentials()
         S3SigV4Auth(frozen, "s3", self._session.region).add_auth(request)
         return request.prepare()

@@ -17,6 +17,8 @@ USER_AGENT: Final = "scaler-batch-manager"
 CONNECT_TIMEOUT_S: Final = 2
 """A call that was let through arrives within this time, or never: the lease's safety margin builds on it."""
 READ_TIMEOUT_S: Final = 60
+OWNER_PARAMETER: Final = "ExpectedBucketOwner"
+OWNER_HEADER: Final = "x-amz-expected-bucket-owner"
 CONTROL_ANSWER_S: Final[Mapping[str, float]] = {
     "batch": 20,
     "ec2": 20,
@@ -56,6 +58,9 @@ class AwsSession:
         self.check_send: Callable[[], None] = lambda: None
         """Called in the thread of a call right before its request is sent; what it raises, the call raises."""
         self._found_credentials: Any = None
+        self.bucket_owner: str | None = None
+        """Account that each call of S3 names as the bucket's owner: after a cleanup anybody may make one of its name.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html"""
         self.generation = 0
         """Rises whenever credentials are read again; whoever caches signed things compares it."""
 
@@ -129,8 +134,13 @@ class AwsSession:
         make: Callable[..., Any] = self._boto().client
         client = make(service, config=config, region_name=region_of(service, self.region))
         client.meta.events.register("before-send", self._on_send)
+        client.meta.events.register("before-parameter-build.s3", self._name_owner)
         return client
 
     def _on_send(self, **_: Any) -> None:
         """botocore's last event before the request goes out: credentials were fetched, and it is signed."""
         self.check_send()
+
+    def _name_owner(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        if self.bucket_owner is not None and OWNER_PARAMETER in model.input_shape.members:
+            params.setdefault(OWNER_PARAMETER, self.bucket_owner)

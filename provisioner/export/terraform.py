@@ -35,7 +35,7 @@ _WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 def configuration(spec: ProvisionSpec) -> Document:
     """Configuration of a spec, for one file whose name ends in .tf.json: the same for the same spec."""
-    stack = _anywhere(spec.prefix)
+    stack = _anywhere(spec.prefix).tagged(spec.tags)
     resources: dict[str, dict[str, Document]] = {}
     for kind, name, arguments in _resources(spec, stack):
         resources.setdefault(kind, {})[name] = arguments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import itertools
 import os
 import pickle
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.exceptions
@@ -363,3 +365,23 @@ def test_a_lasting_refusal_of_the_result_ends_after_two_minutes(store: Any) -> N
         make_store(store, client, now).put("results/x", b"frame")
     assert not caught.value.recoverable
     assert 120 < now[0] < 150
+
+
+def test_reads_and_writes_name_the_account_that_must_own_the_bucket(store: Any) -> None:
+    asked: list[dict[str, Any]] = []
+    client = SimpleNamespace(
+        put_object=lambda **words: asked.append(words),
+        get_object=lambda **words: asked.append(words) or {"Body": io.BytesIO(b"")},
+    )
+    made = store.Store(client, "bucket", "prefix", 60.0, owner="123456789012")
+    made.put("results/x", b"frame")
+    made.get("payloads/x")
+    assert [words["ExpectedBucketOwner"] for words in asked] == ["123456789012"] * 2
+
+
+def test_the_owner_is_an_option_and_older_managers_name_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "container"))
+    settings = importlib.import_module("batch_job_settings")
+    words = ["--store", f"s3://{STORE}", "--submission", SUBMISSION, "--payload", "s3", "--options"]
+    owners = [settings.Settings.parse([*words, given], {}).owner for given in ("region=x;owner=123456789012", "none")]
+    assert owners == ["123456789012", None]

@@ -94,7 +94,7 @@ class BatchAssembly:
             definition=config.job_definition,
             command=found.command,
             store_uri=self._layout.uri,
-            options=runner_options(config.aws_region, config.client_python),
+            options=runner_options(config.aws_region, config.client_python, found.bucket_owner),
             timeout_s=max(limits.JOB_TIMEOUT_MIN_S, config.job_timeout_minutes * 60),
             tags=found.tags,
             inline_limit=limits.INLINE_TEXT_LIMIT if config.inline_limit == "auto" else config.inline_limit,

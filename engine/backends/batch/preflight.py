@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 PREFLIGHT_TRIES: Final = 4
 STACK_TAG: Final = "opengris:stack"
-"""Copied from the queue to its jobs: the manager's policy allows it to terminate jobs of its own stack only."""
+"""Tag of a stack's queue, which is copied to its jobs with the queue's others: the manager's policy allows it to
+terminate jobs of its own stack only, and an organization's own tags tell who pays."""
+AWS_TAGS: Final = "aws:"
 GPU_INSTANCE_TYPES: Final = r"(p|g|gr)\d"
 FARGATE_TYPES: Final = frozenset({"FARGATE", "FARGATE_SPOT"})
 DIRECTORY_BUCKET: Final = "--x-s3"
@@ -53,6 +55,8 @@ class Surroundings:
     """The queue's compute environments as AWS describes them."""
     fargate: FargateSize | None = None
     """Of a job that asks for nothing else, where jobs run on Fargate."""
+    bucket_owner: str | None = None
+    """Account that calls of S3 name as the bucket's owner, None for a bucket of another account than the queue's."""
 
     @property
     def demand(self) -> Demand | None:
@@ -72,8 +76,8 @@ class Revision:
 async def examine(client: AwsClient, store: ObjectStore, layout: StoreLayout, config: ManagerConfig) -> Surroundings:
     """Check everything that the manager is given. Raises `StartupError`, one sentence with what to do."""
     queue, definition = config.job_queue, config.job_definition
-    await _check_bucket(client, store, layout)
     found_queue = await _find_queue(client, queue)
+    await _check_bucket(client, store, layout, _account(found_queue))
     _check_share(config, found_queue)
     revision = await _find_revision(client, definition)
     container = _container(definition, revision)
@@ -93,9 +97,10 @@ async def examine(client: AwsClient, store: ObjectStore, layout: StoreLayout, co
         vcpus=_vcpus(container),
         memory_mib=_memory_mib(container),
         has_priority=revision.get("schedulingPriority") is not None,
-        tags={name: value for name, value in found_queue.get("tags", {}).items() if name == STACK_TAG},
+        tags=_tags_of_jobs(found_queue),
         environments=tuple(environments),
         fargate=_fargate(container, environments),
+        bucket_owner=client.session.bucket_owner,
     )
 
 
@@ -127,19 +132,46 @@ def versions_sentence(layout: StoreLayout) -> str:
     )
 
 
-async def _check_bucket(client: AwsClient, store: ObjectStore, layout: StoreLayout) -> None:
+def _account(queue: dict[str, Any]) -> str | None:
+    return str(queue["jobQueueArn"]).split(":")[4] if "jobQueueArn" in queue else None
+
+
+def _tags_of_jobs(queue: dict[str, Any]) -> dict[str, str]:
+    tags: dict[str, str] = queue.get("tags", {})
+    return {name: value for name, value in tags.items() if STACK_TAG in tags and not name.startswith(AWS_TAGS)}
+
+
+async def _check_bucket(client: AwsClient, store: ObjectStore, layout: StoreLayout, account: str | None) -> None:
+    """Find out whose it is, too: a bucket whose name has the account must be that account's, others may be given."""
     if layout.bucket.endswith(DIRECTORY_BUCKET):
         raise StartupError(
             f"S3 bucket {layout.bucket!r} is a directory bucket, whose listings can't begin behind a key: "
             "give a general purpose bucket as --s3-bucket"
         )
+    client.session.bucket_owner = account
     try:
-        await client.run(LIST_OBJECTS, lambda: store.list_page(layout.results), tries=PREFLIGHT_TRIES)
+        await _list_results(client, store, layout)
+    except AwsError as error:
+        if not error.denied or account is None or account in layout.bucket:
+            raise StartupError(_bucket_sentence(layout, error, account)) from error
+    else:
+        return
+    client.session.bucket_owner = None
+    try:
+        await _list_results(client, store, layout)
     except AwsError as error:
         raise StartupError(_bucket_sentence(layout, error)) from error
+    logger.warning(
+        "S3 bucket %r is of another account than job queue and jobs: no call can make sure that it stays so",
+        layout.bucket,
+    )
 
 
-def _bucket_sentence(layout: StoreLayout, error: AwsError) -> str:
+async def _list_results(client: AwsClient, store: ObjectStore, layout: StoreLayout) -> None:
+    await client.run(LIST_OBJECTS, lambda: store.list_page(layout.results), tries=PREFLIGHT_TRIES)
+
+
+def _bucket_sentence(layout: StoreLayout, error: AwsError, owner: str | None = None) -> str:
     if error.code == "NoSuchBucket":
         return f"S3 bucket {layout.bucket!r} does not exist: create it, or give another --s3-bucket"
     if error.code == "PermanentRedirect":
@@ -147,9 +179,13 @@ def _bucket_sentence(layout: StoreLayout, error: AwsError) -> str:
     if error.denied:
         return (
             f"S3 refuses to list s3://{layout.bucket}/{layout.root}/: give the manager's role s3:ListBucket on the "
-            "bucket and s3:GetObject, s3:PutObject, s3:DeleteObject below that prefix"
+            f"bucket and s3:GetObject, s3:PutObject, s3:DeleteObject below that prefix{_of(owner)}"
         )
     return f"S3 bucket {layout.bucket!r} can't be read, {_why(error)}"
+
+
+def _of(owner: str | None) -> str:
+    return "" if owner is None else f" (the bucket must be account {owner}'s)"
 
 
 async def _find_queue(client: AwsClient, queue: str) -> dict[str, Any]:

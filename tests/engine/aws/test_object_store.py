@@ -124,3 +124,27 @@ def test_what_s3_says_is_one_printable_line(store: ObjectStore) -> None:
         store.get("key")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 1_000
+
+
+OWNER = "123456789012"
+
+
+def owned() -> AwsSession:
+    session = AwsSession("us-east-1", 4)
+    session.bucket_owner = OWNER
+    return session
+
+
+def test_reads_name_the_account_that_must_own_the_bucket() -> None:
+    store, owners = ObjectStore(owned(), "bucket"), list[str | None]()
+    with answering(listing("a"), owners=owners):
+        store.list_page("a")
+    store.close()
+    assert owners == [OWNER]
+
+
+def test_every_call_of_the_session_does_so_too() -> None:
+    owners = list[str | None]()
+    with answering(b"", owners=owners):
+        owned().client("s3").get_object(Bucket="bucket", Key="k")
+    assert owners == [OWNER]

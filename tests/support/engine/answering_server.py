@@ -11,10 +11,12 @@ from tests.support.engine.batch_harness import environment
 
 
 @contextmanager
-def answering(body: bytes, status: int = 200, claimed: int | None = None) -> Iterator[list[str]]:
+def answering(
+    body: bytes, status: int = 200, claimed: int | None = None, owners: list[str | None] | None = None
+) -> Iterator[list[str]]:
     """AWS's endpoint for this process is a server that answers so; gives the paths asked for.
 
-    `claimed`: the Content-Length, where it isn't the body's.
+    `claimed`: the Content-Length, where it isn't the body's. `owners` gets the bucket owners that were expected.
     """
     asked: list[str] = []
 
@@ -23,6 +25,8 @@ def answering(body: bytes, status: int = 200, claimed: int | None = None) -> Ite
 
         def do_GET(self) -> None:
             asked.append(self.path)
+            if owners is not None:
+                owners.append(self.headers.get("x-amz-expected-bucket-owner"))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body) if claimed is None else claimed))
             self.end_headers()

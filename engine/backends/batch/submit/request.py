@@ -135,9 +135,11 @@ class JobTemplate:
         return fitting_size(vcpus, memory_mib) or (vcpus, memory_mib)
 
 
-def runner_options(region: str, client_python: str | None) -> str:
-    """Make the runner's `options` parameter."""
+def runner_options(region: str, client_python: str | None, bucket_owner: str | None = None) -> str:
+    """Make the runner's `options` parameter; runners leave alone what they don't know."""
     options = [f"region={region}"]
+    if bucket_owner is not None:
+        options.append(f"owner={bucket_owner}")
     if client_python is not None:
         options.append(f"python={client_python}")
     return ";".join(options)
