@@ -26,8 +26,18 @@ def next_times(times: Times, state: JobState, at: float, took_s: float | None = 
     return _with_last_run(times, at - took_s) if state in ENDED and took_s else times
 
 
+def count_runs(times: Times) -> int:
+    """Number of runs that began."""
+    return len(times) // 2
+
+
+def lose_run(times: Times, at: float) -> Times:
+    """Times of a task whose run ended and began again, at some time before `at`; unchanged while none goes on."""
+    return _bounded((*times, at, at)) if _runs(times) else times
+
+
 def _runs(times: Times) -> bool:
-    return len(times) % 2 == 0
+    return bool(times) and len(times) % 2 == 0
 
 
 def _with_last_run(times: Times, began: float) -> Times:

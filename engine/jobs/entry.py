@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from engine.causes import CauseKind, FailureCause
-from engine.jobs.course import Times, next_times
+from engine.jobs.course import Times, count_runs, lose_run, next_times
 from engine.jobs.groups import Grouped, Keys
 from engine.model import Demand, JobObservation, Outcome, Placement, Profile, ResourceShape
 from engine.pickles.error_names import read_error_name
@@ -39,6 +39,7 @@ class JobEntry:
         "_resubmits",
         "_retries",
         "_row",
+        "_runs_before",
         "_shape",
         "_times",
         "_told",
@@ -74,6 +75,8 @@ class JobEntry:
         self._resubmits = 0
         self._created = now
         self._times: Times = ()
+        self._runs_before = 0
+        """Of earlier jobs of it."""
         self._acknowledged = False
         self.task_id = record.task_id
         self.hex_id = record.task_id.hex()
@@ -152,13 +155,16 @@ class JobEntry:
         self._row = None
         self.reason = reason[:LONGEST_REASON]
 
-    def place(self, placement: Placement, index: int) -> None:
+    def place(self, placement: Placement, index: int, now: float) -> None:
         """It is the task `index` of this submission; one that had another was sent again."""
         self._row = None
+        if self._placement is not None and self._placement.job_of(self._index) != placement.job_of(index):
+            self._times = next_times(self._times, JobState.QUEUED, now)
         if self._placement is not None:
             self._resubmits += 1
             self._retries += max(0, self._observation.attempt - 1)
             self._observation = _NO_OBSERVATION
+            self._runs_before = count_runs(self._times)
         self._placement = placement
         self._index = index
 
@@ -175,9 +181,11 @@ class JobEntry:
         self._acknowledged = True
         return True
 
-    def observe(self, observation: JobObservation) -> None:
-        """Replace what was observed of its job."""
+    def observe(self, observation: JobObservation, now: float) -> None:
+        """Replace what was observed of its job; an attempt whose end was not seen ended at `now` at the latest."""
         self._row = None
+        if observation.attempt > max(1, count_runs(self._times) - self._runs_before):
+            self._times = lose_run(self._times, now)
         self._observation = observation
 
     def end(self, outcome: Outcome) -> None:

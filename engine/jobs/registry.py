@@ -139,7 +139,7 @@ class JobRegistry:
             signature = observation.cause.signature if observation.cause else ""
             for _ in range(observation.attempt - max(1, entry.attempt)):
                 self._note(Mishap.RETRIED, entry, observation.reason, signature)
-            entry.observe(observation)
+            entry.observe(observation, self._clock())
             self._runnable.explain(task_id, entry.row().reason)
             self._touch(entry)
 
@@ -312,7 +312,7 @@ class JobRegistry:
     def _place(self, task_id: bytes, placement: Placement, index: int) -> None:
         entry = self._find_living(task_id)
         if entry is not None:
-            entry.place(placement, index)
+            entry.place(placement, index, self._clock())
             self._touch(entry)
 
     def _explain(self, entry: JobEntry, reason: str) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from engine.aws.batch_states import BatchState
 from engine.jobs.course import RUNS_KEPT, Times, next_times
 from engine.jobs.slots import Slots
+from engine.model import JobObservation, Placement, Route
 from engine.telemetry.schema.messages import JobState
 from tests.support.engine.managed_tasks import Clock, Managed, id_of
 
@@ -62,6 +64,57 @@ def test_times_are_bounded_however_often_a_task_runs() -> None:
     assert len(times) <= 2 * RUNS_KEPT + 1
     assert times[0] == 2
     assert times[-1] == 102
+
+
+def begun(managed: Managed) -> Times:
+    """Times of task 1, which runs, in seconds after it got its slot."""
+    [row] = managed.registry.begun_rows()
+    return tuple(at - row.times[0] for at in row.times)
+
+
+def run(managed: Managed, *states: BatchState) -> None:
+    """Task 1 gets a slot, and enters a state a second."""
+    managed.tasks.submit(1)
+    for state in states:
+        managed.clock.now += 1
+        managed.tasks.records[1].batch_state = state
+        managed.registry.on_changed(managed.tasks.records[1])
+
+
+def test_an_attempt_that_went_between_two_looks_ends_a_run() -> None:
+    managed = Managed()
+    run(managed, BatchState.RUNNING)
+    managed.registry.on_observed(id_of(1), JobObservation(1))
+    managed.clock.now += 9
+    managed.registry.on_observed(id_of(1), JobObservation(2))
+    managed.registry.on_observed(id_of(1), JobObservation(2, log_stream="s"))
+    assert begun(managed) == (0, 1, 10, 10)
+
+
+def test_an_attempt_whose_end_was_seen_ends_no_other_run() -> None:
+    managed = Managed()
+    run(managed, BatchState.RUNNING, BatchState.RUNNABLE)
+    managed.registry.on_observed(id_of(1), JobObservation(1))
+    managed.clock.now += 7
+    managed.tasks.records[1].batch_state = BatchState.RUNNING
+    managed.registry.on_changed(managed.tasks.records[1])
+    managed.registry.on_observed(id_of(1), JobObservation(2))
+    assert begun(managed) == (0, 1, 2, 9)
+
+
+def test_attempts_of_another_job_of_the_task_are_counted_anew() -> None:
+    managed = Managed()
+    run(managed, BatchState.RUNNING)
+    managed.registry.on_observed(id_of(1), JobObservation(2))
+    managed.clock.now += 2
+    managed.registry.on_placed(Placement("6" * 32, "job-2", Route.INLINE, (id_of(1),), 1, 1))
+    managed.tasks.records[1].batch_state = None
+    managed.registry.on_changed(managed.tasks.records[1])
+    managed.clock.now += 5
+    managed.tasks.records[1].batch_state = BatchState.RUNNING
+    managed.registry.on_changed(managed.tasks.records[1])
+    managed.registry.on_observed(id_of(1), JobObservation(1))
+    assert begun(managed) == (0, 1, 1, 1, 3, 8)
 
 
 def test_a_slot_is_given_again_the_lowest_first() -> None:
