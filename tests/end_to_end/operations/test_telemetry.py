@@ -16,9 +16,11 @@ from engine.telemetry.schema.messages import (
     Done,
     Drain,
     GetJob,
+    GetLanes,
     Job,
     JobRow,
     JobState,
+    Lanes,
     LightState,
     LinkId,
     ManagerView,
@@ -97,6 +99,7 @@ def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
         _each_passed_the_states_in_order(operator)
         _counts_add_up(operator)
         _a_job_is_told_in_full(operator)
+        _each_job_is_in_a_lane_of_its_own(operator)
 
         [endless] = operator.in_state(JobState.RUNNING)
         ended = operator.client.call(CancelJobs((endless.task_id, "ff" * 16)), timeout_s=5)
@@ -112,6 +115,18 @@ def test_an_operator_sees_every_task_through_ends_one_and_drains_the_engine(
     assert output.startswith("RuntimeError")
     assert "cancelled by the operator of worker manager wm-test" in output
     assert not [one for one in list_engines() if one.info.pid == engine.process.pid]
+
+
+def _each_job_is_in_a_lane_of_its_own(operator: Operator) -> None:
+    """In a slot one after the other."""
+    wanted = GetLanes(start=operator.snapshot.at - 100, cell_s=1.0, cells=120)
+    lanes = operator.client.call(wanted, timeout_s=5)
+    assert isinstance(lanes, Lanes)
+    assert sum(lane.jobs for lane in lanes.lanes) == SUCCEEDING + 1
+    assert all(span.busy + span.waiting < 1.02 for lane in lanes.lanes for span in lane.spans)
+    assert {span.task_id for lane in lanes.lanes for span in lane.spans} >= {
+        row.task_id for row in operator.in_state(JobState.RUNNING)
+    }
 
 
 @pytest.mark.long
