@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
-from math import inf
 from typing import Final
 
 from engine.telemetry.schema.lanes import CELLS_LIMIT, LANES_LIMIT, GetLanes, JobLane, LaneBy, Lanes, LaneSpan
@@ -43,46 +43,55 @@ def select_begun(rows: Iterable[JobRow], wanted: GetLanes, now: float) -> list[J
 def make_lanes(begun: Sequence[JobRow], wanted: GetLanes, now: float) -> Lanes:
     """Draw the lanes of `begun` that are asked for; those off the screen are only counted."""
     by = LaneBy(wanted.by)
-    key_of, first = _KEYS[by], _first_needed(begun, by)
-    order = sorted(first, key=_by_number if by is LaneBy.SLOT else lambda key: (first[key], key))
+    members = _members(begun, by)
+    order = sorted(members, key=_by_number if by is LaneBy.SLOT else lambda key: (_first(members[key]), key))
     offset, limit = max(0, wanted.offset), max(0, min(wanted.limit, LANES_LIMIT))
-    drawn = {key: _Cells(wanted, now) for key in order[offset : offset + limit]}
-    for each in begun:
-        if (cells := drawn.get((each.manager, key_of(each)))) is not None:
-            cells.add(each)
-    ends = (each.since if each.state in ENDED else now for each in begun)
+    drawn = order[offset : offset + limit]
     return Lanes(
         wanted.by,
         wanted.start,
         wanted.cell_s,
         wanted.cells,
-        tuple(cells.lane(key) for key, cells in drawn.items()),
+        tuple(_draw(key, members[key], wanted, now) for key in drawn),
         len(order),
         now,
-        min(first.values(), default=None),
-        max(ends, default=None),
+        _first(begun) if begun else None,
+        _last(begun, now) if begun else None,
     )
 
 
-def _first_needed(begun: Sequence[JobRow], by: LaneBy) -> dict[Key, float]:
+def _members(begun: Iterable[JobRow], by: LaneBy) -> dict[Key, list[JobRow]]:
     key_of = _KEYS[by]
-    first: dict[Key, float] = {}
-    for each in begun:
-        key, began = (each.manager, key_of(each)), each.times[0]
-        if began < first.get(key, inf):
-            first[key] = began
-    return first
+    members: defaultdict[Key, list[JobRow]] = defaultdict(list)
+    for row in begun:
+        members[row.manager, key_of(row)].append(row)
+    return members
+
+
+def _first(rows: Iterable[JobRow]) -> float:
+    return min(row.times[0] for row in rows)
+
+
+def _last(rows: Iterable[JobRow], now: float) -> float:
+    return max(row.since if row.state in ENDED else now for row in rows)
 
 
 def _by_number(key: Key) -> tuple[str, int]:
     return key[0], int(key[1])
 
 
+def _draw(key: Key, rows: Iterable[JobRow], wanted: GetLanes, now: float) -> JobLane:
+    cells = _Cells(wanted, now)
+    for row in rows:
+        cells.add(row)
+    return cells.lane(key)
+
+
 class _Cells:
     """Cells of one lane, in units of cells; a job costs a few steps however long it is."""
 
     def __init__(self, wanted: GetLanes, now: float) -> None:
-        self._wanted, self._now = wanted, now
+        self._start, self._cell_s, self._now = wanted.start, wanted.cell_s, now
         self._count = count = wanted.cells
         self._jobs = 0
         self._busy, self._waiting = _Level(count), _Level(count)
@@ -92,27 +101,26 @@ class _Cells:
         self._failures: dict[int, str] = {}
 
     def add(self, row: JobRow) -> None:
-        ended = row.state in ENDED
-        begin, end = self._place(row.times[0]), self._place(row.since if ended else self._now)
-        if end < 0 or begin >= self._count:
+        start, cell_s, state = self._start, self._cell_s, row.state
+        end = ((row.since if state in ENDED else self._now) - start) / cell_s
+        steps = [(at - start) / cell_s for at in row.times]
+        if end < 0 or steps[0] >= self._count:
             return
         self._jobs += 1
-        self._add_times([self._place(at) for at in row.times], end)
-        first = max(0, int(begin))
-        if end > self._begun.get(first, (-1.0, ""))[0]:
+        self._add_times(steps, end)
+        first = max(0, int(steps[0]))
+        if first not in self._begun or end > self._begun[first][0]:
             self._begun[first] = end, row.task_id
-        if row.state is JobState.FAILED and end < self._count:
+        if state is JobState.FAILED and end < self._count:
             self._failed[int(end)] += 1
             self._failures[int(end)] = row.task_id
 
-    def _place(self, at: float) -> float:
-        return (at - self._wanted.start) / self._wanted.cell_s
-
     def _add_times(self, steps: list[float], end: float) -> None:
         level, other = self._waiting, self._busy
-        for begin, until in zip(steps, [*steps[1:], end], strict=True):
+        begin = steps[0]
+        for until in (*steps[1:], end):
             level.add(begin, until)
-            level, other = other, level
+            level, other, begin = other, level, until
         for at in steps[2::2]:
             if 0 <= at < self._count:
                 self._lost[int(at)] += 1
@@ -152,17 +160,15 @@ class _Level:
         self._steps = [0.0] * (count + 2)
 
     def add(self, begin: float, end: float) -> None:
-        begin, end = max(0.0, begin), min(float(self._count), end)
+        """The cells that it begins and ends in have it in part, those between as a whole."""
+        begin = begin if begin > 0 else 0.0
+        end = end if end < self._count else float(self._count)
         if begin < end:
-            self._step(begin, 1.0)
-            self._step(end, -1.0)
-
-    def _step(self, at: float, by: float) -> None:
-        """The cell that it falls into has it in part, all behind that as a whole."""
-        cell = int(at)
-        part = (cell + 1 - at) * by
-        self._steps[cell] += part
-        self._steps[cell + 1] += by - part
+            steps, first, last = self._steps, int(begin), int(end)
+            steps[first] += first + 1 - begin
+            steps[first + 1] += begin - first
+            steps[last] -= last + 1 - end
+            steps[last + 1] -= end - last
 
     def read(self) -> list[float]:
         return [round(max(0.0, level), 2) for level in accumulate(self._steps[: self._count])]

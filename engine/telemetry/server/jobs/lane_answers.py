@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from engine.telemetry.schema.messages import TICK_S, GetLanes, JobRow, Lanes
 from engine.telemetry.server.pages import CACHED_PAGES, COST_FACTOR
 from engine.telemetry.server.rate_limit import RateLimiter
@@ -18,7 +20,13 @@ from engine.telemetry.tally.lanes import check_lanes, make_lanes, select_begun
 @dataclass(slots=True)
 class _KeptLanes:
     lanes: Lanes
+    made_at: float
     until: float
+
+    def fits(self, wanted: GetLanes, now: float) -> bool:
+        """True while it is fresh and no more than time has moved the window: a viewer that follows asks ever anew."""
+        moved = wanted.start - self.lanes.start
+        return now < self.until and 0 <= moved <= now - self.made_at + wanted.cell_s
 
 
 class LaneAnswers:
@@ -40,10 +48,11 @@ class LaneAnswers:
         """Answer a request. Raises `QueryError`."""
         check_lanes(wanted)
         async with self._turn:
-            kept = self._kept.get(wanted)
-            if kept is None or self._monotonic() >= kept.until:
-                kept = self._kept[wanted] = await self._make(wanted)
-                self._kept.move_to_end(wanted)
+            choice = msgspec.structs.replace(wanted, start=0.0)
+            kept = self._kept.get(choice)
+            if kept is None or not kept.fits(wanted, self._monotonic()):
+                kept = self._kept[choice] = await self._make(wanted)
+                self._kept.move_to_end(choice)
                 if len(self._kept) > CACHED_PAGES:
                     self._kept.popitem(last=False)
             return kept.lanes
@@ -54,7 +63,7 @@ class LaneAnswers:
             rows = self._builder.begun_rows()
             lanes = await asyncio.to_thread(_drawn, rows, wanted, at)
         ended = self._monotonic()
-        return _KeptLanes(lanes, ended + max(TICK_S, COST_FACTOR * (ended - started)))
+        return _KeptLanes(lanes, started, ended + max(TICK_S, COST_FACTOR * (ended - started)))
 
 
 def _drawn(rows: list[JobRow], wanted: GetLanes, at: float) -> Lanes:

@@ -52,6 +52,17 @@ def test_lanes_are_drawn_again_after_a_tick_and_not_before(
     assert ask(answers, managed).matching == 1
 
 
+def test_a_window_that_only_follows_the_present_is_not_drawn_anew_and_one_that_was_moved_is(
+    answers: LaneAnswers, managed: Managed, monotonic: Clock
+) -> None:
+    start = managed.clock.now - 50
+    first = ask(answers, managed, start=start)
+    monotonic.now += TICK_S / 2
+    assert ask(answers, managed, start=start + 1.0) is first  # a cell on
+    assert ask(answers, managed, start=start - 30).start == start - 30
+    assert ask(answers, managed, start=start + 30).start == start + 30
+
+
 def test_a_request_that_makes_no_sense_is_refused(answers: LaneAnswers, managed: Managed) -> None:
     with pytest.raises(QueryError):
         ask(answers, managed, by="colour")
