@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from engine.aws.budget import Clock, Sleep, TokenBucket
-from engine.aws.call_statistics import CallStatistics
+from engine.aws.calls.call_statistics import CallStatistics
 from engine.aws.calls.operations import (
     LANE_THREADS,
     OUR_APIS,

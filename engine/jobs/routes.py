@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from engine.aws.histogram import RecentHistogram
+from engine.aws.calls.histogram import RecentHistogram
 from engine.model import Placement, Route
 from engine.telemetry.schema.messages import RouteStats
 

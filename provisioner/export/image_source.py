@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from engine.aws.ecr import ECR_IMAGE
 from provisioner.clients import Document
 from provisioner.export.intrinsics import References, ref, referring
 from provisioner.policies import execution_policy
-from provisioner.policies.execution import ECR_IMAGE
 from provisioner.resources.repository import Repository
 from provisioner.resources.resource import Resource
 from provisioner.stack.naming import Stack

@@ -369,10 +369,12 @@ def test_a_lasting_refusal_of_the_result_ends_after_two_minutes(store: Any) -> N
 
 def test_reads_and_writes_name_the_account_that_must_own_the_bucket(store: Any) -> None:
     asked: list[dict[str, Any]] = []
-    client = SimpleNamespace(
-        put_object=lambda **words: asked.append(words),
-        get_object=lambda **words: asked.append(words) or {"Body": io.BytesIO(b"")},
-    )
+
+    def answer(**words: Any) -> dict[str, Any]:
+        asked.append(words)
+        return {"Body": io.BytesIO(b"")}
+
+    client = SimpleNamespace(put_object=answer, get_object=answer)
     made = store.Store(client, "bucket", "prefix", 60.0, owner="123456789012")
     made.put("results/x", b"frame")
     made.get("payloads/x")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.aws.budget import Clock
-from engine.aws.call_statistics import ApiStatistics
+from engine.aws.calls.call_statistics import ApiStatistics
 from engine.aws.calls.operations import (
     DELETE_OBJECTS,
     DESCRIBE_JOBS,

@@ -15,7 +15,7 @@ from typing import Final
 from engine.aio import cancel_and_wait
 from engine.aws.batch_jobs import JobsClient
 from engine.aws.budget import Clock, Sleep
-from engine.aws.call_statistics import ApiStatistics
+from engine.aws.calls.call_statistics import ApiStatistics
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.aws.session import AwsSession

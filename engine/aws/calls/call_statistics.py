@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.aws.budget import Clock
+from engine.aws.calls.histogram import RecentHistogram
 from engine.aws.errors import AwsError, ErrorAction
-from engine.aws.histogram import RecentHistogram
 
 RATE_WINDOW_S: Final = 10.0
 FAILING_FOR_S: Final = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.aws.histogram import SLICES, RecentHistogram
+from engine.aws.calls.histogram import SLICES, RecentHistogram
 from tests.support.engine.fake_clock import FakeClock
 
 

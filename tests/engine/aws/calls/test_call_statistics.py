@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore import exceptions as sdk
 
-from engine.aws.call_statistics import FAILING_FOR_S
+from engine.aws.calls.call_statistics import FAILING_FOR_S
 from engine.aws.calls.operations import DESCRIBE_JOBS, GET_OBJECT
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
