@@ -26,7 +26,9 @@ PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_
 
 SECRET: Final = "pip.conf"
 SECRET_PLACE: Final = f"/run/secrets/{SECRET}"
-PIP_RUNS: Final = re.compile(r"^RUN (?=.*-m pip install)", re.MULTILINE)
+PIP_RUNS: Final = re.compile(r"^RUN (?=(.*\\\n)*.*(-m pip install|micromamba create))", re.MULTILINE)
+"""Beginnings of instructions, of several lines or one, that run pip; conda's environments have a part for it."""
+
 _LOGIN: Final = re.compile(r"://([^/\s@]+)@")
 
 
