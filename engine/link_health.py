@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from engine.model import Link, LinkId
+from engine.model import Link, LinkId, LinkTrouble
 
 
 class LinkHealth:
@@ -25,6 +25,7 @@ class LinkHealth:
         self._clock = clock
         self._quiet_after_s = quiet_after_s
         self._heard_at: float | None = None
+        self._trouble: tuple[str, str] = ("", "")
         self._link = Link(name, up=False, since=clock(), detail="not connected yet", id=id or "")
         self.is_new = True
         """It was neither up nor lost yet."""
@@ -35,8 +36,11 @@ class LinkHealth:
         link = self._link
         quiet_s = 0.0 if self._heard_at is None else self._clock() - self._heard_at
         is_quiet = link.up and quiet_s > self._quiet_after_s
-        detail = f"nothing heard for {quiet_s:.0f} s" if is_quiet else link.detail
-        return Link(link.name, link.up, link.since, detail, None, link.id, is_quiet, self._heard_at)
+        trouble, why = self._trouble if link.up and not is_quiet else ("", "")
+        detail = f"nothing heard for {quiet_s:.0f} s" if is_quiet else why or link.detail
+        return Link(
+            link.name, link.up, link.since, detail, None, link.id, is_quiet or bool(trouble), self._heard_at, trouble
+        )
 
     def mark_up(self, address: str) -> None:
         """The connection to `address` works."""
@@ -46,6 +50,10 @@ class LinkHealth:
     def mark_down(self, why: str) -> None:
         """The connection is down, for the reason `why`."""
         self._update(False, why)
+
+    def note_trouble(self, trouble: LinkTrouble | None, why: str = "") -> None:
+        """The connection works, and what it is for doesn't, for the reason `why`; None: it does again."""
+        self._trouble = (trouble or "", why)
 
     def note_heard(self) -> None:
         """The other side was heard of."""

@@ -399,13 +399,15 @@ class LinkId(StrEnum):
 
 
 class LinkTrouble(StrEnum):
-    """What is wrong with credentials, where it decides what to do."""
+    """What is wrong with credentials or the scheduler, where it decides what to do."""
 
     EXPIRED = "expired"
     REFUSED = "refused"
     UNREADABLE = "unreadable"
     WRONG_CLOCK = "wrong-clock"
     """This machine's; no other credentials help."""
+    NOT_WANTED = "not-wanted"
+    """The scheduler has tasks and doesn't ask for this manager."""
 
 
 class Link(msgspec.Struct, frozen=True):

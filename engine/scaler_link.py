@@ -9,6 +9,7 @@ and (by `SCALER_NETWORK_BACKEND=zmq`) ZMQ; object storage always speaks YMQ.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final, Protocol
@@ -29,6 +30,7 @@ from scaler.protocol.capnp import (
     ObjectInstruction,
     ObjectMetadata,
     Resource,
+    StateScheduler,
     StateTask,
     Task,
     TaskCancel,
@@ -277,6 +279,16 @@ class MonitorChannel:
         if bytes(message.worker) != self._worker:
             return None
         return CapabilitiesTold(bytes(message.taskId), capabilities_to_dict(message.capabilities))
+
+    async def waiting_tasks(self) -> int:
+        """Number of tasks that no worker has, of the scheduler's next report: one comes a second. Raises `LinkDown`."""
+        while True:
+            data = await _translate(self._subscription.receive())
+            with contextlib.suppress(CapnpDeserializationError):
+                message = deserialize(data)
+                if isinstance(message, StateScheduler):
+                    counts = {int(pair.state): int(pair.count) for pair in message.taskManager.stateToCount}
+                    return counts.get(int(TaskState.inactive.value), 0)
 
     def close(self) -> None:
         """End the subscription."""

@@ -10,9 +10,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from engine.aio import cancel_and_wait
+from engine.asked_capabilities import monitor_address
 from engine.backends.protocol import HPCBackend, Introspection
 from engine.backends.registry import open_backend
 from engine.backends.unopened import UnopenedIntrospection
@@ -27,6 +29,7 @@ from engine.scaler_link import ManagerChannel, SchedulerLink
 from engine.storage.storage_link import StorageLink
 from engine.tasks.task_manager import AWSHPCTaskManager
 from engine.telemetry.schema.messages import BudgetView
+from engine.unmet_demand import UnmetDemand
 from engine.worker import AWSBatchWorker, scheduler_health
 
 logger = logging.getLogger(__name__)
@@ -130,6 +133,7 @@ class AWSHPCWorkerManager:
             asyncio.create_task(self._storage.run()),
             asyncio.create_task(self._keep_manager_link()),
             asyncio.create_task(self._follow_demand()),
+            asyncio.create_task(self._watch_unmet_demand()),
         ]
         try:
             if backend.orphans:
@@ -255,6 +259,8 @@ class AWSHPCWorkerManager:
             self._health.mark_up(self.config.scheduler_address)
             if isinstance(message, CapacityWanted):
                 self._on_wanted(message)
+            elif self.config.join == "always":
+                self._wanted_changed.set()  # a scheduler that never asks only echoes
 
     def _on_wanted(self, wanted: CapacityWanted) -> None:
         ours = self._capabilities().keys()
@@ -280,7 +286,7 @@ class AWSHPCWorkerManager:
             self._raise_workers_end()
             if self.is_stopping:
                 continue  # a drain, or worse, is under way: no order of the scheduler starts anything any more
-            if self._wanted > 0:
+            if self._wanted > 0 or self.config.join == "always":
                 unwanted_since = None
                 self._connect_worker()
             elif self._worker_run is not None:
@@ -288,6 +294,13 @@ class AWSHPCWorkerManager:
                 if time.monotonic() - unwanted_since >= self.config.scale_down_cooldown_seconds:
                     await self._disconnect_worker()
                     unwanted_since = None
+
+    async def _watch_unmet_demand(self) -> None:
+        where = self.config.scheduler_monitor_address or monitor_address(self.config.scheduler_address)
+        await UnmetDemand(partial(self._link.open_monitor, where), self._is_not_asked, self._health).run()
+
+    def _is_not_asked(self) -> bool:
+        return self._worker_run is None and not self.is_stopping and self._health.view.up
 
     def _connect_worker(self) -> None:
         self._tasks.accept()

@@ -244,6 +244,12 @@ _SCALER: Final = (
         group=Group.SCALER,
     ),
     Parameter(
+        name="join",
+        kind=choice("asked", "always"),
+        help="When to work for the scheduler: when its scaling policy asks, or always (a policy of `no` never asks).",
+        group=Group.SCALER,
+    ),
+    Parameter(
         name="object_storage_address",
         short="-osa",
         kind=address(),

@@ -18,6 +18,7 @@ SchedulingPriority = int | Literal["task"]
 GivenPrice = float | dict[str, float]
 """Of an hour: of a vCPU, or of each of these instance types."""
 OnExit = Literal["drain", "detach", "terminate"]
+Join = Literal["asked", "always"]
 EventLoop = Literal["builtin", "uvloop"]
 TELEMETRY_AUTO: Final = "auto"
 TELEMETRY_OFF: Final = "off"
@@ -63,6 +64,8 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks that the scheduler may send ahead: ids only, so about a kilobyte of memory each."""
     heartbeat_interval_seconds: int = 2
     death_timeout_seconds: int = 300
+    join: Join = "asked"
+    """`always`: a worker connects although the scheduler doesn't ask for one, and stays."""
     scale_down_cooldown_seconds: float = 30.0
     io_threads: int = 1
     inline_limit: InlineLimit = "auto"

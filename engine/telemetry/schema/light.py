@@ -59,13 +59,14 @@ REMEDIES: Final[Mapping[str, str]] = {
     LinkId.SUBMITS: "allow it again: what waits is submitted then, nothing fails",
     LinkId.BUDGET: "allow more: :budget AMOUNT in the console, or scaler-batch budget AMOUNT; what runs goes on",
 }
-CREDENTIAL_REMEDIES: Final[Mapping[str, str]] = {
+TROUBLE_REMEDIES: Final[Mapping[str, str]] = {
     LinkTrouble.EXPIRED: REMEDIES[LinkId.CREDENTIALS],
     LinkTrouble.REFUSED: "give the engine credentials that AWS takes, where it finds them: it goes on by itself",
     LinkTrouble.UNREADABLE: "check the profile and what it reads credentials from: it goes on by itself",
+    LinkTrouble.NOT_WANTED: "start scaler_scheduler with a --policy that scales, or this engine with --join always",
     LinkTrouble.WRONG_CLOCK: "set this machine's clock: AWS takes requests of the last five minutes only",
 }
-"""Where it is known what is wrong with them."""
+"""Where it is known what is wrong."""
 _ORDER: Final = [id.value for id in LinkId]
 
 
@@ -78,7 +79,7 @@ def light_of(links: Sequence[Link], paused: str = "") -> Light:
         return Light()
     worst = min(bad, key=lambda link: (link.up, _place(link.id)))
     state = LightState.DEGRADED if worst.up else LightState.DOWN
-    remedy = CREDENTIAL_REMEDIES.get(worst.trouble) or REMEDIES.get(worst.id, "")
+    remedy = TROUBLE_REMEDIES.get(worst.trouble) or REMEDIES.get(worst.id, "")
     return Light(state, worst.id, worst.name, worst.since, worst.detail, remedy, worst.trouble, len(bad) - 1)
 
 

@@ -27,10 +27,11 @@ VERDICTS: Final[Mapping[str, str]] = {
     LinkId.SUBMITS: "nothing can be submitted",
     LinkId.BUDGET: "the budget is spent",
 }
-CREDENTIAL_VERDICTS: Final[Mapping[str, str]] = {
+TROUBLE_VERDICTS: Final[Mapping[str, str]] = {
     LinkTrouble.EXPIRED: "credentials expired: renew them",
     LinkTrouble.REFUSED: "credentials refused: give others",
     LinkTrouble.UNREADABLE: "credentials can't be read",
+    LinkTrouble.NOT_WANTED: "the scheduler doesn't ask for this manager",
     LinkTrouble.WRONG_CLOCK: "this machine's clock is wrong: set it",
 }
 _NEEDS_NOBODY: Final = (VerdictKind.HEALTHY, VerdictKind.PROGRESSING, VerdictKind.WAITING)
@@ -55,9 +56,10 @@ def judge_light(manager: ManagerView) -> OwnVerdict | None:
     light = manager.health
     if light.state is LightState.OK:
         return None
-    is_blocking = light.state is LightState.DOWN or light.part == LinkId.BUDGET
+    holds_up = light.part == LinkId.BUDGET or light.trouble == LinkTrouble.NOT_WANTED
+    is_blocking = light.state is LightState.DOWN or holds_up
     kind = VerdictKind.BLOCKED if is_blocking else VerdictKind.SUSPECTED
-    verdict = CREDENTIAL_VERDICTS.get(light.trouble) or VERDICTS.get(light.part) or f"{light.name} is down"
+    verdict = TROUBLE_VERDICTS.get(light.trouble) or VERDICTS.get(light.part) or f"{light.name} is down"
     return OwnVerdict(kind, verdict, _sentence(light), (Remedy(light.remedy),) if light.remedy else ())
 
 
@@ -90,6 +92,8 @@ def _sentence(light: Light) -> str:
     more = "" if not light.others else f" {light.others} more of what the engine lives from is not well, too."
     if light.part == LinkId.BUDGET:
         return f"{light.cause[:1].upper()}{light.cause[1:]}: nothing more is submitted, and what runs goes on.{more}"
+    if light.trouble == LinkTrouble.NOT_WANTED:
+        return f"{light.cause[:1].upper()}{light.cause[1:]}.{more}"
     how = "does not work" if light.state is LightState.DOWN else "works badly"
     return f"{light.name} {how}: {light.cause}. Nothing fails for it: work waits and goes on by itself.{more}"
 

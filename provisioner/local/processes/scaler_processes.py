@@ -98,9 +98,9 @@ def object_storage(environ: Mapping[str, str], port: int, log: Path) -> GuardedP
 
 
 def scheduler(
-    environ: Mapping[str, str], port: int, monitor_port: int, storage_address: str, log: Path
+    environ: Mapping[str, str], port: int, monitor_port: int, storage_address: str, log: Path, *more: str
 ) -> GuardedProcess:
-    """Make the scheduler, not launched yet. Raises `LocalAWSError` without Scaler."""
+    """Make the scheduler, not launched yet; `more` are options of its own. Raises `LocalAWSError` without Scaler."""
     options = ("--object-storage-address", storage_address, "--monitor-address", f"tcp://127.0.0.1:{monitor_port}")
-    command = (script("scaler_scheduler"), f"tcp://127.0.0.1:{port}", *options)
+    command = (script("scaler_scheduler"), f"tcp://127.0.0.1:{port}", *options, *more)
     return GuardedProcess(command, environ, port, log)

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.asked_capabilities import MONITOR_PORT_OFFSET
 from engine.config.settings import EngineConfig
 from provisioner.local.cluster import LocalCluster
 from provisioner.local.processes.scaler_processes import free_ports, object_storage, scheduler
@@ -32,12 +33,16 @@ PATIENCE_S = GRACE_S + 25
 
 
 @contextmanager
-def scheduler_beside(cluster: LocalCluster, folder: Path) -> Iterator[str]:
-    """The address of one more scheduler, with an object storage of its own: its tasks meet the engines of no other."""
+def scheduler_beside(cluster: LocalCluster, folder: Path, *options: str) -> Iterator[str]:
+    """The address of one more scheduler, with an object storage of its own: its tasks meet the engines of no other.
+
+    Its monitor is two ports above, where an engine looks for it.
+    """
     environ = {**os.environ, **cluster.environment()}
-    storage_port, scheduler_port, monitor_port = free_ports(3)
+    storage_port, scheduler_port = free_ports(2)
+    monitor_port = scheduler_port + MONITOR_PORT_OFFSET
     storage = object_storage(environ, storage_port, folder / "object-storage.log")
-    server = scheduler(environ, scheduler_port, monitor_port, storage.address, folder / "scheduler.log")
+    server = scheduler(environ, scheduler_port, monitor_port, storage.address, folder / "scheduler.log", *options)
     try:
         storage.launch()
         storage.wait_ready()

@@ -61,6 +61,8 @@ def manager_config(cluster: LocalCluster, **changes: object) -> ManagerConfig:
         "s3_bucket": cluster.resources.bucket,
         "aws_region": "us-east-1",
     }
+    if "scheduler_address" in changes:
+        del values["scheduler_monitor_address"]  # another scheduler has another monitor
     return msgspec.convert({**values, **changes}, ManagerConfig)
 
 

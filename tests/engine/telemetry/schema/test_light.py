@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.model import Link, LinkId, LinkTrouble
-from engine.telemetry.schema.light import CREDENTIAL_REMEDIES, REMEDIES, LightState, light_of, worst_light
+from engine.telemetry.schema.light import REMEDIES, TROUBLE_REMEDIES, LightState, light_of, worst_light
 
 
 def link(id: LinkId, *, up: bool = True, degraded: bool = False, trouble: str = "") -> Link:
@@ -40,7 +40,7 @@ def test_of_several_the_one_that_others_follow_from_is_told() -> None:
 
 def test_what_is_wrong_with_credentials_decides_what_to_do() -> None:
     light = light_of([link(LinkId.CREDENTIALS, up=False, trouble=LinkTrouble.WRONG_CLOCK)])
-    assert light.remedy == CREDENTIAL_REMEDIES[LinkTrouble.WRONG_CLOCK]
+    assert light.remedy == TROUBLE_REMEDIES[LinkTrouble.WRONG_CLOCK]
 
 
 def test_a_pause_of_an_older_engine_whose_links_are_up_is_no_green_light() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.model import Link, LinkId, LinkTrouble, Quota, QuotaId
-from engine.telemetry.schema.light import CREDENTIAL_REMEDIES
+from engine.telemetry.schema.light import TROUBLE_REMEDIES
 from engine.telemetry.schema.messages import (
     Budget,
     BudgetView,
@@ -24,7 +24,7 @@ from engine.telemetry.server.engine_checks import (
     diagnose_meanwhile,
     engine_checks,
 )
-from engine.telemetry.server.own_verdicts import CREDENTIAL_VERDICTS, VERDICTS
+from engine.telemetry.server.own_verdicts import TROUBLE_VERDICTS, VERDICTS
 from engine.telemetry.server.snapshot_builder import build_view
 from tests.support.engine.managed_tasks import Managed
 
@@ -114,4 +114,4 @@ def test_before_aws_answered_a_link_that_is_down_is_the_verdict_already() -> Non
 
 def test_each_part_of_the_light_has_a_verdict_of_its_own() -> None:
     assert set(VERDICTS) == set(LinkId)
-    assert set(CREDENTIAL_VERDICTS) == set(CREDENTIAL_REMEDIES) == set(LinkTrouble)
+    assert set(TROUBLE_VERDICTS) == set(TROUBLE_REMEDIES) == set(LinkTrouble)
