@@ -28,6 +28,7 @@ NO_INSTANCES = "the local AWS starts no instances that could join a cluster"
 ON_DEMAND = "the manager's stack here is on demand"
 PUSHED = "docker, podman and the like push with the user's permissions, past us"
 NOT_NEEDED_HERE = {
+    "ChangeOwn ec2:CreateTags": "a --tag that comes later, for what is there: no command of this life has one",
     "DiagnosePlaces ecs:DescribeContainerInstances": NO_INSTANCES,
     "Repository ecr:BatchCheckLayerAvailability": PUSHED,
     "Repository ecr:CompleteLayerUpload": PUSHED,
