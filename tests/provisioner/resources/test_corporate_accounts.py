@@ -106,6 +106,7 @@ def test_tags_that_can_not_be_are_refused(tags: tuple[tuple[str, str], ...], why
 # ---- what is others' stays
 
 
+@pytest.mark.long
 def test_adopting_a_bucket_keeps_its_other_tags(clients: Clients) -> None:
     clients.call("s3", "create_bucket", {"Bucket": BUCKET})
     tag_set = [{"Key": key, "Value": value} for key, value in THEIRS.items()]
@@ -115,6 +116,7 @@ def test_adopting_a_bucket_keeps_its_other_tags(clients: Clients) -> None:
     assert from_tag_list(found) == {**THEIRS, TAG: "scaler-batch"}
 
 
+@pytest.mark.long
 def test_adopting_a_repository_keeps_its_other_rules_behind_ours(clients: Clients) -> None:
     newest = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 3}
     theirs = {"rulePriority": 1, "description": "keep 3", "selection": newest, "action": {"type": "expire"}}
@@ -150,6 +152,7 @@ class Recording(Clients):
         return super().listing(service, operation, key, parameters)
 
 
+@pytest.mark.long
 def test_every_call_about_the_bucket_names_its_owner(account_url: str, session: boto3.Session) -> None:
     clients = Recording(account_url, session)
     apply(SPEC, clients)

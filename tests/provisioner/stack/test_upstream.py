@@ -90,6 +90,7 @@ def test_a_plan_reads_past_it(here: Path) -> None:
     assert run(plan, "--image", "x/y:1", "--prefix", "another").exit_code == 0
 
 
+@pytest.mark.long
 def test_without_adoption_its_resources_are_left_alone(clients: Clients) -> None:
     make_roles(clients)
     there = account(clients)
