@@ -20,24 +20,27 @@ from engine.telemetry.recording import Recording
 
 FOLDER: Final = Path(__file__).resolve().parent
 RECORDING: Final = FOLDER / "session.rec"
-SECONDS_IN: Final = 14.0
-"""What moment of the recording is shown."""
 BEATS: Final = 4
 """Until everything that is asked at the start was answered and drawn."""
 
-PICTURES: Final[Mapping[str, tuple[tuple[int, int], Sequence[str]]]] = {
-    "dashboard": ((120, 40), ("j", "j", "space", "j")),
-    "dashboard-80x24": ((80, 24), ("/", *"=RUN fn:price", "enter", "j")),
+TO_JOBS: Final = ("b",) * 4
+"""With as many jobs the console begins with groups."""
+
+PICTURES: Final[Mapping[str, tuple[tuple[int, int], float, Sequence[str]]]] = {
+    "dashboard": ((120, 40), 14.0, ("j", "j")),
+    "dashboard-80x24": ((80, 24), 14.0, (*TO_JOBS, "/", *"=RUN fn:price", "enter", "j")),
+    "lanes": ((120, 40), 22.0, ("T", "j", "j", "right")),
+    "failures": ((120, 40), 30.0, ("F",)),
 }
-"""Name: size in cells, and the keys pressed before."""
+"""Name: size in cells, the moment of the recording in seconds, and the keys pressed before."""
 
 
 async def picture(name: str) -> str:
     """SVG. The clock stands still, and times of day are those of `TZ`."""
-    size, keys = PICTURES[name]
+    size, seconds, keys = PICTURES[name]
     player = ReplaySource(Recording(RECORDING), clock=lambda: 0.0)
     player.pause()
-    player.seek(player.recording.start + SECONDS_IN)
+    player.seek(player.recording.start + seconds)
     state = ConsoleState(player, RECORDING.name, Preferences())
     state.time_of_day, state.clock = (lambda: player.at), (lambda: 0.0)
     app = ConsoleApp(state, first=lambda shown: ReplayDashboard(shown, player))

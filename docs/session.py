@@ -1,6 +1,7 @@
 """A client whose tasks make a session worth watching: several functions, every payload route, a few failures.
 
-Recorded with: scaler-batch local --headless --max-concurrent-jobs 60 --record docs/session.rec --script docs/session.py
+Recorded with:
+scaler-batch local --headless --max-concurrent-jobs 60 --record docs/session.rec --record-logs --script docs/session.py
 """
 
 from __future__ import annotations

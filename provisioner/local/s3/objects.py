@@ -33,6 +33,7 @@ PLAIN_HEADERS: Final = {
     "x-amz-checksum-crc32",
     "x-amz-checksum-crc64nvme",
     "x-amz-user-agent",
+    "x-amz-expected-bucket-owner",
 }
 RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -69,6 +70,18 @@ def answer(request: HttpRequest) -> HttpResponse | None:
         return list_objects(bucket, query) if listing and query.keys() <= LIST_QUERY else None
     except S3Error as error:
         return error_response(request, error)
+
+
+def refuse_other_owner(request: HttpRequest) -> HttpResponse | None:
+    """Refusal of a request whose bucket is of another account than it expects; None when it may go on.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    expected = request.headers.get("x-amz-expected-bucket-owner", DEFAULT_ACCOUNT_ID)
+    bucket_name = unquote(request.path).lstrip("/").partition("/")[0]
+    if expected == DEFAULT_ACCOUNT_ID or bucket_name not in s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets:
+        return None
+    return error_response(request, S3Error(403, "AccessDenied", "Access Denied"))
 
 
 def is_plain_bucket(bucket: Any) -> bool:

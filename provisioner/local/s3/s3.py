@@ -52,6 +52,9 @@ class S3:
         self._policies = BucketPolicies(moto)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        return objects.refuse_other_owner(request) or self._answer_owned(request)
+
+    def _answer_owned(self, request: HttpRequest) -> HttpResponse:
         if request.query.partition("&")[0] in ("policy", "policy="):
             return self._policies(request)
         if request.method != "PUT" or self._faults.quiet:

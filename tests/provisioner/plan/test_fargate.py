@@ -82,10 +82,20 @@ def test_a_stack_is_turned_into_one_on_instances_and_back(clients: Clients) -> N
     assert clients.call("ec2", "describe_launch_templates", {})["LaunchTemplates"] == []
 
 
+def add_nat_gateway(clients: Clients, vpc: str, subnet: str) -> None:
+    """A way out of the VPC for what has no address of its own."""
+    gateway = clients.call("ec2", "create_nat_gateway", {"SubnetId": subnet})["NatGateway"]["NatGatewayId"]
+    here = [{"Name": "vpc-id", "Values": [vpc]}]
+    (table,) = clients.call("ec2", "describe_route_tables", {"Filters": here})["RouteTables"]
+    out = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": gateway}
+    clients.call("ec2", "create_route", {"RouteTableId": table["RouteTableId"], **out})
+
+
 def test_a_private_subnets_jobs_get_no_public_address(clients: Clients) -> None:
     vpc = clients.call("ec2", "create_vpc", {"CidrBlock": "10.9.0.0/16"})["Vpc"]["VpcId"]
     words = {"VpcId": vpc, "CidrBlock": "10.9.1.0/24", "AvailabilityZone": f"{REGION}a"}
     subnet = clients.call("ec2", "create_subnet", words)["Subnet"]["SubnetId"]
+    add_nat_gateway(clients, vpc, subnet)
     spec = dataclasses.replace(SPEC, subnet_ids=(subnet,), prefix="private")
     plan = plan_provision(spec, stack_of(REGION, "private", clients), RemoteState(clients))
     definition = change_of(plan, ResourceKind.JOB_DEFINITION)

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from provisioner.local.http.server import HttpRequest
+from provisioner.local.s3 import objects
 from tests.support.local_aws.account import BUCKET, Account
+from tests.support.provisioner.account import ACCOUNT
 
 
 def refused(call: Callable[[], Any]) -> tuple[int, str]:
@@ -131,3 +134,16 @@ def test_a_store_that_ignores_conditions_writes_over_what_is_there(account: Acco
     s3.put_object(Bucket=BUCKET, Key="heeded", Body=b"first", IfNoneMatch="*")
     with pytest.raises(ClientError, match="PreconditionFailed"):
         s3.put_object(Bucket=BUCKET, Key="heeded", Body=b"second", IfNoneMatch="*")
+
+
+def test_a_bucket_of_another_account_than_expected_is_refused(account: Account) -> None:
+    put(account, "ours", ExpectedBucketOwner=ACCOUNT)
+    assert get(account, "ours", ExpectedBucketOwner=ACCOUNT)["Body"].read() == b"body"
+    others: dict[str, Any] = {"ExpectedBucketOwner": "9" * 12}
+    assert refused(lambda: put(account, "ours", **others)) == (403, "AccessDenied")
+    assert refused(lambda: get(account, "ours", **others)) == (403, "AccessDenied")
+
+
+def test_an_expected_owner_keeps_the_hot_calls_ours() -> None:
+    request = HttpRequest("PUT", f"/{BUCKET}/hot", "", {"x-amz-expected-bucket-owner": ACCOUNT}, b"body")
+    assert objects.is_plain(request)
