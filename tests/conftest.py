@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ("tests.support.docker.engine",)
 
@@ -36,6 +37,8 @@ FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
 
 
 def pytest_configure() -> None:
+    settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("ours")  # how fast a machine is says nothing about a rule
     # hundreds of processes of ours start in these tests, and each would compile all of our modules again
     sys.dont_write_bytecode = False
     os.environ.pop(NO_BYTECODE, None)

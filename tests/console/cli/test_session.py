@@ -138,6 +138,7 @@ def test_status_exits_as_the_light_says(engine: StandIn, link: Link, code: int, 
     assert REMEDIES[link.id] in done.out
 
 
+@pytest.mark.long
 def test_percentiles_of_nothing_are_unknown_and_no_zero(engine: StandIn) -> None:
     told = snapshot(routes=(RouteStats("s3", jobs=5),), calls=(CallStats("SubmitJob", calls=9),))
     engine.answers[GetFullState] = FullState("e1", 1, told)
@@ -175,6 +176,7 @@ def test_a_wrong_question_is_wrong_usage(engine: StandIn, words: tuple[str, ...]
     assert words[1] in done.err
 
 
+@pytest.mark.long
 def test_an_unanswered_refusal_is_a_failure(engine: StandIn) -> None:
     engine.answers[GetJobPage] = Refusal("ask again tomorrow")
     done = run("jobs", engine=engine)
@@ -195,6 +197,7 @@ def test_logs_are_of_the_tasks_that_were_named_by_their_beginning(engine: StandI
     assert GetLogs((task_id(0x1F),), "Error") in engine.asked
 
 
+@pytest.mark.long
 def test_a_beginning_that_fits_several_tasks_is_wrong_usage(engine: StandIn) -> None:
     engine.rows = {task_id(number): row(number) for number in (1, 2)}
     assert run("logs", "0000", engine=engine).code == 2
@@ -202,6 +205,7 @@ def test_a_beginning_that_fits_several_tasks_is_wrong_usage(engine: StandIn) -> 
     assert run("logs", "price", engine=engine).code == 2
 
 
+@pytest.mark.long
 def test_log_lines_are_text_whatever_they_hold(engine: StandIn) -> None:
     class Pages(dict[type, Any]):
         """One page of lines, then none."""
@@ -251,6 +255,7 @@ def printed_seconds(done: Result) -> list[int]:
     return [int(line.rpartition(" ")[2]) for line in done.out.splitlines()]
 
 
+@pytest.mark.long
 def test_a_log_begins_at_its_newest_lines_and_says_so_or_at_the_beginning(engine: StandIn) -> None:
     engine.answers = LogOfThirty(engine)
     newest = run("logs", engine=engine)
@@ -260,6 +265,7 @@ def test_a_log_begins_at_its_newest_lines_and_says_so_or_at_the_beginning(engine
     assert (printed_seconds(whole), whole.err) == (list(range(30)), "")
 
 
+@pytest.mark.long
 def test_a_log_is_read_back_to_a_time(engine: StandIn) -> None:
     engine.answers = LogOfThirty(engine)
     at = datetime.fromtimestamp(NOW + 12).isoformat()
@@ -269,12 +275,14 @@ def test_a_log_is_read_back_to_a_time(engine: StandIn) -> None:
     assert run("logs", "--since", "yesterday", engine=engine).code == 2
 
 
+@pytest.mark.long
 def test_the_log_of_a_job_that_ended_is_not_waited_for(engine: StandIn) -> None:
     engine.answers = LogOfThirty(engine)
     run("logs", engine=engine)
     assert len([each for each in engine.asked if isinstance(each, GetLogs)]) == 1
 
 
+@pytest.mark.long
 def test_logs_that_may_not_be_read_are_a_failure(engine: StandIn) -> None:
     engine.answers[GetLogs] = page(kind=LogStatus.DENIED, detail="logs:GetLogEvents")
     done = run("logs", engine=engine)
@@ -346,6 +354,7 @@ def test_an_engine_elsewhere_needs_keys() -> None:
     assert "--keys" in done.err
 
 
+@pytest.mark.long
 def test_whoever_closes_the_pipe_gets_no_traceback(engine: StandIn) -> None:
     engine.rows = {task_id(number): row(number) for number in range(4000)}
     read, write = os.pipe()

@@ -184,6 +184,7 @@ async def test_the_palette_holds_commands_and_opens_at_once() -> None:
         assert app.theme == "light"
 
 
+@pytest.mark.long
 async def test_back_undoes_one_thing_at_a_time_and_minus_goes_to_and_fro() -> None:
     async with running(WatchedSource()) as (app, pilot):
         places = []

@@ -114,6 +114,7 @@ def test_a_locale_without_signs_gets_ascii(environ: dict[str, str]) -> None:
 # ---- how it leaves them
 
 
+@pytest.mark.long
 def test_a_defect_leaves_the_terminal_as_before_and_tells(environ: dict[str, str]) -> None:
     with Terminal((sys.executable, "-c", BROKEN), environ=environ) as terminal:
         terminal.wait_for("RUNNING")

@@ -18,6 +18,7 @@ with Client(address=sys.argv[1]) as client:
 TRANSPORTS = pytest.mark.parametrize("cluster", ["ymq", pytest.param("zmq", marks=pytest.mark.long)], indirect=True)
 
 
+@pytest.mark.long
 @TRANSPORTS
 def test_a_policy_that_never_asks_is_told_within_twenty_seconds(
     cluster: LocalCluster, log: Path, tmp_path: Path

@@ -10,6 +10,7 @@ import pytest
 
 from provisioner.local.cluster import LocalCluster
 from provisioner.local.processes.scaler_processes import free_ports
+from tests.support.cases import first_now
 from tests.support.cluster.running_engine import run_client, running_engine
 
 TRANSPORTS = pytest.mark.parametrize("cluster", ["ymq", pytest.param("zmq", marks=pytest.mark.long)], indirect=True)
@@ -44,9 +45,10 @@ def resources(cluster: LocalCluster, job_id: str) -> tuple[str, str]:
 
 
 @TRANSPORTS
-def test_a_hundred_tasks_of_five_shapes_get_exactly_what_they_ask_for(cluster: LocalCluster, log: Path) -> None:
+@pytest.mark.parametrize("tasks", first_now([15, 100]))
+def test_tasks_of_five_shapes_get_exactly_what_they_ask_for(cluster: LocalCluster, log: Path, tasks: int) -> None:
     with running_engine(cluster, log, worker_manager_id="wm-capabilities"):
-        ran = json.loads(run_client(cluster, CLIENT, json.dumps(SHAPES), "100"))
+        ran = json.loads(run_client(cluster, CLIENT, json.dumps(SHAPES), str(tasks)))
     found = {job_id: resources(cluster, job_id) for job_id in {job_id for _, job_id in ran}}
     assert {(kind, found[job_id]) for kind, job_id in ran} == set(enumerate(TOLD))
 

@@ -34,6 +34,7 @@ def test_the_client_gets_a_clear_error_and_the_engine_goes_on(cluster: LocalClus
     assert text in printed
 
 
+@pytest.mark.long
 def test_memory_past_the_limit_is_told_as_such(cluster: LocalCluster, engine: Engine) -> None:
     script = """
     def hoard():

@@ -227,6 +227,7 @@ def test_a_base_image_that_is_given_by_its_digest_is_not_asked_for(make: Making)
     assert make.builders.commands[:2] == ["version", "build"]
 
 
+@pytest.mark.long
 def test_pull_builds_again_only_when_the_base_has_moved(make: Making) -> None:
     first = make()
     same = make(ImageRequest(pull=True))
@@ -350,6 +351,7 @@ def test_a_lock_tells_what_was_installed_and_a_bill_of_materials_is_beside_it(ma
     assert make.steps[-1] == ("lock", "done")
 
 
+@pytest.mark.long
 def test_a_lock_of_an_image_that_is_in_ecr_is_read_out_of_that_one(make: Making, tmp_path: Path) -> None:
     first = make()
     make.builders.set(installed=INSTALLED)

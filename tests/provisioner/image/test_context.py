@@ -61,6 +61,7 @@ def test_the_context_holds_the_recipe_the_runner_and_the_users_code(tmp_path: Pa
     assert names == {"Dockerfile", "requirements.txt"} | runner | users
 
 
+@pytest.mark.long
 def test_nothing_of_the_context_is_left(tmp_path: Path) -> None:
     with prepared(ImageRequest(packages=(write_project(tmp_path / "mine"),)), ignore) as context:
         assert context.folder.is_dir()

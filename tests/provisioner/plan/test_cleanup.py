@@ -128,6 +128,7 @@ def test_what_remains_comes_with_the_reason_and_the_command(refusing: Refusing) 
     assert left.command.startswith("aws logs delete-log-group --log-group-name /scaler/scaler-batch")
 
 
+@pytest.mark.long
 def test_an_environment_that_cannot_be_read_keeps_its_roles(refusing: Refusing) -> None:
     refusing.refused = "describe_compute_environments"
     removals, remains = clean(SPEC, refusing)

@@ -67,6 +67,7 @@ def test_adopting_takes_it_over(clients: Clients) -> None:
     assert changes(plan_for(SPEC, clients)) == []
 
 
+@pytest.mark.long
 def test_after_a_whole_life_the_account_is_as_it_was(clients: Clients) -> None:
     before = account(clients)
     apply(SPEC, clients)

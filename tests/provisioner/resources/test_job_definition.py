@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import pytest
+
 from provisioner.clients import Clients
 from provisioner.resources.job_definition import definition
 from provisioner.stack.naming import Stack
@@ -61,6 +63,7 @@ def test_a_changed_image_makes_one_new_revision_and_takes_the_old_one_away(clien
     assert [found["revision"] for found in active] == [2]
 
 
+@pytest.mark.long
 def test_shared_memory_and_file_systems_are_in_the_definition_and_go_again(clients: Clients) -> None:
     efs = ("fs-0a1b:/mnt/data", "fs-0a1c/fsap-0a1d:/mnt/ref.1")
     apply(dataclasses.replace(SPEC, shm_mib=1024, efs=efs), clients)

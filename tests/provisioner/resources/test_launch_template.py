@@ -50,6 +50,7 @@ def test_a_default_version_that_somebody_changed_is_replaced_by_a_new_one(client
     assert "update launch template scaler-batch-instances" not in changes(plan_for(SPEC, clients))
 
 
+@pytest.mark.long
 def test_the_size_of_the_disk_is_as_asked_for(clients: Clients) -> None:
     apply(dataclasses.replace(SPEC, disk_gib=200), clients)
     words = {"LaunchTemplateName": "scaler-batch-instances", "Versions": ["$Default"]}

@@ -12,6 +12,7 @@ from console.tui.groups.board import AUTOMATIC_ABOVE
 from console.tui.preferences import Preferences
 from console.tui.state import Quit
 from engine.telemetry.schema.messages import GroupBy
+from tests.support.cases import first_now
 from tests.support.console.running_app import WatchedSource, beats, running
 
 MANY = AUTOMATIC_ABOVE * 4
@@ -46,12 +47,14 @@ async def test_many_living_jobs_are_grouped_unless_the_user_chose() -> None:
         assert app.dashboard.groups.by is None
 
 
+@pytest.mark.long
 async def test_few_jobs_are_listed_one_by_one() -> None:
     async with running(WatchedSource(100)) as (app, pilot):
         await beats(app, pilot, 3)
         assert app.dashboard.groups.by is None
 
 
+@pytest.mark.long
 async def test_jobs_that_are_looked_at_are_not_taken_away() -> None:
     source = WatchedSource(100)
     async with running(source) as (app, pilot):
@@ -62,6 +65,7 @@ async def test_jobs_that_are_looked_at_are_not_taken_away() -> None:
         assert app.dashboard.groups.by is None
 
 
+@pytest.mark.long
 async def test_the_choice_is_remembered() -> None:
     async with running(WatchedSource(), preferences=ONE_BY_ONE) as (app, pilot):
         await press(app, pilot, "b", "b")
@@ -114,6 +118,7 @@ async def test_groups_of_several_managers_are_told_apart_and_opened_with_their_m
         assert app.state.view.manager == ""
 
 
+@pytest.mark.long
 async def test_a_click_on_a_head_orders_the_groups() -> None:
     async with running(WatchedSource(), preferences=BY_FUNCTION) as (app, pilot):
         await press(app, pilot)
@@ -124,6 +129,7 @@ async def test_a_click_on_a_head_orders_the_groups() -> None:
         assert names == sorted(names)
 
 
+@pytest.mark.long
 async def test_groups_are_exported_as_json(tmp_path: Path) -> None:
     async with running(WatchedSource(), preferences=BY_FUNCTION, folder=tmp_path) as (app, pilot):
         await press(app, pilot)
@@ -132,7 +138,7 @@ async def test_groups_are_exported_as_json(tmp_path: Path) -> None:
         assert "price_leg" in file.read_text()
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", first_now([(80, 24), (120, 40)], tuples=True))
 async def test_a_hidden_pane_hides_the_groups_too(size: tuple[int, int]) -> None:
     async with running(WatchedSource(), size, preferences=BY_FUNCTION) as (app, pilot):
         await press(app, pilot, "2")

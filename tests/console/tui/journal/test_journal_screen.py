@@ -72,6 +72,7 @@ async def test_e_shows_events_the_newest_first_and_adds_new_ones() -> None:
         assert "ValueError" in screen.table.text
 
 
+@pytest.mark.long
 async def test_the_selected_event_stays_selected_when_others_come() -> None:
     source = EventfulSource()
     async with running(source) as (app, pilot):
@@ -86,6 +87,7 @@ async def test_the_selected_event_stays_selected_when_others_come() -> None:
         assert selected.text == "Client|quant"
 
 
+@pytest.mark.long
 async def test_after_a_restart_of_the_engine_its_new_events_are_shown() -> None:
     source = EventfulSource()
     source.add("before")

@@ -11,6 +11,7 @@ from console.tui.app import BEAT_S
 from console.tui.export import COLUMNS
 from console.tui.state import EngineOwnership, Quit
 from engine.telemetry.schema.messages import ENDED, Answer, CancelJobs, Drain, Request, SetConcurrency, SetLogLevel
+from tests.support.cases import first_now
 from tests.support.console.running_app import WatchedSource, running
 
 
@@ -36,7 +37,7 @@ async def test_a_job_is_ended_by_its_own_button_only(keys: list[str], sent: int)
         assert source.controlled == [CancelJobs((app.state.view.selected or "",))] * sent
 
 
-@pytest.mark.parametrize(("button", "sent"), [("#harmless", 0), ("#option-0", 1)])
+@pytest.mark.parametrize(("button", "sent"), first_now([("#harmless", 0), ("#option-0", 1)]))
 async def test_a_click_does_what_the_button_says(button: str, sent: int) -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
@@ -61,6 +62,7 @@ async def test_above_ten_jobs_their_number_must_be_typed() -> None:
         assert sorted(request.task_ids) == sorted(living)
 
 
+@pytest.mark.long
 async def test_ended_jobs_are_not_ended_again() -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
@@ -70,7 +72,8 @@ async def test_ended_jobs_are_not_ended_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "choice"), [("enter", None), ("escape", None), ("l", Quit.LEAVE), ("d", Quit.DRAIN), ("S", Quit.TERMINATE)]
+    ("key", "choice"),
+    first_now([("enter", None), ("escape", None), ("l", Quit.LEAVE), ("d", Quit.DRAIN), ("S", Quit.TERMINATE)]),
 )
 async def test_an_engine_of_our_own_is_left_as_was_chosen(key: str, choice: Quit | None) -> None:
     source = WatchedSource(may_control=True)
@@ -116,6 +119,7 @@ async def test_drain_concurrency_and_log_level_are_sent_as_they_were_said() -> N
         assert app.screen is app.top_screen
 
 
+@pytest.mark.long
 async def test_an_export_is_what_the_table_lists(tmp_path: Path) -> None:
     async with running(WatchedSource(), folder=tmp_path) as (app, pilot):
         await pilot.press("slash", *"price", "enter", "e")

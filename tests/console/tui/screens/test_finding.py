@@ -72,6 +72,7 @@ async def test_a_column_without_room_says_so_in_the_dialog() -> None:
         assert "State\n" in text
 
 
+@pytest.mark.long
 async def test_a_view_is_saved_shown_and_forgotten_by_its_name(tmp_path: Path) -> None:
     async with running(WatchedSource()) as (app, pilot):
         app.state.preferences_file = tmp_path / "console.json"

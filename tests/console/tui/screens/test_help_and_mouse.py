@@ -12,6 +12,7 @@ from console.tui.palette import Commands
 from console.tui.screens.help import HelpScreen, help_text
 from console.tui.state import EngineOwnership
 from engine.telemetry.schema.messages import JobState
+from tests.support.cases import first_now
 from tests.support.console.frozen_console import Look, demo, first_of
 from tests.support.console.running_app import WatchedSource, beats, running
 
@@ -42,12 +43,14 @@ async def test_help_is_searched_by_typing_and_escape_undoes_that_before_it_close
         assert app.screen_stack[-1] is app.top_screen
 
 
+@pytest.mark.long
 async def test_the_scheduler_of_a_local_cluster_stays_in_the_help() -> None:
     async with running(WatchedSource()) as (app, _):
         app.state.place = 'Scaler is at tcp://127.0.0.1:41237: Client(address="tcp://127.0.0.1:41237").'
         assert "tcp://127.0.0.1:41237" in help_text(app.dashboard)
 
 
+@pytest.mark.long
 async def test_the_palette_has_no_moves_and_one_line_for_each_command() -> None:
     async with running(WatchedSource(may_control=True)) as (app, pilot):
         await pilot.press("ctrl+p")
@@ -59,6 +62,7 @@ async def test_the_palette_has_no_moves_and_one_line_for_each_command() -> None:
         assert not [hit for hit in hits if hit.help]
 
 
+@pytest.mark.long
 async def test_in_ascii_every_key_has_a_name() -> None:
     app = Look(demo(may_control=True), glyphs=ASCII).app()
     async with app.run_test(size=(200, 40)) as pilot:
@@ -70,7 +74,7 @@ async def test_in_ascii_every_key_has_a_name() -> None:
         assert "2 jobs" in app.dashboard.table.text
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+@pytest.mark.parametrize("size", first_now([(120, 40), (80, 24)], tuples=True))
 async def test_a_click_on_a_state_filters_by_it_and_a_second_one_ends_that(size: tuple[int, int]) -> None:
     async with running(WatchedSource(1_000), size) as (app, pilot):
         word = "RUNNING" if size[0] > 100 else "RUN"
@@ -104,6 +108,7 @@ async def test_escape_takes_messages_away_first() -> None:
         assert app.state.view.selected is None
 
 
+@pytest.mark.long
 async def test_a_dangerous_button_looks_it() -> None:
     async with running(WatchedSource(may_control=True)) as (app, pilot):
         await pilot.press("j", "K")
@@ -122,6 +127,7 @@ async def test_the_page_of_a_failed_job_begins_with_why() -> None:
         assert "reason" in app.top_screen.query_one("#identity").text.splitlines()[1]  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 async def test_what_the_own_cluster_says_is_shown_when_it_comes_and_stays() -> None:
     address = 'Scaler is at tcp://127.0.0.1:41237: Client(address="tcp://127.0.0.1:41237").'
     said = [address]

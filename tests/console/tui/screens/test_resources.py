@@ -131,6 +131,7 @@ async def test_what_fails_is_told_in_its_place_and_the_rest_is_shown(stand: Stan
         assert "MISSING" in screen.table.text
 
 
+@pytest.mark.long
 async def test_credentials_of_another_account_can_change_nothing(stand: Stand) -> None:
     stand.answers("plan", {**samples.PROVISION, "account": "999999999999"})
     async with at_resources(stand) as (app, pilot, known):
@@ -153,6 +154,7 @@ async def test_leaving_the_screen_ends_what_reads_and_coming_back_reads_anew(sta
         assert "MISSING" in (await read(app, pilot, known)).table.text
 
 
+@pytest.mark.long
 async def test_elsewhere_than_on_the_engines_machine_nothing_is_read_or_run() -> None:
     async with running(WatchedSource(may_control=True)) as (app, pilot):
         await pilot.press("colon", *"res", "enter", "P", "C", "B", "X", "d", "y", "r")
@@ -293,6 +295,7 @@ async def test_a_run_is_stopped_when_somebody_says_so_and_before_the_console_is_
             assert run.error == "stopped"
 
 
+@pytest.mark.long
 async def test_a_console_that_is_ended_leaves_no_run_behind(stand: Stand) -> None:
     stand.holds("provision")
     async with at_resources(stand) as (app, pilot, known):

@@ -53,6 +53,7 @@ async def test_with_the_list_hidden_no_key_acts_on_a_job() -> None:
         assert app.screen is not app.top_screen
 
 
+@pytest.mark.long
 async def test_after_an_action_no_other_job_is_selected() -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):
@@ -75,6 +76,7 @@ async def test_the_harmless_button_says_that_the_job_keeps_running() -> None:
         assert "esc keep running" in str(app.screen.query_one("#keys").render())
 
 
+@pytest.mark.long
 async def test_what_must_be_typed_is_typed_at_once_and_a_wrong_number_does_nothing() -> None:
     source = WatchedSource(may_control=True)
     async with running(source) as (app, pilot):

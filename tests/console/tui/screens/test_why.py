@@ -17,6 +17,7 @@ from console.tui.screens.why import WhyScreen
 from console.tui.state import Quit
 from engine.telemetry.client.source import LinkState
 from engine.telemetry.schema.messages import Answer, Diagnose, Diagnosed, JobState, Refusal, Request, VerdictKind
+from tests.support.cases import first_now
 from tests.support.console.demo.diagnosis import nothing_stuck, without_capacity
 from tests.support.console.frozen_console import first_of
 from tests.support.console.recorded_console import record, replaying
@@ -108,7 +109,7 @@ async def test_each_check_is_shown_as_it_comes_and_nothing_is_called_well_meanwh
         assert "blocked by capacity" in why(app).verdict.text
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", first_now([(80, 24), (120, 40)], tuples=True))
 async def test_every_check_can_be_read_with_its_evidence(size: tuple[int, int]) -> None:
     async with running(AskedSource(FOUND), size) as (app, pilot):
         await pilot.press("w")
@@ -161,6 +162,7 @@ def texts_in(folder: Path) -> dict[str, str]:
     return {file.suffix: file.read_text() for file in folder.iterdir()}
 
 
+@pytest.mark.long
 async def test_what_is_not_there_yet_is_neither_copied_nor_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +172,7 @@ async def test_what_is_not_there_yet_is_neither_copied_nor_written(
         assert (texts_in(tmp_path), texts) == ({}, [])
 
 
+@pytest.mark.long
 async def test_a_report_is_written_as_markdown_and_json(tmp_path: Path) -> None:
     async with running(AskedSource(FOUND), folder=tmp_path) as (app, pilot):
         await pilot.press("w")
@@ -226,6 +229,7 @@ async def test_text_of_others_is_harmless() -> None:
         assert not {"\x1b", "\x07"} & set(why(app).verdict.text)
 
 
+@pytest.mark.long
 async def test_one_pane_alone_and_back() -> None:
     async with running(AskedSource(FOUND), (80, 24)) as (app, pilot):
         await pilot.press("w", "z")
@@ -236,6 +240,7 @@ async def test_one_pane_alone_and_back() -> None:
         assert (why(app).verdict.display, why(app).zoomed) == (True, None)
 
 
+@pytest.mark.long
 async def test_a_job_is_named_in_the_trail() -> None:
     async with running(AskedSource(FOUND)) as (app, pilot):
         row = first_of(app.state.source, JobState.RUNNABLE)  # type: ignore[arg-type]
@@ -244,6 +249,7 @@ async def test_a_job_is_named_in_the_trail() -> None:
         assert f"{row.function} {row.task_id[:8]}" in app.top_screen.top_bar.text
 
 
+@pytest.mark.long
 async def test_a_recording_offers_no_diagnosis(tmp_path: Path) -> None:
     record(tmp_path / "night")
     async with replaying(tmp_path / "night") as (app, pilot):

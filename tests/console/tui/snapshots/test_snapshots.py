@@ -77,6 +77,7 @@ def test_dashboard_of_two_managers_with_more_jobs_than_a_console_keeps(same: Mat
     assert same(Look(demo(REPLICA_LIMIT + 1, managers=("pricing-spot", "risk-gpu"))), LARGE, ["j"])
 
 
+@pytest.mark.long
 def test_dashboard_while_a_filter_is_typed(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["/", *"=RUN fn:price"])
 
@@ -86,6 +87,7 @@ def test_a_filter_that_fits_nothing(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["/", *"nobody", "enter"])
 
 
+@pytest.mark.long
 def test_a_filter_that_is_wrong(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["/", *"age>soon", "enter"])
 
@@ -101,6 +103,7 @@ def test_dashboard_in_other_themes(same: Matches, theme: str) -> None:
     assert same(Look(demo(), theme=theme), LARGE, ["j", "space", "j"])
 
 
+@pytest.mark.long
 def test_dashboard_without_colours(same: Matches, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert same(Look(demo()), LARGE, ["j", "space", "j"])
@@ -111,6 +114,7 @@ def test_dashboard_in_plain_ascii(same: Matches, size: Size) -> None:
     assert same(Look(demo(), glyphs=ASCII), size, ["j", "space", "j"])
 
 
+@pytest.mark.long
 def test_too_small_a_terminal(same: Matches) -> None:
     assert same(Look(demo()), (79, 23))
 
@@ -150,6 +154,7 @@ def test_job_of_a_lost_engine(same: Matches, size: Size) -> None:
     assert same(Look(lost()), size, then=open_first(JobState.RUNNING))
 
 
+@pytest.mark.long
 def test_job_as_batch_describes_it(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["/", *"=OK", "enter", "enter", "J"])
 
@@ -229,6 +234,7 @@ def test_why_with_the_checks_alone(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["w", ANSWERED, "z"])
 
 
+@pytest.mark.long
 def test_why_has_keys_that_help_tells(same: Matches) -> None:
     assert same(Look(demo()), LARGE, ["w", ANSWERED, "?"])
 
@@ -246,6 +252,7 @@ def test_help_of_log_lines(same: Matches) -> None:
     assert same(Look(demo()), LARGE, ["L", "?"])
 
 
+@pytest.mark.long
 def test_ending_one_job(same: Matches) -> None:
     assert same(Look(demo(may_control=True)), SMALL, ["/", *"=RUN", "enter", "j", "K"])
 
@@ -264,6 +271,7 @@ def test_leaving_an_engine_that_can_live_on(same: Matches) -> None:
     assert same(Look(demo(may_control=True), own=own_engine()), SMALL, ["q"])
 
 
+@pytest.mark.long
 def test_leaving_a_local_cluster(same: Matches) -> None:
     assert same(Look(demo(may_control=True), own=own_engine(tied=True)), LARGE, ["q"])
 
@@ -317,6 +325,7 @@ def test_resources_elsewhere(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["R"])
 
 
+@pytest.mark.long
 def test_resources_in_plain_ascii(same: Matches) -> None:
     assert same(Look(demo(), glyphs=ASCII, provisioning=running()), LARGE, ["R"])
 

@@ -234,6 +234,7 @@ async def test_a_job_that_vanished_when_it_ended_still_counts(aws: LocalAWS, tmp
         assert runs(tmp_path) == [1]
 
 
+@pytest.mark.long
 async def test_overrides_that_are_too_long_for_the_queue_go_again_through_s3(aws: LocalAWS) -> None:
     import random
 
