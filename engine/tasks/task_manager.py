@@ -162,9 +162,8 @@ class AWSHPCTaskManager:
         """
         self._is_all_assigned = True
         self._deliveries.release(each.task_id for each in self._records.values() if not each.claimed)
-        if self._backend.orphans or any(each.state is TaskState.ADOPTING for each in self._records.values()):
-            loop = asyncio.get_running_loop()
-            self._claim_deadline = loop.call_later(CLAIM_GRACE_S, self._withdraw_unclaimed)
+        loop = asyncio.get_running_loop()
+        self._claim_deadline = loop.call_later(CLAIM_GRACE_S, self._withdraw_unclaimed)
 
     def on_link_lost(self) -> None:
         """The scheduler hands out anew, when we come back, what we held: only jobs are kept, for their tasks."""

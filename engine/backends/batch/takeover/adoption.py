@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -159,12 +159,12 @@ class Adoption:
             self._unclaimed.discard(task)
             self._on_ended()
 
-    async def clear_up(self) -> None:
+    async def clear_up(self, needed_bundles: Callable[[], Collection[str]]) -> None:
         """When nothing can be claimed any more and no adopted job needs a blob: delete what belongs to no job.
 
-        Young fences stay: a late job must find them.
+        Young fences stay: a late job must find them. Bundles of `needed_bundles` (of these submissions) are waited for.
         """
-        while self._orphans or any(one.submission_id in self._ledger.submissions for one in self._adopted):
+        while self._orphans or needed_bundles() or self._has_adopted:
             await self._sleep(CLEARED_POLL_S)
         self._adopted.clear()
         try:
@@ -172,6 +172,10 @@ class Adoption:
         except AwsError as error:
             logger.warning("leftovers of a predecessor stay in S3 until the next start: %s", error)
         self._cleared.set()
+
+    @property
+    def _has_adopted(self) -> bool:
+        return any(one.submission_id in self._ledger.submissions for one in self._adopted)
 
     async def _delete_leftovers(self) -> None:
         blobs = [_name(key) for key in await self._scan.keys(OBJECTS)]

@@ -23,11 +23,11 @@ from engine.aws.batch_states import ENDED
 from engine.aws.budget import Sleep
 from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
-from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.ledger import CLOSED, BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import JobKind, StoreLayout, job_name
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.takeover.adoption import Adoption
-from engine.backends.batch.takeover.scan import OUR_DOING, PredecessorScan, ended_submission
+from engine.backends.batch.takeover.scan import OUR_DOING, FailedJob, PredecessorScan, ended_submission
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failure import JobEnd
 from engine.backends.batch.track.failure_handler import FailureHandler
@@ -80,7 +80,10 @@ class Reconciler:
         self._held: list[BatchTask] = []
         self._doubted: set[bytes] = set()
         self._unclaimed: set[bytes] = set()
-        self._failures: dict[bytes, str] = {}
+        self._failures: dict[bytes, FailedJob] = {}
+        self._told: list[tuple[BatchTask, FailedJob]] = []
+        """Claimed ones, whose failures are on their way."""
+        self._is_all_claimed = False
         self._to_look_up: list[BatchTask] = []
 
     @property
@@ -92,6 +95,17 @@ class Reconciler:
     def is_done(self) -> bool:
         """No task waits, and none that may come can concern it: each is new."""
         return self._has_read_failures and not (self._open_questions or self._held or self._failures)
+
+    @property
+    def needed_bundles(self) -> set[str]:
+        """Submissions whose bundles a next engine needs: failures that are told with them may yet be claimed."""
+        self._told = [(task, job) for task, job in self._told if task.stage not in CLOSED]
+        waiting = () if self._is_all_claimed else self._failures.values()
+        return {job.bundle_of for job in (*waiting, *(job for _, job in self._told))} - {""}
+
+    def note_all_claimed(self) -> None:
+        """The scheduler has sent all that it wants: of what failed before and did not come nobody needs to be told."""
+        self._is_all_claimed = True
 
     @property
     def doubted(self) -> int | None:
@@ -175,13 +189,13 @@ class Reconciler:
         if reading.done():
             reading.result()
 
-    def _note_failures(self, found: Mapping[bytes, str]) -> None:
+    def _note_failures(self, found: Mapping[bytes, FailedJob]) -> None:
         """Of tasks that run already, or have, nothing is noted: they came before their failure could be known."""
         self._noted.set()
         held = {task.task_id for task in self._held}
-        for task_id, job_id in found.items():
+        for task_id, job in found.items():
             if task_id in held or task_id not in self._ledger.tasks:
-                self._failures.setdefault(task_id, job_id)
+                self._failures.setdefault(task_id, job)
 
     def release(self) -> None:
         """Let go of held tasks as far as it is certain now what becomes of them."""
@@ -242,13 +256,15 @@ class Reconciler:
         if results:
             self._adoption.add([ended_submission(submission_id, results)])
         rest = (task for task in submission.tasks if task.task_id not in results)
-        self._failures.update((task.task_id, submission.child_id(task)) for task in rest)
+        self._failures.update((task.task_id, FailedJob.of(submission, task)) for task in rest)
 
     # ---- jobs that failed without a result
 
     async def _look_up_failures(self) -> None:
         tasks, self._to_look_up = self._to_look_up, []
-        ids = [self._failures.pop(task.task_id) for task in tasks]
+        failed = [(task, self._failures.pop(task.task_id)) for task in tasks]
+        self._told += failed
+        ids = [job.job_id for _, job in failed]
         jobs = await self._describe_ends([*ids, *{_parent(one) for one in ids} - set(ids)])
         for task, job_id in zip(tasks, ids, strict=True):
             if task.stage is BatchStage.COLLECTING and not self._fail(

@@ -58,6 +58,20 @@ class ScanFindings:
     bundles: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """Job that may tell why a task failed, by Batch's id; a child's has its index behind a colon."""
+
+    job_id: str
+    bundle_of: str = ""
+    """Submission whose bundle tells a next engine, too, of which task it is; empty where the job's name does."""
+
+    @classmethod
+    def of(cls, submission: Submission, task: BatchTask) -> FailedJob:
+        """Child of an array."""
+        return cls(submission.child_id(task), submission.submission_id)
+
+
 class PredecessorScan:
     """Reads only jobs whose names parse as this manager's, and only keys below its own prefix."""
 
@@ -111,10 +125,10 @@ class PredecessorScan:
         restored = await asyncio.gather(*map(self._submission, described.values()))
         return [submission for submission in restored if submission is not None]
 
-    async def failures(self, note: Callable[[Mapping[bytes, str]], None]) -> None:
+    async def failures(self, note: Callable[[Mapping[bytes, FailedJob]], None]) -> None:
         """Find jobs that may tell the reason of a failure that was not delivered, and `note` them page by page.
 
-        Batch's ids, by task; of several jobs of a task in one page the latest. Raises `AwsError`.
+        By task; of several jobs of a task in one page the latest. Raises `AwsError`.
         """
         noted = 0
         async for page in self._own_jobs.failed():
@@ -125,16 +139,16 @@ class PredecessorScan:
                 logger.warning("more than %d tasks failed; the rest may run again", REMEMBERED)
                 return
 
-    async def _tasks_of(self, failed: Sequence[OwnJob]) -> dict[bytes, str]:
+    async def _tasks_of(self, failed: Sequence[OwnJob]) -> dict[bytes, FailedJob]:
         arrays = await self.restore([one.job.job_id for one in failed if one.name.kind is JobKind.ARRAY])
         by_id = {submission.job_id: submission for submission in arrays}
-        found: dict[bytes, str] = {}
+        found: dict[bytes, FailedJob] = {}
         for one in sorted(failed, key=lambda one: one.job.created_at):
             if one.name.kind is JobKind.SINGLE:
-                found[bytes.fromhex(one.name.hex_id)] = one.job.job_id
+                found[bytes.fromhex(one.name.hex_id)] = FailedJob(one.job.job_id)
             elif one.job.job_id in by_id:
                 submission = by_id[one.job.job_id]
-                found.update((task.task_id, submission.child_id(task)) for task in submission.tasks)
+                found.update((task.task_id, FailedJob.of(submission, task)) for task in submission.tasks)
         return found
 
     async def manifest(self, bundle: str) -> bytes:

@@ -122,7 +122,7 @@ class Takeover:
         """Reconcile, then delete what a predecessor left when nothing can be claimed any more. Raises `AwsError`."""
         await self._reconciler.run()
         self._reconciled.set()
-        await self._adoption.clear_up()
+        await self._adoption.clear_up(lambda: self._reconciler.needed_bundles)
 
     def claim(self, task_id: bytes, priority: int | None) -> Placement | None:
         """Attach the job that a predecessor submitted for this task. None: none is known so far."""
@@ -142,6 +142,7 @@ class Takeover:
     async def abandon(self) -> None:
         """Terminate the jobs that nobody claimed, when all are known, and wait until their objects are deleted."""
         await self._reconciled.wait()
+        self._reconciler.note_all_claimed()
         await self._adoption.abandon()
 
     def _on_orphans_ended(self) -> None:

@@ -11,6 +11,7 @@ from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.takeover.reconcile import Reconciler
+from engine.backends.batch.takeover.scan import FailedJob
 from engine.backends.batch.track.failure import JobEnd
 from engine.model import CancelReason, ResourceShape
 from tests.support.engine.batch_harness import Recorder
@@ -18,6 +19,10 @@ from tests.support.engine.fake_clock import FakeClock
 
 LAYOUT = StoreLayout("bucket", "prefix", "wm")
 PARAMETERS = {"store": LAYOUT.uri, "submission": "1" * 32}
+
+
+BUNDLE = "5" * 32
+"""Submission of an array whose bundle is still there."""
 
 
 @dataclass
@@ -73,11 +78,11 @@ class Reconciliation:
     async def newest(self, except_jobs: object) -> list[Any]:
         return []
 
-    async def failures(self, note: Callable[[Mapping[bytes, str]], None]) -> None:
+    async def failures(self, note: Callable[[Mapping[bytes, FailedJob]], None]) -> None:
         await self.begin.wait()
-        note(self.first_page)
+        note(failed(self.first_page))
         await self.more.wait()
-        note(self.later_page)
+        note(failed(self.later_page))
 
     async def describe(self, job_ids: Sequence[str]) -> dict[str, BatchJob]:
         return {one: BatchJob.parse({"jobId": one, **self.jobs[one]}) for one in job_ids if one in self.jobs}
@@ -98,6 +103,10 @@ class Reconciliation:
         task.move(BatchStage.FETCHING)
         self.failed[task.task_id] = end.status_reason
         return True
+
+
+def failed(page: Mapping[bytes, str]) -> dict[bytes, FailedJob]:
+    return {task_id: FailedJob(job_id, BUNDLE if ":" in job_id else "") for task_id, job_id in page.items()}
 
 
 def job(reason: str) -> dict[str, Any]:
@@ -205,3 +214,21 @@ async def test_while_no_failed_job_could_be_looked_at_tasks_wait() -> None:
     await run
     await takeover.settled()
     assert (early, takeover.sent, takeover.failed) == (([], {}), [], {task_id: "out of memory"})
+
+
+async def test_a_bundle_is_needed_until_the_failures_that_are_told_with_it_are_told_or_wanted_by_nobody() -> None:
+    first, second = (bytes([number]) * 16 for number in (1, 2))
+    takeover = Reconciliation({"J:0": job("killed")}, {first: "J:0", second: "J:1"}, {})
+    takeover.reconciler.prepare({}, last_act_s=None)
+    takeover.more.set()
+    await takeover.reconciler.run()
+    assert takeover.reconciler.needed_bundles == {BUNDLE}
+    takeover.come(1)
+    await takeover.settled()
+    assert takeover.failed == {first: "killed"}
+    takeover.reconciler.note_all_claimed()
+    assert takeover.reconciler.needed_bundles == {BUNDLE}
+    takeover.ledger.tasks[first].move(BatchStage.DELIVERED)
+    assert takeover.reconciler.needed_bundles == {BUNDLE}
+    takeover.ledger.tasks[first].move(BatchStage.FORGOTTEN)
+    assert takeover.reconciler.needed_bundles == set()
