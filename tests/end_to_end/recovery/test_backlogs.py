@@ -98,6 +98,7 @@ def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
     assert call_counts(calls) == [1] * TASKS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.long)])
 def test_a_cut_link_runs_nothing_twice_although_what_was_in_flight_comes_back_last(
     cluster: LocalCluster, calls: Path, seconds: int, log: Path

@@ -68,6 +68,7 @@ def test_a_bucket_that_takes_no_object_ends_the_engine_with_one_line(
     assert (code, "below s3://" in engine.log, "Traceback" in engine.log) == (1, True, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", first_now([signal.SIGTERM, signal.SIGINT]))
 @pytest.mark.parametrize("waits_for", first_now(["throttle:ListJobs:0/s", "error:ListObjectsV2:503:after=1"]))
 def test_a_signal_ends_a_start_that_waits(cluster: LocalCluster, log: Path, waits_for: str, number: int) -> None:
@@ -78,6 +79,7 @@ def test_a_signal_ends_a_start_that_waits(cluster: LocalCluster, log: Path, wait
     assert not [key for key in keys(cluster) if manager_id in key]
 
 
+@pytest.mark.long
 def test_a_table_that_can_not_work_leaves_the_other_at_work(cluster: LocalCluster, log: Path) -> None:
     good = manager_config(cluster, worker_manager_id="wm-good")
     bad = manager_config(cluster, worker_manager_id="wm-bad", job_queue="no-such-queue")
@@ -113,6 +115,7 @@ def test_an_engine_started_before_the_scheduler_says_so_and_waits(cluster: Local
         assert engine.stop(signal.SIGTERM) == 0
 
 
+@pytest.mark.long
 def test_an_engine_that_never_reaches_the_scheduler_gives_up_after_the_death_timeout(
     cluster: LocalCluster, log: Path
 ) -> None:

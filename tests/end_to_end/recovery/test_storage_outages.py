@@ -18,6 +18,7 @@ from tests.support.cluster.running_engine import (
 from tests.support.cluster.tcp_proxy import Relay
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cluster", ["ymq", pytest.param("zmq", marks=pytest.mark.long)], indirect=True)
 def test_storage_that_is_away_while_tasks_are_loaded_and_delivered(
     cluster: LocalCluster, log: Path, tmp_path: Path

@@ -53,6 +53,7 @@ def test_a_thousand_tasks_cost_a_handful_of_batch_calls(cluster: LocalCluster, l
     assert bundles <= submissions
 
 
+@pytest.mark.long
 def test_nothing_stays_in_s3_after_a_run(cluster: LocalCluster, log: Path) -> None:
     script = """
     with Client(address=ADDRESS) as client:

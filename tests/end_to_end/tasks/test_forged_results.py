@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import Engine, running_client
 
@@ -39,6 +41,7 @@ with Client(address=ADDRESS) as client:
 """
 
 
+@pytest.mark.long
 def test_what_a_job_forges_for_another_task_is_passed_over(
     cluster: LocalCluster, engine: Engine, tmp_path: Path
 ) -> None:

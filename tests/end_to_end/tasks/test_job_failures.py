@@ -37,7 +37,7 @@ def no_fault_left(cluster: LocalCluster) -> Iterator[None]:
         ("spot:1", "RuntimeError", ["Host EC2", "job id", "attempts: 3"]),
         pytest.param("vanish:1", "RuntimeError", ["job"], marks=pytest.mark.long),
         pytest.param("drop-result:1", "RuntimeError", ["result", "job id"], marks=pytest.mark.long),
-        ("corrupt-result:1", "RuntimeError", ["result"]),
+        pytest.param("corrupt-result:1", "RuntimeError", ["result"], marks=pytest.mark.long),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -54,14 +54,14 @@ def test_a_job_without_a_result_fails_with_the_reason(
     "fault",
     [
         "spot:1:x1",
-        "start-failure:1:x1",
+        pytest.param("start-failure:1:x1", marks=pytest.mark.long),
         pytest.param("vanish:1:x1", marks=pytest.mark.long),
-        "late-result:1:2s:x1",
+        pytest.param("late-result:1:2s:x1", marks=pytest.mark.long),
         "ambiguous:SubmitJob:x1",
         "ambiguous:SubmitJob:500:x1",
         pytest.param("error:SubmitJob:503:x3", marks=pytest.mark.long),
-        "throttle:batch:0.5/s:6s",
-        "error:s3:503:3s",
+        pytest.param("throttle:batch:0.5/s:6s", marks=pytest.mark.long),
+        pytest.param("error:s3:503:3s", marks=pytest.mark.long),
         pytest.param("expired-credentials:4s", marks=pytest.mark.long),
     ],
 )

@@ -12,6 +12,7 @@ SIZES = (0, 1, 1000, 3000, 4096, 5000, 8192, 20_000, 28 * 1024, 30 * 1024, 64 * 
 FILLERS = ("bytes(size)", "os.urandom(size)")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("filler", first_now(FILLERS), ids=["compressible", "random"])
 def test_single_payloads_of_every_size_come_back_right(cluster: LocalCluster, engine: Engine, filler: str) -> None:
     script = f"""
@@ -24,6 +25,7 @@ def test_single_payloads_of_every_size_come_back_right(cluster: LocalCluster, en
     assert "all right" in run_client(cluster, script)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("filler", first_now(reversed(FILLERS)), ids=["random", "compressible"])
 def test_arrays_of_every_size_come_back_right(cluster: LocalCluster, engine: Engine, filler: str) -> None:
     script = f"""

@@ -11,6 +11,7 @@ from tests.support.cases import first_now
 from tests.support.cluster.running_engine import await_condition, keys_left, run_client, running_engine
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("slots", first_now([5, 1]))
 def test_never_more_functions_at_once_than_slots(cluster: LocalCluster, log: Path, slots: int) -> None:
     script = """
