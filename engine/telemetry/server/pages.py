@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
-from engine.telemetry.schema.messages import PAGE_LIMIT, TICK_S, GetJobPage, JobPage, JobRow
+from engine.telemetry.schema.messages import PAGE_LIMIT, GetJobPage, JobPage, JobRow
 from engine.telemetry.schema.query import select_rows, sort_rows
-
-CACHED_PAGES: Final = 8
-"""Different filters and orders at once; each keeps a list of rows that exist anyway."""
-COST_FACTOR: Final = 10
-"""A list is reused for so many times what making it took, and for one tick at least: sorting a hundred thousand
-rows again and again would take the engine's processor."""
+from engine.telemetry.server.costly_answers import CostlyAnswers
 
 
 @dataclass(slots=True)
-class _CachedPage:
+class _Selection:
     fitting: list[JobRow]
     total: int
     at: float
-    until: float
 
 
 class PageCache:
@@ -38,33 +30,19 @@ class PageCache:
     ) -> None:
         self._rows = rows
         self._clock = clock
-        self._monotonic = monotonic
-        self._kept: OrderedDict[tuple[str, str, bool, str], _CachedPage] = OrderedDict()
-        self._turn = asyncio.Lock()
+        self._kept: CostlyAnswers[_Selection] = CostlyAnswers(monotonic)
 
     async def get(self, wanted: GetJobPage) -> JobPage:
         """Answer a request. Raises `QueryError`."""
-        async with self._turn:
-            kept = await self._current(wanted)
+        question = (wanted.filter, wanted.sort, wanted.descending, wanted.manager)
+        found = await self._kept.get(question, lambda: self._select(wanted))
         start = max(0, wanted.offset)
         count = max(0, min(wanted.limit, PAGE_LIMIT))
-        return JobPage(tuple(kept.fitting[start : start + count]), len(kept.fitting), kept.total, kept.at)
+        return JobPage(tuple(found.fitting[start : start + count]), len(found.fitting), found.total, found.at)
 
-    async def _current(self, wanted: GetJobPage) -> _CachedPage:
-        key = (wanted.filter, wanted.sort, wanted.descending, wanted.manager)
-        kept = self._kept.get(key)
-        if kept is None or self._monotonic() >= kept.until:
-            kept = self._kept[key] = await self._make(wanted)
-            self._kept.move_to_end(key)
-            if len(self._kept) > CACHED_PAGES:
-                self._kept.popitem(last=False)
-        return kept
-
-    async def _make(self, wanted: GetJobPage) -> _CachedPage:
-        started, at, rows = self._monotonic(), self._clock(), self._rows()
-        fitting = await asyncio.to_thread(_select_sorted, rows, wanted, at)
-        ended = self._monotonic()
-        return _CachedPage(fitting, len(rows), at, ended + max(TICK_S, COST_FACTOR * (ended - started)))
+    async def _select(self, wanted: GetJobPage) -> _Selection:
+        at, rows = self._clock(), self._rows()
+        return _Selection(await asyncio.to_thread(_select_sorted, rows, wanted, at), len(rows), at)
 
 
 def _select_sorted(rows: list[JobRow], wanted: GetJobPage, at: float) -> list[JobRow]:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from engine.telemetry.schema.messages import TICK_S, GetGroups, GroupBy, Groups, JobGroup
-from engine.telemetry.server.pages import CACHED_PAGES, COST_FACTOR
+from engine.telemetry.schema.messages import GetGroups, GroupBy, Groups, JobGroup
+from engine.telemetry.server.costly_answers import CostlyAnswers
 from engine.telemetry.server.rate_limit import RateLimiter
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 from engine.telemetry.tally.row_groups import check_groups, make_groups, tally_rows
-
-_Key = tuple[str, str, str]
 
 
 @dataclass(slots=True)
 class _CountedGroups:
     groups: list[JobGroup]
     at: float
-    until: float
 
 
 class GroupAnswers:
@@ -34,32 +30,19 @@ class GroupAnswers:
     ) -> None:
         self._builder = builder
         self._rate_limiter = rate_limiter
-        self._monotonic = monotonic
-        self._kept: OrderedDict[_Key, _CountedGroups] = OrderedDict()
-        self._turn = asyncio.Lock()
+        self._kept: CostlyAnswers[_CountedGroups] = CostlyAnswers(monotonic)
 
     async def get(self, wanted: GetGroups) -> Groups:
         """Answer a request. Raises `QueryError`."""
         check_groups(wanted)
-        async with self._turn:
-            counted = await self._current(wanted)
+        question = (wanted.by, wanted.filter, wanted.manager)
+        counted = await self._kept.get(question, lambda: self._count(wanted))
         return make_groups(counted.groups, wanted, counted.at, rows_only=bool(wanted.filter.split()))
 
-    async def _current(self, wanted: GetGroups) -> _CountedGroups:
-        key = (wanted.by, wanted.filter, wanted.manager)
-        kept = self._kept.get(key)
-        if kept is None or self._monotonic() >= kept.until:
-            kept = self._kept[key] = await self._make(wanted)
-            self._kept.move_to_end(key)
-            if len(self._kept) > CACHED_PAGES:
-                self._kept.popitem(last=False)
-        return kept
-
-    async def _make(self, wanted: GetGroups) -> _CountedGroups:
-        started, at = self._monotonic(), self._builder.clock()
+    async def _count(self, wanted: GetGroups) -> _CountedGroups:
+        at = self._builder.clock()
         groups = await self._tally(wanted, at) if wanted.filter.split() else self._counted(wanted, at)
-        ended = self._monotonic()
-        return _CountedGroups(groups, at, ended + max(TICK_S, COST_FACTOR * (ended - started)))
+        return _CountedGroups(groups, at)
 
     async def _tally(self, wanted: GetGroups, at: float) -> list[JobGroup]:
         with self._rate_limiter.charge():

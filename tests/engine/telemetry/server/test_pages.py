@@ -6,7 +6,8 @@ import pytest
 
 from engine.telemetry.schema.messages import GetJobPage, JobRow, JobState
 from engine.telemetry.schema.query import QueryError
-from engine.telemetry.server.pages import CACHED_PAGES, PageCache
+from engine.telemetry.server.costly_answers import KEPT_ANSWERS
+from engine.telemetry.server.pages import PageCache
 from tests.support.engine.managed_tasks import Clock
 from tests.support.engine.telemetry_samples import row
 
@@ -56,10 +57,10 @@ async def test_one_that_costs_much_is_kept_longer() -> None:
 
 async def test_few_different_questions_are_remembered() -> None:
     rows = Rows()
-    for number in range(CACHED_PAGES + 1):
+    for number in range(KEPT_ANSWERS + 1):
         await rows.pages.get(GetJobPage(filter=f"id:{number}"))
     await rows.pages.get(GetJobPage(filter="id:0"))
-    assert rows.asked == CACHED_PAGES + 2
+    assert rows.asked == KEPT_ANSWERS + 2
 
 
 async def test_a_filter_that_makes_no_sense_is_refused_and_not_kept() -> None:
