@@ -84,7 +84,7 @@ ENTRIES: Final = (
         "doctor", "provisioner.cli", "AWS resources", "What jobs need, checked; why a job or a queue is stuck."
     ),
     CommandEntry(
-        "export", "provisioner.cli", "AWS resources", "The same as a CloudFormation template, or the IAM policies."
+        "export", "provisioner.cli", "AWS resources", "The same for CloudFormation or Terraform, or the IAM policies."
     ),
     CommandEntry(
         "selftest", "provisioner.cli", "AWS resources", "Prove on this account what no stand-in can, for a few cents."
