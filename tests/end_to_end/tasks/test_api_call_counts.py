@@ -44,7 +44,7 @@ def test_a_thousand_tasks_cost_a_handful_of_batch_calls(cluster: LocalCluster, l
     """
     with running_engine(cluster, log, max_concurrent_jobs=1000) as engine:
         cluster.aws.reset_calls()
-        run_client(cluster, script)
+        run_client(cluster, script, timeout=300)
         calls = manager_calls(cluster)
         bundles = submitted_routes(engine).count("s3")
     submissions = calls["batch.SubmitJob"]

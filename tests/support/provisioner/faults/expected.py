@@ -32,6 +32,17 @@ def assert_fault_is_told(world: World, fault: Fault, call: Call) -> None:
     assert_saved_what_was_made(world)
 
 
+def assert_done_without(world: World, fault: Fault, call: Call) -> None:
+    """The plan has a note of what could not be read, and the stack is made."""
+    world.strike(fault, call)
+    ran = world.commands.provision()
+    world.recover()
+    assert ran.exit_code == 0, ran.last
+    assert any("is unknown" in note for note in ran.events[0]["notes"]), ran.events[0]
+    assert_provisioned(world)
+    assert_cleans_up(world)
+
+
 def assert_provisioned(world: World) -> None:
     ran = world.commands.plan()
     assert ran.exit_code == 0, [change for change in ran.last["changes"] if change["action"] != "keep"]
