@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from engine.config.settings import ManagerConfig
 from engine.messages import CapabilitiesTold, LinkDown, TaskArrived
 
 logger = logging.getLogger(__name__)
@@ -156,7 +157,9 @@ class AskedCapabilities:
             stream.close()
 
 
-def monitor_address(scheduler_address: str) -> str:
-    """Address of a scheduler's monitor where nothing else is said: two ports above its own."""
-    parts = urlsplit(scheduler_address)
+def monitor_address(config: ManagerConfig) -> str:
+    """Address of the scheduler's monitor: as it is given, else two ports above the one that the worker connects to."""
+    if config.scheduler_monitor_address is not None:
+        return config.scheduler_monitor_address
+    parts = urlsplit(config.worker_scheduler_address or config.scheduler_address)
     return f"{parts.scheme}://{parts.hostname}:{(parts.port or 0) + MONITOR_PORT_OFFSET}"

@@ -199,7 +199,7 @@ class AWSBatchWorker:
         return _Connection(channel, heartbeat, Assignments(queue_size), self._asked())
 
     def _asked(self) -> AskedCapabilities:
-        address = self._config.scheduler_monitor_address or monitor_address(self._address)
+        address = monitor_address(self._config)
         return AskedCapabilities(partial(self._listen, address), address)
 
     async def _receive(self, connection: _Connection) -> None:

@@ -296,8 +296,8 @@ class AWSHPCWorkerManager:
                     unwanted_since = None
 
     async def _watch_unmet_demand(self) -> None:
-        where = self.config.scheduler_monitor_address or monitor_address(self.config.scheduler_address)
-        await UnmetDemand(partial(self._link.open_monitor, where), self._is_not_asked, self._health).run()
+        subscribe = partial(self._link.open_monitor, monitor_address(self.config))
+        await UnmetDemand(subscribe, self._is_not_asked, self._health).run()
 
     def _is_not_asked(self) -> bool:
         return self._worker_run is None and not self.is_stopping and self._health.view.up

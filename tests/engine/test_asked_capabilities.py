@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
+import msgspec
 import pytest
 
 from engine.asked_capabilities import KEPT_WORDS, WORD_S, AskedCapabilities, monitor_address
+from engine.config.settings import ManagerConfig
 from engine.messages import CapabilitiesTold, LinkDown, TaskArrived
 from tests.support.schedules.virtual_loop import VirtualLoop
 
@@ -207,5 +209,17 @@ def test_what_waits_is_forgotten_with_its_connection() -> None:
     run(story())
 
 
-def test_a_monitor_is_two_ports_above_its_scheduler() -> None:
-    assert monitor_address("tcp://10.0.0.1:8516") == "tcp://10.0.0.1:8518"
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "tcp://10.0.0.1:8518"),
+        ({"worker_scheduler_address": "tcp://10.0.0.2:9000"}, "tcp://10.0.0.2:9002"),
+        ({"scheduler_monitor_address": "tcp://10.0.0.3:1"}, "tcp://10.0.0.3:1"),
+    ],
+)
+def test_a_monitor_is_where_it_is_given_or_two_ports_above_the_workers_scheduler(
+    given: dict[str, str], expected: str
+) -> None:
+    places = {"worker_manager_id": "wm", "job_queue": "q", "job_definition": "d", "s3_bucket": "b"}
+    values = {"scheduler_address": "tcp://10.0.0.1:8516", **places, **given}
+    assert monitor_address(msgspec.convert(values, ManagerConfig)) == expected
