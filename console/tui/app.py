@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import msgspec
 from textual import events
 from textual.app import App
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import WorkType
 
 from console.foreign_text import clean_lines
@@ -30,6 +32,7 @@ from console.tui.notices.notifier import Notifier
 from console.tui.screens.base import NEEDS_WRITE, ConsoleScreen
 from console.tui.screens.dashboard import Dashboard
 from console.tui.state import ConsoleState, Quit
+from console.tui.terminal_driver import TerminalDriver
 from console.tui.widgets.prompt import Question
 from engine.errors import ConfigError
 
@@ -85,6 +88,11 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = state.preferences.theme if state.preferences.theme in THEMES else "dark"
+
+    def get_driver_class(self) -> type[Driver]:
+        """On a terminal of this machine the driver that survives its end; elsewhere (a browser) Textual's choice."""
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
 
     def on_mount(self) -> None:
         """Bind signals and keys, show the dashboard and start polling."""

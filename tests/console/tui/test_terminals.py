@@ -124,6 +124,16 @@ def test_a_defect_leaves_the_terminal_as_before_and_tells(environ: dict[str, str
         assert b"the source broke" in last.rpartition(b"\x1b[?1049l")[2]
 
 
+# ---- a terminal that goes away
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_console_ends_with_its_terminal(environ: dict[str, str]) -> None:
+    with Terminal((*PROGRAM, "attach"), environ=environ) as terminal:
+        terminal.wait_for("LIVE")
+        assert terminal.hang_up() == 129
+
+
 # ---- tmux
 
 

@@ -39,6 +39,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._fd, inner = pty.openpty()
+        self._is_gone = False
         _set_size(inner, columns, rows)
         self.output = bytearray()
         self.started_at = time.monotonic()
@@ -69,7 +70,14 @@ class Terminal:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        if not self._is_gone:
+            os.close(self._fd)
+
+    def hang_up(self, seconds: float = 20.0) -> int:
+        """Take the terminal away, as a closed window does; the exit code."""
         os.close(self._fd)
+        self._is_gone = True
+        return self.process.wait(seconds)
 
     @property
     def text(self) -> str:
