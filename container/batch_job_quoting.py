@@ -1,14 +1,19 @@
 """Quoting of foreign text: what AWS, a frame, a key or a task says, on its way into a log or an error.
 
+The runner's own log lines are made here, too: they are quoted and bounded the same way.
 Stdlib only, Python 3.10+: the runner imports it as `batch_job_quoting`, the engine as `container.batch_job_quoting`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import Final
 
 QUOTED: Final = 300
 """Characters of a foreign text that a log or an error shows."""
+_LOGGED: Final = 2_000
+"""Characters of a line of the runner's log."""
 
 
 def quote_foreign(text: object, limit: int = QUOTED) -> str:
@@ -27,6 +32,12 @@ def quote_foreign(text: object, limit: int = QUOTED) -> str:
 def quote_foreign_lines(text: object, limit: int) -> str:
     """The same for a text of several lines, which stay lines: of a longer text the last `limit` characters."""
     return "\n".join(quote_foreign(line, limit) for line in str(text)[-limit:].expandtabs().split("\n"))
+
+
+def log(text: str) -> None:
+    """Write one line of the runner's to standard error, bounded. Never a value, only ids, sizes and times."""
+    with contextlib.suppress(OSError):  # nobody reads our log any more: the result matters still
+        os.write(2, f"scaler-batch-runner: {quote_foreign(text, _LOGGED)}\n".encode(errors="backslashreplace"))
 
 
 def _escape(char: str) -> str:

@@ -26,7 +26,6 @@ from batch_job_frames import (
     PayloadReader,
     TaskEntry,
 )
-from batch_job_log import log
 from batch_job_memory import memory_limit
 from batch_job_protocol import (
     PayloadForm,
@@ -40,6 +39,7 @@ from batch_job_protocol import (
     payload_key,
     result_key,
 )
+from batch_job_quoting import log
 from batch_job_results import (
     LONGEST_ERROR,
     LONGEST_MESSAGE,

@@ -8,7 +8,7 @@ import time
 from types import FrameType
 from typing import Final
 
-from batch_job_log import log
+from batch_job_quoting import log
 
 _GRACE_S: Final = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batch_job_log import log
 from batch_job_protocol import loggable
-from batch_job_quoting import quote_foreign
+from batch_job_quoting import log, quote_foreign
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,

@@ -36,10 +36,6 @@ class TerminalFile:
         """File descriptor of the terminal."""
         return self._file.fileno()
 
-    def isatty(self) -> bool:
-        """True for a terminal."""
-        return self._file.isatty()
-
     def _attempt(self, step: Callable[[], object]) -> None:
         if self._is_gone:
             return

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.console.terminal import Terminal
-from tests.support.engine.socket_places import short_folder
+from tests.support.socket_places import short_folder
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.benchmark
 

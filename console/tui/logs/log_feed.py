@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from console.tui.logs.log_view import LogView
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
-from console.tui.widgets.log_view import LogView
 from engine.telemetry.schema.messages import Answer, GetLogs, LogPage, Refusal
 
 PERIOD_S: Final = 1.0

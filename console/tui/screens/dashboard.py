@@ -22,12 +22,12 @@ from console.tui.jobs.jobs_view import JobsView
 from console.tui.keymap import bindings
 from console.tui.layout.growing import STEP_CELLS, STEP_LINES, Growing, line_at
 from console.tui.logs.log_feed import LogFeed
+from console.tui.logs.log_view import LogView
 from console.tui.polling import PolledRequest
 from console.tui.state import TREND_WINDOWS, ConsoleState
 from console.tui.widgets.alert_line import AlertLine
 from console.tui.widgets.job_table import JobTable
 from console.tui.widgets.line_table import LineTable, Scrolls
-from console.tui.widgets.log_view import LogView
 from console.tui.widgets.pane import Pane
 from console.tui.widgets.quota import QuotaPane
 from console.tui.widgets.routing import RoutingPane

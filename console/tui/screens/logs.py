@@ -14,12 +14,12 @@ from console.tui.keymap import bindings
 from console.tui.logs.console_urls import print_urls
 from console.tui.logs.log_feed import LogFeed
 from console.tui.logs.log_levels import Level
+from console.tui.logs.log_view import LogView
 from console.tui.logs.outside import leave_console, page_text
 from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
 from console.tui.screens.dashboard import move_log, toggle_follow
 from console.tui.state import ConsoleState
-from console.tui.widgets.log_view import LogView
 from console.tui.widgets.prompt import Question
 
 if TYPE_CHECKING:

@@ -45,8 +45,8 @@ from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.diagnosis_answers import diagnose
 from engine.telemetry.server.jobs.group_answers import GroupAnswers
 from engine.telemetry.server.jobs.lane_answers import LaneAnswers
+from engine.telemetry.server.jobs.pages import PageCache
 from engine.telemetry.server.logs.watch import LogWatch
-from engine.telemetry.server.pages import PageCache
 from engine.telemetry.server.publisher import Publisher
 from engine.telemetry.server.rate_limit import RateLimiter
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder

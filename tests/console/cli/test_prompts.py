@@ -11,10 +11,10 @@ import pytest
 from engine.telemetry.endpoints import Endpoint, claim_folder
 from engine.telemetry.schema.messages import CancelJobs
 from tests.support.console.command_line import command_line
-from tests.support.console.terminal import Terminal
-from tests.support.engine.socket_places import short_folder
 from tests.support.engine.telemetry_samples import row, task_id
 from tests.support.engine.telemetry_stand_in import StandIn
+from tests.support.socket_places import short_folder
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture

@@ -41,9 +41,9 @@ from engine.telemetry.schema.messages import (
 )
 from tests.support.cases import first_now
 from tests.support.console.command_line import command_line, modules_loaded_by
-from tests.support.engine.socket_places import short_folder
 from tests.support.engine.telemetry_samples import NOW, row, snapshot, task_id
 from tests.support.engine.telemetry_stand_in import StandIn
+from tests.support.socket_places import short_folder
 
 DEADLINE = 20.0
 COMMANDS = ("status", "jobs", "logs", "cancel", "drain", "keys")

@@ -14,7 +14,7 @@ from engine.telemetry.endpoints import list_engines, runtime_folder
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import Provisioned, load
 from provisioner.stack.spec import ProvisionSpec
-from tests.support.engine.socket_places import short_folder
+from tests.support.socket_places import short_folder
 
 ENDPOINT = "http://127.0.0.1:4321"
 AWS = {"AWS_ENDPOINT_URL": ENDPOINT, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}

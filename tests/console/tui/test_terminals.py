@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.cases import first_now
-from tests.support.console.terminal import Terminal
-from tests.support.engine.socket_places import short_folder
+from tests.support.socket_places import short_folder
+from tests.support.terminal import Terminal
 
 PROGRAM = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
 RESTORED = (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l", b"\x1b[?25h")

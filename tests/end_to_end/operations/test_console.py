@@ -15,7 +15,7 @@ from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import talking_client
 from tests.support.cluster.consoles import UserFolders, counts, pictures, routes, total, used, user_folders
 from tests.support.cluster.running_engine import await_condition, disabled_queue, running_engine
-from tests.support.console.terminal import Terminal
+from tests.support.terminal import Terminal
 
 TASKS = 500
 HEAL_S = 5.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster.consoles import UserFolders, user_folders
-from tests.support.console.terminal import Terminal
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import talking_client
 from tests.support.cluster.consoles import PROGRAM, UserFolders, counts, user_folders
 from tests.support.cluster.engine_restarts import scheduler_beside
-from tests.support.console.terminal import Terminal
+from tests.support.terminal import Terminal
 
 NOTICED_S = 45.0
 """An echo that stays out is missed after 15 s; this machine may be slow."""

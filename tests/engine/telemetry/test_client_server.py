@@ -32,7 +32,7 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.server.service import telemetry
 from tests.support.engine.managed_tasks import Managed, id_of
-from tests.support.engine.socket_places import free_endpoint, short_folder
+from tests.support.socket_places import free_endpoint, short_folder
 
 DEADLINE = 10.0
 

@@ -20,7 +20,7 @@ from engine.telemetry.endpoints import (
     list_engines,
     runtime_folder,
 )
-from tests.support.engine.socket_places import short_folder
+from tests.support.socket_places import short_folder
 
 
 @pytest.fixture(autouse=True)

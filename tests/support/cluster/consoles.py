@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from provisioner.local.cluster import LocalCluster
-from tests.support.console.terminal import Terminal
-from tests.support.engine.socket_places import short_folder
+from tests.support.socket_places import short_folder
+from tests.support.terminal import Terminal
 
 PROGRAM = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
 STATES = ("QUEUED", "SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")

@@ -12,9 +12,9 @@ from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.drawing.theme import THEMES
 from console.tui.health.alerts import alerts
 from console.tui.jobs.jobs_view import JobsView
+from console.tui.logs.log_view import LogView
 from console.tui.widgets.alert_line import AlertLine
 from console.tui.widgets.job_table import JobTable
-from console.tui.widgets.log_view import LogView
 from console.tui.widgets.quota import QuotaPane
 from console.tui.widgets.routing import RoutingPane
 from console.tui.widgets.state_strip import StateStrip

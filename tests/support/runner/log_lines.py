@@ -11,7 +11,7 @@ from tests.support.paths import ROOT
 def runner_line(text: str) -> str:
     """The line that the runner writes to standard error."""
     with mock.patch("sys.path", [str(ROOT / "container")]):
-        runner_log = importlib.import_module("batch_job_log")
+        runner_log = importlib.import_module("batch_job_quoting")
     with mock.patch("os.write") as write:
         runner_log.log(text)
     data: bytes = write.call_args.args[1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.support.engine.socket_places import short_folder
+from tests.support.socket_places import short_folder
 
 PROGRAM = (sys.executable, "-P", "-c", "from console.cli.main import main; main()")
 ENGINE = (sys.executable, "-m", "tests.support.console.synthetic_engine", "--jobs", "200", "--rate", "0")

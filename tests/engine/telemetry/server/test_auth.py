@@ -19,8 +19,8 @@ from engine.telemetry.keys import ClientKeys, EngineKeys, KeyRole, make_client_k
 from engine.telemetry.schema import wire
 from engine.telemetry.schema.messages import Ask, CancelJobs, FullState, GetFullState, Reply, Welcome
 from engine.telemetry.server.auth import CurveAuthenticator, SocketDomain
-from tests.support.engine.socket_places import free_endpoint
 from tests.support.engine.telemetry_samples import VITALS, snapshot
+from tests.support.socket_places import free_endpoint
 
 DEADLINE = 10.0
 

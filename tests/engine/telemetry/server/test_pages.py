@@ -7,7 +7,7 @@ import pytest
 from engine.telemetry.schema.messages import GetJobPage, JobRow, JobState
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.costly_answers import KEPT_ANSWERS
-from engine.telemetry.server.pages import PageCache
+from engine.telemetry.server.jobs.pages import PageCache
 from tests.support.engine.managed_tasks import Clock
 from tests.support.engine.telemetry_samples import row
 

@@ -15,7 +15,7 @@ from engine.telemetry.server.snapshot_builder import REPLICATED_AGAIN, SnapshotB
 from engine.telemetry.server.sockets import Sockets
 from engine.telemetry.server.vitals import Vitals
 from tests.support.engine.managed_tasks import Managed
-from tests.support.engine.socket_places import short_folder
+from tests.support.socket_places import short_folder
 
 
 class Listening:

@@ -7,7 +7,7 @@ import pytest
 
 from console import format
 from console.tui.drawing.glyphs import ASCII, UNICODE, Glyphs
-from console.tui.widgets.log_view import LogView
+from console.tui.logs.log_view import LogView
 from engine.telemetry.schema.messages import LogPage
 from tests.support.console.single_pane import OnePane, draw_pane
 from tests.support.console.widget_samples import NOW, page
