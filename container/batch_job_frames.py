@@ -30,6 +30,9 @@ _CRC: Final = struct.Struct("<I")
 _ROW: Final = struct.Struct("<16sQQ")  # task id, record offset, length of the record with its own blobs
 _RECORD: Final = struct.Struct("<II")  # crc32 of task id and references, number of references
 _SECRET_BYTES: Final = 32
+_WISHES: Final = struct.Struct("<4sBI")  # magic, flags, crc32 of task id, magic and flags: behind a record's references
+_WISHES_MAGIC: Final = b"SBTW"
+_WANTS_OUTPUT: Final = 1
 _REF: Final = struct.Struct("<?QQI")  # is external, length, offset (0 when external), crc32
 _DIGEST_BYTES: Final = 32
 _EARLY_BLOBS: Final = 32 * 1024  # of shared blobs before the directory, so that FIRST_READ reaches into it
@@ -72,6 +75,8 @@ class TaskEntry:
     serializer: BlobRef
     function: BlobRef
     arguments: tuple[BlobRef, ...]
+    wants_output: bool = False
+    """Its client asked for what it prints; an image of an earlier release passes over the wish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +93,38 @@ class _Layout:
     total: int
 
 
-def encode_payload(tasks: Tasks, external: Collection[str] = (), secret: bytes = b"") -> bytes:
+def encode_payload(
+    tasks: Tasks, external: Collection[str] = (), secret: bytes = b"", wanting_output: Collection[bytes] = ()
+) -> bytes:
     """One frame for one submission; a task is its id (16 bytes) and (serializer, function, *arguments).
 
     Equal blobs are stored once. Blobs whose digest is in `external` are referenced, not stored. With the `secret` (32
-    bytes) the runner signs the results; without one the frame is as in release 0.1, and so are they.
+    bytes) the runner signs the results; without one the frame is as in release 0.1, and so are they. The tasks whose
+    ids are in `wanting_output` have what they print brought with their results.
     Raises `ValueError` for a task id that isn't 16 bytes, a task without serializer or function, or a wrong secret.
     """
     _check_tasks(tasks)
     if len(secret) not in (0, _SECRET_BYTES):
         raise ValueError(f"a secret of {len(secret)} bytes, expected {_SECRET_BYTES}")
-    layout = _lay_out(tasks, external, secret)
+    layout = _lay_out(tasks, external, secret, wanting_output)
     offsets = {**_place(layout.early, _header_end(secret)), **_place(layout.late, layout.shared)}
     rows, records, offset = list[bytes](), list[bytes](), layout.records
     for (task_id, blobs), own, size in zip(tasks, layout.own, layout.record_sizes, strict=True):
         places = ChainMap(_place(own, offset + size), offsets)
         length = size + _size(own)
         rows.append(_ROW.pack(task_id, offset, length))
-        records += [_record(task_id, blobs, places), *(blob.data for blob in own)]
+        records += [_record(task_id, blobs, places), _wishes(task_id, wanting_output), *(blob.data for blob in own)]
         offset += length
     directory = b"".join(rows)
     early, late = ([blob.data for blob in blobs] for blobs in (layout.early, layout.late))
     return b"".join([_header(layout, directory, secret), *early, directory, *records, *late])
 
 
-def payload_size(tasks: Tasks, external: Collection[str] = (), secret: bytes = b"") -> int:
+def payload_size(
+    tasks: Tasks, external: Collection[str] = (), secret: bytes = b"", wanting_output: Collection[bytes] = ()
+) -> int:
     """The length of what `encode_payload` would give, without building it."""
-    return _lay_out(tasks, external, secret).total
+    return _lay_out(tasks, external, secret, wanting_output).total
 
 
 def _check_tasks(tasks: Tasks) -> None:
@@ -123,12 +133,12 @@ def _check_tasks(tasks: Tasks) -> None:
             raise ValueError(f"task {task_id.hex()} needs an id of 16 bytes, a serializer and a function")
 
 
-def _lay_out(tasks: Tasks, external: Collection[str], secret: bytes) -> _Layout:
+def _lay_out(tasks: Tasks, external: Collection[str], secret: bytes, wanting_output: Collection[bytes]) -> _Layout:
     stored = [list({blob.digest: blob for blob in blobs if blob.digest not in external}.values()) for _, blobs in tasks]
     shared = _shared(stored)
     own = [[blob for blob in blobs if blob.digest not in shared] for blobs in stored]
     early, late = _split_early(shared.values())
-    sizes = [_record_size(blobs, external) for _, blobs in tasks]
+    sizes = [_record_size(blobs, external) + _WISHES.size * (task_id in wanting_output) for task_id, blobs in tasks]
     directory = _header_end(secret) + _size(early)
     records = directory + _ROW.size * len(tasks)
     end = records + sum(sizes) + sum(map(_size, own))
@@ -162,6 +172,16 @@ def _place(blobs: Sequence[Blob], offset: int) -> dict[str, int]:
 def _record(task_id: bytes, blobs: Sequence[Blob], places: Mapping[str, int]) -> bytes:
     refs = b"".join(_reference(blob, places.get(blob.digest)) for blob in blobs)
     return _RECORD.pack(zlib.crc32(task_id + refs), len(blobs)) + refs
+
+
+def _wishes(task_id: bytes, wanting_output: Collection[bytes]) -> bytes:
+    if task_id not in wanting_output:
+        return b""
+    return _WISHES.pack(_WISHES_MAGIC, _WANTS_OUTPUT, _wishes_crc(task_id, _WANTS_OUTPUT))
+
+
+def _wishes_crc(task_id: bytes, flags: int) -> int:
+    return zlib.crc32(task_id + _WISHES_MAGIC + bytes([flags]))
 
 
 def _reference(blob: Blob, offset: int | None) -> bytes:
@@ -309,7 +329,16 @@ def _parse_record(task_id: bytes, record: bytes) -> TaskEntry:
         raise FrameError(f"the record of task {task_id.hex()} is shorter than it claims") from None
     if zlib.crc32(task_id + record[_RECORD.size : end]) != crc or count < 2:
         raise FrameError(f"the record of task {task_id.hex()} doesn't match its checksum")
-    return TaskEntry(task_id, refs[0], refs[1], tuple(refs[2:]))
+    wants_output = bool(_read_wishes(task_id, record[end : end + _WISHES.size]) & _WANTS_OUTPUT)
+    return TaskEntry(task_id, refs[0], refs[1], tuple(refs[2:]), wants_output)
+
+
+def _read_wishes(task_id: bytes, data: bytes) -> int:
+    """Flags of a task; what stands there in a frame without them is the task's first blob, or nothing."""
+    if len(data) < _WISHES.size:
+        return 0
+    magic, flags, crc = _WISHES.unpack(data)
+    return int(flags) if magic == _WISHES_MAGIC and crc == _wishes_crc(task_id, flags) else 0
 
 
 def _parse_reference(record: bytes, at: int) -> tuple[BlobRef, int]:

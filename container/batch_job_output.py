@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 from typing import Final
 
 _CHUNK: Final = 64 * 1024
 _TAIL_BYTES: Final = 8 * 1024
+KEPT_BYTES: Final = 64 * 1024
+"""Of each stream of a task whose client asked for its output: the last ones."""
 _PIPE_CHUNKS: Final = 16  # a pipe holds one chunk, or 16 when somebody enlarged it; more is new output
 
 
-class TaskOutput:
-    """Copies from the task's pipes to the job's own streams and remembers the last lines of both."""
+class KeptStream:
+    """The end of one stream, `KEPT_BYTES` at most, with the number of all bytes that were written to it."""
 
     def __init__(self) -> None:
+        self._end = bytearray()
+        self.written = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Take what was written next."""
+        self.written += len(chunk)
+        self._end += chunk
+        if len(self._end) > 2 * KEPT_BYTES:  # not at each chunk: a move costs as much as what is moved
+            del self._end[:-KEPT_BYTES]
+
+    def encode(self) -> str:
+        """What is kept, as base64: the bytes are the task's own, of no certain encoding."""
+        return base64.b64encode(self._end[-KEPT_BYTES:]).decode()
+
+
+class TaskOutput:
+    """Copies from the task's pipes to the job's own streams and remembers the last lines of both.
+
+    With `keep` it remembers the end of each by itself, too: `kept`, by the descriptor that it is copied to.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self.kept: dict[int, KeptStream] | None = {1: KeptStream(), 2: KeptStream()} if keep else None
         self._sinks: dict[int, int] = {}
         self._last = b""
         self._is_cut = False
@@ -31,6 +57,8 @@ class TaskOutput:
         except BlockingIOError:
             return True
         self._remember(chunk)
+        if self.kept is not None:
+            self.kept[self._sinks[source]].add(chunk)
         with contextlib.suppress(OSError):  # nobody reads our output any more: the result matters still
             _write(self._sinks[source], chunk)
         return bool(chunk)

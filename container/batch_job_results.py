@@ -21,8 +21,10 @@ from typing import Final
 
 MAX_RESULT_BYTES: Final = 500_000_000
 """Of a result's body: Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes."""
-MAX_META_BYTES: Final = 64 * 1024
-"""Of a result's meta data, of which a runner writes about 500."""
+MAX_META_BYTES: Final = 256 * 1024
+"""Of a result's meta data, of which a runner writes about 600, and what a task printed if its client asked for it."""
+LONGEST_PRINTED: Final = 96 * 1024
+"""Characters of what a task printed to one stream: 64 KiB as base64."""
 LONGEST_ERROR: Final = 80
 LONGEST_PLACE: Final = 200
 LONGEST_MESSAGE: Final = 1_000
@@ -81,6 +83,11 @@ class ResultMeta:
     is_damaged: bool = False  # something else than the task wrote to the runner's socket, so its process was ended
     is_out_of_memory: bool = False  # the kernel ended a process of the container for its memory
     memory_limit: int = 0  # bytes that the container had; 0: unknown
+    is_output_kept: bool = False  # its client asked for its output: the end of each stream is here, as base64
+    stdout: str = ""
+    stdout_bytes: int = 0  # all that was written, of which `stdout` is the end
+    stderr: str = ""
+    stderr_bytes: int = 0
 
 
 def encode_result(meta: ResultMeta, body: bytes | bytearray, secret: bytes = b"") -> bytes | bytearray:
@@ -224,6 +231,15 @@ def _text(limit: int, *, printable: bool = True) -> Callable[[object], bool]:
     return lambda value: isinstance(value, str) and len(value) <= limit and (value.isprintable() or not printable)
 
 
+def _base64(limit: int) -> Callable[[object], bool]:
+    def is_right(value: object) -> bool:
+        if not isinstance(value, str) or len(value) > limit:
+            return False
+        return len(value) % 4 == 0 and re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", value) is not None
+
+    return is_right
+
+
 _OPTIONAL_RULES: Final[Mapping[str, Callable[[object], bool]]] = {
     "error": _text(LONGEST_ERROR),
     "place": _text(LONGEST_PLACE),
@@ -231,5 +247,10 @@ _OPTIONAL_RULES: Final[Mapping[str, Callable[[object], bool]]] = {
     "is_damaged": lambda value: isinstance(value, bool),
     "is_out_of_memory": lambda value: isinstance(value, bool),
     "memory_limit": _whole(0, 1 << 63)[0],
+    "is_output_kept": lambda value: isinstance(value, bool),
+    "stdout": _base64(LONGEST_PRINTED),
+    "stdout_bytes": _whole(0, 1 << 63)[0],
+    "stderr": _base64(LONGEST_PRINTED),
+    "stderr_bytes": _whole(0, 1 << 63)[0],
 }
 """The other fields: for people to read, so that one which is missing or strange is unknown and no error."""

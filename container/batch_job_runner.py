@@ -147,7 +147,7 @@ class _Job:
             return _refused(f"the task can't be loaded in the container: {error}")
         size = sum(map(len, (payload.serializer, payload.function, *payload.arguments)))
         log(f"task {entry.task_id.hex()}: attempt {self._settings.attempt}, {size} bytes of payload")
-        return Supervisor(self._guard).run(payload)
+        return Supervisor(self._guard, keep_output=entry.wants_output).run(payload)
 
     def _check_python(self) -> None:
         wanted, here = self._settings.python, "{}.{}".format(*sys.version_info[:2])
@@ -207,6 +207,7 @@ class _Job:
             is_damaged=bool(ending.damage),
             is_out_of_memory=ending.is_out_of_memory,
             memory_limit=memory_limit(),
+            **_printed(ending),
         )
 
 
@@ -215,6 +216,20 @@ def _refused(text: str) -> ProcessEnding:
     outcome = ChildOutcome(ResultStatus.UNLOADABLE, Phase.LOADING, "refused")
     nothing = Exit(code=None, signal=None, cpu_s=0.0, peak_bytes=0)
     return ProcessEnding(outcome, builtin_error(text), Phase.LOADING, "", nothing, time.time(), 0.0)
+
+
+def _printed(ending: ProcessEnding) -> dict[str, Any]:
+    """What the result says of the task's output, when its client asked for it."""
+    if ending.kept is None:
+        return {}
+    stdout, stderr = ending.kept[1], ending.kept[2]
+    return {
+        "is_output_kept": True,
+        "stdout": stdout.encode(),
+        "stdout_bytes": stdout.written,
+        "stderr": stderr.encode(),
+        "stderr_bytes": stderr.written,
+    }
 
 
 def _dead(ending: ProcessEnding) -> tuple[ChildOutcome, bytes]:

@@ -16,7 +16,7 @@ from typing import Final
 from batch_job_child import Payload, run_child
 from batch_job_control import ChildOutcome, DamagedMessage, MessageBuffer, MessageKind, Phase, send
 from batch_job_memory import oom_kills
-from batch_job_output import TaskOutput
+from batch_job_output import KeptStream, TaskOutput
 from batch_job_sigterm import SigtermGuard
 
 _CHUNK: Final = 256 * 1024
@@ -46,6 +46,8 @@ class ProcessEnding:
     duration_s: float
     damage: str = ""
     is_out_of_memory: bool = False
+    kept: dict[int, KeptStream] | None = None
+    """Its output by descriptor, if it was to be kept."""
 
 
 class _Stopwatch:
@@ -70,12 +72,12 @@ class _Stopwatch:
 
 
 class Supervisor:
-    """Runs one payload in a process of its own."""
+    """Runs one payload in a process of its own; with `keep_output` the ending has the end of what it printed."""
 
-    def __init__(self, guard: SigtermGuard) -> None:
+    def __init__(self, guard: SigtermGuard, *, keep_output: bool = False) -> None:
         self._guard = guard
         self._selector = selectors.DefaultSelector()
-        self._output = TaskOutput()
+        self._output = TaskOutput(keep=keep_output)
         self._messages = MessageBuffer()
         self._watch = _Stopwatch()
         self._phase = Phase.LOADING
@@ -99,7 +101,18 @@ class Supervisor:
             self._listen_to_the_end()
         outcome, tail, seconds = self._outcome, self._output.tail(), self._watch.seconds
         starved = outcome is None and end.signal == signal.SIGKILL and oom_kills() > kills
-        return ProcessEnding(outcome, self._body, self._phase, tail, end, started_at, seconds, self._damage, starved)
+        return ProcessEnding(
+            outcome,
+            self._body,
+            self._phase,
+            tail,
+            end,
+            started_at,
+            seconds,
+            self._damage,
+            starved,
+            self._output.kept,
+        )
 
     def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
         self._control, theirs = socket.socketpair()

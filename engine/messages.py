@@ -23,6 +23,8 @@ class TaskArrived:
     priority: int = 0
     capabilities: Mapping[str, int] = field(default_factory=dict)
     """Of a scheduler up to 2.9 all of them are one with an empty name."""
+    stream_output: bool = False
+    """Its client prints what the task prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ class ResultNotice:
     object_id: bytes
     succeeded: bool
     profile: bytes
+    stdout: str = ""
+    """What the task printed, for a client that asked: told before its end, behind which the scheduler drops it."""
+    stderr: str = ""
 
 
 @dataclass(frozen=True, slots=True)

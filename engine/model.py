@@ -79,6 +79,8 @@ class TaskWork:
     arguments: tuple[Blob, ...]
     priority: int = 0
     """Scaler's; higher goes first."""
+    wants_output: bool = False
+    """Its client has what it prints streamed."""
 
     @property
     def blobs(self) -> tuple[Blob, ...]:
@@ -158,6 +160,14 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """Text that a task printed and that its client has not seen yet. It is the user's own: never logged or shown."""
+
+    stdout: str = field(default="", repr=False)
+    stderr: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """End of one task: the raw serialized result, or the raw pickled exception."""
 
@@ -171,6 +181,8 @@ class Outcome:
     """Of a failure; None: nobody told it."""
     attempt: int = 0
     """The attempt of its job that ended so; 0: unknown."""
+    printed: Printed | None = None
+    """None: its job kept nothing, since it wasn't asked for, or its image is of an earlier release."""
 
     @classmethod
     def failure(cls, task_id: bytes, error: Exception, cause: FailureCause | None = None, attempt: int = 0) -> Outcome:

@@ -36,6 +36,7 @@ from scaler.protocol.capnp import (
     TaskCancel,
     TaskCancelConfirm,
     TaskCancelConfirmType,
+    TaskLog,
     TaskResult,
     TaskResultType,
     TaskState,
@@ -198,7 +199,13 @@ class WorkerChannel:
         await _send(self._connector, message)
 
     async def announce_result(self, notice: ResultNotice) -> None:
-        """Announce a result object, then the task's end. Raises `LinkDown`."""
+        """Announce what the task printed, its result object, then its end. Raises `LinkDown`.
+
+        In this order: the scheduler drops a TaskLog of a task that has ended.
+        """
+        for kind_of_log, text in ((TaskLog.LogType.stdout, notice.stdout), (TaskLog.LogType.stderr, notice.stderr)):
+            if text:
+                await _send(self._connector, TaskLog(taskId=TaskID(notice.task_id), logType=kind_of_log, content=text))
         await _send(self._connector, _object_created(notice))
         kind = TaskResultType.success if notice.succeeded else TaskResultType.failed
         message = TaskResult(
@@ -468,14 +475,16 @@ def _capacity_wanted(command: WorkerManagerCommand) -> CapacityWanted:
 
 def _task_arrived(task: Task) -> TaskArrived:
     client_id = bytes(task.source)
+    flags = retrieve_task_flags_from_task(task)
     return TaskArrived(
         task_id=bytes(task.taskId),
         client_id=client_id,
         serializer_id=bytes(ObjectID.generate_serializer_object_id(ClientID(client_id))),
         function_id=bytes(task.funcObjectId),
         argument_ids=tuple(bytes(argument.data) for argument in task.functionArgs),
-        priority=retrieve_task_flags_from_task(task).priority,
+        priority=flags.priority,
         capabilities=capabilities_to_dict(task.capabilities),
+        stream_output=flags.stream_output,
     )
 
 

@@ -8,12 +8,15 @@ before it: a delivery that is announced, or claimed to be, while one is awaited 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from engine.messages import CancelAnswer, LinkDown, ResultNotice, TaskArrived
-from engine.model import Outcome
+from engine.model import Outcome, Printed
 from engine.scaler_link import new_result_id, pack_profile
+
+logger = logging.getLogger(__name__)
 
 CONFIRM_BATCH_S: Final = 0.2
 """Results gathered behind one barrier, so that deletions are bulk ones."""
@@ -43,7 +46,7 @@ class Replies(Protocol):
 
 
 class Deliveries:
-    """Deliveries between their outcome and its confirmation; each costs about 300 bytes."""
+    """Deliveries between their outcome and its confirmation; each costs about 300 bytes, and what its task printed."""
 
     def __init__(self, put: Callable[[bytes, bytes], Awaitable[None]]) -> None:
         self._put = put
@@ -52,6 +55,8 @@ class Deliveries:
         self._unconfirmed: dict[bytes, object] = {}
         """What the next barrier proves; each time by another object."""
         self._something_to_settle = asyncio.Event()
+        self._missed_output = False
+        """It was said that a job kept no output."""
 
     def __len__(self) -> int:
         return len(self._notices)
@@ -65,8 +70,22 @@ class Deliveries:
         object_id = new_result_id(task.client_id)
         await self._put(object_id, outcome.body)
         profile = pack_profile(outcome.profile.duration_s, outcome.profile.peak_bytes, outcome.profile.cpu_s)
-        notice = ResultNotice(task.task_id, task.client_id, object_id, outcome.succeeded, profile)
-        self._notices[task.task_id] = notice
+        printed = self._printed(task, outcome)
+        self._notices[task.task_id] = ResultNotice(
+            task.task_id, task.client_id, object_id, outcome.succeeded, profile, printed.stdout, printed.stderr
+        )
+
+    def _printed(self, task: TaskArrived, outcome: Outcome) -> Printed:
+        if not task.stream_output:
+            return Printed()
+        if outcome.printed is None and outcome.attempt and not self._missed_output:
+            self._missed_output = True
+            logger.warning(
+                "the client of task %s streams output, and the task's job kept none: its image is of an earlier "
+                "release, build it anew",
+                task.task_id.hex(),
+            )
+        return outcome.printed or Printed()
 
     async def announce(self, task_id: bytes) -> None:
         """Send a task's notice. Without a connection nothing is sent: the task comes again on the next one."""

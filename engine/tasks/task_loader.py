@@ -39,7 +39,7 @@ class TaskLoader:
             self._budget.release(held)
             raise
         self._held[task.task_id] = held
-        return TaskWork(task.task_id, shape, serializer, function, tuple(arguments), task.priority)
+        return TaskWork(task.task_id, shape, serializer, function, tuple(arguments), task.priority, task.stream_output)
 
     def release(self, task_id: bytes) -> None:
         """Let go of the task's bytes, if it has any here."""

@@ -71,6 +71,18 @@ def test_each_task_reads_back_what_was_written(tasks: list[Task], secret: bytes)
         assert (entry.task_id, found) == (task_id, [blob.data for blob in blobs])
 
 
+@given(tasks=TASKS, secret=SECRETS, data=st.data())
+def test_a_wish_for_output_reads_back_and_moves_nothing_else(
+    tasks: list[Task], secret: bytes, data: st.DataObject
+) -> None:
+    wanting = [task_id for task_id, _ in tasks if data.draw(st.booleans())]
+    frame = encode_payload(tasks, secret=secret, wanting_output=wanting)
+    assert payload_size(tasks, secret=secret, wanting_output=wanting) == len(frame)
+    for index, (task_id, blobs) in enumerate(tasks):
+        entry, found, _ = read(frame, index)
+        assert (entry.wants_output, found) == (task_id in wanting, [blob.data for blob in blobs])
+
+
 @given(tasks=TASKS, outside=st.sets(BLOBS))
 def test_external_blobs_are_referenced_and_not_stored(tasks: list[Task], outside: set[Blob]) -> None:
     external = {blob.digest for blob in outside}

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container.batch_job_results import (
+    LONGEST_PRINTED,
     SIGNED_BYTES,
     ForeignResult,
     ResultError,
@@ -46,6 +47,13 @@ META = ResultMeta(
 def test_a_result_reads_back(status: ResultStatus, body: bytes, secret: bytes) -> None:
     meta = ResultMeta(**{**{name: getattr(META, name) for name in META.__slots__}, "status": status})
     assert decode_result(encode_result(meta, body, secret), TASK_ID, secret) == (meta, body)
+
+
+OUTPUT = replace(META, is_output_kept=True, stdout="YWI=", stdout_bytes=2, stderr="A" * LONGEST_PRINTED, stderr_bytes=1)
+
+
+def test_what_a_task_printed_reads_back_with_its_result() -> None:
+    assert decode_result(encode_result(OUTPUT, b"body", SECRET), TASK_ID, SECRET) == (OUTPUT, b"body")
 
 
 @given(secret=st.sampled_from([b"", SECRET]), data=st.data())
@@ -166,6 +174,11 @@ STRANGE: dict[str, Sequence[object]] = {
     "is_damaged": (None, 1, "no"),
     "is_out_of_memory": (None, 0, []),
     "memory_limit": (None, "4096", -1, 1.5, 10**300, True),
+    "is_output_kept": (None, 1, "yes"),
+    "stdout": (None, 7, "YWI", "YW=I", "====", "ü" * 4, "A" * (LONGEST_PRINTED + 4)),
+    "stdout_bytes": (None, "2", -1, 1.5, True),
+    "stderr": (None, [], "A===", "AAA\n"),
+    "stderr_bytes": (None, {}, -1, 10**300),
 }
 """What images of earlier releases don't write: strange is as good as missing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import io
 import itertools
@@ -18,6 +19,7 @@ import botocore.exceptions
 import pytest
 
 from container.batch_job_frames import Blob, encode_payload
+from container.batch_job_output import KEPT_BYTES
 from container.batch_job_protocol import to_bundle, to_inline
 from container.batch_job_results import ResultMeta, ResultStatus, decode_result
 from tests.support.cases import first_now, these_now
@@ -73,6 +75,40 @@ def test_each_child_of_an_array_runs_its_own_task_and_leaves_the_bundle(s3: S3St
         assert pickle.loads(body) == n + 10
     assert bundle in s3.objects
     assert s3.requests.count(("GET", bundle)) == 3
+
+
+CHATTY = """
+def f(megabytes):
+    import os, sys
+    print("\x1b[31mred\x1b[0m", flush=True)
+    print("wrong", file=sys.stderr)
+    for _ in range(megabytes):
+        os.write(1, b"x" * 1023 + b"\\n" + b"y" * ((1 << 20) - 1024))
+    os.write(1, b"\\xff no newline")
+    os.close(1)
+    return 5
+"""
+
+
+@pytest.mark.parametrize("megabytes", [0, 3])
+def test_what_a_task_prints_comes_with_its_result_if_its_client_asked(s3: S3StandIn, megabytes: int) -> None:
+    frame = encode_payload([(TASK_ID, payload(by_value(CHATTY), (megabytes,)))], wanting_output=[TASK_ID])
+    s3.objects[f"/{STORE}/payloads/{SUBMISSION}"] = frame
+    assert run(s3, "s3")[0] == 0
+    meta, value = result(s3)
+    written = (
+        b"\x1b[31mred\x1b[0m\n" + (b"x" * 1023 + b"\n" + b"y" * ((1 << 20) - 1024)) * megabytes + b"\xff no newline"
+    )
+    assert (value, meta.is_output_kept, meta.stdout_bytes, meta.stderr_bytes) == (5, True, len(written), 6)
+    assert base64.b64decode(meta.stdout) == written[-KEPT_BYTES:]
+    assert base64.b64decode(meta.stderr) == b"wrong\n"
+
+
+def test_a_task_whose_client_did_not_ask_sends_no_output(s3: S3StandIn) -> None:
+    s3.objects[f"/{STORE}/payloads/{SUBMISSION}"] = frame_of("def f(): print('hello')")
+    assert run(s3, "s3")[0] == 0
+    meta, _ = result(s3)
+    assert (meta.is_output_kept, meta.stdout, meta.stdout_bytes) == (False, "", 0)
 
 
 @pytest.mark.long

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
+from engine.model import Printed
 from tests.support.engine.task_manager_bench import Bench, settle, task, task_id, until
 
 
@@ -81,3 +83,25 @@ async def test_a_claimed_result_is_forgotten_behind_the_barrier_of_its_announcem
     await bench.finish("a")
     await bench.confirm()
     assert bench.backend.forgotten == [task_id("a")]
+
+
+async def notices(*, asked: bool, printed: Printed | None) -> list[tuple[str, str]]:
+    bench = Bench()
+    for name in ("a", "b"):
+        bench.tasks.on_task(replace(task(name), stream_output=asked))
+    await settle()
+    for name in ("a", "b"):
+        await bench.finish(name, printed=printed)
+    assert [work.wants_output for work in bench.backend.submitted] == [asked, asked]
+    return [(notice.stdout, notice.stderr) for notice in bench.scheduler.results]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_what_a_task_printed_goes_with_its_notice_to_the_client_that_asked(asked: bool) -> None:
+    told = await notices(asked=asked, printed=Printed("out", "err"))
+    assert told == [("out", "err") if asked else ("", "")] * 2
+
+
+async def test_a_job_that_kept_no_output_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    assert await notices(asked=True, printed=None) == [("", "")] * 2
+    assert len([record for record in caplog.records if "earlier release" in record.message]) == 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from engine.backends.protocol import CancelRefused, Introspection
 from engine.jobs.registry import JobRegistry
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
-from engine.model import CancelReason, Demand, Outcome, Placement, Profile, Route, TaskWork
+from engine.model import CancelReason, Demand, Outcome, Placement, Printed, Profile, Route, TaskWork
 from engine.tasks.task_manager import AWSHPCTaskManager
 
 CLIENT = b"Client|quant|0"
@@ -164,8 +164,9 @@ class Bench:
             self.tasks.on_submitted(Placement("0" * 32, f"job-{name}", Route.INLINE, ids, 1, 1))
         await settle()
 
-    async def finish(self, name: str, body: bytes = b"result") -> None:
-        await self.tasks.on_outcome(Outcome(task_id(name), True, body, Profile(1.0, 2, 0.5)))
+    async def finish(self, name: str, body: bytes = b"result", printed: Printed | None = None) -> None:
+        outcome = Outcome(task_id(name), True, body, Profile(1.0, 2, 0.5), attempt=1, printed=printed)
+        await self.tasks.on_outcome(outcome)
         await settle()
 
     async def cancel(self, name: str, *, force: bool) -> list[CancelAnswer]:

@@ -232,7 +232,8 @@ class Launcher:
 
     def _pack(self, submission_id: str, works: Sequence[TaskWork], shared: dict[str, Blob], room: Room) -> _Packed:
         tasks = [(work.task_id, work.blobs) for work in works]
-        frame = encode_payload(tasks, shared.keys(), self._secrets.of(submission_id))
+        wanting = frozenset(work.task_id for work in works if work.wants_output)
+        frame = encode_payload(tasks, shared.keys(), self._secrets.of(submission_id), wanting)
         routed = route_payload(frame, room, self._secrets.bundle_token(submission_id))
         sizes = tuple(work.size for work in works)
         return _Packed(frame, routed, sum(len(blob.data) for blob in shared.values()), sizes)

@@ -48,7 +48,8 @@ class SubmittedPayloadReader:
 
         entry = reader.entry(task.index)
         arguments = tuple(blob(ref) for ref in entry.arguments)
-        return TaskWork(task.task_id, task.shape, blob(entry.serializer), blob(entry.function), arguments)
+        serializer, function = blob(entry.serializer), blob(entry.function)
+        return TaskWork(task.task_id, task.shape, serializer, function, arguments, wants_output=entry.wants_output)
 
     def _bytes(self, inside: Callable[[BlobRef], bytes], ref: BlobRef) -> bytes:
         return inside(ref) if ref.digest is None else self._store.get(self._layout.blob(ref.digest))

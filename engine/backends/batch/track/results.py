@@ -27,6 +27,7 @@ from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.causes import cause_of_result
+from engine.backends.batch.track.printed import printed_of
 from engine.causes import CauseKind, FailureCause
 from engine.model import Outcome, Profile
 
@@ -206,7 +207,9 @@ class ResultReader:
         profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
         succeeded = meta.status is ResultStatus.SUCCESS
         cause = None if succeeded else cause_of_result(meta, body, show_message=self._show_errors)
-        return Outcome(task.task_id, succeeded, body, profile, cause=cause, attempt=meta.attempt)
+        return Outcome(
+            task.task_id, succeeded, body, profile, cause=cause, attempt=meta.attempt, printed=printed_of(meta)
+        )
 
 
 def _is_over(request: ResultRequest) -> bool:
