@@ -6,7 +6,9 @@ import importlib
 import re
 import subprocess
 import tomllib
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -68,6 +70,21 @@ def test_json_examples_are_json(block: CodeBlock) -> None:
 @pytest.mark.parametrize("block", documents.blocks("python"), ids=place_of)
 def test_python_examples_compile(block: CodeBlock) -> None:
     compile(block.text, name_of(block.document), "exec")
+
+
+def test_the_progress_of_a_notebook_counts_each_future_that_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    [text] = re.findall(
+        r"<!-- notebook-progress: begin -->\n```python\n(.+?)```", (DOCS / "console.md").read_text(), re.DOTALL
+    )
+    shown: dict[str, Any] = {}
+    exec(text, shown)
+    ended, failed, cancelled, open_one = futures = [Future[int]() for _ in range(4)]
+    ended.set_result(1)
+    shown["show_progress"](futures)
+    failed.set_exception(ValueError())
+    cancelled.cancel()
+    assert open_one.running() is False
+    assert capsys.readouterr().out == "".join(f"\r{number} of 4 done" for number in (1, 2, 3))
 
 
 @pytest.mark.parametrize("words", documents.commands(), ids=" ".join)

@@ -59,6 +59,7 @@ ENTRIES: Final = (
     CommandEntry(
         "wait", "console.cli.commands.wait", "Running engine", "Wait until jobs are done, one fails or one is stuck."
     ),
+    CommandEntry("progress", "console.cli.commands.progress", "Running engine", "Show how far jobs are, as bars."),
     CommandEntry("logs", "console.cli.commands.logs", "Running engine", "Print what jobs write, once or as it comes."),
     CommandEntry("cancel", "console.cli.commands.cancel", "Running engine", "End some jobs."),
     CommandEntry(

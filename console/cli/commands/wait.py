@@ -53,7 +53,7 @@ def wait(
 ) -> None:
     """Wait for jobs. Exit codes: 0 it came, 3 the jobs ended otherwise (some failed), 4 the time is over."""
     check_query(filter)
-    wanted = Wanted(filter, manager, until, _seconds(timeout))
+    wanted = Wanted(filter, manager, until, parse_timeout(timeout))
     with connect(engine, keys) as client:
         found = wait_for(client, wanted, report=_no_report if json else _report)
     if json:
@@ -71,6 +71,8 @@ class Wanted:
     manager: str = ""
     until: Until = Until.DONE
     timeout_s: float | None = None
+    follow: bool = False
+    """Go on when it came: more jobs may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +84,28 @@ class Waited:
     seconds: float
 
 
+Look = Callable[["TelemetryClient", Wanted], tuple[JobProgress, bool]]
+"""Asks how far the jobs are, and whether one is stuck."""
+
+
 def wait_for(
     client: TelemetryClient,
     wanted: Wanted,
     *,
     report: Callable[[JobProgress], None],
+    look: Look | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Waited:
-    """Ask the engine every `POLL_S`. Raises `EngineError` when it refuses at once, or is silent for `SILENCE_S`."""
+    """Ask the engine every `POLL_S`. Raises `EngineError` when it refuses at once, or is silent for `SILENCE_S`.
+
+    `look` asks it, in place of `wait`'s own question.
+    """
     began = heard = clock()
     progress: JobProgress | None = None
     while True:
         try:
-            progress, stuck = _look(client, wanted)
+            progress, stuck = (look or _look)(client, wanted)
         except EngineError:
             if progress is None or clock() - heard >= SILENCE_S:
                 raise
@@ -103,7 +113,7 @@ def wait_for(
         else:
             heard = clock()
             report(progress)
-            if (end := ending(wanted.until, progress, stuck=stuck)) is not None:
+            if not wanted.follow and (end := ending(wanted.until, progress, stuck=stuck)) is not None:
                 return Waited(end, progress, clock() - began)
         if wanted.timeout_s is not None and clock() - began >= wanted.timeout_s:
             return Waited(Ending.TIMEOUT, progress, clock() - began)
@@ -122,7 +132,8 @@ def _look(client: TelemetryClient, wanted: Wanted) -> tuple[JobProgress, bool]:
     return read_progress(found), any(is_stuck(row, page.at) for row in page.rows)
 
 
-def _seconds(timeout: str) -> float | None:
+def parse_timeout(timeout: str) -> float | None:
+    """Seconds of a `--timeout`; None without one. Raises `ConfigError`."""
     from engine.telemetry.schema.query import QueryError, parse_seconds
 
     if not timeout:
