@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.support.cluster.running_engine import run_client, running_engine
+from tests.support.cluster.running_engine import await_condition, client_process, end_client, run_client, running_engine
 
 CLIENT = """
 import contextlib, io, json
@@ -40,3 +41,39 @@ def test_each_line_of_an_array_of_tasks_comes_once_and_before_the_result(cluster
     assert seen == [True] * 5
     assert out == [f"task {number} line {line} \u00fc" for number in range(5) for line in range(3)]
     assert [line for line in err if line.startswith("error")] == [f"error {number}" for number in range(5)]
+
+
+WAITING_CLIENT = """
+import contextlib, io, json
+def waiting(number, folder):
+    import pathlib, time
+    print(f"task {number} begins", flush=True)
+    pathlib.Path(folder, f"began-{number}").touch()
+    while not pathlib.Path(folder, f"go-{number % 2}").exists():
+        time.sleep(0.05)
+    print(f"task {number} ends")
+out = io.StringIO()
+with contextlib.redirect_stdout(out), Client(address=ADDRESS, stream_output=True) as client:
+    for future in [client.submit(waiting, number, sys.argv[1]) for number in range(4)]:
+        future.result(timeout=90)
+print(json.dumps(sorted(out.getvalue().splitlines())))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cluster", ["ymq", "zmq"], indirect=True)
+def test_after_a_takeover_each_line_comes_once(cluster: LocalCluster, log: Path, tmp_path: Path) -> None:
+    client = client_process(cluster, WAITING_CLIENT, str(tmp_path))
+    try:
+        with running_engine(cluster, log, worker_manager_id="wm-output-taken") as first:
+            await_condition(lambda: len(list(tmp_path.glob("began-*"))) == 4, 30, lambda: first.log)
+            first.stop(signal.SIGKILL)
+        (tmp_path / "go-0").touch()  # these end while there is no manager
+        await_condition(lambda: cluster.aws.jobs()["running"] <= 2, 30, lambda: first.log)
+        with running_engine(cluster, tmp_path / "second.log", worker_manager_id="wm-output-taken") as second:
+            (tmp_path / "go-1").touch()
+            out, errors = client.communicate(timeout=90)
+            assert out, errors + second.log
+    finally:
+        end_client(client)
+    assert json.loads(out) == [f"task {number} {what}" for number in range(4) for what in ("begins", "ends")]
