@@ -18,7 +18,7 @@ from provisioner.local.batch.jobs import submit
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.batch.jobs.listing import list_jobs
 from provisioner.local.batch.records import JobSpec, LocalJob, new_id
-from provisioner.local.batch.requests import MAX_RESULTS, Json, arn_of, required, short_name
+from provisioner.local.batch.requests import JOB_ID, MAX_ENDINGS, MAX_RESULTS, Json, arn_of, required, short_name
 from provisioner.local.http.server import HttpRequest, HttpResponse
 
 TAGS: Final = "/v1/tags/"
@@ -38,6 +38,8 @@ class BatchApi:
             "ListJobs": lambda request: list_jobs(lifecycle, resources, request),
             "TerminateJob": self._terminate_job,
             "CancelJob": self._cancel_job,
+            "TerminateJobs": lambda request: self._end_many(request, self._terminate_job),
+            "CancelJobs": lambda request: self._end_many(request, self._cancel_job),
             "GetJobQueueSnapshot": resources.queues.snapshot,
             "CreateComputeEnvironment": resources.environments.create,
             "UpdateComputeEnvironment": resources.environments.update,
@@ -121,6 +123,26 @@ class BatchApi:
         if job is not None:
             self._lifecycle.cancel(job, reason)
         return {}
+
+    def _end_many(self, request: Json, end_one: Callable[[Json], Json]) -> Json:
+        """TerminateJobs, CancelJobs: 200 whatever becomes of each id; one that is unknown counts as done.
+
+        https://docs.aws.amazon.com/batch/latest/APIReference/API_TerminateJobs.html
+        """
+        ids, reason = request.get("jobs") or (), required(request, "reason")
+        if not 1 <= len(ids) <= MAX_ENDINGS:
+            raise client_error(f"From 1 to {MAX_ENDINGS} jobs can be ended at once, got {len(ids)}.")
+        successful, errors = [], []
+        for job_id in ids:
+            if not JOB_ID.fullmatch(short_name(job_id)):
+                errors.append({"job": job_id, "code": "ValidationException", "message": f"{job_id!r} is no job id."})
+                continue
+            try:
+                end_one({"jobId": job_id, "reason": reason})
+                successful.append(job_id)
+            except BatchError as error:
+                errors.append({"job": job_id, "code": error.code, "message": str(error)})
+        return {"successful": successful, "errors": errors}
 
     def _ending(self, request: Json) -> tuple[LocalJob | None, str]:
         job = self._lifecycle.find(short_name(required(request, "jobId")))

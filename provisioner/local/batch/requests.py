@@ -10,8 +10,10 @@ from provisioner.local.batch.errors import client_error, invalid
 
 ACCOUNT: Final = "123456789012"
 MAX_RESULTS: Final = 100
+MAX_ENDINGS: Final = 50
 STATES: Final = ("ENABLED", "DISABLED")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+JOB_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(:[0-9]+)?")
 Json = dict[str, Any]
 
 

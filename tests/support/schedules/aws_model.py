@@ -223,6 +223,12 @@ class Batch:
                 self._later(child, self._rng.uniform(0.05, 3.0), lambda one: self._end(one, None, ""))
         return {}
 
+    def terminate_jobs(self, *, jobs: list[str], reason: str) -> dict[str, Any]:
+        for job_id in jobs:
+            if job_id.partition(":")[0] in self.jobs:
+                self.terminate_job(jobId=job_id, reason=reason)
+        return {"successful": jobs, "errors": []}
+
     def describe_jobs(self, *, jobs: list[str]) -> dict[str, Any]:
         lag = self._rng.uniform(0, min(self._lag_s, 1.0))
         found = []

@@ -29,6 +29,7 @@ S3_ACTIONS = {
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }
+BATCH_ACTIONS = {"TerminateJobs": "TerminateJob", "CancelJobs": "CancelJob"}
 EC2_KINDS = {"sg": "security-group", "lt": "launch-template"}
 EC2_READS = ("Describe", "Get")
 
@@ -80,7 +81,7 @@ class NeedsOfCalls:
         yield Need.of(action, resource)
 
     def _batch(self, call: Call) -> Iterator[Need]:
-        action = f"batch:{call.operation}"
+        action = f"batch:{BATCH_ACTIONS.get(call.operation, call.operation)}"
         places = [*self._batch_places(call)]
         for place in places or ["*"]:
             tags = self._tags.get(place, {})
@@ -115,6 +116,9 @@ class NeedsOfCalls:
                 yield _batch_arn(f"job-definition/{call.text('jobDefinition').rpartition('/')[2]}")
             case "TerminateJob" | "CancelJob":
                 yield _batch_arn(f"job/{call.text('jobId')}")  # of an array's child parent:index, which has no tags
+            case "TerminateJobs" | "CancelJobs":
+                for job_id in call.parameters["jobs"]:
+                    yield _batch_arn(f"job/{job_id}")
             case "TagResource" | "UntagResource" | "ListTagsForResource":
                 yield call.text("resourceArn")
 
