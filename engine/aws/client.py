@@ -162,6 +162,13 @@ class AwsClient:
         finally:
             self.pauses.end(course)
 
+    def offers(self, operation: Operation) -> bool:
+        """Tell whether the installed boto3 has the operation. For a thread: a client may have to be made."""
+        try:
+            return hasattr(self._boto(operation, None), operation.method)
+        except BotoCoreError:
+            return True  # of credentials; the call itself waits for them
+
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run work without a call (packing a payload) off the event loop, within the same bound of threads."""
         return await asyncio.get_running_loop().run_in_executor(self._lanes[Lane.CONTROL], work)

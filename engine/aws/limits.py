@@ -30,6 +30,7 @@ ECS_OVERRIDES_REASON: Final = "Container Overrides length must be at most"
 DESCRIBE_JOBS_IDS: Final = 100
 LIST_JOBS_PAGE: Final = 1_000
 """ListJobs with `jobStatus`; with filters it gives 100 a page."""
+TERMINATE_JOBS_IDS: Final = 50
 JOB_TIMEOUT_MIN_S: Final = 60
 TERMINATION_GRACE_S: Final = 30.0
 """Seconds from SIGTERM to SIGKILL when a job is terminated or times out."""

@@ -92,6 +92,17 @@ SUBMIT_JOB: Final = Operation(
     required=("jobId",),
 )
 TERMINATE_JOB: Final = Operation("TerminateJob", "batch", "terminate_job", 45, 20, guarded=True, lane=Lane.URGENT)
+TERMINATE_JOBS: Final = Operation(
+    "TerminateJobs",
+    "batch",
+    "terminate_jobs",
+    45,
+    20,
+    guarded=True,
+    lane=Lane.URGENT,
+    required=("successful", "errors"),
+    patient=False,  # TerminateJob is asked in its place, and waits
+)
 DESCRIBE_JOBS: Final = Operation("DescribeJobs", "batch", "describe_jobs", 20, 20, required=("jobs",))
 LIST_JOBS: Final = Operation("ListJobs", "batch", "list_jobs", 10, 10, required=("jobSummaryList",))
 DESCRIBE_QUEUES: Final = Operation("DescribeJobQueues", "batch", "describe_job_queues", 5, 5, required=("jobQueues",))
@@ -151,7 +162,7 @@ GET_PRODUCTS: Final = Operation("GetProducts", "pricing", "get_products", 1, 10,
 OUR_APIS: Final = frozenset(
     each.api
     for each in (
-        *(SUBMIT_JOB, TERMINATE_JOB, DESCRIBE_JOBS, LIST_JOBS),
+        *(SUBMIT_JOB, TERMINATE_JOB, TERMINATE_JOBS, DESCRIBE_JOBS, LIST_JOBS),
         *(DESCRIBE_QUEUES, DESCRIBE_ENVIRONMENTS, DESCRIBE_DEFINITIONS),
         *(GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, DELETE_OBJECTS, GET_LEASE, PUT_LEASE, DELETE_LEASE),
         *(GET_LOG_EVENTS, GET_SERVICE_QUOTA),

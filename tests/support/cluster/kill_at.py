@@ -15,11 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.aws.calls.operations import DELETE_OBJECTS, TERMINATE_JOB, Operation
+from engine.aws.calls.operations import DELETE_OBJECTS, Operation
 from engine.aws.client import AwsClient
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.takeover.adoption import Adoption
 from engine.backends.batch.takeover.lease import Lease
+from engine.backends.batch.track.job_ender import JobEnder
 from engine.heartbeat import HeartbeatManager
 from engine.scaler_link import WorkerChannel
 from engine.tasks.deliveries import Deliveries
@@ -61,8 +62,8 @@ POINTS = {
     "barrier-passed": Point("after", HeartbeatManager, "barrier"),
     "deleting": Point("before", AwsClient, "call", counts=_calls(DELETE_OBJECTS)),
     "deleted": Point("after", AwsClient, "call", counts=_calls(DELETE_OBJECTS)),
-    "terminating": Point("before", AwsClient, "call", counts=_calls(TERMINATE_JOB)),
-    "terminated": Point("after", AwsClient, "call", counts=_calls(TERMINATE_JOB)),
+    "terminating": Point("before", JobEnder, "end"),
+    "terminated": Point("after", JobEnder, "end"),
     "job-gone": Point("before", WorkerChannel, "answer_cancel"),
 }
 

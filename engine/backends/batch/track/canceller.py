@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from engine.aws import limits
 from engine.aws.budget import Sleep
-from engine.aws.calls.operations import TERMINATE_JOB
 from engine.aws.client import AwsClient
-from engine.aws.errors import AwsError, ErrorAction
+from engine.aws.errors import ErrorAction
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.track.cleaner import ObjectCleaner
+from engine.backends.batch.track.job_ender import JobEnder
 from engine.backends.protocol import CancelRefused
 from engine.model import CancelReason
 
 logger = logging.getLogger(__name__)
 
 GATHER_CANCELS_S: Final = 0.02
-"""Cancels of one array that arrive together may become one TerminateJob."""
+"""Cancels that arrive together may share a call: TerminateJob of a whole array, or TerminateJobs."""
 JOB_END_TIMEOUT_S: Final = limits.TERMINATION_GRACE_S + 15.0
 """A job has ended by then: SIGTERM, half a minute, SIGKILL, and some time to report it."""
 LAUNCH_POLL_S: Final = 0.05
 LAUNCH_POLL_LATE_S: Final = 1.0
 """How often it is looked, growing, whether a SubmitJob that was on its way came back without effect."""
+
+_Jobs = dict[str, list[BatchTask]]
+"""Tasks whose cancels wait for the end of a job, by its id."""
 
 
 class Canceller:
@@ -41,7 +45,7 @@ class Canceller:
         spawn: Spawn,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._client = client
+        self._ender = JobEnder(client)
         self._ledger = ledger
         self._cleaner = cleaner
         self._spawn = spawn
@@ -85,7 +89,7 @@ class Canceller:
     def terminate_copy(self, submission: Submission, task: BatchTask) -> None:
         """Terminate the task's second job in the background: its result came from an earlier submission."""
         if submission.job_id is not None:
-            self._spawn(self._terminate(submission.child_id(task), CancelReason.COPY))
+            self._spawn(self._terminate({submission.child_id(task): ()}, CancelReason.COPY))
 
     def _withdraw(self, task: BatchTask) -> bool:
         submission = task.submission
@@ -128,36 +132,41 @@ class Canceller:
             assert task.submission is not None
             by_submission.setdefault(task.submission.submission_id, []).append(task)
         try:
-            await asyncio.gather(*(self._end_jobs(tasks) for tasks in by_submission.values()))
+            await self._end_jobs(by_submission.values())
         finally:
             self._unanswered.difference_update(gathered)
 
-    async def _end_jobs(self, tasks: list[BatchTask]) -> None:
+    async def _end_jobs(self, cancels: Iterable[list[BatchTask]]) -> None:
+        """Each of `cancels` is of one submission; jobs that end for the same reason share their calls."""
+        by_reason: defaultdict[CancelReason, _Jobs] = defaultdict(dict)
+        for tasks in cancels:
+            for job_id, waiting in self._jobs_of(tasks).items():
+                by_reason[waiting[0].cancel_reason][job_id] = waiting
+        await asyncio.gather(*(self._terminate(jobs, reason) for reason, jobs in by_reason.items()))
+        self._ledger.wake()
+
+    def _jobs_of(self, tasks: list[BatchTask]) -> _Jobs:
+        """The jobs to end: children, or the parent of all when nobody needs another child."""
         submission = tasks[0].submission
         assert submission is not None
         if submission.ended:
             for task in tasks:
                 task.note_job_end()
-            return
+            return {}
         if submission.is_needed:
             children = {submission.child_id(task): task for task in tasks}
             self._ledger.watched.update(children)
-            await asyncio.gather(
-                *(self._terminate(job_id, one.cancel_reason, [one]) for job_id, one in children.items())
-            )
-        else:
-            assert submission.job_id is not None
-            await self._terminate(submission.job_id, tasks[0].cancel_reason, tasks)
-        self._ledger.wake()
+            return {job_id: [one] for job_id, one in children.items()}
+        assert submission.job_id is not None
+        return {submission.job_id: tasks}
 
-    async def _terminate(self, job_id: str, reason: CancelReason, tasks: Sequence[BatchTask] = ()) -> None:
-        """What AWS refuses is told to the cancels of `tasks`, which then are refused, too."""
-        self._ledger.note_terminated(job_id)
-        try:
-            await self._client.call(TERMINATE_JOB, jobId=job_id, reason=reason.value)
-        except AwsError as error:
+    async def _terminate(self, jobs: Mapping[str, Sequence[BatchTask]], reason: CancelReason) -> None:
+        """What AWS refuses is told to the cancels of that job's tasks, which then are refused, too."""
+        for job_id in jobs:
+            self._ledger.note_terminated(job_id)
+        for job_id, error in (await self._ender.end(list(jobs), reason)).items():
             logger.error("job %s can't be terminated: %s", job_id, error)
-            for task in tasks:
+            for task in jobs[job_id]:
                 if error.action is not ErrorAction.ABSENT:
                     task.refusal = f"job {job_id} can't be terminated: {error}"
                 task.note_job_end()  # it is not waited for

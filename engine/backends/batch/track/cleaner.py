@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from container.batch_job_quoting import quote_foreign
@@ -30,6 +31,14 @@ logger = logging.getLogger(__name__)
 SWEEP_DELAY_S: Final = 0.3
 """Deletions wait this long for company."""
 IDLE_SWEEP_S: Final = 30.0
+
+
+@dataclass(slots=True, eq=False)
+class _Removals:
+    """Results that go with one call, which is `done` then."""
+
+    keys: list[str] = field(default_factory=list)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class ObjectCleaner:
@@ -54,6 +63,8 @@ class ObjectCleaner:
         self._spawn = spawn
         self._sleep = sleep
         self._due = asyncio.Event()
+        self._removals = _Removals()
+        self._is_removing = False
 
     def wake(self) -> None:
         """Sweep soon."""
@@ -90,12 +101,29 @@ class ObjectCleaner:
         await self._blobs.delete_idle(self.delete, idle_s=0.0)
 
     async def remove_result(self, task: BatchTask) -> None:
-        """Delete the result of a cancelled task whose job ended, if it was written."""
+        """Delete the result of a cancelled task whose job ended, if it was written. Thousands share a call."""
         submission = task.submission
         if submission is None or task.task_id in submission.removed:
             return
         submission.removed.add(task.task_id)
-        await self.delete([self._layout.result(submission.submission_id, task.task_id)])
+        removals = self._removals
+        removals.keys.append(self._layout.result(submission.submission_id, task.task_id))
+        if not self._is_removing:
+            self._is_removing = True
+            self._spawn(self._remove())
+        await removals.done.wait()
+
+    async def _remove(self) -> None:
+        """One call after the other: what comes meanwhile goes with the next."""
+        try:
+            while self._removals.keys:
+                removals, self._removals = self._removals, _Removals()
+                try:
+                    await self.delete(removals.keys)
+                finally:
+                    removals.done.set()
+        finally:
+            self._is_removing = False
 
     def _keys_of(self, submission: Submission) -> list[str]:
         """Keys of the submission that may go; it is forgotten, too, when those are its last."""

@@ -180,6 +180,39 @@ async def test_all_children_of_an_array_cost_one_call(aws: LocalAWS) -> None:
     assert objects(aws) == []
 
 
+async def test_most_children_of_an_array_share_calls(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        blocker = work(nap, 60, shape=ResourceShape(vcpus=2000))
+        backend.submit(blocker)
+        await told.until(lambda now: BatchState.RUNNING in now.states.get(blocker.task_id, ()))
+        tasks = works(nap, [0.0] * 121)
+        for task in tasks:
+            backend.submit(task)
+        await told.until(lambda now: len(now.placements) == 2)
+        await asyncio.gather(*(backend.cancel(task.task_id) for task in tasks[:120]))
+        calls = manager_calls(aws)
+        assert (calls["batch.TerminateJobs"], calls.get("batch.TerminateJob", 0)) == (3, 0)
+        assert calls["s3.DeleteObjects"] <= 5
+        assert told.outcomes == {}
+
+
+@pytest.mark.long
+async def test_five_thousand_children_end_in_a_hundred_calls(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        blocker = work(nap, 60, shape=ResourceShape(vcpus=2000))
+        backend.submit(blocker)
+        await told.until(lambda now: BatchState.RUNNING in now.states.get(blocker.task_id, ()))
+        tasks = works(nap, [0.0] * 5_001)
+        for task in tasks:
+            backend.submit(task)
+        await told.until(lambda now: sum(len(one.task_ids) for one in now.placements) == 5_002)
+        await asyncio.gather(*(backend.cancel(task.task_id) for task in tasks[:5_000]))
+        calls = manager_calls(aws)
+        assert calls["batch.TerminateJobs"] <= 101 + len(told.placements)
+        assert calls["s3.DeleteObjects"] <= 50
+        assert not {task.task_id for task in tasks[:5_000]} & set(told.outcomes)
+
+
 async def test_of_a_task_that_just_finished_gives_its_outcome_or_none(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
         tasks = works(nap, [0.0] * 10)
