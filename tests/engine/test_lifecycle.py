@@ -58,3 +58,13 @@ def test_a_result_whose_task_waits_for_days_behind_a_backlog_is_still_there() ->
     story = run_plan(plan, random.Random(2), watch=watch)
     assert story.broken == [], str(story)
     assert watch.ages["results"] > 1.5 * DAY_S
+
+
+@pytest.mark.long
+def test_jobs_that_wait_for_capacity_for_a_week_find_what_they_need_and_their_results_arrive() -> None:
+    watch = Watch()
+    plan = plan_of_days(3, [(Fate(seconds=4.0), size) for size in (SMALL, BUNDLED, SHARED)])
+    plan.wait_s = 7 * DAY
+    story = run_plan(plan, random.Random(3), watch=watch)
+    assert story.broken == [], str(story)
+    assert min(watch.ages["payloads"], watch.ages["objects"]) > 6.9 * DAY_S

@@ -190,6 +190,8 @@ class Batch:
         self._fates = fates
         self._tell = tell
         self._lag_s = lag_s
+        self.wait_s = 0.0
+        """For so long every job is RUNNABLE: there is no capacity."""
         self.jobs: dict[str, Job] = {}
         self.calls: Counter[bytes] = Counter()
         self.hosts_lost: Counter[bytes] = Counter()
@@ -313,7 +315,7 @@ class Batch:
 
     def _make_runnable(self, child: Child) -> None:
         self._enter(child, "RUNNABLE")
-        self._later(child, self._rng.uniform(0.02, 2.0), self._start)
+        self._later(child, self.wait_s + self._rng.uniform(0.02, 2.0), self._start)
 
     def _start(self, child: Child) -> None:
         child.attempt += 1

@@ -42,6 +42,8 @@ class Plan:
     troubles: Troubles = field(default_factory=Troubles)
     expiry_days: int | None = None
     """The bucket's lifecycle rule."""
+    wait_s: float = 0.0
+    """For so long each job waits for capacity."""
     is_asking: bool = False
     """The tasks ask for capabilities, of two shapes."""
     wall_speed: float = 1.0
@@ -151,6 +153,7 @@ class _World:
         self._bucket = Bucket(loop, plan.expiry_days)
         self._fates = {task_id: fate for _, task_id, fate, _ in plan.tasks}
         self._batch = Batch(loop, rng, self._bucket, self._fates, self._tell, plan.lag_s)
+        self._batch.wait_s = plan.wait_s
         self._engine = self._new_engine()
 
     async def run(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -51,8 +50,7 @@ class BulkBatch(SingleBatch):
         assert 1 <= len(jobs) <= 50
         self.calls["TerminateJobs"] += 1
         if self.denied:
-            denial: Mapping[str, Any] = {"Code": "AccessDeniedException", "Message": "no right"}
-            raise ClientError({"Error": denial, "ResponseMetadata": {"HTTPStatusCode": 403}}, "TerminateJobs")
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no right"}}, "TerminateJobs")
         refusals = {job_id: self._refusal(job_id) for job_id in jobs}
         return {
             "successful": [job_id for job_id, code in refusals.items() if code is None],
