@@ -25,9 +25,9 @@ _MESSAGE_LIMIT: Final = 8 * 1024
 _FRAMES_LIMIT: Final = 50
 
 
-def builtin_error(text: str, notes: Sequence[str] = ()) -> bytes:
-    """A `RuntimeError` with notes, pickled."""
-    error = RuntimeError(text)
+def builtin_error(text: str, notes: Sequence[str] = (), kind: type[Exception] = RuntimeError) -> bytes:
+    """An error of a builtin `kind` with notes, pickled."""
+    error = kind(text)
     _add_notes(error, notes)
     return pickle.dumps(error, protocol=4)
 

@@ -7,6 +7,7 @@ import signal
 from typing import Final
 
 from batch_job_control import Phase
+from batch_job_memory import MORE_MEMORY, memory_limit
 from batch_job_supervisor import Exit, ProcessEnding
 
 _DOING: Final = {
@@ -37,9 +38,11 @@ def _cause(ending: ProcessEnding) -> str:
     if end.signal is None:
         return "something called os._exit or ended the process in another way past Python"
     if ending.is_out_of_memory:
-        return "it needed more memory than the job has"
+        limit = memory_limit()
+        has = f"the {limit / 2**20:.0f} MiB that the job has" if limit else "the job has"
+        return f"it needed more memory than {has}; {MORE_MEMORY}"
     if end.signal == signal.SIGKILL:
-        return "most likely it needed more memory than the job has"
+        return "something sent it SIGKILL, most likely because it needed more memory than the job has"
     if end.signal in _CRASHES and phase is Phase.LOADING:
         return f"most likely the client's Python isn't the container's ({platform.python_version()})"
     if end.signal in _CRASHES:

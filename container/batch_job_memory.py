@@ -10,18 +10,34 @@ from pathlib import Path
 from typing import Final
 
 CGROUP: Final = Path("/sys/fs/cgroup")
+MORE_MEMORY: Final = (
+    "give it more: `memory` among the task's capabilities, in MiB, or for all tasks a larger `--memory` of "
+    "`scaler-batch provision`"
+)
+NEAR_LIMIT: Final = 0.95
+"""Share of the limit at which a killed process most likely was killed for it, where the kernel doesn't tell."""
 _UNLIMITED: Final = 1 << 60
 """Version 1 tells "no limit" as a huge number."""
 
 
-def oom_kills(cgroup: Path = CGROUP) -> int:
-    """How many processes of this container the kernel has killed for memory; 0 where that isn't told."""
+def oom_kills(cgroup: Path = CGROUP) -> int | None:
+    """How many processes of this container the kernel has killed for memory; None where that isn't told."""
     for name in ("memory.events", "memory/memory.oom_control"):
         for line in _text(cgroup / name).splitlines():
             word, _, number = line.partition(" ")
             if word == "oom_kill" and number.isdecimal():
                 return int(number)
-    return 0
+    return None
+
+
+def was_out_of_memory(before: int | None, after: int | None, peak_bytes: int, limit: int) -> bool:
+    """Whether a process that SIGKILL ended was killed for its memory, by `oom_kills` before and after it.
+
+    The count tells for certain, either way. Without one: its peak came near the limit, both in bytes.
+    """
+    if before is not None and after is not None:
+        return after > before
+    return 0 < limit * NEAR_LIMIT <= peak_bytes
 
 
 def memory_limit(cgroup: Path = CGROUP) -> int:

@@ -238,7 +238,8 @@ def _dead(ending: ProcessEnding) -> tuple[ChildOutcome, bytes]:
     status = ResultStatus.UNLOADABLE if loading else ResultStatus.DIED
     label = f"signal {ending.exit.signal}" if ending.exit.signal else f"exit code {ending.exit.code}"
     notes = [ending.tail] if ending.tail else []
-    return ChildOutcome(status, ending.phase, label), builtin_error(describe_death(ending), notes)
+    kind = MemoryError if ending.is_out_of_memory else RuntimeError
+    return ChildOutcome(status, ending.phase, label), builtin_error(describe_death(ending), notes, kind)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Final
 
 from batch_job_child import Payload, run_child
 from batch_job_control import ChildOutcome, DamagedMessage, MessageBuffer, MessageKind, Phase, send
-from batch_job_memory import oom_kills
+from batch_job_memory import memory_limit, oom_kills, was_out_of_memory
 from batch_job_output import KeptStream, TaskOutput
 from batch_job_sigterm import SigtermGuard
 
@@ -100,7 +100,8 @@ class Supervisor:
             self._output.drain()
             self._listen_to_the_end()
         outcome, tail, seconds = self._outcome, self._output.tail(), self._watch.seconds
-        starved = outcome is None and end.signal == signal.SIGKILL and oom_kills() > kills
+        killed = outcome is None and end.signal == signal.SIGKILL and not self._damage
+        starved = killed and was_out_of_memory(kills, oom_kills(), end.peak_bytes, memory_limit())
         return ProcessEnding(
             outcome,
             self._body,

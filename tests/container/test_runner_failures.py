@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.support.cases import first_now
+from tests.support.paths import CONTAINER
 
 Client = Callable[[str], None]
 
@@ -267,4 +269,34 @@ def test_what_cannot_be_loaded_exits_2_with_a_hint(client: Client) -> None:
         crashing = failure(len, Crashing(), code=2)
         assert "exit code 7 while the function and its arguments were loaded" in str(crashing.value)
         assert crashing.meta.status == "unloadable"
+        """)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("kills_for_memory", "kind"), [(1, "MemoryError"), (0, "RuntimeError")])
+def test_a_process_killed_for_memory_is_a_memory_error(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills_for_memory: int, kind: str
+) -> None:
+    """The runner reads its control group from a folder in which the task counts as the kernel would."""
+    (tmp_path / "memory.events").write_text("oom_kill 0\n")
+    (tmp_path / "memory.max").write_text(f"{256 << 20}\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys; sys.path.insert(0, {str(CONTAINER)!r}); import pathlib, batch_job_memory as m; "
+        f"m.CGROUP = pathlib.Path({str(tmp_path)!r}); "
+        "[setattr(f, '__defaults__', (m.CGROUP,)) for f in (m.oom_kills, m.memory_limit)]"
+    )
+    monkeypatch.setenv("RUNNER_SITE", str(tmp_path))
+    client(f"""
+        import os, signal
+
+        def starve():
+            with open({str(tmp_path / "memory.events")!r}, "w") as file:
+                file.write("oom_kill {kills_for_memory}\\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        returned = failure(starve)
+        assert type(returned.value) is {kind}, returned
+        assert returned.meta.is_out_of_memory is {bool(kills_for_memory)}
+        if returned.meta.is_out_of_memory:
+            assert "256 MiB that the job has" in str(returned.value) and "--memory" in str(returned.value)
         """)

@@ -66,6 +66,8 @@ def start_runner(
     credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": endpoint}
     batch = {"AWS_BATCH_JOB_ID": "job", "AWS_BATCH_JOB_ATTEMPT": "1"}
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    if "RUNNER_SITE" in os.environ:  # a folder whose `sitecustomize` sets the stage for the runner
+        kept["PYTHONPATH"] = os.environ["RUNNER_SITE"]
     return subprocess.Popen(
         command, env={**kept, **credentials, **batch, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

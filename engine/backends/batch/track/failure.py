@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from container.batch_job_memory import MORE_MEMORY
 from container.batch_job_protocol import RESULT_WRITTEN, RunnerExit
 from container.batch_job_quoting import quote_foreign, quote_foreign_lines
 from engine.aws.batch_jobs import BatchJob
@@ -133,7 +134,8 @@ def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
 
 def _kind(end: JobEnd) -> tuple[type[Exception], str]:
     if end.was_out_of_memory:
-        return MemoryError, "the job ran out of memory"
+        has = f" of the {end.memory_mib:,} MiB that it has" if end.memory_mib else ""
+        return MemoryError, f"the job ran out of memory{has}; {MORE_MEMORY}"
     if end.was_timed_out:
         return TimeoutError, "the job ran into its time-out"
     if end.exit_code == RunnerExit.TRY_AGAIN:
