@@ -8,13 +8,14 @@ import io
 import os
 import pickle
 import platform
+import re
 import signal
 import socket
 import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import cloudpickle
 from batch_job_control import ChildOutcome, MessageKind, Phase, TaskChannel
@@ -29,6 +30,9 @@ from batch_job_errors import (
     traceback_without_values,
 )
 from batch_job_results import MAX_RESULT_BYTES, ResultStatus
+
+_LACKING: Final = re.compile(r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'")
+"""Python's words about what pickle refers to by name: its exception has no fields that tell."""
 
 _Answer = tuple[ChildOutcome, bytes]
 
@@ -175,6 +179,18 @@ def _raised(status: ResultStatus, phase: Phase, error: BaseException) -> ChildOu
 def _hint(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"add the module {error.name!r} to the container image"
+    lacking = _LACKING.search(str(error)) if isinstance(error, AttributeError) else None
+    if lacking is not None and lacking["module"] == "__main__":
+        return (
+            f"{lacking['name']!r} of the client's script was sent by its name alone, as functools.lru_cache and other "
+            "wrappers are that pickle can't look into: move it to a module that the image has, or wrap inside of the "
+            "function"
+        )
+    if lacking is not None:
+        return f"the image's {lacking['module']!r} is of another version than the client's: build the image anew"
+    place = place_of(error)
+    if place and not isinstance(error, ImportError):
+        return f"the code at {place} raised it while it was imported or its objects were rebuilt"
     version = platform.python_version()
     return f"the client needs this container's Python ({version}) and the same versions of what it imports"
 

@@ -13,8 +13,9 @@ import pickle
 import re
 import sys
 import traceback
-from collections.abc import Collection, Sequence
-from typing import Any, Final
+import types
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import cloudpickle
 from batch_job_results import LONGEST_ERROR, LONGEST_MESSAGE, LONGEST_PLACE, MAX_RESULT_BYTES
@@ -88,6 +89,14 @@ def message_of(error: BaseException) -> str:
         return ""
 
 
+def _text_of(value: object) -> str:
+    """What stands for a value that can't travel."""
+    try:
+        return repr(value)[:LONGEST_MESSAGE]
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
 def _printable(text: str, limit: int) -> str:
     return "".join(each if each.isprintable() else "?" for each in text[:limit])
 
@@ -135,6 +144,32 @@ def _is_runners(file: str) -> bool:
     return os.path.dirname(file) == os.path.dirname(__file__)
 
 
+class _Way(NamedTuple):
+    """How an exception is rebuilt at the client."""
+
+    calls_init: bool = True  # as its class says; an __init__ that doesn't take its own args is the usual trouble
+    passes_args: bool = True  # not of one that stands among its own arguments
+    forces: bool = False  # past a __setattr__ of its class, as a frozen dataclass has it
+
+
+_WAYS: Final = (
+    _Way(),
+    _Way(calls_init=False),
+    _Way(forces=True),
+    _Way(calls_init=False, forces=True),
+    _Way(calls_init=False, passes_args=False, forces=True),
+)
+
+
+def _set_fields(error: BaseException, fields: Mapping[str, object]) -> None:
+    """Set attributes whatever its class thinks of that. Travels by value, for a client that has none of our modules."""
+    for name, value in fields.items():
+        object.__setattr__(error, name, value)
+
+
+_set_fields.__module__ = "__main__"  # cloudpickle sends by value what lives there
+
+
 class ExceptionPacker:
     """Packs exceptions for the client, as their own type wherever the client can know that type.
 
@@ -146,7 +181,8 @@ class ExceptionPacker:
 
     def __init__(self, client_classes: Collection[type]) -> None:
         self._client_classes = client_classes
-        self._without_init: set[type] = set()
+        self._ways: dict[int, _Way] = {}
+        """How each exception is rebuilt, by its id."""
         self._done: dict[int, BaseException] = {}
 
     def pack(self, error: BaseException, notes: Sequence[str]) -> bytes:
@@ -166,24 +202,74 @@ class ExceptionPacker:
         if id(error) in self._done:
             return self._done[id(error)]
         cause, context, suppress = error.__cause__, error.__context__, error.__suppress_context__
-        error.__cause__ = error.__context__ = None
-        reason = self._obstacle(error)
-        portable = error if reason is None else RuntimeError(_described(error, reason))
+        _set_fields(error, {"__cause__": None, "__context__": None})
+        portable = self._with_portable_members(error, depth)
+        reason = self._obstacle(portable)
+        if reason is not None:
+            portable = RuntimeError(_described(error, reason))
         self._done[id(error)] = portable
         if depth:
-            portable.__cause__ = cause and self._portable(cause, depth - 1)
-            portable.__context__ = context and self._portable(context, depth - 1)
-        portable.__suppress_context__ = suppress
+            _set_fields(portable, {"__cause__": cause and self._portable(cause, depth - 1)})
+            _set_fields(portable, {"__context__": context and self._portable(context, depth - 1)})
+        _set_fields(portable, {"__suppress_context__": suppress})
         return portable
+
+    def _with_portable_members(self, error: BaseException, depth: int) -> BaseException:
+        """A group of Python 3.11 with its members made portable: one of them must not cost the others their types."""
+        members: tuple[BaseException, ...] | None = getattr(error, "exceptions", None)
+        if sys.version_info < (3, 11) or not isinstance(error, BaseExceptionGroup) or not members or not depth:
+            return error
+        portable = tuple(self._portable(one, depth - 1) for one in members)
+        if all(one is other for one, other in zip(members, portable, strict=True)):
+            return error
+        try:
+            group = error.derive(portable)
+        except Exception:  # a class of the user's may derive as it likes
+            return error
+        _set_fields(group, dict(error.__dict__))
+        return group
 
     def _obstacle(self, error: BaseException) -> BaseException | None:
         """Why the exception can't travel as itself, tried out by unpickling it here."""
         if not isinstance(error, Exception):
             return TypeError("only an Exception may reach the client")
-        if self._trial(error) is None:
-            return None
-        self._without_init.add(type(error))  # an __init__ that doesn't take its own args is the usual trouble
-        return self._trial(error)
+        reason = None
+        for way in _WAYS:
+            self._ways[id(error)] = way
+            found = self._trial(error)
+            if found is None:
+                return None
+            reason = reason or found
+        return None if self._leave_out(error) is None else reason
+
+    def _leave_out(self, error: Exception) -> BaseException | None:
+        """Leave out the fields that can't travel, so that the type and the others do; None when they do then.
+
+        What was left out is told in a note.
+        """
+        fields = {name: why for name, value in error.__dict__.items() if (why := self._trouble(value)) is not None}
+        args = {number: why for number, value in enumerate(error.args) if (why := self._trouble(value)) is not None}
+        if not fields and not args:
+            return TypeError("no field of it is in the way")
+        lost = [f"{name} ({describe(why)})" for name, why in fields.items()]
+        lost += [f"argument {number} ({describe(why)})" for number, why in args.items()]
+        error.args = tuple(_text_of(one) if number in args else one for number, one in enumerate(error.args))
+        for name in fields:
+            del error.__dict__[name]
+        _add_notes(error, [f"Left out on the way from the task, because it can't be pickled: {', '.join(lost)}"])
+        for way in _WAYS:
+            self._ways[id(error)] = way
+            if (reason := self._trial(error)) is None:
+                return None
+        return reason
+
+    def _trouble(self, value: object) -> Exception | None:
+        """Why a field can't travel."""
+        try:
+            pickle.loads(self._dumps(value))
+        except Exception as reason:
+            return reason
+        return None
 
     def _trial(self, error: Exception) -> Exception | None:
         try:
@@ -192,17 +278,17 @@ class ExceptionPacker:
             return reason
         return None if type(loaded) is type(error) else TypeError(f"it comes back as a {type(loaded).__name__}")
 
-    def _dumps(self, error: BaseException) -> bytes:
+    def _dumps(self, error: object) -> bytes:
         file = io.BytesIO()
-        _Pickler(file, self._client_classes, self._without_init).dump(error)
+        _Pickler(file, self._client_classes, self._ways).dump(error)
         return file.getvalue()
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
-    def __init__(self, file: io.BytesIO, client_classes: Collection[type], without_init: Collection[type]) -> None:
+    def __init__(self, file: io.BytesIO, client_classes: Collection[type], ways: Mapping[int, _Way]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._client_classes = client_classes
-        self._without_init = without_init
+        self._ways = ways
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, BaseException):
@@ -217,15 +303,34 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         return super().reducer_override(cls)[:2]  # its id without its content: the client's class stays as it is
 
     def _reduce_exception(self, error: BaseException) -> Any:
+        way = self._ways.get(id(error), _Way())
         reduced = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
         if isinstance(reduced, str) or _has_own_state(error, reduced):
             return reduced
-        if type(error) in self._without_init:
-            rebuild, arguments = copyreg.__newobj__, (type(error), *error.args)  # type: ignore[attr-defined]
-        else:
-            rebuild, arguments = reduced[:2]
-        state = {**error.__dict__, **((reduced[2:3] or ({},))[0] or {}), **_links(error), "args": error.args}
-        return rebuild, arguments, state
+        rebuild, arguments = reduced[:2]
+        if not way.calls_init:
+            rebuild = copyreg.__newobj__  # type: ignore[attr-defined]
+            arguments = (type(error), *(error.args if way.passes_args else ()))
+        state = {
+            **_slots(error, way),
+            **error.__dict__,
+            **((reduced[2:3] or ({},))[0] or {}),
+            **_links(error),
+            "args": error.args,
+        }
+        return (rebuild, arguments, state, None, None, _set_fields) if way.forces else (rebuild, arguments, state)
+
+
+def _slots(error: BaseException, way: _Way) -> dict[str, object]:
+    """Fields that aren't in its `__dict__`: of `__slots__`, and of a builtin family whose `__init__` isn't called."""
+    found: dict[str, object] = {}
+    for cls in type(error).__mro__:
+        if cls is BaseException or (cls.__module__ == "builtins" and way.calls_init) or cls.__name__.endswith("Group"):
+            continue
+        for name, member in vars(cls).items():
+            if isinstance(member, types.MemberDescriptorType) and getattr(error, name, None) is not None:
+                found[name] = getattr(error, name)
+    return found
 
 
 def _has_own_state(error: BaseException, reduced: tuple[Any, ...]) -> bool:

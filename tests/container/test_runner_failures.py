@@ -113,7 +113,7 @@ def test_an_exception_too_large_to_travel_is_described(client: Client) -> None:
 
 
 @pytest.mark.long
-def test_exceptions_that_do_not_pickle_are_described(client: Client) -> None:
+def test_exceptions_that_do_not_pickle_say_what_is_lost(client: Client) -> None:
     client("""
         import threading
 
@@ -127,7 +127,8 @@ def test_exceptions_that_do_not_pickle_are_described(client: Client) -> None:
             raise ValueError(threading.Lock()) if kind == "lock" else Evil()
 
         lock, evil = failure(fail, "lock").value, failure(fail, "evil").value
-        assert type(lock) is RuntimeError and "ValueError: <unlocked" in str(lock)
+        assert type(lock) is ValueError and "<unlocked" in str(lock)
+        assert "argument 0 (TypeError: cannot pickle" in "".join(lock.__notes__)
         assert type(evil) is RuntimeError and "Evil" in str(evil)
         """)
 
@@ -299,4 +300,155 @@ def test_a_process_killed_for_memory_is_a_memory_error(
         assert returned.meta.is_out_of_memory is {bool(kills_for_memory)}
         if returned.meta.is_out_of_memory:
             assert "256 MiB that the job has" in str(returned.value) and "--memory" in str(returned.value)
+        """)
+
+
+@pytest.mark.long
+def test_exceptions_of_every_shape_keep_type_and_fields(client: Client) -> None:
+    client("""
+        import asyncio, dataclasses, json, subprocess, threading, urllib.error
+
+        @dataclasses.dataclass(frozen=True)
+        class Frozen(Exception):
+            user: str
+            limit: int
+
+        @dataclasses.dataclass(frozen=True, kw_only=True)
+        class Keyword(Exception):
+            user: str
+
+        class Slotted(Exception):
+            __slots__ = ("code",)
+            def __init__(self, code):
+                self.code = code
+
+        class Reduced(Exception):
+            def __init__(self, *, code):
+                super().__init__(f"code {code}")
+                self.code = code
+            def __reduce__(self):
+                return rebuild, (self.code,)
+
+        class Held(Exception):
+            pass
+
+        class Stubborn(Exception):
+            def __setattr__(self, name, value):
+                raise RuntimeError("never")
+
+        def rebuild(code):
+            return Reduced(code=code)
+
+        def held():
+            error = Held("h", threading.Lock())
+            error.lock, error.number = threading.Lock(), 7
+            return error
+
+        def itself():
+            error = ValueError("x")
+            error.args = (error,)
+            return error
+
+        def loop():
+            first, second = ValueError("a"), KeyError("b")
+            first.__cause__, second.__cause__ = second, first
+            return first
+
+        MAKERS = {
+            "frozen": lambda: Frozen("anna", 3), "keyword": lambda: Keyword(user="anna"),
+            "slotted": lambda: Slotted(4), "reduced": lambda: Reduced(code=5), "stubborn": lambda: Stubborn("s"),
+            "held": held, "itself": itself, "loop": loop,
+            "os": lambda: FileNotFoundError(2, "gone", "/x"),
+            "unicode": lambda: UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"),
+            "json": lambda: json.JSONDecodeError("bad", "{", 1),
+            "called": lambda: subprocess.CalledProcessError(3, ["ls"], b"out"),
+            "stop": lambda: StopIteration(6), "syntax": lambda: SyntaxError("bad", ("f", 1, 2, "text")),
+            "imports": lambda: ImportError("no", name="m", path="/p"), "memory": lambda: MemoryError("m"),
+            "http": lambda: urllib.error.HTTPError("u", 404, "gone", {}, None),
+            "incomplete": lambda: asyncio.IncompleteReadError(b"x", 2),
+            "huge": lambda: ValueError("h" * 3_000_000), "key": lambda: KeyError(("k", 1)),
+        }
+
+        def fail(kind, how):
+            if how == "alone":
+                raise MAKERS[kind]()
+            if how == "caused":
+                raise MAKERS[kind]() from ZeroDivisionError("z")
+            raise KeyError("outer") from MAKERS[kind]()
+
+        def run_all():
+            import batch_job_errors, pickle
+            told = []
+            for kind in MAKERS:
+                for how in ("alone", "caused", "cause"):
+                    try:
+                        fail(kind, how)
+                    except Exception as error:
+                        packer = batch_job_errors.ExceptionPacker(CLASSES)
+                        told.append((kind, how, packer.pack(error, ["a note"])))
+            return told
+
+        import pickle
+        CLASSES = frozenset({Frozen, Keyword, Slotted, Reduced, Held, Stubborn})
+        for kind, how, packed in round_trip(run_all).value:
+            error, expected = pickle.loads(packed), MAKERS[kind]()
+            told = error.__cause__ if how == "cause" else error
+            assert type(told) is type(expected), (kind, how, error, told)
+            if how == "caused" and kind not in ("reduced",):
+                assert type(error.__cause__) is ZeroDivisionError, (kind, error.__cause__)
+            if kind not in ("held", "itself"):
+                assert str(told) == str(expected), (kind, how, str(told)[:99])
+            for name in ("user", "limit", "code", "errno", "filename", "start", "pos", "returncode", "lineno"):
+                if hasattr(expected, name):
+                    assert getattr(told, name) == getattr(expected, name), (kind, how, name)
+            if kind == "held":
+                assert told.number == 7 and told.args[0] == "h" and not hasattr(told, "lock")
+                assert "lock" in "".join(told.__notes__) and "argument 1" in "".join(told.__notes__)
+        """)
+
+
+@pytest.mark.long
+def test_a_real_task_brings_a_frozen_exception_and_a_group(client: Client) -> None:
+    client("""
+        import dataclasses, sys, threading
+
+        @dataclasses.dataclass(frozen=True)
+        class Frozen(Exception):
+            user: str
+            limit: int
+
+        def fail(kind):
+            if kind == "group":
+                raise ExceptionGroup("g", [Frozen("anna", 3), OSError(2, "gone")])
+            raise Frozen("anna", 3) from KeyError("k")
+
+        error = failure(fail, "frozen").value
+        assert type(error) is Frozen and (error.user, error.limit) == ("anna", 3)
+        assert type(error.__cause__) is KeyError and "in fail" in "".join(error.__notes__)
+        if sys.version_info >= (3, 11):
+            group = failure(fail, "group").value
+            assert [type(one) for one in group.exceptions] == [Frozen, FileNotFoundError], group
+        """)
+
+
+@pytest.mark.long
+def test_the_hint_names_the_true_cause_of_what_cant_be_loaded(client: Client) -> None:
+    client("""
+        import functools
+
+        @functools.lru_cache
+        def cached(x):
+            return x
+
+        class Strange:
+            def __reduce__(self):
+                return broken, ()
+
+        def broken():
+            raise ValueError("while rebuilt")
+
+        told = str(failure(cached, 1, code=2).value)
+        assert "lru_cache" in told and "same versions" not in told, told
+        told = str(failure(len, Strange(), code=2).value)
+        assert "broken raised it" in told and "same versions" not in told, told
         """)
