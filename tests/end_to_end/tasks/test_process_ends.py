@@ -10,10 +10,10 @@ from tests.support.cluster.running_engine import Engine, run_client
 
 ENDS = {
     "sys.exit(0)": ("import sys; sys.exit(0)", "RuntimeError", "sys.exit"),
-    "os._exit(3)": ("import os; os._exit(3)", "RuntimeError", "3"),
-    "imitated retry code": ("import os; os._exit(75)", "RuntimeError", "75"),
-    "SIGKILL of itself": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "RuntimeError", "SIGKILL"),
-    "a segfault": ("import ctypes; ctypes.string_at(0)", "RuntimeError", "SIGSEGV"),
+    "os._exit(3)": ("import os; os._exit(3)", "ProcessorDiedError", "3"),
+    "imitated retry code": ("import os; os._exit(75)", "ProcessorDiedError", "75"),
+    "SIGKILL of itself": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ProcessorDiedError", "SIGKILL"),
+    "a segfault": ("import ctypes; ctypes.string_at(0)", "ProcessorDiedError", "SIGSEGV"),
     "an unpicklable result": ("import threading; return threading.Lock()", "TypeError", "lock"),
     "a local exception class": ("class Local(Exception): pass\n        raise Local('deep')", "RuntimeError", "deep"),
 }

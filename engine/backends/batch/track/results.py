@@ -30,6 +30,7 @@ from engine.backends.batch.track.causes import cause_of_result
 from engine.backends.batch.track.printed import printed_of
 from engine.causes import CauseKind, FailureCause
 from engine.model import Outcome, Profile
+from engine.pickles.died_error import as_processor_died
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +208,8 @@ class ResultReader:
         profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
         succeeded = meta.status is ResultStatus.SUCCESS
         cause = None if succeeded else cause_of_result(meta, body, show_message=self._show_errors)
+        if meta.status is ResultStatus.DIED:
+            body = as_processor_died(body)
         return Outcome(
             task.task_id, succeeded, body, profile, cause=cause, attempt=meta.attempt, printed=printed_of(meta)
         )

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import cloudpickle
 import pytest
+from scaler.utility.exceptions import ProcessorDiedError
 
 from container.batch_job_frames import submission_secret
 from container.batch_job_protocol import from_inline
@@ -99,7 +100,7 @@ async def test_the_exit_code_of_a_process_is_the_cause_of_its_end(aws: LocalAWS)
     async with running(aws) as (backend, told):
         task = work(os._exit, 7)
         backend.submit(task)
-        with pytest.raises(RuntimeError, match="exit code 7"):
+        with pytest.raises(ProcessorDiedError, match="exit code 7"):
             await told.value(task)
         outcome = told.outcomes[task.task_id]
         assert outcome.cause is not None
