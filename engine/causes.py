@@ -61,6 +61,7 @@ class CauseKind(StrEnum):
     VANISHED = "unknown to AWS Batch"
     NOT_ACCEPTED = "not accepted by AWS"
     UNREADABLE = "its objects can't be read"
+    BROKEN_WISH = "its wish is not understood"
     DEFECT = "defect of the worker manager"
 
 

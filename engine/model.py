@@ -42,6 +42,8 @@ class ResourceShape:
     gpus: int | None = None
     priority: int | None = None
     """Its job's scheduling priority within the share of a fair-share queue."""
+    timeout_s: int | None = None
+    """Of an attempt; the table's own is the upper bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 from engine.causes import CauseKind, FailureCause
 from engine.jobs.course import Times, count_runs, lose_run, next_times
 from engine.jobs.groups import Grouped, Keys
-from engine.model import Demand, JobObservation, Outcome, Placement, Profile, ResourceShape
+from engine.model import Demand, JobObservation, Outcome, Placement, Profile, ResourceShape, demand_of
 from engine.pickles.error_names import read_error_name
 from engine.tasks.task_record import TaskRecord
 from engine.telemetry.schema.groups import cause_of
@@ -148,6 +148,15 @@ class JobEntry:
             return False
         self._row = None
         self.function = sys.intern(function)
+        return True
+
+    def set_shape(self, shape: ResourceShape, default: Demand | None) -> bool:
+        """Set what it asks for; `default` is what a job gets that asks for nothing. False: it is as it was."""
+        if shape == self._shape:
+            return False
+        self._shape, self.demand = shape, demand_of(shape, default)
+        if self.grouped is not None:
+            self.grouped.amount = 0j if self.demand is None else self.demand.amount
         return True
 
     def set_reason(self, reason: str) -> None:

@@ -110,7 +110,8 @@ class JobRegistry:
         entry = self._find_living(record.task_id)
         if entry is None:
             return
-        if entry.set_function(record.function_name):
+        is_sized = entry.set_shape(record.shape, self.default_demand)
+        if entry.set_function(record.function_name) or is_sized:
             self._changed[record.task_id] = None
         state = displayed_state(record)
         if record.state in (TaskState.CANCELLING, TaskState.TERMINATING):

@@ -14,6 +14,8 @@ from typing import Final
 UNKNOWN: Final = "?"
 _LONGEST_NAME: Final = 80
 _MOST_OPCODES: Final = 20_000
+_WRAPPER: Final = ("functools", "partial")
+"""What it wraps has the name that tells more."""
 
 
 def read_function_name(pickled: bytes) -> str:
@@ -38,7 +40,7 @@ def _by_value(pickled: bytes) -> str | None:
 def _by_reference(pickled: bytes) -> str | None:
     recent: deque[str] = deque(maxlen=2)
     for opcode, argument, _ in read_opcodes(pickled):
-        if opcode.name == "STACK_GLOBAL" and len(recent) == 2:
+        if opcode.name == "STACK_GLOBAL" and len(recent) == 2 and tuple(recent) != _WRAPPER:
             return None if recent[0].startswith("cloudpickle") else ".".join(recent)
         if isinstance(argument, str):
             recent.append(argument)
@@ -61,9 +63,11 @@ def _strings(pickled: bytes) -> Iterator[str]:
             yield pushed
 
 
-def read_opcodes(pickled: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
+def read_opcodes(
+    pickled: bytes, most: int = _MOST_OPCODES
+) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
     """Iterate over the pickle's operations, a bounded number of them. Raises `ValueError` where it is broken."""
     for number, operation in enumerate(pickletools.genops(pickled)):
-        if number >= _MOST_OPCODES:
+        if number >= most:
             return
         yield operation

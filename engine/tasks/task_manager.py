@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, ParamSpec
 
 from container.batch_job_quoting import quote_foreign
@@ -25,6 +26,7 @@ from engine.tasks.task_loader import TaskLoader
 from engine.tasks.task_queue import TaskQueue
 from engine.tasks.task_record import ENDING, TaskRecord, TaskState, requested_shape
 from engine.tasks.task_steps import TaskSteps
+from engine.tasks.wishes import BrokenWish
 
 logger = logging.getLogger(__name__)
 
@@ -306,17 +308,23 @@ class AWSHPCTaskManager:
     async def _load(self, record: TaskRecord) -> None:
         try:
             work = await self._loader.load(record.task, record.shape)
+            self._learn_function(record, work.function.data)
         except ValueError as error:
             self._loads.pop(record.task_id, None)
             told = RuntimeError(f"task {record.task_id.hex()}: {quote_foreign(error)}")
-            await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(CauseKind.UNREADABLE)))
+            kind = CauseKind.BROKEN_WISH if isinstance(error, BrokenWish) else CauseKind.UNREADABLE
+            await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(kind)))
         else:
             self._loads.pop(record.task_id, None)
-            self._submit(record, work)
+            self._submit(record, replace(work, shape=record.shape))
+
+    def _learn_function(self, record: TaskRecord, pickled: bytes) -> None:
+        """Raises `BrokenWish`."""
+        for named in self._functions.learn(record, pickled):
+            self._tell(self._events.on_changed, named)
+        self._functions.check_wish(record)
 
     def _submit(self, record: TaskRecord, work: TaskWork) -> None:
-        for named in self._functions.learn(record, work.function.data):
-            self._tell(self._events.on_changed, named)
         self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
         self._backend.submit(work)
 

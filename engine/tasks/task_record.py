@@ -15,6 +15,7 @@ from engine.aws.batch_states import BatchState
 from engine.aws.limits import MIB
 from engine.messages import TaskArrived
 from engine.model import Placement, ResourceShape
+from engine.tasks.wishes import NO_WISH, Wish
 
 
 class TaskState(StrEnum):
@@ -121,19 +122,23 @@ MEMORY_STEP_MIB: Final = 256
 """Wishes that are nearly equal stay one array."""
 
 
-def requested_shape(task: TaskArrived) -> ResourceShape:
-    """Read the task's resources from its capabilities; Scaler's -1, "any amount", leaves them to the job definition.
+def requested_shape(task: TaskArrived, wish: Wish = NO_WISH) -> ResourceShape:
+    """Read the task's resources: its capabilities first, which are about it alone, then the wish of its function.
 
-    Memory is rounded up to the next `MEMORY_STEP_MIB`.
+    Scaler's -1, "any amount", leaves them to the wish or the job definition. Memory is rounded up to the next
+    `MEMORY_STEP_MIB`.
     """
 
-    def wanted(name: str) -> int | None:
+    def wanted(name: str, wished: int | None) -> int | None:
         value = task.capabilities.get(name, -1)
-        return value if value > 0 else None
+        return value if value > 0 else wished
 
-    memory = wanted("memory")
+    memory = wanted("memory", wish.memory)
     return ResourceShape(
-        vcpus=wanted("vcpus"), memory_mib=None if memory is None else _memory_mib(memory), gpus=wanted("gpu")
+        vcpus=wanted("vcpus", wish.vcpus),
+        memory_mib=None if memory is None else _memory_mib(memory),
+        gpus=wanted("gpu", wish.gpu),
+        timeout_s=wish.timeout_s,
     )
 
 

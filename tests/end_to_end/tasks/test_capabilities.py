@@ -36,6 +36,25 @@ with Client(address=ADDRESS) as client:
     print(json.dumps([future.result(timeout=100) for future in futures]))
 """
 
+WISHES = """
+import functools, json
+def with_wish(function, **wish):
+    wishing = functools.partial(function)
+    wishing.__scaler_batch__ = wish
+    return wishing
+def job(kind):
+    return kind, os.environ["AWS_BATCH_JOB_ID"].partition(":")[0]
+larger = with_wish(job, memory=4096, timeout_minutes=10)
+wider = with_wish(job, vcpus=4, memory=9000)
+def parent(address):
+    with Client(address=address) as client:
+        return [job("parent"), client.submit(wider, "nested").result(timeout=100)]
+with Client(address=ADDRESS) as client:
+    ran = client.map(larger, ["map"] * 3) + [client.submit(wider, "plain").result(timeout=100)]
+    ran += [client.submit_verbose(wider, args=("both",), kwargs={}, capabilities={"vcpus": 2}).result(timeout=100)]
+    print(json.dumps(ran + client.submit(parent, ADDRESS).result(timeout=100)))
+"""
+
 
 def resources(cluster: LocalCluster, job_id: str) -> tuple[str, str]:
     """vCPUs and MiB of a job, as AWS Batch tells them."""
@@ -61,3 +80,22 @@ def test_without_a_monitor_one_warning_is_said_and_tasks_run_as_the_definition_s
         ran = json.loads(run_client(cluster, CLIENT, json.dumps(SHAPES[1:3]), "4"))
     assert {resources(cluster, job_id) for _, job_id in ran} == {TOLD[0]}
     assert len(re.findall(rf"WARNING.*monitor at {nobody} ", engine.log)) == 1
+
+
+@pytest.mark.long
+@TRANSPORTS
+def test_wishes_of_functions_need_no_monitor_and_reach_nested_tasks(cluster: LocalCluster, log: Path) -> None:
+    nobody = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+    with running_engine(cluster, log, worker_manager_id="wm-wishes", scheduler_monitor_address=nobody):
+        ran = json.loads(run_client(cluster, WISHES))
+    assert {(kind, resources(cluster, job_id)) for kind, job_id in ran} == {
+        ("map", ("1", "4096")),
+        *((kind, ("4", "9216")) for kind in ("plain", "both", "nested")),
+        ("parent", TOLD[0]),
+    }
+    jobs = dict(ran)
+    told = cluster.aws.client("batch").describe_jobs(jobs=[jobs["map"], jobs["parent"]])["jobs"]
+    assert {job["jobId"]: job["timeout"]["attemptDurationSeconds"] for job in told} == {
+        jobs["map"]: 600,
+        jobs["parent"]: 3600,
+    }

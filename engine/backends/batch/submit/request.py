@@ -72,7 +72,7 @@ class JobTemplate:
             "jobDefinition": self.definition,
             "parameters": self._parameters(submission, text),
             "retryStrategy": RETRY_STRATEGY,
-            "timeout": {"attemptDurationSeconds": self.timeout_s},
+            "timeout": {"attemptDurationSeconds": min(self.timeout_s, submission.shape.timeout_s or self.timeout_s)},
         }
         requirements = self._requirements(submission.shape)
         if requirements:

@@ -255,4 +255,5 @@ def _linked(submission: Submission) -> Submission:
 def _shape(job: BatchJob) -> ResourceShape:
     """What the job runs with, so that it is sent again with the same."""
     amounts = {kind: int(amount) for kind, amount in job.requirements.items()}
-    return ResourceShape(amounts.get("VCPU"), amounts.get("MEMORY"), amounts.get("GPU"))
+    timeout_s = None if job.timeout_s is None else int(job.timeout_s)
+    return ResourceShape(amounts.get("VCPU"), amounts.get("MEMORY"), amounts.get("GPU"), timeout_s=timeout_s)

@@ -129,3 +129,9 @@ def test_on_fargate_a_task_gets_the_next_size_that_there_is(shape: ResourceShape
     arguments = template(fargate=FargateSize(1, 2048)).arguments(submission(1, shape), "")
     overrides = arguments.get("containerOverrides", {"resourceRequirements": []})
     assert {one["type"]: one["value"] for one in overrides["resourceRequirements"]} == (sent or {})
+
+
+@pytest.mark.parametrize(("wished_s", "sent_s"), [(60, 60), (7200, 3600)])
+def test_a_tasks_own_timeout_counts_up_to_the_tables(wished_s: int, sent_s: int) -> None:
+    one = submission(1, ResourceShape(timeout_s=wished_s))
+    assert template(timeout_s=3600).arguments(one, "s3")["timeout"] == {"attemptDurationSeconds": sent_s}
