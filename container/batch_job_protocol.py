@@ -32,6 +32,25 @@ class RunnerExit(IntEnum):
 RESULT_WRITTEN: Final = frozenset((RunnerExit.DONE, RunnerExit.FUNCTION_FAILED, RunnerExit.UNLOADABLE))
 """Codes with which the runner ends only after the result was written."""
 
+# ---- names of the Scaler clients that are made inside a job
+
+NESTING: Final = "job-"
+"""A client inside a job is called `job-<task id in hex>`; in its identity the name stands between two bars."""
+
+_NESTED_CLIENT: Final = re.compile(rb"Client\|job-([0-9a-f]{32})\|")
+
+
+def nested_client_name(task_id: bytes) -> str:
+    """The name of a client that is made by this task (16 bytes)."""
+    return f"{NESTING}{task_id.hex()}"
+
+
+def nesting_task(client_id: bytes) -> bytes | None:
+    """The id of the task whose job made this client; None: it was made elsewhere."""
+    found = _NESTED_CLIENT.match(client_id)
+    return None if found is None else bytes.fromhex(found[1].decode())
+
+
 # ---- S3 keys, below `<s3_prefix>/<worker-manager id>/`
 
 OBJECTS: Final = "objects"

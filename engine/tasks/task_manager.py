@@ -21,6 +21,7 @@ from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDele
 from engine.model import CancelReason, JobObservation, Outcome, Placement, TaskWork
 from engine.tasks.deliveries import Deliveries, Replies, Storage
 from engine.tasks.known_functions import KnownFunctions
+from engine.tasks.nested_tasks import NestedTasks
 from engine.tasks.task_events import TaskEvents
 from engine.tasks.task_loader import TaskLoader
 from engine.tasks.task_queue import TaskQueue
@@ -63,6 +64,7 @@ class AWSHPCTaskManager:
         self._records: dict[bytes, TaskRecord] = {}
         self._functions = KnownFunctions()
         self._queue = TaskQueue()
+        self._nested = NestedTasks()
         self._loader = TaskLoader(storage.get, self.start_queued)
         self._loads: dict[bytes, asyncio.Task[None]] = {}
         self._slots_used = 0
@@ -87,6 +89,11 @@ class AWSHPCTaskManager:
         """Children that count against `max_concurrent_jobs`, a predecessor's unclaimed ones included."""
         unclaimed = None if self._opened is None else self._opened.unclaimed_jobs
         return self._slots_used + (unclaimed or 0)
+
+    @property
+    def slots_lent(self) -> int:
+        """Slots that jobs lend to nested tasks of their own while they wait for those."""
+        return self._nested.lent(self._max_concurrent_jobs)
 
     @property
     def is_idle(self) -> bool:
@@ -122,10 +129,11 @@ class AWSHPCTaskManager:
             return
         record = self._records[task.task_id] = TaskRecord(task, requested_shape(task))
         self._functions.meet(record)
+        rank = self._nested.meet(record)
         self._tell(self._events.on_arrived, record)
         if not self._adopt(record):
-            self._queue.push(task.task_id, task.priority)
-            self.start_queued()
+            self._queue.push(task.task_id, rank)
+        self.start_queued()
 
     def on_cancel(self, cancel: CancelRequested) -> None:
         """Apply Scaler's semantics of a cancel: what doesn't run yet is dropped, what runs ends only by force."""
@@ -301,9 +309,14 @@ class AWSHPCTaskManager:
 
     def _may_start(self) -> bool:
         unclaimed = self._backend.unclaimed_jobs
-        if unclaimed is None or self._slots_used + unclaimed >= self._max_concurrent_jobs:
+        if unclaimed is None or not self._has_slot(self._slots_used + unclaimed):
             return False
         return self._accepting and self._loader.has_room and self._may_spend()
+
+    def _has_slot(self, used: int) -> bool:
+        if used < self._max_concurrent_jobs:
+            return True
+        return self._nested.may_borrow(self._records[self._queue.first()], used, self._max_concurrent_jobs)
 
     async def _load(self, record: TaskRecord) -> None:
         try:
@@ -449,8 +462,9 @@ class AWSHPCTaskManager:
                 self._enter(record, target)
 
     def _enter(self, record: TaskRecord, state: TaskState) -> None:
-        held = record.holds_slot
+        held, before = record.holds_slot, record.state
         record.move(state)
+        self._nested.follow(record, before)
         self._tell(self._events.on_changed, record)
         self._slots_used += record.holds_slot - held
         self._update_idle()

@@ -27,11 +27,16 @@ class TaskQueue:
 
     def pop(self) -> bytes:
         """Remove and return the next task. Raises `IndexError` when none waits."""
-        while True:
-            task_id = heapq.heappop(self._heap)[2]
-            if task_id in self._waiting:
-                self._waiting.remove(task_id)
-                return task_id
+        task_id = self.first()
+        heapq.heappop(self._heap)
+        self._waiting.remove(task_id)
+        return task_id
+
+    def first(self) -> bytes:
+        """Return the next task and leave it there. Raises `IndexError` when none waits."""
+        while self._heap[0][2] not in self._waiting:
+            heapq.heappop(self._heap)
+        return self._heap[0][2]
 
     def discard(self, task_id: bytes) -> None:
         """Remove a task. Its place in the heap goes when it is reached, or when such places outnumber the rest."""
