@@ -30,6 +30,7 @@ from batch_job_errors import (
     traceback_without_values,
 )
 from batch_job_results import MAX_RESULT_BYTES, ResultStatus
+from batch_job_scaler import SchedulerAddress, introduce_task
 
 _LACKING: Final = re.compile(r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'")
 """Python's words about what pickle refers to by name: its exception has no fields that tell."""
@@ -44,6 +45,8 @@ class Payload:
     serializer: bytes
     function: bytes
     arguments: tuple[bytes, ...]
+    task_id: bytes
+    scheduler: SchedulerAddress
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
     channel = TaskChannel(control)
     try:
         _take_over_process(stdout, stderr)
+        introduce_task(payload.task_id, payload.scheduler)
         outcome, body = _answer(payload, channel)
         _flush()
         channel.send(MessageKind.OUTCOME, outcome.encode())

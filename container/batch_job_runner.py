@@ -158,7 +158,13 @@ class _Job:
         def read(ref: BlobRef) -> bytes:
             return self._shared(ref) if ref.offset is None else reader.blob(ref)
 
-        return Payload(read(entry.serializer), read(entry.function), tuple(map(read, entry.arguments)))
+        return Payload(
+            read(entry.serializer),
+            read(entry.function),
+            tuple(map(read, entry.arguments)),
+            entry.task_id,
+            self._settings.scheduler,
+        )
 
     def _shared(self, ref: BlobRef) -> bytes:
         data = self._store.get(blob_key(ref.digest))

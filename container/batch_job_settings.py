@@ -8,6 +8,7 @@ from typing import Final
 
 from batch_job_protocol import NOT_GIVEN, JobParameter
 from batch_job_quoting import quote_foreign
+from batch_job_scaler import SchedulerAddress
 
 READ_PATIENCE_S: Final = 60  # an outage this long costs none of the three attempts
 _REQUIRED: Final = (JobParameter.STORE, JobParameter.SUBMISSION, JobParameter.PAYLOAD)
@@ -33,6 +34,7 @@ class Settings:
     attempt: int
     index: int
     patience_s: float
+    scheduler: SchedulerAddress  # for clients that the task makes
     owner: str | None = None  # account that the bucket must belong to
 
     @classmethod
@@ -52,6 +54,7 @@ class Settings:
             index=_number(environ, "AWS_BATCH_JOB_ARRAY_INDEX", 0),
             patience_s=float(_number(options, "patience", READ_PATIENCE_S)),
             owner=options.get("owner"),
+            scheduler=SchedulerAddress(options.get("scheduler", ""), options.get("transport", "")),
         )
 
 

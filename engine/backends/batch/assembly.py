@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from functools import cached_property
@@ -94,7 +95,13 @@ class BatchAssembly:
             definition=config.job_definition,
             command=found.command,
             store_uri=self._layout.uri,
-            options=runner_options(config.aws_region, config.client_python, found.bucket_owner),
+            options=runner_options(
+                config.aws_region,
+                config.client_python,
+                found.bucket_owner,
+                config.worker_scheduler_address or config.scheduler_address,
+                os.environ.get("SCALER_NETWORK_BACKEND"),
+            ),
             timeout_s=max(limits.JOB_TIMEOUT_MIN_S, config.job_timeout_minutes * 60),
             tags=found.tags,
             inline_limit=limits.INLINE_TEXT_LIMIT if config.inline_limit == "auto" else config.inline_limit,

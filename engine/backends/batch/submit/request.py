@@ -135,11 +135,24 @@ class JobTemplate:
         return fitting_size(vcpus, memory_mib) or (vcpus, memory_mib)
 
 
-def runner_options(region: str, client_python: str | None, bucket_owner: str | None = None) -> str:
-    """Make the runner's `options` parameter; runners leave alone what they don't know."""
+def runner_options(
+    region: str,
+    client_python: str | None,
+    bucket_owner: str | None = None,
+    scheduler: str | None = None,
+    transport: str | None = None,
+) -> str:
+    """Make the runner's `options` parameter; runners leave alone what they don't know.
+
+    `scheduler` and `transport` are for clients that a task makes without an address.
+    """
     options = [f"region={region}"]
     if bucket_owner is not None:
         options.append(f"owner={bucket_owner}")
     if client_python is not None:
         options.append(f"python={client_python}")
+    if scheduler is not None:
+        options.append(f"scheduler={scheduler}")
+    if transport is not None:
+        options.append(f"transport={transport}")
     return ";".join(options)
