@@ -59,9 +59,9 @@ class _Task:
     client_classes: frozenset[type]
 
 
-def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int) -> NoReturn:
+def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int, door: str = "") -> NoReturn:
     """Become the task's process: load, call, answer through `control`, end. Never returns into the runner's code."""
-    channel = TaskChannel(control)
+    channel = TaskChannel(control, door)
     try:
         _take_over_process(stdout, stderr)
         introduce_task(payload.task_id, payload.scheduler)
@@ -71,7 +71,7 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
         channel.send(MessageKind.BODY, body)
         os._exit(0)
     finally:
-        os._exit(1)  # the runner is gone, or user code closed our socket
+        os._exit(1)  # the runner is gone
 
 
 def _take_over_process(stdout: int, stderr: int) -> None:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Final
 
+from batch_job_door import Line
 from batch_job_results import ResultStatus
 
 _LEAD: Final = struct.Struct("<cQ")
@@ -79,8 +80,8 @@ class DamagedMessage(Exception):
 class TaskChannel:
     """The task's end of the socket pair; belongs to the process that makes it, and to no copy of that."""
 
-    def __init__(self, control: socket.socket) -> None:
-        self._control = control
+    def __init__(self, control: socket.socket, door: str = "") -> None:
+        self._line = Line(control, door)
         self._owner = os.getpid()
 
     @property
@@ -92,12 +93,12 @@ class TaskChannel:
         """Send one message. Raises `PermissionError` in any other process than the owner."""
         if not self.is_ours:
             raise PermissionError("only the process that the runner started may answer for the task")
-        send(self._control, kind, data)
+        send(self._line.get(), kind, data)
 
     def ask_tail(self) -> str:
         """Ask the runner for the last lines of the task's output."""
         self.send(MessageKind.TAIL, b"")
-        return receive(self._control).decode(errors="replace")
+        return receive(self._line.get()).decode(errors="replace")
 
 
 def send(control: socket.socket, kind: MessageKind, data: bytes) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from batch_job_child import Payload, run_child
 from batch_job_control import ChildOutcome, DamagedMessage, MessageBuffer, MessageKind, Phase, send
+from batch_job_door import Door
 from batch_job_memory import memory_limit, oom_kills, was_out_of_memory
 from batch_job_output import KeptStream, TaskOutput
 from batch_job_sigterm import SigtermGuard
@@ -79,6 +80,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._output = TaskOutput(keep=keep_output)
         self._messages = MessageBuffer()
+        self._door = Door()
         self._watch = _Stopwatch()
         self._phase = Phase.LOADING
         self._announced: ChildOutcome | None = None
@@ -93,11 +95,13 @@ class Supervisor:
         started_at, kills = time.time(), oom_kills()
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._selector)
+            stack.callback(self._door.close)
             self._wakeup = stack.enter_context(_wakeups())
             self._watch_over(self._wakeup, self._reap)
             self._start(payload, stack)
             end = self._wait()
             self._output.drain()
+            self._open()
             self._listen_to_the_end()
         outcome, tail, seconds = self._outcome, self._output.tail(), self._watch.seconds
         killed = outcome is None and end.signal == signal.SIGKILL and not self._damage
@@ -122,11 +126,15 @@ class Supervisor:
             self._control.close()
             os.close(stdout)
             os.close(stderr)
-            run_child(payload, theirs, their_stdout, their_stderr)
+            run_child(payload, theirs, their_stdout, their_stderr, self._door.name)
+        self._pid = self._guard.task
         for end in (theirs.detach(), their_stdout, their_stderr):
             os.close(end)
-        stack.enter_context(self._control).setblocking(False)
+        stack.callback(lambda: self._control.close())
+        self._control.setblocking(False)
         self._watch_over(self._control, self._listen)
+        if self._door.listener is not None:
+            self._watch_over(self._door.listener, self._open)
         for source, sink in ((stdout, 1), (stderr, 2)):
             stack.callback(os.close, source)
             self._output.add(source, sink)
@@ -139,9 +147,24 @@ class Supervisor:
         while self._exit is None:
             self._guard.enforce_grace()
             for key, _ in self._selector.select(1.0 if self._guard.received else None):
+                if not any(one is key for one in self._selector.get_map().values()):
+                    continue  # closed by another handler of this round
                 if not key.data():
                     self._selector.unregister(key.fileobj)
         return self._exit
+
+    def _open(self) -> bool:
+        """The task closed its socket, as daemons close all descriptors, and comes through the door."""
+        connection = self._door.answer(self._pid)
+        if connection is not None:
+            self._listen_to_the_end()
+            with contextlib.suppress(KeyError):  # its end was seen
+                self._selector.unregister(self._control)
+            self._control.close()
+            self._control, self._messages = connection, MessageBuffer()
+            self._control.setblocking(False)
+            self._watch_over(self._control, self._listen)
+        return True
 
     def _listen_to_the_end(self) -> None:
         """What the task said before it ended; a process that it left behind may keep the socket open."""

@@ -130,3 +130,41 @@ def test_an_outcome_without_its_body_is_no_success(client: Client) -> None:
         returned = failure(announce)
         assert type(returned.value) is RuntimeError and "exit code 0" in str(returned.value), returned
         """)
+
+
+@pytest.mark.parametrize(
+    "close",
+    first_now(
+        [
+            "os.closerange(3, 256)",
+            "os.closerange(0, 256)",
+            "os.closerange(3, 256); kept = [open(os.devnull, 'w') for _ in range(40)]",
+            "os.closerange(3, 256); kept = [socket.socketpair() for _ in range(20)]",
+        ]
+    ),
+)
+@pytest.mark.parametrize("size", first_now([3_000_000, 10]))
+def test_a_task_that_closes_all_descriptors_keeps_its_result(client: Client, close: str, size: int) -> None:
+    client(f"""
+        def closes():
+            import os, socket
+            global kept
+            {close}
+            return b"v" * {size}
+
+        assert round_trip(closes).value == b"v" * {size}
+        """)
+
+
+@pytest.mark.long
+def test_a_task_that_closes_all_descriptors_and_raises_keeps_its_exception(client: Client) -> None:
+    client("""
+        def closes():
+            import os
+            print("closing")
+            os.closerange(3, 256)
+            raise KeyError("k")
+
+        returned = failure(closes)
+        assert type(returned.value) is KeyError and "closing" in returned.notes, returned
+        """)
