@@ -49,7 +49,7 @@ def test_memory_past_the_limit_is_told_as_such(cluster: LocalCluster, engine: En
         print(type(error).__name__, "|", error)
     """
     printed = run_client(cluster, script).lower()
-    assert printed.startswith(("runtimeerror", "memoryerror"))
+    assert printed.startswith(("processordiederror", "memoryerror"))
     assert "memory" in printed
 
 
