@@ -84,7 +84,7 @@ def watch(engine: Engine, display: Display, wanted: Wanted = Wanted()) -> int:  
     return EXIT_CODES[waited.ending]
 
 
-PICTURES = ({}, one(RUNNING=2), one(SUCCEEDED=1, RUNNING=1), one(SUCCEEDED=2))
+PICTURES: tuple[dict[JobState, int], ...] = ({}, one(RUNNING=2), one(SUCCEEDED=1, RUNNING=1), one(SUCCEEDED=2))
 
 
 @pytest.mark.parametrize(
