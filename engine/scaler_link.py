@@ -1,4 +1,4 @@
-"""Adapter to Scaler: its transports and its wire protocol (`opengris-scaler` 2.9), imported nowhere else.
+"""Adapter to Scaler: its transports and its wire protocol (`opengris-scaler` 2.9), imported nowhere else but below.
 
 A `SchedulerLink` opens four kinds of channel: `ManagerChannel` (capacity heartbeats, scaling commands),
 `WorkerChannel` (tasks in, results out), `MonitorChannel` (what tasks ask for) and `StorageChannel` (object bytes).
@@ -11,21 +11,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from typing import Final
 
 import zmq
 import zmq.asyncio
-from scaler.config.types.address import AddressConfig, SocketType
+from scaler.config.types.address import AddressConfig
 from scaler.io.mixins import AsyncConnector, ConnectorRemoteType
 from scaler.io.network_backends import ZMQNetworkBackend, get_network_backend_from_env
 from scaler.io.utility import deserialize
-from scaler.io.ymq import ConnectorSocket, IOContext, YMQException
+from scaler.io.ymq import IOContext
 from scaler.io.ymq_async_connector import YMQAsyncConnector
 from scaler.io.ymq_async_object_storage_connector import YMQAsyncObjectStorageConnector
 from scaler.io.zmq_async_connector import ZMQAsyncConnector
 from scaler.protocol.capnp import (
-    BaseMessage,
     ClientDisconnect,
     ObjectInstruction,
     ObjectMetadata,
@@ -48,13 +47,13 @@ from scaler.protocol.capnp import (
     WorkerManagerHeartbeatEcho,
 )
 from scaler.protocol.helpers import capabilities_to_dict, dict_to_capabilities
-from scaler.utility.exceptions import CapnpDeserializationError, ObjectStorageException
+from scaler.utility.exceptions import CapnpDeserializationError
 from scaler.utility.identifiers import ClientID, ObjectID, TaskID
 from scaler.utility.memory import get_memory_limit_and_available
 from scaler.utility.metadata.profile_result import ProfileResult
 from scaler.utility.metadata.task_flags import retrieve_task_flags_from_task
 
-from engine.diagnosis.transport_greeting import Transport, WrongTransport, explain_mismatch, read_greeting
+from engine.diagnosis.transport_greeting import Transport, WrongTransport
 from engine.messages import (
     CancelAnswer,
     CancelRequested,
@@ -71,11 +70,25 @@ from engine.messages import (
     WorkerMessage,
     WorkerVitals,
 )
+from engine.scaler.connections import (
+    StorageConnector,
+    Subscription,
+    YMQConnector,
+    YMQSubscription,
+    ZMQSubscription,
+    await_connection,
+    probe,
+    probe_service,
+    receive_message,
+    send,
+    translate,
+    translate_storage,
+    unused_callback,
+    ymq_socket,
+)
 
-CONNECT_TIMEOUT_S: Final = 5.0
 WHOLE_OBJECT: Final = 2**64 - 1
 """What Scaler's storage takes as "no limit" of a read."""
-_BROKEN: Final = (YMQException, ObjectStorageException, OSError)
 
 
 class SchedulerLink:
@@ -104,20 +117,20 @@ class SchedulerLink:
 
     async def open_monitor(self, address: str) -> MonitorChannel:
         """Subscribe to what the scheduler tells its monitors. Raises `LinkDown` when nobody listens at `address`."""
-        await _probe_service(address, self._transport)
+        await probe_service(address, self._transport)
         if self._transport is Transport.ZMQ:
-            return MonitorChannel(_ZMQSubscription(address), self._worker_identity)
+            return MonitorChannel(ZMQSubscription(address), self._worker_identity)
         identity = f"Monitor|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
-        attempt = asyncio.ensure_future(_ymq_socket(self._ymq, identity, AddressConfig.from_string(address)))
-        await _await_connection(attempt, address)
-        return MonitorChannel(_YMQSubscription(attempt.result()), self._worker_identity)
+        attempt = asyncio.ensure_future(ymq_socket(self._ymq, identity, AddressConfig.from_string(address)))
+        await await_connection(attempt, address)
+        return MonitorChannel(YMQSubscription(attempt.result()), self._worker_identity)
 
     async def open_storage(self, address: str) -> StorageChannel:
         """Connect to object storage. Raises `LinkDown` when nobody listens at `address`."""
-        await _probe_service(address, Transport.YMQ)
+        await probe_service(address, Transport.YMQ)
         identity = f"Storage|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
-        connector = _StorageConnector(self._ymq, identity)
-        await _await_connection(connector.connect(AddressConfig.from_string(address)), address)
+        connector = StorageConnector(self._ymq, identity)
+        await await_connection(connector.connect(AddressConfig.from_string(address)), address)
         return StorageChannel(connector)
 
     @property
@@ -133,13 +146,13 @@ class SchedulerLink:
         self._backend.destroy()
 
     async def _connect(self, address: str, identity: str) -> AsyncConnector:
-        connector = self._backend.create_async_connector(identity.encode(), _unused_callback)
+        connector = self._backend.create_async_connector(identity.encode(), unused_callback)
         if isinstance(connector, YMQAsyncConnector):
-            connector = _YMQConnector(self._ymq, identity.encode(), _unused_callback)
-        if mismatch := await _probe(address, self._transport):
+            connector = YMQConnector(self._ymq, identity.encode(), unused_callback)
+        if mismatch := await probe(address, self._transport):
             raise WrongTransport(mismatch)
         where = AddressConfig.from_string(address)
-        await _await_connection(connector.connect(where, ConnectorRemoteType.Binder), address)
+        await await_connection(connector.connect(where, ConnectorRemoteType.Binder), address)
         return connector
 
 
@@ -157,11 +170,11 @@ class ManagerChannel:
             capabilities=dict_to_capabilities(dict(capabilities)),
             workerManagerID=self._worker_manager_id,
         )
-        await _send(self._connector, message)
+        await send(self._connector, message)
 
     async def receive(self) -> ManagerMessage | None:
         """Wait for the next message; `None` for one that means nothing to a worker manager. Raises `LinkDown`."""
-        match await _receive(self._connector):
+        match await receive_message(self._connector):
             case WorkerManagerCommand() as command:
                 return _capacity_wanted(command)
             case WorkerManagerHeartbeatEcho():
@@ -196,7 +209,7 @@ class WorkerChannel:
             capabilities=dict_to_capabilities(dict(vitals.capabilities)),
             workerManagerID=self._worker_manager_id,
         )
-        await _send(self._connector, message)
+        await send(self._connector, message)
 
     async def announce_result(self, notice: ResultNotice) -> None:
         """Announce what the task printed, its result object, then its end. Raises `LinkDown`.
@@ -205,8 +218,8 @@ class WorkerChannel:
         """
         for kind_of_log, text in ((TaskLog.LogType.stdout, notice.stdout), (TaskLog.LogType.stderr, notice.stderr)):
             if text:
-                await _send(self._connector, TaskLog(taskId=TaskID(notice.task_id), logType=kind_of_log, content=text))
-        await _send(self._connector, _object_created(notice))
+                await send(self._connector, TaskLog(taskId=TaskID(notice.task_id), logType=kind_of_log, content=text))
+        await send(self._connector, _object_created(notice))
         kind = TaskResultType.success if notice.succeeded else TaskResultType.failed
         message = TaskResult(
             taskId=TaskID(notice.task_id),
@@ -214,13 +227,13 @@ class WorkerChannel:
             metadata=notice.profile,
             results=[notice.object_id],
         )
-        await _send(self._connector, message)
+        await send(self._connector, message)
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
         """Confirm or refuse a cancel. Raises `LinkDown`."""
         kind = TaskCancelConfirmType[answer.value]
         message = TaskCancelConfirm(taskId=TaskID(task_id), cancelConfirmType=kind)
-        await _send(self._connector, message)
+        await send(self._connector, message)
 
     async def watch(self) -> None:
         """Raise `LinkDown` when the scheduler goes. YMQ tells that a receiver, ZMQ only a monitor of the socket."""
@@ -236,11 +249,11 @@ class WorkerChannel:
 
     async def farewell(self) -> None:
         """Disconnect this identity: the scheduler hands on, at once, whatever it thinks it holds. Raises `LinkDown`."""
-        await _send(self._connector, WorkerDisconnectNotification())
+        await send(self._connector, WorkerDisconnectNotification())
 
     async def receive(self) -> WorkerMessage | None:
         """Wait for the next message; `None` for one that means nothing to a worker. Raises `LinkDown`."""
-        match await _receive(self._connector):
+        match await receive_message(self._connector):
             case Task() as task:
                 return _task_arrived(task)
             case TaskCancel() as cancel:
@@ -268,13 +281,13 @@ class MonitorChannel:
     (`__send_task_to_worker` of its task controller); to its monitors it tells them right, at each hand-out.
     """
 
-    def __init__(self, subscription: _Subscription, worker_identity: str) -> None:
+    def __init__(self, subscription: Subscription, worker_identity: str) -> None:
         self._subscription = subscription
         self._worker = worker_identity.encode()
 
     async def receive(self) -> CapabilitiesTold | None:
         """Wait for the next message; `None` for one that is of another worker or event. Raises `LinkDown`."""
-        data = await _translate(self._subscription.receive())
+        data = await translate(self._subscription.receive())
         if self._worker not in data:  # a hundredth of the time that it takes to read a message
             return None
         try:
@@ -290,7 +303,7 @@ class MonitorChannel:
     async def waiting_tasks(self) -> int:
         """Number of tasks that no worker has, of the scheduler's next report: one comes a second. Raises `LinkDown`."""
         while True:
-            data = await _translate(self._subscription.receive())
+            data = await translate(self._subscription.receive())
             with contextlib.suppress(CapnpDeserializationError):
                 message = deserialize(data)
                 if isinstance(message, StateScheduler):
@@ -315,17 +328,17 @@ class StorageChannel:
     async def get(self, object_id: bytes, at_most: int | None) -> bytes:
         """Read an object's bytes, untouched, or its first `at_most`. Waits until it exists. Raises `LinkDown`."""
         limit = WHOLE_OBJECT if at_most is None else at_most
-        data = await _translate_storage(self._connector.get_object(ObjectID(object_id), limit))
+        data = await translate_storage(self._connector.get_object(ObjectID(object_id), limit))
         return bytes(data)
 
     async def put(self, object_id: bytes, data: bytes) -> None:
         """Store an object; nothing acknowledges it. Raises `LinkDown`."""
-        await _translate_storage(self._connector.set_object(ObjectID(object_id), data))
+        await translate_storage(self._connector.set_object(ObjectID(object_id), data))
 
     async def run(self) -> None:
         """Move answers to their readers until the connection ends, then raise `LinkDown`."""
         while True:
-            await _translate_storage(self._connector.routine())
+            await translate_storage(self._connector.routine())
 
     def close(self) -> None:
         """End the connection."""
@@ -340,128 +353,6 @@ def new_result_id(client_id: bytes) -> bytes:
 def pack_profile(duration_s: float, peak_bytes: int, cpu_s: float) -> bytes:
     """Serialize the metadata of a result; a client with `profiling=True` reads it."""
     return bytes(ProfileResult(duration_s, peak_bytes, cpu_s).serialize())
-
-
-class _Subscription(Protocol):
-    async def receive(self) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
-class _YMQSubscription:
-    def __init__(self, socket: ConnectorSocket) -> None:
-        self._socket = socket
-
-    async def receive(self) -> bytes:
-        return bytes((await self._socket.recv_message()).payload.data or b"")
-
-    def close(self) -> None:
-        self._socket.shutdown()
-
-
-class _ZMQSubscription:
-    """It connects again by itself."""
-
-    def __init__(self, address: str) -> None:
-        self._context = zmq.asyncio.Context()
-        self._socket = self._context.socket(zmq.SUB)
-        self._socket.setsockopt(zmq.RCVHWM, 0)
-        self._socket.subscribe(b"")
-        self._socket.connect(address)
-
-    async def receive(self) -> bytes:
-        data: bytes = await self._socket.recv()
-        return data
-
-    def close(self) -> None:
-        self._socket.close(linger=0)
-        self._context.term()
-
-
-class _YMQConnector(YMQAsyncConnector):  # type: ignore[misc]
-    """Scaler's own blocks the event loop for about 50 s when nobody listens; this one waits beside it."""
-
-    async def connect(
-        self, address: AddressConfig, remote_type: ConnectorRemoteType, security_config: Any = None
-    ) -> None:
-        self._address = address
-        self._socket = await _ymq_socket(self._ymq_context, self._identity, address)
-
-
-class _StorageConnector(YMQAsyncObjectStorageConnector):  # type: ignore[misc]
-    """As `_YMQConnector`, for object storage."""
-
-    async def connect(self, address: AddressConfig, security_config: Any = None) -> None:
-        self._address = address
-        self._socket = await _ymq_socket(self._ymq_context, self._identity, address)
-        self._connected_event.set()
-
-
-async def _ymq_socket(context: IOContext, identity: bytes, address: AddressConfig) -> ConnectorSocket:
-    return await ConnectorSocket.async_connect(context, identity.decode(), repr(address), max_retry_times=1)
-
-
-async def _probe(address: str, transport: Transport) -> str:
-    """Ask the operating system first: the transports retry silently (ZMQ) or on stderr (YMQ) where nobody listens.
-
-    The greeting tells what does: a sentence when it is something else, else empty.
-    """
-    where = AddressConfig.from_string(address)
-    if where.type is not SocketType.tcp:
-        return ""
-    try:
-        opening = asyncio.open_connection(where.host, where.port)
-        reader, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
-    except (TimeoutError, OSError) as error:
-        raise LinkDown(f"nobody answers at {address}") from error
-    try:
-        return explain_mismatch(address, await read_greeting(reader), transport)
-    finally:
-        writer.close()
-
-
-async def _probe_service(address: str, transport: Transport) -> None:
-    """Probe what the scheduler named itself, or stands beside it. Raises `LinkDown`."""
-    if mismatch := await _probe(address, transport):
-        raise LinkDown(mismatch)
-
-
-async def _await_connection(attempt: Awaitable[None], address: str) -> None:
-    try:
-        await asyncio.wait_for(attempt, CONNECT_TIMEOUT_S)
-    except (TimeoutError, *_BROKEN) as error:
-        raise LinkDown(f"nobody answers at {address}") from error
-
-
-async def _send(connector: AsyncConnector, message: BaseMessage) -> None:
-    # attached: a detached send leaves one loop iteration later, so a farewell could overtake a result
-    await _translate(connector.send(message, detached=False))
-
-
-async def _receive(connector: AsyncConnector) -> BaseMessage | None:
-    try:
-        return await _translate(connector.receive())
-    except CapnpDeserializationError:
-        return None
-
-
-async def _translate(operation: Awaitable[Any]) -> Any:
-    try:
-        return await operation
-    except _BROKEN as error:
-        raise LinkDown("the other end closed the connection") from error
-
-
-async def _translate_storage(operation: Awaitable[Any]) -> Any:
-    """Scaler's connector asserts that its connection is there, behind a lock at which another call noted its end."""
-    try:
-        return await _translate(operation)
-    except AssertionError as error:
-        raise LinkDown("the connection ended meanwhile") from error
-
-
-async def _unused_callback(message: BaseMessage) -> None:
-    """Channels call `receive` themselves."""
 
 
 def _capacity_wanted(command: WorkerManagerCommand) -> CapacityWanted:

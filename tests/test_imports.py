@@ -56,7 +56,12 @@ TELEMETRY_LAYERS = {
         "engine.aws",
     ),
 }
-SCALER_DOORS = ("engine/scaler_link.py", "console/local/demo.py", "provisioner/selftest/client.py")
+SCALER_DOORS = (
+    "engine/scaler/connections.py",
+    "engine/scaler_link.py",
+    "console/local/demo.py",
+    "provisioner/selftest/client.py",
+)
 VIEWERS_DOORS = (
     "engine.telemetry.client.client",
     "engine.telemetry.client.replay",

@@ -1,0 +1,1 @@
+"""What stands below the link to Scaler."""
