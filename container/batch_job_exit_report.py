@@ -7,7 +7,8 @@ import signal
 from typing import Final
 
 from batch_job_control import Phase
-from batch_job_memory import MORE_MEMORY, memory_limit
+from batch_job_memory import memory_limit
+from batch_job_protocol import MORE_MEMORY
 from batch_job_supervisor import Exit, ProcessEnding
 
 _DOING: Final = {

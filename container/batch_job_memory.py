@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Final
 
 CGROUP: Final = Path("/sys/fs/cgroup")
-MORE_MEMORY: Final = (
-    "give it more: `memory` among the task's capabilities, in MiB, or for all tasks a larger `--memory` of "
-    "`scaler-batch provision`"
-)
 NEAR_LIMIT: Final = 0.95
 """Share of the limit at which a killed process most likely was killed for it, where the kernel doesn't tell."""
 _UNLIMITED: Final = 1 << 60

@@ -16,6 +16,12 @@ from typing import Final
 
 # ---- exit codes of the runner
 
+MORE_MEMORY: Final = (
+    "give it more: `memory` among the task's capabilities, in MiB, or for all tasks a larger `--memory` of "
+    "`scaler-batch provision`"
+)
+"""What a task that needed more memory than its job has is told."""
+
 
 class RunnerExit(IntEnum):
     """Exit codes of the runner, which AWS Batch's retry rules and the manager read."""

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batch_job_child import Payload, run_child
-from batch_job_control import ChildOutcome, DamagedMessage, MessageBuffer, MessageKind, Phase, send
-from batch_job_door import Door
+from batch_job_control import ChildOutcome, DamagedMessage, Door, MessageBuffer, MessageKind, Phase, send
 from batch_job_memory import memory_limit, oom_kills, was_out_of_memory
 from batch_job_output import KeptStream, TaskOutput
 from batch_job_sigterm import SigtermGuard

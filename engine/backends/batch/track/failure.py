@@ -6,8 +6,7 @@ from typing import Final
 
 import msgspec
 
-from container.batch_job_memory import MORE_MEMORY
-from container.batch_job_protocol import RESULT_WRITTEN, RunnerExit
+from container.batch_job_protocol import MORE_MEMORY, RESULT_WRITTEN, RunnerExit
 from container.batch_job_quoting import quote_foreign, quote_foreign_lines
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
