@@ -60,6 +60,7 @@ class CauseKind(StrEnum):
     RESULT_UNUSABLE = "unusable result"
     VANISHED = "unknown to AWS Batch"
     NOT_ACCEPTED = "not accepted by AWS"
+    TOO_LARGE = "larger than any instance"
     UNREADABLE = "its objects can't be read"
     BROKEN_WISH = "its wish is not understood"
     DEFECT = "defect of the worker manager"

@@ -27,6 +27,7 @@ from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.object_renewal import ObjectRenewal
 from engine.backends.batch.submit.request import FairShare, JobTemplate, runner_options
+from engine.backends.batch.submit.size_limits import SizeLimits
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.batch.takeover.takeover import Takeover
 from engine.backends.batch.track.canceller import Canceller
@@ -164,6 +165,7 @@ class BatchAssembly:
             blobs=self.blobs,
             ambiguous=self.ambiguous,
             definitions=self.definitions,
+            sizes=SizeLimits(client=self.client, surroundings=self._surroundings, clock=self._clock),
             secrets=self.secrets,
             delivery=self.delivery,
             observer=self._observer,

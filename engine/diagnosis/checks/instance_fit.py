@@ -43,7 +43,7 @@ def read(reader: Reader, evidence: Evidence) -> Evidence:
     if reading.error:
         return replace(evidence, instance_types=Fact(reading.source, reading.at, error=reading.error))
     zones = _read_zones(reader, evidence)
-    value = tuple(_parse_type(one, zones.get(one["InstanceType"], ())) for one in found)
+    value = tuple(parse_type(one, zones.get(one["InstanceType"], ())) for one in found)
     return replace(evidence, instance_types=Fact(reading.source, reading.at, value))
 
 
@@ -59,6 +59,17 @@ def assess(evidence: Evidence, types: tuple[InstanceType, ...] | None) -> Assess
     return _compare(evidence, job, offered)
 
 
+def could_fit(types: Iterable[InstanceType], vcpus: float, memory_mib: int, gpus: int) -> bool:
+    """One of the types might serve such a job, at the most favourable of what its system keeps for itself."""
+    return any(one.vcpus >= vcpus and one.gpus >= gpus and one.memory_mib - AGENT_MIB >= memory_mib for one in types)
+
+
+def describe_largest(types: Iterable[InstanceType], gpus: int) -> str:
+    """The largest of the types, one with so many GPUs first, and what its jobs can have."""
+    largest = max(types, key=lambda one: (one.gpus >= gpus, one.memory_mib, one.vcpus))
+    return f"{largest.name} with {largest.vcpus} vCPUs, {_usable_mib(largest)} MiB for jobs and {largest.gpus} GPUs"
+
+
 def _usable_mib(one: InstanceType) -> int:
     """Memory of an instance that its jobs can have."""
     return int(one.memory_mib * (1 - KERNEL_SHARE)) - AGENT_MIB
@@ -71,7 +82,7 @@ def _compare(evidence: Evidence, job: DiagnosedJob, offered: list[InstanceType])
     largest = max(offered, key=lambda one: (one.gpus >= job.gpus, one.memory_mib, one.vcpus))
     offer = f"{largest.vcpus} vCPU, {_usable_mib(largest)} of {largest.memory_mib} MiB for jobs"
     text = f"{request}; {largest.name} has {offer}"
-    if any(_fits(one, job, one.memory_mib - AGENT_MIB) for one in offered):
+    if could_fit(offered, job.vcpus or 0, job.memory_mib or 0, job.gpus):
         cause = _too_large(evidence, job, largest, VerdictKind.SUSPECTED)
         return warned(f"{text}: so tight that it may not fit", cause)
     return failed(text, _too_large(evidence, job, largest, VerdictKind.BLOCKED))
@@ -140,7 +151,8 @@ def _read_zones(reader: Reader, evidence: Evidence) -> dict[str, tuple[str, ...]
     return offered
 
 
-def _parse_type(document: Document, zones: Sequence[str]) -> InstanceType:
+def parse_type(document: Document, zones: Sequence[str] = ()) -> InstanceType:
+    """Parse one of DescribeInstanceTypes' answers; `zones` offer it."""
     gpus = (document.get("GpuInfo") or {}).get("Gpus", ())
     architectures = (document.get("ProcessorInfo") or {}).get("SupportedArchitectures", ())
     return InstanceType(

@@ -20,7 +20,7 @@ NAME = "__scaler_batch__"
 WISH = {"memory": 9000, "vcpus": 4, "gpu": 1, "timeout_minutes": 0.5}
 
 
-def by_value(x: int = 0) -> int:
+def by_value(x: object = 0) -> object:
     return x
 
 

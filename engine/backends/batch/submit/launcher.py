@@ -28,6 +28,7 @@ from engine.backends.batch.submit.blob_store import BlobStore, shared_blobs
 from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.payload_router import Room, RoutedPayload, route_payload
 from engine.backends.batch.submit.request import JobTemplate
+from engine.backends.batch.submit.size_limits import SizeLimits
 from engine.backends.batch.unsent_submit import StaleSubmit
 from engine.backends.protocol import BackendObserver
 from engine.causes import CauseKind, FailureCause
@@ -41,6 +42,7 @@ FRAME_BYTES: Final = 128 * limits.MIB
 """Frames that are being packed or uploaded, two of the largest; one beyond it goes alone."""
 ENTRY_BYTES: Final = 512
 """Of a frame for a task, beside its blobs, at the most."""
+BY_AWS: Final = "AWS Batch did not accept the task: "
 BUSY_POLL_S: Final = 0.05
 """How often it is looked whether a submission could go by now."""
 
@@ -92,6 +94,7 @@ class Launcher:
         blobs: BlobStore,
         ambiguous: AmbiguousSubmits,
         definitions: DefinitionRenewal,
+        sizes: SizeLimits,
         secrets: SubmissionSecrets,
         delivery: OutcomeDelivery,
         observer: BackendObserver,
@@ -105,6 +108,7 @@ class Launcher:
         self._blobs = blobs
         self._ambiguous = ambiguous
         self._definitions = definitions
+        self._sizes = sizes
         self._secrets = secrets
         self._delivery = delivery
         self._observer = observer
@@ -138,7 +142,11 @@ class Launcher:
 
     async def _launch(self, submission: Submission, through_s3: bool) -> None:
         try:
-            await self._bring(submission, through_s3)
+            refusal = await self._sizes.refusal(submission.shape)
+            if refusal:
+                await self._refused(submission, refusal, by="")
+            else:
+                await self._bring(submission, through_s3)
         except AwsError as error:
             if _is_withdrawn(submission):
                 self._drop(submission)
@@ -287,14 +295,14 @@ class Launcher:
         self.launch(lost.tasks, through_s3=through_s3)
         lost.settled.set()
 
-    async def _refused(self, submission: Submission, why: str) -> None:
+    async def _refused(self, submission: Submission, why: str, by: str = BY_AWS) -> None:
         logger.error("%s was not accepted: %s", submission.job_name, why)
         submission.ended = True
         alive = [task for task in submission.tasks if not task.cancelled]
         self._close_cancelled(submission)
         submission.settled.set()
         await self._delivery.refuse(
-            alive, f"AWS Batch did not accept the task: {why}", FailureCause(CauseKind.NOT_ACCEPTED)
+            alive, f"{by}{why}", FailureCause(CauseKind.NOT_ACCEPTED if by else CauseKind.TOO_LARGE)
         )
 
     def _drop(self, submission: Submission) -> None:

@@ -16,6 +16,7 @@ from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.request import JobTemplate
+from engine.causes import CauseKind, FailureCause
 from engine.model import ResourceShape, Route, TaskWork
 from tests.support.engine.batch_harness import Recorder
 from tests.support.engine.task_manager_bench import settle
@@ -34,6 +35,8 @@ class Launching:
     def __init__(self, template: JobTemplate = TEMPLATE) -> None:
         parts: Any = self
         self.uploads: list[int] = []
+        self.too_large = ""
+        self.refusals: list[tuple[int, str, CauseKind]] = []
         self.under_way = 0
         self.most = 0
         self.go_on = asyncio.Event()
@@ -48,6 +51,7 @@ class Launching:
             blobs=parts,
             ambiguous=parts,
             definitions=parts,
+            sizes=parts,
             secrets=SubmissionSecrets(bytes(32)),
             delivery=parts,
             observer=self.told,
@@ -88,6 +92,14 @@ class Launching:
     async def provide(self, blobs: object) -> None: ...
 
     def release(self, digests: object) -> None: ...
+
+    # limits of sizes, and delivery
+
+    async def refusal(self, shape: ResourceShape) -> str:
+        return self.too_large
+
+    async def refuse(self, tasks: Sequence[BatchTask], why: str, cause: FailureCause) -> None:
+        self.refusals.append((len(tasks), why, cause.kind))
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +179,12 @@ async def test_how_a_task_travels_that_was_compressed_alone_is_known() -> None:
     await launching.finish()
     [placement] = launching.told.placements
     assert (placement.route, placement.bytes_of(0)[1]) == (Route.GZIP, placement.wire_bytes)
+
+
+async def test_what_no_environment_can_serve_fails_at_once_and_is_never_sent() -> None:
+    launching = Launching()
+    launching.too_large = "no environment can serve it"
+    launching.launch_together([SMALL, SMALL])
+    await launching.finish()
+    assert launching.refusals == [(2, "no environment can serve it", CauseKind.TOO_LARGE)]
+    assert (launching.uploads, launching.told.placements) == ([], [])
