@@ -5,16 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from engine.aws.batch_states import BatchState
+from engine.backends.batch.backend import BatchBackend
 from engine.backends.protocol import CancelRefused
-from engine.model import CancelReason, ResourceShape
+from engine.model import CancelReason, ResourceShape, TaskWork
 from provisioner.local.aws import LocalAWS
 from provisioner.local.faults.faults import ExpiredCredentials
-from tests.support.engine.batch_harness import eventually, manager_calls, objects, running, tidied, work, works
+from tests.support.engine.batch_harness import (
+    Recorder,
+    eventually,
+    manager_calls,
+    objects,
+    running,
+    tidied,
+    work,
+    works,
+)
 
 
 def nap(seconds: float) -> float:
@@ -28,6 +39,20 @@ def leave_mark(path: str) -> None:
 
 def leave_padded_mark(argument: tuple[str, bytes]) -> None:
     Path(argument[0]).touch()
+
+
+async def fill_queue(backend: BatchBackend, told: Recorder) -> list[TaskWork]:
+    """All vCPUs of the queue are taken: 16 jobs, each of a size that instances have."""
+    blockers = [work(nap, 60, shape=ResourceShape(vcpus=125)) for _ in range(16)]
+    for blocker in blockers:
+        backend.submit(blocker)
+    for blocker in blockers:
+        await told.until(partial(ran, blocker.task_id))
+    return blockers
+
+
+def ran(task_id: str, now: Recorder) -> bool:
+    return BatchState.RUNNING in now.states.get(task_id, ())
 
 
 def names(folder: Path) -> list[str]:
@@ -118,14 +143,12 @@ async def test_while_credentials_are_refused_what_was_not_sent_is_confirmed_at_o
 
 async def test_queued_behind_a_full_queue(aws: LocalAWS, tmp_path: Path) -> None:
     async with running(aws) as (backend, told):
-        blocker = work(nap, 60, shape=ResourceShape(vcpus=2000))
-        backend.submit(blocker)
-        await told.until(lambda now: BatchState.RUNNING in now.states.get(blocker.task_id, ()))
+        blockers = await fill_queue(backend, told)
         queued = work(leave_mark, str(tmp_path / "ran"))
         backend.submit(queued)
         await told.until(lambda now: BatchState.RUNNABLE in now.states.get(queued.task_id, ()))
         await backend.cancel(queued.task_id)
-        await backend.cancel(blocker.task_id)
+        await asyncio.gather(*(backend.cancel(blocker.task_id) for blocker in blockers))
         assert told.outcomes == {}
         assert aws.jobs()["running"] == 0
     assert not (tmp_path / "ran").exists()
@@ -182,9 +205,7 @@ async def test_all_children_of_an_array_cost_one_call(aws: LocalAWS) -> None:
 
 async def test_most_children_of_an_array_share_calls(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
-        blocker = work(nap, 60, shape=ResourceShape(vcpus=2000))
-        backend.submit(blocker)
-        await told.until(lambda now: BatchState.RUNNING in now.states.get(blocker.task_id, ()))
+        await fill_queue(backend, told)
         tasks = works(nap, [0.0] * 121)
         for task in tasks:
             backend.submit(task)
@@ -199,13 +220,11 @@ async def test_most_children_of_an_array_share_calls(aws: LocalAWS) -> None:
 @pytest.mark.long
 async def test_five_thousand_children_end_in_a_hundred_calls(aws: LocalAWS) -> None:
     async with running(aws) as (backend, told):
-        blocker = work(nap, 60, shape=ResourceShape(vcpus=2000))
-        backend.submit(blocker)
-        await told.until(lambda now: BatchState.RUNNING in now.states.get(blocker.task_id, ()))
+        blockers = await fill_queue(backend, told)
         tasks = works(nap, [0.0] * 5_001)
         for task in tasks:
             backend.submit(task)
-        await told.until(lambda now: sum(len(one.task_ids) for one in now.placements) == 5_002)
+        await told.until(lambda now: sum(len(one.task_ids) for one in now.placements) == 5_001 + len(blockers))
         await asyncio.gather(*(backend.cancel(task.task_id) for task in tasks[:5_000]))
         calls = manager_calls(aws)
         assert calls["batch.TerminateJobs"] <= 101 + len(told.placements)
