@@ -51,9 +51,8 @@ from batch_job_results import (
     is_signed,
 )
 from batch_job_settings import Settings, UsageError
-from batch_job_sigterm import SigtermGuard, Terminated
 from batch_job_store import MissingCredentials, MissingObject, Store, StoreError
-from batch_job_supervisor import Exit, ProcessEnding, Supervisor
+from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, Terminated
 
 RUNNER_VERSION: Final = "0.1.0"
 

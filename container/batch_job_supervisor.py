@@ -1,4 +1,7 @@
-"""The runner's side of the task's process: forks it, passes its output on, listens to it, measures how it ends."""
+"""The runner's side of the task's process: forks it, hands SIGTERM on, listens, measures how it ends.
+
+AWS Batch sends SIGTERM 30 s before it kills a job; the task has most of that time, its result the rest.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,66 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 from typing import Final
 
 from batch_job_child import Payload, run_child
 from batch_job_control import ChildOutcome, DamagedMessage, Door, MessageBuffer, MessageKind, Phase, send
 from batch_job_memory import memory_limit, oom_kills, was_out_of_memory
 from batch_job_output import KeptStream, TaskOutput
-from batch_job_sigterm import SigtermGuard
+from batch_job_quoting import log
 
 _CHUNK: Final = 256 * 1024
+_GRACE_S: Final = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
 _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+
+
+class Terminated(BaseException):
+    """SIGTERM came before the task's process existed."""
+
+
+class SigtermGuard:
+    """SIGTERM ends the runner before the task's process exists, goes to that process while it runs, then is noted."""
+
+    def __init__(self) -> None:
+        self.task: int | None = None
+        self._forked = False
+        self._received_at: float | None = None
+
+    def __enter__(self) -> SigtermGuard:
+        self._previous = signal.signal(signal.SIGTERM, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._previous)
+
+    @property
+    def received(self) -> bool:
+        """Whether SIGTERM came."""
+        return self._received_at is not None
+
+    def fork(self) -> int:
+        """`os.fork` that no SIGTERM can fall into; the new process starts with SIGTERM blocked."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        task = os.fork()
+        if task:
+            self.task, self._forked = task, True
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        return task
+
+    def enforce_grace(self) -> None:
+        """Kill a task that goes on after its grace period."""
+        if self.task and self._received_at and time.monotonic() - self._received_at > _GRACE_S:
+            log("the task ignores SIGTERM, sending SIGKILL")
+            os.kill(self.task, signal.SIGKILL)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self._received_at = self._received_at or time.monotonic()
+        log("got SIGTERM: the job's time-out, a termination, or a host that is taken away")
+        if self.task:
+            os.kill(self.task, signal.SIGTERM)
+        elif not self._forked:
+            raise Terminated
 
 
 @dataclass(frozen=True)

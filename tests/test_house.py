@@ -36,7 +36,7 @@ READERS_OF_FOREIGN_WORDS: Final = frozenset(
         "container.batch_job_settings",  # the syntax of an option, `name=value`
         "engine.aws.error_codes",  # AWS's words for a wrong clock and for a disabled queue
         "engine.backends.batch.introspect.log_stream",  # CloudWatch Logs: which of group and stream is absent
-        "engine.backends.batch.track.failure",  # Batch's statusReason
+        "engine.backends.batch.track.failures.failure",  # Batch's statusReason
         "engine.diagnosis.reasons",  # Batch's statusReason
         "engine.diagnosis.states",  # Batch's statusReason
     }

@@ -32,10 +32,10 @@ from engine.backends.batch.takeover.lease import Lease
 from engine.backends.batch.takeover.takeover import Takeover
 from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
-from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.failures.failure_handler import FailureHandler
+from engine.backends.batch.track.failures.last_resort import LastResort
+from engine.backends.batch.track.failures.log_tail import LogTail
 from engine.backends.batch.track.job_poller import JobPoller
-from engine.backends.batch.track.last_resort import LastResort
-from engine.backends.batch.track.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.backends.batch.track.results import ResultReader
 from engine.backends.batch.track.state_reporter import StateReporter

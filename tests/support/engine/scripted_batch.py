@@ -9,7 +9,7 @@ from typing import Any
 from engine.aws.batch_jobs import JobsClient
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
-from engine.backends.batch.track.failure import JobEnd
+from engine.backends.batch.track.failures.failure import JobEnd
 from engine.backends.batch.track.job_poller import JobPoller
 from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.batch.track.waiting_log import WaitingLog

@@ -29,8 +29,8 @@ from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.takeover.adoption import Adoption
 from engine.backends.batch.takeover.scan import OUR_DOING, FailedJob, PredecessorScan, ended_submission
 from engine.backends.batch.track.cleaner import ObjectCleaner
-from engine.backends.batch.track.failure import JobEnd
-from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.failures.failure import JobEnd
+from engine.backends.batch.track.failures.failure_handler import FailureHandler
 from engine.backends.protocol import BackendObserver
 from engine.model import ResourceShape
 

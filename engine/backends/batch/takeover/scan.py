@@ -39,7 +39,7 @@ from engine.backends.batch.names import JobKind, StoreLayout, is_submission_id
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
 from engine.backends.batch.submit.payload_router import route_of
 from engine.backends.batch.takeover.own_jobs import OwnJob, OwnJobs
-from engine.backends.batch.track.failure import JobEnd
+from engine.backends.batch.track.failures.failure import JobEnd
 from engine.model import CancelReason, ResourceShape
 
 logger = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from engine.backends.batch.takeover.reconcile import Reconciler
 from engine.backends.batch.takeover.scan import PredecessorScan
 from engine.backends.batch.track.canceller import Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
-from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.failures.failure_handler import FailureHandler
 from engine.backends.protocol import BackendObserver
 from engine.errors import StartupError
 from engine.model import Placement

@@ -14,8 +14,8 @@ from engine.aws.batch_states import ENDED, UNDER_WAY, BatchState
 from engine.aws.budget import Clock
 from engine.aws.errors import AwsError
 from engine.backends.batch.ledger import BatchTask, Ledger, Submission
-from engine.backends.batch.track.failure import JobEnd
-from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.failures.failure import JobEnd
+from engine.backends.batch.track.failures.failure_handler import FailureHandler
 from engine.backends.batch.track.state_reporter import StateReporter
 from engine.backends.batch.track.waiting_log import WaitingLog
 from engine.causes import CauseKind, FailureCause

@@ -26,7 +26,7 @@ from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.track.canceller import Canceller
-from engine.backends.batch.track.causes import cause_of_result
+from engine.backends.batch.track.failures.causes import cause_of_result
 from engine.backends.batch.track.printed import printed_of
 from engine.causes import CauseKind, FailureCause
 from engine.model import Outcome, Profile

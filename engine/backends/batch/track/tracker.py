@@ -21,7 +21,7 @@ from engine.aws.object_store import ListPage, ObjectStore
 from engine.backends.batch.ledger import BatchStage, Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.track.cleaner import ObjectCleaner
-from engine.backends.batch.track.failure_handler import FailureHandler
+from engine.backends.batch.track.failures.failure_handler import FailureHandler
 from engine.backends.batch.track.job_poller import JobPoll, JobPoller
 from engine.backends.batch.track.results import ResultReader, ResultRequest
 

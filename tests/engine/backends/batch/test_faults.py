@@ -12,7 +12,7 @@ import pytest
 from engine.aws.batch_states import BatchState
 from engine.aws.calls.operations import DESCRIBE_JOBS
 from engine.backends.batch.submit.request import JobTemplate
-from engine.backends.batch.track.log_tail import LogTail
+from engine.backends.batch.track.failures.log_tail import LogTail
 from engine.model import ResourceShape, TaskWork
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import (

@@ -12,7 +12,7 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.takeover.reconcile import Reconciler
 from engine.backends.batch.takeover.scan import FailedJob
-from engine.backends.batch.track.failure import JobEnd
+from engine.backends.batch.track.failures.failure import JobEnd
 from engine.model import CancelReason, ResourceShape
 from tests.support.engine.batch_harness import Recorder
 from tests.support.engine.fake_clock import FakeClock

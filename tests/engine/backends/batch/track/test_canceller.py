@@ -51,7 +51,7 @@ async def fill_queue(backend: BatchBackend, told: Recorder) -> list[TaskWork]:
     return blockers
 
 
-def ran(task_id: str, now: Recorder) -> bool:
+def ran(task_id: bytes, now: Recorder) -> bool:
     return BatchState.RUNNING in now.states.get(task_id, ())
 
 

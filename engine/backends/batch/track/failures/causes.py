@@ -10,7 +10,7 @@ from container.batch_job_quoting import quote_foreign
 from container.batch_job_results import ResultMeta, ResultStatus
 from engine.aws.limits import MIB
 from engine.aws.retry_rules import HOST_LOST, NOT_STARTED
-from engine.backends.batch.track.failure import JobEnd
+from engine.backends.batch.track.failures.failure import JobEnd
 from engine.causes import CauseKind, FailureCause
 from engine.pickles.error_names import read_error_name
 

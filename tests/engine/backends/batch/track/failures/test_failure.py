@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.aws.batch_jobs import BatchJob
-from engine.backends.batch.track.failure import JobEnd, job_failure, missing_result
+from engine.backends.batch.track.failures.failure import JobEnd, job_failure, missing_result
 from engine.model import Outcome
 
 

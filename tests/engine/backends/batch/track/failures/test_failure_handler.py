@@ -13,8 +13,8 @@ from engine.aws.client import AwsClient
 from engine.aws.session import AwsSession
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
-from engine.backends.batch.track.failure import JobEnd
-from engine.backends.batch.track.failure_handler import NOT_STARTED_RESENDS, FailureHandler
+from engine.backends.batch.track.failures.failure import JobEnd
+from engine.backends.batch.track.failures.failure_handler import NOT_STARTED_RESENDS, FailureHandler
 from tests.support.engine.batch_harness import Recorder, work
 from tests.support.engine.fake_clock import FakeClock
 

@@ -24,9 +24,9 @@ from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.request import JobTemplate
-from engine.backends.batch.track.causes import cause_of_end
-from engine.backends.batch.track.failure import UNKNOWN, JobEnd, job_failure, missing_result
-from engine.backends.batch.track.log_tail import LogTail
+from engine.backends.batch.track.failures.causes import cause_of_end
+from engine.backends.batch.track.failures.failure import UNKNOWN, JobEnd, job_failure, missing_result
+from engine.backends.batch.track.failures.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.causes import CauseKind, FailureCause
 from engine.model import Outcome

@@ -10,8 +10,8 @@ import pytest
 
 from container.batch_job_results import ResultMeta, ResultStatus
 from engine.aws.batch_jobs import BatchJob
-from engine.backends.batch.track.causes import cause_of_end, cause_of_result
-from engine.backends.batch.track.failure import JobEnd
+from engine.backends.batch.track.failures.causes import cause_of_end, cause_of_result
+from engine.backends.batch.track.failures.failure import JobEnd
 from engine.causes import CauseKind
 
 RAISED = ResultMeta(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.backends.batch.track.log_tail import TAIL_PAGES, LogTail
+from engine.backends.batch.track.failures.log_tail import TAIL_PAGES, LogTail
 from tests.support.engine.paged_logs import PagedLogs
 
 
