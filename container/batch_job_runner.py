@@ -19,7 +19,6 @@ import batch_job_store
 from batch_job_child import Payload
 from batch_job_control import ChildOutcome, Phase
 from batch_job_errors import builtin_error
-from batch_job_exit_report import describe_death
 from batch_job_frames import (
     BlobRef,
     FrameError,
@@ -52,7 +51,7 @@ from batch_job_results import (
 )
 from batch_job_settings import Settings, UsageError
 from batch_job_store import MissingCredentials, MissingObject, Store, StoreError
-from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, Terminated
+from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, Terminated, describe_death
 
 RUNNER_VERSION: Final = "0.1.0"
 

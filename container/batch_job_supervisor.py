@@ -1,4 +1,4 @@
-"""The runner's side of the task's process: forks it, hands SIGTERM on, listens, measures how it ends.
+"""The runner's side of the task's process: forks it, hands SIGTERM on, listens, measures and tells how it ends.
 
 AWS Batch sends SIGTERM 30 s before it kills a job; the task has most of that time, its result the rest.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import selectors
 import signal
 import socket
@@ -21,11 +22,18 @@ from batch_job_child import Payload, run_child
 from batch_job_control import ChildOutcome, DamagedMessage, Door, MessageBuffer, MessageKind, Phase, send
 from batch_job_memory import memory_limit, oom_kills, was_out_of_memory
 from batch_job_output import KeptStream, TaskOutput
+from batch_job_protocol import MORE_MEMORY
 from batch_job_quoting import log
 
 _CHUNK: Final = 256 * 1024
 _GRACE_S: Final = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
 _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+_DOING: Final = {
+    Phase.LOADING: "while the function and its arguments were loaded",
+    Phase.RUNNING: "while the function ran",
+    Phase.RETURNING: "while the result was serialized",
+}
+_CRASHES: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE)
 
 
 class Terminated(BaseException):
@@ -295,3 +303,42 @@ def _wakeups() -> Iterator[socket.socket]:
         finally:
             signal.set_wakeup_fd(old_fd)
             signal.signal(signal.SIGCHLD, old_handler)
+
+
+def describe_death(ending: ProcessEnding) -> str:
+    """One sentence for the client: what happened, in which phase, after how long, with how much memory."""
+    facts = f"{_DOING[ending.phase]} (it had run for {ending.duration_s:.1f} s"
+    memory = f"peak memory {ending.exit.peak_bytes / 2**20:.0f} MiB)"
+    return f"the task's process {_manner(ending.exit)} {facts}, {memory}: {_cause(ending)}"
+
+
+def _manner(end: Exit) -> str:
+    if end.signal is None:
+        return f"ended with exit code {end.code}"
+    return f"was ended by signal {end.signal} ({_name(end.signal)})"
+
+
+def _cause(ending: ProcessEnding) -> str:
+    end, phase = ending.exit, ending.phase
+    if ending.damage:
+        return f"what it sent to the runner was damaged ({ending.damage}): something else wrote to its descriptor"
+    if end.signal is None:
+        return "something called os._exit or ended the process in another way past Python"
+    if ending.is_out_of_memory:
+        limit = memory_limit()
+        has = f"the {limit / 2**20:.0f} MiB that the job has" if limit else "the job has"
+        return f"it needed more memory than {has}; {MORE_MEMORY}"
+    if end.signal == signal.SIGKILL:
+        return "something sent it SIGKILL, most likely because it needed more memory than the job has"
+    if end.signal in _CRASHES and phase is Phase.LOADING:
+        return f"most likely the client's Python isn't the container's ({platform.python_version()})"
+    if end.signal in _CRASHES:
+        return "native code crashed; a client whose Python or libraries differ from the container's is a usual cause"
+    return "the function or a library that it uses sent that signal"
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "a real-time signal"
