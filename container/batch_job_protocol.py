@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
+import io
 import re
+import stat
 import zlib
 from enum import Enum, IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
 
 # ---- exit codes of the runner
 
@@ -146,6 +152,68 @@ PARAMETER_DEFAULTS: Final = {parameter.value: NOT_GIVEN for parameter in JobPara
 COMMAND: Final = tuple(word for parameter in JobParameter for word in (parameter.flag, parameter.reference))
 """The job definition's `command`: the image's entry point is the runner, so these are its arguments."""
 
+
+
+def job_options(text: str) -> dict[str, str]:
+    """The pairs of an options parameter; what is no pair is left alone."""
+    pairs = (part.partition("=") for part in text.split(";") if "=" in part)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+# ---- code of the user's own, which a job has besides its image
+
+CODE: Final = "code"
+"""Option: the sha256 in hex of the archive, which lies at `blob_key`."""
+WITH_CODE: Final = "code+"
+"""Before the payload of a job that has the option: an image that doesn't know it must not run the task without."""
+MAX_CODE_BYTES: Final = 32 * 1024 * 1024
+MAX_CODE_FILES: Final = 20_000
+_STORED: Final = 0  # zipfile.ZIP_STORED
+_CODE_DIGEST: Final = re.compile("[0-9a-f]{64}")
+
+
+class CodeError(ValueError):
+    """An archive of code that isn't what was sent. The text is one sentence for a person."""
+
+
+def checked_code(data: bytes, digest: str) -> ZipFile:
+    """The archive of these bytes: small files in folders `0`, `1`, …, stored as they are. Raises `CodeError`.
+
+    Nothing in it is compressed, so that nothing unpacks to more than it has; no name leads out of where it is
+    unpacked, and there are no links.
+    """
+    import zipfile  # few jobs need it
+
+    if len(data) > MAX_CODE_BYTES or hashlib.sha256(data).hexdigest() != digest:
+        raise CodeError(f"the code {digest[:12]} was altered ({len(data)} bytes)")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise CodeError(f"the code {digest[:12]} is no archive: {error}") from None
+    members = archive.infolist()
+    names = {one.filename for one in members}
+    total = sum(one.file_size for one in members)
+    if len(names) < len(members) or len(members) > MAX_CODE_FILES or total > MAX_CODE_BYTES:
+        raise CodeError(f"the code {digest[:12]} has {len(members)} files of {total} bytes, or some of them twice")
+    wrong = next((one.filename for one in members if not _is_safe(one)), None)
+    if wrong is not None:
+        raise CodeError(f"the code {digest[:12]} holds {wrong[:200]!r}, which is no plain file inside of it")
+    return archive
+
+
+def is_code_digest(text: str) -> bool:
+    """Whether it can be the value of the option."""
+    return _CODE_DIGEST.fullmatch(text) is not None
+
+
+def _is_safe(member: ZipInfo) -> bool:
+    parts = member.filename.split("/")
+    is_inside = parts[0].isdecimal() and len(parts) > 1 and not any(part in ("", ".", "..") for part in parts)
+    is_plain = stat.S_ISREG(member.external_attr >> 16) and not set("\\\0:") & set(member.filename)
+    is_stored = member.compress_type == _STORED and member.file_size == member.compress_size
+    return is_inside and is_plain and is_stored and not member.flag_bits & 1
+
+
 # ---- forms of a payload
 
 MAX_INLINE_FRAME: Final = 64 * 1024 * 1024
@@ -171,6 +239,7 @@ _BUNDLE: Final = re.compile(f"{BUNDLE_TEXT}(:[0-9a-f]{{32}})?")
 
 def payload_form(text: str) -> PayloadForm:
     """The form of a payload parameter. Raises `PayloadFormError` for one that this release doesn't know."""
+    text = text.removeprefix(WITH_CODE)
     prefix, colon, _ = text.partition(":")
     if _BUNDLE.fullmatch(text):
         return PayloadForm.BUNDLE
