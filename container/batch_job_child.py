@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib
 import io
 import os
 import pickle
@@ -47,6 +48,8 @@ class Payload:
     arguments: tuple[bytes, ...]
     task_id: bytes
     scheduler: SchedulerAddress
+    code: tuple[str, ...] = ()
+    """Folders in which modules are looked for before the image's."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
     try:
         _take_over_process(stdout, stderr)
         introduce_task(payload.task_id, payload.scheduler)
+        _search_first(payload.code)
         outcome, body = _answer(payload, channel)
         _flush()
         channel.send(MessageKind.OUTCOME, outcome.encode())
@@ -89,6 +93,15 @@ def _take_over_process(stdout: int, stderr: int) -> None:
     faulthandler.enable(sys.stderr)
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
+
+
+def _search_first(folders: tuple[str, ...]) -> None:
+    """Look for modules there first, in programs that the task starts, too."""
+    if folders:
+        sys.path[:0] = folders
+        others = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join((*folders, others) if others else folders)
+        importlib.invalidate_caches()
 
 
 def _writer(number: int) -> io.TextIOWrapper:
@@ -182,7 +195,7 @@ def _raised(status: ResultStatus, phase: Phase, error: BaseException) -> ChildOu
 
 def _hint(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"add the module {error.name!r} to the container image"
+        return f"add the module {error.name!r} to the container image, or send it along with --code"
     lacking = _LACKING.search(str(error)) if isinstance(error, AttributeError) else None
     if lacking is not None and lacking["module"] == "__main__":
         return (
@@ -191,7 +204,8 @@ def _hint(error: BaseException) -> str:
             "function"
         )
     if lacking is not None:
-        return f"the image's {lacking['module']!r} is of another version than the client's: build the image anew"
+        newer = "build the image anew, or send it along with --code"
+        return f"the image's {lacking['module']!r} is of another version than the client's: {newer}"
     place = place_of(error)
     if place and not isinstance(error, ImportError):
         return f"the code at {place} raised it while it was imported or its objects were rebuilt"

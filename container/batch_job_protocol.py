@@ -153,7 +153,6 @@ COMMAND: Final = tuple(word for parameter in JobParameter for word in (parameter
 """The job definition's `command`: the image's entry point is the runner, so these are its arguments."""
 
 
-
 def job_options(text: str) -> dict[str, str]:
     """The pairs of an options parameter; what is no pair is left alone."""
     pairs = (part.partition("=") for part in text.split(";") if "=" in part)
@@ -190,7 +189,11 @@ def checked_code(data: bytes, digest: str) -> ZipFile:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise CodeError(f"the code {digest[:12]} is no archive: {error}") from None
-    members = archive.infolist()
+    _check_members(archive.infolist(), digest)
+    return archive
+
+
+def _check_members(members: list[ZipInfo], digest: str) -> None:
     names = {one.filename for one in members}
     total = sum(one.file_size for one in members)
     if len(names) < len(members) or len(members) > MAX_CODE_FILES or total > MAX_CODE_BYTES:
@@ -198,7 +201,6 @@ def checked_code(data: bytes, digest: str) -> ZipFile:
     wrong = next((one.filename for one in members if not _is_safe(one)), None)
     if wrong is not None:
         raise CodeError(f"the code {digest[:12]} holds {wrong[:200]!r}, which is no plain file inside of it")
-    return archive
 
 
 def is_code_digest(text: str) -> bool:

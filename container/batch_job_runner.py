@@ -27,6 +27,7 @@ from batch_job_frames import (
 )
 from batch_job_memory import memory_limit
 from batch_job_protocol import (
+    CodeError,
     PayloadForm,
     PayloadFormError,
     RunnerExit,
@@ -38,7 +39,7 @@ from batch_job_protocol import (
     payload_key,
     result_key,
 )
-from batch_job_quoting import log
+from batch_job_quoting import log, quote_foreign
 from batch_job_results import (
     LONGEST_ERROR,
     LONGEST_MESSAGE,
@@ -50,7 +51,7 @@ from batch_job_results import (
     is_signed,
 )
 from batch_job_settings import Settings, UsageError
-from batch_job_store import MissingCredentials, MissingObject, Store, StoreError
+from batch_job_store import MissingCredentials, MissingObject, Store, StoreError, provide_code
 from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, Terminated, describe_death
 
 RUNNER_VERSION: Final = "0.1.0"
@@ -104,6 +105,7 @@ class _Job:
         self._settings = settings
         self._store = store
         self._guard = guard
+        self._code: tuple[str, ...] | None = None
 
     def run(self) -> int:
         settings = self._settings
@@ -162,7 +164,20 @@ class _Job:
             tuple(map(read, entry.arguments)),
             entry.task_id,
             self._settings.scheduler,
+            self._folders(),
         )
+
+    def _folders(self) -> tuple[str, ...]:
+        """Of the user's own code; unpacked for the first task of the job."""
+        digest = self._settings.code
+        if digest and self._code is None:
+            start = time.monotonic()
+            try:
+                self._code = provide_code(self._store, digest)
+            except (CodeError, OSError) as error:
+                raise _Unusable(f"{quote_foreign(error)}: push the code again") from error
+            log(f"code {digest[:12]} is there after {time.monotonic() - start:.3f} s")
+        return self._code or ()
 
     def _shared(self, ref: BlobRef) -> bytes:
         data = self._store.get(blob_key(ref.digest))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from batch_job_protocol import NOT_GIVEN, JobParameter
+from batch_job_protocol import CODE, NOT_GIVEN, WITH_CODE, JobParameter, is_code_digest, job_options
 from batch_job_quoting import quote_foreign
 from batch_job_scaler import SchedulerAddress
 
@@ -36,24 +36,26 @@ class Settings:
     patience_s: float
     scheduler: SchedulerAddress  # for clients that the task makes
     owner: str | None = None  # account that the bucket must belong to
+    code: str = ""  # digest of the archive that the task's modules come from before the image's
 
     @classmethod
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         """Raises `UsageError`. Options that this release doesn't know are left alone: the manager may be newer."""
         values = _arguments(argv)
         bucket, prefix = _location(values[JobParameter.STORE])
-        options = dict(_option(text) for text in values[JobParameter.OPTIONS].split(";") if "=" in text)
+        options = job_options(values[JobParameter.OPTIONS])
         return cls(
             bucket=bucket,
             prefix=prefix,
             submission=values[JobParameter.SUBMISSION],
-            payload=values[JobParameter.PAYLOAD],
+            payload=values[JobParameter.PAYLOAD].removeprefix(WITH_CODE),
             region=options.get("region"),
             python=options.get("python"),
             attempt=_number(environ, "AWS_BATCH_JOB_ATTEMPT", 1),
             index=_number(environ, "AWS_BATCH_JOB_ARRAY_INDEX", 0),
             patience_s=float(_number(options, "patience", READ_PATIENCE_S)),
             owner=options.get("owner"),
+            code=_code(options, values[JobParameter.PAYLOAD]),
             scheduler=SchedulerAddress(options.get("scheduler", ""), options.get("transport", "")),
         )
 
@@ -76,9 +78,11 @@ def _location(url: str) -> tuple[str, str]:
     return bucket, prefix.rstrip("/")
 
 
-def _option(text: str) -> tuple[str, str]:
-    key, _, value = text.partition("=")
-    return key.strip(), value.strip()
+def _code(options: Mapping[str, str], payload: str) -> str:
+    digest = options.get(CODE, "")
+    if bool(digest) is not payload.startswith(WITH_CODE) or (digest and not is_code_digest(digest)):
+        raise UsageError(f"the option {CODE} is {quote_foreign(digest)!r}, expected a sha256 as the payload says")
+    return digest
 
 
 def _number(values: Mapping[str, str], name: str, default: int) -> int:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
+import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from batch_job_protocol import loggable
+from batch_job_protocol import blob_key, checked_code, loggable
 from batch_job_quoting import log, quote_foreign
 from botocore.exceptions import (
     BotoCoreError,
@@ -20,6 +25,9 @@ from botocore.exceptions import (
     MetadataRetrievalError,
     NoCredentialsError,
 )
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 _DENIED: Final = "AccessDenied"
 """Also S3's answer to who asks for a key that doesn't exist without being allowed to list it."""
@@ -51,6 +59,7 @@ _UNREACHABLE: Final = (
     MetadataRetrievalError,
 )
 _PATIENCE_S: Final = 120.0  # for a refusal after the function was called: new permissions take effect within this
+_CODE_FOLDER: Final = "scaler-batch-code"
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 20.0
 
@@ -200,3 +209,54 @@ def _may_pass(error: ClientError | BotoCoreError) -> bool:
 
 def _code(error: BaseException | None) -> str | None:
     return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else None
+
+
+# ---- code of the user's own
+
+
+def provide_code(store: Store, digest: str) -> tuple[str, ...]:
+    """The folders of the archive, unpacked read-only, in the order in which modules are looked for there.
+
+    Unpacked once in a container: what an earlier job left is taken, if nobody else could have written there.
+    Raises `StoreError`, `batch_job_protocol.CodeError`, `OSError`.
+    """
+    shared = _shared_folder()
+    ready = None if shared is None else shared / digest
+    if ready is None or not ready.is_dir():
+        ready = _unpack(checked_code(store.get(blob_key(digest)), digest), shared, ready)
+    return tuple(str(one) for one in sorted(ready.iterdir(), key=lambda one: int(one.name)))
+
+
+def _shared_folder() -> Path | None:
+    """A folder that belongs to this user alone; None where somebody else may have made it."""
+    folder = Path(tempfile.gettempdir()) / f"{_CODE_FOLDER}-{os.geteuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+    return folder if is_ours else None
+
+
+def _unpack(archive: ZipFile, shared: Path | None, ready: Path | None) -> Path:
+    """Unpack into a new folder, which becomes `ready` when it is whole; of two jobs that do so one is taken."""
+    folder = Path(tempfile.mkdtemp(prefix="unpacked-", dir=shared))
+    _write(archive, folder)
+    try:
+        return folder.rename(ready or folder)
+    except OSError:
+        if ready is None or not ready.is_dir():
+            return folder
+        shutil.rmtree(folder, ignore_errors=True)
+        return ready
+
+
+def _write(archive: ZipFile, folder: Path) -> None:
+    for member in archive.infolist():
+        file = folder / member.filename
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(archive.read(member))
+        file.chmod(0o444)
+    for inside, _, _ in os.walk(folder, topdown=False):
+        Path(inside).chmod(0o555)

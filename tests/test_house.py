@@ -37,6 +37,7 @@ READERS_OF_FOREIGN_WORDS: Final = frozenset(
         "engine.aws.error_codes",  # AWS's words for a wrong clock and for a disabled queue
         "engine.backends.batch.introspect.log_stream",  # CloudWatch Logs: which of group and stream is absent
         "engine.backends.batch.track.failures.failure",  # Batch's statusReason
+        "engine.code.ignored",  # the syntax of git's patterns
         "engine.diagnosis.reasons",  # Batch's statusReason
         "engine.diagnosis.states",  # Batch's statusReason
     }

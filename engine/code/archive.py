@@ -39,6 +39,7 @@ _SOURCE: Final = ".py"
 _ENVIRONMENTS: Final = ("pyvenv.cfg", "conda-meta")
 """What a folder holds that is a Python of its own."""
 _NATIVE: Final = re.compile(r"(?P<module>[^.]+)(\.[^/]*)?\.(so|pyd|dylib)", re.IGNORECASE)
+_IMAGE: Final = "build it into the image: scaler-batch build-image --package"
 _NOT_PLAIN: Final = frozenset("\\:\0")
 
 
@@ -81,6 +82,7 @@ def pack_code(folders: Sequence[str]) -> CodeArchive:
     found = _Findings()
     for number, folder in enumerate(folders):
         _find(Path(folder), str(number), found)
+    _check_count(found.files, folders)
     _check_size(found.files, folders)
     try:
         return CodeArchive.of(_zip(found.files), len(found.files), tuple(_notes(found)))
@@ -111,21 +113,15 @@ def _walk(folder: Path, inside: str, patterns: tuple[IgnorePattern, ...], found:
 
 def _take(path: Path, name: str, patterns: tuple[IgnorePattern, ...], found: _Findings) -> None:
     is_link, is_folder = path.is_symlink(), path.is_dir()
-    module = None if is_folder else _native_module(name)
     if is_ignored(path, is_folder and not is_link, patterns):
-        found.native += [module] if module else []
+        found.native += [] if is_folder else filter(None, [_native_module(name)])
     elif is_link:
         found.links.append(name.partition("/")[2])
     elif is_folder:
         _walk(path, name, patterns, found)
-    elif module is not None:
-        raise ConfigError(
-            f"the module {module} is a native extension ({path}): only pure Python can be sent along, so install it "
-            "in the image: scaler-batch build-image --package, or --requirements."
-        )
     elif path.is_file():
+        _check_file(path, name)
         found.files[name] = path
-        _check_name(path, name)
 
 
 def _is_left_out(path: Path) -> bool:
@@ -146,7 +142,12 @@ def _native_module(name: str) -> str | None:
     return None if found is None else ".".join(filter(None, (folder.replace("/", "."), found["module"])))
 
 
-def _check_name(path: Path, name: str) -> None:
+def _check_file(path: Path, name: str) -> None:
+    module = _native_module(name)
+    if module is not None:
+        raise ConfigError(
+            f"the module {module} is a native extension ({path}): only pure Python can be sent along, so {_IMAGE}."
+        )
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -155,20 +156,23 @@ def _check_name(path: Path, name: str) -> None:
         raise ConfigError(f"the code file {path} has a colon or a backslash in its name: rename it, or git-ignore it.")
 
 
-def _check_size(files: dict[str, Path], folders: Sequence[str]) -> None:
+def _check_count(files: dict[str, Path], folders: Sequence[str]) -> None:
     if len(files) > MAX_CODE_FILES:
         raise ConfigError(
             f"the code in {', '.join(folders)} has {len(files):,} files, but at most {MAX_CODE_FILES:,} can be sent "
-            "along: git-ignore what jobs don't need, or build it into the image: scaler-batch build-image --package."
+            f"along: git-ignore what jobs don't need, or {_IMAGE}."
         )
+
+
+def _check_size(files: dict[str, Path], folders: Sequence[str]) -> None:
     sizes = {name: path.stat().st_size for name, path in files.items()}
     total = sum(sizes.values()) + sum(_ENTRY_BYTES + 2 * len(name.encode()) for name in files)
     if total > MAX_CODE_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])
         raise ConfigError(
-            f"the code in {', '.join(folders)} has {total / _MIB:,.0f} MiB, but at most {MAX_CODE_BYTES // _MIB} can be "
-            f"sent along: git-ignore what jobs don't need (the largest is {files[largest]}, "
-            f"{sizes[largest] / _MIB:,.1f} MiB), or build it into the image: scaler-batch build-image --package."
+            f"the code in {', '.join(folders)} has {total / _MIB:,.0f} MiB, but at most {MAX_CODE_BYTES // _MIB} can "
+            f"be sent along: git-ignore what jobs don't need (the largest is {files[largest]}, "
+            f"{sizes[largest] / _MIB:,.1f} MiB), or {_IMAGE}."
         )
 
 

@@ -12,7 +12,12 @@ from typing import Final
 
 GITIGNORE: Final = ".gitignore"
 REPOSITORY: Final = ".git"
-_CLASS: Final = re.compile(r"\[(?P<negated>[!^]?)(?P<members>\]?[^\]]*)\]")
+_TOKEN: Final = re.compile(
+    r"(?P<folders>(?<![^/])\*\*/)|(?P<below>(?<![^/])\*\*$)|(?P<several>\*)|(?P<one>\?)"
+    r"|\[(?P<negation>[!^]?)(?P<members>\]?[^\]]*)\]|\\(?P<escaped>.)|(?P<plain>.)",
+    re.DOTALL,
+)
+_MEANINGS: Final = {"folders": "(?:.*/)?", "below": ".+", "several": "[^/]*", "one": "[^/]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,41 +61,29 @@ def is_ignored(path: Path, is_folder: bool, patterns: tuple[IgnorePattern, ...])
 
 def _pattern(base: Path, line: str) -> IgnorePattern | None:
     text = re.sub(r"(?<!\\) +$", "", line)
-    includes_again = text.startswith("!")
-    text = text.removeprefix("!")
-    if not text or (text.startswith("#") and not includes_again):
+    pattern = text.removeprefix("!")
+    body = pattern.rstrip("/")
+    if not body or text.startswith("#"):
         return None
-    body = text.rstrip("/")
-    anchored = "/" in body
-    expression = _expression(body.removeprefix("/"))
-    prefix = "" if anchored else "(?:.*/)?"
+    anywhere = "" if "/" in body else "(?:.*/)?"
     try:
-        compiled = re.compile(prefix + expression, re.DOTALL)
+        expression = re.compile(anywhere + _expression(body.removeprefix("/")), re.DOTALL)
     except re.error:  # git takes such a pattern for one that fits nothing
         return None
-    return IgnorePattern(base, compiled, text.endswith("/"), includes_again)
+    return IgnorePattern(base, expression, pattern.endswith("/"), pattern != text)
 
 
 def _expression(body: str) -> str:
     """A glob as a regular expression: `**` crosses folders, `*` and `?` don't."""
-    made, at = "", 0
-    while at < len(body):
-        rest = body[at:]
-        found = _CLASS.match(rest)
-        if rest.startswith("**/") and (at == 0 or body[at - 1] == "/"):
-            made, at = made + "(?:.*/)?", at + 3
-        elif rest == "**" and (at == 0 or body[at - 1] == "/"):
-            made, at = made + ".+", at + 2
-        elif rest[0] == "*":
-            made, at = made + "[^/]*", at + 1
-        elif rest[0] == "?":
-            made, at = made + "[^/]", at + 1
-        elif found is not None:
-            members = found["members"].replace("\\", "\\\\").replace("[", "\\[")
-            members = "\\" + members if members.startswith(("]", "^")) else members
-            made, at = made + f"(?!/)[{'^' if found['negated'] else ''}{members}]", at + found.end()
-        elif rest[0] == "\\" and len(rest) > 1:
-            made, at = made + re.escape(rest[1]), at + 2
-        else:
-            made, at = made + re.escape(rest[0]), at + 1
-    return made
+    return "".join(map(_translated, _TOKEN.finditer(body)))
+
+
+def _translated(token: re.Match[str]) -> str:
+    kind = token.lastgroup or ""
+    if kind in _MEANINGS:
+        return _MEANINGS[kind]
+    if kind != "members":
+        return re.escape(token[kind])
+    members = token["members"].replace("\\", "\\\\").replace("[", "\\[")
+    escape = "\\" if members.startswith(("]", "^")) else ""
+    return f"(?!/)[{'^' if token['negation'] else ''}{escape}{members}]"
