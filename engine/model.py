@@ -44,6 +44,8 @@ class ResourceShape:
     """Its job's scheduling priority within the share of a fair-share queue."""
     timeout_s: int | None = None
     """Of an attempt; the table's own is the upper bound."""
+    code: str = ""
+    """Digest of the code of the user's own that its job has besides the image; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from engine.asked_capabilities import monitor_address
 from engine.backends.protocol import HPCBackend, Introspection
 from engine.backends.registry import open_backend
 from engine.backends.unopened import UnopenedIntrospection
+from engine.code.archive import CodeArchive, pack_code
 from engine.config.settings import ManagerConfig, StopMode
 from engine.errors import ClusterShutdown, NotDrained, OwnershipLost, SchedulerLost
 from engine.heartbeat import SILENCE_S
@@ -28,7 +29,7 @@ from engine.pricing.budget_gate import BudgetGate, check_budget
 from engine.scaler_link import ManagerChannel, SchedulerLink
 from engine.storage.storage_link import StorageLink
 from engine.tasks.task_manager import AWSHPCTaskManager
-from engine.telemetry.schema.messages import BudgetView
+from engine.telemetry.schema.messages import BudgetView, CodeView
 from engine.unmet_demand import UnmetDemand
 from engine.worker import AWSBatchWorker, scheduler_health
 
@@ -61,6 +62,8 @@ class AWSHPCWorkerManager:
         self._tasks = AWSHPCTaskManager(
             self._storage, config.max_concurrent_jobs, self._on_lost_ownership, registry, self._budget.is_open
         )
+        self._code: CodeArchive | None = None
+        self._code_at = 0.0
         self._health = scheduler_health(config)
         self._worker: AWSBatchWorker | None = None
         self._worker_run: asyncio.Task[None] | None = None
@@ -119,13 +122,32 @@ class AWSHPCWorkerManager:
         self._budget.budget = budget
         self._tasks.start_queued()
 
+    @property
+    def code(self) -> CodeView | None:
+        """The code of the user's own that jobs get; None: they have what their image has."""
+        code = self._code
+        return None if code is None else CodeView(code.digest, self._code_at, code.files, len(code.data))
+
+    def use_code(self, code: CodeArchive) -> None:
+        """Give this to the jobs of what is submitted from now on."""
+        for note in code.notes:
+            logger.warning("%s", note)
+        logger.info("code: %s of %d files is for what is submitted from now on", code.short, code.files)
+        self._code, self._code_at = code, time.time()
+        if self._backend is not None:
+            self._backend.use_code(code)
+
     # ---- life cycle
 
     async def run(self) -> None:
         """Work until stopped. Raises `EngineError` for what ends it otherwise."""
+        if self.config.code:
+            self.use_code(await asyncio.to_thread(pack_code, self.config.code))
         backend = self._backend = await self._open()
         if backend is None:
             return
+        if self._code is not None:
+            backend.use_code(self._code)
         self._tasks.use_backend(backend)
         self.registry.default_demand = backend.default_demand
         mode = StopMode.DETACH

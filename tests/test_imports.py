@@ -26,9 +26,10 @@ SHARED_WITH_THE_RUNNER = (
 # What the provisioner's commands print, and its enums: structs that load none of its libraries.
 PROVISIONERS_JSON = ("provisioner.json_schema", "provisioner.kinds")
 ALLOWED = {
-    "console": ("console", "engine.telemetry", "engine.config", *PROVISIONERS_JSON, VOCABULARY),
+    "console": ("console", "engine.telemetry", "engine.config", "engine.code", *PROVISIONERS_JSON, VOCABULARY),
     "provisioner": ("provisioner", "engine.aws", "engine.diagnosis", "container", VOCABULARY),
     "engine": ("engine", *SHARED_WITH_THE_RUNNER),
+    "engine.code": ("engine.code", "container.batch_job_protocol", VOCABULARY),
     "engine.aws": ("engine.aws", "container.batch_job_protocol", "container.batch_job_quoting", VOCABULARY),
     "container": (),
 }

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from engine.aws.batch_states import BatchState
+from engine.code.archive import CodeArchive
 from engine.diagnosis.model import Diagnosed
 from engine.model import (
     CallStats,
@@ -156,6 +157,9 @@ class HPCBackend(Protocol):
 
     async def abandon_orphans(self) -> None:
         """End the jobs of the orphans that nobody claimed and delete what is left of them. Only ever our own."""
+
+    def use_code(self, archive: CodeArchive) -> None:
+        """Put this on the path of what is submitted from now on; what was submitted keeps what it has."""
 
     def submit(self, work: TaskWork) -> None:
         """Take a task over. Never blocks; its outcome comes through the observer."""

@@ -210,6 +210,12 @@ _AWS: Final = (
         help="Python of the clients; a container with another one refuses payloads before loading them.",
         group=Group.AWS,
     ),
+    Parameter(
+        name="code",
+        kind=paths("DIR"),
+        help="Folder of your own modules (or of a package), which jobs have without an image build; may be repeated.",
+        group=Group.AWS,
+    ),
 )
 
 _SCALER: Final = (

@@ -76,6 +76,8 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of jobs within their share, 0 to 9999; `task`: each task's own in Scaler. None: the job definition's, or 0."""
     client_python: str | None = None
     """`X.Y` that the clients run; a container with another one refuses the payload before loading it."""
+    code: tuple[str, ...] = ()
+    """Folders of the user's own modules, which jobs have besides their image."""
     price: GivenPrice | None = None
     """What `--price` says; None: AWS is asked."""
     budget: Budget | None = None

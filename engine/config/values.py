@@ -95,7 +95,7 @@ def switch() -> ValueKind:
     return ValueKind("true or false", "BOOLEAN", parse, is_switch=True)
 
 
-def paths() -> ValueKind:
+def paths(metavar: str = "PATH") -> ValueKind:
     """Kind: one path or several."""
 
     def parse(value: object) -> object:
@@ -106,7 +106,7 @@ def paths() -> ValueKind:
             raise ValueError
         return tuple(given)
 
-    return ValueKind("a path or a list of paths", "PATH", parse, repeatable=True)
+    return ValueKind("a path or a list of paths", metavar, parse, repeatable=True)
 
 
 def path(metavar: str) -> ValueKind:

@@ -22,6 +22,7 @@ from engine.backends.batch.preflight import Surroundings
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.submit.code_shelf import CodeShelf
 from engine.backends.batch.submit.collector import Collector
 from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.launcher import Launcher
@@ -133,6 +134,17 @@ class BatchAssembly:
     # ---- submit
 
     @cached_property
+    def code(self) -> CodeShelf:
+        """Shelf of the code of the user's own."""
+        return CodeShelf(
+            client=self.client,
+            store=self.store,
+            layout=self._layout,
+            blobs=self.blobs,
+            spawn=self.background.start,
+        )
+
+    @cached_property
     def secrets(self) -> SubmissionSecrets:
         """Secrets of submissions."""
         return SubmissionSecrets(self._lease.signing_key)
@@ -163,6 +175,7 @@ class BatchAssembly:
             layout=self._layout,
             template=self.template,
             blobs=self.blobs,
+            code=self.code,
             ambiguous=self.ambiguous,
             definitions=self.definitions,
             sizes=SizeLimits(client=self.client, surroundings=self._surroundings, clock=self._clock),

@@ -22,6 +22,7 @@ from engine.backends.batch.preflight import examine, versions_sentence, write_se
 from engine.backends.batch.submit.request import job_priority, prioritized
 from engine.backends.batch.takeover.lease import Lease
 from engine.backends.protocol import BackendObserver, Introspection
+from engine.code.archive import CodeArchive
 from engine.errors import StartupError
 from engine.model import Budget, CancelReason, Demand, Placement, TaskWork
 from engine.pricing.budget_gate import check_budget
@@ -49,6 +50,7 @@ class BatchBackend:
         self._client = parts.client
         self._store = parts.store
         self._ledger = parts.ledger
+        self._code = parts.code
         self._collector = parts.collector
         self._canceller = parts.canceller
         self._cleaner = parts.cleaner
@@ -148,8 +150,13 @@ class BatchBackend:
         """End the jobs that nobody claimed and delete what is left of them."""
         await self._takeover.abandon()
 
+    def use_code(self, archive: CodeArchive) -> None:
+        """Put this on the path of the jobs of what is submitted from now on, before what their image has."""
+        self._code.use(archive)
+
     def submit(self, work: TaskWork) -> None:
         """Put a task into the collection window, unless a predecessor's job may concern it."""
+        work = self._code.stamp(work)
         task = self._ledger.add_task(prioritized(work) if self._by_priority else work)
         if not self._takeover.intercept(task):
             self._collector.add(task)
@@ -187,6 +194,7 @@ class BatchBackend:
         await self._settle()
         await self._background.cancel()
         if lease.held:
+            self._code.let_go()
             await self._cleaner.sweep()
             await self._cleaner.clear_idle_blobs()
         await lease.release(keep_key=not self._is_idle)

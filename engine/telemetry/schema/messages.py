@@ -62,6 +62,7 @@ from engine.telemetry.schema.requests import (
     GetRows,
     GetTrends,
     Hello,
+    PushCode,
     Request,
     SetBudget,
     SetConcurrency,
@@ -70,6 +71,7 @@ from engine.telemetry.schema.requests import (
 )
 from engine.telemetry.schema.state import (
     ENDED,
+    CodeView,
     EngineVitals,
     JobRecord,
     JobRow,
@@ -107,6 +109,7 @@ __all__ = [
     "CancelJobs",
     "CheckResult",
     "CheckStatus",
+    "CodeView",
     "ControlRequest",
     "Diagnose",
     "Diagnosed",
@@ -155,6 +158,7 @@ __all__ = [
     "LogStatus",
     "ManagerView",
     "Price",
+    "PushCode",
     "Quota",
     "QuotaId",
     "Refusal",
@@ -185,6 +189,8 @@ VERSION: Final = 1
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """Of one frame in either direction; requests are far smaller (`MAX_REQUEST_BYTES`)."""
 MAX_REQUEST_BYTES: Final = 1024 * 1024
+CODE_PIECE_BYTES: Final = 512 * 1024
+"""Of an archive of code, in one request."""
 REPLICA_LIMIT: Final = 20_000
 """Up to so many jobs every row is published; above, a viewer asks for pages."""
 TICK_S: Final = 0.5

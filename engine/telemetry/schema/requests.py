@@ -146,6 +146,22 @@ class SetBudget(msgspec.Struct, frozen=True, tag=True):
     budget: str
 
 
+class PushCode(msgspec.Struct, frozen=True, tag=True):
+    """One piece of an archive of code; with its last one the engine uses it. Answered with `Done`.
+
+    Pieces come in order, each `CODE_PIECE_BYTES` at most.
+    """
+
+    digest: str
+    """Sha256 of the whole archive in hex."""
+    size: int
+    """Bytes of the whole archive."""
+    offset: int
+    data: bytes
+    manager: str = ""
+    """Empty: all of the engine."""
+
+
 ViewRequest = (
     Hello
     | GetFullState
@@ -160,5 +176,5 @@ ViewRequest = (
     | GetLanes
     | GetRows
 )
-ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel | AcknowledgeFailures | SetBudget
+ControlRequest = CancelJobs | Drain | SetConcurrency | SetLogLevel | AcknowledgeFailures | SetBudget | PushCode
 Request = ViewRequest | ControlRequest

@@ -149,6 +149,22 @@ class RouteStats(msgspec.Struct, frozen=True):
     p95_bytes: int = 0
 
 
+class CodeView(msgspec.Struct, frozen=True):
+    """Code of the user's own that jobs have besides their image: the newest, which what is submitted now gets."""
+
+    digest: str
+    """Sha256 of its archive in hex; people read the first twelve digits."""
+    pushed_at: float
+    files: int
+    size: int
+    """Bytes of the archive."""
+
+    @property
+    def short(self) -> str:
+        """The digits by which people tell it from others."""
+        return self.digest[:12]
+
+
 class ManagerView(msgspec.Struct, frozen=True):
     """State of one worker manager of the engine."""
 
@@ -204,6 +220,8 @@ class ManagerView(msgspec.Struct, frozen=True):
     """None: an engine of an older release."""
     budget: BudgetView | None = None
     """None: there is none."""
+    code: CodeView | None = None
+    """None: jobs have what their image has."""
 
     @property
     def health(self) -> Light:

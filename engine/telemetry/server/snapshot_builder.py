@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final, Protocol
 
 from engine.backends.protocol import Introspection
+from engine.code.archive import CodeArchive
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.journal import Journal
 from engine.jobs.registry import JobRegistry
@@ -16,6 +17,7 @@ from engine.model import Budget, BudgetUnit, Link, Price, Quota, QuotaId
 from engine.telemetry.schema.messages import (
     REPLICA_LIMIT,
     BudgetView,
+    CodeView,
     JobRow,
     ManagerView,
     Snapshot,
@@ -84,6 +86,13 @@ class Manager(Protocol):
 
     def change_budget(self, budget: Budget | None) -> None:
         """Set another budget, or none. Raises `ConfigError` for one that can't be kept."""
+
+    @property
+    def code(self) -> CodeView | None:
+        """Code of the user's own that its jobs get, if there is some."""
+
+    def use_code(self, code: CodeArchive) -> None:
+        """Give this to the jobs of what is submitted from now on."""
 
     def links(self) -> tuple[Link, ...]:
         """Health of its connections."""
@@ -232,6 +241,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         remaining=registry.remaining(more=manager.is_queue_full),
         price=price,
         budget=budget,
+        code=manager.code,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from engine.aws.batch_states import BatchState
 from engine.causes import FailureCause
+from engine.code.archive import CodeArchive
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.registry import JobRegistry
 from engine.messages import TaskArrived
@@ -28,7 +29,7 @@ from engine.model import (
 )
 from engine.pricing.budget_gate import check_budget
 from engine.tasks.task_record import TaskRecord, TaskState
-from engine.telemetry.schema.messages import BudgetView, Diagnosed
+from engine.telemetry.schema.messages import BudgetView, CodeView, Diagnosed
 
 
 class Clock:
@@ -174,6 +175,8 @@ class Managed:
         self.stopped: list[StopMode] = []
         self.is_queue_full = False
         self.budget: BudgetView | None = None
+        self.code: CodeView | None = None
+        self.codes: list[CodeArchive] = []
 
     @property
     def is_stopping(self) -> bool:
@@ -186,6 +189,9 @@ class Managed:
         if budget is not None:
             check_budget(budget, self.introspection.price)
         self.budget = None if budget is None else BudgetView(budget, 0.0, False)
+
+    def use_code(self, code: CodeArchive) -> None:
+        self.codes.append(code)
 
     def stop(self, mode: StopMode) -> None:
         self.stopped.append(mode)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.backends.protocol import CancelRefused, Introspection
+from engine.code.archive import CodeArchive
 from engine.jobs.registry import JobRegistry
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ResultNotice, TaskArrived
 from engine.model import CancelReason, Demand, Outcome, Placement, Printed, Profile, Route, TaskWork
@@ -64,6 +65,8 @@ class Backend:
     @property
     def default_demand(self) -> Demand | None:
         return None
+
+    def use_code(self, archive: CodeArchive) -> None: ...
 
     def submit(self, work: TaskWork) -> None:
         self._break("submit")

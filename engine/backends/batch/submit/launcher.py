@@ -25,6 +25,7 @@ from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore, shared_blobs
+from engine.backends.batch.submit.code_shelf import CodeShelf
 from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.payload_router import Room, RoutedPayload, route_payload
 from engine.backends.batch.submit.request import JobTemplate
@@ -92,6 +93,7 @@ class Launcher:
         layout: StoreLayout,
         template: JobTemplate,
         blobs: BlobStore,
+        code: CodeShelf,
         ambiguous: AmbiguousSubmits,
         definitions: DefinitionRenewal,
         sizes: SizeLimits,
@@ -106,6 +108,7 @@ class Launcher:
         self._layout = layout
         self._template = template
         self._blobs = blobs
+        self._code = code
         self._ambiguous = ambiguous
         self._definitions = definitions
         self._sizes = sizes
@@ -211,17 +214,23 @@ class Launcher:
         """Everything that the job reads exists before SubmitJob."""
         works = _works(submission)
         shared = shared_blobs(blob for work in works for blob in work.blobs)
+        code = await self._code.blobs(submission.shape.code)
         async with self._room.hold(_frame_size(works, shared)):
-            return await self._pack_and_store(submission, works, shared, through_s3)
+            return await self._pack_and_store(submission, works, shared, code, through_s3)
 
     async def _pack_and_store(
-        self, submission: Submission, works: Sequence[TaskWork], shared: dict[str, Blob], through_s3: bool
+        self,
+        submission: Submission,
+        works: Sequence[TaskWork],
+        shared: dict[str, Blob],
+        code: dict[str, Blob],
+        through_s3: bool,
     ) -> Placement:
         # with a bundle from an earlier packing it stays on that road: whoever reads it back looks there
         room = Room(0) if through_s3 or submission.bundle else self._template.room(submission)
         packed = await self._client.in_thread(lambda: self._pack(submission.submission_id, works, shared, room))
         submission.text = packed.routed.text
-        await self._provide(submission, shared)
+        await self._provide(submission, shared | code)
         if packed.routed.route is Route.S3:
             submission.bundle = bundle_name(submission.submission_id, submission.text)
             key = self._layout.payload(submission.bundle)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from container.batch_job_protocol import REFERENCE, JobParameter
+from container.batch_job_protocol import CODE, REFERENCE, WITH_CODE, JobParameter
 from engine.aws import limits
 from engine.aws.fargate import FargateSize, fitting_size
 from engine.aws.retry_rules import RETRY_STRATEGY
@@ -101,11 +101,12 @@ class JobTemplate:
             self.overrides_limit = self.overrides_limit * 3 // 4
 
     def _parameters(self, submission: Submission, text: str) -> dict[str, str]:
+        code = submission.shape.code
         return {
             JobParameter.STORE.value: self.store_uri,
             JobParameter.SUBMISSION.value: submission.submission_id,
-            JobParameter.PAYLOAD.value: text,
-            JobParameter.OPTIONS.value: self.options,
+            JobParameter.PAYLOAD.value: f"{WITH_CODE}{text}" if code else text,
+            JobParameter.OPTIONS.value: f"{self.options};{CODE}={code}" if code else self.options,
         }
 
     def _overrides_size(self, submission: Submission) -> int:

@@ -16,6 +16,7 @@ from typing import Final
 
 from container.batch_job_frames import FIRST_READ, FrameError, manifest_length, submission_secret, task_ids
 from container.batch_job_protocol import (
+    CODE,
     PAYLOADS,
     RESULTS,
     JobParameter,
@@ -24,6 +25,7 @@ from container.batch_job_protocol import (
     bundle_name,
     bundle_owner,
     from_inline,
+    job_options,
     payload_form,
 )
 from container.batch_job_quoting import quote_foreign
@@ -256,4 +258,5 @@ def _shape(job: BatchJob) -> ResourceShape:
     """What the job runs with, so that it is sent again with the same."""
     amounts = {kind: int(amount) for kind, amount in job.requirements.items()}
     timeout_s = None if job.timeout_s is None else int(job.timeout_s)
-    return ResourceShape(amounts.get("VCPU"), amounts.get("MEMORY"), amounts.get("GPU"), timeout_s=timeout_s)
+    code = job_options(job.parameters.get(JobParameter.OPTIONS.value, "")).get(CODE, "")
+    return ResourceShape(amounts.get("VCPU"), amounts.get("MEMORY"), amounts.get("GPU"), timeout_s=timeout_s, code=code)

@@ -131,6 +131,17 @@ def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
     return RuntimeError(_with_log(text, log_tail))
 
 
+OLD_IMAGE: Final = (
+    "the job's image is of a release that doesn't know code that is sent along (--code): build it anew with "
+    "scaler-batch build-image"
+)
+
+
+def refused_code(end: JobEnd, log_tail: str) -> Exception:
+    """Make the exception of a job whose image refused the payload of a task with code of the user's own."""
+    return RuntimeError(_with_log(f"{OLD_IMAGE} ({end.describe()})", log_tail))
+
+
 def _kind(end: JobEnd) -> tuple[type[Exception], str]:
     if end.was_out_of_memory:
         has = f" of the {end.memory_mib:,} MiB that it has" if end.memory_mib else ""

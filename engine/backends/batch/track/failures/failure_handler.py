@@ -25,7 +25,7 @@ from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.failures.causes import cause_of_end
-from engine.backends.batch.track.failures.failure import UNKNOWN, JobEnd, job_failure, missing_result
+from engine.backends.batch.track.failures.failure import UNKNOWN, JobEnd, job_failure, missing_result, refused_code
 from engine.backends.batch.track.failures.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.causes import CauseKind, FailureCause
@@ -59,6 +59,12 @@ class _MissingResult:
     def still_missing(self) -> bool:
         """The task still waits for it."""
         return self.task.is_open and self.task.submission is self.submission
+
+    def explain(self, log_tail: str) -> Exception:
+        """The exception of a task whose result never appeared."""
+        if self.submission.shape.code and self.end.exit_code == RunnerExit.UNLOADABLE:
+            return refused_code(self.end, log_tail)
+        return missing_result(self.end, RESULT_TIMEOUT_S, log_tail)
 
 
 class FailureHandler:
@@ -149,7 +155,7 @@ class FailureHandler:
                 del self._missing[task_id]
             elif now - missing.since >= RESULT_TIMEOUT_S:
                 del self._missing[task_id]
-                self._fail(missing.task, missing.end, partial(missing_result, missing.end, RESULT_TIMEOUT_S))
+                self._fail(missing.task, missing.end, missing.explain)
 
     async def _send_shorter(self, submission: Submission, tasks: list[BatchTask]) -> None:
         if tasks:

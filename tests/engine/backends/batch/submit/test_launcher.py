@@ -49,6 +49,7 @@ class Launching:
             layout=StoreLayout("bucket", "tasks", "wm"),
             template=template,
             blobs=parts,
+            code=parts,
             ambiguous=parts,
             definitions=parts,
             sizes=parts,
@@ -88,6 +89,9 @@ class Launching:
 
     async def run(self, *_: object, **__: object) -> str:
         return f"J{len(self.told.placements)}"
+
+    async def blobs(self, digest: str) -> dict[str, Blob]:
+        return {}
 
     async def provide(self, blobs: object) -> None: ...
 

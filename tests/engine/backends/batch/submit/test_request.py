@@ -43,6 +43,14 @@ def test_a_single_job_has_no_array_properties() -> None:
     assert "arrayProperties" not in template().arguments(submission(1), "s3")
 
 
+def test_code_travels_as_an_option_behind_a_mark_that_older_images_refuse() -> None:
+    one = submission(1, ResourceShape(code="a" * 64))
+    parameters = template().arguments(one, "b:frame")["parameters"]
+    assert parameters["options"] == f"region=us-east-1;code={'a' * 64}"
+    assert parameters["payload"] == "code+b:frame"
+    assert template().room(submission(1)).text - template().room(one).text in (0, len(f"code+;code={'a' * 64}"))
+
+
 def test_an_array_tells_its_size() -> None:
     assert template().arguments(submission(3), "s3")["arrayProperties"] == {"size": 3}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.aws.batch_jobs import BatchJob
-from engine.backends.batch.track.failures.failure import JobEnd, job_failure, missing_result
+from engine.backends.batch.track.failures.failure import JobEnd, job_failure, missing_result, refused_code
 from engine.model import Outcome
 
 
@@ -34,6 +34,11 @@ def test_the_text_holds_reason_exit_code_job_id_and_log() -> None:
     error = job_failure(end(status_reason="because", container_reason="inside", exit_code=9), "last words")
     for part in ("because", "inside", "exit code: 9", "job-1", "last words"):
         assert part in str(error)
+
+
+def test_an_image_that_refuses_code_is_told_what_to_do() -> None:
+    text = str(refused_code(end(status="FAILED", exit_code=2), ""))
+    assert "doesn't know code that is sent along (--code): build it anew with scaler-batch build-image" in text
 
 
 def test_a_missing_result_says_how_long_it_was_waited_for() -> None:
