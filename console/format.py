@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from engine.telemetry.schema.messages import Forecast
+    from engine.telemetry.schema.messages import CodeView, Forecast
 
 UNKNOWN: Final = "–"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -172,3 +172,9 @@ def milliseconds(value: float | None) -> str:
 def short_id(task_id: str, length: int = 8) -> str:
     """Beginning of a task id, enough to tell jobs apart on a screen."""
     return task_id[:length]
+
+
+def describe_code(view: CodeView, now: float) -> str:
+    """Code that jobs get besides their image: `99b81179a33f, 14 files of 35 KB, pushed 3m ago`."""
+    files = "a file" if view.files == 1 else f"{count(view.files)} files"
+    return f"{view.short}, {files} of {size(view.size)}, pushed {age(now - view.pushed_at)} ago"

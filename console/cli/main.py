@@ -65,6 +65,9 @@ ENTRIES: Final = (
     CommandEntry(
         "budget", "console.cli.commands.budget", "Running engine", "Change what the jobs of an engine may cost."
     ),
+    CommandEntry(
+        "code", "console.cli.commands.code", "Running engine", "Give jobs your own modules, without an image build."
+    ),
     CommandEntry("drain", "console.cli.commands.drain", "Running engine", "End an engine in good order."),
     CommandEntry(
         "keys", "console.cli.commands.keys", "Running engine", "Make the keys for looking from another machine."

@@ -11,7 +11,7 @@ import typer
 
 from console.cli.printing import print_facts, print_json, print_table
 from console.cli.session import EngineOption, JsonOption, KeysOption, call_engine, connect
-from console.format import UNKNOWN, age, count, rate, size, span
+from console.format import UNKNOWN, age, count, describe_code, rate, size, span
 from console.spending import describe_budget, describe_price, describe_usage
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
         facts.append(("price", describe_price(manager.price, now)))
     if manager.budget is not None:
         facts.append(("budget", describe_budget(manager.budget)))
+    if manager.code is not None:
+        facts.append(("code", describe_code(manager.code, now)))
     if manager.oldest_runnable_at is not None:
         facts.append(("runnable", f"the oldest for {age(now - manager.oldest_runnable_at)}"))
     if manager.paused:

@@ -27,21 +27,25 @@ def light_lines(managers: Sequence[ManagerView], now: float, glyphs: Glyphs, cel
         lines.append(((head, "header"),))
         for link in manager.links:
             lines += _link(link, now, glyphs, cells)
-        lines += _spending(manager, now, glyphs, cells)
+        lines += _spending_and_code(manager, now, glyphs, cells)
         lines.append(EMPTY)
     return lines[:-1]
 
 
-def _spending(manager: ManagerView, now: float, glyphs: Glyphs, cells: int) -> list[Line]:
-    """What its jobs cost, by which price, and its budget; nothing for an engine that doesn't tell."""
-    if manager.price is None:
-        return []
-    facts = [
-        ("cost", describe_usage(manager.usage, manager.remaining, ascii=glyphs.ascii)),
-        ("price", describe_price(manager.price, now)),
-    ]
+def _spending_and_code(manager: ManagerView, now: float, glyphs: Glyphs, cells: int) -> list[Line]:
+    """What its jobs cost, by which price, its budget, and the code that they get, as far as the engine tells."""
+    facts: list[tuple[str, str]] = []
+    if manager.price is not None:
+        facts.append(("cost", describe_usage(manager.usage, manager.remaining, ascii=glyphs.ascii)))
+        facts.append(("price", describe_price(manager.price, now)))
     if manager.budget is not None:
         facts.append(("budget", describe_budget(manager.budget)))
+    if manager.code is not None:
+        facts.append(("code", format.describe_code(manager.code, now)))
+    return _facts(facts, cells) if facts else []
+
+
+def _facts(facts: Iterable[tuple[str, str]], cells: int) -> list[Line]:
     lines: list[Line] = [EMPTY]
     for name, text in facts:
         parts = folded(clean(text), cells - LABEL - 2)

@@ -9,6 +9,8 @@ from typing import Final
 
 import zmq
 
+from container.batch_job_protocol import CodeError
+from engine.code.uploads import CodeUploads
 from engine.config.settings import StopMode
 from engine.config.values import BUDGET_ALLOWED, parse_budget
 from engine.errors import ConfigError
@@ -21,6 +23,7 @@ from engine.telemetry.schema.messages import (
     Done,
     Drain,
     EventKind,
+    PushCode,
     Refusal,
     Request,
     SetBudget,
@@ -46,6 +49,7 @@ class ControlAnswers:
     def __init__(self, builder: SnapshotBuilder, may_control: Callable[[zmq.Frame], bool]) -> None:
         self._builder = builder
         self._may_control = may_control
+        self._uploads = CodeUploads()
 
     async def answer(self, request: Request, frame: zmq.Frame) -> Answer:
         """Carry out a request. Raises `QueryError`, whose text is the refusal."""
@@ -62,6 +66,8 @@ class ControlAnswers:
                 return self._set_log_level(request, who_sent(frame))
             case SetBudget():
                 return self._set_budget(request, who_sent(frame))
+            case PushCode():
+                return self._push_code(request, who_sent(frame))
             case AcknowledgeFailures():
                 return self._acknowledge(request)
             case _:
@@ -133,6 +139,22 @@ class ControlAnswers:
         view = manager.budget
         used = "" if view is None or view.used is None else f", {view.used:,.2f} of it are used"
         return Done(f"the budget of {name} is {told}{used}")
+
+    def _push_code(self, request: PushCode, who: str) -> Done:
+        managers = [self._manager(request.manager)] if request.manager else [*self._builder.managers.values()]
+        try:
+            code = self._uploads.add(request.digest, request.size, request.offset, request.data)
+        except CodeError as error:
+            raise QueryError(str(error)) from error
+        if code is None:
+            return Done(f"{request.offset + len(request.data):,} of {request.size:,} bytes have come")
+        for manager in managers:
+            name = manager.config.worker_manager_id
+            logger.warning("the operator gives %s the code %s", name, code.short)
+            self._builder.journal.add(EventKind.CHANGED, f"{who} pushes the code {code.short}", name)
+            manager.use_code(code)
+        names = ", ".join(manager.config.worker_manager_id for manager in managers)
+        return Done(f"{names}: the code {code.short} of {code.files:,} files is for what is submitted from now on")
 
     def _acknowledge(self, request: AcknowledgeFailures) -> Done:
         for name, failed in request.failed.items():

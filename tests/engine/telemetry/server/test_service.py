@@ -15,6 +15,7 @@ import pytest
 import zmq
 import zmq.asyncio
 
+from engine.code.archive import pack_code
 from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
 from engine.telemetry.endpoints import Endpoint, list_engines
@@ -42,6 +43,7 @@ from engine.telemetry.schema.messages import (
     JobState,
     LogPage,
     LogStatus,
+    PushCode,
     Refusal,
     Reply,
     Request,
@@ -317,6 +319,34 @@ async def test_a_budget_in_money_is_refused_while_prices_are_unknown(viewer: Vie
     assert "a budget of 80.00 can't be kept while prices are unknown (not read yet): give --price" in refused.text
 
 
+async def test_code_comes_in_pieces_and_is_used_when_it_is_whole(
+    viewer: Viewer, managers: list[Managed], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("#" * 1000)
+    code = pack_code([str(tmp_path)])
+    pieces = [
+        PushCode(code.digest, len(code.data), at, code.data[at : at + 500]) for at in range(0, len(code.data), 500)
+    ]
+    for piece in pieces[:-1]:
+        assert isinstance(await viewer.do(piece), Done)
+    assert managers[0].codes == []
+
+    done = await viewer.do(pieces[-1])
+
+    assert isinstance(done, Done)
+    assert done.text == f"wm-1, wm-2: the code {code.short} of 1 files is for what is submitted from now on"
+    assert [manager.codes for manager in managers] == [[code], [code]]
+
+
+async def test_code_for_one_manager_leaves_the_others_alone(
+    viewer: Viewer, managers: list[Managed], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("")
+    code = pack_code([str(tmp_path)])
+    await viewer.do(PushCode(code.digest, len(code.data), 0, code.data, "wm-2"))
+    assert [manager.codes for manager in managers] == [[], [code]]
+
+
 async def test_failures_are_acknowledged_for_all_viewers(viewer: Viewer, managers: list[Managed]) -> None:
     managers[0].tasks.submit(1, 2)
     managers[0].tasks.end(1, succeeded=False, reason="it broke")
@@ -339,6 +369,11 @@ async def test_failures_are_acknowledged_for_all_viewers(viewer: Viewer, manager
         SetBudget("wm-1", "plenty"),
         SetLogLevel("LOUD"),
         AcknowledgeFailures({"wm-9": 1}),
+        PushCode("a" * 64, 3, 0, b"zip"),
+        PushCode("a" * 64, 3, 1, b"zi"),
+        PushCode("../a", 3, 0, b"zip"),
+        PushCode("a" * 64, 2**40, 0, b"zip"),
+        PushCode("a" * 64, 3, 0, b"z", "wm-9"),
         Drain(mode="explode"),
         Drain(manager="wm-9"),
         Hello(),
@@ -349,6 +384,7 @@ async def test_what_cannot_be_done_is_refused_and_changes_nothing(
 ) -> None:
     assert isinstance(await viewer.do(request_), Refusal)
     assert [(manager.stopped, manager.tasks.max_concurrent_jobs) for manager in managers] == [([], 4), ([], 4)]
+    assert [manager.codes for manager in managers] == [[], []]
 
 
 # ---- its life
