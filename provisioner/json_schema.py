@@ -60,6 +60,7 @@ class StackEntry(msgspec.Struct, frozen=True, kw_only=True):
     ami: str | None = None
     fargate: bool = False
     tags: dict[str, str] = {}
+    kms_key: str | None = None
 
 
 class SavedReport(msgspec.Struct, frozen=True):

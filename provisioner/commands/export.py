@@ -50,6 +50,7 @@ def export(
     and name Terraform's file *.tf.json. The policies are of one account: the caller's, or --account.
     """
     options = given.based_on(None, given.region or own_region())
+    _check_key(options.spec.kms_key, only)
     if form is not ExportFormat.POLICY:
         _refuse("--only", only)
         _refuse("--account", account)
@@ -59,6 +60,13 @@ def export(
     for principal in found if only is None else (only,):
         _warn_of_size(principal, found[principal])
     _write(dict(found) if only is None else found[only], out)
+
+
+def _check_key(key: str | None, only: Principal | None) -> None:
+    """Raises `ConfigError`: documents without an account know no alias, and policies without a key no policy of it."""
+    known = key is None or ":key/" in key
+    check("--kms-key", key, known, f"the key's ARN: `aws kms describe-key --key-id {key}` has it")
+    check("--only", only, key is not None or only is not Principal.KMS_KEY, "given with --kms-key to have its policy")
 
 
 def _stack(spec: ProvisionSpec, account: str | None) -> Stack:

@@ -49,6 +49,10 @@ Requirements = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Requirements file that pip installs in the image.", rich_help_panel=IMAGE),
 ]
+KmsKey = Annotated[
+    str | None,
+    typer.Option(metavar="ARN|ALIAS", help="KMS key of yours for bucket, log group and images.", rich_help_panel=DATA),
+]
 Packages = Annotated[
     list[Path] | None,
     typer.Option(
@@ -105,6 +109,16 @@ class CommandOptions:
     def with_image(self, image: str | None) -> ProvisionSpec:
         """Spec with another image."""
         return replace(self.spec, image=image)
+
+    def with_key(self, key: str) -> CommandOptions:
+        """Options with the ARN of the key that was asked for."""
+        return replace(self, spec=replace(self.spec, kms_key=key))
+
+    def keeping_key(self, key: str | None) -> CommandOptions:
+        """Options with the key of before, unless another is given: what is stored could not be read without it."""
+        if key is None or self.spec.kms_key is not None:
+            return self
+        return replace(self.with_key(key), kept=(*self.kept, f"--kms-key {key}"))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -277,6 +291,7 @@ def command_options(
             rich_help_panel=DATA,
         ),
     ] = None,
+    kms_key: KmsKey = None,
     requirements: Requirements = None,
     package: Packages = None,
     base_image: BaseImage = None,
@@ -311,6 +326,7 @@ def command_options(
         "efs": None if efs is None else _words(efs),
         "ami": ami,
         "fargate": fargate,
+        "kms_key": kms_key,
     }
     image_choices = {
         "requirements": requirements,

@@ -11,6 +11,7 @@ from typing import Final
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.options import CommandOptions, GivenOptions
+from provisioner.plan.kms_key import usable_key
 from provisioner.plan.planner import stack_of
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import Provisioned, entry_key, load, load_upstream
@@ -34,11 +35,17 @@ def find_place(given: GivenOptions, config: Path, *, reset: bool) -> Place:
     Raises `ConfigError`, `ProvisionError` for an unreadable file.
     """
     region = chosen_region(given.region, given.prefix, config)
-    saved = {} if reset else _saved_by_account(config, region, given.prefix)
+    before = _saved_by_account(config, region, given.prefix)
+    saved = {} if reset else before
     _refuse_hopeless(given, list(saved.values()), region)
     clients = Clients(region)
     stack = stack_of(region, given.prefix, clients)
-    return Place(clients, stack, given.based_on(saved.get(stack.account), region))
+    options = given.based_on(saved.get(stack.account), region)
+    if stack.account in before:
+        options = options.keeping_key(before[stack.account].kms_key)
+    if options.spec.kms_key is not None:
+        options = options.with_key(usable_key(options.spec.kms_key, clients))
+    return Place(clients, stack, options)
 
 
 def _refuse_hopeless(given: GivenOptions, saved: list[Provisioned], region: str) -> None:

@@ -44,6 +44,7 @@ def check_permissions(
     reader: Reader, reads: ClientReads, identity: Identity, spec: ProvisionSpec, stack: Stack
 ) -> list[Finding]:
     """Check the manager's policy and the provisioner's: one who runs a manager need not be able to provision."""
+    stack = stack.encrypted(spec.kms_key)
     both = (Principal.PROVISIONER, Principal.PROVISIONER_ROLES)
     needed = (
         NeededPolicy(MANAGER, manager_policy(stack, spec.s3_prefix), (Principal.MANAGER,), CheckStatus.FAIL),

@@ -15,6 +15,7 @@ from provisioner.export.empty_account import VPC, EmptyAccount, without_network
 from provisioner.export.exceptions import with_exceptions
 from provisioner.export.image_source import (
     CREATES_REPOSITORY,
+    KMS_KEY,
     conditions,
     pull_by_parameter,
     pulled_repository,
@@ -31,6 +32,9 @@ from provisioner.stack.spec import ProvisionSpec
 BOUNDARY: Final = "PermissionsBoundary"
 IMAGE: Final = "Image"
 VPC_ID: Final = "VpcId"
+KEY_DESCRIPTION: Final = (
+    "ARN of the KMS key of bucket, log group and images; its policy must let CloudWatch Logs use it"
+)
 
 KEPT: Final = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 """Of data: a stack that is deleted leaves it, a first deployment that fails doesn't.
@@ -101,7 +105,8 @@ def _resource_references(stack: Stack) -> References:
 
 def _parameter_references(spec: ProvisionSpec) -> References:
     given: dict[Hashable, Document] = {job_definition.IMAGE: ref(IMAGE), VPC: ref(VPC_ID)}
-    return given if spec.permissions_boundary is None else {**given, spec.permissions_boundary: ref(BOUNDARY)}
+    chosen = {spec.permissions_boundary: ref(BOUNDARY), spec.kms_key: ref(KMS_KEY)}
+    return {**given, **{arn: one for arn, one in chosen.items() if arn is not None}}
 
 
 def _parameters(spec: ProvisionSpec) -> Document:
@@ -118,6 +123,8 @@ def _parameters(spec: ProvisionSpec) -> Document:
     if spec.permissions_boundary is not None:
         what = "ARN of the policy that bounds the roles"
         parameters[BOUNDARY] = _parameter("String", what, spec.permissions_boundary)
+    if spec.kms_key is not None:
+        parameters[KMS_KEY] = _parameter("String", KEY_DESCRIPTION, spec.kms_key)
     return parameters
 
 

@@ -19,6 +19,7 @@ from provisioner.stack.spec import ProvisionSpec
 
 CREATE_REPOSITORY: Final = "CreateRepository"
 IMAGE_REPOSITORY: Final = "ImageRepository"
+KMS_KEY: Final = "KmsKey"
 """Parameters."""
 
 CREATES_REPOSITORY: Final = "CreatesRepository"
@@ -77,7 +78,7 @@ def pull_by_parameter(resource: Resource, properties: Document) -> Document:
     stack = resource.stack
     if resource.name != stack.execution_role:
         return properties
-    without = referring(execution_policy(stack, ELSEWHERE), {})
+    without = referring(execution_policy(stack, ELSEWHERE), {stack.kms_key: ref(KMS_KEY)} if stack.kms_key else {})
     policies: list[dict[str, Any]] = properties["Policies"]
     chosen = [
         {**one, "PolicyDocument": {"Fn::If": [PULLS_NOTHING, without, one["PolicyDocument"]]}} for one in policies

@@ -9,6 +9,7 @@ from provisioner.policies import (
     execution_policy,
     instance_policy,
     job_policy,
+    key_policy,
     manager_policy,
     resources_policy,
     roles_policy,
@@ -29,6 +30,8 @@ class Principal(StrEnum):
     JOB = "job"
     EXECUTION = "execution"
     INSTANCE = "instance"
+    KMS_KEY = "kms-key"
+    """The key itself, whose policy says who may use it; with `--kms-key` only."""
 
 
 def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[Principal, Policy]:
@@ -36,7 +39,7 @@ def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[
 
     With `adopt` the provisioner may use --adopt.
     """
-    stack = stack.tagged(spec.tags)
+    stack = stack.tagged(spec.tags).encrypted(spec.kms_key)
     return {
         Principal.PROVISIONER: resources_policy(stack, adopt=adopt),
         Principal.PROVISIONER_ROLES: roles_policy(stack, spec.permissions_boundary, adopt=adopt),
@@ -44,4 +47,5 @@ def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[
         Principal.JOB: job_policy(stack, spec.s3_prefix),
         Principal.EXECUTION: execution_policy(stack, spec.image),
         Principal.INSTANCE: instance_policy(stack),
+        **({} if spec.kms_key is None else {Principal.KMS_KEY: key_policy(stack)}),
     }

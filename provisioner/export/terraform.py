@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from provisioner.clients import Document
-from provisioner.export.cloudformation import logical_id
+from provisioner.export.cloudformation import KEY_DESCRIPTION, logical_id
 from provisioner.export.empty_account import VPC, EmptyAccount, without_network
 from provisioner.export.image_source import ELSEWHERE, NONE, OWN, image_source
 from provisioner.export.intrinsics import SUBNETS, References, get_att, properties_referring, ref, referring
@@ -35,7 +35,7 @@ _WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 def configuration(spec: ProvisionSpec) -> Document:
     """Configuration of a spec, for one file whose name ends in .tf.json: the same for the same spec."""
-    stack = _anywhere(spec.prefix).tagged(spec.tags)
+    stack = _anywhere(spec.prefix).tagged(spec.tags).encrypted(spec.kms_key)
     resources: dict[str, dict[str, Document]] = {}
     for kind, name, arguments in _resources(spec, stack):
         resources.setdefault(kind, {})[name] = arguments
@@ -93,11 +93,8 @@ def _references(spec: ProvisionSpec, stack: Stack) -> References:
         return stack.arn("batch", f"compute-environment/{name}")
 
     roles = {"job": stack.job_role, "execution": stack.execution_role, "instance": stack.instance_role}
-    given: dict[Hashable, object] = (
-        {} if spec.permissions_boundary is None else {spec.permissions_boundary: "${var.permissions_boundary}"}
-    )
     return {
-        **given,
+        **_choices(spec),
         **{stack.iam_arn("role", name): f"${{aws_iam_role.{word}_role.arn}}" for word, name in roles.items()},
         job_definition.IMAGE: "${var.image}",
         VPC: "${var.vpc_id}",
@@ -114,6 +111,11 @@ def _references(spec: ProvisionSpec, stack: Stack) -> References:
     }
 
 
+def _choices(spec: ProvisionSpec) -> dict[Hashable, object]:
+    chosen = {spec.permissions_boundary: "${var.permissions_boundary}", spec.kms_key: "${var.kms_key}"}
+    return {arn: expression for arn, expression in chosen.items() if arn is not None}
+
+
 def _repositories(stack: Stack) -> Document:
     """ARNs of the repository that jobs pull from."""
     other = "arn:${data.aws_partition.current.partition}:ecr:${var.image_repository}"
@@ -122,7 +124,7 @@ def _repositories(stack: Stack) -> Document:
 
 def _pull_by_variable(stack: Stack, pulling: str) -> tuple[str, Document]:
     """Policy of the execution role, which pulls only what is in ECR, and the values that it is chosen from."""
-    without = referring(execution_policy(stack, ELSEWHERE), {})
+    without = referring(execution_policy(stack, ELSEWHERE), {stack.kms_key: "${var.kms_key}"} if stack.kms_key else {})
     assert isinstance(without, dict)
     chosen = "${lookup(local.policy_without_pull, var.image_repository, local.policy_with_pull)}"
     return chosen, {"policy_without_pull": {NONE: as_json(without)}, "policy_with_pull": pulling}
@@ -146,6 +148,8 @@ def _variables(spec: ProvisionSpec, stack: Stack) -> Document:
     if spec.permissions_boundary is not None:
         what = "ARN of the policy that bounds the roles"
         variables["permissions_boundary"] = _variable("string", what, spec.permissions_boundary)
+    if spec.kms_key is not None:
+        variables["kms_key"] = _variable("string", KEY_DESCRIPTION, spec.kms_key)
     return variables
 
 

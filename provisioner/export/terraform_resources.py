@@ -30,7 +30,6 @@ def terraform_resources(kind: str, name: str, properties: Document) -> Sequence[
 def _bucket(given: Document) -> Sequence[TerraformResource]:
     bucket = {"bucket": "${aws_s3_bucket.bucket.bucket}"}
     (encryption,) = given["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    algorithm = {"sse_algorithm": encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]}
     return [
         ("aws_s3_bucket", {"bucket": given["BucketName"], "tags": _tags(given)}),
         (
@@ -40,13 +39,23 @@ def _bucket(given: Document) -> Sequence[TerraformResource]:
         ("aws_s3_bucket_public_access_block", {**bucket, **_closed(given["PublicAccessBlockConfiguration"])}),
         (
             "aws_s3_bucket_server_side_encryption_configuration",
-            {**bucket, "rule": {"apply_server_side_encryption_by_default": algorithm}},
+            {**bucket, "rule": _encryption(encryption)},
         ),
         (
             "aws_s3_bucket_lifecycle_configuration",
             {**bucket, "rule": [_rule(one) for one in given["LifecycleConfiguration"]["Rules"]]},
         ),
     ]
+
+
+def _encryption(rule: Document) -> Document:
+    default, names = (
+        rule["ServerSideEncryptionByDefault"],
+        {"SSEAlgorithm": "sse_algorithm", "KMSMasterKeyID": "kms_master_key_id"},
+    )
+    given = {name: default[key] for key, name in names.items() if key in default}
+    bucket_key = {"bucket_key_enabled": rule["BucketKeyEnabled"]} if "BucketKeyEnabled" in rule else {}
+    return {"apply_server_side_encryption_by_default": given, **bucket_key}
 
 
 def _closed(block: Document) -> Document:
@@ -82,6 +91,7 @@ def _log_group(given: Document) -> Sequence[TerraformResource]:
         "name": given["LogGroupName"],
         "retention_in_days": given["RetentionInDays"],
         "skip_destroy": True,
+        **({"kms_key_id": given["KmsKeyId"]} if "KmsKeyId" in given else {}),
         "tags": _tags(given),
     }
     return [("aws_cloudwatch_log_group", arguments)]
@@ -94,6 +104,7 @@ def _repository(given: Document) -> Sequence[TerraformResource]:
         "image_tag_mutability": given["ImageTagMutability"],
         "image_scanning_configuration": {"scan_on_push": given["ImageScanningConfiguration"]["ScanOnPush"]},
         "force_delete": given["EmptyOnDelete"],
+        **(_repository_key(given["EncryptionConfiguration"]) if "EncryptionConfiguration" in given else {}),
         "tags": _tags(given),
     }
     lifecycle = {
@@ -102,6 +113,10 @@ def _repository(given: Document) -> Sequence[TerraformResource]:
         "policy": given["LifecyclePolicy"]["LifecyclePolicyText"],
     }
     return [("aws_ecr_repository", repository), ("aws_ecr_lifecycle_policy", lifecycle)]
+
+
+def _repository_key(given: Document) -> Document:
+    return {"encryption_configuration": {"encryption_type": given["EncryptionType"], "kms_key": given["KmsKey"]}}
 
 
 def _role(given: Document) -> Document:

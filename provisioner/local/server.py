@@ -138,7 +138,11 @@ class LocalServer:
         return RegionalServices(
             lifecycle=lifecycle,
             batch=BatchApi(lifecycle, resources, name),
-            logs=LogsApi(logs, lambda group, stream: has_stream(moto, name, group, stream)),
+            logs=LogsApi(
+                logs,
+                lambda group, stream: has_stream(moto, name, group, stream),
+                lambda group, key: encrypt_group(moto, name, group, key),
+            ),
             quotas=QuotasApi(name),
             ec2=Ec2Rules(resources.environments.has_group),
             default_route=DefaultRoute(moto, name),
@@ -160,6 +164,15 @@ def has_stream(moto: Moto, region: str, group: str, stream: str) -> bool:
     with moto.lock:
         found = logs_backends[DEFAULT_ACCOUNT_ID][region].groups.get(group)
         return found is not None and stream in found.streams
+
+
+def encrypt_group(moto: Moto, region: str, group: str, key: str | None) -> bool:
+    """Give a log group a KMS key, or none; whether there is such a group."""
+    with moto.lock:
+        found = logs_backends[DEFAULT_ACCOUNT_ID][region].groups.get(group)
+        if found is not None:
+            found.kms_key_id = key
+        return found is not None
 
 
 def aws_environ(endpoint: str, key: AccessKey) -> Mapping[str, str]:

@@ -52,7 +52,7 @@ def desired_resources(
 
     `end_jobs` for what may end jobs, `refresh_ami` for newer system images.
     """
-    stack = stack.tagged(spec.tags)
+    stack = stack.tagged(spec.tags).encrypted(spec.kms_key)
     found = _catalog(stack, [SecurityGroup(stack, vpc_id)], end_jobs=end_jobs, refresh_ami=refresh_ami)
     return [one for one in found if one.is_desired(spec)]
 

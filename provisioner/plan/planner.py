@@ -68,7 +68,8 @@ def plan_provision(
     undesired = _removals_of_undesired(stack, resources, remote, claims)
     ended = _count_ended(stack, comparisons, undesired, remote)
     advice = [one.found.advice for one in comparisons if one.found and one.found.advice and not refresh_ami]
-    notes = (*_notes(spec, network), *advice, *_notes_of_ended(stack, ended))
+    own = [note for one in comparisons for note in one.resource.notes(one.found, one.desired)]
+    notes = (*_notes(spec, network), *own, *advice, *_notes_of_ended(stack, ended))
     return Plan((*_with_removals_first(changes, comparisons, remote), *undesired), notes, ended)
 
 
@@ -103,7 +104,7 @@ def _notes(spec: ProvisionSpec, network: Network) -> tuple[str, ...]:
 
 def plan_repository(spec: ProvisionSpec, stack: Stack, remote: RemoteState, claims: Claims = NO_CLAIMS) -> Change:
     """Change of the one resource that the image needs first. Raises `ProvisionError` for somebody else's."""
-    one = _Comparison.of(Repository(stack.tagged(spec.tags)), spec, remote)
+    one = _Comparison.of(Repository(stack.tagged(spec.tags).encrypted(spec.kms_key)), spec, remote)
     _refuse_foreign([one], claims)
     return one.change()
 

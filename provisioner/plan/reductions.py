@@ -8,6 +8,7 @@ from typing import Final
 from provisioner.kinds import PlanAction, ResourceKind
 from provisioner.plan.model import Change, Plan
 
+KEY: Final = "encryption.KMSMasterKeyID"
 EXPIRY: Final = "expiry.Expiration.Days"
 
 
@@ -21,6 +22,8 @@ def _reductions_of(change: Change) -> Iterator[str]:
         before, after = field.before, field.after
         if field.path == EXPIRY and isinstance(before, int) and isinstance(after, int) and after < before:
             yield f"Objects would expire after {after} instead of {before} days, and S3 deletes those that are older."
+        if field.path == KEY and before is not None:
+            yield "Jobs and managers could no longer read what is stored under the key that the bucket has now."
     if change.action is not PlanAction.DELETE:
         return
     if change.kind is ResourceKind.COMPUTE_ENVIRONMENT:

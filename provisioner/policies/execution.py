@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.aws.ecr import ECR_IMAGE
-from provisioner.policies.statements import Policy, Statement, allow, document
+from provisioner.policies.statements import Policy, Statement, allow, document, use_of_key
 from provisioner.stack.naming import Stack
 
 PULL: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
@@ -19,7 +19,7 @@ def execution_policy(stack: Stack, image: str | None) -> Policy:
     """
     streams = stack.arn("logs", f"log-group:{stack.log_group}:log-stream:*")
     log = allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [streams])
-    return document([log, *_pull(stack, image)])
+    return document([log, *use_of_key(stack, "logs", "ecr"), *_pull(stack, image)])
 
 
 def _pull(stack: Stack, image: str | None) -> list[Statement]:

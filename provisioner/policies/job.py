@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from container.batch_job_protocol import FENCE_NAME, RESULT_NAME, RESULTS, RUNNER_FOLDERS
-from provisioner.policies.statements import Policy, allow, document, missing_is_404
+from provisioner.policies.statements import Policy, allow, document, missing_is_404, use_of_key
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
@@ -20,5 +20,6 @@ def job_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
             allow("Read", ["s3:GetObject"], [f"{keys}/{folder}/*" for folder in RUNNER_FOLDERS]),
             allow("WriteResults", ["s3:PutObject"], [f"{keys}/{RESULTS}/*"]),
             missing_is_404(stack.bucket_arn, [f"{s3_prefix}/*/{name}" for name in (FENCE_NAME, RESULT_NAME)]),
+            *use_of_key(stack, "s3"),
         ]
     )

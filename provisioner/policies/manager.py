@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from provisioner.policies.diagnosis import diagnosis_statements
-from provisioner.policies.statements import Policy, Statement, allow, document, missing_is_404, of_service
+from provisioner.policies.statements import Policy, Statement, allow, document, missing_is_404, of_service, use_of_key
 from provisioner.stack.naming import TAG, Stack
 from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
@@ -23,6 +23,7 @@ def manager_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
             missing_is_404(stack.bucket_arn, [f"{s3_prefix}/*"]),
             allow("ReadExpiry", ["s3:GetLifecycleConfiguration"], [stack.bucket_arn]),
             allow("ReadLogs", ["logs:GetLogEvents"], [group]),
+            *use_of_key(stack, "s3", "logs"),
             allow("ReadPrices", PRICES, ["*"]),
             *diagnosis_statements(stack),
         ]

@@ -1,6 +1,7 @@
 """Policies of plan, provision, show, doctor, build-image and cleanup: for the person or the pipeline that runs them.
 
-They are two, because a managed policy holds 6,144 characters: one of the stack's roles, and one of all else.
+They are two, because a managed policy holds 6,144 characters: one of the stack's roles and
+the key of the user's own, and one of all else.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def resources_policy(stack: Stack, *, adopt: bool = False) -> Policy:
 
 
 def roles_policy(stack: Stack, boundary: str | None = None, *, adopt: bool = False) -> Policy:
-    """Policy of the roles alone: making them, within a boundary if one is given, and passing them on.
+    """Policy of the roles: making them, within a boundary if one is given, and passing them on; and of the KMS key.
 
     `adopt` adds what only cleanup --adopt needs.
     """
@@ -70,8 +71,9 @@ def _bucket(stack: Stack) -> list[Statement]:
 def _log_group(stack: Stack) -> list[Statement]:
     """Some of CloudWatch Logs' actions want the ARN with a star behind the name, and some without."""
     names = ("CreateLogGroup", "DeleteLogGroup", "ListTagsForResource", "PutRetentionPolicy", "TagResource")
+    key = () if stack.kms_key is None else ("AssociateKmsKey",)
     group = stack.arn("logs", f"log-group:{stack.log_group}")
-    return [allow("LogGroup", of_service("logs", *names), [group, f"{group}:*"])]
+    return [allow("LogGroup", of_service("logs", *names, *key), [group, f"{group}:*"])]
 
 
 def _repository(stack: Stack) -> list[Statement]:

@@ -1,4 +1,4 @@
-"""Statements of the provisioner on IAM: making the stack's roles, and passing them to the services that use them.
+"""Statements of the provisioner on IAM: making roles and passing them on to services; and on a KMS key of a user's own.
 
 A principal that may make roles and pass them to machines may do what those roles may do. A permissions boundary
 bounds that: with one, roles can be made and written with this boundary on them only.
@@ -21,7 +21,7 @@ def role_statements(stack: Stack, boundary: str | None = None, *, adopt: bool = 
     `adopt` adds the removal of what only Scaler's own provisioner makes.
     """
     upstream = [_upstream_roles(stack)] if adopt else []
-    return [*_roles(stack, boundary), *upstream, *_passing(stack), _identities(stack)]
+    return [*_roles(stack, boundary), *upstream, *_passing(stack), _identities(stack), *_key(stack)]
 
 
 def _roles(stack: Stack, boundary: str | None) -> list[Statement]:
@@ -103,3 +103,17 @@ def _identities(stack: Stack) -> Statement:
     """Of the stack, and the caller's own, of which doctor asks IAM what it may do: a policy can't know who that is."""
     identities = [stack.iam_arn(kind, "*") for kind in ("role", "user")]
     return allow("Identities", of_service("iam", "GetRole", "SimulatePrincipalPolicy"), identities)
+
+
+def _key(stack: Stack) -> list[Statement]:
+    """ECR makes its grants on the key with the permissions of who makes the repository.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
+    """
+    if stack.kms_key is None:
+        return []
+    through = {"StringEquals": {"kms:ViaService": [stack.service_host("ecr")]}}
+    return [
+        allow("Key", ["kms:DescribeKey"], [stack.kms_key]),
+        allow("GrantKey", ["kms:CreateGrant", "kms:RetireGrant"], [stack.kms_key], through),
+    ]

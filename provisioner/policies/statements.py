@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from provisioner.stack.naming import Stack
+
 MANAGED_POLICY_CHARACTERS: Final = 6144
 """Limit of a managed policy, of which ten can be attached to a role or user; a role's inline policies may have 10,240
 characters together, a user's 2,048: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
@@ -49,6 +51,17 @@ def allow(
 def of_service(service: str, *names: str) -> list[str]:
     """Actions of a service, with it in front."""
     return [f"{service}:{name}" for name in names]
+
+
+def use_of_key(stack: Stack, *services: str) -> list[Statement]:
+    """Statement for the stack's KMS key, none without one: the services use it with the caller's permissions.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    """
+    if stack.kms_key is None:
+        return []
+    through = {"StringEquals": {"kms:ViaService": [stack.service_host(one) for one in services]}}
+    return [allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [stack.kms_key], through)]
 
 
 def missing_is_404(bucket_arn: str, keys: Sequence[str]) -> Statement:

@@ -24,8 +24,9 @@ PUBLIC_ACCESS_BLOCK: Final = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
+KMS: Final = "aws:kms"
 OWNERSHIP: Final = "BucketOwnerEnforced"
-ENCRYPTION: Final = "AES256"
+ENCRYPTION: Final = {"SSEAlgorithm": "AES256"}
 
 
 class Bucket(Resource):
@@ -79,7 +80,7 @@ class Bucket(Resource):
         return {
             "tags": self.stack.tags,
             "ownership": OWNERSHIP,
-            "encryption": ENCRYPTION,
+            "encryption": self._wanted_encryption,
             "publicAccessBlock": PUBLIC_ACCESS_BLOCK,
             "expiry": expiry_rule(spec),
             "tlsOnly": tls_only(self.arn),
@@ -110,12 +111,13 @@ class Bucket(Resource):
 
     def cloudformation(self, desired: Document) -> list[TemplateResource]:
         """Bucket and its policy."""
-        algorithm = {"ServerSideEncryptionByDefault": {"SSEAlgorithm": desired["encryption"]}}
         bucket = {
             "BucketName": self.name,
             "OwnershipControls": {"Rules": [{"ObjectOwnership": desired["ownership"]}]},
             "PublicAccessBlockConfiguration": desired["publicAccessBlock"],
-            "BucketEncryption": {"ServerSideEncryptionConfiguration": [algorithm]},
+            "BucketEncryption": {
+                "ServerSideEncryptionConfiguration": [_rule(desired, "ServerSideEncryptionByDefault")]
+            },
             "LifecycleConfiguration": {"Rules": [_flat_rule(desired["expiry"])]},
             "Tags": as_tag_list(desired["tags"]),
         }
@@ -139,7 +141,9 @@ class Bucket(Resource):
                 OwnershipControls={"Rules": [{"ObjectOwnership": OWNERSHIP}]},
             ),
             "encryption": self._call(
-                "encrypt", "put_bucket_encryption", ServerSideEncryptionConfiguration=_encryption()
+                "encrypt",
+                "put_bucket_encryption",
+                ServerSideEncryptionConfiguration={"Rules": [_rule(desired, "ApplyServerSideEncryptionByDefault")]},
             ),
             "expiry": self._call(
                 "set the expiry of",
@@ -178,15 +182,26 @@ class Bucket(Resource):
         found = self._get(remote, "get_bucket_ownership_controls", missing=missing)
         return str(found["OwnershipControls"]["Rules"][0]["ObjectOwnership"]) if found else None
 
-    def _encryption(self, remote: RemoteState) -> str | None:
+    @property
+    def _wanted_encryption(self) -> Document:
+        """With a key of the user's own one request to KMS serves many objects: a bucket key.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+        """
+        if self.stack.kms_key is None:
+            return dict(ENCRYPTION)
+        return {"SSEAlgorithm": KMS, "KMSMasterKeyID": self.stack.kms_key, "BucketKeyEnabled": True}
+
+    def _encryption(self, remote: RemoteState) -> Document | None:
         missing = "ServerSideEncryptionConfigurationNotFoundError"
         found = self._get(remote, "get_bucket_encryption", missing=missing)
         if found is None:
             return None
         rule = found["ServerSideEncryptionConfiguration"]["Rules"][0]
-        # a key of the account's own is no drift: somebody chose more than we ask for
-        algorithm = rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
-        return ENCRYPTION if algorithm.startswith("aws:kms") else str(algorithm)
+        default = rule["ApplyServerSideEncryptionByDefault"]
+        if self.stack.kms_key is None and default["SSEAlgorithm"].startswith(KMS):
+            return dict(ENCRYPTION)  # no drift: somebody chose more than we ask for
+        return {**default, "BucketKeyEnabled": rule.get("BucketKeyEnabled", False)}
 
     def _public_access_block(self, remote: RemoteState) -> Document | None:
         missing = "NoSuchPublicAccessBlockConfiguration"
@@ -247,5 +262,8 @@ def _policy(statements: list[Document]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, sort_keys=True)
 
 
-def _encryption() -> Document:
-    return {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": ENCRYPTION}}]}
+def _rule(desired: Document, member: str) -> Document:
+    """Rule of the encryption; `member` is what the API, or CloudFormation, calls the default in it."""
+    encryption = dict(desired["encryption"])
+    bucket_key = {"BucketKeyEnabled": encryption.pop("BucketKeyEnabled")} if "BucketKeyEnabled" in encryption else {}
+    return {member: encryption, **bucket_key}

@@ -43,25 +43,38 @@ class LogGroup(Resource):
         properties = {
             "tags": self.stack.ours_of(tags["tags"] if tags else {}),
             "retentionInDays": found.get("retentionInDays"),
+            "kmsKeyId": found.get("kmsKeyId"),
         }
         return ObservedResource(properties, detail=_how_long(found.get("retentionInDays")))
 
     def desired(self, spec: ProvisionSpec, remote: RemoteState) -> Document:
-        """Group whose events are kept for `RETENTION_DAYS`."""
-        return {"tags": self.stack.tags, "retentionInDays": RETENTION_DAYS}
+        """Group whose events are kept for `RETENTION_DAYS`, under the stack's key if it has one."""
+        return {"tags": self.stack.tags, "retentionInDays": RETENTION_DAYS, **self._key}
+
+    def notes(self, found: ObservedResource | None, desired: Document) -> tuple[str, ...]:
+        """Note about the key's policy before the group gets the key: AWS refuses it to CloudWatch Logs without."""
+        key = desired.get("kmsKeyId")
+        if key is None or (found is not None and found.properties["kmsKeyId"] == key):
+            return ()
+        place = f"--region {self.stack.region} --prefix {self.stack.prefix}"
+        command = f"scaler-batch export --format policy --only kms-key {place} --kms-key {key}"
+        return (f"The policy of {key} must let CloudWatch Logs use it: `{command}` prints one that does.",)
 
     def create(self, desired: Document) -> list[Instruction]:
         """Creation, then the retention."""
-        return [self._call("create log group", "create_log_group", tags=self.stack.tags), self._retention()]
+        made = self._call("create log group", "create_log_group", tags=self.stack.tags, **self._key)
+        return [made, self._retention()]
 
     def update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> list[Instruction]:
-        """Tagging, and the retention."""
+        """Tagging, the retention, and the key of what is written from now on."""
         steps: list[Instruction] = []
         if "tags" in changed:
             parameters = {"resourceArn": self.arn, "tags": self.stack.tags}
             steps.append(ApiCall(f"tag log group {self.name}", "logs", "tag_resource", parameters))
         if "retentionInDays" in changed:
             steps.append(self._retention())
+        if "kmsKeyId" in changed:
+            steps.append(self._call("encrypt log group", "associate_kms_key", **self._key))
         return steps
 
     def delete(self, found: ObservedResource, remote: RemoteState) -> list[Instruction]:
@@ -73,9 +86,14 @@ class LogGroup(Resource):
         properties = {
             "LogGroupName": self.name,
             "RetentionInDays": desired["retentionInDays"],
+            **({"KmsKeyId": desired["kmsKeyId"]} if "kmsKeyId" in desired else {}),
             "Tags": as_tag_list(desired["tags"]),
         }
         return [("AWS::Logs::LogGroup", properties)]
+
+    @property
+    def _key(self) -> Document:
+        return {} if self.stack.kms_key is None else {"kmsKeyId": self.stack.kms_key}
 
     def _retention(self) -> Instruction:
         what = f"keep for {RETENTION_DAYS} days what is in log group"

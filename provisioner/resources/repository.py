@@ -7,7 +7,7 @@ from typing import Final
 
 from provisioner.clients import Document
 from provisioner.kinds import ResourceKind
-from provisioner.plan.model import ApiCall, Instruction
+from provisioner.plan.model import ApiCall, FieldChange, Instruction
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.resource import ObservedResource, Resource, TemplateResource
 from provisioner.stack.naming import Stack, as_tag_list, from_tag_list
@@ -65,12 +65,14 @@ class Repository(Resource):
         if found is None:
             return None
         repository, rules = found["repositories"][0], self._rules(remote)
+        encryption = repository.get("encryptionConfiguration", {})
         return ObservedResource(
             {
                 "tags": self._our_tags(remote),
                 "imageTagMutability": repository["imageTagMutability"],
                 "scanOnPush": repository["imageScanningConfiguration"]["scanOnPush"],
                 "lifecyclePolicy": {"rules": ours} if (ours := [one for one in rules if _is_ours(one)]) else None,
+                "encryption": encryption,
             },
             detail=repository["repositoryUri"],
             kept={"rules": [one for one in rules if not _is_ours(one)]},
@@ -83,7 +85,24 @@ class Repository(Resource):
             "imageTagMutability": "IMMUTABLE",
             "scanOnPush": True,
             "lifecyclePolicy": LIFECYCLE_POLICY,
+            **({} if (key := self.stack.kms_key) is None else {"encryption": {"encryptionType": "KMS", "kmsKey": key}}),
         }
+
+    def compare(self, found: ObservedResource | None, desired: Document) -> tuple[FieldChange, ...]:
+        """Changes, without the encryption of what lives: ECR changes that of no repository, and its images are in use.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
+        """
+        asked = desired if found is None else {name: one for name, one in desired.items() if name != "encryption"}
+        return super().compare(found, asked)
+
+    def notes(self, found: ObservedResource | None, desired: Document) -> tuple[str, ...]:
+        """Note where images stay under another key."""
+        wanted = desired.get("encryption", {}).get("kmsKey")
+        if found is None or wanted is None or found.properties["encryption"].get("kmsKey") == wanted:
+            return ()
+        stays = f"The repository {self.name} stays under the key that it was made with: ECR can't change that"
+        return (f"{stays}. `{self.remove_command}` and the next build-image make it anew.",)
 
     def create(self, desired: Document) -> list[Instruction]:
         """Creation, then the lifecycle policy."""
@@ -93,6 +112,7 @@ class Repository(Resource):
             tags=self.stack.tag_list,
             imageTagMutability=desired["imageTagMutability"],
             imageScanningConfiguration={"scanOnPush": desired["scanOnPush"]},
+            **({"encryptionConfiguration": desired["encryption"]} if "encryption" in desired else {}),
         )
         return [made, self._put_lifecycle_policy([])]
 
@@ -125,6 +145,7 @@ class Repository(Resource):
             "ImageTagMutability": desired["imageTagMutability"],
             "ImageScanningConfiguration": {"ScanOnPush": desired["scanOnPush"]},
             "LifecyclePolicy": {"LifecyclePolicyText": json.dumps(desired["lifecyclePolicy"], sort_keys=True)},
+            **({"EncryptionConfiguration": _encryption(desired["encryption"])} if "encryption" in desired else {}),
             "Tags": as_tag_list(desired["tags"]),
         }
         return [("AWS::ECR::Repository", properties)]
@@ -145,6 +166,10 @@ class Repository(Resource):
 
     def _call(self, what: str, operation: str, **parameters: object) -> Instruction:
         return ApiCall(f"{what} {self.name}", "ecr", operation, {"repositoryName": self.name, **parameters})
+
+
+def _encryption(given: Document) -> Document:
+    return {"EncryptionType": given["encryptionType"], "KmsKey": given["kmsKey"]}
 
 
 def _is_ours(rule: Document) -> bool:

@@ -121,6 +121,10 @@ class Resource(ABC):
         """Changes from what lives, or from nothing, to what is desired."""
         return differences(found.properties if found else {}, desired, exact=self.exact)
 
+    def notes(self, found: ObservedResource | None, desired: Document) -> tuple[str, ...]:
+        """Notes for people about what a plan can't do, or counts on; none for most."""
+        return ()
+
     def note_of_update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> str:
         """Note for people about what an update brings with it; empty for most."""
         return ""

@@ -23,6 +23,8 @@ class Stack:
     dns_suffix: str = "amazonaws.com"
     own_tags: tuple[tuple[str, str], ...] = ()
     """Tags of the user's own, beside ours."""
+    kms_key: str | None = None
+    """ARN of the KMS key of the user's own, for what is stored."""
 
     @property
     def bucket(self) -> str:
@@ -103,6 +105,10 @@ class Stack:
         """The same stack with these tags of the user's own."""
         return replace(self, own_tags=own_tags)
 
+    def encrypted(self, kms_key: str | None) -> Stack:
+        """The same stack, with what is stored under this KMS key."""
+        return replace(self, kms_key=kms_key)
+
     def others_of(self, tags: dict[str, str]) -> dict[str, str]:
         """Tags of a resource that are not ours to set: where tags are written as a whole they are put back."""
         return {key: value for key, value in tags.items() if key not in self.tags}
@@ -124,6 +130,10 @@ class Stack:
     def iam_arn(self, kind: str, name: str) -> str:
         """ARN of an IAM resource; `kind` is role or instance-profile."""
         return f"arn:{self.partition}:iam::{self.account}:{kind}/{name}"
+
+    def service_host(self, service: str) -> str:
+        """Name of a service in the region, as KMS and key policies know it."""
+        return f"{service}.{self.region}.{self.dns_suffix}"
 
     def arn(self, service: str, resource: str) -> str:
         """ARN of a regional resource, `resource` as it stands after the account."""

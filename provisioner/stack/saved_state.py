@@ -65,6 +65,7 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             ami=spec.ami,
             fargate=spec.fargate,
             tags=dict(spec.tags),
+            kms_key=spec.kms_key,
         )
 
     @property
@@ -109,6 +110,7 @@ class Provisioned(StackEntry, frozen=True, kw_only=True):
             ami=self.ami,
             fargate=self.fargate,
             tags=tuple(self.tags.items()),
+            kms_key=self.kms_key,
         )
 
 

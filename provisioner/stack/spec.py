@@ -69,6 +69,9 @@ _EFS: Final = re.compile(
     r"(?P<id>fs-[0-9a-f]+)(/(?P<access_point>fsap-[0-9a-f]+))?:(?P<path>(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+)"
 )
 _AMI: Final = re.compile(r"ami-[0-9a-f]+")
+_KMS_KEY: Final = re.compile(
+    r"(arn:[a-z-]+:kms:(?P<region>[a-z0-9-]+):\d{12}:)?((?P<key>key/[A-Za-z0-9-]+)|alias/(?!aws/)[A-Za-z0-9/_-]+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,9 @@ class ProvisionSpec:
 
     tags: tuple[tuple[str, str], ...] = ()
     """Of the user's own, for all resources, instances, disks and jobs."""
+
+    kms_key: str | None = None
+    """ARN or alias of a key of the user's own, for the bucket, the log group and the repository."""
 
     def __post_init__(self) -> None:
         check_place(self.region, self.prefix)
@@ -264,6 +270,19 @@ class ProvisionSpec:
         check("--efs", efs, not taken, "file systems at paths that the image doesn't need, like /mnt/data")
         if self.ami is not None:
             check("--ami", self.ami, bool(_AMI.fullmatch(self.ami)), "a system image like ami-0a1b2c3d")
+        if self.kms_key is not None:
+            self._check_kms_key(self.kms_key)
+
+    def _check_kms_key(self, key: str) -> None:
+        """S3 takes no key of another region; AWS's own keys let CloudWatch Logs do nothing.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+        """
+        found = _KMS_KEY.fullmatch(key)
+        fits = found is not None and (not found["key"] or found["region"] is not None)
+        check("--kms-key", key, fits, "the ARN of a KMS key of yours, or an alias like alias/team")
+        region = found["region"] if found is not None else None
+        check("--kms-key", key, region in (None, self.region), f"a key in {self.region}, where the bucket is")
 
 
 def check_place(region: str, prefix: str) -> None:

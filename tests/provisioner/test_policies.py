@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -219,24 +220,66 @@ def test_a_jobs_execution_role_may_do_what_awss_own_policy_for_it_allows() -> No
     assert actions(execution_policy(STACK, None)) == managed_actions("AmazonECSTaskExecutionRolePolicy")
 
 
-@pytest.mark.parametrize("principal", Principal)
+OF_WHO = [one for one in Principal if one is not Principal.KMS_KEY]
+"""The linter knows policies of who acts only, and not of what is acted on."""
+
+
+@pytest.mark.parametrize("principal", OF_WHO)
 def test_a_linter_of_policies_finds_nothing_but_what_is_expected(principal: Principal) -> None:
     for stack in (STACK, CHINA):
-        found = analyze_policy_string(json.dumps(policies(SPEC, stack, adopt=True)[principal]))
+        spec = replace(SPEC, region=stack.region, kms_key=stack.arn("kms", "key/0a1b2c3d"))
+        found = analyze_policy_string(json.dumps(policies(spec, stack, adopt=True)[principal]))
         assert {finding.issue for finding in found.findings} - EXPECTED_FINDINGS == set()
 
 
 @pytest.mark.parametrize("principal", Principal)
 @pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
 def test_a_policy_fits_into_a_managed_one(principal: Principal, partition: str) -> None:
-    """With the longest names that there are: prefix, region, boundary."""
+    """With the longest names that there are: prefix, region, boundary, key."""
     region = {"aws": "ap-southeast-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-northwest-1"}[partition]
     suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
     prefix, boundary = "p" * 32, f"arn:{partition}:iam::123456789012:policy/{'b' * 128}"
     longest = Stack(region, prefix, "123456789012", partition, suffix)
-    spec = ProvisionSpec(image=None, region=region, prefix=prefix, permissions_boundary=boundary)
+    key = longest.arn("kms", f"key/mrk-{'0' * 32}")
+    spec = ProvisionSpec(image=None, region=region, prefix=prefix, permissions_boundary=boundary, kms_key=key)
     policy = policies(spec, longest, adopt=True)[principal]
     assert counted_characters(policy) <= MANAGED_POLICY_CHARACTERS
+
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d"
+
+
+@pytest.mark.parametrize(
+    ("policy", "services"),
+    [
+        (job_policy(STACK.encrypted(KEY)), {"s3"}),
+        (manager_policy(STACK.encrypted(KEY)), {"s3", "logs"}),
+        (execution_policy(STACK.encrypted(KEY), None), {"logs", "ecr"}),
+    ],
+    ids=["job", "manager", "execution"],
+)
+def test_a_key_is_used_through_the_stacks_services_only(policy: Policy, services: set[str]) -> None:
+    for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+        allowed = {
+            one
+            for one in ("s3", "logs", "ecr", "ec2")
+            if allows(policy, Need.of(action, KEY, **{"kms:ViaService": f"{one}.eu-west-1.amazonaws.com"}))
+        }
+        assert allowed == services
+        assert not allows(policy, Need.of(action, KEY))
+
+
+def test_without_a_key_no_policy_speaks_of_one() -> None:
+    text = json.dumps([*policies(SPEC, STACK).values()])
+    assert "kms" not in text
+
+
+def test_the_keys_own_policy_lets_logs_use_it_for_the_stacks_group_and_locks_nobody_out() -> None:
+    found = statements(policies(replace(SPEC, kms_key=KEY), STACK)[Principal.KMS_KEY])
+    group = "arn:aws:logs:eu-west-1:123456789012:log-group:/scaler/team"
+    assert found["Logs"]["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
+    assert found["Logs"]["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}}
+    assert found["Account"]["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
 
 
 def test_white_space_does_not_count() -> None:

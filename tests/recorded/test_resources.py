@@ -11,21 +11,26 @@ from provisioner.kinds import PlanAction, ResourceKind
 from provisioner.plan.drift import live_resources
 from provisioner.plan.planner import Claims, plan_provision
 from provisioner.plan.remote import RemoteState
-from tests.support.recorded_answers import SPEC, STACK, RecordedClients
+from provisioner.stack.spec import ProvisionSpec
+from tests.support.recorded_answers import ENCRYPTED, KEY, SPEC, STACK, RecordedClients
 
 ADOPT = Claims(adopt=True)
-PROVISIONED = pytest.mark.parametrize("when", ["", "scaled"], ids=["provisioned", "scaled"])
+PROVISIONED = pytest.mark.parametrize(
+    ("spec", "when"),
+    [(SPEC, ""), (SPEC, "scaled"), (ENCRYPTED, "encrypted")],
+    ids=["provisioned", "scaled", "encrypted"],
+)
 
 
 @PROVISIONED
-def test_a_plan_of_what_was_provisioned_is_empty(when: str) -> None:
-    plan = plan_provision(SPEC, STACK, RemoteState(RecordedClients(when)))
+def test_a_plan_of_what_was_provisioned_is_empty(spec: ProvisionSpec, when: str) -> None:
+    plan = plan_provision(spec, STACK, RemoteState(RecordedClients(when)))
     assert {change.name: change.fields for change in plan.changes if change.action is not PlanAction.KEEP} == {}
 
 
 @PROVISIONED
-def test_what_was_provisioned_has_no_drift(when: str) -> None:
-    living = live_resources(SPEC, STACK, RemoteState(RecordedClients(when)))
+def test_what_was_provisioned_has_no_drift(spec: ProvisionSpec, when: str) -> None:
+    living = live_resources(spec, STACK, RemoteState(RecordedClients(when)))
     assert {one.name: (one.drift, one.error) for one in living if one.drift or one.error} == {}
 
 
@@ -58,6 +63,24 @@ class Without(RecordedClients):
         if operation != self._operation:
             return entries
         return [{name: one for name, one in entry.items() if name not in self._taken} for entry in entries]
+
+
+def test_a_key_that_comes_later_changes_what_can_change_and_says_the_rest() -> None:
+    plan = plan_provision(ENCRYPTED, STACK, RemoteState(RecordedClients()))
+    paths = {change.kind: {field.path for field in change.fields} for change in plan.changes if change.fields}
+    assert paths[ResourceKind.BUCKET] == {
+        f"encryption.{name}" for name in ("BucketKeyEnabled", "KMSMasterKeyID", "SSEAlgorithm")
+    }
+    assert paths[ResourceKind.LOG_GROUP] == {"kmsKeyId"}
+    assert ResourceKind.REPOSITORY not in paths
+    assert any("team-worker stays under the key" in note for note in plan.notes)
+    assert any(f"--only kms-key --region us-east-1 --prefix team --kms-key {KEY}" in note for note in plan.notes)
+
+
+def test_a_key_that_nobody_asked_for_is_no_drift() -> None:
+    living = live_resources(SPEC, STACK, RemoteState(RecordedClients("encrypted")))
+    drifted = {one.kind for one in living if one.drift}
+    assert drifted == {ResourceKind.ROLE}  # whose statement about the key goes
 
 
 def test_in_an_account_without_any_of_it_everything_is_made() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -36,6 +36,9 @@ STACK = Stack(REGION, "team", ACCOUNT, "aws")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team-worker@sha256:{'7f' * 32}"
 SPEC = ProvisionSpec(image=IMAGE, prefix="team", spot=True)
 """What the recorded stack was provisioned by."""
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-4e5f-6789-0abc-def012345678"
+ENCRYPTED = replace(SPEC, kms_key=KEY)
+"""The same with a key of the user's own: the account is "encrypted"."""
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC).timestamp()
 
@@ -54,6 +57,8 @@ SENT: Mapping[str, Any] = {
     "{{instance trust}}": trust("ec2.amazonaws.com"),
     "{{job policy}}": job_policy(STACK, SPEC.s3_prefix),
     "{{execution policy}}": execution_policy(STACK, IMAGE),
+    "{{job policy with key}}": job_policy(STACK.encrypted(KEY), SPEC.s3_prefix),
+    "{{execution policy with key}}": execution_policy(STACK.encrypted(KEY), IMAGE),
     "{{instance policy}}": instance_policy(STACK),
     "{{user data}}": user_data(),
 }
@@ -127,7 +132,7 @@ def _exchange(service: str, operation: str, parameters: Mapping[str, object], wh
 
 
 class RecordedClients(Clients):
-    """The recorded account, at the time `when`: "" once provisioned, "scaled", "bare", "nothing"."""
+    """The recorded account, at the time `when`: "" once provisioned, "scaled", "encrypted", "bare", "nothing"."""
 
     def __init__(self, when: str = "") -> None:
         super().__init__(REGION)

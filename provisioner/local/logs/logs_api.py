@@ -22,20 +22,31 @@ EVENT_OVERHEAD: Final = 26
 Json = dict[str, Any]
 
 
-class NoSuchStreamError(Exception):
-    """The group exists, the stream does not."""
+class NoSuchLogError(Exception):
+    """There is no such stream in the group, or no such group."""
 
 
 class LogsApi:
-    """`answer` gives None for what is not about a job's stream. `has_stream`: somebody else made that one."""
+    """`answer` gives None for what is not about a job's stream. `has_stream`: somebody else made that one.
 
-    def __init__(self, store: LogStore, has_stream: Callable[[str, str], bool]) -> None:
+    `encrypt` gives a group a key, or takes it with None, and says whether there is such a group: moto lacks that.
+    """
+
+    def __init__(
+        self,
+        store: LogStore,
+        has_stream: Callable[[str, str], bool],
+        encrypt: Callable[[str, str | None], bool] = lambda group, key: False,
+    ) -> None:
         self._store = store
         self._has_stream = has_stream
+        self._encrypt = encrypt
         self._calls: dict[str, Callable[[Json], Json | None]] = {
             "GetLogEvents": self._get,
             "FilterLogEvents": self._filter,
             "DescribeLogStreams": self._describe_streams,
+            "AssociateKmsKey": self._associate_key,
+            "DisassociateKmsKey": self._associate_key,
         }
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
@@ -43,7 +54,7 @@ class LogsApi:
         call = self._calls.get(request.headers.get("x-amz-target", "").removeprefix(TARGET))
         try:
             body = None if call is None else call(json.loads(request.body or b"{}"))
-        except NoSuchStreamError as error:
+        except NoSuchLogError as error:
             return json_error(400, "ResourceNotFoundException", str(error))
         if body is None:
             return None
@@ -54,7 +65,7 @@ class LogsApi:
         group, name = group_of(request), request.get("logStreamName", "")
         stream = self._store.find(group, name)
         if stream is None and self._store.has_group(group) and not self._has_stream(group, name):
-            raise NoSuchStreamError("The specified log stream does not exist.")
+            raise NoSuchLogError("The specified log stream does not exist.")
         if stream is None:
             return None
         events = in_time(self._store.events(stream), request)
@@ -99,6 +110,12 @@ class LogsApi:
         if end < len(streams):
             answer["nextToken"] = str(end)
         return answer
+
+    def _associate_key(self, request: Json) -> Json:
+        """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_AssociateKmsKey.html"""
+        if not self._encrypt(group_of(request), request.get("kmsKeyId")):
+            raise NoSuchLogError("The specified log group does not exist.")
+        return {}
 
     def _chosen(self, request: Json) -> list[LogStream]:
         names = request.get("logStreamNames")

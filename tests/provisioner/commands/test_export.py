@@ -65,6 +65,19 @@ def test_a_boundary_bounds_what_the_provisioner_may_make() -> None:
     assert boundary in json.dumps(printed(*words, "--permissions-boundary", boundary))
 
 
+def test_an_alias_of_a_key_is_refused_with_the_way_to_its_arn() -> None:
+    with pytest.raises(ConfigError, match="aws kms describe-key --key-id alias/team"):
+        run("--format", "terraform", "--kms-key", "alias/team")
+
+
+def test_the_policy_of_a_key_needs_the_key() -> None:
+    words = ("--format", "policy", "--account", ACCOUNT, "--only", "kms-key")
+    with pytest.raises(ConfigError, match="--only is"):
+        run(*words)
+    key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/0a1b2c3d"
+    assert printed(*words, "--region", "us-east-1", "--kms-key", key)["Statement"][1]["Sid"] == "Logs"
+
+
 def test_what_is_written_to_a_file_is_not_printed(tmp_path: Path) -> None:
     out = tmp_path / "template.json"
     assert run("--format", "cloudformation", "--out", str(out)).stdout == ""

@@ -52,7 +52,7 @@ ENTRY_KEYS = [
     "job_role", "execution_role", "instance_role", "image", "vcpus", "memory", "container_memory", "max_vcpus",
     "instance_types", "job_timeout_minutes", "gpus", "spot", "vpc_id", "subnet_ids", "permissions_boundary",
     "s3_prefix", "expiry_days", "runnable_limit_minutes", "complete", "begun", "disk_gib", "shm_mib", "efs",
-    "ami", "fargate", "tags",
+    "ami", "fargate", "tags", "kms_key",
 ]  # fmt: skip
 QUEUE = {"kind": "job queue", "name": "team-queue"}
 

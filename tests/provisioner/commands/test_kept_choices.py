@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from engine.errors import ConfigError, EngineError
 from provisioner.cli import app
+from provisioner.clients import Clients
 from provisioner.stack.naming import Stack
 from provisioner.stack.saved_state import Provisioned, load, save_entry
 from provisioner.stack.spec import ProvisionSpec
@@ -139,6 +140,18 @@ def test_tags_are_kept_and_said_as_they_were_given(command: Command, tmp_path: P
     save(tmp_path, ProvisionSpec(image="x/y:1", tags=(("CostCenter", "42"), ("team", "a b"))))
     notes = planned(command("plan", "--json"))["notes"]
     assert any("--tag CostCenter=42 --tag team=a b" in note for note in notes)
+
+
+def test_a_key_stays_with_reset_too_because_nothing_could_be_read_without(command: Command, tmp_path: Path) -> None:
+    clients = Clients(REGION)
+    key = clients.call("kms", "create_key", {})["KeyMetadata"]["Arn"]
+    clients.call("kms", "create_alias", {"AliasName": "alias/team", "TargetKeyId": key})
+    assert command("provision", "--image", "x/y:1", "--kms-key", "alias/team", "--yes").exit_code == 0
+    (entry,) = load(tmp_path / ".scaler_aws_batch_config.json").values()
+    assert entry.kms_key == key
+    plan = command("plan", "--image", "x/y:1", "--reset", "--json")
+    assert changed(plan) == []
+    assert any(f"--kms-key {key}" in note for note in planned(plan)["notes"])
 
 
 # ---- the region

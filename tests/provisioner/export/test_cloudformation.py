@@ -133,6 +133,19 @@ def test_the_repository_is_made_unless_its_image_is_there(image: str | None, mak
     assert made["Resources"]["Repository"]["Condition"] == "CreatesRepository"
 
 
+def test_a_key_of_ones_own_is_a_parameter_wherever_it_stands() -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d"
+    made = template(dataclasses.replace(FULL, kms_key=key))
+    assert made["Parameters"].pop("KmsKey")["Default"] == key
+    assert key not in json.dumps(made)
+    resources = {name: one["Properties"] for name, one in made["Resources"].items()}
+    rules = resources["Bucket"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "KmsKey"}}
+    assert rules == [{"ServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]
+    assert resources["LogGroup"]["KmsKeyId"] == {"Ref": "KmsKey"}
+    assert resources["Repository"]["EncryptionConfiguration"] == {"EncryptionType": "KMS", "KmsKey": {"Ref": "KmsKey"}}
+
+
 def test_an_update_of_the_stack_leaves_jobs_their_time() -> None:
     resources = template(dataclasses.replace(PLAIN, job_timeout=600))["Resources"].values()
     policies = [one["Properties"]["UpdatePolicy"] for one in resources if "UpdatePolicy" in one["Properties"]]

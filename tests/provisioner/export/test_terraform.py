@@ -22,6 +22,7 @@ from tests.support.provisioner.terraform import Terraform
 OWN = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/scaler-batch-worker:1"
 OTHERS = f"111122223333.dkr.ecr.{REGION}.amazonaws.com/team/worker@sha256:{'0' * 64}"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bounds"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d"
 BEFORE = ProvisionSpec(image=None)
 SPOT = ProvisionSpec(image=OTHERS, prefix="team", spot=True, expiry_days=3, permissions_boundary=BOUNDARY)
 
@@ -29,6 +30,16 @@ SPOT = ProvisionSpec(image=OTHERS, prefix="team", spot=True, expiry_days=3, perm
 def test_it_makes_what_provision_makes_of_an_image_that_is_built_later(clients: Clients) -> None:
     apply_for(BEFORE, clients, image=OWN)
     assert left_to_do(ProvisionSpec(image=OWN), clients) == []
+
+
+@pytest.mark.long
+@pytest.mark.long
+def test_a_key_of_ones_own_is_as_provision_makes_it(clients: Clients) -> None:
+    spec = dataclasses.replace(BEFORE, kms_key=KEY)
+    apply_for(spec, clients, image=OWN)
+    assert left_to_do(dataclasses.replace(spec, image=OWN), clients) == []
+    (repository,) = clients.call("ecr", "describe_repositories", {})["repositories"]
+    assert repository["encryptionConfiguration"] == {"encryptionType": "KMS", "kmsKey": KEY}
 
 
 @pytest.mark.long

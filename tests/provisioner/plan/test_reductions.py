@@ -14,10 +14,16 @@ def expiry(before: object, after: object) -> Change:
     return Change(PlanAction.UPDATE, ResourceKind.BUCKET, "b", fields)
 
 
+def key(before: object, after: object) -> Change:
+    fields = (FieldChange("encryption.KMSMasterKeyID", before, after),)
+    return Change(PlanAction.UPDATE, ResourceKind.BUCKET, "b", fields)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (expiry(30, 1), "after 1 instead of 30 days"),
+        (key("arn:old", "arn:new"), "no longer read what is stored under the key"),
         (Change(PlanAction.DELETE, ResourceKind.COMPUTE_ENVIRONMENT, "team-spot"), "team-spot would be deleted"),
         (Change(PlanAction.DELETE, ResourceKind.SECURITY_GROUP, "team-instances"), "another VPC"),
     ],
@@ -32,6 +38,7 @@ def test_what_would_be_taken_away_is_a_sentence(change: Change, said: str) -> No
     [
         expiry(1, 30),
         expiry(None, 1),
+        key(None, "arn:new"),
         Change(PlanAction.CREATE, ResourceKind.COMPUTE_ENVIRONMENT, "team-spot"),
         Change(PlanAction.KEEP, ResourceKind.SECURITY_GROUP, "team-instances"),
     ],

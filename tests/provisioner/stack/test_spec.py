@@ -58,6 +58,16 @@ def test_memory_is_rounded_to_the_nearest_2048_and_the_container_gets_90_percent
         ("--shm-mib", {"memory": 2048, "shm_mib": 1843}),
         ("--ami", {"ami": "i-0a1b2c3d"}),
         *(
+            ("--kms-key", {"kms_key": key})
+            for key in (
+                "team",
+                "alias/aws/s3",
+                "key/0a1b2c3d",
+                "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d",
+                "arn:aws:iam::123456789012:role/team",
+            )
+        ),
+        *(
             ("--efs", {"efs": (text,)})
             for text in ("fs-0a1b", "fs-0a1b:", "fs-0a1b:data", "fs-0a1b:/", "fs-0a1b:/mnt/../etc", "fs-0a1b:/app/data")
         ),

@@ -144,8 +144,11 @@ def _public_access(given: Arguments, clients: Clients) -> Properties:
 
 
 def _encryption(given: Arguments, clients: Clients) -> Properties:
-    rule = given.block("rule").block("apply_server_side_encryption_by_default").renamed(sse_algorithm="SSEAlgorithm")
-    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]}
+    block = given.block("rule")
+    default = block.block("apply_server_side_encryption_by_default")
+    rule = default.renamed(sse_algorithm="SSEAlgorithm", kms_master_key_id="KMSMasterKeyID")
+    more = block.renamed(bucket_key_enabled="BucketKeyEnabled")
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": rule, **more}]}
     parameters = {"Bucket": given("bucket"), "ServerSideEncryptionConfiguration": rules}
     return clients.call("s3", "put_bucket_encryption", parameters)
 
@@ -172,7 +175,10 @@ def _bucket_policy(given: Arguments, clients: Clients) -> Properties:
 def _log_group(given: Arguments, clients: Clients) -> Properties:
     name, days = given("name"), given("retention_in_days")
     assert given("skip_destroy") is True
-    clients.call("logs", "create_log_group", {"logGroupName": name, "tags": given("tags")})
+    tags = given("tags")
+    clients.call(
+        "logs", "create_log_group", {"logGroupName": name, "tags": tags, **given.renamed(kms_key_id="kmsKeyId")}
+    )
     clients.call("logs", "put_retention_policy", {"logGroupName": name, "retentionInDays": days})
     return {"name": name}
 
@@ -181,6 +187,9 @@ def _repository(given: Arguments, clients: Clients) -> Properties:
     assert given("force_delete") is True
     scan = given.block("image_scanning_configuration").renamed(scan_on_push="scanOnPush")
     parameters = {"imageScanningConfiguration": scan, "tags": as_tag_list(given("tags"))}
+    if given.has("encryption_configuration"):
+        key = given.block("encryption_configuration").renamed(encryption_type="encryptionType", kms_key="kmsKey")
+        parameters["encryptionConfiguration"] = key
     named = given.renamed(name="repositoryName", image_tag_mutability="imageTagMutability")
     clients.call("ecr", "create_repository", {**parameters, **named})
     return {"name": named["repositoryName"]}
