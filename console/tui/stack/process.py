@@ -63,6 +63,7 @@ def spec_arguments(entry: StackEntry, image: str = "") -> tuple[str, ...]:
         "--vpc-id": entry.vpc_id,
         "--subnet-ids": ",".join(entry.subnet_ids),
         "--permissions-boundary": entry.permissions_boundary,
+        "--kms-key": entry.kms_key,
         "--s3-prefix": entry.s3_prefix,
         "--expiry-days": entry.expiry_days,
         "--runnable-limit": entry.runnable_limit_minutes,
@@ -89,7 +90,7 @@ class StackLocation:
 
     def arguments(self, command: str) -> tuple[str, ...]:
         """Arguments that name the files that `command` reads and writes."""
-        if self.stack is None or command == StackCommand.BUILD_IMAGE:
+        if self.stack is None:
             return ()
         config = ("--config", str(self.stack.config))
         return (*config, "--env-file", str(self.stack.env_file)) if command in WRITING else config

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from provisioner.commands.build_image import build_image as command
+from provisioner.commands.common import only_run
+from provisioner.commands.options import CONFIG_FILE
 from provisioner.image.request import OWN_PYTHON
 from tests.support.cases import first_now
+from tests.support.paths import ROOT
 from tests.support.provisioner.fake_builder import FakeBuilders
 from tests.support.provisioner.projects import write_project
 
@@ -23,8 +29,9 @@ URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaler-batch-worker"
 class BuildImage:
     """The command, with an account to push to."""
 
-    def __init__(self, builders: FakeBuilders, endpoint: str) -> None:
+    def __init__(self, builders: FakeBuilders, endpoint: str, folder: Path) -> None:
         self.builders = builders
+        self.folder = folder
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
             "AWS_ACCESS_KEY_ID": "test",
@@ -41,7 +48,8 @@ class BuildImage:
     def start(self, *flags: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "provisioner", "build-image", *flags],
-            env=self.environment,
+            env={**self.environment, "PYTHONPATH": str(ROOT)},
+            cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -50,10 +58,10 @@ class BuildImage:
 
 
 @pytest.fixture
-def build_image(builders: FakeBuilders, account_url: str) -> BuildImage:
+def build_image(builders: FakeBuilders, account_url: str, tmp_path: Path) -> BuildImage:
     builders.install("docker")
     builders.set(python=OWN_PYTHON, ecr=account_url)
-    return BuildImage(builders, account_url)
+    return BuildImage(builders, account_url, tmp_path)
 
 
 def documents(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -67,6 +75,21 @@ def test_the_image_alone_is_standard_output_and_the_second_time_it_is_the_same(b
     assert second.stdout == first.stdout
     assert "✓ push" in first.stderr
     assert "unchanged" in second.stderr
+
+
+def test_while_another_run_changes_the_stack_one_sentence_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    app.command()(command)
+    with only_run("eu-west-1", "team", CONFIG_FILE):
+        words = ["--region", "eu-west-1", "--prefix", "team", "--json"]
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+    sentence = (
+        f"Another run (process {os.getpid()}) is at work on the stack team in eu-west-1: wait until it has ended."
+    )
+    assert (done.exit_code, json.loads(done.stdout)["error"]) == (1, sentence)
 
 
 @pytest.mark.long
