@@ -26,17 +26,17 @@ TOKEN_S: Final = 12 * 3600
 
 
 class EcrApi:
-    """ECR of one region."""
+    """ECR of one region, whose images lie below its name in the one registry of all."""
 
     def __init__(self, registry: Registry, region: str, moto: Moto) -> None:
         self._registry = registry
-        self._pushed = PushedImages(registry.storage)
+        self._pushed = PushedImages(registry.storage, region)
         self._region = region
         self._moto = moto
         self._host = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{region}.amazonaws.com".encode()
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """Answer a call of ECR, with the registry's address in place of ECR's."""
+        """Answer a call of ECR, with the registry's address and the region in place of ECR's address."""
         operation = request.headers.get("x-amz-target", "").removeprefix(TARGET)
         if operation == "GetAuthorizationToken":
             return self._token()
@@ -45,7 +45,7 @@ class EcrApi:
         response = self._moto(request)
         if operation in DELETING and response.status == 200:
             self._delete_what_moto_lacks(name)
-        response.body = response.body.replace(self._host, self._registry.host.encode())
+        response.body = response.body.replace(self._host, f"{self._registry.host}/{self._region}".encode())
         return response
 
     def _token(self) -> HttpResponse:

@@ -28,10 +28,11 @@ class PushedImage:
 
 
 class PushedImages:
-    """`root` is the registry's rootdirectory."""
+    """`root` is the registry's rootdirectory; names of repositories are below `region` there."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, region: str) -> None:
         self._home = root / "docker" / "registry" / "v2"
+        self._repositories = self._home / "repositories" / region
 
     def of(self, repository: str) -> Iterator[PushedImage]:
         """The images of a repository by tag; nothing when none was pushed."""
@@ -47,7 +48,7 @@ class PushedImages:
 
     def forget(self, repository: str) -> None:
         """Delete a repository with all of its tags."""
-        shutil.rmtree(self._home / "repositories" / repository, ignore_errors=True)
+        shutil.rmtree(self._repositories / repository, ignore_errors=True)
 
     def _tags(self, repository: str) -> Path:
-        return self._home / "repositories" / repository / "_manifests" / "tags"
+        return self._repositories / repository / "_manifests" / "tags"
