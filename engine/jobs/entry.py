@@ -154,6 +154,7 @@ class JobEntry:
         """Set what it asks for; `default` is what a job gets that asks for nothing. False: it is as it was."""
         if shape == self._shape:
             return False
+        self._row = None
         self._shape, self.demand = shape, demand_of(shape, default)
         if self.grouped is not None:
             self.grouped.amount = 0j if self.demand is None else self.demand.amount
@@ -271,4 +272,5 @@ class JobEntry:
             times=self._times,
             host=observed.host,
             acknowledged=self._acknowledged,
+            demand=(self.demand.vcpus, self.demand.gib) if self.demand else None,
         )

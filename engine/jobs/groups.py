@@ -18,7 +18,7 @@ from engine.telemetry.schema.usage import Remaining
 from engine.telemetry.tally.durations import duration_class
 from engine.telemetry.tally.fit import FitTally
 from engine.telemetry.tally.group_tally import GroupTally, enter_job, leave_job, move_job
-from engine.telemetry.tally.usage import Amount, Rate, UsageMeter, add_run, begin_run, drop_run
+from engine.telemetry.tally.usage import Amount, Rate, UsageMeter, add_run, begin_run, drop_run, rate_of
 
 GROUPS_KEPT: Final = 2_000
 """Of each kind; then the one that ended longest ago becomes part of `OTHERS`."""
@@ -149,8 +149,8 @@ class JobGroups:
         if price == self._price:
             return
         before, self._price = self._price, price
-        rate = _rate_of(before)
-        if rate is not None and rate != _rate_of(price):
+        rate = rate_of(before)
+        if rate is not None and rate != rate_of(price):
             for meter in (self.total, *(group.usage for groups in self._groups for group in groups.values())):
                 meter.settle(now, rate)
 
@@ -159,7 +159,7 @@ class JobGroups:
     @property
     def rate(self) -> Rate | None:
         """Price by which money is counted; None: unknown."""
-        return _rate_of(self._price)
+        return rate_of(self._price)
 
     def remaining(self, now: float, *, more: bool) -> Remaining | None:
         """What all jobs will use until they are done: the sum over their functions; None where nothing is foretold."""
@@ -303,7 +303,3 @@ _PLACES: Final = {by: place for place, by in enumerate(GroupBy)}
 _FUNCTION: Final = _PLACES[GroupBy.FUNCTION]
 _REASON: Final = _PLACES[GroupBy.REASON]
 _OUT_OF_MEMORY: Final = FailureCause(CauseKind.OUT_OF_MEMORY).signature
-
-
-def _rate_of(price: Price) -> Rate | None:
-    return None if price.vcpu_hour is None else (price.vcpu_hour, price.gib_hour)

@@ -182,7 +182,8 @@ class ReplaySource:
     def _out_of_rows(self, request: GetJobPage | GetGroups | GetLanes, snapshot: Snapshot) -> Answer:
         try:
             if isinstance(request, GetGroups):
-                return group_rows(self.replica.rows.values(), request, snapshot.at)
+                prices = {one.manager: one.price for one in snapshot.managers if one.price is not None}
+                return group_rows(self.replica.rows.values(), request, snapshot.at, prices)
             if isinstance(request, GetLanes):
                 return lanes_of_rows(self.replica.rows.values(), request, snapshot.at)
             return make_page(self.replica.rows.values(), request, snapshot.at)

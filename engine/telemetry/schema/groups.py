@@ -73,7 +73,7 @@ class JobGroup(msgspec.Struct, frozen=True, omit_defaults=True):
     forecast: Forecast | None = None
     """None: fewer than five jobs have ended, or nothing is left, or nothing runs."""
     usage: Usage | None = None
-    """What its jobs have used; None: unknown, as with a filter or out of a recording."""
+    """What its jobs have used; None: unknown. With a filter, and out of a recording, money is by the present price."""
     remaining: Remaining | None = None
     """What they will use until they are done."""
     fit: Fit | None = None

@@ -89,6 +89,8 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Container instance of its last run, as AWS names it; empty: not told, as of most children of arrays."""
     acknowledged: bool = False
     """It failed, and a person has seen that."""
+    demand: tuple[float, float] | None = None
+    """vCPUs and GiB of memory that its job gets; None: unknown, as in recordings of an older release."""
 
 
 class Transition(msgspec.Struct, frozen=True):

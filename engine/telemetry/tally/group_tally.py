@@ -73,7 +73,7 @@ class GroupTally:
         rate: Rate | None = None,
         rows_only: bool = False,
     ) -> JobGroup:
-        """Make the group's answer. Rows don't tell what jobs used: then that is unknown."""
+        """Make the group's answer. Rows alone foretell nothing of what jobs will use, or need."""
         p50, p95 = self.tooks.quantiles(0.5, 0.95) if self.tooks.count else (None, None)
         return JobGroup(
             key=self.key,
@@ -87,7 +87,7 @@ class GroupTally:
             stragglers=stragglers,
             slots=self.meter.slots(now),
             forecast=forecast(self.meter, self.runs, now, more=more),
-            usage=None if rows_only else self.usage.view(now, rate),
+            usage=self.usage.view(now, rate),
             remaining=None if rows_only else self.remaining(now, rate, more=more),
             fit=None if rows_only or self.fit is None else self.fit.view(),
         )

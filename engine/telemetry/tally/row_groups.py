@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from engine.telemetry.schema.messages import (
     ENDED,
@@ -19,15 +20,19 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.schema.query import QueryError, group_key, parse_filter, select_rows
 from engine.telemetry.tally.group_tally import GroupTally, enter_job
+from engine.telemetry.tally.usage import Prices, UsageMeter, add_run, begin_run, rate_of
 
 _Key = tuple[str, str]
 """Manager and the group's key."""
 
 
-def group_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float) -> Groups:
+NO_PRICES: Final[Prices] = {}
+
+
+def group_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float, prices: Prices = NO_PRICES) -> Groups:
     """Answer a `GetGroups` out of `rows`, which are all that there are. Raises `QueryError`."""
     check_groups(wanted)
-    return make_groups(tally_rows(rows, wanted, now), wanted, now, rows_only=True)
+    return make_groups(tally_rows(rows, wanted, now, prices), wanted, now, rows_only=True)
 
 
 def check_groups(wanted: GetGroups) -> None:
@@ -49,7 +54,7 @@ def make_groups(groups: Iterable[JobGroup], wanted: GetGroups, now: float, *, ro
     return Groups(wanted.by, tuple(found[:limit]), len(found), counts.total(), now, rows_only, dict(counts))
 
 
-def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float) -> list[JobGroup]:
+def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float, prices: Prices = NO_PRICES) -> list[JobGroup]:
     """Count the rows that fit into groups. Raises `QueryError`."""
     groups: dict[_Key, GroupTally] = {}
     stragglers: Counter[_Key] = Counter()
@@ -61,8 +66,11 @@ def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float) -> list[Jo
             group = groups[key] = GroupTally(key[1], row.created)
         _count(group, row, now)
         stragglers[key] += row.straggles
-    views = groups.items()
-    return [group.view(key[0], now, more=False, stragglers=stragglers[key], rows_only=True) for key, group in views]
+    rates = {manager: rate_of(price) for manager, price in prices.items()}
+    return [
+        group.view(key[0], now, more=False, stragglers=stragglers[key], rate=rates.get(key[0]), rows_only=True)
+        for key, group in groups.items()
+    ]
 
 
 def _count(group: GroupTally, row: JobRow, now: float) -> None:
@@ -73,3 +81,20 @@ def _count(group: GroupTally, row: JobRow, now: float) -> None:
     if row.state in ENDED and row.duration_s is not None:
         group.tooks.add(row.duration_s)
         group.runs.add(row.duration_s)
+    _count_usage(group.usage, row)
+
+
+def _count_usage(meter: UsageMeter, row: JobRow) -> None:
+    """Count what its runs have used: those that ended without ending the task gave no result."""
+    begun, over = row.times[1::2], row.times[2::2]
+    if row.demand is None:
+        meter.unmeasured += bool(begun or row.duration_s)
+        return
+    amount = complex(*row.demand)
+    add_run((meter,), amount, sum(over) - sum(begun[: len(over)]), wasted=True)
+    wasted = row.state is not JobState.SUCCEEDED
+    if row.state in ENDED:
+        last_s = row.since - begun[-1] if len(begun) > len(over) else 0.0 if begun else row.duration_s or 0.0
+        add_run((meter,), amount, last_s, wasted=wasted)
+    elif len(begun) > len(over):
+        begin_run((meter,), amount, begun[-1])

@@ -5,9 +5,10 @@ Every figure is kept up in constant time by the beginning and the end of a run, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from engine.model import Price
 from engine.telemetry.schema.usage import HOUR_S, Remaining, Usage
 
 ORIGIN_S: Final = 1_700_000_000.0
@@ -15,6 +16,8 @@ ORIGIN_S: Final = 1_700_000_000.0
 
 Rate = tuple[float, float]
 """Price of an hour of a vCPU, and of a GiB."""
+Prices = Mapping[str, Price]
+"""By the names of worker managers."""
 Amount = complex
 """vCPUs and GiB in one number, for sums of both at the price of one: vCPUs are the real part, GiB the imaginary one."""
 _NOTHING: Final = (0j, 0j, 0.0, 0.0)
@@ -89,6 +92,11 @@ class UsageMeter:
     def _wasted_money(self, rate: Rate) -> float:
         _, wasted, _, money = self.settled
         return money + _cost(self.wasted - wasted, rate)
+
+
+def rate_of(price: Price) -> Rate | None:
+    """Rate of a price; None: unknown."""
+    return None if price.vcpu_hour is None else (price.vcpu_hour, price.gib_hour)
 
 
 def begin_run(meters: Iterable[UsageMeter], amount: Amount, at: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from engine.aws.batch_states import BatchState
@@ -206,10 +207,36 @@ def test_jobs_of_which_nothing_can_be_foretold_make_it_a_lower_bound(managed: Ma
     assert found.more
 
 
-def test_rows_alone_do_not_tell_what_jobs_used(managed: Managed) -> None:
+def lose(managed: Managed, number: int, seconds: float) -> None:
+    """Begin a task whose host goes after some time, and which waits again."""
+    begin(managed, number)
+    managed.clock.now += seconds
+    report(managed, number, BatchState.RUNNABLE)
+
+
+def test_what_jobs_used_is_told_by_their_rows_too(managed: Managed) -> None:
+    """As with a filter, and out of a recording."""
+    managed.registry.groups.use_price(PRICE, managed.clock.now)
     run(managed, 1, 10.0)
-    (group,) = group_rows(managed.registry.rows(), GetGroups(), managed.clock.now).groups
-    assert (group.usage, group.remaining, group.fit) == (None, None, None)
+    run(managed, 2, 20.0, succeeded=False)
+    lose(managed, 3, 30.0)
+    begin(managed, 4)
+    managed.clock.now += 40
+    (group,) = group_rows(managed.registry.rows(), GetGroups(), managed.clock.now, {"wm-1": PRICE}).groups
+    counted = group_of(managed, group.key).usage
+    assert group.usage is not None
+    assert counted is not None
+    assert counted.wasted_vcpu_s > 0
+    for field in Usage.__struct_fields__:
+        assert getattr(group.usage, field) == pytest.approx(getattr(counted, field)), field
+    assert (group.remaining, group.fit) == (None, None)
+
+
+def test_rows_of_an_older_release_do_not_tell_what_jobs_used(managed: Managed) -> None:
+    run(managed, 1, 10.0)
+    old = [msgspec.structs.replace(row, demand=None) for row in managed.registry.rows()]
+    (group,) = group_rows(old, GetGroups(), managed.clock.now).groups
+    assert group.usage is None
 
 
 # ---- fit

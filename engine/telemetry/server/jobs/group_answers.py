@@ -47,7 +47,8 @@ class GroupAnswers:
     async def _tally(self, wanted: GetGroups, at: float) -> list[JobGroup]:
         with self._rate_limiter.charge():
             rows = self._builder.rows()
-        return [self._marked(group) for group in await asyncio.to_thread(tally_rows, rows, wanted, at)]
+            prices = {name: one.introspection.price for name, one in self._builder.managers.items()}
+        return [self._marked(group) for group in await asyncio.to_thread(tally_rows, rows, wanted, at, prices)]
 
     def _marked(self, group: JobGroup) -> JobGroup:
         """Of a filter's jobs, too, the scheduler may hold more."""
