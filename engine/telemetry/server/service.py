@@ -61,7 +61,7 @@ async def telemetry(config: EngineConfig, managers: Sequence[Manager], version: 
         logs = LogWatch(LogStreamResolver(builder))
         loops: list[Loop] = [publisher.run, logs.run]
         if recorder is not None and config.record_logs:
-            loops.append(LogRecorder(logs, recorder).run)
+            loops.append(LogRecorder(logs, builder.rows, recorder).run)
         if sockets is not None:
             loops += _request_loops(sockets, builder, publisher, logs)
         supervisors = [asyncio.create_task(_supervise(loop)) for loop in loops]
