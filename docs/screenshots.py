@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from console.tui.app import ConsoleApp
 from console.tui.preferences import Preferences
 from console.tui.screens.replay import ReplayDashboard
@@ -31,25 +33,55 @@ PICTURES: Final[Mapping[str, tuple[tuple[int, int], float, Sequence[str]]]] = {
     "dashboard-80x24": ((80, 24), 14.0, (*TO_JOBS, "/", *"=RUN fn:price", "enter", "j")),
     "lanes": ((120, 40), 22.0, ("T", "j", "j", "right")),
     "failures": ((120, 40), 30.0, ("F",)),
+    "managers": ((120, 40), 14.0, ("A",)),
 }
 """Name: size in cells, the moment of the recording in seconds, and the keys pressed before."""
+
+ENGINES: Final[Mapping[str, Sequence[tuple[str, str, float]]]] = {
+    "managers": (("desk", "pricing-spot", 14.0), ("gpu", "pricing-gpu", 22.0), ("night", "risk", 30.0)),
+}
+"""Engines of a picture with several: name, worker manager, and the moment of the one recording that is its own."""
+
+
+class _Engine(ReplaySource):
+    """The recording at one moment, under the name of a worker manager; an empty one leaves it its own."""
+
+    def __init__(self, manager: str, seconds: float) -> None:
+        super().__init__(Recording(RECORDING), clock=lambda: 0.0)
+        self._manager = manager
+        self.pause()
+        self.seek(self.recording.start + seconds)
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        changed, snapshot = super().poll(timeout_s), self.replica.snapshot
+        if changed and self._manager and snapshot is not None:
+            (view,) = snapshot.managers
+            self.replica.snapshot = replace(snapshot, managers=(replace(view, manager=self._manager),))
+        return changed
+
+
+def _state(name: str, player: _Engine) -> ConsoleState:
+    state = ConsoleState(player, name, Preferences())
+    state.time_of_day, state.clock = (lambda: player.at), (lambda: 0.0)
+    return state
 
 
 async def picture(name: str) -> str:
     """SVG. The clock stands still, and times of day are those of `TZ`."""
     size, seconds, keys = PICTURES[name]
-    player = ReplaySource(Recording(RECORDING), clock=lambda: 0.0)
-    player.pause()
-    player.seek(player.recording.start + seconds)
-    state = ConsoleState(player, RECORDING.name, Preferences())
-    state.time_of_day, state.clock = (lambda: player.at), (lambda: 0.0)
-    app = ConsoleApp(state, first=lambda shown: ReplayDashboard(shown, player))
+    places = ENGINES.get(name, ((RECORDING.name, "", seconds),))
+    players = {engine: _Engine(manager, at) for engine, manager, at in places}
+    states = [_state(engine, player) for engine, player in players.items()]
+    app = ConsoleApp(
+        states[0], first=lambda shown: ReplayDashboard(shown, players[shown.engine_name]), others=states[1:]
+    )
     async with app.run_test(size=size) as pilot:
         for key in ("", *keys):
             if key:
                 await pilot.press(key)
             for _ in range(BEATS):
-                app.top_screen.beat(player.poll() or True)
+                polled = [player.poll() for player in players.values()]
+                app.top_screen.beat(any(polled) or True)
                 await pilot.pause()
         return app.export_screenshot(title="scaler-batch")
 
