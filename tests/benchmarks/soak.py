@@ -1,0 +1,346 @@
+"""Soak: minutes of mixed load under random faults, kills and restarts, from a seed. Exits 1 when something is broken.
+
+    python -m tests.benchmarks.soak --minutes 20 --seed 1 --json soak.json
+
+One client after the other sends a round of tasks. While it waits, faults of the local AWS come and go, and in some
+rounds the manager is killed, or Scaler's scheduler or object storage is restarted, which forget what they had: what a
+client loses then is Scaler's contract, and is counted apart. Between rounds it is calm, and the engine is weighed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from engine.config.settings import EngineConfig
+from provisioner.local.cluster import LocalCluster
+from tests.support.cluster.running_engine import Engine, client_process, keys_left, manager_config
+
+MANAGER: Final = "wm-test"
+TASKS: Final = 60
+ROUND_S: Final = 150.0
+FORGETTING_S: Final = 45.0
+"""What Scaler forgot no client gets."""
+CALM_S: Final = 90.0
+RSS_GROWTH_MIB: Final = 48.0
+"""Between the first and the last calm moment of one engine: caches fill, arenas stay."""
+SPARE: Final = 8
+"""Threads and descriptors that may be more in the last calm moment than in the first."""
+HOST_LOST: Final = "spot:0.05"
+FAULTS: Final = (
+    "throttle:SubmitJob:1/s:3s",
+    "throttle:batch:4/s:2s",
+    "throttle:s3:15/s:2s",
+    "ambiguous:SubmitJob:x1",
+    "ambiguous:TerminateJobs:x1",
+    "lost:SubmitJob:x1",
+    "ambiguous:DeleteObjects:x2",
+    "ambiguous:PutObject:x2",
+    "lost:batch:x3",
+    "error:batch:403:1s",
+    "error:ListObjectsV2:403:1s",
+    "error:*:503:1s",
+    "slow:s3:1.5s:3s",
+    "slow:batch:3s:2s",
+    "vanish-finished:0.05",
+    "late-result:0.1:2",
+    "drop-result:0.02",
+    "corrupt-result:0.02",
+    "truncate-result:0.02",
+    "start-failure:0.02",
+    "oom:0.02",
+    HOST_LOST,
+)
+CLIENT: Final = """
+import json, time
+def work(number, folder, seconds, padding):
+    with open(os.path.join(folder, f"{number:03}"), "a") as calls:
+        calls.write("called\\n")
+    time.sleep(seconds)
+    if number % 10 == 7:
+        raise ValueError(number)
+    return number * number, padding
+folder, count = sys.argv[1], int(sys.argv[2])
+told = {"right": 0, "wrong": 0, "errors": 0, "cancelled": 0, "causes": {}}
+with Client(address=ADDRESS) as client:
+    shared = os.urandom(300_000)
+    padding = lambda number: shared if number % 3 == 0 else bytes(number)
+    futures = [client.submit(work, n, folder, (n % 5) * 0.3, padding(n)) for n in range(count)]
+    for number, future in enumerate(futures):
+        if number % 12 == 11 and future.cancel():
+            told["cancelled"] += 1
+            continue
+        try:
+            is_right = future.result() == (number * number, padding(number))
+            told["right" if is_right else "wrong"] += 1
+        except BaseException as error:
+            told["errors"] += 1
+            cause = f"{type(error).__name__}: {error}"[:60] if number % 10 != 7 else type(error).__name__
+            told["causes"][cause] = told["causes"].get(cause, 0) + 1
+print(json.dumps(told))
+"""
+
+
+class Upset(StrEnum):
+    """What is done to a process in a round."""
+
+    NONE = "none"
+    MANAGER = "manager killed"
+    SCHEDULER = "scheduler restarted"
+    STORAGE = "storage restarted"
+
+
+@dataclass
+class Weight:
+    """What an engine has in a calm moment."""
+
+    rss_mib: float
+    threads: int
+    descriptors: int
+    keys: int
+
+
+@dataclass
+class Round:
+    """One client's tasks and what became of them."""
+
+    upset: Upset
+    faults: list[str] = field(default_factory=list)
+    tasks: int = TASKS
+    right: int = 0
+    wrong: int = 0
+    errors: int = 0
+    cancelled: int = 0
+    lost_by_scaler: int = 0
+    unanswered: int = 0
+    twice: int = 0
+    causes: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    weight: Weight | None = None
+    broken: list[str] = field(default_factory=list)
+
+
+class Soak:
+    """A cluster, the engine on it, and rounds; `folder` gets the logs."""
+
+    def __init__(self, cluster: LocalCluster, folder: Path, seed: int) -> None:
+        self._cluster = cluster
+        self._folder = folder
+        self._rng = random.Random(seed)
+        self._lives = 0
+        self.rounds: list[Round] = []
+        self.engine = self._launch()
+
+    def run(self, seconds: float) -> None:
+        """Rounds for so long; the manager is killed in the first half only: one engine lives through the other."""
+        started = time.monotonic()
+        while (passed := time.monotonic() - started) < seconds:
+            upsets = list(Upset) if passed < seconds / 2 else [Upset.NONE, Upset.NONE, Upset.SCHEDULER, Upset.STORAGE]
+            upset = self._rng.choice([Upset.NONE, *upsets])
+            self.rounds.append(self._do_round(upset))
+            print(row(len(self.rounds), self.rounds[-1]), flush=True)
+
+    def stop(self) -> int:
+        """End the engine in order; its exit code."""
+        return self.engine.stop(timeout=90)
+
+    def findings(self) -> list[str]:
+        """All that is broken."""
+        found = [f"round {number}: {one}" for number, each in enumerate(self.rounds, 1) for one in each.broken]
+        weights = [each.weight for each in self.rounds[self._life_began :] if each.weight is not None]
+        if len(weights) >= 2:
+            found += grown(weights[0], weights[-1])
+        return found
+
+    def _launch(self) -> Engine:
+        self._lives += 1
+        self._life_began = len(self.rounds)
+        config = EngineConfig(managers=(manager_config(self._cluster, max_concurrent_jobs=24, inline_limit=2_000),))
+        return Engine(config, self._cluster.environment(), self._folder / f"engine-{self._lives}.log")
+
+    def _do_round(self, upset: Upset) -> Round:
+        one, started = Round(upset), time.monotonic()
+        calls = self._folder / f"calls-{len(self.rounds)}"
+        calls.mkdir()
+        with client_process(self._cluster, CLIENT, str(calls), str(TASKS)) as client, self._storm(one):
+            printed = wait_for(client, ROUND_S if upset in (Upset.NONE, Upset.MANAGER) else FORGETTING_S)
+        self._settle(one, printed)
+        one.seconds = time.monotonic() - started
+        one.twice = sum(len(path.read_text().splitlines()) > 1 for path in calls.iterdir())
+        if one.twice and HOST_LOST not in one.faults:
+            one.broken.append(f"{one.twice} functions were called twice")
+        self._calm(one)
+        return one
+
+    def _settle(self, one: Round, printed: str) -> None:
+        told: dict[str, Any] = json.loads(printed) if printed else {}
+        one.right, one.wrong = told.get("right", 0), told.get("wrong", 0)
+        one.errors, one.cancelled = told.get("errors", 0), told.get("cancelled", 0)
+        one.causes = told.get("causes", {})
+        missing = TASKS - one.right - one.wrong - one.errors - one.cancelled
+        if one.upset in (Upset.SCHEDULER, Upset.STORAGE):
+            forgotten = one.errors - one.causes.get("ValueError", 0)
+            one.errors -= forgotten
+            one.lost_by_scaler = missing + forgotten
+        elif missing:
+            one.unanswered = missing
+            one.broken.append(f"{missing} tasks were not answered")
+        if one.wrong:
+            one.broken.append(f"{one.wrong} results are wrong")
+
+    @contextmanager
+    def _storm(self, one: Round) -> Iterator[None]:
+        over = threading.Event()
+        self._cluster.aws.fault("lag:3s")
+        plan = [(self._rng.uniform(0.2, 2.0), self._rng.choice(FAULTS)) for _ in range(self._rng.randint(0, 6))]
+        wind = threading.Thread(target=self._blow, args=(one, plan, over))
+        wind.start()
+        try:
+            yield
+        finally:
+            over.set()
+            wind.join()
+            self._cluster.aws.clear_faults()
+
+    def _blow(self, one: Round, plan: Sequence[tuple[float, str]], over: threading.Event) -> None:
+        for number, (pause, fault) in enumerate(plan):
+            if over.wait(pause):
+                break
+            one.faults.append(fault)
+            self._cluster.aws.fault(fault)
+            if number == len(plan) // 2:
+                self._upset(one.upset)
+        if not plan:
+            over.wait(1.5)
+            self._upset(one.upset)
+
+    def _upset(self, upset: Upset) -> None:
+        match upset:
+            case Upset.MANAGER:
+                self.engine.stop(signal.SIGKILL)
+                self.engine = self._launch()
+            case Upset.SCHEDULER:
+                self._cluster.restart_scheduler()
+            case Upset.STORAGE:
+                self._cluster.restart_object_storage()
+
+    def _calm(self, one: Round) -> None:
+        """Wait until nothing of tasks is left, then weigh the engine."""
+        deadline = time.monotonic() + CALM_S
+        while (keys := self._keys()) or self._cluster.aws.jobs()["running"]:
+            if time.monotonic() > deadline:
+                one.broken.append(f"{len(keys)} objects or jobs stay: {keys[:2]}")
+                break
+            time.sleep(0.5)
+        if (code := self.engine.process.poll()) is not None:
+            one.broken.append(f"the engine ended with {code}")
+            self.engine = self._launch()
+            return
+        one.weight = weigh(self.engine.process.pid, len(keys))
+
+    def _keys(self) -> list[str]:
+        return unexplained(keys_left(self._cluster, MANAGER))
+
+
+def unexplained(keys: Sequence[str]) -> list[str]:
+    """Keys of tasks. A submission whose request got lost keeps fence, bundle and blobs for ten minutes."""
+    fenced = [key.rpartition("/")[2] for key in keys if "/fence/" in key]
+
+    def is_kept(key: str) -> bool:
+        folder, _, name = key.partition(f"/{MANAGER}/")[2].partition("/")
+        return folder in ("lease", "fence") or (
+            bool(fenced) and (folder == "objects" or any(name.startswith(each) for each in fenced))
+        )
+
+    return [key for key in keys if not is_kept(key)]
+
+
+def wait_for(client: subprocess.Popen[str], seconds: float) -> str:
+    """What the client printed; nothing when it was not answered in time, or failed."""
+    try:
+        output, errors = client.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        client.send_signal(signal.SIGINT)
+        try:
+            client.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            client.kill()
+            client.communicate()
+        return ""
+    if client.returncode:
+        print(errors[-2_000:], file=sys.stderr)
+    return output
+
+
+def weigh(pid: int, keys: int) -> Weight:
+    """What that process has now."""
+    process = psutil.Process(pid)
+    return Weight(process.memory_info().rss / 2**20, process.num_threads(), process.num_fds(), keys)
+
+
+def grown(first: Weight, last: Weight) -> list[str]:
+    """What the last weight has too much."""
+    found = []
+    if last.rss_mib > first.rss_mib + RSS_GROWTH_MIB:
+        found.append(f"memory grew from {first.rss_mib:.0f} to {last.rss_mib:.0f} MiB")
+    for name in ("threads", "descriptors"):
+        before, after = getattr(first, name), getattr(last, name)
+        if after > before + SPARE:
+            found.append(f"{name} grew from {before} to {after}")
+    return found
+
+
+def row(number: int, one: Round) -> str:
+    """The round as a line of the table."""
+    weight = one.weight
+    weighed = f"{weight.rss_mib:4.0f} MiB {weight.threads:3} thr {weight.descriptors:3} fds" if weight else "no engine"
+    return (
+        f"{number:3} {one.upset:<19} {len(one.faults):2} faults  {one.right:3} right {one.errors:3} errors "
+        f"{one.cancelled:2} cancelled {one.lost_by_scaler:3} lost by Scaler {one.unanswered:3} unanswered "
+        f"{one.twice:2} twice {one.seconds:5.1f} s  {weighed}  {'; '.join(one.broken)}"
+    )
+
+
+def main() -> int:
+    """Run it, print the table and what is broken. 1 when anything is."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--transport", default="ymq", choices=["ymq", "zmq"])
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    print(f"seed {arguments.seed}, logs in {folder}", flush=True)
+    with LocalCluster(state_dir=folder / "cluster", transport=arguments.transport) as cluster:
+        soak = Soak(cluster, folder, arguments.seed)
+        try:
+            soak.run(arguments.minutes * 60)
+        finally:
+            code = soak.stop()
+    findings = soak.findings() + ([f"the engine ended with {code}"] if code else [])
+    if arguments.json:
+        report = {"seed": arguments.seed, "broken": findings, "rounds": [asdict(one) for one in soak.rounds]}
+        arguments.json.write_text(json.dumps(report, indent=1))
+    names = ("tasks", "right", "errors", "cancelled", "lost_by_scaler", "unanswered", "twice")
+    sums = {name: sum(getattr(one, name) for one in soak.rounds) for name in names}
+    print(sums, *findings, sep="\n")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
