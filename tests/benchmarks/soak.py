@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,6 +121,8 @@ class Round:
     """One client's tasks and what became of them."""
 
     upset: Upset
+    is_upset: bool = False
+    """It was done; a client that is quick has its answers before."""
     faults: list[str] = field(default_factory=list)
     tasks: int = TASKS
     right: int = 0
@@ -142,16 +145,17 @@ class Soak:
         self._cluster = cluster
         self._folder = folder
         self._rng = random.Random(seed)
-        self._lives = 0
+        self._lives: list[int] = []  # the round in which each engine began
         self.rounds: list[Round] = []
         self.engine = self._launch()
 
     def run(self, seconds: float) -> None:
-        """Rounds for so long; the manager is killed in the first half only: one engine lives through the other."""
+        """Rounds for so long. The first kills the manager, so that the shortest soak judges that; the second half
+        kills none: one engine lives through it."""
         started = time.monotonic()
-        while (passed := time.monotonic() - started) < seconds:
+        while (passed := time.monotonic() - started) < seconds or not self.rounds:
             upsets = list(Upset) if passed < seconds / 2 else [Upset.NONE, Upset.NONE, Upset.SCHEDULER, Upset.STORAGE]
-            upset = self._rng.choice([Upset.NONE, *upsets])
+            upset = self._rng.choice([Upset.NONE, *upsets]) if self.rounds else Upset.MANAGER
             self.rounds.append(self._do_round(upset))
             print(row(len(self.rounds), self.rounds[-1]), flush=True)
 
@@ -162,16 +166,15 @@ class Soak:
     def findings(self) -> list[str]:
         """All that is broken."""
         found = [f"round {number}: {one}" for number, each in enumerate(self.rounds, 1) for one in each.broken]
-        weights = [each.weight for each in self.rounds[self._life_began :] if each.weight is not None]
-        if len(weights) >= 2:
-            found += grown(weights[0], weights[-1])
+        for number, (began, ended) in enumerate(pairwise([*self._lives, len(self.rounds)]), 1):
+            weights = [each.weight for each in self.rounds[began:ended] if each.weight is not None]
+            found += [f"engine {number}: {one}" for one in grown(weights[0], weights[-1])] if weights else []
         return found
 
     def _launch(self) -> Engine:
-        self._lives += 1
-        self._life_began = len(self.rounds)
+        self._lives.append(len(self.rounds))
         config = EngineConfig(managers=(manager_config(self._cluster, max_concurrent_jobs=24, inline_limit=2_000),))
-        return Engine(config, self._cluster.environment(), self._folder / f"engine-{self._lives}.log")
+        return Engine(config, self._cluster.environment(), self._folder / f"engine-{len(self._lives)}.log")
 
     def _do_round(self, upset: Upset) -> Round:
         one, started = Round(upset), time.monotonic()
@@ -193,7 +196,7 @@ class Soak:
         one.errors, one.cancelled = told.get("errors", 0), told.get("cancelled", 0)
         one.causes = told.get("causes", {})
         missing = TASKS - one.right - one.wrong - one.errors - one.cancelled
-        if one.upset in (Upset.SCHEDULER, Upset.STORAGE):
+        if one.is_upset and one.upset is not Upset.MANAGER:
             forgotten = one.errors - one.causes.get("ValueError", 0)
             one.errors -= forgotten
             one.lost_by_scaler = missing + forgotten
@@ -224,13 +227,13 @@ class Soak:
             one.faults.append(fault)
             self._cluster.aws.fault(fault)
             if number == len(plan) // 2:
-                self._upset(one.upset)
-        if not plan:
-            over.wait(1.5)
-            self._upset(one.upset)
+                self._upset(one)
+        if not plan and not over.wait(1.5):
+            self._upset(one)
 
-    def _upset(self, upset: Upset) -> None:
-        match upset:
+    def _upset(self, one: Round) -> None:
+        one.is_upset = one.upset is not Upset.NONE
+        match one.upset:
             case Upset.MANAGER:
                 self.engine.stop(signal.SIGKILL)
                 self.engine = self._launch()
@@ -308,9 +311,10 @@ def grown(first: Weight, last: Weight) -> list[str]:
 def row(number: int, one: Round) -> str:
     """The round as a line of the table."""
     weight = one.weight
+    upset = one.upset if one.is_upset else Upset.NONE
     weighed = f"{weight.rss_mib:4.0f} MiB {weight.threads:3} thr {weight.descriptors:3} fds" if weight else "no engine"
     return (
-        f"{number:3} {one.upset:<19} {len(one.faults):2} faults  {one.right:3} right {one.errors:3} errors "
+        f"{number:3} {upset:<19} {len(one.faults):2} faults  {one.right:3} right {one.errors:3} errors "
         f"{one.cancelled:2} cancelled {one.lost_by_scaler:3} lost by Scaler {one.unanswered:3} unanswered "
         f"{one.twice:2} twice {one.seconds:5.1f} s  {weighed}  {'; '.join(one.broken)}"
     )
