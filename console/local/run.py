@@ -57,6 +57,7 @@ class LocalRunOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...]
     as_json: bool
     containers: bool = False
+    no_jobs: bool = False
     image: ImageOptions = ImageOptions()
     stay: bool = False
     """Not to end with the client."""
@@ -85,6 +86,7 @@ def run_locally(options: LocalRunOptions) -> int:
             delays=delays(options),
             job_image=job_image(options),
             python_path=python_path(options),
+            no_jobs=options.no_jobs,
         )
         with started(cluster), saved_local_stack(cluster.aws.environment(), cluster.resources):
             start_faults(cluster.aws, options.faults)

@@ -67,7 +67,8 @@ class LocalAWSOptions(msgspec.Struct, frozen=True, kw_only=True):
     finished job is remembered). program is `FILE.py:FUNCTION`, called in a forked process as
     `function(argv, environ, make_client) -> exit code`; the default is the real runner. python_path are folders in
     which jobs look for modules before PYTHONPATH.
-    With containers, jobs run in containers of their definition's image, and ECR comes with a registry.
+    With containers, jobs run in containers of their definition's image, and ECR comes with a registry. With no_jobs
+    nothing runs: the result of each task, its first argument, is written at once.
     """
 
     state_dir: str
@@ -80,6 +81,7 @@ class LocalAWSOptions(msgspec.Struct, frozen=True, kw_only=True):
     program: str = RUNNER
     python_path: tuple[str, ...] = ()
     containers: bool = False
+    no_jobs: bool = False
     max_finished_jobs: int = 50_000  # about 2 KiB each
     max_stream_bytes: int = 4 * 1024**2  # of one job's log; the oldest goes first
     max_log_bytes: int = 64 * 1024**2  # of all logs together

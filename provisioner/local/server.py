@@ -46,6 +46,7 @@ from provisioner.local.no_proxy import no_proxy
 from provisioner.local.options import LocalAWSOptions
 from provisioner.local.processes.executor import ForkServerExecutor
 from provisioner.local.processes.fork_server.framing import ProgramSettings
+from provisioner.local.processes.result_writer import ResultWriter
 from provisioner.local.regions import RegionalServices, Regions
 from provisioner.local.s3.s3 import S3
 
@@ -67,8 +68,10 @@ class LocalServer:
         self._http = HttpServer(self._answer, options.port)
         self._registry = make_registry(options)
         self._environ = self._make_environ()
+        self._moto, self._faults = Moto(), FaultInjector(random.Random(options.random_seed))
+        self._s3 = S3(self._moto, self._faults)
         self._executor = self._make_executor()
-        self._gateway = self._make_gateway(random.Random(options.random_seed))
+        self._gateway = self._make_gateway()
 
     @property
     def endpoint(self) -> str:
@@ -99,7 +102,9 @@ class LocalServer:
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         return {**kept, "TMPDIR": str(self._work_dir), **aws_environ(self.endpoint, self._key)}
 
-    def _make_executor(self) -> ForkServerExecutor | ContainerExecutor:
+    def _make_executor(self) -> ForkServerExecutor | ContainerExecutor | ResultWriter:
+        if self._options.no_jobs:
+            return ResultWriter(self._s3)
         if self._registry is not None:
             from provisioner.local.docker.container_executor import ContainerExecutor
 
@@ -121,13 +126,13 @@ class LocalServer:
 
         return EcrApi(self._registry, region, moto).answer
 
-    def _make_gateway(self, chance: random.Random) -> Gateway:
-        options, faults, moto = self._options, FaultInjector(chance), Moto()
+    def _make_gateway(self) -> Gateway:
+        options, faults, moto = self._options, self._faults, self._moto
         for fault in options.faults:
             faults.add(parse_fault(fault))
         clock = ThreadClock()
         regions = Regions(lambda name: self._make_region(name, moto, faults, clock))
-        services = Services(regions, options.region, PriceListApi(moto), IamRules(moto), S3(moto, faults), moto)
+        services = Services(regions, options.region, PriceListApi(moto), IamRules(moto), self._s3, moto)
         return Gateway(services, faults, self._key)
 
     def _make_region(self, name: str, moto: Moto, faults: FaultInjector, clock: Clock) -> RegionalServices:

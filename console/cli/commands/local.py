@@ -36,6 +36,7 @@ DEMO_HELP: Final = "Run x ** 2 over range(N) and say what it cost."
 SCRIPT_HELP: Final = "Run a client script with the scheduler's address in SCALER_ADDRESS; its exit code is ours."
 STAY_HELP: Final = "As with the console: stay up after the demo or the script; a demo's jobs rest in each state."
 CONTAINERS_HELP: Final = "Jobs run in real containers of an image that is built, instead of processes of this Python."
+NO_JOBS_HELP: Final = "Run no job: a task's result is its first argument, at once. To measure the manager alone."
 IMAGE: Final = "Image of the jobs, with --containers"
 IMAGE_HELP: Final = "This image, with the runner inside, instead of building one."
 BASE_IMAGE_HELP: Final = "Build it on this one, instead of python:X.Y-slim."
@@ -65,6 +66,7 @@ def local(
     demo: Annotated[int | None, typer.Option("--demo", metavar="N", min=1, help=DEMO_HELP)] = None,
     script: Annotated[Path | None, typer.Option("--script", metavar="FILE", help=SCRIPT_HELP)] = None,
     containers: Annotated[bool, typer.Option("--containers", help=CONTAINERS_HELP)] = False,
+    no_jobs: Annotated[bool, typer.Option("--no-jobs", help=NO_JOBS_HELP)] = False,
     fault: Annotated[list[str] | None, typer.Option("--fault", metavar="FAULT", help=FAULT_HELP)] = None,
     pace: Annotated[Pace, typer.Option("--pace", help=PACE_HELP)] = "fast",
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
@@ -90,6 +92,7 @@ def local(
         faults=tuple(fault or ()),
         as_json=as_json,
         containers=containers,
+        no_jobs=no_jobs,
         image=ImageOptions(given=image, base=base_image, requirements=requirements, packages=tuple(package or ())),
         stay=stay,
         pace=pace,
@@ -124,12 +127,21 @@ def check(options: LocalRunOptions) -> None:
         raise ConfigError("--demo and --script exclude each other: give one of them.")
     if find_spec("moto") is None:
         raise ConfigError("The local AWS is not installed: pip install 'scaler-batch[local]'.")
+    check_no_jobs(options)
     for fault in options.faults:
         parse_fault(fault)
     engine_settings(options, ANY_PLACES)
     check_containers(options)
     if options.script is not None and not options.script.is_file():
         raise ConfigError(f"--script is {options.script}, which is no file: give the path of a Python script.")
+
+
+def check_no_jobs(options: LocalRunOptions) -> None:
+    """Check what `--no-jobs` excludes. Raises `ConfigError`."""
+    if options.no_jobs and options.containers:
+        raise ConfigError("--no-jobs runs none, --containers runs them in containers: give one of them.")
+    if options.no_jobs and options.demo is not None:
+        raise ConfigError("--no-jobs computes nothing, and --demo checks results: give --script, or neither.")
 
 
 def check_containers(options: LocalRunOptions) -> None:

@@ -32,6 +32,8 @@ def options(
         (options(script=Path("nowhere.py")), "nowhere.py, which is no file"),
         (options(faults=("gremlins",)), "'gremlins': the kind must be one of throttle"),
         (replace(options(), image=ImageOptions(base="python:3.12")), "are about the image of jobs in containers: add"),
+        (replace(options(), no_jobs=True, containers=True), "--no-jobs runs none, --containers runs them in"),
+        (replace(options(demo=1), no_jobs=True), "--no-jobs computes nothing, and --demo checks results"),
         (options(max_concurrent_jobs="0"), "--max-concurrent-jobs is '0'"),
     ],
 )
