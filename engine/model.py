@@ -85,6 +85,8 @@ class TaskWork:
     """Scaler's; higher goes first."""
     wants_output: bool = False
     """Its client has what it prints streamed."""
+    company: int = 0
+    """Tasks that had better travel with it: more wait for a slot, and come as slots get free."""
 
     @property
     def blobs(self) -> tuple[Blob, ...]:

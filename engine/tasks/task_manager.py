@@ -37,6 +37,10 @@ CLAIM_GRACE_S: Final = 20.0
 """How long a job is kept whose task did not come back, once the scheduler has sent all that it wants of us."""
 
 
+SLOTS_A_REFILL: Final = 16
+"""A submission for every slot that gets free is thousands of calls; one for each sixteenth of the slots is not."""
+
+
 def _always() -> bool:
     return True
 
@@ -329,7 +333,12 @@ class AWSHPCTaskManager:
             await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(kind)))
         else:
             self._loads.pop(record.task_id, None)
-            self._submit(record, replace(work, shape=record.shape))
+            self._submit(record, replace(work, shape=record.shape, company=self._company()))
+
+    def _company(self) -> int:
+        """As many as may stand free without harm: 3 % of the slots on average, while others wait for them."""
+        waiting = len(self._queue) > 0 and self._accepting
+        return self._max_concurrent_jobs // SLOTS_A_REFILL if waiting else 0
 
     def _learn_function(self, record: TaskRecord, pickled: bytes) -> None:
         """Raises `BrokenWish`."""

@@ -24,6 +24,14 @@ async def test_no_more_tasks_run_than_there_are_slots() -> None:
     assert (before, bench.backend.names) == (["a", "b"], ["a", "b", "c"])
 
 
+async def test_tasks_with_others_behind_them_wait_for_a_sixteenth_of_the_slots() -> None:
+    bench = Bench(slots=32)
+    await bench.arrive(*(f"{number:02}" for number in range(33)))
+    before = [work.company for work in bench.backend.submitted]
+    await bench.finish("00")
+    assert (before, bench.backend.submitted[-1].company) == ([2] * 32, 0)
+
+
 async def test_a_waiting_task_of_higher_priority_takes_the_next_slot() -> None:
     bench = Bench(slots=1)
     await bench.arrive("first", "low")

@@ -2,7 +2,8 @@
 
 A window starts with its first task. It closes when nothing more came for a moment, after half a second in any
 case, and at once at the size limits. While no submission could be sent (AWS throttles them, or as many as may be are
-being sent) it stays open up to the size limits: what comes meanwhile travels in one.
+being sent) it stays open up to the size limits: what comes meanwhile travels in one. While tasks wait for slots, what
+refills the slots that got free waits up to a second for its company: else each slot would be a submission of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ QUIET_MANY_S: Final = 0.1
 """A window that holds a crowd waits longer for stragglers: one submission fewer is worth it."""
 CROWD: Final = 20
 LONGEST_S: Final = 0.5
+COMPANY_S: Final = 1.0
+"""The longest that tasks wait for the others which are to travel with them."""
+COMPANY_POLL_S: Final = 0.05
+"""How often it is looked whether they are there: in other windows, too."""
 LARGEST_BYTES: Final = 64 * limits.MIB
 
 
@@ -42,6 +47,8 @@ class _Window:
     tasks: list[BatchTask] = field(default_factory=list)
     digests: set[str] = field(default_factory=set)
     size: int = 0
+    company: int = 0
+    """As its last task said: nobody knows better what is to come."""
     timer: Timer | None = None
 
     def added_bytes(self, task: BatchTask) -> int:
@@ -100,6 +107,7 @@ class Collector:
         window.size += window.added_bytes(task)
         window.digests.update(blob.digest for blob in task.work.blobs)
         window.tasks.append(task)
+        window.company = task.work.company
         window.last_at = now
 
     def _arm(self, shape: ResourceShape, window: _Window, delay: float) -> None:
@@ -109,8 +117,19 @@ class Collector:
         remaining = max(window.closes_at() - self._clock(), self._wait_s())
         if remaining > 0.001:
             self._arm(shape, window, remaining)
+        elif not self._has_company(window):
+            self._arm(shape, window, min(COMPANY_POLL_S, window.opened_at + COMPANY_S - self._clock()))
         else:
             self._close(shape)
+
+    def _has_company(self, window: _Window) -> bool:
+        """Slots that got free are counted whatever the shapes are that refill them."""
+        gathered = sum(len(one.tasks) for one in self._windows.values())
+        if gathered >= window.company:
+            for one in self._windows.values():
+                one.company = 0
+            return True
+        return self._clock() > window.opened_at + COMPANY_S - 0.001
 
     def _close(self, shape: ResourceShape) -> None:
         window = self._windows.pop(shape)

@@ -57,9 +57,9 @@ class Loop:
         self.now = now
 
 
-def record(shape: ResourceShape | None = None, *blobs: Blob) -> BatchTask:
+def record(shape: ResourceShape | None = None, *blobs: Blob, company: int = 0) -> BatchTask:
     task_id = uuid.uuid4().bytes
-    work = TaskWork(task_id, shape or ResourceShape(), TINY, TINY, blobs)
+    work = TaskWork(task_id, shape or ResourceShape(), TINY, TINY, blobs, company=company)
     return BatchTask(task_id, work.shape, work)
 
 
@@ -85,6 +85,44 @@ def test_tasks_that_keep_coming_are_one_submission_for_half_a_second_at_most() -
     assert 0.45 <= first_at <= 0.51
     assert len(first) + sum(len(records) for _, records in loop.launched[1:]) == 70
     assert len(loop.launched) == 2
+
+
+def test_what_refills_slots_waits_until_as_many_travel_together() -> None:
+    loop = Loop()
+    window = collector(loop)
+    for step in range(4):
+        loop.pass_to(step * 0.2)
+        window.add(record(company=4))
+    loop.pass_to(2.0)
+    assert [len(records) for _, records in loop.launched] == [4]
+    assert 0.6 < loop.launched[0][0] < 0.7
+
+
+def test_what_refills_slots_waits_a_second_at_most() -> None:
+    loop = Loop()
+    collector(loop).add(record(company=4))
+    loop.pass_to(5.0)
+    assert [(round(at, 3), len(records)) for at, records in loop.launched] == [(1.0, 1)]
+
+
+def test_the_last_that_waited_for_a_slot_takes_the_others_along_at_once() -> None:
+    loop = Loop()
+    window = collector(loop)
+    window.add(record(company=4))
+    loop.pass_to(0.3)
+    window.add(record())
+    loop.pass_to(5.0)
+    assert [len(records) for _, records in loop.launched] == [2]
+    assert 0.3 < loop.launched[0][0] < 0.4
+
+
+def test_freed_slots_of_several_shapes_are_counted_together() -> None:
+    loop = Loop()
+    window = collector(loop)
+    for vcpus in (1, 2):
+        window.add(record(ResourceShape(vcpus=vcpus), company=2))
+    loop.pass_to(0.2)
+    assert [len(records) for _, records in loop.launched] == [1, 1]
 
 
 def test_shapes_are_kept_apart() -> None:
