@@ -1,0 +1,11 @@
+"""Submissions and calls of the manager in virtual time: the same on any machine."""
+
+from __future__ import annotations
+
+from tests.benchmarks.model_calls import count_calls
+
+
+def test_waves_of_tasks_are_a_few_submissions_each() -> None:
+    counts = count_calls(tasks=384, slots=96, seconds=2.0)
+    assert not counts.story.broken
+    assert counts.calls["submit_job"] <= 48  # 3 waves that refill, in sixteenths, are 48; each freed slot was one
