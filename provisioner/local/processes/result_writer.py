@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from container.batch_job_frames import FrameError, PayloadReader, TaskEntry
+from container.batch_job_frames import FrameError, PayloadReader, TaskEntry, task_ids
 from container.batch_job_protocol import (
     JobParameter,
     PayloadForm,
@@ -95,10 +95,11 @@ class ResultWriter:
             return RunnerExit.DONE
         frame = self._frame(place, submission, given[JobParameter.PAYLOAD])
         reader = PayloadReader(lambda offset, length: frame[offset : offset + length])
-        entry = reader.entry(int(environ.get("AWS_BATCH_JOB_ARRAY_INDEX", "0")))
-        meta = _meta(entry, int(environ.get("AWS_BATCH_JOB_ATTEMPT", "1")))
-        result = encode_result(meta, self._body(reader, entry, place), reader.secret)
-        self._put(f"/{place}/{result_key(submission, entry.task_id)}", bytes(result))
+        for place_in_frame in _entries(given[JobParameter.OPTIONS], environ, frame):
+            entry = reader.entry(place_in_frame)
+            meta = _meta(entry, int(environ.get("AWS_BATCH_JOB_ATTEMPT", "1")))
+            result = encode_result(meta, self._body(reader, entry, place), reader.secret)
+            self._put(f"/{place}/{result_key(submission, entry.task_id)}", bytes(result))
         return RunnerExit.DONE
 
     def _put(self, path: str, body: bytes) -> None:
@@ -135,6 +136,17 @@ class ResultWriter:
 def _arguments(argv: Sequence[str]) -> dict[JobParameter, str]:
     given = dict(zip(argv[::2], argv[1::2], strict=False))
     return {parameter: given[parameter.flag] for parameter in JobParameter}
+
+
+def _entries(options: str, environ: Mapping[str, str], frame: bytes) -> range:
+    """Places in the frame of the tasks that the job runs: one, or as many as its option `pack` says."""
+    pack = dict(text.partition("=")[::2] for text in options.split(";")).get("pack")
+    index = environ.get("AWS_BATCH_JOB_ARRAY_INDEX")
+    if pack is None:
+        return range(int(index or 0), int(index or 0) + 1)
+    tasks = len(task_ids(frame))
+    first = int(index or 0) * int(pack)
+    return range(first, tasks if index is None else min(first + int(pack), tasks))
 
 
 def _meta(entry: TaskEntry, attempt: int) -> ResultMeta:

@@ -51,12 +51,12 @@ class Bench:
             return HttpResponse(404)
         return HttpResponse(body=self.objects[request.path])
 
-    def run(self, payload: str, index: int | None = None, key: str = "job/1") -> int:
+    def run(self, payload: str, index: int | None = None, options: str = "region=us-east-1") -> int:
         given = {
             JobParameter.STORE: "s3://bucket/prefix",
             JobParameter.SUBMISSION: SUBMISSION,
             JobParameter.PAYLOAD: payload,
-            JobParameter.OPTIONS: "region=us-east-1",
+            JobParameter.OPTIONS: options,
         }
         environ = {} if index is None else {"AWS_BATCH_JOB_ARRAY_INDEX": str(index)}
 
@@ -64,7 +64,7 @@ class Bench:
             self.ends.put(exited.code)
 
         argv = tuple(word for name, value in given.items() for word in (name.flag, value))
-        self.writer.start(JobLaunch(key, "image", argv, environ, 0, self.said.append, ended, self.fail))
+        self.writer.start(JobLaunch("job/1", "image", argv, environ, 0, self.said.append, ended, self.fail))
         return self.ends.get(timeout=10)
 
     def fail(self, reason: str) -> None:
@@ -104,6 +104,12 @@ def test_each_child_of_an_array_writes_its_own(bench: Bench) -> None:
     bench.objects[PLACE + payload_key(bundle_name(SUBMISSION, text))] = frame([[Blob.of(b"a")], [Blob.of(b"b")]])
     assert [bench.run(text, index) for index in (1, 0)] == [0, 0]
     assert [bench.result(task_id) for task_id in TASKS[:2]] == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(("index", "written"), [(0, TASKS[:2]), (1, TASKS[2:]), (None, TASKS)])
+def test_a_packed_job_writes_what_is_its_own(bench: Bench, index: int | None, written: tuple[bytes, ...]) -> None:
+    bench.run(to_inline(frame([[], [], []])), index, "region=us-east-1;pack=2")
+    assert sorted(bench.objects) == sorted(PLACE + result_key(SUBMISSION, task_id) for task_id in written)
 
 
 def test_an_argument_that_submissions_share_is_fetched(bench: Bench) -> None:
