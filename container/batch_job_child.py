@@ -13,9 +13,11 @@ import re
 import signal
 import socket
 import sys
+import tempfile
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import cloudpickle
@@ -50,6 +52,10 @@ class Payload:
     scheduler: SchedulerAddress
     code: tuple[str, ...] = ()
     """Folders in which modules are looked for before the image's."""
+    is_packed: bool = False
+    """Others run after it in the same container: it leads a process group, and is the first to go for memory."""
+    folder: str = ""
+    """For its temporary files, if it has one of its own."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
     channel = TaskChannel(control, door)
     try:
         _take_over_process(stdout, stderr)
+        if payload.is_packed:
+            _stand_apart(payload.folder)
         introduce_task(payload.task_id, payload.scheduler)
         _search_first(payload.code)
         outcome, body = _answer(payload, channel)
@@ -102,6 +110,17 @@ def _search_first(folders: tuple[str, ...]) -> None:
         others = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join((*folders, others) if others else folders)
         importlib.invalidate_caches()
+
+
+def _stand_apart(folder: str) -> None:
+    """Be a process group, and what the kernel ends for memory before the runner; have an own temporary folder."""
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    with contextlib.suppress(OSError):  # https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    if folder:
+        os.environ["TMPDIR"] = folder
+        tempfile.tempdir = None  # asked for anew
 
 
 def _writer(number: int) -> io.TextIOWrapper:

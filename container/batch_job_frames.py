@@ -6,7 +6,9 @@ ranges, so that a child of an array never fetches what belongs to its siblings:
 
     header | small shared blobs | directory: a row a task | records, each with its own blobs | big shared blobs
 
-From version 2 on the header holds the secret with which the submission's results are signed.
+From version 2 on the header holds the secret with which the submission's results are signed. Version 3 has the layout
+of version 2 and says that a job runs several entries (`batch_job_pack`): an image that knows nothing of packs refuses
+it, instead of running the one entry at the job's index.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import hashlib
 import struct
 import zlib
 from collections import ChainMap, Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
@@ -23,7 +25,7 @@ from typing import Final
 FIRST_READ: Final = 64 * 1024
 
 _MAGIC: Final = b"SBPF"
-_PLAIN, _WITH_SECRET = 1, 2  # versions: that of release 0.1, whose results are not signed, and today's
+_PLAIN, _WITH_SECRET, _PACKED = 1, 2, 3  # versions: release 0.1, whose results aren't signed; today's; that of packs
 _LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
 _HEADER: Final = struct.Struct("<IIQI")  # tasks, directory offset, total length, crc32 of the directory
 _CRC: Final = struct.Struct("<I")
@@ -36,6 +38,7 @@ _WANTS_OUTPUT: Final = 1
 _REF: Final = struct.Struct("<?QQI")  # is external, length, offset (0 when external), crc32
 _DIGEST_BYTES: Final = 32
 _EARLY_BLOBS: Final = 32 * 1024  # of shared blobs before the directory, so that FIRST_READ reaches into it
+_PACK_READ: Final = 16 * 1024 * 1024  # of a pack's records at once, all of which are in memory
 
 Tasks = Sequence[tuple[bytes, Sequence["Blob"]]]
 
@@ -80,6 +83,14 @@ class TaskEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedEntry:
+    """Entry of a pack whose record can't be used; `reason` is one sentence. Its mates are none the worse."""
+
+    task_id: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Layout:
     """The place of every blob and record, decided before a byte is written."""
 
@@ -94,17 +105,23 @@ class _Layout:
 
 
 def encode_payload(
-    tasks: Tasks, external: Collection[str] = (), secret: bytes = b"", wanting_output: Collection[bytes] = ()
+    tasks: Tasks,
+    external: Collection[str] = (),
+    secret: bytes = b"",
+    wanting_output: Collection[bytes] = (),
+    *,
+    is_packed: bool = False,
 ) -> bytes:
     """One frame for one submission; a task is its id (16 bytes) and (serializer, function, *arguments).
 
     Equal blobs are stored once. Blobs whose digest is in `external` are referenced, not stored. With the `secret` (32
     bytes) the runner signs the results; without one the frame is as in release 0.1, and so are they. The tasks whose
-    ids are in `wanting_output` have what they print brought with their results.
+    ids are in `wanting_output` have what they print brought with their results. `is_packed` says that a job runs
+    several of the tasks, which needs a secret and an image of today.
     Raises `ValueError` for a task id that isn't 16 bytes, a task without serializer or function, or a wrong secret.
     """
     _check_tasks(tasks)
-    if len(secret) not in (0, _SECRET_BYTES):
+    if len(secret) not in (0, _SECRET_BYTES) or (is_packed and not secret):
         raise ValueError(f"a secret of {len(secret)} bytes, expected {_SECRET_BYTES}")
     layout = _lay_out(tasks, external, secret, wanting_output)
     offsets = {**_place(layout.early, _header_end(secret)), **_place(layout.late, layout.shared)}
@@ -117,7 +134,8 @@ def encode_payload(
         offset += length
     directory = b"".join(rows)
     early, late = ([blob.data for blob in blobs] for blobs in (layout.early, layout.late))
-    return b"".join([_header(layout, directory, secret), *early, directory, *records, *late])
+    version = _PACKED if is_packed else _WITH_SECRET if secret else _PLAIN
+    return b"".join([_header(layout, directory, version, secret), *early, directory, *records, *late])
 
 
 def payload_size(
@@ -189,8 +207,8 @@ def _reference(blob: Blob, offset: int | None) -> bytes:
     return ref + bytes.fromhex(blob.digest) if offset is None else ref
 
 
-def _header(layout: _Layout, directory: bytes, secret: bytes) -> bytes:
-    head = _LEAD.pack(_MAGIC, _WITH_SECRET if secret else _PLAIN)
+def _header(layout: _Layout, directory: bytes, version: int, secret: bytes) -> bytes:
+    head = _LEAD.pack(_MAGIC, version)
     head += _HEADER.pack(len(layout.own), layout.directory, layout.total, zlib.crc32(directory)) + secret
     return head + _CRC.pack(zlib.crc32(head))
 
@@ -210,6 +228,7 @@ class _Head:
     total: int
     directory_crc: int
     secret: bytes = field(repr=False)
+    version: int
 
     @property
     def records(self) -> int:
@@ -237,8 +256,13 @@ def submission_secret(frame_head: bytes) -> bytes:
     return _read_head(frame_head).secret
 
 
+def is_packed(frame_head: bytes) -> bool:
+    """Whether a job runs several of the frame's tasks. Raises `FrameError`."""
+    return _read_head(frame_head).version == _PACKED
+
+
 class PayloadReader:
-    """Reads one task's part of a payload frame, by ranges.
+    """Reads one job's part of a payload frame, by ranges.
 
     `fetch(offset, length)` gives the frame's bytes there, fewer where the frame ends. A frame of up to `FIRST_READ`
     bytes costs one call, a larger one two or three, and one more for each big blob that tasks share.
@@ -256,6 +280,28 @@ class PayloadReader:
     def secret(self) -> bytes:
         """What signs the results, as `submission_secret` tells."""
         return self._head.secret
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks the frame holds."""
+        return self._head.tasks
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether a job runs several of them."""
+        return self._head.version == _PACKED
+
+    def entries(self, first: int, count: int) -> Iterator[TaskEntry | DamagedEntry]:
+        """The records of `count` tasks from `first` on, read in one range, or in a few when they are large.
+
+        Raises `FrameError` when their rows can't be read.
+        """
+        rows = self._rows(first, count)
+        for place, (task_id, offset, length) in enumerate(rows):
+            try:
+                yield _parse_record(task_id, self._record(rows, place, offset, length))
+            except FrameError as error:
+                yield DamagedEntry(task_id, str(error))
 
     def entry(self, index: int) -> TaskEntry:
         """The record of the task at `index`. Raises `FrameError`."""
@@ -277,11 +323,35 @@ class PayloadReader:
             raise FrameError(f"a blob of the payload frame ({ref.length} bytes) has a wrong checksum")
         return data
 
-    def _row(self, index: int) -> tuple[bytes, int, int]:
-        if not 0 <= index < self._head.tasks:
-            raise FrameError(f"the payload frame holds {self._head.tasks} tasks, none at index {index}")
-        task_id, offset, length = _ROW.unpack(self._read(self._head.directory + _ROW.size * index, _ROW.size))
-        return task_id, offset, length
+    def holds(self, ref: BlobRef) -> bool:
+        """Whether the blob is in memory: no call is needed to read it."""
+        return ref.offset is not None and self._holds(ref.offset, ref.length)
+
+    def _row(self, index: int) -> _Row:
+        return self._rows(index, 1)[0]
+
+    def _rows(self, first: int, count: int) -> list[_Row]:
+        if not 0 <= first < self._head.tasks or first + count > self._head.tasks:
+            raise FrameError(f"the payload frame holds {self._head.tasks} tasks, none at index {first + count - 1}")
+        rows = self._read(self._head.directory + _ROW.size * first, _ROW.size * count)
+        return list(_ROW.iter_unpack(rows))
+
+    def _record(self, rows: Sequence[_Row], place: int, offset: int, length: int) -> bytes:
+        """One record of a pack; reads those behind it, too, for as long as each begins where the last one ends."""
+        if length < _RECORD.size or offset + length > self._head.total:
+            raise FrameError(f"the row of task {rows[place][0].hex()} points outside of the payload frame")
+        if not self._holds(offset, length):
+            end = offset + length
+            for _, start, size in rows[place + 1 :]:
+                if start != end or end + size > min(offset + _PACK_READ, self._head.total):
+                    break
+                end += size
+            window = self._read(offset, end - offset)
+            self._windows[1:] = [(offset, window)]
+        return self._read(offset, length)
+
+    def _holds(self, offset: int, length: int) -> bool:
+        return any(start <= offset and offset + length <= start + len(window) for start, window in self._windows)
 
     def _read(self, offset: int, length: int) -> bytes:
         for start, window in self._windows:
@@ -293,14 +363,18 @@ class PayloadReader:
         return data
 
 
+_Row = tuple[bytes, int, int]
+
+
 def _read_head(data: bytes) -> _Head:
-    secret_end = _LEAD.size + _HEADER.size + (_SECRET_BYTES if _read_version(data) == _WITH_SECRET else 0)
+    version = _read_version(data)
+    secret_end = _LEAD.size + _HEADER.size + (0 if version == _PLAIN else _SECRET_BYTES)
     end = secret_end + _CRC.size
     if len(data) < end:
         raise FrameError(f"the payload frame ends within its header, at byte {len(data)}")
     if zlib.crc32(data[:secret_end]) != _CRC.unpack_from(data, secret_end)[0]:
         raise FrameError("the payload frame's header doesn't match its checksum")
-    head = _Head(*_HEADER.unpack_from(data, _LEAD.size), data[_LEAD.size + _HEADER.size : secret_end])
+    head = _Head(*_HEADER.unpack_from(data, _LEAD.size), data[_LEAD.size + _HEADER.size : secret_end], version)
     if head.directory < end or head.records > head.total:
         raise FrameError(f"the payload frame claims {head.tasks} tasks in {head.total} bytes")
     return head
@@ -310,9 +384,9 @@ def _read_version(data: bytes) -> int:
     found, version = _LEAD.unpack(data[: _LEAD.size].ljust(_LEAD.size, b"\0"))
     if found != _MAGIC:
         raise FrameError(f"this is no payload frame: it starts with {data[:4]!r}, expected {_MAGIC!r}")
-    if version not in (_PLAIN, _WITH_SECRET):
+    if version not in (_PLAIN, _WITH_SECRET, _PACKED):
         raise FrameError(
-            f"the payload frame has version {version}, not {_WITH_SECRET}: use one release for manager and image"
+            f"the payload frame has version {version}, not {_PACKED}: use one release for manager and image"
         )
     return int(version)
 

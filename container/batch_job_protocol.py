@@ -32,7 +32,7 @@ MORE_MEMORY: Final = (
 class RunnerExit(IntEnum):
     """Exit codes of the runner, which AWS Batch's retry rules and the manager read."""
 
-    DONE = 0  # the result is written (or the submission was fenced: another one does the work)
+    DONE = 0  # the result is written (or the submission was fenced: another one does the work); a pack's: all are
     FUNCTION_FAILED = 1  # the function failed: its exception, or how its process ended, is written
     UNLOADABLE = 2  # the task can't be loaded here (wrong Python, missing module); written, if the task is known
     TRY_AGAIN = 75  # the function was not called, another attempt may fare better: S3 unreachable, throttled; SIGTERM
@@ -72,13 +72,18 @@ PAYLOADS: Final = "payloads"
 RESULTS: Final = "results"
 """Folder of the result frames, a folder a submission."""
 FENCE: Final = "fence"
-"""Folder of the fences: a submission that has one was replaced by another, and its jobs do nothing."""
+"""Folder of the fences: a submission that has one was replaced by another, and its jobs do nothing.
+
+In the folder of a submission below it lie the marks of those of its tasks that were cancelled."""
 LEASE: Final = "lease"
 """Key of the object whose owner is the one living manager of this id."""
 RUNNER_FOLDERS: Final = (OBJECTS, PAYLOADS, RESULTS, FENCE)
 """What the runner reads: results, too, because it asks whether its own exists."""
 RESULT_NAME, FENCE_NAME = f"{RESULTS}/{'?' * 32}/{'?' * 32}", f"{FENCE}/{'?' * 32}"
+MARK_NAME: Final = f"{FENCE_NAME}/{'?' * 32}"
 """Patterns of the keys that the runner asks for when they may be missing; each `?` is one hex digit."""
+RESULTS_LISTED: Final = f"{RESULTS}/{'?' * 32}/"
+"""Pattern of the prefix that the runner lists: the results of one submission, whose id it has to know."""
 
 
 def blob_key(digest: str) -> str:
@@ -112,9 +117,19 @@ def fence_key(submission_id: str) -> str:
     return f"{FENCE}/{submission_id}"
 
 
+def mark_key(submission_id: str, task_id: bytes) -> str:
+    """Key of the mark of one cancelled task: a pack's runner that finds it never starts the task."""
+    return f"{FENCE}/{submission_id}/{task_id.hex()}"
+
+
 def result_key(submission_id: str, task_id: bytes) -> str:
     """Key of one task's result."""
-    return f"{RESULTS}/{submission_id}/{task_id.hex()}"
+    return f"{results_prefix(submission_id)}{task_id.hex()}"
+
+
+def results_prefix(submission_id: str) -> str:
+    """What the keys of a submission's results begin with."""
+    return f"{RESULTS}/{submission_id}/"
 
 
 # ---- parameters of a job

@@ -59,6 +59,7 @@ class ResultStatus(str, Enum):
     EXCEPTION = "exception"  # the function raised, or its result couldn't be serialized
     DIED = "died"  # the process ended: exit, signal, out of memory
     UNLOADABLE = "unloadable"  # function or arguments couldn't be loaded here
+    SKIPPED = "skipped"  # an entry of a pack that was cancelled before it began, and never will
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class ResultMeta:
     stdout_bytes: int = 0  # all that was written, of which `stdout` is the end
     stderr: str = ""
     stderr_bytes: int = 0
+    is_timed_out: bool = False  # the runner ended it: an entry of a pack has a time-out of its own
 
 
 def encode_result(meta: ResultMeta, body: bytes | bytearray, secret: bytes = b"") -> bytes | bytearray:
@@ -252,5 +254,6 @@ _OPTIONAL_RULES: Final[Mapping[str, Callable[[object], bool]]] = {
     "stdout_bytes": _whole(0, 1 << 63)[0],
     "stderr": _base64(LONGEST_PRINTED),
     "stderr_bytes": _whole(0, 1 << 63)[0],
+    "is_timed_out": lambda value: isinstance(value, bool),
 }
 """The other fields: for people to read, so that one which is missing or strange is unknown and no error."""

@@ -1,4 +1,4 @@
-"""The program inside the job: runs one task of a Scaler client and leaves a result frame in S3.
+"""The program inside the job: runs a task of a Scaler client, or a pack of them, and leaves a result frame in S3.
 
 A standalone script (its siblings `batch_job_*.py`, boto3 and cloudpickle beside it; Python 3.10+), for single jobs and
 array children. The client's code is loaded and called in a forked process only, so that however it ends (exit, signal,
@@ -7,6 +7,7 @@ out of memory), this process can report it, and no exit code of it can look like
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -21,11 +22,13 @@ from batch_job_control import ChildOutcome, Phase
 from batch_job_errors import builtin_error
 from batch_job_frames import (
     BlobRef,
+    DamagedEntry,
     FrameError,
     PayloadReader,
     TaskEntry,
 )
 from batch_job_memory import memory_limit
+from batch_job_pack import Entry, SharedBlobs, own_folder, run_pack
 from batch_job_protocol import (
     CodeError,
     PayloadForm,
@@ -35,9 +38,11 @@ from batch_job_protocol import (
     bundle_name,
     fence_key,
     from_inline,
+    mark_key,
     payload_form,
     payload_key,
     result_key,
+    results_prefix,
 )
 from batch_job_quoting import log, quote_foreign
 from batch_job_results import (
@@ -105,7 +110,6 @@ class _Job:
         self._settings = settings
         self._store = store
         self._guard = guard
-        self._code: tuple[str, ...] | None = None
 
     def run(self) -> int:
         settings = self._settings
@@ -113,23 +117,15 @@ class _Job:
             log(f"submission {settings.submission} was replaced by another, nothing to do")
             return RunnerExit.DONE
         reader = PayloadReader(self._fetch())
-        entry = reader.entry(settings.index)
-        key = result_key(settings.submission, entry.task_id)
-        if settings.attempt > 1 and self._is_written(key, entry, reader.secret):
-            log(f"task {entry.task_id.hex()}: an earlier attempt has written the result, nothing to do")
-            return RunnerExit.DONE
-        ending = self._ending(reader, entry)
-        if self._guard.received and (ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS):
-            return self._terminated(ending)
-        return self._write(key, entry, ending, reader.secret)
-
-    def _is_written(self, key: str, entry: TaskEntry, secret: bytes) -> bool:
-        """Whether an earlier attempt wrote the result. What another job wrote there is written over."""
-        head = self._store.head(key, SIGNED_BYTES)
-        if head is None or not secret or is_signed(head, entry.task_id, secret):
-            return head is not None
-        log(f"task {entry.task_id.hex()}: what lies at its result's key was not written by an attempt of this job")
-        return False
+        if reader.is_packed != settings.is_packed:
+            raise FrameError("frame and options don't agree on whether the job runs a pack")
+        tasks = _Tasks(settings, self._store, self._guard, reader)
+        if not settings.is_packed:
+            entry = reader.entry(settings.index or 0)
+            return RunnerExit.DONE if tasks.is_written(entry) else tasks.run(entry)
+        entries = settings.entries(reader.tasks)
+        log(f"a pack: entries {entries.start} to {entries.stop - 1} of {reader.tasks}")
+        return run_pack(reader.entries(entries.start, len(entries)), tasks, lambda: self._guard.received)
 
     def _fetch(self) -> Callable[[int, int], bytes]:
         settings = self._settings
@@ -139,32 +135,85 @@ class _Job:
         frame = from_inline(settings.payload)
         return lambda offset, length: frame[offset : offset + length]
 
-    def _ending(self, reader: PayloadReader, entry: TaskEntry) -> ProcessEnding:
-        try:
-            self._check_python()
-            payload = self._payload(reader, entry)
-        except (_Unusable, FrameError, MissingObject) as error:
-            return _refused(f"the task can't be loaded in the container: {error}")
-        size = sum(map(len, (payload.serializer, payload.function, *payload.arguments)))
-        log(f"task {entry.task_id.hex()}: attempt {self._settings.attempt}, {size} bytes of payload")
-        return Supervisor(self._guard, keep_output=entry.wants_output).run(payload)
+
+class _Tasks:
+    """The tasks of the job, one at a time: of a pack, or the only one."""
+
+    def __init__(self, settings: Settings, store: Store, guard: SigtermGuard, reader: PayloadReader) -> None:
+        self._settings = settings
+        self._store = store
+        self._guard = guard
+        self._reader = reader
+        self._shared = SharedBlobs(lambda ref: self._external(ref) if ref.offset is None else reader.blob(ref))
+        self._code: tuple[str, ...] | None = None
+        self._listed: set[str] | None = None
+        """The names of the results that are there; None: not known."""
+        if settings.is_packed and settings.attempt > 1:
+            self._listed = store.names(results_prefix(settings.submission))
+
+    def is_written(self, entry: Entry) -> bool:
+        """Whether an earlier attempt wrote the result. What another job wrote there is written over."""
+        name, secret = entry.task_id.hex(), self._reader.secret
+        if self._settings.attempt <= 1 or (self._listed is not None and name not in self._listed):
+            return False
+        head = self._store.head(self._key(entry), SIGNED_BYTES)
+        if head is None:
+            return False
+        if not secret or is_signed(head, entry.task_id, secret):
+            log(f"task {name}: an earlier attempt has written the result, nothing to do")
+            return True
+        log(f"task {name}: what lies at its result's key was not written by an attempt of this job")
+        return False
+
+    def is_cancelled(self, entry: Entry) -> bool:
+        return self._store.exists(mark_key(self._settings.submission, entry.task_id))
+
+    def skip(self, entry: Entry) -> RunnerExit:
+        outcome = ChildOutcome(ResultStatus.SKIPPED, Phase.LOADING, "cancelled")
+        return self._write(entry, _not_started(outcome, b""))
+
+    def run(self, entry: Entry) -> RunnerExit:
+        ending = self._ending(entry)
+        if self._guard.received and (ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS):
+            return self._terminated(ending)
+        return self._write(entry, ending)
+
+    def _key(self, entry: Entry) -> str:
+        return result_key(self._settings.submission, entry.task_id)
+
+    def _ending(self, entry: Entry) -> ProcessEnding:
+        with own_folder() if self._settings.is_packed else contextlib.nullcontext("") as folder:
+            try:
+                self._check_python()
+                payload = self._payload(entry, folder)
+            except (_Unusable, FrameError, MissingObject) as error:
+                return _refused(f"the task can't be loaded in the container: {error}")
+            size = sum(map(len, (payload.serializer, payload.function, *payload.arguments)))
+            log(f"task {entry.task_id.hex()}: attempt {self._settings.attempt}, {size} bytes of payload")
+            wants_output = isinstance(entry, TaskEntry) and entry.wants_output
+            timeout_s = self._settings.timeout_s if self._settings.is_packed else None
+            return Supervisor(self._guard, keep_output=wants_output, timeout_s=timeout_s).run(payload)
 
     def _check_python(self) -> None:
         wanted, here = self._settings.python, "{}.{}".format(*sys.version_info[:2])
         if wanted is not None and wanted != here:
             raise _Unusable(f"the client runs Python {wanted}, the image {here}: give both the same")
 
-    def _payload(self, reader: PayloadReader, entry: TaskEntry) -> Payload:
-        def read(ref: BlobRef) -> bytes:
-            return self._shared(ref) if ref.offset is None else reader.blob(ref)
-
+    def _payload(self, entry: Entry, folder: str) -> Payload:
+        if isinstance(entry, DamagedEntry):
+            raise _Unusable(entry.reason)
+        refs = (entry.serializer, entry.function, *entry.arguments)
+        serializer, function, *arguments = map(self._read, refs)
+        self._shared.forget(refs)
         return Payload(
-            read(entry.serializer),
-            read(entry.function),
-            tuple(map(read, entry.arguments)),
+            serializer,
+            function,
+            tuple(arguments),
             entry.task_id,
             self._settings.scheduler,
-            self._folders(),
+            code=self._folders(),
+            is_packed=self._settings.is_packed,
+            folder=folder,
         )
 
     def _folders(self) -> tuple[str, ...]:
@@ -179,34 +228,38 @@ class _Job:
             log(f"code {digest[:12]} is there after {time.monotonic() - start:.3f} s")
         return self._code or ()
 
-    def _shared(self, ref: BlobRef) -> bytes:
+    def _read(self, ref: BlobRef) -> bytes:
+        return self._reader.blob(ref) if self._reader.holds(ref) else self._shared.get(ref)
+
+    def _external(self, ref: BlobRef) -> bytes:
         data = self._store.get(blob_key(ref.digest))
         if hashlib.sha256(data).hexdigest() != ref.digest:
             raise _Unusable(f"the shared object {ref.digest} was altered in S3 ({len(data)} bytes)")
         return data
 
-    def _terminated(self, ending: ProcessEnding) -> int:
+    def _terminated(self, ending: ProcessEnding) -> RunnerExit:
         called = ending.phase is not Phase.LOADING
         log(f"ended by SIGTERM, the function was {'interrupted' if called else 'not called'}, no result is written")
         return RunnerExit.TERMINATED if called else RunnerExit.TRY_AGAIN
 
-    def _write(self, key: str, entry: TaskEntry, ending: ProcessEnding, secret: bytes) -> int:
+    def _write(self, entry: Entry, ending: ProcessEnding) -> RunnerExit:
         outcome, body = (ending.outcome, ending.body) if ending.outcome else _dead(ending)
-        frame = encode_result(self._meta(entry, outcome, ending), body, secret)
+        frame = encode_result(self._meta(entry, outcome, ending), body, self._reader.secret)
         start = time.monotonic()
         try:
-            self._store.put(key, frame)
+            self._store.put(self._key(entry), frame)
         except StoreError as error:
             log(f"the function was called, and its result can't be written: {error}: exit {RunnerExit.UNWRITTEN:d}")
             return RunnerExit.UNWRITTEN
         code = _EXIT_CODES.get(outcome.status, RunnerExit.FUNCTION_FAILED)
         log(
             f"task {entry.task_id.hex()}: {outcome.status.value} ({outcome.label}) while {outcome.phase.value}, ran "
-            f"{ending.duration_s:.3f} s, {len(frame)} bytes written in {time.monotonic() - start:.3f} s: exit {code:d}"
+            f"{ending.duration_s:.3f} s, {len(frame)} bytes written in {time.monotonic() - start:.3f} s"
+            f"{'' if self._settings.is_packed else f': exit {code:d}'}"
         )
-        return code
+        return RunnerExit.DONE if self._settings.is_packed else code
 
-    def _meta(self, entry: TaskEntry, outcome: ChildOutcome, ending: ProcessEnding) -> ResultMeta:
+    def _meta(self, entry: Entry, outcome: ChildOutcome, ending: ProcessEnding) -> ResultMeta:
         return ResultMeta(
             task_id=entry.task_id.hex(),
             status=outcome.status,
@@ -226,15 +279,19 @@ class _Job:
             is_damaged=bool(ending.damage),
             is_out_of_memory=ending.is_out_of_memory,
             memory_limit=memory_limit(),
+            is_timed_out=ending.is_timed_out,
             **_printed(ending),
         )
 
 
 def _refused(text: str) -> ProcessEnding:
-    """The ending of a task that was never started."""
-    outcome = ChildOutcome(ResultStatus.UNLOADABLE, Phase.LOADING, "refused")
+    """The ending of a task that can't be started."""
+    return _not_started(ChildOutcome(ResultStatus.UNLOADABLE, Phase.LOADING, "refused"), builtin_error(text))
+
+
+def _not_started(outcome: ChildOutcome, body: bytes) -> ProcessEnding:
     nothing = Exit(code=None, signal=None, cpu_s=0.0, peak_bytes=0)
-    return ProcessEnding(outcome, builtin_error(text), Phase.LOADING, "", nothing, time.time(), 0.0)
+    return ProcessEnding(outcome, body, Phase.LOADING, "", nothing, time.time(), 0.0)
 
 
 def _printed(ending: ProcessEnding) -> dict[str, Any]:
@@ -253,11 +310,12 @@ def _printed(ending: ProcessEnding) -> dict[str, Any]:
 
 def _dead(ending: ProcessEnding) -> tuple[ChildOutcome, bytes]:
     """Outcome and exception of a process that ended without a word."""
-    loading = ending.phase is Phase.LOADING
+    loading = ending.phase is Phase.LOADING and not ending.is_timed_out
     status = ResultStatus.UNLOADABLE if loading else ResultStatus.DIED
     label = f"signal {ending.exit.signal}" if ending.exit.signal else f"exit code {ending.exit.code}"
+    label = "time-out" if ending.is_timed_out else label
     notes = [ending.tail] if ending.tail else []
-    kind = MemoryError if ending.is_out_of_memory else RuntimeError
+    kind = TimeoutError if ending.is_timed_out else MemoryError if ending.is_out_of_memory else RuntimeError
     return ChildOutcome(status, ending.phase, label), builtin_error(describe_death(ending), notes, kind)
 
 

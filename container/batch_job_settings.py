@@ -11,6 +11,7 @@ from batch_job_quoting import quote_foreign
 from batch_job_scaler import SchedulerAddress
 
 READ_PATIENCE_S: Final = 60  # an outage this long costs none of the three attempts
+_INDEX: Final = "AWS_BATCH_JOB_ARRAY_INDEX"
 _REQUIRED: Final = (JobParameter.STORE, JobParameter.SUBMISSION, JobParameter.PAYLOAD)
 
 
@@ -20,9 +21,10 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """`payload` is in one of the forms of `PayloadForm`; `index` is the position in the frame.
+    """`payload` is in one of the forms of `PayloadForm`; `index` is the child's of its array, None for a single job.
 
-    `patience_s` is how long S3 may fail before the call, until another attempt is asked for.
+    `patience_s` is how long S3 may fail before the call, until another attempt is asked for. `pack` is how many
+    entries of the frame a child runs, one after the other, and `timeout_s` how long each of those may take.
     """
 
     bucket: str
@@ -32,11 +34,13 @@ class Settings:
     region: str | None
     python: str | None
     attempt: int
-    index: int
+    index: int | None
     patience_s: float
     scheduler: SchedulerAddress  # for clients that the task makes
     owner: str | None = None  # account that the bucket must belong to
     code: str = ""  # digest of the archive that the task's modules come from before the image's
+    pack: int = 1
+    timeout_s: float | None = None
 
     @classmethod
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -52,12 +56,26 @@ class Settings:
             region=options.get("region"),
             python=options.get("python"),
             attempt=_number(environ, "AWS_BATCH_JOB_ATTEMPT", 1),
-            index=_number(environ, "AWS_BATCH_JOB_ARRAY_INDEX", 0),
+            index=_number(environ, _INDEX, 0) if _INDEX in environ else None,
             patience_s=float(_number(options, "patience", READ_PATIENCE_S)),
             owner=options.get("owner"),
             code=_code(options, values[JobParameter.PAYLOAD]),
             scheduler=SchedulerAddress(options.get("scheduler", ""), options.get("transport", "")),
+            pack=_number(options, "pack", 1),
+            timeout_s=float(_number(options, "timeout", 0)) or None,
         )
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the job runs entries of a packed frame."""
+        return self.pack > 1
+
+    def entries(self, tasks: int) -> range:
+        """The entries that this job runs of a packed frame with so many `tasks`: a single job runs all."""
+        if self.index is None:
+            return range(tasks)
+        first = self.index * self.pack
+        return range(first, max(first + 1, min(first + self.pack, tasks)))
 
 
 def _arguments(argv: Sequence[str]) -> dict[JobParameter, str]:

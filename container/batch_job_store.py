@@ -112,6 +112,8 @@ class Store:
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
     owner: str | None = None
+    may_miss: bool = True
+    """No key was refused yet that is most likely just missing."""
 
     def get(self, key: str) -> bytes:
         """A whole object. Raises `StoreError`."""
@@ -140,8 +142,28 @@ class Store:
                 raise
             if _code(error.__cause__) == "InvalidRange":  # what S3 says of any range of an empty object
                 return b""
-            log(f"may not look for s3://{self.bucket}/{self.prefix}/{key}, taken as missing: grant s3:ListBucket")
+            if self.may_miss:  # once a job: a pack looks for many
+                log(f"may not look for s3://{self.bucket}/{self.prefix}/{key}, taken as missing: grant s3:ListBucket")
+            self.may_miss = False
             return None
+
+    def names(self, prefix: str) -> set[str] | None:
+        """What the keys that begin with `prefix` have after it; None if they may not be listed. Raises `StoreError`."""
+        found: set[str] = set()
+        token: str | None = ""
+        while token is not None:
+            more = {"ContinuationToken": token} if token else {}
+            try:
+                page = self._ask(prefix, lambda more=more: self.client.list_objects_v2(**self._listing(prefix), **more))
+            except StoreError as error:
+                if _code(error.__cause__) != _DENIED:
+                    raise
+                log(f"may not list s3://{self.bucket}/{self.prefix}/{prefix}: grant s3:ListBucket")
+                return None
+            start = len(f"{self.prefix}/{prefix}")
+            found.update(one["Key"][start:] for one in page.get("Contents", ()))
+            token = page.get("NextContinuationToken")
+        return found
 
     def put(self, key: str, data: bytes | bytearray) -> None:
         """Write the object, retrying for as long as the job lives.
@@ -160,12 +182,14 @@ class Store:
             self._wait(pause, f"can't write the result yet: {failure}")
 
     def _get(self, key: str, **options: str) -> bytes:
+        data: bytes = self._ask(key, lambda: self.client.get_object(**self._place(key), **options)["Body"].read())
+        return data
+
+    def _ask(self, key: str, call: Callable[[], Any]) -> Any:
         start = self.clock()
         for pause in _pauses():
             try:
-                answer = self.client.get_object(**self._place(key), **options)
-                data: bytes = answer["Body"].read()
-                return data
+                return call()
             except (ClientError, BotoCoreError) as error:
                 failure = self._failure(key, error, ", or it doesn't exist" if _code(error) == _DENIED else "")
                 if not failure.recoverable or self.clock() - start + pause > self.read_patience_s:
@@ -174,8 +198,13 @@ class Store:
         raise AssertionError("pauses never end")
 
     def _place(self, key: str) -> dict[str, str]:
-        owner = {} if self.owner is None else {"ExpectedBucketOwner": self.owner}
-        return {"Bucket": self.bucket, "Key": f"{self.prefix}/{key}", **owner}
+        return {"Bucket": self.bucket, "Key": f"{self.prefix}/{key}", **self._owner()}
+
+    def _listing(self, prefix: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Prefix": f"{self.prefix}/{prefix}", **self._owner()}
+
+    def _owner(self) -> dict[str, str]:
+        return {} if self.owner is None else {"ExpectedBucketOwner": self.owner}
 
     def _wait(self, pause: float, why: str) -> None:
         wait = pause * (0.5 + self.jitter() / 2)

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -61,8 +62,11 @@ class SigtermGuard:
         return self._received_at is not None
 
     def fork(self) -> int:
-        """`os.fork` that no SIGTERM can fall into; the new process starts with SIGTERM blocked."""
+        """`os.fork` that no SIGTERM can fall into; the new process starts with SIGTERM blocked. Raises `Terminated`."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        if self.received:  # between two tasks of a pack
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            raise Terminated
         task = os.fork()
         if task:
             self.task, self._forked = task, True
@@ -109,6 +113,7 @@ class ProcessEnding:
     is_out_of_memory: bool = False
     kept: dict[int, KeptStream] | None = None
     """Its output by descriptor, if it was to be kept."""
+    is_timed_out: bool = False
 
 
 class _Stopwatch:
@@ -133,10 +138,15 @@ class _Stopwatch:
 
 
 class Supervisor:
-    """Runs one payload in a process of its own; with `keep_output` the ending has the end of what it printed."""
+    """Runs one payload in a process of its own; with `keep_output` the ending has the end of what it printed.
 
-    def __init__(self, guard: SigtermGuard, *, keep_output: bool = False) -> None:
+    With `timeout_s` the process of a packed task is killed after so long, and all of its process group with it.
+    """
+
+    def __init__(self, guard: SigtermGuard, *, keep_output: bool = False, timeout_s: float | None = None) -> None:
         self._guard = guard
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._is_timed_out = False
         self._selector = selectors.DefaultSelector()
         self._output = TaskOutput(keep=keep_output)
         self._messages = MessageBuffer()
@@ -163,6 +173,8 @@ class Supervisor:
             self._output.drain()
             self._open()
             self._listen_to_the_end()
+            if payload.is_packed:
+                _end_leftovers(self._pid)
         outcome, tail, seconds = self._outcome, self._output.tail(), self._watch.seconds
         killed = outcome is None and end.signal == signal.SIGKILL and not self._damage
         starved = killed and was_out_of_memory(kills, oom_kills(), end.peak_bytes, memory_limit())
@@ -177,6 +189,7 @@ class Supervisor:
             self._damage,
             starved,
             self._output.kept,
+            self._is_timed_out and outcome is None,
         )
 
     def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
@@ -188,6 +201,9 @@ class Supervisor:
             os.close(stderr)
             run_child(payload, theirs, their_stdout, their_stderr, self._door.name)
         self._pid = self._guard.task
+        if payload.is_packed and self._pid is not None:
+            with contextlib.suppress(OSError):  # it does it itself, too: whoever comes first
+                os.setpgid(self._pid, self._pid)
         for end in (theirs.detach(), their_stdout, their_stderr):
             os.close(end)
         stack.callback(lambda: self._control.close())
@@ -206,12 +222,25 @@ class Supervisor:
     def _wait(self) -> Exit:
         while self._exit is None:
             self._guard.enforce_grace()
-            for key, _ in self._selector.select(1.0 if self._guard.received else None):
+            self._enforce_timeout()
+            for key, _ in self._selector.select(self._patience()):
                 if not any(one is key for one in self._selector.get_map().values()):
                     continue  # closed by another handler of this round
                 if not key.data():
                     self._selector.unregister(key.fileobj)
         return self._exit
+
+    def _patience(self) -> float | None:
+        waits = [1.0] if self._guard.received else []
+        if self._deadline is not None and not self._is_timed_out:
+            waits.append(max(0.0, self._deadline - time.monotonic()))
+        return min(waits, default=None)
+
+    def _enforce_timeout(self) -> None:
+        if self._deadline is not None and not self._is_timed_out and time.monotonic() >= self._deadline:
+            self._is_timed_out = True
+            log("the task ran into its time-out, sending SIGKILL")
+            _kill_group(self._pid)
 
     def _open(self) -> bool:
         """The task closed its socket, as daemons close all descriptors, and comes through the door."""
@@ -290,6 +319,23 @@ class Supervisor:
         return True
 
 
+def _kill_group(leader: int | None) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if leader is not None:
+            os.killpg(leader, signal.SIGKILL)
+
+
+def _end_leftovers(leader: int | None) -> None:
+    """End what a packed task left behind: its group, and what is ours as a container's first process adopts orphans."""
+    _kill_group(leader)
+    with contextlib.suppress(OSError, ValueError):
+        for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+            os.kill(int(word), signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 @contextlib.contextmanager
 def _wakeups() -> Iterator[socket.socket]:
     """A socket that becomes readable at each signal, SIGCHLD among them."""
@@ -320,6 +366,8 @@ def _manner(end: Exit) -> str:
 
 def _cause(ending: ProcessEnding) -> str:
     end, phase = ending.exit, ending.phase
+    if ending.is_timed_out:
+        return "it did not end within the time-out that each task has"
     if ending.damage:
         return f"what it sent to the runner was damaged ({ending.damage}): something else wrote to its descriptor"
     if end.signal is None:

@@ -18,6 +18,7 @@ from container.batch_job_frames import (
     PayloadReader,
     TaskEntry,
     encode_payload,
+    is_packed,
     manifest_length,
     payload_size,
     submission_secret,
@@ -29,7 +30,8 @@ Task = tuple[bytes, Sequence[Blob]]
 
 BLOBS = st.sampled_from([Blob.of(bytes([n]) * size) for n, size in enumerate((0, 1, 40, 3_000, 20_000, 90_000))])
 TASKS = st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.lists(BLOBS, min_size=2, max_size=5)), max_size=12)
-SECRETS = st.sampled_from([b"", bytes(range(32))])
+SECRETS_OF_PACKS = bytes(range(32))
+SECRETS = st.sampled_from([b"", SECRETS_OF_PACKS])
 
 
 class Ranges:
@@ -83,6 +85,50 @@ def test_a_wish_for_output_reads_back_and_moves_nothing_else(
         assert (entry.wants_output, found) == (task_id in wanting, [blob.data for blob in blobs])
 
 
+@given(tasks=TASKS.filter(bool), data=st.data())
+def test_the_entries_of_a_pack_are_those_that_are_read_one_by_one(tasks: list[Task], data: st.DataObject) -> None:
+    frame = encode_payload(tasks, secret=SECRETS_OF_PACKS, is_packed=True)
+    first = data.draw(st.integers(0, len(tasks) - 1))
+    count = data.draw(st.integers(1, len(tasks) - first))
+    reader = PayloadReader(Ranges(frame))
+    assert (reader.is_packed, is_packed(frame), reader.tasks) == (True, True, len(tasks))
+    found = list(reader.entries(first, count))
+    assert found == [read(frame, index)[0] for index in range(first, first + count)]
+
+
+def test_a_pack_of_a_large_bundle_costs_two_reads_more_than_its_head() -> None:
+    frame = encode_payload(numbered(10_000, Blob.of(b"s"), Blob.of(b"f"), own=300), secret=bytes(32), is_packed=True)
+    ranges = Ranges(frame)
+    entries = list(PayloadReader(ranges).entries(5_000, 1_000))
+    assert (len(entries), ranges.calls) == (1_000, 3)
+
+
+def test_records_that_are_large_together_are_read_in_parts() -> None:
+    frame = encode_payload(numbered(5, Blob.of(b"s"), Blob.of(b"f"), own=5 << 20), secret=bytes(32), is_packed=True)
+    ranges = Ranges(frame)
+    reader = PayloadReader(ranges)
+    own = [entry.arguments[0] for entry in reader.entries(0, 5) if isinstance(entry, TaskEntry)]
+    assert [len(reader.blob(ref)) for ref in own[-2:]] == [5 << 20] * 2
+    assert ranges.calls == 3
+
+
+@pytest.mark.parametrize("place", range(32))
+def test_a_damaged_row_spoils_no_entry_but_its_own(place: int) -> None:
+    tasks = numbered(3, Blob.of(b"s"), Blob.of(b"f"))
+    frame = bytearray(encode_payload(tasks, secret=bytes(32), is_packed=True))
+    frame[frame.index(tasks[1][0]) + place] ^= 0x80
+    entries = list(PayloadReader(Ranges(bytes(frame))).entries(0, 3))
+    assert [entry.task_id for entry in entries if isinstance(entry, TaskEntry)] in (
+        [tasks[0][0], tasks[2][0]],
+        [task_id for task_id, _ in tasks],  # of a length that is too large by little nothing is wrong
+    )
+
+
+def test_a_packed_frame_needs_a_secret() -> None:
+    with pytest.raises(ValueError, match="0 bytes, expected 32"):
+        encode_payload(numbered(2, Blob.of(b"s"), Blob.of(b"f")), is_packed=True)
+
+
 @given(tasks=TASKS, outside=st.sets(BLOBS))
 def test_external_blobs_are_referenced_and_not_stored(tasks: list[Task], outside: set[Blob]) -> None:
     external = {blob.digest for blob in outside}
@@ -124,7 +170,7 @@ def test_a_truncated_frame_is_a_frame_error(tasks: list[Task], secret: bytes, da
 
 @given(junk=st.binary(max_size=400))
 def test_junk_is_a_frame_error(junk: bytes) -> None:
-    for start in (b"", b"SBPF", b"SBPF\x01\x00", b"SBPF\x02\x00"):
+    for start in (b"", b"SBPF", b"SBPF\x01\x00", b"SBPF\x02\x00", b"SBPF\x03\x00"):
         for use in (task_ids, submission_secret, lambda frame: read(frame, 0)):
             with pytest.raises(FrameError):
                 use(start + junk)
@@ -132,8 +178,8 @@ def test_junk_is_a_frame_error(junk: bytes) -> None:
 
 def test_a_newer_version_says_what_to_do() -> None:
     frame = bytearray(encode_payload(numbered(1, Blob.of(b"s"), Blob.of(b"f"))))
-    frame[4] = 3
-    with pytest.raises(FrameError, match="version 3, not 2: use one release for manager and image"):
+    frame[4] = 4
+    with pytest.raises(FrameError, match="version 4, not 3: use one release for manager and image"):
         task_ids(bytes(frame))
 
 

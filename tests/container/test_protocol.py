@@ -23,9 +23,11 @@ from container.batch_job_protocol import (
     fence_key,
     from_inline,
     loggable,
+    mark_key,
     payload_form,
     payload_key,
     result_key,
+    results_prefix,
     to_bundle,
     to_inline,
     to_inline_gzip,
@@ -90,6 +92,7 @@ def test_what_was_released_keeps_its_meaning() -> None:
     }
     keys = (blob_key("d"), payload_key("s"), result_key("s", bytes(16)), fence_key("s"))
     assert keys == ("objects/d", "payloads/s", f"results/s/{'0' * 32}", "fence/s")
+    assert (mark_key("s", bytes(16)), results_prefix("s")) == (f"fence/s/{'0' * 32}", "results/s/")
     assert tuple(key.partition("/")[0] for key in keys) == RUNNER_FOLDERS
     assert (payload_form(BUNDLE_TEXT), bundle_name("s", BUNDLE_TEXT)) == (PayloadForm.BUNDLE, "s")
     assert " ".join(COMMAND) == (

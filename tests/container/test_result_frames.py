@@ -172,6 +172,7 @@ STRANGE: dict[str, Sequence[object]] = {
     "place": (None, [], "p" * 201, "a.py:1\nforged"),
     "message": (None, {}, "m" * 1_001),
     "is_damaged": (None, 1, "no"),
+    "is_timed_out": (None, 1, "no"),
     "is_out_of_memory": (None, 0, []),
     "memory_limit": (None, "4096", -1, 1.5, 10**300, True),
     "is_output_kept": (None, 1, "yes"),

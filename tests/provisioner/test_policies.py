@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from parliament import analyze_policy_string
 
-from container.batch_job_protocol import fence_key, result_key
+from container.batch_job_protocol import fence_key, mark_key, result_key, results_prefix
 from engine.backends.batch.names import StoreLayout
 from provisioner.export.policies import Principal, policies
 from provisioner.policies import (
@@ -69,9 +70,15 @@ def may_list(prefix: str) -> bool:
     return allows(job_policy(STACK), Need.of("s3:ListBucket", STACK.bucket_arn, **{"s3:prefix": prefix}))
 
 
-@pytest.mark.parametrize("key", [fence_key(SUBMISSION), result_key(SUBMISSION, bytes.fromhex(TASK))])
-def test_a_missing_fence_and_result_are_404_for_a_job(key: str) -> None:
-    assert may_list(f"{ROOT}/{key}")
+@pytest.mark.parametrize("key_of_task", [result_key, mark_key])
+def test_a_missing_fence_result_or_mark_is_404_for_a_job(key_of_task: Callable[[str, bytes], str]) -> None:
+    assert may_list(f"{ROOT}/{fence_key(SUBMISSION)}")
+    assert may_list(f"{ROOT}/{key_of_task(SUBMISSION, bytes.fromhex(TASK))}")
+
+
+def test_a_job_lists_the_results_of_a_submission_whose_id_it_knows() -> None:
+    """An attempt at a pack asks which of its entries are done; the bundle names the tasks to it anyway."""
+    assert may_list(f"{ROOT}/{results_prefix(SUBMISSION)}")
 
 
 @pytest.mark.parametrize(
@@ -86,10 +93,12 @@ def test_a_missing_fence_and_result_are_404_for_a_job(key: str) -> None:
         f"{ROOT}/payloads/{SUBMISSION}-",
         f"{ROOT}/objects/",
         f"{ROOT}/results/",
-        f"{ROOT}/results/{SUBMISSION}/",
+        f"{ROOT}/results/{SUBMISSION}",
+        f"{ROOT}/results/{SUBMISSION[:-1]}/",
         f"{ROOT}/results/{SUBMISSION}/{TASK[:-1]}",
         f"{ROOT}/fence/",
         f"{ROOT}/fence/{SUBMISSION[:-1]}",
+        f"{ROOT}/fence/{SUBMISSION}/",
         f"{ROOT}/lease",
         "scaler-tasks/fence/payloads/",
         "scaler-tasks/results/payloads/",

@@ -1,4 +1,4 @@
-"""A tiny S3 on loopback for the runner's tests: GET with ranges, PUT, and answers that a test makes go wrong."""
+"""A tiny S3 on loopback for the runner's tests: GET with ranges, LIST, PUT, and answers that a test makes go wrong."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass
@@ -60,6 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self._is_refused():
             return
+        if "list-type" in self._query:
+            self._list()
+            return
         data = self.state.objects.get(self._key)
         if data is None:
             self._error(404, "NoSuchKey")
@@ -76,6 +80,20 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_refused():
             self.state.objects[self._key] = data
             self._answer(200, b"")
+
+    def _list(self) -> None:
+        """A page of two keys at most, so that every listing has several."""
+        start = f"{self._key.rstrip('/')}/{self._query['prefix']}"
+        after = self._query.get("continuation-token", "")
+        keys = sorted(key for key in self.state.objects if key.startswith(start) and key > after)
+        inner = "".join(f"<Contents><Key>{key.split('/', 2)[2]}</Key></Contents>" for key in keys[:2])
+        if len(keys) > 2:
+            inner += f"<IsTruncated>true</IsTruncated><NextContinuationToken>{keys[1]}</NextContinuationToken>"
+        self._answer(200, f"<ListBucketResult>{inner}</ListBucketResult>".encode())
+
+    @property
+    def _query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
 
     @property
     def _key(self) -> str:

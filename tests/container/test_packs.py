@@ -1,0 +1,317 @@
+"""Packs: a job runs entries of its submission in order, each in a process of its own with a result of its own."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from container.batch_job_frames import Blob, encode_payload, task_ids
+from container.batch_job_protocol import mark_key, result_key, to_bundle, to_inline
+from container.batch_job_results import ResultMeta, ResultStatus, decode_result
+from tests.support.cases import first_now
+from tests.support.runner.client import STORE, dumps, payload
+from tests.support.runner.forked_jobs import KILLED, ForkedJobs, Job
+from tests.support.runner.s3_stand_in import Refusal, S3StandIn
+
+SUBMISSION: Final = "5" * 32
+SECRET: Final = bytes(range(32))
+PACK: Final = "region=us-east-1;patience=0;pack=4"
+TOKEN: Final = bytes(range(16))
+BUNDLE: Final = f"/{STORE}/payloads/{SUBMISSION}-{TOKEN.hex()}"
+
+
+@pytest.fixture(scope="module")
+def jobs() -> Iterator[ForkedJobs]:
+    with ForkedJobs() as forked:
+        yield forked
+
+
+def task_id(number: int) -> bytes:
+    return bytes([number + 1]) * 16
+
+
+def by_value(source: str) -> Any:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(source, namespace)
+    return namespace["f"]
+
+
+def frame_of(source: str, arguments: Sequence[object], *, is_packed: bool = True) -> bytes:
+    function = by_value(source)
+    tasks = [(task_id(n), payload(function, (argument,))) for n, argument in enumerate(arguments)]
+    return encode_payload(tasks, secret=SECRET, is_packed=is_packed)
+
+
+def job(frame: bytes, **words: Any) -> Job:
+    return Job(**{"submission": SUBMISSION, "payload": to_inline(frame), "options": PACK, **words})
+
+
+def result_of(s3: S3StandIn, number: int) -> tuple[ResultMeta, Any]:
+    frame = s3.objects[f"/{STORE}/{result_key(SUBMISSION, task_id(number))}"]
+    meta, body = decode_result(frame, task_id(number), SECRET)
+    return meta, pickle.loads(body) if body else None
+
+
+def written(s3: S3StandIn) -> list[int]:
+    """The entries that have a result, in the order in which those were written."""
+    paths = [path for method, path in s3.requests if method == "PUT"]
+    return [int(path.rpartition("/")[2][:2], 16) - 1 for path in paths if path in s3.objects]
+
+
+SQUARE: Final = "def f(x): return x * x"
+
+
+@pytest.mark.parametrize(
+    ("index", "options", "expected"),
+    [(0, PACK, [0, 1, 2, 3]), (1, PACK, [4, 5]), (None, PACK, [0, 1, 2, 3, 4, 5])],
+    ids=["first child", "last child", "single job"],
+)
+def test_a_child_runs_its_entries_in_order_and_each_has_its_result(
+    s3: S3StandIn, jobs: ForkedJobs, index: int | None, options: str, expected: list[int]
+) -> None:
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(SQUARE, range(6)), index=index, options=options)])
+    assert (code, written(s3)) == (0, expected), log
+    assert [result_of(s3, n)[1] for n in expected] == [n * n for n in expected]
+
+
+def test_a_pack_reads_bundle_fence_and_shared_objects_once(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    big = Blob.of(dumps(b"x" * 100_000))
+    blobs = [*payload(by_value("def f(a, b): return len(a) + len(b)"), ()), big]
+    tasks = [(task_id(n), [*blobs, Blob.of(dumps(bytes([n]) * 20_000))]) for n in range(8)]
+    s3.objects[BUNDLE] = encode_payload(tasks, {big.digest}, SECRET, is_packed=True)
+    shared = f"/{STORE}/objects/{big.digest}"
+    s3.objects[shared] = big.data
+    [(code, log)] = jobs.run(s3.endpoint, [job(b"", payload=to_bundle(TOKEN), index=1)])
+    assert (code, written(s3)) == (0, [4, 5, 6, 7]), log
+    assert result_of(s3, 7)[1] == 120_000
+    reads = [path for method, path in s3.requests if method == "GET"]
+    assert (reads.count(BUNDLE), reads.count(shared), reads.count(f"/{STORE}/fence/{SUBMISSION}")) == (2, 1, 1)
+
+
+FAILING: Final = """
+def f(x):
+    import os, signal
+    if x == "raise":
+        raise ValueError(x)
+    if x == "exit":
+        os._exit(3)
+    if x == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return x
+"""
+
+
+def test_an_entry_that_fails_costs_its_mates_nothing_and_the_job_succeeds(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    frame = frame_of(FAILING, ["raise", "exit", "crash", "fine"])
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame)])
+    assert (code, [result_of(s3, n)[0].status.value for n in range(4)]) == (
+        0,
+        ["exception", "died", "died", "success"],
+    ), log
+
+
+def test_an_entry_whose_row_or_record_is_damaged_fails_alone(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    frame = bytearray(frame_of(SQUARE, range(4)))
+    for number, place in ((1, 16), (2, 31)):  # of a row: in the record's offset, in its length
+        at = frame.index(task_id(number)) + place
+        frame[at] ^= 1
+    [(code, log)] = jobs.run(s3.endpoint, [job(bytes(frame))])
+    statuses = [result_of(s3, n)[0].status for n in range(4)]
+    assert (code, statuses) == (0, [ResultStatus.SUCCESS, *[ResultStatus.UNLOADABLE] * 2, ResultStatus.SUCCESS]), log
+    assert "the record of task" in str(result_of(s3, 1)[1])
+
+
+DEADLY: Final = """
+def f(x):
+    import os, signal
+    number, deadly, mark = x
+    if number == deadly and not os.path.exists(mark):
+        open(mark, "w").close()
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()
+    with open(mark + ".calls", "a") as calls:
+        calls.write(str(number))
+    return number
+"""
+
+
+@pytest.mark.parametrize("deadly", first_now(range(4)))
+def test_an_attempt_after_a_death_at_an_entry_starts_at_the_first_hole(
+    s3: S3StandIn, jobs: ForkedJobs, tmp_path: Path, deadly: int
+) -> None:
+    mark = tmp_path / "mark"
+    frame = frame_of(DEADLY, [(n, deadly, str(mark)) for n in range(4)])
+    (first, _), (second, log) = jobs.run(s3.endpoint, [job(frame), job(frame, attempt=2)])
+    assert (first, second) == (KILLED + 9, 0), log
+    assert (mark.with_suffix(".calls").read_text(), written(s3)) == ("0123", [0, 1, 2, 3])
+    assert [result_of(s3, n)[0].attempt for n in range(4)] == [1] * deadly + [2] * (4 - deadly)
+
+
+def test_another_attempt_asks_for_signatures_of_those_results_alone_that_a_listing_shows(
+    s3: S3StandIn, jobs: ForkedJobs
+) -> None:
+    frame = frame_of(SQUARE, range(4))
+    there, forged, *absent = (f"/{STORE}/{result_key(SUBMISSION, task_id(n))}" for n in range(4))
+    jobs.run(s3.endpoint, [job(frame)])
+    s3.objects[forged] = b"forged"
+    for path in absent:
+        del s3.objects[path]
+    s3.requests.clear()
+    [(code, _)] = jobs.run(s3.endpoint, [job(frame, attempt=2)])
+    assert (code, written(s3)) == (0, [1, 2, 3])
+    assert [path for method, path in s3.requests if method == "GET" and "/results/" in path] == [there, forged]
+
+
+@pytest.mark.long
+def test_another_attempt_that_may_not_list_asks_for_each_result(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    frame = frame_of(SQUARE, range(3))
+    jobs.run(s3.endpoint, [job(frame)])
+    s3.objects.pop(f"/{STORE}/{result_key(SUBMISSION, task_id(1))}")
+    s3.requests.clear()
+    s3.refusals.append(Refusal("GET", "list-type", 403, "AccessDenied"))
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame, attempt=2)])
+    assert (code, written(s3), "grant s3:ListBucket" in log) == (0, [1], True)
+
+
+@pytest.mark.parametrize("marked", first_now([[0], [1], [3], [0, 1, 2, 3]]))
+def test_an_entry_with_a_mark_never_starts_and_says_so(s3: S3StandIn, jobs: ForkedJobs, marked: list[int]) -> None:
+    for number in marked:
+        s3.objects[f"/{STORE}/{mark_key(SUBMISSION, task_id(number))}"] = b""
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(SQUARE, range(4)))])
+    found = [(result_of(s3, n)[0].status, result_of(s3, n)[1]) for n in range(4)]
+    skipped, done = (ResultStatus.SKIPPED, None), ResultStatus.SUCCESS
+    assert (code, found) == (0, [skipped if n in marked else (done, n * n) for n in range(4)]), log
+
+
+MARKING: Final = """
+def f(x):
+    from urllib.request import Request, urlopen
+    for url in x:
+        urlopen(Request(url, data=b"", method="PUT")).close()
+"""
+
+
+def test_a_mark_that_is_set_while_a_mate_runs_is_seen(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    mark = f"{s3.endpoint}/{STORE}/{mark_key(SUBMISSION, task_id(1))}"
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(MARKING, [[mark], [], []]))])
+    statuses = [result_of(s3, n)[0].status.value for n in range(3)]
+    assert (code, statuses) == (0, ["success", "skipped", "success"]), log
+
+
+SLEEPY: Final = """
+def f(x):
+    import os, signal, sys
+    if x == "still":
+        if os.fork() == 0:
+            with open("/dev/null"):
+                signal.pause()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {15})
+        signal.pause()
+    return x
+"""
+
+
+def test_an_entry_that_runs_into_its_time_out_is_killed_with_its_group_and_its_mates_go_on(
+    s3: S3StandIn, jobs: ForkedJobs
+) -> None:
+    frame = frame_of(SLEEPY, ["a", "still", "b"])
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame, options=f"{PACK};timeout=1")])
+    metas = [result_of(s3, n)[0] for n in range(3)]
+    assert (code, [meta.is_timed_out for meta in metas]) == (0, [False, True, False]), log
+    assert (metas[1].status, metas[1].signal) == (ResultStatus.DIED, 9)
+    error = result_of(s3, 1)[1]
+    assert type(error) is TimeoutError
+    assert "did not end within the time-out" in str(error)
+
+
+TERMINATING: Final = """
+def f(x):
+    import os, signal
+    if x == "last words":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {15})
+    if x != "fine":
+        os.kill(os.getppid(), signal.SIGTERM)
+    if x == "last words":
+        signal.sigwait({15})
+    if x == "interrupted":
+        signal.pause()
+    return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["fine", "interrupted", "fine"], (143, [0])),
+        (["fine", "last words", "fine"], (75, [0, 1])),
+        (["fine", "last words"], (0, [0, 1])),
+    ],
+)
+def test_sigterm_ends_the_running_entry_in_its_grace_and_no_later_one_is_started(
+    s3: S3StandIn, jobs: ForkedJobs, arguments: list[str], expected: tuple[int, list[int]]
+) -> None:
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(TERMINATING, arguments))])
+    assert (code, written(s3)) == expected, log
+
+
+STARVED: Final = """
+import batch_job_supervisor, itertools
+counts = itertools.count()
+batch_job_supervisor.oom_kills = lambda: next(counts)
+"""
+
+
+def test_an_entry_that_the_kernel_ends_for_memory_leaves_the_others(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    source = "def f(x):\n import os\n os.kill(os.getpid(), x) if x else None\n return x"
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(source, [0, 9, 0]))], STARVED)
+    metas = [result_of(s3, n)[0] for n in range(3)]
+    assert (code, [meta.is_out_of_memory for meta in metas]) == (0, [False, True, False]), log
+    assert type(result_of(s3, 1)[1]) is MemoryError
+
+
+APART: Final = """
+def f(x):
+    import os, tempfile
+    folder = tempfile.gettempdir()
+    open(os.path.join(folder, "left"), "w").close()
+    score = open("/proc/self/oom_score_adj").read().strip()
+    return folder, os.environ["TMPDIR"] == folder, score, os.getpgid(0) == os.getpid(), os.listdir(folder)
+"""
+
+
+def test_each_entry_has_a_temporary_folder_and_a_group_of_its_own_and_goes_first_for_memory(
+    s3: S3StandIn, jobs: ForkedJobs
+) -> None:
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(APART, range(2)))])
+    found = [result_of(s3, n)[1] for n in range(2)]
+    assert (code, [rest for _, *rest in found]) == (0, [[True, "1000", True, ["left"]]] * 2), log
+    folders = [Path(folder) for folder, *_ in found]
+    assert folders[0] != folders[1]
+    assert not any(folder.exists() for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("is_packed", "options"), [(True, "region=us-east-1"), (False, PACK)], ids=["no option", "no packed frame"]
+)
+def test_a_frame_and_options_that_do_not_agree_on_packing_run_nothing(
+    s3: S3StandIn, jobs: ForkedJobs, is_packed: bool, options: str
+) -> None:
+    frame = frame_of(SQUARE, range(2), is_packed=is_packed)
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame, options=options)])
+    assert (code, written(s3), "don't agree" in log) == (2, [], True)
+
+
+def test_a_packed_frame_has_a_version_that_images_without_packs_refuse() -> None:
+    frame = frame_of(SQUARE, range(3))
+    assert (frame[:6], len(task_ids(frame))) == (b"SBPF\x03\0", 3)
+
+
+@pytest.mark.long
+def test_an_outage_between_two_entries_asks_for_another_attempt(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    s3.refusals.append(Refusal("GET", task_id(2).hex(), 503, "SlowDown"))
+    [(code, _)] = jobs.run(s3.endpoint, [job(frame_of(SQUARE, range(4)))])
+    assert (code, written(s3)) == (75, [0, 1])
