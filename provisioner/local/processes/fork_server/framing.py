@@ -47,7 +47,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Kill:
-    """Signal the job: its first process only, or every process of it."""
+    """Signal the job's first process; or kill the `whole` of it, every process."""
 
     key: str
     signal: int
@@ -56,7 +56,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Started:
-    """The job's first process, whose id is also that of the job's process group."""
+    """The job's first process, whose id is also that of the job's session and process group."""
 
     key: str
     pid: int

@@ -153,8 +153,8 @@ def flush() -> None:
 
 
 def become_a_job(start: Start, output: int, work_dir: str) -> None:
-    """Leave the fork server behind: a process group, signals, output, environment and `__main__` of the job's own."""
-    os.setpgid(0, 0)
+    """Leave the fork server behind: a session, signals, output, environment and `__main__` of the job's own."""
+    os.setsid()
     os.nice(NICENESS)
     process_tree.die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

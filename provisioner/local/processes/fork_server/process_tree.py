@@ -64,7 +64,20 @@ def signal_quietly(pid: int, signum: int, group: bool = False) -> None:
         (os.killpg if group else os.kill)(pid, signum)
 
 
-def move_to_own_group(pid: int) -> None:
-    """Make a process the leader of a group. Both sides of a fork do it, so that neither can be too early."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.setpgid(pid, pid)
+def kill_session(leader: int) -> None:
+    """End every process of a job: what is below its first one, and what lost its parent and came to us.
+
+    A job is a session: a packed task leads a process group of its own in it.
+    """
+    lost = [one for one in children(os.getpid()) if one == leader or session_of(one) == leader]
+    for pid in [one for root in lost for one in tree(root)]:
+        signal_quietly(pid, signal.SIGKILL)
+    signal_quietly(leader, signal.SIGKILL, group=True)
+
+
+def session_of(pid: int) -> int:
+    """Return the session of a process; 0 for one that is gone."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0

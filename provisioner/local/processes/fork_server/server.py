@@ -92,7 +92,6 @@ class ForkServer:
         if pid == 0:
             job_process.run(self._program, start, output)
         os.close(output)
-        process_tree.move_to_own_group(pid)
         self._jobs[pid] = start.key
         self._pids[start.key] = pid
         self._memory.add(pid, start.memory_bytes)
@@ -100,8 +99,10 @@ class ForkServer:
 
     def _kill(self, kill: Kill) -> None:
         pid = self._pids.get(kill.key)
-        if pid is not None:
-            process_tree.signal_quietly(pid, kill.signal, group=kill.whole)
+        if pid is not None and kill.whole:
+            process_tree.kill_session(pid)
+        elif pid is not None:
+            process_tree.signal_quietly(pid, kill.signal)
 
     def _reap(self) -> None:
         while True:
@@ -116,7 +117,7 @@ class ForkServer:
 
     def _ended(self, pid: int, key: str, status: int) -> None:
         """End all other processes of the job with its first, as in a container."""
-        process_tree.signal_quietly(pid, signal.SIGKILL, group=True)
+        process_tree.kill_session(pid)
         del self._pids[key]
         killed = self._memory.remove(pid)
         if not self._jobs:
@@ -140,7 +141,7 @@ class ForkServer:
 
     def _end_all(self) -> None:
         for pid in self._jobs:
-            process_tree.signal_quietly(pid, signal.SIGKILL, group=True)
+            process_tree.kill_session(pid)
         self._kill_orphans()
 
 

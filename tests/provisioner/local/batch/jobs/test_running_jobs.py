@@ -78,6 +78,17 @@ def test_memory_past_the_limit_in_a_child_kills_the_child(account: Account) -> N
     assert "reason" not in job["container"]
 
 
+def test_a_process_group_inside_a_job_ends_with_it_while_other_jobs_run_on(account: Account) -> None:
+    """As a packed task has one."""
+    other = account.submit("import time; time.sleep(600)")
+    account.until(other, "RUNNING")
+    code = "import os, subprocess; print(subprocess.Popen(['sleep', '600'], process_group=0).pid)"
+    pid = int(account.lines(account.run(code))[0])
+    await_condition(lambda: not is_running(pid))
+    account.batch.terminate_job(jobId=other, reason="enough")
+    account.ended(other)
+
+
 def test_what_a_job_leaves_running_ends_with_it(account: Account) -> None:
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
     pid = int(account.lines(account.run(code))[0])
