@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
+import gc
 import importlib
 import io
 import os
 import pickle
 import platform
 import re
+import resource
 import signal
 import socket
 import sys
 import tempfile
+import threading
 import types
+import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -37,6 +42,10 @@ from batch_job_scaler import SchedulerAddress, introduce_task
 
 _LACKING: Final = re.compile(r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'")
 """Python's words about what pickle refers to by name: its exception has no fields that tell."""
+
+_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+_BUFFERED: Final = (io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
+_IN_MEMORY: Final = (io.BytesIO, io.StringIO)
 
 _Answer = tuple[ChildOutcome, bytes]
 
@@ -69,7 +78,10 @@ class _Task:
 
 
 def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int, door: str = "") -> NoReturn:
-    """Become the task's process: load, call, answer through `control`, end. Never returns into the runner's code."""
+    """Become the task's process: load, call, answer through `control`, end as a program does.
+
+    Never returns into the runner's code.
+    """
     channel = TaskChannel(control, door)
     try:
         _take_over_process(stdout, stderr)
@@ -79,8 +91,9 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
         _search_first(payload.code)
         outcome, body = _answer(payload, channel)
         _flush()
-        channel.send(MessageKind.OUTCOME, outcome.encode())
+        channel.send(MessageKind.OUTCOME, _measured(outcome).encode())
         channel.send(MessageKind.BODY, body)
+        _end_program(lambda what: channel.send(MessageKind.CLOSING, what.encode()))
         os._exit(0)
     finally:
         os._exit(1)  # the runner is gone
@@ -101,6 +114,14 @@ def _take_over_process(stdout: int, stderr: int) -> None:
     faulthandler.enable(sys.stderr)
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
+    _leave_behind_what_is_the_runners()
+
+
+def _leave_behind_what_is_the_runners() -> None:
+    """Neither its finalizers nor its open files are ended by this process, and no page of them is copied."""
+    for finalizer in list(getattr(weakref.finalize, "_registry", ())):
+        finalizer.atexit = False
+    gc.freeze()
 
 
 def _search_first(folders: tuple[str, ...]) -> None:
@@ -126,6 +147,68 @@ def _stand_apart(folder: str) -> None:
 def _writer(number: int) -> io.TextIOWrapper:
     """Line by line: a crash loses nothing, and logs show what a task prints as it prints it."""
     return os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _measured(outcome: ChildOutcome) -> ChildOutcome:
+    """With what this process and those that it waited for have used, as `wait4` would tell after its end."""
+    own, others = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+    return replace(outcome, cpu_s=cpu, peak_bytes=max(own.ru_maxrss, others.ru_maxrss) * _RSS_UNIT)
+
+
+def _end_program(tell: Callable[[str], None]) -> None:
+    """Do what Python does at a program's end, in its order; daemon threads are cut off there, too.
+
+    Python's own way there would tear down the runner's libraries in each task. `tell` hears what is waited for.
+    https://docs.python.org/3/c-api/init.html#c.Py_FinalizeEx
+    """
+    for name, end in (
+        (_threads_left(), getattr(threading, "_shutdown", None)),
+        ("its atexit functions", getattr(atexit, "_run_exitfuncs", None)),
+        ("its open files", _end_objects),
+    ):
+        with contextlib.suppress(BaseException):  # the answer is given
+            tell(name)
+        with contextlib.suppress(BaseException):
+            if end is not None:
+                end()
+    _flush()
+
+
+def _threads_left() -> str:
+    left = [one.name for one in threading.enumerate() if not one.daemon and one is not threading.current_thread()]
+    return f"its threads ({', '.join(left[:3])})" if left else "its threads"
+
+
+def _end_objects() -> None:
+    """End what the task left in its globals, then write out open files: a collection may end a file below another."""
+    _clear_globals()
+    _flush_files()
+    gc.collect()
+    _flush_files()
+
+
+def _clear_globals() -> None:
+    """As Python clears those of modules: here they are the globals of functions that came by value."""
+    modules = {id(getattr(module, "__dict__", None)) for module in list(sys.modules.values())}
+    functions = (one for one in gc.get_objects() if type(one) is types.FunctionType)
+    found = {id(one.__globals__): one.__globals__ for one in functions if "__name__" in one.__globals__}
+    for values in (values for key, values in found.items() if key not in modules):
+        values.update({name: None for name in values if name != "__builtins__"})
+
+
+def _flush_files() -> None:
+    """Write out what files hold that nobody closed: text, then what stands upon other files, then those."""
+    objects = gc.get_objects()
+    kinds = {kind for kind in map(type, objects) if issubclass(kind, io.IOBase) and not issubclass(kind, _IN_MEMORY)}
+    files = [one for one in objects if type(one) in kinds and not issubclass(type(one), io.RawIOBase)]
+    for file in sorted(files, key=_place_in_order):
+        with contextlib.suppress(Exception):
+            file.flush() if type(file) in (io.TextIOWrapper, *_BUFFERED) else file.close()
+
+
+def _place_in_order(file: io.IOBase) -> int:
+    return 0 if type(file) is io.TextIOWrapper else 2 if type(file) in _BUFFERED else 1
 
 
 def _answer(payload: Payload, channel: TaskChannel) -> _Answer:
@@ -175,7 +258,7 @@ def _end_fork(error: BaseException | None) -> NoReturn:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     elif error is not None:
         _log_where(error)
-    _flush()
+    _end_program(lambda _: None)
     os._exit(code & 0xFF)
 
 

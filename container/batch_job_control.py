@@ -30,7 +30,8 @@ class MessageKind(bytes, Enum):
     PHASE = b"p"  # task to runner: the phase that starts
     TAIL = b"t"  # task to runner: asks; runner to task: the tail of the output
     OUTCOME = b"o"  # task to runner: how it went
-    BODY = b"b"  # task to runner: the serialized result or exception; always the last
+    BODY = b"b"  # task to runner: the serialized result or exception; the last but for those of its process's end
+    CLOSING = b"c"  # task to runner: what its process now waits for before it ends
 
 
 class Phase(str, Enum):
@@ -51,7 +52,10 @@ class Phase(str, Enum):
 
 @dataclass(frozen=True)
 class ChildOutcome:
-    """Ending of the task, as its own process says it. `label` is a type's name, for the log."""
+    """Ending of the task, as its own process says it, with CPU seconds and peak resident bytes until then.
+
+    `label` is a type's name, for the log.
+    """
 
     status: ResultStatus
     phase: Phase
@@ -59,6 +63,8 @@ class ChildOutcome:
     error: str = ""  # class of what was raised
     place: str = ""  # its innermost frame of the user's code
     message: str = ""
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
 
     def encode(self) -> bytes:
         """The outcome as the data of an OUTCOME message."""
@@ -70,7 +76,8 @@ class ChildOutcome:
         try:
             values = json.loads(data)
             raised = {name: str(values[name]) for name in ("label", "error", "place", "message")}
-            return cls(ResultStatus(values["status"]), Phase(values["phase"]), **raised)
+            used = {"cpu_s": float(values["cpu_s"]), "peak_bytes": int(values["peak_bytes"])}
+            return cls(ResultStatus(values["status"]), Phase(values["phase"]), **raised, **used)
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedMessage(f"no outcome: {type(error).__name__}") from error
 

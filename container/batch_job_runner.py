@@ -173,26 +173,31 @@ class _Tasks:
         return self._write(entry, _not_started(outcome, b""))
 
     def run(self, entry: Entry) -> RunnerExit:
-        ending = self._ending(entry)
-        if self._guard.received and (ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS):
-            return self._terminated(ending)
-        return self._write(entry, ending)
+        with own_folder() if self._settings.is_packed else contextlib.nullcontext("") as folder:
+            ending = self._ending(entry, folder)
+            try:
+                if self._guard.received and (
+                    ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS
+                ):
+                    return self._terminated(ending)
+                return self._write(entry, ending)
+            finally:
+                ending.finish()
 
     def _key(self, entry: Entry) -> str:
         return result_key(self._settings.submission, entry.task_id)
 
-    def _ending(self, entry: Entry) -> ProcessEnding:
-        with own_folder() if self._settings.is_packed else contextlib.nullcontext("") as folder:
-            try:
-                self._check_python()
-                payload = self._payload(entry, folder)
-            except (_Unusable, FrameError, MissingObject) as error:
-                return _refused(f"the task can't be loaded in the container: {error}")
-            size = sum(map(len, (payload.serializer, payload.function, *payload.arguments)))
-            log(f"task {entry.task_id.hex()}: attempt {self._settings.attempt}, {size} bytes of payload")
-            wants_output = isinstance(entry, TaskEntry) and entry.wants_output
-            timeout_s = self._settings.timeout_s if self._settings.is_packed else None
-            return Supervisor(self._guard, keep_output=wants_output, timeout_s=timeout_s).run(payload)
+    def _ending(self, entry: Entry, folder: str) -> ProcessEnding:
+        try:
+            self._check_python()
+            payload = self._payload(entry, folder)
+        except (_Unusable, FrameError, MissingObject) as error:
+            return _refused(f"the task can't be loaded in the container: {error}")
+        size = sum(map(len, (payload.serializer, payload.function, *payload.arguments)))
+        log(f"task {entry.task_id.hex()}: attempt {self._settings.attempt}, {size} bytes of payload")
+        wants_output = isinstance(entry, TaskEntry) and entry.wants_output
+        timeout_s = self._settings.timeout_s if self._settings.is_packed else None
+        return Supervisor(self._guard, keep_output=wants_output, timeout_s=timeout_s).run(payload)
 
     def _check_python(self) -> None:
         wanted, here = self._settings.python, "{}.{}".format(*sys.version_info[:2])

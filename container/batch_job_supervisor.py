@@ -26,6 +26,9 @@ from batch_job_output import KeptStream, TaskOutput
 from batch_job_protocol import MORE_MEMORY
 from batch_job_quoting import log
 
+SHUTDOWN_S: Final = 5.0
+"""For the task's process to end as a program does, with its threads and atexit functions, after its result is out."""
+
 _CHUNK: Final = 256 * 1024
 _GRACE_S: Final = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
 _RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
@@ -98,9 +101,16 @@ class Exit:
     peak_bytes: int
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class ProcessEnding:
-    """Ending of the task's process. `outcome` is None when the process couldn't say; `damage` says what it sent."""
+    """Ending of the task. `outcome` is None when its process couldn't say; `damage` says what it sent.
+
+    With an outcome the process may still shut down: `finish` waits for its end, and cuts it off after `SHUTDOWN_S`.
+    """
 
     outcome: ChildOutcome | None
     body: bytes | bytearray
@@ -114,6 +124,7 @@ class ProcessEnding:
     kept: dict[int, KeptStream] | None = None
     """Its output by descriptor, if it was to be kept."""
     is_timed_out: bool = False
+    finish: Callable[[], None] = _nothing
 
 
 class _Stopwatch:
@@ -159,9 +170,16 @@ class Supervisor:
         self._body: bytes | bytearray = b""
         self._damage = ""
         self._exit: Exit | None = None
+        self._is_packed = False
+        self._closing = ""
+        """What the process waits for before it ends, after its outcome."""
+        self._resources = contextlib.ExitStack()
 
     def run(self, payload: Payload) -> ProcessEnding:
-        """Returns when the task's process has ended, however it did."""
+        """Returns when the task's outcome is here, or its process has ended without one, however it did.
+
+        The caller has to `finish` the ending after it has saved the outcome.
+        """
         started_at, kills = time.time(), oom_kills()
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._selector)
@@ -171,10 +189,7 @@ class Supervisor:
             self._start(payload, stack)
             end = self._wait()
             self._output.drain()
-            self._open()
-            self._listen_to_the_end()
-            if payload.is_packed:
-                _end_leftovers(self._pid)
+            self._resources = stack.pop_all()
         outcome, tail, seconds = self._outcome, self._output.tail(), self._watch.seconds
         killed = outcome is None and end.signal == signal.SIGKILL and not self._damage
         starved = killed and was_out_of_memory(kills, oom_kills(), end.peak_bytes, memory_limit())
@@ -190,6 +205,7 @@ class Supervisor:
             starved,
             self._output.kept,
             self._is_timed_out and outcome is None,
+            self._finish,
         )
 
     def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
@@ -201,6 +217,7 @@ class Supervisor:
             os.close(stderr)
             run_child(payload, theirs, their_stdout, their_stderr, self._door.name)
         self._pid = self._guard.task
+        self._is_packed = payload.is_packed
         if payload.is_packed and self._pid is not None:
             with contextlib.suppress(OSError):  # it does it itself, too: whoever comes first
                 os.setpgid(self._pid, self._pid)
@@ -220,14 +237,17 @@ class Supervisor:
         self._selector.register(source, selectors.EVENT_READ, handle)
 
     def _wait(self) -> Exit:
-        while self._exit is None:
+        """How the process ended; with an outcome, what that says of it."""
+        while self._exit is None and self._outcome is None:
             self._guard.enforce_grace()
             self._enforce_timeout()
-            for key, _ in self._selector.select(self._patience()):
-                if not any(one is key for one in self._selector.get_map().values()):
-                    continue  # closed by another handler of this round
-                if not key.data():
-                    self._selector.unregister(key.fileobj)
+            self._turn(self._patience())
+        if self._outcome is None:
+            self._open()
+            self._listen_to_the_end()
+        if self._outcome is not None:
+            return Exit(0, None, self._outcome.cpu_s, self._outcome.peak_bytes)
+        assert self._exit is not None
         return self._exit
 
     def _patience(self) -> float | None:
@@ -241,6 +261,27 @@ class Supervisor:
             self._is_timed_out = True
             log("the task ran into its time-out, sending SIGKILL")
             _kill_group(self._pid)
+
+    def _turn(self, timeout_s: float | None) -> None:
+        for key, _ in self._selector.select(timeout_s):
+            if not any(one is key for one in self._selector.get_map().values()):
+                continue  # closed by another handler of this round
+            if not key.data():
+                self._selector.unregister(key.fileobj)
+
+    def _finish(self) -> None:
+        with self._resources:
+            deadline = time.monotonic() + SHUTDOWN_S
+            while self._exit is None and (left := deadline - time.monotonic()) > 0:
+                self._turn(left)
+            if self._guard.task is not None:
+                log(f"{SHUTDOWN_S:.0f} s after its result the task's process still waited for {self._closing}: cut off")
+                os.kill(self._guard.task, signal.SIGKILL)
+            while self._exit is None:
+                self._turn(None)
+            self._output.drain()
+            if self._is_packed:
+                _end_leftovers(self._pid)
 
     def _open(self) -> bool:
         """The task closed its socket, as daemons close all descriptors, and comes through the door."""
@@ -276,12 +317,18 @@ class Supervisor:
             for kind, message in self._messages.feed(data):
                 self._handle(kind, message)
         except DamagedMessage as error:
-            self._damage, self._outcome = str(error), None
+            if self._outcome is not None:
+                return  # its answer was whole
+            self._damage = str(error)
             if self._guard.task is not None:  # it may wait for an answer for ever
                 os.kill(self._guard.task, signal.SIGKILL)
 
     def _handle(self, kind: MessageKind, message: bytearray) -> None:
-        if kind is MessageKind.PHASE:
+        if kind is MessageKind.CLOSING:
+            self._closing = message.decode(errors="replace")
+        elif self._outcome is not None:
+            pass  # it has answered
+        elif kind is MessageKind.PHASE:
             self._enter(Phase.decode(message))
         elif kind is MessageKind.TAIL:
             self._answer_tail()
