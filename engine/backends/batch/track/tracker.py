@@ -38,8 +38,13 @@ LIST_SHARE: Final = 4
 BATCH_SOON_S: Final = 1.0
 BATCH_LATE_S: Final = 5.0
 BATCH_GROWTH: Final = 1.5
-CANCEL_POLL_S: Final = 0.25
-"""Between two polls of Batch while a cancel waits for the end of its job, for each hundred jobs in flight."""
+CANCEL_SOON_S: Final = 0.06
+CANCEL_LATE_S: Final = 0.25
+CANCEL_GROWTH: Final = 1.6
+"""Between polls of Batch while a cancel waits for the end of its job, for each hundred jobs in flight.
+
+A client that leaves cancels one task after the other, each when the one before is confirmed.
+"""
 
 
 class Cadence:
@@ -93,6 +98,7 @@ class Tracker:
         self._clock = clock
         self._listing = Cadence(LIST_SOON_S, LIST_LATE_S, LIST_GROWTH)
         self._batch = Cadence(BATCH_SOON_S, BATCH_LATE_S, BATCH_GROWTH)
+        self._cancel_pause_s = CANCEL_SOON_S
 
     async def run(self) -> None:
         """Do one round after the other, each when it is due. Raises `AwsError`."""
@@ -108,6 +114,7 @@ class Tracker:
             polls = await self._poller.poll()
             self._batch.polled(self._clock())
             self._hurry_for_cancels()
+            self._cancel_pause_s = min(CANCEL_LATE_S, self._cancel_pause_s * CANCEL_GROWTH)
         await self._list_results()
         for poll in polls:
             await self._poller.judge(poll)
@@ -141,6 +148,7 @@ class Tracker:
         now = self._clock()
         self._listing.hurry(now)
         self._batch.hurry(now)
+        self._cancel_pause_s = CANCEL_SOON_S
         self._hurry_for_cancels()
 
     async def _list_results(self) -> None:
@@ -166,7 +174,7 @@ class Tracker:
         """A cancel waits for the end of its job. The more jobs have to be asked about the less often."""
         if self._ledger.ending:
             pages = 1 + len(self._ledger.submissions) // limits.DESCRIBE_JOBS_IDS
-            self._batch.hurry(self._clock(), CANCEL_POLL_S * pages)
+            self._batch.hurry(self._clock(), self._cancel_pause_s * pages)
 
     def _next_place(self, page: ListPage, known: Sequence[str], listed: str) -> tuple[str, str | None]:
         """The submission to list next, and how to go on there; empty at the end.

@@ -66,11 +66,16 @@ async def polls_in(seconds: float, *, ending: int, submissions: int) -> int:
     return around.polls
 
 
-@pytest.mark.parametrize(("ending", "submissions", "polls"), [(0, 1, 5), (1, 1, 39), (1, 450, 8)])
+@pytest.mark.parametrize(("ending", "submissions", "polls"), [(0, 1, 5), (1, 1, 41), (1, 450, 11)])
 async def test_while_a_cancel_waits_batch_is_asked_often_in_proportion_to_what_is_in_flight(
     ending: int, submissions: int, polls: int
 ) -> None:
     assert await polls_in(10.0, ending=ending, submissions=submissions) == pytest.approx(polls, abs=2)
+
+
+async def test_the_end_of_a_cancelled_job_is_looked_for_at_once_and_then_less_often() -> None:
+    """A client that leaves cancels one task after the other, and waits each time for the end of that one's job."""
+    assert await polls_in(0.2, ending=1, submissions=1) == 3
 
 
 class FloodedBucket(Surroundings):
