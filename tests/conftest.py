@@ -17,6 +17,7 @@ pytest_plugins = ("tests.support.docker.engine",)
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 LONGEST = (
     "tests/end_to_end",
+    "tests/peer",
     "tests/console/local",
     "tests/test_user_packages",
     "tests/provisioner/local",
