@@ -103,7 +103,7 @@ class TaskWork:
 class Placement:
     """Submission that tasks became part of. `index` of a task is its position in `task_ids`; 0 for a single job.
 
-    Of an adopted child `task_ids` is itself alone: `first_index` is its place in an array of `array_size`.
+    Of an adopted task `task_ids` is itself alone: `first_index` is its place among the `array_size` tasks.
     """
 
     submission_id: str
@@ -121,16 +121,27 @@ class Placement:
     """Of each task before compression, what it shares with others included; empty: unknown."""
     task_wire_bytes: tuple[int, ...] = ()
     """The same as it travels; empty where that can't be told, since tasks were compressed together."""
+    pack: int = 1
+    """Consecutive tasks that one job runs."""
 
     @property
     def tasks(self) -> int:
-        """Number of tasks in the submission, the children of an array."""
+        """Number of tasks in the submission."""
         return self.array_size or len(self.task_ids)
+
+    @property
+    def children(self) -> int:
+        """Number of jobs that run its tasks."""
+        return -(-self.tasks // self.pack)
 
     @property
     def is_array(self) -> bool:
         """The submission is an array job, whose children have ids of their own."""
-        return self.tasks > 1
+        return self.children > 1
+
+    def child_of(self, index: int) -> int:
+        """Index of the child that runs the task at `index`."""
+        return index // self.pack
 
     def bytes_of(self, index: int) -> tuple[int, int]:
         """A task's own bytes before compression, and as they travel; 0 is unknown."""
@@ -138,8 +149,8 @@ class Placement:
         return raw, wire
 
     def job_of(self, index: int) -> str:
-        """Batch's id of a child, `parent:index`; of a single job its own."""
-        return f"{self.job_id}:{index}" if self.is_array else self.job_id
+        """Batch's id of the job that runs the task at `index`: a child's is `parent:child`."""
+        return f"{self.job_id}:{self.child_of(index)}" if self.is_array else self.job_id
 
 
 class CancelReason(StrEnum):

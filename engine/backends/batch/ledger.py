@@ -72,7 +72,7 @@ class IllegalStage(Exception):
 
 @dataclass(slots=True, eq=False)
 class BatchTask:
-    """One task. `work` is held until AWS accepted its submission; `index` is its place in it."""
+    """One task. `work` is held until AWS accepted its submission; `index` is its place in the payload frame."""
 
     task_id: bytes
     shape: ResourceShape
@@ -123,12 +123,15 @@ class BatchTask:
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """One job or array job. `text` is its payload parameter."""
+    """One job or array job, whose children run `pack` tasks each. `text` is its payload parameter."""
 
     submission_id: str
     job_name: str
     tasks: tuple[BatchTask, ...]
+    """In the order of the payload frame."""
     shape: ResourceShape
+    pack: int = field(default=1, kw_only=True)
+    """Consecutive tasks that one child runs, one after the other; the last child may have fewer."""
     route: Route = Route.INLINE
     text: str = ""
     bundle: str = ""
@@ -159,9 +162,9 @@ class Submission:
     removed: set[bytes] = field(default_factory=set)
     """Those of them that were deleted again."""
     silent: set[int] = field(default_factory=set)
-    """Indexes known to have ended without a result."""
+    """Places in the frame of the tasks whose job is known to have ended without a result of theirs."""
     terminal: set[int] = field(default_factory=set)
-    """Indexes of a running array that Batch lists as ended: they can't be tried again."""
+    """Children of a running array that Batch lists as ended: they can't be tried again."""
     missed: int = 0
     """Consecutive polls of Batch in which the job was unknown."""
     missed_since: float = 0.0
@@ -174,13 +177,36 @@ class Submission:
     swept_at: float = 0.0
 
     @property
+    def children(self) -> int:
+        """Number of jobs that run its tasks: 1, or the size of the array."""
+        return -(-len(self.tasks) // self.pack)
+
+    @property
     def is_array(self) -> bool:
-        """An array job, whose children are its tasks."""
-        return len(self.tasks) > 1
+        """An array job, whose children run `pack` tasks each."""
+        return self.children > 1
+
+    def child_of(self, task: BatchTask) -> int:
+        """Batch's index of the child that runs the task."""
+        return task.index // self.pack
+
+    def tasks_of(self, child: int) -> tuple[BatchTask, ...]:
+        """The tasks that this child runs, in its order; none when there is no such child."""
+        return self.tasks[child * self.pack : (child + 1) * self.pack]
+
+    def accounted_children(self) -> set[int]:
+        """Children of whose tasks each has a result, or a known end without one (a late result may make it both)."""
+        if self.pack == 1 and not self.found:
+            return set(self.silent)
+        missing = {self.child_of(one) for one in self.tasks if not self._is_accounted(one)}
+        return set(range(self.children)) - missing
+
+    def _is_accounted(self, task: BatchTask) -> bool:
+        return task.task_id in self.found or task.index in self.silent
 
     def unaccounted(self) -> list[BatchTask]:
         """Its open tasks without a result, a known end, or a decision about the lack of either."""
-        return [one for one in self.open_tasks() if one.task_id not in self.found and one.index not in self.silent]
+        return [one for one in self.open_tasks() if not self._is_accounted(one)]
 
     def open_tasks(self) -> list[BatchTask]:
         """Its tasks that have no outcome yet and are expected to get one from this job."""
@@ -242,7 +268,7 @@ class Submission:
             if known.submission is self:
                 known.index = task.index
         self.tasks = tuple(mine[task.task_id] for task in whole.tasks)
-        self.job_name, self.job_id, self.shape = whole.job_name, whole.job_id, whole.shape
+        self.job_name, self.job_id, self.shape, self.pack = whole.job_name, whole.job_id, whole.shape, whole.pack
         self.route, self.text, self.bundle, self.secret = whole.route, whole.text, whole.bundle, whole.secret
         self.ended, self.started = whole.ended, whole.started
         return added
@@ -250,7 +276,7 @@ class Submission:
     def child_id(self, task: BatchTask) -> str:
         """Batch's id of the task's job: of an array's child `parent:index`."""
         assert self.job_id is not None
-        return f"{self.job_id}:{task.index}" if self.is_array else self.job_id
+        return f"{self.job_id}:{self.child_of(task)}" if self.is_array else self.job_id
 
 
 class Ledger:
@@ -259,8 +285,8 @@ class Ledger:
     def __init__(self) -> None:
         self.tasks: dict[bytes, BatchTask] = {}
         self.submissions: dict[str, Submission] = {}
-        self.watched: dict[str, BatchTask] = {}
-        """Job ids of children whose end a cancel waits for, beside the followed submissions."""
+        self.watched: dict[str, list[BatchTask]] = {}
+        """Tasks whose cancel waits for the end of a child, by its job id, beside the followed submissions."""
         self.ending: set[BatchTask] = set()
         """Tasks whose cancel waits for the end of their job."""
         self.terminated: dict[str, None] = {}

@@ -78,7 +78,7 @@ class JobTemplate:
         if requirements:
             arguments["containerOverrides"] = {"resourceRequirements": requirements}
         if submission.is_array:
-            arguments["arrayProperties"] = {"size": len(submission.tasks)}
+            arguments["arrayProperties"] = {"size": submission.children}
         if self.tags:
             arguments["tags"] = self.tags
         if self.share is not None:

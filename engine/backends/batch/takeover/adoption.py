@@ -133,8 +133,9 @@ class Adoption:
             raw_bytes=0,
             wire_bytes=len(submission.text),
             why="a predecessor of this manager submitted it",
-            array_size=len(submission.tasks) if submission.is_array and submission.job_id is not None else 0,
+            array_size=len(submission.tasks) if submission.job_id is not None else 0,
             first_index=task.index,
+            pack=submission.pack,
         )
 
     async def abandon(self) -> None:

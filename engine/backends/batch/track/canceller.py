@@ -154,9 +154,12 @@ class Canceller:
                 task.note_job_end()
             return {}
         if submission.is_needed:
-            children = {submission.child_id(task): task for task in tasks}
-            self._ledger.watched.update(children)
-            return {job_id: [one] for job_id, one in children.items()}
+            children: _Jobs = {}
+            for task in tasks:
+                children.setdefault(submission.child_id(task), []).append(task)
+            for job_id, waiting in children.items():
+                self._ledger.watched.setdefault(job_id, []).extend(waiting)
+            return children
         assert submission.job_id is not None
         return {submission.job_id: tasks}
 

@@ -153,7 +153,9 @@ class ObjectCleaner:
         is_there = task.task_id in submission.found or task.task_id in submission.foreign
         if not is_there or task.task_id in submission.removed:
             return False
-        is_over = submission.ended or (task.submission is submission and task.index in submission.terminal)
+        is_over = submission.ended or (
+            task.submission is submission and submission.child_of(task) in submission.terminal
+        )
         return is_over and submission.is_done_with(task)
 
     async def delete(self, keys: Sequence[str]) -> None:

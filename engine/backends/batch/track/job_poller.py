@@ -112,9 +112,11 @@ class JobPoller:
         if submission.is_array:
             await self._judge_array(submission, job)
         elif job.state in ENDED:
-            task = submission.tasks[0]
-            submission.note_job_ends([task])
-            await self._failures.handle_ends(submission, _without_result(submission, [(task, JobEnd.of(job))]))
+            end = JobEnd.of(job)
+            submission.note_job_ends(submission.tasks)
+            await self._failures.handle_ends(
+                submission, _without_result(submission, [(task, end) for task in submission.tasks])
+            )
             submission.ended = True
 
     def _note_misjudged(self, submission: Submission, error: Exception) -> None:
@@ -129,7 +131,7 @@ class JobPoller:
         if job.state in ENDED:
             submission.note_job_ends(submission.tasks)
             await self._judge_end(submission, job)
-        elif sum(job.children.get(state, 0) for state in ENDED) > _accounted(submission):
+        elif sum(job.children.get(state, 0) for state in ENDED) > len(submission.accounted_children()):
             await self._find_silent(submission, is_over=False)
         elif self._may_sweep(submission):
             await self._sweep(submission)
@@ -165,7 +167,7 @@ class JobPoller:
         silent = _without_result(submission, ends)
         fresh = [(task, end) for task, end in silent if task.index not in submission.silent]
         submission.note_job_ends(task for task, _ in fresh)
-        jobs = await self._jobs.describe([end.job_id for task, end in fresh if task.is_open])
+        jobs = await self._jobs.describe(list(dict.fromkeys(end.job_id for task, end in fresh if task.is_open)))
         # a description that lags behind the listing tells no more than that
         described = {job_id: job for job_id, job in jobs.items() if job.is_known and job.state in ENDED}
         for task, end in fresh:
@@ -210,7 +212,7 @@ class JobPoller:
     async def _sweep(self, submission: Submission) -> None:
         submission.swept_at = self._clock()
         ends = await self._child_ends(submission, ENDED)
-        submission.terminal.update(task.index for task, _ in ends)
+        submission.terminal.update(submission.child_of(task) for task, _ in ends)
 
     def _may_sweep(self, submission: Submission) -> bool:
         kept = len(submission.found - submission.removed)
@@ -243,16 +245,20 @@ class JobPoller:
 
     def _note_waiting(self, followed: Sequence[Submission], jobs: Mapping[str, BatchJob]) -> None:
         own = ((one, jobs.get(one.job_id or "")) for one in followed)
-        waiting = sum(job.states(len(one.tasks)).get(BatchState.RUNNABLE, 0) for one, job in own if job is not None)
+        waiting = sum(job.states(one.children).get(BatchState.RUNNABLE, 0) for one, job in own if job is not None)
         reasons = {job.status_reason for job in jobs.values() if job.state is BatchState.RUNNABLE}
         self._waiting.note(waiting, reasons - {""})
 
     def _note_watched_ends(self, jobs: Mapping[str, BatchJob]) -> None:
-        for job_id, task in list(self._ledger.watched.items()):
+        for job_id, tasks in list(self._ledger.watched.items()):
             job = jobs.get(job_id)
             if job is not None and job.state in ENDED:
-                task.note_job_end()
-            if task.job_ended is None or task.job_ended.is_set():
+                for task in tasks:
+                    task.note_job_end()
+            waiting = [task for task in tasks if task.job_ended is not None and not task.job_ended.is_set()]
+            if waiting:
+                self._ledger.watched[job_id] = waiting
+            else:
                 del self._ledger.watched[job_id]
 
 
@@ -280,12 +286,12 @@ def _without_result(submission: Submission, ends: Sequence[tuple[BatchTask, JobE
 
 
 def _placed(submission: Submission, page: Iterable[BatchJob]) -> list[tuple[BatchTask, JobEnd]]:
-    """The ends of children at places that the array has; a listing that shows another is passed over."""
+    """The ends of children at places that the array has, for each task; one at another place is passed over."""
     placed = [(job.index, JobEnd.of(job)) for job in page if job.index is not None]
-    strange = [index for index, _ in placed if index >= len(submission.tasks)]
+    strange = [child for child, _ in placed if child >= submission.children]
     if strange:
-        logger.debug("job %s of %d tasks has a child %d", submission.job_id, len(submission.tasks), strange[0])
-    return [(submission.tasks[index], end) for index, end in placed if index < len(submission.tasks)]
+        logger.debug("job %s of %d children has a child %d", submission.job_id, submission.children, strange[0])
+    return [(task, end) for child, end in placed for task in submission.tasks_of(child)]
 
 
 def _end_as(submission: Submission, task: BatchTask, parent: BatchJob) -> JobEnd:
@@ -309,13 +315,6 @@ def _unlisted(job: BatchJob) -> str:
         f"the task's array job ended as {job.state.value}, and AWS Batch told no end of the task's own job within "
         f"{CHILDREN_LISTED_WITHIN_S:.0f} s: whether its function was called is not known ({reason}job id: {job.job_id})"
     )
-
-
-def _accounted(submission: Submission) -> int:
-    """Children whose end is known: by a result, or for the lack of one (a late result may make it both)."""
-    if not submission.silent:
-        return len(submission.found)
-    return len(submission.found | {submission.tasks[index].task_id for index in submission.silent})
 
 
 def _detail(end: JobEnd, described: Mapping[str, BatchJob]) -> JobEnd:

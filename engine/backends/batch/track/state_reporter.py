@@ -23,7 +23,8 @@ class StateReporter:
         if submission.is_array:
             self._report_children(submission, job)
         else:
-            self.report_task(submission, submission.tasks[0], job)
+            for task in submission.tasks:
+                self.report_task(submission, task, job)
 
     def report_task(self, submission: Submission, task: BatchTask, job: BatchJob) -> None:
         """Report what `job`, the task's own, says; a task that moved to another submission is left alone."""
@@ -38,14 +39,13 @@ class StateReporter:
             self._observer.on_observation(task.task_id, observation)
 
     def _report_children(self, submission: Submission, job: BatchJob) -> None:
-        submission.summary = dict(job.states(len(submission.tasks)))
-        ended = submission.silent | submission.terminal
-        if len(submission.found):
-            ended |= {task.index for task in submission.tasks if task.task_id in submission.found}
-        states = child_states(len(submission.tasks), submission.summary, ended, submission.listed)
-        for task, state in zip(submission.tasks, states, strict=True):
-            if task.submission is submission:
-                self._report_state(task, state)
+        submission.summary = dict(job.states(submission.children))
+        ended = submission.accounted_children() | submission.terminal
+        states = child_states(submission.children, submission.summary, ended, submission.listed)
+        for child, state in enumerate(states):
+            for task in submission.tasks_of(child):
+                if task.submission is submission:
+                    self._report_state(task, state)
 
     def _report_state(self, task: BatchTask, state: BatchState) -> None:
         if state is task.reported_state or state in ENDED or not task.is_open:
