@@ -39,7 +39,8 @@ with Client(address=os.environ["SCALER_ADDRESS"]) as client:
     several = [client.submit(tell, number) for number in (7, 8)]
     failing = client.submit(hoard)
     told = [future.result(timeout=60) for future in several]
-    print(json.dumps({"told": told, "error": str(failing.exception(timeout=60))}))
+    error = failing.exception(timeout=60)
+    print(json.dumps({"told": told, "kind": type(error).__name__, "error": str(error)}))
 """
 FACTS = {"root": "Read-only file system", "uid": 65534, "CapEff": "0" * 16, "runner": True, "checkout": False}
 
@@ -66,7 +67,8 @@ def test_functions_run_in_hardened_containers_and_nothing_is_left(
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed["told"] == [{"answer": answer, **FACTS} for answer in (49, 64)]
-    assert "it needed more memory than the job has" in printed["error"]
+    assert printed["kind"] == "MemoryError"
+    assert "that the job has; give it more" in printed["error"]
     assert "image: push done, 127.0.0.1:" in done.stderr
     assert container_engine.docker("ps", "--all", "--quiet") == ""
     assert "127.0.0.1" not in container_engine.docker("images", "--digests")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import io
@@ -155,7 +156,7 @@ def flush() -> None:
 def become_a_job(start: Start, output: int, work_dir: str) -> None:
     """Leave the fork server behind: a session, signals, output, environment and `__main__` of the job's own."""
     os.setsid()
-    os.nice(NICENESS)
+    be_nice()
     process_tree.die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
@@ -166,6 +167,16 @@ def become_a_job(start: Start, output: int, work_dir: str) -> None:
     os.environ.update(start.environ)
     sys.argv = ["batch_job_runner.py", *start.argv]
     sys.modules["__main__"] = ModuleType("__main__")
+
+
+def be_nice() -> None:
+    """Lower this process's share of the cores, and that of its session, which Linux may weigh as one.
+
+    https://man7.org/linux/man-pages/man7/sched.7.html, "The autogroup feature"
+    """
+    os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # no such feature, or more than its few changes a second
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def redirect(output: int) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from provisioner.local.aws import LocalAWS
 from tests.support.cluster.running_engine import await_condition
@@ -76,6 +80,12 @@ def test_memory_past_the_limit_in_a_child_kills_the_child(account: Account) -> N
     job = account.run(code)
     assert job["container"]["exitCode"] == 9
     assert "reason" not in job["container"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/proc/self/autogroup").exists(), reason="refused now and then")
+def test_a_jobs_session_weighs_little_beside_scheduler_and_manager(account: Account) -> None:
+    code = "import os; print(os.nice(0), open('/proc/self/autogroup').read().split()[-1])"
+    assert account.lines(account.run(code)) == ["10 10"]
 
 
 def test_a_process_group_inside_a_job_ends_with_it_while_other_jobs_run_on(account: Account) -> None:
