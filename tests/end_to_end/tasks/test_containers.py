@@ -6,6 +6,7 @@ Nothing may be left of it but the engine's own cache of the build.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from tests.support.docker.engine import ContainerEngine, mounts_below
 
 pytestmark = pytest.mark.long
 
+MODULE = "def where(): return __file__"
 CLIENT = """
-import json, os
+import json, os, sys
 from scaler import Client
+sys.path.insert(0, "project")
+import mine
 
 def tell(number):
     import os
@@ -37,10 +41,10 @@ def hoard():
 here = os.getcwd()
 with Client(address=os.environ["SCALER_ADDRESS"]) as client:
     several = [client.submit(tell, number) for number in (7, 8)]
-    failing = client.submit(hoard)
+    failing, sent_along = client.submit(hoard), client.submit(mine.where)
     told = [future.result(timeout=60) for future in several]
-    error = failing.exception(timeout=60)
-    print(json.dumps({"told": told, "kind": type(error).__name__, "error": str(error)}))
+    error, mine = failing.exception(timeout=60), sent_along.result(timeout=60)
+    print(json.dumps({"told": told, "kind": type(error).__name__, "error": str(error), "mine": mine}))
 """
 FACTS = {"root": "Read-only file system", "uid": 65534, "CapEff": "0" * 16, "runner": True, "checkout": False}
 
@@ -61,17 +65,20 @@ def test_functions_run_in_hardened_containers_and_nothing_is_left(
     for name, value in container_engine.environ.items():
         monkeypatch.setenv(name, value)
     (program.folder / "client.py").write_text(CLIENT)
+    (program.folder / "project").mkdir()
+    (program.folder / "project" / "mine.py").write_text(MODULE)
 
-    done = program.run("--containers", "--script", "client.py", limit_s=IMAGE_LIMIT_S)
+    done = program.run("--containers", "--code", "project", "--script", "client.py", limit_s=IMAGE_LIMIT_S)
 
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed["told"] == [{"answer": answer, **FACTS} for answer in (49, 64)]
     assert printed["kind"] == "MemoryError"
     assert "that the job has; give it more" in printed["error"]
+    assert re.fullmatch("/tmp/scaler-batch-code-65534/[0-9a-f]{64}/0/mine.py", printed["mine"])
     assert "image: push done, 127.0.0.1:" in done.stderr
     assert container_engine.docker("ps", "--all", "--quiet") == ""
     assert "127.0.0.1" not in container_engine.docker("images", "--digests")
     assert mounts_below(container_engine.storage) == []
     assert program.living() == []
-    assert [path.name for path in program.folder.iterdir()] == ["client.py"]
+    assert sorted(path.name for path in program.folder.iterdir()) == ["client.py", "project"]
