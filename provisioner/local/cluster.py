@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from provisioner.clients import Clients
 from provisioner.local.aws import LocalAWS
 from provisioner.local.options import Delays
-from provisioner.local.processes.scaler_processes import GuardedProcess, free_ports, object_storage, scheduler
+from provisioner.local.processes.scaler_processes import GuardedProcess, LocalScaler
 from provisioner.plan.executor import provision
 from provisioner.stack.saved_state import Provisioned
 from provisioner.stack.spec import ProvisionSpec
@@ -54,14 +54,7 @@ class LocalCluster:
         self._stack = ExitStack()
         own = {"faults": tuple(faults), "delays": delays, "containers": job_image is not None}
         self.aws = LocalAWS(self._state_dir / "aws", **own, **options)
-        storage_port, scheduler_port, monitor_port = free_ports(3)
-        self.monitor_address: Final = f"tcp://127.0.0.1:{monitor_port}"
-        """Where the scheduler tells its monitors what tasks ask for."""
-        environ = {**os.environ, "SCALER_NETWORK_BACKEND": transport}
-        self._storage = object_storage(environ, storage_port, self._state_dir / "object-storage.log")
-        self._scheduler = scheduler(
-            environ, scheduler_port, monitor_port, self._storage.address, self._state_dir / "scheduler.log"
-        )
+        self._scaler = LocalScaler({**os.environ, "SCALER_NETWORK_BACKEND": transport}, self._state_dir)
         self._resources: Provisioned | None = None
 
     def __enter__(self) -> Self:
@@ -80,13 +73,18 @@ class LocalCluster:
 
     @property
     def scheduler_address(self) -> str:
-        """Address of Scaler's scheduler, `tcp://127.0.0.1:PORT`."""
-        return self._scheduler.address
+        """Address of Scaler's scheduler, `tcp://127.0.0.1:PORT`, once the cluster is entered."""
+        return self._scaler.scheduler_address
+
+    @property
+    def monitor_address(self) -> str:
+        """Address where the scheduler tells its monitors what tasks ask for."""
+        return self._scaler.monitor_address
 
     @property
     def object_storage_address(self) -> str:
         """Address of Scaler's object storage, `tcp://127.0.0.1:PORT`."""
-        return self._storage.address
+        return self._scaler.object_storage_address
 
     @property
     def resources(self) -> Provisioned:
@@ -101,31 +99,22 @@ class LocalCluster:
 
     def restart_scheduler(self) -> None:
         """The scheduler loses everything and comes back at the same address."""
-        self._scheduler.stop()
-        self._scheduler.launch()
-        self._scheduler.wait_ready()
+        _restart(self._scaler.scheduler)
 
     def restart_object_storage(self) -> None:
         """Object storage loses every object and comes back at the same address."""
-        self._storage.stop()
-        self._storage.launch()
-        self._storage.wait_ready()
+        _restart(self._scaler.storage)
 
     def _start(self) -> None:
         """What takes long is launched first and waited for last; the scheduler wants its storage there."""
         self._state_dir.mkdir(parents=True, exist_ok=True)
         self._stack.callback(self.aws.stop)
         self.aws.launch()
-        self._launch(self._storage)
-        self._storage.wait_ready()
-        self._launch(self._scheduler)
+        self._stack.callback(self._scaler.stop)
+        self._scaler.launch()
         self.aws.wait_ready()
         self._resources = self._provision()
-        self._scheduler.wait_ready()
-
-    def _launch(self, process: GuardedProcess) -> None:
-        self._stack.callback(process.stop)
-        process.launch()
+        self._scaler.wait_ready()
 
     def _provision(self) -> Provisioned:
         region = self.aws.options.region
@@ -134,3 +123,9 @@ class LocalCluster:
         if self._job_image is not None:
             spec = replace(spec, image=self._job_image.provide(replace(spec, image=None), clients))
         return provision(spec, clients)
+
+
+def _restart(process: GuardedProcess) -> None:
+    process.stop()
+    process.launch()
+    process.wait_ready()

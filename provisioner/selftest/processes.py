@@ -9,13 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import scaler_batch
-from provisioner.local.processes.scaler_processes import free_ports, object_storage, scheduler
+from provisioner.local.processes.scaler_processes import LocalScaler
 from provisioner.selftest import watched_engine
 from provisioner.selftest.model import CheckFailed
 
@@ -35,15 +35,13 @@ class ScalerAddresses:
 @contextmanager
 def running_scaler(environ: Mapping[str, str], folder: Path) -> Iterator[ScalerAddresses]:
     """Scheduler and object storage on loopback, which end with this process. Raises `EngineError` without Scaler."""
-    storage_port, scheduler_port, monitor_port = free_ports(3)
-    storage = object_storage(environ, storage_port, folder / "object-storage.log")
-    server = scheduler(environ, scheduler_port, monitor_port, storage.address, folder / "scheduler.log")
-    with ExitStack() as stack:
-        for process in (storage, server):
-            stack.callback(process.stop)
-            process.launch()
-            process.wait_ready()
-        yield ScalerAddresses(server.address, storage.address)
+    scaler = LocalScaler(environ, folder)
+    try:
+        scaler.launch()
+        scaler.wait_ready()
+        yield ScalerAddresses(scaler.scheduler_address, scaler.object_storage_address)
+    finally:
+        scaler.stop()
 
 
 class ManagerProcess:

@@ -38,7 +38,7 @@ class Registry:
         self._folder = folder
         command = (registry_program(), "serve", str(folder / "config.yml"))
         environ = {"PATH": os.environ.get("PATH", os.defpath)}  # it takes settings from REGISTRY_… variables
-        self._process = GuardedProcess(command, environ, port, folder / "registry.log")
+        self._process = GuardedProcess(command, environ, (port,), folder / "registry.log")
 
     def start(self) -> None:
         """Returns when it listens. Raises `LocalAWSError`."""

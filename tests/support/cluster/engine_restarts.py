@@ -12,10 +12,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.asked_capabilities import MONITOR_PORT_OFFSET
 from engine.config.settings import EngineConfig
 from provisioner.local.cluster import LocalCluster
-from provisioner.local.processes.scaler_processes import free_ports, object_storage, scheduler
+from provisioner.local.processes.scaler_processes import LocalScaler
 from tests.support.cluster import kill_at
 from tests.support.cluster.running_engine import (
     PROGRAM,
@@ -39,19 +38,13 @@ def scheduler_beside(cluster: LocalCluster, folder: Path, *options: str) -> Iter
     Its monitor is two ports above, where an engine looks for it.
     """
     environ = {**os.environ, **cluster.environment()}
-    storage_port, scheduler_port = free_ports(2)
-    monitor_port = scheduler_port + MONITOR_PORT_OFFSET
-    storage = object_storage(environ, storage_port, folder / "object-storage.log")
-    server = scheduler(environ, scheduler_port, monitor_port, storage.address, folder / "scheduler.log", *options)
+    scaler = LocalScaler(environ, folder, options)
     try:
-        storage.launch()
-        storage.wait_ready()
-        server.launch()
-        server.wait_ready()
-        yield server.address
+        scaler.launch()
+        scaler.wait_ready()
+        yield scaler.scheduler_address
     finally:
-        server.stop()
-        storage.stop()
+        scaler.stop()
 
 
 @dataclass(frozen=True, slots=True)
