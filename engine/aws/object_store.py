@@ -38,6 +38,13 @@ ERROR_BYTES: Final = 64 * 1024
 """Bytes of an error's body that are read."""
 
 _NAMESPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+_PLAIN_ENTRY: Final = re.compile(
+    rb"<Contents><Key>([!-$'-*,-;=-~]+)</Key><LastModified>[\w:.-]+</LastModified>"
+    rb'<ETag>(?:&quot;|")([\w-]+)(?:&quot;|")</ETag>(?:<Checksum\w+>\w+</Checksum\w+>)*'
+    rb"<Size>(\d+)</Size><StorageClass>\w+</StorageClass></Contents>"
+)
+_PLAIN_ENTRIES: Final = re.compile(b"(?:%b)+" % re.sub(rb"\((?!\?)", b"(?:", _PLAIN_ENTRY.pattern))
+"""The first run of them. No character of a key means anything in XML or is an escape of its encoding."""
 _UNSPEAKABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]")
 """What XML 1.0 can't hold or a log shouldn't; U+FFFD stands for bytes that are no UTF-8."""
 
@@ -57,6 +64,10 @@ class ListPage:
 
     objects: tuple[Listed, ...]
     next_token: str | None
+
+
+_Parsed = tuple[list[Listed], ElementTree.Element]
+"""Entries of a listing, and what is around them."""
 
 
 class ObjectStore:
@@ -191,15 +202,35 @@ class _Stream:
 
 def _parse_listing(body: bytes) -> ListPage:
     try:
-        root = ElementTree.fromstring(body)
-        entries = [_parse_entry(entry) for entry in root.iter(f"{_NAMESPACE}Contents")]
+        entries, root = _parse_plain(body) or _parse_whole(body)
     except (ElementTree.ParseError, ValueError):
         raise _malformed(body) from None
     token = root.findtext(f"{_NAMESPACE}NextContinuationToken")
     is_cut = root.findtext(f"{_NAMESPACE}IsTruncated") == "true"
     if root.tag != f"{_NAMESPACE}ListBucketResult" or (is_cut and not token):
         raise _malformed(body)
-    return ListPage(tuple(one for one in entries if not _UNSPEAKABLE.search(one.key)), token)
+    return ListPage(tuple(entries), token)
+
+
+def _parse_plain(body: bytes) -> _Parsed | None:
+    """Entries as S3 writes them without a parser of XML, a fourth of its price; None when there are others, too."""
+    found = _PLAIN_ENTRIES.search(body)
+    if found is None:
+        return None
+    root = ElementTree.fromstring(body[: found.start()] + body[found.end() :])
+    if root.find(f"{_NAMESPACE}Contents") is not None:
+        return None
+    entries = [
+        Listed(key.decode(), int(size), f'"{etag.decode()}"') for key, etag, size in _PLAIN_ENTRY.findall(found[0])
+    ]
+    return entries, root
+
+
+def _parse_whole(body: bytes) -> _Parsed:
+    """Raises `ValueError` and what the parser raises."""
+    root = ElementTree.fromstring(body)
+    entries = [_parse_entry(entry) for entry in root.iter(f"{_NAMESPACE}Contents")]
+    return [one for one in entries if not _UNSPEAKABLE.search(one.key)], root
 
 
 def _parse_entry(entry: ElementTree.Element) -> Listed:

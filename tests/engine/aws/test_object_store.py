@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+from xml.etree import ElementTree
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -38,6 +39,32 @@ def test_a_listing_asks_for_encoded_keys_and_decodes_them(store: ObjectStore) ->
     with answering(listing(*keys)) as asked:
         assert store.list_page("a/").objects == tuple(Listed(key, 7) for key in keys)
     assert "encoding-type=url" in asked[0]
+
+
+def as_s3_writes(key: str, size: int, more: str = "") -> str:
+    return (
+        f"<Contents><Key>{key}</Key><LastModified>2026-11-29T10:00:00.000Z</LastModified><ETag>&quot;e{size}-1&quot;"
+        f"</ETag>{more}<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "",
+        as_s3_writes("b/%C3%BC", 8),
+        as_s3_writes("b/x", 8, "<ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"),
+        as_s3_writes("b/x", 8, "<Owner><ID>me</ID></Owner>"),
+        "<Contents>\n<Key>b</Key><Size>8</Size></Contents>",
+        "<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>",
+    ],
+)
+def test_a_listing_is_the_same_however_its_entries_are_written(store: ObjectStore, odd: str) -> None:
+    body = listing(rest=as_s3_writes("a/1", 7) + odd + as_s3_writes("c/3", 9))
+    entries = ElementTree.fromstring(body).findall("{*}Contents")
+    expected = [(unquote(one.findtext("{*}Key", "")), one.findtext("{*}ETag", "")) for one in entries]
+    with answering(body):
+        assert [(one.key, one.etag) for one in store.list_page("a/").objects] == expected
 
 
 @pytest.mark.parametrize(("call", "answer_s"), [("list_page", 10.0), ("get", 60)])
