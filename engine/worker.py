@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 WORKER_RECONNECT_S: Final = 1.0
 FAREWELL_TIMEOUT_S: Final = 5.0
+MOST_AHEAD: Final = 20_000
+"""Tasks that the scheduler may send ahead for the sake of packs: their ids take some 20 MB."""
 QUIET_S: Final = 5.0
 """Without an echo for this long, and for three heartbeats, the scheduler's link is told to be degraded."""
 
@@ -192,7 +194,7 @@ class AWSBatchWorker:
             self._tasks.on_link_lost()
 
     def _connected(self, channel: SchedulerChannel) -> _Connection:
-        queue_size = max(self._config.task_queue_size, 2 * self._tasks.max_concurrent_jobs)
+        queue_size = max(self._config.task_queue_size, min(2 * self._tasks.slots, MOST_AHEAD))
         vitals = partial(self._vitals, queue_size)
         interval = self._config.heartbeat_interval_seconds
         heartbeat = HeartbeatManager(channel.heartbeat, vitals, interval, time.monotonic)
@@ -252,7 +254,7 @@ class AWSBatchWorker:
         return WorkerVitals(
             queue_size=queue_size,
             queued_tasks=self._tasks.queued,
-            busy=self._tasks.slots_used >= self._tasks.max_concurrent_jobs,
+            busy=self._tasks.slots_used >= self._tasks.slots,
             latency_microseconds=latency_microseconds,
             capabilities=self._capabilities,
         )

@@ -147,6 +147,13 @@ class HPCBackend(Protocol):
         None for the few seconds in which it isn't known how many there are: nothing can be submitted meanwhile.
         """
 
+    @property
+    def tasks_a_job(self) -> int:
+        """How many tasks one job runs at present, one after the other, at the most; 1: each has a job of its own."""
+
+    def expect(self, jobs: int, queued: int) -> None:
+        """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
+
     def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         """Claim an orphan: its outcome comes through the observer. None: no job of ours is known to have this task.
 

@@ -14,7 +14,7 @@ import msgspec
 
 from engine.aws.limits import INLINE_TEXT_LIMIT, SCHEDULING_PRIORITY_MAX
 from engine.backends.registry import backend_names
-from engine.config.settings import EngineConfig, EventLoop, ManagerConfig, StopMode
+from engine.config.settings import PACK_MAX, EngineConfig, EventLoop, ManagerConfig, StopMode
 from engine.config.values import (
     ValueKind,
     address,
@@ -24,6 +24,7 @@ from engine.config.values import (
     decimal,
     inline_limit,
     integer,
+    pack,
     path,
     paths,
     price,
@@ -189,6 +190,13 @@ _AWS: Final = (
         kind=inline_limit(INLINE_TEXT_LIMIT),
         help="Characters of payload that may travel inside SubmitJob, readable by whoever may call "
         "DescribeJobs; auto looks at the queue, 0 sends everything through S3.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="pack",
+        kind=pack(PACK_MAX),
+        help="How many tasks one job runs, one after the other, each in a process of its own: for many short tasks. "
+        "auto looks at how many wait and how long they take. The job's image must be of this release.",
         group=Group.AWS,
     ),
     Parameter(

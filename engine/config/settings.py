@@ -15,6 +15,9 @@ from engine.model import Budget
 
 InlineLimit = int | Literal["auto"]
 SchedulingPriority = int | Literal["task"]
+Pack = int | Literal["auto", "off"]
+PACK_MAX: Final = 1_000
+"""Tasks of one job."""
 GivenPrice = float | dict[str, float]
 """Of an hour: of a vCPU, or of each of these instance types."""
 OnExit = Literal["drain", "detach", "terminate"]
@@ -70,6 +73,8 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     io_threads: int = 1
     inline_limit: InlineLimit = "auto"
     """Characters of a payload that may travel inside SubmitJob; 0 sends everything through S3."""
+    pack: Pack = "off"
+    """Tasks that one job runs one after the other; `auto`: by how many wait and how long they take."""
     share_identifier: str | None = None
     """Of a queue with a fair-share policy, which wants one with each job."""
     scheduling_priority: SchedulingPriority | None = None

@@ -188,6 +188,18 @@ def inline_limit(maximum: int) -> ValueKind:
     return _word_or_number("auto", maximum, "a whole number of characters")
 
 
+def pack(maximum: int) -> ValueKind:
+    """Kind: `off`, `auto`, or a number of tasks."""
+    number = integer(2, maximum)
+
+    def parse(value: object) -> object:
+        if value is False:  # TOML's
+            return "off"
+        return value if value in ("off", "auto") else number.parse(value)
+
+    return ValueKind(f"off, auto, or a whole number of tasks from 2 to {maximum}", "off|auto|INTEGER", parse)
+
+
 def scheduling_priority(maximum: int) -> ValueKind:
     """Kind: `task`, or a number that AWS Batch takes."""
     return _word_or_number("task", maximum, "a whole number")

@@ -90,14 +90,14 @@ class AWSHPCTaskManager:
 
     @property
     def slots_used(self) -> int:
-        """Children that count against `max_concurrent_jobs`, a predecessor's unclaimed ones included."""
+        """Tasks that count against `slots`, a predecessor's unclaimed jobs included."""
         unclaimed = None if self._opened is None else self._opened.unclaimed_jobs
-        return self._slots_used + (unclaimed or 0)
+        return self._slots_used + (unclaimed or 0) * self._tasks_a_job
 
     @property
     def slots_lent(self) -> int:
         """Slots that jobs lend to nested tasks of their own while they wait for those."""
-        return self._nested.lent(self._max_concurrent_jobs)
+        return self._nested.lent(self.slots)
 
     @property
     def is_idle(self) -> bool:
@@ -106,8 +106,13 @@ class AWSHPCTaskManager:
 
     @property
     def max_concurrent_jobs(self) -> int:
-        """Slots: jobs (children of arrays counted singly) that may be under way at once."""
+        """Jobs (children of arrays counted singly) that may be under way at once."""
         return self._max_concurrent_jobs
+
+    @property
+    def slots(self) -> int:
+        """Tasks that may be under way at once: with packing a job runs several, one after the other."""
+        return self._max_concurrent_jobs * self._tasks_a_job
 
     @property
     def paused(self) -> str:
@@ -311,16 +316,19 @@ class AWSHPCTaskManager:
         assert self._opened is not None, "no task comes before the backend is open"
         return self._opened
 
+    @property
+    def _tasks_a_job(self) -> int:
+        return 1 if self._opened is None else self._opened.tasks_a_job
+
     def _may_start(self) -> bool:
         unclaimed = self._backend.unclaimed_jobs
-        if unclaimed is None or not self._has_slot(self._slots_used + unclaimed):
+        if unclaimed is None or not self._has_slot(self._slots_used + unclaimed * self._tasks_a_job):
             return False
         return self._accepting and self._loader.has_room and self._may_spend()
 
     def _has_slot(self, used: int) -> bool:
-        if used < self._max_concurrent_jobs:
-            return True
-        return self._nested.may_borrow(self._records[self._queue.first()], used, self._max_concurrent_jobs)
+        slots = self.slots
+        return used < slots or self._nested.may_borrow(self._records[self._queue.first()], used, slots)
 
     async def _load(self, record: TaskRecord) -> None:
         try:
@@ -348,6 +356,7 @@ class AWSHPCTaskManager:
 
     def _submit(self, record: TaskRecord, work: TaskWork) -> None:
         self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
+        self._backend.expect(self._max_concurrent_jobs, len(self._queue))
         self._backend.submit(work)
 
     async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:

@@ -27,6 +27,7 @@ from engine.backends.batch.submit.collector import Collector
 from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.object_renewal import ObjectRenewal
+from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.submit.request import FairShare, JobTemplate, runner_options
 from engine.backends.batch.submit.size_limits import SizeLimits
 from engine.backends.batch.takeover.lease import Lease
@@ -167,6 +168,17 @@ class BatchAssembly:
         return DefinitionRenewal(client=self.client, template=self.template)
 
     @cached_property
+    def packing(self) -> Packing:
+        """How many tasks a job runs."""
+        return Packing(
+            self._config.pack,
+            jobs=self._config.max_concurrent_jobs,
+            ledger=self.ledger,
+            unclaimed=lambda: self.takeover.unclaimed_jobs or 0,
+            definition=lambda: self.template.definition,
+        )
+
+    @cached_property
     def launcher(self) -> Launcher:
         """Launcher of submissions."""
         return Launcher(
@@ -179,6 +191,7 @@ class BatchAssembly:
             ambiguous=self.ambiguous,
             definitions=self.definitions,
             sizes=SizeLimits(client=self.client, surroundings=self._surroundings, clock=self._clock),
+            packing=self.packing,
             secrets=self.secrets,
             delivery=self.delivery,
             observer=self._observer,
@@ -223,7 +236,7 @@ class BatchAssembly:
     def canceller(self) -> Canceller:
         """Canceller of tasks."""
         spawn = self.background.start
-        return Canceller(client=self.client, ledger=self.ledger, cleaner=self.cleaner, spawn=spawn)
+        return Canceller(client=self.client, ledger=self.ledger, layout=self._layout, cleaner=self.cleaner, spawn=spawn)
 
     @cached_property
     def failures(self) -> FailureHandler:
@@ -234,6 +247,7 @@ class BatchAssembly:
             payloads=SubmittedPayloadReader(client=self.client, store=self.store, layout=self._layout),
             logs=LogTail(client=self.client),
             launcher=self.launcher,
+            packing=self.packing,
             delivery=self.delivery,
             spawn=self.background.start,
             clock=self._clock,
@@ -251,6 +265,8 @@ class BatchAssembly:
             delivery=self.delivery,
             canceller=self.canceller,
             spawn=spawn,
+            on_ran=self.packing.note_duration,
+            on_skipped=self.failures.send_skipped,
             show_errors=self._config.show_errors,
         )
 

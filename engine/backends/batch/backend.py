@@ -55,6 +55,7 @@ class BatchBackend:
         self._canceller = parts.canceller
         self._cleaner = parts.cleaner
         self._takeover = parts.takeover
+        self._packing = parts.packing
         self._introspection = parts.introspection
         self._background = parts.background
         self._capabilities = capabilities
@@ -141,6 +142,15 @@ class BatchBackend:
     def unclaimed_jobs(self) -> int | None:
         """Living jobs of a dead predecessor whose tasks nobody has claimed; None while it isn't known how many."""
         return self._takeover.unclaimed_jobs
+
+    @property
+    def tasks_a_job(self) -> int:
+        """How many tasks one job runs at present, one after the other, at the most."""
+        return self._packing.tasks_a_job
+
+    def expect(self, jobs: int, queued: int) -> None:
+        """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
+        self._packing.expect(jobs, queued)
 
     def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         """Claim an orphan. None: no job of ours is known to have this task."""

@@ -89,6 +89,10 @@ class BatchTask:
     """Of the first cancel."""
     resent: int = 0
     """How often it was sent again because its job vanished."""
+    spared: int = 0
+    """How often it was sent again because its job ended in another task, before this one was called."""
+    function: str = ""
+    """Digest of its function; empty: not known of a predecessor's."""
     job_ended: asyncio.Event | None = None
     """Set when its job is known to have ended; only a cancel waits for it."""
     refusal: str = ""
@@ -119,6 +123,11 @@ class BatchTask:
     def is_open(self) -> bool:
         """No outcome yet, and one is expected."""
         return self.stage is BatchStage.IN_BATCH and not self.cancelled
+
+    @property
+    def is_claimable(self) -> bool:
+        """A predecessor's, which may yet be wanted."""
+        return self.stage is BatchStage.ORPHANED and not self.cancelled
 
 
 @dataclass(slots=True, eq=False)
@@ -163,6 +172,13 @@ class Submission:
     """Those of them that were deleted again."""
     silent: set[int] = field(default_factory=set)
     """Places in the frame of the tasks whose job is known to have ended without a result of theirs."""
+    written: set[bytes] = field(default_factory=set)
+    """Tasks of a packed job whose result was listed at some time, whatever is looked for anew: how far it came."""
+    marked: set[bytes] = field(default_factory=set)
+    """Tasks with a mark in S3 that they shall not be started."""
+    ended_children: set[int] = field(default_factory=set)
+    """Children of a packed array that Batch listed as failed: results that were listed since are all that they wrote.
+    """
     terminal: set[int] = field(default_factory=set)
     """Children of a running array that Batch lists as ended: they can't be tried again."""
     missed: int = 0
@@ -194,6 +210,30 @@ class Submission:
         """The tasks that this child runs, in its order; none when there is no such child."""
         return self.tasks[child * self.pack : (child + 1) * self.pack]
 
+    @property
+    def is_packed(self) -> bool:
+        """Its jobs run several tasks, in order, and each result is written before the next task starts."""
+        return self.pack > 1
+
+    def may_have_called(self, task: BatchTask) -> bool:
+        """Tell whether the task's job may have called it, now that it ended without a result of it.
+
+        Of a packed job that is the first task without anything at its result's key; and those at whose key something
+        lies that no job of it wrote, for that may be what it wrote itself before.
+        """
+        if task.task_id in self.foreign:
+            return True
+        return task is self.front(self.child_of(task))
+
+    def front(self, child: int) -> BatchTask | None:
+        """The first task of the child without a result, as far as listings showed: the only one that may run."""
+        known = (self.found, self.written, self.foreign)
+        return next((one for one in self.tasks_of(child) if not any(one.task_id in ids for ids in known)), None)
+
+    def needs_child(self, child: int) -> bool:
+        """Some task of the child is expected to deliver, or may yet be claimed."""
+        return any(one.submission is self and (one.is_open or one.is_claimable) for one in self.tasks_of(child))
+
     def accounted_children(self) -> set[int]:
         """Children of whose tasks each has a result, or a known end without one (a late result may make it both)."""
         if self.pack == 1 and not self.found:
@@ -215,9 +255,7 @@ class Submission:
     @property
     def is_needed(self) -> bool:
         """Some task of it is expected to deliver, or may yet be claimed."""
-        claimable = any(
-            task.stage is BatchStage.ORPHANED and task.submission is self and not task.cancelled for task in self.tasks
-        )
+        claimable = any(task.is_claimable and task.submission is self for task in self.tasks)
         return claimable or bool(self.open_tasks())
 
     @property
@@ -235,9 +273,14 @@ class Submission:
         moved_on = task.submission is not self and task.stage in (BatchStage.LAUNCHING, BatchStage.IN_BATCH)
         return moved_on and not task.cancelled
 
+    def is_done_with_child(self, child: int) -> bool:
+        """Tell whether the results of the child's tasks may go: together, since they tell how far it came."""
+        return all(map(self.is_done_with, self.tasks_of(child)))
+
     def wanted_results(self) -> set[bytes]:
         """Ids of the tasks whose result was found, was not passed over as foreign, and may not go yet."""
-        wanted = {task.task_id for task in self.tasks if not self.is_done_with(task)}
+        needed = (self.tasks_of(child) for child in range(self.children) if not self.is_done_with_child(child))
+        wanted = {task.task_id for tasks in needed for task in tasks}
         return (wanted & self.found) - self.foreign.keys()
 
     def note_job_ends(self, tasks: Iterable[BatchTask]) -> None:
@@ -294,10 +337,12 @@ class Ledger:
         self._claimed: list[BatchTask] = []
         self.changed = asyncio.Event()
         """Set when something happened after which the tracker should poll soon."""
+        self.next_listing = asyncio.Event()
+        """Set when a listing of results is done that began after this was read; then another takes its place."""
 
     def add_task(self, work: TaskWork) -> BatchTask:
         """Enter a new task, COLLECTING."""
-        task = BatchTask(work.task_id, work.shape, work)
+        task = BatchTask(work.task_id, work.shape, work, function=work.function.digest)
         self.tasks[work.task_id] = task
         return task
 

@@ -97,6 +97,10 @@ class StoreLayout:
         """Key of a submission's fence."""
         return f"{self.root}/{protocol.fence_key(submission_id)}"
 
+    def mark(self, submission_id: str, task_id: bytes) -> str:
+        """Key of the mark of a task that shall not be started."""
+        return f"{self.root}/{protocol.mark_key(submission_id, task_id)}"
+
     def result(self, submission_id: str, task_id: bytes) -> str:
         """Key of a task's result."""
         return f"{self.root}/{protocol.result_key(submission_id, task_id)}"

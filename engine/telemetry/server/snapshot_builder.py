@@ -39,8 +39,12 @@ class ManagedTasks(Protocol):
         """Slots that are taken."""
 
     @property
+    def slots(self) -> int:
+        """Slots in all: tasks that may be under way."""
+
+    @property
     def max_concurrent_jobs(self) -> int:
-        """Slots in all."""
+        """Jobs that may be under way."""
 
     @property
     def paused(self) -> str:
@@ -203,7 +207,7 @@ class SnapshotBuilder:
 def build_view(manager: Manager, now: float) -> ManagerView:
     """Build the view of one worker manager as it is now."""
     config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
-    used, most = tasks.slots_used, tasks.max_concurrent_jobs
+    used, most = tasks.slots_used, tasks.slots
     links, price, budget = manager.links(), introspection.price, manager.budget
     usage = registry.usage(price)
     slots = Quota("concurrency", used, most, "slots", "engine", now, id=QuotaId.CONCURRENCY)

@@ -53,11 +53,16 @@ class Tasks:
         self.registry = registry
         self.records: dict[int, TaskRecord] = {}
         self.slots_used, self.max_concurrent_jobs, self.paused = 0, 4, ""
+        self.tasks_a_job = 1
         self.cancelled: list[tuple[bytes, str]] = []
 
     def cancel_by_operator(self, task_id: bytes, why: str) -> bool:
         self.cancelled.append((task_id, why))
         return True
+
+    @property
+    def slots(self) -> int:
+        return self.max_concurrent_jobs * self.tasks_a_job
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
         self.max_concurrent_jobs = max_concurrent_jobs

@@ -34,6 +34,9 @@ class Backend:
     adopted: dict[bytes, int] = field(default_factory=dict)
     """With their priorities."""
     unclaimed_jobs: int | None = 0
+    tasks_a_job: int = 1
+    expected: tuple[int, int] = (0, 0)
+    """Jobs and queued tasks."""
     abandoned: bool = False
     cancels: asyncio.Event = field(default_factory=asyncio.Event)
     """Cancels return once it is set, as it is at first."""
@@ -53,6 +56,9 @@ class Backend:
         self.left_behind.remove(task_id)
         self.adopted[task_id] = priority
         return Placement("0" * 32, "job", Route.INLINE, (task_id,), 0, 1)
+
+    def expect(self, jobs: int, queued: int) -> None:
+        self.expected = jobs, queued
 
     async def abandon_orphans(self) -> None:
         self.left_behind.clear()

@@ -18,19 +18,21 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from container.batch_job_frames import submission_secret, task_ids
+from container.batch_job_frames import is_packed, submission_secret, task_ids
 from container.batch_job_protocol import (
     JobParameter,
     PayloadForm,
     bundle_name,
     fence_key,
     from_inline,
+    mark_key,
     payload_form,
     payload_key,
     result_key,
 )
 from container.batch_job_results import ResultMeta, ResultStatus, encode_result
 from engine.aws.object_store import Listed, ListPage, ReadPart
+from engine.backends.batch.submit.request import read_pack
 from tests.support.schedules.virtual_loop import EPOCH_S, VirtualLoop
 
 T = TypeVar("T")
@@ -133,6 +135,8 @@ class Child:
     index: int
     attempt: int = 0
     frame: bytes = b""
+    entry: int = 0
+    """Of a pack, the entry that it is at."""
     history: list[tuple[float, str]] = field(default_factory=list)
     reason: str = ""
     exit_code: int | None = None
@@ -140,6 +144,7 @@ class Child:
     ended_attempts: list[dict[str, Any]] = field(default_factory=list)
     terminated: str = ""
     timer: asyncio.TimerHandle | None = None
+    calls_since: float | None = None
 
     @property
     def state(self) -> str:
@@ -195,6 +200,8 @@ class Batch:
         self.jobs: dict[str, Job] = {}
         self.calls: Counter[bytes] = Counter()
         self.hosts_lost: Counter[bytes] = Counter()
+        self.interrupted: Counter[bytes] = Counter()
+        """How often a task's function was running when its job was terminated."""
         self.most_living = 0
         """The most jobs that were to call a function at once, children of arrays counted singly."""
 
@@ -303,7 +310,11 @@ class Batch:
         frame = self._frame_of(child)
         if frame is None or self._key(store, fence_key(submission)) in keys:
             return False
-        return self._key(store, result_key(submission, task_ids(frame)[child.index])) not in keys
+        return any(
+            self._key(store, result_key(submission, task_id)) not in keys
+            and self._key(store, mark_key(submission, task_id)) not in keys
+            for task_id in self._tasks_of(child, frame)
+        )
 
     def _later(self, child: Child, delay: float, step: Callable[[Child], None]) -> None:
         if child.timer is not None:
@@ -332,10 +343,32 @@ class Batch:
         if frame is None:
             self._later(child, 0.05, lambda one: self._end(one, 76, ""))
             return
-        child.frame, task_id = frame, task_ids(frame)[child.index]
-        if child.attempt > 1 and self._key(store, result_key(submission, task_id)) in self._bucket.objects:
-            self._later(child, 0.05, lambda one: self._end(one, 0, ""))
+        child.frame, child.entry = frame, 0
+        self._run_entry(child)
+
+    def _run_entry(self, child: Child) -> None:
+        """Of a pack the entries follow each other; the job of a single task has one."""
+        (store, submission), tasks = self._place(child), self._tasks_of(child, child.frame)
+        if child.entry == len(tasks):
+            self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, 0, ""))
             return
+        task_id = tasks[child.entry]
+        if child.attempt > 1 and self._key(store, result_key(submission, task_id)) in self._bucket.objects:
+            self._next_entry(child)
+            return
+        if self._pack(child) > 1 and self._key(store, mark_key(submission, task_id)) in self._bucket.objects:
+            self._write(child, task_id, ResultStatus.SKIPPED)
+            self._next_entry(child)
+            return
+        self._later(child, self._rng.uniform(0.0, 0.1), self._call)
+
+    def _next_entry(self, child: Child) -> None:
+        child.entry += 1
+        self._later(child, self._rng.uniform(0.005, 0.1), self._run_entry)
+
+    def _call(self, child: Child) -> None:
+        task_id = self._tasks_of(child, child.frame)[child.entry]
+        child.calls_since = self._loop.time()
         self.calls[task_id] += 1
         self._tell(f"function of {task_id.hex()[-4:]} is called in {child.job.job_id}:{child.index}")
         fate = self._fates[task_id]
@@ -346,6 +379,7 @@ class Batch:
             self._later(child, fate.seconds, self._return)
 
     def _lose_host(self, child: Child) -> None:
+        child.calls_since = None
         child.ended_attempts.append({"statusReason": "Host EC2 (instance i-1) terminated.", "container": {}})
         if child.attempt >= 3:
             self._end(child, None, "", "Host EC2 (instance i-1) terminated.")
@@ -353,14 +387,20 @@ class Batch:
             self._tell(f"{child.job.job_id}:{child.index} loses its host")
             self._make_runnable(child)
 
+    def _write(self, child: Child, task_id: bytes, status: ResultStatus) -> None:
+        store, submission = self._place(child)
+        key = self._key(store, result_key(submission, task_id))
+        self._bucket.put_object(Bucket="", Key=key, Body=_result(child.frame, task_id, status, child.attempt))
+
     def _return(self, child: Child) -> None:
-        frame, (store, submission) = child.frame, self._place(child)
-        task_id = task_ids(frame)[child.index]
+        task_id = self._tasks_of(child, child.frame)[child.entry]
         ends = self._fates[task_id].ends
         if ends in ("value", "error"):
-            status = ResultStatus.SUCCESS if ends == "value" else ResultStatus.EXCEPTION
-            key = self._key(store, result_key(submission, task_id))
-            self._bucket.put_object(Bucket="", Key=key, Body=_result(frame, task_id, status, child.attempt))
+            child.calls_since = None
+            self._write(child, task_id, ResultStatus.SUCCESS if ends == "value" else ResultStatus.EXCEPTION)
+            if self._pack(child) > 1:
+                self._next_entry(child)
+                return
         codes = {"value": 0, "error": 1, "memory": 137, "silent": 0}
         why = "OutOfMemoryError: Container killed due to memory usage" if ends == "memory" else ""
         self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, codes[ends], why))
@@ -370,9 +410,19 @@ class Batch:
             return
         if child.timer is not None:
             child.timer.cancel()
+        if child.terminated and child.calls_since is not None:
+            self.interrupted[self._tasks_of(child, child.frame)[child.entry]] += 1
         child.exit_code, child.container_reason = code, container
         child.reason = child.terminated or reason
         self._enter(child, "SUCCEEDED" if code == 0 and not child.terminated else "FAILED")
+
+    def _pack(self, child: Child) -> int:
+        return read_pack(child.job.request["parameters"][JobParameter.OPTIONS.value])[0]
+
+    def _tasks_of(self, child: Child, frame: bytes) -> tuple[bytes, ...]:
+        pack = self._pack(child)
+        assert is_packed(frame) == (pack > 1), "frame and options don't agree"
+        return task_ids(frame)[child.index * pack : (child.index + 1) * pack]
 
     def _place(self, child: Child) -> tuple[str, str]:
         parameters = child.job.request["parameters"]

@@ -15,6 +15,7 @@ from engine.backends.batch.backend import BatchBackend
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.preflight import Surroundings
 from engine.backends.batch.takeover.lease import Lease
+from engine.config.settings import Pack
 from engine.jobs.registry import JobRegistry
 from engine.storage.storage_link import StorageLink
 from engine.tasks.task_manager import AWSHPCTaskManager
@@ -57,6 +58,7 @@ class ModelEngine:
         session: ModelSession,
         slots: int,
         queue: int,
+        pack: Pack = "off",
     ) -> None:
         self._rng = rng
         self._scheduler = scheduler
@@ -68,6 +70,7 @@ class ModelEngine:
             s3_bucket="bucket",
             max_concurrent_jobs=slots,
             task_queue_size=queue,
+            pack=pack,
             # many inline, some through S3
             inline_limit=2_000,
         )

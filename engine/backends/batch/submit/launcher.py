@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -27,6 +28,7 @@ from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore, shared_blobs
 from engine.backends.batch.submit.code_shelf import CodeShelf
 from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
+from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.submit.payload_router import Room, RoutedPayload, route_payload
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.submit.size_limits import SizeLimits
@@ -46,6 +48,8 @@ ENTRY_BYTES: Final = 512
 BY_AWS: Final = "AWS Batch did not accept the task: "
 BUSY_POLL_S: Final = 0.05
 """How often it is looked whether a submission could go by now."""
+FULL_POLL_S: Final = 0.1
+"""How often, while as many packed jobs are under way as may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Launcher:
         ambiguous: AmbiguousSubmits,
         definitions: DefinitionRenewal,
         sizes: SizeLimits,
+        packing: Packing,
         secrets: SubmissionSecrets,
         delivery: OutcomeDelivery,
         observer: BackendObserver,
@@ -112,6 +117,7 @@ class Launcher:
         self._ambiguous = ambiguous
         self._definitions = definitions
         self._sizes = sizes
+        self._packing = packing
         self._secrets = secrets
         self._delivery = delivery
         self._observer = observer
@@ -120,6 +126,9 @@ class Launcher:
         self._slots = asyncio.Semaphore(CONCURRENT_LAUNCHES)
         self._room = ByteRoom(FRAME_BYTES)
         self._under_way: set[Submission] = set()
+        self._waiting: deque[tuple[list[BatchTask], bool]] = deque()
+        """Tasks that wait until packed jobs are at their end, and whether they go through S3."""
+        self._looks_again = False
 
     def wait_s(self) -> float:
         """Seconds for which one more submission would wait, as far as can be told; 0.0: it would go at once.
@@ -128,12 +137,52 @@ class Launcher:
         """
         if self._slots.locked() or any(one.unsent.is_held_back for one in self._under_way):
             return BUSY_POLL_S
+        if self._waiting or (self._packing.is_on and self._packing.free_jobs() <= 0):
+            return FULL_POLL_S
         return self._client.bucket(SUBMIT_JOB).wait_s
 
     def launch(self, tasks: Sequence[BatchTask], *, through_s3: bool = False) -> None:
-        """Send these tasks, all of one shape and with their work at hand, as one submission; doesn't wait for it."""
+        """Send these tasks, all of one shape and with their work at hand, as one submission; doesn't wait for it.
+
+        With packing it may become several, one for each number of tasks that a job runs, and waits for room.
+        """
+        if self._packing.is_on:
+            self._waiting.append((list(tasks), through_s3))
+            self._launch_waiting()
+        else:
+            self._launch_pack(tasks, 1, through_s3=through_s3)
+
+    def _launch_waiting(self) -> None:
+        """As far as there is room for jobs; the rest is looked at again soon."""
+        while self._waiting:
+            tasks, through_s3 = self._waiting.popleft()
+            planned, staying = self._packing.within_room(self._without_cancelled(tasks))
+            for pack, group in planned:
+                self._launch_pack(group, pack, through_s3=through_s3)
+            if staying:
+                self._waiting.appendleft((staying, through_s3))
+                break
+        if self._waiting and not self._looks_again:
+            self._looks_again = True
+            self._spawn(self._look_again())
+
+    async def _look_again(self) -> None:
+        try:
+            await asyncio.sleep(FULL_POLL_S)
+        finally:
+            self._looks_again = False
+        self._launch_waiting()
+
+    def _without_cancelled(self, tasks: list[BatchTask]) -> list[BatchTask]:
+        for task in tasks:
+            if task.cancelled and task.stage is BatchStage.LAUNCHING:
+                self._ledger.close(task, BatchStage.CANCELLED)
+        return [task for task in tasks if not task.cancelled]
+
+    def _launch_pack(self, tasks: Sequence[BatchTask], pack: int, *, through_s3: bool = False) -> None:
         submission_id = new_submission_id(time.time(), self._random_bits)
-        submission = Submission(submission_id, self._name(submission_id, tasks), tuple(tasks), tasks[0].shape)
+        name = self._name(submission_id, tasks)
+        submission = Submission(submission_id, name, tuple(tasks), tasks[0].shape, pack=pack)
         self._ledger.add_submission(submission)
         self._spawn(self._launch(submission, through_s3))
 
@@ -205,6 +254,7 @@ class Launcher:
         if len(staying) < len(submission.tasks):
             self._close_cancelled(submission)
             submission.tasks = staying
+            submission.pack = min(submission.pack, len(staying))
             submission.job_name = self._name(submission.submission_id, staying)
             for index, task in enumerate(staying):
                 task.index = index
@@ -228,7 +278,7 @@ class Launcher:
     ) -> Placement:
         # with a bundle from an earlier packing it stays on that road: whoever reads it back looks there
         room = Room(0) if through_s3 or submission.bundle else self._template.room(submission)
-        packed = await self._client.in_thread(lambda: self._pack(submission.submission_id, works, shared, room))
+        packed = await self._client.in_thread(lambda: self._pack(submission, works, shared, room))
         submission.text = packed.routed.text
         await self._provide(submission, shared | code)
         if packed.routed.route is Route.S3:
@@ -245,12 +295,14 @@ class Launcher:
             raw_bytes=len(packed.frame) + packed.shared_bytes,
             wire_bytes=packed.routed.wire_bytes + packed.shared_bytes,
             why=packed.why,
+            pack=submission.pack,
         )
 
-    def _pack(self, submission_id: str, works: Sequence[TaskWork], shared: dict[str, Blob], room: Room) -> _Packed:
+    def _pack(self, submission: Submission, works: Sequence[TaskWork], shared: dict[str, Blob], room: Room) -> _Packed:
         tasks = [(work.task_id, work.blobs) for work in works]
         wanting = frozenset(work.task_id for work in works if work.wants_output)
-        frame = encode_payload(tasks, shared.keys(), self._secrets.of(submission_id), wanting)
+        submission_id, is_packed = submission.submission_id, submission.pack > 1
+        frame = encode_payload(tasks, shared.keys(), self._secrets.of(submission_id), wanting, is_packed=is_packed)
         routed = route_payload(frame, room, self._secrets.bundle_token(submission_id))
         sizes = tuple(work.size for work in works)
         return _Packed(frame, routed, sum(len(blob.data) for blob in shared.values()), sizes)
@@ -288,9 +340,10 @@ class Launcher:
             task.work = None
             task.move(BatchStage.IN_BATCH)
         logger.info(
-            "submitted %s (%d tasks, %s, %d bytes) as job %s",
+            "submitted %s (%d tasks, %d a job, %s, %d bytes) as job %s",
             submission.job_name,
             len(submission.tasks),
+            submission.pack,
             placement.route.value,
             placement.raw_bytes,
             placement.job_id,
@@ -301,7 +354,7 @@ class Launcher:
 
     def _send_again(self, lost: Submission, through_s3: bool) -> None:
         """The lost submission stays fenced; its tasks go again under a new id."""
-        self.launch(lost.tasks, through_s3=through_s3)
+        self._launch_pack(lost.tasks, lost.pack, through_s3=through_s3)
         lost.settled.set()
 
     async def _refused(self, submission: Submission, why: str, by: str = BY_AWS) -> None:

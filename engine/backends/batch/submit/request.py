@@ -19,6 +19,14 @@ REQUEST_RESERVE: Final = 256
 OVERRIDES_RESERVE: Final = 1_024
 """Characters for what Batch adds to the overrides: its AWS_BATCH_* variables, names of queue and environment."""
 
+PACK_EXTRA_S: Final = 60
+"""Of an attempt that runs several tasks, beside their own time-outs."""
+ATTEMPT_MOST_S: Final = 2**31 - 1
+"""attemptDurationSeconds is a 32-bit number."""
+PACK_OPTION: Final = "pack"
+TIMEOUT_OPTION: Final = "timeout"
+"""Options of a job that runs several tasks: how many, and the seconds that each may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class FairShare:
@@ -72,7 +80,7 @@ class JobTemplate:
             "jobDefinition": self.definition,
             "parameters": self._parameters(submission, text),
             "retryStrategy": RETRY_STRATEGY,
-            "timeout": {"attemptDurationSeconds": min(self.timeout_s, submission.shape.timeout_s or self.timeout_s)},
+            "timeout": {"attemptDurationSeconds": self._attempt_s(submission)},
         }
         requirements = self._requirements(submission.shape)
         if requirements:
@@ -100,13 +108,29 @@ class JobTemplate:
         else:
             self.overrides_limit = self.overrides_limit * 3 // 4
 
+    def _task_s(self, submission: Submission) -> int:
+        """Seconds that one task may take."""
+        return min(self.timeout_s, submission.shape.timeout_s or self.timeout_s)
+
+    def _attempt_s(self, submission: Submission) -> int:
+        task_s = self._task_s(submission)
+        return task_s if submission.pack == 1 else min(submission.pack * task_s + PACK_EXTRA_S, ATTEMPT_MOST_S)
+
+    def _options(self, submission: Submission) -> str:
+        options = [self.options]
+        if submission.shape.code:
+            options.append(f"{CODE}={submission.shape.code}")
+        if submission.pack > 1:
+            options += [f"{PACK_OPTION}={submission.pack}", f"{TIMEOUT_OPTION}={self._task_s(submission)}"]
+        return ";".join(options)
+
     def _parameters(self, submission: Submission, text: str) -> dict[str, str]:
         code = submission.shape.code
         return {
             JobParameter.STORE.value: self.store_uri,
             JobParameter.SUBMISSION.value: submission.submission_id,
             JobParameter.PAYLOAD.value: f"{WITH_CODE}{text}" if code else text,
-            JobParameter.OPTIONS.value: f"{self.options};{CODE}={code}" if code else self.options,
+            JobParameter.OPTIONS.value: self._options(submission),
         }
 
     def _overrides_size(self, submission: Submission) -> int:
@@ -134,6 +158,19 @@ class JobTemplate:
         vcpus = self.fargate.vcpus if shape.vcpus is None else shape.vcpus
         memory_mib = self.fargate.memory_mib if shape.memory_mib is None else shape.memory_mib
         return fitting_size(vcpus, memory_mib) or (vcpus, memory_mib)
+
+
+def read_pack(options: str) -> tuple[int, int | None]:
+    """How many tasks a job with these options runs, and the seconds for each; (1, None) without packing."""
+    values = dict(pair.partition("=")[::2] for pair in options.split(";"))
+    pack, timeout = values.get(PACK_OPTION, ""), values.get(TIMEOUT_OPTION, "")
+    if not _is_number(pack) or int(pack) < 2:
+        return 1, None
+    return int(pack), int(timeout) if _is_number(timeout) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def runner_options(

@@ -158,6 +158,7 @@ class Reconciler:
             self.release()
             await reading
             self._has_read_failures = True
+            self._scan.forget_results()
         finally:
             await cancel_and_wait([reading])
 
@@ -266,11 +267,19 @@ class Reconciler:
         self._told += failed
         ids = [job.job_id for _, job in failed]
         jobs = await self._describe_ends([*ids, *{_parent(one) for one in ids} - set(ids)])
-        for task, job_id in zip(tasks, ids, strict=True):
-            if task.stage is BatchStage.COLLECTING and not self._fail(
-                task, jobs.get(job_id), jobs.get(_parent(job_id))
+        await self._list_packed([job for _, job in failed])
+        for task, told in failed:
+            job_id = told.job_id
+            if task.stage is BatchStage.COLLECTING and not (
+                _may_have_called(told) and self._fail(task, jobs.get(job_id), jobs.get(_parent(job_id)))
             ):
                 self.admit(task)
+
+    async def _list_packed(self, failed: Sequence[FailedJob]) -> None:
+        """What a packed job has written tells how far it came."""
+        for submission in {one.packed[0] for one in failed if one.packed is not None}:
+            found = await self._scan.results(submission.submission_id)
+            submission.written.update(found.get(submission.submission_id, ()))
 
     async def _describe_ends(self, job_ids: Sequence[str]) -> Mapping[str, BatchJob]:
         """Describe jobs that ListJobs calls failed; DescribeJobs may be some seconds behind it."""
@@ -297,6 +306,10 @@ class Reconciler:
     def _is_our_doing(self, job: BatchJob) -> bool:
         """By our record, or a predecessor's reason: that of the array, which its children may not repeat."""
         return job.job_id in self._ledger.terminated or job.status_reason in OUR_DOING
+
+
+def _may_have_called(failed: FailedJob) -> bool:
+    return failed.packed is None or failed.packed[0].may_have_called(failed.packed[1])
 
 
 def _parent(job_id: str) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -40,6 +40,7 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.names import JobKind, StoreLayout, is_submission_id
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
 from engine.backends.batch.submit.payload_router import route_of
+from engine.backends.batch.submit.request import read_pack
 from engine.backends.batch.takeover.own_jobs import OwnJob, OwnJobs
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.model import CancelReason, ResourceShape
@@ -67,11 +68,14 @@ class FailedJob:
     job_id: str
     bundle_of: str = ""
     """Submission whose bundle tells a next engine, too, of which task it is; empty where the job's name does."""
+    packed: tuple[Submission, BatchTask] | None = None
+    """Of a packed job: what tells which of its tasks it may have called."""
 
     @classmethod
     def of(cls, submission: Submission, task: BatchTask) -> FailedJob:
-        """Child of an array."""
-        return cls(submission.child_id(task), submission.submission_id)
+        """Job of a task, a child of an array or a packed one."""
+        packed = (submission, task) if submission.is_packed else None
+        return cls(submission.child_id(task), submission.submission_id, packed)
 
 
 class PredecessorScan:
@@ -94,6 +98,8 @@ class PredecessorScan:
         self._own_jobs = own_jobs
         self._wall_clock = wall_clock
         self._listed_at = 0.0
+        self._seen: dict[str, set[bytes]] = {}
+        """Tasks of which results were listed, by submission, whether they are still there or not."""
 
     async def run(self) -> ScanFindings:
         """Find what lives, and what ended with results that nobody fetched. Raises `AwsError`.
@@ -167,7 +173,12 @@ class PredecessorScan:
         for parsed in map(self._layout.parse_result, await self.keys(folder)):
             if parsed is not None:
                 found.setdefault(parsed[0], []).append(parsed[1])
+                self._seen.setdefault(parsed[0], set()).add(parsed[1])
         return found
+
+    def forget_results(self) -> None:
+        """No job is restored any more whose results tell how far it came."""
+        self._seen.clear()
 
     async def keys(self, folder: str) -> list[str]:
         """List every key of a folder below the own prefix. Raises `AwsError`."""
@@ -193,7 +204,9 @@ class PredecessorScan:
         try:
             name = bundle_name(submission_id, text) if payload_form(text) is PayloadForm.BUNDLE else ""
             frame = await self.manifest(name) if name else from_inline(text)
-            return _restored(job, submission_id, text, name, frame)
+            submission = _restored(job, submission_id, text, name, frame)
+            submission.written |= self._seen.get(submission_id, set())
+            return submission
         except (AwsError, FrameError, PayloadFormError) as error:
             cleaned = isinstance(error, AwsError) and error.action is ErrorAction.ABSENT and job.state in ENDED
             level = logging.DEBUG if cleaned else logging.WARNING
@@ -229,7 +242,8 @@ def ended_submission(submission_id: str, ids: Sequence[bytes]) -> Submission:
 
 def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: bytes) -> Submission:
     """Raises `FrameError`."""
-    shape = _shape(job)
+    pack, timeout_s = read_pack(job.parameters.get(JobParameter.OPTIONS.value, ""))
+    shape = _shape(job) if pack == 1 else replace(_shape(job), timeout_s=timeout_s)
     submission = Submission(
         submission_id=submission_id,
         job_name=job.name,
@@ -242,6 +256,7 @@ def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: 
         job_id=job.job_id,
         ended=job.state in ENDED,
         started=job.has_started,
+        pack=pack,
     )
     return _linked(submission)
 

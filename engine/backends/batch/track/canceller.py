@@ -1,4 +1,9 @@
-"""Cancels: drop what waits, terminate what was submitted, and return when the job's end is certain."""
+"""Cancels: drop what waits, terminate what was submitted, and return when the job's end is certain.
+
+A task of a packed job with mates that are still wanted gets a mark, for which the job looks before it starts the task.
+Afterwards the order tells: while a task before it has no result it can't have been started, and never will be. What may
+be running gets a moment to end by itself; then the job is ended, and its other tasks are sent again.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,12 @@ from typing import Final
 
 from engine.aws import limits
 from engine.aws.budget import Sleep
+from engine.aws.calls.operations import PUT_OBJECT
 from engine.aws.client import AwsClient
-from engine.aws.errors import ErrorAction
+from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.job_ender import JobEnder
 from engine.backends.protocol import CancelRefused
@@ -29,6 +36,10 @@ LAUNCH_POLL_S: Final = 0.05
 LAUNCH_POLL_LATE_S: Final = 1.0
 """How often it is looked, growing, whether a SubmitJob that was on its way came back without effect."""
 
+LOOKS_IN_PACK: Final = 4
+LOOK_IN_PACK_S: Final = 0.25
+"""A marked task that may be running has so long to end by itself before its job and all of its mates are ended."""
+
 _Jobs = dict[str, list[BatchTask]]
 """Tasks whose cancels wait for the end of a job, by its id."""
 
@@ -41,11 +52,14 @@ class Canceller:
         *,
         client: AwsClient,
         ledger: Ledger,
+        layout: StoreLayout,
         cleaner: ObjectCleaner,
         spawn: Spawn,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        self._client = client
         self._ender = JobEnder(client)
+        self._layout = layout
         self._ledger = ledger
         self._cleaner = cleaner
         self._spawn = spawn
@@ -87,8 +101,13 @@ class Canceller:
         self._cleaner.wake()
 
     def terminate_copy(self, submission: Submission, task: BatchTask) -> None:
-        """Terminate the task's second job in the background: its result came from an earlier submission."""
-        if submission.job_id is not None:
+        """Terminate the task's second job in the background: its result came from an earlier submission.
+
+        A packed one with mates that are wanted passes it over, if it has not started it yet.
+        """
+        if submission.needs_child(submission.child_of(task)) and submission.is_packed:
+            self._spawn(self._mark(submission, [task]))
+        elif submission.job_id is not None:
             self._spawn(self._terminate({submission.child_id(task): ()}, CancelReason.COPY))
 
     def _withdraw(self, task: BatchTask) -> bool:
@@ -139,14 +158,20 @@ class Canceller:
     async def _end_jobs(self, cancels: Iterable[list[BatchTask]]) -> None:
         """Each of `cancels` is of one submission; jobs that end for the same reason share their calls."""
         by_reason: defaultdict[CancelReason, _Jobs] = defaultdict(dict)
-        for tasks in cancels:
+        in_packs = []
+        for tasks in map(list, cancels):
+            for mates in _with_mates(tasks):
+                in_packs.append(self._stop_in_pack(mates))
+                tasks = [task for task in tasks if task not in mates]
             for job_id, waiting in self._jobs_of(tasks).items():
                 by_reason[waiting[0].cancel_reason][job_id] = waiting
-        await asyncio.gather(*(self._terminate(jobs, reason) for reason, jobs in by_reason.items()))
+        await asyncio.gather(*(self._terminate(jobs, reason) for reason, jobs in by_reason.items()), *in_packs)
         self._ledger.wake()
 
     def _jobs_of(self, tasks: list[BatchTask]) -> _Jobs:
         """The jobs to end: children, or the parent of all when nobody needs another child."""
+        if not tasks:
+            return {}
         submission = tasks[0].submission
         assert submission is not None
         if submission.ended:
@@ -157,11 +182,51 @@ class Canceller:
             children: _Jobs = {}
             for task in tasks:
                 children.setdefault(submission.child_id(task), []).append(task)
-            for job_id, waiting in children.items():
-                self._ledger.watched.setdefault(job_id, []).extend(waiting)
+            self._watch(children)
             return children
         assert submission.job_id is not None
         return {submission.job_id: tasks}
+
+    def _watch(self, children: _Jobs) -> None:
+        for job_id, waiting in children.items():
+            self._ledger.watched.setdefault(job_id, []).extend(waiting)
+
+    # ---- in packs
+
+    async def _stop_in_pack(self, tasks: list[BatchTask]) -> None:
+        """Returns when each of these, of one job, has ended, never will start, or has its job asked to end."""
+        submission = tasks[0].submission
+        assert submission is not None
+        await self._mark(submission, tasks)
+        waiting = tasks
+        for _ in range(LOOKS_IN_PACK):
+            if await self._sees_results():
+                waiting = _not_over(submission, waiting)
+            if not waiting:
+                return
+            await self._sleep(LOOK_IN_PACK_S)
+        jobs = {submission.child_id(waiting[0]): waiting}
+        self._watch(jobs)
+        await self._terminate(jobs, waiting[0].cancel_reason)
+        self._ledger.wake()
+
+    async def _mark(self, submission: Submission, tasks: list[BatchTask]) -> None:
+        """From now on a runner that looks whether it may start one of these does not."""
+        submission.marked.update(task.task_id for task in tasks)
+        keys = [self._layout.mark(submission.submission_id, task.task_id) for task in tasks]
+        puts = (self._client.call(PUT_OBJECT, Bucket=self._layout.bucket, Key=key, Body=b"") for key in keys)
+        for refusal in await asyncio.gather(*puts, return_exceptions=True):
+            if isinstance(refusal, AwsError):
+                logger.warning("a cancelled task of job %s can't be marked: %s", submission.job_id, refusal)
+                submission.marked.difference_update(task.task_id for task in tasks)
+            elif isinstance(refusal, BaseException):
+                raise refusal
+
+    async def _sees_results(self) -> bool:
+        """True after a listing of results that began now or later."""
+        listed = self._ledger.next_listing
+        self._ledger.wake()
+        return await _set_within(listed, JOB_END_TIMEOUT_S)
 
     async def _terminate(self, jobs: Mapping[str, Sequence[BatchTask]], reason: CancelReason) -> None:
         """What AWS refuses is told to the cancels of that job's tasks, which then are refused, too."""
@@ -173,6 +238,26 @@ class Canceller:
                 if error.action is not ErrorAction.ABSENT:
                     task.refusal = f"job {job_id} can't be terminated: {error}"
                 task.note_job_end()  # it is not waited for
+
+
+def _with_mates(tasks: list[BatchTask]) -> list[list[BatchTask]]:
+    """Those of one submission whose packed job has other tasks that are wanted, job by job."""
+    submission = tasks[0].submission
+    assert submission is not None
+    children: defaultdict[int, list[BatchTask]] = defaultdict(list)
+    if submission.is_packed and not submission.ended:
+        for task in tasks:
+            children[submission.child_of(task)].append(task)
+    return [waiting for child, waiting in children.items() if submission.needs_child(child)]
+
+
+def _not_over(submission: Submission, tasks: list[BatchTask]) -> list[BatchTask]:
+    """Let go on the cancels of tasks that have a result, or that their job has not come to and will not start."""
+    front = submission.front(submission.child_of(tasks[0]))
+    for task in tasks:
+        if task.task_id in submission.found or (task is not front and task.task_id in submission.marked):
+            task.note_job_end()
+    return [task for task in tasks if task.job_ended is None or not task.job_ended.is_set()]
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

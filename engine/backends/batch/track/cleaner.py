@@ -103,8 +103,8 @@ class ObjectCleaner:
     async def remove_result(self, task: BatchTask) -> None:
         """Delete the result of a cancelled task whose job ended, if it was written. Thousands share a call."""
         submission = task.submission
-        if submission is None or task.task_id in submission.removed:
-            return
+        if submission is None or submission.is_packed or task.task_id in submission.removed:
+            return  # of a pack it goes with the others: it tells how far the job came
         submission.removed.add(task.task_id)
         removals = self._removals
         removals.keys.append(self._layout.result(submission.submission_id, task.task_id))
@@ -140,10 +140,11 @@ class ObjectCleaner:
             keys.append(self._layout.payload(submission.bundle))
         if submission.fenced:
             keys.append(self._layout.fence(submission.submission_id))
+        keys += [self._layout.mark(submission.submission_id, task_id) for task_id in submission.marked]
         return keys
 
     def _result_keys(self, submission: Submission) -> list[str]:
-        if submission.found <= submission.removed and not submission.foreign:
+        if submission.found <= submission.removed and not submission.foreign and not submission.marked:
             return []
         going = [task for task in submission.tasks if self._may_go(submission, task)]
         submission.removed.update(task.task_id for task in going)
@@ -151,12 +152,12 @@ class ObjectCleaner:
 
     def _may_go(self, submission: Submission, task: BatchTask) -> bool:
         is_there = task.task_id in submission.found or task.task_id in submission.foreign
-        if not is_there or task.task_id in submission.removed:
+        is_late = submission.is_packed and task.cancelled  # it may have been written since the last listing
+        if not (is_there or is_late) or task.task_id in submission.removed:
             return False
-        is_over = submission.ended or (
-            task.submission is submission and submission.child_of(task) in submission.terminal
-        )
-        return is_over and submission.is_done_with(task)
+        child = submission.child_of(task)
+        is_over = submission.ended or (task.submission is submission and child in submission.terminal)
+        return is_over and submission.is_done_with_child(child)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects in bulk; what AWS refuses to delete is logged and stays."""

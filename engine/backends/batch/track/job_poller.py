@@ -158,10 +158,25 @@ class JobPoller:
 
     async def _find_silent(self, submission: Submission, *, is_over: bool) -> None:
         """More children ended than results are there: which, and why."""
-        found = await self._handle_silent(submission, await self._child_ends(submission, (BatchState.FAILED,)))
+        failed = await self._child_ends(submission, (BatchState.FAILED,))
+        if not is_over:
+            failed = self._listed_since(submission, failed)
+        found = await self._handle_silent(submission, failed)
         if is_over or not found:
             # some may have succeeded without a result: fenced ones, and those whose result is late
             await self._handle_silent(submission, await self._child_ends(submission, (BatchState.SUCCEEDED,)))
+
+    def _listed_since(
+        self, submission: Submission, ends: list[tuple[BatchTask, JobEnd]]
+    ) -> list[tuple[BatchTask, JobEnd]]:
+        """Leave out packed children that ended after the results were listed: what they wrote last is not known."""
+        if not submission.is_packed:
+            return ends
+        certain = [(task, end) for task, end in ends if submission.child_of(task) in submission.ended_children]
+        if len(certain) < len(ends):
+            submission.ended_children.update(submission.child_of(task) for task, _ in ends)
+            self._ledger.wake()
+        return certain
 
     async def _handle_silent(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> bool:
         silent = _without_result(submission, ends)

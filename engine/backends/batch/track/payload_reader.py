@@ -27,6 +27,7 @@ class SubmittedPayloadReader:
         works = await self._client.run(GET_PAYLOAD, lambda: self._works(submission, tasks))
         for task, work in zip(tasks, works, strict=True):
             task.work = work
+            task.function = work.function.digest
 
     def _works(self, submission: Submission, tasks: Sequence[BatchTask]) -> list[TaskWork]:
         if submission.bundle:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +43,7 @@ REREADS: Final = 3
 REREAD_PAUSE_S: Final = 0.5
 
 Read = tuple[ResultMeta, bytes]
+OnSkipped = Callable[[Submission, BatchTask], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,14 @@ class ResultReader:
         delivery: OutcomeDelivery,
         canceller: Canceller,
         spawn: Spawn,
+        on_ran: Callable[[BatchTask, float], None] = lambda task, seconds: None,
+        on_skipped: OnSkipped | None = None,
         show_errors: bool = False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._show_errors = show_errors
+        self._on_ran = on_ran
+        self._on_skipped = on_skipped
         self._client = client
         self._store = store
         self._ledger = ledger
@@ -159,12 +164,20 @@ class ResultReader:
         """Whatever goes wrong with one result is its task's failure, and nobody else's."""
         task = request.task
         try:
-            outcome = self._outcome(task, read) if read is not None else await self._read_again(request)
+            outcome = await self._take(request, read) if read is not None else await self._read_again(request)
             if outcome is not None and not task.cancelled:
                 self._end_copy(request)
                 await self._delivery.deliver(task, outcome)
         except Exception as error:
             await self._delivery.fail_broken(task, error)
+
+    async def _take(self, request: ResultRequest, read: Read) -> Outcome | None:
+        """None: its packed job passed it over, since it had a mark. If it is wanted nevertheless it is sent again."""
+        if read[0].status is not ResultStatus.SKIPPED:
+            return self._outcome(request.task, read)
+        if not request.task.cancelled and self._on_skipped is not None:
+            await self._on_skipped(request.submission, request.task)
+        return None
 
     async def _read_again(self, request: ResultRequest) -> Outcome | None:
         """A frame that stays broken or out of reach is the task's failure: the function did run.
@@ -179,7 +192,7 @@ class ResultReader:
             was_over = _is_over(request)
             try:
                 read = await self._client.run(GET_OBJECT, lambda: self._get(request))
-                return self._outcome(request.task, read)
+                return await self._take(request, read)
             except Exception as error:
                 trouble = error
         if isinstance(trouble, ForeignResult) and not was_over:
@@ -207,6 +220,7 @@ class ResultReader:
         meta, body = read
         profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
         succeeded = meta.status is ResultStatus.SUCCESS
+        self._on_ran(task, meta.duration_s)
         cause = None if succeeded else cause_of_result(meta, body, show_message=self._show_errors)
         if meta.status is ResultStatus.DIED:
             body = as_processor_died(body)

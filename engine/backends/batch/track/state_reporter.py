@@ -23,6 +23,8 @@ class StateReporter:
         if submission.is_array:
             self._report_children(submission, job)
         else:
+            submission.summary = {job.state: 1}
+            self._report_child(submission, 0, job.state)
             for task in submission.tasks:
                 self.report_task(submission, task, job)
 
@@ -30,9 +32,6 @@ class StateReporter:
         """Report what `job`, the task's own, says; a task that moved to another submission is left alone."""
         if task.submission is not submission:
             return
-        if not submission.is_array:
-            submission.summary = {job.state: 1}
-            self._report_state(task, job.state)
         observation = observation_of(job)
         if observation != task.observation:
             task.observation = observation
@@ -43,9 +42,14 @@ class StateReporter:
         ended = submission.accounted_children() | submission.terminal
         states = child_states(submission.children, submission.summary, ended, submission.listed)
         for child, state in enumerate(states):
-            for task in submission.tasks_of(child):
-                if task.submission is submission:
-                    self._report_state(task, state)
+            self._report_child(submission, child, state)
+
+    def _report_child(self, submission: Submission, child: int, state: BatchState) -> None:
+        """Of a packed job that is under way only the first task without a result is; the later ones wait."""
+        front = submission.front(child) if submission.is_packed and state in UNDER_WAY else None
+        for task in submission.tasks_of(child):
+            if task.submission is submission:
+                self._report_state(task, state if front in (None, task) else BatchState.RUNNABLE)
 
     def _report_state(self, task: BatchTask, state: BatchState) -> None:
         if state is task.reported_state or state in ENDED or not task.is_open:

@@ -153,6 +153,13 @@ class Tracker:
 
     async def _list_results(self) -> None:
         """Whatever is new among the results of submissions in flight."""
+        listed, self._ledger.next_listing = self._ledger.next_listing, asyncio.Event()
+        try:
+            await self._list_submissions()
+        finally:
+            listed.set()
+
+    async def _list_submissions(self) -> None:
         if not self._ledger.submissions:
             return
         started = self._clock()
@@ -207,6 +214,8 @@ class Tracker:
             if task is not None and task.stage is BatchStage.LAUNCHING:
                 continue  # it is being sent again; once it is, this earlier result counts
             submission.found.add(parsed[1])
+            if submission.is_packed:
+                submission.written.add(parsed[1])
             if task is not None and task.is_open:
                 task.move(BatchStage.FETCHING)  # at once: the same page may show a result under another submission, too
                 requests.append(ResultRequest(task, submission, listed.key, listed.size, listed.etag))

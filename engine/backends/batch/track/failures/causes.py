@@ -38,6 +38,8 @@ def cause_of_result(meta: ResultMeta, body: bytes, *, show_message: bool = False
         )
     if meta.is_damaged:
         return FailureCause(CauseKind.DAMAGED, phase=meta.phase)
+    if meta.is_timed_out:
+        return FailureCause(CauseKind.TIMED_OUT, phase=meta.phase, seconds=meta.duration_s)
     if meta.is_out_of_memory:
         return FailureCause(CauseKind.OUT_OF_MEMORY, phase=meta.phase, memory_mib=meta.memory_limit // MIB or None)
     if meta.signal:

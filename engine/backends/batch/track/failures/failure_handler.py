@@ -2,7 +2,7 @@
 
 A task is sent again only when its function certainly was not called: its overrides were too long to start, its
 submission was fenced, its runner could not reach S3 in any attempt (exit code 75), its container never ran and no
-retry rule covered that, or its job vanished before it was ever seen starting.
+retry rule covered that, its job vanished before it was ever seen starting, or its packed job ended in an earlier task.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.batch_states import BatchState
 from engine.aws.budget import Clock
+from engine.aws.retry_rules import HOST_LOST
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.launcher import Launcher
+from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.failures.causes import cause_of_end
 from engine.backends.batch.track.failures.failure import UNKNOWN, JobEnd, job_failure, missing_result, refused_code
 from engine.backends.batch.track.failures.log_tail import LogTail
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.causes import CauseKind, FailureCause
-from engine.model import Outcome
+from engine.model import CancelReason, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,7 @@ class FailureHandler:
         payloads: SubmittedPayloadReader,
         logs: LogTail,
         launcher: Launcher,
+        packing: Packing,
         delivery: OutcomeDelivery,
         spawn: Spawn,
         clock: Clock,
@@ -87,6 +90,7 @@ class FailureHandler:
         self._payloads = payloads
         self._logs = logs
         self._launcher = launcher
+        self._packing = packing
         self._delivery = delivery
         self._spawn = spawn
         self._clock = clock
@@ -96,20 +100,48 @@ class FailureHandler:
         """Decide about each: these children ended in Batch, and a listing made since shows no result of them."""
         too_long: list[BatchTask] = []
         not_called: list[BatchTask] = []
+        spared: list[BatchTask] = []
         for task, end in ends:
             if not task.is_open or task.submission is not submission or task.task_id in self._missing:
                 continue
             if _was_too_long(end):
                 too_long.append(task)
+            elif submission.is_packed and self._is_spared(submission, task, end):
+                spared.append(task)
             elif _was_not_called(submission, task, end):
                 task.resent += 1
                 not_called.append(task)
             elif end.promises_result:
                 self._missing[task.task_id] = _MissingResult(task, submission, end, self._clock())
             else:
+                if submission.is_packed and not end.status_reason.startswith(HOST_LOST):
+                    self._packing.note_killer(task)
                 self._fail(task, end, partial(job_failure, end))
         await self._send_shorter(submission, too_long)
-        await self._send_again(submission, not_called)
+        await self._send_again(submission, [*not_called, *spared])
+
+    def _is_spared(self, submission: Submission, task: BatchTask, end: JobEnd) -> bool:
+        """Tell whether the packed job was ended for another's sake: by us, in an earlier task, or by an old image.
+
+        What never ran, or says that it called nothing or has written everything, is judged as any other job.
+        """
+        if end.status_reason in _CANCELS and not end.was_out_of_memory:
+            return True
+        if not _has_run(end) or end.status == BatchState.SUCCEEDED or end.exit_code == RunnerExit.TRY_AGAIN:
+            return False
+        if end.exit_code == RunnerExit.UNLOADABLE and _wrote_nothing(submission, task):
+            self._packing.refuse_image()
+            return True
+        if submission.may_have_called(task):
+            return False
+        task.spared += 1
+        return True
+
+    async def send_skipped(self, submission: Submission, task: BatchTask) -> None:
+        """Send a task again that its job passed over, for a cancel which is not wanted any more."""
+        task.move(BatchStage.IN_BATCH)
+        if task.submission is submission:
+            await self._send_again(submission, [task])
 
     async def handle_vanished(self, submission: Submission) -> None:
         """Send the open tasks again, or fail them.
@@ -208,6 +240,19 @@ class FailureHandler:
             await self._delivery.fail_broken(task, error)
         else:
             await self._delivery.deliver(task, outcome)
+
+
+_CANCELS: Final = frozenset(CancelReason)
+
+
+def _has_run(end: JobEnd) -> bool:
+    """Its container ran in some attempt, or may have: Batch tells no start of one that was lost."""
+    return not end.was_not_started and (end.started or end.exit_code is not None or end.attempts > 0)
+
+
+def _wrote_nothing(submission: Submission, task: BatchTask) -> bool:
+    tasks = submission.tasks_of(submission.child_of(task))
+    return tasks[0] is submission.front(submission.child_of(task))
 
 
 def _was_too_long(end: JobEnd) -> bool:

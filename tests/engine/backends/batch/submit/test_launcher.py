@@ -15,6 +15,7 @@ from engine.backends.batch.ledger import BatchTask, Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.launcher import Launcher
+from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.submit.request import JobTemplate
 from engine.causes import CauseKind, FailureCause
 from engine.model import ResourceShape, Route, TaskWork
@@ -32,7 +33,7 @@ FUNCTION = Blob.of(b"function")
 class Launching:
     """A launcher whose uploads end when the test says so."""
 
-    def __init__(self, template: JobTemplate = TEMPLATE) -> None:
+    def __init__(self, template: JobTemplate = TEMPLATE, packing: Packing | None = None) -> None:
         parts: Any = self
         self.uploads: list[int] = []
         self.too_large = ""
@@ -53,6 +54,7 @@ class Launching:
             ambiguous=parts,
             definitions=parts,
             sizes=parts,
+            packing=packing or Packing("off", jobs=1, ledger=self.ledger),
             secrets=SubmissionSecrets(bytes(32)),
             delivery=parts,
             observer=self.told,

@@ -12,7 +12,7 @@ from container.batch_job_protocol import COMMAND
 from engine.aws import limits
 from engine.aws.fargate import FargateSize
 from engine.backends.batch.ledger import BatchTask, Submission
-from engine.backends.batch.submit.request import FairShare, JobTemplate, prioritized, runner_options
+from engine.backends.batch.submit.request import FairShare, JobTemplate, prioritized, read_pack, runner_options
 from engine.model import ResourceShape
 from tests.support.engine.batch_harness import work
 
@@ -53,6 +53,37 @@ def test_code_travels_as_an_option_behind_a_mark_that_older_images_refuse() -> N
 
 def test_an_array_tells_its_size() -> None:
     assert template().arguments(submission(3), "s3")["arrayProperties"] == {"size": 3}
+
+
+def test_a_pack_tells_its_size_and_the_time_of_each_task_and_has_time_for_all_of_them() -> None:
+    packed = submission(7)
+    packed.pack = 3
+    arguments = template(timeout_s=600).arguments(packed, "s3")
+    assert arguments["arrayProperties"] == {"size": 3}
+    assert arguments["parameters"]["options"] == "region=us-east-1;pack=3;timeout=600"
+    assert arguments["timeout"] == {"attemptDurationSeconds": 3 * 600 + 60}
+
+
+def test_a_pack_of_all_tasks_is_no_array() -> None:
+    packed = submission(3)
+    packed.pack = 3
+    assert "arrayProperties" not in template().arguments(packed, "s3")
+
+
+@pytest.mark.parametrize(
+    ("options", "read"),
+    [
+        ("region=us-east-1;pack=3;timeout=600", (3, 600)),
+        ("region=us-east-1", (1, None)),
+        ("pack=1", (1, None)),
+        ("pack=many;timeout=600", (1, None)),
+        ("pack=3;timeout=soon", (3, None)),
+        ("", (1, None)),
+    ],
+    ids=str,
+)
+def test_a_successor_reads_how_its_predecessor_packed(options: str, read: tuple[int, int | None]) -> None:
+    assert read_pack(options) == read
 
 
 def test_the_shape_becomes_resource_requirements() -> None:

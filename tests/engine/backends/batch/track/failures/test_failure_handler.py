@@ -13,6 +13,7 @@ from engine.aws.client import AwsClient
 from engine.aws.session import AwsSession
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.backends.batch.track.failures.failure_handler import NOT_STARTED_RESENDS, FailureHandler
 from tests.support.engine.batch_harness import Recorder, work
@@ -57,6 +58,7 @@ class World:
             payloads=cast(Any, self.launched),
             logs=cast(Any, self.launched),
             launcher=cast(Any, self.launched),
+            packing=Packing("off", jobs=1, ledger=ledger),
             delivery=OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=self.told),
             spawn=lambda work: self.spawned.append(asyncio.create_task(work)),
             clock=FakeClock(),

@@ -1,0 +1,176 @@
+"""Packing: how many tasks one job runs, one after the other, a process for each; and what jobs there is room for.
+
+A fresh job costs a container's start and half a second of CPU, a task in a running one a fork. So many short tasks
+share a job. What ends such a job costs its later tasks one more submission and never an error: they were not called.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.config.settings import PACK_MAX, Pack
+from engine.model import ResourceShape
+
+logger = logging.getLogger(__name__)
+
+WAVES: Final = 4
+"""Jobs that each slot runs one after the other, at least, so that the tail grows by a quarter at most."""
+TARGET_S: Final = 60.0
+"""How long a job should run."""
+UNMEASURED: Final = 8
+"""Tasks of a function of which no duration is known yet."""
+PROCESS_S: Final = 0.03
+"""What a task costs in a running job beside its function."""
+DURATION_WEIGHT: Final = 0.2
+"""Of the last duration in the average."""
+FUNCTIONS_KEPT: Final = 1_000
+"""Whose durations are known: an entry takes some 300 bytes."""
+ENDS_BORNE: Final = 2
+"""Ends of packed jobs after which a task, or the function that ended them, gets a job of its own."""
+
+Plan = list[tuple[int, list[BatchTask]]]
+"""Groups of tasks, each with the number of them that a job runs."""
+
+
+class Packing:
+    """Plans packs. `definition` is the job definition of the next job, `unclaimed` a predecessor's living jobs."""
+
+    def __init__(
+        self,
+        setting: Pack,
+        *,
+        jobs: int,
+        ledger: Ledger,
+        unclaimed: Callable[[], int] = lambda: 0,
+        definition: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._setting = setting
+        self._jobs = jobs
+        self._ledger = ledger
+        self._unclaimed = unclaimed
+        self._definition = definition
+        self._queued = 0
+        self._durations: dict[tuple[str, ResourceShape], float] = {}
+        self._last_s: float | None = None
+        self._ended: Counter[str] = Counter()
+        """How many packed jobs each function ended."""
+        self._refused: set[str] = set()
+        """Definitions whose image is too old for packs."""
+
+    @property
+    def is_on(self) -> bool:
+        """Jobs may run several tasks."""
+        return self._setting != "off"
+
+    @property
+    def tasks_a_job(self) -> int:
+        """How many tasks one job runs at present, at the most; 1 without packing."""
+        if not self.is_on or self._definition() in self._refused:
+            return 1
+        return self._setting if isinstance(self._setting, int) else _by_duration(self._last_s)
+
+    def expect(self, jobs: int, queued: int) -> None:
+        """`jobs` may be under way, and `queued` tasks wait that are not submitted yet."""
+        self._jobs, self._queued = jobs, queued
+
+    # ---- what was learned
+
+    def note_duration(self, task: BatchTask, seconds: float) -> None:
+        """The task's function ran so long."""
+        if not self.is_on or not task.function:
+            return
+        key = task.function, task.shape
+        before = self._durations.pop(key, seconds)
+        self._last_s = self._durations[key] = before + DURATION_WEIGHT * (seconds - before)
+        if len(self._durations) > FUNCTIONS_KEPT:
+            del self._durations[next(iter(self._durations))]
+
+    def note_killer(self, task: BatchTask) -> None:
+        """A packed job ended while it ran this task, which may be why."""
+        if task.function:
+            self._ended[task.function] += 1
+
+    def refuse_image(self) -> None:
+        """The image of the present job definition knows no packs: its jobs run one task each from now on."""
+        definition = self._definition()
+        if definition not in self._refused:
+            self._refused.add(definition)
+            logger.warning(
+                "the image of job definition %s is of an earlier release and can't run several tasks in one job: each "
+                "gets a job of its own; build and push the image anew to have tasks packed",
+                definition,
+            )
+
+    # ---- plans
+
+    def plan(self, tasks: Sequence[BatchTask]) -> Plan:
+        """Group tasks of one shape by how many of them a job shall run."""
+        if not self.is_on:
+            return [(1, list(tasks))]
+        groups: dict[int, list[BatchTask]] = {}
+        packs: dict[str, int] = {}
+        for task in tasks:
+            if task.function not in packs:
+                packs[task.function] = self._pack(task, tasks)
+            pack = 1 if task.spared >= ENDS_BORNE else packs[task.function]
+            groups.setdefault(pack, []).append(task)
+        return [(min(pack, len(group)), group) for pack, group in groups.items()]
+
+    def within_room(self, tasks: Sequence[BatchTask]) -> tuple[Plan, list[BatchTask]]:
+        """Plan as many of the tasks as there is room for; the others stay."""
+        free = self.free_jobs()
+        planned: Plan = []
+        staying: list[BatchTask] = []
+        for pack, group in self.plan(tasks):
+            going = group[: max(0, free) * pack]
+            if going:
+                planned.append((min(pack, len(going)), going))
+                free -= -(-len(going) // pack)
+            staying += group[len(going) :]
+        return planned, staying
+
+    def free_jobs(self) -> int:
+        """Jobs that may be submitted at present."""
+        return self._jobs - self._unclaimed() - len(_jobs_of(self._ledger.tasks.values()))
+
+    def _pack(self, task: BatchTask, tasks: Sequence[BatchTask]) -> int:
+        if self._ended[task.function] >= ENDS_BORNE or self._definition() in self._refused:
+            return 1
+        if isinstance(self._setting, int):
+            return self._setting
+        by_duration = _by_duration(self._durations.get((task.function, task.shape)))
+        return max(1, min(self._by_waiting(tasks), by_duration))
+
+    def _by_waiting(self, tasks: Sequence[BatchTask]) -> int:
+        """Slots of packed jobs are soon free again, so they count with the free ones."""
+        jobs = _jobs_of(self._ledger.tasks.values())
+        free = self._jobs - self._unclaimed() - len(jobs)
+        turning = sum(is_packed for is_packed in jobs.values())
+        collecting = sum(one.stage is BatchStage.COLLECTING for one in self._ledger.tasks.values())
+        again = sum(one.stage is not BatchStage.COLLECTING for one in tasks)
+        return (self._queued + collecting + again) // (WAVES * max(1, free + turning))
+
+
+def _by_duration(seconds: float | None) -> int:
+    return UNMEASURED if seconds is None else max(1, min(PACK_MAX, int(TARGET_S / (seconds + PROCESS_S))))
+
+
+def _jobs_of(tasks: Iterable[BatchTask]) -> dict[tuple[str, int], bool]:
+    """The jobs that work on these tasks, or will, and whether each runs several."""
+    jobs: dict[tuple[str, int], bool] = {}
+    for task in tasks:
+        submission = task.submission
+        if submission is not None and _has_job(task, submission):
+            jobs[submission.submission_id, submission.child_of(task)] = submission.pack > 1
+    return jobs
+
+
+def _has_job(task: BatchTask, submission: Submission) -> bool:
+    """What is sent again has none between its two submissions."""
+    if task.stage is BatchStage.LAUNCHING:
+        return not submission.settled.is_set()
+    return task.stage in (BatchStage.IN_BATCH, BatchStage.FETCHING) and submission.job_id is not None

@@ -1,0 +1,117 @@
+"""How many tasks a job runs, and how many packed jobs there is room for."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.submit.packing import TARGET_S, UNMEASURED, Packing
+from engine.config.settings import PACK_MAX, Pack
+from engine.model import ResourceShape
+from tests.support.engine.batch_harness import works
+
+SHAPE = ResourceShape()
+
+
+class Packed:
+    """Tasks in the window of a manager with `jobs` slots."""
+
+    def __init__(self, setting: Pack, jobs: int, collecting: int = 0, queued: int = 0) -> None:
+        self.ledger = Ledger()
+        self.packing = Packing(setting, jobs=jobs, ledger=self.ledger, definition=lambda: "definition:1")
+        self.packing.expect(jobs, queued)
+        self.tasks = [self.ledger.add_task(one) for one in works(len, [[]] * collecting)]
+
+    def run(self, count: int, pack: int) -> Submission:
+        """A submission of so many tasks is under way."""
+        tasks = tuple(self.ledger.add_task(one) for one in works(max, [[]] * count))
+        submission = Submission(f"{len(self.ledger.submissions):032x}", "name", tasks, SHAPE, pack=pack, job_id="job")
+        self.ledger.add_submission(submission)
+        for task in tasks:
+            task.move(BatchStage.IN_BATCH)
+        submission.settled.set()
+        return submission
+
+    def packs(self) -> list[int]:
+        return [pack for pack, _ in self.packing.plan(self.tasks)]
+
+
+def test_without_packing_each_task_has_a_job() -> None:
+    assert Packed("off", 10, 100).packs() == [1]
+
+
+def test_a_number_is_taken_as_it_is_as_far_as_there_are_tasks() -> None:
+    assert (Packed(25, 10, 100).packs(), Packed(25, 10, 3).packs()) == ([25], [3])
+
+
+@pytest.mark.parametrize("tasks", [1, 10, 79], ids=str)
+def test_a_burst_that_fits_the_free_slots_or_nearly_is_never_packed(tasks: int) -> None:
+    assert Packed("auto", 10, tasks).packs() == [1]
+
+
+def test_four_waves_remain_for_each_free_slot() -> None:
+    packed = Packed("auto", 10, 200)
+    assert packed.packs() == [5]
+
+
+def test_what_waits_in_the_queue_counts() -> None:
+    assert Packed("auto", 10, 80, queued=120).packs() == [5]
+
+
+def test_while_no_duration_is_known_a_job_runs_few() -> None:
+    assert Packed("auto", 10, 10_000).packs() == [UNMEASURED]
+
+
+@pytest.mark.parametrize(("seconds", "pack"), [(0.0, PACK_MAX), (1.0, 58), (TARGET_S, 1), (3_600.0, 1)])
+def test_a_job_runs_about_a_minute(seconds: float, pack: int) -> None:
+    packed = Packed("auto", 1, 10_000)
+    packed.packing.note_duration(packed.tasks[0], seconds)
+    assert packed.packs() == [pack]
+
+
+def test_functions_of_different_durations_get_packs_of_their_own() -> None:
+    packed = Packed("auto", 1, 400)
+    slow = [packed.ledger.add_task(one) for one in works(min, [[]] * 400)]
+    packed.packing.note_duration(slow[0], 30.0)
+    packed.tasks += slow
+    assert [(pack, len(group)) for pack, group in packed.packing.plan(packed.tasks)] == [(UNMEASURED, 400), (1, 400)]
+
+
+def test_slots_of_packed_jobs_are_soon_free_and_those_of_others_are_not() -> None:
+    packed = Packed("auto", 10, 200)
+    packed.run(9, 1)
+    alone = packed.packs()
+    turning = Packed("auto", 10, 200)
+    turning.run(18, 2)
+    assert (alone, turning.packs()) == ([UNMEASURED], [5])
+
+
+def test_no_more_jobs_are_sent_than_there_is_room_for() -> None:
+    packed = Packed(4, 3, 50)
+    packed.run(4, 4)
+    planned, staying = packed.packing.within_room(packed.tasks)
+    assert ([(pack, len(group)) for pack, group in planned], len(staying)) == ([(4, 8)], 42)
+
+
+def test_a_job_takes_room_until_its_last_task_has_ended() -> None:
+    packed = Packed(4, 2)
+    submission = packed.run(8, 4)
+    for task in submission.tasks[:7]:
+        task.break_off()
+    assert packed.packing.free_jobs() == 1
+    submission.tasks[7].break_off()
+    assert packed.packing.free_jobs() == 2
+
+
+def test_what_is_sent_again_takes_no_room_by_its_former_job() -> None:
+    packed = Packed(4, 1)
+    for task in packed.run(4, 4).tasks:
+        task.move(BatchStage.LAUNCHING)
+    assert packed.packing.free_jobs() == 1
+
+
+def test_durations_of_many_functions_are_bounded() -> None:
+    packed = Packed("auto", 1)
+    for number in range(2_000):
+        packed.packing.note_duration(BatchTask(bytes(16), SHAPE, None, function=str(number)), 1.0)
+    assert len(packed.packing._durations) == 1_000

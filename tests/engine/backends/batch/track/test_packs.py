@@ -1,0 +1,203 @@
+"""Packed jobs as poller, reporter, cleaner and canceller see them: a child runs several tasks, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine.aws.batch_states import BatchState
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.track.canceller import Canceller
+from engine.backends.batch.track.cleaner import ObjectCleaner
+from engine.model import ResourceShape
+from tests.support.engine.fake_clock import FakeClock
+from tests.support.engine.scripted_batch import FAILED, PolledArray
+
+LAYOUT = StoreLayout("bucket", "prefix", "wm")
+
+
+def polled(size: int, pack: int) -> PolledArray:
+    array = PolledArray(size)
+    array.submission.pack = pack
+    return array
+
+
+async def test_of_a_running_child_one_task_runs_and_the_later_ones_wait() -> None:
+    array = polled(6, 3)
+    array.find_result(0)
+    array.batch.jobs["P"] = {
+        "jobId": "P",
+        "status": "PENDING",
+        "arrayProperties": {"statusSummary": {"RUNNING": 1, "RUNNABLE": 1}},
+    }
+    await array.poll()
+    states = [array.told.states.get(task.task_id, [None])[-1] for task in array.submission.tasks]
+    waits = BatchState.RUNNABLE
+    assert states == [None, BatchState.RUNNING, waits, waits, waits, waits]
+
+
+async def test_a_child_that_failed_is_judged_by_the_results_that_were_listed_afterwards() -> None:
+    array = polled(6, 3)
+    array.batch.jobs["P"] = {
+        "jobId": "P",
+        "status": "PENDING",
+        "arrayProperties": {"statusSummary": {"RUNNING": 1, "FAILED": 1}},
+    }
+    array.batch.list_child(FAILED, 0, 137)
+    await array.poll()
+    before = dict(array.failures.ends)
+    array.find_result(0)  # which the child had written before it died, and after the first listing
+    await array.poll()
+    assert (before, sorted(array.failures.ends)) == ({}, [1, 2])
+
+
+async def test_at_the_end_of_the_array_its_children_are_judged_at_once() -> None:
+    array = polled(4, 2)
+    array.find_result(0)
+    array.find_result(1)
+    array.batch.end_parent("FAILED", SUCCEEDED=1, FAILED=1)
+    array.batch.list_child(FAILED, 1, 137)
+    await array.poll()
+    assert (sorted(array.failures.ends), array.submission.ended) == ([2, 3], True)
+
+
+class Pack:
+    """A packed job `J` of three tasks that are in Batch; it stands for AWS."""
+
+    def __init__(self) -> None:
+        me: Any = self
+        self.ledger, self.clock = Ledger(), FakeClock()
+        self.objects: set[str] = set()
+        self.deleted: list[str] = []
+        self.ended: list[str] = []
+        self.spawned: list[asyncio.Task[None]] = []
+        self.results: set[int] = set()
+        tasks = tuple(BatchTask(bytes([n]) * 16, ResourceShape(), None) for n in range(3))
+        self.tasks = tasks
+        self.submission = Submission("5" * 32, "wm_a" + "5" * 32, tasks, ResourceShape(), pack=3, job_id="J")
+        self.ledger.add_submission(self.submission)
+        for task in tasks:
+            self.ledger.tasks[task.task_id] = task
+            task.move(BatchStage.IN_BATCH)
+        self.submission.settled.set()
+        blobs = BlobStore(client=me, layout=LAYOUT, clock=self.clock)
+        self.cleaner = ObjectCleaner(
+            client=me, ledger=self.ledger, layout=LAYOUT, blobs=blobs, renewal=me, spawn=self._spawn
+        )
+        self.canceller = Canceller(
+            client=me, ledger=self.ledger, layout=LAYOUT, cleaner=self.cleaner, spawn=self._spawn, sleep=self._round
+        )
+        self.after_mark: dict[int, list[int]] = {}
+        """Entries whose results appear in the listing of this number."""
+        self.listings = 0
+
+    def _spawn(self, work: Any) -> None:
+        self.spawned.append(asyncio.create_task(work))
+
+    async def _round(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    def offers(self, operation: Any) -> bool:
+        return False
+
+    async def in_thread(self, work: Any) -> Any:
+        return work()
+
+    async def call(self, operation: Any, **arguments: Any) -> dict[str, Any]:
+        match operation.name:
+            case "PutObject":
+                self.objects.add(arguments["Key"])
+            case "TerminateJob":
+                self.ended.append(arguments["jobId"])
+                for task in self.tasks:
+                    task.note_job_end()
+            case "DeleteObjects":
+                self.deleted += [one["Key"] for one in arguments["Delete"]["Objects"]]
+        return {}
+
+    async def track(self) -> None:
+        """List the results again and again, as the tracker does."""
+        while True:
+            listed, self.ledger.next_listing = self.ledger.next_listing, asyncio.Event()
+            await asyncio.sleep(0)
+            for entry in self.after_mark.get(self.listings, []):
+                self.write(entry)
+            if self.objects:
+                self.listings += 1
+            listed.set()
+
+    def write(self, entry: int) -> None:
+        self.submission.found.add(self.tasks[entry].task_id)
+        if self.tasks[entry].is_open:
+            self.tasks[entry].move(BatchStage.FETCHING)
+
+    async def cancel(self, *entries: int) -> None:
+        tracking = asyncio.create_task(self.track())
+        try:
+            await asyncio.gather(*(self.canceller.cancel(self.tasks[entry]) for entry in entries))
+        finally:
+            tracking.cancel()
+
+    def mark(self, entry: int) -> str:
+        return LAYOUT.mark(self.submission.submission_id, self.tasks[entry].task_id)
+
+
+@pytest.mark.parametrize("entry", [1, 2], ids=["middle", "last"])
+async def test_a_task_that_the_job_has_not_come_to_is_marked_and_never_starts(entry: int) -> None:
+    pack = Pack()
+    await pack.cancel(entry)
+    assert (pack.objects, pack.ended, pack.tasks[entry].stage) == ({pack.mark(entry)}, [], BatchStage.CANCELLED)
+
+
+async def test_the_task_that_may_be_running_is_ended_with_its_job() -> None:
+    pack = Pack()
+    await pack.cancel(0)
+    assert (pack.ended, pack.tasks[0].stage) == (["J"], BatchStage.CANCELLED)
+    assert [task.is_open for task in pack.tasks] == [False, True, True]
+
+
+async def test_a_task_that_may_be_running_and_ends_by_itself_does_not_end_its_job() -> None:
+    pack = Pack()
+    pack.after_mark = {1: [0]}
+    await pack.cancel(0)
+    assert (pack.ended, pack.tasks[0].stage) == ([], BatchStage.CANCELLED)
+
+
+async def test_a_task_that_the_job_comes_to_before_the_mark_is_seen_is_ended_with_its_job() -> None:
+    pack = Pack()
+    pack.write(0)
+    await pack.cancel(1)
+    assert pack.ended == ["J"]
+
+
+async def test_a_job_whose_tasks_are_all_cancelled_is_terminated_at_once() -> None:
+    pack = Pack()
+    await pack.cancel(0, 1, 2)
+    assert (pack.objects, pack.ended) == (set(), ["J"])
+
+
+async def test_a_second_job_of_a_task_is_not_ended_with_its_mates() -> None:
+    pack = Pack()
+    pack.canceller.terminate_copy(pack.submission, pack.tasks[1])
+    await asyncio.gather(*pack.spawned)
+    assert (pack.objects, pack.ended) == ({pack.mark(1)}, [])
+
+
+async def test_results_of_a_pack_stay_until_all_its_tasks_are_done_with_and_go_with_their_marks() -> None:
+    pack = Pack()
+    await pack.cancel(2)
+    for entry in (0, 1):
+        pack.write(entry)
+        pack.tasks[entry].move(BatchStage.DELIVERED)
+    pack.submission.ended = True
+    pack.ledger.close(pack.tasks[0], BatchStage.FORGOTTEN)
+    await pack.cleaner.sweep()
+    before = list(pack.deleted)
+    pack.ledger.close(pack.tasks[1], BatchStage.FORGOTTEN)
+    await pack.cleaner.sweep()
+    results = [LAYOUT.result(pack.submission.submission_id, task.task_id) for task in pack.tasks]
+    assert (before, sorted(pack.deleted)) == ([], sorted([*results, pack.mark(2)]))
