@@ -24,6 +24,12 @@ def count(number: float | None) -> str:
     return UNKNOWN if number is None else f"{number:,.0f}"
 
 
+def ordinal(number: int) -> str:
+    """Place in an order: `1st`, `22nd`, `113th`."""
+    is_teen = number // 10 % 10 == 1
+    return f"{number:,}{'th' if is_teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 def short_count(number: float | None) -> str:
     """Number in at most four characters: `985`, `8.6k`, `112k`, `1.0M`."""
     return UNKNOWN if number is None else _scaled(number, 1000, _COUNT_UNITS)

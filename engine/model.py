@@ -143,6 +143,10 @@ class Placement:
         """Index of the child that runs the task at `index`."""
         return index // self.pack
 
+    def mates_of(self, index: int) -> int:
+        """Number of tasks that the job of the task at `index` runs, that one included."""
+        return min(self.pack, self.tasks - self.child_of(index) * self.pack)
+
     def bytes_of(self, index: int) -> tuple[int, int]:
         """A task's own bytes before compression, and as they travel; 0 is unknown."""
         raw, wire = (sizes[index] if index < len(sizes) else 0 for sizes in (self.task_bytes, self.task_wire_bytes))

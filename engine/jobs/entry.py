@@ -224,7 +224,7 @@ class JobEntry:
         return JobRecord(
             row=self.row(),
             client=self.client,
-            index=self._index if placed is not None and placed.is_array else None,
+            index=placed.child_of(self._index) if placed is not None and placed.is_array else None,
             transitions=tuple(self._transitions),
             vcpus=self._shape.vcpus,
             memory_mib=self._shape.memory_mib,
@@ -241,6 +241,8 @@ class JobEntry:
             status_reason=self._observation.reason,
             cause_kind=self._cause.kind.name if self._cause else "",
             raised_at=self._cause.place if self._cause else "",
+            pack_place=self._index % placed.pack + 1 if placed is not None and placed.pack > 1 else 0,
+            pack_tasks=placed.mates_of(self._index) if placed is not None and placed.pack > 1 else 0,
         )
 
     def _make_row(self) -> JobRow:
@@ -259,7 +261,7 @@ class JobEntry:
             wire_bytes=wire_bytes,
             attempt=attempt,
             job_id=placed.job_of(self._index) if placed else "",
-            array_size=placed.tasks if placed and placed.is_array else 0,
+            array_size=placed.children if placed and placed.is_array else 0,
             reason=self._shown_reason,
             exit_code=observed.exit_code,
             duration_s=self.took_s,

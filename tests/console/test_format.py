@@ -44,3 +44,11 @@ def test_shares_add_to_a_hundred(parts: list[int]) -> None:
     shares = format.percents(parts)
     assert (shares is None) == (sum(parts) == 0)
     assert shares is None or sum(shares) == 100
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st"), (113, "113th")],
+)
+def test_a_place_is_said_as_people_say_it(number: int, text: str) -> None:
+    assert format.ordinal(number) == text

@@ -27,13 +27,15 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
     row = record.row
     size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
     index = glyphs.unknown if record.index is None else record.index
-    place = f"{index} of {format.count(row.array_size)}" if row.array_size else "a job of its own"
+    alone = "a job of its own" if record.pack_tasks < 2 else "a job of several tasks"
+    place = f"{index} of {format.count(row.array_size)}" if row.array_size else alone
     return [
         *_end(record, glyphs),
         _fact("function", row.function),
         _fact("task", row.task_id),
         _fact("job id", row.job_id or "none yet: nothing was submitted"),
         _fact("array", place if row.job_id else glyphs.unknown),
+        *_pack(record),
         _fact("client", record.client or glyphs.unknown),
         _fact("manager", row.manager),
         _fact("queue", record.queue or glyphs.unknown),
@@ -42,6 +44,13 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
         _fact("attempt", _attempt(record, glyphs), "warning" if row.retries or row.resubmits else "text"),
         *([_fact("note", record.note, "muted")] if record.note else []),
     ]
+
+
+def _pack(record: JobRecord) -> Iterable[Line]:
+    """Of a job that runs several tasks, one after the other: which of them it is."""
+    if record.pack_tasks > 1:
+        place = f"{format.ordinal(record.pack_place)} of {format.count(record.pack_tasks)}"
+        yield _fact("pack", place if record.index is None else f"{place} in child {record.index}")
 
 
 def _attempt(record: JobRecord, glyphs: Glyphs) -> str:

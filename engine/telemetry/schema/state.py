@@ -137,6 +137,10 @@ class JobRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """A `CauseKind` of `engine.causes` by its name; empty without a failure. Text, so that an older reader goes on."""
     raised_at: str = ""
     """Of an exception: the innermost frame of the user's code, `file:line function`."""
+    pack_place: int = 0
+    """Its place, from 1 on, among the tasks that its job runs one after the other; 0: its job runs it alone."""
+    pack_tasks: int = 0
+    """How many those are."""
 
 
 class RouteStats(msgspec.Struct, frozen=True):

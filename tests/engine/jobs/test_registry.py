@@ -121,6 +121,16 @@ def test_an_adopted_child_keeps_its_place_in_its_array(managed: Managed, tasks: 
     assert sum(route.jobs for route in managed.registry.routes.stats()) == 0
 
 
+def test_a_task_of_a_pack_is_told_by_child_and_place(managed: Managed, tasks: Tasks) -> None:
+    tasks.arrive(7)
+    place = Placement("5" * 32, "old", Route.S3, (id_of(7),), 0, 1, array_size=100, first_index=99, pack=30)
+    managed.registry.on_adopted(place)
+    record = managed.registry.record(id_of(7).hex())
+    assert record is not None
+    assert (record.row.job_id, record.row.array_size, record.index) == ("old:3", 4, 3)
+    assert (record.pack_place, record.pack_tasks) == (10, 10)
+
+
 def test_a_failure_names_the_class_of_the_error_and_nothing_of_its_text(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.end(1, succeeded=False, body=pickle.dumps(KeyError("secret")))

@@ -55,6 +55,18 @@ def test_what_was_tried_and_sent_again_is_counted() -> None:
     assert identity(record)["attempt"] == "2 of 3 · tried again by AWS Batch: 3 · sent again as another job: 1"
 
 
+@pytest.mark.parametrize(
+    ("index", "pack"), [(17, "3rd of 25 in child 17"), (None, "3rd of 25")], ids=["child of an array", "single job"]
+)
+def test_a_task_of_a_pack_has_a_place_in_its_job(index: int | None, pack: str) -> None:
+    packed = JobRecord(row(1, JobState.RUNNING), index=index, pack_place=3, pack_tasks=25)
+    assert identity(packed)["pack"] == pack
+
+
+def test_a_task_with_a_job_of_its_own_is_in_no_pack() -> None:
+    assert "pack" not in identity(JobRecord(row(1, JobState.RUNNING)))
+
+
 def test_the_line_that_raised_is_told() -> None:
     record = JobRecord(row(1, JobState.FAILED), error="ValueError", raised_at="prices.py:12 price")
     assert identity(record)["raised at"] == "prices.py:12 price"

@@ -39,6 +39,8 @@ RESULT_TIMEOUT_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
 VANISHED_RESENDS: Final = 1
 NOT_STARTED_RESENDS: Final = 2
+PACK_HOST_RESENDS: Final = 2
+"""Of a task that its packed job was at when the last attempt lost its host."""
 UNREACHABLE_RESENDS: Final = 5
 """S3 answers us by then, since the results were listed; a job that still can't reach it never will."""
 
@@ -108,13 +110,13 @@ class FailureHandler:
                 too_long.append(task)
             elif submission.is_packed and self._is_spared(submission, task, end):
                 spared.append(task)
-            elif _was_not_called(submission, task, end):
+            elif _was_not_called(submission, task, end) or _lost_hosts_of_mates(submission, task, end):
                 task.resent += 1
                 not_called.append(task)
             elif end.promises_result:
                 self._missing[task.task_id] = _MissingResult(task, submission, end, self._clock())
             else:
-                if submission.is_packed and not end.status_reason.startswith(HOST_LOST):
+                if submission.is_packed and not _lost_its_host(end):
                     self._packing.note_killer(task)
                 self._fail(task, end, partial(job_failure, end))
         await self._send_shorter(submission, too_long)
@@ -240,6 +242,15 @@ class FailureHandler:
             await self._delivery.fail_broken(task, error)
         else:
             await self._delivery.deliver(task, outcome)
+
+
+def _lost_its_host(end: JobEnd) -> bool:
+    return end.status_reason.startswith(HOST_LOST)
+
+
+def _lost_hosts_of_mates(submission: Submission, task: BatchTask, end: JobEnd) -> bool:
+    """A packed job's attempts are those of all its tasks: each may lose as many hosts as one with a job of its own."""
+    return submission.is_packed and _lost_its_host(end) and task.resent < PACK_HOST_RESENDS
 
 
 _CANCELS: Final = frozenset(CancelReason)

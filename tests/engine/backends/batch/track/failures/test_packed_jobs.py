@@ -16,7 +16,12 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submissi
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.packing import ENDS_BORNE, Packing
 from engine.backends.batch.track.failures.failure import JobEnd
-from engine.backends.batch.track.failures.failure_handler import NOT_STARTED_RESENDS, RESULT_TIMEOUT_S, FailureHandler
+from engine.backends.batch.track.failures.failure_handler import (
+    NOT_STARTED_RESENDS,
+    PACK_HOST_RESENDS,
+    RESULT_TIMEOUT_S,
+    FailureHandler,
+)
 from engine.model import CancelReason
 from tests.support.engine.batch_harness import Recorder, works
 from tests.support.engine.fake_clock import FakeClock
@@ -84,9 +89,8 @@ class PackedJob:
         {"exit_code": 143, "status_reason": "Job attempt duration exceeded timeout"},
         {"exit_code": 1},
         {"exit_code": 77},
-        {"exit_code": None, "status_reason": f"{HOST_LOST} (instance i-1) terminated.", "attempts": 3},
     ],
-    ids=["killed", "timed out", "crashed", "result refused", "hosts lost"],
+    ids=["killed", "timed out", "crashed", "result refused"],
 )
 async def test_of_a_job_that_dies_the_task_that_it_was_at_fails_and_the_later_ones_are_sent_again(
     entry: int, end: dict[str, Any]
@@ -98,6 +102,19 @@ async def test_of_a_job_that_dies_the_task_that_it_was_at_fails_and_the_later_on
     job.handler.review()
     await asyncio.gather(*job.spawned)
     assert (job.failed, job.again) == ([entry], [*range(entry + 1, SIZE)])
+
+
+async def test_lost_hosts_of_a_job_are_not_those_of_the_task_that_it_was_at() -> None:
+    job = PackedJob()
+    lost = {"exit_code": None, "status_reason": f"{HOST_LOST[0]} (instance i-1) terminated.", "attempts": 3}
+    job.write_results(0)
+    for _ in range(PACK_HOST_RESENDS):
+        await job.end(**lost)
+        for task in job.tasks[1:]:
+            task.move(BatchStage.IN_BATCH)
+    assert (job.failed, job.again) == ([], [1, 2, 3] * PACK_HOST_RESENDS)
+    await job.end(**lost)
+    assert job.failed == [1]
 
 
 async def test_a_job_that_dies_after_its_last_result_fails_nothing() -> None:

@@ -1,0 +1,57 @@
+"""Kill -9 of the manager in mid-pack: its successor, which packs in another way, loses nothing and calls nothing twice."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from provisioner.local.cluster import LocalCluster
+from tests.support.cluster.running_engine import (
+    await_condition,
+    call_counts,
+    keys_left,
+    nothing_of_tasks_left,
+    running_client,
+    running_engine,
+)
+
+TASKS = 60
+CLIENT = """
+def square(number, folder):
+    import os, signal, time
+    with open(os.path.join(folder, f"{{number:04d}}"), "a") as calls:
+        calls.write("called\\n")
+    time.sleep(0.3)
+    if number == 17:
+        os.kill(os.getppid(), signal.SIGKILL)  # the runner, and so the job
+        time.sleep(60)
+    return number * number
+def value(future):
+    try:
+        return future.result(timeout=200)
+    except RuntimeError as error:
+        return "exit code: 137" in str(error)
+with Client(address=ADDRESS) as client:
+    futures = [client.submit(square, number, {folder!r}) for number in range({tasks})]
+    values = [value(one) for one in futures]
+    assert values == [True if number == 17 else number * number for number in range({tasks})], values
+"""
+
+
+@pytest.mark.long
+def test_a_pack_outlives_its_manager_and_a_task_that_ends_its_job_fails_alone(log: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    script = CLIENT.format(tasks=TASKS, folder=str(folder))
+    with LocalCluster(state_dir=tmp_path / "cluster") as cluster, running_client(cluster, script) as client:
+        with running_engine(cluster, log, max_concurrent_jobs=4, pack=10) as engine:
+            await_condition(lambda: len(list(folder.iterdir())) >= 10, 60, lambda: engine.log)
+            engine.stop(signal.SIGKILL)
+        with running_engine(cluster, tmp_path / "second.log", max_concurrent_jobs=4, pack=3) as engine:
+            _, errors = client.communicate(timeout=150)
+            assert client.returncode == 0, errors + engine.log
+            left = lambda: f"{keys_left(cluster, 'wm-test')}\n{engine.log}"  # noqa: E731
+            await_condition(lambda: nothing_of_tasks_left(cluster), 60, left)
+    assert call_counts(folder) == [1] * TASKS
