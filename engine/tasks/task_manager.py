@@ -274,6 +274,7 @@ class AWSHPCTaskManager:
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
         """Change the slots from now on; what runs beyond a lower bound goes on."""
         self._max_concurrent_jobs = max_concurrent_jobs
+        self._bound_jobs()
         self.start_queued()
 
     # ---- life cycle
@@ -356,8 +357,12 @@ class AWSHPCTaskManager:
 
     def _submit(self, record: TaskRecord, work: TaskWork) -> None:
         self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
-        self._backend.expect(self._max_concurrent_jobs, len(self._queue))
+        self._bound_jobs()
         self._backend.submit(work)
+
+    def _bound_jobs(self) -> None:
+        """Parents that wait for nested tasks lend them jobs, too."""
+        self._backend.expect(self._max_concurrent_jobs + self.slots_lent, len(self._queue))
 
     async def _deliver(self, record: TaskRecord, outcome: Outcome) -> None:
         if record.state is not TaskState.DELIVERING:

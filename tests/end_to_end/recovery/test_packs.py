@@ -1,4 +1,4 @@
-"""Kill -9 of the manager in mid-pack: its successor, which packs in another way, loses nothing and calls nothing twice."""
+"""Kill -9 of the manager in mid-pack: a successor that packs in another way loses nothing, and calls nothing twice."""
 
 from __future__ import annotations
 

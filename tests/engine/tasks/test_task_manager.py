@@ -16,6 +16,26 @@ async def test_a_task_goes_to_the_backend_with_its_raw_bytes() -> None:
     assert [blob.data for blob in work.blobs] == [b"s" * 32, b"f" * 32, b"a" * 32]
 
 
+async def test_where_a_job_runs_several_tasks_as_many_times_more_may_be_under_way() -> None:
+    bench = Bench(slots=2)
+    bench.backend.tasks_a_job = 3
+    await bench.arrive(*"abcdefgh")
+    assert (bench.backend.names, bench.tasks.slots, bench.backend.expected) == ([*"abcdef"], 6, (2, 2))
+
+
+async def test_a_predecessors_unclaimed_job_may_hold_as_many_tasks_as_any() -> None:
+    bench = Bench(slots=2)
+    bench.backend.tasks_a_job, bench.backend.unclaimed_jobs = 3, 1
+    await bench.arrive(*"abcdefgh")
+    assert bench.backend.names == [*"abc"]
+
+
+async def test_the_backend_hears_of_another_number_of_jobs() -> None:
+    bench = Bench(slots=2)
+    bench.tasks.change_concurrency(5)
+    assert bench.backend.expected == (5, 0)
+
+
 async def test_no_more_tasks_run_than_there_are_slots() -> None:
     bench = Bench(slots=2)
     await bench.arrive("a", "b", "c")
