@@ -6,20 +6,23 @@ https://docs.kernel.org/admin-guide/cgroup-v1/memory.html. Best effort: outside 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
 CGROUP: Final = Path("/sys/fs/cgroup")
+CGROUP_VARIABLE: Final = "SCALER_BATCH_CGROUP"
+"""Names another folder of the same form: the local AWS limits the memory of processes without a container."""
 NEAR_LIMIT: Final = 0.95
 """Share of the limit at which a killed process most likely was killed for it, where the kernel doesn't tell."""
 _UNLIMITED: Final = 1 << 60
 """Version 1 tells "no limit" as a huge number."""
 
 
-def oom_kills(cgroup: Path = CGROUP) -> int | None:
+def oom_kills(cgroup: Path | None = None) -> int | None:
     """How many processes of this container the kernel has killed for memory; None where that isn't told."""
     for name in ("memory.events", "memory/memory.oom_control"):
-        for line in _text(cgroup / name).splitlines():
+        for line in _text(_folder(cgroup) / name).splitlines():
             word, _, number = line.partition(" ")
             if word == "oom_kill" and number.isdecimal():
                 return int(number)
@@ -36,13 +39,17 @@ def was_out_of_memory(before: int | None, after: int | None, peak_bytes: int, li
     return 0 < limit * NEAR_LIMIT <= peak_bytes
 
 
-def memory_limit(cgroup: Path = CGROUP) -> int:
+def memory_limit(cgroup: Path | None = None) -> int:
     """Bytes that the container may use; 0 where that isn't told or not limited."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        number = _text(cgroup / name).strip()
+        number = _text(_folder(cgroup) / name).strip()
         if number.isdecimal():
             return int(number) if int(number) < _UNLIMITED else 0
     return 0
+
+
+def _folder(cgroup: Path | None) -> Path:
+    return cgroup or Path(os.environ.get(CGROUP_VARIABLE, CGROUP))
 
 
 def _text(file: Path) -> str:

@@ -46,6 +46,10 @@ class ResourceShape:
     """Of an attempt; the table's own is the upper bound."""
     code: str = ""
     """Digest of the code of the user's own that its job has besides the image; empty: none."""
+    memory_retries: int | None = None
+    """How often it may still be sent again with more memory; None: as often as the table says."""
+    host_retries: int | None = None
+    """How often it may still be sent again after lost hosts; None: as often as the table says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,8 @@ class Placement:
     """The same as it travels; empty where that can't be told, since tasks were compressed together."""
     pack: int = 1
     """Consecutive tasks that one job runs."""
+    shape: ResourceShape | None = None
+    """What the jobs were asked for with; None: as the tasks were."""
 
     @property
     def tasks(self) -> int:

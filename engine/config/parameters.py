@@ -172,6 +172,18 @@ _AWS: Final = (
         group=Group.AWS,
     ),
     Parameter(
+        name="memory_retries",
+        kind=integer(0, 10),
+        help="Send a task that was killed for its memory again, with twice as much, so many times.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="max_host_loss_retries",
+        kind=integer(0, 100),
+        help="Send a task again whose job lost its host in each of its three attempts, so many times.",
+        group=Group.AWS,
+    ),
+    Parameter(
         name="backend",
         short="-b",
         kind=choice(*backend_names()),

@@ -60,6 +60,10 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Children under way at once, over the whole manager; also what it advertises."""
     job_timeout_minutes: int = 60
     """Of each attempt."""
+    memory_retries: int = 0
+    """How often a task that was killed for its memory is sent again with twice as much; its function is called anew."""
+    max_host_loss_retries: int = 3
+    """How often a task is sent again whose job lost its host in each attempt."""
     max_task_concurrency: int | None = None
     """An explicit cap of what is advertised; None: `max_concurrent_jobs` alone counts."""
     capabilities: dict[str, int] = {}

@@ -208,6 +208,7 @@ class AWSHPCTaskManager:
             if record is None:
                 continue
             record.placement, record.batch_state = placement, None
+            record.shape = placement.shape or record.shape
             self._tell(self._events.on_changed, record)
             if record.state in (TaskState.COLLECTING, TaskState.PAUSED):
                 self._enter(record, TaskState.SUBMITTED)

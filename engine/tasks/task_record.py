@@ -139,6 +139,7 @@ def requested_shape(task: TaskArrived, wish: Wish = NO_WISH) -> ResourceShape:
         memory_mib=None if memory is None else _memory_mib(memory),
         gpus=wanted("gpu", wish.gpu),
         timeout_s=wish.timeout_s,
+        memory_retries=wish.memory_retries,
     )
 
 

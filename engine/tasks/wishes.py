@@ -36,6 +36,8 @@ class Wish:
     gpu: int | None = None
     timeout_minutes: float | None = None
     """Of an attempt; never above the table's."""
+    memory_retries: int | None = None
+    """How often a task is sent again with more memory."""
 
     @property
     def timeout_s(self) -> int | None:
@@ -51,6 +53,8 @@ class _Key:
     expected: str
     fits: Callable[[int | float], bool]
     is_whole: bool = True
+    zero_counts: bool = False
+    """A 0 is a wish, too."""
 
 
 _KEYS: Final = {
@@ -58,6 +62,7 @@ _KEYS: Final = {
     "vcpus": _Key("a whole number above 0", lambda value: value > 0),
     "gpu": _Key("a whole number", lambda value: value >= 0),
     "timeout_minutes": _Key("minutes, a number above 0", lambda value: value > 0, is_whole=False),
+    "memory_retries": _Key("a whole number from 0 to 10", lambda value: 0 <= value <= 10, zero_counts=True),
 }
 """Every key of a wish; the names are those of `Wish`'s fields."""
 
@@ -91,12 +96,12 @@ def _key(name: object) -> str:
 
 
 def _amount(name: object, value: object) -> int | float | None:
-    """The value, 0 as None. Raises `BrokenWish`."""
+    """The value, 0 as None where it asks for nothing. Raises `BrokenWish`."""
     key = _KEYS[_key(name)]
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST:
         amount = int(value) if key.is_whole else value
         if amount == value and key.fits(value):
-            return amount or None
+            return amount if key.zero_counts else amount or None
     told = quote_foreign(value) if isinstance(value, (str, float)) else _describe(value)
     raise BrokenWish(f"{name} in the function's {ATTRIBUTE} must be {key.expected}, not {told}")
 

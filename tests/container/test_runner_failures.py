@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.cases import first_now
-from tests.support.paths import CONTAINER
 
 Client = Callable[[str], None]
 
@@ -281,11 +280,7 @@ def test_a_process_killed_for_memory_is_a_memory_error(
     """The runner reads its control group from a folder in which the task counts as the kernel would."""
     (tmp_path / "memory.events").write_text("oom_kill 0\n")
     (tmp_path / "memory.max").write_text(f"{256 << 20}\n")
-    (tmp_path / "sitecustomize.py").write_text(
-        f"import sys; sys.path.insert(0, {str(CONTAINER)!r}); import pathlib, batch_job_memory as m; "
-        f"m.CGROUP = pathlib.Path({str(tmp_path)!r}); "
-        "[setattr(f, '__defaults__', (m.CGROUP,)) for f in (m.oom_kills, m.memory_limit)]"
-    )
+    (tmp_path / "sitecustomize.py").write_text(f"import os; os.environ['SCALER_BATCH_CGROUP'] = {str(tmp_path)!r}")
     monkeypatch.setenv("RUNNER_SITE", str(tmp_path))
     client(f"""
         import os, signal

@@ -37,6 +37,7 @@ from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failures.failure_handler import FailureHandler
 from engine.backends.batch.track.failures.last_resort import LastResort
 from engine.backends.batch.track.failures.log_tail import LogTail
+from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
 from engine.backends.batch.track.job_poller import JobPoller
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.backends.batch.track.results import ResultReader
@@ -179,6 +180,11 @@ class BatchAssembly:
         )
 
     @cached_property
+    def sizes(self) -> SizeLimits:
+        """Limits of a job's size."""
+        return SizeLimits(client=self.client, surroundings=self._surroundings, clock=self._clock)
+
+    @cached_property
     def launcher(self) -> Launcher:
         """Launcher of submissions."""
         return Launcher(
@@ -190,7 +196,7 @@ class BatchAssembly:
             code=self.code,
             ambiguous=self.ambiguous,
             definitions=self.definitions,
-            sizes=SizeLimits(client=self.client, surroundings=self._surroundings, clock=self._clock),
+            sizes=self.sizes,
             packing=self.packing,
             secrets=self.secrets,
             delivery=self.delivery,
@@ -249,9 +255,16 @@ class BatchAssembly:
             launcher=self.launcher,
             packing=self.packing,
             delivery=self.delivery,
+            cleaner=self.cleaner,
+            retries=Retries(policy=self._retry_policy, sizes=self.sizes),
             spawn=self.background.start,
             clock=self._clock,
         )
+
+    @property
+    def _retry_policy(self) -> RetryPolicy:
+        config = self._config
+        return RetryPolicy(config.memory_retries, config.max_host_loss_retries, self._surroundings.memory_mib)
 
     @cached_property
     def results(self) -> ResultReader:
@@ -264,6 +277,7 @@ class BatchAssembly:
             secrets=self.secrets,
             delivery=self.delivery,
             canceller=self.canceller,
+            retry=self.failures.retry_with_more_memory,
             spawn=spawn,
             on_ran=self.packing.note_duration,
             on_skipped=self.failures.send_skipped,

@@ -58,7 +58,10 @@ _MAY_FOLLOW: Final[dict[BatchStage, frozenset[BatchStage]]] = {
     ),
     BatchStage.IN_BATCH: frozenset({BatchStage.FETCHING, BatchStage.LAUNCHING, BatchStage.CANCELLED}),
     # IN_BATCH: what lay at its result's key was not written by its job
-    BatchStage.FETCHING: frozenset({BatchStage.DELIVERED, BatchStage.IN_BATCH, BatchStage.CANCELLED}),
+    # LAUNCHING: it was killed for its memory, or lost its hosts, and may be tried again
+    BatchStage.FETCHING: frozenset(
+        {BatchStage.DELIVERED, BatchStage.IN_BATCH, BatchStage.LAUNCHING, BatchStage.CANCELLED}
+    ),
     BatchStage.DELIVERED: frozenset({BatchStage.FORGOTTEN}),
     BatchStage.ORPHANED: frozenset({BatchStage.IN_BATCH, *CLOSED}),
     BatchStage.FORGOTTEN: frozenset(),

@@ -70,6 +70,11 @@ def describe_largest(types: Iterable[InstanceType], gpus: int) -> str:
     return f"{largest.name} with {largest.vcpus} vCPUs, {_usable_mib(largest)} MiB for jobs and {largest.gpus} GPUs"
 
 
+def largest_memory(types: Iterable[InstanceType], vcpus: float, gpus: int) -> int | None:
+    """MiB that a job with so many vCPUs and GPUs can have at the most; None: no type is known that has those."""
+    return max((_usable_mib(one) for one in types if one.vcpus >= vcpus and one.gpus >= gpus), default=None)
+
+
 def _usable_mib(one: InstanceType) -> int:
     """Memory of an instance that its jobs can have."""
     return int(one.memory_mib * (1 - KERNEL_SHARE)) - AGENT_MIB

@@ -37,6 +37,8 @@ from tests.support.schedules.virtual_loop import EPOCH_S, VirtualLoop
 
 T = TypeVar("T")
 QUEUE = "queue"
+JOB_MIB = 2_048
+"""What a job has that asks for nothing."""
 DAY_S = 86_400.0
 ENDED = ("SUCCEEDED", "FAILED")
 Stored = tuple[bytes, str, float]
@@ -57,6 +59,8 @@ class Fate:
     hosts_lost: int = 0
     ends: str = "value"
     """`value`, `error` (the function raises), `memory` (killed without a result), `silent` (succeeds without one)."""
+    needs_mib: int = 0
+    """In a job with less it is killed for its memory, with a result or without."""
 
 
 @dataclass
@@ -143,6 +147,8 @@ class Child:
     container_reason: str = ""
     ended_attempts: list[dict[str, Any]] = field(default_factory=list)
     terminated: str = ""
+    is_starved: bool = False
+    """Its function was killed for its memory: it calls nothing more."""
     timer: asyncio.TimerHandle | None = None
     calls_since: float | None = None
 
@@ -202,6 +208,7 @@ class Batch:
         self.hosts_lost: Counter[bytes] = Counter()
         self.interrupted: Counter[bytes] = Counter()
         """How often a task's function was running when its job was terminated."""
+        self.starved: Counter[bytes] = Counter()
         self.most_living = 0
         """The most jobs that were to call a function at once, children of arrays counted singly."""
 
@@ -276,7 +283,7 @@ class Batch:
             "status": only.state_at(moment) if only is not None else job.state_at(moment),
             "createdAt": int((EPOCH_S + job.created) * 1000),
             "parameters": job.request["parameters"],
-            "container": {"resourceRequirements": [{"type": "VCPU", "value": "1"}]},
+            "container": {"resourceRequirements": _requirements(job)},
             "retryStrategy": {"attempts": 3},
         }
         if job.is_array:
@@ -303,7 +310,7 @@ class Batch:
 
     def _is_living(self, child: Child) -> bool:
         """It calls a function, or will: not so behind a fence, with a result, or once it was told to end."""
-        if child.state in ENDED or child.terminated:
+        if child.state in ENDED or child.terminated or child.is_starved:
             return False
         store, submission = self._place(child)
         keys = self._bucket.objects
@@ -395,6 +402,9 @@ class Batch:
     def _return(self, child: Child) -> None:
         task_id = self._tasks_of(child, child.frame)[child.entry]
         ends = self._fates[task_id].ends
+        if _memory_mib(child.job) < self._fates[task_id].needs_mib:
+            self._starve(child, task_id)
+            return
         if ends in ("value", "error"):
             child.calls_since = None
             self._write(child, task_id, ResultStatus.SUCCESS if ends == "value" else ResultStatus.EXCEPTION)
@@ -404,6 +414,21 @@ class Batch:
         codes = {"value": 0, "error": 1, "memory": 137, "silent": 0}
         why = "OutOfMemoryError: Container killed due to memory usage" if ends == "memory" else ""
         self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, codes[ends], why))
+
+    def _starve(self, child: Child, task_id: bytes) -> None:
+        """Every second time the runner survives, and writes how it was."""
+        self.starved[task_id] += 1
+        child.is_starved = True
+        self._tell(f"function of {task_id.hex()[-4:]} is killed with {_memory_mib(child.job)} MiB")
+        if self.starved[task_id] % 2:
+            store, submission = self._place(child)
+            key = self._key(store, result_key(submission, task_id))
+            body = _result(child.frame, task_id, ResultStatus.DIED, child.attempt, is_out_of_memory=True)
+            self._bucket.put_object(Bucket="", Key=key, Body=body)
+            self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, 1, ""))
+        else:
+            why = "OutOfMemoryError: Container killed due to memory usage"
+            self._later(child, 0.05, lambda one: self._end(one, 137, why))
 
     def _end(self, child: Child, code: int | None, container: str, reason: str = "Essential container exited") -> None:
         if child.state in ENDED:
@@ -449,8 +474,18 @@ def _matches(job: Job, name: str, value: str) -> bool:
     raise AssertionError(f"a filter that the model doesn't know: {name}")
 
 
-def _result(frame: bytes, task_id: bytes, status: ResultStatus, attempt: int) -> bytes:
-    meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model")
+def _requirements(job: Job) -> list[dict[str, str]]:
+    asked = job.request.get("containerOverrides", {}).get("resourceRequirements", [])
+    memory = [one for one in asked if one["type"] == "MEMORY"]
+    return [{"type": "VCPU", "value": "1"}, *memory]
+
+
+def _memory_mib(job: Job) -> int:
+    return next((int(one["value"]) for one in _requirements(job) if one["type"] == "MEMORY"), JOB_MIB)
+
+
+def _result(frame: bytes, task_id: bytes, status: ResultStatus, attempt: int, **more: bool) -> bytes:
+    meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model", **more)
     return bytes(encode_result(meta, b"result of " + task_id.hex().encode(), submission_secret(frame)))
 
 

@@ -59,6 +59,7 @@ class ModelEngine:
         slots: int,
         queue: int,
         pack: Pack = "off",
+        memory_retries: int = 0,
     ) -> None:
         self._rng = rng
         self._scheduler = scheduler
@@ -71,6 +72,7 @@ class ModelEngine:
             max_concurrent_jobs=slots,
             task_queue_size=queue,
             pack=pack,
+            memory_retries=memory_retries,
             # many inline, some through S3
             inline_limit=2_000,
         )

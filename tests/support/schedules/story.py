@@ -15,7 +15,7 @@ from engine.aws.errors import AwsError
 from engine.config.settings import Pack
 from engine.errors import StartupError
 from engine.messages import TaskArrived
-from tests.support.schedules.aws_model import Batch, Bucket, Fate, ModelSession, Troubles
+from tests.support.schedules.aws_model import JOB_MIB, Batch, Bucket, Fate, ModelSession, Troubles
 from tests.support.schedules.model_engine import ModelEngine, note_task
 from tests.support.schedules.scaler_model import CLIENT, ModelStorage, Scheduler
 from tests.support.schedules.virtual_loop import NothingLeftToDo, VirtualLoop
@@ -26,6 +26,9 @@ ASKING = 10
 """In the last of so many seeds tasks ask for capabilities."""
 PACKS: dict[int, Pack] = {2: 3, 5: 2, 7: 14, 8: "auto"}
 """How tasks are packed under seeds with this last digit."""
+RETRYING = 7
+"""In the last of so many seeds some tasks need more memory than they have, or lose every host of a job."""
+MEMORY_RETRIES = 3
 TIDY_S = 1_500.0
 """Virtual seconds after which nothing of any task may be left: a fence is kept for ten minutes."""
 
@@ -50,6 +53,8 @@ class Plan:
     pack: Pack = "off"
     is_asking: bool = False
     """The tasks ask for capabilities, of two shapes."""
+    is_retrying: bool = False
+    """Tasks that were killed for their memory are sent again."""
     wall_speed: float = 1.0
     patience_s: float = PATIENCE_S
 
@@ -70,6 +75,14 @@ class Plan:
         plan.kills = [(rng.uniform(1, 20), rng.uniform(0.1, 10)) for _ in range(rng.choice((0, 0, 1, 2)))]
         plan.troubles = _troubles(rng)
         return plan
+
+
+def _let_retry(plan: Plan, rng: random.Random) -> None:
+    """A job's three attempts, and three jobs after it; more memory than three doublings give is an error."""
+    plan.is_retrying = True
+    for _, _, fate, _ in plan.tasks:
+        fate.hosts_lost = rng.choice((fate.hosts_lost,) * 4 + (3, 7))
+        fate.needs_mib = rng.choice((0, 0, 0, JOB_MIB + 1, 8 * JOB_MIB, 9 * JOB_MIB))
 
 
 def _fate(rng: random.Random) -> Fate:
@@ -106,6 +119,8 @@ def run_story(seed: int) -> Story:
     plan = Plan.of(rng)
     plan.is_asking = seed % ASKING == ASKING - 1
     plan.pack = PACKS.get(seed % ASKING, "off")
+    if seed % RETRYING == RETRYING - 1:
+        _let_retry(plan, random.Random(seed))
     return run_plan(plan, rng, seed)
 
 
@@ -241,9 +256,9 @@ class _World:
 
     def _new_engine(self) -> ModelEngine:
         session = ModelSession(self._loop, self._rng, self._bucket, self._batch, self._plan.troubles)
-        return ModelEngine(
-            self._rng, self._scheduler, self._storage, session, self._plan.slots, self._plan.queue, self._packs()
-        )
+        retries = MEMORY_RETRIES if self._plan.is_retrying else 0
+        plan, packs = self._plan, self._packs()
+        return ModelEngine(self._rng, self._scheduler, self._storage, session, plan.slots, plan.queue, packs, retries)
 
     def _packs(self) -> Pack:
         """A successor may pack in another way."""
@@ -285,7 +300,12 @@ class _World:
             broken.append(f"task {name} ended {len(ends)} times: {ends}")
             return
         how, _, text = ends[0].partition(":")
-        wanted = {"value": "value", "error": "error", "memory": "error"}[self._fates[task_id].ends]
+        fate = self._fates[task_id]
+        wanted = {"value": "value", "error": "error", "memory": "error"}[fate.ends]
+        starved = self._batch.starved[task_id]
+        # a result of a kill that came while no engine was there has no payload behind it any more
+        if fate.needs_mib > JOB_MIB << MEMORY_RETRIES or (starved and self._plan.kills and how == "error"):
+            wanted = "error"
         if how == "cancelled" and not was_asked:
             broken.append(f"task {name} was cancelled, and nobody had asked")
         elif how != "cancelled" and how != wanted:
@@ -294,6 +314,9 @@ class _World:
             broken.append(f"task {name} got another value: {text}")
         # a task whose packed job was ended for the sake of a cancelled one may be called again, as after a lost host
         allowed = 1 + self._batch.hosts_lost[task_id] + (self._plan.pack != "off") * self._batch.interrupted[task_id]
+        allowed += starved
+        if fate.ends == "memory" and self._plan.is_retrying:
+            allowed += MEMORY_RETRIES * (1 + len(self._plan.kills))
         if self._batch.calls[task_id] > allowed:
             broken.append(f"the function of {name} was called {self._batch.calls[task_id]} times, {allowed} allowed")
 

@@ -296,6 +296,7 @@ class Launcher:
             wire_bytes=packed.routed.wire_bytes + packed.shared_bytes,
             why=packed.why,
             pack=submission.pack,
+            shape=submission.shape,
         )
 
     def _pack(self, submission: Submission, works: Sequence[TaskWork], shared: dict[str, Blob], room: Room) -> _Packed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from engine.backends.batch.ledger import Submission
 from engine.backends.batch.submit.payload_router import Room
 from engine.model import ResourceShape, TaskWork
 
+_COUNT: Final = re.compile("[0-9]{1,3}")
 REQUEST_RESERVE: Final = 256
 """Characters for what AWS may count besides the request's own JSON."""
 OVERRIDES_RESERVE: Final = 1_024
@@ -43,6 +45,22 @@ class FairShare:
         priority = self.priority if shape.priority is None else shape.priority
         given = {} if priority is None else {"schedulingPriorityOverride": priority}
         return {"shareIdentifier": self.identifier, **given}
+
+
+_RETRIES: Final = {"memory-retries": "memory_retries", "host-retries": "host_retries"}
+"""Options that runners leave alone, and fields of a shape: how often the task may still be sent again."""
+
+
+def retry_options(shape: ResourceShape) -> str:
+    """What stands in a job's options of the retries that are left, so that a successor goes on counting."""
+    left = {name: getattr(shape, field) for name, field in _RETRIES.items()}
+    return "".join(f";{name}={count}" for name, count in left.items() if count is not None)
+
+
+def read_retries(options: str) -> dict[str, int]:
+    """The fields of a shape that `retry_options` wrote."""
+    pairs = (text.partition("=") for text in options.split(";"))
+    return {_RETRIES[name]: int(count) for name, _, count in pairs if name in _RETRIES and _COUNT.fullmatch(count)}
 
 
 def job_priority(priority: int) -> int:
@@ -122,7 +140,7 @@ class JobTemplate:
             options.append(f"{CODE}={submission.shape.code}")
         if submission.pack > 1:
             options += [f"{PACK_OPTION}={submission.pack}", f"{TIMEOUT_OPTION}={self._task_s(submission)}"]
-        return ";".join(options)
+        return ";".join(options) + retry_options(submission.shape)
 
     def _parameters(self, submission: Submission, text: str) -> dict[str, str]:
         code = submission.shape.code

@@ -16,7 +16,13 @@ from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.aws.fargate import SIZES, fitting_size
 from engine.backends.batch.preflight import Surroundings
-from engine.diagnosis.checks.instance_fit import could_fit, describe_largest, instance_patterns, parse_type
+from engine.diagnosis.checks.instance_fit import (
+    could_fit,
+    describe_largest,
+    instance_patterns,
+    largest_memory,
+    parse_type,
+)
 from engine.diagnosis.evidence import InstanceType
 from engine.model import ResourceShape
 
@@ -49,6 +55,13 @@ class SizeLimits:
         largest = await self._exceeded(vcpus, memory_mib, gpus)
         asked = f"{vcpus:g} vCPUs, {memory_mib} MiB and {gpus} GPUs"
         return largest and f"no environment of the queue can serve {asked}: the largest is {largest}; ask for less"
+
+    async def largest_memory(self, shape: ResourceShape) -> int | None:
+        """MiB of the largest job with the vCPUs and GPUs of the shape; None: it isn't known."""
+        if self._found.fargate is not None:
+            return SIZES[max(SIZES)][-1]
+        types = await self._known_types()
+        return largest_memory(types, shape.vcpus or self._found.vcpus or 0, shape.gpus or self._found.gpus)
 
     async def _exceeded(self, vcpus: float, memory_mib: int, gpus: int) -> str:
         """What is too small for it at its largest; empty: nothing, or it isn't known."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from container.batch_job_frames import FrameError, task_ids
@@ -27,7 +28,7 @@ from engine.backends.batch.ledger import CLOSED, BatchStage, BatchTask, Ledger, 
 from engine.backends.batch.names import JobKind, StoreLayout, job_name
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.takeover.adoption import Adoption
-from engine.backends.batch.takeover.scan import OUR_DOING, FailedJob, PredecessorScan, ended_submission
+from engine.backends.batch.takeover.scan import OUR_DOING, FailedJob, PredecessorScan, ended_submission, shape_of
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.backends.batch.track.failures.failure_handler import FailureHandler
@@ -301,7 +302,8 @@ class Reconciler:
             return False
         submission_id = job.parameters.get(JobParameter.SUBMISSION.value, "")
         task.submission = Submission(submission_id, job.name, (task,), task.shape, job_id=job.job_id, ended=True)
-        return self._failure_handler.fail_as_before(task, JobEnd.of(job))
+        shape = replace(shape_of(job), priority=task.shape.priority)
+        return self._failure_handler.fail_as_before(task, JobEnd.of(job), shape)
 
     def _is_our_doing(self, job: BatchJob) -> bool:
         """By our record, or a predecessor's reason: that of the array, which its children may not repeat."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -40,7 +40,7 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.names import JobKind, StoreLayout, is_submission_id
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
 from engine.backends.batch.submit.payload_router import route_of
-from engine.backends.batch.submit.request import read_pack
+from engine.backends.batch.submit.request import read_pack, read_retries
 from engine.backends.batch.takeover.own_jobs import OwnJob, OwnJobs
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.model import CancelReason, ResourceShape
@@ -242,8 +242,8 @@ def ended_submission(submission_id: str, ids: Sequence[bytes]) -> Submission:
 
 def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: bytes) -> Submission:
     """Raises `FrameError`."""
-    pack, timeout_s = read_pack(job.parameters.get(JobParameter.OPTIONS.value, ""))
-    shape = _shape(job) if pack == 1 else replace(_shape(job), timeout_s=timeout_s)
+    pack, _ = read_pack(job.parameters.get(JobParameter.OPTIONS.value, ""))
+    shape = shape_of(job)
     submission = Submission(
         submission_id=submission_id,
         job_name=job.name,
@@ -269,9 +269,18 @@ def _linked(submission: Submission) -> Submission:
     return submission
 
 
-def _shape(job: BatchJob) -> ResourceShape:
-    """What the job runs with, so that it is sent again with the same."""
+def shape_of(job: BatchJob) -> ResourceShape:
+    """What the job runs with, so that it is sent again with the same, and how often it may be."""
     amounts = {kind: int(amount) for kind, amount in job.requirements.items()}
-    timeout_s = None if job.timeout_s is None else int(job.timeout_s)
-    code = job_options(job.parameters.get(JobParameter.OPTIONS.value, "")).get(CODE, "")
-    return ResourceShape(amounts.get("VCPU"), amounts.get("MEMORY"), amounts.get("GPU"), timeout_s=timeout_s, code=code)
+    options = job.parameters.get(JobParameter.OPTIONS.value, "")
+    pack, timeout_s = read_pack(options)
+    if pack == 1:
+        timeout_s = None if job.timeout_s is None else int(job.timeout_s)
+    return ResourceShape(
+        amounts.get("VCPU"),
+        amounts.get("MEMORY"),
+        amounts.get("GPU"),
+        timeout_s=timeout_s,
+        code=job_options(options).get(CODE, ""),
+        **read_retries(options),
+    )

@@ -23,11 +23,13 @@ class SubmittedPayloadReader:
         self._layout = layout
 
     async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> None:
-        """Give each task its `work` again. Raises `AwsError`, `FrameError`, `PayloadFormError`."""
-        works = await self._client.run(GET_PAYLOAD, lambda: self._works(submission, tasks))
-        for task, work in zip(tasks, works, strict=True):
-            task.work = work
-            task.function = work.function.digest
+        """Give each task its `work` again that has none. Raises `AwsError`, `FrameError`, `PayloadFormError`."""
+        missing = [task for task in tasks if task.work is None]
+        if missing:
+            works = await self._client.run(GET_PAYLOAD, lambda: self._works(submission, missing))
+            for task, work in zip(missing, works, strict=True):
+                task.work = work
+                task.function = work.function.digest
 
     def _works(self, submission: Submission, tasks: Sequence[BatchTask]) -> list[TaskWork]:
         if submission.bundle:

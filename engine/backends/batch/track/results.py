@@ -44,6 +44,8 @@ REREAD_PAUSE_S: Final = 0.5
 
 Read = tuple[ResultMeta, bytes]
 OnSkipped = Callable[[Submission, BatchTask], Awaitable[None]]
+RetryWithMoreMemory = Callable[[Submission, BatchTask, int | None], Awaitable[bool]]
+"""Sends a task again that was killed for its memory, of which its job had so many MiB; False: it may not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class ResultReader:
         secrets: SubmissionSecrets,
         delivery: OutcomeDelivery,
         canceller: Canceller,
+        retry: RetryWithMoreMemory,
         spawn: Spawn,
         on_ran: Callable[[BatchTask, float], None] = lambda task, seconds: None,
         on_skipped: OnSkipped | None = None,
@@ -94,6 +97,7 @@ class ResultReader:
         self._secrets = secrets
         self._delivery = delivery
         self._canceller = canceller
+        self._retry = retry
         self._spawn = spawn
         self._sleep = sleep
         self._waiting: deque[ResultRequest] = deque()
@@ -174,16 +178,21 @@ class ResultReader:
     async def _take(self, request: ResultRequest, read: Read) -> Outcome | None:
         """None: its packed job passed it over, since it had a mark. If it is wanted nevertheless it is sent again."""
         if read[0].status is not ResultStatus.SKIPPED:
-            return self._outcome(request.task, read)
+            return await self._outcome(request, read)
         if not request.task.cancelled and self._on_skipped is not None:
             await self._on_skipped(request.submission, request.task)
         return None
+
+    async def _is_retried(self, request: ResultRequest, meta: ResultMeta) -> bool:
+        if not meta.is_out_of_memory or request.task.cancelled:
+            return False
+        return await self._retry(request.submission, request.task, meta.memory_limit // limits.MIB or None)
 
     async def _read_again(self, request: ResultRequest) -> Outcome | None:
         """A frame that stays broken or out of reach is the task's failure: the function did run.
 
         S3 says 403 instead of 404 to whoever may not list, and new permissions take a moment: neither is final at once.
-        None: it was written by somebody else, and the task's job may still write its own over it.
+        None: it was written by somebody else, and the task's job may still write its own over it; or it is sent again.
         """
         trouble: Exception | None = None
         was_over = False
@@ -216,8 +225,11 @@ class ResultReader:
         if latest is not None and latest is not request.submission:
             self._canceller.terminate_copy(latest, request.task)
 
-    def _outcome(self, task: BatchTask, read: Read) -> Outcome:
-        meta, body = read
+    async def _outcome(self, request: ResultRequest, read: Read) -> Outcome | None:
+        """None: the task is sent again."""
+        task, (meta, body) = request.task, read
+        if await self._is_retried(request, meta):
+            return None
         profile = Profile(meta.duration_s, meta.peak_bytes, meta.cpu_s)
         succeeded = meta.status is ResultStatus.SUCCESS
         self._on_ran(task, meta.duration_s)

@@ -129,11 +129,15 @@ def swallow(call: Callable[..., Any], **arguments: Any) -> None:
         return
 
 
-def run(program: JobProgram, start: Start, output: int) -> NoReturn:
-    """Run the whole life of a job's first process; never returns to the fork server's code."""
+def run(program: JobProgram, start: Start, output: int, memory_folder: str) -> NoReturn:
+    """Run the whole life of a job's first process; never returns to the fork server's code.
+
+    What a container would be told of its memory is in `memory_folder`.
+    """
     code = 1
     try:
         become_a_job(start, output, program.work_dir)
+        os.environ[importlib.import_module("batch_job_memory").CGROUP_VARIABLE] = memory_folder
         code = program.main(list(start.argv), dict(start.environ), program.make_client)
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)

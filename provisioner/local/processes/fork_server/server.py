@@ -28,7 +28,7 @@ from .framing import (
     Started,
     encode,
 )
-from .memory_watch import MemoryWatch
+from .memory_watch import JobMemory, MemoryWatch
 
 READ_BYTES: Final = 256 * 1024
 MAX_DESCRIPTORS: Final = 250
@@ -88,13 +88,14 @@ class ForkServer:
 
     def _start(self, start: Start) -> None:
         output = self._descriptors.popleft()
+        memory = JobMemory(start.memory_bytes)
         pid = os.fork()
         if pid == 0:
-            job_process.run(self._program, start, output)
+            job_process.run(self._program, start, output, str(memory.folder))
         os.close(output)
         self._jobs[pid] = start.key
         self._pids[start.key] = pid
-        self._memory.add(pid, start.memory_bytes)
+        self._memory.add(pid, memory)
         self._send(Started(start.key, pid))
 
     def _kill(self, kill: Kill) -> None:
@@ -143,6 +144,7 @@ class ForkServer:
         for pid in self._jobs:
             process_tree.kill_session(pid)
         self._kill_orphans()
+        self._memory.remove_all()
 
 
 def container_exit_code(status: int) -> int:

@@ -150,7 +150,7 @@ async def test_hosts_lost_in_each_attempt_are_told_with_the_attempt(aws: LocalAW
     async with running(aws) as (backend, told):
         task = work(talk)
         backend.submit(task)
-        with pytest.raises(RuntimeError, match="lost its host"):
+        with pytest.raises(RuntimeError, match="4 jobs of the task lost their host, each in every attempt"):
             await told.value(task, 60)
         assert cause_of(told, task) == "Spot reclaim, attempt 3 of 3"
         assert told.outcomes[task.task_id].attempt == 3

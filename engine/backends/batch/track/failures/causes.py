@@ -9,7 +9,7 @@ from container.batch_job_protocol import RunnerExit
 from container.batch_job_quoting import quote_foreign
 from container.batch_job_results import ResultMeta, ResultStatus
 from engine.aws.limits import MIB
-from engine.aws.retry_rules import HOST_LOST, NOT_STARTED
+from engine.aws.retry_rules import NOT_STARTED
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.causes import CauseKind, FailureCause
 from engine.pickles.error_names import read_error_name
@@ -55,7 +55,7 @@ def cause_of_end(end: JobEnd) -> FailureCause:
         return FailureCause(CauseKind.OUT_OF_MEMORY, memory_mib=end.memory_mib)
     if end.was_timed_out:
         return FailureCause(CauseKind.TIMED_OUT, seconds=end.timeout_s)
-    if end.status_reason.startswith(HOST_LOST):
+    if end.lost_its_host:
         return FailureCause(CauseKind.HOST_LOST, attempt=end.attempts, attempts=end.attempts_allowed)
     if end.promises_result:
         return FailureCause(CauseKind.RESULT_MISSING)

@@ -102,6 +102,11 @@ class JobEnd(msgspec.Struct, frozen=True):
         return self.attempts > 0 or any(reason.startswith(START_FAILURES) for reason in reasons)
 
     @property
+    def lost_its_host(self) -> bool:
+        """AWS took the host away, in its last attempt."""
+        return self.status_reason.startswith(HOST_LOST)
+
+    @property
     def was_out_of_memory(self) -> bool:
         """ECS killed the container for its memory."""
         return OUT_OF_MEMORY in self.container_reason
@@ -122,6 +127,12 @@ def job_failure(end: JobEnd, log_tail: str) -> Exception:
     """Make the exception of a job that ended without a result."""
     kind, what = _kind(end)
     return kind(_with_log(f"{what} ({end.describe()})", log_tail))
+
+
+def hosts_lost(end: JobEnd, jobs: int, log_tail: str) -> Exception:
+    """Make the exception of a task of which so many `jobs` lost their host, one after the other."""
+    what = f"{jobs} jobs of the task lost their host, each in every attempt" if jobs > 1 else _kind(end)[1]
+    return RuntimeError(_with_log(f"{what}: --max-host-loss-retries sends it again ({end.describe()})", log_tail))
 
 
 def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
@@ -154,7 +165,7 @@ def _kind(end: JobEnd) -> tuple[type[Exception], str]:
         return RuntimeError, "the job may not use S3: check the job role, its policy and the bucket"
     if end.exit_code == RunnerExit.UNWRITTEN:
         return RuntimeError, "the function was called, but S3 refuses its result: check the job role's policy"
-    if end.status_reason.startswith(HOST_LOST):
+    if end.lost_its_host:
         return RuntimeError, "the job lost its host in each attempt"
     if end.exit_code is None:
         return RuntimeError, "the job never ran its function"

@@ -3,11 +3,15 @@
 A task is sent again only when its function certainly was not called: its overrides were too long to start, its
 submission was fenced, its runner could not reach S3 in any attempt (exit code 75), its container never ran and no
 retry rule covered that, its job vanished before it was ever seen starting, or its packed job ended in an earlier task.
+Two ends are tried again although it was called, boundedly: a kill for memory, with more of it, where that is wished;
+and hosts that were lost.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +21,7 @@ from container.batch_job_protocol import RunnerExit
 from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.batch_states import BatchState
-from engine.aws.budget import Clock
-from engine.aws.retry_rules import HOST_LOST
+from engine.aws.budget import Clock, Sleep
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
@@ -26,17 +29,28 @@ from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.submit.request import JobTemplate
+from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failures.causes import cause_of_end
-from engine.backends.batch.track.failures.failure import UNKNOWN, JobEnd, job_failure, missing_result, refused_code
+from engine.backends.batch.track.failures.failure import (
+    UNKNOWN,
+    JobEnd,
+    hosts_lost,
+    job_failure,
+    missing_result,
+    refused_code,
+)
 from engine.backends.batch.track.failures.log_tail import LogTail
+from engine.backends.batch.track.failures.retries import Retries
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.causes import CauseKind, FailureCause
-from engine.model import CancelReason, Outcome
+from engine.model import CancelReason, Outcome, ResourceShape
 
 logger = logging.getLogger(__name__)
 
 RESULT_TIMEOUT_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
+GATHER_RETRIES_S: Final = 0.1
+"""Tasks that fail together are sent again together."""
 VANISHED_RESENDS: Final = 1
 NOT_STARTED_RESENDS: Final = 2
 PACK_HOST_RESENDS: Final = 2
@@ -84,8 +98,11 @@ class FailureHandler:
         launcher: Launcher,
         packing: Packing,
         delivery: OutcomeDelivery,
+        cleaner: ObjectCleaner,
+        retries: Retries,
         spawn: Spawn,
         clock: Clock,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._template = template
         self._ambiguous = ambiguous
@@ -96,7 +113,11 @@ class FailureHandler:
         self._delivery = delivery
         self._spawn = spawn
         self._clock = clock
+        self._cleaner = cleaner
+        self._retries = retries
+        self._sleep = sleep
         self._missing: dict[bytes, _MissingResult] = {}
+        self._retried: list[tuple[Submission, BatchTask]] = []
 
     async def handle_ends(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> None:
         """Decide about each: these children ended in Batch, and a listing made since shows no result of them."""
@@ -116,7 +137,7 @@ class FailureHandler:
             elif end.promises_result:
                 self._missing[task.task_id] = _MissingResult(task, submission, end, self._clock())
             else:
-                if submission.is_packed and not _lost_its_host(end):
+                if submission.is_packed and not end.lost_its_host:
                     self._packing.note_killer(task)
                 self._fail(task, end, partial(job_failure, end))
         await self._send_shorter(submission, too_long)
@@ -165,8 +186,8 @@ class FailureHandler:
             await self._ambiguous.fence(submission)
             await self._send_again(submission, [task for task in retry if task.is_open])
 
-    def fail_as_before(self, task: BatchTask, end: JobEnd) -> bool:
-        """Fail the task as a predecessor's job of it did.
+    def fail_as_before(self, task: BatchTask, end: JobEnd, shape: ResourceShape) -> bool:
+        """Fail the task as a predecessor's job of it did, which had this shape, or send it again with another.
 
         False: it did not fail so, since the function was not called, or its outcome was delivered.
         """
@@ -178,8 +199,19 @@ class FailureHandler:
             or _was_too_long(end)
         ):
             return False
+        task.shape = shape
         self._fail(task, end, partial(job_failure, end))
         return True
+
+    async def retry_with_more_memory(self, submission: Submission, task: BatchTask, had_mib: int | None) -> bool:
+        """Send the task again whose result under this submission says that it was killed for memory.
+
+        Its job had `had_mib`, as far as is known. False: it may not be, its result is its outcome.
+        """
+        if task.submission is not submission or not _is_readable(submission, task):
+            return False
+        shape = await self._retries.after_memory(task.shape, had_mib)
+        return shape is not None and self._retry(task, shape, "was killed for its memory")
 
     def review(self) -> None:
         """Give up on promised results that did not appear in time."""
@@ -222,7 +254,43 @@ class FailureHandler:
         """In the background, since it reads the log: a thousand failures must not hold up the tracker."""
         task.move(BatchStage.FETCHING)
         logger.warning("task %s failed: %s", task.task_id.hex(), end.describe())
-        self._spawn(self._deliver_failure(task, end, explain))
+        self._spawn(self._retry_or_deliver(task, end, explain))
+
+    async def _retry_or_deliver(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
+        try:
+            shape = await self._retries.after_end(task.shape, end)
+            if shape is not None and self._retry(task, shape, quote_foreign(end.status_reason or end.container_reason)):
+                return
+        except Exception as error:
+            await self._delivery.fail_broken(task, error)
+            return
+        if end.lost_its_host:
+            explain = partial(hosts_lost, end, self._retries.jobs_lost(task.shape))
+        await self._deliver_failure(task, end, explain)
+
+    def _retry(self, task: BatchTask, shape: ResourceShape, why: str) -> bool:
+        """Send the FETCHING task again, with others that come soon. False: it was cancelled meanwhile."""
+        if task.cancelled or task.submission is None or task.stage is not BatchStage.FETCHING:
+            return False
+        task.shape = shape
+        logger.warning("task %s is sent again with %s: %s", task.task_id.hex(), _amount(shape), why)
+        if not self._retried:
+            self._spawn(self._flush_retries())
+        self._retried.append((task.submission, task))
+        return True
+
+    async def _flush_retries(self) -> None:
+        """The old result goes before the new job comes: a successor may see only one of them."""
+        await self._sleep(GATHER_RETRIES_S)
+        retried, self._retried = self._retried, []
+        found = [task for submission, task in retried if task.task_id in submission.found]
+        await asyncio.gather(*map(self._cleaner.remove_result, found))
+        groups: defaultdict[tuple[Submission, ResourceShape], list[BatchTask]] = defaultdict(list)
+        for submission, task in retried:
+            if not task.cancelled and task.stage is BatchStage.FETCHING:
+                groups[submission, task.shape].append(task)
+        for (submission, _), tasks in groups.items():
+            await self._send_again(submission, tasks)
 
     async def _deliver_failure(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         try:
@@ -244,13 +312,9 @@ class FailureHandler:
             await self._delivery.deliver(task, outcome)
 
 
-def _lost_its_host(end: JobEnd) -> bool:
-    return end.status_reason.startswith(HOST_LOST)
-
-
 def _lost_hosts_of_mates(submission: Submission, task: BatchTask, end: JobEnd) -> bool:
     """A packed job's attempts are those of all its tasks: each may lose as many hosts as one with a job of its own."""
-    return submission.is_packed and _lost_its_host(end) and task.resent < PACK_HOST_RESENDS
+    return submission.is_packed and end.lost_its_host and task.resent < PACK_HOST_RESENDS
 
 
 _CANCELS: Final = frozenset(CancelReason)
@@ -264,6 +328,15 @@ def _has_run(end: JobEnd) -> bool:
 def _wrote_nothing(submission: Submission, task: BatchTask) -> bool:
     tasks = submission.tasks_of(submission.child_of(task))
     return tasks[0] is submission.front(submission.child_of(task))
+
+
+def _is_readable(submission: Submission, task: BatchTask) -> bool:
+    """The payload is at hand, or its job tells where: of a job that Batch has forgotten only results are left."""
+    return task.work is not None or submission.job_id is not None
+
+
+def _amount(shape: ResourceShape) -> str:
+    return "what it had" if shape.memory_mib is None else f"{shape.memory_mib} MiB"
 
 
 def _was_too_long(end: JobEnd) -> bool:

@@ -16,7 +16,7 @@ from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.code_shelf import KEPT, CodeShelf
-from engine.backends.batch.takeover.scan import _shape
+from engine.backends.batch.takeover.scan import shape_of
 from engine.code.archive import CodeArchive, pack_code
 from engine.model import TaskWork
 from provisioner.local.aws import LocalAWS
@@ -163,4 +163,4 @@ def test_a_job_of_a_predecessor_keeps_its_code_when_it_is_sent_again() -> None:
     options = {JobParameter.OPTIONS.value: f"region=us-east-1;code={'a' * 64}"}
     job: Any = {"jobId": "job", "jobName": "wm", "status": "RUNNING", "parameters": options}
 
-    assert _shape(BatchJob.parse(job)).code == "a" * 64
+    assert shape_of(BatchJob.parse(job)).code == "a" * 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +12,15 @@ from container.batch_job_protocol import COMMAND
 from engine.aws import limits
 from engine.aws.fargate import FargateSize
 from engine.backends.batch.ledger import BatchTask, Submission
-from engine.backends.batch.submit.request import FairShare, JobTemplate, prioritized, read_pack, runner_options
+from engine.backends.batch.submit.request import (
+    FairShare,
+    JobTemplate,
+    prioritized,
+    read_pack,
+    read_retries,
+    retry_options,
+    runner_options,
+)
 from engine.model import ResourceShape
 from tests.support.engine.batch_harness import work
 
@@ -174,3 +182,12 @@ def test_on_fargate_a_task_gets_the_next_size_that_there_is(shape: ResourceShape
 def test_a_tasks_own_timeout_counts_up_to_the_tables(wished_s: int, sent_s: int) -> None:
     one = submission(1, ResourceShape(timeout_s=wished_s))
     assert template(timeout_s=3600).arguments(one, "s3")["timeout"] == {"attemptDurationSeconds": sent_s}
+
+
+@pytest.mark.parametrize("shape", [ResourceShape(), ResourceShape(memory_retries=0), ResourceShape(host_retries=12)])
+def test_the_retries_that_are_left_are_read_back_from_the_options_of_a_job(shape: ResourceShape) -> None:
+    assert ResourceShape(**cast(Any, read_retries("region=us-east-1;python=3.11" + retry_options(shape)))) == shape
+
+
+def test_a_number_of_retries_that_nobody_wrote_is_passed_over() -> None:
+    assert read_retries("memory-retries=-1;host-retries=many;memory-retries=99999") == {}

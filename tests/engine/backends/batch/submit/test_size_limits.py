@@ -48,6 +48,15 @@ def limits(ec2: Ec2, *environments: dict[str, Any], fargate: FargateSize | None 
 
 
 @pytest.mark.parametrize(
+    ("shape", "largest_mib"), [(ResourceShape(), 15532), (ResourceShape(gpus=1), 15532), (ResourceShape(vcpus=8), None)]
+)
+async def test_the_largest_memory_is_that_of_the_types_that_have_the_rest(
+    shape: ResourceShape, largest_mib: int | None
+) -> None:
+    assert await limits(Ec2(), EC2).largest_memory(shape) == largest_mib
+
+
+@pytest.mark.parametrize(
     ("shape", "largest"),
     [
         (ResourceShape(vcpus=4, memory_mib=16352), ""),

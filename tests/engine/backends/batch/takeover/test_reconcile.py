@@ -99,7 +99,7 @@ class Reconciliation:
     def is_ending(self, task_id: bytes) -> bool:
         return task_id in self.ending
 
-    def fail_as_before(self, task: BatchTask, end: JobEnd) -> bool:
+    def fail_as_before(self, task: BatchTask, end: JobEnd, shape: ResourceShape) -> bool:
         task.move(BatchStage.FETCHING)
         self.failed[task.task_id] = end.status_reason
         return True

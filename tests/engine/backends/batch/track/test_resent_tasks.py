@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from container.batch_job_results import ResultMeta, ResultStatus, encode_result
 from engine.aws.client import AwsClient
@@ -42,6 +45,8 @@ class SentTwice:
         self.terminated: list[str] = []
         self.while_reading: Callable[[], None] = lambda: None
         """What happens elsewhere while a result is read."""
+        self.retried: list[tuple[str, int | None]] = []
+        self.may_retry = True
         self.ledger, self.told, self.clock = Ledger(), Recorder(), FakeClock()
         self.spawned: list[asyncio.Task[None]] = []
         me: Any = self
@@ -57,6 +62,7 @@ class SentTwice:
                 ownership=AwsClient(AwsSession("us-east-1", 1)).ownership, ledger=self.ledger, observer=self.told
             ),
             canceller=me,
+            retry=self.retry,
             spawn=lambda work: self.spawned.append(asyncio.create_task(work)),
             sleep=self.clock.sleep,
         )
@@ -77,17 +83,26 @@ class SentTwice:
             client=me, ledger=self.ledger, layout=LAYOUT, blobs=blobs, renewal=me, spawn=lambda _: None
         )
 
+    async def retry(self, submission: Submission, task: BatchTask, had_mib: int | None) -> bool:
+        self.retried.append((submission.submission_id, had_mib))
+        return self.may_retry
+
     def submit(self, submission_id: str) -> Submission:
         one = Submission(submission_id, "name", (self.task,), self.task.shape, job_id=f"job-{submission_id[0]}")
         self.ledger.add_submission(one)
         self.task.move(BatchStage.IN_BATCH)
         return one
 
-    def write(self, submission_id: str, value: str, *, secret: bytes | None = None) -> None:
+    def write(
+        self, submission_id: str, value: str, *, secret: bytes | None = None, out_of_memory_mib: int | None = None
+    ) -> None:
         task_id = self.task.task_id
         meta = ResultMeta(
             task_id.hex(), ResultStatus.SUCCESS, "returning", 1, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test"
         )
+        if out_of_memory_mib is not None:
+            limit = out_of_memory_mib << 20
+            meta = replace(meta, status=ResultStatus.DIED, is_out_of_memory=True, memory_limit=limit)
         frame = encode_result(meta, value.encode(), secret or SECRETS.of(submission_id))
         self.objects[LAYOUT.result(submission_id, task_id)] = bytes(frame)
 
@@ -230,3 +245,15 @@ async def test_the_end_of_the_earlier_job_is_no_end_for_a_cancel_that_waits_for_
     assert not sent.task.job_ended.is_set()
     sent.later.note_job_ends(sent.later.tasks)
     assert sent.task.job_ended.is_set()
+
+
+@pytest.mark.parametrize("may_retry", [True, False])
+async def test_a_result_that_tells_of_a_kill_for_memory_is_the_outcome_only_when_it_may_not_be_retried(
+    may_retry: bool,
+) -> None:
+    case = SentTwice()
+    case.may_retry = may_retry
+    case.write(LATER, "out of memory", out_of_memory_mib=512)
+    await case.look()
+    assert case.retried == [(LATER, 512)]
+    assert (case.task.task_id in case.told.outcomes) is not may_retry

@@ -329,6 +329,7 @@ async def read_alone(store: BrokenStore, told: Recorder, size: int = 100) -> tup
         secrets=SECRETS,
         delivery=OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=told),
         canceller=cast(Any, None),
+        retry=cast(Any, None),
         spawn=lambda work: spawned.append(asyncio.create_task(work)),
         sleep=FakeClock().sleep,
     )

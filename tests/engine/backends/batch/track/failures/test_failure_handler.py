@@ -16,6 +16,8 @@ from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.backends.batch.track.failures.failure_handler import NOT_STARTED_RESENDS, FailureHandler
+from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
+from engine.model import ResourceShape
 from tests.support.engine.batch_harness import Recorder, work
 from tests.support.engine.fake_clock import FakeClock
 
@@ -25,11 +27,20 @@ class Launched:
 
     def __init__(self) -> None:
         self.tasks: list[BatchTask] = []
+        self.steps: list[tuple[str, ResourceShape]] = []
+        self.largest_mib: int | None = None
         self.fail = False
         self.read_logs: list[tuple[str, str]] = []
 
     def launch(self, tasks: Sequence[BatchTask], *, through_s3: bool) -> None:
         self.tasks += tasks
+        self.steps += [("launch", task.shape) for task in tasks]
+
+    async def remove_result(self, task: BatchTask) -> None:
+        self.steps.append(("remove", task.shape))
+
+    async def largest_memory(self, shape: ResourceShape) -> int | None:
+        return self.largest_mib
 
     async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> None:
         if self.fail:
@@ -45,7 +56,7 @@ class Launched:
 class World:
     """One task with a job, and the handler of its failures."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: RetryPolicy = RetryPolicy(0, 0)) -> None:  # noqa: B008
         self.told, self.launched, self.spawned = Recorder(), Launched(), list[asyncio.Task[None]]()
         ledger = Ledger()
         self.task = ledger.add_task(work(len, []))
@@ -60,15 +71,34 @@ class World:
             launcher=cast(Any, self.launched),
             packing=Packing("off", jobs=1, ledger=ledger),
             delivery=OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=self.told),
+            cleaner=cast(Any, self.launched),
+            retries=Retries(policy=policy, sizes=self.launched),
             spawn=lambda work: self.spawned.append(asyncio.create_task(work)),
             clock=FakeClock(),
+            sleep=FakeClock().sleep,
         )
 
     async def end(self, end: JobEnd) -> None:
         """The task's job ends so."""
         self.task.move(BatchStage.IN_BATCH)
         await self.handler.handle_ends(self.submission, [(self.task, end)])
-        await asyncio.gather(*self.spawned)
+        await self.settle()
+
+    async def starve(self, had_mib: int | None = None) -> bool:
+        """The task's result tells that it was killed for memory."""
+        self.submission.job_id = "job-1"
+        self.submission.found.add(self.task.task_id)
+        self.task.move(BatchStage.IN_BATCH)
+        self.task.move(BatchStage.FETCHING)
+        is_retried = await self.handler.retry_with_more_memory(self.submission, self.task, had_mib)
+        await self.settle()
+        return is_retried
+
+    async def settle(self) -> None:
+        done = 0
+        while done < len(self.spawned):
+            done = len(self.spawned)
+            await asyncio.gather(*self.spawned)
 
 
 def ended(**changes: Any) -> JobEnd:
@@ -134,3 +164,93 @@ async def test_a_jobs_log_is_read_where_its_own_revision_of_the_definition_sends
     }
     await world.end(JobEnd.of(BatchJob.parse(document)))
     assert world.launched.read_logs == [("of-this-revision", "stream")]
+
+
+HOST_LOST = ended(status_reason="Host EC2 (instance i-1) terminated.", attempts=3, attempts_allowed=3)
+OUT_OF_MEMORY = ended(
+    exit_code=137, container_reason="OutOfMemoryError: Container killed due to memory usage", memory_mib=512
+)
+
+
+async def test_a_job_that_lost_its_hosts_is_sent_again_boundedly_and_then_says_what_happened() -> None:
+    world = World(RetryPolicy(host_losses=2))
+    for left in (1, 0):
+        await world.end(HOST_LOST)
+        assert world.task.shape.host_retries == left
+    assert world.told.outcomes == {}
+    await world.end(HOST_LOST)
+    assert len(world.launched.tasks) == 2
+    assert "3 jobs of the task lost their host" in world.told.outcomes[world.task.task_id].reason
+
+
+async def test_a_job_killed_for_memory_is_sent_again_with_twice_as_much_up_to_what_there_is() -> None:
+    world = World(RetryPolicy(memory=3))
+    world.launched.largest_mib = 1_500
+    for memory in (1_024, 1_500):
+        await world.end(OUT_OF_MEMORY)
+        assert world.task.shape.memory_mib == memory
+    await world.end(OUT_OF_MEMORY)
+    assert len(world.launched.tasks) == 2
+    assert world.told.outcomes[world.task.task_id].body.find(b"MemoryError") > 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "wish", "retried"),
+    [
+        (RetryPolicy(memory=1, job_memory_mib=256), None, True),
+        (RetryPolicy(memory=0, job_memory_mib=256), 1, True),
+        (RetryPolicy(memory=1, job_memory_mib=256), 0, False),
+        (RetryPolicy(memory=0, job_memory_mib=256), None, False),
+    ],
+    ids=["table", "wish", "wish against the table", "nobody"],
+)
+async def test_more_memory_is_given_where_the_table_or_the_function_wishes_it(
+    policy: RetryPolicy, wish: int | None, retried: bool
+) -> None:
+    world = World(policy)
+    world.task.shape = ResourceShape(memory_retries=wish)
+    assert await world.starve(had_mib=9_999) is retried
+    assert [task.shape.memory_mib for task in world.launched.tasks] == [512] * retried
+
+
+async def test_the_old_result_goes_before_the_task_is_sent_again() -> None:
+    world = World(RetryPolicy(memory=1))
+    world.task.shape = ResourceShape(memory_mib=512)
+    await world.starve()
+    assert [step for step, _ in world.launched.steps] == ["remove", "launch"]
+
+
+async def test_a_task_that_is_cancelled_before_it_is_sent_again_stays_cancelled() -> None:
+    world = World(RetryPolicy(host_losses=1))
+    world.handler._sleep = lambda _: _cancel(world.task)
+    await world.end(HOST_LOST)
+    assert world.launched.tasks == []
+    assert world.told.outcomes == {}
+
+
+async def _cancel(task: BatchTask) -> None:
+    task.cancelled = True
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        ended(exit_code=143, status_reason="Job attempt duration exceeded timeout"),
+        ended(exit_code=137),
+        ended(exit_code=76),
+    ],
+    ids=["time-out", "killed by whoever", "refused"],
+)
+async def test_no_other_end_is_tried_again_however_often_it_might(end: JobEnd) -> None:
+    world = World(RetryPolicy(memory=9, host_losses=9, job_memory_mib=256))
+    await world.end(end)
+    assert world.launched.tasks == []
+
+
+async def test_a_failure_of_a_predecessors_job_is_tried_again_with_what_that_had() -> None:
+    world = World(RetryPolicy(memory=9))
+    task = BatchTask(bytes(16), ResourceShape(), work(len, []), submission=world.submission)
+    assert world.handler.fail_as_before(task, OUT_OF_MEMORY, ResourceShape(memory_mib=1_024, memory_retries=1))
+    await world.settle()
+    assert world.launched.tasks == [task]
+    assert task.shape == ResourceShape(memory_mib=2_048, memory_retries=0)

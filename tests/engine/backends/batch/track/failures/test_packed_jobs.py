@@ -22,6 +22,7 @@ from engine.backends.batch.track.failures.failure_handler import (
     RESULT_TIMEOUT_S,
     FailureHandler,
 )
+from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
 from engine.model import CancelReason
 from tests.support.engine.batch_harness import Recorder, works
 from tests.support.engine.fake_clock import FakeClock
@@ -52,6 +53,8 @@ class PackedJob:
             launcher=me,
             packing=self.packing,
             delivery=OutcomeDelivery(ownership=client.ownership, ledger=self.ledger, observer=self.told),
+            cleaner=me,
+            retries=Retries(policy=RetryPolicy(host_losses=0), sizes=me),
             spawn=lambda work: self.spawned.append(asyncio.create_task(work)),
             clock=self.clock,
         )
