@@ -132,7 +132,7 @@ def job_failure(end: JobEnd, log_tail: str) -> Exception:
 def hosts_lost(end: JobEnd, jobs: int, log_tail: str) -> Exception:
     """Make the exception of a task of which so many `jobs` lost their host, one after the other."""
     what = f"{jobs} jobs of the task lost their host, each in every attempt" if jobs > 1 else _kind(end)[1]
-    return RuntimeError(_with_log(f"{what}: --max-host-loss-retries sends it again ({end.describe()})", log_tail))
+    return RuntimeError(_with_log(f"{what}; --max-host-loss-retries bounds that ({end.describe()})", log_tail))
 
 
 def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
