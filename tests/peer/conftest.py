@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.peer.releases import PackageIndexError, sources
-from tests.peer.upstream import peer_cluster
+from tests.support.peer.releases import PackageIndexError, sources
+from tests.support.peer.upstream import peer_cluster
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ import pytest
 
 from provisioner.local.cluster import LocalCluster
 from provisioner.local.processes.scaler_processes import GuardedProcess, free_ports
-from tests.peer.releases import PackageIndexError, installed
 from tests.support.cluster.running_engine import CLIENT_TIMEOUT_S, running_engine
+from tests.support.peer.releases import PackageIndexError, installed
 
 pytestmark = pytest.mark.long
 
