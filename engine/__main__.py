@@ -28,6 +28,7 @@ from engine.config.settings import EngineConfig, StopMode
 from engine.errors import ConfigError, EngineError
 from engine.jobs.registry import ENDED_KEPT, JobRegistry
 from engine.logging_setup import configure_logging
+from engine.tasks.tables import shared_tables
 from engine.telemetry.server.service import telemetry
 from engine.worker_manager import AWSHPCWorkerManager
 
@@ -71,8 +72,8 @@ async def _run_managers(config: EngineConfig) -> int:
     drain_timeout = config.drain_timeout_seconds or None
     ended_kept = ENDED_KEPT // len(config.managers)
     managers = [
-        AWSHPCWorkerManager(each, drain_timeout, JobRegistry(each.worker_manager_id, ended_kept))
-        for each in config.managers
+        AWSHPCWorkerManager(each, drain_timeout, JobRegistry(each.worker_manager_id, ended_kept), tables)
+        for each, tables in zip(config.managers, shared_tables(config.managers), strict=True)
     ]
     _stop_on_signals(managers, StopMode(config.on_exit))
     async with telemetry(config, managers, _version()):

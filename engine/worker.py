@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
@@ -30,7 +30,7 @@ from engine.messages import (
     WorkerVitals,
 )
 from engine.model import LinkId
-from engine.storage.storage_link import StorageLink
+from engine.tasks.tables import Tables
 from engine.tasks.task_manager import AWSHPCTaskManager
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,13 @@ class SchedulerChannel(Protocol):
         """End the connection."""
 
 
+class AddressUser(Protocol):
+    """What connects to object storage: `Tables`, or one `StorageLink`."""
+
+    def use_address(self, address: str) -> None:
+        """The scheduler told where object storage is."""
+
+
 @dataclass(slots=True)
 class _Connection:
     """One connection, from its first heartbeat to its end."""
@@ -84,6 +91,12 @@ class _Connection:
     asked: AskedCapabilities
     is_all_assigned: bool = False
     """The scheduler was seen to have had room for more than it sent: nothing of ours waits there."""
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def watch_giving_up(self) -> None:
+        """Raises `LinkDown` once it is given up."""
+        await self.given_up.wait()
+        raise LinkDown("what it brought for a table that ended is handed out again")
 
     def has_proved_all_assigned(self) -> bool:
         """Count an echo; True on the first that shows room."""
@@ -102,8 +115,8 @@ class AWSBatchWorker:
         connect: Callable[[str], Awaitable[SchedulerChannel]],
         config: ManagerConfig,
         capabilities: Mapping[str, int],
-        tasks: AWSHPCTaskManager,
-        storage: StorageLink,
+        tasks: Tables | AWSHPCTaskManager,
+        storage: AddressUser,
         listen: Callable[[str], Awaitable[MonitorStream]],
     ) -> None:
         self._connect = connect
@@ -146,6 +159,11 @@ class AWSBatchWorker:
             with contextlib.suppress(LinkDown, TimeoutError):
                 await asyncio.wait_for(self._connection.channel.farewell(), FAREWELL_TIMEOUT_S)
 
+    def reconnect(self) -> None:
+        """End the connection: the scheduler hands out again, on the next, what we hold."""
+        if self._connection is not None:
+            self._connection.given_up.set()
+
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
         """Confirm or refuse a cancel. Raises `LinkDown`."""
         connection = self._open_connection()
@@ -179,6 +197,7 @@ class AWSBatchWorker:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(connection))
                 group.create_task(channel.watch())
+                group.create_task(connection.watch_giving_up())
                 group.create_task(connection.asked.run())
                 group.create_task(heartbeat.run())
                 group.create_task(self._tasks.settle(heartbeat.barrier))

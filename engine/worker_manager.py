@@ -28,6 +28,7 @@ from engine.model import Budget, Link
 from engine.pricing.budget_gate import BudgetGate, check_budget
 from engine.scaler_link import ManagerChannel, SchedulerLink
 from engine.storage.storage_link import StorageLink
+from engine.tasks.tables import Table, Tables
 from engine.tasks.task_manager import AWSHPCTaskManager
 from engine.telemetry.schema.messages import BudgetView, CodeView
 from engine.unmet_demand import UnmetDemand
@@ -47,9 +48,15 @@ IDLE_HEARTBEAT_S: Final = 0.5
 
 
 class AWSHPCWorkerManager:
-    """One worker manager of the engine; `run` it once."""
+    """One worker manager of the engine; `run` it once. `tables` are those with which it shares its link."""
 
-    def __init__(self, config: ManagerConfig, drain_timeout: float | None, registry: JobRegistry) -> None:
+    def __init__(
+        self,
+        config: ManagerConfig,
+        drain_timeout: float | None,
+        registry: JobRegistry,
+        tables: Tables | None = None,
+    ) -> None:
         self.config = config
         self.registry = registry
         self._drain_timeout = drain_timeout
@@ -64,6 +71,9 @@ class AWSHPCWorkerManager:
         )
         self._code: CodeArchive | None = None
         self._code_at = 0.0
+        self._tables = Tables() if tables is None else tables
+        self._table = Table(config.worker_manager_id, frozenset(config.reserved_for), self)
+        self._tables.add(self._table)
         self._health = scheduler_health(config)
         self._worker: AWSBatchWorker | None = None
         self._worker_run: asyncio.Task[None] | None = None
@@ -99,15 +109,12 @@ class AWSHPCWorkerManager:
     @property
     def is_queue_full(self) -> bool:
         """The scheduler may hold more tasks for it than it sent."""
-        return self._worker is not None and self._worker.is_queue_full
+        return self._tables.is_queue_full
 
     def links(self) -> tuple[Link, ...]:
         """Health of the scheduler link, object storage (once it is needed) and what runs the tasks."""
-        scheduler = self._health.view
-        if scheduler.up and self._worker is not None and not self._worker.health.is_new:
-            scheduler = self._worker.health.view
         storage = (self._storage.health.view,) if self._storage.is_known else ()
-        return scheduler, *storage, *self.introspection.links(), *self._budget.links()
+        return self._tables.scheduler_link(self), *storage, *self.introspection.links(), *self._budget.links()
 
     @property
     def budget(self) -> BudgetView | None:
@@ -137,10 +144,59 @@ class AWSHPCWorkerManager:
         if self._backend is not None:
             self._backend.use_code(code)
 
+    # ---- for the table
+
+    @property
+    def scheduler_link(self) -> Link:
+        """Health of its own link to the scheduler."""
+        scheduler = self._health.view
+        if scheduler.up and self._worker is not None and not self._worker.health.is_new:
+            return self._worker.health.view
+        return scheduler
+
+    @property
+    def is_worker_full(self) -> bool:
+        """The scheduler may hold more tasks for its own worker than it sent."""
+        return self._worker is not None and self._worker.is_queue_full
+
+    @property
+    def advertised(self) -> int:
+        """Jobs that it may run at once."""
+        bound = self._tasks.max_concurrent_jobs
+        return bound if self.config.max_task_concurrency is None else min(bound, self.config.max_task_concurrency)
+
+    @property
+    def capabilities(self) -> dict[str, int]:
+        """What its tasks may ask for."""
+        # -1 is Scaler's "any amount": the job definition and each task say how much, Batch finds the room
+        offered = {} if self._backend is None else self._backend.capabilities
+        reserved = dict.fromkeys(self.config.reserved_for, -1)
+        return {"vcpus": -1, "memory": -1, **reserved, **offered, **self.config.capabilities}
+
+    @property
+    def orphans(self) -> int:
+        """Tasks with a job of a dead predecessor that nobody has claimed yet."""
+        return 0 if self._backend is None else self._backend.orphans
+
+    def use_storage_address(self, address: str) -> None:
+        """The scheduler told where object storage is."""
+        self._storage.use_address(address)
+
+    def end(self, error: Exception) -> None:
+        """Its scheduler's end is its own."""
+        if not self._stop.done():
+            self._stop.set_exception(error)
+
     # ---- life cycle
 
     async def run(self) -> None:
         """Work until stopped. Raises `EngineError` for what ends it otherwise."""
+        try:
+            await self._run()
+        finally:
+            self._tables.leave(self._table)
+
+    async def _run(self) -> None:
         if self.config.code:
             self.use_code(await asyncio.to_thread(pack_code, self.config.code))
         backend = self._backend = await self._open()
@@ -150,22 +206,32 @@ class AWSHPCWorkerManager:
             backend.use_code(self._code)
         self._tasks.use_backend(backend)
         self.registry.default_demand = backend.default_demand
+        self._tables.on_open(self._table)
         mode = StopMode.DETACH
+        loops = [asyncio.create_task(self._storage.run()), asyncio.create_task(self._lead())]
+        try:
+            mode = await self._until_stopped(loops)
+        except ClusterShutdown as error:
+            mode = StopMode.TERMINATE
+            self._tables.end_others(self._table, error)
+            raise
+        finally:
+            await self._wind_down(backend, mode, loops)
+
+    async def _lead(self) -> None:
+        """Hold the link to the scheduler, once it is this table's turn."""
+        await self._tables.lead(self._table)
+        if self._tables.orphans:
+            self._connect_worker()
         loops = [
-            asyncio.create_task(self._storage.run()),
             asyncio.create_task(self._keep_manager_link()),
             asyncio.create_task(self._follow_demand()),
             asyncio.create_task(self._watch_unmet_demand()),
         ]
         try:
-            if backend.orphans:
-                self._connect_worker()
-            mode = await self._until_stopped(loops)
-        except ClusterShutdown:
-            mode = StopMode.TERMINATE
-            raise
+            await asyncio.gather(*loops)
         finally:
-            await self._wind_down(backend, mode, loops)
+            await cancel_and_wait(loops)
 
     async def _open(self) -> HPCBackend | None:
         """Open the backend. None: the end was requested first, and what the start had taken is given back."""
@@ -223,7 +289,7 @@ class AWSHPCWorkerManager:
 
     async def _drain(self) -> bool:
         logger.info("draining: %d tasks in flight, %d queued go back", self._tasks.slots_used, self._tasks.queued)
-        drained = asyncio.create_task(self._tasks.drain(self._drain_timeout))
+        drained = asyncio.create_task(self._tables.drain(self._drain_timeout, self._table))
         cut_short = asyncio.create_task(self._cut_short.wait())
         telling = asyncio.create_task(tell_drain(self._tasks, self.registry))
         await asyncio.wait({drained, cut_short}, return_when=asyncio.FIRST_COMPLETED)
@@ -262,16 +328,12 @@ class AWSHPCWorkerManager:
     async def _beat(self, channel: ManagerChannel) -> None:
         opened = time.monotonic()
         while True:
-            await channel.heartbeat(self._advertised(), self._capabilities())
+            await channel.heartbeat(self._tables.advertised, self._tables.capabilities)
             interval = self.config.heartbeat_interval_seconds
             await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_S))
             silence = time.monotonic() - max(opened, self._last_contact)
             if silence > max(SILENCE_S, 3 * interval):
                 raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")
-
-    def _advertised(self) -> int:
-        bound = self._tasks.max_concurrent_jobs
-        return bound if self.config.max_task_concurrency is None else min(bound, self.config.max_task_concurrency)
 
     async def _receive(self, channel: ManagerChannel) -> None:
         while True:
@@ -285,14 +347,9 @@ class AWSHPCWorkerManager:
                 self._wanted_changed.set()  # a scheduler that never asks only echoes
 
     def _on_wanted(self, wanted: CapacityWanted) -> None:
-        ours = self._capabilities().keys()
+        ours = self._tables.capabilities.keys()
         self._wanted = sum(count for count, names in wanted.requests if names <= ours)
         self._wanted_changed.set()
-
-    def _capabilities(self) -> dict[str, int]:
-        # -1 is Scaler's "any amount": the job definition and each task say how much, Batch finds the room
-        offered = {} if self._backend is None else self._backend.capabilities
-        return {"vcpus": -1, "memory": -1, **offered, **self.config.capabilities}
 
     def _last_contact_age(self) -> float:
         return time.monotonic() - self._last_contact
@@ -325,16 +382,16 @@ class AWSHPCWorkerManager:
         return self._worker_run is None and not self.is_stopping and self._health.view.up
 
     def _connect_worker(self) -> None:
-        self._tasks.accept()
+        self._tables.accept()
         if self._worker_run is not None:
             return
         logger.info("the scheduler wants this manager: connecting the worker link")
         self._worker = AWSBatchWorker(
             self._link.open_worker,
             self.config,
-            self._capabilities(),
-            self._tasks,
-            self._storage,
+            self._tables.capabilities,
+            self._tables,
+            self._tables,
             self._link.open_monitor,
         )
         self._worker_run = asyncio.create_task(self._worker.run())
@@ -342,9 +399,9 @@ class AWSHPCWorkerManager:
 
     async def _disconnect_worker(self) -> None:
         """Not while jobs run: the scheduler would hand their tasks to somebody else."""
-        if self._worker is None or not await self._tasks.drain(0.01):
+        if self._worker is None or not await self._tables.drain(0.01):
             if not self.is_stopping:
-                self._tasks.accept()
+                self._tables.accept()
             return
         logger.info("the scheduler does not want this manager any more: disconnecting the worker link")
         await self._worker.leave()

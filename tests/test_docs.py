@@ -57,9 +57,9 @@ def test_shell_blocks_are_shell(block: CodeBlock) -> None:
 def test_toml_examples_are_configurations(block: CodeBlock, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(PLACEHOLDER.sub("10.0.0.5", block.text))
-    [manager] = resolve({}, {}, path).managers
-    [table] = tomllib.loads(block.text)["worker_manager"]
-    assert manager.worker_manager_id == table["worker_manager_id"]
+    managers = resolve({}, {}, path).managers
+    tables = tomllib.loads(block.text)["worker_manager"]
+    assert [manager.worker_manager_id for manager in managers] == [table["worker_manager_id"] for table in tables]
 
 
 @pytest.mark.parametrize("block", documents.blocks("json"), ids=place_of)

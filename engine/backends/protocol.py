@@ -154,6 +154,9 @@ class HPCBackend(Protocol):
     def expect(self, jobs: int, queued: int) -> None:
         """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
 
+    def has_orphan(self, task_id: bytes) -> bool:
+        """A job of a dead predecessor is known to have this task, and nobody has claimed it yet."""
+
     def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         """Claim an orphan: its outcome comes through the observer. None: no job of ours is known to have this task.
 

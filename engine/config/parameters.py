@@ -24,6 +24,7 @@ from engine.config.values import (
     decimal,
     inline_limit,
     integer,
+    names,
     pack,
     path,
     paths,
@@ -305,6 +306,13 @@ _WORKER: Final = (
         field="capabilities",
         kind=capabilities(),
         help='Capabilities offered besides vcpus and memory, like "linux,gpu=1".',
+        group=Group.WORKER,
+    ),
+    Parameter(
+        name="reserved_for",
+        kind=names(),
+        help='Capabilities, like "gpu": this table takes only tasks that ask for one of them, the others of the file '
+        "and the scheduler take the rest.",
         group=Group.WORKER,
     ),
     Parameter(

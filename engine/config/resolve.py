@@ -62,6 +62,7 @@ def resolve(
     layers = _merge_layers(document.tables, read_environment(environ), read_flags(flags))
     managers = tuple(_manager(layer, default_region) for layer in layers)
     _check_distinct(managers)
+    _check_reserved(managers)
     notes = (*document.notes, *_notes(layers, managers))
     shared = _merge_shared(layers)
     _check_telemetry(shared)
@@ -157,6 +158,17 @@ def _check_distinct(managers: Sequence[ManagerConfig]) -> None:
             raise ConfigError(
                 f"worker_manager_id {name} is that of {ids.count(name)} tables of the file: give each its "
                 "own worker_manager_id."
+            )
+
+
+def _check_reserved(managers: Sequence[ManagerConfig]) -> None:
+    """A table is reserved among those of one scheduler in one file: another engine knows nothing of it."""
+    for manager in managers:
+        beside = [each for each in managers if each.scheduler_address == manager.scheduler_address]
+        if all(each.reserved_for for each in beside):
+            raise ConfigError(
+                f"every table of the scheduler {manager.scheduler_address} is reserved_for something, so that nothing "
+                "takes its other tasks: leave reserved_for out of one of them."
             )
 
 

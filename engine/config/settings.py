@@ -67,6 +67,8 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_task_concurrency: int | None = None
     """An explicit cap of what is advertised; None: `max_concurrent_jobs` alone counts."""
     capabilities: dict[str, int] = {}
+    reserved_for: tuple[str, ...] = ()
+    """Capabilities: this table takes only tasks that ask for one of them. Empty: any task."""
     task_queue_size: int = 1000
     """Tasks that the scheduler may send ahead: ids only, so about a kilobyte of memory each."""
     heartbeat_interval_seconds: int = 2

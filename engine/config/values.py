@@ -109,6 +109,18 @@ def paths(metavar: str = "PATH") -> ValueKind:
     return ValueKind("a path or a list of paths", metavar, parse, repeatable=True)
 
 
+def names() -> ValueKind:
+    """Kind: one name of a capability or several, as a list or with commas."""
+
+    def parse(value: object) -> object:
+        given = value.split(",") if isinstance(value, str) else value
+        if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) and name.strip() for name in given):
+            raise ValueError
+        return tuple(name.strip() for name in given)
+
+    return ValueKind('names like "gpu,large", or a list of them', "NAMES", parse)
+
+
 def path(metavar: str) -> ValueKind:
     """Kind: one path."""
 

@@ -119,6 +119,10 @@ class AWSHPCTaskManager:
         """Why nothing can be submitted at present; empty while all is well."""
         return self._paused
 
+    def knows(self, task_id: bytes) -> bool:
+        """It is ours, or a predecessor's whose job is: nobody else may run it."""
+        return task_id in self._records or self._backend.has_orphan(task_id)
+
     def use_backend(self, backend: HPCBackend) -> None:
         """Hand tasks to this backend, which was opened with this task manager as its observer."""
         self._opened = backend

@@ -152,6 +152,10 @@ class BatchBackend:
         """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
         self._packing.expect(jobs, queued)
 
+    def has_orphan(self, task_id: bytes) -> bool:
+        """A predecessor's job is known to have this task, and nobody has claimed it yet."""
+        return self._takeover.has_orphan(task_id)
+
     def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         """Claim an orphan. None: no job of ours is known to have this task."""
         return self._takeover.claim(task_id, job_priority(priority) if self._by_priority else None)

@@ -259,3 +259,17 @@ def test_a_wrong_value_of_the_file_names_file_and_table(toml: Path) -> None:
 def test_what_the_command_line_did_not_get_is_not_given(toml: Path) -> None:
     (manager,) = run({"job_queue": None, "logging_paths": []}, {}, toml).managers
     assert manager.job_queue == "scaler-batch-queue"
+
+
+@pytest.mark.parametrize("given", ['"gpu, large"', '["gpu", "large"]'])
+def test_a_table_may_be_reserved_for_what_tasks_ask_for(tmp_path: Path, given: str) -> None:
+    path = tmp_path / "reserved.toml"
+    path.write_text(f"{TWO_TABLES}reserved_for = {given}\n")
+    managers = resolve({"s3_bucket": "bucket", "worker_manager_id": "gpu"}, {}, path).managers
+    assert [manager.reserved_for for manager in managers] == [(), ("gpu", "large")]
+
+
+def test_a_scheduler_all_of_whose_tables_are_reserved_is_refused(toml: Path) -> None:
+    toml.write_text(f'{SEED_TABLE}reserved_for = ["gpu"]\n')
+    with pytest.raises(ConfigError, match=r"every table of the scheduler .* is reserved_for something"):
+        resolve({}, {}, toml)

@@ -41,6 +41,8 @@ from tests.support.engine.config_resolution import REQUIRED, error_of, one, run
         ("scale_down_cooldown_seconds", "nan"),
         ("per_worker_capabilities", "gpu=many"),
         ("per_worker_capabilities", "=1"),
+        ("reserved_for", "gpu,"),
+        ("reserved_for", [1]),
         ("inline_limit", "28673"),
         ("inline_limit", "-1"),
         ("client_python", "2.7"),

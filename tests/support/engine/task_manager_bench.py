@@ -50,6 +50,9 @@ class Backend:
     def orphans(self) -> int:
         return len(self.left_behind)
 
+    def has_orphan(self, task_id: bytes) -> bool:
+        return task_id in self.left_behind
+
     def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         if task_id not in self.left_behind:
             return None

@@ -73,6 +73,10 @@ class Adoption:
         """Jobs that may be living and whose tasks nobody has claimed: children of arrays are counted singly."""
         return len(self._unclaimed)
 
+    def has(self, task_id: bytes) -> bool:
+        """The task can be claimed, or could have been: its job is being ended."""
+        return task_id in self._orphans or task_id in self._ending
+
     def is_ending(self, task_id: bytes) -> bool:
         """Nobody had claimed the task, and its job is being ended."""
         return task_id in self._ending

@@ -124,6 +124,10 @@ class Takeover:
         self._reconciled.set()
         await self._adoption.clear_up(lambda: self._reconciler.needed_bundles)
 
+    def has_orphan(self, task_id: bytes) -> bool:
+        """A job that a predecessor submitted for this task is known, and nobody has claimed it yet."""
+        return self._adoption.has(task_id)
+
     def claim(self, task_id: bytes, priority: int | None) -> Placement | None:
         """Attach the job that a predecessor submitted for this task. None: none is known so far."""
         return self._adoption.claim(task_id, priority)
