@@ -135,7 +135,7 @@ async def test_results_of_all_tables_go_through_the_one_worker() -> None:
 
 async def test_what_the_scheduler_is_told_is_the_sum_of_all() -> None:
     tables = cpu_and_gpu().tables
-    assert (tables.advertised, tables.max_concurrent_jobs) == (6, 6)
+    assert (tables.advertised, tables.slots) == (6, 6)
     assert tables.capabilities.keys() == {"vcpus", "memory", "gpu", "linux"}
 
 
