@@ -87,6 +87,8 @@ class Reconciliation:
     async def describe(self, job_ids: Sequence[str]) -> dict[str, BatchJob]:
         return {one: BatchJob.parse({"jobId": one, **self.jobs[one]}) for one in job_ids if one in self.jobs}
 
+    def forget_results(self) -> None: ...
+
     # the adoption and the handler of failures
 
     def add(self, submissions: Sequence[object]) -> None:
