@@ -27,7 +27,7 @@ class Parts(SimpleNamespace):
 
 
 def made() -> Any:
-    names = ("client", "store", "collector", "takeover", "introspection", "code")
+    names = ("client", "store", "collector", "takeover", "introspection", "code", "packing")
     parts = Parts(**dict.fromkeys(names), ledger=Ledger(), cancelled=[], started=[])
     parts.canceller = parts.cleaner = parts.background = parts
     return parts
