@@ -5,14 +5,14 @@ What is told is complete: a page ends where a stream was not read yet, and begin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from engine.backends.protocol import Introspection
 from engine.model import LogChunk, LogStatus
 from engine.telemetry.schema.messages import LogLine
-from engine.telemetry.server.logs.ring import lines_of
+from engine.telemetry.server.logs.speakers import Speakers
 
 EVENTS_AT_ONCE: Final = 5_000
 """Of all streams together: many of them are read in small pieces."""
@@ -36,6 +36,8 @@ class StreamPast:
     before: float
     """Where it began to be read back; a token goes with that."""
     is_whole: bool = False
+    tasks: Collection[str] = ()
+    """Whose lines are wanted; empty: all."""
     token: str | None = None
     lines: list[LogLine] = field(default_factory=list)
     begins_at: float = field(init=False)
@@ -53,7 +55,8 @@ class StreamPast:
             return
         self.is_whole = chunk.older is None or chunk.status is not LogStatus.STREAMING
         if chunk.events:
-            self.lines = [line for event in chunk.events for line in lines_of(self.task_id, event)] + self.lines
+            lines = Speakers(self.task_id).lines(chunk.events)
+            self.lines = [line for line in lines if not self.tasks or line.task_id in self.tasks] + self.lines
             self.begins_at = chunk.events[0].at
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -47,8 +47,10 @@ class LogRing:
                 self._append(line)
         self._shrink()
 
-    def page(self, after: int, limit: int, pattern: str) -> tuple[tuple[LogLine, ...], int]:
-        """Lines behind `after` that hold `pattern`, and the last number that was searched."""
+    def page(
+        self, after: int, limit: int, pattern: str, tasks: Collection[str] = ()
+    ) -> tuple[tuple[LogLine, ...], int]:
+        """Lines behind `after` that hold `pattern`, and the last number that was searched; of these tasks, if any."""
         wanted = pattern.casefold()
         found: list[LogLine] = []
         room, last = MAX_PAGE_CHARACTERS, min(max(after, self.dropped - 1), self._next - 1)
@@ -56,7 +58,7 @@ class LogRing:
             if len(found) == limit or room <= 0:
                 break
             last = line.seq
-            if wanted in line.text.casefold():
+            if wanted in line.text.casefold() and (not tasks or line.task_id in tasks):
                 found.append(line)
                 room -= len(line.text)
         return tuple(found), last

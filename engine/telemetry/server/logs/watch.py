@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,7 +22,8 @@ from engine.model import LogChunk
 from engine.telemetry.schema.messages import GetLogs, LogLine, LogPage, LogStatus
 from engine.telemetry.server.logs.merge import LineMerger
 from engine.telemetry.server.logs.past import LogPasts, StreamPast
-from engine.telemetry.server.logs.ring import MAX_LINES, LogRing, lines_of
+from engine.telemetry.server.logs.ring import MAX_LINES, LogRing
+from engine.telemetry.server.logs.speakers import Speakers
 from engine.telemetry.server.logs.streams import LoggingJob, LogStreamResolver
 
 WATCH_EXPIRES_S: Final = 10.0
@@ -75,6 +76,10 @@ class _Follower:
     """Time of its first line that was read."""
     has_older: bool = False
     """There are lines before that."""
+    speakers: Speakers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.speakers = Speakers(self.task_id)
 
     def take(self, chunk: LogChunk, read_at: float) -> None:
         """Take in what a read said that began at that time (epoch)."""
@@ -83,11 +88,11 @@ class _Follower:
             self.begins_at, self.has_older = chunk.events[0].at, chunk.older is not None
         self.token, self.status, self.detail, self.at_end = chunk.token, chunk.status, chunk.detail, chunk.at_end
 
-    def past(self, before: float) -> StreamPast:
+    def past(self, before: float, tasks: Collection[str]) -> StreamPast:
         """What is before that time, to be read unless it is known that there is nothing."""
         was_read = self.read_at > float("-inf")
         is_whole = was_read and not self.has_older and (self.begins_at is None or before <= self.begins_at)
-        return StreamPast(self.introspection, self.stream, self.task_id, before, is_whole)
+        return StreamPast(self.introspection, self.stream, self.task_id, before, is_whole, tasks)
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +111,11 @@ class _Watch:
     lacks_begin: bool = False
     """Another watch, whose lines it took over, had lost the first of them."""
     is_new: bool = True
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The tasks that it is of; empty: whatever runs."""
+        return frozenset(job.task_id for job in self.jobs) if self.task_ids else frozenset()
 
 
 class LogWatch:
@@ -139,17 +149,20 @@ class LogWatch:
         self._release(watch)
         if request.before is not None:
             return self._older_page(watch, request.before, limit)
-        lines, last = watch.ring.page(request.after, limit, request.pattern)
+        lines, last = watch.ring.page(request.after, limit, request.pattern, watch.named)
         earlier = watch.lacks_begin or watch.ring.dropped > 0 or any(one.has_older for one in self._followed(watch))
         return self._answer(watch, lines, last, earlier)
 
     def _older_page(self, watch: _Watch, before: float, limit: int) -> LogPage:
         found = None
         if not watch.is_new:
-            past = self._pasts.find(watch.name, before, lambda: [one.past(before) for one in self._followed(watch)])
+            past = self._pasts.find(watch.name, before, lambda: self._open_pasts(watch, before))
             found = past.page(limit)
         lines, earlier = found or ((), True)
         return msgspec.structs.replace(self._answer(watch, lines, -1, earlier), pending=found is None)
+
+    def _open_pasts(self, watch: _Watch, before: float) -> list[StreamPast]:
+        return [one.past(before, watch.named) for one in self._followed(watch)]
 
     def _answer(self, watch: _Watch, lines: tuple[LogLine, ...], last: int, earlier: bool) -> LogPage:
         status, detail = self._status(watch)
@@ -286,7 +299,7 @@ class LogWatch:
         follower.looked_at = looked_at
         if chunk.events:
             follower.interval, follower.empty_reads = FIRST_INTERVAL_S, 0
-            lines = [line for event in chunk.events for line in lines_of(follower.task_id, event)]
+            lines = follower.speakers.lines(chunk.events)
             for watch in self._watches_of(follower):
                 watch.merger.add(follower.stream, lines, looked_at)
                 self._release(watch)

@@ -1,0 +1,47 @@
+"""Whose a line of a job's log is: where a job runs several tasks, its runner says where each begins and ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from engine.model import LogEvent
+from engine.telemetry.schema.messages import LogLine
+from engine.telemetry.server.logs.ring import lines_of
+
+_SAID: Final = re.compile(r"scaler-batch-runner: task (?P<task>[0-9a-f]{32}): (?P<begins>attempt \d+, )?")
+"""`container/batch_job_runner.py` writes one such line before a task, and one after it."""
+
+
+class Speakers:
+    """Tells apart the tasks of one stream, which is read on and on. `task_id` is whose a line is that nobody claims."""
+
+    def __init__(self, task_id: str) -> None:
+        self._task_id = task_id
+        self._speaking = ""
+
+    def lines(self, events: Iterable[LogEvent]) -> list[LogLine]:
+        """The next lines of the stream, without numbers, each with its task."""
+        lines = [line for event in events for line in lines_of(self._task_id, event)]
+        if not self._speaking:
+            self._speaking = _first_speaker(lines)
+        return [self._attributed(line) for line in lines]
+
+    def _attributed(self, line: LogLine) -> LogLine:
+        said = _SAID.match(line.text)
+        if said is not None:
+            self._speaking = said["task"] if said["begins"] else ""
+        speaking = said["task"] if said is not None else self._speaking
+        return replace_task(line, speaking) if speaking else line
+
+
+def replace_task(line: LogLine, task_id: str) -> LogLine:
+    """The same line as another task's."""
+    return LogLine(line.seq, line.at, task_id, line.text, line.cut)
+
+
+def _first_speaker(lines: Iterable[LogLine]) -> str:
+    """Who is speaking before the first mark: the one whose end that is."""
+    said = next((said for line in lines if (said := _SAID.match(line.text)) is not None), None)
+    return said["task"] if said is not None and not said["begins"] else ""
