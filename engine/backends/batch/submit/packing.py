@@ -21,6 +21,8 @@ WAVES: Final = 4
 """Jobs that each slot runs one after the other, at least, so that the tail grows by a quarter at most."""
 TARGET_S: Final = 60.0
 """How long a job should run."""
+START_S: Final = 2.0
+"""What a job costs before its first task: tasks that together take no longer are not spread over several waves."""
 UNMEASURED: Final = 8
 """Tasks of a function of which no duration is known yet."""
 PROCESS_S: Final = 0.03
@@ -142,21 +144,30 @@ class Packing:
             return 1
         if isinstance(self._setting, int):
             return self._setting
-        by_duration = _by_duration(self._durations.get((task.function, task.shape)))
-        return max(1, min(self._by_waiting(tasks), by_duration))
+        seconds = self._durations.get((task.function, task.shape))
+        waiting, slots = self._waiting(tasks), self._soon_free()
+        in_one_wave = min(-(-waiting // slots), _in_seconds(seconds, START_S))
+        return max(1, min(waiting // (WAVES * slots), _by_duration(seconds)), in_one_wave)
 
-    def _by_waiting(self, tasks: Sequence[BatchTask]) -> int:
+    def _soon_free(self) -> int:
         """Slots of packed jobs are soon free again, so they count with the free ones."""
         jobs = _jobs_of(self._ledger.tasks.values())
         free = self._jobs - self._unclaimed() - len(jobs)
-        turning = sum(is_packed for is_packed in jobs.values())
+        return max(1, free + sum(is_packed for is_packed in jobs.values()))
+
+    def _waiting(self, tasks: Sequence[BatchTask]) -> int:
         collecting = sum(one.stage is BatchStage.COLLECTING for one in self._ledger.tasks.values())
         again = sum(one.stage is not BatchStage.COLLECTING for one in tasks)
-        return (self._queued + collecting + again) // (WAVES * max(1, free + turning))
+        return self._queued + collecting + again
 
 
 def _by_duration(seconds: float | None) -> int:
-    return UNMEASURED if seconds is None else max(1, min(PACK_MAX, int(TARGET_S / (seconds + PROCESS_S))))
+    return UNMEASURED if seconds is None else max(1, _in_seconds(seconds, TARGET_S))
+
+
+def _in_seconds(seconds: float | None, within_s: float) -> int:
+    """Tasks of this duration that fit; of an unknown one none."""
+    return 0 if seconds is None else min(PACK_MAX, int(within_s / (seconds + PROCESS_S)))
 
 
 def _jobs_of(tasks: Iterable[BatchTask]) -> dict[tuple[str, int], bool]:

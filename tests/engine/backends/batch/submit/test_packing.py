@@ -69,6 +69,19 @@ def test_a_job_runs_about_a_minute(seconds: float, pack: int) -> None:
     assert packed.packs() == [pack]
 
 
+@pytest.mark.parametrize(("seconds", "pack"), [(0.01, 8), (0.47, 4), (2.0, 1), (30.0, 1)], ids=str)
+def test_what_takes_no_longer_than_a_jobs_start_runs_in_one_wave(seconds: float, pack: int) -> None:
+    packed = Packed("auto", 10, 75)
+    packed.packing.note_duration(packed.tasks[0], seconds)
+    assert packed.packs() == [pack]
+
+
+def test_a_burst_of_the_shortest_tasks_that_fits_the_free_slots_is_not_packed() -> None:
+    packed = Packed("auto", 10, 10)
+    packed.packing.note_duration(packed.tasks[0], 0.01)
+    assert packed.packs() == [1]
+
+
 def test_functions_of_different_durations_get_packs_of_their_own() -> None:
     packed = Packed("auto", 1, 400)
     slow = [packed.ledger.add_task(one) for one in works(min, [[]] * 400)]
