@@ -23,6 +23,8 @@ MAX_RESULT_BYTES: Final = 500_000_000
 """Of a result's body: Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes."""
 MAX_META_BYTES: Final = 256 * 1024
 """Of a result's meta data, of which a runner writes about 600, and what a task printed if its client asked for it."""
+KEPT_BYTES: Final = 64 * 1024
+"""Of each stream of a task whose client asked for its output: the last ones."""
 LONGEST_PRINTED: Final = 96 * 1024
 """Characters of what a task printed to one stream: 64 KiB as base64."""
 LONGEST_ERROR: Final = 80

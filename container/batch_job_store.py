@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batch_job_protocol import blob_key, checked_code, loggable
 from batch_job_quoting import log, quote_foreign
+from batch_job_s3 import light_client
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -81,7 +82,12 @@ class MissingCredentials(StoreError):
 
 
 def make_client(region: str | None) -> Any:
-    """The S3 client of a job; boto3 finds the credentials of the job's role by itself. Raises `StoreError`."""
+    """The S3 client of a job: the light one where that will do, or boto3's. Raises `StoreError`."""
+    return light_client(region, lambda: make_full_client(region)) or make_full_client(region)
+
+
+def make_full_client(region: str | None) -> Any:
+    """boto3's client, which finds the credentials of the job's role by itself. Raises `StoreError`."""
     import boto3
     from botocore.config import Config
 

@@ -20,9 +20,18 @@ from types import FrameType
 from typing import Final
 
 from batch_job_child import Payload, run_child
-from batch_job_control import ChildOutcome, DamagedMessage, Door, MessageBuffer, MessageKind, Phase, send
+from batch_job_control import (
+    ChildOutcome,
+    DamagedMessage,
+    Door,
+    KeptStream,
+    MessageBuffer,
+    MessageKind,
+    Phase,
+    TaskOutput,
+    send,
+)
 from batch_job_memory import memory_limit, oom_kills, was_out_of_memory
-from batch_job_output import KeptStream, TaskOutput
 from batch_job_protocol import MORE_MEMORY
 from batch_job_quoting import log
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +30,8 @@ class S3StandIn:
     refusals: list[Refusal] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     endpoint: str = ""
+    cuts: int = 0
+    """So many requests find their connection closed instead of an answer."""
 
     def refusal(self, method: str, path: str) -> Refusal | None:
         for refusal in self.refusals:
@@ -59,6 +62,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.state.cuts:
+            self.state.cuts -= 1
+            self.close_connection = True
+            return
         if self._is_refused():
             return
         if "list-type" in self._query:
@@ -86,9 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
         start = f"{self._key.rstrip('/')}/{self._query['prefix']}"
         after = self._query.get("continuation-token", "")
         keys = sorted(key for key in self.state.objects if key.startswith(start) and key > after)
-        inner = "".join(f"<Contents><Key>{key.split('/', 2)[2]}</Key></Contents>" for key in keys[:2])
+        inner = "".join(f"<Contents><Key>{escape(key.split('/', 2)[2])}</Key></Contents>" for key in keys[:2])
         if len(keys) > 2:
-            inner += f"<IsTruncated>true</IsTruncated><NextContinuationToken>{keys[1]}</NextContinuationToken>"
+            inner += f"<NextContinuationToken>{escape(keys[1])}</NextContinuationToken>"
         self._answer(200, f"<ListBucketResult>{inner}</ListBucketResult>".encode())
 
     @property

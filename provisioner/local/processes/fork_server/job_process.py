@@ -100,6 +100,8 @@ def s3_client(region: str) -> Any:
 def warm_client(region: str) -> Any:
     """Return a client whose first real call is as fast as its tenth, without a connection that forks could share."""
     client = s3_client(region)
+    if not hasattr(client, "meta"):  # the light one of the runner opens nothing and loads nothing later
+        return client
     client.meta.events.register("before-send.s3", nothing_found, unique_id="warm")
     for call in (client.head_object, client.get_object):
         swallow(call, Bucket="warm", Key="warm")

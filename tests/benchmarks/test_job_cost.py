@@ -1,0 +1,55 @@
+"""CPU of a job's own: a fresh process with boto3's client and with the light one, and an entry of a pack.
+
+python -m pytest tests/benchmarks/test_job_cost.py -m benchmark -s
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+
+from container.batch_job_frames import encode_payload
+from container.batch_job_protocol import result_key, to_inline
+from tests.support.runner.client import STORE, payload, start_runner
+from tests.support.runner.s3_stand_in import S3StandIn, serve
+
+pytestmark = pytest.mark.benchmark
+
+ROUNDS: Final = int(os.environ.get("ROUNDS", "10"))
+PACK: Final = 100
+BOTO3: Final[Mapping[str, str]] = {"AWS_CONFIG_FILE": os.devnull}
+"""A configuration file is what the light client leaves to boto3."""
+
+
+def test_cpu_of_a_job(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve() as s3:
+        rounds = [(cpu_of_job(s3, 1, BOTO3), cpu_of_job(s3, 1, {}), cpu_of_job(s3, PACK, {})) for _ in range(ROUNDS)]
+    full, light, packed = ([one[kind] for one in rounds] for kind in range(3))
+    more = [(many - one) / (PACK - 1) for many, one in zip(packed, light, strict=True)]
+    with capsys.disabled():
+        for name, values in (("boto3's client", full), ("light client", light), ("further entry of a pack", more)):
+            spread = f"{min(values) * 1000:.0f} to {max(values) * 1000:.0f}"
+            print(f"\nCPU, {name}: median {statistics.median(values) * 1000:.0f} ms ({spread})", end="")
+        ratio = statistics.median(one / other for one, other in zip(light, full, strict=True))
+        print(f"\nlight / boto3: {ratio:.2f} (bar: 0.60)")
+
+
+def cpu_of_job(s3: S3StandIn, entries: int, environ: Mapping[str, str]) -> float:
+    """Seconds of a job's processes, of one that does nothing."""
+    submission, secret = uuid.uuid4().hex, os.urandom(32)
+    tasks = [(os.urandom(16), payload(bool, ())) for _ in range(entries)]
+    frame = encode_payload(tasks, secret=secret, is_packed=entries > 1)
+    options = "region=us-east-1" + (f";pack={entries}" if entries > 1 else "")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = start_runner(s3.endpoint, submission, to_inline(frame), options=options, **environ)
+    _, log = process.communicate()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert process.returncode == 0, log
+    assert f"/{STORE}/{result_key(submission, tasks[-1][0])}" in s3.objects
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
