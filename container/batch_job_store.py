@@ -287,11 +287,15 @@ def _unpack(archive: ZipFile, shared: Path | None, ready: Path | None) -> Path:
         return ready
 
 
+def _read_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o444)
+
+
 def _write(archive: ZipFile, folder: Path) -> None:
+    for inside in {one.filename.rpartition("/")[0] for one in archive.infolist()}:
+        (folder / inside).mkdir(parents=True, exist_ok=True)
     for member in archive.infolist():
-        file = folder / member.filename
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(archive.read(member))
-        file.chmod(0o444)
+        with open(os.path.join(folder, member.filename), "xb", opener=_read_only) as file:
+            file.write(archive.read(member))
     for inside, _, _ in os.walk(folder, topdown=False):
         Path(inside).chmod(0o555)
