@@ -8,7 +8,7 @@ from console.tui.drawing.glyphs import UNICODE
 from console.tui.drawing.spans import Line
 from console.tui.health.engine_lines import call_lines, light_lines, process_lines
 from engine.model import CallStats, Link, LinkId
-from engine.telemetry.schema.messages import Budget, BudgetUnit, BudgetView, Price, Usage
+from engine.telemetry.schema.messages import Budget, BudgetUnit, BudgetView, CodeView, Price, Usage
 from tests.support.console.single_pane import manager_view, snapshot_of
 from tests.support.console.widget_samples import NOW
 
@@ -44,6 +44,12 @@ def test_what_jobs_cost_is_told_with_the_price_and_the_budget() -> None:
         "price unknown: denied: grant pricing:GetProducts to the worker manager's role",
         "budget 2.00 of 2 vCPU-hours; paused: the budget of 2 vCPU-hours is spent; :budget 3.2vcpuh goes on",
     ]
+
+
+def test_the_code_that_jobs_get_is_told_by_its_short_hash() -> None:
+    code = CodeView("99b81179a33f" + "0" * 52, NOW - 180, 14, 35_000)
+    lines = texts(light_lines([manager_view(code=code)], NOW, UNICODE, 118))
+    assert lines[-1] == "code 99b81179a33f, 14 files of 34K, pushed 3m ago"
 
 
 def test_the_process_is_told_with_its_cost() -> None:

@@ -15,7 +15,7 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submissi
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.track.failures.failure import JobEnd
-from engine.backends.batch.track.failures.failure_handler import NOT_STARTED_RESENDS, FailureHandler
+from engine.backends.batch.track.failures.failure_handler import NOT_STARTED_RESENDS, RESULT_TIMEOUT_S, FailureHandler
 from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
 from engine.model import ResourceShape
 from tests.support.engine.batch_harness import Recorder, work
@@ -56,10 +56,11 @@ class Launched:
 class World:
     """One task with a job, and the handler of its failures."""
 
-    def __init__(self, policy: RetryPolicy = RetryPolicy(0, 0)) -> None:  # noqa: B008
+    def __init__(self, policy: RetryPolicy = RetryPolicy(0, 0), shape: ResourceShape | None = None) -> None:  # noqa: B008
+        self.clock = FakeClock()
         self.told, self.launched, self.spawned = Recorder(), Launched(), list[asyncio.Task[None]]()
         ledger = Ledger()
-        self.task = ledger.add_task(work(len, []))
+        self.task = ledger.add_task(work(len, [], shape=shape))
         self.submission = Submission("f" * 32, "name", (self.task,), self.task.shape)
         ledger.add_submission(self.submission)
         client = AwsClient(AwsSession("us-east-1", 1))
@@ -74,7 +75,7 @@ class World:
             cleaner=cast(Any, self.launched),
             retries=Retries(policy=policy, sizes=self.launched),
             spawn=lambda work: self.spawned.append(asyncio.create_task(work)),
-            clock=FakeClock(),
+            clock=self.clock,
             sleep=FakeClock().sleep,
         )
 
@@ -254,3 +255,13 @@ async def test_a_failure_of_a_predecessors_job_is_tried_again_with_what_that_had
     await world.settle()
     assert world.launched.tasks == [task]
     assert task.shape == ResourceShape(memory_mib=2_048, memory_retries=0)
+
+
+@pytest.mark.parametrize(("code", "told"), [("a" * 64, "scaler-batch build-image"), ("", "no result appeared in S3")])
+async def test_an_image_that_refuses_code_is_told_apart_from_a_result_that_is_lost(code: str, told: str) -> None:
+    world = World(shape=ResourceShape(code=code))
+    await world.end(ended(exit_code=2))
+    world.clock.now += RESULT_TIMEOUT_S
+    world.handler.review()
+    await asyncio.gather(*world.spawned)
+    assert told in world.told.outcomes[world.task.task_id].reason
