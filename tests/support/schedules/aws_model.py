@@ -11,7 +11,7 @@ import io
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, TypeVar
@@ -484,8 +484,11 @@ def _memory_mib(job: Job) -> int:
     return next((int(one["value"]) for one in _requirements(job) if one["type"] == "MEMORY"), JOB_MIB)
 
 
-def _result(frame: bytes, task_id: bytes, status: ResultStatus, attempt: int, **more: bool) -> bytes:
-    meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model", **more)
+def _result(
+    frame: bytes, task_id: bytes, status: ResultStatus, attempt: int, *, is_out_of_memory: bool = False
+) -> bytes:
+    meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model")
+    meta = replace(meta, is_out_of_memory=is_out_of_memory)
     return bytes(encode_result(meta, b"result of " + task_id.hex().encode(), submission_secret(frame)))
 
 
