@@ -113,3 +113,7 @@ class WorkerVitals:
 
 class LinkDown(Exception):
     """The connection to the scheduler or object storage ended or never came up; connect again."""
+
+
+class UnreadableAnswer(LinkDown):
+    """What came is no message: nothing after it can be read either."""

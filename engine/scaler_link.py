@@ -53,6 +53,7 @@ from scaler.utility.memory import get_memory_limit_and_available
 from scaler.utility.metadata.profile_result import ProfileResult
 from scaler.utility.metadata.task_flags import retrieve_task_flags_from_task
 
+from container.batch_job_quoting import quote_foreign
 from engine.diagnosis.transport_greeting import Transport, WrongTransport
 from engine.messages import (
     CancelAnswer,
@@ -66,6 +67,7 @@ from engine.messages import (
     ResultNotice,
     ShutdownRequested,
     TaskArrived,
+    UnreadableAnswer,
     WorkerEcho,
     WorkerMessage,
     WorkerVitals,
@@ -336,9 +338,15 @@ class StorageChannel:
         await translate_storage(self._connector.set_object(ObjectID(object_id), data))
 
     async def run(self) -> None:
-        """Move answers to their readers until the connection ends, then raise `LinkDown`."""
+        """Move answers to their readers until the connection ends, then raise `LinkDown` or `UnreadableAnswer`."""
         while True:
-            await translate_storage(self._connector.routine())
+            try:
+                await translate(self._connector.routine())
+            except LinkDown:
+                raise
+            except Exception as error:  # whatever Cap'n Proto makes of the bytes, and an assertion of their length
+                what = quote_foreign(error or type(error).__name__)
+                raise UnreadableAnswer(f"it answers what can't be read: {what}") from error
 
     def close(self) -> None:
         """End the connection."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from engine.link_health import LinkHealth
-from engine.messages import LinkDown
+from engine.messages import LinkDown, UnreadableAnswer
 from engine.model import LinkId
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,14 @@ MISSING_AFTER_S: Final = 60.0
 
 LARGE_WITHIN_S: Final = 600.0
 """As `MISSING_AFTER_S`, of a whole object: it was there a moment ago, and may be long."""
+
+
+UNREADABLE_ANSWERS: Final = 3
+"""Connections in a row on which a read met an answer that can't be read."""
+
+
+class ObjectUnreadable(ValueError):
+    """Object storage answers reads of an object with what is no answer, on one connection after the other."""
 
 
 class ObjectMissing(ValueError):
@@ -53,7 +61,7 @@ class StorageLink:
             self._address_known.set()
         self._channel: ObjectChannel | None = None
         self._up = asyncio.Event()
-        self._ended: asyncio.Future[None] | None = None
+        self._ended: asyncio.Future[LinkDown | None] | None = None
         self.health = LinkHealth("object storage", id=LinkId.OBJECT_STORAGE)
 
     @property
@@ -90,9 +98,11 @@ class StorageLink:
     async def get(self, object_id: bytes, at_most: int | None = None) -> bytes:
         """Read the object's bytes, `at_most` so many of them; waits for it, and for a connection.
 
-        Raises `ObjectMissing` when it does not come on a connection that lives (`MISSING_AFTER_S`, `LARGE_WITHIN_S`).
+        Raises `ObjectMissing` when it does not come on a connection that lives (`MISSING_AFTER_S`, `LARGE_WITHIN_S`),
+        `ObjectUnreadable` when answers that can't be read end `UNREADABLE_ANSWERS` connections before it came.
         """
         within_s = LARGE_WITHIN_S if at_most is None else MISSING_AFTER_S
+        unreadable = 0
         while True:
             channel, ended = await self._connected()
             reading = asyncio.ensure_future(channel.get(object_id, at_most))
@@ -105,6 +115,10 @@ class StorageLink:
                 self._leave_behind(reading, ended)
                 raise ObjectMissing(f"object {object_id.hex()} is not in object storage, for {within_s:.0f} s now")
             await self._abandon(reading)
+            if ended.done() and isinstance(end := ended.result(), UnreadableAnswer):
+                unreadable += 1
+                if unreadable == UNREADABLE_ANSWERS:
+                    raise ObjectUnreadable(f"object {object_id.hex()} can't be read: object storage: {end}")
 
     async def put(self, object_id: bytes, data: bytes) -> None:
         """Store an object; waits for a connection. Storage itself acknowledges nothing."""
@@ -117,7 +131,7 @@ class StorageLink:
             else:
                 return
 
-    async def _connected(self) -> tuple[ObjectChannel, asyncio.Future[None]]:
+    async def _connected(self) -> tuple[ObjectChannel, asyncio.Future[LinkDown | None]]:
         await self._up.wait()
         assert self._channel is not None
         assert self._ended is not None
@@ -127,17 +141,19 @@ class StorageLink:
         self._channel = channel
         self._ended = asyncio.get_running_loop().create_future()
         self._up.set()
+        end: LinkDown | None = None
         try:
             await channel.run()
         except LinkDown as error:
+            end = error
             logger.warning("object storage: connection lost (%s); reconnecting", error)
             self.health.mark_down(str(error))
         finally:
             self._up.clear()
-            self._ended.set_result(None)
+            self._ended.set_result(end)
             channel.close()
 
-    def _leave_behind(self, reading: asyncio.Future[bytes], ended: asyncio.Future[None]) -> None:
+    def _leave_behind(self, reading: asyncio.Future[bytes], ended: asyncio.Future[LinkDown | None]) -> None:
         """Nobody waits for it any more, but on a living connection a read must not be cancelled."""
         ended.add_done_callback(lambda _: reading.cancel())
         reading.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from engine.messages import LinkDown
-from engine.storage.storage_link import ObjectMissing, StorageLink
+from engine.messages import LinkDown, UnreadableAnswer
+from engine.storage.storage_link import UNREADABLE_ANSWERS, ObjectMissing, ObjectUnreadable, StorageLink
 
 
 class Connection:
@@ -37,6 +37,21 @@ class Connection:
         raise LinkDown("test")
 
     def close(self) -> None: ...
+
+
+class BabblingConnection(Connection):
+    """One on which storage answers the first read with what is no answer."""
+
+    def __init__(self) -> None:
+        super().__init__(answers=False)
+
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
+        self.ended.set()
+        return await super().get(object_id, at_most)
+
+    async def run(self) -> None:
+        await self.ended.wait()
+        raise UnreadableAnswer("test")
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +120,17 @@ async def test_the_address_that_the_scheduler_tells_is_used_when_none_is_configu
         reading = asyncio.create_task(link.get(b"x" * 32))
         link.use_address("tcp://storage:2")
         assert await asyncio.wait_for(reading, 5) == b"x" * 32
+
+
+async def test_an_answer_that_makes_no_sense_costs_a_read_nothing_but_another_connection() -> None:
+    attempts = [BabblingConnection() for _ in range(UNREADABLE_ANSWERS - 1)]
+    async with linked(*attempts, Connection(answers=True)) as link:
+        assert await asyncio.wait_for(link.get(b"x" * 32), 5) == b"x" * 32
+
+
+async def test_a_read_that_is_answered_with_nonsense_again_and_again_is_its_tasks_error() -> None:
+    attempts = [BabblingConnection() for _ in range(UNREADABLE_ANSWERS)]
+    async with linked(*attempts, Connection(answers=True)) as link:
+        with pytest.raises(ObjectUnreadable, match=r"7878.* can't be read"):
+            await asyncio.wait_for(link.get(b"x" * 32), 5)
+        assert await asyncio.wait_for(link.get(b"y" * 32), 5) == b"y" * 32

@@ -207,8 +207,15 @@ def secret_of(aws: LocalAWS, job_id: str) -> bytes:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"meta": b"[" * 60_000}, {"duration_s": "x"}, {"duration_s": 1e300}, {"peak_bytes": -1}, {"cpu_s": float("nan")}],
-    ids=["nested", "text", "no 32-bit float", "negative", "not a number"],
+    [
+        {"meta": b"[" * 60_000},
+        {"task_id": "0" * 32},
+        {"duration_s": "x"},
+        {"duration_s": 1e300},
+        {"peak_bytes": -1},
+        {"cpu_s": float("nan")},
+    ],
+    ids=["nested", "of another task", "text", "no 32-bit float", "negative", "not a number"],
 )
 async def test_an_odd_result_is_the_failure_of_its_task_alone(aws: LocalAWS, changes: dict[str, object]) -> None:
     async with running(aws, worker_manager_id="wm-odd-results") as (backend, told):
@@ -240,12 +247,13 @@ def put(key: str, body: bytes) -> str:
     return "put"
 
 
-FORGERIES: dict[str, Callable[[bytes], bytes]] = {
-    "signed with another secret": lambda task: bytes(
+FORGERIES: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "signed with another secret": lambda task, _: bytes(
         encode_result(meta_of(task), cloudpickle.dumps("forged"), bytes(32))
     ),
-    "unsigned": lambda task: bytes(encode_result(meta_of(task), cloudpickle.dumps("forged"))),
-    "no frame": lambda task: b"x" * 1_000,
+    "signed for another task of the submission": lambda _, secret: signed_frame(b"another task...", secret),
+    "unsigned": lambda task, _: bytes(encode_result(meta_of(task), cloudpickle.dumps("forged"))),
+    "no frame": lambda _task, _secret: b"x" * 1_000,
 }
 
 
@@ -259,7 +267,7 @@ async def test_what_another_job_writes_at_a_tasks_result_is_passed_over_and_its_
         await told.until(lambda told: bool(told.placements))
         layout = StoreLayout(BUCKET, config().s3_prefix, "wm-forged")
         key = layout.result(told.placements[0].submission_id, victim.task_id)
-        forger = work(put, key, FORGERIES[kind](victim.task_id))
+        forger = work(put, key, FORGERIES[kind](victim.task_id, secret_of(aws, told.placements[0].job_id)))
         backend.submit(forger)
         assert await told.value(forger) == "put"
         await eventually(lambda: victim.task_id in told.outcomes or "is passed over" in caplog.text)
@@ -279,7 +287,7 @@ async def test_a_job_that_ends_with_a_forged_result_in_its_place_fails_with_what
         await told.until(lambda told: bool(told.placements))
         placed = told.placements[0]
         key = StoreLayout(BUCKET, config().s3_prefix, "wm-forged-end").result(placed.submission_id, victim.task_id)
-        aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=FORGERIES["unsigned"](victim.task_id))
+        aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=FORGERIES["unsigned"](victim.task_id, b""))
         await eventually(lambda: "is passed over" in caplog.text)
         aws.client("batch").terminate_job(jobId=placed.job_id, reason="by hand")
         with pytest.raises(RuntimeError, match=r"by hand(.|\n)*without the signature of the task's own job"):
