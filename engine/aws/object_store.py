@@ -23,9 +23,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ReadTimeoutError as StreamTimeoutError
 
 from container.batch_job_quoting import quote_foreign
+from engine.aws.calls.get_signature import signed_headers
 from engine.aws.calls.operations import GET_OBJECT, LIST_OBJECTS, Operation
 from engine.aws.errors import AwsError, ErrorAction, classify_answer
-from engine.aws.get_signature import signed_headers
 from engine.aws.session import CONNECT_TIMEOUT_S, OWNER_HEADER, READ_TIMEOUT_S, USER_AGENT, AwsSession
 
 T = TypeVar("T")
@@ -171,7 +171,7 @@ class ObjectStore:
         owner = self._session.bucket_owner
         headers = {"User-Agent": USER_AGENT, **({OWNER_HEADER: owner} if owner is not None else {})}
         frozen = self._credentials.get_frozen_credentials()
-        signed = signed_headers(url, headers, frozen, self._session.region)
+        signed: Any = signed_headers(url, headers, frozen, self._session.region)
         return AWSPreparedRequest("GET", url, signed, None, stream_output=True, context={})
 
 

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.compare --sizes 50 500 --repeats 3 --json compare.json
     python -m tests.benchmarks.compare --growth 100 1000 10000 --svg docs/growth.svg
 
-The peers: Scaler's own AWS manager of the pinned release (`peer_manager.py` says what is patched so that it starts),
-and Scaler's native workers, one a core, as the bound of what this machine does without any cloud. Each repetition
-begins with another side. Figures are of this machine and this run; what travels is the ratio.
+The peers: Scaler's own AWS manager of the pinned release (`peers/peer_manager.py` says what is patched so that it
+starts), and Scaler's native workers, one a core, as the bound of what this machine does without any cloud. Each
+repetition begins with another side. Figures are of this machine and this run; what travels is the ratio.
 
 `--growth` runs no jobs (`local --no-jobs`) and measures our manager alone, size after size.
 """
@@ -25,10 +25,10 @@ from typing import Any, Final
 
 from engine.config.settings import ManagerConfig
 from provisioner.local.cluster import LocalCluster
-from tests.benchmarks.growth import grow, growth_table
-from tests.benchmarks.growth_plot import plot
-from tests.benchmarks.measures import Bench, Figures, Measure, in_flight, latency, many, recovery, sharing
-from tests.benchmarks.sides import JOB_PROGRAM, Side, Starter
+from tests.benchmarks.peers.growth import grow, growth_table
+from tests.benchmarks.peers.growth_plot import plot
+from tests.benchmarks.peers.measures import Bench, Figures, Measure, in_flight, latency, many, recovery, sharing
+from tests.benchmarks.peers.sides import JOB_PROGRAM, Side, Starter
 
 SHORT_S: Final = 0.1
 """Of the tasks that do something."""

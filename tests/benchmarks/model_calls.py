@@ -1,6 +1,6 @@
 """API calls of the manager for many tasks, on models of AWS and Scaler in virtual time: the same on any machine.
 
-    python -m tests.benchmarks.model_calls --tasks 10000 --slots 1000 --seconds 5
+    python -m tests.benchmarks.model_calls --tasks 100 1000 10000 --slots 1000 --seconds 5 --svg growth.svg
 
 A listing a second is a second's worth of listings however fast the machine is, so calls depend on how long tasks take.
 The CPU that is printed holds the models' own; `--profile` says where it went.
@@ -16,12 +16,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from container.batch_job_frames import task_ids
+from tests.benchmarks.peers.growth import Growth, Size, row
+from tests.benchmarks.peers.growth_plot import plot
 from tests.support.schedules import aws_model
 from tests.support.schedules.aws_model import Batch, Fate, ModelSession
 from tests.support.schedules.story import Plan, Story, run_plan
@@ -40,9 +43,10 @@ class Counts:
     cpu_s: float = 0.0
 
     @property
-    def calls_a_task(self) -> float:
-        """All of them."""
-        return self.calls.total() / self.tasks
+    def size(self) -> Size:
+        """As a size of the growth; memory would be the models'."""
+        submissions, seconds = self.calls["submit_job"], self.story.seconds
+        return Size(self.tasks, seconds, self.cpu_s * 1000, self.calls.total(), submissions, peak_rss_mib=0.0)
 
 
 def count_calls(tasks: int, slots: int, seconds: float, seed: int = 1) -> Counts:
@@ -88,24 +92,23 @@ def _quick_models() -> Iterator[None]:
 def main() -> int:
     """Print the counts. 1 when a promise did not hold."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--tasks", type=int, nargs="+", default=[10_000])
     parser.add_argument("--slots", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a task, on average")
+    parser.add_argument("--svg", type=Path, help="plot CPU and calls a task into this file")
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
-    profile = cProfile.Profile()
-    if arguments.profile:
-        profile.enable()
-    counts = count_calls(arguments.tasks, arguments.slots, arguments.seconds)
-    profile.disable()
-    print(f"{counts.calls_a_task:.3f} calls a task, {counts.calls['submit_job']} submissions, {dict(counts.calls)}")
-    print(
-        f"{1000 * counts.cpu_s / counts.tasks:.2f} ms CPU a task with the models; {counts.story.seconds:.0f} s passed"
-    )
-    print(*counts.story.broken, sep="\n")
+    profile, found = cProfile.Profile(), list[Counts]()
+    for tasks in arguments.tasks:
+        with profile if arguments.profile else nullcontext():
+            counts = count_calls(tasks, arguments.slots, arguments.seconds)
+        print(f"{row(counts.size)}\n{dict(counts.calls)}", *counts.story.broken, sep="\n", flush=True)
+        found.append(counts)
+    if arguments.svg:
+        arguments.svg.write_text(plot(Growth(tuple(one.size for one in found))))
     if arguments.profile:
         pstats.Stats(profile).sort_stats("tottime").print_stats(40)
-    return 1 if counts.story.broken else 0
+    return 1 if any(one.story.broken for one in found) else 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Its first heartbeat advertises `-1 * max_concurrent_jobs` tasks, which its own wire format refuses (OverflowError): it
 ends at once. Here the -1 ("no limit") becomes 1; nothing else is changed.
 
-    python -m tests.benchmarks.peer_manager aws_hpc SCHEDULER --worker-manager-id ID …
+    python -m tests.benchmarks.peers.peer_manager aws_hpc SCHEDULER --worker-manager-id ID …
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from scaler.worker_manager.proxy.aws_batch.remote import job_runner
 def main(argv: Sequence[str], environ: Mapping[str, str], make_client: Callable[[str | None], Any]) -> int:
     """The exit code of the runner."""
     if "--store" in argv:
-        return batch_job_runner.main(argv, environ, make_client)
-    boto3.client = lambda _service, **_: make_client(None)
+        return int(batch_job_runner.main(argv, environ, make_client))
+    boto3.client = lambda _service, **_: make_client(None)  # type: ignore[assignment]
     job_runner.main()
     return 0

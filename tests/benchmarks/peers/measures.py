@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from provisioner.local.cluster import LocalCluster
-from tests.benchmarks.sides import RunningSide, Side, Starter
+from tests.benchmarks.peers.sides import RunningSide, Side, Starter
 from tests.support.cluster.running_engine import client_process, end_client, manager_calls, run_client
 
 PUT_PRICE: Final = 5.0e-6

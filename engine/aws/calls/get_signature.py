@@ -23,9 +23,17 @@ NOT_SIGNED: Final = ("user-agent",)
 class SigningKey(Protocol):
     """Frozen credentials of botocore."""
 
-    access_key: str
-    secret_key: str
-    token: str | None
+    @property
+    def access_key(self) -> str | None:
+        """Its public part."""
+
+    @property
+    def secret_key(self) -> str | None:
+        """Its secret part."""
+
+    @property
+    def token(self) -> str | None:
+        """Of a session."""
 
 
 def signed_headers(
@@ -44,7 +52,7 @@ def signed_headers(
     request = f"GET\n{parts.path or '/'}\n{parts.query}\n{lines}\n{';'.join(names)}\n{EMPTY_HASH}"
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
     text = f"{ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    signature = hmac.new(_key(credentials.secret_key, stamp[:8], region), text.encode(), "sha256").hexdigest()
+    signature = hmac.new(_key(credentials.secret_key or "", stamp[:8], region), text.encode(), "sha256").hexdigest()
     found["Authorization"] = (
         f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={';'.join(names)}, "
         f"Signature={signature}"

@@ -1,4 +1,4 @@
-"""Growth as a picture: three small charts, one below the other, in plain SVG."""
+"""Growth as a picture: small charts, one below the other, in plain SVG."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.benchmarks.growth import Growth, Size
+from tests.benchmarks.peers.growth import Growth, Size
 
 WIDTH: Final = 640
 CHART_HEIGHT: Final = 150
@@ -25,13 +25,14 @@ class Chart:
 
 
 def plot(growth: Growth) -> str:
-    """CPU and calls a task, and peak memory; tasks on a logarithmic axis, the others from zero."""
+    """CPU and calls a task, and peak memory if it was measured; tasks on a logarithmic axis, the others from zero."""
     cpu, calls, memory = (growth.lines[name] for name in ("cpu_ms", "calls", "peak_rss_mib"))
     charts = [
-        Chart("CPU of the manager, ms a task", lambda one: one.cpu_ms_a_task, lambda n: cpu.fixed / n + cpu.slope),
-        Chart("API calls a task", lambda one: one.calls_a_task, lambda n: calls.fixed / n + calls.slope),
-        Chart("Peak memory, MiB", lambda one: one.peak_rss_mib, lambda n: memory.fixed + memory.slope * n),
+        Chart("CPU of the manager, ms a task", lambda one: one.cpu_ms_a_task, cpu.a_task),
+        Chart("API calls a task", lambda one: one.calls_a_task, calls.a_task),
     ]
+    if any(one.peak_rss_mib for one in growth.sizes):
+        charts.append(Chart("Peak memory, MiB", lambda one: one.peak_rss_mib, memory.at))
     parts = [_chart(chart, growth.sizes, number * CHART_HEIGHT) for number, chart in enumerate(charts)]
     height = CHART_HEIGHT * len(charts) + 12
     return (

@@ -8,10 +8,10 @@ from collections import defaultdict
 import pytest
 
 from tests.benchmarks.compare import Table, lines, note, parse, ratio, report, rotated
-from tests.benchmarks.growth import Growth, Line, Size
-from tests.benchmarks.growth_plot import plot
-from tests.benchmarks.measures import quantile
-from tests.benchmarks.sides import Side
+from tests.benchmarks.peers.growth import Growth, Line, Size
+from tests.benchmarks.peers.growth_plot import plot
+from tests.benchmarks.peers.measures import quantile
+from tests.benchmarks.peers.sides import Side
 
 GROWTH = Growth(tuple(Size(n, n / 100, 500 + 3.0 * n, 20 + n, 5, 80 + 0.001 * n) for n in (100, 1_000, 10_000)))
 

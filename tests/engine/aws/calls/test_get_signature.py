@@ -13,7 +13,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from engine.aws.get_signature import signed_headers
+from engine.aws.calls.get_signature import signed_headers
 
 NOW = datetime(2026, 11, 29, 23, 59, 59)
 PLACES = (
@@ -23,7 +23,10 @@ PLACES = (
     "http://localhost:80/bucket",
 )
 KEYS = ("a", "tasks/wm/results/" + "a" * 32, "with blank/and+plus", "ü~'()*!", "//double//")
-QUERIES = ({}, {"list-type": "2", "prefix": "tasks/ü &=/", "encoding-type": "url", "continuation-token": "a+/="})
+QUERIES: tuple[dict[str, str], ...] = (
+    {},
+    {"list-type": "2", "prefix": "tasks/ü &=/", "encoding-type": "url", "continuation-token": "a+/="},
+)
 HEADERS = ({"User-Agent": "ours"}, {"User-Agent": "ours", "x-amz-expected-bucket-owner": "123456789012"})
 TOKENS = (None, "session token/+=")
 

@@ -137,7 +137,7 @@ class Starter:
             "--max-concurrent-jobs": str(self._slots),
         }
         options = [word for pair in places.items() for word in pair]
-        module = "tests.benchmarks.peer_manager"
+        module = "tests.benchmarks.peers.peer_manager"
         return (sys.executable, "-m", module, "aws_hpc", self._cluster.scheduler_address, *options)
 
     def _native(self) -> Sequence[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.local.cluster import LocalCluster
-from tests.benchmarks.measures import manager_calls_of, run_echoes
-from tests.benchmarks.sides import Side, Starter
+from tests.benchmarks.peers.measures import manager_calls_of, run_echoes
+from tests.benchmarks.peers.sides import Side, Starter
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Size:
     calls: int
     submissions: int
     peak_rss_mib: float
+    """0: not measured."""
 
     @property
     def cpu_ms_a_task(self) -> float:
@@ -53,6 +54,14 @@ class Line:
         both = sum(w * (x - mean_x) * (y - mean_y) for w, (x, y) in zip(weights, points, strict=True))
         slope = both / across if across else mean_y / mean_x
         return cls(mean_y - slope * mean_x, slope)
+
+    def at(self, tasks: float) -> float:
+        """The total for so many."""
+        return self.fixed + self.slope * tasks
+
+    def a_task(self, tasks: float) -> float:
+        """The share of one of so many."""
+        return self.at(tasks) / tasks
 
 
 @dataclass(frozen=True)
