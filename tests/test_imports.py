@@ -36,7 +36,7 @@ ALLOWED = {
 # What is published lies at the bottom; viewers and the engine's side know it, and nothing of each other.
 TELEMETRY_LAYERS = {
     "engine/telemetry/schema": ("engine.telemetry.schema", "engine.model", "engine.diagnosis.model"),
-    "engine/telemetry/tally": ("engine.telemetry.tally", "engine.telemetry.schema"),
+    "engine/telemetry/tally": ("engine.telemetry.tally", "engine.telemetry.schema", "engine.model"),
     "engine/telemetry/client": (
         "engine.telemetry.client",
         "engine.telemetry.schema",

@@ -17,14 +17,14 @@ def key_policy(stack: Stack) -> Policy:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     """
     group = stack.arn("logs", f"log-group:{stack.log_group}")
-    account = {
+    account: dict[str, object] = {
         "Sid": "Account",
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:{stack.partition}:iam::{stack.account}:root"},
         "Action": "kms:*",
         "Resource": "*",
     }
-    logs = {
+    logs: dict[str, object] = {
         "Sid": "Logs",
         "Effect": "Allow",
         "Principal": {"Service": stack.service_host("logs")},

@@ -97,7 +97,8 @@ def test_requests_go_where_boto3_sends_them(
         return AWSResponse(request.url, 404, HTTPHeaders(), SilentBody())
 
     client = boto3.client("s3", region_name=region, config=Config(retries={"total_max_attempts": 1}))
-    client.meta.events.register("before-send.s3", note)
+    events: Any = client.meta.events
+    events.register("before-send.s3", note)
     with pytest.raises(ClientError):
         client.get_object(Bucket="my-bucket", Key="tasks/w m/é~")
     place = place_of(environ, region, "my-bucket")

@@ -67,9 +67,9 @@ def old_scheduler(python: Path, folder: Path) -> Iterator[str]:
     storage_port, port = free_ports(2)
     programs = python.parent
     storage_command = (str(programs / "scaler_object_storage_server"), f"tcp://127.0.0.1:{storage_port}")
-    storage = GuardedProcess(storage_command, os.environ, storage_port, folder / "storage.log")
+    storage = GuardedProcess(storage_command, os.environ, (storage_port,), folder / "storage.log")
     command = (str(programs / "scaler_scheduler"), f"tcp://127.0.0.1:{port}", "--object-storage-address")
-    scheduler = GuardedProcess((*command, storage.address), os.environ, port, folder / "scheduler.log")
+    scheduler = GuardedProcess((*command, storage.address), os.environ, (port, port + 2), folder / "scheduler.log")
     try:
         for process in (storage, scheduler):
             process.launch()

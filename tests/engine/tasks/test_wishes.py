@@ -32,9 +32,9 @@ def shape(wish: Wish, capabilities: Mapping[str, int]) -> ResourceShape:
 
 
 def test_every_key_is_read() -> None:
-    given: dict[str, int | float] = {"memory": 9000, "vcpus": 4, "gpu": 1, "timeout_minutes": 10.5}
+    given: dict[str, int | float] = {"memory": 9000, "vcpus": 4, "gpu": 1, "timeout_minutes": 10.5, "memory_retries": 2}
     assert given.keys() == {field.name for field in fields(Wish)}
-    assert read_wish(wishing(given)) == Wish(9000, 4, 1, 10.5)
+    assert read_wish(wishing(given)) == Wish(9000, 4, 1, 10.5, 2)
 
 
 @pytest.mark.parametrize("given", [{}, {"gpu": 0}, {"memory": None}])

@@ -39,8 +39,8 @@ def registries(moto: Moto, moto_url: str, tmp_path: Path) -> Iterator[list[Any]]
 
 
 def client_of(region: str, endpoint: str) -> Any:
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return boto3.client("ecr", region_name=region, endpoint_url=endpoint, **keys)
+    session = boto3.Session("test", "test", region_name=region)
+    return session.client("ecr", endpoint_url=endpoint)
 
 
 def tags_in(client: Any) -> list[str]:

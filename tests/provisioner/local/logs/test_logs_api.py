@@ -96,15 +96,15 @@ def test_a_stream_that_does_not_exist_is_told_from_a_missing_group(account: Acco
 def test_a_group_gets_a_key_and_gives_it_back(account: Account) -> None:
     key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d"
     account.logs.create_log_group(logGroupName="/keyed")
-    keys = []
-    for change in (
-        lambda: account.logs.associate_kms_key(logGroupName="/keyed", kmsKeyId=key),
-        lambda: account.logs.disassociate_kms_key(logGroupName="/keyed"),
-    ):
-        change()
-        (group,) = account.logs.describe_log_groups(logGroupNamePrefix="/keyed")["logGroups"]
-        keys.append(group.get("kmsKeyId"))
-    assert keys == [key, None]
+    account.logs.associate_kms_key(logGroupName="/keyed", kmsKeyId=key)
+    assert key_of(account, "/keyed") == key
+    account.logs.disassociate_kms_key(logGroupName="/keyed")
+    assert key_of(account, "/keyed") is None
+
+
+def key_of(account: Account, name: str) -> str | None:
+    (group,) = account.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return group.get("kmsKeyId")
 
 
 def test_a_group_that_is_not_there_gets_no_key(account: Account) -> None:
