@@ -94,7 +94,7 @@ def test_a_task_from_submit_to_result(cluster: LocalCluster, folder: Path, tmp_p
     figures = {}
     for code in ((), (str(folder),)):
         with running_engine(cluster, tmp_path / "engine.log", code=code) as engine:
-            engine.wait_for_log("scheduler: connected")
+            engine.wait_for_log("scheduler: connected", 90)
             client = CLIENT if code else CLIENT.replace("import big", "import math as big; big.nothing = big.gcd")
             figures[bool(code)] = float(run_client(cluster, client, str(folder.parent), str(TIMES)))
     print(f"\na task without code {figures[False]:.3f} s, with it {figures[True]:.3f} s (fork server, unpacked once)")

@@ -201,6 +201,11 @@ class Submission:
         return -(-len(self.tasks) // self.pack)
 
     @property
+    def is_restored(self) -> bool:
+        """A predecessor's, read back from its job: which blobs it needs is not known."""
+        return self.secret is not None
+
+    @property
     def is_array(self) -> bool:
         """An array job, whose children run `pack` tasks each."""
         return self.children > 1

@@ -74,7 +74,7 @@ class ObjectRenewal:
             await self._read_life()
             if self._ledger.submissions:
                 await self._renew_folder(PAYLOADS, lambda key: bundle_owner(_name(key)) in self._ledger.submissions)
-                await self._renew_folder(OBJECTS, lambda key: self._blobs.may_be_needed(_name(key)))
+                await self._renew_folder(OBJECTS, self._is_blob_needed)
                 await self._renew_results()
         except AwsError as error:
             logger.warning("objects in S3 can't be renewed at present: %s", error)
@@ -105,6 +105,11 @@ class ObjectRenewal:
                     self._blobs.note_renewal(_name(key))
         if renewed:
             logger.info("wrote %d objects below %s/ again, which S3 would have deleted for their age", renewed, folder)
+
+    def _is_blob_needed(self, key: str) -> bool:
+        """Any may be while a predecessor's job is there: it doesn't tell which."""
+        is_any = any(one.is_restored for one in self._ledger.submissions.values())
+        return is_any or self._blobs.may_be_needed(_name(key))
 
     async def _renew_results(self) -> None:
         """Of those that the scheduler does not have for certain: not claimed, not delivered, or not confirmed yet."""

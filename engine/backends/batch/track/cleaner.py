@@ -23,7 +23,7 @@ from engine.aws.errors import AwsError
 from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
-from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.submit.blob_store import IDLE_S, BlobStore
 from engine.backends.batch.submit.object_renewal import ObjectRenewal
 
 logger = logging.getLogger(__name__)
@@ -94,11 +94,16 @@ class ObjectCleaner:
             except Exception:
                 logger.exception("objects of submission %s stay in S3", submission.submission_id)
         await self.delete(keys)
-        await self._blobs.delete_idle(self.delete)
+        await self._delete_idle_blobs()
 
     async def clear_idle_blobs(self) -> None:
         """Delete every blob without a user: at the end nothing stays for a next call."""
-        await self._blobs.delete_idle(self.delete, idle_s=0.0)
+        await self._delete_idle_blobs(idle_s=0.0)
+
+    async def _delete_idle_blobs(self, idle_s: float = IDLE_S) -> None:
+        """None while a predecessor's job is there: it doesn't tell which it needs, and they may be ours, too."""
+        if not any(one.is_restored for one in self._ledger.submissions.values()):
+            await self._blobs.delete_idle(self.delete, idle_s=idle_s)
 
     async def remove_result(self, task: BatchTask) -> None:
         """Delete the result of a cancelled task whose job ended, if it was written. Thousands share a call."""

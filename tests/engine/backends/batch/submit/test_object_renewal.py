@@ -124,6 +124,15 @@ async def test_a_predecessors_blobs_are_renewed_while_its_submissions_live() -> 
     assert LAYOUT.blob("d" * 64) in bucket.keys
 
 
+async def test_a_blob_that_idles_here_is_renewed_for_a_predecessors_job() -> None:
+    bucket = ExpiringBucket(DAY_S, [RULE])
+    adopted = await bucket.submit(BUNDLE)
+    adopted.secret = b"as its frame tells"
+    bucket.blobs.release(adopted.blobs)
+    await bucket.live(3)
+    assert LAYOUT.blob(SHARED.digest) in bucket.keys
+
+
 async def test_a_result_is_renewed_until_the_scheduler_has_it() -> None:
     bucket = ExpiringBucket(DAY_S, [RULE])
     one = await bucket.submit(BUNDLE)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from container.batch_job_frames import Blob
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
-from engine.backends.batch.submit.blob_store import BlobStore
+from engine.backends.batch.submit.blob_store import IDLE_S, BlobStore
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.model import ResourceShape
 from tests.support.engine.fake_clock import FakeClock
@@ -21,7 +22,7 @@ class Bucket:
         self.deleted: list[str] = []
 
     async def call(self, operation: Any, **arguments: Any) -> dict[str, Any]:
-        self.deleted += [one["Key"] for one in arguments["Delete"]["Objects"]]
+        self.deleted += [one["Key"] for one in arguments.get("Delete", {}).get("Objects", ())]
         return {}
 
 
@@ -38,3 +39,27 @@ async def test_a_submission_that_can_not_be_cleaned_up_keeps_only_its_own_object
     ledger.submissions["1" * 32].blobs = frozenset(["never provided"])
     await cleaner.sweep()
     assert (bucket.deleted, ledger.submissions) == ([LAYOUT.payload("2" * 32)], {})
+
+
+async def test_a_blob_that_a_predecessors_job_may_share_stays_while_that_is_there() -> None:
+    """Such a job doesn't tell what it needs: a function, or the code that this manager was started with, too."""
+    bucket, ledger, clock = Bucket(), Ledger(), FakeClock()
+    client: Any = bucket
+    blobs = BlobStore(client=client, layout=LAYOUT, clock=clock)
+    nothing: Any = None
+    cleaner = ObjectCleaner(client=client, ledger=ledger, layout=LAYOUT, blobs=blobs, renewal=nothing, spawn=nothing)
+    task = BatchTask(bytes(16), ResourceShape(), None)
+    adopted = Submission("1" * 32, "job", (task,), task.shape, secret=b"as its frame tells")
+    ledger.submissions["1" * 32] = adopted
+    shared = Blob.of(b"a function")
+    await blobs.provide({shared.digest: shared})
+    blobs.release([shared.digest])
+    clock.now += 2 * IDLE_S
+
+    await cleaner.sweep()
+    await cleaner.clear_idle_blobs()
+    assert bucket.deleted == []
+
+    del ledger.submissions["1" * 32]
+    await cleaner.sweep()
+    assert bucket.deleted == [LAYOUT.blob(shared.digest)]
