@@ -36,7 +36,7 @@ def code_group() -> None:
 
 @code.command()
 def push(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help=FOLDERS_HELP)],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help=FOLDERS_HELP)],
     manager: ManagerOption = "",
     engine: EngineOption = None,
     keys: KeysOption = None,
