@@ -19,8 +19,11 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Final
 
-MAX_RESULT_BYTES: Final = 500_000_000
-"""Of a result's body: Scaler moves an object as one Cap'n Proto blob, which ends at 2**29 bytes."""
+MAX_RESULT_BYTES: Final = 5 * 2**30 - 2**20
+"""Of a result's body: what one PUT of S3 takes, less room for the rest of the frame. Memory is the bound before that.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html; Scaler's object storage moves objects as they are.
+"""
 MAX_META_BYTES: Final = 256 * 1024
 """Of a result's meta data, of which a runner writes about 600, and what a task printed if its client asked for it."""
 KEPT_BYTES: Final = 64 * 1024

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from container.batch_job_results import (
     LONGEST_PRINTED,
+    MAX_RESULT_BYTES,
+    MAX_RESULT_FRAME,
     SIGNED_BYTES,
     ForeignResult,
     ResultError,
@@ -247,3 +249,7 @@ def test_a_duration_of_a_hair_less_than_nothing_is_none_at_all() -> None:
     """What images of 0.1 wrote when a process's end was seen before the message of its beginning."""
     frame = encode_result(replace(META, duration_s=-1e-6), b"value")
     assert decode_result(bytes(frame), TASK_ID)[0].duration_s == 0.0
+
+
+def test_a_result_may_be_as_large_as_one_put_of_s3_with_its_meta_data() -> None:
+    assert 2**29 + 300 < MAX_RESULT_BYTES < MAX_RESULT_FRAME <= 5 * 2**30

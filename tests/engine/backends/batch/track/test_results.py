@@ -360,8 +360,8 @@ async def test_a_surprise_while_a_result_is_read_is_its_tasks_failure(caplog: py
 
 async def test_a_result_larger_than_any_runner_writes_is_refused_unread() -> None:
     told, store = Recorder(), BrokenStore()
-    task_id, _ = await read_alone(store, told, size=1_500_000_000)
-    assert "1500000000 bytes in S3" in told.outcomes[task_id].reason
+    task_id, _ = await read_alone(store, told, size=6_000_000_000)
+    assert "6000000000 bytes in S3" in told.outcomes[task_id].reason
     assert store.reads == 0
 
 
