@@ -37,6 +37,7 @@ from batch_job_errors import (
     remote_traceback,
     traceback_without_values,
 )
+from batch_job_memory import LargeBytes
 from batch_job_results import MAX_RESULT_BYTES, ResultStatus
 from batch_job_scaler import SchedulerAddress, introduce_task
 
@@ -56,7 +57,7 @@ class Payload:
 
     serializer: bytes
     function: bytes
-    arguments: tuple[bytes, ...]
+    arguments: tuple[bytes | LargeBytes, ...]
     task_id: bytes
     scheduler: SchedulerAddress
     code: tuple[str, ...] = ()
@@ -93,6 +94,7 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
         _flush()
         channel.send(MessageKind.OUTCOME, _measured(outcome).encode())
         channel.send(MessageKind.BODY, body)
+        del body  # the runner has it
         _end_program(lambda what: channel.send(MessageKind.CLOSING, what.encode()))
         os._exit(0)
     finally:
@@ -340,8 +342,16 @@ def _load(payload: Payload) -> _Task:
     before = exception_classes()
     serializer = _SerializerUnpickler(io.BytesIO(payload.serializer)).load()
     function = serializer.deserialize(payload.function)
-    arguments = tuple(map(serializer.deserialize, payload.arguments))
+    arguments = tuple(_argument(serializer, data) for data in payload.arguments)
     return _Task(serializer.serialize, function, arguments, frozenset(exception_classes() - before))
+
+
+def _argument(serializer: Any, data: bytes | LargeBytes) -> Any:
+    if not isinstance(data, LargeBytes):
+        return serializer.deserialize(data)
+    if _DefaultSerializer in (serializer, type(serializer)):
+        return pickle.load(data.reader())  # as its `deserialize` would, without all of the bytes beside it
+    return serializer.deserialize(data.take())
 
 
 class _Serializer:

@@ -1,4 +1,4 @@
-"""Memory of the container as its control group tells it: the limit, and how often the kernel killed for it.
+"""Memory of the container as its control group tells it, and bytes that give theirs back while they are read.
 
 https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files, and of version 1
 https://docs.kernel.org/admin-guide/cgroup-v1/memory.html. Best effort: outside of a container there is no such file.
@@ -6,15 +6,21 @@ https://docs.kernel.org/admin-guide/cgroup-v1/memory.html. Best effort: outside 
 
 from __future__ import annotations
 
+import contextlib
+import io
+import mmap
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 CGROUP: Final = Path("/sys/fs/cgroup")
 CGROUP_VARIABLE: Final = "SCALER_BATCH_CGROUP"
 """Names another folder of the same form: the local AWS limits the memory of processes without a container."""
 NEAR_LIMIT: Final = 0.95
 """Share of the limit at which a killed process most likely was killed for it, where the kernel doesn't tell."""
+LARGE_BYTES: Final = 16 * 2**20
+"""From here on it pays to read bytes through `LargeBytes`."""
+_CHUNK: Final = 4 * 2**20
 _UNLIMITED: Final = 1 << 60
 """Version 1 tells "no limit" as a huge number."""
 
@@ -57,3 +63,61 @@ def _text(file: Path) -> str:
         return file.read_text()
     except (OSError, ValueError):
         return ""
+
+
+class LargeBytes:
+    """Bytes that are read once, here or in a forked process, and whose memory goes back to the system meanwhile.
+
+    What is loaded from them is in memory once, and not beside them. They lie in shared pages without a file; where the
+    system can't take those back early, they stay until the end: https://man7.org/linux/man-pages/man2/madvise.2.html
+    """
+
+    def __init__(self, length: int) -> None:
+        self._pages = mmap.mmap(-1, length)
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put bytes there; what lies behind the end is left out."""
+        end = min(offset + len(data), len(self._pages))
+        if offset < end:
+            self._pages[offset:end] = data[: end - offset]
+
+    def reader(self) -> io.BufferedReader:
+        """A file whose bytes are gone once they are read."""
+        return io.BufferedReader(_SpendingReader(self._pages), _CHUNK)
+
+    def take(self) -> bytes:
+        """All of them at once."""
+        data = self._pages[:]
+        _give_back(self._pages, 0, len(data))
+        return data
+
+
+class _SpendingReader(io.RawIOBase):
+    def __init__(self, pages: mmap.mmap) -> None:
+        self._pages = pages
+        self._at = 0
+        self._given_back = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """A chunk at most, so that never more than that is in memory twice."""
+        count = min(len(buffer), _CHUNK, len(self._pages) - self._at)
+        buffer[:count] = self._pages[self._at : self._at + count]
+        self._at += count
+        spent = (self._at - self._given_back) // _CHUNK * _CHUNK
+        if spent:
+            _give_back(self._pages, self._given_back, spent)
+            self._given_back += spent
+        return count
+
+
+def _give_back(pages: mmap.mmap, start: int, length: int) -> None:
+    remove = getattr(mmap, "MADV_REMOVE", None)
+    if remove is not None:
+        with contextlib.suppress(OSError, ValueError):
+            pages.madvise(remove, start, length)

@@ -27,7 +27,7 @@ from batch_job_frames import (
     PayloadReader,
     TaskEntry,
 )
-from batch_job_memory import memory_limit
+from batch_job_memory import LARGE_BYTES, LargeBytes, memory_limit
 from batch_job_pack import Entry, SharedBlobs, own_folder, run_pack
 from batch_job_protocol import (
     CodeError,
@@ -208,12 +208,13 @@ class _Tasks:
         if isinstance(entry, DamagedEntry):
             raise _Unusable(entry.reason)
         refs = (entry.serializer, entry.function, *entry.arguments)
-        serializer, function, *arguments = map(self._read, refs)
+        serializer, function = self._read(entry.serializer), self._read(entry.function)
+        arguments = tuple(map(self._read_argument, entry.arguments))
         self._shared.forget(refs)
         return Payload(
             serializer,
             function,
-            tuple(arguments),
+            arguments,
             entry.task_id,
             self._settings.scheduler,
             code=self._folders(),
@@ -236,10 +237,26 @@ class _Tasks:
     def _read(self, ref: BlobRef) -> bytes:
         return self._reader.blob(ref) if self._reader.holds(ref) else self._shared.get(ref)
 
+    def _read_argument(self, ref: BlobRef) -> bytes | LargeBytes:
+        """Of a pack the next task may need it, too."""
+        is_large = ref.offset is None and ref.length >= LARGE_BYTES and not self._settings.is_packed
+        return self._large(ref) if is_large else self._read(ref)
+
     def _external(self, ref: BlobRef) -> bytes:
         data = self._store.get(blob_key(ref.digest))
-        if hashlib.sha256(data).hexdigest() != ref.digest:
-            raise _Unusable(f"the shared object {ref.digest} was altered in S3 ({len(data)} bytes)")
+        _check_shared(ref, hashlib.sha256(data).hexdigest(), len(data))
+        return data
+
+    def _large(self, ref: BlobRef) -> LargeBytes:
+        """Checked as it comes, before anything of it is loaded."""
+        data, digest = LargeBytes(ref.length), hashlib.sha256()
+
+        def take(offset: int, part: bytes) -> None:
+            digest.update(part)
+            data.write(offset, part)
+
+        length = self._store.stream(blob_key(ref.digest), ref.length, take)
+        _check_shared(ref, digest.hexdigest(), length)
         return data
 
     def _terminated(self, ending: ProcessEnding) -> RunnerExit:
@@ -287,6 +304,11 @@ class _Tasks:
             is_timed_out=ending.is_timed_out,
             **_printed(ending),
         )
+
+
+def _check_shared(ref: BlobRef, digest: str, length: int) -> None:
+    if digest != ref.digest or length != ref.length:
+        raise _Unusable(f"the shared object {ref.digest} was altered in S3 ({length} bytes)")
 
 
 def _refused(text: str) -> ProcessEnding:

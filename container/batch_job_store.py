@@ -59,6 +59,7 @@ _UNREACHABLE: Final = (
     CredentialRetrievalError,
     MetadataRetrievalError,
 )
+_PART_BYTES: Final = 8 * 2**20
 _PATIENCE_S: Final = 120.0  # for a refusal after the function was called: new permissions take effect within this
 _CODE_FOLDER: Final = "scaler-batch-code"
 _FIRST_PAUSE_S: Final = 0.5
@@ -124,6 +125,24 @@ class Store:
     def get(self, key: str) -> bytes:
         """A whole object. Raises `StoreError`."""
         return self._get(key)
+
+    def stream(self, key: str, length: int, take: Callable[[int, bytes], None]) -> int:
+        """Give the first `length` bytes of an object in parts, each with its offset, and return how many came.
+
+        A part that fails is read again by itself. Raises `StoreError`.
+        """
+        for offset in range(0, length, _PART_BYTES):
+            wanted = min(_PART_BYTES, length - offset)
+            try:
+                part = self.get_range(key, offset, wanted)
+            except StoreError as error:
+                if _code(error.__cause__) != "InvalidRange":
+                    raise
+                part = b""
+            take(offset, part)
+            if len(part) < wanted:
+                return offset + len(part)
+        return length
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
         """`length` bytes, or fewer where the object ends. Raises `StoreError`."""

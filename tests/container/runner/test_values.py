@@ -168,3 +168,38 @@ def test_a_process_that_the_function_leaves_behind_does_not_hold_the_job_up(clie
         returned = round_trip(leave)
         os.kill(returned.value, signal.SIGKILL)
         """)
+
+
+def test_a_large_argument_is_in_the_memory_of_its_task_about_once(client: Client) -> None:
+    client("""
+        import os
+        data = os.urandom(96 << 20)
+
+        def tell(data, small):
+            return len(data), data[-5:], small
+
+        small = round_trip(tell, b"12345", 1)
+        large = round_trip(tell, data, 1, route="shared")
+        assert large.value == (len(data), data[-5:], 1), large.log
+        assert large.meta.peak_bytes - small.meta.peak_bytes < 1.4 * len(data), (small.meta, large.meta)
+        """)
+
+
+@pytest.mark.long
+def test_a_serializer_of_the_clients_own_gets_a_large_argument_as_bytes(client: Client) -> None:
+    client("""
+        import cloudpickle, pickle
+
+        class Own:
+            @staticmethod
+            def serialize(value):
+                return pickle.dumps(value)
+
+            @staticmethod
+            def deserialize(data):
+                assert type(data) is bytes
+                return pickle.loads(data)
+
+        data = bytes(20 << 20)
+        assert round_trip(len, data, serializer=cloudpickle.dumps(Own), route="shared").value == len(data)
+        """)

@@ -19,6 +19,7 @@ import cloudpickle
 from container.batch_job_frames import Blob, encode_payload
 from container.batch_job_protocol import (
     JobParameter,
+    blob_key,
     bundle_name,
     payload_key,
     result_key,
@@ -79,12 +80,16 @@ def round_trip(
     """Run `function(*arguments)` in the runner and load what it wrote."""
     endpoint, task_id, submission = os.environ["S3"], uuid.uuid4().bytes, uuid.uuid4().hex
     secret = os.urandom(32)
-    frame = encode_payload([(task_id, payload(function, arguments, serializer))], secret=secret)
+    blobs = payload(function, arguments, serializer)
+    shared = {blob.digest: blob.data for blob in blobs if route == "shared" and len(blob.data) >= 1 << 20}
+    for digest, data in shared.items():
+        urlopen(Request(f"{endpoint}/{STORE}/{blob_key(digest)}", data=data, method="PUT")).close()
+    frame = encode_payload([(task_id, blobs)], shared, secret=secret)
     texts = {"inline": to_inline(frame), "gzip": to_inline_gzip(frame), "s3": to_bundle(os.urandom(16))}
     if route == "s3":
         key = payload_key(bundle_name(submission, texts[route]))
         urlopen(Request(f"{endpoint}/{STORE}/{key}", data=frame, method="PUT")).close()
-    process = start_runner(endpoint, submission, texts[route])
+    process = start_runner(endpoint, submission, texts["inline" if route == "shared" else route])
     _, log = process.communicate(timeout=60)
     with urlopen(f"{endpoint}/{STORE}/{result_key(submission, task_id)}") as answer:
         meta, body = decode_result(answer.read(), task_id, secret)

@@ -78,8 +78,6 @@ class Reconciliation:
     async def newest(self, except_jobs: object) -> list[Any]:
         return []
 
-    def forget_results(self) -> None: ...
-
     async def failures(self, note: Callable[[Mapping[bytes, FailedJob]], None]) -> None:
         await self.begin.wait()
         note(failed(self.first_page))
