@@ -149,8 +149,8 @@ class JobGroups:
         if price == self._price:
             return
         before, self._price = self._price, price
-        rate = rate_of(before)
-        if rate is not None and rate != rate_of(price):
+        rate = _rate_of(before)
+        if rate is not None and rate != _rate_of(price):
             for meter in (self.total, *(group.usage for groups in self._groups for group in groups.values())):
                 meter.settle(now, rate)
 
@@ -159,7 +159,7 @@ class JobGroups:
     @property
     def rate(self) -> Rate | None:
         """Price by which money is counted; None: unknown."""
-        return rate_of(self._price)
+        return _rate_of(self._price)
 
     def remaining(self, now: float, *, more: bool) -> Remaining | None:
         """What all jobs will use until they are done: the sum over their functions; None where nothing is foretold."""
@@ -303,3 +303,7 @@ _PLACES: Final = {by: place for place, by in enumerate(GroupBy)}
 _FUNCTION: Final = _PLACES[GroupBy.FUNCTION]
 _REASON: Final = _PLACES[GroupBy.REASON]
 _OUT_OF_MEMORY: Final = FailureCause(CauseKind.OUT_OF_MEMORY).signature
+
+
+def _rate_of(price: Price) -> Rate | None:
+    return rate_of(price.vcpu_hour, price.gib_hour)

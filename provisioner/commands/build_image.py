@@ -10,10 +10,8 @@ import typer
 from rich.console import Console
 
 from provisioner.clients import Clients
-from provisioner.commands.common import errors_as_json, only_run, print_line
-from provisioner.commands.image import image_reporter, repository_creator
-from provisioner.commands.options import (
-    CONFIG_FILE,
+from provisioner.commands.common import errors_as_json, interruptible, only_run, print_line
+from provisioner.commands.flags import (
     IMAGE,
     Adopt,
     BaseImage,
@@ -29,8 +27,9 @@ from provisioner.commands.options import (
     Region,
     Requirements,
 )
+from provisioner.commands.image import image_reporter, repository_creator
+from provisioner.commands.options import CONFIG_FILE
 from provisioner.commands.place import chosen_region
-from provisioner.commands.signals import interruptible
 from provisioner.image.build import BuiltImage, build_and_push
 from provisioner.image.request import OWN_PYTHON, PLATFORMS, ImageRequest
 from provisioner.json_schema import DoneEvent

@@ -8,12 +8,12 @@ from typing import Annotated, Final
 import typer
 
 from provisioner.clients import Clients
-from provisioner.commands.common import claims_of, errors_as_json, only_run, print_line, require_consent
+from provisioner.commands.common import claims_of, errors_as_json, interruptible, only_run, print_line, require_consent
+from provisioner.commands.flags import Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
 from provisioner.commands.json_output import plan_event, remains_event, removal_event
-from provisioner.commands.options import CONFIG_FILE, ENV_FILE, Adopt, ConfigFile, EnvFile, Json, Prefix, Region, Yes
+from provisioner.commands.options import CONFIG_FILE, ENV_FILE
 from provisioner.commands.place import chosen_region, saved_elsewhere
 from provisioner.commands.printing import console, print_plan, print_remains, print_removal
-from provisioner.commands.signals import interruptible
 from provisioner.errors import ProvisionError
 from provisioner.kinds import StepState
 from provisioner.plan.cleanup import Candidate, Remains, Removal, StackCleaner, candidates, plan_cleanup

@@ -1,12 +1,14 @@
-"""Parts of several commands: claims out of the saved file, consent, lines of JSON."""
+"""Parts of several commands: claims out of the saved file, consent, lines of JSON, signals that end a command."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import typer
@@ -80,3 +82,22 @@ def errors_as_json(as_json: bool) -> Iterator[None]:
             raise
         print_line(FailedEvent(str(error)))
         raise typer.Exit(error.exit_code) from None
+
+
+@contextmanager
+def interruptible(resume_hint: str) -> Iterator[None]:
+    """Context in which Ctrl-C and SIGTERM end programs, remove temporary logins, and leave as a `ProvisionError`.
+
+    Its text ends with `resume_hint`. Main thread only.
+    """
+
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise ProvisionError(f"Interrupted: {resume_hint}") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

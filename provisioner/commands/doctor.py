@@ -13,7 +13,8 @@ import typer
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import errors_as_json, print_line
-from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json, Prefix, Region
+from provisioner.commands.flags import ConfigFile, Json, Prefix, Region
+from provisioner.commands.options import CONFIG_FILE
 from provisioner.commands.printing import console
 
 STUCK: Final = "Why nothing runs"

@@ -12,7 +12,8 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.options import Adopt, GivenOptions, with_command_options
+from provisioner.commands.flags import Adopt
+from provisioner.commands.options import GivenOptions, with_command_options
 from provisioner.commands.place import own_region
 from provisioner.errors import ProvisionError
 from provisioner.export.cloudformation import template

@@ -9,19 +9,10 @@ import typer
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import CHANGES, claims_of, config_errors_exit_with_1, print_line
+from provisioner.commands.flags import Adopt, ConfigFile, EndJobs, Json, RefreshAmi, Reset
 from provisioner.commands.image import known_image
 from provisioner.commands.json_output import plan_report
-from provisioner.commands.options import (
-    CONFIG_FILE,
-    Adopt,
-    ConfigFile,
-    EndJobs,
-    GivenOptions,
-    Json,
-    RefreshAmi,
-    Reset,
-    with_command_options,
-)
+from provisioner.commands.options import CONFIG_FILE, GivenOptions, with_command_options
 from provisioner.commands.place import Place, find_place
 from provisioner.commands.printing import print_plan
 from provisioner.plan.cleanup import candidates, plan_cleanup

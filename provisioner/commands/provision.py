@@ -13,28 +13,14 @@ import typer
 
 from engine.errors import ConfigError
 from provisioner.clients import Clients
-from provisioner.commands.common import claims_of, errors_as_json, only_run, print_line, require_consent
+from provisioner.commands.common import claims_of, errors_as_json, interruptible, only_run, print_line, require_consent
+from provisioner.commands.flags import Adopt, ConfigFile, EndJobs, EnvFile, Json, Reduce, RefreshAmi, Reset, Yes
 from provisioner.commands.image import built_image, image_reporter, known_image
 from provisioner.commands.json_output import plan_event, progress_event
-from provisioner.commands.options import (
-    CONFIG_FILE,
-    ENV_FILE,
-    Adopt,
-    ConfigFile,
-    EndJobs,
-    EnvFile,
-    GivenOptions,
-    Json,
-    Reduce,
-    RefreshAmi,
-    Reset,
-    Yes,
-    with_command_options,
-)
+from provisioner.commands.options import CONFIG_FILE, ENV_FILE, GivenOptions, with_command_options
 from provisioner.commands.place import Place, chosen_region, find_place
 from provisioner.commands.printing import console, print_plan
 from provisioner.commands.progress_table import ProgressTable
-from provisioner.commands.signals import interruptible
 from provisioner.json_schema import DoneEvent
 from provisioner.plan.executor import PlanExecutor, Progress
 from provisioner.plan.model import Plan

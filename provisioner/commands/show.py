@@ -13,8 +13,9 @@ import typer
 from engine.errors import ConfigError
 from provisioner.clients import Clients
 from provisioner.commands.common import CHANGES, config_errors_exit_with_1, print_line
+from provisioner.commands.flags import ConfigFile, Json
 from provisioner.commands.json_output import resource_reports
-from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json
+from provisioner.commands.options import CONFIG_FILE
 from provisioner.commands.printing import print_live
 from provisioner.errors import ProvisionError
 from provisioner.json_schema import LiveReport, SavedReport

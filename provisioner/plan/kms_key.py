@@ -21,10 +21,8 @@ def usable_key(key: str, clients: Clients) -> str:
     https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html
     """
     found = _described(key, clients)
-    there = f"a key that is in {clients.region}"
-    check("--kms-key", key, bool(found), there)
-    state = found["KeyState"]
-    check("--kms-key", key, state == "Enabled", f"an enabled key: this one is {state}")
+    check("--kms-key", key, bool(found), f"a key that is in {clients.region}")
+    check("--kms-key", key, found["Enabled"], f"an enabled key: this one is {found['KeyState']}")
     check("--kms-key", key, found["KeySpec"] == "SYMMETRIC_DEFAULT", "a symmetric key that encrypts")
     check("--kms-key", key, found["KeyManager"] == "CUSTOMER", "a key of yours: AWS's own serve one service each")
     return str(found["Arn"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from provisioner.policies.statements import Policy, document
+from provisioner.policies.statements import Policy, Statement, document
 from provisioner.stack.naming import Stack
 
 BY_LOGS: Final = ("kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*")
@@ -17,14 +17,14 @@ def key_policy(stack: Stack) -> Policy:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     """
     group = stack.arn("logs", f"log-group:{stack.log_group}")
-    account: dict[str, object] = {
+    account: Statement = {
         "Sid": "Account",
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:{stack.partition}:iam::{stack.account}:root"},
         "Action": "kms:*",
         "Resource": "*",
     }
-    logs: dict[str, object] = {
+    logs: Statement = {
         "Sid": "Logs",
         "Effect": "Allow",
         "Principal": {"Service": stack.service_host("logs")},

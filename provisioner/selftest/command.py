@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from provisioner.commands.common import errors_as_json, print_line, require_consent
-from provisioner.commands.options import CONFIG_FILE, ConfigFile, Json, Prefix, Region, Yes
+from provisioner.commands.common import errors_as_json, interruptible, print_line, require_consent
+from provisioner.commands.flags import ConfigFile, Json, Prefix, Region, Yes
+from provisioner.commands.options import CONFIG_FILE
 from provisioner.commands.printing import console
-from provisioner.commands.signals import interruptible
 from provisioner.selftest.model import SelftestOutcome, SelftestPatience, SelftestReport, SelftestVerdict, cost_usd
 
 if TYPE_CHECKING:

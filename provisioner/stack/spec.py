@@ -140,6 +140,8 @@ class ProvisionSpec:
             self._check_instances()
         self._check_network()
         self._check_storage()
+        if self.kms_key is not None:
+            self._check_kms_key(self.kms_key)
 
     @property
     def file_systems(self) -> tuple[FileSystem, ...]:
@@ -270,8 +272,6 @@ class ProvisionSpec:
         check("--efs", efs, not taken, "file systems at paths that the image doesn't need, like /mnt/data")
         if self.ami is not None:
             check("--ami", self.ami, bool(_AMI.fullmatch(self.ami)), "a system image like ami-0a1b2c3d")
-        if self.kms_key is not None:
-            self._check_kms_key(self.kms_key)
 
     def _check_kms_key(self, key: str) -> None:
         """S3 takes no key of another region; AWS's own keys let CloudWatch Logs do nothing.

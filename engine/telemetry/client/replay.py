@@ -42,6 +42,7 @@ from engine.telemetry.schema.query import QueryError, make_page
 from engine.telemetry.tally.failures import failures_of_rows
 from engine.telemetry.tally.lanes import lanes_of_rows
 from engine.telemetry.tally.row_groups import group_rows
+from engine.telemetry.tally.usage import rate_of
 
 NO_CONTROL: Final = "this is a recording: what it shows is over and can't be changed"
 NO_DIAGNOSIS: Final = "a recording holds no diagnosis: AWS tells what is, not what was"
@@ -183,7 +184,8 @@ class ReplaySource:
         try:
             if isinstance(request, GetGroups):
                 prices = {one.manager: one.price for one in snapshot.managers if one.price is not None}
-                return group_rows(self.replica.rows.values(), request, snapshot.at, prices)
+                rates = {name: rate_of(one.vcpu_hour, one.gib_hour) for name, one in prices.items()}
+                return group_rows(self.replica.rows.values(), request, snapshot.at, rates)
             if isinstance(request, GetLanes):
                 return lanes_of_rows(self.replica.rows.values(), request, snapshot.at)
             return make_page(self.replica.rows.values(), request, snapshot.at)

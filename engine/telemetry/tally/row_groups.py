@@ -20,19 +20,19 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.schema.query import QueryError, group_key, parse_filter, select_rows
 from engine.telemetry.tally.group_tally import GroupTally, enter_job
-from engine.telemetry.tally.usage import Prices, UsageMeter, add_run, begin_run, rate_of
+from engine.telemetry.tally.usage import Rates, UsageMeter, add_run, begin_run
 
 _Key = tuple[str, str]
 """Manager and the group's key."""
 
 
-NO_PRICES: Final[Prices] = {}
+NO_RATES: Final[Rates] = {}
 
 
-def group_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float, prices: Prices = NO_PRICES) -> Groups:
+def group_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float, rates: Rates = NO_RATES) -> Groups:
     """Answer a `GetGroups` out of `rows`, which are all that there are. Raises `QueryError`."""
     check_groups(wanted)
-    return make_groups(tally_rows(rows, wanted, now, prices), wanted, now, rows_only=True)
+    return make_groups(tally_rows(rows, wanted, now, rates), wanted, now, rows_only=True)
 
 
 def check_groups(wanted: GetGroups) -> None:
@@ -54,7 +54,7 @@ def make_groups(groups: Iterable[JobGroup], wanted: GetGroups, now: float, *, ro
     return Groups(wanted.by, tuple(found[:limit]), len(found), counts.total(), now, rows_only, dict(counts))
 
 
-def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float, prices: Prices = NO_PRICES) -> list[JobGroup]:
+def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float, rates: Rates = NO_RATES) -> list[JobGroup]:
     """Count the rows that fit into groups. Raises `QueryError`."""
     groups: dict[_Key, GroupTally] = {}
     stragglers: Counter[_Key] = Counter()
@@ -66,7 +66,6 @@ def tally_rows(rows: Iterable[JobRow], wanted: GetGroups, now: float, prices: Pr
             group = groups[key] = GroupTally(key[1], row.created)
         _count(group, row, now)
         stragglers[key] += row.straggles
-    rates = {manager: rate_of(price) for manager, price in prices.items()}
     return [
         group.view(key[0], now, more=False, stragglers=stragglers[key], rate=rates.get(key[0]), rows_only=True)
         for key, group in groups.items()
@@ -90,11 +89,10 @@ def _count_usage(meter: UsageMeter, row: JobRow) -> None:
     if row.demand is None:
         meter.unmeasured += bool(begun or row.duration_s)
         return
-    amount = complex(*row.demand)
+    amount, goes_on = complex(*row.demand), len(begun) > len(over)
     add_run((meter,), amount, sum(over) - sum(begun[: len(over)]), wasted=True)
-    wasted = row.state is not JobState.SUCCEEDED
     if row.state in ENDED:
-        last_s = row.since - begun[-1] if len(begun) > len(over) else 0.0 if begun else row.duration_s or 0.0
-        add_run((meter,), amount, last_s, wasted=wasted)
-    elif len(begun) > len(over):
+        last_s = row.since - begun[-1] if goes_on else 0.0 if begun else row.duration_s or 0.0
+        add_run((meter,), amount, last_s, wasted=row.state is not JobState.SUCCEEDED)
+    elif goes_on:
         begin_run((meter,), amount, begun[-1])

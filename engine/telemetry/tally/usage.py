@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engine.model import Price
 from engine.telemetry.schema.usage import HOUR_S, Remaining, Usage
 
 ORIGIN_S: Final = 1_700_000_000.0
@@ -16,7 +15,7 @@ ORIGIN_S: Final = 1_700_000_000.0
 
 Rate = tuple[float, float]
 """Price of an hour of a vCPU, and of a GiB."""
-Prices = Mapping[str, Price]
+Rates = Mapping[str, Rate | None]
 """By the names of worker managers."""
 Amount = complex
 """vCPUs and GiB in one number, for sums of both at the price of one: vCPUs are the real part, GiB the imaginary one."""
@@ -94,9 +93,9 @@ class UsageMeter:
         return money + _cost(self.wasted - wasted, rate)
 
 
-def rate_of(price: Price) -> Rate | None:
-    """Rate of a price; None: unknown."""
-    return None if price.vcpu_hour is None else (price.vcpu_hour, price.gib_hour)
+def rate_of(vcpu_hour: float | None, gib_hour: float) -> Rate | None:
+    """Rate of a price's figures; None: unknown."""
+    return None if vcpu_hour is None else (vcpu_hour, gib_hour)
 
 
 def begin_run(meters: Iterable[UsageMeter], amount: Amount, at: float) -> None:

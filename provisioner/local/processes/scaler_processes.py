@@ -73,14 +73,17 @@ class GuardedProcess:
         """
         deadline = time.monotonic() + READY_S
         while not self._listens():
-            said = self._log.read_bytes()[self._log_begins :].decode(errors="replace")
-            text = f"{self._command[0]} did not start to listen on {self.address}; it said: {said[-SAID_CHARACTERS:]}"
-            if TAKEN in said.lower():
-                raise PortTakenError(text)
             ended = self._process is None or self._process.poll() is not None
-            if ended or time.monotonic() > deadline:
-                raise LocalAWSError(text)
+            self._raise_if(hopeless=ended or time.monotonic() > deadline)
             time.sleep(LOOK_S)
+
+    def _raise_if(self, *, hopeless: bool) -> None:
+        said = self._log.read_bytes()[self._log_begins :].decode(errors="replace")
+        text = f"{self._command[0]} did not start to listen on {self.address}; it said: {said[-SAID_CHARACTERS:]}"
+        if TAKEN in said.lower():
+            raise PortTakenError(text)
+        if hopeless:
+            raise LocalAWSError(text)
 
     def _listens(self) -> bool:
         """Whether it, or what it started, listens on all of its ports: another's listener would answer, too."""
@@ -143,14 +146,18 @@ def ports_side_by_side(count: int) -> list[int]:
     first = min(first_ephemeral_port(), 65536 - count)
     for _ in range(LOOKS):
         base = random.randrange(FIRST_PORT, first - count)
-        ports = list(range(base, base + count))
-        try:
-            for port in ports:
-                socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return ports
+        if all(map(is_free, ports := list(range(base, base + count)))):
+            return ports
     raise LocalAWSError(f"No {count} free ports in a row were found below {first} on 127.0.0.1.")
+
+
+def is_free(port: int) -> bool:
+    """Listen on a loopback port for a moment, to see whether that can be done."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def first_ephemeral_port() -> int:

@@ -19,6 +19,7 @@ from tests.support.engine.managed_tasks import Managed, begin, end, report, run
 
 PRICE = Price(vcpu_hour=0.36, gib_hour=0.036)
 """Of a second of a job of 2 vCPUs and 4 GiB: 0.00024."""
+RATE = (0.36, 0.036)
 A_SECOND = (2 * 0.36 + 4 * 0.036) / 3600
 OOM = FailureCause(CauseKind.OUT_OF_MEMORY, memory_mib=4096)
 
@@ -222,7 +223,7 @@ def test_what_jobs_used_is_told_by_their_rows_too(managed: Managed) -> None:
     lose(managed, 3, 30.0)
     begin(managed, 4)
     managed.clock.now += 40
-    (group,) = group_rows(managed.registry.rows(), GetGroups(), managed.clock.now, {"wm-1": PRICE}).groups
+    (group,) = group_rows(managed.registry.rows(), GetGroups(), managed.clock.now, {"wm-1": RATE}).groups
     counted = group_of(managed, group.key).usage
     assert group.usage is not None
     assert counted is not None

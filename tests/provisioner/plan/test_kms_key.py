@@ -16,7 +16,7 @@ from tests.support.recorded_answers import KEY, RecordedClients
 class KeyOf(RecordedClients):
     """The account, whose key has other properties."""
 
-    def __init__(self, **properties: str) -> None:
+    def __init__(self, **properties: object) -> None:
         super().__init__()
         self._properties = properties
 
@@ -33,12 +33,14 @@ def test_an_alias_and_an_arn_become_the_keys_arn(given: str) -> None:
 @pytest.mark.parametrize(
     ("properties", "sentence"),
     [
-        ({"KeyState": "PendingDeletion"}, "must be an enabled key: this one is PendingDeletion."),
+        ({"KeyState": "PendingDeletion", "Enabled": False}, "must be an enabled key: this one is PendingDeletion."),
         ({"KeySpec": "RSA_2048"}, "must be a symmetric key that encrypts."),
         ({"KeyManager": "AWS"}, "must be a key of yours: AWS's own serve one service each."),
     ],
 )
-def test_a_key_that_can_not_serve_is_refused_before_anything_is_made(properties: dict[str, str], sentence: str) -> None:
+def test_a_key_that_can_not_serve_is_refused_before_anything_is_made(
+    properties: dict[str, object], sentence: str
+) -> None:
     with pytest.raises(ConfigError, match=re.escape(f"--kms-key is 'alias/team', but {sentence}")):
         usable_key("alias/team", KeyOf(**properties))
 

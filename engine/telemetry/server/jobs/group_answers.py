@@ -14,6 +14,7 @@ from engine.telemetry.server.costly_answers import CostlyAnswers
 from engine.telemetry.server.rate_limit import RateLimiter
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder
 from engine.telemetry.tally.row_groups import check_groups, make_groups, tally_rows
+from engine.telemetry.tally.usage import rate_of
 
 
 @dataclass(slots=True)
@@ -48,7 +49,8 @@ class GroupAnswers:
         with self._rate_limiter.charge():
             rows = self._builder.rows()
             prices = {name: one.introspection.price for name, one in self._builder.managers.items()}
-        return [self._marked(group) for group in await asyncio.to_thread(tally_rows, rows, wanted, at, prices)]
+            rates = {name: rate_of(one.vcpu_hour, one.gib_hour) for name, one in prices.items()}
+        return [self._marked(group) for group in await asyncio.to_thread(tally_rows, rows, wanted, at, rates)]
 
     def _marked(self, group: JobGroup) -> JobGroup:
         """Of a filter's jobs, too, the scheduler may hold more."""

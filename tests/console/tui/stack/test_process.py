@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from typer.main import get_group
 from console.tui.stack.process import PROGRAM, image_arguments, location_at, spec_arguments
 from console.tui.stack.schema import read_report
 from provisioner.cli import app
+from provisioner.commands.flags import FLAGS
 from provisioner.commands.options import command_options
 from provisioner.json_schema import SavedReport, StackEntry
 from provisioner.stack.naming import Stack
@@ -65,10 +65,10 @@ def test_every_choice_of_a_stack_comes_back_as_the_same_choice() -> None:
         image="worker:1", region="eu-west-1", prefix="all", vcpus=2, memory=8192, gpus=1, max_vcpus=96,
         instance_types=("g5", "g6e.xlarge"), job_timeout=90, spot=True, vpc_id="vpc-0a1b", s3_prefix="tasks",
         subnet_ids=("subnet-0a", "subnet-1b"), permissions_boundary="arn:aws:iam::123456789012:policy/edge",
-        expiry_days=3, runnable_limit=45,
+        expiry_days=3, runnable_limit=45, kms_key="arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d",
     )  # fmt: skip
     saved = Provisioned.of(spec, Stack(spec.region, spec.prefix, samples.ACCOUNT, "aws"))
     words = spec_arguments(read_report(msgspec.json.encode(saved), StackEntry))
     given = get_group(app).commands["plan"].make_context("plan", list(words)).params
-    options = command_options(**{name: given[name] for name in inspect.signature(command_options).parameters})
+    options = command_options(**{flag.name: given[flag.name] for flag in FLAGS})
     assert options.based_on(None, spec.region).spec == spec

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -98,14 +97,15 @@ def test_a_group_gets_a_key_and_gives_it_back(account: Account) -> None:
     key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d"
     account.logs.create_log_group(logGroupName="/keyed")
     account.logs.associate_kms_key(logGroupName="/keyed", kmsKeyId=key)
-    assert key_of(account, "/keyed") == key
+    given = key_of("/keyed", account)
     account.logs.disassociate_kms_key(logGroupName="/keyed")
-    assert key_of(account, "/keyed") is None
+    assert (given, key_of("/keyed", account)) == (key, None)
 
 
-def key_of(account: Account, name: str) -> Any:
-    (group,) = account.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    return group.get("kmsKeyId")
+def key_of(group: str, account: Account) -> str | None:
+    (found,) = account.logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    key: str | None = found.get("kmsKeyId")
+    return key
 
 
 def test_a_group_that_is_not_there_gets_no_key(account: Account) -> None:
