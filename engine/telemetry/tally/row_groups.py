@@ -87,7 +87,7 @@ def _count_usage(meter: UsageMeter, row: JobRow) -> None:
     """Count what its runs have used: those that ended without ending the task gave no result."""
     begun, over = row.times[1::2], row.times[2::2]
     if row.demand is None:
-        meter.unmeasured += bool(begun or row.duration_s)
+        meter.unmeasured += 1
         return
     amount, goes_on = complex(*row.demand), len(begun) > len(over)
     add_run((meter,), amount, sum(over) - sum(begun[: len(over)]), wasted=True)
