@@ -40,13 +40,15 @@ from botocore.exceptions import (
 
 _REGION: Final = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)-(gov-)?(north|south|east|west|central){1,2}-\d+")
 """Of the partitions whose hosts end in amazonaws.com."""
+_LABEL: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+"""What may be a region of somebody else's S3."""
 _BUCKET: Final = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 """Names that stand in a host under TLS, and belong to no special kind of bucket."""
 _BOTO3_ONLY: Final = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"),
     *("AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT", "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT", "AWS_DATA_PATH"),
     *("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "AWS_CREDENTIAL_EXPIRATION"),
-    *("AWS_AUTH_SCHEME_PREFERENCE", "AWS_SIGV4A_SIGNING_REGION_SET", "AWS_EXPERIMENTAL_PLUGINS"),
+    *("AWS_SECURITY_TOKEN", "AWS_AUTH_SCHEME_PREFERENCE", "AWS_SIGV4A_SIGNING_REGION_SET", "AWS_EXPERIMENTAL_PLUGINS"),
 )
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 _BOTO3_FILES: Final = ("~/.aws/config", "~/.aws/credentials", "~/.aws/models", "~/.boto", "/etc/boto.cfg")
@@ -172,7 +174,7 @@ def place_of(environ: Environ, region: str, bucket: str) -> BucketPlace | None:
     given = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     if given:
         url = urlsplit(given)
-        plain = url.path in ("", "/") and not url.query and "@" not in url.netloc
+        plain = url.path in ("", "/") and not url.query and "@" not in url.netloc and _LABEL.fullmatch(region)
         return BucketPlace(url.scheme, url.netloc, f"/{bucket}") if plain and url.scheme in ("http", "https") else None
     if not _REGION.fullmatch(region):
         return None
@@ -186,7 +188,7 @@ def credentials_of(environ: Environ) -> FixedCredentials | ContainerCredentials 
     if access and secret:
         return FixedCredentials(AwsKeys(access, secret, environ.get("AWS_SESSION_TOKEN", "")))
     path = environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-    is_other = access or "AWS_WEB_IDENTITY_TOKEN_FILE" in environ or "AWS_SECURITY_TOKEN" in environ
+    is_other = access or "AWS_WEB_IDENTITY_TOKEN_FILE" in environ
     return ContainerCredentials(path) if path and not is_other else None
 
 

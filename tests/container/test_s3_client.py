@@ -92,7 +92,7 @@ def test_requests_go_where_boto3_sends_them(
         monkeypatch.setenv(name, value)
     asked: list[str] = []
 
-    def note(request: Any, **_: Any) -> AWSResponse:
+    def note(request: Any, **_: Any) -> Any:
         asked.append(request.url)
         return AWSResponse(request.url, 404, HTTPHeaders(), SilentBody())
 
@@ -133,11 +133,13 @@ def test_a_plain_place_takes_the_light_client(more: dict[str, str]) -> None:
         ("cn-north-1", KEYS),
         ("us-iso-east-1", KEYS),
         ("no region", KEYS),
+        ("no region", {**KEYS, "AWS_ENDPOINT_URL": "http://host:9000"}),
         (REGION, {}),
         (REGION, {"AWS_ACCESS_KEY_ID": "only the half of it"}),
         (REGION, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://localhost/x"}),
         (REGION, {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/x", "AWS_WEB_IDENTITY_TOKEN_FILE": "/x"}),
         (REGION, {**KEYS, "AWS_PROFILE": "other"}),
+        (REGION, {**KEYS, "AWS_SECURITY_TOKEN": "by its old name"}),
         (REGION, {**KEYS, "AWS_USE_FIPS_ENDPOINT": "true"}),
         (REGION, {**KEYS, "AWS_USE_DUALSTACK_ENDPOINT": "true"}),
         (REGION, {**KEYS, "AWS_CA_BUNDLE": "/ca.pem"}),
