@@ -187,6 +187,8 @@ class Submission:
     missed: int = 0
     """Consecutive polls of Batch in which the job was unknown."""
     missed_since: float = 0.0
+    kept: bool = False
+    """Nothing of it may go yet: its results tell which task a predecessor's packed job may have called."""
     vanished: bool = False
     """Batch did not know its job for long, and its tasks were sent again, or failed."""
     over_since: float | None = None

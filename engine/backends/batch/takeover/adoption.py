@@ -169,7 +169,7 @@ class Adoption:
 
         Young fences stay: a late job must find them. Bundles of `needed_bundles` (of these submissions) are waited for.
         """
-        while self._orphans or needed_bundles() or self._has_adopted:
+        while self._orphans or self._needs(needed_bundles()) or self._has_adopted:
             await self._sleep(CLEARED_POLL_S)
         self._adopted.clear()
         try:
@@ -178,6 +178,14 @@ class Adoption:
             logger.warning("leftovers of a predecessor stay in S3 until the next start: %s", error)
         self._cleared.set()
 
+    def _needs(self, bundles: Collection[str]) -> bool:
+        """Let go what is kept for failures that are told by now."""
+        for submission in self._adopted:
+            if submission.kept and submission.submission_id not in bundles:
+                submission.kept = False
+                self._cleaner.wake()
+        return bool(bundles)
+
     @property
     def _has_adopted(self) -> bool:
         return any(one.submission_id in self._ledger.submissions for one in self._adopted)
@@ -185,8 +193,8 @@ class Adoption:
     async def _delete_leftovers(self) -> None:
         blobs = [_name(key) for key in await self._scan.keys(OBJECTS)]
         keys = [*await self._scan.keys(PAYLOADS), *await self._scan.keys(RESULTS)]
-        keys += [key for key in await self._scan.keys(FENCE) if self._is_old(key)]
         prefix = f"{self._layout.root}/"
+        keys += [key for key in await self._scan.keys(FENCE) if _is_mark(key.removeprefix(prefix)) or self._is_old(key)]
         ours = self._ledger.submissions
         await self._cleaner.delete([key for key in keys if _owner(key.removeprefix(prefix)) not in ours])
         await self._blobs.delete_unknown(blobs, self._cleaner.delete)
@@ -215,6 +223,11 @@ def _may_live(task: BatchTask) -> bool:
 def _owner(key: str) -> str:
     """Submission of a key below the own prefix."""
     return bundle_owner(key.split("/")[1])
+
+
+def _is_mark(key: str) -> bool:
+    """Of a task, below the own prefix: it goes with the job that would have called it."""
+    return key.count("/") == 2
 
 
 def _name(key: str) -> str:

@@ -198,6 +198,12 @@ class Reconciler:
         for task_id, job in found.items():
             if task_id in held or task_id not in self._ledger.tasks:
                 self._failures.setdefault(task_id, job)
+                self._keep_results(job)
+
+    def _keep_results(self, job: FailedJob) -> None:
+        present = self._ledger.submissions.get(job.bundle_of)
+        if job.packed is not None and present is not None and present.job_id is None:
+            present.kept = True
 
     def release(self) -> None:
         """Let go of held tasks as far as it is certain now what becomes of them."""

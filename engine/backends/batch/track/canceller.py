@@ -197,11 +197,11 @@ class Canceller:
         """Returns when each of these, of one job, has ended, never will start, or has its job asked to end."""
         submission = tasks[0].submission
         assert submission is not None
-        await self._mark(submission, tasks)
+        marked = await self._mark(submission, tasks)
         waiting = tasks
         for _ in range(LOOKS_IN_PACK):
             if await self._sees_results():
-                waiting = _not_over(submission, waiting)
+                waiting = _not_over(submission, waiting, marked)
             if not waiting:
                 return
             await self._sleep(LOOK_IN_PACK_S)
@@ -210,17 +210,20 @@ class Canceller:
         await self._terminate(jobs, waiting[0].cancel_reason)
         self._ledger.wake()
 
-    async def _mark(self, submission: Submission, tasks: list[BatchTask]) -> None:
-        """From now on a runner that looks whether it may start one of these does not."""
+    async def _mark(self, submission: Submission, tasks: list[BatchTask]) -> set[bytes]:
+        """From now on a runner that looks whether it may start one of these does not: of those that are given back."""
         submission.marked.update(task.task_id for task in tasks)
         keys = [self._layout.mark(submission.submission_id, task.task_id) for task in tasks]
         puts = (self._client.call(PUT_OBJECT, Bucket=self._layout.bucket, Key=key, Body=b"") for key in keys)
-        for refusal in await asyncio.gather(*puts, return_exceptions=True):
-            if isinstance(refusal, AwsError):
-                logger.warning("a cancelled task of job %s can't be marked: %s", submission.job_id, refusal)
-                submission.marked.difference_update(task.task_id for task in tasks)
-            elif isinstance(refusal, BaseException):
+        answers = await asyncio.gather(*puts, return_exceptions=True)
+        refusals = [one for one in answers if isinstance(one, BaseException)]
+        for refusal in refusals:
+            if not isinstance(refusal, AwsError):
                 raise refusal
+            logger.warning("a cancelled task of job %s can't be marked: %s", submission.job_id, refusal)
+        if submission.submission_id not in self._ledger.submissions:  # it ended and was cleaned up meanwhile
+            await self._cleaner.delete(keys)
+        return set() if refusals else {task.task_id for task in tasks}
 
     async def _sees_results(self) -> bool:
         """True after a listing of results that began now or later."""
@@ -251,11 +254,11 @@ def _with_mates(tasks: list[BatchTask]) -> list[list[BatchTask]]:
     return [waiting for child, waiting in children.items() if submission.needs_child(child)]
 
 
-def _not_over(submission: Submission, tasks: list[BatchTask]) -> list[BatchTask]:
+def _not_over(submission: Submission, tasks: list[BatchTask], marked: set[bytes]) -> list[BatchTask]:
     """Let go on the cancels of tasks that have a result, or that their job has not come to and will not start."""
     front = submission.front(submission.child_of(tasks[0]))
     for task in tasks:
-        if task.task_id in submission.found or (task is not front and task.task_id in submission.marked):
+        if task.task_id in submission.found or (task is not front and task.task_id in marked):
             task.note_job_end()
     return [task for task in tasks if task.job_ended is None or not task.job_ended.is_set()]
 

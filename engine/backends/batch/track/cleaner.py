@@ -132,6 +132,8 @@ class ObjectCleaner:
 
     def _keys_of(self, submission: Submission) -> list[str]:
         """Keys of the submission that may go; it is forgotten, too, when those are its last."""
+        if submission.kept:
+            return []
         if submission.ended and submission.is_closed:
             self._ledger.drop(submission)
             keys = self._last_keys(submission)

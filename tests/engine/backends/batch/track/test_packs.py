@@ -201,3 +201,25 @@ async def test_results_of_a_pack_stay_until_all_its_tasks_are_done_with_and_go_w
     await pack.cleaner.sweep()
     results = [LAYOUT.result(pack.submission.submission_id, task.task_id) for task in pack.tasks]
     assert (before, sorted(pack.deleted)) == ([], sorted([*results, pack.mark(2)]))
+
+
+async def test_results_that_tell_how_far_a_predecessors_pack_came_stay_while_that_is_asked_for() -> None:
+    pack = Pack()
+    for entry, task in enumerate(pack.tasks):
+        pack.write(entry)
+        task.move(BatchStage.DELIVERED)
+        pack.ledger.close(task, BatchStage.FORGOTTEN)
+    pack.submission.ended = pack.submission.kept = True
+    await pack.cleaner.sweep()
+    before = list(pack.deleted)
+    pack.submission.kept = False
+    await pack.cleaner.sweep()
+    assert (before, len(pack.deleted)) == ([], 3)
+
+
+async def test_a_mark_that_arrives_when_its_submission_is_gone_is_deleted_again() -> None:
+    pack = Pack()
+    pack.ledger.drop(pack.submission)
+    pack.canceller.terminate_copy(pack.submission, pack.tasks[1])
+    await asyncio.gather(*pack.spawned)
+    assert pack.deleted == [pack.mark(1)]
