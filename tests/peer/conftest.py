@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.support.peer.releases import PackageIndexError, sources
+from tests.support.peer.releases import PackageIndexError, ray, sources
 from tests.support.peer.upstream import peer_cluster
 
 
 @pytest.fixture(scope="session")
-def upstream() -> Path:
-    """The folder with the sources; its tests are left out, with a warning that says why, where they can't be had."""
+def path() -> Sequence[Path]:
+    """Where Scaler's tests find modules; they are left out, with a warning that says why, where these can't be had."""
     try:
-        return sources()
+        return sources(), ray()
     except PackageIndexError as error:
         reason = f"Scaler's own tests are left out: {error}"
         warnings.warn(reason, stacklevel=1)
@@ -25,7 +25,7 @@ def upstream() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cluster(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+def cluster(path: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """A local AWS for Scaler's tests."""
-    with peer_cluster(upstream, tmp_path_factory.mktemp("peer-cluster")) as cluster:
+    with peer_cluster(path, tmp_path_factory.mktemp("peer-cluster")) as cluster:
         yield cluster

@@ -15,6 +15,8 @@ from typing import Final
 
 PACKAGE: Final = "opengris-scaler"
 CACHE: Final = Path(sys.prefix).with_name(".peer")
+RAY: Final = ("ray", "filelock", "msgpack", "numpy", "protobuf")
+"""What Scaler's tests of its compatibility with Ray import, and those that use numpy."""
 PIP_S: Final = 300
 
 
@@ -34,7 +36,7 @@ def sources() -> Path:
 
 def installed(version: str) -> Path:
     """Return the Python of an environment with that release, made if it isn't there. Raises `PackageIndexError`."""
-    folder = CACHE / f"scaler-{version}-python{sys.version_info.major}.{sys.version_info.minor}"
+    folder = CACHE / f"scaler-{version}-{_python()}"
     with _lock():
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -42,6 +44,22 @@ def installed(version: str) -> Path:
             _pip(f"--python={folder / 'bin' / 'python'}", "install", f"{PACKAGE}[zmq]=={version}")
             (folder / "complete").touch()
     return folder / "bin" / "python"
+
+
+def ray() -> Path:
+    """Return a folder with Ray and what it imports, for `sys.path`. Raises `PackageIndexError`."""
+    folder = CACHE / f"ray-{_python()}"
+    with _lock():
+        if not folder.is_dir():
+            partial = CACHE / "partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            _pip("install", "--no-deps", "--target", str(partial), *RAY)
+            partial.rename(folder)
+    return folder
+
+
+def _python() -> str:
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _download(version: str) -> Path:

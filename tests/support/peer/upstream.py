@@ -10,10 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from provisioner.local.cluster import LocalCluster
+from provisioner.clients import Clients
+from provisioner.local.cluster import IMAGE, LocalCluster
+from provisioner.plan.executor import provision
+from provisioner.stack.saved_state import Provisioned
+from provisioner.stack.spec import ProvisionSpec
 
 FILE_S: Final = 400
 """How long one file may take; what was not run by then failed."""
@@ -37,7 +42,7 @@ def file_of(name: str) -> str:
     return name.partition("::")[0]
 
 
-def tests_with_a_cluster(sources: Path) -> Iterator[str]:
+def names_with_a_cluster(sources: Path) -> Iterator[str]:
     """Names of its tests that need workers: those of every file that starts a cluster."""
     for path in sorted((sources / "tests").rglob("test_*.py")):
         text = path.read_text()
@@ -54,16 +59,28 @@ def _tests(module: ast.Module) -> Iterator[str]:
 
 
 @contextmanager
-def peer_cluster(sources: Path, state_dir: Path) -> Iterator[LocalCluster]:
+def peer_cluster(path: Sequence[Path], state_dir: Path) -> Iterator[LocalCluster]:
     """A local AWS whose jobs find Scaler's tests; each of these brings its own scheduler and object storage."""
-    with LocalCluster(state_dir=state_dir, python_path=(str(sources),)) as cluster:
+    program = f"{PLUGIN / 'peer_job.py'}:main"
+    with LocalCluster(state_dir=state_dir, python_path=tuple(map(str, path)), program=program) as cluster:
         yield cluster
 
 
-def run_tests(cluster: LocalCluster, sources: Path, tests: Sequence[str], place: Path) -> Mapping[str, Result]:
-    """Run some tests of its in a process, and give how each ended; `place` gets what they and their engines said."""
+@cache
+def _gpu_stack(cluster: LocalCluster) -> Provisioned:
+    """For worker managers that offer `gpu`."""
+    region = cluster.aws.options.region
+    spec = ProvisionSpec(image=IMAGE, region=region, prefix="gpu", instance_types=("g5",), gpus=1)
+    return provision(spec, Clients(region, session=cluster.aws.session(), endpoint_url=cluster.aws.endpoint))
+
+
+def run_tests(cluster: LocalCluster, path: Sequence[Path], tests: Sequence[str], place: Path) -> Mapping[str, Result]:
+    """Run some tests of its in a process, and give how each ended; `place` gets what they and their engines said.
+
+    `path` is where modules are looked for: the sources first.
+    """
     results = place / "results"
-    process = _start(cluster, sources, tests, place / "output", results)
+    process = _start(cluster, path, tests, place / "output", results)
     try:
         process.wait(FILE_S)
     except subprocess.TimeoutExpired:
@@ -76,11 +93,13 @@ def run_tests(cluster: LocalCluster, sources: Path, tests: Sequence[str], place:
 
 
 def _start(
-    cluster: LocalCluster, sources: Path, tests: Sequence[str], output: Path, results: Path
+    cluster: LocalCluster, path: Sequence[Path], tests: Sequence[str], output: Path, results: Path
 ) -> subprocess.Popen[bytes]:
-    place = json.dumps({"manager": _manager(cluster), "results": str(results)})
-    path = os.pathsep.join(map(str, (sources, PLUGIN)))
-    environ = {**os.environ, **cluster.environment(), "PEER_PLACE": place, "PYTHONPATH": path}
+    stacks = {"manager": _manager(cluster.resources), "gpu_manager": _manager(_gpu_stack(cluster))}
+    place = json.dumps({**stacks, "results": str(results)})
+    searched = os.pathsep.join(map(str, (*path, PLUGIN)))
+    environ = {**os.environ, **cluster.environment(), "PEER_PLACE": place, "PYTHONPATH": searched}
+    sources = path[0]
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-s", *PLUGINS, "-c", os.devnull, "--rootdir", str(sources)]
     with output.open("wb") as said:
         return subprocess.Popen(
@@ -88,8 +107,7 @@ def _start(
         )
 
 
-def _manager(cluster: LocalCluster) -> Mapping[str, str]:
-    names = cluster.resources
+def _manager(names: Provisioned) -> Mapping[str, str]:
     return {
         "job_queue": names.job_queue,
         "job_definition": names.job_definition,

