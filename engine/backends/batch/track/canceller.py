@@ -106,7 +106,7 @@ class Canceller:
         A packed one with mates that are wanted passes it over, if it has not started it yet.
         """
         if submission.needs_child(submission.child_of(task)) and submission.is_packed:
-            self._spawn(self._mark(submission, [task]))
+            self._spawn(self._pass_over(submission, task))
         elif submission.job_id is not None:
             self._spawn(self._terminate({submission.child_id(task): ()}, CancelReason.COPY))
 
@@ -209,6 +209,9 @@ class Canceller:
         self._watch(jobs)
         await self._terminate(jobs, waiting[0].cancel_reason)
         self._ledger.wake()
+
+    async def _pass_over(self, submission: Submission, task: BatchTask) -> None:
+        await self._mark(submission, [task])
 
     async def _mark(self, submission: Submission, tasks: list[BatchTask]) -> set[bytes]:
         """From now on a runner that looks whether it may start one of these does not: of those that are given back."""
