@@ -352,7 +352,7 @@ class AWSHPCTaskManager:
     def _company(self) -> int:
         """As many as may stand free without harm: 3 % of the slots on average, while others wait for them."""
         waiting = len(self._queue) > 0 and self._accepting
-        return self._max_concurrent_jobs // SLOTS_A_REFILL if waiting else 0
+        return self.slots // SLOTS_A_REFILL if waiting else 0
 
     def _learn_function(self, record: TaskRecord, pickled: bytes) -> None:
         """Raises `BrokenWish`."""

@@ -177,6 +177,7 @@ class BatchAssembly:
             ledger=self.ledger,
             unclaimed=lambda: self.takeover.unclaimed_jobs or 0,
             definition=lambda: self.template.definition,
+            memory_retries=self._config.memory_retries,
         )
 
     @cached_property

@@ -425,6 +425,10 @@ class Batch:
             key = self._key(store, result_key(submission, task_id))
             body = _result(child.frame, task_id, ResultStatus.DIED, child.attempt, is_out_of_memory=True)
             self._bucket.put_object(Bucket="", Key=key, Body=body)
+            if self._pack(child) > 1:
+                child.calls_since, child.is_starved = None, False
+                self._next_entry(child)
+                return
             self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, 1, ""))
         else:
             why = "OutOfMemoryError: Container killed due to memory usage"

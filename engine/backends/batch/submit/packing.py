@@ -39,7 +39,10 @@ Plan = list[tuple[int, list[BatchTask]]]
 
 
 class Packing:
-    """Plans packs. `definition` is the job definition of the next job, `unclaimed` a predecessor's living jobs."""
+    """Plans packs. `definition` is the job definition of the next job, `unclaimed` a predecessor's living jobs.
+
+    `memory_retries` are the table's: a task that has any left gets a job of its own.
+    """
 
     def __init__(
         self,
@@ -49,12 +52,14 @@ class Packing:
         ledger: Ledger,
         unclaimed: Callable[[], int] = lambda: 0,
         definition: Callable[[], str] = lambda: "",
+        memory_retries: int = 0,
     ) -> None:
         self._setting = setting
         self._jobs = jobs
         self._ledger = ledger
         self._unclaimed = unclaimed
         self._definition = definition
+        self._memory_retries = memory_retries
         self._queued = 0
         self._durations: dict[tuple[str, ResourceShape], float] = {}
         self._last_s: float | None = None
@@ -118,9 +123,14 @@ class Packing:
         for task in tasks:
             if task.function not in packs:
                 packs[task.function] = self._pack(task, tasks)
-            pack = 1 if task.spared >= ENDS_BORNE else packs[task.function]
+            pack = 1 if task.spared >= ENDS_BORNE or self._may_need_more(task.shape) else packs[task.function]
             groups.setdefault(pack, []).append(task)
         return [(min(pack, len(group)), group) for pack, group in groups.items()]
+
+    def _may_need_more(self, shape: ResourceShape) -> bool:
+        """It may be sent again with more memory, for which its old result goes: that would be a hole in a pack."""
+        retries = self._memory_retries if shape.memory_retries is None else shape.memory_retries
+        return retries > 0
 
     def within_room(self, tasks: Sequence[BatchTask]) -> tuple[Plan, list[BatchTask]]:
         """Plan as many of the tasks as there is room for; the others stay."""

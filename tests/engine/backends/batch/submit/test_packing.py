@@ -8,7 +8,7 @@ from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submissi
 from engine.backends.batch.submit.packing import TARGET_S, UNMEASURED, Packing
 from engine.config.settings import PACK_MAX, Pack
 from engine.model import ResourceShape
-from tests.support.engine.batch_harness import works
+from tests.support.engine.batch_harness import work, works
 
 SHAPE = ResourceShape()
 
@@ -47,6 +47,16 @@ def test_a_number_is_taken_as_it_is_as_far_as_there_are_tasks() -> None:
 @pytest.mark.parametrize("tasks", [1, 10, 79], ids=str)
 def test_a_burst_that_fits_the_free_slots_or_nearly_is_never_packed(tasks: int) -> None:
     assert Packed("auto", 10, tasks).packs() == [1]
+
+
+@pytest.mark.parametrize(("wish", "packs"), [(None, [1]), (0, [25]), (2, [1])])
+def test_what_may_be_sent_again_with_more_memory_has_a_job_of_its_own(wish: int | None, packs: list[int]) -> None:
+    """Its old result is deleted then, which in a pack would be a hole: another attempt would call it there."""
+    ledger = Ledger()
+    packing = Packing(25, jobs=10, ledger=ledger, memory_retries=1)
+    shape = ResourceShape(memory_retries=wish)
+    tasks = [ledger.add_task(work(len, [], shape=shape)) for _ in range(100)]
+    assert [pack for pack, _ in packing.plan(tasks)] == packs
 
 
 def test_four_waves_remain_for_each_free_slot() -> None:
