@@ -37,6 +37,10 @@ def test_every_key_is_read() -> None:
     assert read_wish(wishing(given)) == Wish(9000, 4, 1, 10.5, 2)
 
 
+def test_a_wish_for_no_retry_counts_against_a_table_that_retries() -> None:
+    assert shape(parse_wish({"memory_retries": 0}), {}).memory_retries == 0
+
+
 @pytest.mark.parametrize("given", [{}, {"gpu": 0}, {"memory": None}])
 def test_what_asks_for_nothing_is_no_wish(given: object) -> None:
     assert parse_wish(given) == NO_WISH
