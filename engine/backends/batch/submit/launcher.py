@@ -341,10 +341,9 @@ class Launcher:
             task.work = None
             task.move(BatchStage.IN_BATCH)
         logger.info(
-            "submitted %s (%d tasks, %d a job, %s, %d bytes) as job %s",
+            "submitted %s (%s, %s, %d bytes) as job %s",
             submission.job_name,
-            len(submission.tasks),
-            submission.pack,
+            _count(submission),
             placement.route.value,
             placement.raw_bytes,
             placement.job_id,
@@ -379,6 +378,11 @@ class Launcher:
         for task in submission.tasks:
             if task.cancelled:
                 self._ledger.close(task, BatchStage.CANCELLED)
+
+
+def _count(submission: Submission) -> str:
+    tasks = f"{len(submission.tasks)} tasks"
+    return f"{tasks}, {submission.pack} a job" if submission.is_packed else tasks
 
 
 def _is_withdrawn(submission: Submission) -> bool:
