@@ -173,8 +173,8 @@ class Submission:
     """Tasks at whose key something lies that no job of it wrote, and its ETag: it counts as no result."""
     removed: set[bytes] = field(default_factory=set)
     """Those of them that were deleted again."""
-    silent: set[int] = field(default_factory=set)
-    """Places in the frame of the tasks whose job is known to have ended without a result of theirs."""
+    silent: set[bytes] = field(default_factory=set)
+    """Tasks whose job is known to have ended without a result of theirs."""
     written: set[bytes] = field(default_factory=set)
     """Tasks of a packed job whose result was listed at some time, whatever is looked for anew: how far it came."""
     marked: set[bytes] = field(default_factory=set)
@@ -196,6 +196,13 @@ class Submission:
     misjudged: int = 0
     """Polls in a row in which judging it broke."""
     swept_at: float = 0.0
+    _places: dict[bytes, int] = field(default_factory=dict, repr=False)
+    """Of its tasks in the frame; made when it is asked for."""
+
+    def __post_init__(self) -> None:
+        """What is read back from AWS has its answer."""
+        if self.job_id is not None or self.ended:
+            self.settled.set()
 
     @property
     def children(self) -> int:
@@ -213,8 +220,17 @@ class Submission:
         return self.children > 1
 
     def child_of(self, task: BatchTask) -> int:
-        """Batch's index of the child that runs the task."""
-        return task.index // self.pack
+        """Batch's index of the child that runs the task, or ran it before the task was sent again."""
+        return self.place_of(task) // self.pack
+
+    def place_of(self, task: BatchTask) -> int:
+        """Place in the frame of a task, which may have another one in a later submission by now."""
+        if task.index < len(self.tasks) and self.tasks[task.index] is task:
+            return task.index
+        place = self._places.get(task.task_id, len(self.tasks))
+        if place >= len(self.tasks) or self.tasks[place].task_id != task.task_id:
+            self._places = {one.task_id: place for place, one in enumerate(self.tasks)}
+        return self._places[task.task_id]
 
     def tasks_of(self, child: int) -> tuple[BatchTask, ...]:
         """The tasks that this child runs, in its order; none when there is no such child."""
@@ -246,13 +262,11 @@ class Submission:
 
     def accounted_children(self) -> set[int]:
         """Children of whose tasks each has a result, or a known end without one (a late result may make it both)."""
-        if self.pack == 1 and not self.found:
-            return set(self.silent)
         missing = {self.child_of(one) for one in self.tasks if not self._is_accounted(one)}
         return set(range(self.children)) - missing
 
     def _is_accounted(self, task: BatchTask) -> bool:
-        return task.task_id in self.found or task.index in self.silent
+        return task.task_id in self.found or task.task_id in self.silent
 
     def unaccounted(self) -> list[BatchTask]:
         """Its open tasks without a result, a known end, or a decision about the lack of either."""
@@ -394,7 +408,7 @@ class Ledger:
 
     def _look_anew(self, task: BatchTask, submission: Submission) -> None:
         submission.ended = submission.job_id is None
-        submission.silent.discard(task.index)
+        submission.silent.discard(task.task_id)
         submission.over_since = None
         self.submissions[submission.submission_id] = submission
         self._forget_found(task)

@@ -265,7 +265,6 @@ def _linked(submission: Submission) -> Submission:
     for task in submission.tasks:
         task.submission = submission
         task.lineage.add(submission.submission_id)
-    submission.settled.set()
     return submission
 
 

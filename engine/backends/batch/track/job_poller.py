@@ -180,7 +180,7 @@ class JobPoller:
 
     async def _handle_silent(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> bool:
         silent = _without_result(submission, ends)
-        fresh = [(task, end) for task, end in silent if task.index not in submission.silent]
+        fresh = [(task, end) for task, end in silent if task.task_id not in submission.silent]
         submission.note_job_ends(task for task, _ in fresh)
         jobs = await self._jobs.describe(list(dict.fromkeys(end.job_id for task, end in fresh if task.is_open)))
         # a description that lags behind the listing tells no more than that
@@ -202,7 +202,7 @@ class JobPoller:
                 await self._decide_singly(submission, ends)
                 return
             self._note_broken(submission, ends[0][0], error)
-        submission.silent.update(task.index for task, _ in ends)
+        submission.silent.update(task.task_id for task, _ in ends)
 
     async def _decide_singly(self, submission: Submission, ends: Sequence[tuple[BatchTask, JobEnd]]) -> None:
         surprise: Exception | None = None

@@ -38,10 +38,14 @@ class SubmittedPayloadReader:
             frame = from_inline(submission.text)
         reader = PayloadReader(lambda offset, length: frame[offset : offset + length])
         read: dict[tuple[int | None, str | None], Blob] = {}
-        return [self._work(reader, task, read) for task in tasks]
+        return [self._work(reader, submission.place_of(task), task, read) for task in tasks]
 
     def _work(
-        self, reader: PayloadReader, task: BatchTask, read: dict[tuple[int | None, str | None], Blob]
+        self,
+        reader: PayloadReader,
+        place_in_frame: int,
+        task: BatchTask,
+        read: dict[tuple[int | None, str | None], Blob],
     ) -> TaskWork:
         def blob(ref: BlobRef) -> Blob:
             place = (ref.offset, ref.digest)
@@ -49,7 +53,7 @@ class SubmittedPayloadReader:
                 read[place] = Blob.of(self._bytes(reader.blob, ref))
             return read[place]
 
-        entry = reader.entry(task.index)
+        entry = reader.entry(place_in_frame)
         arguments = tuple(blob(ref) for ref in entry.arguments)
         serializer, function = blob(entry.serializer), blob(entry.function)
         return TaskWork(task.task_id, task.shape, serializer, function, arguments, wants_output=entry.wants_output)

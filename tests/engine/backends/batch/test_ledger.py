@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.backends.batch.ledger import CLOSED, BatchStage, BatchTask, IllegalStage, Ledger
+from engine.backends.batch.ledger import CLOSED, BatchStage, BatchTask, IllegalStage, Ledger, Submission
 from engine.model import ResourceShape
+from tests.support.engine.batch_harness import work
 from tests.support.paths import ROOT
 
 BATCH: Path = ROOT / "engine" / "backends" / "batch"
@@ -62,3 +63,19 @@ def test_only_the_ledger_assigns_a_stage() -> None:
 
 def _is_stage(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "stage" and isinstance(node.ctx, ast.Store)
+
+
+def test_a_task_that_is_sent_again_keeps_its_place_in_the_submission_before() -> None:
+    """Or the end of its old child would be taken for that of another task."""
+    ledger = Ledger()
+    tasks = [ledger.add_task(work(len, [])) for _ in range(4)]
+    first = Submission("a" * 32, "first", tuple(tasks), tasks[0].shape, pack=2)
+    ledger.add_submission(first)
+    tasks[3].move(BatchStage.IN_BATCH)
+    again = Submission("b" * 32, "again", (tasks[3],), tasks[3].shape)
+    ledger.add_submission(again)
+    assert (first.place_of(tasks[3]), first.child_of(tasks[3])) == (3, 1)
+    assert (again.place_of(tasks[3]), again.child_of(tasks[3])) == (0, 0)
+    first.silent.add(tasks[3].task_id)
+    assert first.unaccounted() == []
+    assert first.accounted_children() == set()
