@@ -28,6 +28,8 @@ from tests.support.local_aws.prerequisites import compute_resources
 BUCKET = "backend-test"
 QUEUE = "backend-queue"
 DEFINITION = "backend-job"
+LONG_S = 90.0
+"""Until something that must come is missed: jobs get what cores the other tests leave."""
 
 
 class Serializer:
@@ -122,14 +124,14 @@ class Recorder:
         self.lost.append(reason)
         self._news.set()
 
-    async def until(self, condition: Callable[[Recorder], bool], seconds: float = 30.0) -> None:
+    async def until(self, condition: Callable[[Recorder], bool], seconds: float = LONG_S) -> None:
         """Waits for something that the backend tells."""
         async with asyncio.timeout(seconds):
             while not condition(self):
                 self._news.clear()
                 await self._news.wait()
 
-    async def value(self, task: TaskWork, seconds: float = 30.0) -> Any:
+    async def value(self, task: TaskWork, seconds: float = LONG_S) -> Any:
         """The task's result; raises its exception."""
         await self.until(lambda told: task.task_id in told.outcomes, seconds)
         outcome = self.outcomes[task.task_id]
@@ -211,7 +213,7 @@ async def running(aws: LocalAWS, **changes: Any) -> AsyncIterator[tuple[BatchBac
             await backend.stop(terminate=True)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = LONG_S) -> None:
     """Waits for something that only shows from outside; it is looked at in a thread."""
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110
