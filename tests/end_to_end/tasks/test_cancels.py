@@ -13,7 +13,7 @@ from tests.support.cluster.running_engine import (
     Engine,
     await_condition,
     keys_left,
-    only_lease_left,
+    nothing_of_tasks_left,
     run_client,
     running_engine,
     sleeping_client,
@@ -36,7 +36,9 @@ def await_jobs(cluster: LocalCluster, engine: Engine, state: str, count: int) ->
 
 def assert_nothing_left(cluster: LocalCluster, engine: Engine) -> None:
     await_condition(lambda: cluster.aws.jobs()["running"] == 0, 30, lambda: engine.log)
-    await_condition(lambda: only_lease_left(cluster), 30, lambda: f"{keys_left(cluster, 'wm-test')}\n{engine.log}")
+    await_condition(
+        lambda: nothing_of_tasks_left(cluster), 30, lambda: f"{keys_left(cluster, 'wm-test')}\n{engine.log}"
+    )
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from tests.support.cluster.running_engine import (
     await_condition,
     client_process,
     end_client,
-    keys_left,
+    nothing_of_tasks_left,
     run_client,
     running_engine,
 )
@@ -123,7 +123,7 @@ def test_an_edited_module_runs_at_once_and_what_was_submitted_keeps_its_code(
                 assert versions(cluster, project) == [4] * 4
         finally:
             end_client(waiting)
-    assert keys_left(cluster, "wm-test") == []
+    assert nothing_of_tasks_left(cluster)
 
 
 def test_local_takes_the_flag_and_the_engine_says_what_is_wrong_with_the_code(project: Project, tmp_path: Path) -> None:

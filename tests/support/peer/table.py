@@ -142,16 +142,19 @@ TESTS: Final[Mapping[str, tuple[str, ...]]] = {
 BY_HAND: Final = "minutes and gigabytes: by hand, `.venv/bin/python -m tests.support.peer NAME`"
 STOCK_FAILS: Final = "fails with Scaler's own workers here, too"
 SKIPPED: Final = "Scaler itself skips it"
+BOUNDED: Final = "bounds wall time to fractions of a second, which other tests beside it take: by hand, alone"
 NATIVE: Final = "kills the processes of Scaler's own workers"
 
 EXCLUDED: Final[Mapping[str, str]] = {
     "tests/client/test_client.py::TestClient::test_heavy_function": f"10,000 tasks of 500 MB; {BY_HAND}",
     "tests/client/test_client.py::TestClient::test_noop_map": f"10,000 tasks; {BY_HAND}",
     "tests/client/test_client.py::TestClient::test_noop_submit": f"10,000 tasks; {BY_HAND}",
+    "tests/client/test_client.py::TestClient::test_responsiveness": BOUNDED,
     "tests/client/test_client.py::TestClient::test_very_large_payload": f"512 MiB there and back; {BY_HAND}",
     "tests/client/test_tls.py::TestClientTLS::test_submit": "its certificates are not in the source distribution",
     "tests/compat/test_ray_compat.py::TestRayCompat::test_ray_actor_not_implemented": STOCK_FAILS,
     "tests/compat/test_ray_compat.py::TestRayCompat::test_ray_example_nested_quicksort": STOCK_FAILS,
+    "tests/compat/test_ray_compat.py::TestRayCompat::test_ray_wait_timeout": BOUNDED,
     "tests/scheduler/test_dead_worker.py::TestDeadWorker::test_scheduler_responsive_after_worker_death": NATIVE,
     "tests/serializer/test_serializer.py::TestSerializer::test_heavy_function": f"5 tasks of 500 MB; {BY_HAND}",
     "tests/task/test_nested_task.py::TestNestedTask::test_multiple_recursive_task": f"67 clients in jobs; {BY_HAND}",
