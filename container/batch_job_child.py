@@ -44,7 +44,8 @@ from batch_job_scaler import SchedulerAddress, introduce_task
 _LACKING: Final = re.compile(r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'")
 """Python's words about what pickle refers to by name: its exception has no fields that tell."""
 
-_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+"""Bytes of the unit in which the system tells resident memory."""
 _BUFFERED: Final = (io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
 _IN_MEMORY: Final = (io.BytesIO, io.StringIO)
 
@@ -155,7 +156,7 @@ def _measured(outcome: ChildOutcome) -> ChildOutcome:
     """With what this process and those that it waited for have used, as `wait4` would tell after its end."""
     own, others = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
-    return replace(outcome, cpu_s=cpu, peak_bytes=max(own.ru_maxrss, others.ru_maxrss) * _RSS_UNIT)
+    return replace(outcome, cpu_s=cpu, peak_bytes=max(own.ru_maxrss, others.ru_maxrss) * RSS_UNIT)
 
 
 def _end_program(tell: Callable[[str], None]) -> None:

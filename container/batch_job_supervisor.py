@@ -11,7 +11,6 @@ import platform
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from batch_job_child import Payload, run_child
+from batch_job_child import RSS_UNIT, Payload, run_child
 from batch_job_control import (
     ChildOutcome,
     DamagedMessage,
@@ -40,7 +39,6 @@ SHUTDOWN_S: Final = 5.0
 
 _CHUNK: Final = 256 * 1024
 _GRACE_S: Final = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
-_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 _DOING: Final = {
     Phase.LOADING: "while the function and its arguments were loaded",
     Phase.RUNNING: "while the function ran",
@@ -370,7 +368,7 @@ class Supervisor:
             self._guard.task = None
             self._watch.stop()
             code = os.waitstatus_to_exitcode(status)
-            cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _RSS_UNIT
+            cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT
             self._exit = Exit(code if code >= 0 else None, -code if code < 0 else None, cpu, peak)
         return True
 

@@ -262,6 +262,8 @@ class Submission:
 
     def accounted_children(self) -> set[int]:
         """Children of whose tasks each has a result, or a known end without one (a late result may make it both)."""
+        if not self.found and not self.silent:
+            return set()  # of most arrays in most polls
         missing = {self.child_of(one) for one in self.tasks if not self._is_accounted(one)}
         return set(range(self.children)) - missing
 
