@@ -24,7 +24,7 @@ pytestmark = pytest.mark.long
 SHORT = SelftestPatience(start_s=8.0, job_s=6.0, nap_s=2.0, look_s=0.4)
 MANAGERS = ("lease", "takeover", "ambiguous-submit")
 """Checks of managers: an earlier one's fault may be about to end the one that is there."""
-MUST_START = ("cancel-child", "failure", "lease", "log-tail", "metadata", "takeover")
+MUST_START = ("ambiguous-submit", "cancel-child", "failure", "lease", "log-tail", "metadata", "takeover")
 """Checks whose jobs run in spite of the fault: that is waited for as long as a slow machine takes."""
 CALM = SelftestPatience(start_s=60.0, job_s=40.0, nap_s=4.0, look_s=0.2)
 
@@ -115,7 +115,7 @@ FAULTS: dict[str, tuple[str | Callable[[LocalSelftest], None], str]] = {
     "cancel-child": ("error:TerminateJob:403", "not confirmed"),
     "lease": ("ignore-conditions:1:match=*/lease", "second manager"),
     "takeover": ("error:s3.GetObject:403:match=*/lease", "A task gave"),
-    "ambiguous-submit": ("lag:600s", "A task gave"),
+    "ambiguous-submit": ("lag:600s", "a job of the check in ListJobs: not within"),
 }
 """The fault of each check, and words of the evidence: it fails for that reason and for no other."""
 
