@@ -91,6 +91,8 @@ class TaskWork:
     """Its client has what it prints streamed."""
     company: int = 0
     """Tasks that had better travel with it: more wait for a slot, and come as slots get free."""
+    following: int = 0
+    """Tasks that come right after it: their objects are being read."""
 
     @property
     def blobs(self) -> tuple[Blob, ...]:

@@ -347,7 +347,8 @@ class AWSHPCTaskManager:
             await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(kind)))
         else:
             self._loads.pop(record.task_id, None)
-            self._submit(record, replace(work, shape=record.shape, company=self._company()))
+            work = replace(work, shape=record.shape, company=self._company(), following=len(self._loads))
+            self._submit(record, work)
 
     def _company(self) -> int:
         """As many as may stand free without harm: 3 % of the slots on average, while others wait for them."""

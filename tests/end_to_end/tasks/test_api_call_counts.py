@@ -12,6 +12,7 @@ from tests.support.cluster.running_engine import (
     keys_left,
     manager_calls,
     run_client,
+    running_client,
     running_engine,
     submitted_routes,
 )
@@ -38,15 +39,21 @@ def test_tasks_that_share_one_large_object_upload_it_once(cluster: LocalCluster,
 
 @pytest.mark.long
 def test_a_thousand_tasks_cost_a_handful_of_batch_calls(cluster: LocalCluster, log: Path) -> None:
+    """They wait at the scheduler when the engine comes: how fast a client sends would count otherwise."""
     script = """
     with Client(address=ADDRESS) as client:
-        assert client.map(lambda x: x ** 2, range(1000)) == [x ** 2 for x in range(1000)]
+        futures = [client.submit(lambda x: x ** 2, number) for number in range(1000)]
+        print("sent", flush=True)
+        assert [future.result() for future in futures] == [x ** 2 for x in range(1000)]
     """
-    with running_engine(cluster, log, max_concurrent_jobs=1000) as engine:
-        cluster.aws.reset_calls()
-        run_client(cluster, script, timeout=300)
-        calls = manager_calls(cluster)
-        bundles = submitted_routes(engine).count("s3")
+    cluster.aws.reset_calls()
+    with running_client(cluster, script) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "sent\n"
+        with running_engine(cluster, log, max_concurrent_jobs=1000) as engine:
+            assert client.wait(timeout=300) == 0
+            calls = manager_calls(cluster)
+            bundles = submitted_routes(engine).count("s3")
     submissions = calls["batch.SubmitJob"]
     assert sum(count for name, count in calls.items() if name.startswith("batch.")) <= 100
     assert submissions <= 20

@@ -52,6 +52,12 @@ async def test_tasks_with_others_behind_them_wait_for_a_sixteenth_of_the_slots()
     assert (before, bench.backend.submitted[-1].company) == ([2] * 32, 0)
 
 
+async def test_a_task_tells_how_many_follow_whose_objects_are_being_read() -> None:
+    bench = Bench(slots=3)
+    await bench.arrive("a", "b", "c")
+    assert sorted(work.following for work in bench.backend.submitted) == [0, 1, 2]
+
+
 async def test_a_waiting_task_of_higher_priority_takes_the_next_slot() -> None:
     bench = Bench(slots=1)
     await bench.arrive("first", "low")

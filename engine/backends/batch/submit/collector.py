@@ -2,8 +2,9 @@
 
 A window starts with its first task. It closes when nothing more came for a moment, after half a second in any
 case, and at once at the size limits. While no submission could be sent (AWS throttles them, or as many as may be are
-being sent) it stays open up to the size limits: what comes meanwhile travels in one. While tasks wait for slots, what
-refills the slots that got free waits up to a second for its company: else each slot would be a submission of its own.
+being sent) it stays open up to the size limits: what comes meanwhile travels in one. It waits up to a second for tasks
+that are known to follow: those whose objects are being read (on a busy machine they trickle in) and, while tasks wait
+for slots, those that refill what gets free. Else each of them would be a submission of its own.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Collector:
         window.size += window.added_bytes(task)
         window.digests.update(blob.digest for blob in task.work.blobs)
         window.tasks.append(task)
-        window.company = task.work.company
+        window.company = max(task.work.company, task.work.following and self._gathered() + task.work.following)
         window.last_at = now
 
     def _arm(self, shape: ResourceShape, window: _Window, delay: float) -> None:
@@ -124,12 +125,14 @@ class Collector:
 
     def _has_company(self, window: _Window) -> bool:
         """Slots that got free are counted whatever the shapes are that refill them."""
-        gathered = sum(len(one.tasks) for one in self._windows.values())
-        if gathered >= window.company:
+        if self._gathered() >= window.company:
             for one in self._windows.values():
                 one.company = 0
             return True
         return self._clock() > window.opened_at + COMPANY_S - 0.001
+
+    def _gathered(self) -> int:
+        return sum(len(one.tasks) for one in self._windows.values())
 
     def _close(self, shape: ResourceShape) -> None:
         window = self._windows.pop(shape)

@@ -57,9 +57,9 @@ class Loop:
         self.now = now
 
 
-def record(shape: ResourceShape | None = None, *blobs: Blob, company: int = 0) -> BatchTask:
+def record(shape: ResourceShape | None = None, *blobs: Blob, company: int = 0, following: int = 0) -> BatchTask:
     task_id = uuid.uuid4().bytes
-    work = TaskWork(task_id, shape or ResourceShape(), TINY, TINY, blobs, company=company)
+    work = TaskWork(task_id, shape or ResourceShape(), TINY, TINY, blobs, company=company, following=following)
     return BatchTask(task_id, work.shape, work)
 
 
@@ -114,6 +114,22 @@ def test_the_last_that_waited_for_a_slot_takes_the_others_along_at_once() -> Non
     loop.pass_to(5.0)
     assert [len(records) for _, records in loop.launched] == [2]
     assert 0.3 < loop.launched[0][0] < 0.4
+
+
+def test_tasks_whose_objects_are_read_one_after_the_other_travel_together() -> None:
+    loop = Loop()
+    window = collector(loop)
+    for following in (3, 2, 1, 0):
+        window.add(record(following=following))
+        loop.pass_to(loop.now + 0.2)
+    assert [len(records) for _, records in loop.launched] == [4]
+
+
+def test_a_task_whose_objects_take_long_holds_the_others_for_a_second_at_most() -> None:
+    loop = Loop()
+    collector(loop).add(record(following=1))
+    loop.pass_to(5.0)
+    assert [(round(at, 3), len(records)) for at, records in loop.launched] == [(1.0, 1)]
 
 
 def test_freed_slots_of_several_shapes_are_counted_together() -> None:
