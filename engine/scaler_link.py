@@ -121,7 +121,7 @@ class SchedulerLink:
         """Subscribe to what the scheduler tells its monitors. Raises `LinkDown` when nobody listens at `address`."""
         await probe_service(address, self._transport)
         if self._transport is Transport.ZMQ:
-            return MonitorChannel(ZMQSubscription(address), self._worker_identity)
+            return MonitorChannel(await ZMQSubscription.open(address), self._worker_identity)
         identity = f"Monitor|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
         attempt = asyncio.ensure_future(ymq_socket(self._ymq, identity, AddressConfig.from_string(address)))
         await await_connection(attempt, address)
