@@ -174,6 +174,16 @@ def job_options(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+PACK: Final = "pack"
+"""Option: how many tasks the job runs, one after the other."""
+
+
+def pack_of(text: str) -> int:
+    """How many tasks a job with these options runs; 1 without the option, or with one that is no such number."""
+    count = job_options(text).get(PACK, "")
+    return max(1, int(count)) if count.isascii() and count.isdigit() and len(count) < 10 else 1
+
+
 # ---- code of the user's own, which a job has besides its image
 
 CODE: Final = "code"

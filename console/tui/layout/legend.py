@@ -11,7 +11,7 @@ from engine.telemetry.schema.messages import JobState
 STATES: Final[Mapping[JobState, str]] = {
     JobState.QUEUED: "with the manager: waits for a slot; no job exists at AWS yet",
     JobState.SUBMITTED: "AWS Batch has it",
-    JobState.PENDING: "AWS Batch holds it back, or it is the parent of an array",
+    JobState.PENDING: "AWS Batch holds it back, or tasks before it in its job have not ended",
     JobState.RUNNABLE: "waits for a host",
     JobState.STARTING: "a host was found: its container is being started",
     JobState.RUNNING: "the container runs",

@@ -242,7 +242,6 @@ def ended_submission(submission_id: str, ids: Sequence[bytes]) -> Submission:
 
 def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: bytes) -> Submission:
     """Raises `FrameError`."""
-    pack, _ = read_pack(job.parameters.get(JobParameter.OPTIONS.value, ""))
     shape = shape_of(job)
     submission = Submission(
         submission_id=submission_id,
@@ -256,7 +255,7 @@ def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: 
         job_id=job.job_id,
         ended=job.state in ENDED,
         started=job.has_started,
-        pack=pack,
+        pack=job.pack,
     )
     return _linked(submission)
 

@@ -36,8 +36,8 @@ async def test_of_a_running_child_one_task_runs_and_the_later_ones_wait() -> Non
     }
     await array.poll()
     states = [array.told.states.get(task.task_id, [None])[-1] for task in array.submission.tasks]
-    waits = BatchState.RUNNABLE
-    assert states == [None, BatchState.RUNNING, waits, waits, waits, waits]
+    behind, waits = BatchState.PENDING, BatchState.RUNNABLE
+    assert states == [None, BatchState.RUNNING, behind, waits, waits, waits]
 
 
 async def test_a_child_that_failed_is_judged_by_the_results_that_were_listed_afterwards() -> None:
