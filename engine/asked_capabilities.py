@@ -150,7 +150,7 @@ class AskedCapabilities:
                 self._address,
             )
             self._is_lack_told = True
-        accept(replace(task, capabilities={}))
+        accept(replace(task, capabilities={}, asks_unknown=True))
 
     def _end_stream(self) -> None:
         stream, self._stream = self._stream, None

@@ -20,6 +20,7 @@ RESULTS: Final = {
     JobState.UNKNOWN: "not known: its task must come back from the scheduler",
 }
 """Of the states in which none is on its way."""
+UNTOLD: Final = "something that the scheduler's monitor did not tell: it has what its definition says"
 
 
 def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
@@ -41,6 +42,7 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
         _fact("queue", record.queue or glyphs.unknown),
         _fact("definition", record.definition or glyphs.unknown),
         _fact("vcpu / mem", size + (f" / {record.gpus} GPU" if record.gpus else "")),
+        *([_fact("asks for", UNTOLD, "warning")] if row.asks_unknown else []),
         _fact("attempt", _attempt(record, glyphs), "warning" if row.retries or row.resubmits else "text"),
         *([_fact("note", record.note, "muted")] if record.note else []),
     ]

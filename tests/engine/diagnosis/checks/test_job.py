@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.support.engine.diagnosed_account import JOB, denied, diagnosis, healthy, job, snapshot, with_answers, with_job
+from tests.support.engine.diagnosed_account import (
+    JOB,
+    denied,
+    diagnosis,
+    healthy,
+    job,
+    snapshot,
+    with_answers,
+    with_job,
+)
 
 
 def test_without_the_snapshot_the_oldest_waiting_job_is_found_by_listing() -> None:
