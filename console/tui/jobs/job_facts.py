@@ -29,7 +29,7 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
     size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
     index = glyphs.unknown if record.index is None else record.index
     alone = "a job of its own" if record.pack_tasks < 2 else "a job of several tasks"
-    place = f"{index} of {format.count(row.array_size)}" if row.array_size else alone
+    place = f"child {index} of {format.count(row.array_size)}" if row.array_size else alone
     return [
         *_end(record, glyphs),
         _fact("function", row.function),
