@@ -139,7 +139,8 @@ class Dashboard(GroupsBoard):
         note = view.take_note() or (own.ended() if own else "")
         if note or self._note_is_old():
             self._noted = (self.state.view.now, note)
-        self.alert.show(alerts_of(self.state, note=self._noted[1], logs=self.logs.buffer.kind))
+        told = alerts_of(self.state, note=self._noted[1], logs=self.logs.buffer.kind)
+        self.alert.show(told, with_keys=not self.state.recorded)
 
     _noted = (0.0, "")
 

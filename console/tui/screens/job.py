@@ -48,14 +48,15 @@ class JobScreen(ConsoleScreen):
         self.timeline = Timeline(glyphs=glyphs, id="timeline")
         self.attempts = TextPane(glyphs=glyphs, id="attempts")
         self.described = TextPane(glyphs=glyphs, id="described")
+        self._about, self._course = Horizontal(id="about"), Vertical(id="course")
         self._question = PolledRequest(state.source, lambda: GetJob(self.task_id), self._take, PERIOD_S)
 
     def panes(self) -> ComposeResult:
         """Compose facts, course and description."""
-        with Horizontal(id="about"):
+        with self._about:
             yield self.identity
             yield self.payload
-        with Vertical(id="course"):
+        with self._course:
             yield self.timeline
             yield self.attempts
         yield self.described
@@ -114,8 +115,8 @@ class JobScreen(ConsoleScreen):
         else:
             tried, timeline, about, _ = share_lines(room, (4, 5, 9, 6), (tries, course, facts + FRAME, 0))
         set_height(self.attempts, tried)
-        set_height(self.query_one("#course"), tried + timeline)
-        set_height(self.query_one("#about"), about)
+        set_height(self._course, tried + timeline)
+        set_height(self._about, about)
 
     def _as_of(self, row: JobRow) -> Line:
         """How old what is shown is, when nothing newer can be had: of the engine, or of AWS Batch about living jobs."""

@@ -24,18 +24,19 @@ class AlertLine(Pane):
     FRAMED = False
 
     _alerts: Sequence[Alert] = ()
+    _with_keys = True
 
-    def show(self, alerts: Sequence[Alert]) -> None:
+    def show(self, alerts: Sequence[Alert], *, with_keys: bool = True) -> None:
         """Set the alerts, the worst first."""
-        self._alerts = alerts
-        high = max(1, min(MOST_LINES, len(alert_lines(alerts, self.size.width, MOST_LINES, self.glyphs))))
+        self._alerts, self._with_keys = alerts, with_keys
+        high = max(1, min(MOST_LINES, len(self.draw(self.size.width, MOST_LINES))))
         if self.size.height and self.size.height != high:
             self.styles.height = high
         self.redraw()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         """As many alerts as fit, and how many more there are."""
-        return alert_lines(self._alerts, width, height, self.glyphs)
+        return alert_lines(self._alerts, width, height, self.glyphs, with_keys=self._with_keys)
 
 
 def alert_lines(
