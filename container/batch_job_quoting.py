@@ -10,6 +10,8 @@ import contextlib
 import os
 from typing import Final
 
+LOG_PREFIX: Final = "scaler-batch-runner: "
+"""How each line of the runner's own in a job's log begins."""
 QUOTED: Final = 300
 """Characters of a foreign text that a log or an error shows."""
 _LOGGED: Final = 2_000
@@ -37,7 +39,7 @@ def quote_foreign_lines(text: object, limit: int) -> str:
 def log(text: str) -> None:
     """Write one line of the runner's to standard error, bounded. Never a value, only ids, sizes and times."""
     with contextlib.suppress(OSError):  # nobody reads our log any more: the result matters still
-        os.write(2, f"scaler-batch-runner: {quote_foreign(text, _LOGGED)}\n".encode(errors="backslashreplace"))
+        os.write(2, f"{LOG_PREFIX}{quote_foreign(text, _LOGGED)}\n".encode(errors="backslashreplace"))
 
 
 def _escape(char: str) -> str:

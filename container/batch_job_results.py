@@ -35,6 +35,15 @@ LONGEST_PLACE: Final = 200
 LONGEST_MESSAGE: Final = 1_000
 """Characters of the meta data's texts about an exception."""
 
+OUTPUT_KINDS: Final = {"o": (1, False), "O": (1, True), "e": (2, False), "E": (2, True)}
+"""Of a run of lines: the descriptor to which the task wrote them, and whether they are empty."""
+
+_RUN: Final = re.compile(r"([oOeE])([0-9]{1,9})")
+_MARK: Final = re.compile(
+    r"output of (?P<task>[0-9a-f]{32}), attempt (?P<attempt>[0-9]{1,9}): "
+    r"(?P<stdout>[0-9]{1,18})\+(?P<stderr>[0-9]{1,18}) bytes, "
+    r"(?P<runs>(?:[oOeE][0-9]{1,9})+), (?P<checksum>[0-9a-f]{8})"
+)
 _MAGIC: Final = b"SBRF"
 _UNSIGNED, _SIGNED = 1, 2  # versions: that of release 0.1, and today's
 _LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
@@ -95,6 +104,39 @@ class ResultMeta:
     stderr: str = ""
     stderr_bytes: int = 0
     is_timed_out: bool = False  # the runner ended it: an entry of a pack has a time-out of its own
+
+
+@dataclass(frozen=True, slots=True)
+class OutputMark:
+    """A line of the runner's in the job's log, behind lines of a task whose client has its output streamed.
+
+    A log doesn't tell which stream a line is of, and has no empty ones. `runs` does, of the lines since the mark
+    before: a kind of `OUTPUT_KINDS` with their number each, in their order. `checksum` is `crc32` of them as the task
+    wrote them, and the ends are how many bytes of its streams are told of until here.
+    """
+
+    task_id: str
+    attempt: int
+    stdout_end: int
+    stderr_end: int
+    runs: tuple[tuple[str, int], ...]
+    checksum: int
+
+    def encode(self) -> str:
+        """The mark as text of the runner's log."""
+        runs = "".join(f"{kind}{count}" for kind, count in self.runs)
+        ends = f"{self.stdout_end}+{self.stderr_end} bytes"
+        return f"output of {self.task_id}, attempt {self.attempt}: {ends}, {runs}, {self.checksum:08x}"
+
+    @classmethod
+    def parse(cls, text: str) -> OutputMark | None:
+        """The mark that `text` is; None: it is none."""
+        found = _MARK.fullmatch(text)
+        if found is None:
+            return None
+        runs = tuple((kind, int(count)) for kind, count in _RUN.findall(found["runs"]))
+        numbers = (int(found[name]) for name in ("attempt", "stdout", "stderr"))
+        return cls(found["task"], *numbers, runs, int(found["checksum"], 16))
 
 
 def encode_result(meta: ResultMeta, body: bytes | bytearray, secret: bytes = b"") -> bytes | bytearray:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import batch_job_store
 from batch_job_child import Payload
-from batch_job_control import ChildOutcome, Phase
+from batch_job_control import ChildOutcome, MarkedLines, Phase
 from batch_job_errors import builtin_error
 from batch_job_frames import (
     BlobRef,
@@ -195,9 +195,10 @@ class _Tasks:
             return _refused(f"the task can't be loaded in the container: {error}")
         size = sum(map(len, (payload.serializer, payload.function, *payload.arguments)))
         log(f"task {entry.task_id.hex()}: attempt {self._settings.attempt}, {size} bytes of payload")
-        wants_output = isinstance(entry, TaskEntry) and entry.wants_output
+        is_streamed = isinstance(entry, TaskEntry) and entry.wants_output
+        lines = MarkedLines(entry.task_id.hex(), self._settings.attempt) if is_streamed else None
         timeout_s = self._settings.timeout_s if self._settings.is_packed else None
-        return Supervisor(self._guard, keep_output=wants_output, timeout_s=timeout_s).run(payload)
+        return Supervisor(self._guard, lines=lines, timeout_s=timeout_s).run(payload)
 
     def _check_python(self) -> None:
         wanted, here = self._settings.python, "{}.{}".format(*sys.version_info[:2])

@@ -354,6 +354,8 @@ class Ledger:
     def __init__(self) -> None:
         self.tasks: dict[bytes, BatchTask] = {}
         self.submissions: dict[str, Submission] = {}
+        self.streaming: set[BatchTask] = set()
+        """Tasks whose clients have what they print streamed."""
         self.watched: dict[str, list[BatchTask]] = {}
         """Tasks whose cancel waits for the end of a child, by its job id, beside the followed submissions."""
         self.ending: set[BatchTask] = set()
@@ -370,6 +372,8 @@ class Ledger:
         """Enter a new task, COLLECTING."""
         task = BatchTask(work.task_id, work.shape, work, function=work.function.digest)
         self.tasks[work.task_id] = task
+        if work.wants_output:
+            self.streaming.add(task)
         return task
 
     def add_submission(self, submission: Submission) -> None:
@@ -438,6 +442,7 @@ class Ledger:
             return
         task.move(stage)
         task.work = None
+        self.streaming.discard(task)
         if self.tasks.get(task.task_id) is task:
             del self.tasks[task.task_id]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.model import Printed
+from engine.model import Printed, PrintedEnd, PrintedPart
 from tests.support.engine.task_manager_bench import Bench, settle, task, task_id, until
 
 
@@ -85,6 +85,9 @@ async def test_a_claimed_result_is_forgotten_behind_the_barrier_of_its_announcem
     assert bench.backend.forgotten == [task_id("a")]
 
 
+PRINTED = Printed("job/1", PrintedEnd(b"out", 3), PrintedEnd(b"err", 3))
+
+
 async def notices(*, asked: bool, printed: Printed | None) -> list[tuple[str, str]]:
     bench = Bench()
     for name in ("a", "b"):
@@ -98,10 +101,74 @@ async def notices(*, asked: bool, printed: Printed | None) -> list[tuple[str, st
 
 @pytest.mark.parametrize("asked", [True, False])
 async def test_what_a_task_printed_goes_with_its_notice_to_the_client_that_asked(asked: bool) -> None:
-    told = await notices(asked=asked, printed=Printed("out", "err"))
+    told = await notices(asked=asked, printed=PRINTED)
     assert told == [("out", "err") if asked else ("", "")] * 2
 
 
 async def test_a_job_that_kept_no_output_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     assert await notices(asked=True, printed=None) == [("", "")] * 2
     assert len([record for record in caplog.records if "earlier release" in record.message]) == 1
+
+
+def part(text: bytes, end: int) -> PrintedPart:
+    return PrintedPart(task_id("a"), "job/1", ((1, text),), (end, 0))
+
+
+async def streaming() -> Bench:
+    bench = Bench()
+    bench.tasks.on_task(replace(task("a"), stream_output=True))
+    await settle()
+    await bench.submitted("a")
+    return bench
+
+
+async def test_what_a_running_task_prints_is_sent_and_the_notice_has_the_rest() -> None:
+    bench = await streaming()
+    assert await bench.tasks.on_printed(part(b"o", 1))
+    await bench.finish("a", printed=PRINTED)
+    assert bench.scheduler.printed == [(task_id("a"), 1, "o")]
+    assert [(notice.stdout, notice.stderr) for notice in bench.scheduler.results] == [("ut", "err")]
+    assert not await bench.tasks.on_printed(part(b"u", 2))
+    assert len(bench.scheduler.printed) == 1
+
+
+async def test_what_is_printed_while_there_is_no_connection_is_taken_later() -> None:
+    bench = await streaming()
+    bench.scheduler.up = False
+    assert not await bench.tasks.on_printed(part(b"o", 1))
+    bench.tasks.on_link_lost()
+    assert not await bench.tasks.on_printed(part(b"o", 1))
+    bench.scheduler.up = True
+    bench.tasks.on_task(replace(task("a"), stream_output=True))
+    assert await bench.tasks.on_printed(part(b"o", 1))
+    assert bench.scheduler.printed == [(task_id("a"), 1, "o")]
+
+
+@pytest.mark.parametrize("proved", [True, False])
+async def test_a_notice_on_another_connection_has_what_no_barrier_proved_on_the_one_before(proved: bool) -> None:
+    bench = await streaming()
+    await bench.tasks.on_printed(part(b"o", 1))
+    reached = asyncio.Event()
+
+    async def barrier() -> None:
+        reached.set()
+
+    if proved:
+        settling = asyncio.create_task(bench.tasks.settle(barrier))
+        await reached.wait()
+        await settle()
+        settling.cancel()
+    bench.scheduler.up = False
+    await bench.finish("a", printed=PRINTED)
+    bench.tasks.on_link_lost()
+    bench.scheduler.up = True
+    bench.tasks.on_task(replace(task("a"), stream_output=True))
+    await settle()
+    assert [notice.stdout for notice in bench.scheduler.results] == ["ut" if proved else "out"]
+
+
+async def test_a_task_that_did_not_ask_is_sent_nothing() -> None:
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    assert not await bench.tasks.on_printed(part(b"o", 1))

@@ -236,9 +236,8 @@ class ResultReader:
         cause = None if succeeded else cause_of_result(meta, body, show_message=self._show_errors)
         if meta.status is ResultStatus.DIED:
             body = as_processor_died(body)
-        return Outcome(
-            task.task_id, succeeded, body, profile, cause=cause, attempt=meta.attempt, printed=printed_of(meta)
-        )
+        printed = printed_of(meta, request.submission.submission_id)
+        return Outcome(task.task_id, succeeded, body, profile, cause=cause, attempt=meta.attempt, printed=printed)
 
 
 def _is_over(request: ResultRequest) -> bool:
