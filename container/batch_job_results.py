@@ -129,9 +129,9 @@ class OutputMark:
         return f"output of {self.task_id}, attempt {self.attempt}: {ends}, {runs}, {self.checksum:08x}"
 
     @classmethod
-    def parse(cls, text: str) -> OutputMark | None:
-        """The mark that `text` is; None: it is none."""
-        found = _MARK.fullmatch(text)
+    def parse(cls, text: str | None) -> OutputMark | None:
+        """The mark that a text of the runner's log is; None: it is none."""
+        found = _MARK.fullmatch(text or "")
         if found is None:
             return None
         runs = tuple((kind, int(count)) for kind, count in _RUN.findall(found["runs"]))

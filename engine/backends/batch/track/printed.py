@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from container.batch_job_quoting import LOG_PREFIX
+from container.batch_job_quoting import runner_text
 from container.batch_job_results import OUTPUT_KINDS, OutputMark, ResultMeta
 from engine.model import LogEvent, Printed, PrintedEnd, PrintedPart
 
@@ -51,8 +51,9 @@ class MarkedLog:
         return [part for part in parts if part is not None]
 
     def _take_line(self, line: str) -> PrintedPart | None:
-        if line.startswith(LOG_PREFIX):
-            mark = OutputMark.parse(line.removeprefix(LOG_PREFIX))
+        said = runner_text(line)
+        if said is not None:
+            mark = OutputMark.parse(said)
             return None if mark is None else self._take_mark(mark)
         self._lines.append(line)
         self.held += len(line)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from container.batch_job_quoting import LOG_PREFIX
 from container.batch_job_results import OutputMark
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
@@ -27,6 +26,7 @@ from engine.model import LogChunk, LogEvent, LogStatus, PrintedPart, ResourceSha
 from tests.support.engine.batch_harness import Recorder, work
 from tests.support.engine.fake_clock import FakeClock
 from tests.support.engine.task_manager_bench import until
+from tests.support.runner.log_lines import runner_line
 
 
 @dataclass
@@ -93,7 +93,7 @@ class World:
         text = "".join(f"{line}\n" for line in lines).encode()
         self._ends[stream] = end = self._ends.setdefault(stream, 0) + len(text)
         told = OutputMark(task.task_id.hex(), 1, end, 0, (("o", len(lines)),), zlib.crc32(text))
-        log += [(self.clock.now + seconds, line) for line in (*lines, LOG_PREFIX + told.encode())]
+        log += [(self.clock.now + seconds, line) for line in (*lines, runner_line(told.encode()))]
 
     async def passes(self, seconds: float) -> None:
         end = self.clock.now + seconds

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from container.batch_job_quoting import LOG_PREFIX
 from container.batch_job_results import OutputMark, ResultMeta, ResultStatus
 from engine.backends.batch.track.printed import HELD_CHARACTERS, MarkedLog, printed_of
 from engine.model import LogEvent, Printed, PrintedEnd, PrintedPart
+from tests.support.runner.log_lines import runner_line
 
 META = ResultMeta("0" * 32, ResultStatus.SUCCESS, "returning", 1, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test")
 TASK = b"t" * 16
@@ -30,7 +30,7 @@ def test_a_runner_that_kept_nothing_tells_no_output() -> None:
 def mark(written: bytes, runs: str, stdout_end: int, stderr_end: int = 0, task: bytes = TASK) -> str:
     counted = tuple((runs[place], int(runs[place + 1])) for place in range(0, len(runs), 2))
     told = OutputMark(task.hex(), 1, stdout_end, stderr_end, counted, zlib.crc32(written))
-    return LOG_PREFIX + told.encode()
+    return runner_line(told.encode())
 
 
 def told(lines: list[str], log: MarkedLog | None = None) -> list[PrintedPart]:
@@ -42,7 +42,7 @@ def test_lines_before_a_mark_are_told_with_their_streams_and_the_empty_ones_that
         "noise of the image",
         "a",
         "b",
-        f"{LOG_PREFIX}task x: attempt 1",
+        runner_line("task x: attempt 1"),
         "e",
         mark(b"a\nb\n\ne\n", "o2O1e1", 5, 2),
     ]
