@@ -260,6 +260,7 @@ class BatchAssembly:
             delivery=self.delivery,
             cleaner=self.cleaner,
             retries=Retries(policy=self._retry_policy, sizes=self.sizes),
+            find_past=lambda submission_id, task_id: self.takeover.find_past(submission_id, task_id),
             spawn=self.background.start,
             clock=self._clock,
         )

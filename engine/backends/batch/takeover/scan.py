@@ -133,6 +133,18 @@ class PredecessorScan:
         restored = await asyncio.gather(*map(self._submission, described.values()))
         return [submission for submission in restored if submission is not None]
 
+    async def past(self, submission_id: str, task_id: bytes) -> Submission | None:
+        """Find the submission by its job, which ended, and of which a result of this task is left.
+
+        None: Batch has forgotten it, or its payload is gone. Raises `AwsError`.
+        """
+        for kind, hex_id in ((JobKind.SINGLE, task_id.hex()), (JobKind.ARRAY, submission_id)):
+            named = await self._own_jobs.named(kind, hex_id)
+            for one in await self.restore([each.job.job_id for each in named]):
+                if one.submission_id == submission_id:
+                    return one
+        return None
+
     async def failures(self, note: Callable[[Mapping[bytes, FailedJob]], None]) -> None:
         """Find jobs that may tell the reason of a failure that was not delivered, and `note` them page by page.
 

@@ -55,6 +55,7 @@ class PackedJob:
             delivery=OutcomeDelivery(ownership=client.ownership, ledger=self.ledger, observer=self.told),
             cleaner=me,
             retries=Retries(policy=RetryPolicy(host_losses=0), sizes=me),
+            find_past=cast(Any, None),
             spawn=lambda work: self.spawned.append(asyncio.create_task(work)),
             clock=self.clock,
         )
