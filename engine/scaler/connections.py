@@ -64,8 +64,8 @@ class ZMQSubscription:
     async def open(cls, address: str) -> ZMQSubscription:
         """Subscribe, and wait for the handshake. Raises `LinkDown` when nobody answers.
 
-        What is published before the subscription arrives is lost; ZMQ connects in the background and sends the
-        subscription first of all (RFC 23, ZMTP/3.0).
+        What is published before the subscription arrives is lost, and ZMQ's connect doesn't wait for that ("slow
+        joiner"): https://zguide.zeromq.org/docs/chapter1/#Getting-the-Message-Out. It is sent right after the handshake.
         """
         subscription = cls()
         try:
