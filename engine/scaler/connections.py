@@ -65,7 +65,8 @@ class ZMQSubscription:
         """Subscribe, and wait for the handshake. Raises `LinkDown` when nobody answers.
 
         What is published before the subscription arrives is lost, and ZMQ's connect doesn't wait for that ("slow
-        joiner"): https://zguide.zeromq.org/docs/chapter1/#Getting-the-Message-Out. It is sent right after the handshake.
+        joiner"): https://zguide.zeromq.org/docs/chapter1/#Getting-the-Message-Out.
+        It is sent right after the handshake.
         """
         subscription = cls()
         try:
