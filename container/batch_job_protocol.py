@@ -14,6 +14,7 @@ import io
 import re
 import stat
 import zlib
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -130,6 +131,56 @@ def result_key(submission_id: str, task_id: bytes) -> str:
 def results_prefix(submission_id: str) -> str:
     """What the keys of a submission's results begin with."""
     return f"{RESULTS}/{submission_id}/"
+
+
+SEGMENTS: Final = "segments"
+"""Option: `1` lets a pack's runner write results of about a second together, as a segment."""
+SEGMENT_RESULTS: Final = 256
+"""Results in a segment, and entries that its runner may call until it writes the next one, at the most."""
+SEGMENT_RESULT_BYTES: Final = 64 * 1024
+"""A larger result goes by itself."""
+MAX_SEGMENT_BYTES: Final = 2 * 1024 * 1024
+"""A runner begins no further result after half of them, so that no segment is larger."""
+_SEGMENT: Final = re.compile("(0|[1-9][0-9]{0,6})-(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,6})")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSegment:
+    """Consecutive results of one pack in one object, as its name tells: frames in the order of their entries.
+
+    They are of `count` entries of the submission's frame from the place `first` on. Until the runner has written
+    another object it calls no entry at the place `until` or later, so that who reads a listing knows how far it came.
+    Without results (`count` 0) it only says that.
+    """
+
+    first: int
+    count: int
+    until: int
+
+    @property
+    def end(self) -> int:
+        """The place behind its last result."""
+        return self.first + self.count
+
+    @property
+    def name(self) -> str:
+        """Name of its object, beside those of single results."""
+        return f"{self.first}-{self.count}-{self.until}"
+
+
+def parse_segment(name: str) -> ResultSegment | None:
+    """The segment of this name; None for what no runner writes."""
+    matched = _SEGMENT.fullmatch(name)
+    if matched is None:
+        return None
+    segment = ResultSegment(*map(int, matched.groups()))
+    is_right = segment.count <= SEGMENT_RESULTS and segment.end <= segment.until <= segment.end + SEGMENT_RESULTS
+    return segment if is_right else None
+
+
+def segment_key(submission_id: str, segment: ResultSegment) -> str:
+    """Key of a segment of a submission's results."""
+    return f"{results_prefix(submission_id)}{segment.name}"
 
 
 # ---- parameters of a job

@@ -4,6 +4,8 @@ Any job of the prefix may write at any result's key. A frame's signature proves 
 and for this task: it covers lengths and checksum, so that it is checked before anything else is read.
 
     lead | lengths and sha256 of meta and body | signature | meta: JSON | body
+
+Small results of a pack may lie in one object, frame after frame (`batch_job_protocol.ResultSegment`).
 """
 
 from __future__ import annotations
@@ -192,6 +194,36 @@ def read_result(read: Callable[[int], bytes], task_id: bytes, secret: bytes = b"
 def decode_result(frame: bytes | bytearray, task_id: bytes, secret: bytes = b"") -> tuple[ResultMeta, bytes]:
     """`read_result` of a frame that is in memory."""
     return read_result(io.BytesIO(frame).read, task_id, secret)
+
+
+def split_frames(data: bytes, count: int) -> list[bytes]:
+    """The first `count` signed frames of a segment, unchecked; empty where one before it tells no usable length."""
+    frames = list[bytes]()
+    start = 0
+    while len(frames) < count:
+        end = start + _frame_length(data[start : start + _HEADER_END])
+        frames.append(data[start:end])
+        start = end
+    return frames
+
+
+def _frame_length(header: bytes) -> int:
+    if len(header) < _HEADER_END:
+        return 0
+    meta_length, body_length, _ = _HEADER.unpack_from(header, _LEAD.size)
+    return SIGNED_BYTES + int(meta_length) + int(body_length)
+
+
+def told_task_id(frame: bytes) -> bytes | None:
+    """The task that a signed frame says it is of, which is checked when the frame is read; None: it says none."""
+    header = frame[:_HEADER_END]
+    if len(frame) < SIGNED_BYTES or len(frame) != _frame_length(header):
+        return None
+    try:
+        meta = _parse_meta(frame[SIGNED_BYTES : SIGNED_BYTES + _HEADER.unpack_from(header, _LEAD.size)[0]])
+    except ResultError:
+        return None
+    return bytes.fromhex(meta.task_id)
 
 
 def _check_lead(lead: bytes, task_id: bytes, secret: bytes) -> None:

@@ -130,6 +130,7 @@ class FailureHandler:
         too_long: list[BatchTask] = []
         not_called: list[BatchTask] = []
         spared: list[BatchTask] = []
+        killers: dict[tuple[int, str], BatchTask] = {}
         for task, end in ends:
             if not task.is_open or task.submission is not submission or task.task_id in self._missing:
                 continue
@@ -144,8 +145,10 @@ class FailureHandler:
                 self._missing[task.task_id] = _MissingResult(task, submission, end, self._clock())
             else:
                 if submission.is_packed and not end.lost_its_host:
-                    self._packing.note_killer(task)
+                    killers[submission.child_of(task), task.function] = task
                 self._fail(task, end, partial(job_failure, end))
+        for task in killers.values():  # once a job, however many of its tasks it may have been at
+            self._packing.note_killer(task)
         await self._send_shorter(submission, too_long)
         await self._send_again(submission, [*not_called, *spared])
 
