@@ -160,11 +160,18 @@ class Supervisor:
     """Runs one payload in a process of its own; with `lines` the ending has the end of what it printed.
 
     With `timeout_s` the process of a packed task is killed after so long, and all of its process group with it.
+    `beat` is called again and again until the outcome is here, after the seconds that it gives at the latest.
     """
 
     def __init__(
-        self, guard: SigtermGuard, *, lines: MarkedLines | None = None, timeout_s: float | None = None
+        self,
+        guard: SigtermGuard,
+        *,
+        lines: MarkedLines | None = None,
+        timeout_s: float | None = None,
+        beat: Callable[[], float | None] = _nothing,
     ) -> None:
+        self._beat = beat
         self._guard = guard
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._is_timed_out = False
@@ -265,8 +272,7 @@ class Supervisor:
         waits = [1.0] if self._guard.received else []
         if self._deadline is not None and not self._is_timed_out:
             waits.append(max(0.0, self._deadline - time.monotonic()))
-        if (mark_s := self._output.wait_s) is not None:
-            waits.append(mark_s)
+        waits += [wait_s for wait_s in (self._output.wait_s, self._beat()) if wait_s is not None]
         return min(waits, default=None)
 
     def _enforce_timeout(self) -> None:
@@ -286,7 +292,8 @@ class Supervisor:
         with self._resources:
             deadline = time.monotonic() + SHUTDOWN_S
             while self._exit is None and (left := deadline - time.monotonic()) > 0:
-                self._turn(left)
+                due = self._beat()
+                self._turn(left if due is None else min(left, due))
             if self._guard.task is not None:
                 log(f"{SHUTDOWN_S:.0f} s after its result the task's process still waited for {self._closing}: cut off")
                 os.kill(self._guard.task, signal.SIGKILL)
