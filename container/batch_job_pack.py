@@ -93,7 +93,7 @@ def _run_entries(entries: Iterable[Entry], first: int, tasks: PackedTasks, is_en
 Put = Callable[[str, "bytes | bytearray"], None]
 
 
-class ResultWriter:
+class SegmentWriter:
     """Writes the results of a pack: each at once, or those that come faster than one a second together.
 
     `end` is the place behind the pack's last entry; with `may_gather` False every result goes by itself. What `put`

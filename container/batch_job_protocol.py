@@ -19,6 +19,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zipfile import ZipFile, ZipInfo
 
 # ---- exit codes of the runner
@@ -176,6 +177,11 @@ def parse_segment(name: str) -> ResultSegment | None:
     segment = ResultSegment(*map(int, matched.groups()))
     is_right = segment.count <= SEGMENT_RESULTS and segment.end <= segment.until <= segment.end + SEGMENT_RESULTS
     return segment if is_right else None
+
+
+def last_segment(segments: Iterable[ResultSegment]) -> ResultSegment | None:
+    """The one of a pack's segments whose announcement counts: it ends last, and of two that end there it is nearer."""
+    return max(segments, key=lambda one: (one.end, -one.until), default=None)
 
 
 def segment_key(submission_id: str, segment: ResultSegment) -> str:

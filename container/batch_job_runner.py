@@ -28,7 +28,7 @@ from batch_job_frames import (
     TaskEntry,
 )
 from batch_job_memory import LARGE_BYTES, LargeBytes, memory_limit
-from batch_job_pack import Entry, ResultWriter, SharedBlobs, own_folder, run_pack
+from batch_job_pack import Entry, SegmentWriter, SharedBlobs, own_folder, run_pack
 from batch_job_protocol import (
     MAX_SEGMENT_BYTES,
     CodeError,
@@ -40,6 +40,7 @@ from batch_job_protocol import (
     bundle_name,
     fence_key,
     from_inline,
+    last_segment,
     mark_key,
     parse_segment,
     payload_form,
@@ -131,7 +132,7 @@ class _Job:
             return RunnerExit.DONE if tasks.is_written(entry, place) else tasks.run(entry, place)
         entries = settings.entries(reader.tasks)
         log(f"a pack: entries {entries.start} to {entries.stop - 1} of {reader.tasks}")
-        tasks.gather(entries.stop)
+        tasks.gather(entries)
         packed = reader.entries(entries.start, len(entries))
         return run_pack(packed, entries.start, tasks, lambda: self._guard.received)
 
@@ -154,7 +155,7 @@ class _Tasks:
         self._reader = reader
         self._shared = SharedBlobs(lambda ref: self._external(ref) if ref.offset is None else reader.blob(ref))
         self._code: tuple[str, ...] | None = None
-        self._writer: ResultWriter | None = None
+        self._writer: SegmentWriter | None = None
         self._may_list: bool | None = None
         self._segments: dict[ResultSegment, list[bytes] | None] = {}
         """Of an earlier attempt, with their frames once they were read."""
@@ -164,11 +165,14 @@ class _Tasks:
             self._listed = store.names(results_prefix(settings.submission))
             self._segments = dict.fromkeys(filter(None, map(parse_segment, self._listed or ())))
 
-    def gather(self, end: int) -> None:
-        """Write the results of a pack that ends before the entry `end` together, as far as they come fast."""
+    def gather(self, places: range) -> None:
+        """Write the results of the pack with the entries at these places together, as far as they come fast."""
+        submission = self._settings.submission
+        last = last_segment(one for one in self._segments if one.first in places)
+        if last is not None and last.until > last.end + 1:  # what an earlier attempt announced is not called before
+            self._store.put(segment_key(submission, ResultSegment(last.end, 0, last.end)), b"")
         if self._settings.has_segments:
-            submission = self._settings.submission
-            self._writer = ResultWriter(self._store.put, submission, end, may_gather=self._may_gather)
+            self._writer = SegmentWriter(self._store.put, submission, places.stop, may_gather=self._may_gather)
 
     def _may_gather(self) -> bool:
         """Another attempt finds segments by listing them alone."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from container.batch_job_protocol import ResultSegment
+from container.batch_job_protocol import ResultSegment, last_segment
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.unsent_submit import UnsentSubmit
 from engine.model import CancelReason, JobObservation, ResourceShape, Route, TaskWork
@@ -284,9 +284,7 @@ class Submission:
         ids = tuple(task.task_id for task in self.tasks[segment.first : segment.end])
         self.segments[segment] = ids
         child = self.child_at(segment.first)
-        last = self._last_segments.get(child)
-        if last is None or (segment.end, -segment.until) > (last.end, -last.until):
-            self._last_segments[child] = segment
+        self._last_segments[child] = last_segment((segment, self._last_segments.get(child, segment))) or segment
         return ids
 
     def note_listed(self, ids: Iterable[bytes], segments: Iterable[ResultSegment]) -> None:

@@ -7,7 +7,16 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from container.batch_job_protocol import CODE, PACK, REFERENCE, WITH_CODE, JobParameter, job_options, pack_of
+from container.batch_job_protocol import (
+    CODE,
+    PACK,
+    REFERENCE,
+    SEGMENTS,
+    WITH_CODE,
+    JobParameter,
+    job_options,
+    pack_of,
+)
 from engine.aws import limits
 from engine.aws.fargate import FargateSize, fitting_size
 from engine.aws.retry_rules import RETRY_STRATEGY
@@ -139,6 +148,7 @@ class JobTemplate:
             options.append(f"{CODE}={submission.shape.code}")
         if submission.pack > 1:
             options += [f"{PACK}={submission.pack}", f"{TIMEOUT_OPTION}={self._task_s(submission)}"]
+            options.append(f"{SEGMENTS}=1")
         return ";".join(options) + retry_options(submission.shape)
 
     def _parameters(self, submission: Submission, text: str) -> dict[str, str]:
