@@ -29,6 +29,8 @@ from batch_job_protocol import (
 )
 from batch_job_quoting import log
 
+FEWEST: Final = 5
+"""Results that come less often in a second go by themselves: then a killed job may have called one task alone."""
 GATHER_S: Final = 0.75
 """Results that come within this time are written together."""
 LATEST_S: Final = 1.0
@@ -184,9 +186,10 @@ class SegmentWriter:
             raise self._failure
 
     def _pace(self) -> int:
-        """How many entries are called in a second, as the last ones were."""
+        """How many entries to announce: as many as are called in a second, if they go on as the last ones did."""
         seconds = max(self._clock() - self._written_at, 0.001)
-        return min(int(LATEST_S * len(self._waiting) / seconds), SEGMENT_RESULTS)
+        pace = int(LATEST_S * len(self._waiting) / seconds)
+        return min(pace, SEGMENT_RESULTS) if pace >= FEWEST else 1
 
     def _write(self, ahead: int) -> None:
         """Write what waits, and announce so many entries. One result with nothing to announce goes as ever."""

@@ -20,14 +20,13 @@ from container.batch_job_protocol import (
     result_key,
 )
 from container.batch_job_results import ResultMeta, ResultStatus, decode_result, split_frames, told_task_id
-from tests.container.test_packs import DEADLY, SECRET, SQUARE, SUBMISSION, TERMINATING, frame_of, job, jobs, task_id
 from tests.support.cases import first_now
 from tests.support.paths import CONTAINER
 from tests.support.runner.client import STORE
 from tests.support.runner.forked_jobs import KILLED, ForkedJobs
+from tests.support.runner.packs import DEADLY, SECRET, SQUARE, SUBMISSION, TERMINATING, frame_of, job, task_id
 from tests.support.runner.s3_stand_in import Refusal, S3StandIn
 
-__all__ = ["jobs"]
 FAST: Final = "region=us-east-1;patience=0;pack=64;segments=1"
 FOLDER: Final = f"/{STORE}/results/{SUBMISSION}/"
 HELD: Final = "import batch_job_pack; batch_job_pack.GATHER_S = batch_job_pack.LATEST_S = 1000.0"
@@ -204,9 +203,10 @@ def single(place: int) -> str:
     return result_key("", task_id(place)).rpartition("/")[2]
 
 
-def test_results_of_long_entries_go_by_themselves(bench: Bench) -> None:
+@pytest.mark.parametrize("seconds", [0.25, 2.0])
+def test_results_that_do_not_come_fast_go_by_themselves(bench: Bench, seconds: float) -> None:
     for place in range(3):
-        bench.finish(place, 2.0)
+        bench.finish(place, seconds)
     assert bench.names == [single(n) for n in range(3)]
 
 
@@ -217,10 +217,10 @@ def test_fast_results_go_when_three_quarters_of_a_second_are_over(bench: Bench) 
 
 
 def test_no_entry_is_called_past_what_was_announced_while_results_wait(bench: Bench) -> None:
-    bench.finish(0, 0.5)  # two in a second
-    for place in range(1, 6):
+    bench.finish(0, 0.125)  # eight in a second
+    for place in range(1, 12):
         bench.finish(place, 0.0078125)
-    assert bench.names == ["0-1-3", "1-2-131"]
+    assert bench.names == ["0-1-9", "1-8-137"]
 
 
 def test_a_full_segment_goes_at_once(bench: Bench) -> None:

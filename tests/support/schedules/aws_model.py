@@ -48,6 +48,8 @@ QUEUE = "queue"
 JOB_MIB = 2_048
 """What a job has that asks for nothing."""
 DAY_S = 86_400.0
+SEGMENT_PACE = 5
+"""Results of a pack that come less often in a second are not written together."""
 SEGMENT_WAIT_S = 0.75
 """For so long a pack's results wait for those that follow."""
 ENDED = ("SUCCEEDED", "FAILED")
@@ -448,7 +450,8 @@ class Batch:
         place = self._first_place(child) + child.entry
         if place + 1 >= child.until or self._loop.time() - child.written_at >= SEGMENT_WAIT_S:
             since = max(0.001, self._loop.time() - child.written_at)
-            self._write_segment(child, min(int(len(child.waiting) / since), SEGMENT_RESULTS), behind=1)
+            pace = int(len(child.waiting) / since)
+            self._write_segment(child, min(pace, SEGMENT_RESULTS) if pace >= SEGMENT_PACE else 1, behind=1)
 
     def _write_segment(self, child: Child, ahead: int, behind: int = 0) -> None:
         """Write what waits up to the present entry, or `behind` it, and announce so many more."""
