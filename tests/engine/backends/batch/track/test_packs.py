@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from container.batch_job_protocol import ResultSegment
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
@@ -171,6 +172,14 @@ async def test_a_task_that_the_job_comes_to_before_the_mark_is_seen_is_ended_wit
     pack = Pack()
     pack.write(0)
     await pack.cancel(1)
+    assert pack.ended == ["J"]
+
+
+async def test_a_marked_task_that_was_announced_is_ended_with_its_job_if_no_result_comes() -> None:
+    pack = Pack()
+    pack.submission.note_segment(ResultSegment(0, 1, 3))
+    pack.write(0)
+    await pack.cancel(2)
     assert pack.ended == ["J"]
 
 
