@@ -47,5 +47,5 @@ def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[
         Principal.JOB: job_policy(stack, spec.s3_prefix),
         Principal.EXECUTION: execution_policy(stack, spec.image),
         Principal.INSTANCE: instance_policy(stack),
-        **({} if spec.kms_key is None else {Principal.KMS_KEY: key_policy(stack)}),
+        **({} if spec.kms_key is None else {Principal.KMS_KEY: key_policy(stack, spec)}),
     }

@@ -24,6 +24,7 @@ OTHERS = f"111122223333.dkr.ecr.{REGION}.amazonaws.com/team/worker@sha256:{'0' *
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bounds"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d"
 BEFORE = ProvisionSpec(image=None)
+INSTANCES = "scaler-batch-instances"
 SPOT = ProvisionSpec(image=OTHERS, prefix="team", spot=True, expiry_days=3, permissions_boundary=BOUNDARY)
 
 
@@ -33,13 +34,17 @@ def test_it_makes_what_provision_makes_of_an_image_that_is_built_later(clients: 
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_key_of_ones_own_is_as_provision_makes_it(clients: Clients) -> None:
     spec = dataclasses.replace(BEFORE, kms_key=KEY)
     apply_for(spec, clients, image=OWN)
     assert left_to_do(dataclasses.replace(spec, image=OWN), clients) == []
     (repository,) = clients.call("ecr", "describe_repositories", {})["repositories"]
     assert repository["encryptionConfiguration"] == {"encryptionType": "KMS", "kmsKey": KEY}
+    (version,) = clients.call("ec2", "describe_launch_template_versions", {"LaunchTemplateName": INSTANCES})[
+        "LaunchTemplateVersions"
+    ]
+    (disk,) = version["LaunchTemplateData"]["BlockDeviceMappings"]
+    assert (disk["Ebs"]["Encrypted"], disk["Ebs"]["KmsKeyId"]) == (True, KEY)
 
 
 @pytest.mark.long
