@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ def of_the_policy(spec: ProvisionSpec, when: str) -> list[str]:
         ({"spot": True, "fargate": True}, "CloudWatch Logs", " --spot --fargate"),
     ],
 )
-def test_a_plan_says_whom_the_keys_policy_must_let_use_it(chosen: dict[str, bool], users: str, flags: str) -> None:
+def test_a_plan_says_whom_the_keys_policy_must_let_use_it(chosen: dict[str, Any], users: str, flags: str) -> None:
     (note,) = of_the_policy(replace(ENCRYPTED, **chosen), "nothing")
     assert note.startswith(f"The policy of {KEY} must let {users} use it: `scaler-batch export --format policy ")
     assert f"--only kms-key --region us-east-1 --prefix team --kms-key {KEY}{flags}` prints one" in note
