@@ -13,6 +13,7 @@ from provisioner.policies import launching_roles
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import ProvisionSpec, check
 
+GRANTS: Final = "https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html"
 NOT_FOUND: Final = "NotFoundException"
 
 
@@ -37,9 +38,13 @@ def note_of_policy(spec: ProvisionSpec, stack: Stack) -> str:
     https://docs.aws.amazon.com/kms/latest/APIReference/API_PutKeyPolicy.html
     """
     roles = launching_roles(spec)
+    names = [role.rpartition("/")[2] for role in roles]
+    if not stack.owns_key:
+        grant = f", and {' and '.join(names)} need grants on it: {GRANTS}" if names else ""
+        return f"{spec.kms_key} is of another account: its policy must let {stack.account} use it{grant}."
     flags = f"--kms-key {spec.kms_key}{' --spot' * spec.spot}{' --fargate' * spec.fargate}"
     command = f"scaler-batch export --format policy --only kms-key --region {stack.region} --prefix {stack.prefix}"
-    users = " and ".join(("CloudWatch Logs", *(role.rpartition("/")[2] for role in roles)))
+    users = " and ".join(("CloudWatch Logs", *names))
     made = " and ".join(
         f"`aws iam create-service-linked-role --aws-service-name {role.split('/')[1]}`" for role in roles
     )

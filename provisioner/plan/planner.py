@@ -71,7 +71,7 @@ def plan_provision(
     advice = [one.found.advice for one in comparisons if one.found and one.found.advice and not refresh_ami]
     own = [note for one in comparisons for note in one.resource.notes(one.found, one.desired)]
     keyed = any(one.resource.takes_key(one.found, one.desired) for one in comparisons)
-    key = (note_of_policy(spec, stack),) if keyed else ()
+    key = (note_of_policy(spec, stack.encrypted(spec.kms_key)),) if keyed else ()
     notes = (*_notes(spec, network), *key, *own, *advice, *_notes_of_ended(stack, ended))
     return Plan((*_with_removals_first(changes, comparisons, remote), *undesired), notes, ended)
 

@@ -82,6 +82,13 @@ def test_a_plan_says_whom_the_keys_policy_must_let_use_it(chosen: dict[str, Any]
     assert ("create-service-linked-role" in note) == ("fargate" not in chosen)
 
 
+def test_a_key_of_another_account_wants_its_policy_and_grants() -> None:
+    key = KEY.replace("123456789012", "444455556666")
+    found = plan_provision(replace(ENCRYPTED, kms_key=key), STACK, RemoteState(RecordedClients("nothing"))).notes
+    (note,) = (one for one in found if key in one)
+    assert "must let 123456789012 use it, and AWSServiceRoleForAutoScaling and AWSServiceRoleForEC2Spot need" in note
+
+
 def test_what_has_the_key_already_needs_no_word_of_its_policy() -> None:
     assert of_the_policy(ENCRYPTED, "encrypted") == []
 
