@@ -42,6 +42,7 @@ class CheckId(StrEnum):
     PYTHON_VERSION = "python_version"
     SCHEDULER = "scheduler"
     STACK_RESOURCES = "stack_resources"
+    KMS_KEY = "kms_key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,14 +42,20 @@ def note_of_policy(spec: ProvisionSpec, stack: Stack) -> str:
     if not stack.owns_key:
         grant = f", and {' and '.join(names)} need grants on it: {GRANTS}" if names else ""
         return f"{spec.kms_key} is of another account: its policy must let {stack.account} use it{grant}."
-    flags = f"--kms-key {spec.kms_key}{' --spot' * spec.spot}{' --fargate' * spec.fargate}"
-    command = f"scaler-batch export --format policy --only kms-key --region {stack.region} --prefix {stack.prefix}"
     users = " and ".join(("CloudWatch Logs", *names))
     made = " and ".join(
         f"`aws iam create-service-linked-role --aws-service-name {role.split('/')[1]}`" for role in roles
     )
     missing = f" KMS takes none that names a role which isn't there: {made} would make it." if roles else ""
-    return f"The policy of {spec.kms_key} must let {users} use it: `{command} {flags}` prints one that does.{missing}"
+    prints = f"`{command_of_policy(spec, stack)}` prints one that does"
+    return f"The policy of {spec.kms_key} must let {users} use it: {prints}.{missing}"
+
+
+def command_of_policy(spec: ProvisionSpec, stack: Stack) -> str:
+    """Command that prints a policy of the key which lets in whom it must."""
+    flags = f"--kms-key {spec.kms_key}{' --spot' * spec.spot}{' --fargate' * spec.fargate}"
+    place = f"--region {stack.region} --prefix {stack.prefix}"
+    return f"scaler-batch export --format policy --only kms-key {place} {flags}"
 
 
 def _described(key: str, clients: Clients) -> Document:
