@@ -280,6 +280,13 @@ def test_a_key_is_used_through_the_stacks_services_only(policy: Policy, services
         assert not allows(policy, Need.of(action, KEY))
 
 
+def test_whoever_provisions_may_look_at_the_key_and_at_no_other() -> None:
+    policy = policies(replace(SPEC, kms_key=KEY), STACK)[Principal.PROVISIONER_ROLES]
+    for action in ("kms:DescribeKey", "kms:GetKeyPolicy"):
+        assert allows(policy, Need.of(action, KEY))
+        assert not allows(policy, Need.of(action, KEY.replace("0a1b", "1b0a")))
+
+
 def test_without_a_key_no_policy_speaks_of_one() -> None:
     text = json.dumps([*policies(SPEC, STACK).values()])
     assert "kms" not in text
