@@ -126,7 +126,7 @@ class Takeover:
         await self._adoption.clear_up(lambda: self._reconciler.needed_bundles)
 
     async def find_past(self, submission_id: str, task_id: bytes) -> Submission | None:
-        """Find what a predecessor submitted, a result alone known, if it is still there. Raises `AwsError`."""
+        """Find a submission of which a result alone is known, by its job. Raises `AwsError`."""
         return await self._scan.past(submission_id, task_id)
 
     def has_orphan(self, task_id: bytes) -> bool:
