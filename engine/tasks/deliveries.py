@@ -8,6 +8,7 @@ before it: a delivery that is announced, or claimed to be, while one is awaited 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Final, Protocol
 from engine.messages import CancelAnswer, LinkDown, ResultNotice, TaskArrived
 from engine.model import Outcome, Printed, PrintedPart
 from engine.scaler_link import new_result_id, pack_profile
-from engine.tasks.streamed_output import StreamedOutput
+from engine.tasks.streamed_output import Ends, StreamedOutput
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,8 @@ class Deliveries:
         self._printed: dict[bytes, Printed] = {}
         """Of those in `_notices` whose clients have output streamed."""
         self._streamed = StreamedOutput()
+        self._turns: dict[bytes, asyncio.Lock] = {}
+        """Of tasks of which parts were sent: the notice of a task's end comes behind all of a part, never amid."""
         self._unconfirmed: dict[bytes, object] = {}
         """What the next barrier proves; each time by another object."""
         self._something_to_settle = asyncio.Event()
@@ -95,12 +98,13 @@ class Deliveries:
 
     async def stream(self, part: PrintedPart) -> bool:
         """Send a part of what a task that runs has printed. False: it doesn't follow what was sent, or can't be now."""
-        taken = self._streamed.take(part)
-        if taken is None or self._replies is None:
-            return False
-        begins, texts = taken
+        async with self._turns.setdefault(part.task_id, asyncio.Lock()):
+            taken = self._streamed.take(part)
+            return taken is not None and await self._send_part(part, *taken)
+
+    async def _send_part(self, part: PrintedPart, begins: Ends, texts: Sequence[tuple[int, str]]) -> bool:
         try:
-            if texts:
+            if texts and self._replies is not None:
                 await self._replies.announce_output(part.task_id, texts)
         except LinkDown:
             self._streamed.take_back(part, begins)
@@ -112,6 +116,7 @@ class Deliveries:
         """The task is over, or is not ours any more."""
         self._streamed.forget((task_id,))
         self._printed.pop(task_id, None)
+        self._turns.pop(task_id, None)
 
     async def announce(self, task_id: bytes) -> None:
         """Send a task's notice. Without a connection nothing is sent: the task comes again on the next one."""
@@ -119,15 +124,21 @@ class Deliveries:
         if self._replies is None or notice is None:
             return
         self.keep(task_id)
-        if task_id in self._printed:
-            stdout, stderr = self._streamed.rest(task_id, self._printed[task_id])
-            notice = replace(notice, stdout=stdout, stderr=stderr)
         try:
-            await self._replies.announce_result(notice)
+            async with self._turns.get(task_id) or contextlib.nullcontext():
+                await self._replies.announce_result(self._with_output(notice))
         except LinkDown:
             return
         self._unconfirmed[task_id] = object()
         self._something_to_settle.set()
+
+    def _with_output(self, notice: ResultNotice) -> ResultNotice:
+        """With what its client has not seen of what the task printed."""
+        printed = self._printed.get(notice.task_id)
+        if printed is None:
+            return notice
+        stdout, stderr = self._streamed.rest(notice.task_id, printed)
+        return replace(notice, stdout=stdout, stderr=stderr)
 
     def keep(self, task_id: bytes) -> None:
         """Its task was claimed: no barrier before its announcement proves anything of it."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
+from engine.messages import ResultNotice
 from engine.model import Printed, PrintedEnd, PrintedPart
 from tests.support.engine.task_manager_bench import Bench, settle, task, task_id, until
 
@@ -172,3 +173,30 @@ async def test_a_task_that_did_not_ask_is_sent_nothing() -> None:
     await bench.arrive("a")
     await bench.submitted("a")
     assert not await bench.tasks.on_printed(part(b"o", 1))
+
+
+async def test_the_end_of_a_task_is_told_behind_a_part_that_is_being_sent() -> None:
+    bench = await streaming()
+    order: list[str] = []
+    may_go_on = asyncio.Event()
+    announce_result = bench.scheduler.announce_result
+
+    async def announce_output(task_id: bytes, texts: Sequence[tuple[int, str]]) -> None:
+        await may_go_on.wait()
+        order.append("part")
+
+    async def announce(notice: ResultNotice) -> None:
+        order.append("end")
+        await announce_result(notice)
+
+    bench.scheduler.announce_output = announce_output  # type: ignore[method-assign]
+    bench.scheduler.announce_result = announce  # type: ignore[method-assign]
+    sending = asyncio.create_task(bench.tasks.on_printed(part(b"o", 1)))
+    await settle()
+    ending = asyncio.create_task(bench.finish("a", printed=PRINTED))
+    await settle()
+    may_go_on.set()
+    assert await sending
+    await ending
+    await settle()
+    assert (order, bench.scheduler.results[0].stdout) == (["part", "end"], "ut")
