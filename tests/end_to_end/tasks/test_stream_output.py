@@ -114,7 +114,7 @@ print(json.dumps([out.getvalue(), err.getvalue()]))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("cluster", "pack"), [("ymq", "off"), ("zmq", "off"), ("ymq", 2)], indirect=["cluster"])
+@pytest.mark.parametrize(("cluster", "pack"), [("zmq", "off"), ("ymq", 2)], indirect=["cluster"])
 def test_lines_of_tasks_that_run_on_come_while_they_do_and_once(
     cluster: LocalCluster, log: Path, tmp_path: Path, pack: str | int
 ) -> None:
