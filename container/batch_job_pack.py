@@ -106,6 +106,7 @@ class SegmentWriter:
         self,
         put: Put,
         submission: str,
+        secret: bytes,
         end: int,
         *,
         may_gather: Callable[[], bool],
@@ -113,6 +114,7 @@ class SegmentWriter:
     ) -> None:
         self._put = put
         self._submission = submission
+        self._secret = secret
         self._end = end
         self._may_gather = may_gather
         self._clock = clock
@@ -200,6 +202,7 @@ class SegmentWriter:
                 self._send(result_key(self._submission, task_id), frame)
         else:
             segment = ResultSegment(self._next - len(self._waiting), len(self._waiting), max(until, self._next))
+            segment = segment.sealed(self._submission, self._secret)
             self._send(segment_key(self._submission, segment), b"".join(frame for _, frame in self._waiting))
             self._until = segment.until
         self._waiting, self._size, self._written_at = [], 0, self._clock()

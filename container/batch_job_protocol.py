@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import hmac
 import io
 import re
 import stat
@@ -142,7 +143,8 @@ SEGMENT_RESULT_BYTES: Final = 64 * 1024
 """A larger result goes by itself."""
 MAX_SEGMENT_BYTES: Final = 2 * 1024 * 1024
 """A runner begins no further result after half of them, so that no segment is larger."""
-_SEGMENT: Final = re.compile("(0|[1-9][0-9]{0,6})-(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,6})")
+_SEGMENT: Final = re.compile("(0|[1-9][0-9]{0,6})-(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,6})-([0-9a-f]{16})")
+_PROOF_CHARACTERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +153,14 @@ class ResultSegment:
 
     They are of `count` entries of the submission's frame from the place `first` on. Until the runner has written
     another object it calls no entry at the place `until` or later, so that who reads a listing knows how far it came.
-    Without results (`count` 0) it only says that.
+    Without results (`count` 0) it only says that. The `proof` is of who knows the submission's secret: any job of the
+    prefix may write at any result's key, and a name that another one made up must not tell that a task was not called.
     """
 
     first: int
     count: int
     until: int
+    proof: str = ""
 
     @property
     def end(self) -> int:
@@ -166,7 +170,17 @@ class ResultSegment:
     @property
     def name(self) -> str:
         """Name of its object, beside those of single results."""
-        return f"{self.first}-{self.count}-{self.until}"
+        return f"{self.first}-{self.count}-{self.until}-{self.proof}"
+
+    def sealed(self, submission_id: str, secret: bytes) -> ResultSegment:
+        """The same with its proof."""
+        text = f"{submission_id}/{self.first}-{self.count}-{self.until}"
+        proof = hmac.digest(secret, text.encode(), "sha256").hex()[:_PROOF_CHARACTERS]
+        return ResultSegment(self.first, self.count, self.until, proof)
+
+    def is_sealed(self, submission_id: str, secret: bytes) -> bool:
+        """Whether a job of the submission named it; takes constant time."""
+        return hmac.compare_digest(self.proof, self.sealed(submission_id, secret).proof)
 
 
 def parse_segment(name: str) -> ResultSegment | None:
@@ -174,7 +188,8 @@ def parse_segment(name: str) -> ResultSegment | None:
     matched = _SEGMENT.fullmatch(name)
     if matched is None:
         return None
-    segment = ResultSegment(*map(int, matched.groups()))
+    first, count, until, proof = matched.groups()
+    segment = ResultSegment(int(first), int(count), int(until), proof)
     is_right = segment.count <= SEGMENT_RESULTS and segment.end <= segment.until <= segment.end + SEGMENT_RESULTS
     return segment if is_right else None
 

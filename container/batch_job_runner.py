@@ -163,16 +163,20 @@ class _Tasks:
         """The names of the results that are there; None: not known."""
         if settings.is_packed and settings.attempt > 1:
             self._listed = store.names(results_prefix(settings.submission))
-            self._segments = dict.fromkeys(filter(None, map(parse_segment, self._listed or ())))
+            found = filter(None, map(parse_segment, self._listed or ()))
+            self._segments = {one: None for one in found if one.is_sealed(settings.submission, reader.secret)}
 
     def gather(self, places: range) -> None:
         """Write the results of the pack with the entries at these places together, as far as they come fast."""
         submission = self._settings.submission
         last = last_segment(one for one in self._segments if one.first in places)
         if last is not None and last.until > last.end + 1:  # what an earlier attempt announced is not called before
-            self._store.put(segment_key(submission, ResultSegment(last.end, 0, last.end)), b"")
+            nothing = ResultSegment(last.end, 0, last.end).sealed(submission, self._reader.secret)
+            self._store.put(segment_key(submission, nothing), b"")
         if self._settings.has_segments:
-            self._writer = SegmentWriter(self._store.put, submission, places.stop, may_gather=self._may_gather)
+            self._writer = SegmentWriter(
+                self._store.put, submission, self._reader.secret, places.stop, may_gather=self._may_gather
+            )
 
     def _may_gather(self) -> bool:
         """Another attempt finds segments by listing them alone."""

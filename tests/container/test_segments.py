@@ -6,6 +6,7 @@ import importlib
 import os
 import pickle
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ def results_of(s3: S3StandIn) -> dict[int, tuple[ResultMeta, Any]]:
 
 
 def names(*segments: tuple[int, int, int]) -> list[ResultSegment | str]:
-    return [ResultSegment(*one) for one in segments]
+    return [ResultSegment(*one).sealed(SUBMISSION, SECRET) for one in segments]
 
 
 def test_the_first_result_of_a_pack_goes_at_once_and_those_that_follow_fast_together(
@@ -98,13 +99,13 @@ def test_another_attempt_passes_over_what_a_segment_holds_and_calls_what_another
 ) -> None:
     frame = frame_of(SQUARE, range(4))
     jobs.run(s3.endpoint, [job(frame, options=FAST)], HELD)
-    [path] = [path for path in s3.objects if path.endswith("1-3-4")]
+    [path] = [path for path in s3.objects if "/1-3-4-" in path]
     frames = split_frames(s3.objects[path], 3)
     s3.objects[path] = frames[0] + frames[1][:40] + bytes(1) + frames[1][41:] + frames[2]
     s3.requests.clear()
     [(code, log)] = jobs.run(s3.endpoint, [job(frame, options=FAST, attempt=2)], HELD)
     assert (code, written(s3)) == (0, ["2"]), log
-    assert sum(path in (FOLDER + "1-3-4", FOLDER + "0-1-4") for _, path in s3.requests) == 2
+    assert sum(path.startswith((f"{FOLDER}1-3-4-", f"{FOLDER}0-1-4-")) for _, path in s3.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -173,12 +174,17 @@ class Bench:
         self.now = 0.0
         self.names: list[str] = []
         self.failure: Exception | None = None
-        self.writer = pack.SegmentWriter(self._put, SUBMISSION, end, may_gather=lambda: True, clock=lambda: self.now)
+        self.writer = pack.SegmentWriter(
+            self._put, SUBMISSION, SECRET, end, may_gather=lambda: True, clock=lambda: self.now
+        )
 
     def _put(self, key: str, data: bytes | bytearray) -> None:
         if self.failure is not None:
             raise self.failure
-        self.names.append(key.rpartition("/")[2])
+        name = key.rpartition("/")[2]
+        segment = parse_segment(name)
+        assert segment is None or segment.is_sealed(SUBMISSION, SECRET)
+        self.names.append(name if segment is None else name.rpartition("-")[0])
 
     def finish(self, place: int, seconds: float, size: int = 10) -> None:
         """An entry that took so long has its result."""
@@ -290,7 +296,22 @@ def test_results_behind_one_that_was_there_already_begin_another_segment(bench: 
     "name", ["", "1-2", "01-1-3", "1-257-258", "5-1-5", "5-1-263", "1-1-a", "٣-1-9", "0" * 32, "1-1-2/", "-1-1-3"]
 )
 def test_a_name_that_no_runner_gives_is_no_segment(name: str) -> None:
+    assert parse_segment(f"{name}-{'a' * 16}") is None
     assert parse_segment(name) is None
+
+
+def test_a_segment_is_of_who_knows_the_secret_and_of_nothing_else() -> None:
+    segment = ResultSegment(3, 2, 9).sealed(SUBMISSION, SECRET)
+    assert parse_segment(segment.name) == segment
+    others = [
+        replace(segment, first=4),
+        replace(segment, count=1),
+        replace(segment, until=8),
+        replace(segment, proof=""),
+    ]
+    assert segment.is_sealed(SUBMISSION, SECRET)
+    assert not any(one.is_sealed(SUBMISSION, SECRET) for one in others)
+    assert not segment.is_sealed("6" * 32, SECRET)
 
 
 def test_frames_of_a_damaged_segment_are_cut_as_far_as_they_tell_their_length() -> None:

@@ -314,6 +314,7 @@ class BatchAssembly:
             store=self.store,
             layout=self._layout,
             ledger=self.ledger,
+            secrets=self.secrets,
             poller=self.poller,
             results=self.results,
             failures=self.failures,

@@ -15,7 +15,7 @@ A submission lives until Batch says that its job ended and all of its tasks are 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -274,12 +274,20 @@ class Submission:
     def _has_result(self, task: BatchTask) -> bool:
         return any(task.task_id in ids for ids in (self.found, self.written, self.foreign))
 
-    def note_segment(self, segment: ResultSegment) -> tuple[bytes, ...]:
-        """Enter several results that a listing showed; gives the ids of their tasks, none where they can't be told."""
+    def note_segment(
+        self, segment: ResultSegment, derive_secret: Callable[[str], bytes] = lambda _: b""
+    ) -> tuple[bytes, ...]:
+        """Enter several results that a listing showed; gives the ids of their tasks, none where they can't be told.
+
+        Nor of a segment that no job of it named; `derive_secret` gives the secret of a submission that isn't restored.
+        """
         known = self.segments.get(segment)
         if known is not None:
             return known
-        if not self.has_frame or self.child_at(segment.first) != self.child_at(max(segment.first, segment.end - 1)):
+        secret = derive_secret(self.submission_id) if self.secret is None else self.secret
+        if not self.has_frame or not segment.is_sealed(self.submission_id, secret):
+            return ()
+        if self.child_at(segment.first) != self.child_at(max(segment.first, segment.end - 1)):
             return ()
         ids = tuple(task.task_id for task in self.tasks[segment.first : segment.end])
         self.segments[segment] = ids

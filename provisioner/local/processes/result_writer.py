@@ -115,13 +115,14 @@ class ResultWriter:
             else:
                 gathered.append(result)
             if is_large or _is_full(gathered) or place_in_frame + 1 == places.stop:
-                self._put_segment(f"/{place}", submission, place_in_frame + (not is_large), gathered)
+                end = place_in_frame + (not is_large)
+                segment = ResultSegment(end - len(gathered), len(gathered), max(1, end))
+                self._put_segment(f"/{place}", submission, segment.sealed(submission, reader.secret), gathered)
         return RunnerExit.DONE
 
-    def _put_segment(self, place: str, submission: str, end: int, results: list[bytes]) -> None:
-        """All are of one moment, which is why they go together; they end before the entry `end`."""
+    def _put_segment(self, place: str, submission: str, segment: ResultSegment, results: list[bytes]) -> None:
+        """All are of one moment, which is why they go together."""
         if results:
-            segment = ResultSegment(end - len(results), len(results), end)
             self._put(f"{place}/{segment_key(submission, segment)}", b"".join(results))
             results.clear()
 

@@ -459,8 +459,9 @@ class Batch:
         if not child.waiting and child.until <= end + 1:
             return
         until = max(end, min(end + ahead, self._first_place(child) + len(self._tasks_of(child, child.frame))))
-        segment = ResultSegment(end - len(child.waiting), len(child.waiting), until)
         store, submission = self._place(child)
+        segment = ResultSegment(end - len(child.waiting), len(child.waiting), until)
+        segment = segment.sealed(submission, submission_secret(child.frame))
         key = self._key(store, segment_key(submission, segment))
         self._bucket.put_object(Bucket="", Key=key, Body=b"".join(child.waiting))
         child.waiting, child.until, child.written_at = [], until, self._loop.time()
@@ -475,7 +476,8 @@ class Batch:
         found = [parse_segment(key.removeprefix(prefix)) for key in self._bucket.objects if key.startswith(prefix)]
         last = last_segment(one for one in found if one is not None and one.first in places)
         if child.attempt > 1 and last is not None and last.until > last.end + 1:
-            key = self._key(store, segment_key(submission, ResultSegment(last.end, 0, last.end)))
+            nothing = ResultSegment(last.end, 0, last.end).sealed(submission, submission_secret(child.frame))
+            key = self._key(store, segment_key(submission, nothing))
             self._bucket.put_object(Bucket="", Key=key, Body=b"")
 
     def _beat(self, child: Child, attempt: int, entry: int) -> None:

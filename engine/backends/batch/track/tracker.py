@@ -21,6 +21,7 @@ from engine.aws.client import AwsClient
 from engine.aws.object_store import Listed, ListPage, ObjectStore
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failures.failure_handler import FailureHandler
 from engine.backends.batch.track.job_poller import JobPoll, JobPoller
@@ -80,6 +81,7 @@ class Tracker:
         store: ObjectStore,
         layout: StoreLayout,
         ledger: Ledger,
+        secrets: SubmissionSecrets,
         poller: JobPoller,
         results: ResultReader,
         failures: FailureHandler,
@@ -91,6 +93,7 @@ class Tracker:
         self._store = store
         self._layout = layout
         self._ledger = ledger
+        self._secrets = secrets
         self._poller = poller
         self._results = results
         self._failures = failures
@@ -213,7 +216,7 @@ class Tracker:
         if parsed is None or submission is None:
             return
         segment = parsed[1] if isinstance(parsed[1], ResultSegment) else None
-        ids = (parsed[1],) if isinstance(parsed[1], bytes) else submission.note_segment(parsed[1])
+        ids = (parsed[1],) if isinstance(parsed[1], bytes) else submission.note_segment(parsed[1], self._secrets.of)
         for place, task_id in enumerate(ids):
             task = self._find(submission, task_id, listed.etag) if task_id else None
             if task is not None:

@@ -50,7 +50,7 @@ def test_later_submissions_sort_behind_earlier_ones() -> None:
 @given(hex_ids, st.binary(min_size=16, max_size=16))
 def test_a_results_key_is_parsed_back(submission_id: str, task_id: bytes) -> None:
     assert LAYOUT.parse_result(LAYOUT.result(submission_id, task_id)) == (submission_id, task_id)
-    segment = ResultSegment(7, 20, 40)
+    segment = ResultSegment(7, 20, 40).sealed(submission_id, bytes(32))
     assert LAYOUT.parse_result(LAYOUT.segment(submission_id, segment)) == (submission_id, segment)
 
 

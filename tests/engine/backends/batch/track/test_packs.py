@@ -177,7 +177,7 @@ async def test_a_task_that_the_job_comes_to_before_the_mark_is_seen_is_ended_wit
 
 async def test_a_marked_task_that_was_announced_is_ended_with_its_job_if_no_result_comes() -> None:
     pack = Pack()
-    pack.submission.note_segment(ResultSegment(0, 1, 3))
+    pack.submission.note_segment(ResultSegment(0, 1, 3).sealed("5" * 32, b""))
     pack.write(0)
     await pack.cancel(2)
     assert pack.ended == ["J"]

@@ -47,6 +47,10 @@ def etag_of(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
+def segment_of(first: int, count: int, until: int) -> ResultSegment:
+    return ResultSegment(first, count, until).sealed(SUBMISSION, SECRET)
+
+
 class Packs:
     """An array job of two packs of five, in Batch; what lies in S3, and the parts that read and delete that."""
 
@@ -70,6 +74,7 @@ class Packs:
             store=me,
             layout=LAYOUT,
             ledger=self.ledger,
+            secrets=me,
             poller=me,
             results=me,
             failures=me,
@@ -86,6 +91,9 @@ class Packs:
         self.spawned.append(asyncio.create_task(work))
 
     # ---- what stands around the parts
+
+    def of(self, submission_id: str) -> bytes:
+        return SECRET
 
     async def poll(self) -> list[Any]:
         return []
@@ -117,7 +125,7 @@ class Packs:
     # ---- what happens
 
     def write(self, first: int, count: int, until: int, data: bytes | None = None) -> str:
-        key = LAYOUT.segment(SUBMISSION, ResultSegment(first, count, until))
+        key = LAYOUT.segment(SUBMISSION, segment_of(first, count, until))
         self.objects[key] = b"".join(map(frame_of, range(first, first + count))) if data is None else data
         return key
 
@@ -247,6 +255,15 @@ async def test_a_segment_larger_than_any_runner_writes_is_refused_unread() -> No
     assert (packs.failed, key in packs.reads) == ([0, 1], False)
 
 
+async def test_a_name_that_another_job_made_up_tells_nothing() -> None:
+    packs = Packs()
+    packs.write(0, 2, 5)
+    made_up = ResultSegment(2, 2, 4).sealed(SUBMISSION, b"another secret")
+    packs.objects[LAYOUT.segment(SUBMISSION, made_up)] = b""
+    await packs.deliver()
+    assert (sorted(packs.values), packs.may_run) == ([0, 1], [2, 3, 4, 5])
+
+
 async def test_a_segment_of_two_packs_is_none() -> None:
     packs = Packs()
     packs.write(3, 4, 7)
@@ -267,7 +284,7 @@ async def test_a_segment_goes_when_all_tasks_of_its_pack_are_done_with() -> None
     before = len(packs.objects)
     packs.ledger.close(packs.tasks[4], BatchStage.FORGOTTEN)
     await packs.cleaner.sweep()
-    assert (before, list(packs.objects)) == (3, [LAYOUT.segment(SUBMISSION, ResultSegment(5, 1, 10))])
+    assert (before, list(packs.objects)) == (3, [LAYOUT.segment(SUBMISSION, segment_of(5, 1, 10))])
 
 
 async def test_segments_without_results_go_with_the_last_of_their_submission() -> None:
@@ -304,7 +321,7 @@ async def test_a_successor_reads_the_tasks_of_a_job_that_is_gone_out_of_its_segm
     packs.describe = _describe  # type: ignore[attr-defined]
     [submission] = (await scan_of(packs).run()).submissions
     assert sorted(task.task_id[0] - 1 for task in submission.tasks) == [0, 1, 2, 6, 7]
-    assert submission.note_segment(ResultSegment(7, 2, 9)) == (id_of(7), b"")
+    assert submission.note_segment(segment_of(7, 2, 9)) == (id_of(7), b"")
 
 
 async def _describe(*_: object) -> dict[str, Any]:
@@ -314,7 +331,7 @@ async def _describe(*_: object) -> dict[str, Any]:
 async def test_a_claimed_task_of_a_job_that_is_gone_gets_its_result_out_of_a_segment() -> None:
     packs = Packs()
     packs.write(0, 3, 5)
-    segment = ResultSegment(0, 3, 5)
+    segment = segment_of(0, 3, 5)
     left = ended_submission(SUBMISSION, [], {segment: (id_of(0), id_of(1), id_of(2))})
     left.secret = SECRET
     packs.ledger.tasks.clear()
@@ -325,7 +342,7 @@ async def test_a_claimed_task_of_a_job_that_is_gone_gets_its_result_out_of_a_seg
 
 
 def test_a_submission_whose_frame_comes_to_light_learns_where_its_job_may_be() -> None:
-    segment = ResultSegment(0, 2, 4)
+    segment = segment_of(0, 2, 4)
     left = ended_submission(SUBMISSION, [], {segment: (id_of(0), id_of(1))})
     tasks = tuple(BatchTask(id_of(n), ResourceShape(), None, BatchStage.ORPHANED) for n in range(5))
     whole = Submission(SUBMISSION, "name", tasks, ResourceShape(), pack=5, job_id="J", secret=SECRET)

@@ -116,7 +116,7 @@ async def test_of_a_job_that_is_killed_with_results_unwritten_those_fail_that_it
     segment: tuple[int, int, int], failed: list[int], again: list[int]
 ) -> None:
     job = PackedJob()
-    job.submission.note_segment(ResultSegment(*segment))
+    job.submission.note_segment(ResultSegment(*segment).sealed("f" * 32, b""))
     job.write_results(*range(segment[1]))
     await job.end()
     assert (job.failed, job.again) == (failed, again)
@@ -124,7 +124,7 @@ async def test_of_a_job_that_is_killed_with_results_unwritten_those_fail_that_it
 
 async def test_what_a_job_with_lost_hosts_had_announced_is_sent_again() -> None:
     job = PackedJob()
-    job.submission.note_segment(ResultSegment(0, 1, 3))
+    job.submission.note_segment(ResultSegment(0, 1, 3).sealed("f" * 32, b""))
     job.write_results(0)
     await job.end(exit_code=None, status_reason=f"{HOST_LOST[0]} (instance i-1) terminated.", attempts=3)
     assert (job.failed, sorted(job.again)) == ([], [1, 2, 3])
@@ -132,7 +132,7 @@ async def test_what_a_job_with_lost_hosts_had_announced_is_sent_again() -> None:
 
 async def test_a_job_counts_once_as_ended_by_a_function_however_many_of_its_tasks_it_may_have_called() -> None:
     job = PackedJob()
-    job.submission.note_segment(ResultSegment(0, 1, 4))
+    job.submission.note_segment(ResultSegment(0, 1, 4).sealed("f" * 32, b""))
     job.write_results(0)
     await job.end()
     assert job.packing.plan(job.tasks)[0][0] == SIZE
