@@ -31,10 +31,10 @@ from batch_job_quoting import log
 
 FEWEST: Final = 5
 """Results that come less often in a second go by themselves: then a killed job may have called one task alone."""
-GATHER_S: Final = 0.75
+GATHER_S: Final = 1.0
 """Results that come within this time are written together."""
-LATEST_S: Final = 1.0
-"""So late a result is written at the latest, whatever the next entry does."""
+LATEST_S: Final = 1.25
+"""So late a result is written at the latest, while an entry runs that takes longer than those before it."""
 _KEPT_BYTES: Final = 64 * 1024 * 1024  # of shared blobs that the last entry didn't use
 _FOLDER: Final = "scaler-batch-task-"
 
@@ -190,7 +190,7 @@ class SegmentWriter:
     def _pace(self) -> int:
         """How many entries to announce: as many as are called in a second, if they go on as the last ones did."""
         seconds = max(self._clock() - self._written_at, 0.001)
-        pace = int(LATEST_S * len(self._waiting) / seconds)
+        pace = int(GATHER_S * len(self._waiting) / seconds)
         return min(pace, SEGMENT_RESULTS) if pace >= FEWEST else 1
 
     def _write(self, ahead: int) -> None:

@@ -300,8 +300,8 @@ class Submission:
         self.written.update(ids, *map(self.note_segment, segments))
 
     def take_removed(self) -> list[ResultSegment]:
-        """Segments all of whose results may go; they are forgotten."""
-        removed = [one for one, ids in self.segments.items() if self.removed.issuperset(ids)]
+        """Segments all of whose results may go; they are forgotten. One without any stays to tell what was announced."""
+        removed = [one for one, ids in self.segments.items() if ids and self.removed.issuperset(ids)]
         for segment in removed:
             del self.segments[segment]
         return removed

@@ -50,7 +50,7 @@ JOB_MIB = 2_048
 DAY_S = 86_400.0
 SEGMENT_PACE = 5
 """Results of a pack that come less often in a second are not written together."""
-SEGMENT_WAIT_S = 0.75
+SEGMENT_WAIT_S = 1.0
 """For so long a pack's results wait for those that follow."""
 ENDED = ("SUCCEEDED", "FAILED")
 Stored = tuple[bytes, str, float]
@@ -422,7 +422,7 @@ class Batch:
         self._tell(f"function of {task_id.hex()[-4:]} is called in {child.job.job_id}:{child.index}")
         fate = self._fates[task_id]
         if child.waiting and fate.seconds > 0.5:
-            self._loop.call_later(1.0, self._beat, child, child.attempt, child.entry)
+            self._loop.call_later(1.25, self._beat, child, child.attempt, child.entry)
         if self.hosts_lost[task_id] < fate.hosts_lost:
             self.hosts_lost[task_id] += 1
             self._later(child, fate.seconds / 2, self._lose_host)
@@ -481,7 +481,7 @@ class Batch:
             self._bucket.put_object(Bucket="", Key=key, Body=b"")
 
     def _beat(self, child: Child, attempt: int, entry: int) -> None:
-        """A second after its start the entry still runs."""
+        """A while after its start the entry still runs."""
         if (child.attempt, child.entry) == (attempt, entry) and child.calls_since is not None and child.waiting:
             self._write_segment(child, 1)
 
