@@ -300,7 +300,7 @@ class Submission:
         self.written.update(ids, *map(self.note_segment, segments))
 
     def take_removed(self) -> list[ResultSegment]:
-        """Segments all of whose results may go; they are forgotten. One without any stays to tell what was announced."""
+        """Forget, and give, the segments all of whose results may go. One without results stays: it tells how far."""
         removed = [one for one, ids in self.segments.items() if ids and self.removed.issuperset(ids)]
         for segment in removed:
             del self.segments[segment]
