@@ -42,5 +42,10 @@ def test_a_worker_that_takes_the_first_echo_for_a_proof_is_found_out(monkeypatch
     assert "was called 2 times" in str(run_story(1027).broken)
 
 
+def test_a_ledger_that_passes_over_what_a_packed_job_announced_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.backends.batch.ledger.Submission._announced", lambda self, child: 0)
+    assert "was called 2 times" in str(run_story(327).broken)
+
+
 def test_a_seed_tells_the_same_story_each_time() -> None:
     assert run_story(3).lines == run_story(3).lines
