@@ -20,8 +20,11 @@ def f(x):
     number, deadly, mark = x
     if number == deadly and not os.path.exists(mark):
         open(mark, "w").close()
-        os.kill(os.getppid(), signal.SIGKILL)
-        signal.pause()
+        runner = os.getppid()
+        os.kill(runner, signal.SIGKILL)
+        while os.getppid() == runner:
+            pass
+        os._exit(0)
     with open(mark + ".calls", "a") as calls:
         calls.write(str(number))
     return number
