@@ -26,6 +26,8 @@ ASKING = 10
 """In the last of so many seeds tasks ask for capabilities."""
 PACKS: dict[int, Pack] = {2: 3, 5: 2, 7: 14, 8: "auto"}
 """How tasks are packed under seeds with this last digit."""
+ON_ONE_MACHINE = (13, (1, 2))
+"""Divided by the one number, seeds leave one of the others where a killed engine is succeeded at once."""
 RETRYING = 7
 """In the last of so many seeds some tasks need more memory than they have, or lose every host of a job."""
 MEMORY_RETRIES = 3
@@ -55,6 +57,8 @@ class Plan:
     """The tasks ask for capabilities, of two shapes."""
     is_retrying: bool = False
     """Tasks that were killed for their memory are sent again."""
+    is_on_one_machine: bool = False
+    """A successor sees that its predecessor is gone: no lease is waited for, and listings lag behind."""
     wall_speed: float = 1.0
     patience_s: float = PATIENCE_S
 
@@ -119,6 +123,7 @@ def run_story(seed: int) -> Story:
     plan = Plan.of(rng)
     plan.is_asking = seed % ASKING == ASKING - 1
     plan.pack = PACKS.get(seed % ASKING, "off")
+    plan.is_on_one_machine = seed % ON_ONE_MACHINE[0] in ON_ONE_MACHINE[1]
     if seed % RETRYING == RETRYING - 1:
         _let_retry(plan, random.Random(seed))
     return run_plan(plan, rng, seed)
@@ -258,7 +263,17 @@ class _World:
         session = ModelSession(self._loop, self._rng, self._bucket, self._batch, self._plan.troubles)
         retries = MEMORY_RETRIES if self._plan.is_retrying else 0
         plan, packs = self._plan, self._packs()
-        return ModelEngine(self._rng, self._scheduler, self._storage, session, plan.slots, plan.queue, packs, retries)
+        return ModelEngine(
+            self._rng,
+            self._scheduler,
+            self._storage,
+            session,
+            plan.slots,
+            plan.queue,
+            packs,
+            retries,
+            sees_death=plan.is_on_one_machine,
+        )
 
     def _packs(self) -> Pack:
         """A successor may pack in another way."""

@@ -165,7 +165,7 @@ class Reconciler:
 
     async def _look_again(self) -> None:
         present = {one.job_id for one in self._ledger.submissions.values()}
-        found = await self._scan.newest(except_jobs=present)
+        found = await self._scan.newest(except_jobs=present, note=self._remember)
         self._adoption.add([one for one in found if one.submission_id not in self._bundles])
         self._open_questions -= 1
         self._learn()
@@ -194,10 +194,14 @@ class Reconciler:
     def _note_failures(self, found: Mapping[bytes, FailedJob]) -> None:
         """Of tasks that run already, or have, nothing is noted: they came before their failure could be known."""
         self._noted.set()
+        self._remember({task_id: job for task_id, job in found.items() if task_id not in self._failures})
+
+    def _remember(self, found: Mapping[bytes, FailedJob]) -> None:
+        """These jobs are none of them earlier than what was found before."""
         held = {task.task_id for task in self._held}
         for task_id, job in found.items():
             if task_id in held or task_id not in self._ledger.tasks:
-                self._failures.setdefault(task_id, job)
+                self._failures[task_id] = job
                 self._keep_results(job)
 
     def _keep_results(self, job: FailedJob) -> None:

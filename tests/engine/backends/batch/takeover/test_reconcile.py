@@ -32,6 +32,8 @@ class Reconciliation:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     first_page: dict[bytes, str] = field(default_factory=dict)
     later_page: dict[bytes, str] = field(default_factory=dict)
+    newest_failed: dict[bytes, str] = field(default_factory=dict)
+    """Jobs that no listing showed at first, and that had failed when one did."""
     begin: asyncio.Event = field(default_factory=asyncio.Event)
     """The first page of failed jobs is read from then on, as from the beginning."""
     more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +77,8 @@ class Reconciliation:
 
     # the scan
 
-    async def newest(self, except_jobs: object) -> list[Any]:
+    async def newest(self, except_jobs: object, note: Callable[[Mapping[bytes, FailedJob]], None]) -> list[Any]:
+        note(failed(self.newest_failed))
         return []
 
     async def failures(self, note: Callable[[Mapping[bytes, FailedJob]], None]) -> None:
@@ -132,6 +135,17 @@ async def test_a_long_scan_of_failures_holds_no_task_back_but_those_that_it_foun
     takeover.come(2)
     await takeover.settled()
     assert takeover.failed == {known: "host lost", late: "killed"}
+
+
+async def test_a_task_gets_the_reason_of_a_job_that_was_listed_late_and_had_failed_by_then() -> None:
+    task_id = bytes([1]) * 16
+    takeover = Reconciliation({"J": job("out of memory")}, newest_failed={task_id: "J"})
+    takeover.more.set()
+    takeover.reconciler.prepare({}, last_act_s=0.0)
+    takeover.come(1)
+    await takeover.reconciler.run()
+    await takeover.settled()
+    assert (takeover.sent, takeover.failed) == ([], {task_id: "out of memory"})
 
 
 async def test_a_task_that_runs_already_is_not_told_an_older_failure() -> None:
