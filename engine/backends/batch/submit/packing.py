@@ -190,8 +190,11 @@ def _jobs_of(tasks: Iterable[BatchTask]) -> dict[tuple[str, int], bool]:
     return jobs
 
 
+_WITH_JOB: Final = (BatchStage.ORPHANED, BatchStage.IN_BATCH, BatchStage.FETCHING)
+
+
 def _has_job(task: BatchTask, submission: Submission) -> bool:
-    """What is sent again has none between its two submissions."""
+    """What is sent again has none between its two submissions; what was just claimed has a predecessor's."""
     if task.stage is BatchStage.LAUNCHING:
         return not submission.settled.is_set()
-    return task.stage in (BatchStage.IN_BATCH, BatchStage.FETCHING) and submission.job_id is not None
+    return task.stage in _WITH_JOB and submission.job_id is not None

@@ -150,6 +150,10 @@ class Reconciler:
         elif not self._answer(task, is_new=True):
             self._submit(task)
 
+    def is_holding(self, task: BatchTask) -> bool:
+        """The task waits for certainty: whether a predecessor's job has it, or had."""
+        return task in self._held or task in self._to_look_up
+
     async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
         """Give those of these claimed tasks, which would be sent again, that have no later job."""
         answers = [asyncio.get_running_loop().create_future() for _ in tasks]

@@ -143,6 +143,10 @@ class Takeover:
         self._reconciler.admit(task)
         return True
 
+    def is_holding(self, task: BatchTask) -> bool:
+        """Tell whether a predecessor's job may have the task, which waits for certainty about that."""
+        return self._reconciler.is_holding(task)
+
     async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
         """Give those of the predecessor's tasks of which it had sent no later job, when that is certain.
 

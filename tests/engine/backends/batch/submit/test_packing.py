@@ -133,6 +133,16 @@ def test_what_is_sent_again_takes_no_room_by_its_former_job() -> None:
     assert packed.packing.free_jobs() == 1
 
 
+def test_a_predecessors_job_takes_room_from_the_moment_in_which_its_task_is_claimed() -> None:
+    packed = Packed(2, 1)
+    task = BatchTask(bytes(16), SHAPE, None, BatchStage.ORPHANED)
+    task.submission = Submission("0" * 32, "name", (task,), SHAPE, pack=2, job_id="job", secret=b"known")
+    packed.ledger.claim(task)
+    assert packed.packing.free_jobs() == 0
+    packed.ledger.open_claimed()
+    assert packed.packing.free_jobs() == 0
+
+
 def test_durations_of_many_functions_are_bounded() -> None:
     packed = Packed("auto", 1)
     for number in range(2_000):

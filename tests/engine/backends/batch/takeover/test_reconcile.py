@@ -172,6 +172,16 @@ async def test_a_task_that_runs_already_is_not_told_an_older_failure() -> None:
     assert takeover.reconciler.is_done
 
 
+async def test_a_task_that_waits_for_certainty_is_held_and_none_for_the_balancer() -> None:
+    takeover = Reconciliation()
+    takeover.reconciler.prepare({}, last_act_s=0.0)
+    task = takeover.ledger.tasks[takeover.come(1)]
+    early = takeover.reconciler.is_holding(task)
+    takeover.more.set()
+    await takeover.reconciler.run()
+    assert (early, takeover.reconciler.is_holding(task)) == (True, False)
+
+
 async def ask(takeover: Reconciliation, task: BatchTask) -> list[BatchTask]:
     """Its child of the array ended before its function was called: may it be sent again?"""
     task.move(BatchStage.LAUNCHING)
