@@ -74,6 +74,11 @@ class Packing:
         return self._setting != "off"
 
     @property
+    def bounds_jobs(self) -> bool:
+        """Tasks may be more than jobs may: also while a predecessor's packed jobs are there, whatever is set now."""
+        return self.is_on or any(one.is_packed for one in self._ledger.submissions.values())
+
+    @property
     def tasks_a_job(self) -> int:
         """How many tasks one job runs at present, at the most; 1 without packing."""
         if not self.is_on or self._definition() in self._refused:
