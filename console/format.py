@@ -144,8 +144,13 @@ def when(at: float | None, now: float, millis: bool = False) -> str:
     """Local time of day, with the date unless it is the day of `now` (0: of no day): `Nov 27 10:48:48`."""
     if at is None or not now:
         return clock(at, millis)
-    day = time.strftime("%b %d ", time.localtime(at))
-    return ("" if time.localtime(at)[:3] == time.localtime(now)[:3] else day) + clock(at, millis)
+    is_today = time.localtime(at)[:3] == time.localtime(now)[:3]
+    return clock(at, millis) if is_today else moment(at, millis)
+
+
+def moment(at: float, millis: bool = False) -> str:
+    """Local date and time of day: `Nov 27 10:48:48`."""
+    return time.strftime("%b %d ", time.localtime(at)) + clock(at, millis)
 
 
 def percent(part: float | None, whole: float | None) -> str:

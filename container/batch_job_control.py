@@ -14,12 +14,25 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+import time
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
+from itertools import groupby
 from typing import Final
 
-from batch_job_results import KEPT_BYTES, ResultStatus
+from batch_job_quoting import log
+from batch_job_results import KEPT_BYTES, OUTPUT_KINDS, OutputMark, ResultStatus
+
+MARKS_AFTER_S: Final = 3.0
+"""Of a task that is over before nobody follows the log."""
+MARK_EVERY_S: Final = 1.0
+LONGEST_LINE: Final = 64 * 1024
+"""Bytes of a line that is held until it is whole."""
+MARKED_BYTES: Final = 128 * 1024
+MARKED_RUNS: Final = 100
+"""With so much a mark comes at once: whoever reads the log holds what has none yet."""
 
 _LEAD: Final = struct.Struct("<cQ")
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -268,14 +281,95 @@ class KeptStream:
         return base64.b64encode(self._end[-KEPT_BYTES:]).decode()
 
 
+class MarkedLines:
+    """Way of a streamed task's lines into the job's log: whole, in one order, and with an `OutputMark` at times.
+
+    All go to standard error, as the marks do: two descriptors are read by two readers. A line that is too long ends
+    the marks; what has none is told by the result alone.
+    """
+
+    def __init__(self, task_id: str, attempt: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._task_id = task_id
+        self._attempt = attempt
+        self._clock = clock
+        self._due = clock() + MARKS_AFTER_S
+        self._begun = {1: bytearray(), 2: bytearray()}
+        """Of each stream the line that isn't whole."""
+        self._ends = {1: 0, 2: 0}
+        self._runs: list[tuple[str, int]] = []
+        self._size = self._checksum = 0
+        self._is_over = False
+
+    @property
+    def wait_s(self) -> float | None:
+        """Until the next mark is due; None: there is nothing to mark."""
+        return max(0.0, self._due - self._clock()) if self._runs else None
+
+    def add(self, sink: int, chunk: bytes) -> None:
+        """Write what came next of a stream, as far as its lines are whole."""
+        if self._is_over:
+            _write(sink, chunk)
+            return
+        begun = self._begun[sink]
+        begun += chunk
+        whole = len(begun) - len(chunk) + chunk.rfind(b"\n") + 1 if b"\n" in chunk else 0
+        self._pass_on(sink, bytes(begun[:whole]))
+        del begun[:whole]
+        if len(begun) > LONGEST_LINE:
+            self._mark()
+            self.end()
+            self._is_over = True
+
+    def mark_if_due(self) -> None:
+        """Say what the lines since the last mark are, when it is time."""
+        if self.wait_s == 0.0:
+            self._mark()
+
+    def end(self) -> None:
+        """Write the lines that never became whole."""
+        for begun in self._begun.values():
+            if begun:
+                _write(2, bytes(begun) + b"\n")
+                begun.clear()
+
+    def _pass_on(self, sink: int, lines: bytes) -> None:
+        begin = 0
+        for is_empty, alike in groupby(lines.split(b"\n")[:-1], key=lambda line: not line):
+            sizes = [len(line) + 1 for line in alike]
+            data = lines[begin : begin + sum(sizes)]
+            begin += len(data)
+            _write(2, data)
+            self._count(sink, is_empty, len(sizes), data)
+            if len(self._runs) >= MARKED_RUNS or self._size >= MARKED_BYTES:
+                self._mark()
+
+    def _count(self, sink: int, is_empty: bool, lines: int, data: bytes) -> None:
+        kind = next(kind for kind, of in OUTPUT_KINDS.items() if of == (sink, is_empty))
+        if self._runs and self._runs[-1][0] == kind:
+            lines += self._runs.pop()[1]
+        self._runs.append((kind, lines))
+        self._ends[sink] += len(data)
+        self._size += len(data)
+        self._checksum = zlib.crc32(data, self._checksum)
+
+    def _mark(self) -> None:
+        if self._runs:
+            ends = self._ends[1], self._ends[2]
+            log(OutputMark(self._task_id, self._attempt, *ends, tuple(self._runs), self._checksum).encode())
+        self._runs.clear()
+        self._size = self._checksum = 0
+        self._due = max(self._due, self._clock() + MARK_EVERY_S)
+
+
 class TaskOutput:
     """Copies from the task's pipes to the job's own streams and remembers the last lines of both.
 
-    With `keep` it remembers the end of each by itself, too: `kept`, by the descriptor that it is copied to.
+    With `lines` they go that way, and the end of each is remembered by itself, too: `kept`, by their descriptors.
     """
 
-    def __init__(self, *, keep: bool = False) -> None:
-        self.kept: dict[int, KeptStream] | None = {1: KeptStream(), 2: KeptStream()} if keep else None
+    def __init__(self, lines: MarkedLines | None = None) -> None:
+        self.kept: dict[int, KeptStream] | None = {1: KeptStream(), 2: KeptStream()} if lines else None
+        self._lines = lines
         self._sinks: dict[int, int] = {}
         self._last = b""
         self._is_cut = False
@@ -295,14 +389,37 @@ class TaskOutput:
         if self.kept is not None:
             self.kept[self._sinks[source]].add(chunk)
         with contextlib.suppress(OSError):  # nobody reads our output any more: the result matters still
-            _write(self._sinks[source], chunk)
+            self._pass_on(self._sinks[source], chunk)
         return bool(chunk)
+
+    @property
+    def wait_s(self) -> float | None:
+        """Until `mark_if_due` is to be called; None: not before there is more."""
+        return self._lines.wait_s if self._lines else None
+
+    def mark_if_due(self) -> None:
+        """Say in the job's log what its lines are, when it is time."""
+        if self._lines is not None:
+            self._lines.mark_if_due()
 
     def drain(self) -> None:
         """Pass on all that has been written until now."""
         for source in self._sinks:
             for _ in range(_PIPE_CHUNKS):
                 self.pump(source)
+
+    def end(self) -> None:
+        """Pass on all that has been written, lines that are not whole included."""
+        self.drain()
+        if self._lines is not None:
+            with contextlib.suppress(OSError):
+                self._lines.end()
+
+    def _pass_on(self, sink: int, chunk: bytes) -> None:
+        if self._lines is None:
+            _write(sink, chunk)
+        else:
+            self._lines.add(sink, chunk)
 
     def tail(self) -> str:
         """The last lines as a note for the client; empty when nothing was printed."""

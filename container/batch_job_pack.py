@@ -2,7 +2,9 @@
 
 The order is the evidence. A job that dies was at the lowest entry without a result: that one may have been called, all
 later ones were not. So each result is written before the next entry starts, and another attempt starts at the first
-hole. `batch_job_runner` runs the single entry; here is what is only about many.
+hole. Where results come faster than one a second they may be written together, as segments: each announces in its name
+how far entries may be called before the next one. `batch_job_runner` runs the single entry; here is what is only about
+many.
 """
 
 from __future__ import annotations
@@ -10,13 +12,29 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from batch_job_frames import BlobRef, DamagedEntry, TaskEntry
-from batch_job_protocol import RunnerExit
+from batch_job_protocol import (
+    MAX_SEGMENT_BYTES,
+    SEGMENT_RESULT_BYTES,
+    SEGMENT_RESULTS,
+    ResultSegment,
+    RunnerExit,
+    result_key,
+    segment_key,
+)
 from batch_job_quoting import log
 
+FEWEST: Final = 5
+"""Results that come less often in a second go by themselves: then a killed job may have called one task alone."""
+GATHER_S: Final = 1.0
+"""Results that come within this time are written together."""
+LATEST_S: Final = 1.25
+"""So late a result is written at the latest, while an entry runs that takes longer than those before it."""
 _KEPT_BYTES: Final = 64 * 1024 * 1024  # of shared blobs that the last entry didn't use
 _FOLDER: Final = "scaler-batch-task-"
 
@@ -26,34 +44,175 @@ Entry = TaskEntry | DamagedEntry
 class PackedTasks(Protocol):
     """What can be done with one entry; what a call of S3 raises comes through and ends the job."""
 
-    def is_written(self, entry: Entry) -> bool:
+    def settle(self, place: int) -> RunnerExit:
+        """Write what has to be written before the entry at this place may be called; `DONE` once that is."""
+
+    def is_written(self, entry: Entry, place: int) -> bool:
         """Whether an earlier attempt wrote its result."""
 
     def is_cancelled(self, entry: Entry) -> bool:
         """Whether it has a mark that it shall not be started."""
 
-    def skip(self, entry: Entry) -> RunnerExit:
-        """Write the result that says that it never starts."""
+    def skip(self, entry: Entry, place: int) -> RunnerExit:
+        """Give it the result that says that it never starts."""
 
-    def run(self, entry: Entry) -> RunnerExit:
-        """Run it and write its result; `DONE` once that is written, whatever it says."""
+    def run(self, entry: Entry, place: int) -> RunnerExit:
+        """Run it and give it a result; `DONE` once it has one, whatever that says."""
+
+    def finish(self) -> RunnerExit:
+        """Write what is left to write; `DONE` once that is."""
 
 
-def run_pack(entries: Iterable[Entry], tasks: PackedTasks, is_ending: Callable[[], bool]) -> RunnerExit:
+def run_pack(entries: Iterable[Entry], first: int, tasks: PackedTasks, is_ending: Callable[[], bool]) -> RunnerExit:
     """Give each entry a result, in order; the first that gets none ends the job, with the code that says why.
 
-    No entry is started once `is_ending`.
+    `first` is the place of the first one in the submission's frame. No entry is started once `is_ending`.
     """
-    for entry in entries:
+    try:
+        code = _run_entries(entries, first, tasks, is_ending)
+    except BaseException:
+        left = tasks.finish()
+        if left is RunnerExit.DONE:
+            raise
+        return left
+    left = tasks.finish()
+    return code if left is RunnerExit.DONE else left
+
+
+def _run_entries(entries: Iterable[Entry], first: int, tasks: PackedTasks, is_ending: Callable[[], bool]) -> RunnerExit:
+    for place, entry in enumerate(entries, first):
         if is_ending():
             log("ended by SIGTERM, the entries that are left were not started")
             return RunnerExit.TRY_AGAIN
-        if tasks.is_written(entry):
-            continue
-        code = tasks.skip(entry) if tasks.is_cancelled(entry) else tasks.run(entry)
+        code = tasks.settle(place)  # before its mark is looked for: who sets that sees what was announced by then
+        if code is RunnerExit.DONE and not tasks.is_written(entry, place):
+            code = tasks.skip(entry, place) if tasks.is_cancelled(entry) else tasks.run(entry, place)
         if code is not RunnerExit.DONE:
             return code
     return RunnerExit.DONE
+
+
+Put = Callable[[str, "bytes | bytearray"], None]
+
+
+class SegmentWriter:
+    """Writes the results of a pack: each at once, or those that come faster than one a second together.
+
+    `end` is the place behind the pack's last entry; with `may_gather` False every result goes by itself. What `put`
+    raises comes out of the next call. While an entry runs, `beat` writes in a thread; no process is forked beside it.
+    """
+
+    def __init__(
+        self,
+        put: Put,
+        submission: str,
+        secret: bytes,
+        end: int,
+        *,
+        may_gather: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._put = put
+        self._submission = submission
+        self._secret = secret
+        self._end = end
+        self._may_gather = may_gather
+        self._clock = clock
+        self._waiting: list[tuple[bytes, bytes]] = []
+        """Task id and frame of each result that is not written yet."""
+        self._size = 0
+        self._next = 0
+        """The place behind the last result."""
+        self._until = 0
+        """What was announced: the place of the first entry that may not be called while results wait."""
+        self._written_at = clock()
+        self._thread: threading.Thread | None = None
+        self._failure: Exception | None = None
+
+    def settle(self, place: int) -> None:
+        """Write what waits, if the entry at `place` may not be called before. Raises what `put` raises."""
+        self._join()
+        if self._waiting and (place >= self._until or place != self._next):
+            self._write(self._pace())
+
+    def add(self, place: int, task_id: bytes, frame: bytes | bytearray) -> None:
+        """Take a result, which is written now or soon. Raises what `put` raises."""
+        self._join()
+        if len(frame) > SEGMENT_RESULT_BYTES:
+            self._flush()
+            self._send(result_key(self._submission, task_id), frame)
+            self._next, self._written_at = place + 1, self._clock()
+            return
+        self._waiting.append((task_id, bytes(frame)))
+        self._size += len(frame)
+        self._next = place + 1
+        if self._next >= self._until or self._is_full or self._clock() - self._written_at >= GATHER_S:
+            self._write(self._pace())
+
+    def finish(self) -> None:
+        """Write what is left; announce that nothing is called any more. Raises what `put` raises."""
+        self._join()
+        self._flush()
+
+    def beat(self, *, is_ending: bool) -> float | None:
+        """Begin to write what waits if that is due, while an entry runs: with it only that one is announced.
+
+        Gives the seconds until it is; None: nothing waits.
+        """
+        if self._thread is not None or not (self._waiting or self._until > self._next + 1):
+            return None
+        left = 0.0 if is_ending else self._written_at + LATEST_S - self._clock()
+        if left > 0:
+            return left
+        self._thread = threading.Thread(target=self._write_beside, name="results")
+        self._thread.start()
+        return None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= SEGMENT_RESULTS or self._size >= MAX_SEGMENT_BYTES // 2
+
+    def _flush(self) -> None:
+        if self._waiting or self._until > self._next + 1:
+            self._write(0)
+
+    def _write_beside(self) -> None:
+        with contextlib.suppress(Exception):  # `_send` keeps it
+            self._write(1)
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._failure is not None:
+            raise self._failure
+
+    def _pace(self) -> int:
+        """How many entries to announce: as many as are called in a second, if they go on as the last ones did."""
+        seconds = max(self._clock() - self._written_at, 0.001)
+        pace = int(GATHER_S * len(self._waiting) / seconds)
+        return min(pace, SEGMENT_RESULTS) if pace >= FEWEST else 1
+
+    def _write(self, ahead: int) -> None:
+        """Write what waits, and announce so many entries. One result with nothing to announce goes as ever."""
+        until = min(self._next + ahead, self._end)
+        is_single = len(self._waiting) == 1 and until <= self._next + 1 and self._until <= self._next + 1
+        if is_single or not self._may_gather():
+            for task_id, frame in self._waiting:
+                self._send(result_key(self._submission, task_id), frame)
+        else:
+            segment = ResultSegment(self._next - len(self._waiting), len(self._waiting), max(until, self._next))
+            segment = segment.sealed(self._submission, self._secret)
+            self._send(segment_key(self._submission, segment), b"".join(frame for _, frame in self._waiting))
+            self._until = segment.until
+        self._waiting, self._size, self._written_at = [], 0, self._clock()
+
+    def _send(self, key: str, data: bytes | bytearray) -> None:
+        try:
+            self._put(key, data)
+        except Exception as error:
+            self._failure = error
+            raise
 
 
 @contextlib.contextmanager

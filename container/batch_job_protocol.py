@@ -10,14 +10,17 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import hmac
 import io
 import re
 import stat
 import zlib
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zipfile import ZipFile, ZipInfo
 
 # ---- exit codes of the runner
@@ -132,6 +135,75 @@ def results_prefix(submission_id: str) -> str:
     return f"{RESULTS}/{submission_id}/"
 
 
+SEGMENTS: Final = "segments"
+"""Option: `1` lets a pack's runner write results of about a second together, as a segment."""
+SEGMENT_RESULTS: Final = 256
+"""Results in a segment, and entries that its runner may call until it writes the next one, at the most."""
+SEGMENT_RESULT_BYTES: Final = 64 * 1024
+"""A larger result goes by itself."""
+MAX_SEGMENT_BYTES: Final = 2 * 1024 * 1024
+"""A runner begins no further result after half of them, so that no segment is larger."""
+_SEGMENT: Final = re.compile("(0|[1-9][0-9]{0,6})-(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,6})-([0-9a-f]{16})")
+_PROOF_CHARACTERS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSegment:
+    """Consecutive results of one pack in one object, as its name tells: frames in the order of their entries.
+
+    They are of `count` entries of the submission's frame from the place `first` on. Until the runner has written
+    another object it calls no entry at the place `until` or later, so that who reads a listing knows how far it came.
+    Without results (`count` 0) it only says that. The `proof` is of who knows the submission's secret: any job of the
+    prefix may write at any result's key, and a name that another one made up must not tell that a task was not called.
+    """
+
+    first: int
+    count: int
+    until: int
+    proof: str = ""
+
+    @property
+    def end(self) -> int:
+        """The place behind its last result."""
+        return self.first + self.count
+
+    @property
+    def name(self) -> str:
+        """Name of its object, beside those of single results."""
+        return f"{self.first}-{self.count}-{self.until}-{self.proof}"
+
+    def sealed(self, submission_id: str, secret: bytes) -> ResultSegment:
+        """The same with its proof."""
+        text = f"{submission_id}/{self.first}-{self.count}-{self.until}"
+        proof = hmac.digest(secret, text.encode(), "sha256").hex()[:_PROOF_CHARACTERS]
+        return ResultSegment(self.first, self.count, self.until, proof)
+
+    def is_sealed(self, submission_id: str, secret: bytes) -> bool:
+        """Whether a job of the submission named it; takes constant time."""
+        return hmac.compare_digest(self.proof, self.sealed(submission_id, secret).proof)
+
+
+def parse_segment(name: str) -> ResultSegment | None:
+    """The segment of this name; None for what no runner writes."""
+    matched = _SEGMENT.fullmatch(name)
+    if matched is None:
+        return None
+    first, count, until, proof = matched.groups()
+    segment = ResultSegment(int(first), int(count), int(until), proof)
+    is_right = segment.count <= SEGMENT_RESULTS and segment.end <= segment.until <= segment.end + SEGMENT_RESULTS
+    return segment if is_right else None
+
+
+def last_segment(segments: Iterable[ResultSegment]) -> ResultSegment | None:
+    """The one of a pack's segments whose announcement counts: it ends last, and of two that end there it is nearer."""
+    return max(segments, key=lambda one: (one.end, -one.until), default=None)
+
+
+def segment_key(submission_id: str, segment: ResultSegment) -> str:
+    """Key of a segment of a submission's results."""
+    return f"{results_prefix(submission_id)}{segment.name}"
+
+
 # ---- parameters of a job
 
 REFERENCE: Final = "Ref::"
@@ -172,6 +244,16 @@ def job_options(text: str) -> dict[str, str]:
     """The pairs of an options parameter; what is no pair is left alone."""
     pairs = (part.partition("=") for part in text.split(";") if "=" in part)
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+PACK: Final = "pack"
+"""Option: how many tasks the job runs, one after the other."""
+
+
+def pack_of(text: str) -> int:
+    """How many tasks a job with these options runs; 1 without the option, or with one that is no such number."""
+    count = job_options(text).get(PACK, "")
+    return max(1, int(count)) if count.isascii() and count.isdigit() and len(count) < 10 else 1
 
 
 # ---- code of the user's own, which a job has besides its image

@@ -12,6 +12,7 @@ from typing import Final
 
 QUOTED: Final = 300
 """Characters of a foreign text that a log or an error shows."""
+_PREFIX: Final = "scaler-batch-runner: "
 _LOGGED: Final = 2_000
 """Characters of a line of the runner's log."""
 
@@ -37,7 +38,12 @@ def quote_foreign_lines(text: object, limit: int) -> str:
 def log(text: str) -> None:
     """Write one line of the runner's to standard error, bounded. Never a value, only ids, sizes and times."""
     with contextlib.suppress(OSError):  # nobody reads our log any more: the result matters still
-        os.write(2, f"scaler-batch-runner: {quote_foreign(text, _LOGGED)}\n".encode(errors="backslashreplace"))
+        os.write(2, f"{_PREFIX}{quote_foreign(text, _LOGGED)}\n".encode(errors="backslashreplace"))
+
+
+def runner_text(line: str) -> str | None:
+    """What the runner says in this line of a job's log; None: the line isn't its own."""
+    return line.removeprefix(_PREFIX) if line.startswith(_PREFIX) else None
 
 
 def _escape(char: str) -> str:

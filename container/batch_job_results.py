@@ -4,6 +4,8 @@ Any job of the prefix may write at any result's key. A frame's signature proves 
 and for this task: it covers lengths and checksum, so that it is checked before anything else is read.
 
     lead | lengths and sha256 of meta and body | signature | meta: JSON | body
+
+Small results of a pack may lie in one object, frame after frame (`batch_job_protocol.ResultSegment`).
 """
 
 from __future__ import annotations
@@ -35,6 +37,15 @@ LONGEST_PLACE: Final = 200
 LONGEST_MESSAGE: Final = 1_000
 """Characters of the meta data's texts about an exception."""
 
+OUTPUT_KINDS: Final = {"o": (1, False), "O": (1, True), "e": (2, False), "E": (2, True)}
+"""Of a run of lines: the descriptor to which the task wrote them, and whether they are empty."""
+
+_RUN: Final = re.compile(r"([oOeE])([0-9]{1,9})")
+_MARK: Final = re.compile(
+    r"output of (?P<task>[0-9a-f]{32}), attempt (?P<attempt>[0-9]{1,9}): "
+    r"(?P<stdout>[0-9]{1,18})\+(?P<stderr>[0-9]{1,18}) bytes, "
+    r"(?P<runs>(?:[oOeE][0-9]{1,9})+), (?P<checksum>[0-9a-f]{8})"
+)
 _MAGIC: Final = b"SBRF"
 _UNSIGNED, _SIGNED = 1, 2  # versions: that of release 0.1, and today's
 _LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every version, so it is read first
@@ -97,6 +108,39 @@ class ResultMeta:
     is_timed_out: bool = False  # the runner ended it: an entry of a pack has a time-out of its own
 
 
+@dataclass(frozen=True, slots=True)
+class OutputMark:
+    """A line of the runner's in the job's log, behind lines of a task whose client has its output streamed.
+
+    A log doesn't tell which stream a line is of, and has no empty ones. `runs` does, of the lines since the mark
+    before: a kind of `OUTPUT_KINDS` with their number each, in their order. `checksum` is `crc32` of them as the task
+    wrote them, and the ends are how many bytes of its streams are told of until here.
+    """
+
+    task_id: str
+    attempt: int
+    stdout_end: int
+    stderr_end: int
+    runs: tuple[tuple[str, int], ...]
+    checksum: int
+
+    def encode(self) -> str:
+        """The mark as text of the runner's log."""
+        runs = "".join(f"{kind}{count}" for kind, count in self.runs)
+        ends = f"{self.stdout_end}+{self.stderr_end} bytes"
+        return f"output of {self.task_id}, attempt {self.attempt}: {ends}, {runs}, {self.checksum:08x}"
+
+    @classmethod
+    def parse(cls, text: str | None) -> OutputMark | None:
+        """The mark that a text of the runner's log is; None: it is none."""
+        found = _MARK.fullmatch(text or "")
+        if found is None:
+            return None
+        runs = tuple((kind, int(count)) for kind, count in _RUN.findall(found["runs"]))
+        numbers = (int(found[name]) for name in ("attempt", "stdout", "stderr"))
+        return cls(found["task"], *numbers, runs, int(found["checksum"], 16))
+
+
 def encode_result(meta: ResultMeta, body: bytes | bytearray, secret: bytes = b"") -> bytes | bytearray:
     """The result frame: `body` is the raw serialized result, or a plainly picklable exception.
 
@@ -150,6 +194,36 @@ def read_result(read: Callable[[int], bytes], task_id: bytes, secret: bytes = b"
 def decode_result(frame: bytes | bytearray, task_id: bytes, secret: bytes = b"") -> tuple[ResultMeta, bytes]:
     """`read_result` of a frame that is in memory."""
     return read_result(io.BytesIO(frame).read, task_id, secret)
+
+
+def split_frames(data: bytes, count: int) -> list[bytes]:
+    """The first `count` signed frames of a segment, unchecked; empty where one before it tells no usable length."""
+    frames = list[bytes]()
+    start = 0
+    while len(frames) < count:
+        end = start + _frame_length(data[start : start + _HEADER_END])
+        frames.append(data[start:end])
+        start = end
+    return frames
+
+
+def _frame_length(header: bytes) -> int:
+    if len(header) < _HEADER_END:
+        return 0
+    meta_length, body_length, _ = _HEADER.unpack_from(header, _LEAD.size)
+    return SIGNED_BYTES + int(meta_length) + int(body_length)
+
+
+def told_task_id(frame: bytes) -> bytes | None:
+    """The task that a signed frame says it is of, which is checked when the frame is read; None: it says none."""
+    header = frame[:_HEADER_END]
+    if len(frame) < SIGNED_BYTES or len(frame) != _frame_length(header):
+        return None
+    try:
+        meta = _parse_meta(frame[SIGNED_BYTES : SIGNED_BYTES + _HEADER.unpack_from(header, _LEAD.size)[0]])
+    except ResultError:
+        return None
+    return bytes.fromhex(meta.task_id)
 
 
 def _check_lead(lead: bytes, task_id: bytes, secret: bytes) -> None:

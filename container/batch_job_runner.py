@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import batch_job_store
 from batch_job_child import Payload
-from batch_job_control import ChildOutcome, Phase
+from batch_job_control import ChildOutcome, MarkedLines, Phase
 from batch_job_errors import builtin_error
 from batch_job_frames import (
     BlobRef,
@@ -28,21 +28,26 @@ from batch_job_frames import (
     TaskEntry,
 )
 from batch_job_memory import LARGE_BYTES, LargeBytes, memory_limit
-from batch_job_pack import Entry, SharedBlobs, own_folder, run_pack
+from batch_job_pack import Entry, SegmentWriter, SharedBlobs, own_folder, run_pack
 from batch_job_protocol import (
+    MAX_SEGMENT_BYTES,
     CodeError,
     PayloadForm,
     PayloadFormError,
+    ResultSegment,
     RunnerExit,
     blob_key,
     bundle_name,
     fence_key,
     from_inline,
+    last_segment,
     mark_key,
+    parse_segment,
     payload_form,
     payload_key,
     result_key,
     results_prefix,
+    segment_key,
 )
 from batch_job_quoting import log, quote_foreign
 from batch_job_results import (
@@ -54,6 +59,7 @@ from batch_job_results import (
     ResultStatus,
     encode_result,
     is_signed,
+    split_frames,
 )
 from batch_job_settings import Settings, UsageError
 from batch_job_store import MissingCredentials, MissingObject, Store, StoreError, provide_code
@@ -121,11 +127,14 @@ class _Job:
             raise FrameError("frame and options don't agree on whether the job runs a pack")
         tasks = _Tasks(settings, self._store, self._guard, reader)
         if not settings.is_packed:
-            entry = reader.entry(settings.index or 0)
-            return RunnerExit.DONE if tasks.is_written(entry) else tasks.run(entry)
+            place = settings.index or 0
+            entry = reader.entry(place)
+            return RunnerExit.DONE if tasks.is_written(entry, place) else tasks.run(entry, place)
         entries = settings.entries(reader.tasks)
         log(f"a pack: entries {entries.start} to {entries.stop - 1} of {reader.tasks}")
-        return run_pack(reader.entries(entries.start, len(entries)), tasks, lambda: self._guard.received)
+        tasks.gather(entries)
+        packed = reader.entries(entries.start, len(entries))
+        return run_pack(packed, entries.start, tasks, lambda: self._guard.received)
 
     def _fetch(self) -> Callable[[int, int], bytes]:
         settings = self._settings
@@ -146,33 +155,78 @@ class _Tasks:
         self._reader = reader
         self._shared = SharedBlobs(lambda ref: self._external(ref) if ref.offset is None else reader.blob(ref))
         self._code: tuple[str, ...] | None = None
+        self._writer: SegmentWriter | None = None
+        self._may_list: bool | None = None
+        self._segments: dict[ResultSegment, list[bytes] | None] = {}
+        """Of an earlier attempt, with their frames once they were read."""
         self._listed: set[str] | None = None
         """The names of the results that are there; None: not known."""
         if settings.is_packed and settings.attempt > 1:
             self._listed = store.names(results_prefix(settings.submission))
+            found = filter(None, map(parse_segment, self._listed or ()))
+            self._segments = {one: None for one in found if one.is_sealed(settings.submission, reader.secret)}
 
-    def is_written(self, entry: Entry) -> bool:
+    def gather(self, places: range) -> None:
+        """Write the results of the pack with the entries at these places together, as far as they come fast."""
+        submission = self._settings.submission
+        last = last_segment(one for one in self._segments if one.first in places)
+        if last is not None and last.until > last.end + 1:  # what an earlier attempt announced is not called before
+            nothing = ResultSegment(last.end, 0, last.end).sealed(submission, self._reader.secret)
+            self._store.put(segment_key(submission, nothing), b"")
+        if self._settings.has_segments:
+            self._writer = SegmentWriter(
+                self._store.put, submission, self._reader.secret, places.stop, may_gather=self._may_gather
+            )
+
+    def _may_gather(self) -> bool:
+        """Another attempt finds segments by listing them alone."""
+        if self._may_list is None:
+            self._may_list = self._listed is not None or self._store.may_list(results_prefix(self._settings.submission))
+        return self._may_list
+
+    def settle(self, place: int) -> RunnerExit:
+        writer = self._writer
+        return RunnerExit.DONE if writer is None else _written(lambda: writer.settle(place))
+
+    def finish(self) -> RunnerExit:
+        return RunnerExit.DONE if self._writer is None else _written(self._writer.finish)
+
+    def is_written(self, entry: Entry, place: int) -> bool:
         """Whether an earlier attempt wrote the result. What another job wrote there is written over."""
         name, secret = entry.task_id.hex(), self._reader.secret
-        if self._settings.attempt <= 1 or (self._listed is not None and name not in self._listed):
+        if self._settings.attempt <= 1:
             return False
-        head = self._store.head(self._key(entry), SIGNED_BYTES)
-        if head is None:
+        heads = [self._in_segment(segment, place) for segment in self._segments]
+        if self._listed is None or name in self._listed:
+            heads.append(self._store.head(self._key(entry), SIGNED_BYTES))
+        there = [head for head in heads if head is not None]
+        if not there:
             return False
-        if not secret or is_signed(head, entry.task_id, secret):
+        if not secret or any(is_signed(head, entry.task_id, secret) for head in there):
             log(f"task {name}: an earlier attempt has written the result, nothing to do")
             return True
         log(f"task {name}: what lies at its result's key was not written by an attempt of this job")
         return False
 
+    def _in_segment(self, segment: ResultSegment, place: int) -> bytes | None:
+        """The frame of the entry at this place; None if the segment is of others."""
+        if not segment.first <= place < segment.end:
+            return None
+        frames = self._segments[segment]
+        if frames is None:
+            key = segment_key(self._settings.submission, segment)
+            frames = split_frames(self._store.head(key, MAX_SEGMENT_BYTES) or b"", segment.count)
+            self._segments[segment] = frames
+        return frames[place - segment.first]
+
     def is_cancelled(self, entry: Entry) -> bool:
         return self._store.exists(mark_key(self._settings.submission, entry.task_id))
 
-    def skip(self, entry: Entry) -> RunnerExit:
+    def skip(self, entry: Entry, place: int) -> RunnerExit:
         outcome = ChildOutcome(ResultStatus.SKIPPED, Phase.LOADING, "cancelled")
-        return self._write(entry, _not_started(outcome, b""))
+        return self._write(entry, place, _not_started(outcome, b""))
 
-    def run(self, entry: Entry) -> RunnerExit:
+    def run(self, entry: Entry, place: int) -> RunnerExit:
         with own_folder() if self._settings.is_packed else contextlib.nullcontext("") as folder:
             ending = self._ending(entry, folder)
             try:
@@ -180,7 +234,7 @@ class _Tasks:
                     ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS
                 ):
                     return self._terminated(ending)
-                return self._write(entry, ending)
+                return self._write(entry, place, ending)
             finally:
                 ending.finish()
 
@@ -195,9 +249,13 @@ class _Tasks:
             return _refused(f"the task can't be loaded in the container: {error}")
         size = sum(map(len, (payload.serializer, payload.function, *payload.arguments)))
         log(f"task {entry.task_id.hex()}: attempt {self._settings.attempt}, {size} bytes of payload")
-        wants_output = isinstance(entry, TaskEntry) and entry.wants_output
+        is_streamed = isinstance(entry, TaskEntry) and entry.wants_output
+        lines = MarkedLines(entry.task_id.hex(), self._settings.attempt) if is_streamed else None
         timeout_s = self._settings.timeout_s if self._settings.is_packed else None
-        return Supervisor(self._guard, keep_output=wants_output, timeout_s=timeout_s).run(payload)
+        return Supervisor(self._guard, lines=lines, timeout_s=timeout_s, beat=self._beat).run(payload)
+
+    def _beat(self) -> float | None:
+        return None if self._writer is None else self._writer.beat(is_ending=self._guard.received)
 
     def _check_python(self) -> None:
         wanted, here = self._settings.python, "{}.{}".format(*sys.version_info[:2])
@@ -264,14 +322,11 @@ class _Tasks:
         log(f"ended by SIGTERM, the function was {'interrupted' if called else 'not called'}, no result is written")
         return RunnerExit.TERMINATED if called else RunnerExit.TRY_AGAIN
 
-    def _write(self, entry: Entry, ending: ProcessEnding) -> RunnerExit:
+    def _write(self, entry: Entry, place: int, ending: ProcessEnding) -> RunnerExit:
         outcome, body = (ending.outcome, ending.body) if ending.outcome else _dead(ending)
         frame = encode_result(self._meta(entry, outcome, ending), body, self._reader.secret)
         start = time.monotonic()
-        try:
-            self._store.put(self._key(entry), frame)
-        except StoreError as error:
-            log(f"the function was called, and its result can't be written: {error}: exit {RunnerExit.UNWRITTEN:d}")
+        if _written(lambda: self._put(entry, place, frame)) is not RunnerExit.DONE:
             return RunnerExit.UNWRITTEN
         code = _EXIT_CODES.get(outcome.status, RunnerExit.FUNCTION_FAILED)
         log(
@@ -280,6 +335,12 @@ class _Tasks:
             f"{'' if self._settings.is_packed else f': exit {code:d}'}"
         )
         return RunnerExit.DONE if self._settings.is_packed else code
+
+    def _put(self, entry: Entry, place: int, frame: bytes | bytearray) -> None:
+        if self._writer is None:
+            self._store.put(self._key(entry), frame)
+        else:
+            self._writer.add(place, entry.task_id, frame)
 
     def _meta(self, entry: Entry, outcome: ChildOutcome, ending: ProcessEnding) -> ResultMeta:
         return ResultMeta(
@@ -304,6 +365,15 @@ class _Tasks:
             is_timed_out=ending.is_timed_out,
             **_printed(ending),
         )
+
+
+def _written(write: Callable[[], None]) -> RunnerExit:
+    try:
+        write()
+    except StoreError as error:
+        log(f"the function was called, and its result can't be written: {error}: exit {RunnerExit.UNWRITTEN:d}")
+        return RunnerExit.UNWRITTEN
+    return RunnerExit.DONE
 
 
 def _check_shared(ref: BlobRef, digest: str, length: int) -> None:

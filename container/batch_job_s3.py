@@ -238,7 +238,7 @@ class LightClient:
         """Write `Body`."""
         return self._call("PutObject", "PUT", words)
 
-    def list_objects_v2(self, **words: str) -> dict[str, Any]:
+    def list_objects_v2(self, **words: Any) -> dict[str, Any]:
         """A page: `Contents` with the `Key` of each, `NextContinuationToken` if there is another."""
         return self._call("ListObjectsV2", "GET", words)
 
@@ -346,7 +346,8 @@ def _query(words: Mapping[str, Any]) -> str:
     """In the order of the names, as the signature wants it."""
     if "Prefix" not in words:
         return ""
-    given = {"continuation-token": words.get("ContinuationToken"), "list-type": "2", "prefix": words["Prefix"]}
+    token, most = words.get("ContinuationToken"), words.get("MaxKeys")
+    given = {"continuation-token": token, "list-type": "2", "max-keys": most and str(most), "prefix": words["Prefix"]}
     return "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in given.items() if value)
 
 

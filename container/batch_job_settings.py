@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from batch_job_protocol import CODE, NOT_GIVEN, WITH_CODE, JobParameter, is_code_digest, job_options
+from batch_job_protocol import CODE, NOT_GIVEN, SEGMENTS, WITH_CODE, JobParameter, is_code_digest, job_options
 from batch_job_quoting import quote_foreign
 from batch_job_scaler import SchedulerAddress
 
@@ -41,6 +41,7 @@ class Settings:
     code: str = ""  # digest of the archive that the task's modules come from before the image's
     pack: int = 1
     timeout_s: float | None = None
+    has_segments: bool = False  # results of a pack may be written together
 
     @classmethod
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -63,6 +64,7 @@ class Settings:
             scheduler=SchedulerAddress(options.get("scheduler", ""), options.get("transport", "")),
             pack=_number(options, "pack", 1),
             timeout_s=float(_number(options, "timeout", 0)) or None,
+            has_segments=_number(options, SEGMENTS, 0) == 1,
         )
 
     @property

@@ -190,6 +190,16 @@ class Store:
             token = page.get("NextContinuationToken")
         return found
 
+    def may_list(self, prefix: str) -> bool:
+        """Whether the keys that begin with `prefix` may be listed. Raises `StoreError`."""
+        try:
+            self._ask(prefix, lambda: self.client.list_objects_v2(**self._listing(prefix), MaxKeys=1))
+        except StoreError as error:
+            if _code(error.__cause__) != _DENIED:
+                raise
+            return False
+        return True
+
     def put(self, key: str, data: bytes | bytearray) -> None:
         """Write the object, retrying for as long as the job lives.
 

@@ -24,6 +24,7 @@ from batch_job_control import (
     DamagedMessage,
     Door,
     KeptStream,
+    MarkedLines,
     MessageBuffer,
     MessageKind,
     Phase,
@@ -156,17 +157,26 @@ class _Stopwatch:
 
 
 class Supervisor:
-    """Runs one payload in a process of its own; with `keep_output` the ending has the end of what it printed.
+    """Runs one payload in a process of its own; with `lines` the ending has the end of what it printed.
 
     With `timeout_s` the process of a packed task is killed after so long, and all of its process group with it.
+    `beat` is called again and again until the outcome is here, after the seconds that it gives at the latest.
     """
 
-    def __init__(self, guard: SigtermGuard, *, keep_output: bool = False, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        guard: SigtermGuard,
+        *,
+        lines: MarkedLines | None = None,
+        timeout_s: float | None = None,
+        beat: Callable[[], float | None] = _nothing,
+    ) -> None:
+        self._beat = beat
         self._guard = guard
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._is_timed_out = False
         self._selector = selectors.DefaultSelector()
-        self._output = TaskOutput(keep=keep_output)
+        self._output = TaskOutput(lines)
         self._messages = MessageBuffer()
         self._door = Door()
         self._watch = _Stopwatch()
@@ -195,7 +205,7 @@ class Supervisor:
             self._watch_over(self._wakeup, self._reap)
             self._start(payload, stack)
             end = self._wait()
-            self._output.drain()
+            self._output.end()
             self._resources = stack.pop_all()
         outcome, tail, seconds = self._outcome, self._output.tail(), self._watch.seconds
         killed = outcome is None and end.signal == signal.SIGKILL and not self._damage
@@ -248,6 +258,7 @@ class Supervisor:
         while self._exit is None and self._outcome is None:
             self._guard.enforce_grace()
             self._enforce_timeout()
+            self._output.mark_if_due()
             self._turn(self._patience())
         if self._outcome is None:
             self._open()
@@ -261,6 +272,7 @@ class Supervisor:
         waits = [1.0] if self._guard.received else []
         if self._deadline is not None and not self._is_timed_out:
             waits.append(max(0.0, self._deadline - time.monotonic()))
+        waits += [wait_s for wait_s in (self._output.wait_s, self._beat()) if wait_s is not None]
         return min(waits, default=None)
 
     def _enforce_timeout(self) -> None:
@@ -280,13 +292,14 @@ class Supervisor:
         with self._resources:
             deadline = time.monotonic() + SHUTDOWN_S
             while self._exit is None and (left := deadline - time.monotonic()) > 0:
-                self._turn(left)
+                due = self._beat()
+                self._turn(left if due is None else min(left, due))
             if self._guard.task is not None:
                 log(f"{SHUTDOWN_S:.0f} s after its result the task's process still waited for {self._closing}: cut off")
                 os.kill(self._guard.task, signal.SIGKILL)
             while self._exit is None:
                 self._turn(None)
-            self._output.drain()
+            self._output.end()
             if self._is_packed:
                 _end_leftovers(self._pid)
 

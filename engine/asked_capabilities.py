@@ -1,6 +1,6 @@
 """Capabilities that tasks ask for: the scheduler's monitor tells them, a hand-out to a worker only their number.
 
-The word comes with the task or some milliseconds behind it, so a task waits for it, for a second at most.
+The word comes with the task or some milliseconds behind it, so a task waits for it, for seconds at most.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ NAMELESS: Final = ""
 """Name of every capability that a scheduler up to 2.9 sends to a worker."""
 MONITOR_PORT_OFFSET: Final = 2
 """Where a scheduler listens for monitors unless its `--monitor-address` says otherwise."""
-OPEN_S: Final = 1.0
+OPEN_S: Final = 3.0
 RETRY_S: Final = 10.0
-WORD_S: Final = 1.0
+WORD_S: Final = 3.0
+"""Milliseconds, but for a machine that has no time for the stream."""
 KEPT_WORDS: Final = 10_000
 """Words whose tasks have not come: more than are ever on their way."""
 
@@ -149,7 +150,7 @@ class AskedCapabilities:
                 self._address,
             )
             self._is_lack_told = True
-        accept(replace(task, capabilities={}))
+        accept(replace(task, capabilities={}, asks_unknown=True))
 
     def _end_stream(self) -> None:
         stream, self._stream = self._stream, None

@@ -25,6 +25,8 @@ class TaskArrived:
     """Of a scheduler up to 2.9 all of them are one with an empty name."""
     stream_output: bool = False
     """Its client prints what the task prints."""
+    asks_unknown: bool = False
+    """It asks for resources, and the scheduler's monitor did not tell for which."""
 
 
 @dataclass(frozen=True, slots=True)

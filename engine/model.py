@@ -189,11 +189,38 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
-    """Text that a task printed and that its client has not seen yet. It is the user's own: never logged or shown."""
+class PrintedEnd:
+    """The end of what a task wrote to a stream, of `written` bytes in all. The user's own: never logged or shown."""
 
-    stdout: str = field(default="", repr=False)
-    stderr: str = field(default="", repr=False)
+    kept: bytes = field(default=b"", repr=False)
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a task printed in one run of it; `run` names that, a submission's attempt."""
+
+    run: str = ""
+    stdout: PrintedEnd = PrintedEnd()
+    stderr: PrintedEnd = PrintedEnd()
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedPart:
+    """Whole lines that a task printed in a run of it that goes on, by descriptor (1 and 2), in their order."""
+
+    task_id: bytes
+    run: str
+    pieces: tuple[tuple[int, bytes], ...] = field(repr=False)
+    ends: tuple[int, int]
+    """Bytes of both streams up to its end."""
+
+    @property
+    def begins(self) -> tuple[int, int]:
+        """Bytes of both streams before it."""
+        sizes = (sum(len(text) for descriptor, text in self.pieces if descriptor == of) for of in (1, 2))
+        stdout, stderr = (end - size for end, size in zip(self.ends, sizes, strict=True))
+        return stdout, stderr
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import zmq
@@ -121,7 +121,7 @@ class SchedulerLink:
         """Subscribe to what the scheduler tells its monitors. Raises `LinkDown` when nobody listens at `address`."""
         await probe_service(address, self._transport)
         if self._transport is Transport.ZMQ:
-            return MonitorChannel(ZMQSubscription(address), self._worker_identity)
+            return MonitorChannel(await ZMQSubscription.open(address), self._worker_identity)
         identity = f"Monitor|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
         attempt = asyncio.ensure_future(ymq_socket(self._ymq, identity, AddressConfig.from_string(address)))
         await await_connection(attempt, address)
@@ -213,14 +213,19 @@ class WorkerChannel:
         )
         await send(self._connector, message)
 
+    async def announce_output(self, task_id: bytes, texts: Sequence[tuple[int, str]]) -> None:
+        """Announce what a task printed, each text with its descriptor, in this order. Raises `LinkDown`."""
+        for descriptor, text in texts:
+            kind = TaskLog.LogType.stderr if descriptor == 2 else TaskLog.LogType.stdout
+            if text:
+                await send(self._connector, TaskLog(taskId=TaskID(task_id), logType=kind, content=text))
+
     async def announce_result(self, notice: ResultNotice) -> None:
         """Announce what the task printed, its result object, then its end. Raises `LinkDown`.
 
         In this order: the scheduler drops a TaskLog of a task that has ended.
         """
-        for kind_of_log, text in ((TaskLog.LogType.stdout, notice.stdout), (TaskLog.LogType.stderr, notice.stderr)):
-            if text:
-                await send(self._connector, TaskLog(taskId=TaskID(notice.task_id), logType=kind_of_log, content=text))
+        await self.announce_output(notice.task_id, ((1, notice.stdout), (2, notice.stderr)))
         await send(self._connector, _object_created(notice))
         kind = TaskResultType.success if notice.succeeded else TaskResultType.failed
         message = TaskResult(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
@@ -54,6 +54,9 @@ class SchedulerChannel(Protocol):
 
     async def heartbeat(self, vitals: WorkerVitals) -> None:
         """Send a heartbeat."""
+
+    async def announce_output(self, task_id: bytes, texts: Sequence[tuple[int, str]]) -> None:
+        """Announce what a task has printed, by descriptor, in this order."""
 
     async def announce_result(self, notice: ResultNotice) -> None:
         """Announce a task's end."""
@@ -170,6 +173,10 @@ class AWSBatchWorker:
         await connection.channel.answer_cancel(task_id, answer)
         if answer is not CancelAnswer.FAILED:
             connection.assignments.end(task_id, connection.heartbeat.sent)
+
+    async def announce_output(self, task_id: bytes, texts: Sequence[tuple[int, str]]) -> None:
+        """Announce what a task that runs has printed. Raises `LinkDown`."""
+        await self._open_connection().channel.announce_output(task_id, texts)
 
     async def announce_result(self, notice: ResultNotice) -> None:
         """Announce a task's end. Raises `LinkDown`."""

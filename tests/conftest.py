@@ -21,6 +21,7 @@ LONGEST = (
     "tests/console/local",
     "tests/test_user_packages",
     "tests/provisioner/local",
+    "tests/provisioner/selftest",
     "tests/provisioner/test_permissions",
 )
 SPLIT = (

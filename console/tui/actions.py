@@ -159,7 +159,7 @@ ACTIONS: Final = (
     Action("export", ("e",), "export", "Write what is shown to files", _DASH, places=(_JOB, _LOGS, _WHY)),
     Action(
         "acknowledge", ("a",), "acknowledge", "Acknowledge the failures so far, for all consoles", _DASH,
-        needs_write=True,
+        needs_write=True, places=(_FAILURES,),
     ),
     Action(
         "cancel", ("K",), "cancel", "End the marked or the selected jobs", _DASH, "end",

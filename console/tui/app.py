@@ -162,6 +162,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def _switch_to(self, place: int) -> None:
         if place != self._place:
             self._place = place
+            self._note_elsewhere()
             self.switch_mode(_mode(place))
 
     def _end_by(self, number: signal.Signals) -> None:
@@ -176,8 +177,7 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
     def _beat(self) -> None:
         changed = [tab.poll() for tab in self._tabs]
         screen = self.top_screen
-        if len(self._tabs) > 1:
-            self.state.elsewhere = trouble_elsewhere(self.engines, self._place)
+        self._note_elsewhere()
         screen.beat(any(changed) if screen.shows_all_engines else changed[self._place])
         self._hear_own()
         self.notifier.beat()
@@ -186,6 +186,10 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
                 tab.rest()
         if self._requested_end and self.state.own and self.state.own.ended():  # an idle one may be gone unanswered
             self.exit(self._requested_end)
+
+    def _note_elsewhere(self) -> None:
+        if len(self._tabs) > 1:
+            self.state.elsewhere = trouble_elsewhere(self.engines, self._place)
 
     def _hear_own(self) -> None:
         """Show what the own engine has printed since the last look, and keep all of it for the help."""

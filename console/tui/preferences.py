@@ -46,6 +46,8 @@ class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
     sizes: PaneSizes = PaneSizes()
     group_by: str = ""
     """A kind of groups, or `job`; empty: groups by function when there are many jobs."""
+    notify_command: tuple[str, ...] = ()
+    """Program and arguments that a notification runs, with its sentence behind them; empty: none."""
 
 
 def preferences_file() -> Path:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from container.batch_job_protocol import JobParameter, pack_of
 from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.batch_states import STARTED, BatchState
@@ -130,6 +131,11 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
     def parameters(self) -> Mapping[str, str]:
         """Values for the command's `Ref::` placeholders, of SubmitJob and the definition."""
         return {name: value for name, value in _mapping(self.document.get("parameters")).items() if _is_text(value)}
+
+    @property
+    def pack(self) -> int:
+        """How many tasks it runs, one after the other; of an array each child, the last one fewer."""
+        return pack_of(self.parameters.get(JobParameter.OPTIONS.value, ""))
 
     @property
     def depends_on(self) -> tuple[str, ...]:

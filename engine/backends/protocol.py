@@ -24,6 +24,7 @@ from engine.model import (
     Outcome,
     Placement,
     Price,
+    PrintedPart,
     Quota,
     TaskWork,
 )
@@ -40,6 +41,9 @@ class BackendObserver(Protocol):
 
     def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
         """Something else about the task's job changed; for people to read."""
+
+    async def on_printed(self, part: PrintedPart) -> bool:
+        """A task that runs has printed this. False: it is not taken now; told again from the beginning it may be."""
 
     async def on_outcome(self, outcome: Outcome) -> None:
         """Exactly once a task. Returns when the outcome is in Scaler's hands, which bounds the bytes in memory."""

@@ -42,6 +42,7 @@ class CheckId(StrEnum):
     PYTHON_VERSION = "python_version"
     SCHEDULER = "scheduler"
     STACK_RESOURCES = "stack_resources"
+    KMS_KEY = "kms_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,8 @@ class DiagnosedJob:
     depends_on: tuple[str, ...] = ()
     children: tuple[tuple[str, int], ...] = ()
     """Of an array: how many are in which state."""
+    pack: int = 1
+    """How many tasks of ours it runs, one after the other; of an array each child."""
     container_reason: str = ""
     exit_code: int | None = None
     attempts: int = 0

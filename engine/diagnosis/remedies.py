@@ -133,6 +133,13 @@ def raise_quota(evidence: Evidence, quota: VcpuQuota, vcpus: int) -> Remedy:
     return Remedy(f"ask AWS for {vcpus} vCPUs of {quota.name}", command, RemedyTarget.QUOTA)
 
 
+def let_launches_use_key(evidence: Evidence) -> Remedy:
+    """Let the roles that launch instances encrypt disks: the key's policy must say it."""
+    words = ("--format", "policy", "--only", "kms-key", "--kms-key", "ARN")
+    text = "give the key a policy like the one that this prints, by its ARN and with `--spot` where there is Spot"
+    return Remedy(text, _own_command(evidence, "export", *words), RemedyTarget.ROLE)
+
+
 def attach_instance_policy(role: str, partition: str) -> Remedy:
     """Attach AWS's managed policy that lets instances join ECS clusters; IAM has no region."""
     arn = f"arn:{partition}:iam::aws:policy/service-role/{INSTANCE_POLICY}"

@@ -56,7 +56,8 @@ def _submitted(evidence: Evidence, job: DiagnosedJob) -> Cause:
 def _pending(evidence: Evidence, job: DiagnosedJob) -> Cause:
     if job.children:
         counts = ", ".join(f"{job.children_in(state)} {state}" for state in BatchState if job.children_in(state))
-        text = f"An array shows PENDING while its children live: {counts}."
+        packs = f" Each child runs up to {job.pack:,} tasks, one after the other." if job.pack > 1 else ""
+        text = f"An array shows PENDING while its children live: {counts}.{packs}"
         return _cause(VerdictKind.HEALTHY, "not stuck: its children go on", text)
     if not job.depends_on:
         text = "It is PENDING without a dependency: AWS Batch has yet to look at it."
@@ -83,7 +84,8 @@ def _starting(evidence: Evidence, job: DiagnosedJob) -> Cause:
 
 def _running(evidence: Evidence, job: DiagnosedJob) -> Cause:
     log = (remedies.read_log(evidence, job),) if job.log_stream else ()
-    text = "Its container runs: what it prints tells what it does."
+    tasks = f" up to {job.pack:,} tasks, one after the other" if job.pack > 1 else ""
+    text = f"Its container runs{tasks}: what it prints tells what it does."
     return _cause(VerdictKind.HEALTHY, "not stuck: it runs", text, *log)
 
 

@@ -28,6 +28,7 @@ class JobEntry:
 
     __slots__ = (
         "_acknowledged",
+        "_asks_unknown",
         "_attempt",
         "_cause",
         "_created",
@@ -60,6 +61,7 @@ class JobEntry:
     def __init__(self, manager: str, record: TaskRecord, now: float, demand: Demand | None = None) -> None:
         self._manager = manager
         self.client = sys.intern(record.task.client_id.decode(errors="replace"))
+        self._asks_unknown = record.task.asks_unknown
         self._shape = _NO_SHAPE if record.shape == _NO_SHAPE else record.shape
         self._placement: Placement | None = None
         self._index = 0
@@ -275,4 +277,5 @@ class JobEntry:
             host=observed.host,
             acknowledged=self._acknowledged,
             demand=(self.demand.vcpus, self.demand.gib) if self.demand else None,
+            asks_unknown=self._asks_unknown,
         )

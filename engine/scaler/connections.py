@@ -54,12 +54,27 @@ class YMQSubscription:
 class ZMQSubscription:
     """Subscription over ZMQ. It connects again by itself."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self) -> None:
         self._context = zmq.asyncio.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVHWM, 0)
         self._socket.subscribe(b"")
-        self._socket.connect(address)
+
+    @classmethod
+    async def open(cls, address: str) -> ZMQSubscription:
+        """Subscribe, and wait for the handshake. Raises `LinkDown` when nobody answers.
+
+        What is published before the subscription arrives is lost, and ZMQ's connect doesn't wait for that ("slow
+        joiner"): https://zguide.zeromq.org/docs/chapter1/#Getting-the-Message-Out.
+        It is sent right after the handshake.
+        """
+        subscription = cls()
+        try:
+            await await_connection(subscription._connect(address), address)
+        except BaseException:
+            subscription.close()
+            raise
+        return subscription
 
     async def receive(self) -> bytes:
         """Wait for the next message."""
@@ -70,6 +85,15 @@ class ZMQSubscription:
         """End it, and its context."""
         self._socket.close(linger=0)
         self._context.term()
+
+    async def _connect(self, address: str) -> None:
+        events = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        try:
+            self._socket.connect(address)
+            await events.recv_multipart()
+        finally:
+            self._socket.disable_monitor()
+            events.close(linger=0)  # one that stays open would hold up the context's end for ever
 
 
 class YMQConnector(YMQAsyncConnector):  # type: ignore[misc]

@@ -18,7 +18,7 @@ from engine.aws.batch_states import BatchState
 from engine.backends.protocol import CancelRefused, HPCBackend
 from engine.causes import CauseKind, FailureCause
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
-from engine.model import CancelReason, JobObservation, Outcome, Placement, TaskWork
+from engine.model import CancelReason, JobObservation, Outcome, Placement, PrintedPart, TaskWork
 from engine.tasks.deliveries import Deliveries, Replies, Storage
 from engine.tasks.known_functions import KnownFunctions
 from engine.tasks.nested_tasks import NestedTasks
@@ -228,6 +228,13 @@ class AWSHPCTaskManager:
     def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
         """See `BackendObserver`: for people to read; nothing here follows from it."""
         self._tell(self._events.on_observed, task_id, observation)
+
+    async def on_printed(self, part: PrintedPart) -> bool:
+        """See `BackendObserver`: send it to the client of a task that runs."""
+        record = self._records.get(part.task_id)
+        if record is None or record.state is not TaskState.SUBMITTED or not record.task.stream_output:
+            return False
+        return await self._deliveries.stream(part)
 
     def on_orphans_found(self) -> None:
         """See `BackendObserver`: what waits for a slot, and would for its own job's, is attached."""
@@ -514,6 +521,7 @@ class AWSHPCTaskManager:
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)
         self._records.pop(record.task_id, None)
+        self._deliveries.forget_output(record.task_id)
         self._functions.forget(record)
         self._tell(self._events.on_left, record)
         self._enter(record, TaskState.ENDED)

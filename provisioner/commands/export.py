@@ -58,6 +58,8 @@ def export(
         _write(template(options.spec) if form is ExportFormat.CLOUDFORMATION else configuration(options.spec), out)
         return
     found = policies(options.spec, _stack(options.spec, account), adopt=adopt)
+    mine = only is not Principal.KMS_KEY or only in found
+    check("--kms-key", options.spec.kms_key, mine, "a key of the stack's account to have its policy")
     for principal in found if only is None else (only,):
         _warn_of_size(principal, found[principal])
     _write(dict(found) if only is None else found[only], out)

@@ -51,7 +51,9 @@ Requirements = Annotated[
 ]
 KmsKey = Annotated[
     str | None,
-    typer.Option(metavar="ARN|ALIAS", help="KMS key of yours for bucket, log group and images.", rich_help_panel=DATA),
+    typer.Option(
+        metavar="ARN|ALIAS", help="KMS key of yours for bucket, logs, images and disks.", rich_help_panel=DATA
+    ),
 ]
 Packages = Annotated[
     list[Path] | None,

@@ -14,6 +14,7 @@ from provisioner.clients import Clients
 from provisioner.doctor import scheduler
 from provisioner.doctor.finding import Finding
 from provisioner.doctor.identity import Identity, check_credentials, check_region, home_region
+from provisioner.doctor.kms_key import check_key
 from provisioner.doctor.permissions import check_permissions
 from provisioner.doctor.python_version import check_python_version
 from provisioner.doctor.reads import ClientReads
@@ -86,7 +87,9 @@ class Doctor:
         # last: where IAM may not be asked, they tell from what was denied to the reads before
         permissions = check_permissions(reader, reads, identity, expected.spec, expected.stack)
         resources = [check_resources(self.clients, expected.spec, expected.stack)] if expected.provisioned else []
-        return [*permissions, *health, *resources, python]
+        stack = expected.stack.encrypted(expected.spec.kms_key)
+        keys = [check_key(reader, expected.spec, stack)] if stack.owns_key else []
+        return [*permissions, *health, *resources, *keys, python]
 
     def _expectation(self) -> StackExpectation:
         request = self.request

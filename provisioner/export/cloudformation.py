@@ -33,7 +33,8 @@ BOUNDARY: Final = "PermissionsBoundary"
 IMAGE: Final = "Image"
 VPC_ID: Final = "VpcId"
 KEY_DESCRIPTION: Final = (
-    "ARN of the KMS key of bucket, log group and images; its policy must let CloudWatch Logs use it"
+    "ARN of the KMS key of bucket, log group, images and disks; its policy must let CloudWatch Logs and the "
+    "service-linked roles that launch instances use it"
 )
 
 KEPT: Final = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}

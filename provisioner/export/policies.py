@@ -31,7 +31,7 @@ class Principal(StrEnum):
     EXECUTION = "execution"
     INSTANCE = "instance"
     KMS_KEY = "kms-key"
-    """The key itself, whose policy says who may use it; with `--kms-key` only."""
+    """The key itself, whose policy says who may use it; with `--kms-key` only, and for a key of the same account."""
 
 
 def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[Principal, Policy]:
@@ -47,5 +47,5 @@ def policies(spec: ProvisionSpec, stack: Stack, *, adopt: bool = False) -> dict[
         Principal.JOB: job_policy(stack, spec.s3_prefix),
         Principal.EXECUTION: execution_policy(stack, spec.image),
         Principal.INSTANCE: instance_policy(stack),
-        **({} if spec.kms_key is None else {Principal.KMS_KEY: key_policy(stack)}),
+        **({Principal.KMS_KEY: key_policy(stack, spec)} if stack.owns_key else {}),
     }

@@ -190,6 +190,7 @@ def _disk(mapping: Document) -> Document:
         "device_name": mapping["DeviceName"],
         "ebs": {
             "encrypted": disk["Encrypted"],
+            **({"kms_key_id": disk["KmsKeyId"]} if "KmsKeyId" in disk else {}),
             "volume_type": disk["VolumeType"],
             "volume_size": disk["VolumeSize"],
             "delete_on_termination": disk["DeleteOnTermination"],

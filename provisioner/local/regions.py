@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from provisioner.local.account.default_route import DefaultRoute
 from provisioner.local.account.ec2_rules import Ec2Rules
+from provisioner.local.account.kms_rules import KmsRules
 from provisioner.local.account.quotas_api import QuotasApi
 from provisioner.local.batch.api import BatchApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
@@ -28,6 +29,7 @@ class RegionalServices:
     logs: LogsApi
     quotas: QuotasApi
     ec2: Ec2Rules
+    kms: KmsRules
     default_route: DefaultRoute
     ecr: Callable[[HttpRequest], HttpResponse]
 

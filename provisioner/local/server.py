@@ -25,6 +25,7 @@ import scaler_batch
 from provisioner.local.account.default_route import DefaultRoute
 from provisioner.local.account.ec2_rules import Ec2Rules
 from provisioner.local.account.iam_rules import IamRules
+from provisioner.local.account.kms_rules import KmsRules
 from provisioner.local.account.moto_account import MotoAccount
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.account.price_list_api import PriceListApi
@@ -140,6 +141,7 @@ class LocalServer:
         logs = LogStore(options.max_stream_bytes, options.max_log_bytes, lambda group: has_group(moto, name, group))
         lifecycle = Lifecycle(options, clock, self._executor, faults, logs, self._environ)
         resources = Resources(lifecycle, MotoAccount(moto, name), options.delays, name)
+        kms = KmsRules(moto, name)
         return RegionalServices(
             lifecycle=lifecycle,
             batch=BatchApi(lifecycle, resources, name),
@@ -147,9 +149,11 @@ class LocalServer:
                 logs,
                 lambda group, stream: has_stream(moto, name, group, stream),
                 lambda group, key: encrypt_group(moto, name, group, key),
+                lambda group, key: kms.refusal_of_logs(key, log_group_arn(name, group)),
             ),
             quotas=QuotasApi(name),
             ec2=Ec2Rules(resources.environments.has_group),
+            kms=kms,
             default_route=DefaultRoute(moto, name),
             ecr=self._ecr(moto, name),
         )
@@ -169,6 +173,11 @@ def has_stream(moto: Moto, region: str, group: str, stream: str) -> bool:
     with moto.lock:
         found = logs_backends[DEFAULT_ACCOUNT_ID][region].groups.get(group)
         return found is not None and stream in found.streams
+
+
+def log_group_arn(region: str, group: str) -> str:
+    """ARN of a log group, as KMS is told of it."""
+    return f"arn:aws:logs:{region}:{DEFAULT_ACCOUNT_ID}:log-group:{group}"
 
 
 def encrypt_group(moto: Moto, region: str, group: str, key: str | None) -> bool:

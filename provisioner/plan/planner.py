@@ -11,6 +11,7 @@ from provisioner.errors import ProvisionError
 from provisioner.kinds import PlanAction, ResourceKind
 from provisioner.plan.catalog import desired_resources, known_resources
 from provisioner.plan.field_changes import first_level
+from provisioner.plan.kms_key import note_of_policy
 from provisioner.plan.model import Change, FieldChange, Instruction, Plan
 from provisioner.plan.remote import RemoteState
 from provisioner.resources.job_queue import count_living, count_running
@@ -69,7 +70,9 @@ def plan_provision(
     ended = _count_ended(stack, comparisons, undesired, remote)
     advice = [one.found.advice for one in comparisons if one.found and one.found.advice and not refresh_ami]
     own = [note for one in comparisons for note in one.resource.notes(one.found, one.desired)]
-    notes = (*_notes(spec, network), *own, *advice, *_notes_of_ended(stack, ended))
+    keyed = any(one.resource.takes_key(one.found, one.desired) for one in comparisons)
+    key = (note_of_policy(spec, stack.encrypted(spec.kms_key)),) if keyed else ()
+    notes = (*_notes(spec, network), *key, *own, *advice, *_notes_of_ended(stack, ended))
     return Plan((*_with_removals_first(changes, comparisons, remote), *undesired), notes, ended)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from provisioner.policies.execution import execution_policy
 from provisioner.policies.instance import instance_policy
 from provisioner.policies.job import job_policy
-from provisioner.policies.key import key_policy
+from provisioner.policies.key import key_policy, launching_roles
 from provisioner.policies.manager import manager_policy
 from provisioner.policies.provisioner import provisioner_policy, resources_policy, roles_policy
 from provisioner.policies.statements import MANAGED_POLICY_CHARACTERS, Policy, as_json, counted_characters
@@ -24,6 +24,7 @@ __all__ = [
     "instance_policy",
     "job_policy",
     "key_policy",
+    "launching_roles",
     "manager_policy",
     "provisioner_policy",
     "resources_policy",

@@ -114,6 +114,6 @@ def _key(stack: Stack) -> list[Statement]:
         return []
     through = {"StringEquals": {"kms:ViaService": [stack.service_host("ecr")]}}
     return [
-        allow("Key", ["kms:DescribeKey"], [stack.kms_key]),
+        allow("Key", ["kms:DescribeKey", "kms:GetKeyPolicy"], [stack.kms_key]),
         allow("GrantKey", ["kms:CreateGrant", "kms:RetireGrant"], [stack.kms_key], through),
     ]

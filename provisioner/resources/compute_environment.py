@@ -152,6 +152,10 @@ class ComputeEnvironment(Resource):
             return (*changes, FieldChange(IMAGE_VERSION, NEWER_IMAGE, "LATEST"))
         return changes
 
+    def takes_key(self, found: ObservedResource | None, desired: Document) -> bool:
+        """True before there are Spot instances, which another role launches."""
+        return self._spot and found is None and self.stack.kms_key is not None and desired["platform"] != FARGATE
+
     def create(self, desired: Document) -> list[Instruction]:
         """Creation and the wait until it is VALID; made anew, once, if its roles had not propagated yet."""
         recreate = (*self._removal(), self._creation(desired))

@@ -57,6 +57,11 @@ class LaunchTemplate(Resource):
         """Template with the data of `template_data`."""
         return {"tags": self.stack.tags, "data": template_data(self.stack, spec)}
 
+    def takes_key(self, found: ObservedResource | None, desired: Document) -> bool:
+        """True before its disks have the key: EC2 ends instances at once whose launcher may not use it."""
+        key = _key_of(desired["data"])
+        return key is not None and (found is None or _key_of(found.properties["data"]) != key)
+
     def create(self, desired: Document) -> list[Instruction]:
         """Creation with version 1."""
         specification = {"ResourceType": "launch-template", "Tags": self.stack.tag_list}
@@ -132,17 +137,23 @@ def _is_of_disks(specification: Document) -> bool:
     return bool(specification["ResourceType"] == "volume")
 
 
+def _key_of(data: Document) -> str | None:
+    disks = (one.get("Ebs", {}) for one in data.get("BlockDeviceMappings", []))
+    return next((key for disk in disks if (key := disk.get("KmsKeyId"))), None)
+
+
 def template_data(stack: Stack, spec: ProvisionSpec) -> Document:
     """Data of a version.
 
     Jobs get their credentials from ECS; the instance's own are none of theirs. One hop keeps these from containers with
-    a network of their own, but Batch's have the instance's: for them is the user data.
+    a network of their own, but Batch's have the instance's: for them is the user data. The root volume is the only one.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/security-iam-roles.html
     """
-    disk = {"Encrypted": True, "VolumeType": "gp3", "VolumeSize": spec.instance_disk_gib, "DeleteOnTermination": True}
+    key = {} if stack.kms_key is None else {"KmsKeyId": stack.kms_key}
+    disk = {"Encrypted": True, **key, "VolumeType": "gp3", "VolumeSize": spec.instance_disk_gib}
     return {
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
-        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {**disk, "DeleteOnTermination": True}}],
         "TagSpecifications": [{"ResourceType": "volume", "Tags": stack.tag_list}],
         "UserData": user_data(),
     }

@@ -51,14 +51,10 @@ class LogGroup(Resource):
         """Group whose events are kept for `RETENTION_DAYS`, under the stack's key if it has one."""
         return {"tags": self.stack.tags, "retentionInDays": RETENTION_DAYS, **self._key}
 
-    def notes(self, found: ObservedResource | None, desired: Document) -> tuple[str, ...]:
-        """Note about the key's policy before the group gets the key: AWS refuses it to CloudWatch Logs without."""
+    def takes_key(self, found: ObservedResource | None, desired: Document) -> bool:
+        """True before it has the key: AWS refuses one whose policy doesn't let CloudWatch Logs use it."""
         key = desired.get("kmsKeyId")
-        if key is None or (found is not None and found.properties["kmsKeyId"] == key):
-            return ()
-        place = f"--region {self.stack.region} --prefix {self.stack.prefix}"
-        command = f"scaler-batch export --format policy --only kms-key {place} --kms-key {key}"
-        return (f"The policy of {key} must let CloudWatch Logs use it: `{command}` prints one that does.",)
+        return key is not None and (found is None or found.properties["kmsKeyId"] != key)
 
     def create(self, desired: Document) -> list[Instruction]:
         """Creation, then the retention."""

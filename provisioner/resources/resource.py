@@ -125,6 +125,10 @@ class Resource(ABC):
         """Notes for people about what a plan can't do, or counts on; none for most."""
         return ()
 
+    def takes_key(self, found: ObservedResource | None, desired: Document) -> bool:
+        """True when a plan puts it under the stack's KMS key, and it is AWS that uses the key, not who calls."""
+        return False
+
     def note_of_update(self, found: ObservedResource, desired: Document, changed: frozenset[str]) -> str:
         """Note for people about what an update brings with it; empty for most."""
         return ""

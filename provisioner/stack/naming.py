@@ -109,6 +109,11 @@ class Stack:
         """The same stack, with what is stored under this KMS key."""
         return replace(self, kms_key=kms_key)
 
+    @property
+    def owns_key(self) -> bool:
+        """True when its KMS key is of the same account, whose policies then say who may use it."""
+        return self.kms_key is not None and self.kms_key.split(":")[4:5] == [self.account]
+
     def others_of(self, tags: dict[str, str]) -> dict[str, str]:
         """Tags of a resource that are not ours to set: where tags are written as a whole they are put back."""
         return {key: value for key, value in tags.items() if key not in self.tags}

@@ -127,7 +127,7 @@ class ProvisionSpec:
     """Of the user's own, for all resources, instances, disks and jobs."""
 
     kms_key: str | None = None
-    """ARN or alias of a key of the user's own, for the bucket, the log group and the repository."""
+    """ARN or alias of a key of the user's own, for the bucket, the log group, the repository and instances' disks."""
 
     def __post_init__(self) -> None:
         check_place(self.region, self.prefix)

@@ -23,6 +23,8 @@ from typing import Any
 from unittest.mock import patch
 
 from container.batch_job_frames import task_ids
+from engine.backends.batch.submit.packing import PROCESS_S
+from engine.config.settings import Pack
 from tests.benchmarks.peers.growth import Growth, Size, row
 from tests.benchmarks.peers.growth_plot import plot
 from tests.support.schedules import aws_model
@@ -49,10 +51,10 @@ class Counts:
         return Size(self.tasks, seconds, self.cpu_s * 1000, self.calls.total(), submissions, peak_rss_mib=0.0)
 
 
-def count_calls(tasks: int, slots: int, seconds: float, seed: int = 1) -> Counts:
+def count_calls(tasks: int, slots: int, seconds: float, seed: int = 1, pack: Pack = "off") -> Counts:
     """Run so many tasks of about so many seconds on so many slots."""
     rng = random.Random(seed)
-    plan = Plan(slots, 2 * tasks, lag_s=1.0, patience_s=1e6)
+    plan = Plan(slots, 2 * tasks, lag_s=1.0, patience_s=1e6, pack=pack, entry_s=2 * PROCESS_S)
     for number in range(tasks):
         fate = Fate(seconds * rng.uniform(0.5, 1.5))
         plan.tasks.append((number / ARRIVALS_A_SECOND, number.to_bytes(16, "big"), fate, 10))
@@ -95,13 +97,14 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, nargs="+", default=[10_000])
     parser.add_argument("--slots", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a task, on average")
+    parser.add_argument("--pack", choices=("auto", "off"), default="off")
     parser.add_argument("--svg", type=Path, help="plot CPU and calls a task into this file")
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
     profile, found = cProfile.Profile(), list[Counts]()
     for tasks in arguments.tasks:
         with profile if arguments.profile else nullcontext():
-            counts = count_calls(tasks, arguments.slots, arguments.seconds)
+            counts = count_calls(tasks, arguments.slots, arguments.seconds, pack=arguments.pack)
         print(f"{row(counts.size)}\n{dict(counts.calls)}", *counts.story.broken, sep="\n", flush=True)
         found.append(counts)
     if arguments.svg:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.runner.forked_jobs import ForkedJobs
 from tests.support.runner.s3_stand_in import S3StandIn, serve
 
 PRELUDE = "from tests.support.runner.client import failure, round_trip\n"
@@ -35,3 +36,9 @@ def client(s3: S3StandIn, tmp_path: Path) -> Callable[[str], None]:
         assert done.returncode == 0, done.stderr
 
     return run
+
+
+@pytest.fixture(scope="module")
+def jobs() -> Iterator[ForkedJobs]:
+    with ForkedJobs() as forked:
+        yield forked

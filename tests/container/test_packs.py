@@ -3,51 +3,33 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from container.batch_job_frames import Blob, encode_payload, task_ids
-from container.batch_job_protocol import mark_key, result_key, to_bundle, to_inline
+from container.batch_job_protocol import mark_key, result_key, to_bundle
 from container.batch_job_results import ResultMeta, ResultStatus, decode_result
 from tests.support.cases import first_now
 from tests.support.runner.client import STORE, dumps, payload
-from tests.support.runner.forked_jobs import KILLED, ForkedJobs, Job
+from tests.support.runner.forked_jobs import KILLED, ForkedJobs
+from tests.support.runner.packs import (
+    DEADLY,
+    PACK,
+    SECRET,
+    SQUARE,
+    SUBMISSION,
+    TERMINATING,
+    by_value,
+    frame_of,
+    job,
+    task_id,
+)
 from tests.support.runner.s3_stand_in import Refusal, S3StandIn
 
-SUBMISSION: Final = "5" * 32
-SECRET: Final = bytes(range(32))
-PACK: Final = "region=us-east-1;patience=0;pack=4"
 TOKEN: Final = bytes(range(16))
 BUNDLE: Final = f"/{STORE}/payloads/{SUBMISSION}-{TOKEN.hex()}"
-
-
-@pytest.fixture(scope="module")
-def jobs() -> Iterator[ForkedJobs]:
-    with ForkedJobs() as forked:
-        yield forked
-
-
-def task_id(number: int) -> bytes:
-    return bytes([number + 1]) * 16
-
-
-def by_value(source: str) -> Any:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    exec(source, namespace)
-    return namespace["f"]
-
-
-def frame_of(source: str, arguments: Sequence[object], *, is_packed: bool = True) -> bytes:
-    function = by_value(source)
-    tasks = [(task_id(n), payload(function, (argument,))) for n, argument in enumerate(arguments)]
-    return encode_payload(tasks, secret=SECRET, is_packed=is_packed)
-
-
-def job(frame: bytes, **words: Any) -> Job:
-    return Job(**{"submission": SUBMISSION, "payload": to_inline(frame), "options": PACK, **words})
 
 
 def result_of(s3: S3StandIn, number: int) -> tuple[ResultMeta, Any]:
@@ -60,9 +42,6 @@ def written(s3: S3StandIn) -> list[int]:
     """The entries that have a result, in the order in which those were written."""
     paths = [path for method, path in s3.requests if method == "PUT"]
     return [int(path.rpartition("/")[2][:2], 16) - 1 for path in paths if path in s3.objects]
-
-
-SQUARE: Final = "def f(x): return x * x"
 
 
 @pytest.mark.parametrize(
@@ -123,20 +102,6 @@ def test_an_entry_whose_row_or_record_is_damaged_fails_alone(s3: S3StandIn, jobs
     statuses = [result_of(s3, n)[0].status for n in range(4)]
     assert (code, statuses) == (0, [ResultStatus.SUCCESS, *[ResultStatus.UNLOADABLE] * 2, ResultStatus.SUCCESS]), log
     assert "the record of task" in str(result_of(s3, 1)[1])
-
-
-DEADLY: Final = """
-def f(x):
-    import os, signal
-    number, deadly, mark = x
-    if number == deadly and not os.path.exists(mark):
-        open(mark, "w").close()
-        os.kill(os.getppid(), signal.SIGKILL)
-        signal.pause()
-    with open(mark + ".calls", "a") as calls:
-        calls.write(str(number))
-    return number
-"""
 
 
 @pytest.mark.parametrize("deadly", first_now(range(4)))
@@ -226,21 +191,6 @@ def test_an_entry_that_runs_into_its_time_out_is_killed_with_its_group_and_its_m
     error = result_of(s3, 1)[1]
     assert type(error) is TimeoutError
     assert "did not end within the time-out" in str(error)
-
-
-TERMINATING: Final = """
-def f(x):
-    import os, signal
-    if x == "last words":
-        signal.pthread_sigmask(signal.SIG_BLOCK, {15})
-    if x != "fine":
-        os.kill(os.getppid(), signal.SIGTERM)
-    if x == "last words":
-        signal.sigwait({15})
-    if x == "interrupted":
-        signal.pause()
-    return x
-"""
 
 
 @pytest.mark.parametrize(

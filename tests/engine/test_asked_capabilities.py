@@ -91,6 +91,7 @@ def test_a_word_before_or_behind_its_task_gives_it_what_it_asks_for() -> None:
         monitor.tell(nameless(2))
         await asyncio.sleep(0.01)
         assert desk.told == [ASKED, ASKED]
+        assert not any(task.asks_unknown for task in desk.accepted)
 
     run(story())
 
@@ -115,6 +116,7 @@ def test_without_its_word_a_task_goes_on_after_a_second() -> None:
         assert desk.told == []
         await asyncio.sleep(0.2 * WORD_S)
         assert desk.told == [{}]
+        assert desk.accepted[0].asks_unknown
 
     run(story())
 

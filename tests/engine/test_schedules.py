@@ -40,7 +40,7 @@ def test_many_schedules_keep_every_promise() -> None:
 
 def test_a_worker_that_takes_the_first_echo_for_a_proof_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.assignments.Assignments.has_room", property(lambda self: True))
-    assert "was called 2 times" in str(run_story(1027).broken)
+    assert "was called 2 times" in str(run_story(1136).broken)
 
 
 def test_a_seed_tells_the_same_story_each_time() -> None:

@@ -250,7 +250,9 @@ def test_a_policy_fits_into_a_managed_one(principal: Principal, partition: str) 
     prefix, boundary = "p" * 32, f"arn:{partition}:iam::123456789012:policy/{'b' * 128}"
     longest = Stack(region, prefix, "123456789012", partition, suffix)
     key = longest.arn("kms", f"key/mrk-{'0' * 32}")
-    spec = ProvisionSpec(image=None, region=region, prefix=prefix, permissions_boundary=boundary, kms_key=key)
+    spec = ProvisionSpec(
+        image=None, region=region, prefix=prefix, permissions_boundary=boundary, kms_key=key, spot=True
+    )
     policy = policies(spec, longest, adopt=True)[principal]
     assert counted_characters(policy) <= MANAGED_POLICY_CHARACTERS
 
@@ -278,6 +280,13 @@ def test_a_key_is_used_through_the_stacks_services_only(policy: Policy, services
         assert not allows(policy, Need.of(action, KEY))
 
 
+def test_whoever_provisions_may_look_at_the_key_and_at_no_other() -> None:
+    policy = policies(replace(SPEC, kms_key=KEY), STACK)[Principal.PROVISIONER_ROLES]
+    for action in ("kms:DescribeKey", "kms:GetKeyPolicy"):
+        assert allows(policy, Need.of(action, KEY))
+        assert not allows(policy, Need.of(action, KEY.replace("0a1b", "1b0a")))
+
+
 def test_without_a_key_no_policy_speaks_of_one() -> None:
     text = json.dumps([*policies(SPEC, STACK).values()])
     assert "kms" not in text
@@ -289,6 +298,25 @@ def test_the_keys_own_policy_lets_logs_use_it_for_the_stacks_group_and_locks_nob
     assert found["Logs"]["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
     assert found["Logs"]["Condition"] == {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}}
     assert found["Account"]["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+
+
+AUTO_SCALING = "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+SPOT = "arn:aws:iam::123456789012:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+
+
+@pytest.mark.parametrize(("spot", "roles"), [(False, [AUTO_SCALING]), (True, [AUTO_SCALING, SPOT])])
+def test_the_keys_own_policy_lets_the_roles_that_launch_instances_encrypt_disks(spot: bool, roles: list[str]) -> None:
+    found = statements(policies(replace(SPEC, kms_key=KEY, spot=spot), STACK)[Principal.KMS_KEY])
+    assert found["Disks"]["Principal"] == found["GrantDisks"]["Principal"] == {"AWS": roles}
+    operations = {"Encrypt", "Decrypt", "ReEncrypt*", "GenerateDataKey*", "DescribeKey"}
+    assert set(found["Disks"]["Action"]) == {f"kms:{one}" for one in operations}
+    assert found["GrantDisks"]["Action"] == "kms:CreateGrant"
+    assert found["GrantDisks"]["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+
+
+def test_the_keys_own_policy_speaks_of_no_disks_on_fargate() -> None:
+    found = statements(policies(replace(SPEC, kms_key=KEY, fargate=True, spot=True), STACK)[Principal.KMS_KEY])
+    assert set(found) == {"Account", "Logs"}
 
 
 def test_white_space_does_not_count() -> None:

@@ -11,7 +11,7 @@ from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
 from engine.aws.object_store import _parse_listing
 from engine.diagnosis.checks.table import CHECKS, Check
-from engine.diagnosis.evidence import Evidence, Fact
+from engine.diagnosis.evidence import CheckId, Evidence, Fact
 from engine.diagnosis.model import CheckStatus
 from engine.diagnosis.reads import Reader
 from provisioner.image import registry
@@ -99,6 +99,14 @@ def test_the_checks_find_in_the_answers_what_is_in_them() -> None:
     assert (instances.registered, instances.connected) == (2, 2)
     assert [one.zone for one in value_of(evidence.subnets)] == ["us-east-1b", "us-east-1a"]
     assert [one.desired_vcpus for one in evidence.known_environments] == [8, 8]
+
+
+def test_a_launch_whose_disks_may_not_have_their_key_is_a_failure_by_that_name() -> None:
+    evidence = gathered(RecordedReads("encrypted"))
+    (launches,) = (check for check in CHECKS if check.id is CheckId.LAUNCHES)
+    found = launches.result(evidence, "not read")
+    assert (found.result, value_of(evidence.launches).failures) == (CheckStatus.FAIL, 1)
+    assert "Client.InvalidKMSKey.InvalidState" in found.evidence
 
 
 # ---- the registry

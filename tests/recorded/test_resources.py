@@ -72,6 +72,8 @@ def test_a_key_that_comes_later_changes_what_can_change_and_says_the_rest() -> N
         f"encryption.{name}" for name in ("BucketKeyEnabled", "KMSMasterKeyID", "SSEAlgorithm")
     }
     assert paths[ResourceKind.LOG_GROUP] == {"kmsKeyId"}
+    assert paths[ResourceKind.LAUNCH_TEMPLATE] == {"data.BlockDeviceMappings[0].Ebs.KmsKeyId"}
+    assert {"computeResources.launchTemplate.version"} == paths[ResourceKind.COMPUTE_ENVIRONMENT]
     assert ResourceKind.REPOSITORY not in paths
     assert any("team-worker stays under the key" in note for note in plan.notes)
     assert any(f"--only kms-key --region us-east-1 --prefix team --kms-key {KEY}" in note for note in plan.notes)

@@ -23,7 +23,7 @@ from engine.aws.errors import AwsError, classify_answer
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed
-from provisioner.policies import execution_policy, instance_policy, job_policy, trust
+from provisioner.policies import execution_policy, instance_policy, job_policy, key_policy, trust
 from provisioner.resources.repository import LIFECYCLE_POLICY
 from provisioner.resources.user_data import user_data
 from provisioner.stack.naming import Stack
@@ -59,6 +59,7 @@ SENT: Mapping[str, Any] = {
     "{{execution policy}}": execution_policy(STACK, IMAGE),
     "{{job policy with key}}": job_policy(STACK.encrypted(KEY), SPEC.s3_prefix),
     "{{execution policy with key}}": execution_policy(STACK.encrypted(KEY), IMAGE),
+    "{{key policy}}": json.dumps(key_policy(STACK.encrypted(KEY), ENCRYPTED)),
     "{{instance policy}}": instance_policy(STACK),
     "{{user data}}": user_data(),
 }

@@ -87,6 +87,8 @@ class Glyphs:
     mark: str
     stuck: str
     straggler: str
+    untold: str
+    """Before the function of a task that asks for resources which nobody told."""
     ellipsis: str
     unknown: str
     """Sign of an unknown value; never a 0."""
@@ -142,6 +144,7 @@ UNICODE: Final = Glyphs(
     mark="▌",
     stuck="▲",
     straggler="⧗",
+    untold="≈",
     ellipsis="…",
     unknown="–",
     dot="·",
@@ -171,6 +174,7 @@ ASCII: Final = Glyphs(
     mark="*",
     stuck="!",
     straggler="%",
+    untold="=",
     ellipsis="~",
     unknown="-",
     dot="|",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.cells import set_cell_size
 
 from console.tui.drawing.spans import width
+
+JOINTS: Final = "_:/,="
+"""Signs behind which a word without a blank may be folded: AWS's reasons, ARNs, arguments of commands."""
 
 
 def folded(text: str, cells: int) -> list[str]:
@@ -13,12 +18,20 @@ def folded(text: str, cells: int) -> list[str]:
     lines: list[str] = []
     while width(text) > cells:
         part = set_cell_size(text, cells).rstrip() if text.isascii() else _prefix(text, cells)
-        blank = part.rfind(" ")
-        if blank > cells // 2 and not text[len(part) :].startswith(" "):
-            part = part[: blank + 1]
+        if not text[len(part) :].startswith(" "):
+            part = part[: _end_of_line(part, cells // 2)]
         lines.append(part.rstrip())
         text = text[max(1, len(part)) :].lstrip()
     return [*lines, text]
+
+
+def _end_of_line(part: str, least: int) -> int:
+    """Behind the last blank of what fits, else behind the last sign that joins words; without either all of it."""
+    for signs in (" ", JOINTS):
+        place = max(part.rfind(sign) for sign in signs)
+        if place > least:
+            return place + 1
+    return len(part)
 
 
 def folded_spans(text: str, cells: int) -> list[tuple[int, int]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 
 from console import format
-from console.tui.actions import ActionScope
+from console.tui.actions import BY_ID, Action, ActionScope
 from console.tui.clipboard import copy
 from console.tui.failures.failure_table import FailureTable
 from console.tui.failures.sample import sample_lines
@@ -36,10 +37,11 @@ from engine.telemetry.schema.messages import (
 PERIOD_S: Final = 1.0
 SAMPLE_PERIOD_S: Final = 2.0
 LOG_LINES: Final = 500
+HINTED: Final = replace(BY_ID["acknowledge"], hint="acknowledge")
 
 
 class FailuresScreen(ConsoleScreen):
-    """Failures of the engine by function and cause. What is acknowledged of them would be a column of the table."""
+    """Failures of the engine by function and cause. They stay here when a person has acknowledged them."""
 
     scope = ActionScope.FAILURES
     BINDINGS: ClassVar = bindings(ActionScope.FAILURES)
@@ -71,6 +73,10 @@ class FailuresScreen(ConsoleScreen):
     def questions(self) -> Sequence[PolledRequest]:
         """The causes, the sample's record and its log lines."""
         return self._ask, self._ask_job, self._ask_log
+
+    def own_actions(self) -> Sequence[Action]:
+        """Actions of this screen, and the word for one that elsewhere has no room for it."""
+        return (*super().own_actions(), HINTED)
 
     # ---- what comes
 
@@ -146,6 +152,10 @@ class FailuresScreen(ConsoleScreen):
         """Open the sample's log."""
         if (failure := self._failure()) is not None:
             self.console.open_logs((failure.sample,))
+
+    def action_acknowledge(self) -> None:
+        """Acknowledge the failures that are counted now."""
+        self.console.control.acknowledge_failures()
 
     def action_copy(self) -> None:
         """Copy the sample's task id."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from console import format
 from console.spending import raise_budget, spent_budgets
+from console.tui.state import ConsoleState
 from engine.telemetry.schema.messages import (
     BudgetView,
     LightState,
@@ -65,6 +66,13 @@ def alerts(
     if logs is LogStatus.DENIED:
         made.append(Alert("warning", "log lines may not be read: the log says which permission is missing", "L"))
     return made
+
+
+def alerts_of(state: ConsoleState, *, note: str = "", logs: LogStatus | None = None) -> list[Alert]:
+    """Alerts of what a console shows at present."""
+    view = state.view
+    stuck, reason = view.stuck_count, view.stuck_reason
+    return alerts(state.replica.snapshot, manager=view.manager, note=note, stuck=stuck, reason=reason, logs=logs)
 
 
 def count_stuck(views: Iterable[ManagerView], own: int | None) -> int | None:

@@ -14,8 +14,10 @@ from console.tui.drawing.wrapping import folded
 from engine.telemetry.schema.messages import CallStats, LightState, Link, LinkId, ManagerView, Snapshot
 
 NAME, STATE, AGE = 16, 9, 6
-API, NUMBER = 28, 8
+API, NUMBER, NARROW_NUMBER = 28, 8, 7
 LABEL: Final = 12
+WIDE: Final = 100
+"""Cells from which on calls have all their figures."""
 
 
 def light_lines(managers: Sequence[ManagerView], now: float, glyphs: Glyphs, cells: int) -> list[Line]:
@@ -55,36 +57,48 @@ def _facts(facts: Iterable[tuple[str, str]], cells: int) -> list[Line]:
     return lines
 
 
-def process_lines(snapshot: Snapshot, glyphs: Glyphs) -> list[Line]:
-    """CPU, memory, loop lag, version, log level and viewers of the engine's process."""
+def process_lines(snapshot: Snapshot, glyphs: Glyphs, cells: int) -> list[Line]:
+    """CPU, memory, loop lag, version, log level and viewers of the engine's process, in two columns."""
     vitals = snapshot.vitals
     facts = (
         ("version", f"scaler-batch {vitals.version}"),
-        ("process", f"{vitals.pid} on {vitals.host}, up {format.span(snapshot.at - vitals.started_at)}"),
-        ("CPU", f"{vitals.cpu_share:.0%} of a core, over ten seconds"),
+        ("process", f"up {format.span(snapshot.at - vitals.started_at)}, {vitals.pid} on {vitals.host}"),
+        ("CPU", f"{vitals.cpu_share:.0%} of a core, over 10 s"),
         ("memory", format.size(vitals.rss_bytes)),
-        ("loop lag", f"{vitals.loop_lag_s * 1000:.0f} ms at worst in ten seconds"),
+        ("loop lag", f"{vitals.loop_lag_s * 1000:.0f} ms at worst in 10 s"),
         ("log level", vitals.log_level),
         ("viewers", f"{format.count(vitals.viewers)} in the last minute"),
         ("jobs kept", format.count(snapshot.jobs_kept)),
     )
-    return [((f" {fit(name, LABEL)}", "muted"), (clean(text), "text")) for name, text in facts]
+    half, room = -(-len(facts) // 2), cells // 2
+    rows = zip(facts[:half], facts[half:], strict=True)
+    return [(*_fact(*left, room, glyphs), *_fact(*right, room, glyphs)) for left, right in rows]
+
+
+def _fact(name: str, text: str, cells: int, glyphs: Glyphs) -> Line:
+    room = cells - LABEL - 2
+    return (f" {fit(name, LABEL)}", "muted"), (fit(clean(text), room, ellipsis=glyphs.ellipsis) + " ", "text")
 
 
 def call_lines(calls: Iterable[CallStats], now: float, glyphs: Glyphs, cells: int) -> list[Line]:
-    """Calls of each API, its latency, and its last error with its age; what failed last comes first."""
-    names = ("CALLS", "ERRORS", "THR 5m", "p50", "p99")
-    head = f" {fit('AWS API', API)}" + "".join(fit(name, NUMBER, right=True) for name in names) + "  LAST ERROR"
+    """Calls of each API, its latency, and its last error with its age; what failed last comes first.
+
+    Where it is narrow the last error has the room of the p50.
+    """
+    is_wide = cells >= WIDE
+    number = NUMBER if is_wide else NARROW_NUMBER
+    names = ("CALLS", "ERRORS", "THR 5m", *(("p50",) if is_wide else ()), "p99")
+    head = f" {fit('AWS API', API)}" + "".join(fit(name, number, right=True) for name in names) + "  LAST ERROR"
     lines: list[Line] = [((head, "header"),)]
     for call in sorted(calls, key=lambda call: (-(call.last_error_at or 0.0), call.api)):
         figures = (
             format.short_count(call.calls),
             format.short_count(call.errors),
             format.short_count(call.recent_throttles),
-            format.milliseconds(call.p50_ms),
+            *((format.milliseconds(call.p50_ms),) if is_wide else ()),
             format.milliseconds(call.p99_ms),
         )
-        text = f" {fit(call.api, API)}" + "".join(fit(figure, NUMBER, right=True) for figure in figures)
+        text = f" {fit(call.api, API)}" + "".join(fit(figure, number, right=True) for figure in figures)
         lines.append(((text, "text"), *_error(call, now)))
     return lines
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 
@@ -10,10 +10,14 @@ from console.tui.actions import ActionScope
 from console.tui.drawing.spans import Line
 from console.tui.health.engine_lines import call_lines, light_lines, process_lines
 from console.tui.keymap import bindings
+from console.tui.layout.sharing import BARS, FRAME, set_height, share_lines
 from console.tui.screens.base import ConsoleScreen
 from console.tui.state import ConsoleState
 from console.tui.totals import sum_managers
 from console.tui.widgets.text_pane import TextPane
+
+PROCESS: Final = 6
+"""Lines of the process, with the frame."""
 
 
 class EngineScreen(ConsoleScreen):
@@ -49,10 +53,15 @@ class EngineScreen(ConsoleScreen):
             return
         glyphs, stale, now = state.glyphs, state.stale, state.engine_now
         managers = state.shown_managers
-        self.links.show(light_lines(managers, now, glyphs, self.links.inner_width), title="links", stale=stale)
-        self.process.show(process_lines(snapshot, glyphs), title="process", stale=stale)
-        calls = sum_managers(snapshot, state.view.manager).calls
-        self.calls.show(call_lines(calls, now, glyphs, self.calls.inner_width), title="calls to AWS", stale=stale)
+        calls = call_lines(sum_managers(snapshot, state.view.manager).calls, now, glyphs, self.calls.inner_width)
+        lines = light_lines(managers, now, glyphs, self.links.inner_width)
+        wanted = len(lines) + FRAME, PROCESS, len(calls) + FRAME
+        shares = share_lines(self.size.height - BARS, (12, PROCESS, 4), wanted)
+        for pane, height in zip((self.links, self.process, self.calls), shares, strict=True):
+            set_height(pane, height)
+        self.links.show(lines, title="links", stale=stale)
+        self.process.show(process_lines(snapshot, glyphs, self.process.inner_width), title="process", stale=stale)
+        self.calls.show(calls, title="calls to AWS", stale=stale)
 
     def move(self, how: str) -> None:
         """Scroll the focused pane."""

@@ -44,7 +44,9 @@ class JobCells:
         return f"{self.glyphs.of(row.state)} {row.state.value}", LOOKS[row.state].role
 
     def function(self, row: JobRow) -> Span:
-        """Function's name."""
+        """Function's name, behind the sign of a task whose wish did not arrive."""
+        if row.asks_unknown:
+            return f"{self.glyphs.untold} {clean(row.function)}", "warning"
         return clean(row.function), "text"
 
     def task(self, row: JobRow) -> Span:

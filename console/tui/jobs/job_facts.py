@@ -20,6 +20,7 @@ RESULTS: Final = {
     JobState.UNKNOWN: "not known: its task must come back from the scheduler",
 }
 """Of the states in which none is on its way."""
+UNTOLD: Final = "something that the scheduler's monitor did not tell: it has what its definition says"
 
 
 def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
@@ -28,7 +29,7 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
     size = f"{record.vcpus or glyphs.unknown} / {record.memory_mib or glyphs.unknown} MiB"
     index = glyphs.unknown if record.index is None else record.index
     alone = "a job of its own" if record.pack_tasks < 2 else "a job of several tasks"
-    place = f"{index} of {format.count(row.array_size)}" if row.array_size else alone
+    place = f"child {index} of {format.count(row.array_size)}" if row.array_size else alone
     return [
         *_end(record, glyphs),
         _fact("function", row.function),
@@ -41,6 +42,7 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
         _fact("queue", record.queue or glyphs.unknown),
         _fact("definition", record.definition or glyphs.unknown),
         _fact("vcpu / mem", size + (f" / {record.gpus} GPU" if record.gpus else "")),
+        *([_fact("asks for", UNTOLD, "warning")] if row.asks_unknown else []),
         _fact("attempt", _attempt(record, glyphs), "warning" if row.retries or row.resubmits else "text"),
         *([_fact("note", record.note, "muted")] if record.note else []),
     ]

@@ -25,7 +25,7 @@ PERIOD_S: Final = 1.0
 """At least; nothing is asked anew within half a cell of time."""
 SHIFT: Final = 0.5
 """Share of the window by which it is moved."""
-NO_JOB: Final = "select a job first: j and k move through the lanes, left and right through the jobs of one"
+NO_JOB: Final = "no job is selected: j and k choose a lane, left and right a job of it"
 
 
 class LanesScreen(Filtering):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from console.tui.groups.groups_view import GroupsView
+from console.tui.notices.command import run_command
 from console.tui.notices.terminal_notice import RESTORE_TITLE, SAVE_TITLE, notification, window_title
 from console.tui.notices.title import title_of
 from console.tui.notices.watches import Watches
@@ -40,9 +41,16 @@ class Notifier:
         self.watches.poll(self._state.clock())
 
     def tell(self, text: str) -> None:
-        """Ring, notify, and show a sentence."""
-        self._write("\x07" + notification(self._state.named(text), in_tmux=bool(os.environ.get("TMUX"))))
+        """Ring, notify, run the user's own command, and show a sentence."""
+        named = self._state.named(text)
+        self._write("\x07" + notification(named, in_tmux=bool(os.environ.get("TMUX"))))
         self._show(text)
+        if command := self._state.preferences.notify_command:
+            self._show_unless_empty(run_command(command, named))
+
+    def _show_unless_empty(self, text: str) -> None:
+        if text:
+            self._show(text)
 
     def close(self) -> None:
         """Give the window its former title back."""

@@ -17,11 +17,12 @@ from textual.widgets import Input
 
 from console import format
 from console.tui.actions import ACTIONS, BY_ID, Action, ActionScope, actions_in
-from console.tui.drawing.spans import Line
+from console.tui.health.alerts import Alert, alerts_of
 from console.tui.keymap import key_label
 from console.tui.layout.small import SMALLEST, SmallPane, is_too_small
 from console.tui.polling import PolledRequest
 from console.tui.state import ConsoleState
+from console.tui.widgets.alert_line import alert_lines
 from console.tui.widgets.key_bar import Hint, KeyBar
 from console.tui.widgets.prompt import Prompt, Question
 from console.tui.widgets.top_bar import AccessMode, BarState, TopBar
@@ -43,6 +44,9 @@ HISTORY: Final = 30
 SLIM: Final = 140
 """Cells below which panes stand below each other rather than side by side."""
 TALL: Final = 50
+ALERT_LINES: Final = 2
+AROUND_ALERTS: Final = 8
+"""Lines of a screen that is too small for panes: its alerts at least, and what is not alerts: bars, states, size."""
 NEEDS_WRITE: Final = frozenset(action.method for action in ACTIONS if action.needs_write)
 NEEDS_ENGINE: Final = frozenset(action.method for action in ACTIONS if action.needs_engine)
 
@@ -53,6 +57,7 @@ class WhyNot(StrEnum):
     READ_ONLY = "this console is read-only: attach with --allow-writes"
     AWAY = "the engine is out of reach: nothing can be changed now"
     TOO_SMALL = "the screen is too small to see what would be changed"
+    NOT_HERE = "no jobs are listed here to act on: enter opens a group, b lists the jobs"
 
     @property
     def short(self) -> str:
@@ -183,13 +188,11 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def _show_small(self) -> None:
         if self.has_class("-too-small"):
             state = self.state
-            alerts = self.alert_lines(max(1, self.size.width))
-            snapshot = state.replica.snapshot
-            self.small.show(snapshot, manager=state.view.manager, alerts=alerts, stale=state.stale)
-
-    def alert_lines(self, width: int) -> Sequence[Line]:
-        """Alerts in lines of `width`, for a screen that is too small for panes."""
-        return ()
+            elsewhere = [Alert("error", state.elsewhere)] if state.elsewhere else []
+            told = [*elsewhere, *alerts_of(state)]
+            most = max(ALERT_LINES, self.size.height - AROUND_ALERTS)
+            lines = alert_lines(told, self.size.width, most, state.glyphs, with_keys=False)
+            self.small.show(state.replica.snapshot, manager=state.view.manager, alerts=lines, stale=state.stale)
 
     def _show_bars(self) -> None:
         now, link = self.state.time_of_day(), self.state.source.link
@@ -210,16 +213,15 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         for action in (*common[:1], *(() if self.has_class("-too-small") else self.own_actions()), *common[1:]):
             if action.hint and action.id in keys and not (action.needs_write and self.state.recorded):
                 call = f"app.{action.method}" if action.scope is ActionScope.EVERYWHERE else action.method
-                possible = self.check_action(action.method, ()) is True
-                yield Hint(
-                    keys[action.id][0],
-                    other.get(action.id, action.hint),
-                    call,
-                    "" if possible else self._why_not().short,
-                )
+                why_not = None if self.check_action(action.method, ()) is True else self._why_not(action)
+                if why_not is not WhyNot.NOT_HERE:
+                    short = why_not.short if why_not else ""
+                    yield Hint(keys[action.id][0], other.get(action.id, action.hint), call, short)
 
-    def _why_not(self) -> WhyNot:
-        """Reason why nothing can be changed at present."""
+    def _why_not(self, action: Action) -> WhyNot:
+        """Reason why the action can't be carried out at present."""
+        if not action.needs_write or (self.state.may_write and not self.has_class("-too-small")):
+            return WhyNot.NOT_HERE
         if self.has_class("-too-small"):
             return WhyNot.TOO_SMALL
         return WhyNot.AWAY if self.state.source.may_control else WhyNot.READ_ONLY
@@ -235,7 +237,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         action = BY_ID.get(active.binding.id or "") if active and not active.enabled else None
         if action and action.needs_write:
             key = key_label(event.key, ascii=self.state.glyphs.ascii)
-            self.notify(f"{key}: {self._why_not().value}", severity="warning")
+            self.notify(f"{key}: {self._why_not(action).value}", severity="warning")
 
     # ---- what all screens do
 

@@ -13,10 +13,9 @@ from textual.containers import Horizontal, Vertical
 
 from console.tui.actions import PANES, ActionScope
 from console.tui.drawing.glyphs import LOOKS
-from console.tui.drawing.spans import Line
 from console.tui.groups.board import GroupsBoard
 from console.tui.groups.groups_view import GroupsView
-from console.tui.health.alerts import alerts, count_stuck
+from console.tui.health.alerts import alerts_of, count_stuck
 from console.tui.health.freshness import describe_wait, stale_age, states_age
 from console.tui.jobs.jobs_view import JobsView
 from console.tui.keymap import bindings
@@ -140,16 +139,8 @@ class Dashboard(GroupsBoard):
         note = view.take_note() or (own.ended() if own else "")
         if note or self._note_is_old():
             self._noted = (self.state.view.now, note)
-        self.alert.show(
-            alerts(
-                self.state.replica.snapshot,
-                manager=view.manager,
-                note=self._noted[1],
-                stuck=view.stuck_count,
-                reason=view.stuck_reason,
-                logs=self.logs.buffer.kind,
-            )
-        )
+        told = alerts_of(self.state, note=self._noted[1], logs=self.logs.buffer.kind)
+        self.alert.show(told, with_keys=not self.state.recorded)
 
     _noted = (0.0, "")
 
@@ -172,10 +163,6 @@ class Dashboard(GroupsBoard):
         if isinstance(answer, JobPage) and self._requested_window is not None:
             self.state.view.show_window(self._requested_window, answer)
             self.show()
-
-    def alert_lines(self, width: int) -> Sequence[Line]:
-        """Alerts for a screen that is too small for panes."""
-        return self.alert.draw(width, 2)
 
     # ---- moving
 
@@ -339,7 +326,7 @@ class Dashboard(GroupsBoard):
         if event.widget is self.strip and (state := state_at(self.strip.text, event.x, event.y)):
             wanted = f"={state.value}"
             self.filter_by("" if self.state.view.filter == wanted else wanted)
-        elif event.widget is self.alert and self.alert_lines(self.size.width) and not self.state.recorded:
+        elif event.widget is self.alert and self.alert.text.strip() and not self.state.recorded:
             self.console.open_why()
 
     def on_line_table_sort_requested(self, message: LineTable.SortRequested) -> None:

@@ -16,6 +16,7 @@ from console.tui.export import record_as_json
 from console.tui.health.freshness import WITH_BATCH, stale_age
 from console.tui.jobs.job_facts import attempt_lines, description_lines, identity_lines, payload_lines, wrap_values
 from console.tui.keymap import bindings
+from console.tui.layout.sharing import BARS, FRAME, set_height, share_lines
 from console.tui.logs.console_urls import print_urls
 from console.tui.polling import PolledRequest
 from console.tui.screens.base import ConsoleScreen
@@ -47,14 +48,15 @@ class JobScreen(ConsoleScreen):
         self.timeline = Timeline(glyphs=glyphs, id="timeline")
         self.attempts = TextPane(glyphs=glyphs, id="attempts")
         self.described = TextPane(glyphs=glyphs, id="described")
+        self._about, self._course = Horizontal(id="about"), Vertical(id="course")
         self._question = PolledRequest(state.source, lambda: GetJob(self.task_id), self._take, PERIOD_S)
 
     def panes(self) -> ComposeResult:
         """Compose facts, course and description."""
-        with Horizontal(id="about"):
+        with self._about:
             yield self.identity
             yield self.payload
-        with Vertical(id="course"):
+        with self._course:
             yield self.timeline
             yield self.attempts
         yield self.described
@@ -93,16 +95,28 @@ class JobScreen(ConsoleScreen):
             self._show_nothing()
             return
         glyphs, now, as_of = self.state.glyphs, self.state.view.now, self._as_of(record.row)
-        stale, status = bool(as_of), as_of
-        for pane, title, lines in (
-            (self.identity, "identity", identity_lines(record, glyphs)),
-            (self.payload, "payload", payload_lines(record, glyphs)),
-        ):
-            pane.show(wrap_values(lines, pane.inner_width), title=title, status=status, stale=stale)
-            status = EMPTY
+        stale = bool(as_of)
+        identity = wrap_values(identity_lines(record, glyphs), self.identity.inner_width)
+        payload = wrap_values(payload_lines(record, glyphs), self.payload.inner_width)
+        attempts = attempt_lines(record, glyphs, now)
+        self._share_lines(max(len(identity), len(payload)), len(record.transitions), len(attempts))
+        self.identity.show(identity, title="identity", status=as_of, stale=stale)
+        self.payload.show(payload, title="payload", stale=stale)
         self.timeline.show_record(record, now, status=as_of, stale=stale)
-        self.attempts.show(attempt_lines(record, glyphs, now), title="attempts", stale=stale)
+        self.attempts.show(attempts, title="attempts", stale=stale)
         self.described.show(description_lines(record), title=DESCRIBED, status=self._read_when(record), stale=stale)
+
+    def _share_lines(self, facts: int, transitions: int, attempts: int) -> None:
+        """Give each pane the lines that it has, and what is left to Batch's description, or else to the facts."""
+        room = self.size.height - BARS
+        course, tries = min(transitions + FRAME, room // 3), min(attempts + FRAME, room // 4)
+        if self.has_class("-short"):
+            tried, timeline, about = share_lines(room, (4, 4, 6), (tries, course, facts + FRAME))
+        else:
+            tried, timeline, about, _ = share_lines(room, (4, 5, 9, 6), (tries, course, facts + FRAME, 0))
+        set_height(self.attempts, tried)
+        set_height(self._course, tried + timeline)
+        set_height(self._about, about)
 
     def _as_of(self, row: JobRow) -> Line:
         """How old what is shown is, when nothing newer can be had: of the engine, or of AWS Batch about living jobs."""

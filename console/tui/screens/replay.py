@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -33,10 +32,9 @@ class ReplayDashboard(Dashboard):
         return *actions_in(ActionScope.REPLAY), *super().own_actions()
 
     def trail(self) -> tuple[str, ...]:
-        """Position and end."""
-        player, recording = self._player, self._player.recording
-        now = time.time()
-        return "replay", f"{format.when(player.at, now)} of {format.when(recording.end, now)}"
+        """Position with its date, and the end, with its own where that is another."""
+        at, end = self._player.at, self._player.recording.end
+        return "replay", f"{format.moment(at)} of {format.when(end, at)}"
 
     def own_hints(self) -> Mapping[str, str]:
         """The player's key says what it does next."""

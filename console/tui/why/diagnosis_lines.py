@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 RESULT, READ = 8, 5
 MIN_NAME, MAX_NAME = 16, 32
-SMALLEST_EVIDENCE: Final = 32
+SMALLEST_EVIDENCE: Final = 36
 SOURCE_FROM: Final = 100
 """Cells from which on the API that was read is shown."""
 SPARK_LABEL, SPARK_CELLS = 10, 48

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from console.foreign_text import clean
+from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import Line, fit, width
 from console.tui.drawing.wrapping import folded
 from console.tui.health.alerts import Alert
@@ -22,51 +24,59 @@ class AlertLine(Pane):
     FRAMED = False
 
     _alerts: Sequence[Alert] = ()
+    _with_keys = True
 
-    def show(self, alerts: Sequence[Alert]) -> None:
+    def show(self, alerts: Sequence[Alert], *, with_keys: bool = True) -> None:
         """Set the alerts, the worst first."""
-        self._alerts = alerts
-        high = max(1, min(MOST_LINES, len(self._told(self.size.width, MOST_LINES))))
+        self._alerts, self._with_keys = alerts, with_keys
+        high = max(1, min(MOST_LINES, len(self.draw(self.size.width, MOST_LINES))))
         if self.size.height and self.size.height != high:
             self.styles.height = high
         self.redraw()
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         """As many alerts as fit, and how many more there are."""
-        return self._told(width, height)
+        return alert_lines(self._alerts, width, height, self.glyphs, with_keys=self._with_keys)
 
-    def _told(self, cells: int, height: int) -> list[Line]:
-        lines: list[Line] = []
-        for number, alert in enumerate(self._alerts):
-            left = len(self._alerts) - number - 1
-            wrapped = self._wrapped(alert, cells, height - len(lines), left)
-            if wrapped is None:
-                break
-            lines += wrapped
-        return lines
 
-    def _wrapped(self, alert: Alert, cells: int, most: int, left: int) -> list[Line] | None:
-        """The alert on at most `most` lines, its key behind it however long it is; None without any room.
+def alert_lines(
+    alerts: Sequence[Alert], cells: int, height: int, glyphs: Glyphs, *, with_keys: bool = True
+) -> list[Line]:
+    """Lines of as many alerts as fit, the rest counted. Without keys: where none of them can be pressed."""
+    lines: list[Line] = []
+    for number, alert in enumerate(alerts):
+        left = len(alerts) - number - 1
+        told = alert if with_keys else replace(alert, key="", advice="")
+        wrapped = _wrapped(told, cells, height - len(lines), left, glyphs)
+        if wrapped is None:
+            break
+        lines += wrapped
+    return lines
 
-        `left` others are counted behind the last one that has room.
-        """
-        if most < 1 or cells < NARROWEST:
-            return None
-        tail = f"  +{left} more" if left else ""
-        key = f" ({alert.key})" if alert.key else ""
-        room = cells - 3
-        text = f"{self.glyphs.stuck} {clean(alert.text)}"
-        for words in (f"{text}; {clean(alert.advice)}", text) if alert.advice else (text,):
-            parts = folded(words + key, room)
-            if len(parts) < most or (len(parts) == most and width(parts[-1] + tail) <= room):
-                break
-        else:
-            parts = self._cut(folded(text, room), most, room - width(key + tail))
-            parts[-1] += key
-        lines: list[Line] = [((f"   {part}" if line else f" {part}", alert.role),) for line, part in enumerate(parts)]
-        return [*lines[:-1], (*lines[-1], (tail, "muted"))] if left and len(lines) == most else lines
 
-    def _cut(self, parts: Sequence[str], most: int, room: int) -> list[str]:
-        """The first `most` lines, of which the last is as long as `room` allows."""
-        last = fit(" ".join(parts[most - 1 :]), room, ellipsis=self.glyphs.ellipsis).rstrip()
-        return [*parts[: most - 1], last]
+def _wrapped(alert: Alert, cells: int, most: int, left: int, glyphs: Glyphs) -> list[Line] | None:
+    """The alert on at most `most` lines, its key behind it however long it is; None without any room.
+
+    `left` others are counted behind the last one that has room.
+    """
+    if most < 1 or cells < NARROWEST:
+        return None
+    tail = f"  +{left} more" if left else ""
+    key = f" ({alert.key})" if alert.key else ""
+    room = cells - 3
+    text = f"{glyphs.stuck} {clean(alert.text)}"
+    for words in (f"{text}; {clean(alert.advice)}", text) if alert.advice else (text,):
+        parts = folded(words + key, room)
+        if len(parts) < most or (len(parts) == most and width(parts[-1] + tail) <= room):
+            break
+    else:
+        parts = _cut(folded(text, room), most, room - width(key + tail), glyphs)
+        parts[-1] += key
+    lines: list[Line] = [((f"   {part}" if line else f" {part}", alert.role),) for line, part in enumerate(parts)]
+    return [*lines[:-1], (*lines[-1], (tail, "muted"))] if left and len(lines) == most else lines
+
+
+def _cut(parts: Sequence[str], most: int, room: int, glyphs: Glyphs) -> list[str]:
+    """The first `most` lines, of which the last is as long as `room` allows."""
+    last = fit(" ".join(parts[most - 1 :]), room, ellipsis=glyphs.ellipsis).rstrip()
+    return [*parts[: most - 1], last]

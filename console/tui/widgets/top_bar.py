@@ -78,7 +78,9 @@ class TopBar(Pane):
 
     def draw(self, width: int, height: int) -> list[Line]:
         """The longest left part that fits, and the right part."""
-        right = self._right(narrow=width < 100)
+        right = self._right(self.state.note, narrow=width < 100)
+        if line_width(right) > width:
+            right = self._right("", narrow=True)
         for left in self._lefts():
             if line_width(left) + line_width(right) < width:
                 return [spread(left, right, width)]
@@ -103,12 +105,12 @@ class TopBar(Pane):
             head,
         ]
 
-    def _right(self, narrow: bool) -> list[Span]:
+    def _right(self, note: str, narrow: bool) -> list[Span]:
         state = self.state
         mode = state.mode.short if narrow else state.mode.value
-        note: list[Span] = [(clean(state.note) + "  ", "warning")] if state.note else []
+        noted: list[Span] = [(clean(note) + "  ", "warning")] if note else []
         role = "strong" if state.mode is AccessMode.READ_WRITE else "muted"
-        return [*note, (mode + "  ", role), *self._link(narrow), (f"  {format.clock(state.clock_at)} ", "muted")]
+        return [*noted, (mode + "  ", role), *self._link(narrow), (f"  {format.clock(state.clock_at)} ", "muted")]
 
     def _link(self, narrow: bool) -> list[Span]:
         link, age = self.state.link, self.state.age_s

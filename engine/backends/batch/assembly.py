@@ -15,6 +15,7 @@ from engine.aws.client import AwsClient
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.background import BackgroundTasks
 from engine.backends.batch.introspect.introspection import BatchIntrospection
+from engine.backends.batch.introspect.log_stream import LogStreamReader
 from engine.backends.batch.ledger import Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
@@ -40,6 +41,7 @@ from engine.backends.batch.track.failures.log_tail import LogTail
 from engine.backends.batch.track.failures.resender import Resender
 from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
 from engine.backends.batch.track.job_poller import JobPoller
+from engine.backends.batch.track.output_follower import OutputFollower
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.backends.batch.track.results import ResultReader
 from engine.backends.batch.track.state_reporter import StateReporter
@@ -269,6 +271,7 @@ class BatchAssembly:
             delivery=self.delivery,
             cleaner=self.cleaner,
             retries=Retries(policy=self._retry_policy, sizes=self.sizes),
+            find_past=lambda submission_id, task_id: self.takeover.find_past(submission_id, task_id),
             spawn=self.background.start,
             clock=self._clock,
         )
@@ -322,6 +325,7 @@ class BatchAssembly:
             store=self.store,
             layout=self._layout,
             ledger=self.ledger,
+            secrets=self.secrets,
             poller=self.poller,
             results=self.results,
             failures=self.failures,
@@ -331,6 +335,16 @@ class BatchAssembly:
         )
 
     # ---- beside the road of a task
+
+    @cached_property
+    def output(self) -> OutputFollower:
+        """Follower of what running tasks print."""
+        return OutputFollower(
+            ledger=self.ledger,
+            logs=LogStreamReader(client=self.client, group=self._surroundings.log_group),
+            get_streams=self.introspection.log_streams,
+            observer=self._observer,
+        )
 
     @cached_property
     def takeover(self) -> Takeover:

@@ -109,6 +109,7 @@ class BatchBackend:
         for loop in (self._takeover.lease.keep(), parts.results.run(), parts.tracker.run(), parts.cleaner.run()):
             self._background.spawn(loop)
         self._background.start(parts.prices.run())
+        self._background.start(parts.output.run())
         try:
             if budget is not None:
                 check_budget(budget, await parts.prices.read())

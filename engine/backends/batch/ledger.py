@@ -15,11 +15,12 @@ A submission lives until Batch says that its job ended and all of its tasks are 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from container.batch_job_protocol import ResultSegment, last_segment
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.unsent_submit import UnsentSubmit
 from engine.model import CancelReason, JobObservation, ResourceShape, Route, TaskWork
@@ -174,6 +175,10 @@ class Submission:
     """Tasks at whose key something lies that no job of it wrote, and its ETag: it counts as no result."""
     removed: set[bytes] = field(default_factory=set)
     """Those of them that were deleted again."""
+    segments: dict[ResultSegment, tuple[bytes, ...]] = field(default_factory=dict)
+    """Objects with several results that were listed and not deleted yet, and the ids of their tasks, in order."""
+    has_frame: bool = field(default=True, kw_only=True)
+    """`tasks` are those of its frame, in order; else it is known by results alone."""
     silent: set[bytes] = field(default_factory=set)
     """Tasks whose job is known to have ended without a result of theirs."""
     written: set[bytes] = field(default_factory=set)
@@ -197,6 +202,8 @@ class Submission:
     misjudged: int = 0
     """Polls in a row in which judging it broke."""
     swept_at: float = 0.0
+    _last_segments: dict[int, ResultSegment] = field(default_factory=dict, repr=False)
+    """Of each child the segment that ends last."""
     _places: dict[bytes, int] = field(default_factory=dict, repr=False)
     """Of its tasks in the frame; made when it is asked for."""
 
@@ -239,23 +246,75 @@ class Submission:
 
     @property
     def is_packed(self) -> bool:
-        """Its jobs run several tasks, in order, and each result is written before the next task starts."""
+        """Its jobs run several tasks, in order, and what is called before results are written is announced."""
         return self.pack > 1
 
     def may_have_called(self, task: BatchTask) -> bool:
         """Tell whether the task's job may have called it, now that it ended without a result of it.
 
-        Of a packed job that is the first task without anything at its result's key; and those at whose key something
-        lies that no job of it wrote, for that may be what it wrote itself before.
+        Of a packed job those are `may_run`'s; and those at whose key something lies that no job of it wrote, for that
+        may be what it wrote itself before.
         """
-        if task.task_id in self.foreign:
-            return True
-        return task is self.front(self.child_of(task))
+        return task.task_id in self.foreign or self.may_run(task)
+
+    def may_run(self, task: BatchTask) -> bool:
+        """Tell whether a packed job may be at the task, or past it with a result that it has not written yet.
+
+        As far as listings showed that is the first task without a result. Where results come in segments, it is also
+        those up to where the last of them announced.
+        """
+        if self._has_result(task):
+            return False
+        child = self.child_of(task)
+        return task is self.front(child) or self.place_of(task) < self._announced(child)
 
     def front(self, child: int) -> BatchTask | None:
-        """The first task of the child without a result, as far as listings showed: the only one that may run."""
-        known = (self.found, self.written, self.foreign)
-        return next((one for one in self.tasks_of(child) if not any(one.task_id in ids for ids in known)), None)
+        """The first task of the child without a result, as far as listings showed: the next one to be called."""
+        return next((one for one in self.tasks_of(child) if not self._has_result(one)), None)
+
+    def _has_result(self, task: BatchTask) -> bool:
+        return any(task.task_id in ids for ids in (self.found, self.written, self.foreign))
+
+    def note_segment(
+        self, segment: ResultSegment, derive_secret: Callable[[str], bytes] = lambda _: b""
+    ) -> tuple[bytes, ...]:
+        """Enter several results that a listing showed; gives the ids of their tasks, none where they can't be told.
+
+        Nor of a segment that no job of it named; `derive_secret` gives the secret of a submission that isn't restored.
+        """
+        known = self.segments.get(segment)
+        if known is not None:
+            return known
+        secret = derive_secret(self.submission_id) if self.secret is None else self.secret
+        if not self.has_frame or not segment.is_sealed(self.submission_id, secret):
+            return ()
+        if self.child_at(segment.first) != self.child_at(max(segment.first, segment.end - 1)):
+            return ()
+        ids = tuple(task.task_id for task in self.tasks[segment.first : segment.end])
+        self.segments[segment] = ids
+        child = self.child_at(segment.first)
+        self._last_segments[child] = last_segment((segment, self._last_segments.get(child, segment))) or segment
+        return ids
+
+    def note_listed(self, ids: Iterable[bytes], segments: Iterable[ResultSegment]) -> None:
+        """Enter what a listing showed of a packed job's results: how far it came."""
+        self.written.update(ids, *map(self.note_segment, segments))
+
+    def take_removed(self) -> list[ResultSegment]:
+        """Forget, and give, the segments all of whose results may go. One without results stays: it tells how far."""
+        removed = [one for one, ids in self.segments.items() if ids and self.removed.issuperset(ids)]
+        for segment in removed:
+            del self.segments[segment]
+        return removed
+
+    def child_at(self, place: int) -> int:
+        """Index of the child that runs the task at this place in the frame."""
+        return place // self.pack
+
+    def _announced(self, child: int) -> int:
+        """The place from which on nothing was called, by the last segment: of two that end there the nearer."""
+        last = self._last_segments.get(child)
+        return 0 if last is None else last.until
 
     def needs_child(self, child: int) -> bool:
         """Some task of the child is expected to deliver, or may yet be claimed."""
@@ -332,6 +391,7 @@ class Submission:
         self.found |= whole.found.intersection(task.task_id for task in added)
         if whole.job_id is None:
             self.tasks += tuple(added)
+            self.segments |= whole.segments
             return added
         for task in whole.tasks:
             known = mine.setdefault(task.task_id, task)
@@ -341,6 +401,10 @@ class Submission:
         self.job_name, self.job_id, self.shape, self.pack = whole.job_name, whole.job_id, whole.shape, whole.pack
         self.route, self.text, self.bundle, self.secret = whole.route, whole.text, whole.bundle, whole.secret
         self.ended, self.started = whole.ended, whole.started
+        self.has_frame = whole.has_frame
+        segments, self.segments = {**self.segments, **whole.segments}, {}
+        for segment in segments:
+            self.note_segment(segment)
         return added
 
     def child_id(self, task: BatchTask) -> str:
@@ -355,6 +419,8 @@ class Ledger:
     def __init__(self) -> None:
         self.tasks: dict[bytes, BatchTask] = {}
         self.submissions: dict[str, Submission] = {}
+        self.streaming: set[BatchTask] = set()
+        """Tasks whose clients have what they print streamed."""
         self.watched: dict[str, list[BatchTask]] = {}
         """Tasks whose cancel waits for the end of a child, by its job id, beside the followed submissions."""
         self.ending: set[BatchTask] = set()
@@ -371,6 +437,8 @@ class Ledger:
         """Enter a new task, COLLECTING."""
         task = BatchTask(work.task_id, work.shape, work, function=work.function.digest)
         self.tasks[work.task_id] = task
+        if work.wants_output:
+            self.streaming.add(task)
         return task
 
     def add_submission(self, submission: Submission) -> None:
@@ -439,6 +507,7 @@ class Ledger:
             return
         task.move(stage)
         task.work = None
+        self.streaming.discard(task)
         if self.tasks.get(task.task_id) is task:
             del self.tasks[task.task_id]
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from container import batch_job_protocol as protocol
+from container.batch_job_protocol import ResultSegment
 
 _HEX32: Final = "[0-9a-f]{32}"
 
@@ -110,9 +111,14 @@ class StoreLayout:
         name = key.removeprefix(f"{self.root}/{protocol.PAYLOADS}/")
         return name if re.fullmatch(f"{_HEX32}(-{_HEX32})?", name) else None
 
-    def parse_result(self, key: str) -> tuple[str, bytes] | None:
-        """Parse submission id and task id out of a result's key; None for what isn't one."""
-        submission_id, _, task = key.removeprefix(self.results).partition("/")
-        if not is_submission_id(submission_id) or not re.fullmatch(_HEX32, task):
+    def segment(self, submission_id: str, segment: ResultSegment) -> str:
+        """Key of several results of a pack."""
+        return f"{self.root}/{protocol.segment_key(submission_id, segment)}"
+
+    def parse_result(self, key: str) -> tuple[str, bytes | ResultSegment] | None:
+        """Parse submission id, and task id or segment, out of a result's key; None for what isn't one."""
+        submission_id, _, name = key.removeprefix(self.results).partition("/")
+        if not is_submission_id(submission_id):
             return None
-        return submission_id, bytes.fromhex(task)
+        found = bytes.fromhex(name) if re.fullmatch(_HEX32, name) else protocol.parse_segment(name)
+        return None if found is None else (submission_id, found)

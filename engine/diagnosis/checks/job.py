@@ -58,6 +58,7 @@ def parse_job(document: Document) -> DiagnosedJob:
         image=job.image,
         depends_on=job.depends_on,
         children=tuple(sorted(job.children.items())),
+        pack=job.pack,
         container_reason=job.container_reason,
         exit_code=job.exit_code,
         attempts=job.attempts_ended,

@@ -28,6 +28,15 @@ NO_CAPACITY: Final = (
     "UnfulfillableCapacity",
 )
 NO_QUOTA: Final = ("VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "vCPU capacity than")
+NO_KEY: Final = ("InvalidKMSKey", "Client.InternalError: Client error on launch")
+"""https://docs.aws.amazon.com/autoscaling/ec2/userguide/ts-as-instancelaunchfailure.html"""
+
+ENDED_AT_START: Final = "Termination Reason"
+"""In the message of a launch that EC2 took back: the activity is `Cancelled` then, and not `Failed`."""
+
+NO_LAUNCH: Final = "Terminating"
+"""How activities that end instances are described."""
+
 OTHER_FAMILIES: Final = (("m6i", "m6a", "c6a", "r6i"), ("m6g", "m7g", "c7g", "r7g"))
 """For x86 and for Graviton."""
 
@@ -82,9 +91,20 @@ def _explain_failure(evidence: Evidence, message: str) -> Cause:
         return _no_capacity(
             evidence, f"EC2 has no capacity for the instances that are asked for: {message.rstrip('.')}"
         )
+    if any(part in message for part in NO_KEY):
+        return _no_key(evidence, message)
     text = f"EC2 refuses to start instances: {message}"
     todo = remedies.describe_environments(evidence, evidence.ec2_environments)
     return Cause(kind=VerdictKind.BLOCKED, verdict="instances can't be launched", text=text, remedies=todo, passes=True)
+
+
+def _no_key(evidence: Evidence, message: str) -> Cause:
+    text = (
+        "EC2 ends instances as they start. Mostly the KMS key of their disks is not enabled, or its own policy doesn't "
+        f"let AWSServiceRoleForAutoScaling use it, and for Spot AWSServiceRoleForEC2Spot: {message}"
+    )
+    todo = (remedies.let_launches_use_key(evidence),)
+    return Cause(kind=VerdictKind.BLOCKED, verdict="blocked by the disks' KMS key", text=text, remedies=todo)
 
 
 def _no_capacity(evidence: Evidence, text: str) -> Cause:
@@ -150,11 +170,12 @@ def _read_activities(reader: Reader, group: str) -> Reading:
 
 def _recent(readings: Sequence[Reading], now: float) -> list[Document]:
     found = [one for reading in readings for one in reading.answer.get("Activities", ())]
-    return [one for one in found if now - _started(one) < RECENT_S]
+    launches = [one for one in found if not str(one.get("Description", "")).startswith(NO_LAUNCH)]
+    return [one for one in launches if now - _started(one) < RECENT_S]
 
 
 def _count_launches(activities: Sequence[Document]) -> Launches:
-    failed = sorted((one for one in activities if one.get("StatusCode") == "Failed"), key=_started)
+    failed = sorted(filter(_has_failed, activities), key=_started)
     last = failed[-1] if failed else None
     return Launches(
         under_way=sum(1 for one in activities if one.get("StatusCode") not in ENDED),
@@ -162,6 +183,11 @@ def _count_launches(activities: Sequence[Document]) -> Launches:
         failures=len(failed),
         last_failure="" if last is None else str(last.get("StatusMessage") or last.get("Description", "")),
     )
+
+
+def _has_failed(activity: Document) -> bool:
+    taken_back = activity.get("StatusCode") == "Cancelled" and ENDED_AT_START in activity.get("StatusMessage", "")
+    return taken_back or activity.get("StatusCode") == "Failed"
 
 
 def _started(activity: Document) -> float:

@@ -91,6 +91,8 @@ class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """It failed, and a person has seen that."""
     demand: tuple[float, float] | None = None
     """vCPUs and GiB of memory that its job gets; None: unknown, as in recordings of an older release."""
+    asks_unknown: bool = False
+    """It asks for resources, and the scheduler did not tell in time for which: its job has those of its definition."""
 
 
 class Transition(msgspec.Struct, frozen=True):

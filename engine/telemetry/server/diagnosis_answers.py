@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.diagnosis.model import Diagnosed
-from engine.telemetry.schema.messages import Diagnose
+from engine.telemetry.schema.messages import Diagnose, JobRecord, JobState
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.engine_checks import add_engine_checks, diagnose_meanwhile, diagnose_unsubmitted
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder, build_view
@@ -20,11 +20,24 @@ def diagnose(request: Diagnose, builder: SnapshotBuilder) -> Diagnosed:
 
 
 def _task(manager: Manager, task_id: str, now: float) -> Diagnosed:
-    row = manager.registry.row(task_id)
-    assert row is not None
-    if row.job_id:
-        return _add_checks(manager.introspection.diagnose(row.job_id), manager, now)
-    return Diagnosed(diagnose_unsubmitted(row, build_view(manager, now), now))
+    record = manager.registry.record(task_id)
+    assert record is not None
+    if record.row.job_id:
+        answer = _add_checks(manager.introspection.diagnose(record.row.job_id), manager, now)
+        return _add_place(answer, record)
+    return Diagnosed(diagnose_unsubmitted(record.row, build_view(manager, now), now))
+
+
+def _add_place(answer: Diagnosed, record: JobRecord) -> Diagnosed:
+    """AWS tells of a job; of one that runs several tasks say which of them this is."""
+    found = answer.diagnosis
+    if found is None or record.pack_tasks < 2:
+        return answer
+    job = "Its job" if record.index is None else f"Child {record.index}"
+    place = f"{job} runs {record.pack_tasks:,} tasks, one after the other: this is number {record.pack_place:,}."
+    if record.row.state is JobState.PENDING:
+        place += " It waits for those before it."
+    return msgspec.structs.replace(answer, diagnosis=msgspec.structs.replace(found, text=f"{found.text} {place}"))
 
 
 def _add_checks(answer: Diagnosed, manager: Manager, now: float) -> Diagnosed:

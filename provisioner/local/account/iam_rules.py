@@ -22,7 +22,7 @@ from provisioner.local.http.server import HttpRequest, HttpResponse
 
 AWS_MANAGED: Final = "arn:aws:iam::aws:policy/"
 # moto makes the names of service-linked roles from those of the services, but for those that it lists here.
-models.SERVICE_NAME_CONVERSION["batch"] = "Batch"
+models.SERVICE_NAME_CONVERSION |= {"batch": "Batch", "spot": "EC2Spot"}
 Refusal = tuple[int, str, str]
 
 

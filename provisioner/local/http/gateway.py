@@ -135,6 +135,8 @@ class Gateway:
         region = self._services.of(request)
         if call.service == "logs":
             return region.logs.answer(request)
+        if call.service == "kms":
+            return region.kms.refusal(call.api, request)
         if call.service == "ecr":
             return region.ecr(request)
         if call.service == "servicequotas":

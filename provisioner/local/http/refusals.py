@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 from provisioner.local.faults.fault_injector import Call
 from provisioner.local.http.server import HttpResponse
 
-JSON_SERVICES: Final = ("logs", "ecr", "ecs", "servicequotas", "events", "sqs")
+JSON_SERVICES: Final = ("logs", "ecr", "ecs", "servicequotas", "events", "sqs", "kms")
 OWN_CODES: Final = ("batch", "s3", "ec2")
 Answer = tuple[int, str]
 

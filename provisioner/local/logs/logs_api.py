@@ -26,10 +26,15 @@ class NoSuchLogError(Exception):
     """There is no such stream in the group, or no such group."""
 
 
+class RefusedKeyError(Exception):
+    """The log group may not have that KMS key."""
+
+
 class LogsApi:
     """`answer` gives None for what is not about a job's stream. `has_stream`: somebody else made that one.
 
     `encrypt` gives a group a key, or takes it with None, and says whether there is such a group: moto lacks that.
+    `refuse_key` says why a group may not have a key; empty when it may.
     """
 
     def __init__(
@@ -37,14 +42,17 @@ class LogsApi:
         store: LogStore,
         has_stream: Callable[[str, str], bool],
         encrypt: Callable[[str, str | None], bool] = lambda group, key: False,
+        refuse_key: Callable[[str, str], str] = lambda group, key: "",
     ) -> None:
         self._store = store
         self._has_stream = has_stream
         self._encrypt = encrypt
+        self._refuse_key = refuse_key
         self._calls: dict[str, Callable[[Json], Json | None]] = {
             "GetLogEvents": self._get,
             "FilterLogEvents": self._filter,
             "DescribeLogStreams": self._describe_streams,
+            "CreateLogGroup": self._create_group,
             "AssociateKmsKey": self._associate_key,
             "DisassociateKmsKey": self._associate_key,
         }
@@ -56,6 +64,8 @@ class LogsApi:
             body = None if call is None else call(json.loads(request.body or b"{}"))
         except NoSuchLogError as error:
             return json_error(400, "ResourceNotFoundException", str(error))
+        except RefusedKeyError as error:
+            return json_error(400, "AccessDeniedException", str(error))
         if body is None:
             return None
         headers = {"Content-Type": "application/x-amz-json-1.1"}
@@ -111,8 +121,18 @@ class LogsApi:
             answer["nextToken"] = str(end)
         return answer
 
+    def _create_group(self, request: Json) -> None:
+        """moto's, but for a key that CloudWatch Logs may not use."""
+        self._check_key(request)
+
+    def _check_key(self, request: Json) -> None:
+        key = request.get("kmsKeyId")
+        if key is not None and (refused := self._refuse_key(group_of(request), key)):
+            raise RefusedKeyError(refused)
+
     def _associate_key(self, request: Json) -> Json:
         """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_AssociateKmsKey.html"""
+        self._check_key(request)
         if not self._encrypt(group_of(request), request.get("kmsKeyId")):
             raise NoSuchLogError("The specified log group does not exist.")
         return {}

@@ -16,17 +16,24 @@ from typing import Final
 
 from container.batch_job_frames import FrameError, PayloadReader, TaskEntry, task_ids
 from container.batch_job_protocol import (
+    MAX_SEGMENT_BYTES,
+    SEGMENT_RESULT_BYTES,
+    SEGMENT_RESULTS,
+    SEGMENTS,
     JobParameter,
     PayloadForm,
     PayloadFormError,
+    ResultSegment,
     RunnerExit,
     blob_key,
     bundle_name,
     fence_key,
     from_inline,
+    job_options,
     payload_form,
     payload_key,
     result_key,
+    segment_key,
 )
 from container.batch_job_results import ResultMeta, ResultStatus, encode_result
 from provisioner.local.http.server import HttpRequest, HttpResponse
@@ -95,12 +102,29 @@ class ResultWriter:
             return RunnerExit.DONE
         frame = self._frame(place, submission, given[JobParameter.PAYLOAD])
         reader = PayloadReader(lambda offset, length: frame[offset : offset + length])
-        for place_in_frame in _entries(given[JobParameter.OPTIONS], environ, frame):
+        attempt = int(environ.get("AWS_BATCH_JOB_ATTEMPT", "1"))
+        gathered: list[bytes] = []
+        places = _entries(given[JobParameter.OPTIONS], environ, frame)
+        for place_in_frame in places:
             entry = reader.entry(place_in_frame)
-            meta = _meta(entry, int(environ.get("AWS_BATCH_JOB_ATTEMPT", "1")))
-            result = encode_result(meta, self._body(reader, entry, place), reader.secret)
-            self._put(f"/{place}/{result_key(submission, entry.task_id)}", bytes(result))
+            body = self._body(reader, entry, place)
+            result = bytes(encode_result(_meta(entry, attempt), body, reader.secret))
+            is_large = len(result) > SEGMENT_RESULT_BYTES
+            if is_large or job_options(given[JobParameter.OPTIONS]).get(SEGMENTS) != "1":
+                self._put(f"/{place}/{result_key(submission, entry.task_id)}", result)
+            else:
+                gathered.append(result)
+            if is_large or _is_full(gathered) or place_in_frame + 1 == places.stop:
+                end = place_in_frame + (not is_large)
+                segment = ResultSegment(end - len(gathered), len(gathered), max(1, end))
+                self._put_segment(f"/{place}", submission, segment.sealed(submission, reader.secret), gathered)
         return RunnerExit.DONE
+
+    def _put_segment(self, place: str, submission: str, segment: ResultSegment, results: list[bytes]) -> None:
+        """All are of one moment, which is why they go together."""
+        if results:
+            self._put(f"{place}/{segment_key(submission, segment)}", b"".join(results))
+            results.clear()
 
     def _put(self, path: str, body: bytes) -> None:
         status = self._s3(HttpRequest("PUT", path, body=body)).status
@@ -131,6 +155,10 @@ class ResultWriter:
         if answer.status != 200:
             raise S3Refusal(f"{path} can't be read: {answer.status}")
         return answer.body
+
+
+def _is_full(results: Sequence[bytes]) -> bool:
+    return len(results) == SEGMENT_RESULTS or sum(map(len, results)) > MAX_SEGMENT_BYTES // 2
 
 
 def _arguments(argv: Sequence[str]) -> dict[JobParameter, str]:

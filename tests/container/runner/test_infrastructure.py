@@ -51,7 +51,7 @@ def run(
         variables["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
     process = start_runner(s3.endpoint, SUBMISSION, text, options=options, **variables)
     _, log = process.communicate(timeout=60)
-    return process.returncode, log.decode()
+    return process.returncode, log.decode(errors="replace")
 
 
 def result(s3: S3StandIn) -> tuple[ResultMeta, Any]:

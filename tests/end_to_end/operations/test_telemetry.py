@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,6 +14,8 @@ from engine.telemetry.client.client import TelemetryClient
 from engine.telemetry.endpoints import list_engines
 from engine.telemetry.schema.messages import (
     CancelJobs,
+    Diagnose,
+    Diagnosed,
     Done,
     Drain,
     GetJob,
@@ -28,6 +31,7 @@ from engine.telemetry.schema.messages import (
     Snapshot,
 )
 from provisioner.local.cluster import LocalCluster
+from provisioner.local.processes.scaler_processes import free_ports
 from tests.support.cluster.running_engine import Engine, keys_left, running_client, running_engine
 
 SUCCEEDING = 12
@@ -41,6 +45,15 @@ with Client(address=ADDRESS) as client:
         endless.result()
     except Exception as error:
         print(type(error).__name__, error)
+"""
+
+PACKED = """
+import time
+def slow(number):
+    time.sleep(4)
+with Client(address=ADDRESS) as client:
+    asked = [client.submit_verbose(slow, args=(n,), kwargs={}, capabilities={"vcpus": 1}) for n in range(3)]
+    [future.result() for future in asked]
 """
 
 
@@ -178,3 +191,31 @@ def _a_job_is_told_in_full(operator: Operator) -> None:
     assert 0.1 < row.duration_s < 30  # from where it was seen to run to where it was seen to have ended
     assert record.peak_bytes
     assert record.client.startswith("Client|")
+
+
+@pytest.mark.long
+def test_a_task_behind_its_mates_is_pending_and_why_says_so_and_a_wish_that_nobody_told_is_marked(
+    cluster: LocalCluster, log: Path
+) -> None:
+    nobody = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+    with running_engine(cluster, log, max_concurrent_jobs=1, pack=3, scheduler_monitor_address=nobody) as engine:
+        engine.wait_for_log("scheduler: connected")
+        operator = Operator(engine)
+        with closing(operator.client), running_client(cluster, PACKED) as script:
+            operator.look(lambda: operator.in_state(JobState.RUNNING) and operator.in_state(JobState.PENDING))
+            behind = operator.in_state(JobState.PENDING)[-1]
+            operator.look(lambda: (found := _why(operator, behind)) is not None and not found.under_way)
+            found = _why(operator, behind)
+            _, errors = script.communicate(timeout=60)
+            assert script.returncode == 0, errors
+            operator.look(lambda: len(operator.in_state(JobState.SUCCEEDED)) == 3)
+            assert all(row.asks_unknown for row in operator.rows)
+    assert found is not None
+    assert found.diagnosis is not None
+    assert found.diagnosis.text.startswith("Its container runs up to 3 tasks, one after the other")
+    assert re.search(r"Its job runs 3 tasks, one after the other: this is number [23]\.", found.diagnosis.text)
+
+
+def _why(operator: Operator, row: JobRow) -> Diagnosed | None:
+    answer = operator.client.call(Diagnose(task_id=row.task_id), timeout_s=5)
+    return answer if isinstance(answer, Diagnosed) else None

@@ -11,6 +11,7 @@ import pytest
 from provisioner.local.cluster import LocalCluster
 from provisioner.local.processes.scaler_processes import free_ports
 from tests.support.cases import first_now
+from tests.support.cluster.engine_restarts import scheduler_beside
 from tests.support.cluster.running_engine import run_client, running_engine
 
 TRANSPORTS = pytest.mark.parametrize("cluster", ["ymq", pytest.param("zmq", marks=pytest.mark.long)], indirect=True)
@@ -28,13 +29,19 @@ import json
 def job(kind):
     return kind, os.environ["AWS_BATCH_JOB_ID"].partition(":")[0]
 shapes = json.loads(sys.argv[1])
-with Client(address=ADDRESS) as client:
+with Client(address=sys.argv[3] if len(sys.argv) > 3 else ADDRESS) as client:
     futures = [
         client.submit_verbose(job, args=(n % len(shapes),), kwargs={}, capabilities=shapes[n % len(shapes)])
         for n in range(int(sys.argv[2]))
     ]
     print(json.dumps([future.result(timeout=100) for future in futures]))
 """
+
+POLICIES = {
+    "capability": ("--policy-content", "allocate=capability; scaling=capability"),
+    "waterfall": ("--policy-engine-type", "waterfall_v1", "--policy-content", "1,wm-policies"),
+}
+"""Besides the default, which shares tasks out evenly: these ask a worker for what a task asks for."""
 
 WISHES = """
 import functools, json
@@ -70,6 +77,20 @@ def test_tasks_of_five_shapes_get_exactly_what_they_ask_for(cluster: LocalCluste
         ran = json.loads(run_client(cluster, CLIENT, json.dumps(SHAPES), str(tasks)))
     found = {job_id: resources(cluster, job_id) for job_id in {job_id for _, job_id in ran}}
     assert {(kind, found[job_id]) for kind, job_id in ran} == set(enumerate(TOLD))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cluster", ["ymq", "zmq"], indirect=True)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_tasks_get_what_they_ask_for_under_each_policy_of_the_scheduler(
+    cluster: LocalCluster, log: Path, tmp_path: Path, policy: str
+) -> None:
+    with (
+        scheduler_beside(cluster, tmp_path, *POLICIES[policy]) as address,
+        running_engine(cluster, log, worker_manager_id="wm-policies", scheduler_address=address),
+    ):
+        ran = json.loads(run_client(cluster, CLIENT, json.dumps(SHAPES), str(len(SHAPES)), address))
+    assert [(kind, resources(cluster, job_id)) for kind, job_id in ran] == list(enumerate(TOLD))
 
 
 def test_without_a_monitor_one_warning_is_said_and_tasks_run_as_the_definition_says(

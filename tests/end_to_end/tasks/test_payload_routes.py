@@ -47,3 +47,18 @@ def test_each_payload_takes_the_route_of_the_table(cluster: LocalCluster, engine
     before = len(submitted_routes(engine))
     run_client(cluster, script)
     assert submitted_routes(engine)[before:] == ["inline", "inline-gzip", "s3"]
+
+
+@pytest.mark.long
+def test_a_result_of_more_than_half_a_gigabyte_comes_back(cluster: LocalCluster, engine: Engine) -> None:
+    """More than 2^29 bytes, where messages of many libraries end; it takes 4 GiB of memory in all."""
+    script = """
+    def make(size):
+        return bytes(size - 1) + b"!"
+    size = 520 << 20
+    with Client(address=ADDRESS) as client:
+        future = client.submit_verbose(make, args=(size,), kwargs={}, capabilities={"memory": 4096})
+        result = future.result(timeout=100)
+        print(len(result) == size, result[-1:])
+    """
+    assert run_client(cluster, script).split() == ["True", "b'!'"]

@@ -1,7 +1,8 @@
-"""`max_concurrent_jobs` counts children; cancels free what they end."""
+"""`max_concurrent_jobs` counts children; cancels free what they end, and parents lend what they wait on."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,30 @@ def test_three_running_tasks_cancelled_with_force_make_room_for_a_fourth(cluster
         assert run_client(cluster, script).strip() == "4"
         await_condition(lambda: cluster.aws.jobs()["running"] == 0, 15, lambda: str(cluster.aws.jobs()))
     assert keys_left(cluster, "wm-cancel") == []
+
+
+NESTED_CLIENT = """
+import json
+def increment(number):
+    return number + 1
+def parent(client, number):
+    return client.submit(increment, number).result(timeout=60)
+def deeper(client, levels):
+    return 1 + (client.submit(deeper, client, levels - 1).result(timeout=90) if levels > 1 else 0)
+with Client(address=ADDRESS) as client:
+    futures = [client.submit(parent, client, number) for number in range(int(sys.argv[1]))]
+    parents = [future.result(timeout=60) for future in futures]
+    print(json.dumps([parents, client.submit(deeper, client, int(sys.argv[2])).result(timeout=100)]))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("cluster", "slots", "parents", "depth"), [("ymq", 3, 3, 10), ("zmq", 4, 4, 5)], indirect=["cluster"]
+)
+def test_parents_that_wait_on_every_slot_and_tasks_nested_deeper_than_there_are_slots_end(
+    cluster: LocalCluster, log: Path, slots: int, parents: int, depth: int
+) -> None:
+    with running_engine(cluster, log, max_concurrent_jobs=slots, worker_manager_id="wm-nested"):
+        ended = json.loads(run_client(cluster, NESTED_CLIENT, str(parents), str(depth)))
+    assert ended == [list(range(1, parents + 1)), depth]

@@ -77,3 +77,51 @@ def test_after_a_takeover_each_line_comes_once(cluster: LocalCluster, log: Path,
     finally:
         end_client(client)
     assert json.loads(out) == [f"task {number} {what}" for number in range(4) for what in ("begins", "ends")]
+
+
+LIVE_CLIENT = """
+import contextlib, io, json, pathlib, time
+def talking(number, folder):
+    import os, pathlib, sys, time
+    print(f"task {number} begins \\u00fc\\n")
+    os.system(f"echo task {number} calls")
+    print(f"error {number}", file=sys.stderr)
+    for line in ("first", "second"):
+        while not pathlib.Path(folder, f"{line}-{number}").exists():
+            time.sleep(0.05)
+        print(f"task {number} {line}")
+    print(f"task {number} ends", end="")
+folder = pathlib.Path(sys.argv[1])
+out, err = io.StringIO(), io.StringIO()
+def wait_for(stream, *texts):
+    end = time.monotonic() + 90
+    while not all(text in stream.getvalue() for text in texts):
+        assert time.monotonic() < end, (out.getvalue(), err.getvalue())
+        time.sleep(0.05)
+with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with Client(address=ADDRESS, stream_output=True) as client:
+        futures = [client.submit(talking, number, str(folder)) for number in range(2)]
+        for number in range(2):
+            wait_for(out, f"task {number} calls\\n")
+            wait_for(err, f"error {number}\\n")
+            (folder / f"first-{number}").touch()
+            wait_for(out, f"task {number} first\\n")
+            (folder / f"second-{number}").touch()
+        for future in futures:
+            future.result(timeout=90)
+print(json.dumps([out.getvalue(), err.getvalue()]))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("cluster", "pack"), [("zmq", "off"), ("ymq", 2)], indirect=["cluster"])
+def test_lines_of_tasks_that_run_on_come_while_they_do_and_once(
+    cluster: LocalCluster, log: Path, tmp_path: Path, pack: str | int
+) -> None:
+    """What a task waits for is written once its client has seen what it printed."""
+    with running_engine(cluster, log, worker_manager_id=f"wm-live-{pack}", pack=pack):
+        out, err = json.loads(run_client(cluster, LIVE_CLIENT, str(tmp_path)))
+    said = ("begins \u00fc\n\n", "calls\n", "first\n", "second\n", "ends")
+    counts = {f"task {number} {what}": 0 for number in range(2) for what in said}
+    assert {text: out.count(text) for text in counts} == dict.fromkeys(counts, 1), out
+    assert [err.count(f"error {number}\n") for number in range(2)] == [1, 1], err

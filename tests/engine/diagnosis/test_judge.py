@@ -53,6 +53,18 @@ def test_capacity_is_not_final_while_instances_are_being_started() -> None:
     assert diagnosis(account).certainty == MAY_PASS
 
 
+def test_an_instance_that_ended_is_no_launch_that_succeeded() -> None:
+    ended = activity("Successful") | {"Description": "Terminating EC2 instance: i-1"}
+    refused = activity("Failed", "InsufficientInstanceCapacity: m6i")
+    found = diagnosis(with_answers(describe_scaling_activities={"Activities": [ended, refused]}))
+    assert found.verdict == "blocked by capacity"
+
+
+def test_a_launch_that_the_group_took_back_itself_is_no_failure() -> None:
+    found = diagnosis(with_answers(describe_scaling_activities={"Activities": [activity("Cancelled", "scaled in")]}))
+    assert {check.id: check.result for check in found.checks}[CheckId.LAUNCHES] is CheckStatus.PASS
+
+
 def test_without_a_job_that_waits_nothing_is_stuck() -> None:
     account = with_answers(get_job_queue_snapshot=snapshot(), list_jobs={"jobSummaryList": []})
     found = diagnosis(account, job_id=None)

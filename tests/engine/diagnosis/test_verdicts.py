@@ -33,6 +33,11 @@ from tests.support.engine.diagnosed_account import (
     with_job,
 )
 
+KEY_REFUSED = (
+    "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: "
+    "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state"
+)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -137,6 +142,15 @@ CASES = (
         EVIDENCE,
         CheckId.LAUNCHES,
         "instanceTypes=m6i,m6a",
+    ),
+    Case(
+        "the instances' launcher may not use the key of their disks",
+        lambda: with_answers(describe_scaling_activities={"Activities": [activity("Cancelled", KEY_REFUSED)]}),
+        "blocked by the disks' KMS key",
+        VerdictKind.BLOCKED,
+        EVIDENCE,
+        CheckId.LAUNCHES,
+        "export --region us-east-1 --format policy --only kms-key",
     ),
     Case(
         "the quota is smaller than the job",

@@ -10,8 +10,9 @@ import pytest
 from engine.aws.batch_states import BatchState
 from engine.causes import CauseKind, FailureCause
 from engine.jobs.registry import displayed_state
-from engine.model import JobObservation, Placement, Route
-from engine.tasks.task_record import TaskState
+from engine.messages import TaskArrived
+from engine.model import JobObservation, Placement, ResourceShape, Route
+from engine.tasks.task_record import TaskRecord, TaskState
 from engine.telemetry.schema.messages import JobState
 from tests.support.engine.managed_tasks import Clock, Managed, Tasks, id_of
 
@@ -61,6 +62,14 @@ def test_batchs_states_are_shown_while_the_job_is_there(managed: Managed, tasks:
         managed.registry.on_changed(tasks.records[1])
         seen.append(state_of(managed, 1))
     assert seen == [JobState.PENDING, JobState.RUNNABLE, JobState.STARTING, JobState.RUNNING]
+
+
+def test_a_row_tells_of_a_wish_that_nobody_told(managed: Managed) -> None:
+    task = TaskArrived(id_of(1), b"Client|quant", bytes(32), bytes(32), (), asks_unknown=True)
+    managed.registry.on_arrived(TaskRecord(task, ResourceShape()))
+    told = managed.registry.row(id_of(1).hex())
+    assert told is not None
+    assert told.asks_unknown
 
 
 def test_batchs_own_success_is_none_before_the_result_is_here(managed: Managed, tasks: Tasks) -> None:

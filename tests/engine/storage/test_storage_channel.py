@@ -54,6 +54,9 @@ class BabblingSocket:
             return SimpleNamespace(payload=SimpleNamespace(data=answer))
         raise YMQException.__new__(YMQException)
 
+    def shutdown(self) -> None:
+        """The connector's own end calls it."""
+
 
 OBJECT = ObjectID(b"o" * 32)
 

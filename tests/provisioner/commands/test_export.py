@@ -75,6 +75,9 @@ def test_the_policy_of_a_key_needs_the_key() -> None:
     with pytest.raises(ConfigError, match="--only is"):
         run(*words)
     key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/0a1b2c3d"
+    others = key.replace(ACCOUNT, "444455556666")
+    with pytest.raises(ConfigError, match="a key of the stack's account to have its policy"):
+        run(*words, "--region", "us-east-1", "--kms-key", others)
     assert printed(*words, "--region", "us-east-1", "--kms-key", key)["Statement"][1]["Sid"] == "Logs"
 
 

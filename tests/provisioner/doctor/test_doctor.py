@@ -97,6 +97,14 @@ def test_what_was_provisioned_and_is_gone_is_a_failure(account: Clients, tmp_pat
     assert results(found, CheckStatus.FAIL) == [CheckId.QUEUE, CheckId.JOB_DEFINITION, CheckId.STACK_RESOURCES]
 
 
+def test_the_policy_of_a_saved_stacks_key_is_looked_at(account: Clients, tmp_path: Path) -> None:
+    asked, key = request(tmp_path), account.call("kms", "create_key", {})["KeyMetadata"]["Arn"]
+    save_entry(Provisioned.of(dataclasses.replace(SPEC, kms_key=key), stack_for(SPEC, account)), asked.config)
+    found = examine(account, asked)[CheckId.KMS_KEY]
+    assert found.check.result is CheckStatus.WARN
+    assert "AWSServiceRoleForAutoScaling" in found.check.evidence
+
+
 @pytest.mark.long
 def test_an_image_that_is_not_there_fails_with_its_fix(account: Clients, tmp_path: Path) -> None:
     apply(dataclasses.replace(SPEC, image=f"{IMAGE}2"), account)

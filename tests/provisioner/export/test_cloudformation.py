@@ -143,6 +143,8 @@ def test_a_key_of_ones_own_is_a_parameter_wherever_it_stands() -> None:
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "KmsKey"}}
     assert rules == [{"ServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]
     assert resources["LogGroup"]["KmsKeyId"] == {"Ref": "KmsKey"}
+    (disk,) = resources["LaunchTemplate"]["LaunchTemplateData"]["BlockDeviceMappings"]
+    assert (disk["Ebs"]["Encrypted"], disk["Ebs"]["KmsKeyId"]) == (True, {"Ref": "KmsKey"})
     assert resources["Repository"]["EncryptionConfiguration"] == {"EncryptionType": "KMS", "KmsKey": {"Ref": "KmsKey"}}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from provisioner.plan.remote import RemoteState
 from provisioner.resources.network import network_of
 from provisioner.stack.spec import ProvisionSpec
 from tests.support.provisioner.account import ACCOUNT, REGION
+from tests.support.provisioner.real_terraform import installed_terraform, planned_by_terraform
 from tests.support.provisioner.stacks import NOTHING_MUCH, plan_for
 from tests.support.provisioner.terraform import Terraform
 
@@ -24,6 +26,7 @@ OTHERS = f"111122223333.dkr.ecr.{REGION}.amazonaws.com/team/worker@sha256:{'0' *
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/bounds"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d"
 BEFORE = ProvisionSpec(image=None)
+INSTANCES = "scaler-batch-instances"
 SPOT = ProvisionSpec(image=OTHERS, prefix="team", spot=True, expiry_days=3, permissions_boundary=BOUNDARY)
 
 
@@ -33,13 +36,17 @@ def test_it_makes_what_provision_makes_of_an_image_that_is_built_later(clients: 
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_key_of_ones_own_is_as_provision_makes_it(clients: Clients) -> None:
     spec = dataclasses.replace(BEFORE, kms_key=KEY)
     apply_for(spec, clients, image=OWN)
     assert left_to_do(dataclasses.replace(spec, image=OWN), clients) == []
     (repository,) = clients.call("ecr", "describe_repositories", {})["repositories"]
     assert repository["encryptionConfiguration"] == {"encryptionType": "KMS", "kmsKey": KEY}
+    (version,) = clients.call("ec2", "describe_launch_template_versions", {"LaunchTemplateName": INSTANCES})[
+        "LaunchTemplateVersions"
+    ]
+    (disk,) = version["LaunchTemplateData"]["BlockDeviceMappings"]
+    assert (disk["Ebs"]["Encrypted"], disk["Ebs"]["KmsKeyId"]) == (True, KEY)
 
 
 @pytest.mark.long
@@ -93,6 +100,29 @@ def test_every_resource_that_is_referred_to_is_there(spec: ProvisionSpec) -> Non
     resources = configuration(spec)["resource"]
     referred = set(re.findall(r"\b(aws_\w+)\.(\w+)", re.sub(r"data\.aws_\w+", "", json.dumps(resources))))
     assert referred <= {(kind, name) for kind, named in resources.items() for name in named}
+
+
+@pytest.mark.skipif(installed_terraform() is None, reason="terraform is not installed")
+@pytest.mark.parametrize(
+    ("source", "made", "pulled"),
+    [
+        ("own", True, f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/team-worker"),
+        (f"{REGION}:111122223333:repository/x", False, f"arn:aws:ecr:{REGION}:111122223333:repository/x"),
+        ("none", False, None),
+    ],
+)
+def test_terraform_itself_reads_it_and_works_out_what_depends_on_variables(
+    source: str, made: bool, pulled: str | None, tmp_path: Path
+) -> None:
+    spec = dataclasses.replace(SPOT, image=None, kms_key=KEY, runnable_limit=20)
+    chosen = {"image": OTHERS, "image_repository": source, "create_repository": made}
+    found = planned_by_terraform(configuration(spec), tmp_path, vpc_id="vpc-1", subnet_ids=["subnet-1"], **chosen)
+    assert "${" not in json.dumps(found)
+    assert ("aws_ecr_repository.repository" in found) == made
+    statements = json.loads(found["aws_iam_role_policy.execution_role"]["policy"])["Statement"]
+    assert next((one["Resource"] for one in statements if one["Sid"] == "Pull"), None) == (pulled and [pulled])
+    assert found["aws_launch_template.launch_template"]["block_device_mappings"][0]["ebs"]["kms_key_id"] == KEY
+    assert found["aws_batch_compute_environment.compute_environment"]["compute_resources"]["subnets"] == ["subnet-1"]
 
 
 def apply_for(spec: ProvisionSpec, clients: Clients, **variables: object) -> None:

@@ -63,12 +63,14 @@ def test_one_that_is_killed_there_is_finished_by_the_next(stack: World) -> None:
 
 
 def test_an_invalid_spot_environment_is_repaired_and_no_job_ends(stack: World, clients_of_tests: Clients) -> None:
+    for _ in range(4):
+        stack.put_job()
     stack.commands.flags = ("--spot",)
     assert stack.commands.provision().exit_code == 0
     spoil(clients_of_tests, f"{stack.commands.prefix}-spot")
     assert stack.commands.provision().exit_code == 0
     assert stack.commands.plan().exit_code == 0
-    assert len(living_jobs(clients_of_tests, f"{stack.commands.prefix}-queue")) == 1
+    assert len(living_jobs(clients_of_tests, f"{stack.commands.prefix}-queue")) == 5
 
 
 def test_jobs_that_would_end_are_counted_and_asked_for_by_name(stack: World, clients_of_tests: Clients) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +13,15 @@ import pytest
 
 from provisioner.clients import Clients
 from provisioner.image.build import BuiltImage, build_and_push
-from provisioner.image.events import Event, ImageStep
+from provisioner.image.events import Event, ImageStep, OutputLine
 from provisioner.image.request import ImageRequest
 from provisioner.local.aws import LocalAWS
 from provisioner.stack.naming import Stack
-from tests.support.docker.engine import ContainerEngine
+from tests.support.docker.base_image import TAG
+from tests.support.docker.debian_layer import write_debian_layer
+from tests.support.docker.engine import ContainerEngine, secret_search_path
 from tests.support.provisioner.account import ACCOUNT, REGION
+from tests.support.provisioner.private_index import private_index
 from tests.support.provisioner.projects import write_project
 
 pytestmark = pytest.mark.long
@@ -73,3 +79,64 @@ def test_requirements_and_packages_are_in_the_image_and_told_and_no_login_is_lef
     assert json.loads(labels)["opengris.python"] == request.python
     assert not (container_engine.folder / "config.json").exists()
     assert make(request, clients, events) == BuiltImage(built.image, built.tag, built=False)
+
+
+DEBIAN = "debian-base:1"
+USER, PASSWORD = "builder", "hunter2-f00d"
+BEHIND_PASSWORD = """
+import parts, subprocess
+print(parts.VALUE, subprocess.run(["hello"], capture_output=True, text=True).stdout)
+"""
+
+
+@pytest.fixture
+def debian_base(container_engine: ContainerEngine, tmp_path: Path) -> str:
+    folder = tmp_path / "debian"
+    folder.mkdir()
+    write_debian_layer(folder / "debian.tar")
+    (folder / "Dockerfile").write_text(f"FROM {TAG}\nADD debian.tar /\nENV PATH=/usr/local/bin:/usr/bin:/usr/sbin\n")
+    container_engine.docker("build", "--tag", DEBIAN, str(folder))
+    return DEBIAN
+
+
+def wheel_of(folder: Path) -> Path:
+    write_project(folder)
+    build = "import backend; print(backend.build_wheel('.'))"
+    return folder / subprocess.check_output([sys.executable, "-c", build], cwd=folder, text=True).strip()
+
+
+def image_and_history(engine: ContainerEngine, image: str) -> bytes:
+    """All layers, which are not compressed, with configuration and history."""
+    saved = subprocess.check_output(["docker", "save", image], env={**os.environ, **engine.environ})
+    return saved + engine.docker("history", "--no-trunc", image).encode() + engine.docker("inspect", image).encode()
+
+
+def test_debian_packages_and_what_is_behind_a_password_are_in_the_image_and_the_password_is_nowhere(
+    container_engine: ContainerEngine,
+    clients: Clients,
+    debian_base: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not (path := secret_search_path()):
+        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
+        refuse("docker here builds without secrets: apt-get install docker-buildx")
+    monkeypatch.setenv("PATH", path)
+    gateway = container_engine.docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    wanted = tmp_path / "requirements.txt"
+    wanted.write_text("parts==1.0\n")
+    request = ImageRequest(requirements=wanted, base_image=debian_base, apt=("hello",), builder="docker")
+    events: list[Event] = []
+
+    with private_index(gateway.strip(), wheel_of(tmp_path / "parts"), f"{USER}:{PASSWORD}") as place:
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"http://{USER}:{PASSWORD}@{place}/simple")
+        monkeypatch.setenv("PIP_TRUSTED_HOST", gateway.strip())
+        built = make(request, clients, events)
+
+    image = f"{built.image.partition('@')[0]}:{built.tag}"
+    said = container_engine.docker("run", *HARDENED, "--entrypoint", "python", image, "-c", BEHIND_PASSWORD)
+    assert said.split() == ["42", "Hello,", "world!"]
+    everything = image_and_history(container_engine, image)
+    assert b"Name: parts" in everything
+    assert PASSWORD.encode() not in everything
+    assert [one for one in events if isinstance(one, OutputLine) and PASSWORD in one.text] == []

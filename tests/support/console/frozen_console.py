@@ -25,10 +25,12 @@ from engine.telemetry.schema.messages import (
     Answer,
     Budget,
     BudgetView,
+    CodeView,
     Fit,
     FullState,
     GroupBy,
     Groups,
+    Job,
     JobGroup,
     JobRow,
     JobState,
@@ -117,10 +119,9 @@ def paused() -> DemoSource:
     return _with_manager(paused="ExpiredTokenException: the credentials expired at 10:41:07")
 
 
-def troubled() -> DemoSource:
-    """The scheduler is gone, AWS Batch can hardly be read, jobs wait behind one for which there is no place."""
-    now = STARTED_AT
-    links = (
+def _links(now: float) -> tuple[Link, ...]:
+    """Links of which the scheduler's is down and AWS Batch can hardly be read."""
+    return (
         Link("scheduler", False, now - 38, "nothing heard", id=LinkId.SCHEDULER, heard_at=now - 38),
         Link("object storage", True, now - 900, "tcp://hpc-01:2346", id=LinkId.OBJECT_STORAGE, heard_at=now - 9),
         Link("AWS credentials", True, now - 900, "eu-west-1", now + 3_000, LinkId.CREDENTIALS),
@@ -129,9 +130,14 @@ def troubled() -> DemoSource:
         Link("AWS Batch reads", True, now - 12, "AWS throttles ListJobs", None, LinkId.BATCH, True, now - 40),
         Link("submitting", True, now - 900, "allowed", id=LinkId.SUBMITS),
     )
+
+
+def troubled() -> DemoSource:
+    """The scheduler is gone, AWS Batch can hardly be read, jobs wait behind one for which there is no place."""
+    now = STARTED_AT
     reason = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested"
     blocked: dict[str, object] = {"blocked": 175, "stuck": 5, "stuck_reason": reason}
-    return _with_manager(links=links, states_at=now - 40, states_stale=True, failed_acknowledged=1, **blocked)
+    return _with_manager(links=_links(now), states_at=now - 40, states_stale=True, failed_acknowledged=1, **blocked)
 
 
 def spending() -> DemoSource:
@@ -157,6 +163,30 @@ def spending() -> DemoSource:
 
     source._answers.answer = with_costs  # type: ignore[method-assign]
     return source
+
+
+def packed() -> DemoSource:
+    """Every job that is asked about runs 25 tasks, of which the asked one is the third."""
+    source = demo(may_control=True)
+    answer = source._answers.answer
+
+    def with_pack(request: Request, now: float) -> Answer:
+        found = answer(request, now)
+        if not isinstance(found, Job):
+            return found
+        row = msgspec.structs.replace(found.record.row, array_size=40, asks_unknown=True)
+        record = msgspec.structs.replace(found.record, row=row, pack_place=3, pack_tasks=25, submission_tasks=1_000)
+        return Job(record)
+
+    source._answers.answer = with_pack  # type: ignore[method-assign]
+    return source
+
+
+def healthy() -> DemoSource:
+    """All links are well; jobs have code of the user's own."""
+    code = CodeView("99b81179a33f" + "0" * 52, STARTED_AT - 340, 37, 412_345)
+    well = [msgspec.structs.replace(link, up=True, degraded=False, detail=link.name) for link in _links(STARTED_AT)]
+    return _with_manager(links=tuple(well), code=code, budget=BudgetView(Budget(80.0), 50.31, False))
 
 
 def _costly(group: JobGroup) -> JobGroup:

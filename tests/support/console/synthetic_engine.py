@@ -25,8 +25,12 @@ from engine.telemetry.schema.messages import (
     Diagnose,
     Diagnosed,
     Done,
+    Events,
     FullState,
+    GetEvents,
+    GetFailures,
     GetFullState,
+    GetGroups,
     GetJob,
     GetJobPage,
     GetLanes,
@@ -38,12 +42,12 @@ from engine.telemetry.schema.messages import (
     JobPage,
     JobRecord,
     JobState,
-    Lanes,
     LogLine,
     LogPage,
     LogStatus,
     Refusal,
     Reply,
+    Request,
     Tick,
     Transition,
     Trends,
@@ -51,8 +55,11 @@ from engine.telemetry.schema.messages import (
 )
 from engine.telemetry.schema.query import make_page
 from engine.telemetry.schema.wire import decode_ask, encode
+from engine.telemetry.tally.failures import failures_of_rows
 from engine.telemetry.tally.lanes import lanes_of_rows
+from engine.telemetry.tally.row_groups import group_rows
 from tests.support.console.demo.diagnosis import without_capacity
+from tests.support.console.demo.events import demo_events
 from tests.support.console.synthetic_world import MANAGER, World
 
 ROWS_WITH_SLOTS = 20_000
@@ -67,9 +74,8 @@ class SyntheticEngine:
         self._rate = rate
         self._seq = 0
         self._lines = 0
-        self._lanes: Lanes | None = None
-        self._wanted_lanes: GetLanes | None = None
-        self._lanes_until = 0.0
+        self._counted: dict[str, tuple[Request, Answer, float]] = {}
+        """The last answer of each kind that takes a look through the rows, and until when it stands."""
         self._paged = len(world.rows) > REPLICA_LIMIT
         endpoint = Endpoint.ipc(folder)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
@@ -119,8 +125,11 @@ class SyntheticEngine:
             case GetRows(task_ids=ids):
                 rows = tuple(world.rows[task_id] for task_id in ids if task_id in world.rows)
                 return JobPage(rows, len(rows), len(world.rows), world.now)
-            case GetLanes() as wanted:
-                return self._lanes_of(wanted)
+            case GetFailures() | GetGroups() | GetLanes() as costly:
+                return self._count(costly)
+            case GetEvents(after=after):
+                events = demo_events(world.now, world.rows)
+                return Events("synthetic", tuple(event for event in events if event.seq > after))
             case GetJob(task_id=task_id) if task_id in world.rows:
                 row = world.rows[task_id]
                 steps = (Transition(JobState.QUEUED, row.created), Transition(row.state, row.since))
@@ -139,15 +148,25 @@ class SyntheticEngine:
             case _:
                 return Done("done")
 
-    def _lanes_of(self, wanted: GetLanes) -> Lanes:
+    def _count(self, wanted: GetFailures | GetGroups | GetLanes) -> Answer:
         """Like an engine: of no more rows than one looks through, and not again before ten times what it took."""
-        begun = time.monotonic()
-        if wanted != self._wanted_lanes or begun >= self._lanes_until:
-            rows = list(islice(self._world.rows.values(), ROWS_WITH_SLOTS))
-            self._lanes, self._wanted_lanes = lanes_of_rows(rows, wanted, self._world.now), wanted
-            self._lanes_until = begun + max(TICK_S, 10 * (time.monotonic() - begun))
-        assert self._lanes is not None
-        return self._lanes
+        kind, begun = type(wanted).__name__, time.monotonic()
+        before, answer, until = self._counted.get(kind, (None, None, 0.0))
+        if answer is None or before != wanted or begun >= until:
+            answer = self._counted_rows(wanted)
+            took = time.monotonic() - begun
+            self._counted[kind] = wanted, answer, begun + max(TICK_S, 10 * took)
+        return answer
+
+    def _counted_rows(self, wanted: GetFailures | GetGroups | GetLanes) -> Answer:
+        rows, now = list(islice(self._world.rows.values(), ROWS_WITH_SLOTS)), self._world.now
+        match wanted:
+            case GetFailures():
+                return failures_of_rows(rows, wanted, now)
+            case GetGroups():
+                return group_rows(rows, wanted, now)
+            case GetLanes():
+                return lanes_of_rows(rows, wanted, now)
 
     def _log_page(self, after: int) -> LogPage:
         first = max(after + 1, self._lines)

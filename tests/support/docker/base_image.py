@@ -25,6 +25,9 @@ CHANGES: Final = ("ENV PATH=/usr/local/bin:/usr/bin", "ENV LD_LIBRARY_PATH=/usr/
 PREFIX: Final = Path(sys.base_prefix)
 STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
 UNUSED: Final = frozenset({"test", "idlelib", "tkinter", "lib2to3", "turtledemo", "site-packages", "__pycache__"})
+PROGRAMS: Final = ("bin", "sbin", "methods")
+"""Names of the folders of programs."""
+
 TOOLS: Final = ("sh", "cat", "env", "id", "ls")
 LOADED_BY_NAME: Final = ("libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2")
 """What glibc loads to look up hosts, and no program is linked against."""
@@ -49,17 +52,17 @@ LINKS: Final = {
 def write_base_image(path: Path) -> None:
     """Raises `OSError` when the file can't be written, or when this machine lacks something that belongs in it."""
     with tarfile.open(path, "w") as archive:
-        _add(archive, "/tmp", mode=0o1777, kind=tarfile.DIRTYPE)
+        add_entry(archive, "/tmp", mode=0o1777, kind=tarfile.DIRTYPE)
         for link, target in LINKS.items():
-            _add(archive, link, kind=tarfile.SYMTYPE, target=target)
+            add_entry(archive, link, kind=tarfile.SYMTYPE, target=target)
         for place, text in SETTINGS.items():
-            _add(archive, place, content=text.encode())
-        _add(archive, "/usr/local/bin/pip", mode=0o755, content=PIP_PROGRAM.encode())
+            add_entry(archive, place, content=text.encode())
+        add_entry(archive, "/usr/local/bin/pip", mode=0o755, content=PIP_PROGRAM.encode())
         for place, source in sorted(_files().items()):
-            _add(archive, place, mode=source.stat().st_mode & 0o755, content=source.read_bytes())
+            add_entry(archive, place, mode=source.stat().st_mode & 0o755, content=source.read_bytes())
 
 
-def _add(
+def add_entry(
     archive: tarfile.TarFile,
     place: str,
     *,
@@ -79,8 +82,8 @@ def _files() -> dict[str, Path]:
     files = {f"/usr/bin/{tool}": Path("/usr/bin", tool) for tool in TOOLS}
     files[f"/usr/local/bin/python{PYTHON}"] = PREFIX / "bin" / f"python{PYTHON}"
     files |= {f"/usr/local/{source.relative_to(PREFIX)}": source for source in _python_files()}
-    libraries = _libraries_of(files.values()) - {str(source) for source in files.values()}
-    files |= {_under_usr(name): Path(name) for name in libraries}
+    libraries = libraries_of(files.values()) - {str(source) for source in files.values()}
+    files |= {under_usr(name): Path(name) for name in libraries}
     return {**files, CERTIFICATES: Path(CERTIFICATES)}
 
 
@@ -98,14 +101,14 @@ def _files_of(entry: Path) -> Iterator[Path]:
     return (path for path in inside if path.is_file() and not {"tests", "__pycache__"} & set(path.parts))
 
 
-def _libraries_of(files: Iterable[Path]) -> set[str]:
+def libraries_of(files: Iterable[Path]) -> set[str]:
     """Shared libraries that the programs and modules among `files` are linked against, and those loaded by name."""
-    linked = [str(path) for path in files if ".so" in path.name or path.parent.name == "bin"]
+    linked = [str(path) for path in files if ".so" in path.name or path.parent.name in PROGRAMS]
     listing = subprocess.run(["ldd", *linked], capture_output=True, text=True, check=True).stdout
     found = {word for line in listing.splitlines() if line.startswith("\t") for word in line.split()}
     named = {str(path) for name in LOADED_BY_NAME for path in Path("/lib").glob(f"*-linux-gnu/{name}")}
     return {word for word in found if word.startswith("/")} | named
 
 
-def _under_usr(name: str) -> str:
+def under_usr(name: str) -> str:
     return name if name.startswith("/usr/") else f"/usr{name}"

@@ -62,6 +62,24 @@ def search_path() -> str:
     return f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"
 
 
+def secret_search_path() -> str:
+    """Where the first docker builds with BuildKit, which alone knows secrets; empty when none does.
+
+    Before release 23 BuildKit is the engine's own, since then docker needs its plugin.
+    """
+    for folder in search_path().split(":"):
+        docker = shutil.which("docker", path=folder)
+        if docker is not None and _has_buildkit(docker):
+            return f"{folder}:{search_path()}"
+    return ""
+
+
+def _has_buildkit(docker: str) -> bool:
+    said = subprocess.run([docker, "--version"], capture_output=True, text=True, check=True).stdout
+    major = int(said.removeprefix("Docker version ").partition(".")[0])
+    return major < 23 or subprocess.run([docker, "buildx", "version"], capture_output=True).returncode == 0
+
+
 @pytest.fixture(scope="session")
 def container_daemon() -> Iterator[ContainerEngine]:
     """For tests whose containers use the host's network, or none."""

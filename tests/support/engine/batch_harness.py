@@ -21,7 +21,7 @@ from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.backend import BatchBackend
 from engine.config.settings import ManagerConfig
-from engine.model import JobObservation, Outcome, Placement, ResourceShape, TaskWork
+from engine.model import JobObservation, Outcome, Placement, PrintedPart, ResourceShape, TaskWork
 from provisioner.local.aws import LocalAWS
 from tests.support.local_aws.prerequisites import compute_resources
 
@@ -83,6 +83,7 @@ class Recorder:
     placements: list[Placement] = field(default_factory=list)
     states: dict[bytes, list[BatchState]] = field(default_factory=dict)
     observations: dict[bytes, list[JobObservation]] = field(default_factory=dict)
+    printed: list[PrintedPart] = field(default_factory=list)
     outcomes: dict[bytes, Outcome] = field(default_factory=dict)
     twice: list[bytes] = field(default_factory=list)
     pauses: list[str] = field(default_factory=list)
@@ -97,6 +98,10 @@ class Recorder:
     def on_state(self, task_id: bytes, state: BatchState) -> None:
         self.states.setdefault(task_id, []).append(state)
         self._news.set()
+
+    async def on_printed(self, part: PrintedPart) -> bool:
+        self.printed.append(part)
+        return True
 
     def on_observation(self, task_id: bytes, observation: JobObservation) -> None:
         self.observations.setdefault(task_id, []).append(observation)

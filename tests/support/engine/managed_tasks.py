@@ -79,7 +79,12 @@ class Tasks:
             self.registry.on_changed(self.records[number])
 
     def submit(
-        self, *numbers: int, raw_bytes: int = 1000, route: Route = Route.INLINE, sizes: Sequence[int] = ()
+        self,
+        *numbers: int,
+        raw_bytes: int = 1000,
+        route: Route = Route.INLINE,
+        sizes: Sequence[int] = (),
+        pack: int = 1,
     ) -> None:
         """In one submission of `raw_bytes`, each task with its own of `sizes`, or an equal part."""
         for number in numbers:
@@ -90,7 +95,16 @@ class Tasks:
         own = tuple(sizes) or (raw_bytes // len(ids),) * len(ids)
         wire = tuple(size // 2 for size in own)
         placement = Placement(
-            "5" * 32, "job-1", route, ids, raw_bytes, raw_bytes // 2, "it fits", task_bytes=own, task_wire_bytes=wire
+            "5" * 32,
+            "job-1",
+            route,
+            ids,
+            raw_bytes,
+            raw_bytes // 2,
+            "it fits",
+            task_bytes=own,
+            task_wire_bytes=wire,
+            pack=pack,
         )
         self.registry.on_placed(placement)
         for number in numbers:

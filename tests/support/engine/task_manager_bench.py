@@ -137,11 +137,17 @@ class Scheduler:
     up: bool = True
     answers: list[tuple[bytes, CancelAnswer]] = field(default_factory=list)
     results: list[ResultNotice] = field(default_factory=list)
+    printed: list[tuple[bytes, int, str]] = field(default_factory=list)
+    """What tasks printed while they ran, by descriptor."""
     broken_notices: int = 0
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
         self._check()
         self.answers.append((task_id, answer))
+
+    async def announce_output(self, task_id: bytes, texts: Sequence[tuple[int, str]]) -> None:
+        self._check()
+        self.printed += [(task_id, *text) for text in texts]
 
     async def announce_result(self, notice: ResultNotice) -> None:
         self._check()

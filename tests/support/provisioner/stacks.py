@@ -83,9 +83,9 @@ def change_of(plan: Plan, kind: ResourceKind) -> Change:
     return found
 
 
-def newest_definition(clients: Clients) -> Document:
-    """Newest revision of the default stack's job definition."""
-    words = {"jobDefinitionName": "scaler-batch-job"}
+def newest_definition(clients: Clients, name: str = "scaler-batch-job") -> Document:
+    """Newest revision of a job definition; the default stack's, unless a name is given."""
+    words = {"jobDefinitionName": name}
     listed = clients.listing("batch", "describe_job_definitions", "jobDefinitions", words)
     return max(listed, key=lambda found: int(found["revision"]))
 

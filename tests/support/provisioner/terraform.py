@@ -242,6 +242,7 @@ def _launch_template(given: Arguments, clients: Clients) -> Properties:
     mapping, launched = given.block("block_device_mappings"), given.block("tag_specifications")
     disk = mapping.block("ebs").renamed(
         encrypted="Encrypted",
+        kms_key_id="KmsKeyId",
         volume_type="VolumeType",
         volume_size="VolumeSize",
         delete_on_termination="DeleteOnTermination",

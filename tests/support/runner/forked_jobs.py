@@ -37,10 +37,12 @@ class ForkedJobs:
     """The process that has the runner imported, as a context; `run` may be called again and again."""
 
     def __enter__(self) -> ForkedJobs:
+        self._temporary = tempfile.TemporaryDirectory()  # in a container the host takes away what a killed job leaves
         environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environ |= {"TMPDIR": self._temporary.name, "PYTHONPATH": str(ROOT)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__],
-            env={**environ, "PYTHONPATH": str(ROOT), "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
+            env={**environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -49,6 +51,7 @@ class ForkedJobs:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
+        self._temporary.cleanup()
 
     def run(self, endpoint: str, jobs: Sequence[Job], prelude: str = "") -> list[tuple[int, str]]:
         """Exit code and log of each, one after the other; `prelude` is Python that each runs before it begins."""

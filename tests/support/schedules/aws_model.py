@@ -20,15 +20,23 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from container.batch_job_frames import is_packed, submission_secret, task_ids
 from container.batch_job_protocol import (
+    SEGMENT_RESULTS,
+    SEGMENTS,
     JobParameter,
     PayloadForm,
+    ResultSegment,
     bundle_name,
     fence_key,
     from_inline,
+    job_options,
+    last_segment,
     mark_key,
+    parse_segment,
     payload_form,
     payload_key,
     result_key,
+    results_prefix,
+    segment_key,
 )
 from container.batch_job_results import ResultMeta, ResultStatus, encode_result
 from engine.aws.object_store import Listed, ListPage, ReadPart
@@ -42,6 +50,10 @@ JOB_MIB = 2_048
 DAY_S = 86_400.0
 WAIT_POLL_S = 0.1
 """How often a function looks whether the task that it waits for has ended."""
+SEGMENT_PACE = 5
+"""Results of a pack that come less often in a second are not written together."""
+SEGMENT_WAIT_S = 1.0
+"""For so long a pack's results wait for those that follow."""
 ENDED = ("SUCCEEDED", "FAILED")
 Stored = tuple[bytes, str, float]
 """An object: its bytes, its ETag, when it was written."""
@@ -143,6 +155,13 @@ class Child:
     frame: bytes = b""
     entry: int = 0
     """Of a pack, the entry that it is at."""
+    waiting: list[bytes] = field(default_factory=list)
+    """Results of the last entries before it that are not written yet, and will be together."""
+    until: int = 0
+    """The place in the frame of the first entry that it does not call while results wait."""
+    written_at: float = 0.0
+    seen: frozenset[bytes] = frozenset()
+    """Tasks with a result when the attempt began."""
     history: list[tuple[float, str]] = field(default_factory=list)
     reason: str = ""
     exit_code: int | None = None
@@ -203,6 +222,8 @@ class Batch:
         self._fates = fates
         self._tell = tell
         self._lag_s = lag_s
+        self.entry_s = 0.2
+        """What an entry of a pack costs beside its function, at the most."""
         self.wait_s = 0.0
         """For so long every job is RUNNABLE: there is no capacity."""
         self.jobs: dict[str, Job] = {}
@@ -217,6 +238,10 @@ class Batch:
         """Tells whether the function of this task waits for a task of its own."""
         self.list_open: Callable[[], set[bytes]] = set
         """Gives the tasks that have not ended for their client."""
+        self.unwritten: Counter[bytes] = Counter()
+        """How often a task's result was not written yet when its host was lost: then it is called again."""
+        self.doubtful: set[bytes] = set()
+        """Tasks that a job may have called, as far as it had announced, when it was killed as a whole."""
         self.most_living = 0
         """The most jobs that were to call a function at once, children of arrays counted singly.
 
@@ -334,14 +359,26 @@ class Batch:
         frame = self._frame_of(child)
         if frame is None or self._key(store, fence_key(submission)) in keys:
             return False
+        tasks = self._tasks_of(child, frame)
+        done = self._with_result(child, frame) | set(tasks[child.entry - len(child.waiting) : child.entry])
         return any(
-            self._key(store, result_key(submission, task_id)) not in keys
-            and self._key(store, mark_key(submission, task_id)) not in keys
-            for task_id in self._tasks_of(child, frame)
+            task_id not in done and self._key(store, mark_key(submission, task_id)) not in keys for task_id in tasks
         )
 
     def _waits(self, child: Child) -> bool:
         return child.calls_since is not None and self.is_waiting(self._tasks_of(child, child.frame)[child.entry])
+
+    def _with_result(self, child: Child, frame: bytes) -> frozenset[bytes]:
+        """The tasks of which results lie in S3, by themselves or in a segment."""
+        store, submission = self._place(child)
+        keys, ids = self._bucket.objects, task_ids(frame)
+        singles = (one for one in ids if self._key(store, result_key(submission, one)) in keys)
+        if self._pack(child) == 1:
+            return frozenset(singles)
+        prefix = self._key(store, results_prefix(submission))
+        segments = (parse_segment(key.removeprefix(prefix)) for key in keys if key.startswith(prefix))
+        together = (ids[one.first : one.end] for one in segments if one is not None)
+        return frozenset((*singles, *(task_id for part in together for task_id in part)))
 
     def _later(self, child: Child, delay: float, step: Callable[[Child], None]) -> None:
         if child.timer is not None:
@@ -370,28 +407,33 @@ class Batch:
         if frame is None:
             self._later(child, 0.05, lambda one: self._end(one, 76, ""))
             return
-        child.frame, child.entry = frame, 0
+        child.frame, child.entry, child.waiting, child.until = frame, 0, [], 0
+        child.written_at = self._loop.time()
+        child.seen = self._with_result(child, frame) if child.attempt > 1 else frozenset()
+        self._take_back(child)
         self._run_entry(child)
 
     def _run_entry(self, child: Child) -> None:
         """Of a pack the entries follow each other; the job of a single task has one."""
         (store, submission), tasks = self._place(child), self._tasks_of(child, child.frame)
         if child.entry == len(tasks):
+            self._write_segment(child, 0)
             self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, 0, ""))
             return
         task_id = tasks[child.entry]
-        if child.attempt > 1 and self._key(store, result_key(submission, task_id)) in self._bucket.objects:
+        if task_id in child.seen:
+            self._write_segment(child, 1)
             self._next_entry(child)
             return
         if self._pack(child) > 1 and self._key(store, mark_key(submission, task_id)) in self._bucket.objects:
             self._write(child, task_id, ResultStatus.SKIPPED)
             self._next_entry(child)
             return
-        self._later(child, self._rng.uniform(0.0, 0.1), self._call)
+        self._later(child, self._rng.uniform(0.0, self.entry_s / 2), self._call)
 
     def _next_entry(self, child: Child) -> None:
         child.entry += 1
-        self._later(child, self._rng.uniform(0.005, 0.1), self._run_entry)
+        self._later(child, self._rng.uniform(self.entry_s / 40, self.entry_s / 2), self._run_entry)
 
     def _call(self, child: Child) -> None:
         task_id = self._tasks_of(child, child.frame)[child.entry]
@@ -400,6 +442,8 @@ class Batch:
         self._tell(f"function of {task_id.hex()[-4:]} is called in {child.job.job_id}:{child.index}")
         self.on_call(task_id)
         fate = self._fates[task_id]
+        if child.waiting and fate.seconds > 0.5:
+            self._loop.call_later(1.25, self._beat, child, child.attempt, child.entry)
         if self.hosts_lost[task_id] < fate.hosts_lost:
             self.hosts_lost[task_id] += 1
             self._later(child, fate.seconds / 2, self._lose_host)
@@ -408,6 +452,7 @@ class Batch:
 
     def _lose_host(self, child: Child) -> None:
         child.calls_since = None
+        self.unwritten.update(self._waiting_tasks(child))
         child.ended_attempts.append({"statusReason": "Host EC2 (instance i-1) terminated.", "container": {}})
         if child.attempt >= 3:
             self._end(child, None, "", "Host EC2 (instance i-1) terminated.")
@@ -415,10 +460,61 @@ class Batch:
             self._tell(f"{child.job.job_id}:{child.index} loses its host")
             self._make_runnable(child)
 
-    def _write(self, child: Child, task_id: bytes, status: ResultStatus) -> None:
+    def _write(self, child: Child, task_id: bytes, status: ResultStatus, *, is_out_of_memory: bool = False) -> None:
+        """At once, or with those that follow soon, if its submission may have them together."""
+        body = _result(child.frame, task_id, status, child.attempt, is_out_of_memory=is_out_of_memory)
         store, submission = self._place(child)
-        key = self._key(store, result_key(submission, task_id))
-        self._bucket.put_object(Bucket="", Key=key, Body=_result(child.frame, task_id, status, child.attempt))
+        if not self._has_segments(child):
+            self._bucket.put_object(Bucket="", Key=self._key(store, result_key(submission, task_id)), Body=body)
+            return
+        child.waiting.append(body)
+        place = self._first_place(child) + child.entry
+        if place + 1 >= child.until or self._loop.time() - child.written_at >= SEGMENT_WAIT_S:
+            since = max(0.001, self._loop.time() - child.written_at)
+            pace = int(len(child.waiting) / since)
+            self._write_segment(child, min(pace, SEGMENT_RESULTS) if pace >= SEGMENT_PACE else 1, behind=1)
+
+    def _write_segment(self, child: Child, ahead: int, behind: int = 0) -> None:
+        """Write what waits up to the present entry, or `behind` it, and announce so many more."""
+        end = self._first_place(child) + child.entry + behind
+        if not child.waiting and child.until <= end + 1:
+            return
+        until = max(end, min(end + ahead, self._first_place(child) + len(self._tasks_of(child, child.frame))))
+        store, submission = self._place(child)
+        segment = ResultSegment(end - len(child.waiting), len(child.waiting), until)
+        segment = segment.sealed(submission, submission_secret(child.frame))
+        key = self._key(store, segment_key(submission, segment))
+        self._bucket.put_object(Bucket="", Key=key, Body=b"".join(child.waiting))
+        child.waiting, child.until, child.written_at = [], until, self._loop.time()
+
+    def _take_back(self, child: Child) -> None:
+        """What an earlier attempt announced."""
+        (store, submission), places = (
+            self._place(child),
+            range(self._first_place(child), self._first_place(child) + self._pack(child)),
+        )
+        prefix = self._key(store, results_prefix(submission))
+        found = [parse_segment(key.removeprefix(prefix)) for key in self._bucket.objects if key.startswith(prefix)]
+        last = last_segment(one for one in found if one is not None and one.first in places)
+        if child.attempt > 1 and last is not None and last.until > last.end + 1:
+            nothing = ResultSegment(last.end, 0, last.end).sealed(submission, submission_secret(child.frame))
+            key = self._key(store, segment_key(submission, nothing))
+            self._bucket.put_object(Bucket="", Key=key, Body=b"")
+
+    def _beat(self, child: Child, attempt: int, entry: int) -> None:
+        """A while after its start the entry still runs."""
+        if (child.attempt, child.entry) == (attempt, entry) and child.calls_since is not None and child.waiting:
+            self._write_segment(child, 1)
+
+    def _waiting_tasks(self, child: Child) -> tuple[bytes, ...]:
+        return self._tasks_of(child, child.frame)[child.entry - len(child.waiting) : child.entry]
+
+    def _first_place(self, child: Child) -> int:
+        return child.index * self._pack(child)
+
+    def _has_segments(self, child: Child) -> bool:
+        options = job_options(child.job.request["parameters"][JobParameter.OPTIONS.value])
+        return options.get(SEGMENTS) == "1"
 
     def _return(self, child: Child) -> None:
         if self._waits(child):
@@ -445,10 +541,7 @@ class Batch:
         child.is_starved = True
         self._tell(f"function of {task_id.hex()[-4:]} is killed with {_memory_mib(child.job)} MiB")
         if self.starved[task_id] % 2:
-            store, submission = self._place(child)
-            key = self._key(store, result_key(submission, task_id))
-            body = _result(child.frame, task_id, ResultStatus.DIED, child.attempt, is_out_of_memory=True)
-            self._bucket.put_object(Bucket="", Key=key, Body=body)
+            self._write(child, task_id, ResultStatus.DIED, is_out_of_memory=True)
             if self._pack(child) > 1:
                 child.calls_since, child.is_starved = None, False
                 self._next_entry(child)
@@ -465,6 +558,12 @@ class Batch:
             child.timer.cancel()
         if child.terminated and child.calls_since is not None:
             self.interrupted[self._tasks_of(child, child.frame)[child.entry]] += 1
+        if child.terminated and child.waiting:
+            self._write_segment(child, 1)  # at SIGTERM
+        elif code == 137 and self._pack(child) > 1:
+            place = self._first_place(child)
+            announced = self._tasks_of(child, child.frame)[: max(0, child.until - place)]
+            self.doubtful.update(set(announced) - self._with_result(child, child.frame))
         child.exit_code, child.container_reason = code, container
         child.reason = child.terminated or reason
         self._enter(child, "SUCCEEDED" if code == 0 and not child.terminated else "FAILED")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -267,6 +267,9 @@ class ModelChannel:
 
     async def heartbeat(self, vitals: WorkerVitals) -> None:
         self._send(lambda: self._scheduler.on_heartbeat(self, vitals))
+
+    async def announce_output(self, task_id: bytes, texts: Sequence[tuple[int, str]]) -> None:
+        raise NotImplementedError("no client of the model has output streamed")
 
     async def announce_result(self, notice: ResultNotice) -> None:
         self._send(lambda: self._scheduler.on_result(notice))

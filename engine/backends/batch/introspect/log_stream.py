@@ -54,6 +54,11 @@ class LogStreamReader:
         )
         return replace(chunk, token=token) if chunk.token is None else chunk
 
+    async def read_on(self, stream: str, token: str | None) -> LogChunk:
+        """Read what came behind `token`; None: from the stream's beginning. Never raises for what AWS says."""
+        chunk = await self._bounded(stream, self._read_on(stream, token))
+        return replace(chunk, token=token) if chunk.token is None else chunk
+
     async def read_older(self, stream: str, before: float, token: str | None, limit: int) -> LogChunk:
         """Read back from `token`, or with None from `before` (epoch), until there are `limit` events or no more."""
         end_ms = round(before * 1000)  # exclusive
@@ -100,11 +105,12 @@ class LogStreamReader:
                 break
         return LogChunk(events, forward, older=token)
 
-    async def _read_on(self, stream: str, token: str) -> LogChunk:
+    async def _read_on(self, stream: str, token: str | None) -> LogChunk:
         """The next events behind `token`, through empty pages."""
         events: tuple[LogEvent, ...] = ()
         for _ in range(PAGES_AT_ONCE):
-            answer = await self._page(stream, startFromHead=True, nextToken=token)
+            place: dict[str, Any] = {} if token is None else {"nextToken": token}
+            answer = await self._page(stream, startFromHead=True, **place)
             events = _events(answer)
             before, token = token, answer.get("nextForwardToken") or token
             if events or token == before:

@@ -117,13 +117,12 @@ class ObjectRenewal:
         wanted = {one.submission_id: one.wanted_results() for one in submissions.values()}
 
         def is_wanted(key: str) -> bool:
-            submission_id, task_id = self._layout.parse_result(key) or ("", b"")
+            submission_id, name = self._layout.parse_result(key) or ("", b"")
             submission = submissions.get(submission_id)
-            return (
-                submission is not None
-                and task_id in wanted.get(submission_id, ())
-                and task_id not in submission.removed
-            )
+            if submission is None:
+                return False
+            ids = (name,) if isinstance(name, bytes) else submission.segments.get(name, ())
+            return any(one in wanted.get(submission_id, ()) and one not in submission.removed for one in ids)
 
         await self._renew_folder(RESULTS, is_wanted)
 

@@ -7,7 +7,16 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from container.batch_job_protocol import CODE, REFERENCE, WITH_CODE, JobParameter
+from container.batch_job_protocol import (
+    CODE,
+    PACK,
+    REFERENCE,
+    SEGMENTS,
+    WITH_CODE,
+    JobParameter,
+    job_options,
+    pack_of,
+)
 from engine.aws import limits
 from engine.aws.fargate import FargateSize, fitting_size
 from engine.aws.retry_rules import RETRY_STRATEGY
@@ -25,9 +34,8 @@ PACK_EXTRA_S: Final = 60
 """Of an attempt that runs several tasks, beside their own time-outs."""
 ATTEMPT_MOST_S: Final = 2**31 - 1
 """attemptDurationSeconds is a 32-bit number."""
-PACK_OPTION: Final = "pack"
 TIMEOUT_OPTION: Final = "timeout"
-"""Options of a job that runs several tasks: how many, and the seconds that each may take."""
+"""Option of a job that runs several tasks: the seconds that each may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,8 @@ class JobTemplate:
         if submission.shape.code:
             options.append(f"{CODE}={submission.shape.code}")
         if submission.pack > 1:
-            options += [f"{PACK_OPTION}={submission.pack}", f"{TIMEOUT_OPTION}={self._task_s(submission)}"]
+            options += [f"{PACK}={submission.pack}", f"{TIMEOUT_OPTION}={self._task_s(submission)}"]
+            options.append(f"{SEGMENTS}=1")
         return ";".join(options) + retry_options(submission.shape)
 
     def _parameters(self, submission: Submission, text: str) -> dict[str, str]:
@@ -180,11 +189,8 @@ class JobTemplate:
 
 def read_pack(options: str) -> tuple[int, int | None]:
     """How many tasks a job with these options runs, and the seconds for each; (1, None) without packing."""
-    values = dict(pair.partition("=")[::2] for pair in options.split(";"))
-    pack, timeout = values.get(PACK_OPTION, ""), values.get(TIMEOUT_OPTION, "")
-    if not _is_number(pack) or int(pack) < 2:
-        return 1, None
-    return int(pack), int(timeout) if _is_number(timeout) else None
+    pack, timeout = pack_of(options), job_options(options).get(TIMEOUT_OPTION, "")
+    return pack, int(timeout) if pack > 1 and _is_number(timeout) else None
 
 
 def _is_number(text: str) -> bool:

@@ -1,8 +1,8 @@
 """Lister of this manager's own jobs on its queue: those that live, that failed, and the newest.
 
 By state ListJobs gives 1,000 jobs a page, everybody's on the queue; by age 100 a page, in any state, the newest
-first. By name no order is promised, ids that begin alike are mixed in, and case is ignored, so nothing is listed by
-name here. Only one filter works at a time, and none together with a state.
+first. By name no order is promised, ids that begin alike are mixed in, and case is ignored, so by name single jobs are
+looked up, and nothing is listed. Only one filter works at a time, and none together with a state.
 https://docs.aws.amazon.com/batch/latest/APIReference/API_ListJobs.html
 """
 
@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.aws.batch_jobs import BatchJob, JobsClient, jobs_created_after, jobs_in_state
+from engine.aws.batch_jobs import BatchJob, JobsClient, jobs_created_after, jobs_in_state, jobs_named
 from engine.aws.batch_states import LIVING, BatchState
-from engine.backends.batch.names import ParsedName, parse_job_name
+from engine.backends.batch.names import JobKind, ParsedName, job_name, parse_job_name
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +74,14 @@ class OwnJobs:
             if pages == NEWEST_PAGES:
                 logger.warning("the queue got more new jobs than can be looked at; the oldest of them are left out")
                 break
+        return found
+
+    async def named(self, kind: JobKind, hex_id: str) -> list[OwnJob]:
+        """List those of one name, in any state; AWS may list others, whose names are like it."""
+        name = job_name(self._manager_id, kind, hex_id)
+        found: list[OwnJob] = []
+        async for page in self._jobs.pages(jobs_named(self._queue, name)):
+            found += [one for one in self._own(page) if one.job.name == name]
         return found
 
     def _own(self, page: Iterable[BatchJob]) -> list[OwnJob]:

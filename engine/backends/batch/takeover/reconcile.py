@@ -28,7 +28,14 @@ from engine.backends.batch.ledger import CLOSED, BatchStage, BatchTask, Ledger, 
 from engine.backends.batch.names import JobKind, StoreLayout, job_name
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.takeover.adoption import Adoption
-from engine.backends.batch.takeover.scan import OUR_DOING, FailedJob, PredecessorScan, ended_submission, shape_of
+from engine.backends.batch.takeover.scan import (
+    OUR_DOING,
+    FailedJob,
+    LeftResults,
+    PredecessorScan,
+    ended_submission,
+    shape_of,
+)
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.backends.batch.track.failures.failure_handler import FailureHandler
@@ -302,10 +309,12 @@ class Reconciler:
     async def _add_ended(self, submission: Submission) -> None:
         """What has a result can be claimed. Of the rest Batch knows which failed; the others had been delivered."""
         submission_id = submission.submission_id
-        results = (await self._scan.results(submission_id)).get(submission_id, [])
-        if results:
-            self._adoption.add([ended_submission(submission_id, results)])
-        rest = (task for task in submission.tasks if task.task_id not in results)
+        left = (await self._scan.results(submission_id)).get(submission_id, LeftResults())
+        segments = {one: submission.note_segment(one) for one in left.segments}
+        told = ended_submission(submission_id, left.tasks, segments)
+        if told.found:
+            self._adoption.add([told])
+        rest = (task for task in submission.tasks if task.task_id not in told.found)
         self._failures.update((task.task_id, FailedJob.of(submission, task)) for task in rest)
 
     # ---- jobs that failed without a result
@@ -330,7 +339,9 @@ class Reconciler:
         """What a packed job has written tells how far it came."""
         for submission in {one.packed[0] for one in failed if one.packed is not None}:
             found = await self._scan.results(submission.submission_id)
-            submission.written.update(found.get(submission.submission_id, ()))
+            if submission.submission_id in found:
+                left = found[submission.submission_id]
+                submission.note_listed(left.tasks, left.segments)
 
     async def _describe_ends(self, job_ids: Sequence[str]) -> Mapping[str, BatchJob]:
         """Describe jobs that ListJobs calls failed; DescribeJobs may be some seconds behind it."""

@@ -9,19 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from container.batch_job_frames import FIRST_READ, FrameError, manifest_length, submission_secret, task_ids
 from container.batch_job_protocol import (
     CODE,
+    MAX_SEGMENT_BYTES,
     PAYLOADS,
     RESULTS,
     JobParameter,
     PayloadForm,
     PayloadFormError,
+    ResultSegment,
     bundle_name,
     bundle_owner,
     from_inline,
@@ -29,13 +33,14 @@ from container.batch_job_protocol import (
     payload_form,
 )
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_results import split_frames, told_task_id
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob, JobsClient
 from engine.aws.batch_states import ENDED, BatchState
 from engine.aws.budget import Clock
-from engine.aws.calls.operations import GET_PAYLOAD, LIST_OBJECTS
+from engine.aws.calls.operations import GET_OBJECT, GET_PAYLOAD, LIST_OBJECTS
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
-from engine.aws.object_store import ObjectStore
+from engine.aws.object_store import Listed, ObjectStore
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.names import JobKind, StoreLayout, is_submission_id
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
@@ -51,6 +56,14 @@ OUR_DOING: Final = frozenset({*CancelReason, SURFACED})
 """Reasons of jobs that a manager of this id ended."""
 REMEMBERED: Final = 200_000
 """Tasks of failed jobs that are kept in mind, some 40 MB."""
+
+
+@dataclass(slots=True)
+class LeftResults:
+    """Results of a submission in S3: the ids of `tasks`, and those that lie together, with the bytes of each object."""
+
+    tasks: list[bytes] = field(default_factory=list)
+    segments: dict[ResultSegment, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +111,8 @@ class PredecessorScan:
         self._own_jobs = own_jobs
         self._wall_clock = wall_clock
         self._listed_at = 0.0
-        self._seen: dict[str, set[bytes]] = {}
-        """Tasks of which results were listed, by submission, whether they are still there or not."""
+        self._seen: defaultdict[str, LeftResults] = defaultdict(LeftResults)
+        """Results that were listed, by submission, whether they are still there or not."""
 
     async def run(self) -> ScanFindings:
         """Find what lives, and what ended with results that nobody fetched. Raises `AwsError`.
@@ -112,7 +125,7 @@ class PredecessorScan:
         results = await self.results()
         names = [name for name in map(self._layout.parse_payload, sorted(await self.keys(PAYLOADS))) if name]
         bundles = {bundle_owner(name): name for name in names}
-        ended = [ended_submission(one, tasks) for one, tasks in results.items() if one not in with_jobs]
+        ended = await self._ended({one: left for one, left in results.items() if one not in with_jobs})
         known = with_jobs | results.keys()
         return ScanFindings([*living, *ended], {one: name for one, name in bundles.items() if one not in known})
 
@@ -127,7 +140,28 @@ class PredecessorScan:
         note(await self._tasks_of([one for one in newest if one.job.state is BatchState.FAILED and _may_tell(one.job)]))
         fresh = [one.job.job_id for one in newest if one.job.state not in ENDED]
         living = await self.restore([job_id for job_id in fresh if job_id not in except_jobs])
-        return [*living, *(ended_submission(one, tasks) for one, tasks in (await self.results()).items())]
+        return [*living, *await self._ended(await self.results())]
+
+    async def _ended(self, results: Mapping[str, LeftResults]) -> list[Submission]:
+        """Submissions that are known by these results alone: of segments they have to be asked for their tasks."""
+        return list(await asyncio.gather(*(self._told_by_results(one, left) for one, left in results.items())))
+
+    async def _told_by_results(self, submission_id: str, left: LeftResults) -> Submission:
+        told = await asyncio.gather(*(self._ids_in(submission_id, *one) for one in left.segments.items()))
+        return ended_submission(submission_id, left.tasks, dict(zip(left.segments, told, strict=True)))
+
+    async def _ids_in(self, submission_id: str, segment: ResultSegment, size: int) -> tuple[bytes, ...]:
+        """Task ids of a segment, empty where one can't be told; none of what is gone, or larger than any."""
+        key = self._layout.segment(submission_id, segment)
+        try:
+            data = (
+                await self._client.run(GET_OBJECT, lambda: self._store.get(key)) if size <= MAX_SEGMENT_BYTES else b""
+            )
+        except AwsError as error:
+            if error.action is not ErrorAction.ABSENT:
+                raise
+            data = b""
+        return tuple(told_task_id(frame) or b"" for frame in split_frames(data, segment.count))
 
     async def describe(self, job_ids: Sequence[str]) -> dict[str, BatchJob]:
         """Describe jobs by id; those that Batch forgot are missing. Raises `AwsError`."""
@@ -138,6 +172,18 @@ class PredecessorScan:
         described = await self._jobs.describe(job_ids)
         restored = await asyncio.gather(*map(self._submission, described.values()))
         return [submission for submission in restored if submission is not None]
+
+    async def past(self, submission_id: str, task_id: bytes) -> Submission | None:
+        """Find the submission by its job, which ended, and of which a result of this task is left.
+
+        None: Batch has forgotten it, or its payload is gone. Raises `AwsError`.
+        """
+        for kind, hex_id in ((JobKind.SINGLE, task_id.hex()), (JobKind.ARRAY, submission_id)):
+            named = await self._own_jobs.named(kind, hex_id)
+            for one in await self.restore([each.job.job_id for each in named]):
+                if one.submission_id == submission_id:
+                    return one
+        return None
 
     async def failures(self, note: Callable[[Mapping[bytes, FailedJob]], None]) -> None:
         """Find jobs that may tell the reason of a failure that was not delivered, and `note` them page by page.
@@ -172,14 +218,16 @@ class PredecessorScan:
         length = manifest_length(head)
         return head if length <= len(head) else await self._head(key, length)
 
-    async def results(self, submission_id: str | None = None) -> dict[str, list[bytes]]:
-        """List the task ids of which results lie in S3, by submission. Raises `AwsError`."""
+    async def results(self, submission_id: str | None = None) -> dict[str, LeftResults]:
+        """List the results that lie in S3, by submission. Raises `AwsError`."""
         folder = RESULTS if submission_id is None else f"{RESULTS}/{submission_id}"
-        found: dict[str, list[bytes]] = {}
-        for parsed in map(self._layout.parse_result, await self.keys(folder)):
+        found: defaultdict[str, LeftResults] = defaultdict(LeftResults)
+        for listed in await self._list(folder):
+            parsed = self._layout.parse_result(listed.key)
             if parsed is not None:
-                found.setdefault(parsed[0], []).append(parsed[1])
-                self._seen.setdefault(parsed[0], set()).add(parsed[1])
+                submission, name = parsed
+                _note(found[submission], name, listed.size)
+                _note(self._seen[submission], name, listed.size)
         return found
 
     def forget_results(self) -> None:
@@ -188,13 +236,16 @@ class PredecessorScan:
 
     async def keys(self, folder: str) -> list[str]:
         """List every key of a folder below the own prefix. Raises `AwsError`."""
+        return [listed.key for listed in await self._list(folder)]
+
+    async def _list(self, folder: str) -> list[Listed]:
         prefix = f"{self._layout.root}/{folder}/"
-        keys: list[str] = []
+        objects: list[Listed] = []
         page = await self._client.run(LIST_OBJECTS, lambda: self._store.list_page(prefix))
         while True:
-            keys += [listed.key for listed in page.objects]
+            objects += page.objects
             if page.next_token is None:
-                return keys
+                return objects
             page = await self._client.run(LIST_OBJECTS, partial(self._store.list_page, prefix, "", page.next_token))
 
     async def _submission(self, job: BatchJob) -> Submission | None:
@@ -211,7 +262,8 @@ class PredecessorScan:
             name = bundle_name(submission_id, text) if payload_form(text) is PayloadForm.BUNDLE else ""
             frame = await self.manifest(name) if name else from_inline(text)
             submission = _restored(job, submission_id, text, name, frame)
-            submission.written |= self._seen.get(submission_id, set())
+            if submission_id in self._seen:
+                submission.note_listed(self._seen[submission_id].tasks, self._seen[submission_id].segments)
             return submission
         except (AwsError, FrameError, PayloadFormError) as error:
             cleaned = isinstance(error, AwsError) and error.action is ErrorAction.ABSENT and job.state in ENDED
@@ -239,16 +291,30 @@ def _may_tell(job: BatchJob) -> bool:
     return end.status_reason not in OUR_DOING and not end.promises_result
 
 
-def ended_submission(submission_id: str, ids: Sequence[bytes]) -> Submission:
-    """Make a submission that is known by its results alone: its job ended, or is forgotten."""
-    shape = ResourceShape()
-    tasks = _orphans(ids, shape)
-    return _linked(Submission(submission_id, "", tasks, shape, ended=True, found=set(ids)))
+def _note(left: LeftResults, name: bytes | ResultSegment, size: int) -> None:
+    if isinstance(name, bytes):
+        left.tasks.append(name)
+    else:
+        left.segments[name] = size
+
+
+def ended_submission(
+    submission_id: str, ids: Iterable[bytes], segments: Mapping[ResultSegment, tuple[bytes, ...]] | None = None
+) -> Submission:
+    """Make a submission that is known by its results alone: its job ended, or is forgotten.
+
+    `ids` have a result of their own, those of `segments` lie together, an empty one for what can't be told.
+    """
+    shape, together = ResourceShape(), dict(segments or {})
+    every = [one for one in dict.fromkeys(chain(ids, *together.values())) if one]
+    tasks = _orphans(every, shape)
+    return _linked(
+        Submission(submission_id, "", tasks, shape, ended=True, found=set(every), segments=together, has_frame=False)
+    )
 
 
 def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: bytes) -> Submission:
     """Raises `FrameError`."""
-    pack, _ = read_pack(job.parameters.get(JobParameter.OPTIONS.value, ""))
     shape = shape_of(job)
     submission = Submission(
         submission_id=submission_id,
@@ -262,7 +328,7 @@ def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: 
         job_id=job.job_id,
         ended=job.state in ENDED,
         started=job.has_started,
-        pack=pack,
+        pack=job.pack,
     )
     return _linked(submission)
 

@@ -14,7 +14,7 @@ from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
 from engine.aws.object_store import ObjectStore
 from engine.backends.batch.background import Spawn
-from engine.backends.batch.ledger import BatchTask, Ledger
+from engine.backends.batch.ledger import BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore
@@ -61,6 +61,7 @@ class Takeover:
             own_jobs=OwnJobs(jobs=jobs, manager_id=layout.manager_id, queue=queue),
         )
         self._lease = lease
+        self._scan = scan
         self._adoption = Adoption(
             scan=scan,
             ledger=ledger,
@@ -123,6 +124,10 @@ class Takeover:
         await self._reconciler.run()
         self._reconciled.set()
         await self._adoption.clear_up(lambda: self._reconciler.needed_bundles)
+
+    async def find_past(self, submission_id: str, task_id: bytes) -> Submission | None:
+        """Find a submission of which a result alone is known, by its job. Raises `AwsError`."""
+        return await self._scan.past(submission_id, task_id)
 
     def has_orphan(self, task_id: bytes) -> bool:
         """A job that a predecessor submitted for this task is known, and nobody has claimed it yet."""

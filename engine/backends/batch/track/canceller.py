@@ -1,8 +1,9 @@
 """Cancels: drop what waits, terminate what was submitted, and return when the job's end is certain.
 
 A task of a packed job with mates that are still wanted gets a mark, for which the job looks before it starts the task.
-Afterwards the order tells: while a task before it has no result it can't have been started, and never will be. What may
-be running gets a moment to end by itself; then the job is ended, and its other tasks are sent again.
+Afterwards the order tells: while the job hasn't come near it (`Submission.may_run`) it can't have been started, and
+never will be. What may be running gets a moment to end by itself; then the job is ended, and its other tasks are sent
+again.
 """
 
 from __future__ import annotations
@@ -36,9 +37,12 @@ LAUNCH_POLL_S: Final = 0.05
 LAUNCH_POLL_LATE_S: Final = 1.0
 """How often it is looked, growing, whether a SubmitJob that was on its way came back without effect."""
 
-LOOKS_IN_PACK: Final = 4
+LOOKS_IN_PACK: Final = 6
 LOOK_IN_PACK_S: Final = 0.25
-"""A marked task that may be running has so long to end by itself before its job and all of its mates are ended."""
+"""A marked task that may be running has so long to end by itself before its job and all of its mates are ended.
+
+Its result may be there already and be written within a second.
+"""
 
 _Jobs = dict[str, list[BatchTask]]
 """Tasks whose cancels wait for the end of a job, by its id."""
@@ -259,9 +263,8 @@ def _with_mates(tasks: list[BatchTask]) -> list[list[BatchTask]]:
 
 def _not_over(submission: Submission, tasks: list[BatchTask], marked: set[bytes]) -> list[BatchTask]:
     """Let go on the cancels of tasks that have a result, or that their job has not come to and will not start."""
-    front = submission.front(submission.child_of(tasks[0]))
     for task in tasks:
-        if task.task_id in submission.found or (task is not front and task.task_id in marked):
+        if task.task_id in submission.found or (task.task_id in marked and not submission.may_run(task)):
             task.note_job_end()
     return [task for task in tasks if task.job_ended is None or not task.job_ended.is_set()]
 

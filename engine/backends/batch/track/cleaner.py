@@ -148,6 +148,7 @@ class ObjectCleaner:
         if submission.fenced:
             keys.append(self._layout.fence(submission.submission_id))
         keys += [self._layout.mark(submission.submission_id, task_id) for task_id in submission.marked]
+        keys += [self._layout.segment(submission.submission_id, segment) for segment in submission.segments]
         return keys
 
     def _result_keys(self, submission: Submission) -> list[str]:
@@ -155,7 +156,8 @@ class ObjectCleaner:
             return []
         going = [task for task in submission.tasks if self._may_go(submission, task)]
         submission.removed.update(task.task_id for task in going)
-        return [self._layout.result(submission.submission_id, task.task_id) for task in going]
+        keys = [self._layout.result(submission.submission_id, task.task_id) for task in going]
+        return keys + [self._layout.segment(submission.submission_id, one) for one in submission.take_removed()]
 
     def _may_go(self, submission: Submission, task: BatchTask) -> bool:
         is_there = task.task_id in submission.found or task.task_id in submission.foreign

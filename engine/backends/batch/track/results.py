@@ -10,10 +10,20 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
+from container.batch_job_protocol import MAX_SEGMENT_BYTES
 from container.batch_job_quoting import quote_foreign
-from container.batch_job_results import MAX_RESULT_FRAME, ForeignResult, ResultMeta, ResultStatus, read_result
+from container.batch_job_results import (
+    MAX_RESULT_FRAME,
+    ForeignResult,
+    ResultMeta,
+    ResultStatus,
+    decode_result,
+    read_result,
+    split_frames,
+)
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.calls.operations import GET_OBJECT
@@ -43,25 +53,41 @@ REREADS: Final = 3
 REREAD_PAUSE_S: Final = 0.5
 
 Read = tuple[ResultMeta, bytes]
+_Object = list["ResultRequest"]
+"""What is wanted of one object in S3, which is read once for all of them."""
 OnSkipped = Callable[[Submission, BatchTask], Awaitable[None]]
 RetryWithMoreMemory = Callable[[Submission, BatchTask, int | None], Awaitable[bool]]
 """Sends a task again that was killed for its memory, of which its job had so many MiB; False: it may not be."""
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentPart:
+    """Place of a result among the `count` that its object holds."""
+
+    place: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResultRequest:
-    """A result that a listing showed. `size` in bytes."""
+    """A result that a listing showed. `size` in bytes, of its object, of which it may be a `part`."""
 
     task: BatchTask
     submission: Submission
     key: str
     size: int
     etag: str = ""
+    part: SegmentPart | None = None
 
     @property
     def is_too_large(self) -> bool:
         """No runner wrote it: it isn't read at all."""
-        return self.size > MAX_RESULT_FRAME
+        return self.size > self.most
+
+    @property
+    def most(self) -> int:
+        """Bytes of the largest object that a runner writes."""
+        return MAX_RESULT_FRAME if self.part is None else MAX_SEGMENT_BYTES
 
     @property
     def memory(self) -> int:
@@ -100,14 +126,14 @@ class ResultReader:
         self._retry = retry
         self._spawn = spawn
         self._sleep = sleep
-        self._waiting: deque[ResultRequest] = deque()
+        self._waiting: deque[_Object] = deque()
         self._batches = asyncio.Semaphore(BATCHES)
         self._room = ByteRoom(BYTES_IN_MEMORY)
         self._more = asyncio.Event()
 
     def request(self, requests: Sequence[ResultRequest]) -> None:
         """Queue these results, whose tasks are FETCHING."""
-        self._waiting.extend(requests)
+        self._waiting.extend(list(parts) for _, parts in groupby(requests, key=lambda one: one.key))
         self._more.set()
 
     async def run(self) -> None:
@@ -117,52 +143,59 @@ class ResultReader:
             while self._waiting:
                 batch = self._next_batch()
                 await self._batches.acquire()
-                taken = await self._room.take(sum(one.memory for one in batch))
+                taken = await self._room.take(sum(one[0].memory for one in batch))
                 self._spawn(self._read(batch, taken))
             self._more.clear()
 
-    def _next_batch(self) -> list[ResultRequest]:
+    def _next_batch(self) -> list[_Object]:
         """Few results are spread over the threads for latency, many are packed for CPU."""
         count = max(1, min(BATCH_COUNT, -(-len(self._waiting) // BATCHES)))
         batch = [self._waiting.popleft()]
-        size = batch[0].size
-        while self._waiting and len(batch) < count and size + self._waiting[0].size <= BATCH_BYTES:
-            size += self._waiting[0].size
+        size = batch[0][0].size
+        while self._waiting and len(batch) < count and size + self._waiting[0][0].size <= BATCH_BYTES:
+            size += self._waiting[0][0].size
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _read(self, batch: list[ResultRequest], taken: int) -> None:
+    async def _read(self, batch: list[_Object], taken: int) -> None:
         try:
             try:
-                reads = await self._client.run(GET_OBJECT, lambda: [self._try(one) for one in batch], cost=len(batch))
+                reads = await self._client.run(
+                    GET_OBJECT, lambda: [read for one in batch for read in self._read_object(one)], cost=len(batch)
+                )
             finally:
                 self._batches.release()
-            await asyncio.gather(*(self._finish(one, read) for one, read in zip(batch, reads, strict=True)))
+            requests = [request for one in batch for request in one]
+            await asyncio.gather(*(self._finish(one, read) for one, read in zip(requests, reads, strict=True)))
         finally:
             self._room.give(taken)
 
-    def _try(self, request: ResultRequest) -> Read | None:
-        """None when it must be read again, on its own. Without credentials the whole batch waits instead."""
-        try:
-            return self._get(request)
-        except AwsError as error:
-            if error.action is ErrorAction.REFRESH_CREDENTIALS:
-                raise
-        except CREDENTIAL_ERRORS:
-            raise
-        except Exception as error:
-            logger.debug(
-                "first read of the result of task %s failed: %s", request.task.task_id.hex(), quote_foreign(repr(error))
-            )
-        return None
+    def _read_object(self, requests: _Object) -> list[Read | None]:
+        """None for what must be read again, on its own. Without credentials the whole batch waits instead."""
+        frames: list[bytes] = []
+
+        def read(request: ResultRequest) -> Read:
+            if request.part is None:
+                return self._get(request)
+            frames[:] = frames or self._get_frames(request, request.part)
+            return decode_result(frames[request.part.place], request.task.task_id, self._secret(request))
+
+        return [_try(read, request) for request in requests]
 
     def _get(self, request: ResultRequest) -> Read:
-        if request.is_too_large:
-            raise ForeignResult(f"it has {request.size} bytes in S3, and a job writes at most {MAX_RESULT_FRAME}")
+        task_id, secret = request.task.task_id, self._secret(request)
+        if request.part is not None:
+            return decode_result(self._get_frames(request, request.part)[request.part.place], task_id, secret)
+        _check_size(request)
+        return self._store.read(request.key, lambda read_part: read_result(read_part, task_id, secret))
+
+    def _get_frames(self, request: ResultRequest, part: SegmentPart) -> list[bytes]:
+        _check_size(request)
+        return split_frames(self._store.read(request.key, lambda read_part: read_part(MAX_SEGMENT_BYTES)), part.count)
+
+    def _secret(self, request: ResultRequest) -> bytes:
         secret = request.submission.secret
-        if secret is None:
-            secret = self._secrets.of(request.submission.submission_id)
-        return self._store.read(request.key, lambda read_part: read_result(read_part, request.task.task_id, secret))
+        return self._secrets.of(request.submission.submission_id) if secret is None else secret
 
     async def _finish(self, request: ResultRequest, read: Read | None) -> None:
         """Whatever goes wrong with one result is its task's failure, and nobody else's."""
@@ -236,9 +269,29 @@ class ResultReader:
         cause = None if succeeded else cause_of_result(meta, body, show_message=self._show_errors)
         if meta.status is ResultStatus.DIED:
             body = as_processor_died(body)
-        return Outcome(
-            task.task_id, succeeded, body, profile, cause=cause, attempt=meta.attempt, printed=printed_of(meta)
+        printed = printed_of(meta, request.submission.submission_id)
+        return Outcome(task.task_id, succeeded, body, profile, cause=cause, attempt=meta.attempt, printed=printed)
+
+
+def _try(read: Callable[[ResultRequest], Read], request: ResultRequest) -> Read | None:
+    try:
+        return read(request)
+    except AwsError as error:
+        if error.action is ErrorAction.REFRESH_CREDENTIALS:
+            raise
+    except CREDENTIAL_ERRORS:
+        raise
+    except Exception as error:
+        logger.debug(
+            "first read of the result of task %s failed: %s", request.task.task_id.hex(), quote_foreign(repr(error))
         )
+    return None
+
+
+def _check_size(request: ResultRequest) -> None:
+    """Raises `ForeignResult`."""
+    if request.is_too_large:
+        raise ForeignResult(f"it has {request.size} bytes in S3, and a job writes at most {request.most}")
 
 
 def _is_over(request: ResultRequest) -> bool:

@@ -45,11 +45,14 @@ class StateReporter:
             self._report_child(submission, child, state)
 
     def _report_child(self, submission: Submission, child: int, state: BatchState) -> None:
-        """Of a packed job that is under way only the first task without a result is; the later ones wait."""
+        """Of a packed job that is under way only the first task without a result is; the later ones wait for that.
+
+        They are PENDING, as jobs that depend on others, and not RUNNABLE: their host is there.
+        """
         front = submission.front(child) if submission.is_packed and state in UNDER_WAY else None
         for task in submission.tasks_of(child):
             if task.submission is submission:
-                self._report_state(task, state if front in (None, task) else BatchState.RUNNABLE)
+                self._report_state(task, state if front in (None, task) else BatchState.PENDING)
 
     def _report_state(self, task: BatchTask, state: BatchState) -> None:
         if state is task.reported_state or state in ENDED or not task.is_open:

@@ -10,20 +10,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from container.batch_job_protocol import ResultSegment
 from engine.aws import limits
 from engine.aws.budget import Clock
 from engine.aws.calls.operations import LIST_OBJECTS
 from engine.aws.client import AwsClient
-from engine.aws.object_store import ListPage, ObjectStore
-from engine.backends.batch.ledger import BatchStage, Ledger
+from engine.aws.object_store import Listed, ListPage, ObjectStore
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
+from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failures.failure_handler import FailureHandler
 from engine.backends.batch.track.job_poller import JobPoll, JobPoller
-from engine.backends.batch.track.results import ResultReader, ResultRequest
+from engine.backends.batch.track.results import ResultReader, ResultRequest, SegmentPart
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class Tracker:
         store: ObjectStore,
         layout: StoreLayout,
         ledger: Ledger,
+        secrets: SubmissionSecrets,
         poller: JobPoller,
         results: ResultReader,
         failures: FailureHandler,
@@ -90,6 +93,7 @@ class Tracker:
         self._store = store
         self._layout = layout
         self._ledger = ledger
+        self._secrets = secrets
         self._poller = poller
         self._results = results
         self._failures = failures
@@ -200,28 +204,41 @@ class Tracker:
         return lambda: self._store.list_page(self._layout.results, start_after, token)
 
     def _take(self, page: ListPage) -> int:
-        requests = []
-        for listed in page.objects:
-            parsed = self._layout.parse_result(listed.key)
-            submission = self._ledger.submissions.get(parsed[0]) if parsed is not None else None
-            if parsed is None or submission is None or parsed[1] in submission.found:
-                continue
-            task = self._ledger.tasks.get(parsed[1])
-            if task is not None and parsed[0] not in task.lineage:
-                task = None  # the same task came again after a cancel: this is its former life's
-            if submission.foreign.get(parsed[1]) == listed.etag:
-                continue  # its job may still write over it
-            if task is not None and task.stage is BatchStage.LAUNCHING:
-                continue  # it is being sent again; once it is, this earlier result counts
-            submission.found.add(parsed[1])
-            if submission.is_packed:
-                submission.written.add(parsed[1])
-            if task is not None and task.is_open:
-                task.move(BatchStage.FETCHING)  # at once: the same page may show a result under another submission, too
-                requests.append(ResultRequest(task, submission, listed.key, listed.size, listed.etag))
+        requests = [request for listed in page.objects for request in self._requests(listed)]
         self._results.request(requests)
         self._hurry_for_ends(requests)
         return len(requests)
+
+    def _requests(self, listed: Listed) -> Iterator[ResultRequest]:
+        """What is to be read of an object: of a segment each result that is new."""
+        parsed = self._layout.parse_result(listed.key)
+        submission = self._ledger.submissions.get(parsed[0]) if parsed is not None else None
+        if parsed is None or submission is None:
+            return
+        segment = parsed[1] if isinstance(parsed[1], ResultSegment) else None
+        ids = (parsed[1],) if isinstance(parsed[1], bytes) else submission.note_segment(parsed[1], self._secrets.of)
+        for place, task_id in enumerate(ids):
+            task = self._find(submission, task_id, listed.etag) if task_id else None
+            if task is not None:
+                task.move(BatchStage.FETCHING)  # at once: the same page may show a result under another submission, too
+                part = None if segment is None else SegmentPart(place, segment.count)
+                yield ResultRequest(task, submission, listed.key, listed.size, listed.etag, part)
+
+    def _find(self, submission: Submission, task_id: bytes, etag: str) -> BatchTask | None:
+        """Note that the task has a result under the submission; None: nobody waits for it."""
+        if task_id in submission.found:
+            return None
+        task = self._ledger.tasks.get(task_id)
+        if task is not None and submission.submission_id not in task.lineage:
+            task = None  # the same task came again after a cancel: this is its former life's
+        if submission.foreign.get(task_id) == etag:
+            return None  # its job may still write over it
+        if task is not None and task.stage is BatchStage.LAUNCHING:
+            return None  # it is being sent again; once it is, this earlier result counts
+        submission.found.add(task_id)
+        if submission.is_packed:
+            submission.written.add(task_id)
+        return task if task is not None and task.is_open else None
 
     def _hurry_for_ends(self, requests: list[ResultRequest]) -> None:
         """All results of a job are there: Batch will say soon that it ended, and its objects may go."""

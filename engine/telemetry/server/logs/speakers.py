@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from container.batch_job_quoting import runner_text
+from container.batch_job_results import OutputMark
 from engine.model import LogEvent
 from engine.telemetry.schema.messages import LogLine
 from engine.telemetry.server.logs.ring import lines_of
@@ -22,8 +24,8 @@ class Speakers:
         self._speaking = ""
 
     def lines(self, events: Iterable[LogEvent]) -> list[LogLine]:
-        """The next lines of the stream, without numbers, each with its task."""
-        lines = [line for event in events for line in lines_of(self._task_id, event)]
+        """The next lines of the stream, without numbers, each with its task; marks of its output are for the engine."""
+        lines = [line for event in events for line in lines_of(self._task_id, event) if not _is_mark(line)]
         if not self._speaking:
             self._speaking = _first_speaker(lines)
         return [self._attributed(line) for line in lines]
@@ -34,6 +36,10 @@ class Speakers:
             self._speaking = said["task"] if said["begins"] else ""
         speaking = said["task"] if said is not None else self._speaking
         return replace_task(line, speaking) if speaking else line
+
+
+def _is_mark(line: LogLine) -> bool:
+    return OutputMark.parse(runner_text(line.text)) is not None
 
 
 def replace_task(line: LogLine, task_id: str) -> LogLine:

@@ -15,6 +15,7 @@ def test_every_sign_is_one_cell_wide(glyphs: Glyphs) -> None:
     signs = [glyphs.of(state) for state in JobState] + [glyphs.of_check(result) for result in CheckStatus]
     signs += [glyphs.of_verdict(kind) for kind in VerdictKind]
     signs += [*glyphs.spark, *glyphs.bar_steps, *glyphs.frame, *glyphs.shades, glyphs.cursor, glyphs.mark, glyphs.stuck]
+    signs += [glyphs.straggler, glyphs.untold]
     assert [sign for sign in signs if cell_len(sign) != 1] == []
 
 

@@ -23,3 +23,8 @@ def test_the_places_of_folded_lines_are_where_their_text_stands(text: str, cells
     edges = [0, *(edge for span in spans for edge in span), len(text)]
     assert edges == sorted(edges)
     assert all(not text[end:begin].strip() for end, begin in zip(edges[::2], edges[1::2], strict=True))
+
+
+def test_a_long_word_is_folded_behind_a_sign_that_joins_its_parts() -> None:
+    assert folded("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY", 36) == ["CAPACITY:INSUFFICIENT_INSTANCE_", "CAPACITY"]
+    assert folded("x" * 40, 36) == ["x" * 36, "x" * 4]

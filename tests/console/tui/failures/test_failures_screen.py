@@ -12,11 +12,13 @@ from console.tui.logs.log_buffer import LogBuffer, LogEntry
 from console.tui.screens.job import JobScreen
 from console.tui.screens.logs import LogsScreen
 from engine.telemetry.schema.messages import (
+    AcknowledgeFailures,
     Answer,
     Failure,
     Failures,
     GetFailures,
     GetLogs,
+    JobState,
     LogLine,
     LogPage,
     LogStatus,
@@ -37,8 +39,8 @@ TRACEBACK = (
 class FailingSource(WatchedSource):
     """Engine with two causes, whose logs are tracebacks."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, jobs: int = 300, *, may_control: bool = False) -> None:
+        super().__init__(jobs, may_control=may_control)
         first, second, *_ = self.rows
         self.failures = [
             Failure("pricing-spot", "price", "ValueError", 12, 0, 1, 900.0, 990.0, first),
@@ -81,6 +83,17 @@ async def test_f_shows_the_causes_with_counts_and_the_last_jobs_log_around_its_e
         assert "hit 15 times" in screen.table.text
         assert "line 3, in price" in screen.sample.text
         assert source.failures[0].sample[:8] in screen.sample.text
+
+
+async def test_a_acknowledges_the_failures_where_they_are_looked_at() -> None:
+    source = FailingSource(1_000, may_control=True)
+    async with running(source) as (app, pilot):
+        failed = app.state.managers[0].counts[JobState.FAILED]
+        await pilot.press("F")
+        await beats(app, pilot)
+        assert "a acknowledge" in app.top_screen.key_bar.text
+        await pilot.press("a")
+    assert source.controlled == [AcknowledgeFailures({"pricing-spot": failed})]
 
 
 async def test_the_sample_is_that_of_the_selected_cause() -> None:

@@ -53,7 +53,7 @@ def test_the_code_that_jobs_get_is_told_by_its_short_hash() -> None:
 
 
 def test_the_process_is_told_with_its_cost() -> None:
-    told = " | ".join(texts(process_lines(snapshot_of(), UNICODE)))
+    told = " | ".join(texts(process_lines(snapshot_of(), UNICODE, 118)))
     for words in ("CPU 10% of a core", "memory 48M", "loop lag 1 ms", "log level INFO", "viewers 0", "0.1.0"):
         assert words in told
 
@@ -64,3 +64,10 @@ def test_the_call_that_failed_last_comes_first() -> None:
     assert lines[1].startswith("B ")
     assert lines[1].endswith("41s ago: SlowDown")
     assert lines[2].startswith("A ")
+
+
+def test_at_80_columns_the_last_error_and_the_process_are_whole() -> None:
+    calls = [CallStats("batch.SubmitJob", 9, 1, last_error="SlowDown", last_error_at=NOW - 41)]
+    assert texts(call_lines(calls, NOW, UNICODE, 78))[1].endswith("41s ago: SlowDown")
+    assert max(len("".join(text for text, _ in line)) for line in call_lines(calls, NOW, UNICODE, 78)) <= 78
+    assert UNICODE.ellipsis not in " ".join(texts(process_lines(snapshot_of(), UNICODE, 78)))

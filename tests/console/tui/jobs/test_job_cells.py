@@ -41,3 +41,8 @@ def test_how_long_it_took_stays_longest_then_the_attempt() -> None:
     rank = {column.key: column.rank for column in CELLS.columns()}
     others = min(rank[name] for name in ("route", "size", "array", "age"))
     assert rank["took"] < rank["attempt"] < others
+
+
+def test_a_task_whose_wish_nobody_told_is_marked() -> None:
+    assert CELLS.function(row(1, asks_unknown=True)) == ("≈ fn_1", "warning")
+    assert CELLS.function(row(1)) == ("fn_1", "text")

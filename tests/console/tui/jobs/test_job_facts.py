@@ -96,3 +96,8 @@ def test_attempts_of_another_day_have_its_date() -> None:
     day = time.strftime("%b %d", time.localtime(begun))
     assert line.count(day) == 2
     assert line.index("1m00s") == head.index("TOOK")
+
+
+def test_a_wish_that_nobody_told_is_told_of() -> None:
+    assert "monitor did not tell" in identity(JobRecord(row(1, asks_unknown=True)))["asks for"]
+    assert "asks for" not in identity(JobRecord(row(1)))

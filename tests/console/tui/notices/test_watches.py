@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -177,3 +180,22 @@ async def test_the_windows_title_tells_what_is_left_and_is_given_back() -> None:
 
 def test_a_title_holds_no_escape_of_a_name() -> None:
     assert window_title("a\x07b\x1b[31mc") == "\x1b]2;abc\x07"
+
+
+async def test_a_notification_runs_the_users_own_command_with_its_sentence_and_no_shell(tmp_path: Path) -> None:
+    fifo = tmp_path / "told"
+    os.mkfifo(fifo)
+    command = (sys.executable, "-c", f"import sys; open({str(fifo)!r}, 'w').write(sys.argv[-1])")
+    async with running(WatchedSource(), preferences=Preferences(notify_command=command)) as (app, _):
+        notifier = Notifier(app.state, app.dashboard.groups, lambda _: None, lambda _: None)
+        notifier.tell("price; rm -rf x: 3 of 3 done\x1b[2J")
+        assert fifo.read_text() == "price; rm -rf x: 3 of 3 done"
+
+
+async def test_a_command_that_is_not_there_is_said(tmp_path: Path) -> None:
+    shown: list[str] = []
+    command = (str(tmp_path / "nothing"),)
+    async with running(WatchedSource(), preferences=Preferences(notify_command=command)) as (app, _):
+        Notifier(app.state, app.dashboard.groups, lambda _: None, shown.append).tell("done")
+    assert shown[0] == "done"
+    assert "notify_command can't be started" in shown[1]

@@ -8,12 +8,14 @@ import msgspec
 import pytest
 
 from console.tui.app import ConsoleApp
-from console.tui.drawing.glyphs import LOOKS
+from console.tui.drawing.glyphs import LOOKS, UNICODE
 from console.tui.drawing.spans import line_width, plain
+from console.tui.health.alerts import alerts_of
 from console.tui.preferences import Preferences
 from console.tui.screens.dialog import Dialog
+from console.tui.widgets.alert_line import alert_lines
 from engine.telemetry.schema.messages import FullState, JobState
-from tests.support.console.frozen_console import first_of
+from tests.support.console.frozen_console import Look, first_of, lost, settle, troubled
 from tests.support.console.running_app import WatchedSource, beats, running
 
 REASON = (
@@ -34,9 +36,25 @@ async def test_a_terminal_that_is_too_small_shows_states_light_and_alert(size: t
         assert "LIVE" in app.dashboard.top_bar.text
         assert "{}x{}".format(*size) in small.text
         assert "needs 80x24" in small.text
-        [first, *_] = app.dashboard.alert_lines(size[0])
+        [first, *_] = alert_lines(alerts_of(app.state), size[0], 2, UNICODE, with_keys=False)
         assert plain(first).strip()[:20] in small.text
         assert {line_width(line) for line in small.lines} == {size[0]}
+
+
+@pytest.mark.parametrize("place", ["jobs", "engine"])
+async def test_every_small_screen_tells_what_is_wrong_here_and_in_other_engines(place: str) -> None:
+    app = Look(troubled(), others={"night": lost()}).app()
+    async with app.run_test(size=(40, 10)) as pilot:
+        if place == "engine":
+            app.action_engine()
+        await settle(pilot)
+        app.state.elsewhere = "night: ENGINE LOST"
+        app.top_screen.show_all()
+        told = app.top_screen.small.text
+        assert "night: ENGINE LOST" in told
+        assert "scheduler down" in told
+        assert ":engine" not in told  # no key does anything here
+        assert "SCHEDULER DOWN" in app.top_screen.top_bar.text
 
 
 async def test_on_a_small_screen_no_key_acts_and_no_letter_of_a_dialog_does() -> None:

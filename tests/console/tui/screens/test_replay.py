@@ -30,6 +30,7 @@ async def test_a_recording_is_stopped_sped_up_and_jumped_in(tmp_path: Path) -> N
         assert snapshot_time(source) == source.at
         assert "REPLAY x2" in app.top_screen.top_bar.text
         assert "LIVE" not in app.top_screen.top_bar.text
+        assert f"{format.moment(source.at)} of {format.clock(source.recording.end)}" in app.top_screen.top_bar.text
         assert f"{format.clock(source.at)} " in app.top_screen.top_bar.text[-10:]
         assert ("P stop" in app.top_screen.key_bar.text, "cancel" in app.top_screen.key_bar.text) == (True, False)
         await pilot.press("P")

@@ -21,8 +21,10 @@ from tests.support.console.frozen_console import (
     connecting,
     demo,
     first_of,
+    healthy,
     lost,
     own_engine,
+    packed,
     paused,
     recorded,
     stale,
@@ -72,6 +74,11 @@ def test_the_engine_and_its_links(same: Matches, size: Size) -> None:
     assert same(Look(troubled()), size, then=lambda app: app.action_engine())
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_engine_that_is_well_with_its_budget_and_code(same: Matches, size: Size) -> None:
+    assert same(Look(healthy()), size, then=lambda app: app.action_engine())
+
+
 @pytest.mark.long
 def test_dashboard_of_two_managers_with_more_jobs_than_a_console_keeps(same: Matches) -> None:
     assert same(Look(demo(REPLICA_LIMIT + 1, managers=("pricing-spot", "risk-gpu"))), LARGE, ["j"])
@@ -119,6 +126,11 @@ def test_too_small_a_terminal(same: Matches) -> None:
     assert same(Look(demo()), (79, 23))
 
 
+@pytest.mark.long
+def test_the_smallest_terminal_of_several_engines(same: Matches) -> None:
+    assert same(Look(demo(), others={"night": troubled()}), (40, 10))
+
+
 # ---- one job
 
 
@@ -132,6 +144,11 @@ def open_first(state: JobState) -> Then:
 @pytest.mark.parametrize("size", SIZES)
 def test_job_that_failed(same: Matches, size: Size) -> None:
     assert same(Look(demo(may_control=True)), size, then=open_first(JobState.FAILED))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_job_of_a_pack_whose_wish_nobody_told(same: Matches, size: Size) -> None:
+    assert same(Look(packed()), size, then=open_first(JobState.RUNNING))
 
 
 @pytest.mark.long

@@ -28,3 +28,9 @@ async def test_the_second_line_is_the_next_alert_and_the_rest_is_counted() -> No
     lines = await draw_pane(pane, lambda: pane.show(short), 80, 2)
     assert lines[0].startswith(" ▲ alert 0 (w)")
     assert lines[1].rstrip() == " ▲ alert 1 (w)  +2 more"
+
+
+async def test_a_recording_names_no_key_that_does_nothing_there() -> None:
+    pane = AlertLine()
+    lines = await draw_pane(pane, lambda: pane.show([Alert("failed", "3 new failures", "a")], with_keys=False), 100, 1)
+    assert [line.rstrip() for line in lines] == [" ▲ 3 new failures"]

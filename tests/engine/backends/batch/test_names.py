@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from container.batch_job_protocol import ResultSegment
 from engine.backends.batch.names import (
     JobKind,
     ParsedName,
@@ -49,6 +50,8 @@ def test_later_submissions_sort_behind_earlier_ones() -> None:
 @given(hex_ids, st.binary(min_size=16, max_size=16))
 def test_a_results_key_is_parsed_back(submission_id: str, task_id: bytes) -> None:
     assert LAYOUT.parse_result(LAYOUT.result(submission_id, task_id)) == (submission_id, task_id)
+    segment = ResultSegment(7, 20, 40).sealed(submission_id, bytes(32))
+    assert LAYOUT.parse_result(LAYOUT.segment(submission_id, segment)) == (submission_id, segment)
 
 
 def test_a_foreign_key_is_no_result() -> None:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.support.engine.diagnosed_account import JOB, denied, diagnosis, healthy, job, snapshot, with_answers
+from tests.support.engine.diagnosed_account import (
+    JOB,
+    denied,
+    diagnosis,
+    healthy,
+    job,
+    snapshot,
+    with_answers,
+    with_job,
+)
 
 
 def test_without_the_snapshot_the_oldest_waiting_job_is_found_by_listing() -> None:
@@ -33,3 +42,17 @@ def test_a_waiting_child_stands_for_its_array() -> None:
     )
     found = diagnosis(account)
     assert (found.verdict, f"{JOB}:7" in found.subject) == ("waiting its turn", True)
+
+
+PACKED = {"parameters": {"options": "region=us-east-1;pack=25;timeout=60"}}
+
+
+def test_a_job_that_runs_several_tasks_says_so() -> None:
+    found = diagnosis(with_job(status="RUNNING", **PACKED))
+    assert found.text == "Its container runs up to 25 tasks, one after the other: what it prints tells what it does."
+
+
+def test_an_array_tells_how_many_tasks_each_child_runs() -> None:
+    counts = {"arrayProperties": {"statusSummary": {"RUNNING": 3}}}
+    found = diagnosis(with_job(status="PENDING", **counts, **PACKED))
+    assert found.text.endswith("3 RUNNING. Each child runs up to 25 tasks, one after the other.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.aws.batch_states import BatchState
 from engine.telemetry.schema.messages import (
     CheckResult,
     CheckStatus,
@@ -61,6 +62,36 @@ def test_a_task_is_diagnosed_by_the_job_that_carries_it(managers: list[Managed],
     assert answer.under_way
     assert answer.diagnosis is not None
     assert answer.diagnosis.verdict == "blocked by capacity"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "number", "state", "says"),
+    [
+        (6, 5, BatchState.RUNNING, "AWS has none. Child 1 runs 3 tasks, one after the other: this is number 2."),
+        (6, 5, BatchState.PENDING, "this is number 2. It waits for those before it."),
+        (3, 2, BatchState.RUNNING, "Its job runs 3 tasks, one after the other: this is number 2."),
+    ],
+    ids=["in a child", "behind others", "in a single job"],
+)
+def test_a_task_of_a_pack_is_told_by_child_and_place(
+    managers: list[Managed], builder: SnapshotBuilder, tasks: int, number: int, state: BatchState, says: str
+) -> None:
+    manager = managers[0]
+    manager.tasks.submit(*range(1, tasks + 1), pack=3)
+    manager.tasks.records[number].batch_state = state
+    manager.registry.on_changed(manager.tasks.records[number])
+    manager.introspection.diagnoses["job-1:1" if tasks > 3 else "job-1"] = Diagnosed(FOUND)
+    found = diagnose(Diagnose(task_id=id_of(number).hex()), builder).diagnosis
+    assert found is not None
+    assert says in found.text
+
+
+def test_a_task_with_a_job_of_its_own_has_no_place_in_it(managers: list[Managed], builder: SnapshotBuilder) -> None:
+    managers[0].tasks.submit(1)
+    managers[0].introspection.diagnoses["job-1"] = Diagnosed(FOUND)
+    found = diagnose(Diagnose(task_id=id_of(1).hex()), builder).diagnosis
+    assert found is not None
+    assert found.text == FOUND.text
 
 
 def test_nothing_is_waited_for(builder: SnapshotBuilder) -> None:

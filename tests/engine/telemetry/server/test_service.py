@@ -30,7 +30,10 @@ from engine.telemetry.schema.messages import (
     CancelJobs,
     Done,
     Drain,
+    EventKind,
+    Events,
     FullState,
+    GetEvents,
     GetFullState,
     GetJob,
     GetJobPage,
@@ -285,6 +288,21 @@ async def test_the_operator_ends_exactly_the_tasks_that_he_names(viewer: Viewer,
     assert set(done.refused) == {id_of(3).hex(), "no id"}
     assert managers[0].tasks.cancelled == []
     assert managers[1].tasks.cancelled == [(id_of(2), "cancelled by the operator of worker manager wm-2")]
+
+
+async def test_the_journal_tells_who_ended_or_changed_what(viewer: Viewer, managers: list[Managed]) -> None:
+    managers[1].tasks.arrive(2)
+    await viewer.do(CancelJobs((id_of(2).hex(),)))
+    await viewer.do(SetConcurrency("wm-2", 50))
+    await viewer.do(Drain(manager="wm-1"))
+    told = await viewer.ask(GetEvents())
+    assert isinstance(told, Events)
+    who = "an operator on this machine"
+    assert [(event.kind, event.text) for event in told.events if event.text.startswith(who)] == [
+        (EventKind.CANCELLED, f"{who} ends a job"),
+        (EventKind.CHANGED, f"{who} changes max_concurrent_jobs from 4 to 50"),
+        (EventKind.CHANGED, f"{who} ends it (drain)"),
+    ]
 
 
 async def test_a_second_drain_does_not_cut_the_first_one_short(viewer: Viewer, managers: list[Managed]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from provisioner.local.logs.log_store import LogStore
+from provisioner.policies import key_policy
+from provisioner.stack.naming import Stack
+from provisioner.stack.spec import ProvisionSpec
 from tests.support.local_aws.account import Account
 
 GROUP = "/aws/batch/job"
@@ -94,12 +98,37 @@ def test_a_stream_that_does_not_exist_is_told_from_a_missing_group(account: Acco
 
 
 def test_a_group_gets_a_key_and_gives_it_back(account: Account) -> None:
-    key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d"
+    key = make_key(account, policy_for("/keyed"))
     account.logs.create_log_group(logGroupName="/keyed")
     account.logs.associate_kms_key(logGroupName="/keyed", kmsKeyId=key)
     given = key_of("/keyed", account)
     account.logs.disassociate_kms_key(logGroupName="/keyed")
     assert (given, key_of("/keyed", account)) == (key, None)
+
+
+@pytest.mark.parametrize("group", ["/other", None], ids=["another group's", "AWS's default"])
+def test_a_key_whose_policy_does_not_let_logs_in_is_refused_in_awss_words(account: Account, group: str | None) -> None:
+    key = make_key(account, policy_for(group) if group else None)
+    arn = "arn:aws:logs:us-east-1:123456789012:log-group:/refused"
+    words = f"The specified KMS key does not exist or is not allowed to be used with Arn '{arn}'"
+    with pytest.raises(account.logs.exceptions.ClientError, match=f"AccessDeniedException.*{words}"):
+        account.logs.create_log_group(logGroupName="/refused", kmsKeyId=key)
+    account.logs.create_log_group(logGroupName="/refused")
+    with pytest.raises(account.logs.exceptions.ClientError, match=f"AccessDeniedException.*{words}"):
+        account.logs.associate_kms_key(logGroupName="/refused", kmsKeyId=key)
+    account.logs.delete_log_group(logGroupName="/refused")
+
+
+def policy_for(group: str) -> str:
+    """What `export --only kms-key` prints for the stack of that log group."""
+    stack = Stack("us-east-1", group.removeprefix("/"), "123456789012", "aws")
+    policy = json.dumps(key_policy(stack, ProvisionSpec(image=None, fargate=True)))
+    return policy.replace(stack.log_group, group)
+
+
+def make_key(account: Account, policy: str | None) -> str:
+    given = {"Policy": policy} if policy else {}
+    return str(account.aws.client("kms").create_key(**given)["KeyMetadata"]["Arn"])
 
 
 def key_of(group: str, account: Account) -> str | None:
@@ -110,4 +139,4 @@ def key_of(group: str, account: Account) -> str | None:
 
 def test_a_group_that_is_not_there_gets_no_key(account: Account) -> None:
     with pytest.raises(account.logs.exceptions.ResourceNotFoundException):
-        account.logs.associate_kms_key(logGroupName="/none", kmsKeyId="arn:aws:kms:us-east-1:1:key/0")
+        account.logs.associate_kms_key(logGroupName="/none", kmsKeyId=make_key(account, policy_for("/none")))

@@ -20,7 +20,7 @@ from container.batch_job_protocol import (
     to_bundle,
     to_inline,
 )
-from container.batch_job_results import ResultStatus, decode_result
+from container.batch_job_results import ResultStatus, decode_result, split_frames
 from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.processes.executor import JobLaunch
 from provisioner.local.processes.fork_server.framing import Exited
@@ -110,6 +110,20 @@ def test_each_child_of_an_array_writes_its_own(bench: Bench) -> None:
 def test_a_packed_job_writes_what_is_its_own(bench: Bench, index: int | None, written: tuple[bytes, ...]) -> None:
     bench.run(to_inline(frame([[], [], []])), index, "region=us-east-1;pack=2")
     assert sorted(bench.objects) == sorted(PLACE + result_key(SUBMISSION, task_id) for task_id in written)
+
+
+def test_a_packed_job_that_may_writes_its_small_results_together(bench: Bench) -> None:
+    large = Blob.of(bytes(100_000))
+    bench.run(to_inline(frame([[], [large], []])), None, "region=us-east-1;pack=3;segments=1")
+    names = {path.rpartition("/")[2].rpartition("-") for path in bench.objects}
+    assert {before or name for before, _, name in names} == {"0-1-1", TASKS[1].hex(), "2-1-3"}
+
+
+def test_each_result_in_a_segment_is_signed_for_its_task(bench: Bench) -> None:
+    bench.run(to_inline(frame([[Blob.of(b"a")], [], [Blob.of(b"c")]])), 0, "pack=2;segments=1")
+    [data] = bench.objects.values()
+    bodies = [decode_result(one, task, SECRET)[1] for one, task in zip(split_frames(data, 2), TASKS, strict=False)]
+    assert bodies == [b"a", pickle.dumps(None)]
 
 
 def test_an_argument_that_submissions_share_is_fetched(bench: Bench) -> None:

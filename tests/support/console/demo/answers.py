@@ -137,7 +137,7 @@ def _record(row: JobRow) -> JobRecord:
         client="quant-07",
         queue=f"{row.manager}-queue",
         definition="scaler-worker:41",
-        index=17,
+        index=int(row.job_id.rpartition(":")[2]) if ":" in row.job_id else None,
         transitions=tuple(way),
         attempts=(Attempt(row.since - 2, row.since, row.exit_code, row.reason, "scaler/default/0f3c"),)
         if begun

@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -84,6 +84,10 @@ class _MissingResult:
         return missing_result(self.end, RESULT_TIMEOUT_S, log_tail)
 
 
+FindPast = Callable[[str, bytes], Awaitable[Submission | None]]
+"""Finds a predecessor's submission by its id and a task of it, of which only the result is known."""
+
+
 class FailureHandler:
     """Decides about tasks without a result. `handle_*` follow a poll of Batch, `review` each listing."""
 
@@ -98,6 +102,7 @@ class FailureHandler:
         delivery: OutcomeDelivery,
         cleaner: ObjectCleaner,
         retries: Retries,
+        find_past: FindPast,
         spawn: Spawn,
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
@@ -112,6 +117,7 @@ class FailureHandler:
         self._clock = clock
         self._cleaner = cleaner
         self._retries = retries
+        self._find_past = find_past
         self._sleep = sleep
         self._missing: dict[bytes, _MissingResult] = {}
         self._retried: list[tuple[Submission, BatchTask]] = []
@@ -121,6 +127,7 @@ class FailureHandler:
         too_long: list[BatchTask] = []
         not_called: list[BatchTask] = []
         spared: list[BatchTask] = []
+        killers: dict[tuple[int, str], BatchTask] = {}
         for task, end in ends:
             if not task.is_open or task.submission is not submission or task.task_id in self._missing:
                 continue
@@ -135,8 +142,10 @@ class FailureHandler:
                 self._missing[task.task_id] = _MissingResult(task, submission, end, self._clock())
             else:
                 if submission.is_packed and not end.lost_its_host:
-                    self._packing.note_killer(task)
+                    killers[submission.child_of(task), task.function] = task
                 self._fail(task, end, partial(job_failure, end))
+        for task in killers.values():  # once a job, however many of its tasks it may have been at
+            self._packing.note_killer(task)
         self._send_shorter(submission, too_long)
         self._resender.send(submission, [*not_called, *spared])
 
@@ -205,10 +214,27 @@ class FailureHandler:
 
         Its job had `had_mib`, as far as is known. False: it may not be, its result is its outcome.
         """
-        if task.submission is not submission or not _is_readable(submission, task):
+        if task.submission is not submission:
             return False
+        if not _is_readable(submission, task):
+            return await self._retry_past(submission, task, had_mib)
         shape = await self._retries.after_memory(task.shape, had_mib)
         return shape is not None and self._retry(task, shape, "was killed for its memory")
+
+    async def _retry_past(self, submission: Submission, task: BatchTask, had_mib: int | None) -> bool:
+        """Of a predecessor's job that ended before we came only this result is known: the rest is looked up."""
+        try:
+            past = await self._find_past(submission.submission_id, task.task_id)
+            shape = None if past is None else await self._retries.after_memory(past.shape, had_mib)
+            if past is None or shape is None:
+                return False
+            task.shape = replace(shape, priority=task.shape.priority)
+            await self._resender.restore(past, [task])
+        except Exception as error:  # what is read back from AWS may be gone, or odd: then the result is its outcome
+            told = quote_foreign(repr(error))
+            logger.warning("task %s can't be sent again with more memory: %s", task.task_id.hex(), told)
+            return False
+        return self._retry(task, task.shape, "was killed for its memory")
 
     def review(self) -> None:
         """Give up on promised results that did not appear in time."""

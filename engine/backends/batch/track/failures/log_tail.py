@@ -10,6 +10,8 @@ import asyncio
 import logging
 from typing import Any, Final
 
+from container.batch_job_quoting import runner_text
+from container.batch_job_results import OutputMark
 from engine.aws.calls.operations import GET_LOG_EVENTS
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
@@ -51,7 +53,8 @@ class LogTail:
         async with self._slots:
             for _ in range(TAIL_PAGES):
                 answer = await self._page(group, stream, token)
-                messages[:0] = [str(event.get("message", "")).rstrip() for event in answer["events"]]
+                lines = (str(event.get("message", "")).rstrip() for event in answer["events"])
+                messages[:0] = [line for line in lines if OutputMark.parse(runner_text(line)) is None]
                 before, token = token, answer.get("nextBackwardToken")
                 if len(messages) >= LINES or token is None or token == before:
                     break

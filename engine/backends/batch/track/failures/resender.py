@@ -63,15 +63,26 @@ class Resender:
         if tasks:
             await self._restore_and_launch(submission, tasks, through_s3)
 
+    async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> None:
+        """Read payloads back that are to be sent again; their room is free again when AWS has them, or none will go.
+
+        Raises what `SubmittedPayloadReader.restore` does.
+        """
+        taken = await self._payloads.restore(submission, tasks)
+        if taken:
+            self._spawn(self._give_back(tasks, taken))
+
     async def _restore_and_launch(self, submission: Submission, tasks: Sequence[BatchTask], through_s3: bool) -> None:
         try:
-            taken = await self._payloads.restore(submission, tasks)
+            await self.restore(submission, tasks)
         except Exception as error:  # the payload is read back from AWS: whatever is wrong there is theirs alone
             await self._refuse(tasks, error)
-            return
-        try:
+        else:
             self._launcher.launch(tasks, through_s3=through_s3)
-            while taken and any(map(_holds_payload, tasks)):
+
+    async def _give_back(self, tasks: Sequence[BatchTask], taken: int) -> None:
+        try:
+            while any(map(_holds_payload, tasks)):
                 await self._sleep(SENT_POLL_S)
         finally:
             self._payloads.give(taken)
@@ -84,4 +95,4 @@ class Resender:
 
 
 def _holds_payload(task: BatchTask) -> bool:
-    return task.work is not None and task.stage is BatchStage.LAUNCHING
+    return task.work is not None and task.stage in (BatchStage.FETCHING, BatchStage.LAUNCHING)

@@ -68,7 +68,7 @@ def test_a_pack_tells_its_size_and_the_time_of_each_task_and_has_time_for_all_of
     packed.pack = 3
     arguments = template(timeout_s=600).arguments(packed, "s3")
     assert arguments["arrayProperties"] == {"size": 3}
-    assert arguments["parameters"]["options"] == "region=us-east-1;pack=3;timeout=600"
+    assert arguments["parameters"]["options"] == "region=us-east-1;pack=3;timeout=600;segments=1"
     assert arguments["timeout"] == {"attemptDurationSeconds": 3 * 600 + 60}
 
 
@@ -81,7 +81,7 @@ def test_a_pack_of_all_tasks_is_no_array() -> None:
 @pytest.mark.parametrize(
     ("options", "read"),
     [
-        ("region=us-east-1;pack=3;timeout=600", (3, 600)),
+        ("region=us-east-1;pack=3;timeout=600;segments=1", (3, 600)),
         ("region=us-east-1", (1, None)),
         ("pack=1", (1, None)),
         ("pack=many;timeout=600", (1, None)),

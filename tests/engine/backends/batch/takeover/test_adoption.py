@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.model import ResourceShape
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import (
     eventually,
@@ -63,6 +64,31 @@ async def test_a_result_that_was_written_while_nobody_looked_is_delivered(aws: L
     async with succeeding(aws, worker_manager_id="wm-late") as (backend, told):
         assert backend.adopt(task.task_id) is not None
         assert await told.value(task) == str(tmp_path / "call")
+
+
+def note_and_starve(path: str) -> int:
+    with open(path, "a") as calls:
+        calls.write("called\n")
+    time.sleep(0.5)
+    limit = int(Path(os.environ["SCALER_BATCH_CGROUP"], "memory.max").read_text())
+    if limit < 512 << 20:
+        kept = bytearray(limit)
+        time.sleep(60 + len(kept[:0]))
+    return limit >> 20
+
+
+@pytest.mark.parametrize("tasks", [1, 3], ids=["a single job", "an array"])
+async def test_a_kill_for_memory_while_nobody_looked_is_tried_again_with_more(
+    aws: LocalAWS, tmp_path: Path, tasks: int
+) -> None:
+    shape = ResourceShape(memory_mib=256, memory_retries=1)
+    sent = [work(note_and_starve, str(tmp_path / str(number)), shape=shape) for number in range(tasks)]
+    await leave(aws, f"wm-starved-{tasks}", sent, tmp_path, tasks)
+    await eventually(lambda: aws.jobs()["running"] == 0)
+    async with succeeding(aws, worker_manager_id=f"wm-starved-{tasks}") as (backend, told):
+        assert all(backend.adopt(task.task_id) is not None for task in sent)
+        assert [await told.value(task) for task in sent] == [512] * tasks
+    assert calls(tmp_path) == ["called\n" * 2] * tasks
 
 
 async def test_a_job_that_failed_while_nobody_looked_tells_its_reason_and_is_not_run_again(

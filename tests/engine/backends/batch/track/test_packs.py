@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from container.batch_job_protocol import ResultSegment
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
@@ -36,8 +37,8 @@ async def test_of_a_running_child_one_task_runs_and_the_later_ones_wait() -> Non
     }
     await array.poll()
     states = [array.told.states.get(task.task_id, [None])[-1] for task in array.submission.tasks]
-    waits = BatchState.RUNNABLE
-    assert states == [None, BatchState.RUNNING, waits, waits, waits, waits]
+    behind, waits = BatchState.PENDING, BatchState.RUNNABLE
+    assert states == [None, BatchState.RUNNING, behind, waits, waits, waits]
 
 
 async def test_a_child_that_failed_is_judged_by_the_results_that_were_listed_afterwards() -> None:
@@ -171,6 +172,14 @@ async def test_a_task_that_the_job_comes_to_before_the_mark_is_seen_is_ended_wit
     pack = Pack()
     pack.write(0)
     await pack.cancel(1)
+    assert pack.ended == ["J"]
+
+
+async def test_a_marked_task_that_was_announced_is_ended_with_its_job_if_no_result_comes() -> None:
+    pack = Pack()
+    pack.submission.note_segment(ResultSegment(0, 1, 3).sealed("5" * 32, b""))
+    pack.write(0)
+    await pack.cancel(2)
     assert pack.ended == ["J"]
 
 

@@ -1,46 +1,80 @@
-"""What a task printed becomes text for its client's terminal: whole, or the end of it with what is left out said."""
+"""Output of a task as its job tells it: the kept end of its result, and lines of its log up to each mark."""
 
 from __future__ import annotations
 
 import base64
+import zlib
 from dataclasses import replace
 
 import pytest
 
-from container.batch_job_results import ResultMeta, ResultStatus
-from engine.backends.batch.track.printed import printed_of
-from engine.model import Printed
+from container.batch_job_results import OutputMark, ResultMeta, ResultStatus
+from engine.backends.batch.track.printed import HELD_CHARACTERS, MarkedLog, printed_of
+from engine.model import LogEvent, Printed, PrintedEnd, PrintedPart
+from tests.support.runner.log_lines import runner_line
 
 META = ResultMeta("0" * 32, ResultStatus.SUCCESS, "returning", 1, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test")
+TASK = b"t" * 16
 
 
-def stdout_of(kept: bytes, written: int) -> str:
-    text = base64.b64encode(kept).decode()
-    printed = printed_of(replace(META, is_output_kept=True, stdout=text, stdout_bytes=written))
-    assert printed is not None
-    return printed.stdout
-
-
-def left_out(count: int) -> str:
-    return f"[scaler-batch: {count} bytes of the task's output left out here; its job's log has them]\n"
-
-
-@pytest.mark.parametrize(
-    ("kept", "before", "text"),
-    [
-        (b"", 0, ""),
-        (b"one\n\x1b[31mtwo", 0, "one\n\x1b[31mtwo"),
-        ("grün\n".encode()[:3] + b"\xff", 0, "gr\ufffd\ufffd"),
-        (b"rest of a line\nwhole\n", 10, left_out(25) + "whole\n"),
-        ("ü".encode()[1:] + b"no newline", 10, left_out(11) + "no newline"),
-    ],
-)
-def test_text_is_passed_through_and_a_cut_is_said_and_leaves_no_broken_line_or_character(
-    kept: bytes, before: int, text: str
-) -> None:
-    assert stdout_of(kept, before + len(kept)) == text
+def test_what_a_runner_kept_is_told_with_its_run() -> None:
+    kept = base64.b64encode(b"end\n").decode()
+    meta = replace(META, attempt=2, is_output_kept=True, stdout=kept, stdout_bytes=10)
+    assert printed_of(meta, "sub") == Printed("sub/2", PrintedEnd(b"end\n", 10), PrintedEnd())
 
 
 def test_a_runner_that_kept_nothing_tells_no_output() -> None:
-    assert printed_of(META) is None
-    assert printed_of(replace(META, is_output_kept=True)) == Printed("", "")
+    assert printed_of(META, "sub") is None
+
+
+def mark(written: bytes, runs: str, stdout_end: int, stderr_end: int = 0, task: bytes = TASK) -> str:
+    counted = tuple((runs[place], int(runs[place + 1])) for place in range(0, len(runs), 2))
+    told = OutputMark(task.hex(), 1, stdout_end, stderr_end, counted, zlib.crc32(written))
+    return runner_line(told.encode())
+
+
+def told(lines: list[str], log: MarkedLog | None = None) -> list[PrintedPart]:
+    return (log or MarkedLog("sub", [TASK])).take([LogEvent(1.0, line, 1.0) for line in lines])
+
+
+def test_lines_before_a_mark_are_told_with_their_streams_and_the_empty_ones_that_no_log_has() -> None:
+    lines = [
+        "noise of the image",
+        "a",
+        "b",
+        runner_line("task x: attempt 1"),
+        "e",
+        mark(b"a\nb\n\ne\n", "o2O1e1", 5, 2),
+    ]
+    assert told(lines) == [PrintedPart(TASK, "sub/1", ((1, b"a\nb\n"), (1, b"\n"), (2, b"e\n")), (5, 2))]
+
+
+def test_a_stream_that_shows_empty_lines_is_read_the_same() -> None:
+    lines = ["a", "", "", "b", mark(b"a\n\n\nb\n", "o1O2o1", 6)]
+    assert [part.begins for part in told(lines)] == [(0, 0)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["b", "a", mark(b"a\nb\n", "o2", 4)],
+        ["b", mark(b"a\nb\n", "o2", 4)],
+        ["a", "foreign", "b", mark(b"a\nb\n", "o2", 4)],
+        ["a\ufffd", mark(b"a\xff\n", "o1", 3)],
+        ["a", mark(b"a\n", "o1", 2, task=b"u" * 16)],
+        [mark(b"\n" * 9, "O9", 9).replace("O9", f"O{HELD_CHARACTERS + 1}")],
+    ],
+)
+def test_what_does_not_fit_its_mark_is_not_told_nor_anything_later(lines: list[str]) -> None:
+    log = MarkedLog("sub", [TASK])
+    assert told(lines, log) == []
+    if "75" * 16 not in lines[-1]:
+        assert told(["c", mark(b"c\n", "o1", 6)], log) == []
+
+
+def test_lines_that_wait_for_a_mark_are_bounded() -> None:
+    log = MarkedLog("sub", [TASK])
+    line = "x" * 1_000
+    assert told([line] * 2_000, log) == []
+    assert log.held <= HELD_CHARACTERS
+    assert len(told([line, mark(line.encode() + b"\n", "o1", 1_001)], log)) == 1

@@ -71,6 +71,7 @@ class SentTwice:
             store=me,
             layout=LAYOUT,
             ledger=self.ledger,
+            secrets=me,
             poller=me,
             results=self.reader,
             failures=me,

@@ -287,14 +287,15 @@ async def test_a_job_that_ends_with_a_forged_result_in_its_place_fails_with_what
         backend.submit(victim)
         await told.until(lambda told: bool(told.placements))
         placed = told.placements[0]
-        key = StoreLayout(BUCKET, config().s3_prefix, "wm-forged-end").result(placed.submission_id, victim.task_id)
+        layout = StoreLayout(BUCKET, config().s3_prefix, "wm-forged-end")
+        key = layout.result(placed.submission_id, victim.task_id)
         aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=FORGERIES["unsigned"](victim.task_id, b""))
         await eventually(lambda: "is passed over" in caplog.text)
         aws.client("batch").terminate_job(jobId=placed.job_id, reason="by hand")
         with pytest.raises(RuntimeError, match=r"by hand(.|\n)*without the signature of the task's own job"):
             await told.value(victim)
         await backend.forget([victim.task_id])
-        await eventually(lambda: len(objects(aws)) == 1)
+        await eventually(lambda: [one for one in objects(aws) if "/wm-forged-end/" in one] == [layout.lease])
 
 
 async def test_keys_that_no_manager_writes_are_ignored_by_this_and_every_later_start(aws: LocalAWS) -> None:

@@ -42,6 +42,7 @@ def tracker_of(around: Surroundings, ledger: Ledger, clock: FakeClock) -> Tracke
         store=parts,
         layout=StoreLayout("bucket", "prefix", "wm"),
         ledger=ledger,
+        secrets=parts,
         poller=parts,
         results=parts,
         failures=parts,

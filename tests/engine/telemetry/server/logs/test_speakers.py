@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from container.batch_job_results import OutputMark
 from engine.model import LogEvent
 from engine.telemetry.schema.messages import GetLogs
 from engine.telemetry.server.logs.speakers import Speakers
 from tests.support.engine.managed_tasks import id_of
 from tests.support.engine.watched_logs import NEWEST_AT, running
+from tests.support.runner.log_lines import runner_line
 
 FIRST, SECOND, OTHER = (id_of(number).hex() for number in (1, 2, 3))
 
@@ -52,6 +54,11 @@ def test_a_task_goes_on_in_the_next_read() -> None:
 
 def test_where_nobody_says_who_speaks_it_is_the_jobs_task() -> None:
     assert whose("one", "two") == [OTHER, OTHER]
+
+
+def test_marks_of_streamed_output_are_shown_to_nobody() -> None:
+    mark = runner_line(OutputMark(FIRST, 1, 4, 0, (("o", 1),), 7).encode())
+    assert whose(begin(FIRST), "one", mark, "two", end(FIRST)) == [FIRST] * 4
 
 
 @pytest.mark.parametrize(("number", "told"), [(1, ["one"]), (2, ["two"])])

@@ -34,6 +34,8 @@ class Launched:
         self.later: set[bytes] = set()
         """Tasks of which a predecessor had sent a later job."""
         self.read_logs: list[tuple[str, str]] = []
+        self.past: Submission | None = None
+        self.restored_from: list[Submission] = []
 
     def launch(self, tasks: Sequence[BatchTask], *, through_s3: bool) -> None:
         self.tasks += tasks
@@ -45,9 +47,13 @@ class Launched:
     async def largest_memory(self, shape: ResourceShape) -> int | None:
         return self.largest_mib
 
+    async def find_past(self, submission_id: str, task_id: bytes) -> Submission | None:
+        return self.past
+
     async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> int:
         if self.fail:
             raise KeyError("a surprise")
+        self.restored_from.append(submission)
         return 0
 
     def give(self, taken: int) -> None: ...
@@ -89,6 +95,7 @@ class World:
             delivery=delivery,
             cleaner=cast(Any, self.launched),
             retries=Retries(policy=policy, sizes=self.launched),
+            find_past=self.launched.find_past,
             spawn=self._spawn,
             clock=self.clock,
             sleep=FakeClock().sleep,
@@ -103,9 +110,10 @@ class World:
         await self.handler.handle_ends(self.submission, [(self.task, end)])
         await self.settle()
 
-    async def starve(self, had_mib: int | None = None) -> bool:
+    async def starve(self, had_mib: int | None = None, *, knows_job: bool = True) -> bool:
         """The task's result tells that it was killed for memory."""
-        self.submission.job_id = "job-1"
+        self.submission.job_id = "job-1" if knows_job else None
+        self.task.work = self.task.work if knows_job else None
         self.submission.found.add(self.task.task_id)
         self.task.move(BatchStage.IN_BATCH)
         self.task.move(BatchStage.FETCHING)
@@ -230,6 +238,29 @@ async def test_more_memory_is_given_where_the_table_or_the_function_wishes_it(
     world.task.shape = ResourceShape(memory_retries=wish)
     assert await world.starve(had_mib=9_999) is retried
     assert [task.shape.memory_mib for task in world.launched.tasks] == [512] * retried
+
+
+def past(world: World) -> Submission:
+    shape = ResourceShape(memory_mib=300, memory_retries=2)
+    return Submission(world.submission.submission_id, "name", (), shape, job_id="job-0", ended=True)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+async def test_of_a_predecessors_result_alone_job_and_payload_are_looked_up(breaks: bool) -> None:
+    world = World()
+    world.task.shape = ResourceShape(priority=7)
+    world.launched.past = past(world)
+    world.launched.fail = breaks
+    assert await world.starve(256, knows_job=False) is not breaks
+    if not breaks:
+        assert world.launched.restored_from[0] is world.launched.past
+        assert [task.shape for task in world.launched.tasks] == [ResourceShape(None, 600, priority=7, memory_retries=1)]
+
+
+async def test_a_result_whose_job_batch_forgot_is_the_outcome() -> None:
+    world = World(RetryPolicy(memory=9, job_memory_mib=256))
+    assert not await world.starve(256, knows_job=False)
+    assert world.launched.tasks == []
 
 
 async def test_the_old_result_goes_before_the_task_is_sent_again() -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from container.batch_job_results import OutputMark
 from engine.backends.batch.track.failures.log_tail import TAIL_PAGES, LogTail
 from tests.support.engine.paged_logs import PagedLogs
+from tests.support.runner.log_lines import runner_line
 
 
 async def tail_of(logs: Any) -> str:
@@ -37,3 +39,8 @@ async def test_an_odd_answer_hides_no_reason(caplog: pytest.LogCaptureFixture) -
             return {}
 
     assert await tail_of(Odd()) == "(the log can't be read: KeyError)"
+
+
+async def test_marks_of_streamed_output_take_no_place_of_a_line() -> None:
+    mark = runner_line(OutputMark("0" * 32, 1, 2, 0, (("o", 1),), 7).encode())
+    assert await tail_of(PagedLogs([["a", mark, "b"]])) == "a\nb"

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from container.batch_job_protocol import RunnerExit
+from container.batch_job_protocol import ResultSegment, RunnerExit
 from engine.aws.client import AwsClient
 from engine.aws.retry_rules import HOST_LOST
 from engine.aws.session import AwsSession
@@ -58,6 +58,7 @@ class PackedJob:
             delivery=delivery,
             cleaner=me,
             retries=Retries(policy=RetryPolicy(host_losses=0), sizes=me),
+            find_past=cast(Any, None),
             spawn=self._spawn,
             clock=self.clock,
         )
@@ -117,6 +118,36 @@ async def test_of_a_job_that_dies_the_task_that_it_was_at_fails_and_the_later_on
     job.handler.review()
     await asyncio.gather(*job.spawned)
     assert (job.failed, job.again) == ([entry], [*range(entry + 1, SIZE)])
+
+
+@pytest.mark.parametrize(
+    ("segment", "failed", "again"),
+    [((0, 1, 3), [1, 2], [3]), ((0, 2, 3), [2], [3]), ((0, 2, 4), [2, 3], []), ((0, 1, 1), [1], [2, 3])],
+)
+async def test_of_a_job_that_is_killed_with_results_unwritten_those_fail_that_it_had_announced(
+    segment: tuple[int, int, int], failed: list[int], again: list[int]
+) -> None:
+    job = PackedJob()
+    job.submission.note_segment(ResultSegment(*segment).sealed("f" * 32, b""))
+    job.write_results(*range(segment[1]))
+    await job.end()
+    assert (job.failed, job.again) == (failed, again)
+
+
+async def test_what_a_job_with_lost_hosts_had_announced_is_sent_again() -> None:
+    job = PackedJob()
+    job.submission.note_segment(ResultSegment(0, 1, 3).sealed("f" * 32, b""))
+    job.write_results(0)
+    await job.end(exit_code=None, status_reason=f"{HOST_LOST[0]} (instance i-1) terminated.", attempts=3)
+    assert (job.failed, sorted(job.again)) == ([], [1, 2, 3])
+
+
+async def test_a_job_counts_once_as_ended_by_a_function_however_many_of_its_tasks_it_may_have_called() -> None:
+    job = PackedJob()
+    job.submission.note_segment(ResultSegment(0, 1, 4).sealed("f" * 32, b""))
+    job.write_results(0)
+    await job.end()
+    assert job.packing.plan(job.tasks)[0][0] == SIZE
 
 
 async def test_lost_hosts_of_a_job_are_not_those_of_the_task_that_it_was_at() -> None:
