@@ -33,6 +33,7 @@ class NestedTasks:
     def __init__(self) -> None:
         self._open: Counter[bytes] = Counter()
         self._running: set[bytes] = set()
+        self._running_nested: set[bytes] = set()
         self._waiting: set[bytes] = set()
         self._ranks: dict[bytes, int] = {}
         self._told_lending = self._told_bound = False
@@ -52,8 +53,11 @@ class NestedTasks:
         """Note that a task has entered another state."""
         if record.holds_slot:
             self._running.add(record.task_id)
+            if nesting_task(record.task.client_id) is not None:
+                self._running_nested.add(record.task_id)
         else:
             self._running.discard(record.task_id)
+            self._running_nested.discard(record.task_id)
         self._judge(record.task_id)
         if record.state in _OVER and before not in _OVER:
             self._leave(record)
@@ -63,10 +67,15 @@ class NestedTasks:
         return min(len(self._waiting), most_lent(slots))
 
     def may_borrow(self, task: TaskRecord, used: int, slots: int) -> bool:
-        """Whether this task, the first in the queue, may start though all slots are used."""
+        """Whether this task, the first in the queue, may start though all slots are used.
+
+        More than all may be: a predecessor's jobs are attached past them, and with packing there may be fewer than
+        there were. Then the nested ones that run are counted alone, or nothing would ever move.
+        """
         if nesting_task(task.task.client_id) is None:
             return False
-        may = used < slots + self.lent(slots)
+        lent = self.lent(slots)
+        may = used < slots + lent or len(self._running_nested) < lent
         self._tell(may, used, slots)
         return may
 

@@ -498,9 +498,11 @@ class AWSHPCTaskManager:
                 self._enter(record, target)
 
     def _enter(self, record: TaskRecord, state: TaskState) -> None:
-        held, before = record.holds_slot, record.state
+        held, before, lent = record.holds_slot, record.state, self.slots_lent
         record.move(state)
         self._nested.follow(record, before)
+        if self.slots_lent < lent:
+            self._bound_jobs()  # what waits for room for its job doesn't ask again
         self._tell(self._events.on_changed, record)
         self._slots_used += record.holds_slot - held
         self._update_idle()

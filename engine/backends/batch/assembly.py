@@ -38,6 +38,7 @@ from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.backends.batch.track.failures.failure_handler import FailureHandler
 from engine.backends.batch.track.failures.last_resort import LastResort
 from engine.backends.batch.track.failures.log_tail import LogTail
+from engine.backends.batch.track.failures.resender import Resender
 from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
 from engine.backends.batch.track.job_poller import JobPoller
 from engine.backends.batch.track.output_follower import OutputFollower
@@ -248,14 +249,24 @@ class BatchAssembly:
         return Canceller(client=self.client, ledger=self.ledger, layout=self._layout, cleaner=self.cleaner, spawn=spawn)
 
     @cached_property
+    def resender(self) -> Resender:
+        """Resender of tasks."""
+        return Resender(
+            payloads=SubmittedPayloadReader(client=self.client, store=self.store, layout=self._layout),
+            launcher=self.launcher,
+            delivery=self.delivery,
+            without_later_job=lambda tasks: self.takeover.without_later_job(tasks),
+            spawn=self.background.start,
+        )
+
+    @cached_property
     def failures(self) -> FailureHandler:
         """Handler of tasks without a result."""
         return FailureHandler(
             template=self.template,
             ambiguous=self.ambiguous,
-            payloads=SubmittedPayloadReader(client=self.client, store=self.store, layout=self._layout),
+            resender=self.resender,
             logs=LogTail(client=self.client),
-            launcher=self.launcher,
             packing=self.packing,
             delivery=self.delivery,
             cleaner=self.cleaner,

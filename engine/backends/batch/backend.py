@@ -179,7 +179,7 @@ class BatchBackend:
     def take_back(self, task_id: bytes) -> bool:
         """Forget a task whose job was not asked for yet. False: AWS Batch has its job, or may have; nothing changed."""
         task = self._ledger.tasks.get(task_id)
-        return task is not None and self._canceller.take_back(task)
+        return task is not None and not self._takeover.is_holding(task) and self._canceller.take_back(task)
 
     async def cancel(self, task_id: bytes, reason: CancelReason = CancelReason.CLIENT) -> None:
         """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone."""

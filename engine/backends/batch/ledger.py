@@ -54,8 +54,9 @@ _MAY_FOLLOW: Final[dict[BatchStage, frozenset[BatchStage]]] = {
     # FETCHING: its predecessor's job had failed; FORGOTTEN: its predecessor's job came to light and took its place
     BatchStage.COLLECTING: frozenset({BatchStage.LAUNCHING, BatchStage.FETCHING, *CLOSED}),
     # LAUNCHING again: the request was lost, it is sent under a new id; DELIVERED: AWS refuses it
+    # FETCHING: it would be sent again, and a later job of its predecessor had failed; FORGOTTEN: such a job lives
     BatchStage.LAUNCHING: frozenset(
-        {BatchStage.LAUNCHING, BatchStage.IN_BATCH, BatchStage.DELIVERED, BatchStage.CANCELLED}
+        {BatchStage.LAUNCHING, BatchStage.IN_BATCH, BatchStage.FETCHING, BatchStage.DELIVERED, *CLOSED}
     ),
     BatchStage.IN_BATCH: frozenset({BatchStage.FETCHING, BatchStage.LAUNCHING, BatchStage.CANCELLED}),
     # IN_BATCH: what lay at its result's key was not written by its job

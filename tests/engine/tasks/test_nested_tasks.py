@@ -45,6 +45,15 @@ async def test_a_parent_lends_one_slot_however_many_tasks_it_waits_for() -> None
     assert (before, bench.backend.names) == (["a", "a1"], ["a", "a1", "a2"])
 
 
+async def test_a_parent_lends_its_slot_though_more_run_than_there_are_slots() -> None:
+    """A successor that packs less attaches jobs past its slots; their tasks may stand behind the parent."""
+    bench = Bench(slots=3)
+    await bench.arrive("a", "b", "c")
+    bench.tasks.change_concurrency(1)
+    await nest(bench, "a", "a1", "a2")
+    assert bench.backend.names == ["a", "b", "c", "a1"]
+
+
 async def test_no_slot_is_lent_to_a_task_of_a_client_outside() -> None:
     bench = Bench(slots=1)
     await bench.arrive("a")

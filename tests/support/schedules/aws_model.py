@@ -48,6 +48,8 @@ QUEUE = "queue"
 JOB_MIB = 2_048
 """What a job has that asks for nothing."""
 DAY_S = 86_400.0
+WAIT_POLL_S = 0.1
+"""How often a function looks whether the task that it waits for has ended."""
 SEGMENT_PACE = 5
 """Results of a pack that come less often in a second are not written together."""
 SEGMENT_WAIT_S = 1.0
@@ -230,12 +232,21 @@ class Batch:
         self.interrupted: Counter[bytes] = Counter()
         """How often a task's function was running when its job was terminated."""
         self.starved: Counter[bytes] = Counter()
+        self.on_call: Callable[[bytes], None] = lambda task_id: None
+        """Told of each call of a function, with the id of its task."""
+        self.is_waiting: Callable[[bytes], bool] = lambda task_id: False
+        """Tells whether the function of this task waits for a task of its own."""
+        self.list_open: Callable[[], set[bytes]] = set
+        """Gives the tasks that have not ended for their client."""
         self.unwritten: Counter[bytes] = Counter()
         """How often a task's result was not written yet when its host was lost: then it is called again."""
         self.doubtful: set[bytes] = set()
         """Tasks that a job may have called, as far as it had announced, when it was killed as a whole."""
         self.most_living = 0
-        """The most jobs that were to call a function at once, children of arrays counted singly."""
+        """The most jobs that were to call a function at once, children of arrays counted singly.
+
+        Less those that tasks which wait for tasks of their own lend them.
+        """
 
     # ---- the API
 
@@ -248,7 +259,7 @@ class Batch:
             child = Child(job, index, history=[(now, "SUBMITTED")])
             job.children.append(child)
             self._later(child, self._rng.uniform(0.02, 1.0), self._make_runnable)
-        self.most_living = max(self.most_living, sum(map(self._is_living, self._children())))
+        self.most_living = max(self.most_living, self._count_living())
         self._tell(f"batch takes {job_id} of {size}")
         return {"jobId": job_id, "jobArn": job_id, "jobName": request["jobName"]}
 
@@ -333,6 +344,12 @@ class Batch:
         for job in self.jobs.values():
             yield from job.children
 
+    def _count_living(self) -> int:
+        """A waiting task lends a slot while its job lives, and while it is sent again."""
+        living = list(filter(self._is_living, self._children()))
+        held = {task_id for child in living for task_id in self._tasks_of(child, self._frame_of(child) or b"")}
+        return len(living) - sum(map(self.is_waiting, held | self.list_open()))
+
     def _is_living(self, child: Child) -> bool:
         """It calls a function, or will: not so behind a fence, with a result, or once it was told to end."""
         if child.state in ENDED or child.terminated or child.is_starved:
@@ -347,6 +364,9 @@ class Batch:
         return any(
             task_id not in done and self._key(store, mark_key(submission, task_id)) not in keys for task_id in tasks
         )
+
+    def _waits(self, child: Child) -> bool:
+        return child.calls_since is not None and self.is_waiting(self._tasks_of(child, child.frame)[child.entry])
 
     def _with_result(self, child: Child, frame: bytes) -> frozenset[bytes]:
         """The tasks of which results lie in S3, by themselves or in a segment."""
@@ -420,6 +440,7 @@ class Batch:
         child.calls_since = self._loop.time()
         self.calls[task_id] += 1
         self._tell(f"function of {task_id.hex()[-4:]} is called in {child.job.job_id}:{child.index}")
+        self.on_call(task_id)
         fate = self._fates[task_id]
         if child.waiting and fate.seconds > 0.5:
             self._loop.call_later(1.25, self._beat, child, child.attempt, child.entry)
@@ -496,6 +517,9 @@ class Batch:
         return options.get(SEGMENTS) == "1"
 
     def _return(self, child: Child) -> None:
+        if self._waits(child):
+            self._later(child, WAIT_POLL_S, self._return)
+            return
         task_id = self._tasks_of(child, child.frame)[child.entry]
         ends = self._fates[task_id].ends
         if _memory_mib(child.job) < self._fates[task_id].needs_mib:

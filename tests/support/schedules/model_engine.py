@@ -48,7 +48,10 @@ def note_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> a
 
 
 class ModelEngine:
-    """Start it with `start`; `kill` ends it as kill -9 does: nothing that it still does arrives anywhere."""
+    """Start it with `start`; `kill` ends it as kill -9 does: nothing that it still does arrives anywhere.
+
+    With `sees_death` it runs where its predecessor ran, and doesn't wait until that one's lease has expired.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,8 @@ class ModelEngine:
         queue: int,
         pack: Pack = "off",
         memory_retries: int = 0,
+        *,
+        sees_death: bool = False,
     ) -> None:
         self._rng = rng
         self._scheduler = scheduler
@@ -76,6 +81,7 @@ class ModelEngine:
             # many inline, some through S3
             inline_limit=2_000,
         )
+        self._sees_death = sees_death
         self.running: set[asyncio.Task[Any]] = set()
         self.lost = ""
         self.is_killed = False
@@ -102,7 +108,7 @@ class ModelEngine:
             token=f"{self._rng.getrandbits(64):x}",
             on_lost=self._note_loss,
             clock=loop.time,
-            is_gone=lambda record: False,
+            is_gone=lambda record: self._sees_death,
         )
         await lease.acquire()
         client.ownership = lease

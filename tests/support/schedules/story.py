@@ -6,18 +6,20 @@ import asyncio
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
+from container.batch_job_protocol import nested_client_name
 from engine.aws.errors import AwsError
 from engine.config.settings import Pack
 from engine.errors import StartupError
 from engine.messages import TaskArrived
 from tests.support.schedules.aws_model import JOB_MIB, Batch, Bucket, Fate, ModelSession, Troubles
 from tests.support.schedules.model_engine import ModelEngine, note_task
-from tests.support.schedules.scaler_model import CLIENT, ModelStorage, Scheduler
+from tests.support.schedules.scaler_model import CLIENT, Held, ModelStorage, Scheduler
 from tests.support.schedules.virtual_loop import NothingLeftToDo, VirtualLoop
 
 PATIENCE_S = 4_000.0
@@ -28,9 +30,17 @@ PACKS: dict[int, Pack] = {2: 3, 5: 2, 7: 14, 8: "auto"}
 """How tasks are packed under seeds with this last digit."""
 HASTY, HASTY_REST = 40, 7
 """Of so many seeds in the one with this rest most tasks take so little time that their results are written together."""
+ON_ONE_MACHINE = (13, (1, 2))
+"""Divided by the one number, seeds leave one of the others where a killed engine is succeeded at once."""
+NESTING = (10, 3)
+"""Divided by the one number, seeds leave the other where functions submit tasks of their own and wait for them."""
+NESTING_PACKS: dict[int, Pack] = {2: 3, 3: "auto"}
+"""How tasks are packed under those seeds, by the digit before the last, divided by five."""
 RETRYING = 7
 """In the last of so many seeds some tasks need more memory than they have, or lose every host of a job."""
 MEMORY_RETRIES = 3
+NESTED_FROM = 0x40
+"""Ids of nested tasks lie so far above those of their parents."""
 TIDY_S = 1_500.0
 """Virtual seconds after which nothing of any task may be left: a fence is kept for ten minutes."""
 
@@ -59,6 +69,10 @@ class Plan:
     """The tasks ask for capabilities, of two shapes."""
     is_retrying: bool = False
     """Tasks that were killed for their memory are sent again."""
+    is_on_one_machine: bool = False
+    """A successor sees that its predecessor is gone: no lease is waited for, and listings lag behind."""
+    nested: dict[bytes, Fate] = field(default_factory=dict)
+    """What becomes of the tasks that the functions of these tasks submit, at each call one, and wait for."""
     wall_speed: float = 1.0
     patience_s: float = PATIENCE_S
 
@@ -93,6 +107,25 @@ def _hasten(plan: Plan, rng: random.Random) -> None:
     plan.entry_s = 0.06
     for _, _, fate, _ in plan.tasks:
         fate.seconds = rng.choice((0.005, 0.01, 0.01, 0.02, 0.02, 3.0))
+
+
+def _nest(plan: Plan, rng: random.Random) -> None:
+    """Some of the tasks have tasks of their own, and a few of those again.
+
+    The worker's queue has room for them all: behind one that is full of others a nested task is never sent.
+    """
+    plan.queue = 1_000
+    for _, task_id, _, _ in plan.tasks:
+        if rng.random() < 0.5:
+            plan.nested[task_id] = _fate(rng)
+            if rng.random() < 0.3:
+                plan.nested[nested_id(task_id, 0)] = _fate(rng)
+
+
+def nested_id(parent: bytes, call: int) -> bytes:
+    """Make the id of the task that the function of `parent` submits at this call, counted from 0."""
+    number = int.from_bytes(parent, "big") + NESTED_FROM + (call << 8)
+    return number.to_bytes(16, "big")
 
 
 def _fate(rng: random.Random) -> Fate:
@@ -131,6 +164,10 @@ def run_story(seed: int) -> Story:
     plan.pack = PACKS.get(seed % ASKING, "off")
     if seed % HASTY == HASTY_REST:
         _hasten(plan, random.Random(seed))
+    plan.is_on_one_machine = seed % ON_ONE_MACHINE[0] in ON_ONE_MACHINE[1]
+    if seed % NESTING[0] == NESTING[1]:
+        _nest(plan, random.Random(seed))
+        plan.pack = NESTING_PACKS.get(seed // 10 % 5, "off")
     if seed % RETRYING == RETRYING - 1:
         _let_retry(plan, random.Random(seed))
     return run_plan(plan, rng, seed)
@@ -186,6 +223,10 @@ class _World:
         self._fates = {task_id: fate for _, task_id, fate, _ in plan.tasks}
         self._batch = Batch(loop, rng, self._bucket, self._fates, self._tell, plan.lag_s)
         self._batch.wait_s = plan.wait_s
+        self._nested: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        """Of each task those that its function submitted, one a call."""
+        self._batch.on_call, self._batch.is_waiting = self._submit_nested, self._is_waiting
+        self._batch.list_open = self._list_open
         self._batch.entry_s = plan.entry_s or self._batch.entry_s
         self._engine = self._new_engine()
 
@@ -200,7 +241,7 @@ class _World:
         self._judge()
 
     def _is_all_submitted(self) -> bool:
-        return len(self._scheduler.tasks) == len(self._plan.tasks)
+        return all(task_id in self._scheduler.tasks for _, task_id, _, _ in self._plan.tasks)
 
     def _schedule(self) -> None:
         at = self._loop.call_at
@@ -216,7 +257,21 @@ class _World:
         for moment, seconds in self._plan.kills:
             at(moment, self._kill, seconds)
 
-    def _submit(self, task_id: bytes, size: int) -> None:
+    def _submit_nested(self, parent: bytes) -> None:
+        fate = self._plan.nested.get(parent)
+        if fate is not None:
+            task_id = nested_id(parent, self._batch.calls[parent] - 1)
+            self._nested[parent].append(task_id)
+            self._fates[task_id] = replace(fate)
+            self._submit(task_id, 10, f"Client|{nested_client_name(parent)}|0".encode())
+
+    def _is_waiting(self, parent: bytes) -> bool:
+        return any(self._scheduler.tasks[each].state is not Held.DONE for each in self._nested.get(parent, ()))
+
+    def _list_open(self) -> set[bytes]:
+        return {task_id for task_id, task in self._scheduler.tasks.items() if task.state is not Held.DONE}
+
+    def _submit(self, task_id: bytes, size: int, client: bytes = CLIENT) -> None:
         serializer, function, argument = CLIENT.ljust(32, b"s"), b"f" * 32, b"a" * 16 + task_id
         objects = self._storage.objects
         objects[serializer] = b"serializer"
@@ -224,7 +279,7 @@ class _World:
         objects[argument] = random.Random(size).randbytes(size) + task_id
         self._tell(f"client submits {task_id.hex()[-4:]}")
         asked = {"vcpus": 1 + task_id[-1] % 2} if self._plan.is_asking else {}
-        self._scheduler.submit(TaskArrived(task_id, CLIENT, serializer, function, (argument,), capabilities=asked))
+        self._scheduler.submit(TaskArrived(task_id, client, serializer, function, (argument,), capabilities=asked))
 
     def _if_there(self, act: Callable[[bytes], None], task_id: bytes) -> None:
         if task_id in self._scheduler.tasks:
@@ -271,7 +326,17 @@ class _World:
         session = ModelSession(self._loop, self._rng, self._bucket, self._batch, self._plan.troubles)
         retries = MEMORY_RETRIES if self._plan.is_retrying else 0
         plan, packs = self._plan, self._packs()
-        return ModelEngine(self._rng, self._scheduler, self._storage, session, plan.slots, plan.queue, packs, retries)
+        return ModelEngine(
+            self._rng,
+            self._scheduler,
+            self._storage,
+            session,
+            plan.slots,
+            plan.queue,
+            packs,
+            retries,
+            sees_death=plan.is_on_one_machine,
+        )
 
     def _packs(self) -> Pack:
         """A successor may pack in another way."""
@@ -308,6 +373,8 @@ class _World:
             broken.append(f"left in S3: {self._left()}")
         # what a predecessor's job was at when its hosts were lost is sent again at once, whatever runs meanwhile
         allowed = self._plan.slots * (2 if self._plan.is_retrying and self._plan.kills else 1)
+        # a job that is decided on while a task lends its slot may be asked for when that goes on
+        allowed += bool(self._plan.nested) and self._plan.pack != "off"
         if self._batch.most_living > allowed:
             broken.append(f"{self._batch.most_living} jobs lived at once, {allowed} allowed")
 

@@ -86,7 +86,9 @@ class BatchIntrospection:
             wall_clock=wall_clock,
         )
         self._logs = LogStreamReader(client=client, group=surroundings.log_group)
-        self._details = JobDetails(jobs=jobs, gate=client.gate, clock=clock, wall_clock=wall_clock)
+        self._details = JobDetails(
+            jobs=jobs, gate=client.gate, clock=clock, wall_clock=wall_clock, note=self._logs.note
+        )
         self._children = ChildLister(jobs=jobs, ledger=ledger)
         region = client.session.region
         self._reads = DiagnosisReads(session=AwsSession(region, 1, READ_TIMEOUT_S), clock=clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -33,9 +33,18 @@ class _KeptDetails:
 
 
 class JobDetails:
-    """Describes jobs by DescribeJobs. `wall_clock` gives seconds since the epoch."""
+    """Describes jobs by DescribeJobs, and shows each to `note`. `wall_clock` gives seconds since the epoch."""
 
-    def __init__(self, *, jobs: JobsClient, gate: CredentialsGate, clock: Clock, wall_clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        jobs: JobsClient,
+        gate: CredentialsGate,
+        clock: Clock,
+        wall_clock: Clock,
+        note: Callable[[BatchJob], None] = lambda job: None,
+    ) -> None:
+        self._note = note
         self._jobs = jobs
         self._gate = gate
         self._clock = clock
@@ -80,6 +89,8 @@ class JobDetails:
     async def _describe(self, job_ids: Sequence[str]) -> list[BatchJob]:
         async with asyncio.timeout(DESCRIBE_TIMEOUT_S):
             found = await self._jobs.describe(job_ids[: limits.DESCRIBE_JOBS_IDS], tries=DESCRIBE_TRIES)
+        for job in found.values():
+            self._note(job)
         return list(found.values())
 
     def _drop_old(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, Final
 
+from engine.aws.batch_jobs import BatchJob
 from engine.aws.calls.operations import GET_LOG_EVENTS
 from engine.aws.client import AwsClient
 from engine.aws.error_text import describe_error, iam_action
@@ -22,35 +23,54 @@ EVENTS_AT_ONCE: Final = 5_000
 """In one answer, which CloudWatch also bounds to 1 MB."""
 LOG_READ_TIMEOUT_S: Final = 5.0
 LOG_READ_TRIES: Final = 2
+STREAMS_ELSEWHERE: Final = 10_000
+"""Streams that are kept in mind since they lie in another group, some 2 MB."""
 PAGES_AT_ONCE: Final = 5
 """Pages that one read goes on through in search of events."""
 
 
 class LogStreamReader:
-    """Reads streams of one log group; `group` is empty when the jobs log elsewhere."""
+    """Reads streams of jobs. `group` is that of the present definition; empty: with it jobs log elsewhere.
+
+    A job of another revision may log to another group, which `note` learns from its description.
+    """
 
     def __init__(self, *, client: AwsClient, group: str) -> None:
         self._client = client
         self._group = group
+        self._elsewhere: dict[str, str] = {}
+
+    def note(self, job: BatchJob) -> None:
+        """Keep in mind in which group a described job's stream lies."""
+        if job.log_stream and job.log_group != self._group:
+            self._elsewhere[job.log_stream] = job.log_group
+            if len(self._elsewhere) > STREAMS_ELSEWHERE:
+                del self._elsewhere[next(iter(self._elsewhere))]
 
     async def read(self, stream: str, token: str | None) -> LogChunk:
         """Read what came behind `token`; None: the newest part of the stream. Never raises for what AWS says."""
-        chunk = await self._bounded(self._read_newest(stream) if token is None else self._read_on(stream, token))
+        chunk = await self._bounded(
+            stream, self._read_newest(stream) if token is None else self._read_on(stream, token)
+        )
         return replace(chunk, token=token) if chunk.token is None else chunk
 
     async def read_on(self, stream: str, token: str | None) -> LogChunk:
         """Read what came behind `token`; None: from the stream's beginning. Never raises for what AWS says."""
-        chunk = await self._bounded(self._read_on(stream, token))
+        chunk = await self._bounded(stream, self._read_on(stream, token))
         return replace(chunk, token=token) if chunk.token is None else chunk
 
     async def read_older(self, stream: str, before: float, token: str | None, limit: int) -> LogChunk:
         """Read back from `token`, or with None from `before` (epoch), until there are `limit` events or no more."""
         end_ms = round(before * 1000)  # exclusive
-        chunk = await self._bounded(self._read_back(stream, min(limit, EVENTS_AT_ONCE), token, endTime=end_ms))
+        read = self._read_back(stream, min(limit, EVENTS_AT_ONCE), token, endTime=end_ms)
+        chunk = await self._bounded(stream, read)
         return chunk if chunk.status is LogStatus.STREAMING else replace(chunk, older=token)
 
-    async def _bounded(self, read: Coroutine[None, None, LogChunk]) -> LogChunk:
-        if not self._group:
+    def _group_of(self, stream: str) -> str:
+        return self._elsewhere.get(stream, self._group)
+
+    async def _bounded(self, stream: str, read: Coroutine[None, None, LogChunk]) -> LogChunk:
+        if not self._group_of(stream):
             read.close()
             return LogChunk((), None, LogStatus.MISSING, "the job definition's log driver is not awslogs")
         try:
@@ -60,7 +80,7 @@ class LogStreamReader:
             why = self._client.gate.reason or f"CloudWatch Logs did not answer within {LOG_READ_TIMEOUT_S:.0f} s"
             return LogChunk((), None, LogStatus.WAITING, why)
         except AwsError as error:
-            return LogChunk((), None, *self._status(error))
+            return LogChunk((), None, *_status(error, self._group_of(stream)))
 
     async def _read_newest(self, stream: str) -> LogChunk:
         """From the newest page backwards, until the pages are full. Without an event the question stays open."""
@@ -101,22 +121,22 @@ class LogStreamReader:
         answer: dict[str, Any] = await self._client.call(
             GET_LOG_EVENTS,
             tries=LOG_READ_TRIES,
-            logGroupName=self._group,
+            logGroupName=self._group_of(stream),
             logStreamName=stream,
             limit=limit,
             **place,
         )
         return answer
 
-    def _status(self, error: AwsError) -> tuple[LogStatus, str]:
-        if error.denied:
-            grant = f"grant {iam_action(error.api)} to the worker manager's role for log group {self._group}"
-            return LogStatus.DENIED, grant
-        if error.action is not ErrorAction.ABSENT:
-            return LogStatus.WAITING, describe_error(error)
-        if "group" in error.detail:
-            return LogStatus.MISSING, f"log group {self._group} does not exist"
-        return LogStatus.WAITING, "the job's log stream does not exist yet"
+
+def _status(error: AwsError, group: str) -> tuple[LogStatus, str]:
+    if error.denied:
+        return LogStatus.DENIED, f"grant {iam_action(error.api)} to the worker manager's role for log group {group}"
+    if error.action is not ErrorAction.ABSENT:
+        return LogStatus.WAITING, describe_error(error)
+    if "group" in error.detail:
+        return LogStatus.MISSING, f"log group {group} does not exist"
+    return LogStatus.WAITING, "the job's log stream does not exist yet"
 
 
 def _events(answer: dict[str, Any]) -> tuple[LogEvent, ...]:

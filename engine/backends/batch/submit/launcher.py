@@ -146,7 +146,7 @@ class Launcher:
 
         With packing it may become several, one for each number of tasks that a job runs, and waits for room.
         """
-        if self._packing.is_on:
+        if self._packing.bounds_jobs:
             self._waiting.append((list(tasks), through_s3))
             self._launch_waiting()
         else:

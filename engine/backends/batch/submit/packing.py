@@ -74,6 +74,11 @@ class Packing:
         return self._setting != "off"
 
     @property
+    def bounds_jobs(self) -> bool:
+        """Tasks may be more than jobs may: also while a predecessor's packed jobs are there, whatever is set now."""
+        return self.is_on or any(one.is_packed for one in self._ledger.submissions.values())
+
+    @property
     def tasks_a_job(self) -> int:
         """How many tasks one job runs at present, at the most; 1 without packing."""
         if not self.is_on or self._definition() in self._refused:
@@ -190,8 +195,11 @@ def _jobs_of(tasks: Iterable[BatchTask]) -> dict[tuple[str, int], bool]:
     return jobs
 
 
+_WITH_JOB: Final = (BatchStage.ORPHANED, BatchStage.IN_BATCH, BatchStage.FETCHING)
+
+
 def _has_job(task: BatchTask, submission: Submission) -> bool:
-    """What is sent again has none between its two submissions."""
+    """What is sent again has none between its two submissions; what was just claimed has a predecessor's."""
     if task.stage is BatchStage.LAUNCHING:
         return not submission.settled.is_set()
-    return task.stage in (BatchStage.IN_BATCH, BatchStage.FETCHING) and submission.job_id is not None
+    return task.stage in _WITH_JOB and submission.job_id is not None

@@ -93,6 +93,8 @@ class Reconciler:
         """Claimed ones, whose failures are on their way."""
         self._is_all_claimed = False
         self._to_look_up: list[BatchTask] = []
+        self._asked: dict[BatchTask, asyncio.Future[bool]] = {}
+        """Claimed tasks that would be sent again: whether they have no later job."""
 
     @property
     def open_questions(self) -> int:
@@ -144,14 +146,44 @@ class Reconciler:
     def admit(self, task: BatchTask) -> None:
         """Attach, hold, fail or submit a task that is wanted, and of which no job was known when it came."""
         self._unclaimed.discard(task.task_id)
-        if not self._is_certain or task.task_id in self._doubted or self._adoption.is_ending(task.task_id):
+        if self._is_doubtful(task):
             self._held.append(task)
         elif task.task_id in self._failures:
             if not self._to_look_up:
                 self._spawn(self._look_up_failures())
             self._to_look_up.append(task)
-        elif not self._attach(task):
+        elif not task.cancelled and self._attach(task):
+            self._answer(task, is_new=False)
+        elif not self._answer(task, is_new=True):
             self._submit(task)
+
+    def is_holding(self, task: BatchTask) -> bool:
+        """The task waits for certainty: whether a predecessor's job has it, or had."""
+        return task in self._held or task in self._to_look_up
+
+    async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
+        """Give those of these claimed tasks, which would be sent again, that have no later job."""
+        answers = [asyncio.get_running_loop().create_future() for _ in tasks]
+        self._asked.update(zip(tasks, answers, strict=True))
+        for task in tasks:
+            self.admit(task)
+        return [task for task, is_new in zip(tasks, await asyncio.gather(*answers), strict=True) if is_new]
+
+    def _is_doubtful(self, task: BatchTask) -> bool:
+        """Of what would be sent again every failure must have been read: that its job lives says nothing of others."""
+        is_certain = self._has_read_failures if task in self._asked else self._is_certain
+        return not is_certain or task.task_id in self._doubted or self._adoption.is_ending(task.task_id)
+
+    def _answer(self, task: BatchTask, *, is_new: bool) -> bool:
+        """False: nobody has asked, the task is none that would be sent again."""
+        asked = self._asked.pop(task, None)
+        if asked is not None and not asked.done():
+            asked.set_result(is_new)
+        return asked is not None
+
+    def _is_waiting(self, task: BatchTask) -> bool:
+        """Otherwise it was cancelled; one that would be sent again is left out of that by its launch."""
+        return task.stage is BatchStage.COLLECTING or task in self._asked
 
     # ---- jobs that ListJobs did not show yet
 
@@ -166,13 +198,14 @@ class Reconciler:
             self.release()
             await reading
             self._has_read_failures = True
+            self.release()
             self._scan.forget_results()
         finally:
             await cancel_and_wait([reading])
 
     async def _look_again(self) -> None:
         present = {one.job_id for one in self._ledger.submissions.values()}
-        found = await self._scan.newest(except_jobs=present)
+        found = await self._scan.newest(except_jobs=present, note=self._remember)
         self._adoption.add([one for one in found if one.submission_id not in self._bundles])
         self._open_questions -= 1
         self._learn()
@@ -199,13 +232,22 @@ class Reconciler:
             reading.result()
 
     def _note_failures(self, found: Mapping[bytes, FailedJob]) -> None:
-        """Of tasks that run already, or have, nothing is noted: they came before their failure could be known."""
+        """Of tasks that we have submitted nothing is noted: they came before their failure could be known."""
         self._noted.set()
+        self._remember({task_id: job for task_id, job in found.items() if task_id not in self._failures})
+
+    def _remember(self, found: Mapping[bytes, FailedJob]) -> None:
+        """None of these jobs is earlier than what was found before."""
         held = {task.task_id for task in self._held}
         for task_id, job in found.items():
-            if task_id in held or task_id not in self._ledger.tasks:
-                self._failures.setdefault(task_id, job)
+            if task_id in held or not self._is_ours(task_id):
+                self._failures[task_id] = job
                 self._keep_results(job)
+
+    def _is_ours(self, task_id: bytes) -> bool:
+        """The task was submitted by this manager, or has a result."""
+        task = self._ledger.tasks.get(task_id)
+        return task is not None and (task.submission is None or not task.submission.is_restored)
 
     def _keep_results(self, job: FailedJob) -> None:
         present = self._ledger.submissions.get(job.bundle_of)
@@ -216,7 +258,7 @@ class Reconciler:
         """Let go of held tasks as far as it is certain now what becomes of them."""
         held, self._held = self._held, []
         for task in held:
-            if task.stage is BatchStage.COLLECTING:  # otherwise it was cancelled
+            if self._is_waiting(task):
                 self.admit(task)
 
     def _attach(self, task: BatchTask) -> bool:
@@ -286,9 +328,11 @@ class Reconciler:
         await self._list_packed([job for _, job in failed])
         for task, told in failed:
             job_id = told.job_id
-            if task.stage is BatchStage.COLLECTING and not (
-                _may_have_called(told) and self._fail(task, jobs.get(job_id), jobs.get(_parent(job_id)))
-            ):
+            if not self._is_waiting(task):
+                continue
+            if _may_have_called(told) and self._fail(task, jobs.get(job_id), jobs.get(_parent(job_id))):
+                self._answer(task, is_new=False)
+            else:
                 self.admit(task)
 
     async def _list_packed(self, failed: Sequence[FailedJob]) -> None:
@@ -309,7 +353,7 @@ class Reconciler:
         return jobs
 
     def _fail(self, task: BatchTask, job: BatchJob | None, parent: BatchJob | None) -> bool:
-        """False: the job is not ours, not known any more or did not fail by itself."""
+        """False: the job is not ours, not known any more or did not fail by itself; or is the one that is over."""
         if (
             job is None
             or job.parameters.get(JobParameter.STORE.value) != self._layout.uri
@@ -318,7 +362,11 @@ class Reconciler:
         ):
             return False
         submission_id = job.parameters.get(JobParameter.SUBMISSION.value, "")
-        task.submission = Submission(submission_id, job.name, (task,), task.shape, job_id=job.job_id, ended=True)
+        if task in self._asked:  # its payload lies where its own submission says
+            if task.cancelled or submission_id <= max(task.lineage):
+                return False
+        else:
+            task.submission = Submission(submission_id, job.name, (task,), task.shape, job_id=job.job_id, ended=True)
         shape = replace(shape_of(job), priority=task.shape.priority)
         return self._failure_handler.fail_as_before(task, JobEnd.of(job), shape)
 

@@ -35,7 +35,7 @@ from container.batch_job_protocol import (
 from container.batch_job_quoting import quote_foreign
 from container.batch_job_results import split_frames, told_task_id
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob, JobsClient
-from engine.aws.batch_states import ENDED
+from engine.aws.batch_states import ENDED, BatchState
 from engine.aws.budget import Clock
 from engine.aws.calls.operations import GET_OBJECT, GET_PAYLOAD, LIST_OBJECTS
 from engine.aws.client import AwsClient
@@ -129,9 +129,15 @@ class PredecessorScan:
         known = with_jobs | results.keys()
         return ScanFindings([*living, *ended], {one: name for one, name in bundles.items() if one not in known})
 
-    async def newest(self, except_jobs: Container[str | None]) -> list[Submission]:
-        """Find the living jobs that the first listing didn't show yet, and all results. Raises `AwsError`."""
+    async def newest(
+        self, except_jobs: Container[str | None], note: Callable[[Mapping[bytes, FailedJob]], None]
+    ) -> list[Submission]:
+        """Find the living jobs that the first listing didn't show yet, and all results. Raises `AwsError`.
+
+        One of them may be at its end by now, and have come to that when the failed ones had been read: `note` gets it.
+        """
         newest = await self._own_jobs.created_after(self._listed_at - LISTED_WITHIN_S)
+        note(await self._tasks_of([one for one in newest if one.job.state is BatchState.FAILED and _may_tell(one.job)]))
         fresh = [one.job.job_id for one in newest if one.job.state not in ENDED]
         living = await self.restore([job_id for job_id in fresh if job_id not in except_jobs])
         return [*living, *await self._ended(await self.results())]

@@ -7,7 +7,7 @@ any more, and `BatchBackend.submit` leads straight to the collection window.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.aws.batch_jobs import JobsClient
 from engine.aws.client import AwsClient
@@ -147,6 +147,17 @@ class Takeover:
             return False
         self._reconciler.admit(task)
         return True
+
+    def is_holding(self, task: BatchTask) -> bool:
+        """Tell whether a predecessor's job may have the task, which waits for certainty about that."""
+        return self._reconciler.is_holding(task)
+
+    async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
+        """Give those of the predecessor's tasks of which it had sent no later job, when that is certain.
+
+        Of the others what became of that job counts: they follow it, or fail as it did.
+        """
+        return await self._reconciler.without_later_job(tasks)
 
     async def abandon(self) -> None:
         """Terminate the jobs that nobody claimed, when all are known, and wait until their objects are deleted."""

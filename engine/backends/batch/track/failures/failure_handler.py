@@ -26,7 +26,6 @@ from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
-from engine.backends.batch.submit.launcher import Launcher
 from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.cleaner import ObjectCleaner
@@ -40,8 +39,8 @@ from engine.backends.batch.track.failures.failure import (
     refused_code,
 )
 from engine.backends.batch.track.failures.log_tail import LogTail
+from engine.backends.batch.track.failures.resender import Resender
 from engine.backends.batch.track.failures.retries import Retries
-from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
 from engine.causes import CauseKind, FailureCause
 from engine.model import CancelReason, Outcome, ResourceShape
 
@@ -97,9 +96,8 @@ class FailureHandler:
         *,
         template: JobTemplate,
         ambiguous: AmbiguousSubmits,
-        payloads: SubmittedPayloadReader,
+        resender: Resender,
         logs: LogTail,
-        launcher: Launcher,
         packing: Packing,
         delivery: OutcomeDelivery,
         cleaner: ObjectCleaner,
@@ -111,9 +109,8 @@ class FailureHandler:
     ) -> None:
         self._template = template
         self._ambiguous = ambiguous
-        self._payloads = payloads
+        self._resender = resender
         self._logs = logs
-        self._launcher = launcher
         self._packing = packing
         self._delivery = delivery
         self._spawn = spawn
@@ -149,8 +146,8 @@ class FailureHandler:
                 self._fail(task, end, partial(job_failure, end))
         for task in killers.values():  # once a job, however many of its tasks it may have been at
             self._packing.note_killer(task)
-        await self._send_shorter(submission, too_long)
-        await self._send_again(submission, [*not_called, *spared])
+        self._send_shorter(submission, too_long)
+        self._resender.send(submission, [*not_called, *spared])
 
     def _is_spared(self, submission: Submission, task: BatchTask, end: JobEnd) -> bool:
         """Tell whether the packed job was ended for another's sake: by us, in an earlier task, or by an old image.
@@ -173,7 +170,7 @@ class FailureHandler:
         """Send a task again that its job passed over, for a cancel which is not wanted any more."""
         task.move(BatchStage.IN_BATCH)
         if task.submission is submission:
-            await self._send_again(submission, [task])
+            self._resender.send(submission, [task])
 
     async def handle_vanished(self, submission: Submission) -> None:
         """Send the open tasks again, or fail them.
@@ -193,7 +190,7 @@ class FailureHandler:
                 "job %s vanished before it started; sending its %d tasks again", quote_foreign(end.job_id), len(retry)
             )
             await self._ambiguous.fence(submission)
-            await self._send_again(submission, [task for task in retry if task.is_open])
+            self._resender.send(submission, [task for task in retry if task.is_open])
 
     def fail_as_before(self, task: BatchTask, end: JobEnd, shape: ResourceShape) -> bool:
         """Fail the task as a predecessor's job of it did, which had this shape, or send it again with another.
@@ -232,7 +229,7 @@ class FailureHandler:
             if past is None or shape is None:
                 return False
             task.shape = replace(shape, priority=task.shape.priority)
-            await self._payloads.restore(past, [task])
+            await self._resender.restore(past, [task])
         except Exception as error:  # what is read back from AWS may be gone, or odd: then the result is its outcome
             told = quote_foreign(repr(error))
             logger.warning("task %s can't be sent again with more memory: %s", task.task_id.hex(), told)
@@ -249,7 +246,7 @@ class FailureHandler:
                 del self._missing[task_id]
                 self._fail(missing.task, missing.end, missing.explain)
 
-    async def _send_shorter(self, submission: Submission, tasks: list[BatchTask]) -> None:
+    def _send_shorter(self, submission: Submission, tasks: list[BatchTask]) -> None:
         if tasks:
             self._template.lower_limit()
             logger.warning(
@@ -257,24 +254,7 @@ class FailureHandler:
                 submission.job_name,
                 len(tasks),
             )
-            await self._send_again(submission, tasks, through_s3=True)
-
-    async def _send_again(
-        self, submission: Submission, tasks: Sequence[BatchTask], *, through_s3: bool = False
-    ) -> None:
-        if not tasks:
-            return
-        for task in tasks:
-            task.move(BatchStage.LAUNCHING)
-        try:
-            await self._payloads.restore(submission, tasks)
-        except Exception as error:  # the payload is read back from AWS: whatever is wrong there is theirs alone
-            logger.warning("the payload of %d tasks can't be read back: %s", len(tasks), quote_foreign(repr(error)))
-            told = f"the task can't be sent again, its payload can't be read back: {quote_foreign(error)}"
-            for task in tasks:
-                await self._delivery.refuse([task], told, FailureCause(CauseKind.UNREADABLE))
-            return
-        self._launcher.launch(tasks, through_s3=through_s3)
+            self._resender.send(submission, tasks, through_s3=True)
 
     def _fail(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         """In the background, since it reads the log: a thousand failures must not hold up the tracker."""
@@ -316,7 +296,7 @@ class FailureHandler:
             if not task.cancelled and task.stage is BatchStage.FETCHING:
                 groups[submission, task.shape].append(task)
         for (submission, _), tasks in groups.items():
-            await self._send_again(submission, tasks)
+            self._resender.send(submission, tasks)
 
     async def _deliver_failure(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.aws.batch_jobs import BatchJob
 from engine.backends.batch.introspect.log_stream import PAGES_AT_ONCE, LogStreamReader
 from engine.model import LogChunk, LogStatus
 from tests.support.engine.paged_logs import PagedLogs
@@ -67,6 +68,24 @@ async def test_reading_back_begins_before_the_time_that_was_asked_for() -> None:
     logs = PagedLogs([["a"], ["b"]])
     await read_older(logs, None, 1)
     assert (logs.asked[0]["endTime"], logs.asked[0]["limit"]) == (7_001, 1)
+
+
+async def test_the_stream_of_a_job_that_logs_to_another_group_is_read_there() -> None:
+    logs = PagedLogs([["a"]])
+    reader = LogStreamReader(client=cast(Any, logs), group="group")
+    options = {"awslogs-group": "other"}
+    container = {"logStreamName": "theirs", "logConfiguration": {"logDriver": "awslogs", "options": options}}
+    reader.note(BatchJob.parse({"jobId": "J", "status": "RUNNING", "container": container}))
+    for stream in ("theirs", "stream"):
+        assert said(await reader.read(stream, None)) == ["a"]
+    assert list(dict.fromkeys(asked["logGroupName"] for asked in logs.asked)) == ["other", "group"]
+
+
+async def test_a_job_with_another_log_driver_has_no_log_to_read() -> None:
+    reader = LogStreamReader(client=cast(Any, PagedLogs([["a"]])), group="group")
+    container = {"logStreamName": "theirs", "logConfiguration": {"logDriver": "splunk"}}
+    reader.note(BatchJob.parse({"jobId": "J", "status": "RUNNING", "container": container}))
+    assert (await reader.read("theirs", None)).status is LogStatus.MISSING
 
 
 async def test_the_newest_part_says_whether_it_is_all() -> None:

@@ -133,6 +133,27 @@ def test_what_is_sent_again_takes_no_room_by_its_former_job() -> None:
     assert packed.packing.free_jobs() == 1
 
 
+def test_a_predecessors_job_takes_room_from_the_moment_in_which_its_task_is_claimed() -> None:
+    packed = Packed(2, 1)
+    task = BatchTask(bytes(16), SHAPE, None, BatchStage.ORPHANED)
+    task.submission = Submission("0" * 32, "name", (task,), SHAPE, pack=2, job_id="job", secret=b"known")
+    packed.ledger.claim(task)
+    assert packed.packing.free_jobs() == 0
+    packed.ledger.open_claimed()
+    assert packed.packing.free_jobs() == 0
+
+
+def test_jobs_are_bounded_without_packing_as_long_as_a_predecessors_packed_jobs_are_there() -> None:
+    packed = Packed("off", 2, collecting=3)
+    early = packed.packing.bounds_jobs
+    submission = packed.run(3, pack=3)
+    planned, staying = packed.packing.within_room(packed.tasks)
+    assert (early, packed.packing.bounds_jobs) == (False, True)
+    assert ([pack for pack, _ in planned], len(staying)) == ([1], 2)
+    packed.ledger.drop(submission)
+    assert not packed.packing.bounds_jobs
+
+
 def test_durations_of_many_functions_are_bounded() -> None:
     packed = Packed("auto", 1)
     for number in range(2_000):

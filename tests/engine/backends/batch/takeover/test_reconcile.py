@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
-from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger
+from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.takeover.reconcile import Reconciler
 from engine.backends.batch.takeover.scan import FailedJob
 from engine.backends.batch.track.failures.failure import JobEnd
-from engine.model import CancelReason, ResourceShape
+from engine.model import CancelReason, Placement, ResourceShape, Route
 from tests.support.engine.batch_harness import Recorder
 from tests.support.engine.fake_clock import FakeClock
 
@@ -32,6 +32,8 @@ class Reconciliation:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     first_page: dict[bytes, str] = field(default_factory=dict)
     later_page: dict[bytes, str] = field(default_factory=dict)
+    newest_failed: dict[bytes, str] = field(default_factory=dict)
+    """Jobs that no listing showed at first, and that had failed when one did."""
     begin: asyncio.Event = field(default_factory=asyncio.Event)
     """The first page of failed jobs is read from then on, as from the beginning."""
     more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -42,6 +44,8 @@ class Reconciliation:
     ledger: Ledger = field(default_factory=Ledger)
     surfaced: dict[bytes, int | None] = field(default_factory=dict)
     """Tasks whose job is asked for, with the priority that was given."""
+    attaches: bool = False
+    """Such a job is there."""
     ending: set[bytes] = field(default_factory=set)
     """Tasks whose job is being ended for want of them."""
 
@@ -69,13 +73,22 @@ class Reconciliation:
         self.reconciler.admit(task)
         return task.task_id
 
+    def claim_from(self, submission_id: str, number: int) -> BatchTask:
+        """A task that goes on in a job that its predecessor submitted under this id."""
+        task = BatchTask(bytes([number]) * 16, ResourceShape(), None, BatchStage.IN_BATCH)
+        task.submission = Submission(submission_id, "array", (task,), task.shape, secret=b"known")
+        task.lineage.add(submission_id)
+        self.ledger.tasks[task.task_id] = task
+        return task
+
     async def settled(self) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
 
     # the scan
 
-    async def newest(self, except_jobs: object) -> list[Any]:
+    async def newest(self, except_jobs: object, note: Callable[[Mapping[bytes, FailedJob]], None]) -> list[Any]:
+        note(failed(self.newest_failed))
         return []
 
     async def failures(self, note: Callable[[Mapping[bytes, FailedJob]], None]) -> None:
@@ -94,9 +107,11 @@ class Reconciliation:
     def add(self, submissions: Sequence[object]) -> None:
         assert not submissions
 
-    def claim(self, task_id: bytes, priority: int | None = None) -> None:
-        if task_id in self.surfaced:
-            self.surfaced[task_id] = priority
+    def claim(self, task_id: bytes, priority: int | None = None) -> Placement | None:
+        if task_id not in self.surfaced:
+            return None
+        self.surfaced[task_id] = priority
+        return Placement("1" * 32, "J", Route.INLINE, (task_id,), 0, 0, "") if self.attaches else None
 
     def is_ending(self, task_id: bytes) -> bool:
         return task_id in self.ending
@@ -134,6 +149,17 @@ async def test_a_long_scan_of_failures_holds_no_task_back_but_those_that_it_foun
     assert takeover.failed == {known: "host lost", late: "killed"}
 
 
+async def test_a_task_gets_the_reason_of_a_job_that_was_listed_late_and_had_failed_by_then() -> None:
+    task_id = bytes([1]) * 16
+    takeover = Reconciliation({"J": job("out of memory")}, newest_failed={task_id: "J"})
+    takeover.more.set()
+    takeover.reconciler.prepare({}, last_act_s=0.0)
+    takeover.come(1)
+    await takeover.reconciler.run()
+    await takeover.settled()
+    assert (takeover.sent, takeover.failed) == ([], {task_id: "out of memory"})
+
+
 async def test_a_task_that_runs_already_is_not_told_an_older_failure() -> None:
     takeover = Reconciliation({"J": job("host lost")}, {}, {bytes([1]) * 16: "J"})
     takeover.reconciler.prepare({}, last_act_s=None)
@@ -144,6 +170,58 @@ async def test_a_task_that_runs_already_is_not_told_an_older_failure() -> None:
     await run
     assert (takeover.sent, takeover.failed) == ([bytes([1]) * 16], {})
     assert takeover.reconciler.is_done
+
+
+async def test_a_task_that_waits_for_certainty_is_held_and_none_for_the_balancer() -> None:
+    takeover = Reconciliation()
+    takeover.reconciler.prepare({}, last_act_s=0.0)
+    task = takeover.ledger.tasks[takeover.come(1)]
+    early = takeover.reconciler.is_holding(task)
+    takeover.more.set()
+    await takeover.reconciler.run()
+    assert (early, takeover.reconciler.is_holding(task)) == (True, False)
+
+
+async def ask(takeover: Reconciliation, task: BatchTask) -> list[BatchTask]:
+    """Its child of the array ended before its function was called: may it be sent again?"""
+    task.move(BatchStage.LAUNCHING)
+    return await takeover.reconciler.without_later_job([task])
+
+
+async def test_a_task_whose_predecessor_had_sent_it_again_fails_as_that_job_did() -> None:
+    takeover = Reconciliation({"J": job("out of memory")}, {}, {bytes([1]) * 16: "J"})
+    takeover.reconciler.prepare({}, last_act_s=None)
+    task = takeover.claim_from("0" * 32, 1)
+    run = asyncio.create_task(takeover.reconciler.run())
+    asking = asyncio.create_task(ask(takeover, task))
+    await takeover.settled()
+    early = asking.done()
+    takeover.more.set()
+    await run
+    assert (early, await asking) == (False, [])
+    assert takeover.failed == {task.task_id: "out of memory"}
+    assert task.stage is BatchStage.FETCHING
+
+
+async def test_a_task_is_sent_again_though_an_earlier_job_of_it_had_failed() -> None:
+    takeover = Reconciliation({"J": job("host lost")}, {bytes([1]) * 16: "J"})
+    takeover.more.set()
+    takeover.reconciler.prepare({}, last_act_s=None)
+    task = takeover.claim_from("2" * 32, 1)
+    await takeover.reconciler.run()
+    assert await ask(takeover, task) == [task]
+    assert takeover.failed == {}
+
+
+async def test_a_task_that_would_be_sent_again_follows_a_later_job_that_came_to_light() -> None:
+    takeover = Reconciliation(surfaced={bytes([1]) * 16: None})
+    takeover.attaches = True
+    takeover.more.set()
+    takeover.reconciler.prepare({}, last_act_s=None)
+    task = takeover.claim_from("0" * 32, 1)
+    await takeover.reconciler.run()
+    assert await ask(takeover, task) == []
+    assert task.stage is BatchStage.FORGOTTEN
 
 
 async def test_children_of_an_array_that_a_predecessor_ended_run_again_whatever_reason_they_show() -> None:

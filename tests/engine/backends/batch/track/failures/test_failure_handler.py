@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, cast
 
 import pytest
@@ -16,6 +16,7 @@ from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.backends.batch.track.failures.failure_handler import NOT_STARTED_RESENDS, RESULT_TIMEOUT_S, FailureHandler
+from engine.backends.batch.track.failures.resender import Resender
 from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
 from engine.model import ResourceShape
 from tests.support.engine.batch_harness import Recorder, work
@@ -30,6 +31,8 @@ class Launched:
         self.steps: list[tuple[str, ResourceShape]] = []
         self.largest_mib: int | None = None
         self.fail = False
+        self.later: set[bytes] = set()
+        """Tasks of which a predecessor had sent a later job."""
         self.read_logs: list[tuple[str, str]] = []
         self.past: Submission | None = None
         self.restored_from: list[Submission] = []
@@ -47,10 +50,16 @@ class Launched:
     async def find_past(self, submission_id: str, task_id: bytes) -> Submission | None:
         return self.past
 
-    async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> None:
+    async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> int:
         if self.fail:
             raise KeyError("a surprise")
         self.restored_from.append(submission)
+        return 0
+
+    def give(self, taken: int) -> None: ...
+
+    async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
+        return [task for task in tasks if task.task_id not in self.later]
 
     async def read(self, group: str, stream: str) -> str:
         self.read_logs.append((group, stream))
@@ -70,21 +79,30 @@ class World:
         self.submission = Submission("f" * 32, "name", (self.task,), self.task.shape)
         ledger.add_submission(self.submission)
         client = AwsClient(AwsSession("us-east-1", 1))
+        delivery = OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=self.told)
         self.handler = FailureHandler(
             template=cast(Any, None),
             ambiguous=cast(Any, None),
-            payloads=cast(Any, self.launched),
+            resender=Resender(
+                payloads=cast(Any, self.launched),
+                launcher=cast(Any, self.launched),
+                delivery=delivery,
+                without_later_job=self.launched.without_later_job,
+                spawn=self._spawn,
+            ),
             logs=cast(Any, self.launched),
-            launcher=cast(Any, self.launched),
             packing=Packing("off", jobs=1, ledger=ledger),
-            delivery=OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=self.told),
+            delivery=delivery,
             cleaner=cast(Any, self.launched),
             retries=Retries(policy=policy, sizes=self.launched),
             find_past=self.launched.find_past,
-            spawn=lambda work: self.spawned.append(asyncio.create_task(work)),
+            spawn=self._spawn,
             clock=self.clock,
             sleep=FakeClock().sleep,
         )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.spawned.append(asyncio.create_task(work))
 
     async def end(self, end: JobEnd) -> None:
         """The task's job ends so."""
@@ -296,3 +314,14 @@ async def test_an_image_that_refuses_code_is_told_apart_from_a_result_that_is_lo
     world.handler.review()
     await asyncio.gather(*world.spawned)
     assert told in world.told.outcomes[world.task.task_id].reason
+
+
+async def test_a_predecessors_task_that_it_had_sent_again_itself_is_not_sent_once_more() -> None:
+    world = World()
+    world.submission.secret = b"of a predecessor"
+    world.launched.later.add(world.task.task_id)
+    await world.end(NOT_STARTED)
+    assert world.launched.tasks == []
+    world.launched.later.clear()
+    await world.end(NOT_STARTED)
+    assert world.launched.tasks == [world.task]

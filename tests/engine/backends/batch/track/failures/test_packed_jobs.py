@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, cast
 
 import pytest
@@ -22,6 +22,7 @@ from engine.backends.batch.track.failures.failure_handler import (
     RESULT_TIMEOUT_S,
     FailureHandler,
 )
+from engine.backends.batch.track.failures.resender import Resender
 from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
 from engine.model import CancelReason
 from tests.support.engine.batch_harness import Recorder, works
@@ -45,25 +46,36 @@ class PackedJob:
         self.packing = Packing(SIZE, jobs=1, ledger=self.ledger, definition=lambda: "definition:1")
         me = cast(Any, self)
         client = AwsClient(AwsSession("us-east-1", 1))
+        delivery = OutcomeDelivery(ownership=client.ownership, ledger=self.ledger, observer=self.told)
         self.handler = FailureHandler(
             template=me,
             ambiguous=me,
-            payloads=me,
+            resender=Resender(
+                payloads=me, launcher=me, delivery=delivery, without_later_job=self.without_later_job, spawn=self._spawn
+            ),
             logs=me,
-            launcher=me,
             packing=self.packing,
-            delivery=OutcomeDelivery(ownership=client.ownership, ledger=self.ledger, observer=self.told),
+            delivery=delivery,
             cleaner=me,
             retries=Retries(policy=RetryPolicy(host_losses=0), sizes=me),
             find_past=cast(Any, None),
-            spawn=lambda work: self.spawned.append(asyncio.create_task(work)),
+            spawn=self._spawn,
             clock=self.clock,
         )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.spawned.append(asyncio.create_task(work))
 
     def launch(self, tasks: Sequence[BatchTask], *, through_s3: bool) -> None:
         self.again += [task.index for task in tasks]
 
-    async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> None: ...
+    async def restore(self, submission: Submission, tasks: Sequence[BatchTask]) -> int:
+        return 0
+
+    def give(self, taken: int) -> None: ...
+
+    async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
+        return list(tasks)
 
     async def read(self, group: str, stream: str) -> str:
         return ""
