@@ -152,12 +152,17 @@ class OutputFollower:
             self._pause(chunk, now)
             return
         for part in one.log.take(chunk.events):
-            if not await self._observer.on_printed(part):
+            if self._is_open(part.task_id) and not await self._observer.on_printed(part):
                 one.restart(now + READ_AGAIN_S)
                 return
         one.token = chunk.token
         is_full = sum(len(event.text) for event in chunk.events) >= FULL_PAGE
         one.due = now + (0.0 if is_full else READ_EVERY_S)
+
+    def _is_open(self, task_id: bytes) -> bool:
+        """False of a packed job's task that is over: its result brings the rest, and the log goes on with others."""
+        task = self._ledger.tasks.get(task_id)
+        return task is not None and task.is_open
 
     def _pause(self, chunk: LogChunk, now: float) -> None:
         self._paused_until = now + DENIED_PAUSE_S

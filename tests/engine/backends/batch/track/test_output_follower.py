@@ -51,9 +51,11 @@ class Watching(Recorder):
     """Observer that may take nothing for a time."""
 
     takes: bool = True
+    over: bytes = b""
+    """A task that has ended for the task manager."""
 
     async def on_printed(self, part: PrintedPart) -> bool:
-        return self.takes and await super().on_printed(part)
+        return self.takes and part.task_id != self.over and await super().on_printed(part)
 
 
 class World:
@@ -228,3 +230,14 @@ async def test_a_log_that_is_not_there_yet_is_read_when_it_is(world: World) -> N
     world.prints(task, "job/1", "here")
     await world.passes(5)
     assert world.told == "here\n"
+
+
+async def test_a_packed_task_is_heard_though_its_mate_before_it_was_over_when_its_mark_was_read(world: World) -> None:
+    first, second = world.run_job("job", tasks=2, pack=2)
+    world.prints(first, "job/1", "the first one's")
+    world.prints(second, "job/1", "the second one's", seconds=1)
+    world.observer.over = first.task_id
+    first.move(BatchStage.FETCHING)
+    first.move(BatchStage.DELIVERED)
+    await world.passes(30)
+    assert world.told == "the second one's\n"
