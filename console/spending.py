@@ -31,6 +31,14 @@ def describe_usage(usage: Usage | None, remaining: Remaining | None, *, ascii: b
     return "; ".join(parts)
 
 
+def describe_idle(vcpus: float, price: Price | None) -> str:
+    """`48 vCPUs of hosts that no job has, at least 1.84 an hour`: the memory that comes with them isn't told."""
+    text = f"{vcpus:,.10g} vCPUs of hosts that no job has"
+    if not vcpus or price is None or price.vcpu_hour is None:
+        return text
+    return f"{text}, at least {format.money(vcpus * price.vcpu_hour)} an hour"
+
+
 def describe_remaining(remaining: Remaining, *, ascii: bool = False) -> str:
     """Range of what will be spent: `4.10–6.00`, one figure where both are alike, `≥` while there may be more."""
     if remaining.low_money is None:

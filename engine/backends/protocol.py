@@ -81,6 +81,10 @@ class Introspection(Protocol):
     def quotas(self) -> tuple[Quota, ...]:
         """The limits as far as they are known; what is read from AWS is only read while there are viewers."""
 
+    @property
+    def idle_vcpus(self) -> float | None:
+        """vCPUs of hosts that none of our jobs has, read while there are viewers; None: unknown, or there are none."""
+
     def links(self) -> tuple[Link, ...]:
         """The links to what runs the tasks: what work that waits would wait for."""
 

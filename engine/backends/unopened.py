@@ -18,6 +18,7 @@ class UnopenedIntrospection:
     dedup_saved_bytes = 0
     inline_limit = INLINE_TEXT_LIMIT
     states_at = None
+    idle_vcpus = None
     states_stale = False
     price = Price(note=STARTING)
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from console import format
-from console.spending import describe_budget, describe_fit, describe_price, describe_remaining, describe_usage
+from console.spending import (
+    describe_budget,
+    describe_fit,
+    describe_idle,
+    describe_price,
+    describe_remaining,
+    describe_usage,
+)
 from engine.telemetry.schema.messages import Budget, BudgetUnit, BudgetView, Fit, Price, Remaining, Usage
 
 USAGE = Usage(7200.0, 14400.0, 360.0, 720.0, 8.0, 16.0, 12.4, 0.9, 1.24)
@@ -90,3 +97,8 @@ def test_money_above_nothing_is_never_nothing(amount: float | None, said: str) -
 )
 def test_vcpu_hours_are_short(hours: float | None, said: str) -> None:
     assert format.hours(hours) == said
+
+
+def test_idle_hosts_are_told_with_what_they_cost_at_the_least() -> None:
+    assert describe_idle(48.0, Price(0.04)) == "48 vCPUs of hosts that no job has, at least 1.92 an hour"
+    assert describe_idle(48.0, Price(note="denied")) == "48 vCPUs of hosts that no job has"

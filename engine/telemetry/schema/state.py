@@ -230,6 +230,8 @@ class ManagerView(msgspec.Struct, frozen=True):
     """None: there is none."""
     code: CodeView | None = None
     """None: jobs have what their image has."""
+    idle_vcpus: float | None = None
+    """Of the queue's EC2 hosts, those that no job of this manager has; None: unknown, or there are no hosts."""
 
     @property
     def health(self) -> Light:

@@ -144,6 +144,11 @@ def _spending(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
             if manager.usage is not None and (value := value_of(manager.usage)) is not None:
                 family.add_metric((manager.manager,), value)
         yield family
+    idle = _gauge("idle_vcpus", "vCPUs of the queue's EC2 hosts that no job of the manager has.", "manager")
+    for manager in managers:
+        if manager.idle_vcpus is not None:
+            idle.add_metric((manager.manager,), manager.idle_vcpus)
+    yield idle
     yield from _budgets(managers)
 
 

@@ -246,6 +246,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         price=price,
         budget=budget,
         code=manager.code,
+        idle_vcpus=introspection.idle_vcpus,
     )
 
 

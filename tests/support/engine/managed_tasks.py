@@ -134,6 +134,7 @@ class StubIntrospection:
 
     dedup_saved_bytes, inline_limit = 7, 8192
     states_at: float | None = None
+    idle_vcpus: float | None = None
     states_stale = False
     price = Price(note="not read yet")
 

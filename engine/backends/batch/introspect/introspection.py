@@ -127,6 +127,11 @@ class BatchIntrospection:
         """The limits that work may run into, as far as they are known."""
         return self._quotas.all()
 
+    @property
+    def idle_vcpus(self) -> float | None:
+        """vCPUs of the queue's EC2 hosts that none of our jobs has; None: unknown, or there are no hosts."""
+        return self._quotas.idle_vcpus
+
     def links(self) -> tuple[Link, ...]:
         """The links to AWS: what work that waits would wait for."""
         return self._links.all()

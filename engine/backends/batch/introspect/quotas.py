@@ -39,6 +39,8 @@ from engine.model import PER_SECOND, Quota, QuotaId
 ENVIRONMENTS_EVERY_S: Final = 20.0
 ACCOUNT_EVERY_S: Final = 3600.0
 QUOTA_READ_TIMEOUT_S: Final = 10.0
+HOST_KINDS: Final = ("EC2", "SPOT")
+"""Types of compute environments that have hosts of the account's own."""
 METERED: Final = (
     SUBMIT_JOB,
     TERMINATE_JOB,
@@ -93,6 +95,18 @@ class Quotas:
     def all(self) -> tuple[Quota, ...]:
         """Give all quotas as they are known now."""
         return (*self._vcpus(), *self._account_vcpus(), *self._rates())
+
+    @property
+    def idle_vcpus(self) -> float | None:
+        """Those of the queue's EC2 hosts, by the last read, that none of our jobs has. None: unknown, or no hosts.
+
+        What jobs of others have in the same environments counts as idle: AWS Batch tells vCPUs of an environment only.
+        """
+        hosts = [_resources(one).get("desiredvCpus") for one in self._environments if _kind(one) in HOST_KINDS]
+        ours = self._ours()
+        if not hosts or None in hosts or ours is None:
+            return None
+        return max(0.0, sum(one or 0 for one in hosts) - ours)
 
     async def refresh(self) -> None:
         """Read what is due. Nothing is raised: what AWS refuses is in the quota's note."""
