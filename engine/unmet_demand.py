@@ -17,9 +17,12 @@ from engine.model import LinkTrouble
 
 logger = logging.getLogger(__name__)
 
-LOOK_S: Final = 5.0
+LOOK_S: Final = 4.0
 LOOKS: Final = 2
-"""A scheduler that asks does so within a heartbeat or two of the first waiting task."""
+"""A scheduler that asks does so within a heartbeat or two of the first waiting task.
+
+Together with its reports that is told within ten seconds.
+"""
 REPORT_S: Final = 5.0
 """Within which a scheduler's report comes, by default one a second."""
 

@@ -13,6 +13,9 @@ from engine.messages import LinkDown
 from engine.model import LinkId, LinkTrouble
 from engine.unmet_demand import LOOKS, UnmetDemand
 
+A_REPORT_S = 1.0
+"""Within which a scheduler's next report comes."""
+
 
 class Scheduler:
     """Reports these numbers in turn; None: its monitor can't be reached."""
@@ -24,6 +27,7 @@ class Scheduler:
         self.health.mark_up("tcp://10.0.0.1:8516")
         self.is_idle = True
         self.troubles: list[str] = []
+        self.slept: list[float] = []
 
     async def subscribe(self) -> Scheduler:
         self._open += 1
@@ -39,6 +43,7 @@ class Scheduler:
         self._open -= 1
 
     async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
         self.troubles.append(self.health.view.trouble)
 
     def watch(self) -> list[str]:
@@ -56,6 +61,12 @@ def test_tasks_that_wait_at_several_looks_are_told_once_until_they_are_gone(capl
         troubles = scheduler.watch()
     assert troubles == ["", "", LinkTrouble.NOT_WANTED, LinkTrouble.NOT_WANTED, ""]
     assert [record.getMessage()[:39] for record in caplog.records] == ["the scheduler has 7 waiting tasks and d"]
+
+
+def test_it_is_told_within_ten_seconds() -> None:
+    scheduler = Scheduler(7, 7)
+    looks = scheduler.watch().index(LinkTrouble.NOT_WANTED)
+    assert sum(scheduler.slept[:looks]) + looks * A_REPORT_S <= 10.0
 
 
 def test_a_moment_between_two_orders_is_no_trouble() -> None:
