@@ -8,6 +8,7 @@ import functools
 import os
 import pickle
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import cloudpickle
 
 from container.batch_job_frames import Blob
 from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
-from engine.aws.batch_states import BatchState
+from engine.aws.batch_states import LIVING, BatchState
 from engine.backends.batch.backend import BatchBackend
 from engine.config.settings import ManagerConfig
 from engine.model import JobObservation, Outcome, Placement, PrintedPart, ResourceShape, TaskWork
@@ -240,6 +241,24 @@ def objects(aws: LocalAWS) -> list[str]:
 async def tidied(aws: LocalAWS) -> None:
     """Returns when nothing of any task is in the bucket: a job ends, and is seen to, some time after its result."""
     await eventually(lambda: all("/objects/" in key or key.endswith("/lease") for key in objects(aws)))
+
+
+def end_jobs(aws: LocalAWS) -> None:
+    """End what a test left under way: its jobs would write into the bucket of the next one. Waits for their ends."""
+    until = time.monotonic() + 120
+    while living := _living_jobs(aws):
+        assert time.monotonic() < until, f"jobs of the test go on after they were ended: {living}"
+        for job_id in living:
+            aws.client("batch").terminate_job(jobId=job_id, reason="its test is over")
+        time.sleep(0.02)
+
+
+def _living_jobs(aws: LocalAWS) -> list[str]:
+    counts = aws.jobs()["by_state"]
+    if not any(counts[state] for state in LIVING):
+        return []
+    pages = [aws.client("batch").list_jobs(jobQueue=QUEUE, jobStatus=state) for state in LIVING]
+    return [job["jobId"] for page in pages for job in page["jobSummaryList"]]
 
 
 def empty_bucket(aws: LocalAWS) -> None:

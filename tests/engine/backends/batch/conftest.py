@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from provisioner.local.aws import LocalAWS
-from tests.support.engine.batch_harness import empty_bucket, provision
+from tests.support.engine.batch_harness import empty_bucket, end_jobs, provision
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +24,5 @@ def aws(local_aws: LocalAWS) -> Iterator[LocalAWS]:
     local_aws.reset_calls()
     yield local_aws
     local_aws.clear_faults()
+    end_jobs(local_aws)
     empty_bucket(local_aws)
