@@ -184,7 +184,9 @@ class BatchBackend:
     async def cancel(self, task_id: bytes, reason: CancelReason = CancelReason.CLIENT) -> None:
         """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone."""
         task = self._ledger.tasks.get(task_id)
-        if task is not None and task.stage is not BatchStage.DELIVERED:
+        if task is not None and task.stage is BatchStage.DELIVERED:
+            await self.forget([task_id])  # its outcome met the cancel and was ignored: nobody else will
+        elif task is not None:
             await self._canceller.cancel(task, reason)
 
     async def forget(self, task_ids: Sequence[bytes]) -> None:

@@ -71,6 +71,15 @@ async def test_in_the_collection_window_nothing_is_ever_sent(aws: LocalAWS) -> N
         assert [one.task_ids for one in told.placements] == [(other.task_id,)]
 
 
+async def test_one_that_meets_an_outcome_which_nobody_takes_any_more_leaves_nothing(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        task = work(nap, 0)
+        backend.submit(task)
+        await told.value(task)
+        await backend.cancel(task.task_id)
+        await tidied(aws)
+
+
 async def test_while_its_submission_is_under_way(aws: LocalAWS, tmp_path: Path) -> None:
     aws.fault("throttle:SubmitJob:0/s")
     async with running(aws) as (backend, told):
