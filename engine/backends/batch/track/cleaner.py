@@ -143,11 +143,6 @@ class ObjectCleaner:
 
     def _last_keys(self, submission: Submission) -> list[str]:
         keys = self._result_keys(submission)
-        if (
-            not submission.is_packed
-        ):  # what its process was writing when it was ended may have come after `remove_result`
-            cancelled = [task for task in submission.tasks if task.cancelled]
-            keys += [self._layout.result(submission.submission_id, task.task_id) for task in cancelled]
         if submission.bundle:
             keys.append(self._layout.payload(submission.bundle))
         if submission.fenced:

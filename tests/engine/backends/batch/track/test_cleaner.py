@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from container.batch_job_frames import Blob
@@ -64,29 +63,3 @@ async def test_a_blob_that_a_predecessors_job_may_share_stays_while_that_is_ther
     del ledger.submissions["1" * 32]
     await cleaner.sweep()
     assert bucket.deleted == [LAYOUT.blob(shared.digest)]
-
-
-async def test_a_result_that_came_while_its_job_was_ended_goes_with_the_submission() -> None:
-    """A process that is killed amid its PUT: S3 may take that after the result was deleted in vain."""
-    bucket, ledger = Bucket(), Ledger()
-    client: Any = bucket
-    blobs = BlobStore(client=client, layout=LAYOUT, clock=FakeClock())
-    nothing: Any = None
-    cleaner = ObjectCleaner(
-        client=client,
-        ledger=ledger,
-        layout=LAYOUT,
-        blobs=blobs,
-        renewal=nothing,
-        spawn=lambda work: asyncio.get_running_loop().create_task(work),
-    )
-    task = BatchTask(bytes(16), ResourceShape(), None, BatchStage.IN_BATCH)
-    submission = ledger.submissions["1" * 32] = Submission("1" * 32, "job", (task,), task.shape)
-    task.submission, task.cancelled = submission, True
-    await cleaner.remove_result(task)
-    key = LAYOUT.result("1" * 32, task.task_id)
-    assert bucket.deleted == [key]
-    ledger.close(task, BatchStage.CANCELLED)
-    submission.ended = True
-    await cleaner.sweep()
-    assert (bucket.deleted, ledger.submissions) == ([key, key], {})
