@@ -159,6 +159,10 @@ class HPCBackend(Protocol):
     def tasks_a_job(self) -> int:
         """How many tasks one job runs at present, one after the other, at the most; 1: each has a job of its own."""
 
+    @property
+    def bounds_jobs(self) -> bool:
+        """Whether it holds back what has no room for its job: then more tasks than jobs may be handed to it."""
+
     def expect(self, jobs: int, queued: int) -> None:
         """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
 

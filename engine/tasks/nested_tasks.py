@@ -33,7 +33,8 @@ class NestedTasks:
     def __init__(self) -> None:
         self._open: Counter[bytes] = Counter()
         self._running: set[bytes] = set()
-        self._running_nested: set[bytes] = set()
+        self._running_nested: dict[bytes, bytes] = {}
+        """Nested tasks that hold a slot, each with its parent."""
         self._waiting: set[bytes] = set()
         self._ranks: dict[bytes, int] = {}
         self._told_lending = self._told_bound = False
@@ -53,11 +54,11 @@ class NestedTasks:
         """Note that a task has entered another state."""
         if record.holds_slot:
             self._running.add(record.task_id)
-            if nesting_task(record.task.client_id) is not None:
-                self._running_nested.add(record.task_id)
+            if (parent := nesting_task(record.task.client_id)) is not None:
+                self._running_nested[record.task_id] = parent
         else:
             self._running.discard(record.task_id)
-            self._running_nested.discard(record.task_id)
+            self._running_nested.pop(record.task_id, None)
         self._judge(record.task_id)
         if record.state in _OVER and before not in _OVER:
             self._leave(record)
@@ -66,16 +67,21 @@ class NestedTasks:
         """How many slots waiting parents lend at present."""
         return min(len(self._waiting), most_lent(slots))
 
-    def may_borrow(self, task: TaskRecord, used: int, slots: int) -> bool:
+    def may_borrow(self, task: TaskRecord, used: int, slots: int, *, bounds_jobs: bool) -> bool:
         """Whether this task, the first in the queue, may start though all slots are used.
 
         More than all may be: a predecessor's jobs are attached past them, and with packing there may be fewer than
-        there were. Then the nested ones that run are counted alone, or nothing would ever move.
+        there were. Then the nested ones that run are counted alone, or nothing would ever move. Some of those may
+        stand behind a waiting parent in its pack: where the backend bounds jobs itself, each waiting parent has one
+        task of its own started in any case.
         """
-        if nesting_task(task.task.client_id) is None:
+        parent = nesting_task(task.task.client_id)
+        if parent is None:
             return False
-        lent = self.lent(slots)
-        may = used < slots + lent or len(self._running_nested) < lent
+        lent, nested = self.lent(slots), self._running_nested
+        may = used < slots + lent or len(nested) < lent
+        if not may and bounds_jobs and parent in self._waiting and len(nested) < most_lent(slots):
+            may = parent not in nested.values()
         self._tell(may, used, slots)
         return may
 

@@ -146,6 +146,7 @@ class AWSHPCTaskManager:
         self._tell(self._events.on_arrived, record)
         if not self._adopt(record):
             self._queue.push(task.task_id, rank)
+        self._bound_jobs()  # its parent may lend a slot from now on
         self.start_queued()
 
     def on_cancel(self, cancel: CancelRequested) -> None:
@@ -341,7 +342,10 @@ class AWSHPCTaskManager:
 
     def _has_slot(self, used: int) -> bool:
         slots = self.slots
-        return used < slots or self._nested.may_borrow(self._records[self._queue.first()], used, slots)
+        if used < slots:
+            return True
+        first = self._records[self._queue.first()]
+        return self._nested.may_borrow(first, used, slots, bounds_jobs=self._backend.bounds_jobs)
 
     async def _load(self, record: TaskRecord) -> None:
         try:

@@ -149,6 +149,11 @@ class BatchBackend:
         """How many tasks one job runs at present, one after the other, at the most."""
         return self._packing.tasks_a_job
 
+    @property
+    def bounds_jobs(self) -> bool:
+        """Whether it holds back what has no room for its job: jobs run several tasks, or a predecessor's do."""
+        return self._packing.bounds_jobs
+
     def expect(self, jobs: int, queued: int) -> None:
         """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
         self._packing.expect(jobs, queued)

@@ -54,6 +54,17 @@ async def test_a_parent_lends_its_slot_though_more_run_than_there_are_slots() ->
     assert bench.backend.names == ["a", "b", "c", "a1"]
 
 
+async def test_a_waiting_parent_has_one_task_of_its_own_run_though_others_of_jobs_hold_what_is_lent() -> None:
+    """Those may stand behind a waiting parent in its pack, and move only when that one does."""
+    bench = Bench(slots=3)
+    bench.backend.bounds_jobs = True
+    await bench.arrive("a", "b")
+    await nest(bench, "b", "b1", "b2")
+    bench.tasks.change_concurrency(1)
+    await nest(bench, "a", "a1", "a2")
+    assert bench.backend.names == ["a", "b", "b1", "b2", "a1"]
+
+
 async def test_no_slot_is_lent_to_a_task_of_a_client_outside() -> None:
     bench = Bench(slots=1)
     await bench.arrive("a")

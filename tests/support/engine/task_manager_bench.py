@@ -35,6 +35,7 @@ class Backend:
     """With their priorities."""
     unclaimed_jobs: int | None = 0
     tasks_a_job: int = 1
+    bounds_jobs: bool = False
     expected: tuple[int, int] = (0, 0)
     """Jobs and queued tasks."""
     abandoned: bool = False
